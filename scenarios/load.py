@@ -13,11 +13,9 @@ from harness.base.errors import BadInput
 from harness.base.planfile import RuleError
 from harness.model.scenario import (
     MAX_S,
-    MAX_USERS,
-    MOST_REQUESTS_PER_S,
+    MOST_WINDOW_S,
     Conditions,
     PopulationPlan,
-    ProbePlan,
     Scenario,
 )
 from scenarios import claims, claims_file
@@ -25,8 +23,6 @@ from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_o
 from scenarios.faults import FaultFile, fault_of, within
 
 FOLDER = Path(__file__).parent
-
-CANARY_LIMIT_PER_MIN = 100  # below docs/contract/walk-api.md#rate-limit: above it probes would meet 429
 
 
 class ScenarioFile(Conditions, frozen=True, kw_only=True):
@@ -82,24 +78,27 @@ def with_options(
     fetch_interval_s: float | None = None,
 ) -> Scenario:
     """``scenario`` with the command line's overrides, in seconds; ``BadInput`` for one that makes no sense."""
-    for option, value, least in (
-        ("--window", window_s, 0.0),
-        ("--pace", pace_s, 0.0),
-        ("--fetch-interval", fetch_interval_s, -1.0),  # 0 is Firebase's "always fetch"
+    for option, value, least, most in (
+        ("--window", window_s, 0.0, MOST_WINDOW_S),
+        ("--fetch-interval", fetch_interval_s, -1.0, MAX_S),  # 0 is Firebase's "always fetch"
     ):
-        if value is not None and not least < value <= MAX_S:
-            raise BadInput(f"{option} {value:g} s is out of range", where=option, remedy=f"for example {option} 120s")
+        if value is not None and not least < value <= most:
+            what = f"{option} {value:g} s is out of range, which ends at {most:g} s"
+            raise BadInput(what, where=option, remedy=f"for example {option} 120s")
     if pace_s is not None and scenario.population.steps:
         raise BadInput(
             "the scenario's `steps` have paces of their own, and --pace says another",
             where="--pace",
             remedy="leave --pace out, or change `population.steps` in a copy of the file",
         )
-    population = msgspec.structs.replace(
-        scenario.population,
-        pace_s=scenario.population.pace_s if pace_s is None else pace_s,
-        fetch_interval_s=scenario.population.fetch_interval_s if fetch_interval_s is None else fetch_interval_s,
-    )
+    try:
+        population = msgspec.structs.replace(
+            scenario.population,
+            pace_s=scenario.population.pace_s if pace_s is None else pace_s,
+            fetch_interval_s=scenario.population.fetch_interval_s if fetch_interval_s is None else fetch_interval_s,
+        )
+    except RuleError as error:
+        raise BadInput(f"--pace: {error}", where=f"scenario {scenario.name}", remedy=error.remedy) from error
     window_s = scenario.window_s if window_s is None else window_s
     if population.steps and population.steps[-1].at_s >= window_s:
         what = f"a step begins {population.steps[-1].at_s:g} s into a window of {window_s:g} s"
@@ -111,7 +110,6 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     """Raises ``RuleError``."""
     _population(file.population)
     _steps(file.population, file.window_s)
-    _probes(file.probes)
     faults = tuple(fault_of(each, "faults", index) for index, each in enumerate(file.faults))
     if (missed := within(faults, file.window_s)) is not None:
         index, why = missed
@@ -194,12 +192,12 @@ def _population(plan: PopulationPlan) -> None:
             what = f"name {audience.name!r} is given twice, first in population.audiences[{seen[audience.name]}]"
             raise RuleError(what, *at, "name", remedy="give each its own name")
         seen[audience.name] = index
-    if not 0 < plan.users <= MAX_USERS:
-        raise RuleError(f"{plan.users} users in all, outside 1..{MAX_USERS}", "population", "audiences")
+    if not plan.users:
+        raise RuleError("there are no users", "population", "audiences", remedy="give an audience some")
 
 
 def _steps(plan: PopulationPlan, window_s: float) -> None:
-    """Raises ``RuleError`` for a step that is not after the one before it, outside the window, or too much to send."""
+    """Raises ``RuleError`` for a step that is not after the one before it, or outside the window."""
     before_s = 0.0
     for index, step in enumerate(plan.steps):
         at = ("population", "steps", index)
@@ -210,16 +208,4 @@ def _steps(plan: PopulationPlan, window_s: float) -> None:
         if step.at_s >= window_s:
             what = f"it begins {step.at_s:g} s into a window of {window_s:g} s"
             raise RuleError(what, *at, "at_s", remedy="let it begin earlier, or make the window longer")
-        if plan.users / step.pace_s > MOST_REQUESTS_PER_S:
-            what = (
-                f"{plan.users} users send {plan.users / step.pace_s:g}/s; one machine sends {MOST_REQUESTS_PER_S:g}/s"
-            )
-            raise RuleError(what, *at, "pace_s", remedy="make the pace slower, or the users fewer")
         before_s = step.at_s
-
-
-def _probes(plan: ProbePlan) -> None:
-    each = plan.rate_per_s * 60 / plan.canary_users
-    if each >= CANARY_LIMIT_PER_MIN:
-        what = f"each canary user would probe {each:.0f} times a minute; the API answers 429 from 100"
-        raise RuleError(what, "probes", "canary_users")

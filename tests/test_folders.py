@@ -265,6 +265,20 @@ def test_the_log_of_a_detached_stack_is_its_own_and_private(tmp_path: Path, monk
     assert [mode(log) for log in logs] == [0o600, 0o600]
 
 
+def test_a_detached_stack_stands_where_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative --target is the caller's, and so is what the target itself opens."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\npwd; echo "$@"\n')
+    python.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(python))
+    child = stack_command._start_detached(["--target", "./walk-api --config here.yaml"], tmp_path / "log")
+    assert child.wait(10) == 0
+    assert (tmp_path / "log").read_text() == (
+        f"{tmp_path.resolve()}\n-m harness stack up --target ./walk-api --config here.yaml\n"
+    )
+
+
 async def test_no_password_is_on_the_engine_s_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     words: list[str] = []
     variables: dict[str, str] = {}

@@ -25,7 +25,7 @@ def compare(rehearsal: str, rungs: list[str], reports: Path) -> int:
     (a, seed), (b, other) = (newest(rehearsal, rung, reports) for rung in rungs)
     if seed != other:
         raise _not_made(f"the newest runs of {rehearsal} are of two seeds, {seed} and {other}", reports)
-    command = [sys.executable, "-m", "harness", "compare", str(a), str(b)]
+    command = [sys.executable, "-m", "harness", "compare", str(a), str(b), "--across"]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 

@@ -63,7 +63,11 @@ CLAIM = {
     BUDGET: "manifest.pdb",
     NEW_CONNECTIONS: "manifest.service",
     OFF: "rollout.rollback.step2",
+    agreement.DUAL_WRITE: agreement.CLAIM_DUAL_WRITE,
+    agreement.PHOTOS: agreement.CLAIM_PHOTOS,
 }
+#: What ``Invariants.results`` says a word of, whatever became of the stores.
+CHECKS = (*walk_results.CLAIM, agreement.DUAL_WRITE, agreement.PHOTOS, BUDGET, NEW_CONNECTIONS)
 _OF_PHOTOS = frozenset({"walks.user_id", "walks.thumbnail_image_url"})
 
 

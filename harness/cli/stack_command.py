@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from harness.base.clock import NS, MachineClock
-from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.private import open_private
 from harness.base.progress import Progress
@@ -91,7 +90,10 @@ class StackUp(OnStack, OwnManifests, AsJson):
 
 
 def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Its log is one of its own, and for this user alone: what it tells has the database's password."""
+    """Where it was typed, so that every path among ``words``, and the target's own folder, is what it was there.
+
+    Its log is one of its own, and for this user alone: what it tells has the database's password.
+    """
     command = [sys.executable, "-m", "harness", "stack", "up", *words]
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -102,9 +104,7 @@ def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
             f"the reports folder cannot be written: {error}", where=str(log), remedy=remedy
         ) from error
     with output:
-        return subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 
 
 async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: MachineClock) -> StackFacts:
@@ -227,7 +227,8 @@ class StackDown(OnCluster):
             sys.stdout.write("".join(f"{line}\n" for line in take_down(cluster)) or "nothing was left there\n")
             return Exit.OK
         self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
-        lines = end_standing_stacks() if self.on is None else []
+        progress = Progress(MachineClock())
+        lines = end_standing_stacks(progress) if self.on is None else []
         for keeper in _asked(self.on):
             lines += keeper.down(force=self.force)
         if self.on == Rung.LOCAL:

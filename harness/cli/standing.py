@@ -16,7 +16,7 @@ from harness.base.home import runs_folder
 from harness.base.private import write_private
 from harness.base.progress import Progress
 from harness.model.stack import Endpoints, Rung
-from harness.rehearsal.lifecycle import Lifecycle, open_folder
+from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder
 from harness.rehearsal.options import Options
 from harness.stack import state
 from harness.stack.keeping import PartStatus, Standing
@@ -34,7 +34,10 @@ _TROUBLE = {
     Condition.ELSEWHERE: Condition.ELSEWHERE.value,
     Condition.UNKNOWN: Condition.UNKNOWN.value,
 }
-_ORDERLY_LIMIT_S = 20.0  # above what a tear down takes
+#: What a stack has to end in order: what is under way (a bring-up), and its tear down, each with a limit of its own,
+#: which hold what a mirror has to write yet and the grace of each pod.
+_ORDERLY_LIMIT_S = 2 * ENDING_LIMIT_S + 60.0
+_TELL_EVERY_S = 10.0
 
 
 class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,8 +157,10 @@ def standing_stacks() -> list[Standing]:
     return found
 
 
-def end_standing_stacks() -> list[str]:
-    """Asks each ``stack up`` to end in order; kills and cleans up after one that does not. One line each."""
+def end_standing_stacks(say: Callable[[str], None]) -> list[str]:
+    """Asks each ``stack up`` to end in order; kills and cleans up after one that does not in all the time that it has.
+    One line each; ``say`` is told whom it waits for.
+    """
     lines = []
     for facts, lease in list(_found()):
         if not lease.owner.alive() and lives(facts.run_id):
@@ -163,8 +168,19 @@ def end_standing_stacks() -> list[str]:
             continue
         if lease.owner.alive():
             os.kill(lease.owner.pid, signal.SIGTERM)
-            if wait_gone([lease.owner], _ORDERLY_LIMIT_S):
+            if not _ended_in_order(lease, facts.run_id, say):
                 os.kill(lease.owner.pid, signal.SIGKILL)
                 wait_gone([lease.owner], 3.0)
         lines += end_run(Path(run_folder(facts.run_id))) or [f"stack {facts.run_id}: taken down"]
     return lines
+
+
+def _ended_in_order(lease: Lease, run_id: str, say: Callable[[str], None]) -> bool:
+    waited_s = 0.0
+    while wait_gone([lease.owner], min(_TELL_EVERY_S, _ORDERLY_LIMIT_S - waited_s)):
+        waited_s += _TELL_EVERY_S
+        if waited_s >= _ORDERLY_LIMIT_S:
+            say(f"stack {run_id} did not end in order within {_ORDERLY_LIMIT_S:g} s: killing it")
+            return False
+        say(f"stack {run_id} is ending, since {waited_s:g} s of at most {_ORDERLY_LIMIT_S:g} s")
+    return True

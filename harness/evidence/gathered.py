@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.evidence.read import read_rows
+from harness.evidence.read import count_rows, read_rows
 from harness.judge.flag_log import FlagLog
-from harness.judge.ledger import Ledger
+from harness.judge.ledger import MEASUREMENT_ERROR, Ledger
 from harness.judge.writes import Writes
-from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, SampleRow
+from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, SampleRow, happened
+from harness.model.message import Message, message
 
 EVIDENCE = "evidence.sqlite"
 
@@ -43,11 +44,23 @@ class Gathered:
             elif isinstance(row, SampleRow):
                 self.samples.append(row)
 
+    def lacks(self, said: Message) -> None:
+        """Something that the run had left is lost, and nobody knows what it said: an error of the measurement, of no
+        moment, behind all that is there."""
+        self.see([happened(0, MEASUREMENT_ERROR, "evidence", said, {})])
+
 
 def stored(folder: Path) -> Gathered:
-    """The evidence that lies in a run's folder; empty where the rehearsal keeps none. Raises ``BadInput`` when it is
-    broken."""
+    """The evidence that lies in a run's folder. Rows that the run wrote and that are not there any more are an error of
+    the measurement: nobody knows what they said. Raises ``BadInput`` when it is broken.
+    """
     gathered = Gathered()
-    if (folder / EVIDENCE).is_file():
-        gathered.see(read_rows(folder / EVIDENCE, appended=True))
+    if not (folder / EVIDENCE).is_file():
+        gathered.lacks(message("the run's {file} is not there", file=EVIDENCE))
+        return gathered
+    gathered.see(read_rows(folder / EVIDENCE, appended=True))
+    wrote, held = count_rows(folder / EVIDENCE)
+    if wrote != held:
+        said = "the run wrote {wrote} rows of evidence, and {held} are there"
+        gathered.lacks(message(said, wrote=f"{wrote:,}", held=f"{held:,}"))
     return gathered

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.evidence.schema import STORE_VERSION, TABLES, Table
+from harness.evidence.schema import ROWS, STORE_VERSION, TABLES, Table
 from harness.model.evidence import Row
 
 
@@ -35,7 +35,7 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
         try:
             _check_version(path, connection)
             yield connection
-        except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
+        except (sqlite3.DatabaseError, msgspec.MsgspecError, ValueError) as error:  # the latter of a garbled number
             raise _bad(path, f"the evidence cannot be read: {error}") from error
         finally:
             connection.close()
@@ -83,6 +83,19 @@ def read_meta(path: Path) -> dict[str, str]:
     """What the file says about itself: ``run_id``, ``store_version`` and the anchor. Raises ``BadInput``."""
     with connect(path) as connection:
         return _meta(connection)
+
+
+def count_rows(path: Path) -> tuple[int, int]:
+    """How many rows the run wrote, and how many of them the file holds: two numbers where rows were lost since.
+
+    What was written is known by the number that each row has, and by what the store said when it was closed; of one
+    that never was (a killed run) rows that were lost at its end are not missed. Raises ``BadInput``.
+    """
+    with connect(path) as connection:
+        counted = [connection.execute(f"SELECT COUNT(*), MAX(seq) FROM {table.name}").fetchone() for table in TABLES]  # noqa: S608 - our own names
+        held, last = sum(count for count, _ in counted), max(seq or 0 for _, seq in counted)
+        said = int(_meta(connection).get(ROWS, last))
+    return (last if said == held else said), held
 
 
 def read_rows(path: Path, *, appended: bool = False) -> Iterator[Row]:

@@ -14,6 +14,9 @@ from harness.model.evidence import EventRow, FlagRow, ProbeRow, RequestRow, Row,
 #: Raised when a reader of the older version would misread the newer one; a new column at the end is no new version.
 STORE_VERSION = 1
 
+#: The key of ``meta`` that says how many rows a store held when it was closed.
+ROWS = "rows"
+
 _NS = 1_000_000_000
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from harness.base.clock import Anchor
 from harness.base.errors import EvidenceNotWritten
-from harness.evidence.schema import BY_ROW, STORE_VERSION, Table, create_statements, insert_statement
+from harness.evidence.schema import BY_ROW, ROWS, STORE_VERSION, Table, create_statements, insert_statement
 from harness.model.evidence import Row
 
 #: How long a writer waits for another program's lock; it holds up the event loop, so it is short.
@@ -100,11 +100,13 @@ class EvidenceStore:
         self._seq = seq
 
     def close(self) -> None:
-        """Folds the journal into the one file and closes it; idempotent. On a full disk the journal stays beside it."""
+        """Says in the file how many rows there are, folds the journal into it and closes it; idempotent. On a full disk
+        the journal stays beside it."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
         try:
+            connection.execute("INSERT INTO meta VALUES (?, ?)", (ROWS, str(self._seq)))
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error as error:

@@ -10,23 +10,37 @@ from typing import Annotated
 
 import msgspec
 
+from harness.base.planfile import RuleError
 from harness.base.units import PerSecond, Seconds, Unit
 from harness.model.claim import OwnClaim
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
 from harness.model.stack import Capability, Fault
 
-MAX_USERS = 100_000
-MAX_S = 30 * 86_400.0  # the longest window the document names
-#: Of all users of a population together; what one machine sends and still measures.
-MOST_REQUESTS_PER_S = 200.0
+MAX_S = 30 * 86_400.0  # the longest time the document names
+
+#: How much load there may be, of every command and every file (docs/judging.md#limits-of-the-load): what one machine
+#: sends and still measures. All users of a population together send at most ``MOST_REQUESTS_PER_S``, a step of
+#: requests that arrive by themselves has at most ``MOST_RATE_PER_S``.
+MOST_USERS = 2_000
+FASTEST_PACE_S, SLOWEST_PACE_S = 0.1, 86_400.0
+MOST_REQUESTS_PER_S, MOST_RATE_PER_S, MOST_PROBES_PER_S = 200.0, 2_000.0, 100.0
+#: The load lasts at most this long: the canaries' tokens live an hour and are not renewed. A window is shorter by what
+#: comes before and after it.
+MOST_DURATION_S, MOST_WINDOW_S = 3300.0, 3000.0
+MOST_STEP_S = 600.0
+LEAST_CANARIES = 8
+#: Requests a minute of one user: the API's limit (docs/contract/walk-api.md#rate-limit), and what a canary user probes
+#: at most (docs/judging.md#metrics).
+RATE_LIMIT_PER_MIN, MOST_CANARY_RATE_PER_MINUTE = 100, 75.0
 MOST_STEPS = 100
 
 #: A length of time that passes, and one that may be none.
 Span = Annotated[Seconds, msgspec.Meta(gt=0, le=MAX_S, description="above 0, at most 30d")]
 Pause = Annotated[Seconds, msgspec.Meta(ge=0, le=MAX_S, description="at most 30d")]
-Rate = Annotated[PerSecond, msgspec.Meta(gt=0, description="above 0")]
-Users = Annotated[int, msgspec.Meta(ge=0, le=MAX_USERS, examples=[350])]
+Rate = Annotated[PerSecond, msgspec.Meta(gt=0, le=MOST_RATE_PER_S, description="above 0, at most 2000/s")]
+StepSpan = Annotated[Seconds, msgspec.Meta(gt=0, le=MOST_STEP_S, description="above 0, at most 10min")]
+Users = Annotated[int, msgspec.Meta(ge=0, le=MOST_USERS, examples=[350])]
 AudienceName = Annotated[
     str,
     msgspec.Meta(
@@ -130,6 +144,23 @@ class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     fetch_interval_s: Pause = 60.0
     steps: Steps = ()
 
+    def __post_init__(self) -> None:
+        """Raises ``RuleError`` for more load than there may be."""
+        if self.users > MOST_USERS:
+            what = f"{self.users} users in all, more than {MOST_USERS}"
+            raise RuleError(what, "audiences", remedy="make the audiences smaller: one machine plays no more")
+        for number, stretch in enumerate(self.stretches):
+            at = ("steps", number - 1, "pace_s") if number else ("pace_s",)
+            if not FASTEST_PACE_S <= stretch.pace_s <= SLOWEST_PACE_S:
+                what = f"a pace of {stretch.pace_s:g} s is not within {FASTEST_PACE_S:g} s..{SLOWEST_PACE_S / 3600:g} h"
+                raise RuleError(what, *at, remedy="for example one request of a user in 50s")
+            if self.users / stretch.pace_s > MOST_REQUESTS_PER_S:
+                rate = f"{self.users / stretch.pace_s:g}/s"
+                what = f"{self.users} users at one request in {stretch.pace_s:g} s send {rate}, more than "
+                what += f"{MOST_REQUESTS_PER_S:g}/s, which is what one machine sends and still measures"
+                slowest = f"a pace of {self.users / MOST_REQUESTS_PER_S:g} s or more"
+                raise RuleError(what, *at, remedy=f"{slowest}, or fewer users")
+
     @property
     def stretches(self) -> tuple[LoadStep, ...]:
         """The paces in their order: the first from the begin on, then those of the steps."""
@@ -160,8 +191,20 @@ class ProbePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The probe stream: GET and PUT in turn over the canary users, each on a new connection."""
 
     rate_per_s: Rate = 10.0
-    canary_users: Annotated[int, msgspec.Meta(ge=1, le=MAX_USERS, examples=[8])] = 8
+    canary_users: Annotated[int, msgspec.Meta(ge=LEAST_CANARIES, le=MOST_USERS, examples=[8])] = 8
     timeout_s: Span = 2.0
+
+    def __post_init__(self) -> None:
+        """Raises ``RuleError`` for more probes than there may be."""
+        if not 0 < self.rate_per_s <= MOST_PROBES_PER_S:
+            what = f"{self.rate_per_s:g} probes a second are not above 0 and at most {MOST_PROBES_PER_S:g}"
+            raise RuleError(what, "rate_per_s", remedy="the document's own are 10/s")
+        each = 60 * self.rate_per_s / max(1, self.canary_users)
+        if self.canary_users < LEAST_CANARIES or each > MOST_CANARY_RATE_PER_MINUTE:
+            what = f"each of {self.canary_users} canary users would probe {each:.0f} times a minute; at most "
+            what += f"{MOST_CANARY_RATE_PER_MINUTE:g} of at least {LEAST_CANARIES}, for the API answers 429 from "
+            what += f"{RATE_LIMIT_PER_MIN} on"
+            raise RuleError(what, "canary_users", remedy="more canary users, or fewer probes")
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,7 +213,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     title: Annotated[str, msgspec.Meta(examples=['"Week 3: half of the users on the API"'])]
     claims: Annotated[tuple[str, ...], msgspec.Meta(examples=["[rollout.week3.success.availability]"])] = ()
     population: PopulationPlan
-    window_s: Span
+    window_s: Annotated[Seconds, msgspec.Meta(gt=0, le=MOST_WINDOW_S, description="above 0, at most 50min")]
     probes: ProbePlan = ProbePlan()
     request_timeout_s: Span = 10.0
     switch_over_limit_s: Span = 300.0  # ロールバック手順 2: within 5 minutes every client is back on Firebase

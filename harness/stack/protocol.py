@@ -102,7 +102,8 @@ class Stack(Protocol):
         ...
 
     def watch(self) -> AsyncIterator[EventRow | SampleRow]:
-        """Events and samples as they happen, until ``down``."""
+        """Events and samples as they happen, until ``down``; what it tells of ``down`` itself is no evidence
+        (``Running.watch_to_the_end`` says why)."""
         ...
 
     async def set_flag(self, template: Template) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.base.clock import NS, Clock
 from harness.model.stack import Address
 from harness.stack.processes import Watched
 
+T = TypeVar("T")
 _POLL_S = 0.05
 _ASK_TIMEOUT_S = 1.0
 
@@ -61,6 +62,22 @@ async def given_up(task: asyncio.Task[Any]) -> None:
     await asyncio.wait({task})
     if not task.cancelled():
         task.result()
+
+
+async def to_its_end(work: Coroutine[Any, Any, T], keep: Callable[[T], None]) -> None:
+    """Hands what ``work`` makes to ``keep``. Whoever is cancelled meanwhile waits for the whole all the same, and is
+    cancelled then: half of it nobody undoes."""
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled = True
+    if not task.cancelled() and task.exception() is None:
+        keep(task.result())
+    if cancelled:
+        raise asyncio.CancelledError
+    task.result()
 
 
 async def together(*work: Coroutine[Any, Any, None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput, MeasurementFailed
+from harness.base.planfile import RuleError
 from harness.load.child import origin_of
 from harness.load.plan import LoadPlan, check, read, write
 from harness.load.stages.plan import WorkerPlan
@@ -40,22 +42,62 @@ def test_load_goes_to_this_machine_only(part: str, host: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "changes",
     [
-        {"users": 2_001, "pace_s": 50},
-        {"users": 500, "pace_s": 1},
-        {"users": 500, "pace_s": 50, "steps": (LoadStep(at_s=5, pace_s=2),)},
-        {"steps": (LoadStep(at_s=5, pace_s=0.05),)},
         {"users": 0},
         {"users": 3, "flag_on": 4},
         {"max_duration_s": 1e9},
         {"request_timeout_s": 0},
-        {"probes": ProbePlan(rate_per_s=1000)},
-        {"probes": ProbePlan(rate_per_s=11)},
-        {"probes": ProbePlan(canary_users=7)},
     ],
 )
 def test_counts_and_times_are_bounded(changes: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="not within"):
         check(plan_for(HERE, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "at"),
+    [
+        ({"users": 2_001}, "2001 users in all, more than 2000", ("audiences",)),
+        ({"users": 500, "pace_s": 1}, "500 users at one request in 1 s send 500/s, more than 200/s", ("pace_s",)),
+        ({"users": 1, "pace_s": 0.001}, "0.001 s is not within 0.1 s..24 h", ("pace_s",)),
+        ({"users": 1, "pace_s": 86_401}, "not within", ("pace_s",)),
+        ({"users": 1, "pace_s": float("nan")}, "not within", ("pace_s",)),
+        ({"users": 500, "steps": (LoadStep(at_s=5, pace_s=2),)}, "send 250/s", ("steps", 0, "pace_s")),
+        ({"steps": (LoadStep(at_s=5, pace_s=0.05),)}, "not within", ("steps", 0, "pace_s")),
+    ],
+)
+def test_no_population_sends_more_than_one_machine_sends(
+    changes: dict[str, Any], said: str, at: tuple[str | int, ...]
+) -> None:
+    """However it comes about: of a file, of the command line, of a plan in the code."""
+    with pytest.raises(RuleError, match=said) as caught:
+        plan_for(HERE, **changes)
+    assert caught.value.keys == at
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rate_per_s": 1000.0},
+        {"rate_per_s": 11.0},
+        {"canary_users": 7},
+        {"rate_per_s": float("nan")},
+        {"rate_per_s": 0},
+    ],
+)
+def test_no_probes_beyond_what_a_canary_user_may_ask(changes: dict[str, Any]) -> None:
+    with pytest.raises(RuleError) as caught:
+        ProbePlan(**changes)
+    assert caught.value.remedy
+
+
+def test_a_plan_s_file_with_more_load_than_there_may_be_is_refused(tmp_path: Path) -> None:
+    write(plan_for(HERE), tmp_path / "plan.json")
+    text = (tmp_path / "plan.json").read_text()
+    assert '"pace_s": ' in text
+    (tmp_path / "plan.json").write_text(re.sub(r'"pace_s": [0-9.]+', '"pace_s": 0.001', text))
+    with pytest.raises(BadInput, match="the load plan cannot be read: a pace of"):
+        read(tmp_path / "plan.json", LoadPlan)
 
 
 @pytest.mark.parametrize("at_s", [(0,), (5, 5), (5, 4)])

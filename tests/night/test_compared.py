@@ -34,7 +34,7 @@ def test_the_newest_run_on_each_is_compared(tmp_path: Path, monkeypatch: pytest.
     local = run(tmp_path, "20260102T010000Z-d", "local")
     (tmp_path / "latest").symlink_to(local)
     assert main(["compared", "scaling", "kind", "local", "--reports", str(tmp_path)]) == 10
-    assert asked == [["-m", "harness", "compare", str(kind), str(local)]]
+    assert asked == [["-m", "harness", "compare", str(kind), str(local), "--across"]]
 
 
 def test_what_was_not_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -254,13 +254,15 @@ async def test_what_is_left_is_looked_for_while_the_runs_folder_is_there_and_the
     assert (run_folder(run.run_id) / "part").is_file()
 
 
-async def test_what_is_told_while_the_endings_run_is_evidence(tmp_path: Path) -> None:
+async def test_what_is_told_while_the_endings_run_is_evidence_and_what_the_tear_down_tells_is_none(
+    tmp_path: Path,
+) -> None:
     class Late(Empty):
         """Tells a second row when it is asked to, and then fails."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.ending, self.dies = asyncio.Event(), False
+            self.ending, self.going, self.dies = asyncio.Event(), asyncio.Event(), False
 
         async def watch(self) -> AsyncIterator[EventRow | SampleRow]:
             yield happened(5, "component", "part 0", "runs", {})
@@ -268,7 +270,13 @@ async def test_what_is_told_while_the_endings_run_is_evidence(tmp_path: Path) ->
             yield happened(6, "component", "part 0", "ends", {})
             if self.dies:
                 raise PartDied("part died")
-            await asyncio.Event().wait()
+            await self.going.wait()
+            yield happened(7, "component", "part 0", "killed in the tear down", {})
+
+        async def down(self) -> None:
+            self.going.set()
+            await asyncio.sleep(0.01)
+            await super().down()
 
     class LateEnding(Toy):
         async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:

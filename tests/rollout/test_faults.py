@@ -12,13 +12,15 @@ import pytest
 from harness.base.clock import NS, MachineClock
 from harness.base.errors import PartDied
 from harness.base.progress import Progress
+from harness.judge.window import Window
 from harness.model.evidence import EventRow, ProbeRow
 from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.stack import Fault, FaultKind
 from harness.model.verdict import Decision
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.under_way import Week, _give_up
+from harness.rehearsals.rollout.planting import Planting
+from harness.stack.sim.stack import MemoryStack
 from tests.sim.week import cut, table, week
 
 ANY = Criterion(id="ours", kind=Kind.CRITERION, metric=Metric.AVAILABILITY, comparison=Comparison.ABOVE, threshold=0.5)
@@ -59,50 +61,61 @@ class Host:
         self.progress(text)
 
 
-def run_of(stack: FaultProxy) -> tuple[Week, Host]:
-    made, host = Week.__new__(Week), Host(stack)
-    made._on = cast("Any", host)
-    made._undo, made.decision = [], None
+def planting(stack: FaultProxy, *faults: Fault, window_s: float = 60.0) -> tuple[Planting, Host]:
+    """Of a window that begins now."""
+    host = Host(stack)
+    made, now_ns = Planting(faults, cast("Any", host)), host.clock.now_ns()
+    made.begin(Window(start_ns=now_ns, end_ns=now_ns + round(window_s * NS)))
     return made, host
 
 
 async def test_planted_is_said_only_of_faults_that_were() -> None:
-    made, host = run_of(FaultProxy())
-    start_ns = host.clock.now_ns()
-    waiting = [asyncio.ensure_future(made._inject(fault, start_ns)) for fault in (NOW, LATER)]
+    made, host = planting(FaultProxy(), NOW, LATER)
     await asyncio.sleep(0.05)
     assert host.details.planted == (NOW,)
-    await _give_up([task for task in waiting if not task.done()])  # the window has ended
+    await made.end()
     assert host.details.planted == (NOW,)
     assert len(host.ends) == 1, "it is undone before the stack goes, however the run ends"
 
 
 async def test_a_fault_that_the_stack_refuses_was_not_planted() -> None:
-    made, host = run_of(FaultProxy(PartDied("the fault proxy has ended")))
+    made, host = planting(FaultProxy(PartDied("the fault proxy has ended")), NOW)
+    await asyncio.sleep(0.05)
     with pytest.raises(PartDied):
-        await made._inject(NOW, host.clock.now_ns())
+        made.look()
     assert not host.details.planted
 
 
 async def test_one_that_fails_as_the_window_ends_is_not_silent() -> None:
-    made, host = run_of(FaultProxy(PartDied("the fault proxy has ended"), holds_s=60))
-    task = asyncio.ensure_future(made._inject(NOW, host.clock.now_ns()))
+    made, _ = planting(FaultProxy(PartDied("the fault proxy has ended"), holds_s=0.2), NOW)
     await asyncio.sleep(0.05)
     with pytest.raises(PartDied, match="the fault proxy has ended"):
-        await _give_up([task])
+        await made.end()
+
+
+async def test_one_that_never_comes_to_its_end_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.rehearsals.rollout.planting.LIMIT_S", 0.1)
+    made, host = planting(FaultProxy(holds_s=60), NOW)
+    await asyncio.sleep(0.05)
+    with pytest.raises(PartDied, match=r"neither injected nor undone within 0.1 s of the window's end"):
+        await made.end()
+    assert not host.details.planted
 
 
 BRIEF = Fault(kind=FaultKind.ERRORS, share=0.12, for_s=0.1)
 
 
 class Undoing(FaultProxy):
-    """Remembers what was undone, slowly."""
+    """Remembers what was injected and undone, slowly."""
 
-    def __init__(self, takes_s: float = 0.0) -> None:
-        super().__init__()
-        self.takes_s, self.undone = takes_s, 0
+    def __init__(self, takes_s: float = 0.0, holds_s: float = 0.0) -> None:
+        super().__init__(holds_s=holds_s)
+        self.takes_s, self.injected, self.undone = takes_s, 0, 0
 
     async def inject(self, fault: Fault) -> Any:
+        await super().inject(fault)
+        self.injected += 1
+
         async def undo() -> None:
             await asyncio.sleep(self.takes_s)
             self.undone += 1
@@ -112,28 +125,69 @@ class Undoing(FaultProxy):
 
 async def test_a_fault_with_a_length_ends_within_the_window() -> None:
     stack = Undoing()
-    made, host = run_of(stack)
-    task = asyncio.ensure_future(made._inject(BRIEF, host.clock.now_ns()))
+    made, host = planting(stack, BRIEF)
     await asyncio.sleep(0.05)
     assert (stack.undone, host.details.planted) == (0, (BRIEF,))
-    await task
+    await asyncio.sleep(0.1)
     assert stack.undone == 1
+    await made.end()
 
 
 async def test_one_without_a_length_is_left_to_the_endings() -> None:
     stack = Undoing()
-    made, host = run_of(stack)
-    await made._inject(NOW, host.clock.now_ns())
-    assert (stack.undone, len(host.ends)) == (0, 1)
+    made, host = planting(stack, NOW, NOW)
+    await asyncio.sleep(0.05)
+    await made.end()
+    assert (stack.undone, len(host.ends)) == (0, 2)
+    await made.undo()
+    assert stack.undone == 2
 
 
 async def test_what_is_being_undone_as_the_window_ends_is_undone_whole() -> None:
     stack = Undoing(takes_s=0.2)
-    made, host = run_of(stack)
-    task = asyncio.ensure_future(made._inject(BRIEF, host.clock.now_ns()))
+    made, _ = planting(stack, BRIEF)
     await asyncio.sleep(0.2)  # it is undoing
-    await _give_up([task])
+    await made.end()
     assert stack.undone == 1
+
+
+@pytest.mark.parametrize("way", ["closed", "window over"])
+async def test_what_is_being_injected_as_the_window_ends_is_whole_undone_and_told(
+    way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cancelled half-way it would be half planted, and nobody would undo it."""
+    stack = Undoing(holds_s=0.2)
+    made, host = planting(stack, NOW, window_s=60.0 if way == "closed" else 0.1)
+    await asyncio.sleep(0.05)
+    if way == "closed":
+        await made.end()
+    else:
+        await asyncio.sleep(0.2)
+        made.look()
+    assert (stack.injected, stack.undone, host.details.planted) == (1, 1, ())
+    assert "injected only after the window had ended, and undone" in capsys.readouterr().err
+
+
+def test_a_window_without_the_fault_that_its_plan_names_shows_nothing_of_it(tmp_path: Path) -> None:
+    """The injection takes longer than the window has left: what was measured knows no fault, and the week holds."""
+    fault = Fault(kind=FaultKind.ERRORS, share=0.01, after_s=7.9)
+    plan = msgspec.structs.replace(cut(table(3), window_s=8.0, fetch_interval_s=5.0), criteria=(ANY,), claims=())
+    found = week(tmp_path, plan, faults=(fault,))
+    assert found.run.decision is Decision.ADVANCE, found.why
+    (tmp_path / "late").mkdir()
+    with pytest.MonkeyPatch.context() as patched:
+        inject = MemoryStack.inject
+
+        async def slowly(self: MemoryStack, fault: Fault) -> Any:
+            await self.world.clock.sleep(0.5)
+            return await inject(self, fault)
+
+        patched.setattr(MemoryStack, "inject", slowly)
+        found = week(tmp_path / "late", plan, faults=(fault,))
+    assert found.run.decision is Decision.HOLD, found.why
+    assert "the run left no word that it was injected in the window: errors on" in found.told["faults"].reason
+    assert found.observed.decision is not None and found.observed.decision.subject == Decision.HOLD
+    assert "errors" not in str(found.run.sections[0])
 
 
 def test_a_week_in_which_a_fault_ends(tmp_path: Path) -> None:
@@ -149,10 +203,10 @@ def test_a_week_in_which_a_fault_ends(tmp_path: Path) -> None:
 
 
 async def test_one_whose_time_comes_while_the_week_rolls_back_is_not_planted() -> None:
-    made, host = run_of(FaultProxy())
-    task = asyncio.ensure_future(made._inject(msgspec.structs.replace(NOW, after_s=0.05), host.clock.now_ns()))
-    made.decision = Decision.ROLL_BACK
-    await task
+    made, host = planting(FaultProxy(), msgspec.structs.replace(NOW, after_s=0.05))
+    made.close()
+    await asyncio.sleep(0.1)
+    await made.end()
     assert (host.details.planted, host.ends) == ((), [])
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import BadInput, Exit
-from harness.checks.invariants import OFF
+from harness.checks.invariants import CHECKS, OFF
+from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.judge.combine import combine
 from harness.judge.judged import CHECK_EVENT
@@ -140,6 +141,22 @@ def test_bad_rows_in_a_stored_run_are_seen(told: tuple[Week, list[Judgement]]) -
     failed = by_id(again(found, worse))
     assert failed["rollback.availability"].verdict is Verdict.FAIL
     assert failed["rollback.availability"].value == 0.0
+
+
+def test_a_check_that_no_word_is_left_of_was_not_shown_to_be_well(told: tuple[Week, list[Judgement]]) -> None:
+    found, _ = told
+    back = found.run.decision is Decision.ROLL_BACK
+    checks = [row.subject for row in found.rows if isinstance(row, EventRow) and row.kind == CHECK_EVENT]
+    assert sorted(checks) == sorted((*CHECKS, OFF) if back else CHECKS)
+    without = tuple(row for row in found.rows if not isinstance(row, EventRow) or row.kind != CHECK_EVENT)
+    left = by_id(again(found, without))
+    assert {(left[check].verdict, left[check].holds) for check in checks} == {(Verdict.INCONCLUSIVE, True)}
+    for kept in (True, False):  # of other rehearsals, which are as likely to lose it
+        events = [row for row in found.rows if isinstance(row, EventRow) and (kept or row.kind != CHECK_EVENT)]
+        said = {each.id: each for each in of_whole_run(events, loaded=True)}
+        assert set(said) == {*CHECKS, OFF}
+        assert all(each.holds for each in said.values() if not kept or each.id not in checks)
+    assert of_whole_run((), loaded=False) == []
 
 
 def test_the_switch_over_is_judged_again_and_not_repeated(tmp_path: Path) -> None:

@@ -33,7 +33,12 @@ def test_steps_of_a_scenario() -> None:
         ("- {at: 60s, pace: 25s}\n  - {at: 60s, pace: 9s}", "60 s into the window, not after 60 s", "[1].at", "order"),
         ("- {at: 60s, pace: 25s}\n  - {at: 59s, pace: 9s}", "59 s into the window, not after 60 s", "[1].at", "order"),
         ("- {at: 120s, pace: 25s}", "begins 120 s into a window of 120 s", "steps[0].at", "window longer"),
-        ("- {at: 60s, pace: 2.4s}", "500 users send 208.333/s; one machine sends 200/s", "steps[0].pace", "slower"),
+        (
+            "- {at: 60s, pace: 2.4s}",
+            "500 users at one request in 2.4 s send 208.333/s, more than 200/s",
+            "steps[0].pace",
+            "slower",
+        ),
         ("- {at: 60s, pace: 0s}", "out of range", "steps[0].pace", "pace: 120s"),
         ("- {at: 60s}", "'pace' is missing", "steps[0]", ""),
         ("- {at: 60s, pace: 25}", "25 is not a duration", "steps[0].pace", "pace: 120s"),

@@ -24,8 +24,8 @@ from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
 from tests.stored.conftest import Made, main
 
 
-def compared(a: Path, b: Path) -> Comparison:
-    return compare(read_stored(str(a), a.parent), read_stored(str(b), b.parent))
+def compared(a: Path, b: Path, *, across: bool = False) -> Comparison:
+    return compare(read_stored(str(a), a.parent), read_stored(str(b), b.parent), across=across)
 
 
 async def test_a_run_compared_with_itself_shows_no_difference(made: Made) -> None:
@@ -48,7 +48,7 @@ async def test_what_fails_in_b_is_worse_and_what_passes_is_better(made: Made) ->
     assert (found.a.judged, found.b.judged) == (Decision.ADVANCE, Decision.HOLD)
     assert "B is WORSE in: toy.rows, rows" in compared_words(found)
     assert "rows *" in compared_words(found)
-    back = compared(bad, good)
+    back = compared(bad, good, across=True)  # the toy waited less for what did not come
     assert (back.exit_status, back.judgements[0].change) == (Exit.OK, Change.BETTER)
 
 
@@ -65,11 +65,34 @@ async def test_what_differs_in_the_plan_or_the_environment_spoils_the_comparison
     )
     assert {"run.rung", "run.target", "plan.at_least"} <= {each.name for each in found.settings}
     assert "NOT COMPARABLE" in compared_words(found)
+    assert "no verdict on B: the runs are not comparable" in compared_words(found)
+    assert (found.worse, found.exit_status) == ((), Exit.HOLD)
+
+
+async def test_runs_of_two_environments_hold_unless_they_are_meant_to_differ(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A simulated run says nothing of a local one: no verdict, no 0."""
+    a, b = await made(), await made()
+    document = json.loads((a / "result.json").read_text())
+    document["facts"]["rung"] = "sim"
+    (a / "result.json").write_text(json.dumps(document))
+    assert main(["compare", str(a), str(b)]) == Exit.HOLD
+    assert "B is no worse" not in capsys.readouterr().out
+    assert main(["compare", str(a), str(b), "--json"]) == Exit.HOLD
+    told = json.loads(capsys.readouterr().out)
+    assert (told["not_comparable"], told["exit_status"]) == (["rung: sim and local"], Exit.HOLD)
+    assert main(["compare", str(a), str(b), "--across"]) == Exit.OK
+    told_across = capsys.readouterr().out
+    assert "NOT COMPARABLE" in told_across and "B is no worse in anything that is judged" in told_across
 
 
 async def test_a_run_that_broke_spoils_it_too(made: Made) -> None:
     good, broke = await made(), await made(rows=1, dies=True)
     assert any(reason.endswith("broke") for reason in compared(good, broke).not_comparable)
+    assert compared(broke, good, across=True).exit_status == Exit.HOLD, (
+        "what did not come to its end is nobody's intention"
+    )
 
 
 async def test_runs_of_two_rehearsals_are_not_compared(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +134,9 @@ async def test_figures_are_tested_and_named_by_what_more_of_them_means(
 ) -> None:
     monkeypatch.setattr("tests.rehearsal.toy.REHEARSAL", Figured())
     a, b = await made(rows=1), await made(rows=9, at_least=9)
+    for folder in (a, b):  # the toy's own
+        result = json.loads((folder / "result.json").read_text())
+        (folder / "result.json").write_text(json.dumps({**result, "judgements": []}))
     found = compared(a, b)
     assert {each.name: each.change for each in found.figures} == {
         "errors": Change.WORSE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from harness.cli.stored.compare import compare
 from harness.cli.stored.folder import locate, read_stored
 from harness.cli.stored.rejudge import Rejudgement, rejudge
 from harness.cli.stored.words import compared_words, judged_words
+from harness.evidence.gathered import EVIDENCE
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report import words
@@ -81,6 +83,59 @@ async def test_a_judgement_that_is_new_or_gone_is_told(made: Made) -> None:
     (folder / "result.json").write_text(json.dumps(document))
     differs = {pair.id: pair.differs for pair in again(folder).judgements}
     assert differs == {"toy.older": ("not judged now",), "toy.rows": ("not judged then",)}
+
+
+@pytest.mark.parametrize(
+    "where", ["", "WHERE seq = 2", "WHERE kind = 'component'", "WHERE seq = (SELECT MAX(seq) FROM events)"]
+)
+async def test_rows_that_were_lost_since_hold(made: Made, where: str) -> None:
+    folder = await made()
+    with sqlite3.connect(folder / EVIDENCE) as connection:
+        connection.execute(f"DELETE FROM events {where}")
+    connection.close()
+    judged = again(folder)
+    (lost,) = (pair.now for pair in judged.judgements if pair.stored is None)
+    assert lost is not None and lost.holds and "of evidence, and" in lost.reason
+    assert (judged.same, judged.decision, judged.exit_status) == (False, Decision.HOLD, Exit.HOLD)
+
+
+async def test_evidence_that_is_not_there_holds(made: Made) -> None:
+    folder = await made()
+    (folder / EVIDENCE).unlink()
+    judged = again(folder)
+    assert (judged.decision, judged.exit_status) == (Decision.HOLD, Exit.HOLD)
+    assert "evidence.sqlite is not there" in judged_words(judged)
+
+
+async def test_a_row_that_was_doubled_since_holds(made: Made) -> None:
+    folder = await made()
+    with sqlite3.connect(folder / EVIDENCE) as connection:
+        of = "at_ns, kind, subject, message, data"
+        connection.execute(f"INSERT INTO events (seq, {of}) SELECT 999, {of} FROM events WHERE seq = 2")
+    connection.close()
+    assert again(folder).decision is Decision.HOLD
+
+
+async def test_details_that_do_not_say_what_they_must_hold(made: Made) -> None:
+    """A default in their place is nothing that was seen."""
+    folder = await made()
+    changed(folder, "result.json", details={})
+    changed(folder, "plan.json", at_least=0)  # which promises nothing
+    judged = again(folder)
+    assert (judged.decision, judged.exit_status) == (Decision.HOLD, Exit.HOLD)
+    assert "the run's details do not say rows" in judged_words(judged)
+
+
+async def test_what_had_been_judged_and_cannot_be_any_more_holds(made: Made) -> None:
+    folder = await made()
+    document = json.loads((folder / "result.json").read_text())
+    more = {**document["judgements"][0], "id": "toy.check", "claim": "toy.check", "kind": "check"}
+    changed(folder, "result.json", judgements=[*document["judgements"], more])
+    judged = again(folder)
+    assert (judged.same, judged.decision, judged.exit_status) == (False, Decision.HOLD, Exit.HOLD)
+    assert "the run had judged it, and nothing does now: toy.check" in judged_words(judged)
+    stored = read_stored(str(folder), folder.parent)
+    assert compare(stored, stored).b.judged is Decision.HOLD
 
 
 async def test_a_run_that_broke_decides_nothing(made: Made) -> None:

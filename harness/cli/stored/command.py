@@ -45,7 +45,7 @@ class Judge(InReports, Spoken, AsJson):
 class Compare(InReports, Spoken, AsJson):
     """What changed between two stored runs, with bounds.
 
-    10 when the second is worse; the bounds are of 95 %.
+    10 when the second is worse, or when the two cannot be compared; the bounds are of 95 %.
     """
 
     name = "compare"
@@ -53,6 +53,9 @@ class Compare(InReports, Spoken, AsJson):
 
     a: str = option(RUN_HELP, positional=True, metavar="RUN")
     b: str = option("the run that is set against it", positional=True, metavar="RUN")
+    across: bool = option(
+        "the two are meant to differ, for example in their environment: it is told, and is no 10", default=False
+    )
 
     def run(self) -> int:
         """Says it."""
@@ -60,7 +63,8 @@ class Compare(InReports, Spoken, AsJson):
         from harness.cli.stored.folder import read_stored
         from harness.cli.stored.words import compared_words
 
-        found = compare(read_stored(self.a, self.reports), read_stored(self.b, self.reports))
+        a, b = (read_stored(each, self.reports) for each in (self.a, self.b))
+        found = compare(a, b, across=self.across)
         sys.stdout.write(_json(found).decode() if self.json else compared_words(found, language(self.lang)))
         return found.exit_status
 

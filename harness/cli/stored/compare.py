@@ -11,7 +11,7 @@ import msgspec
 from harness.base.errors import BadInput, Exit
 from harness.base.units import Unit
 from harness.cli.stored.folder import StoredRun, judge_again
-from harness.cli.stored.settings import Setting, not_comparable, settings
+from harness.cli.stored.settings import Setting, asked_apart, cut_short, settings
 from harness.judge.combine import combine
 from harness.judge.difference import Measured, Sample, Single, differ
 from harness.model.judgement import Judgement, Kind
@@ -86,7 +86,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     all that is judged; the exit status is 10 for any.
 
     ``nothing``: nothing was compared, no judgement was made on either run and no judged figure is in both; that is 10
-    too.
+    too. So is ``not_comparable``, which says why the figures do not speak of the same thing, but for what the runs were
+    asked for apart where they were meant to be (``across``).
     """
 
     schema_version: int
@@ -95,6 +96,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     a: Side
     b: Side
     not_comparable: tuple[str, ...]
+    across: bool
     judgements: tuple[VerdictChange, ...]
     figures: tuple[FigureChange, ...]
     timings: tuple[FigureChange, ...]
@@ -104,8 +106,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int
 
 
-def compare(a: StoredRun, b: StoredRun) -> Comparison:
-    """Sets B against A: every judgement, figure, timing and setting. Raises ``BadInput`` for runs of two rehearsals."""
+def compare(a: StoredRun, b: StoredRun, *, across: bool = False) -> Comparison:
+    """Sets B against A: every judgement, figure, timing and setting. ``across``: that they were asked for differently
+    is meant, and holds nothing. Raises ``BadInput`` for runs of two rehearsals.
+    """
     if a.result.rehearsal != b.result.rehearsal:
         raise BadInput(
             f"the runs are of two rehearsals: {a.result.rehearsal} and {b.result.rehearsal}",
@@ -122,20 +126,23 @@ def compare(a: StoredRun, b: StoredRun) -> Comparison:
     worse = [each.name for each in verdicts if each.gates and each.change is Change.WORSE]
     worse += [each.name for each in figures if each.judged and each.change is Change.WORSE]
     nothing = not any(map(_was_judged, verdicts)) and not any(map(_is_in_both, figures))
+    apart, cut = asked_apart(a, b), cut_short(a, b)
+    spoilt = bool(cut or (apart and not across))
     return Comparison(
         schema_version=COMPARISON_SCHEMA_VERSION,
         rehearsal=a.result.rehearsal,
         decides=a.result.decides,
         a=_side(a, now_a),
         b=_side(b, now_b),
-        not_comparable=not_comparable(a, b),
+        not_comparable=(*apart, *cut),
+        across=across,
         judgements=verdicts,
         figures=figures,
         timings=_timings(a, b),
         settings=settings(a, b),
         worse=tuple(worse),
         nothing=nothing,
-        exit_status=int(Exit.HOLD if worse or nothing else Exit.OK),
+        exit_status=int(Exit.HOLD if worse or nothing or spoilt else Exit.OK),
     )
 
 

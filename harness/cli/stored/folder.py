@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +11,10 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.evidence.gathered import EVIDENCE, Gathered, stored
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import message
 from harness.model.result import Result
+from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of, judged
 from harness.rehearsal.conduct import MACHINE_JSON, MANIFESTS_JSON, PLAN_JSON
 from harness.rehearsal.registry import MODULES, rehearsal
@@ -57,9 +60,11 @@ class StoredRun:
 
 
 def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
-    """Today's judgements on a stored run. Raises ``BadInput`` where what a killed run left cannot be judged."""
+    """Today's judgements on a stored run. What the run had judged and what gated, and cannot be judged any more, holds:
+    what it rested on may be lost. Raises ``BadInput`` where what a killed run left cannot be judged."""
     try:
-        return judged(run.rehearsal, run.plan, seen)
+        now = judged(run.rehearsal, run.plan, seen)
+        return (*now, *_gone(run.result.judgements, now))
     except Exception as error:
         if not run.killed:
             raise
@@ -68,6 +73,15 @@ def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
             where=str(run.folder),
             remedy="run it again",
         ) from error
+
+
+def _gone(stored: Iterable[Judgement], now: Sequence[Judgement]) -> Iterator[Judgement]:
+    known = {each.key for each in now} | {(each.part, claim) for each in now for claim in each.claims}
+    gone = [each for each in stored if each.gates and not {each.key, *((each.part, c) for c in each.claims)} & known]
+    if gone:
+        names = ", ".join(": ".join(filter(None, each.key)) for each in gone)
+        told = message("the run had judged it, and nothing does now: {names}", names=names)
+        yield Judgement(id="judged_then", kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(told,))
 
 
 def locate(text: str, reports: Path) -> Path:
@@ -121,6 +135,8 @@ def read_stored(text: str, reports: Path) -> StoredRun:
     found = rehearsal(result.rehearsal)
     evidence = stored(folder)
     _same_run(folder, result)
+    for place in _left_out(found, result, folder):
+        evidence.lacks(message("the run's details do not say {place}", place=place))
     return StoredRun(
         folder=folder,
         result=result,
@@ -131,6 +147,27 @@ def read_stored(text: str, reports: Path) -> StoredRun:
         machine=_optional(folder / MACHINE_JSON),
         manifests=_optional(folder / MANIFESTS_JSON),
     )
+
+
+def _left_out(of: Rehearsal[Any, Any], result: Result, folder: Path) -> Iterator[str]:
+    """The places that the details of today have, and those of the run do not: a default is nothing that was seen."""
+    try:
+        return _absent("", msgspec.to_builtins(details_of(of, result), str_keys=True), result.details)
+    except msgspec.ValidationError as error:
+        raise _not_ours(folder / RESULT_JSON, f"details: {error}") from error
+
+
+def _absent(place: str, today: object, then: object) -> Iterator[str]:
+    if isinstance(today, dict) and isinstance(then, dict):
+        for name, value in today.items():
+            inner = f"{place}.{name}" if place else str(name)
+            if name not in then:
+                yield inner
+            else:
+                yield from _absent(inner, value, then[name])
+    elif isinstance(today, list | tuple) and isinstance(then, list):
+        for number, (value, before) in enumerate(zip(today, then, strict=False)):
+            yield from _absent(f"{place}[{number}]", value, before)
 
 
 def _same_run(folder: Path, result: Result) -> None:

@@ -29,9 +29,14 @@ def settings(a: StoredRun, b: StoredRun) -> tuple[Setting, ...]:
     return _differing(_flat("", _facts(a)), _flat("", _facts(b)))
 
 
-def not_comparable(a: StoredRun, b: StoredRun) -> tuple[str, ...]:
-    """Why the figures of the two runs do not speak of the same thing; empty when they do. Pure."""
-    reasons = [f"{setting.name}: {setting.a} and {setting.b}" for setting in _differing(_conditions(a), _conditions(b))]
+def asked_apart(a: StoredRun, b: StoredRun) -> tuple[str, ...]:
+    """What the two runs were asked for differently, so that their figures do not speak of the same thing. Pure."""
+    return tuple(f"{each.name}: {each.a} and {each.b}" for each in _differing(_conditions(a), _conditions(b)))
+
+
+def cut_short(a: StoredRun, b: StoredRun) -> tuple[str, ...]:
+    """Which of them did not come to its end, so that its figures are of no whole run. Pure."""
+    reasons = []
     for run in (a, b):
         if run.killed:
             reasons.append(f"{run.result.run_id} was killed before it could report, or is still under way")

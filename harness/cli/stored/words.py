@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.base.errors import Exit
 from harness.base.units import Unit
 from harness.cli.stored.compare import Change, Comparison, FigureChange, VerdictChange
 from harness.cli.stored.rejudge import Pair, Rejudgement
@@ -115,6 +116,8 @@ def _closing(found: Comparison, say: Language) -> list[str]:
         return [*told, none]
     if found.worse:
         return [*told, say("B is WORSE in: {names}", names=", ".join(found.worse))]
+    if found.exit_status != Exit.OK:
+        return [*told, say("no verdict on B: the runs are not comparable (--across: they are meant to differ)")]
     return [*told, say("B is no worse in anything that is judged")]
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from harness.load.population.accounts import accounts, canaries
 from harness.load.population.pacing import Pacing
 from harness.load.population.probes import canary_of, offset_ns
-from harness.load.population.schedule import operation_at, operation_id, slots
+from harness.load.population.schedule import doing_at, operation_id, slots
 from harness.load.population.walk import NS
 from harness.model.due import Due, DueList, probe_call
 from harness.model.scenario import PopulationPlan, ProbePlan
@@ -54,7 +54,7 @@ def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) ->
             if due_ns >= end_ns:
                 break
             name = operation_id(account.user, number)
-            found.append(Due(id=name, user=account.user, due_ns=due_ns, operation=operation_at(slot, number)))
+            found.append(Due(id=name, user=account.user, due_ns=due_ns, operation=doing_at(slot, number).operation))
     return tuple(sorted(found, key=lambda due: (due.due_ns, due.id)))
 
 

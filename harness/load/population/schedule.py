@@ -87,26 +87,39 @@ def slots(users: Sequence[Account], seed: int) -> dict[str, Slot]:
     return placed
 
 
-def operation_at(slot: Slot, number: int) -> Operation:
-    """What the ``number``-th request of the user in ``slot`` does, without its body: as ``_Phone`` has it."""
-    position = slot.position + number
-    operation, side = WALK[position % len(WALK)]
-    if operation in _WITHOUT_A_WALK or position >= len(WALK):
-        return operation
-    before = WALK[slot.position : position]
-    return operation if any(s is side and o not in _WITHOUT_A_WALK for o, s in before) else _PUT
+class Doing(msgspec.Struct, frozen=True):
+    """What a request does, without its body; ``side``: with the side walk. ``begins``: that walk was not put yet."""
+
+    operation: Operation
+    side: bool
+    begins: bool
+
+
+def doing_at(slot: Slot, number: int) -> Doing:
+    """The ``number``-th request of the user in ``slot``: as the cycle has it, but that a walk is put before anything
+    else is done with it, also by who enters the cycle in its middle."""
+    done, place = divmod(slot.position + number, len(WALK))
+    operation, side = WALK[place]
+    if operation in _WITHOUT_A_WALK:
+        return Doing(operation, side, begins=False)
+    before = WALK[0 if done else slot.position : place]
+    begins = not any(s is side and o not in _WITHOUT_A_WALK for o, s in before)
+    return Doing(_PUT if begins else operation, side, begins)
 
 
 def user_schedule(user: str, slot: Slot, plan: PopulationPlan, seed: int, anchor_unix_ns: int) -> Iterator[Planned]:
     """The endless schedule of one user. Times inside the bodies count from ``anchor_unix_ns``, the run's anchor."""
     pacing = Pacing(plan)
     phone = _Phone(user, seed)
-    position, number, before_ns = slot.position, 0, pacing.due_ns(slot.place, -1)
+    number, before_ns = 0, pacing.due_ns(slot.place, -1)
     while True:
-        due_ns = pacing.due_ns(slot.place, number)
-        operation, walk_id, body = phone.act(position, anchor_unix_ns + due_ns, due_ns - before_ns)
-        yield Planned(due_offset_ns=due_ns, number=number, user=user, operation=operation, walk_id=walk_id, body=body)
-        position, number, before_ns = (position + 1) % len(WALK), number + 1, due_ns
+        due_ns, doing = pacing.due_ns(slot.place, number), doing_at(slot, number)
+        position = (slot.position + number) % len(WALK)
+        walk_id, body = phone.act(doing, position, anchor_unix_ns + due_ns, due_ns - before_ns)
+        yield Planned(
+            due_offset_ns=due_ns, number=number, user=user, operation=doing.operation, walk_id=walk_id, body=body
+        )
+        number, before_ns = number + 1, due_ns
 
 
 def schedule(plan: PopulationPlan, users: Sequence[Account], seed: int, anchor_unix_ns: int) -> Iterator[Planned]:
@@ -117,52 +130,43 @@ def schedule(plan: PopulationPlan, users: Sequence[Account], seed: int, anchor_u
 
 
 class _Phone:
-    """What one phone holds: the walk under way and the side walk. A walk not yet put is put before anything else."""
+    """What one phone holds: the walk under way and the side walk, each since a request began it."""
 
     def __init__(self, user: str, seed: int) -> None:
         self._user = user
         self._seed = seed
         self._walks = 0
-        self._main: Walking | None = None
-        self._side: Walking | None = None
+        self._held: dict[bool, Walking] = {}  # by whether it is the side walk
 
     def act(
-        self, position: int, now_unix_ns: int, interval_ns: int
-    ) -> tuple[Operation, str, NewWalk | WalkUpdate | None]:
-        """What it does now, ``interval_ns`` after what it did before."""
-        operation, side = WALK[position]
-        if position == 0:
-            self._main, self._side = None, None
-        if operation is _LIST:
-            return operation, "", None
-        if operation is _CREATE:
+        self, doing: Doing, position: int, now_unix_ns: int, interval_ns: int
+    ) -> tuple[str, NewWalk | WalkUpdate | None]:
+        """The walk and the body of what it does now, ``interval_ns`` after what it did before."""
+        if doing.operation is _LIST:
+            return "", None
+        if doing.operation is _CREATE:
             return self._create()
-        walk = self._side if side else self._main
-        if walk is None:
-            walk = self._begin(position, now_unix_ns, interval_ns, side)
-            return _PUT, walk.id, walk.update(now_unix_ns, interval_ns, completed=side)
-        if operation is _PUT:
-            return _PUT, walk.id, walk.update(now_unix_ns, interval_ns, completed=position == LAST_PUT)
-        return operation, walk.id, None
+        if doing.begins:
+            self._held[doing.side] = self._begun(position, now_unix_ns, interval_ns, doing.side)
+        walk = self._held[doing.side]
+        if doing.operation is not _PUT:
+            return walk.id, None
+        completed = doing.side if doing.begins else position == LAST_PUT
+        return walk.id, walk.update(now_unix_ns, interval_ns, completed=completed)
 
-    def _begin(self, position: int, now_unix_ns: int, interval_ns: int, side: bool) -> Walking:
+    def _begun(self, position: int, now_unix_ns: int, interval_ns: int, side: bool) -> Walking:
         self._walks += 1
         # The main walk began with the cycle, which may have been before the run.
         walked_ns = interval_ns if side else (position + 1) * interval_ns
-        walk = Walking(
+        return Walking(
             self._seed,
             f"{self._user}/{self._walks}",
             started_unix_ns=now_unix_ns - walked_ns,
             walked_s=(walked_ns - interval_ns) / NS,
         )
-        if side:
-            self._side = walk
-        else:
-            self._main = walk
-        return walk
 
-    def _create(self) -> tuple[Operation, str, NewWalk]:
+    def _create(self) -> tuple[str, NewWalk]:
         self._walks += 1
         name = f"{self._user}/{self._walks}"
         walk_id = uuid4_text(stream(self._seed, f"create:{name}"))
-        return _CREATE, walk_id, NewWalk(title=f"Walk {name}", description="planned")
+        return walk_id, NewWalk(title=f"Walk {name}", description="planned")

@@ -6,12 +6,9 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.load.plan import ProcessPlan, within
-from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.model.scenario import MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS, AudiencePlan, PopulationPlan
 from harness.model.step import Step
 
-MOST_ACCOUNTS = 2_000
-MOST_RATE_PER_S = 2_000.0
-MOST_STEP_S = 600.0
 MOST_PHOTOS_PER_S = 50.0
 MOST_PHOTO_BYTES = 5_000_000  # docs/contract/walk-api.md#real-use: up to 5 MB each
 MOST_WORKERS = 8
@@ -35,7 +32,7 @@ class WorkerPlan(ProcessPlan, frozen=True, kw_only=True):
         super().check()
         within("workers", self.workers, 1, MOST_WORKERS)
         within("worker", self.worker, 0, self.workers - 1)
-        within("accounts", self.accounts, self.workers, MOST_ACCOUNTS)
+        within("accounts", self.accounts, self.workers, MOST_USERS)
         if self.accounts % self.workers:
             raise BadInput(f"{self.accounts} accounts cannot be shared by {self.workers} workers", where="the plan")
 

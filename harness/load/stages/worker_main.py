@@ -28,7 +28,6 @@ from harness.load.auth import create_accounts, sign_in
 from harness.load.child import run
 from harness.load.greenlets import flush_always, lines_of_input, tell_of_every_greenlet
 from harness.load.known import KnownWalks
-from harness.load.plan import MOST_DURATION_S
 from harness.load.population.accounts import accounts
 from harness.load.population.schedule import slots, user_schedule
 from harness.load.recorder import Recorder
@@ -37,6 +36,7 @@ from harness.load.stages.board import Board
 from harness.load.stages.photos import Photos
 from harness.load.stages.plan import Command, WorkerPlan, population
 from harness.load.stages.sender import Identity, Sender
+from harness.model.scenario import MOST_DURATION_S
 
 _AT_ONCE = 8
 _AUTH_TIMEOUT_S = 30.0

@@ -21,7 +21,7 @@ from harness.rehearsals.chaos.holding import every_connection, holding, lock
 from harness.rehearsals.chaos.places import Places
 from harness.stack.failover import follow, stop_receiving
 from harness.stack.protocol import Stack, Undo
-from harness.stack.waiting import given_up
+from harness.stack.waiting import given_up, to_its_end
 
 #: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
 UNDO_FILE = "undo.json"
@@ -252,18 +252,8 @@ class Bridge:
         self._note(what)
 
     async def _make(self, what: str, making: Coroutine[Any, Any, Undo]) -> None:
-        """Keeps the undo of what is made. Cancelled, it waits for the whole all the same: half of it nobody undoes."""
-        task, cancelled = asyncio.ensure_future(making), False
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError:
-                cancelled = True
-        if not task.cancelled() and task.exception() is None:
-            self._keep(what, task.result())
-        if cancelled:
-            raise asyncio.CancelledError
-        task.result()
+        """Keeps the undo of what is made, also when it is cancelled meanwhile."""
+        await to_its_end(making, lambda undo: self._keep(what, undo))
 
     def _keep(self, what: str, undo: Undo) -> None:
         self._undo.append((what, undo))

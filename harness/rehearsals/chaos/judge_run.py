@@ -81,9 +81,9 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     return msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE, told=(told,), erratum="")
 
 
-def checks(plan: ChaosPlan, evidence: Gathered) -> Sequence[Judgement]:
+def checks(plan: ChaosPlan, details: ChaosDetails, evidence: Gathered) -> Sequence[Judgement]:
     """The checks of the whole run; where it had to lose acknowledged writes, that it was found."""
-    found = of_whole_run(evidence.events)
+    found = of_whole_run(evidence.events, loaded=details.origin_ns is not None)
     expectations = [each.experiment.expects for each in plan.experiments]
     if any(each.failover and not each.failover.synchronous for each in expectations):
         return as_counterexample(found, ACKNOWLEDGED, _SEE_THE_LOSS)

@@ -85,7 +85,7 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
         yield from judge_run.experiments(
             plan, seen.details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities
         )
-        yield from judge_run.checks(plan, seen.evidence)
+        yield from judge_run.checks(plan, seen.details, seen.evidence)
 
     def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Section]:
         """The figures of each experiment, and how a database failed over."""

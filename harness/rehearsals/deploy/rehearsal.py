@@ -53,7 +53,7 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
         """The claims of every part, then the checks of the whole run."""
         facts = seen.facts
         yield from judge_run.parts(plan, seen.details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
-        yield from of_whole_run(seen.evidence.events)
+        yield from of_whole_run(seen.evidence.events, loaded=seen.details.origin_ns is not None)
 
     def sections(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Section]:
         """Of each part what users met, what was seen besides, and the commands with their output."""

@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 
 from harness.base.planfile import RuleError, once
-from harness.base.units import Bytes, Ratio, Seconds
-from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan, Rate, Span
+from harness.base.units import Bytes, PerSecond, Ratio, Seconds
+from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan, Span
 from harness.rehearsals.dr_restore.schedule import daily_time
 from scenarios.claims import ClaimId
 
@@ -100,7 +100,7 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     users: Annotated[int, msgspec.Meta(ge=1, le=500)]
     pace_s: Span
-    probe_rate_per_s: Rate
+    probe_rate_per_s: Annotated[PerSecond, msgspec.Meta(gt=0, le=10, description="above 0, at most 10/s")]
     before_s: Seconds
     after_s: Seconds
     available_above: Ratio
@@ -117,6 +117,7 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
             raise RuleError(what, "written_limit_s")
         if not 0 < self.errors_below < 1:
             raise RuleError("errors_below lies between 0 and 100 %", "errors_below")
+        _ = self.population, self.probes  # which refuse more than there may be
 
     @property
     def population(self) -> PopulationPlan:

@@ -8,17 +8,16 @@ from typing import Annotated
 import msgspec
 
 from harness.base.planfile import RuleError, once
-from harness.base.units import Milliseconds, Ratio
+from harness.base.units import Milliseconds, PerSecond, Ratio
 from harness.control.rollout import limits
 from harness.model.autoscaling import Hpa
 from harness.model.manifests import Manifests
 from harness.model.message import Told
-from harness.model.scenario import Rate, Span
+from harness.model.scenario import MOST_USERS, RATE_LIMIT_PER_MIN, Rate, Span, StepSpan
 from harness.model.step import CAPACITY, Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.stack.manifests.cpu import scaled
 from scenarios.claims import ClaimId
-from scenarios.load import CANARY_LIMIT_PER_MIN as RATE_LIMIT_PER_MIN
 
 MOST_PODS = 20
 Pods = Annotated[int, msgspec.Meta(ge=1, le=MOST_PODS, examples=[2])]
@@ -28,7 +27,7 @@ class UsersStage(msgspec.Struct, frozen=True, kw_only=True):
     """So many users for ``window_s`` seconds."""
 
     users: int
-    window_s: Span
+    window_s: StepSpan
 
 
 class UsersStages(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,21 +41,21 @@ class CapacityStage(msgspec.Struct, frozen=True, kw_only=True):
     """What the document says the pods carry; the search for the knee begins there."""
 
     rate_per_s: Rate
-    window_s: Span
+    window_s: StepSpan
 
 
 class InFlightStages(msgspec.Struct, frozen=True, kw_only=True):
     """So many requests in flight at once, each number for ``window_s`` seconds."""
 
-    window_s: Span
+    window_s: StepSpan
     stages: tuple[int, ...]
 
 
 class PhotosPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Uploads of so many ``bytes`` each."""
 
-    rate_per_s: Rate
-    bytes: Annotated[int, msgspec.Meta(ge=1, examples=[5000000])]
+    rate_per_s: Annotated[PerSecond, msgspec.Meta(gt=0, le=50, description="above 0, at most 50/s")]
+    bytes: Annotated[int, msgspec.Meta(ge=1, le=5_000_000, examples=[5000000])]
 
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, rename={"cpu_share": "cpu"}):
@@ -71,8 +70,8 @@ class KneePlan(msgspec.Struct, frozen=True, kw_only=True, rename={"cpu_share": "
     """
 
     pods: tuple[Pods, ...]
-    warm_up_s: Span
-    step_s: Span
+    warm_up_s: StepSpan
+    step_s: StepSpan
     most_rate_per_s: Rate
     precision: Annotated[Ratio, msgspec.Meta(gt=0, description="above 0%")]
     photos: PhotosPlan | None = None
@@ -90,7 +89,7 @@ class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     claims: tuple[ClaimId, ...]
-    accounts: int
+    accounts: Annotated[int, msgspec.Meta(ge=1, le=MOST_USERS)]
     pods: Pods
     users: UsersStages
     capacity: CapacityStage

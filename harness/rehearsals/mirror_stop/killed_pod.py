@@ -20,7 +20,8 @@ from harness.rehearsals.mirror_stop.types import KilledPod
 from harness.stack.firebase import rest
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.sign_up import User, sign_up
-from harness.stack.protocol import Stack
+from harness.stack.protocol import Stack, Undo
+from harness.stack.waiting import to_its_end
 
 USER_PREFIX = "burst-"
 _AT_ONCE = 8
@@ -60,13 +61,15 @@ class Burst:
             await sign_up(endpoints.auth, endpoints.project_id, f"{USER_PREFIX}{number}")
             for number in range(self._plan.burst.users)
         ]
-        resume = await self._stack.inject(Fault(kind=FaultKind.PART_HANG, subject="firestore"))
+        resume: list[Undo] = []
         try:
+            await to_its_end(self._stack.inject(Fault(kind=FaultKind.PART_HANG, subject="firestore")), resume.append)
             await self._write(users)
             await self._stack.inject(Fault(kind=FaultKind.POD_CRASH))
             pod = await self._named(killed)
         finally:
-            await resume()
+            for undo in resume:
+                await undo()
         await again()
         return await self._count(pod)
 

@@ -5,14 +5,16 @@ The same code judges while the run is under way (``criteria``), at its end, and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from harness.base.clock import Anchor
-from harness.checks.invariants import OFF, judged_reads, switch_over_result
+from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
 from harness.checks.switch_over import SwitchOver, switch_over
 from harness.checks.walk_results import READS
+from harness.checks.whole_run import unsaid
 from harness.judge.chance import chance_words, false_roll_backs
 from harness.judge.flag_log import FlagLog
 from harness.judge.judge import judge
@@ -25,6 +27,7 @@ from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.scenario import Scenario
+from harness.model.stack import Fault
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import not_judged
 from harness.rehearsal.facts import patch_errata
@@ -56,6 +59,10 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
     found += _checks(plan, week, rows, seen.facts.anchor)
+    if week.planned is not None:
+        found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
+    if week.planned is not None and not week.rolled_back:
+        found += unplanted(plan, seen.details.planted)
     yield from found
     yield from _steps(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)
@@ -67,6 +74,17 @@ def not_exercised(plan: Scenario, capabilities: Iterable[str]) -> dict[str, Mess
     has = {str(each) for each in capabilities}
     lacking = {each.id: sorted(set(each.needs) - has) for each in plan.criteria}
     return {criterion: lacking_words(needs) for criterion, needs in lacking.items() if needs}
+
+
+def unplanted(plan: Scenario, planted: Iterable[Fault]) -> Iterator[Judgement]:
+    """Inconclusive where a fault of the plan was not injected in its window, which shows nothing of it then."""
+    left = Counter(plan.faults) - Counter(planted)
+    if left:
+        told = tuple(
+            message("the run left no word that it was injected in the window: {fault}", fault=fault.told)
+            for fault in left.elements()
+        )
+        yield Judgement(id="faults", kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=told)
 
 
 def promised(plan: Scenario) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 from harness.base.clock import NS
 from harness.base.units import show
@@ -19,14 +18,14 @@ from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Told, message
 from harness.model.scenario import Criterion, Scenario
-from harness.model.stack import Fault, Rung
+from harness.model.stack import Rung
 from harness.model.verdict import Decision
 from harness.rehearsal.conclude import measurement
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import not_exercised, switched, unjudged
-from harness.stack.protocol import Undo
+from harness.rehearsals.rollout.judge import not_exercised, switched, unjudged, unplanted
+from harness.rehearsals.rollout.planting import Planting
 
 
 class Week:
@@ -36,12 +35,12 @@ class Week:
         self._plan = plan
         self._on = on
         self._users = Users(on, users_of(plan, on.options.seed))
+        self._planting = Planting(plan.faults, on)
         self._window: Window | None = None
         self._due: DueList | None = None  # of the whole window, once it has begun
         self._results: tuple[Judgement, ...] = ()
         self._checks: tuple[Judgement, ...] = ()
         self._judged_ns = 0
-        self._undo: list[Undo] = []
         self.decision: Decision | None = None
 
     async def run(self) -> None:
@@ -82,18 +81,17 @@ class Week:
     async def _hold(self, window: Window) -> None:
         """Load, probes and faults for the window; a rollback limit that fires ends it at once."""
         clock = self._on.clock
-        faults = [asyncio.ensure_future(self._inject(fault, window.start_ns)) for fault in self._plan.faults]
+        self._planting.begin(window)
         try:
             while clock.now_ns() < window.end_ns:
                 await clock.sleep(min(1.0, max(0.01, (window.end_ns - clock.now_ns()) / NS)))
-                for task in faults:
-                    if task.done():
-                        task.result()
+                self._planting.look()
                 if self._fired():
+                    self._planting.close()
                     await self._roll_back()
                     return
         finally:
-            await _give_up([task for task in faults if not task.done()])
+            await self._planting.end()
 
     async def _conclude(self) -> None:
         """The final judgement of a window that ran to its end, and the checkers' word on the run."""
@@ -106,7 +104,8 @@ class Week:
         await self._check_stores()
         if self.decision is None:
             seen = (*self._results, *self._checks)
-            others = (*self._checks, *unjudged(self._plan, seen), *measurement(self._on.evidence))
+            others = (*self._checks, *unplanted(self._plan, self._on.details.planted), *unjudged(self._plan, seen))
+            others += tuple(measurement(self._on.evidence))
             self._decide(combine((*self._results, *others)), [each for each in others if each.holds])
 
     async def _roll_back(self) -> None:
@@ -130,8 +129,7 @@ class Week:
         """Ends the load and every fault, and asks the checkers that stand outside what they check."""
         on = self._on
         on.say("ending the load, checking what the stores hold against what was acknowledged")
-        for undo in self._undo:
-            await undo()
+        await self._planting.undo()
         await self._users.stop()
         on.evidence.gather()
         on.mark("load_ended")
@@ -184,21 +182,6 @@ class Week:
         self._on.evidence.event(now_ns, "decision", decision, told or decision, judged_ns=self._judged_ns)
         self._on.say(f"decision: {decision}" + "".join(f"\n  {each.id}: {each.reason}" for each in because))
 
-    async def _inject(self, fault: Fault, start_ns: int) -> None:
-        on = self._on
-        await on.clock.sleep((start_ns - on.clock.now_ns()) / NS + fault.after_s)
-        if self.decision is not None:  # rolled back: the window that it belongs to is over
-            return
-        undo = await on.stack.inject(fault)
-        self._undo.append(undo)
-        on.at_end(undo)
-        on.details.planted = (*on.details.planted, fault)
-        on.say(f"fault injected: {fault}")
-        if fault.for_s:
-            await on.clock.sleep(fault.for_s)
-            await _whole(undo())
-            on.say(f"fault ended: {fault}")
-
 
 def _with_id(each: Judgement) -> Told:
     """Why it is what it is, beginning with its id."""
@@ -211,22 +194,3 @@ def _subject(criterion: Criterion) -> str:
     of = f"[{criterion.operation}]" if criterion.operation else ""
     step = f"[step={criterion.step_s:g}s]" if criterion.step_s is not None else ""
     return f"{criterion.metric}{of}{step}"
-
-
-async def _whole(ending: Awaitable[None]) -> None:
-    """Lets ``ending`` come to its end also where whoever awaits it is given up: half undone is not undone."""
-    task = asyncio.ensure_future(ending)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
-
-
-async def _give_up(waiting: Sequence[asyncio.Future[None]]) -> None:
-    """Gives up those whose time has not come; one that fails in this moment is raised."""
-    for task in waiting:
-        task.cancel()
-    for ended in await asyncio.gather(*waiting, return_exceptions=True):
-        if isinstance(ended, Exception):
-            raise ended

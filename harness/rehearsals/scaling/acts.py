@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from harness.base.clock import NS
 from harness.base.data import KUBERNETES
@@ -37,6 +38,7 @@ from harness.stack.manifests.change import spreads_over_zones, without_autoscale
 from harness.stack.manifests.cpu import scaled
 from harness.stack.protocol import ByKubectl, Undo
 from harness.stack.rungs import manifests_of
+from harness.stack.waiting import to_its_end
 
 #: After a part: until the feed has told of everything, and the next one's events are its own.
 SETTLE_S = 2.0
@@ -140,7 +142,7 @@ class Acts:
                 for pod in endpoints_now(self._events):
                     if pod not in undos and len(undos) < part.held:
                         fault = Fault(kind=FaultKind.POD_MEMORY, share=part.hold, subject=pod)
-                        undos[pod] = await self._stack.inject(fault)
+                        await to_its_end(self._stack.inject(fault), partial(undos.__setitem__, pod))
                 await self._clock.sleep(_POLL_S)
         finally:
             await asyncio.gather(*(undo() for undo in undos.values()))
@@ -151,18 +153,17 @@ class Acts:
         load = await self._admitted()
         load_ns = await self._settle() + round(_LEAD_S * NS)
         step = asyncio.ensure_future(load.step(_step(part), load_ns))
-        undo: Undo | None = None
+        undos: list[Undo] = []
         try:
             await self._clock.sleep(_BEFORE_LOSS_S)
             lost_ns = self._clock.now_ns()
             zone = fullest(placement(self._events, lost_ns))
             self._on.say(message("losing the zone {zone}", zone=zone))
-            undo = await self._stack.inject(Fault(kind=FaultKind.ZONE_LOSS, subject=zone))
+            await to_its_end(self._stack.inject(Fault(kind=FaultKind.ZONE_LOSS, subject=zone)), undos.append)
             await step
         finally:
             step.cancel()
-            if undo is not None:
-                await undo()
+            await asyncio.gather(*(undo() for undo in undos))
         return ZoneLost(zone=zone, lost_ns=lost_ns, end_ns=await self._settle(), spread=spreads_over_zones(manifests))
 
     async def _commands(self, part: Part) -> Did:

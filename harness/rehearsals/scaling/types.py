@@ -13,6 +13,7 @@ from harness.model.autoscaling import ContainerRequests, Hpa
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
 from harness.model.parts import PartsDetails
+from harness.model.scenario import MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS
 from harness.model.stack import Capability
 from scenarios.claims import ClaimOrErratumId
 
@@ -58,11 +59,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     down_after_s: Seconds = 0.0
     down_within_s: Seconds = 300.0
     wait_s: Seconds = 300.0
-    load_s: Seconds = 0.0
-    in_flight: int = 0
+    load_s: Annotated[Seconds, msgspec.Meta(ge=0, le=MOST_STEP_S, description="at most 10min")] = 0.0
+    in_flight: Annotated[int, msgspec.Meta(ge=0, le=MOST_USERS)] = 0
     hold: Hold = 0.0
     held: int = 0
-    rate_per_s: PerSecond = 0.0
+    rate_per_s: Annotated[PerSecond, msgspec.Meta(ge=0, le=MOST_RATE_PER_S, description="at most 2000/s")] = 0.0
     component: str = ""
 
     def __post_init__(self) -> None:
