@@ -25,6 +25,7 @@ from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.lifecycle import Work
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -45,25 +46,13 @@ from harness.report.language import language
 from harness.report.terminal import closing_text
 
 
-class WeekUnderWay(Protocol):
-    """A week's run."""
-
-    async def run(self) -> Result:
-        """Its result, however it ended."""
-        ...
-
-    def interrupt(self) -> None:
-        """Ends it in its own orderly way; harmless once that has begun."""
-        ...
-
-
 class MakeWeek(Protocol):
     """Makes a week's run, not yet begun. Raises ``RehearsalError`` where none comes about."""
 
-    def __call__(self, plan: Scenario, options: Options, on: Running[RolloutDetails]) -> WeekUnderWay: ...
+    def __call__(self, plan: Scenario, options: Options, on: Running[RolloutDetails]) -> Work: ...
 
 
-def conducted(plan: Scenario, options: Options, on: Running[RolloutDetails]) -> WeekUnderWay:
+def conducted(plan: Scenario, options: Options, on: Running[RolloutDetails]) -> Work:
     """A week where the rollout itself is."""
     return Conductor(WEEK, plan, options, on.clock, on.progress, environment=on.environment)
 
@@ -172,7 +161,7 @@ class _Weeks:
         self._plan = plan
         self._on = on
         self._make = make
-        self._current: WeekUnderWay | None = None
+        self._current: Work | None = None
         self._task: asyncio.Task[None] | None = None
         self._interrupted = False
 
