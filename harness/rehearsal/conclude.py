@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,7 +13,6 @@ from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
-from harness.model.claim import OwnClaim
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
@@ -32,20 +31,6 @@ class Page:
     title: Message
     parts: tuple[Part, ...] = ()
     sections: tuple[Section, ...] = ()
-    own_claims: tuple[OwnClaim, ...] = ()
-
-
-@runtime_checkable
-class BringsClaims(Protocol):
-    """A plan that brings claims of a team's own document."""
-
-    @property
-    def own_claims(self) -> tuple[OwnClaim, ...]: ...
-
-
-def own_claims(plan: object) -> tuple[OwnClaim, ...]:
-    """The claims that a plan brings; none of one that brings no document of its own."""
-    return plan.own_claims if isinstance(plan, BringsClaims) else ()
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
@@ -86,12 +71,12 @@ def not_judged(promised: Iterable[tuple[str, str]], found: Sequence[Judgement], 
 
 def conclude(
     rehearsal: Rehearsal[P, D],
+    plan: P,
     seen: Seen[D],
     judgements: tuple[Judgement, ...],
     page: Page,
     *,
     run_id: str,
-    plan_name: str,
     broke: Sequence[Exit] = (),
     children: tuple[Child, ...] = (),
     under_way: bool = False,
@@ -104,7 +89,7 @@ def conclude(
     status = exit_status(decision, broke, leaks=bool(seen.facts.leaks))
     return Result(
         rehearsal=rehearsal.name,
-        plan=plan_name,
+        plan=named(rehearsal, plan),
         title=page.title,
         run_id=run_id,
         decides=rehearsal.decides,
@@ -116,8 +101,13 @@ def conclude(
         sections=page.sections,
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),
-        own_claims=page.own_claims,
+        own_claims=getattr(plan, "own_claims", ()),  # of a plan that brings a team's own document
     )
+
+
+def named(rehearsal: Rehearsal[P, D], plan: P) -> str:
+    """The plan's name; the rehearsal's where it has none."""
+    return str(getattr(plan, "name", rehearsal.name))
 
 
 def details_of(rehearsal: Rehearsal[Any, D], result: Result) -> D:

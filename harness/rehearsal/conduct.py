@@ -27,7 +27,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim
 from harness.model.result import Facts, Part, Result
 from harness.model.section import Section
-from harness.rehearsal.conclude import Page, conclude, judged, own_claims
+from harness.rehearsal.conclude import Page, conclude, judged, named
 from harness.rehearsal.environment import RUNGS, Environment
 from harness.rehearsal.facts import manifest_facts
 from harness.rehearsal.lifecycle import Lifecycle, open_folder
@@ -74,7 +74,7 @@ class Conductor(Generic[P, D]):
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
-        self.plan_name = str(getattr(plan, "name", rehearsal.name))
+        self.plan_name = named(rehearsal, plan)
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._needs = rehearsal.arrange(plan, options, self.manifests)
@@ -188,7 +188,7 @@ class Conductor(Generic[P, D]):
         title = self._asked(lambda: self.rehearsal.title(self.plan), verbatim(self.plan_name))
         nothing: tuple[Part, ...] = ()
         parts = self._asked(lambda: tuple(self.rehearsal.parts(self.plan, seen)), nothing)
-        return Page(title, parts, own_claims=own_claims(self.plan))
+        return Page(title, parts)
 
     def _asked(self, ask: Callable[[], A], instead: A) -> A:
         """What the rehearsal says; ``instead`` where it fails: a mistake of ours must not cost the run its report."""
@@ -203,11 +203,11 @@ class Conductor(Generic[P, D]):
     ) -> Result:
         return conclude(
             self.rehearsal,
+            self.plan,
             replace(seen, facts=self._facts(), ended=not self.lifecycle.errors),
             judgements,
             page,
             run_id=self.run_id,
-            plan_name=self.plan_name,
             broke=[error.exit for error in self.lifecycle.errors],
             children=() if self._on is None else tuple(self._on.children),
             under_way=under_way,
