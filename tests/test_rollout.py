@@ -79,6 +79,7 @@ class FakeWeeks:
     def __init__(self, *steps: Step) -> None:
         self.steps = list(steps)
         self.asked: list[tuple[Scenario, Options]] = []
+        self.folder = Path()  # of no week: the rollout asks each for its result alone
         self.interrupts = 0
         self.on_disk: list[Result] = []
 

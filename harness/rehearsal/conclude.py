@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import msgspec
 
 from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered
+from harness.judge.claimed import not_exercised
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
 from harness.model.judgement import Judgement, Kind
@@ -19,6 +20,7 @@ from harness.model.result import Child, Part, Result
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.report.words import lacking_words
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
@@ -34,7 +36,8 @@ class Page:
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
-    """All judgements on a run. A claim that the plan promises and that nobody judged is inconclusive, and gates.
+    """All judgements on a run. A claim that the plan promises and that nobody judged is not exercised where the
+    environment lacks what its part needs; else it is inconclusive, and gates.
 
     Raises ``ValueError`` when two judgements have one part and one id.
     """
@@ -42,7 +45,13 @@ def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgemen
     twice = [key for key, count in Counter(each.key for each in found).items() if count > 1]
     if twice:
         raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
-    return (*found, *not_judged(rehearsal.claims(plan), found, ended=seen.ended), *measurement(seen.evidence))
+    left = not_judged(
+        rehearsal.claims(plan),
+        found,
+        ended=seen.ended,
+        lacking=lambda part: rehearsal.lacking(plan, seen.facts.capabilities, part),
+    )
+    return (*found, *left, *measurement(seen.evidence))
 
 
 def measurement(evidence: Gathered) -> Iterator[Judgement]:
@@ -55,12 +64,22 @@ def measurement(evidence: Gathered) -> Iterator[Judgement]:
         )
 
 
-def not_judged(promised: Iterable[tuple[str, str]], found: Sequence[Judgement], *, ended: bool) -> Iterator[Judgement]:
-    """The claims of ``promised``, each with its part, that nothing in ``found`` is about: inconclusive, and gating."""
+def not_judged(
+    promised: Iterable[tuple[str, str]],
+    found: Sequence[Judgement],
+    *,
+    ended: bool,
+    lacking: Callable[[str], Sequence[str]] = lambda _: (),
+) -> Iterator[Judgement]:
+    """The claims of ``promised``, each with its part, that nothing in ``found`` is about: inconclusive, and gating; of
+    a part that the environment is ``lacking`` something for not exercised."""
     known = {(each.part, claim) for each in found for claim in each.claims}
     for part, claim in promised:
         if (part, claim) not in known:
             known.add((part, claim))
+            if missing := lacking(part):
+                yield not_exercised(part, claim, lacking_words(missing))
+                continue
             why = message("the plan names the claim, and nothing judged it")
             if not ended:
                 why = message("the run ended before it was judged")

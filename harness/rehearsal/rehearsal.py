@@ -5,7 +5,7 @@ said of it. Whoever writes one derives from ``Rehearsal`` and says what is not a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -30,8 +30,8 @@ D = TypeVar("D", bound=msgspec.Struct)
 @dataclass(frozen=True)
 class Needs:
     """What a run asks to be given. ``stack`` ``None``: it goes without one. Without the ``capabilities`` it is refused
-    before it begins; what a part alone needs is that part's. Who can do without real processes, and so in virtual time,
-    says so.
+    before it begins; what can be told as not exercised says ``Rehearsal.needs``. Who can do without real processes, and
+    so in virtual time, says so.
     """
 
     stack: StackNeeds | None = None
@@ -82,9 +82,20 @@ class Rehearsal(ABC, Generic[P, D]):
 
     def claims(self, plan: P) -> Iterable[tuple[str, str]]:
         """The claims that the plan promises a judgement on, each as (part, claim): one that gets none is told.
-        Here none."""
+        Here those that the plan names, of the whole run and of its parts."""
+        yield from (("", claim) for claim in getattr(plan, "claims", ()))
+        yield from ((part.name, claim) for part in getattr(plan, "parts", ()) for claim in part.claims)
+
+    def needs(self, plan: P) -> Mapping[str, Iterable[Capability]]:
+        """What a part of the plan ("" for the whole run) cannot be exercised without: where the environment lacks it,
+        the part's claims are told so, and gate nothing. Here nothing."""
         _ = plan
-        return ()
+        return {}
+
+    def lacking(self, plan: P, capabilities: Collection[str], part: str = "") -> tuple[str, ...]:
+        """What ``part`` needs, and an environment with these ``capabilities`` has not. Of a run that came to no stack
+        they are not known, and there are none."""
+        return tuple(sorted({*self.needs(plan).get(part, ())} - {*capabilities})) if capabilities else ()
 
     def parts(self, plan: P, seen: Seen[D]) -> Sequence[Part]:
         """The parts of the plan in the page's order; here () for a run that is one."""

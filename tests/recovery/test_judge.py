@@ -326,7 +326,7 @@ def test_a_good_rehearsal_passes_and_a_bad_finding_holds_it() -> None:
 
 
 def test_what_the_environment_cannot_do_is_not_exercised() -> None:
-    found = {each.id: each for each in judged(PLAN, observed(stack=None, lacking=("database_instances",)), 0)}
+    found = {each.id: each for each in judged(PLAN, observed(stack=None), 0, ("database_instances",))}
     for claim in ("dr.restore.step2", "dr.restore.step3"):
         assert (found[claim].verdict, found[claim].gates) == (Verdict.NOT_EXERCISED, False)
     assert "dr.rpo" not in found, "the disasters on a database of its own show it"

@@ -28,10 +28,6 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
     name = "deploy_rehearsal"
     plan, details = DeployPlan, DeployDetails
 
-    def claims(self, plan: DeployPlan) -> Iterable[tuple[str, str]]:
-        """Of each part its own."""
-        return [(part.name, claim) for part in plan.parts for claim in part.claims]
-
     def parts(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Sequence[Part]:
         """Those of the plan."""
         took = {each.name: (each.end_ns - each.begun_ns) / NS for each in seen.details.followed if each.end_ns}

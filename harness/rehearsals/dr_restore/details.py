@@ -14,8 +14,7 @@ class RecoveryDetails(msgspec.Struct, kw_only=True):
     """The facts of a run; ``None`` and empty where a part did not run.
 
     ``database`` names the PostgreSQL that it ran on, of version ``database_major`` (0: not known). ``own_network``: the
-    stack's instances have addresses of their own. ``lacking`` are the capabilities that the part on the stack needs
-    and its environment does not have. ``ended`` are the parts that came to their end.
+    stack's instances have addresses of their own. ``ended`` are the parts that came to their end.
     """
 
     machine: str = ""
@@ -29,4 +28,3 @@ class RecoveryDetails(msgspec.Struct, kw_only=True):
     sizes: Sizes | None = None
     stack: OnStack | None = None
     own_network: bool = False
-    lacking: tuple[str, ...] = ()

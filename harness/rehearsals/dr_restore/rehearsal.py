@@ -4,7 +4,7 @@ procedure on the stack under load.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 
 from harness.base import machine
@@ -32,7 +32,6 @@ from harness.rehearsals.dr_restore.stall import stalled
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.stack.protocol import Stack, StackNeeds
 
-NEEDED = (Capability.REAL_POSTGRESQL, Capability.DATABASE_INSTANCES)
 #: At the largest size at once: the primary, its WAL, the backup, the stream, one restored copy.
 COPIES = 5
 _BASE_BYTES = 1024**3
@@ -47,6 +46,10 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
     def claims(self, plan: RecoveryPlan) -> Iterable[tuple[str, str]]:
         """The plan's, but for those of parts that are not run."""
         return claims(plan)
+
+    def needs(self, plan: RecoveryPlan) -> Mapping[str, Iterable[Capability]]:
+        """On the stack, pods that can be led to another instance."""
+        return {"stack": (Capability.REAL_POSTGRESQL, Capability.DATABASE_INSTANCES)} if "stack" in plan.parts else {}
 
     def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> Needs:
         """A stack for its part alone. Where pods are processes the disaster strikes what may have been kept."""
@@ -77,8 +80,9 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
             on.details.ended.append(name)
 
     def judge(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Judgement]:
-        """From the details alone."""
-        return judged(plan, seen.details, seen.facts.anchor.unix_ns)
+        """From the details, and what the environment of the part on the stack lacks."""
+        lacking = self.lacking(plan, seen.facts.capabilities, "stack")
+        return judged(plan, seen.details, seen.facts.anchor.unix_ns, lacking)
 
     def sections(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Section]:
         """The disasters with their RPO and RTO, restores by size, what was left out."""
@@ -127,8 +131,7 @@ async def _sizes(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -
 async def _stack(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
     """Restored instances are containers where the stack's own is one."""
     await on.up()
-    on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
-    if on.details.lacking:
+    if REHEARSAL.lacking(plan, on.stack.capabilities, "stack"):
         return
     serve: Callable[[Stack], Serve] = in_place
     on.details.own_network = Capability.REAL_KUBERNETES in on.stack.capabilities

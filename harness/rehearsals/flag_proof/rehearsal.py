@@ -5,7 +5,7 @@ The client's own rule in virtual time, then stories of single users and real pho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.judge.difference import Exact, Single
 from harness.model.judgement import Judgement
@@ -24,8 +24,6 @@ from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
 from harness.stack.protocol import StackNeeds
 
-NEEDED = (Capability.REAL_POSTGRESQL,)
-
 
 class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
     """The rehearsal."""
@@ -36,6 +34,11 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
     def claims(self, plan: FlagPlan) -> Iterable[tuple[str, str]]:
         """By part."""
         return claims(plan)
+
+    def needs(self, plan: FlagPlan) -> Mapping[str, Iterable[Capability]]:
+        """A database, on real parts."""
+        _ = plan
+        return {REAL: (Capability.REAL_POSTGRESQL,)}
 
     def parts(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Sequence[Part]:
         """What was computed, and what ran."""
@@ -57,12 +60,10 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
         on.phase(VIRTUAL, message("computing the client's rule in virtual time"))
         on.details.switches += virtual_cases(plan, on.options.seed)
         on.mark(VIRTUAL)
-        if plan.virtual_only:
+        if plan.virtual_only or self.lacking(plan, on.stack.capabilities, REAL):
             return
         await on.up()
-        on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
-        if not on.details.lacking:
-            await _on_the_stack(plan, on)
+        await _on_the_stack(plan, on)
         on.mark(REAL)
 
     def judge(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Judgement]:

@@ -36,10 +36,6 @@ class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
     name = "load_stages"
     plan, details = LoadStagesPlan, LoadStagesDetails
 
-    def claims(self, plan: LoadStagesPlan) -> Iterable[tuple[str, str]]:
-        """The plan's, of the whole run."""
-        return [("", claim) for claim in plan.claims]
-
     def arrange(self, plan: LoadStagesPlan, options: Options, manifests: Manifests) -> Needs:
         """A fixed number of pods: what is measured a pod must not stand on a number that changes."""
         _ = options

@@ -6,24 +6,18 @@ from collections.abc import Iterator
 
 from harness.base.units import Unit
 from harness.judge.bounds import ratio_lower, ratio_upper
-from harness.judge.claimed import not_exercised
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.mirror_stop import plan as mirror_stop
 from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopDetails, Step
-from harness.report.words import lacking_words
 
 CLAIMS = (mirror_stop.CLAIM_LOGGED, mirror_stop.CLAIM_STOP, mirror_stop.CLAIM_FALLBACK)
 _CONFIDENCE = 0.995  # a share that is as asked for is called wrong in at most 1 % of runs
 
 
 def judged(details: MirrorStopDetails) -> Iterator[Judgement]:
-    """All that was seen; where the environment lacks what is needed, each claim as not exercised."""
-    if details.lacking:
-        why = lacking_words(details.lacking)
-        for claim in CLAIMS:
-            yield not_exercised("", claim, why)
+    """All that was seen."""
     if details.killed_pod is not None:
         yield killed(details.killed_pod)
     for step in details.steps:

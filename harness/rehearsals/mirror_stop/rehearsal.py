@@ -5,7 +5,7 @@ It runs what the document writes after week 4, and shows what a roll back by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from harness.base.clock import utc
@@ -29,8 +29,6 @@ from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import with_env
 from harness.stack.protocol import StackNeeds
 
-NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
-
 
 class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
     """The rehearsal."""
@@ -48,6 +46,11 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
         _ = plan
         return [("", claim) for claim in CLAIMS]
 
+    def needs(self, plan: MirrorStopPlan) -> Mapping[str, Iterable[Capability]]:
+        """A pod is killed whose walks are in a database."""
+        _ = plan
+        return {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
+
     def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> Needs:
         """A stack that mirrors the first share. Nothing of it may be one that was kept: parts of it are broken."""
         _ = options
@@ -55,10 +58,9 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
 
     async def run(self, plan: MirrorStopPlan, on: Running[MirrorStopDetails]) -> None:
         """The pod, then the steps."""
-        await on.up()
-        on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
-        if on.details.lacking:
+        if self.lacking(plan, on.stack.capabilities):
             return
+        await on.up()
         users = Users(on, UsersPlan(population=plan.population, seed=on.options.seed))
         await users.set_flag(on=True)
         endpoints = on.stack.endpoints()

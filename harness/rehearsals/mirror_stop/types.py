@@ -55,8 +55,7 @@ class KilledPod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MirrorStopDetails(msgspec.Struct, kw_only=True):
-    """The facts of a run. ``lacking`` are the capabilities that its environment does not have, and it needs."""
+    """The facts of a run."""
 
-    lacking: tuple[str, ...] = ()
     killed_pod: KilledPod | None = None
     steps: list[Step] = []
