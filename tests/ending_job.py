@@ -38,7 +38,7 @@ class Run:
 
     async def run(self) -> Result:
         await self.lifecycle.run(wait(self.folder, self.progress))
-        await self.lifecycle.take_down(MachineClock(), self.tear_down)
+        await self.lifecycle.take_down((), self.tear_down)
         status = more_severe(*(error.exit for error in self.lifecycle.errors))
         (self.folder / "document.json").write_text(f'{{"exit_status": {int(status)}}}\n')
         return command(None, exit_status=int(status))

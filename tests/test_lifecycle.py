@@ -268,7 +268,7 @@ async def test_a_step_of_the_ending_that_hangs_is_named_and_the_next_runs(monkey
     async def down() -> None:
         after.set()
 
-    await made.take_down(MachineClock(), hung.down, down)
+    await made.take_down((), hung.down, down)
     assert after.is_set() and hung.ended
     (error,) = made.errors
     assert error.what == "a step of the ending, Endless.down, did not end within 0.05 s"
@@ -286,7 +286,7 @@ async def test_one_that_does_not_end_when_it_is_told_to_is_left(monkeypatch: pyt
             with contextlib.suppress(asyncio.CancelledError):
                 await enough.wait()
 
-    await made.take_down(MachineClock(), deaf)
+    await made.take_down((), deaf)
     assert len(made.errors) == 1
     enough.set()
 
@@ -298,7 +298,7 @@ async def test_a_second_signal_does_not_end_a_step_of_the_ending() -> None:
         await asyncio.sleep(0.05)
         ended.set()
 
-    work = asyncio.ensure_future(made.take_down(MachineClock(), down))
+    work = asyncio.ensure_future(made.take_down((), down))
     await asyncio.sleep(0.01)
     work.cancel()
     await work

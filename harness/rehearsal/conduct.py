@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from harness.base import machine
-from harness.base.clock import Clock, utc
+from harness.base.clock import NS, Clock, utc
 from harness.base.errors import EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.evidence.collect import Collector
@@ -128,14 +128,11 @@ class Conductor(Generic[P, D]):
         await on.supervise(self.rehearsal.run(self.plan, on))
 
     async def _take_down(self) -> None:
-        held = () if self._on is None else tuple(reversed(self._on.held))
-        steps = [] if self._on is None else [*self._on.endings()]
-        steps += [] if self._on is None else [self._on.watch_to_the_end]
-        steps += [self._gather_last, *(part.down for part in held)]  # a stack that goes takes the spools along
-        self._timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
-        self._leaks = tuple(leak for part in held for leak in self.lifecycle.left_by(part.leaks))
-        for leak in self._leaks:
-            self.progress(f"LEAK: {leak}")
+        begun_ns, on = self.clock.now_ns(), self._on
+        steps = () if on is None else (*on.endings(), on.watch_to_the_end)
+        # A stack that goes takes the spools along.
+        self._leaks = await self.lifecycle.take_down(() if on is None else on.held, *steps, self._gather_last)
+        self._timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
         if not self._leaks:  # else by what stands in the folder the next command finds what is left
             self._environment.forget(self)
 

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.base.clock import NS, Clock, MachineClock, utc
+from harness.base.clock import Clock, MachineClock, utc
 from harness.base.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
@@ -38,6 +38,18 @@ class Work(Protocol):
 
     def interrupt(self) -> None:
         """Ends the flow at its next wait; tear down and report follow. Harmless once they have begun."""
+        ...
+
+
+class Held(Protocol):
+    """What a run has on the machine besides the harness itself: its stack, a database of its own."""
+
+    async def down(self) -> None:
+        """Ends it and removes what it made. Idempotent."""
+        ...
+
+    def leaks(self) -> list[str]:
+        """What is left of it after ``down``."""
         ...
 
 
@@ -157,21 +169,23 @@ class Lifecycle:
             RehearsalError(what, remedy="look for what it would have ended; the next command sweeps what is left")
         )
 
-    async def take_down(self, clock: Clock, *steps: Callable[[], Awaitable[None]]) -> float:
-        """Runs the steps that take a run down, each whatever became of the others; the seconds they took."""
-        begun_ns = clock.now_ns()
+    async def take_down(self, held: Sequence[Held], *steps: Callable[[], Awaitable[None]]) -> tuple[str, ...]:
+        """Runs the steps, then takes down what is held, the last that was held first, each whatever became of the
+        others; what is left of it. That it cannot be looked for is a leak like any other."""
+        last_first = tuple(reversed(held))
         self._progress("taking everything down")
-        for step in steps:
+        for step in (*steps, *(part.down for part in last_first)):
             await self.finally_(step)
-        return (clock.now_ns() - begun_ns) / NS
-
-    def left_by(self, look: Callable[[], list[str]]) -> list[str]:
-        """What ``look`` finds of a part; that it cannot be looked for is a leak like any other."""
-        try:
-            return look()
-        except Exception as error:
-            self.note(error)
-            return [f"nobody could look: {error!r}"]
+        leaks: list[str] = []
+        for part in last_first:
+            try:
+                leaks += part.leaks()
+            except Exception as error:
+                self.note(error)
+                leaks.append(f"nobody could look: {error!r}")
+        for leak in leaks:
+            self._progress(f"LEAK: {leak}")
+        return tuple(leaks)
 
     def write(self, *steps: Callable[[], object]) -> None:
         """Runs the steps that write a report; a disk that refuses is noted and does not stop the next."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Child
+from harness.rehearsal.lifecycle import Held
 from harness.rehearsal.options import Options
 from harness.stack.protocol import Stack
 
@@ -27,18 +28,6 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", bound=msgspec.Struct)
 GATHER_EVERY_S = 0.25
-
-
-class Held(Protocol):
-    """What a run has on the machine besides the harness itself: its stack, a database of its own."""
-
-    async def down(self) -> None:
-        """Ends it and removes what it made. Idempotent."""
-        ...
-
-    def leaks(self) -> list[str]:
-        """What is left of it after ``down``."""
-        ...
 
 
 class Running(Generic[D]):
