@@ -15,21 +15,17 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from harness.base import terminal
 from harness.base.clock import Clock, MachineClock
 from harness.base.errors import Exit, more_severe
 from harness.base.progress import Progress
 from harness.cli import main as cli
+from harness.model.result import Result
 from harness.model.stack import Rung
-from harness.rehearsal.lifecycle import Lifecycle, run_to_end
+from harness.rehearsal.lifecycle import Lifecycle, conducted
 from harness.stack import rungs
 from harness.stack.keeping import Keeper, Standing
-
-
-class Document(msgspec.Struct):
-    exit_status: int | None
+from tests.report.results import command
 
 
 class Run:
@@ -40,12 +36,12 @@ class Run:
         self.progress = progress
         self.lifecycle = Lifecycle(progress)
 
-    async def run(self) -> Document:
+    async def run(self) -> Result:
         await self.lifecycle.run(wait(self.folder, self.progress))
-        await self.lifecycle.take_down(MachineClock(), self.tear_down)
+        await self.lifecycle.take_down((), self.tear_down)
         status = more_severe(*(error.exit for error in self.lifecycle.errors))
         (self.folder / "document.json").write_text(f'{{"exit_status": {int(status)}}}\n')
-        return Document(status)
+        return command(None, exit_status=int(status))
 
     async def tear_down(self) -> None:
         self.progress("tearing down")
@@ -96,13 +92,13 @@ def main(verb: str, folder: Path) -> int:
         kept: dict[Rung, Keeper] = {Rung.LOCAL: Keeps(folder)}
         rungs.keepers = lambda: kept
         return cli.main(["stack", "keep"])
-    progress = Progress(MachineClock())
-    told = "the closing lines " * 1000
+    clock = MachineClock()
+    progress = Progress(clock)
 
-    def printed(_: object) -> str:
-        return (folder / "document.json").read_text()
+    def much(_: Path) -> None:
+        progress.plain("the closing lines " * 1000)
 
-    status = run_to_end(lambda: Run(folder, progress), progress, lambda *_: told, printed=printed)
+    status = conducted(lambda: Run(folder, progress), clock, progress, "en", as_json=True, ended=much)
     assert status in set(Exit)
     return status
 

@@ -59,7 +59,7 @@ def test_every_plan_of_a_rehearsal_is_one_of_the_kinds() -> None:
 def test_claims_of_your_own_are_a_kind_too(tmp_path: Path) -> None:
     path = tmp_path / "claims.yaml"
     path.write_text(CLAIMS)
-    assert check(path).holds == "a file of claims with 1 claim"
+    assert check(path).holds == "claims: 1"
     path.write_text(CLAIMS.replace("availability > 99.5%", "availability > 99.5"))
     found = check(path)
     assert (found.fine, found.kind) == (False, "a file of claims")
@@ -127,12 +127,12 @@ def test_the_command_tells_of_every_file_and_ends_in_2_when_one_is_not_fine(
     wrong.write_text(EXAMPLES["scaling"].read_text().replace("high: 8", "high: 80", 1))
     fine = EXAMPLES["scaling"]
     assert main(["check", str(fine)]) == Exit.OK
-    assert capsys.readouterr() == (f"{fine}: fine, a plan of scaling with 7 parts\n", "")
+    assert capsys.readouterr() == (f"{fine}: fine, a plan of scaling; parts: 7\n", "")
     assert main(["check", str(wrong), str(fine), str(tmp_path / "none.yaml")]) == Exit.USAGE
     said = capsys.readouterr()
     assert said.out.splitlines() == [
         f"{wrong}: not fine, taken for a plan of scaling by the schema that its first lines name",
-        f"{fine}: fine, a plan of scaling with 7 parts",
+        f"{fine}: fine, a plan of scaling; parts: 7",
         f"{tmp_path / 'none.yaml'}: not fine",
     ]
     assert f"where: {wrong}:11, parts[0].high" in said.err
@@ -148,7 +148,7 @@ def test_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         "fine": True,
         "kind": "a plan of network",
         "by": "the schema that its first lines name",
-        "holds": "a plan of network with 20 paths",
+        "holds": "paths: 20",
     }
     assert wrong["fine"] is False and wrong["remedy"] == "check the path"
     assert wrong.keys() <= set(Checked.__struct_fields__)

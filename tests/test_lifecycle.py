@@ -23,7 +23,7 @@ from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.rehearsal import lifecycle
 from harness.rehearsal.environment import RUNGS
-from harness.rehearsal.lifecycle import Lifecycle, conducted, run_identity, run_to_end
+from harness.rehearsal.lifecycle import Lifecycle, conducted, run_identity
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.rehearsals.conformance.command import Conformance
@@ -104,10 +104,6 @@ async def test_of_two_that_fail_at_once_the_cause_is_raised(on: Running[Nothing]
         await on.supervise(failing(OSError("its connection broke")))
 
 
-class Document(msgspec.Struct):
-    exit_status: int | None
-
-
 class Waiting:
     """A run that sends itself a signal and waits."""
 
@@ -115,10 +111,10 @@ class Waiting:
         self.folder = folder
         self.lifecycle = Lifecycle(Progress(MachineClock()))
 
-    async def run(self) -> Document:
+    async def run(self) -> Result:
         os.kill(os.getpid(), signal.SIGHUP)
         await self.lifecycle.run(Endless()())
-        return Document(self.lifecycle.errors[0].exit)
+        return command(None, exit_status=int(self.lifecycle.errors[0].exit))
 
     def interrupt(self) -> None:
         self.lifecycle.interrupt()
@@ -134,20 +130,13 @@ def heard() -> Iterator[None]:
 
 @pytest.mark.usefixtures("heard")
 def test_a_signal_interrupts_and_the_document_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    made = Waiting(tmp_path)
-    told: list[tuple[int | None, str]] = []
-
-    def closing(document: Document, folder: str) -> str:
-        told.append((document.exit_status, folder))
-        return "the closing lines"
-
-    def printed(document: Document) -> str:
-        return msgspec.json.encode(document).decode()
-
-    status = run_to_end(lambda: made, Progress(MachineClock()), closing, printed=printed)
+    clock, told = MachineClock(), list[Path]()
+    status = conducted(lambda: Waiting(tmp_path), clock, Progress(clock), "en", as_json=True, ended=told.append)
     assert status == Exit.INTERRUPTED == Interrupted.exit
-    assert told == [(130, str(tmp_path))]
-    assert capfd.readouterr().out == '{"exit_status":130}'
+    assert told == [tmp_path]
+    printed = capfd.readouterr()
+    assert msgspec.json.decode(printed.out, type=Result).exit_status == 130
+    assert "(exit status 130:" in printed.err
 
 
 class Ready:
@@ -279,7 +268,7 @@ async def test_a_step_of_the_ending_that_hangs_is_named_and_the_next_runs(monkey
     async def down() -> None:
         after.set()
 
-    await made.take_down(MachineClock(), hung.down, down)
+    await made.take_down((), hung.down, down)
     assert after.is_set() and hung.ended
     (error,) = made.errors
     assert error.what == "a step of the ending, Endless.down, did not end within 0.05 s"
@@ -297,7 +286,7 @@ async def test_one_that_does_not_end_when_it_is_told_to_is_left(monkeypatch: pyt
             with contextlib.suppress(asyncio.CancelledError):
                 await enough.wait()
 
-    await made.take_down(MachineClock(), deaf)
+    await made.take_down((), deaf)
     assert len(made.errors) == 1
     enough.set()
 
@@ -309,7 +298,7 @@ async def test_a_second_signal_does_not_end_a_step_of_the_ending() -> None:
         await asyncio.sleep(0.05)
         ended.set()
 
-    work = asyncio.ensure_future(made.take_down(MachineClock(), down))
+    work = asyncio.ensure_future(made.take_down((), down))
     await asyncio.sleep(0.01)
     work.cancel()
     await work

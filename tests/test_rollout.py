@@ -28,10 +28,12 @@ from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.command import parse
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Rehearsal
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout import command
-from harness.rehearsals.rollout.sequence import Rollout
+from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails, RolloutPlan, next_week, weeks_of
 from harness.report.published import RESULT, RESULT_JSON
 from tests.hurried import QUICK_PROBES, hurried
@@ -73,17 +75,18 @@ def week_result(plan: Scenario, run_id: str, decision: Decision | None, status: 
     )
 
 
-class FakeWeeks:
+class FakeWeeks(Environment):
     """Answers what the test says, week by week, and notes what it was asked."""
 
     def __init__(self, *steps: Step) -> None:
         self.steps = list(steps)
         self.asked: list[tuple[Scenario, Options]] = []
+        self.folder = Path()  # of no week: the rollout asks each for its result alone
         self.interrupts = 0
         self.on_disk: list[Result] = []
 
-    def __call__(self, plan: Scenario, options: Options, on: Running[RolloutDetails]) -> FakeWeeks:
-        _ = on
+    def child(self, on: Running[Any], rehearsal: Rehearsal[Any, Any], plan: Scenario, options: Options) -> FakeWeeks:
+        assert rehearsal is WEEK and options.reports == on.folder
         self.asked.append((plan, options))
         return self
 
@@ -130,7 +133,7 @@ def make(reports: Path, weeks: FakeWeeks, *words: str) -> Iterator[Made]:
         return Progress(clock, io.StringIO())
 
     with contextlib.ExitStack() as held:
-        yield command.begun(Rollout(weeks), typed, held, quietly)
+        yield command.begun(typed, held, quietly, weeks)
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -17,7 +17,8 @@ from harness.rehearsal.command import option
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a file. ``kind`` is what it was taken for, "" when that could not be told, and ``by`` what told
-    it; ``holds`` is what is in it; ``what``, ``where`` and ``remedy`` are the error's, "" where there is none."""
+    it; ``holds`` says how long its lists are, by their keys; ``what``, ``where`` and ``remedy`` are the error's, ""
+    where there is none."""
 
     file: str
     fine: bool
@@ -60,16 +61,20 @@ def check(path: Path) -> Checked:
 
     found: dict[str, Any] = {"file": str(path)}
     try:
-        name, found["by"] = kind_of(yamltext.read(path), str(path))
+        text = yamltext.read(path)
+        name, found["by"] = kind_of(text, str(path))
         found["kind"] = KINDS[name].told
-        return Checked(fine=True, holds=KINDS[name].what(KINDS[name].load(path)), **found)
+        KINDS[name].load(path)
+        ((keys, _),) = yamltext.documents(text, str(path))
+        holds = ", ".join(f"{key}: {len(each)}" for key, each in keys.items() if isinstance(each, list))
+        return Checked(fine=True, holds=holds, **found)
     except BadInput as error:
         return Checked(fine=False, what=error.what, where=error.where, remedy=error.remedy, **found)
 
 
 def _tell(each: Checked) -> None:
     if each.fine:
-        sys.stdout.write(f"{each.file}: fine, {each.holds}\n")
+        sys.stdout.write(f"{each.file}: fine, {each.kind}; {each.holds}\n")
         return
     taken = f", taken for {each.kind} by {each.by}" if each.kind else ""
     sys.stdout.write(f"{each.file}: not fine{taken}\n")

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
-from operator import attrgetter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +29,14 @@ SCHEMAS = SCENARIOS / "schemas"
 _ENDING = ".schema.json"
 
 
-class FileKind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of file: ``told`` what it is, ``form`` the type of its keys; ``read`` reads one as a run would where
-    that takes more than the type; ``held`` is what there is in what that returns, ``of`` what those are called, one and
-    several.
+class FileKind(msgspec.Struct, frozen=True):
+    """A kind of file: ``told`` what it is, ``form`` the type of its keys; ``read`` reads one as a run would where that
+    takes more than the type.
     """
 
     told: str
     form: type[msgspec.Struct]
     read: Callable[[Path], Any] | None = None
-    held: Callable[[Any], Sized] = attrgetter("parts")
-    of: tuple[str, str] = ("part", "parts")
 
     def load(self, path: Path) -> Any:
         """What a run would take from ``path``. Raises ``BadInput``."""
@@ -52,62 +48,23 @@ class FileKind(msgspec.Struct, frozen=True, kw_only=True):
         found = catalogue.schema(self.told) if of_chaos else planfile.schema(self.form, self.told)
         return msgspec.json.format(msgspec.json.encode(found, order="deterministic"), indent=2) + b"\n"
 
-    def what(self, loaded: Any) -> str:
-        """``a plan of scaling with 7 parts``."""
-        count = len(self.held(loaded))
-        return f"{self.told} with {count} {self.of[count != 1]}"
+
+def _scenario(path: Path) -> Any:
+    return scenario.parse(yamltext.read(path), str(path), path.stem)
 
 
 #: By the name of the schema's file.
 KINDS = {
-    "scenario": FileKind(
-        told="a scenario",
-        form=scenario.ScenarioFile,
-        read=lambda path: scenario.parse(yamltext.read(path), str(path), path.stem),
-        held=attrgetter("criteria"),
-        of=("criterion", "criteria"),
-    ),
-    "claims": FileKind(
-        told="a file of claims",
-        form=claims_file.ClaimsFile,
-        read=claims_file.load,
-        held=dict.keys,
-        of=("claim", "claims"),
-    ),
-    "deploy": FileKind(told="a plan of deploy_rehearsal", form=deploy.DeployFile, read=deploy.load),
-    "dr_restore": FileKind(
-        told="a plan of dr_restore",
-        form=RecoveryPlan,
-        held=attrgetter("disasters"),
-        of=("disaster", "disasters"),
-    ),
-    "flag_proof": FileKind(
-        told="a plan of flag_proof",
-        form=FlagPlan,
-        held=attrgetter("cases"),
-        of=("fetch interval", "fetch intervals"),
-    ),
-    "load_stages": FileKind(
-        told="a plan of load_stages",
-        form=LoadStagesPlan,
-        held=attrgetter("stages"),
-        of=("stage", "stages"),
-    ),
-    "network": FileKind(
-        told="a plan of network",
-        form=NetworkPlan,
-        held=attrgetter("paths"),
-        of=("path", "paths"),
-    ),
-    "scaling": FileKind(told="a plan of scaling", form=ScalingPlan),
-    "secret_rotation": FileKind(told="a plan of secret_rotation", form=RotationPlan),
-    "chaos": FileKind(
-        told="an experiment of chaos",
-        form=catalogue.ExperimentFile,
-        read=catalogue.checked,
-        held=lambda experiment: experiment.document["method"],
-        of=("activity", "activities"),
-    ),
+    "scenario": FileKind("a scenario", scenario.ScenarioFile, _scenario),
+    "claims": FileKind("a file of claims", claims_file.ClaimsFile, claims_file.load),
+    "deploy": FileKind("a plan of deploy_rehearsal", deploy.DeployFile, deploy.load),
+    "dr_restore": FileKind("a plan of dr_restore", RecoveryPlan),
+    "flag_proof": FileKind("a plan of flag_proof", FlagPlan),
+    "load_stages": FileKind("a plan of load_stages", LoadStagesPlan),
+    "network": FileKind("a plan of network", NetworkPlan),
+    "scaling": FileKind("a plan of scaling", ScalingPlan),
+    "secret_rotation": FileKind("a plan of secret_rotation", RotationPlan),
+    "chaos": FileKind("an experiment of chaos", catalogue.ExperimentFile, catalogue.checked),
 }
 
 

@@ -16,14 +16,14 @@ from harness.base.home import runs_folder
 from harness.base.private import write_private
 from harness.base.progress import Progress
 from harness.model.stack import Endpoints, Rung
-from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder
+from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
 from harness.rehearsal.options import Options
 from harness.stack import state
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.protocol import StackNeeds
 from harness.stack.rungs import manifests_of, stack_for
 from harness.stack.state.lease import Condition, Lease, condition, lives, read_lease, remove_run_folder, run_folder
-from harness.stack.state.processes import process_mark, wait_gone
+from harness.stack.state.processes import wait_gone
 from harness.stack.state.sweeping import end_run
 
 _RECORD = "stack.json"
@@ -58,8 +58,7 @@ class StandingStack:
         self._options = options
         self._clock = clock
         self._progress = progress
-        stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
-        self.run_id = f"{stamp}Z-stack-{process_mark()}"
+        self.run_id = run_identity(clock, "stack", options.seed)
         manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._folder = open_folder(options.reports, self.run_id)
         self._stack = stack_for(
@@ -76,11 +75,7 @@ class StandingStack:
     async def run(self, told: Callable[[StackFacts], None]) -> Exit:
         """``told`` is called once, when the stack is up."""
         await self.lifecycle.run(self._stand(told))
-        self._progress("taking everything down")
-        await self.lifecycle.finally_(self._stack.down)
-        leaks = self.lifecycle.left_by(self._stack.leaks)
-        for leak in leaks:
-            self._progress(f"LEAK: {leak}")
+        leaks = await self.lifecycle.take_down([self._stack])
         if not leaks:  # else by what stands in the folder the next command finds what is left
             remove_run_folder(self.run_id)
         errors = [error for error in self.lifecycle.errors if not (self.up and error.exit is Exit.INTERRUPTED)]

@@ -8,10 +8,11 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from harness.model.message import Message
+from harness.model.stack import Capability
 
 
 class PartOfPlan(Protocol):
-    """A part of a plan, whatever it does. ``needs`` are names of capabilities."""
+    """A part of a plan, whatever it does."""
 
     @property
     def name(self) -> str: ...
@@ -20,17 +21,14 @@ class PartOfPlan(Protocol):
     @property
     def claims(self) -> tuple[str, ...]: ...
     @property
-    def needs(self) -> tuple[str, ...]: ...
+    def needs(self) -> tuple[Capability, ...]: ...
 
 
 class PartRun(msgspec.Struct, kw_only=True):
-    """When a part was run, in monotonic ns (``end_ns`` is ``None`` when it broke off), or what the environment lacked
-    for it; then it was not run.
-    """
+    """When a part was run, in monotonic ns; ``end_ns`` is ``None`` when it broke off."""
 
-    start_ns: int = 0
+    start_ns: int
     end_ns: int | None = None
-    lacking: tuple[str, ...] = ()
 
 
 Runs = dict[str, PartRun]

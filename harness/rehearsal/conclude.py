@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 import msgspec
 
 from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered
 from harness.judge import machine_share
+from harness.judge.claimed import not_exercised
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
-from harness.model.claim import OwnClaim
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.report.words import lacking_words
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
@@ -33,24 +34,12 @@ class Page:
     title: Message
     parts: tuple[Part, ...] = ()
     sections: tuple[Section, ...] = ()
-    own_claims: tuple[OwnClaim, ...] = ()
-
-
-@runtime_checkable
-class BringsClaims(Protocol):
-    """A plan that brings claims of a team's own document."""
-
-    @property
-    def own_claims(self) -> tuple[OwnClaim, ...]: ...
-
-
-def own_claims(plan: object) -> tuple[OwnClaim, ...]:
-    """The claims that a plan brings; none of one that brings no document of its own."""
-    return plan.own_claims if isinstance(plan, BringsClaims) else ()
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
-    """All judgements on a run. A claim that the plan promises and that nobody judged is inconclusive, and gates.
+    """All judgements on a run. A claim that the plan promises and that nobody judged is not exercised where the
+    environment lacks what its part needs, except in a week, which nothing unproved may advance; else it is
+    inconclusive, and gates.
 
     Raises ``ValueError`` when two judgements have one part and one id.
     """
@@ -59,12 +48,14 @@ def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgemen
     if twice:
         raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
     evidence = seen.evidence
-    return (
-        *found,
-        *not_judged(rehearsal.claims(plan), found, ended=seen.ended),
-        *measurement(evidence),
-        *machine_share.observed(evidence.samples, [*evidence.requests, *evidence.probes]),
+    left = not_judged(
+        rehearsal.claims(plan),
+        found,
+        ended=seen.ended,
+        lacking=lambda part: () if rehearsal.decides else rehearsal.lacking(plan, seen.facts.capabilities, part),
     )
+    share = machine_share.observed(evidence.samples, [*evidence.requests, *evidence.probes])
+    return (*found, *left, *measurement(evidence), *share)
 
 
 def measurement(evidence: Gathered) -> Iterator[Judgement]:
@@ -77,12 +68,22 @@ def measurement(evidence: Gathered) -> Iterator[Judgement]:
         )
 
 
-def not_judged(promised: Iterable[tuple[str, str]], found: Sequence[Judgement], *, ended: bool) -> Iterator[Judgement]:
-    """The claims of ``promised``, each with its part, that nothing in ``found`` is about: inconclusive, and gating."""
+def not_judged(
+    promised: Iterable[tuple[str, str]],
+    found: Sequence[Judgement],
+    *,
+    ended: bool,
+    lacking: Callable[[str], Sequence[str]] = lambda _: (),
+) -> Iterator[Judgement]:
+    """The claims of ``promised``, each with its part, that nothing in ``found`` is about: inconclusive, and gating; of
+    a part that the environment is ``lacking`` something for not exercised."""
     known = {(each.part, claim) for each in found for claim in each.claims}
     for part, claim in promised:
         if (part, claim) not in known:
             known.add((part, claim))
+            if missing := lacking(part):
+                yield not_exercised(part, claim, lacking_words(missing))
+                continue
             why = message("the plan names the claim, and nothing judged it")
             if not ended:
                 why = message("the run ended before it was judged")
@@ -93,12 +94,12 @@ def not_judged(promised: Iterable[tuple[str, str]], found: Sequence[Judgement], 
 
 def conclude(
     rehearsal: Rehearsal[P, D],
+    plan: P,
     seen: Seen[D],
     judgements: tuple[Judgement, ...],
     page: Page,
     *,
     run_id: str,
-    plan_name: str,
     broke: Sequence[Exit] = (),
     children: tuple[Child, ...] = (),
     under_way: bool = False,
@@ -111,7 +112,7 @@ def conclude(
     status = exit_status(decision, broke, leaks=bool(seen.facts.leaks))
     return Result(
         rehearsal=rehearsal.name,
-        plan=plan_name,
+        plan=named(rehearsal, plan),
         title=page.title,
         run_id=run_id,
         decides=rehearsal.decides,
@@ -123,8 +124,13 @@ def conclude(
         sections=page.sections,
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),
-        own_claims=page.own_claims,
+        own_claims=getattr(plan, "own_claims", ()),  # of a plan that brings a team's own document
     )
+
+
+def named(rehearsal: Rehearsal[P, D], plan: P) -> str:
+    """The plan's name; the rehearsal's where it has none."""
+    return str(getattr(plan, "name", rehearsal.name))
 
 
 def details_of(rehearsal: Rehearsal[Any, D], result: Result) -> D:

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from harness.base import machine
-from harness.base.clock import Clock, utc
+from harness.base.clock import NS, Clock, utc
 from harness.base.errors import EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.evidence.collect import Collector
@@ -27,7 +27,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim
 from harness.model.result import Facts, Part, Result
 from harness.model.section import Section
-from harness.rehearsal.conclude import Page, conclude, judged, own_claims
+from harness.rehearsal.conclude import Page, conclude, judged, named
 from harness.rehearsal.environment import RUNGS, Environment
 from harness.rehearsal.facts import manifest_facts
 from harness.rehearsal.lifecycle import Lifecycle, open_folder
@@ -74,11 +74,11 @@ class Conductor(Generic[P, D]):
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
-        self.plan_name = str(getattr(plan, "name", rehearsal.name))
+        self.plan_name = named(rehearsal, plan)
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._needs = rehearsal.arrange(plan, options, self.manifests)
-        environment.accept(self._needs, options)
+        environment.accept(rehearsal, plan, options)
         self._applied = self.manifests  # or what the rehearsal has its stack brought up with
         self.folder: Path = resumed[0] if resumed else open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
@@ -119,23 +119,20 @@ class Conductor(Generic[P, D]):
             run_id=self.run_id, folder=self.folder, manifests=self.manifests, evidence=self.evidence,
             publish=self._publish, environment=self._environment,
         )  # fmt: skip
-        if self._needs.stack is not None:
-            self._applied = self._needs.stack.manifests
-            self._stack = self._environment.stack(self, self._needs.stack)
+        if self._needs is not None:
+            self._applied = self._needs.manifests
+            self._stack = self._environment.stack(self, self._needs)
             on.give(self._stack)
         if not self._resumed:
             self._begin()
         await on.supervise(self.rehearsal.run(self.plan, on))
 
     async def _take_down(self) -> None:
-        held = () if self._on is None else tuple(reversed(self._on.held))
-        steps = [] if self._on is None else [*self._on.endings()]
-        steps += [] if self._on is None else [self._on.watch_to_the_end]
-        steps += [self._gather_last, *(part.down for part in held)]  # a stack that goes takes the spools along
-        self._timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
-        self._leaks = tuple(leak for part in held for leak in self.lifecycle.left_by(part.leaks))
-        for leak in self._leaks:
-            self.progress(f"LEAK: {leak}")
+        begun_ns, on = self.clock.now_ns(), self._on
+        steps = () if on is None else (*on.endings(), on.watch_to_the_end)
+        # A stack that goes takes the spools along.
+        self._leaks = await self.lifecycle.take_down(() if on is None else on.held, *steps, self._gather_last)
+        self._timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
         if not self._leaks:  # else by what stands in the folder the next command finds what is left
             self._environment.forget(self)
 
@@ -188,7 +185,7 @@ class Conductor(Generic[P, D]):
         title = self._asked(lambda: self.rehearsal.title(self.plan), verbatim(self.plan_name))
         nothing: tuple[Part, ...] = ()
         parts = self._asked(lambda: tuple(self.rehearsal.parts(self.plan, seen)), nothing)
-        return Page(title, parts, own_claims=own_claims(self.plan))
+        return Page(title, parts)
 
     def _asked(self, ask: Callable[[], A], instead: A) -> A:
         """What the rehearsal says; ``instead`` where it fails: a mistake of ours must not cost the run its report."""
@@ -203,11 +200,11 @@ class Conductor(Generic[P, D]):
     ) -> Result:
         return conclude(
             self.rehearsal,
+            self.plan,
             replace(seen, facts=self._facts(), ended=not self.lifecycle.errors),
             judgements,
             page,
             run_id=self.run_id,
-            plan_name=self.plan_name,
             broke=[error.exit for error in self.lifecycle.errors],
             children=() if self._on is None else tuple(self._on.children),
             under_way=under_way,

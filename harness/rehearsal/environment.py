@@ -13,9 +13,9 @@ from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
 from harness.model.stack import Rung
-from harness.rehearsal.lifecycle import run_identity
+from harness.rehearsal.lifecycle import Work, run_identity
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Needs
+from harness.rehearsal.rehearsal import Rehearsal
 from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.rungs import stack_for, sweep
 from harness.stack.state.lease import remove_run_folder, run_folder
@@ -34,13 +34,19 @@ class Environment:
         """The id of a run that begins now, which no other run has: by the process that owns it."""
         return run_identity(clock, name, seed)
 
-    def accept(self, needs: Needs, options: Options) -> None:
+    def accept(self, rehearsal: Rehearsal[Any, Any], plan: Any, options: Options) -> None:
         """Raises ``BadInput`` for what no run here can have, or heed. Here nothing: what a rung lacks is told part by
         part, as not exercised."""
 
     async def sweep(self, say: Callable[[str], None]) -> None:
         """Removes what killed runs of any rung left, and says what."""
         await sweep(say)
+
+    def child(self, on: Running[Any], rehearsal: Rehearsal[Any, Any], plan: Any, options: Options) -> Work:
+        """A run of the sequence ``on``, not yet begun. Raises ``RehearsalError`` where none comes about."""
+        from harness.rehearsal.conduct import Conductor
+
+        return Conductor(rehearsal, plan, options, on.clock, on.progress, environment=self)
 
     def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
         """The stack of a run, not yet up: the rung's own."""

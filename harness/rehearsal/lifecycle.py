@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.base.clock import NS, Clock, MachineClock, utc
+from harness.base.clock import Clock, MachineClock, utc
 from harness.base.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
@@ -22,33 +22,34 @@ if TYPE_CHECKING:
     from harness.model.result import Result
 
 
-class Ended(Protocol):
-    """A finished run's document."""
-
-    @property
-    def exit_status(self) -> int | None:
-        """``None`` only before the end."""
-        ...
-
-
 #: How long a step of the ending may take; the longest, taking a cluster of our own down, has a limit of 240 s itself.
 ENDING_LIMIT_S = 600.0
 _CANCEL_LIMIT_S = 5.0  # for one that is over its limit to end when it is told so
-D = TypeVar("D", bound=Ended)
-D_co = TypeVar("D_co", bound=Ended, covariant=True)
 
 
-class Work(Protocol[D_co]):
+class Work(Protocol):
     """A run under way."""
 
     folder: Path
 
-    async def run(self) -> D_co:
-        """The document, however it ended."""
+    async def run(self) -> Result:
+        """Its result, however it ended."""
         ...
 
     def interrupt(self) -> None:
-        """Ends the flow at its next wait; tear down and report follow."""
+        """Ends the flow at its next wait; tear down and report follow. Harmless once they have begun."""
+        ...
+
+
+class Held(Protocol):
+    """What a run has on the machine besides the harness itself: its stack, a database of its own."""
+
+    async def down(self) -> None:
+        """Ends it and removes what it made. Idempotent."""
+        ...
+
+    def leaks(self) -> list[str]:
+        """What is left of it after ``down``."""
         ...
 
 
@@ -57,38 +58,8 @@ def clock_of(rung: Rung) -> Clock:
     return VirtualClock() if rung is Rung.SIM else MachineClock()
 
 
-def run_to_end(
-    make: Callable[[], Work[D]],
-    progress: Progress,
-    told: Callable[[D, str], str],
-    *,
-    clock: Clock | None = None,
-    printed: Callable[[D], str] | None = None,
-) -> int:
-    """Runs what ``make`` makes in the time of ``clock`` (default: the machine's), interrupted in an orderly way by
-    signals; the exit status.
-
-    ``told`` gives the closing lines from the document and its folder; ``printed`` what goes to standard output
-    (``--json``): of the document itself, for the disk may have refused its file.
-    """
-
-    async def run() -> int:
-        work = make()
-        loop = asyncio.get_running_loop()
-        for number in ending_signals():
-            loop.add_signal_handler(number, work.interrupt)
-        document = await work.run()
-        progress.plain("")
-        progress.plain(told(document, str(work.folder)))
-        if printed is not None:
-            sys.stdout.write(printed(document))
-        return Exit.INTERNAL if document.exit_status is None else document.exit_status
-
-    return runner(clock)(run())
-
-
 def conducted(
-    make: Callable[[], Work[Result]],
+    make: Callable[[], Work],
     clock: Clock,
     progress: Progress,
     lang: str,
@@ -96,27 +67,36 @@ def conducted(
     as_json: bool,
     ended: Callable[[Path], None],
 ) -> int:
-    """Runs a rehearsal to its end and says its closing lines; the exit status. ``ended`` is told the run's folder: an
-    error of it stands below the closing lines, and its status counts where it is the more severe. ``as_json``: what
-    ``result.json`` holds goes to standard output."""
+    """Runs what ``make`` makes to its end in the time of ``clock``, interrupted in an orderly way by signals, and says
+    its closing lines; the exit status.
+
+    ``ended`` is told the run's folder: an error of it stands below the closing lines, and its status counts where it is
+    the more severe. ``as_json``: the result goes to standard output, itself and not its file, which the disk may have
+    refused.
+    """
     from harness.report.language import language
     from harness.report.published import RESULT
     from harness.report.terminal import closing_text
 
-    failed: list[RehearsalError] = []
-
-    def closing(result: Result, folder: str) -> str:
+    async def run() -> int:
+        work = make()
+        loop = asyncio.get_running_loop()
+        for number in ending_signals():
+            loop.add_signal_handler(number, work.interrupt)
+        result = await work.run()
+        statuses = [Exit.INTERNAL if result.exit_status is None else Exit(result.exit_status)]
+        lines = [closing_text(result, str(work.folder), language(lang))]
         try:
-            ended(Path(folder))
+            ended(work.folder)
         except RehearsalError as error:
-            failed.append(error)
-        return "\n".join([closing_text(result, folder, language(lang)), *(f"error: {error}" for error in failed)])
+            statuses.append(error.exit)
+            lines.append(f"error: {error}")
+        progress.plain("\n".join(["", *lines]))
+        if as_json:
+            sys.stdout.write(RESULT.encode(result).decode())
+        return more_severe(*statuses)
 
-    def whole(result: Result) -> str:
-        return RESULT.encode(result).decode()
-
-    status = run_to_end(make, progress, closing, clock=clock, printed=whole if as_json else None)
-    return more_severe(Exit(status), *(error.exit for error in failed))
+    return runner(clock)(run())
 
 
 def run_identity(clock: Clock, name: str, seed: int) -> str:
@@ -189,21 +169,23 @@ class Lifecycle:
             RehearsalError(what, remedy="look for what it would have ended; the next command sweeps what is left")
         )
 
-    async def take_down(self, clock: Clock, *steps: Callable[[], Awaitable[None]]) -> float:
-        """Runs the steps that take a run down, each whatever became of the others; the seconds they took."""
-        begun_ns = clock.now_ns()
+    async def take_down(self, held: Sequence[Held], *steps: Callable[[], Awaitable[None]]) -> tuple[str, ...]:
+        """Runs the steps, then takes down what is held, the last that was held first, each whatever became of the
+        others; what is left of it. That it cannot be looked for is a leak like any other."""
+        last_first = tuple(reversed(held))
         self._progress("taking everything down")
-        for step in steps:
+        for step in (*steps, *(part.down for part in last_first)):
             await self.finally_(step)
-        return (clock.now_ns() - begun_ns) / NS
-
-    def left_by(self, look: Callable[[], list[str]]) -> list[str]:
-        """What ``look`` finds of a part; that it cannot be looked for is a leak like any other."""
-        try:
-            return look()
-        except Exception as error:
-            self.note(error)
-            return [f"nobody could look: {error!r}"]
+        leaks: list[str] = []
+        for part in last_first:
+            try:
+                leaks += part.leaks()
+            except Exception as error:
+                self.note(error)
+                leaks.append(f"nobody could look: {error!r}")
+        for leak in leaks:
+            self._progress(f"LEAK: {leak}")
+        return tuple(leaks)
 
     def write(self, *steps: Callable[[], object]) -> None:
         """Runs the steps that write a report; a disk that refuses is noted and does not stop the next."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from harness.checks.step_reads import reads_of_steps
-from harness.judge.claimed import not_exercised
 from harness.judge.window import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import PartOfPlan, PartRun, PartsDetails, title_of
 from harness.model.result import Part
-from harness.model.stack import Rung
+from harness.model.stack import Capability, Rung
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -66,16 +65,16 @@ class InParts(Rehearsal[P, D]):
     def of_parts(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
         """The judgements on all that were run."""
 
-    def claims(self, plan: P) -> Iterable[tuple[str, str]]:
-        """Those that each part names."""
-        return [(part.name, claim) for part in plan.parts for claim in part.claims]
+    def needs(self, plan: P) -> Mapping[str, Iterable[Capability]]:
+        """What each part names."""
+        return {part.name: part.needs for part in plan.parts}
 
     def parts(self, plan: P, seen: Seen[D]) -> Sequence[Part]:
         """The plan's, with the seconds that each took."""
         took = {name: _seconds(run) for name, run in seen.details.runs.items()}
         return [Part(name=part.name, title=title_of(part), seconds=took.get(part.name, 0.0)) for part in plan.parts]
 
-    def stack_needs(self, plan: P, options: Options, manifests: Manifests) -> StackNeeds:
+    def arrange(self, plan: P, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack without the autoscaler."""
         # A rung on a cluster scales the documents that it applies by the same rule, itself.
         found = scaled(manifests, _factor(plan, manifests)) if options.rung is Rung.LOCAL else manifests
@@ -87,13 +86,16 @@ class InParts(Rehearsal[P, D]):
         details = on.details
         details.cpu_factor = _factor(plan, on.manifests)
         acts: Acts | None = None
-        if not all(_lacking(part, on) for part in plan.parts):
+        if not all(self.lacking(plan, on.stack.capabilities, part.name) for part in plan.parts):
             factor = f"{details.cpu_factor:.2f}"
             on.say(message("CPU requests and limits are multiplied by {factor}", factor=factor))
             await on.up()
             acts = self.acts(plan, on)
         for part in plan.parts:
-            if _begin(part, on) and acts is not None:
+            if missing := self.lacking(plan, on.stack.capabilities, part.name):
+                on.say(message("{part}: not exercised: {why}", part=part.name, why=lacking_words(missing)))
+            elif acts is not None:
+                _begin(part, on)
                 details.did[part.name] = await acts.run(part)
                 details.runs[part.name].end_ns = on.clock.now_ns()  # what is judged of it was seen until now
                 on.mark(part.name)
@@ -104,37 +106,17 @@ class InParts(Rehearsal[P, D]):
         """The claims of every part, and what answers showed the users of the load."""
         facts, details = seen.facts, seen.details
         yield from self.of_parts(plan, seen)
-        for part in plan.parts:
-            yield from _not_exercised(part, details.runs.get(part.name))
         yield from reads_of_steps(
             seen.evidence.requests, users=details.users, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
         )
 
 
-def _lacking(part: PartOfPlan, on: Running[Any]) -> tuple[str, ...]:
-    """What ``part`` needs and the environment has not."""
-    return tuple(sorted(set(part.needs) - {str(each) for each in on.stack.capabilities}))
-
-
-def _begin(part: PartOfPlan, on: Running[Any]) -> bool:
-    """Begins ``part``, in the evidence and on the terminal; ``False`` when the environment lacks something for it."""
-    missing = _lacking(part, on)
-    if missing:
-        on.details.runs[part.name] = PartRun(lacking=missing)
-        on.say(message("{part}: not exercised: {why}", part=part.name, why=lacking_words(missing)))
-        return False
+def _begin(part: PartOfPlan, on: Running[Any]) -> None:
+    """Begins ``part``, in the evidence and on the terminal."""
     start_ns = on.clock.now_ns()
     on.details.runs[part.name] = PartRun(start_ns=start_ns)
     on.evidence.event(start_ns, "phase", "part", title_of(part), name=part.name)
     on.say(message("{part}: {title}", part=part.name, title=title_of(part)))
-    return True
-
-
-def _not_exercised(part: PartOfPlan, run: PartRun | None) -> Iterator[Judgement]:
-    """The claims of a part that the environment lacked something for: they gate nothing."""
-    if run is not None and run.lacking:
-        for claim in part.claims:
-            yield not_exercised(part.name, claim, lacking_words(run.lacking))
 
 
 def _seconds(run: PartRun) -> float:

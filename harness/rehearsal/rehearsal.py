@@ -5,7 +5,7 @@ said of it. Whoever writes one derives from ``Rehearsal`` and says what is not a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -25,17 +25,6 @@ from harness.stack.protocol import StackNeeds
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a run asks to be given. ``stack`` ``None``: it goes without one. Without the ``capabilities`` it is refused
-    before it begins; what a part alone needs is that part's. Who can do without real processes, and so in virtual time,
-    says so.
-    """
-
-    stack: StackNeeds | None = None
-    capabilities: frozenset[Capability] = frozenset({Capability.REAL_PROCESSES})
 
 
 @dataclass(frozen=True)
@@ -67,12 +56,14 @@ class Rehearsal(ABC, Generic[P, D]):
     """One rehearsal, as a value. All but ``run`` is pure: a stored run is judged again by the same code.
 
     ``name`` is its name in the registry. ``decides``: its decision is one of the rollout (advance, hold, roll back).
+    ``simulated``: it can do without real processes, and so in virtual time.
     ``plan`` is the type of its plan, as ``plan.json`` keeps it; ``details`` that of its own facts: whatever a judgement
     rests on that is not in the evidence.
     """
 
     name: str
     decides: bool = False
+    simulated: bool = False
     plan: type[P]
     details: type[D]
 
@@ -82,18 +73,31 @@ class Rehearsal(ABC, Generic[P, D]):
 
     def claims(self, plan: P) -> Iterable[tuple[str, str]]:
         """The claims that the plan promises a judgement on, each as (part, claim): one that gets none is told.
-        Here none."""
+        Here those that the plan names, of the whole run and of its parts."""
+        yield from (("", claim) for claim in getattr(plan, "claims", ()))
+        yield from ((part.name, claim) for part in getattr(plan, "parts", ()) for claim in part.claims)
+
+    def needs(self, plan: P) -> Mapping[str, Iterable[Capability]]:
+        """What a part of the plan ("" for the whole run) cannot be exercised without: where the environment lacks it,
+        the part's claims are told so, and gate nothing; a simulation that lacks what the whole needs is refused before
+        it begins. Here nothing."""
         _ = plan
-        return ()
+        return {}
+
+    def lacking(self, plan: P, capabilities: Collection[str], part: str = "") -> tuple[str, ...]:
+        """What ``part`` needs, and an environment with these ``capabilities`` has not. Of a run that came to no stack
+        they are not known, and there are none."""
+        return tuple(sorted({*self.needs(plan).get(part, ())} - {*capabilities})) if capabilities else ()
 
     def parts(self, plan: P, seen: Seen[D]) -> Sequence[Part]:
         """The parts of the plan in the page's order; here () for a run that is one."""
         _ = plan, seen
         return ()
 
-    @abstractmethod
-    def arrange(self, plan: P, options: Options, manifests: Manifests) -> Needs:
-        """What a run of ``plan`` needs. Pure."""
+    def arrange(self, plan: P, options: Options, manifests: Manifests) -> StackNeeds | None:
+        """The stack of a run of ``plan``; ``None``: it goes without one of its own, as here. Pure."""
+        _ = plan, options, manifests
+        return None
 
     @abstractmethod
     async def run(self, plan: P, on: Running[D]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from harness.base.clock import NS, Clock
+from harness.base.errors import Exit
 from harness.base.progress import Progress
 from harness.checks.stores import Stores
 from harness.evidence.collect import Collector
@@ -19,28 +20,18 @@ from harness.load.protocol import Load
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Child
+from harness.model.result import Child, Result
+from harness.rehearsal.lifecycle import Held
 from harness.rehearsal.options import Options
 from harness.stack.protocol import Stack
 
 if TYPE_CHECKING:
     from harness.rehearsal.environment import Environment
+    from harness.rehearsal.rehearsal import Rehearsal
 
 D = TypeVar("D", bound=msgspec.Struct)
 GATHER_EVERY_S = 0.25
 LOOK_EVERY_S = 5  # at how the machine's processors are shared
-
-
-class Held(Protocol):
-    """What a run has on the machine besides the harness itself: its stack, a database of its own."""
-
-    async def down(self) -> None:
-        """Ends it and removes what it made. Idempotent."""
-        ...
-
-    def leaks(self) -> list[str]:
-        """What is left of it after ``down``."""
-        ...
 
 
 class Running(Generic[D]):
@@ -65,7 +56,8 @@ class Running(Generic[D]):
         self.started_ns = clock.now_ns()
         self.timings: dict[str, float] = {}
         self.publish = publish  # writes what there is so far as a result under way
-        self.children: list[Child] = []  # the runs of a sequence, each conducted with ``folder`` as its reports
+        self.children: list[Child] = []  # the runs of a sequence
+        self.cut = False  # one of them was interrupted: no other is to be begun
         self.held: list[Held] = []
         self._stack: Stack | None = None
         self._watchers: list[Callable[[EventRow | SampleRow], None]] = []
@@ -130,6 +122,39 @@ class Running(Generic[D]):
     def hold(self, part: Held) -> None:
         """``part`` is taken down after the endings, the last that was held first, and what is left of it is a leak."""
         self.held.append(part)
+
+    async def child(self, part: str, rehearsal: Rehearsal[Any, Any], plan: Any, **changes: Any) -> Result:
+        """Conducts a run of a sequence in this one's folder, and lists it under ``part``; its options are this one's
+        but for ``changes``. It is never cut: an interrupt is passed on to it, and its end is awaited.
+
+        Raises ``RehearsalError`` where none comes about.
+        """
+        options = msgspec.structs.replace(self.options, reports=self.folder, **changes)
+        work = self.environment.child(self, rehearsal, plan, options)
+        task = asyncio.ensure_future(work.run())
+
+        async def ended() -> None:
+            await asyncio.wait([task])
+
+        self.at_end(ended)
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                self.cut = True
+                work.interrupt()
+        result = task.result()
+        status = Exit.INTERNAL if result.exit_status is None else result.exit_status
+        self.children.append(
+            Child(
+                part=part,
+                run_id=result.run_id,
+                folder=result.run_id,
+                decision=result.decision,
+                exit_status=int(status),
+            )
+        )
+        return result
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._failed.done():

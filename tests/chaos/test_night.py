@@ -25,10 +25,12 @@ from harness.rehearsal.command import parse
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Rehearsal
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.command import ChaosNightly
-from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, keep_seed
-from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, NightDetails, NightPlan
+from harness.rehearsals.chaos.night import FAILING_SEEDS, REHEARSAL, keep_seed
+from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
+from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, NightPlan
 from harness.report.published import RESULT, RESULT_JSON
 from harness.stack.protocol import StackNeeds
 from harness.stack.targets import bundled
@@ -54,8 +56,43 @@ class HandClock(MachineClock):
         return unix_ns(self.anchor, self.now)
 
 
+class Drawn:
+    """The run of a schedule."""
+
+    def __init__(self, folder: Path, ended: Callable[[bool], Result], begun: Callable[[], None]) -> None:
+        self.folder = folder
+        self._ended = ended
+        self._begun = begun
+        self._interrupted = False
+
+    async def run(self) -> Result:
+        self._begun()
+        for _ in range(10):  # until whoever ends the night has told everybody
+            await asyncio.sleep(0)
+        return self._ended(self._interrupted)
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+
+
 class Nowhere(Environment):
     """This machine, where nobody left anything; the night itself has no stack."""
+
+    def __init__(self, clock: HandClock, one: Callable[..., Result], during: Callable[[int], None]) -> None:
+        self._clock = clock
+        self._one = one
+        self._during = during
+
+    def child(self, on: Running[Any], rehearsal: Rehearsal[Any, Any], plan: ChaosPlan, options: Options) -> Drawn:
+        assert rehearsal is CHAOS and options.reports == on.folder
+        self._clock.now += 100 * NS
+        if options.seed == STACKLESS_SEED:
+            raise StackNotStarted("no port is free")
+        return Drawn(
+            on.folder,
+            lambda interrupted: self._one(plan, options, interrupted=interrupted),
+            lambda: self._during(options.seed),
+        )
 
     async def sweep(self, say: Callable[[str], None]) -> None:
         """Nothing to remove."""
@@ -100,27 +137,15 @@ async def night(
 ) -> tuple[Result, Path]:
     """The night's result, and its folder."""
     clock = HandClock()
-
-    async def conducted(run: ChaosPlan, options: Options, on: Running[NightDetails]) -> Result:
-        assert options.reports == on.folder
-        clock.now += 100 * NS
-        if options.seed == STACKLESS_SEED:
-            raise StackNotStarted("no port is free")
-        during(conductor, options.seed)
-        try:
-            await asyncio.sleep(0)
-        except asyncio.CancelledError:  # as a run that is conducted takes it: an orderly end
-            return one(run, options, interrupted=True)
-        return one(run, options)
-
     options = Options(
         rung=Rung.LOCAL, target=bundled(), seed=plan.schedules[0].seed, reports=tmp_path, replay="the night's",
         manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
     )  # fmt: skip
-    conductor = Conductor(Night(conducted), plan, options, clock, Progress(clock), environment=Nowhere())
+    nowhere = Nowhere(clock, one, lambda seed: during(conductor, seed))
+    conductor = Conductor(REHEARSAL, plan, options, clock, Progress(clock), environment=nowhere)
     result = await conductor.run()
     assert RESULT.read(conductor.folder / RESULT_JSON) == result
-    assert judged_again(Night(), conductor.folder) == result.judgements
+    assert judged_again(REHEARSAL, conductor.folder) == result.judgements
     return result, conductor.folder
 
 

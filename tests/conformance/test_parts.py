@@ -225,7 +225,7 @@ def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:
     plan = ConformancePlan(only=("stop.*",))
     judgements = judged(REHEARSAL, plan, seen)
     drawn = Page(REHEARSAL.title(plan), sections=tuple(REHEARSAL.sections(plan, replace(seen, judgements=judgements))))
-    result = conclude(REHEARSAL, seen, judgements, drawn, run_id="r", plan_name="conformance")
+    result = conclude(REHEARSAL, plan, seen, judgements, drawn, run_id="r")
     write_reports(tmp_path, result, claims.REGISTER)
     page = (tmp_path / "report.html").read_text()
     assert "<b>*x*" not in page and page.count("&lt;b&gt;") >= 4

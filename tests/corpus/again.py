@@ -176,11 +176,11 @@ def result(run: str) -> Result:
     )
     return conclude(
         left.type,
+        left.plan,
         left.seen,
         found,
         page,
         run_id=str(old["run_id"]),
-        plan_name=str(getattr(left.plan, "name", left.rehearsal)),
         broke=() if old["exit_status"] in decided else (Exit(old["exit_status"]),),
         children=left.children,
     )

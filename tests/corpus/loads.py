@@ -104,14 +104,11 @@ _BESIDE = (
 
 
 def runs_of(plan: Any, old: Json) -> Runs:
-    """When each part was run; one without a time lacked something, or broke."""
+    """When each part was run; one without a time broke. Of one that lacked something nothing is stored."""
     found = {}
     for part in plan.parts:
         kept = next((each for each in old["parts"] if each["name"] == part.name), None)
-        missing = tuple(sorted(set(part.needs) - set(old["capabilities"])))
-        if missing:
-            found[part.name] = PartRun(lacking=missing)
-        elif kept is not None:
+        if kept is not None and set(part.needs) <= set(old["capabilities"]):
             found[part.name] = PartRun(start_ns=kept["start_ns"], end_ns=kept["end_ns"])
     return found
 

@@ -16,8 +16,9 @@ from harness.evidence.gathered import Gathered
 from harness.judge.combine import combine
 from harness.model.judgement import Judgement
 from harness.model.result import Facts
-from harness.model.stack import Rung
+from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal import conclude
 from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsals.flag_proof.judge import (
     AGAIN,
@@ -52,6 +53,7 @@ from harness.rehearsals.flag_proof.virtual import (
     virtual_cases,
 )
 from scenarios.claims import ERRATA, REGISTER
+from tests.rehearsal.made import seen
 
 PLAN = msgspec.structs.replace(planfile.bundled("flag_proof", FlagPlan), clients=60)
 
@@ -208,7 +210,8 @@ def test_every_claim_and_erratum_is_in_the_register_and_each_promised_one_is_jud
 
 
 def test_what_the_environment_cannot_do_is_not_exercised() -> None:
-    found = [*judged(PLAN, FlagProofDetails(lacking=("real_postgresql",)))]
+    left = seen(FlagProofDetails(), capabilities=(Capability.REAL_PROCESSES,))
+    found = [each for each in conclude.judged(REHEARSAL, PLAN, left) if each.part == "real"]
     assert {(each.part, each.claim) for each in found} == {each for each in claims(PLAN) if each[0] == "real"}
     assert {(each.verdict, each.gates) for each in found} == {(Verdict.NOT_EXERCISED, False)}
 

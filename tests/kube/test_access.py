@@ -115,7 +115,7 @@ def test_the_replay_names_the_cluster_and_leaves_the_confirmation_to_a_person(
         seen.append(make().options)
         return 0
 
-    monkeypatch.setattr("harness.rehearsal.lifecycle.run_to_end", remembered)
+    monkeypatch.setattr("harness.rehearsal.arguments.conducted", remembered)
     run(tmp_path, "--context", "mine", "--kubeconfig", str(config), "--yes-use-this-cluster")
     assert f"--on kube --seed 1 --context mine --kubeconfig {config}" in seen[0].replay
     assert "--yes" not in seen[0].replay

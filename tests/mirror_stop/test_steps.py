@@ -10,16 +10,28 @@ import pytest
 
 from harness.judge.combine import combine
 from harness.model.section import Lines, Table
+from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, mirrored, rolled_back
+from harness.rehearsal import conclude
+from harness.rehearsals.mirror_stop.judge import judged, killed, mirrored, rolled_back
 from harness.rehearsals.mirror_stop.killed_pod import last_logged
 from harness.rehearsals.mirror_stop.observe import figures
-from harness.rehearsals.mirror_stop.plan import ERRATUM_QUEUE, ERRATUM_STOP
+from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
 from harness.rehearsals.mirror_stop.sections import figures as rehearsed
 from harness.rehearsals.mirror_stop.sections import sections
-from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopDetails, Step, UserLoss
+from harness.rehearsals.mirror_stop.types import (
+    CLAIMS,
+    ERRATUM_QUEUE,
+    ERRATUM_STOP,
+    PLAN,
+    KilledPod,
+    MirrorStopDetails,
+    Step,
+    UserLoss,
+)
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
+from tests.rehearsal.made import seen
 
 IDS = [WALK.replace("0b", f"{number:02x}") for number in range(40)]
 POD = KilledPod(pod="p", acknowledged=30, in_postgresql=30, queued=30, under_way=4, lost=28, lost_by_others=0)
@@ -112,7 +124,8 @@ def details(*steps: Step) -> MirrorStopDetails:
 
 
 def test_what_the_environment_cannot_do_is_not_exercised_and_holds_nothing_by_itself() -> None:
-    found = [*judged(MirrorStopDetails(lacking=("pod_signals",)))]
+    left = seen(MirrorStopDetails(), capabilities=(Capability.REAL_POSTGRESQL,))
+    found = conclude.judged(REHEARSAL, PLAN, left)
     assert {each.claim for each in found} == set(CLAIMS)
     assert {(each.verdict, each.gates) for each in found} == {(Verdict.NOT_EXERCISED, False)}
     assert all("lacks" in each.reason for each in found)

@@ -14,13 +14,12 @@ from harness.model.judgement import errata_of
 from harness.model.message import Message, english, message, verbatim
 from harness.model.section import Chart, Lines, Pairs, Table
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss, Overhead, Prediction, SizePoint
 from harness.rehearsals.dr_restore.judge import claims, errata, findings, judged, on_server
 from harness.rehearsals.dr_restore.procedure import Reached, Written
 from harness.rehearsals.dr_restore.sections import figures, sections
 from harness.rehearsals.dr_restore.sizes import Sizes
-from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, Restart
+from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.traffic import Calls
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from scenarios.claims import ERRATA, REGISTER
@@ -326,7 +325,7 @@ def test_a_good_rehearsal_passes_and_a_bad_finding_holds_it() -> None:
 
 
 def test_what_the_environment_cannot_do_is_not_exercised() -> None:
-    found = {each.id: each for each in judged(PLAN, observed(stack=None, lacking=("database_instances",)), 0)}
+    found = {each.id: each for each in judged(PLAN, observed(stack=None), 0, ("database_instances",))}
     for claim in ("dr.restore.step2", "dr.restore.step3"):
         assert (found[claim].verdict, found[claim].gates) == (Verdict.NOT_EXERCISED, False)
     assert "dr.rpo" not in found, "the disasters on a database of its own show it"

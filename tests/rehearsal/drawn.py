@@ -18,5 +18,5 @@ def drawn(rehearsal: Rehearsal[Any, Any], plan: Any, left: Seen[Any], folder: Pa
     judgements = judged(rehearsal, plan, left)
     sections = tuple(rehearsal.sections(plan, replace(left, judgements=judgements)))
     page = Page(rehearsal.title(plan), tuple(rehearsal.parts(plan, left)), sections)
-    result = conclude(rehearsal, left, judgements, page, run_id="r", plan_name=plan.name)
+    result = conclude(rehearsal, plan, left, judgements, page, run_id="r")
     return render(folder, result, REGISTER, language(lang))

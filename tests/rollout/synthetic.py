@@ -298,9 +298,8 @@ def judged_result(week: Week, rows: Iterable[Row]) -> tuple[Result, Gathered]:
     gathered.see(rows)
     seen = Seen(facts=facts_of(week), details=WeekDetails(), evidence=gathered)
     found = judged(REHEARSAL, week.scenario, seen)
-    run_id, name = f"rollout_week3-s{week.seed}", "rollout_week3"
-    page = Page(REHEARSAL.title(week.scenario))
-    return conclude(REHEARSAL, seen, found, page, run_id=run_id, plan_name=name), gathered
+    plan, run_id = week.scenario, f"rollout_week3-s{week.seed}"
+    return conclude(REHEARSAL, plan, seen, found, Page(REHEARSAL.title(plan)), run_id=run_id), gathered
 
 
 def drawn(week: Week, result: Result, evidence: Gathered) -> Result:

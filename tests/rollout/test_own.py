@@ -55,8 +55,7 @@ def result(*promised: str, claim: str = "", own: tuple[OwnClaim, ...] = ()) -> R
     gathered.see(generate(made))
     plan = msgspec.structs.replace(made.scenario, claims=promised, own_claims=own)
     seen = Seen(facts=facts_of(made), details=WeekDetails(), evidence=gathered)
-    page = Page(REHEARSAL.title(plan), own_claims=plan.own_claims)
-    return conclude(REHEARSAL, seen, judged(REHEARSAL, plan, seen), page, run_id="r", plan_name="ours")
+    return conclude(REHEARSAL, plan, seen, judged(REHEARSAL, plan, seen), Page(REHEARSAL.title(plan)), run_id="r")
 
 
 def criterion_of(found: Result) -> Judgement:

@@ -80,8 +80,8 @@ def test_a_part_is_judged_by_what_was_seen_while_it_ran() -> None:
 def test_a_part_that_broke_off_is_inconclusive_and_one_that_lacks_something_gates_nothing() -> None:
     facts = details()
     facts.runs["manual"].end_ns = None
-    facts.runs["hpa"] = PartRun(lacking=("autoscaling",))
-    judgements = found(facts)
+    del facts.runs["hpa"]
+    judgements = judged(REHEARSAL, PLAN, seen(facts, course(), capabilities=(Capability.REAL_PROCESSES,)))
     assert {each.verdict for each in judgements if each.part == "manual"} == {Verdict.INCONCLUSIVE}
     lacking = [each for each in judgements if each.part == "hpa"]
     assert len(lacking) == 4 and {(each.verdict, each.gates) for each in lacking} == {(Verdict.NOT_EXERCISED, False)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,15 +12,14 @@ from harness.base.clock import NS
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
 from harness.model.result import Result
-from harness.model.scenario import Scenario
 from harness.model.verdict import Decision
 from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Rehearsal
 from harness.rehearsal.running import Running
 from harness.rehearsal.simulated import Simulated
-from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.sequence import REHEARSAL, Rollout
-from harness.rehearsals.rollout.week import REHEARSAL as WEEK
+from harness.rehearsals.rollout.sequence import REHEARSAL
 from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan
 from harness.report.published import RESULT, RESULT_JSON
 from harness.stack.sim.world import Planted
@@ -27,37 +27,39 @@ from tests.rehearsal.again import judged_again
 from tests.sim.week import options_of, table
 
 SEED = 3
+SIMULATED = Simulated()
 
 
-class PlantedWeeks:
+class PlantedWeeks(Simulated):
     """``planted`` in the first week that is entered, nothing in the others."""
 
     def __init__(self, planted: Planted) -> None:
-        self._planted = planted
+        super().__init__()
+        self._first = planted
 
-    def __call__(
-        self, plan: Scenario, options: Options, on: Running[RolloutDetails]
-    ) -> Conductor[Scenario, WeekDetails]:
-        environment, self._planted = Simulated(self._planted), Planted()
-        return Conductor(WEEK, plan, options, on.clock, on.progress, environment=environment)
+    def child(
+        self, on: Running[Any], rehearsal: Rehearsal[Any, Any], plan: Any, options: Options
+    ) -> Conductor[Any, Any]:
+        environment, self._first = Simulated(self._first), Planted()
+        return Conductor(rehearsal, plan, options, on.clock, on.progress, environment=environment)
 
 
 def rollout(
     folder: Path,
     weeks: tuple[int, ...],
-    rehearsal: Rollout = REHEARSAL,
+    environment: Environment = SIMULATED,
     resumed: tuple[Path, RolloutDetails] | None = None,
 ) -> Conductor[RolloutPlan, RolloutDetails]:
     """The weeks run to their end, each process in a time of its own."""
     plan = RolloutPlan(weeks=tuple(PlannedWeek(week=week, scenario=table(week)) for week in weeks))
     time = VirtualClock()
     made = Conductor(
-        rehearsal,
+        REHEARSAL,
         plan,
         options_of(folder, "rollout", seed=SEED),
         time,
         Progress(time, io.StringIO()),
-        environment=Simulated(),
+        environment=environment,
         resumed=resumed,
     )
     time.run(made.run())
@@ -93,10 +95,10 @@ def test_all_four_weeks_advance_three_times_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 def test_a_week_that_held_is_entered_again_and_the_next_follows(tmp_path: Path) -> None:
-    rehearsal = Rollout(PlantedWeeks(Planted(puts_lost=7)))
-    first = rollout(tmp_path, (2, 3), rehearsal)
+    environment = PlantedWeeks(Planted(puts_lost=7))
+    first = rollout(tmp_path, (2, 3), environment)
     held = result_of(first)
     assert (held.decision, attempts(held)) == (Decision.HOLD, [("week2", Decision.HOLD)]), held.facts.errors
-    ended = result_of(rollout(tmp_path, (2, 3), rehearsal, (first.folder, first.details)))
+    ended = result_of(rollout(tmp_path, (2, 3), environment, (first.folder, first.details)))
     assert ended.decision is Decision.ADVANCE, ended.facts.errors
     assert attempts(ended) == [("week2", Decision.HOLD), ("week2", Decision.ADVANCE), ("week3", Decision.ADVANCE)]

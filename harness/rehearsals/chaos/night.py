@@ -6,9 +6,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import msgspec
 
@@ -17,15 +16,12 @@ from harness.base.clock import NS
 from harness.base.errors import Exit, RehearsalError, more_severe
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
-from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, verbatim
-from harness.model.result import Child, Result
+from harness.model.result import Result
 from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
-from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
 from harness.rehearsals.chaos.types import (
@@ -40,9 +36,6 @@ from harness.report.files import write_atomically
 
 FAILING_SEEDS = "chaos-failing-seeds.json"
 
-#: Conducts a schedule's run. A test brings its own.
-Conduct: TypeAlias = Callable[[ChaosPlan, Options, Running[NightDetails]], Awaitable[Result]]
-
 
 class ScheduleBroke(RehearsalError):  # noqa: N818 - the exception tree reads as outcomes, not as "...Error"
     """Schedules of the night broke: each has said why. It ends as the most severe of them did."""
@@ -53,28 +46,16 @@ class ScheduleBroke(RehearsalError):  # noqa: N818 - the exception tree reads as
         self.exit = more_severe(*(Exit(each.exit_status) for each in ended))
 
 
-async def by_conduct(plan: ChaosPlan, options: Options, on: Running[NightDetails]) -> Result:
-    """The run of a schedule, in the night's folder."""
-    return await Conductor(CHAOS, plan, options, on.clock, on.progress).run()
-
-
 class Night(Rehearsal[NightPlan, NightDetails]):
-    """The rehearsal. A failing schedule does not keep the next. No figures: two nights draw different schedules."""
+    """The rehearsal. Each schedule has its own stack, and a failing one does not keep the next. No figures: two nights
+    draw different schedules."""
 
     name = "chaos_nightly"
     plan, details = NightPlan, NightDetails
 
-    def __init__(self, one: Conduct = by_conduct) -> None:
-        self._one = one
-
     def title(self, plan: NightPlan) -> Message:
         """How many were asked for."""
         return message("A night of chaos: {count} schedules", count=str(len(plan.schedules)))
-
-    def arrange(self, plan: NightPlan, options: Options, manifests: Manifests) -> Needs:
-        """No stack: each schedule has its own."""
-        _ = plan, options, manifests
-        return Needs()
 
     async def run(self, plan: NightPlan, on: Running[NightDetails]) -> None:
         """The schedules in order; what one came to is on disk as soon as it has ended.
@@ -83,19 +64,19 @@ class Night(Rehearsal[NightPlan, NightDetails]):
         """
         refused: list[RehearsalError] = []
         for number, schedule in enumerate(plan.schedules, 1):
-            if self._spent(plan, on):
+            if _spent(plan, on):
                 break
             drawn = ", ".join(schedule.drawn)
             on.say(f"schedule {number} of {len(plan.schedules)}, seed {schedule.seed}: {drawn}")
-            ended = await self._conducted(plan, schedule, on)
+            ended = await _conducted(plan, schedule, on)
             on.details.ended.append(ended)
             try:
                 keep_failing(ended, on)
             except RehearsalError as error:
                 refused.append(error)
                 on.say(str(error))
-            if _cancelled():
-                raise asyncio.CancelledError  # the schedule under way took the request to end for its own
+            if on.cut:
+                raise asyncio.CancelledError
             on.publish()
         on.mark("schedules")
         if refused:
@@ -116,41 +97,32 @@ class Night(Rehearsal[NightPlan, NightDetails]):
         if seen.details.ended:
             yield _schedules_table(seen.details.ended)
 
-    def _spent(self, plan: NightPlan, on: Running[NightDetails]) -> bool:
-        spent = (on.clock.now_ns() - on.started_ns) / NS > plan.budget_s
-        if spent:
-            made = f"{len(on.details.ended)} of {len(plan.schedules)} schedules were made"
-            on.say(f"the budget of {plan.budget_s:g} s is spent; {made}")
-        return spent
 
-    async def _conducted(self, plan: NightPlan, schedule: Schedule, on: Running[NightDetails]) -> Ended:
-        begun_ns = on.clock.now_ns()
-        options = msgspec.structs.replace(on.options, seed=schedule.seed, replay=schedule.replay, reports=on.folder)
-        chaos = ChaosPlan(
-            experiments=tuple(PlannedExperiment(experiment=catalogue.load(name)) for name in schedule.drawn),
-            scenario=plan.scenario,
-            criteria=plan.criteria,
-            reconcile=plan.reconcile,
-        )
-        try:
-            result = await self._one(chaos, options, on)
-        except RehearsalError as error:  # nothing was begun
-            seconds = _since(begun_ns, on)
-            return Ended(
-                seed=schedule.seed, drawn=schedule.drawn, folder="", replay=schedule.replay, seconds=seconds,
-                exit_status=int(error.exit), broke=(str(error),),
-            )  # fmt: skip
-        status = Exit.INTERNAL if result.exit_status is None else Exit(result.exit_status)
-        on.children.append(
-            Child(
-                part=f"seed {schedule.seed}",
-                run_id=result.run_id,
-                folder=result.run_id,
-                decision=result.decision,
-                exit_status=int(status),
-            )
-        )
-        return ended_as(schedule, result, _since(begun_ns, on))
+def _spent(plan: NightPlan, on: Running[NightDetails]) -> bool:
+    spent = (on.clock.now_ns() - on.started_ns) / NS > plan.budget_s
+    if spent:
+        made = f"{len(on.details.ended)} of {len(plan.schedules)} schedules were made"
+        on.say(f"the budget of {plan.budget_s:g} s is spent; {made}")
+    return spent
+
+
+async def _conducted(plan: NightPlan, schedule: Schedule, on: Running[NightDetails]) -> Ended:
+    begun_ns = on.clock.now_ns()
+    chaos = ChaosPlan(
+        experiments=tuple(PlannedExperiment(experiment=catalogue.load(name)) for name in schedule.drawn),
+        scenario=plan.scenario,
+        criteria=plan.criteria,
+        reconcile=plan.reconcile,
+    )
+    try:
+        result = await on.child(f"seed {schedule.seed}", CHAOS, chaos, seed=schedule.seed, replay=schedule.replay)
+    except RehearsalError as error:  # nothing was begun
+        seconds = _since(begun_ns, on)
+        return Ended(
+            seed=schedule.seed, drawn=schedule.drawn, folder="", replay=schedule.replay, seconds=seconds,
+            exit_status=int(error.exit), broke=(str(error),),
+        )  # fmt: skip
+    return ended_as(schedule, result, _since(begun_ns, on))
 
 
 def ended_as(schedule: Schedule, result: Result, seconds: float) -> Ended:
@@ -270,11 +242,6 @@ def _joined(told: Told) -> Message:
 
 def _since(begun_ns: int, on: Running[NightDetails]) -> float:
     return round((on.clock.now_ns() - begun_ns) / NS, 3)
-
-
-def _cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 REHEARSAL = Night()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -13,13 +13,12 @@ from harness.judge.claimed import not_exercised
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.facts import Check, Prediction
 from harness.rehearsals.dr_restore.judge_losses import not_ok, rpo, stall, within
 from harness.rehearsals.dr_restore.judge_steps import rto_of, steps
 from harness.rehearsals.dr_restore.schedule import ZONES, daily_time, next_backup, reach_by_count
 from harness.rehearsals.dr_restore.sizes import Sizes
-from harness.rehearsals.dr_restore.stack_result import managed_before
+from harness.rehearsals.dr_restore.stack_result import RecoveryDetails, managed_before
 from harness.rehearsals.dr_restore.stall import told as stall_told
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.report.words import lacking_words
@@ -45,24 +44,27 @@ def claims(plan: RecoveryPlan) -> list[tuple[str, str]]:
     return [("", claim) for claim in plan.claims if claim in judged_ or claim not in left_out]
 
 
-def judged(plan: RecoveryPlan, seen: RecoveryDetails, anchor_unix_ns: int) -> Iterator[Judgement]:
-    """All that the parts that ran allow. ``anchor_unix_ns``: the run's day, for the next backup."""
+def judged(
+    plan: RecoveryPlan, seen: RecoveryDetails, anchor_unix_ns: int, lacking: Collection[str] = ()
+) -> Iterator[Judgement]:
+    """All that the parts that ran allow. ``anchor_unix_ns``: the run's day, for the next backup. ``lacking`` are the
+    capabilities that the part on the stack needs and its environment does not have.
+    """
     yield from on_server(findings(plan, seen), seen)
     yield from errata(plan, seen, datetime.fromtimestamp(anchor_unix_ns / NS, tz=UTC))
-    if seen.lacking:
-        yield from _lacking(plan, seen)
+    if lacking:
+        yield from _lacking(plan, lacking)
     if REGION in plan.claims:
         told = message("the rehearsal has one machine: the loss of a region is outside it (Phase 4)")
         yield not_exercised("", REGION, told)
 
 
-def _lacking(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Judgement]:
+def _lacking(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Judgement]:
     """The claims that the stack alone shows, where it cannot lead pods to another instance."""
     elsewhere = {claim for part in plan.parts if part != "stack" for claim in CLAIMS[part]}
     for claim in CLAIMS["stack"]:
         if claim not in elsewhere:
-            why = lacking_words(seen.lacking)
-            yield not_exercised("", claim, why)
+            yield not_exercised("", claim, lacking_words(lacking))
 
 
 def findings(plan: RecoveryPlan, seen: RecoveryDetails) -> tuple[Judgement, ...]:

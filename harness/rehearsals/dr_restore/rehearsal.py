@@ -4,7 +4,7 @@ procedure on the stack under load.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 
 from harness.base import machine
@@ -14,10 +14,9 @@ from harness.model.manifests import Manifests
 from harness.model.section import Section
 from harness.model.stack import Capability, Rung
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
-from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.disasters import run_case
 from harness.rehearsals.dr_restore.judge import claims, judged
 from harness.rehearsals.dr_restore.keeper import schedule_checks
@@ -28,11 +27,11 @@ from harness.rehearsals.dr_restore.schedule import daily_time
 from harness.rehearsals.dr_restore.sections import figures, sections
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.sizes import sizes
+from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.stall import stalled
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.stack.protocol import Stack, StackNeeds
 
-NEEDED = (Capability.REAL_POSTGRESQL, Capability.DATABASE_INSTANCES)
 #: At the largest size at once: the primary, its WAL, the backup, the stream, one restored copy.
 COPIES = 5
 _BASE_BYTES = 1024**3
@@ -48,12 +47,16 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
         """The plan's, but for those of parts that are not run."""
         return claims(plan)
 
-    def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> Needs:
+    def needs(self, plan: RecoveryPlan) -> Mapping[str, Iterable[Capability]]:
+        """On the stack, pods that can be led to another instance."""
+        return {"stack": (Capability.REAL_POSTGRESQL, Capability.DATABASE_INSTANCES)} if "stack" in plan.parts else {}
+
+    def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack for its part alone. Where pods are processes the disaster strikes what may have been kept."""
         if "stack" not in plan.parts:
-            return Needs()
+            return None
         kept = options.rung is not Rung.LOCAL
-        return Needs(stack=StackNeeds(manifests=manifests, use_kept=kept, every_program=True))
+        return StackNeeds(manifests=manifests, use_kept=kept, every_program=True)
 
     async def run(self, plan: RecoveryPlan, on: Running[RecoveryDetails]) -> None:
         """The parts in order."""
@@ -77,8 +80,9 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
             on.details.ended.append(name)
 
     def judge(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Judgement]:
-        """From the details alone."""
-        return judged(plan, seen.details, seen.facts.anchor.unix_ns)
+        """From the details, and what the environment of the part on the stack lacks."""
+        lacking = self.lacking(plan, seen.facts.capabilities, "stack")
+        return judged(plan, seen.details, seen.facts.anchor.unix_ns, lacking)
 
     def sections(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Section]:
         """The disasters with their RPO and RTO, restores by size, what was left out."""
@@ -127,8 +131,7 @@ async def _sizes(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -
 async def _stack(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
     """Restored instances are containers where the stack's own is one."""
     await on.up()
-    on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
-    if on.details.lacking:
+    if REHEARSAL.lacking(plan, on.stack.capabilities, "stack"):
         return
     serve: Callable[[Stack], Serve] = in_place
     on.details.own_network = Capability.REAL_KUBERNETES in on.stack.capabilities

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 from harness.base.units import Unit
 from harness.checks.walk_continuity import Continuity
-from harness.judge.claimed import not_exercised
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails, Story, Switch, WalksHeld
-from harness.report.words import lacking_words
 
 VIRTUAL, REAL = "virtual", "real"
 MOVED, COPIED, ROLLED_BACK = "moved_without_a_copy", "moved_after_a_copy", "rolled_back"
@@ -35,14 +33,9 @@ def claims(plan: FlagPlan) -> list[tuple[str, str]]:
 
 
 def judged(plan: FlagPlan, details: FlagProofDetails) -> Iterator[Judgement]:
-    """All cases; where the environment lacks what is needed, each claim on real parts as not exercised."""
+    """All cases."""
     for switch in details.switches:
         yield switched(plan.claim, switch)
-    if details.lacking:
-        why = lacking_words(details.lacking)
-        for part, claim in claims(plan):
-            if part == REAL:
-                yield not_exercised(part, claim, why)
     for story in details.stories:
         yield told(story)
     for walks in details.walks:

@@ -5,7 +5,7 @@ The client's own rule in virtual time, then stories of single users and real pho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.judge.difference import Exact, Single
 from harness.model.judgement import Judgement
@@ -15,7 +15,7 @@ from harness.model.result import Part
 from harness.model.section import Lines, Pairs, Section
 from harness.model.stack import Capability
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
@@ -23,8 +23,6 @@ from harness.rehearsals.flag_proof.real import RealCase, course, real_ids
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
 from harness.stack.protocol import StackNeeds
-
-NEEDED = (Capability.REAL_POSTGRESQL,)
 
 
 class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
@@ -37,6 +35,11 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
         """By part."""
         return claims(plan)
 
+    def needs(self, plan: FlagPlan) -> Mapping[str, Iterable[Capability]]:
+        """A database, on real parts."""
+        _ = plan
+        return {REAL: (Capability.REAL_POSTGRESQL,)}
+
     def parts(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Sequence[Part]:
         """What was computed, and what ran."""
         timings = seen.facts.timings
@@ -47,22 +50,20 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
             found.append(Part(name=REAL, title=message("On real parts"), seconds=took_s))
         return found
 
-    def arrange(self, plan: FlagPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: FlagPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack, unless only what is computed is asked for."""
         _ = options
-        return Needs(stack=None if plan.virtual_only else StackNeeds(manifests=manifests, use_kept=False))
+        return None if plan.virtual_only else StackNeeds(manifests=manifests, use_kept=False)
 
     async def run(self, plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
         """Every case in order."""
         on.phase(VIRTUAL, message("computing the client's rule in virtual time"))
         on.details.switches += virtual_cases(plan, on.options.seed)
         on.mark(VIRTUAL)
-        if plan.virtual_only:
+        if plan.virtual_only or self.lacking(plan, on.stack.capabilities, REAL):
             return
         await on.up()
-        on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
-        if not on.details.lacking:
-            await _on_the_stack(plan, on)
+        await _on_the_stack(plan, on)
         on.mark(REAL)
 
     def judge(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Judgement]:

@@ -111,9 +111,8 @@ class WalksHeld(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlagProofDetails(msgspec.Struct, kw_only=True):
-    """The facts of a run. ``lacking`` are the capabilities that its environment does not have, and it needs."""
+    """The facts of a run."""
 
     switches: list[Switch] = []
     stories: list[Story] = []
     walks: list[WalksHeld] = []
-    lacking: tuple[str, ...] = ()

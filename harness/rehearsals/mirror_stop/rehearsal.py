@@ -5,7 +5,7 @@ It runs what the document writes after week 4, and shows what a roll back by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from harness.base.clock import utc
@@ -13,23 +13,20 @@ from harness.load.users import Users, UsersPlan
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.model.section import Section
 from harness.model.stack import Capability
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, rolled_back
+from harness.rehearsals.mirror_stop.judge import judged, killed, rolled_back
 from harness.rehearsals.mirror_stop.killed_pod import Burst
 from harness.rehearsals.mirror_stop.observe import observe
-from harness.rehearsals.mirror_stop.plan import LANES_VARIABLE, SHARE_VARIABLE, MirrorStopPlan
 from harness.rehearsals.mirror_stop.sections import figures, sections
-from harness.rehearsals.mirror_stop.types import MirrorStopDetails
+from harness.rehearsals.mirror_stop.types import LANES_VARIABLE, SHARE_VARIABLE, MirrorStopDetails, MirrorStopPlan
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import with_env
 from harness.stack.protocol import StackNeeds
-
-NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
 
 
 class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
@@ -38,27 +35,21 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
     name = "mirror_stop"
     plan, details = MirrorStopPlan, MirrorStopDetails
 
-    def title(self, plan: MirrorStopPlan) -> Message:
-        """The same for every plan."""
+    def needs(self, plan: MirrorStopPlan) -> Mapping[str, Iterable[Capability]]:
+        """A pod is killed whose walks are in a database."""
         _ = plan
-        return message("The stepwise stop of the mirror, and what a roll back then loses")
+        return {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
 
-    def claims(self, plan: MirrorStopPlan) -> Iterable[tuple[str, str]]:
-        """All three."""
-        _ = plan
-        return [("", claim) for claim in CLAIMS]
-
-    def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack that mirrors the first share. Nothing of it may be one that was kept: parts of it are broken."""
         _ = options
-        return Needs(stack=StackNeeds(manifests=at_share(manifests, plan, plan.shares_percent[0]), use_kept=False))
+        return StackNeeds(manifests=at_share(manifests, plan, plan.shares_percent[0]), use_kept=False)
 
     async def run(self, plan: MirrorStopPlan, on: Running[MirrorStopDetails]) -> None:
         """The pod, then the steps."""
-        await on.up()
-        on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
-        if on.details.lacking:
+        if self.lacking(plan, on.stack.capabilities):
             return
+        await on.up()
         users = Users(on, UsersPlan(population=plan.population, seed=on.options.seed))
         await users.set_flag(on=True)
         endpoints = on.stack.endpoints()

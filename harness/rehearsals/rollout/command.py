@@ -29,6 +29,7 @@ from harness.report.published import RESULT, RESULT_JSON
 if TYPE_CHECKING:
     from harness.model.result import Result
     from harness.rehearsal.conduct import Conductor
+    from harness.rehearsal.environment import Environment
     from harness.rehearsals.rollout.sequence import Rollout
     from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan
 
@@ -99,10 +100,8 @@ class Weeks(OfWeeks):
 
     def run(self) -> int:
         """Conducts the weeks, or what is left of those that were begun."""
-        from harness.rehearsals.rollout.sequence import REHEARSAL  # SciPy and psutil load here
-
         with contextlib.ExitStack() as held:
-            conductor = begun(REHEARSAL, self, held)
+            conductor = begun(self, held)
             clock, progress = conductor.clock, conductor.progress
             progress.plain(first_line(conductor.options))
             total_s = sum(each.scenario.window_s for each in conductor.plan.weeks)
@@ -112,14 +111,15 @@ class Weeks(OfWeeks):
 
 
 def begun(
-    rehearsal: Rollout,
     typed: Weeks,
     held: contextlib.ExitStack,
     progress: Callable[[Clock], Progress] = Progress,
+    environment: Environment | None = None,
 ) -> Conductor[RolloutPlan, RolloutDetails]:
     """The rollout, new or resumed, not yet run; until ``held`` is left no other process can continue it."""
-    from harness.rehearsal.conduct import Conductor
+    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
     from harness.rehearsal.environment import environment_of
+    from harness.rehearsals.rollout.sequence import REHEARSAL
 
     resumed: tuple[Path, RolloutDetails] | None = None
     if typed.resume is None:
@@ -129,12 +129,10 @@ def begun(
         folder = _folder(typed.resume, typed.reports.absolute())
         result = RESULT.read(folder / RESULT_JSON)
         held.enter_context(locked(folder))
-        plan, options, details = _resumed(rehearsal, folder, result, typed)
+        plan, options, details = _resumed(REHEARSAL, folder, result, typed)
         resumed = folder, details
-    clock = clock_of(options.rung)
-    conductor = Conductor(
-        rehearsal, plan, options, clock, progress(clock), environment=environment_of(options.rung), resumed=resumed
-    )
+    clock, where = clock_of(options.rung), environment or environment_of(options.rung)
+    conductor = Conductor(REHEARSAL, plan, options, clock, progress(clock), environment=where, resumed=resumed)
     if resumed is None:
         held.enter_context(locked(conductor.folder))
     return conductor

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
-
-import msgspec
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.base.clock import NS, utc
 from harness.base.errors import Exit, RehearsalError
 from harness.base.units import Unit
 from harness.judge.chance import advances
 from harness.model.judgement import Judgement, Kind, errata_of, observation
-from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, english, message, quantity
-from harness.model.result import Part, Result
+from harness.model.result import Part
 from harness.model.scenario import Scenario
 from harness.model.section import Section
+from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.sequence_sections import rollout_sections
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
@@ -45,37 +41,11 @@ from harness.report.language import language
 from harness.report.terminal import closing_text
 
 
-class WeekUnderWay(Protocol):
-    """A week's run."""
-
-    async def run(self) -> Result:
-        """Its result, however it ended."""
-        ...
-
-    def interrupt(self) -> None:
-        """Ends it in its own orderly way; harmless once that has begun."""
-        ...
-
-
-class MakeWeek(Protocol):
-    """Makes a week's run, not yet begun. Raises ``RehearsalError`` where none comes about."""
-
-    def __call__(self, plan: Scenario, options: Options, on: Running[RolloutDetails]) -> WeekUnderWay: ...
-
-
-def conducted(plan: Scenario, options: Options, on: Running[RolloutDetails]) -> WeekUnderWay:
-    """A week where the rollout itself is."""
-    return Conductor(WEEK, plan, options, on.clock, on.progress, environment=on.environment)
-
-
 class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
     """The rehearsal; its plan is several weeks, whose claims and figures are in their own runs."""
 
-    name, decides = "rollout", True
+    name, decides, simulated = "rollout", True, True
     plan, details = RolloutPlan, RolloutDetails
-
-    def __init__(self, make: MakeWeek) -> None:
-        self._make = make
 
     def title(self, plan: RolloutPlan) -> Message:
         """Which weeks."""
@@ -91,14 +61,25 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
             for each in plan.weeks
         )
 
-    def arrange(self, plan: RolloutPlan, options: Options, manifests: Manifests) -> Needs:
-        """Each week brings its own stack up and down, and is refused with the whole."""
-        needs = (WEEK.arrange(each.scenario, options, manifests) for each in plan.weeks)
-        return Needs(capabilities=frozenset().union(*(each.capabilities for each in needs)))
+    def needs(self, plan: RolloutPlan) -> Mapping[str, Iterable[Capability]]:
+        """A week that is refused is refused with the whole; each brings its own stack up and down."""
+        return {"": [each for week in plan.weeks for each in WEEK.needs(week.scenario)[""]]}
 
     async def run(self, plan: RolloutPlan, on: Running[RolloutDetails]) -> None:
         """The weeks in order, up to the first that does not advance."""
-        await _Weeks(plan, on, self._make).run()
+        details = on.details
+        details.rollout, details.cut = on.run_id, False
+        on.children.extend(each.child for each in details.attempts)
+        on.publish()
+        while (week := next_week(plan, details)) is not None:
+            if on.cut:
+                details.cut = True
+                raise asyncio.CancelledError
+            await _enter(next(each for each in plan.weeks if each.week == week), on)
+            last = latest(details)[week]
+            if not last.advanced:
+                _stop(plan, details, last)
+                return
 
     def judge(self, plan: RolloutPlan, seen: Seen[RolloutDetails]) -> Iterable[Judgement]:
         """A judgement on each week asked for, by its latest attempt, and the errata that the weeks saw."""
@@ -165,88 +146,40 @@ def attempt_words(attempt: int) -> Message:
     )
 
 
-class _Weeks:
-    """A rollout under way. A week is never cut: an interrupt is passed on to it, and its end is awaited."""
-
-    def __init__(self, plan: RolloutPlan, on: Running[RolloutDetails], make: MakeWeek) -> None:
-        self._plan = plan
-        self._on = on
-        self._make = make
-        self._current: WeekUnderWay | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._interrupted = False
-
-    async def run(self) -> None:
-        on, details = self._on, self._on.details
-        details.rollout, details.cut = on.run_id, False
-        on.children.extend(each.child for each in details.attempts)
-        on.at_end(self._ended)
-        on.publish()
-        while (week := next_week(self._plan, details)) is not None:
-            if self._interrupted:
-                details.cut = True
-                raise asyncio.CancelledError
-            planned = next(each for each in self._plan.weeks if each.week == week)
-            self._task = asyncio.ensure_future(self._enter(planned))
-            await self._until_ended(self._task)
-            last = latest(details).get(week)
-            if last is None or not last.advanced:
-                self._stop(last)
-                return
-
-    async def _until_ended(self, task: asyncio.Task[None]) -> None:
-        while not task.done():
-            try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError:
-                self._interrupted = True
-                if self._current is not None:
-                    self._current.interrupt()
-        task.result()
-
-    async def _ended(self) -> None:
-        if self._task is not None and not self._task.done():
-            await asyncio.wait([self._task])
-
-    async def _enter(self, planned: PlannedWeek) -> None:
-        on, details = self._on, self._on.details
-        attempt = 1 + sum(each.week == planned.week for each in details.attempts)
-        on.progress.plain("")
-        again = f" ({attempt_words(attempt)})" if attempt > 1 else ""
-        on.say(f"entering {planned.scenario.title}{again}")
-        started_ns = on.clock.now_ns()
-        ended = Attempt(week=planned.week, attempt=attempt, started_utc=utc(on.clock.anchor, started_ns), seconds=0.0)
-        try:
-            result = await self._conduct(planned)
-            seconds = (on.clock.now_ns() - started_ns) / NS
-            ended = attempt_of(result, week=planned.week, attempt=attempt, seconds=seconds)
-        except RehearsalError as error:
-            ended = msgspec.structs.replace(ended, exit_status=int(error.exit), errors=(str(error),))
-        details.attempts = (*details.attempts, ended)
-        on.children.append(ended.child)
-        on.publish()
-
-    async def _conduct(self, planned: PlannedWeek) -> Result:
-        on = self._on
-        options = msgspec.structs.replace(
-            on.options, reports=on.folder, replay=_replay_of(on.options, planned.scenario)
+async def _enter(planned: PlannedWeek, on: Running[RolloutDetails]) -> None:
+    details, started_ns = on.details, on.clock.now_ns()
+    attempt = 1 + sum(each.week == planned.week for each in details.attempts)
+    on.progress.plain("")
+    again = f" ({attempt_words(attempt)})" if attempt > 1 else ""
+    on.say(f"entering {planned.scenario.title}{again}")
+    try:
+        replay = _replay_of(on.options, planned.scenario)
+        result = await on.child(part_of_week(planned.week), WEEK, planned.scenario, replay=replay)
+        on.progress.plain(closing_text(result, str(on.folder / result.run_id), language(on.options.lang)))
+        seconds = (on.clock.now_ns() - started_ns) / NS
+        ended = attempt_of(result, week=planned.week, attempt=attempt, seconds=seconds)
+    except RehearsalError as error:
+        ended = Attempt(
+            week=planned.week,
+            attempt=attempt,
+            started_utc=utc(on.clock.anchor, started_ns),
+            seconds=0.0,
+            exit_status=int(error.exit),
+            errors=(str(error),),
         )
-        self._current = self._make(planned.scenario, options, on)
-        try:
-            result = await self._current.run()
-        finally:
-            self._current = None
-        on.progress.plain(closing_text(result, str(on.folder / result.run_id), language(options.lang)))
-        return result
+        on.children.append(ended.child)
+    details.attempts = (*details.attempts, ended)
+    on.publish()
 
-    def _stop(self, last: Attempt | None) -> None:
-        """Ends a rollout whose week broke, was interrupted or left something as that week ended."""
-        status = Exit.INTERNAL if last is None else Exit(last.exit_status)
-        if status in (Exit.OK, Exit.HOLD, Exit.ROLLED_BACK):
-            return
-        error = RehearsalError(english(stands(self._plan, self._on.details, ended=True)))
-        error.exit = status
-        raise error
+
+def _stop(plan: RolloutPlan, details: RolloutDetails, last: Attempt) -> None:
+    """Ends a rollout whose week broke, was interrupted or left something as that week ended."""
+    status = Exit(last.exit_status)
+    if status in (Exit.OK, Exit.HOLD, Exit.ROLLED_BACK):
+        return
+    error = RehearsalError(english(stands(plan, details, ended=True)))
+    error.exit = status
+    raise error
 
 
 def _replay_of(options: Options, scenario: Scenario) -> str:
@@ -259,4 +192,4 @@ def _replay_of(options: Options, scenario: Scenario) -> str:
     return shlex.join([*words[:command], "run", scenario.name, *words[command + 1 :]])
 
 
-REHEARSAL = Rollout(conducted)
+REHEARSAL = Rollout()
