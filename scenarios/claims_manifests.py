@@ -34,7 +34,7 @@ _FOLDER = (
         f"{_FILES}/text 1",
         "deployment, service, serviceaccount, configmap, secret, hpa, poddisruptionbudget",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "All seven are loaded; without a Deployment, a Service or what they refer to the folder is refused, and what "
         "else is missing stands in the report",
     ),
@@ -60,7 +60,7 @@ _PODS = (
         _DEPLOYMENT,
         "replicas: 2  # 初期レプリカ数",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Every environment starts with this number",
         wrong(
             "manifest.deployment.replicas_beside_hpa",
@@ -107,7 +107,7 @@ _PODS = (
         _DEPLOYMENT,
         "cpu: 500m",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Requests and limits are read in every environment; enforced where it can",
     ),
     promise(
@@ -115,7 +115,7 @@ _PODS = (
         _DEPLOYMENT,
         "cpu: 1000m",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Limits, enforced where the environment can",
         wrong(
             "manifest.deployment.burst",
@@ -129,7 +129,7 @@ _PODS = (
         _DEPLOYMENT,
         "path: /health",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Probed as written: first after 10 s, each 30 s, timeout 1 s, three failures",
     ),
     promise(
@@ -137,7 +137,7 @@ _PODS = (
         _DEPLOYMENT,
         "path: /ready",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Probed as written: first after 5 s, each 10 s, timeout 1 s, three failures",
         wrong(
             "manifest.readiness_follows_database",
@@ -152,7 +152,7 @@ _PODS = (
         _DEPLOYMENT,
         "gcr.io/cloud-sql-connectors/cloud-sql-proxy:latest",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "A sidecar proxy for each pod in every environment",
         wrong("manifest.sidecar_unpinned", "':latest' changes the proxy under a running Deployment", "pin a version"),
         wrong(
@@ -167,7 +167,7 @@ _PODS = (
         _DEPLOYMENT,
         "PROJECT_ID:REGION:INSTANCE_NAME",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "The instance is named here and nowhere else: the restore must change it",
     ),
     promise(
@@ -175,7 +175,7 @@ _PODS = (
         _DEPLOYMENT,
         "cpu: 100m",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Summed with the API's: 600m and 640Mi a pod",
     ),
     promise(
@@ -187,7 +187,12 @@ _PODS = (
         "A layer-4 service: Envoy as TCP proxy on local, kube-proxy on kind",
     ),
     promise(
-        "manifest.service.ports", _SERVICE, "targetPort: 8080", MANIFEST, NOT_BUILT, "Port 80 to the containers' 8080"
+        "manifest.service.ports",
+        _SERVICE,
+        "targetPort: 8080",
+        MANIFEST,
+        judged_by("rollout"),
+        "Port 80 to the containers' 8080",
     ),
 )
 
@@ -205,7 +210,7 @@ _SETTINGS = (
         _CONFIG,
         'db_host: "localhost"',
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "The sidecar's side of the pod; see erratum dr.configmap_changes_nothing",
     ),
     promise(
@@ -261,7 +266,7 @@ _SETTINGS = (
         _ACCOUNT,
         "iam.gke.io/gcp-service-account",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Named by the Deployment and present",
         wrong(
             "manifest.workload_identity_binding_missing",
@@ -273,7 +278,14 @@ _SETTINGS = (
 )
 
 _LIMITS = (
-    promise("manifest.hpa.range", _HPA, "minReplicas: 2", MANIFEST, NOT_BUILT, "Read; bounds of every scaling rule"),
+    promise(
+        "manifest.hpa.range",
+        _HPA,
+        "minReplicas: 2",
+        MANIFEST,
+        judged_by("rollout"),
+        "Read; bounds of every scaling rule",
+    ),
     promise(
         "manifest.hpa.max",
         _HPA,

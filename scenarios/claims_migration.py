@@ -23,7 +23,7 @@ CLAIMS: tuple[Claim, ...] = (
         "移行アプローチ/code 1",
         "|10-50%| Go",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Observed share of users on each side against the plan",
         wrong(
             "migration.shares_end_at_50",

@@ -73,7 +73,12 @@ _PHASE2 = (
         "terraform validate and checkov",
     ),
     promise(
-        "phase2.manifests", f"{_WORK}/item 2", "Kubernetesマニフェスト作成", MANIFEST, NOT_BUILT, "The seven, loaded"
+        "phase2.manifests",
+        f"{_WORK}/item 2",
+        "Kubernetesマニフェスト作成",
+        MANIFEST,
+        judged_by("rollout"),
+        "The seven, loaded",
     ),
     promise(
         "phase2.dockerfile",

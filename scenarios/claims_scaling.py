@@ -167,7 +167,7 @@ _DATABASE = (
         f"{_PROXY}/list 1/item 4",
         "各Podに専用Proxy",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "One sidecar process a pod on local; chaos kills one alone",
     ),
     promise(
@@ -256,7 +256,7 @@ _PIPELINE = (
         f"{_DEPLOY}/code 1",
         "maxSurge: 1",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Part of document/deployment.yaml; the rolling rule follows it",
     ),
     promise(

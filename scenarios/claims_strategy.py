@@ -27,7 +27,7 @@ _SCALE_OUT = (
         "結論：冗長化（単一アプリをスケール）を採用/text 1",
         "冗長化（単一アプリを複数Podで運用）",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "One Deployment, one Service",
     ),
     promise(
@@ -35,7 +35,7 @@ _SCALE_OUT = (
         f"{_VERSUS}/row 1",
         "単一コードベース＋1つのService",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "The manifests hold one Deployment and one Service",
     ),
     promise(
@@ -201,7 +201,7 @@ _PICTURE = (
         "アーキテクチャ構成/text 1",
         "APIはHTTPS経由で公開される",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Looked for in the manifests; see erratum architecture.https_at_l4",
     ),
 )

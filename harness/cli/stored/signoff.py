@@ -25,10 +25,11 @@ _OLDEST = Duration("7d")
 
 @dataclass(frozen=True, kw_only=True)
 class SignOff(WithTarget, InReports, Spoken, AsJson):
-    """Where every claim of the document stands, by the newest stored results.
+    """Where every claim of the document stands, on one page.
 
-    Results of another target or image, simulated ones and old ones do not count, and are listed as such. The page is
-    written in both languages into reports/signoff, beside that of last time. 0 only where nothing blocks, else 10.
+    By the newest stored results. Those of another target or image, simulated ones and old ones do not count, and are
+    listed as such. The page is written in both languages into reports/signoff, beside that of last time. 0 only where
+    nothing blocks, else 10.
     """
 
     name = "signoff"
