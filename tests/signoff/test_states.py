@@ -101,7 +101,7 @@ def test_a_run_that_broke_makes_nothing_ready_and_what_it_saw_fail_counts(more: 
 
 
 def test_the_newest_of_a_part_counts_and_leaves_other_parts_as_they_were() -> None:
-    old = {"started_utc": "2026-01-08T00:00:00.000Z"}
+    old: dict[str, Any] = {"started_utc": "2026-01-08T00:00:00.000Z"}
     older = stored("old", judgement(CLAIM, Verdict.FAIL, part="one"), judgement(CLAIM, Verdict.PASS, part="two"), **old)
     one = stored("new", judgement(CLAIM, Verdict.PASS, part="one"))
     assert [each.folder for each in standing([older, one]).evidence] == ["new", "old"]
