@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from harness.base import bootstrap  # noqa: E402 - the path comes first
 from harness.base.errors import MEANING  # noqa: E402
-from harness.rehearsal.registry import COMMANDS  # noqa: E402
+from harness.cli.main import ALL  # noqa: E402
 from tests.session.bytecode import aside  # noqa: E402
 
 if __name__ == "__main__":
@@ -73,12 +73,11 @@ def passes_on(name: str, told: str, *words: str) -> None:
 for week, users in enumerate(("50 developers", "150", "250", "all"), start=1):
     told = f"Rehearses week {week} of the rollout: 500 users, {users} of them on the API."
     passes_on(f"rollout_week{week}", told, "harness", "run", f"rollout_week{week}")
-for entry in COMMANDS:
-    if entry.name != "run":
+for entry in ALL.values():
+    if entry.name != "run" and " " not in entry.name:
         passes_on(entry.name, entry.told, "harness", entry.name)
 for name, words, told in (
     ("stack", "harness stack", "A stack brought up, or its slow parts kept running: -- up | keep | status | down."),
-    ("doctor", "harness doctor", "What this machine has and lacks in each environment."),
     ("bench", "bench", "What the parts cost, side by side: the API against its twin, recorder, reports, a stall."),
     ("coverage", "tests.session.coverage", "What the tests in process run of the code; a floor for what decides."),
     ("mutants", "tests.mutants", "Mutants of judge, control and checks, kept: -- --minutes 60 harness.judge."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model.claim import Claim, Erratum, Judged
+from harness.model.claim import Claim, Erratum, Judged, StateFrom
 
 CRITERION = Judged.CRITERION
 MEASUREMENT = Judged.MEASUREMENT
@@ -11,13 +11,26 @@ PROCEDURE = Judged.PROCEDURE
 CALCULATION = Judged.CALCULATION
 RECORD = Judged.RECORD
 
+#: The state of a claim that nothing judges yet.
+NOT_BUILT = StateFrom()
+
+
+def judged_by(*commands: str) -> StateFrom:
+    """The state comes from the results of these commands."""
+    return StateFrom(commands=commands)
+
+
+def person(*facts: str) -> StateFrom:
+    """The state is a person's to decide; the verdicts on the claims ``facts`` bear on it."""
+    return StateFrom(person=True, facts=facts)
+
 
 def promise(  # noqa: PLR0917 - the columns of a table, in one order everywhere
     claim_id: str,
     place: str,
     quotation: str,
     judged: Judged,
-    step: str,
+    state_from: StateFrom,
     how: str,
     *errata: Erratum,
     go: bool = False,
@@ -29,7 +42,7 @@ def promise(  # noqa: PLR0917 - the columns of a table, in one order everywhere
         quotation=quotation,
         judged=judged,
         how=how,
-        step=step,
+        state_from=state_from,
         errata=errata,
         about_go_backend=go,
     )

@@ -24,24 +24,27 @@ from scenarios import (
     claims_rollout,
     claims_scaling,
     claims_security,
+    claims_strategy,
 )
 
-_CHAPTERS = (
-    claims_decision,
-    claims_manifests,
-    claims_scaling,
-    claims_monitoring,
-    claims_security,
-    claims_cost,
-    claims_iac,
-    claims_migration,
-    claims_rollout,
-    claims_operations,
-    claims_checklist,
-)
+#: The document's chapters in its order, each with its claims.
+CHAPTERS: dict[str, tuple[Claim, ...]] = {
+    "Decision and reasons": claims_decision.CLAIMS,
+    "Strategy and architecture": claims_strategy.CLAIMS,
+    "Kubernetes manifests": claims_manifests.CLAIMS,
+    "Scaling, database connection, CI/CD": claims_scaling.CLAIMS,
+    "Monitoring and logging": claims_monitoring.CLAIMS,
+    "Security, backup and disaster recovery": claims_security.CLAIMS,
+    "Costs": claims_cost.CLAIMS,
+    "Infrastructure as code (Terraform)": claims_iac.CLAIMS,
+    "Running side by side, migration": claims_migration.CLAIMS,
+    "Stepwise rollout": claims_rollout.CLAIMS,
+    "Operations, learning path, related documents": claims_operations.CLAIMS,
+    "Checklist before Phase 2": claims_checklist.CLAIMS,
+}
 
 #: All claims in the document's order. A doubled id would vanish here; a test counts them.
-REGISTER: dict[str, Claim] = {claim.id: claim for chapter in _CHAPTERS for claim in chapter.CLAIMS}
+REGISTER: dict[str, Claim] = {claim.id: claim for chapter in CHAPTERS.values() for claim in chapter}
 
 #: All errata by id, with the claim that carries each.
 ERRATA: dict[str, tuple[Claim, Erratum]] = {

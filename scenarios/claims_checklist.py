@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import RECORD, promise, wrong
+from scenarios.claim_form import NOT_BUILT, RECORD, judged_by, person, promise, wrong
 
 _LIST = "Phase2実装前の確認・追加項目/checklist"
 
@@ -13,7 +13,7 @@ _PERFORMANCE = (
         f"{_LIST} 1/item 1",
         "負荷試験計画書作成",
         RECORD,
-        "D",
+        person("load.stages", "load.target_qps"),
         "The load stages' scenario: target rate, users, how it is measured",
     ),
     promise(
@@ -21,7 +21,7 @@ _PERFORMANCE = (
         f"{_LIST} 1/item 2",
         "HPA/Podサイズの根拠資料作成",
         RECORD,
-        "D",
+        judged_by("load_stages"),
         "The knee per pod and the HPA's behaviour, measured",
     ),
     promise(
@@ -29,7 +29,7 @@ _PERFORMANCE = (
         f"{_LIST} 1/item 3",
         "外部メトリクス",
         RECORD,
-        "F",
+        NOT_BUILT,
         "The API's /metrics has what an external metric needs",
     ),
 )
@@ -40,7 +40,7 @@ _AVAILABILITY = (
         f"{_LIST} 2/item 1",
         "Cloud SQL HA構成の詳細設計",
         RECORD,
-        "D",
+        person("iac.database.ha", "dr.rto"),
         "Failover rehearsed with a standby; the outage seen by users",
     ),
     promise(
@@ -48,7 +48,7 @@ _AVAILABILITY = (
         f"{_LIST} 2/item 2",
         "PodDisruptionBudget設定値の決定",
         RECORD,
-        "C",
+        judged_by("scaling"),
         "Drain under the PDB",
     ),
     promise(
@@ -56,7 +56,7 @@ _AVAILABILITY = (
         f"{_LIST} 2/item 3",
         "マルチゾーンデプロイ検証手順書",
         RECORD,
-        "C",
+        judged_by("zone_loss"),
         "Loss of a zone, rehearsed",
     ),
     promise(
@@ -64,7 +64,7 @@ _AVAILABILITY = (
         f"{_LIST} 2/item 4",
         "自動ロールバック設定の実装計画",
         RECORD,
-        "C",
+        judged_by("deploy_rehearsal"),
         "Automatic undo of a bad version, and rollback by flag",
     ),
 )
@@ -75,7 +75,7 @@ _IAC = (
         f"{_LIST} 3/item 1",
         "Terraform backend設定（Cloud Storage + KMS）",
         RECORD,
-        "F",
+        NOT_BUILT,
         "Validated; see erratum iac.state_key_is_no_kms",
     ),
     promise(
@@ -83,7 +83,7 @@ _IAC = (
         f"{_LIST} 3/item 2",
         "Secrets管理方針（SOPS/Secret Manager CSI Driver）",
         RECORD,
-        "F",
+        person("security.csi.volume", "iac.secrets.csi", "manifest.secret.from_secret_manager"),
         "The CSI pattern rehearsed",
     ),
     promise(
@@ -91,7 +91,7 @@ _IAC = (
         f"{_LIST} 3/item 3",
         "環境差分管理戦略（dev/staging/prod）",
         RECORD,
-        "F",
+        NOT_BUILT,
         "Validated for each environment",
     ),
     promise(
@@ -99,7 +99,7 @@ _IAC = (
         f"{_LIST} 3/item 4",
         "Terraformモジュール粒度の決定",
         RECORD,
-        "F",
+        person(),
         "A decision; the modules are listed",
     ),
 )
@@ -110,7 +110,7 @@ _SECURITY = (
         f"{_LIST} 4/item 1",
         "Workload Identityのサービスアカウント設計書",
         RECORD,
-        "F",
+        NOT_BUILT,
         "Roles against calls made",
     ),
     promise(
@@ -118,7 +118,7 @@ _SECURITY = (
         f"{_LIST} 4/item 2",
         "Secret Manager CSI Driver導入計画",
         RECORD,
-        "C",
+        judged_by("secret_rotation"),
         "The CSI pattern rehearsed",
     ),
     promise(
@@ -126,7 +126,7 @@ _SECURITY = (
         f"{_LIST} 4/item 3",
         "NetworkPolicy/Ingress + TLS証明書管理計画（Phase4）",
         RECORD,
-        "C",
+        judged_by("network"),
         "The opt-in components rehearsed",
     ),
     promise(
@@ -134,7 +134,7 @@ _SECURITY = (
         f"{_LIST} 4/item 4",
         "脆弱性スキャンCI/CD統合",
         RECORD,
-        "F",
+        NOT_BUILT,
         "Looked for in the workflow",
     ),
 )
@@ -145,7 +145,7 @@ _OPERATIONS = (
         f"{_LIST} 5/item 1",
         "SLOドキュメント作成",
         RECORD,
-        "F",
+        person("slo.availability", "rollout.week4.success.availability", "rollout.week2.success.latency_p95"),
         "The definitions the judge uses, written out",
     ),
     promise(
@@ -153,7 +153,7 @@ _OPERATIONS = (
         f"{_LIST} 5/item 2",
         "Cloud Monitoringダッシュボード設計",
         RECORD,
-        "F",
+        NOT_BUILT,
         "The indicators of each panel exist in the evidence",
     ),
     promise(
@@ -161,7 +161,7 @@ _OPERATIONS = (
         f"{_LIST} 5/item 3",
         "アラート設定詳細（閾値、通知経路）",
         RECORD,
-        "F",
+        NOT_BUILT,
         "Rules fire and are delivered",
     ),
     promise(
@@ -169,7 +169,7 @@ _OPERATIONS = (
         f"{_LIST} 5/item 4",
         "ログ保持期間と費用コントロール方針",
         RECORD,
-        "F",
+        NOT_BUILT,
         "Bytes logged a request, measured; see erratum cost.retention_saves_nothing",
     ),
 )
@@ -180,7 +180,7 @@ _MIGRATION = (
         f"{_LIST} 6/item 1",
         "データ同期方式の詳細設計（二重書き実装）",
         RECORD,
-        "B",
+        person("dual_write.diagram", "dual_write.failures_logged", "dual_write.stop"),
         "Dual write proved; losses named",
     ),
     promise(
@@ -188,7 +188,7 @@ _MIGRATION = (
         f"{_LIST} 6/item 2",
         "データ移行スクリプトの検証計画",
         RECORD,
-        "F",
+        NOT_BUILT,
         "Migration under live traffic",
     ),
     promise(
@@ -196,7 +196,12 @@ _MIGRATION = (
         f"{_LIST} 6/item 3",
         "ロールアウト成功/失敗基準の明確化",
         RECORD,
-        "B",
+        person(
+            "rollout.week1.success.error_ratio",
+            "rollout.week2.success.latency_p95",
+            "rollout.week3.success.availability",
+            "rollout.week4.success.availability",
+        ),
         "The judge's definitions, windows and samples; see erratum rollout.no_windows",
     ),
     promise(
@@ -204,7 +209,7 @@ _MIGRATION = (
         f"{_LIST} 6/item 4",
         "iOS側互換性テストケース作成",
         RECORD,
-        "B",
+        person("api.mirror_format", "dual_write.method", "flag.factory"),
         "Golden documents of both sides",
     ),
 )
@@ -215,7 +220,7 @@ _COST = (
         f"{_LIST} 7/item 1",
         "Autopilot/Cloud SQLの最終スペック見積",
         RECORD,
-        "F",
+        NOT_BUILT,
         "From measured replica-hours and connections",
     ),
     promise(
@@ -223,7 +228,7 @@ _COST = (
         f"{_LIST} 7/item 2",
         "予算調整（月額$225 → ¥34,000）",
         RECORD,
-        "F",
+        NOT_BUILT,
         "The corrected bill; see erratum cost.total_from_wrong_parts",
     ),
     promise(
@@ -231,7 +236,7 @@ _COST = (
         f"{_LIST} 7/item 3",
         "Budget Alerts設定（$500超過で通知）",
         RECORD,
-        "F",
+        NOT_BUILT,
         "Looked for in the Terraform",
         wrong(
             "checklist.budget_alert_phase",
@@ -244,7 +249,7 @@ _COST = (
         f"{_LIST} 7/item 4",
         "コスト削減策の優先順位付け",
         RECORD,
-        "F",
+        NOT_BUILT,
         "Each saving recomputed from the bill",
     ),
 )

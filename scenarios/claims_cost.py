@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import CALCULATION, MEASUREMENT, RECORD, promise, wrong
+from scenarios.claim_form import CALCULATION, MEASUREMENT, NOT_BUILT, RECORD, person, promise, wrong
 
 _MONTH = "月額コスト概算（500同時接続想定）"
 _SCALE = "スケールアップ時（レプリカ数別）"
@@ -14,7 +14,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 1",
         "平均3 Pods × 730h (500mCPU/512Mi)",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "Measured replica-hours x requests x the price list",
         wrong(
             "cost.sidecar_left_out",
@@ -34,7 +34,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 2",
         "$85",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "Price list x hours, HA included",
         wrong(
             "cost.cloud_sql_without_ha",
@@ -48,7 +48,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 3",
         "100GB + 転送",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "Photos of the measured walks x retention, and downloads",
         wrong(
             "cost.storage_by_photos",
@@ -61,7 +61,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 4",
         "$2.50",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "Bytes logged a request, measured, x requests a month",
         wrong(
             "cost.logging_price",
@@ -75,7 +75,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 5",
         "標準メトリクス",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "Series and samples the indicators need",
         wrong(
             "cost.monitoring_custom",
@@ -89,7 +89,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 6",
         "$18",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "$0.025 x 730 h = $18.25, without traffic",
     ),
     promise(
@@ -97,7 +97,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 7",
         "約$225.50 (¥34,000)",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "110 + 85 + 10 + 2.50 + 0 + 18 = 225.50; at 150.8 yen a dollar 34,000: the sum is right, its parts are not",
         wrong(
             "cost.total_from_wrong_parts",
@@ -110,7 +110,7 @@ _ESTIMATE = (
         f"{_MONTH}/list 1/item 1",
         "500同時接続に対応するため",
         MEASUREMENT,
-        "D",
+        NOT_BUILT,
         "Connections in use at 500 users against pool x pods",
         wrong(
             "cost.users_are_not_connections",
@@ -124,7 +124,7 @@ _ESTIMATE = (
         f"{_MONTH}/list 1/item 2",
         "同時接続数に対応不可",
         RECORD,
-        "F",
+        person("cost.assumption.database_size"),
         "Shared-core instances carry no SLA either; not exercised",
     ),
     promise(
@@ -132,7 +132,7 @@ _ESTIMATE = (
         f"{_MONTH}/list 1/item 3",
         "CPU/メモリのrequest/limit値から算出",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "Replica-hours x requests",
         wrong(
             "cost.billed_by_requests",
@@ -145,7 +145,7 @@ _ESTIMATE = (
         f"{_MONTH}/list 1/item 4",
         "実負荷試験後、スペックを最終調整",
         RECORD,
-        "F",
+        person("checklist.performance.sizing", "manifest.hpa.max", "load.target_qps"),
         "The load report is what is needed for it",
     ),
 )
@@ -156,7 +156,7 @@ _REPLICAS = (
         f"{_SCALE}/table 1/row 1",
         "$188",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "75 + 85 + 28, recomputed",
         wrong(
             "cost.replicas_leave_out_logging",
@@ -170,7 +170,7 @@ _REPLICAS = (
         f"{_SCALE}/table 1/row 2",
         "$258",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "145 + 85 + 28; see erratum cost.replicas_leave_out_logging",
     ),
     promise(
@@ -178,7 +178,7 @@ _REPLICAS = (
         f"{_SCALE}/table 1/row 3",
         "$398",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "285 + 85 + 28; see erratum cost.replicas_leave_out_logging",
     ),
     promise(
@@ -186,7 +186,7 @@ _REPLICAS = (
         f"{_SCALE}/table 1/row 4",
         "$468",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "355 + 85 + 28; see erratum cost.replicas_leave_out_logging",
     ),
     promise(
@@ -194,7 +194,7 @@ _REPLICAS = (
         f"{_SCALE}/list 1/item 1",
         "1年契約で約37%割引",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "Price list",
         wrong(
             "cost.commitment_37",
@@ -208,7 +208,7 @@ _REPLICAS = (
         f"{_SCALE}/list 1/item 2",
         "月額$500超過で通知",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "A bill that doubles, against the alert",
         wrong(
             "cost.budget_alert_too_high",
@@ -222,7 +222,7 @@ _REPLICAS = (
         f"{_SCALE}/list 1/item 3",
         "30日→7日で50%削減",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "Price list",
         wrong(
             "cost.retention_saves_nothing",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, PROCEDURE, RECORD, promise, wrong
+from scenarios.claim_form import MANIFEST, NOT_BUILT, PROCEDURE, RECORD, judged_by, person, promise, wrong
 
 _RESOURCES = "管理対象リソース/code 1"
 _SECRETS = "Secrets管理戦略/list 1"
@@ -14,7 +14,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Terraform必須化/text 1",
         "全てのGCPリソースをTerraformで管理（必須）",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Resources the document uses against resources its Terraform has",
         wrong(
             "iac.not_everything",
@@ -23,14 +23,16 @@ CLAIMS: tuple[Claim, ...] = (
             "drop the gcloud creation (or import), and add the missing modules",
         ),
     ),
-    promise("iac.layout", "Terraform構成/code 1", "environments/", MANIFEST, "F", "The folder's layout"),
-    promise("iac.autopilot", _RESOURCES, "enable_autopilot = true", MANIFEST, "F", "terraform validate and checkov"),
+    promise("iac.layout", "Terraform構成/code 1", "environments/", MANIFEST, NOT_BUILT, "The folder's layout"),
+    promise(
+        "iac.autopilot", _RESOURCES, "enable_autopilot = true", MANIFEST, NOT_BUILT, "terraform validate and checkov"
+    ),
     promise(
         "iac.workload_pool",
         _RESOURCES,
         'workload_pool = "${var.project_id}.svc.id.goog"',
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "terraform validate with the provider pinned",
         wrong(
             "iac.workload_pool_redundant",
@@ -44,7 +46,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         'database_version = "POSTGRES_15"',
         MANIFEST,
-        "A",
+        NOT_BUILT,
         "The SQL is plain enough for 15..18; kind uses 15",
     ),
     promise(
@@ -52,7 +54,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         'tier              = "db-custom-2-4"  # 2 vCPU, 4GB',
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "The tier's name against Cloud SQL's rule db-custom-CPUS-MEGABYTES",
         wrong(
             "iac.tier_is_4_megabytes",
@@ -66,7 +68,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         'availability_type = "REGIONAL"',
         MANIFEST,
-        "F",
+        judged_by("chaos"),
         "Read; failover itself is rehearsed with a standby (a stand-in for Cloud SQL's)",
     ),
     promise(
@@ -74,7 +76,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         'start_time                     = "03:00"',
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Read as UTC; see erratum dr.backup_hour_is_utc",
     ),
     promise(
@@ -82,18 +84,23 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         "transaction_log_retention_days = 7",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "7, the most of the Enterprise edition",
     ),
     promise(
-        "iac.state", "Terraform State管理/text 1", "Cloud Storage + KMS暗号化", MANIFEST, "F", "The backend's block"
+        "iac.state",
+        "Terraform State管理/text 1",
+        "Cloud Storage + KMS暗号化",
+        MANIFEST,
+        NOT_BUILT,
+        "The backend's block",
     ),
     promise(
         "iac.state.kms",
         "Terraform State管理/code 1",
         "encryption_key = ",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "The backend's keys and their forms",
         wrong(
             "iac.state_key_is_no_kms",
@@ -106,7 +113,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SECRETS}/item 1",
         "k8s Secretに自動マウント",
         PROCEDURE,
-        "C",
+        judged_by("secret_rotation"),
         "The CSI pattern with a local provider",
         wrong(
             "iac.csi_mounts_files",
@@ -132,7 +139,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SECRETS}/item 2",
         "`terraform.tfvars`はgitignore、SOPS暗号化",
         RECORD,
-        "F",
+        person("iac.secrets.csi"),
         "Looked for in the repository",
         wrong(
             "iac.ignored_or_encrypted",
@@ -146,7 +153,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SECRETS}/item 3",
         "dev/staging/prod",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "One folder an environment, differing in values only",
     ),
 )

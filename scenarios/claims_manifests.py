@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, promise, wrong
+from scenarios.claim_form import MANIFEST, MEASUREMENT, NOT_BUILT, PROCEDURE, judged_by, promise, wrong
 
 _FILES = "必要なマニフェストファイル"
 _DEPLOYMENT = "1. Deployment設定/code 1"
@@ -20,7 +20,7 @@ _FOLDER = (
         f"{_FILES}/code 1",
         "backend/deploy/kubernetes/",
         MANIFEST,
-        "A",
+        NOT_BUILT,
         "deploy/kubernetes/document holds one file for each manifest printed",
         wrong(
             "manifest.folder_mixes_phases",
@@ -34,7 +34,7 @@ _FOLDER = (
         f"{_FILES}/text 1",
         "deployment, service, serviceaccount, configmap, secret, hpa, poddisruptionbudget",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "All seven are loaded; without a Deployment, a Service or what they refer to the folder is refused, and what "
         "else is missing stands in the report",
     ),
@@ -43,7 +43,7 @@ _FOLDER = (
         f"{_FILES}/text 1",
         "networkpolicy, ingress",
         MANIFEST,
-        "C",
+        judged_by("network"),
         "Opt-in components, rehearsed on kind",
         wrong(
             "manifest.phase4_not_printed",
@@ -60,7 +60,7 @@ _PODS = (
         _DEPLOYMENT,
         "replicas: 2  # 初期レプリカ数",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "Every environment starts with this number",
         wrong(
             "manifest.deployment.replicas_beside_hpa",
@@ -73,7 +73,7 @@ _PODS = (
         _DEPLOYMENT,
         "image: gcr.io/PROJECT_ID/tekutoko-api:latest",
         MANIFEST,
-        "A",
+        NOT_BUILT,
         "Read; each overlay replaces it",
         wrong(
             "manifest.deployment.image_latest",
@@ -93,7 +93,7 @@ _PODS = (
         _DEPLOYMENT,
         "name: DB_HOST",
         MANIFEST,
-        "A",
+        NOT_BUILT,
         "The variables a pod receives against those the environment contract reads",
         wrong(
             "manifest.deployment.env_incomplete",
@@ -107,7 +107,7 @@ _PODS = (
         _DEPLOYMENT,
         "cpu: 500m",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "Requests and limits are read in every environment; enforced where it can",
     ),
     promise(
@@ -115,7 +115,7 @@ _PODS = (
         _DEPLOYMENT,
         "cpu: 1000m",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "Limits, enforced where the environment can",
         wrong(
             "manifest.deployment.burst",
@@ -129,7 +129,7 @@ _PODS = (
         _DEPLOYMENT,
         "path: /health",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "Probed as written: first after 10 s, each 30 s, timeout 1 s, three failures",
     ),
     promise(
@@ -137,7 +137,7 @@ _PODS = (
         _DEPLOYMENT,
         "path: /ready",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "Probed as written: first after 5 s, each 10 s, timeout 1 s, three failures",
         wrong(
             "manifest.readiness_follows_database",
@@ -152,7 +152,7 @@ _PODS = (
         _DEPLOYMENT,
         "gcr.io/cloud-sql-connectors/cloud-sql-proxy:latest",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "A sidecar proxy for each pod in every environment",
         wrong("manifest.sidecar_unpinned", "':latest' changes the proxy under a running Deployment", "pin a version"),
         wrong(
@@ -167,7 +167,7 @@ _PODS = (
         _DEPLOYMENT,
         "PROJECT_ID:REGION:INSTANCE_NAME",
         MANIFEST,
-        "D",
+        judged_by("rollout"),
         "The instance is named here and nowhere else: the restore must change it",
     ),
     promise(
@@ -175,7 +175,7 @@ _PODS = (
         _DEPLOYMENT,
         "cpu: 100m",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "Summed with the API's: 600m and 640Mi a pod",
     ),
     promise(
@@ -183,10 +183,17 @@ _PODS = (
         _SERVICE,
         "type: LoadBalancer",
         MANIFEST,
-        "A",
+        judged_by("rollout", "chaos", "deploy_rehearsal"),
         "A layer-4 service: Envoy as TCP proxy on local, kube-proxy on kind",
     ),
-    promise("manifest.service.ports", _SERVICE, "targetPort: 8080", MANIFEST, "A", "Port 80 to the containers' 8080"),
+    promise(
+        "manifest.service.ports",
+        _SERVICE,
+        "targetPort: 8080",
+        MANIFEST,
+        judged_by("rollout"),
+        "Port 80 to the containers' 8080",
+    ),
 )
 
 _SETTINGS = (
@@ -195,7 +202,7 @@ _SETTINGS = (
         _CONFIG,
         'environment: "production"',
         MANIFEST,
-        "A",
+        NOT_BUILT,
         "Patched in base: production and emulators exclude each other",
     ),
     promise(
@@ -203,7 +210,7 @@ _SETTINGS = (
         _CONFIG,
         'db_host: "localhost"',
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "The sidecar's side of the pod; see erratum dr.configmap_changes_nothing",
     ),
     promise(
@@ -211,7 +218,7 @@ _SETTINGS = (
         _CONFIG,
         'db_name: "tekutoko"',
         MANIFEST,
-        "A",
+        NOT_BUILT,
         "Each key against the variables that read it",
         wrong(
             "manifest.configmap.keys_missing",
@@ -224,7 +231,7 @@ _SETTINGS = (
         _SECRET,
         "db_password: BASE64_ENCODED_PASSWORD",
         MANIFEST,
-        "A",
+        NOT_BUILT,
         "kubectl apply of the file as printed",
         wrong(
             "manifest.secret.placeholders_not_base64",
@@ -237,7 +244,7 @@ _SETTINGS = (
         _SECRET,
         "firebase_credentials: BASE64_ENCODED_JSON",
         MANIFEST,
-        "A",
+        NOT_BUILT,
         "Looked for in the pod: mounted, or passed",
         wrong(
             "manifest.secret.firebase_credentials_unused",
@@ -251,7 +258,7 @@ _SETTINGS = (
         _SECRET,
         "実際の値は Secret Manager から取得",
         PROCEDURE,
-        "C",
+        judged_by("secret_rotation"),
         "Rehearsed with a local provider of the CSI pattern",
     ),
     promise(
@@ -259,7 +266,7 @@ _SETTINGS = (
         _ACCOUNT,
         "iam.gke.io/gcp-service-account",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "Named by the Deployment and present",
         wrong(
             "manifest.workload_identity_binding_missing",
@@ -271,13 +278,20 @@ _SETTINGS = (
 )
 
 _LIMITS = (
-    promise("manifest.hpa.range", _HPA, "minReplicas: 2", MANIFEST, "A", "Read; bounds of every scaling rule"),
+    promise(
+        "manifest.hpa.range",
+        _HPA,
+        "minReplicas: 2",
+        MANIFEST,
+        judged_by("rollout"),
+        "Read; bounds of every scaling rule",
+    ),
     promise(
         "manifest.hpa.max",
         _HPA,
         "maxReplicas: 10",
         MANIFEST,
-        "D",
+        judged_by("load_stages"),
         "The connection budget: pool x (10 + surge) against max_connections",
         wrong(
             "manifest.hpa.connections_at_max",
@@ -291,7 +305,7 @@ _LIMITS = (
         _HPA,
         "averageUtilization: 70",
         MEASUREMENT,
-        "D",
+        NOT_BUILT,
         "Replica decisions under CPU alone, against the rule",
         wrong(
             "manifest.hpa.cpu_of_summed_requests",
@@ -305,7 +319,7 @@ _LIMITS = (
         _HPA,
         "averageUtilization: 80",
         MEASUREMENT,
-        "D",
+        NOT_BUILT,
         "Replica decisions under memory alone, against the rule",
         wrong(
             "manifest.hpa.memory_of_summed_requests",
@@ -319,7 +333,7 @@ _LIMITS = (
         _HPA,
         "custom.googleapis.com|request_latency_p95",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Planned for Phase 4; checked for sense only",
         wrong(
             "manifest.hpa.quantity_500m",
@@ -332,7 +346,7 @@ _LIMITS = (
         _PDB,
         "minAvailable: 1  # 最低1台は稼働維持",
         MEASUREMENT,
-        "C",
+        judged_by("scaling"),
         "Drain under load: no eviction granted that would breach it",
         wrong(
             "manifest.pdb.involuntary",

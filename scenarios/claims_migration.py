@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MEASUREMENT, PROCEDURE, promise, wrong
+from scenarios.claim_form import MEASUREMENT, NOT_BUILT, PROCEDURE, judged_by, promise, wrong
 
 _FLAG = "iOS側実装/code 1"
 _SYNC = "データ同期戦略"
@@ -15,7 +15,7 @@ CLAIMS: tuple[Claim, ...] = (
         "移行アプローチ/text 1",
         "Firebase完全停止せず、段階的移行",
         MEASUREMENT,
-        "B",
+        NOT_BUILT,
         "Four weeks; flag-off users keep working on Firestore throughout",
     ),
     promise(
@@ -23,7 +23,7 @@ CLAIMS: tuple[Claim, ...] = (
         "移行アプローチ/code 1",
         "|10-50%| Go",
         MEASUREMENT,
-        "B",
+        judged_by("rollout"),
         "Observed share of users on each side against the plan",
         wrong(
             "migration.shares_end_at_50",
@@ -36,7 +36,7 @@ CLAIMS: tuple[Claim, ...] = (
         "移行アプローチ/code 1",
         "|read only| Firestore",
         MEASUREMENT,
-        "B",
+        NOT_BUILT,
         "Writes that reach Firestore directly, and through the mirror",
         wrong(
             "migration.firestore_is_written",
@@ -50,7 +50,7 @@ CLAIMS: tuple[Claim, ...] = (
         _FLAG,
         'RemoteConfig.remoteConfig()["use_go_backend"].boolValue',
         MEASUREMENT,
-        "A",
+        judged_by("rollout"),
         "Population: a value fetched from Remote Config decides each request's side",
         wrong(
             "flag.no_fetch_no_activate",
@@ -64,7 +64,7 @@ CLAIMS: tuple[Claim, ...] = (
         _FLAG,
         "return APIConfig.useGoBackend",
         MEASUREMENT,
-        "B",
+        judged_by("flag_proof"),
         "A flip in the middle of a walk loses no location",
         wrong(
             "flag.side_flips_in_mid_walk",
@@ -79,7 +79,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SYNC}/text 1",
         "二重書き（Write-Behind）",
         MEASUREMENT,
-        "B",
+        judged_by("flag_proof"),
         "What each side holds after writes on either",
         wrong(
             "dual_write.one_way",
@@ -101,7 +101,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SYNC}/code 1",
         "(Fallback)",
         MEASUREMENT,
-        "B",
+        judged_by("mirror_stop", "flag_proof"),
         "Field-for-field agreement of Firestore documents with the app's format",
     ),
     promise(
@@ -109,7 +109,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SYNC}/list 1/item 1",
         "PostgreSQL成功→Firestore非同期書き込み",
         MEASUREMENT,
-        "A",
+        judged_by("rollout", "chaos", "deploy_rehearsal"),
         "The answer comes after PostgreSQL alone; the mirror never delays or fails it",
     ),
     promise(
@@ -117,7 +117,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SYNC}/list 1/item 2",
         "読み取りはPostgreSQLのみ",
         MEASUREMENT,
-        "A",
+        judged_by("rollout", "chaos", "deploy_rehearsal"),
         "Reads with Firestore away; every answer shows its user's writes acknowledged before it was asked",
     ),
     promise(
@@ -125,7 +125,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SYNC}/list 1/item 3",
         "Firestore書き込み失敗はログ記録のみ（非クリティカル）",
         MEASUREMENT,
-        "B",
+        judged_by("mirror_stop"),
         "Failed and dropped mirror writes are logged with their walk id and counted",
         wrong(
             "dual_write.fallback_with_holes",
@@ -139,7 +139,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SYNC}/list 1/item 4",
         "Firestore書き込みを段階的に停止",
         MEASUREMENT,
-        "B",
+        judged_by("mirror_stop"),
         "The mirrored share 100 -> 50 -> 0 %, and what a later flag-off would lose",
         wrong(
             "dual_write.stop_ends_rollback",
@@ -147,13 +147,20 @@ CLAIMS: tuple[Claim, ...] = (
             "say that the rollback by flag ends with the first reduction",
         ),
     ),
-    promise("api.version", f"{_API}/item 1", "/v1/walks", MEASUREMENT, "A", "The contract's paths answer"),
+    promise(
+        "api.version",
+        f"{_API}/item 1",
+        "/v1/walks",
+        MEASUREMENT,
+        judged_by("rollout", "chaos", "deploy_rehearsal"),
+        "The contract's paths answer",
+    ),
     promise(
         "api.adapter",
         f"{_API}/item 2",
         "新旧API契約差異を吸収するAdapter層",
         MEASUREMENT,
-        "B",
+        NOT_BUILT,
         "A walk as the old app reads it from Firestore and as it comes over HTTP, after the adapter's mapping",
     ),
     promise(
@@ -161,7 +168,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_API}/item 3",
         "既存Firestore APIのレスポンス形式との完全一致確認",
         PROCEDURE,
-        "B",
+        judged_by("rollout", "chaos", "deploy_rehearsal"),
         "Golden documents compared field by field",
         wrong(
             "api.not_identical",
@@ -175,7 +182,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_API}/item 3",
         "互換性テストケース",
         MEASUREMENT,
-        "B",
+        judged_by("rollout", "chaos", "deploy_rehearsal"),
         "The mirror's documents against the format the app reads",
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import CALCULATION, MEASUREMENT, PROCEDURE, promise, wrong
+from scenarios.claim_form import CALCULATION, MEASUREMENT, NOT_BUILT, PROCEDURE, judged_by, promise, wrong
 
 _SLI = "Cloud Monitoring/list 1"
 _SLO = "SLO定義/table 1"
@@ -12,13 +12,13 @@ _ROUTE = "SLO定義/list 2"
 _COMMANDS = "kubectl監視コマンド/code 1"
 
 _INDICATORS = (
-    promise("sli.latency", f"{_SLI}/item 1", "p50, p95, p99", MEASUREMENT, "A", "Every window carries the three"),
+    promise("sli.latency", f"{_SLI}/item 1", "p50, p95, p99", MEASUREMENT, NOT_BUILT, "Every window carries the three"),
     promise(
         "sli.errors",
         f"{_SLI}/item 2",
         "エラー率: 4xx, 5xx",
         MEASUREMENT,
-        "A",
+        NOT_BUILT,
         "4xx and 5xx apart; the error ratio counts 5xx, timeouts, broken connections, 429 and unexpected 4xx",
         wrong(
             "sli.error_ratio_undefined",
@@ -26,9 +26,11 @@ _INDICATORS = (
             "define it: 5xx, timeouts, refused and broken connections, 429, unexpected 4xx over all requests",
         ),
     ),
-    promise("sli.request_rate", f"{_SLI}/item 3", "QPS", MEASUREMENT, "A", "Completed requests over the window"),
-    promise("sli.pod_resources", f"{_SLI}/item 4", "Pod CPU/メモリ使用率", MEASUREMENT, "A", "Sampled for each pod"),
-    promise("sli.replicas", f"{_SLI}/item 5", "レプリカ数", MEASUREMENT, "A", "Sampled; drawn on the timeline"),
+    promise("sli.request_rate", f"{_SLI}/item 3", "QPS", MEASUREMENT, NOT_BUILT, "Completed requests over the window"),
+    promise(
+        "sli.pod_resources", f"{_SLI}/item 4", "Pod CPU/メモリ使用率", MEASUREMENT, NOT_BUILT, "Sampled for each pod"
+    ),
+    promise("sli.replicas", f"{_SLI}/item 5", "レプリカ数", MEASUREMENT, NOT_BUILT, "Sampled; drawn on the timeline"),
 )
 
 _OBJECTIVES = (
@@ -37,7 +39,7 @@ _OBJECTIVES = (
         f"{_SLO}/row 1",
         "99.9%",
         MEASUREMENT,
-        "E",
+        NOT_BUILT,
         "30 days in virtual time; elsewhere not exercised: a bound of minutes holds for minutes",
     ),
     promise(
@@ -45,25 +47,25 @@ _OBJECTIVES = (
         f"{_SLO}/row 1",
         "43分/月",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "30 d x 24 h x 60 min x 0.1 % = 43.2 min: right for 30 days (44.6 in a month of 31)",
     ),
-    promise("slo.latency_p95", f"{_SLO}/row 2", "< 500ms", MEASUREMENT, "E", "7 days in virtual time", go=True),
+    promise("slo.latency_p95", f"{_SLO}/row 2", "< 500ms", MEASUREMENT, NOT_BUILT, "7 days in virtual time", go=True),
     promise(
         "slo.latency_p95.budget",
         f"{_SLO}/row 2",
         "5%のリクエストが500ms超過可",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "The same statement as p95 < 500 ms",
     ),
-    promise("slo.error_ratio", f"{_SLO}/row 3", "< 1%", MEASUREMENT, "E", "7 days in virtual time"),
+    promise("slo.error_ratio", f"{_SLO}/row 3", "< 1%", MEASUREMENT, NOT_BUILT, "7 days in virtual time"),
     promise(
         "slo.error_ratio.budget",
         f"{_SLO}/row 3",
         "1%のリクエストがエラー可",
         CALCULATION,
-        "F",
+        NOT_BUILT,
         "Error budget of the week, consumed by measured errors",
         wrong(
             "slo.two_budgets_disagree",
@@ -80,7 +82,7 @@ _ALERTS = (
         f"{_ALERT}/item 1",
         "可用性 < 99.5%",
         MEASUREMENT,
-        "F",
+        NOT_BUILT,
         "The rule fires on synthetic evidence and is delivered to a local Slack and mail",
         wrong(
             "alert.availability_no_window",
@@ -94,7 +96,7 @@ _ALERTS = (
         f"{_ALERT}/item 2",
         "p95レイテンシ > 600ms （10分継続）",
         MEASUREMENT,
-        "F",
+        NOT_BUILT,
         "Fires on synthetic evidence after 10 minutes, not before",
         wrong(
             "alert.gap_to_objective",
@@ -107,7 +109,7 @@ _ALERTS = (
         f"{_ALERT}/item 3",
         "エラー率 > 3% （5分継続）",
         MEASUREMENT,
-        "F",
+        NOT_BUILT,
         "Fires on synthetic evidence after 5 minutes, not before; gap: erratum alert.gap_to_objective",
         wrong(
             "alert.pagerduty_phase4",
@@ -121,18 +123,23 @@ _ALERTS = (
         f"{_ALERT}/item 4",
         "Error Budget消費率 > 80%",
         MEASUREMENT,
-        "F",
+        NOT_BUILT,
         "Fires on synthetic evidence at 80 % of the window's budget",
     ),
     promise(
-        "alert.route.slack", f"{_ROUTE}/item 1", "#tekutoko-alerts", MEASUREMENT, "F", "Delivered to a local stand-in"
+        "alert.route.slack",
+        f"{_ROUTE}/item 1",
+        "#tekutoko-alerts",
+        MEASUREMENT,
+        NOT_BUILT,
+        "Delivered to a local stand-in",
     ),
     promise(
         "alert.route.email",
         f"{_ROUTE}/item 2",
         "チームメーリングリスト",
         MEASUREMENT,
-        "F",
+        NOT_BUILT,
         "Delivered to a local stand-in",
     ),
     promise(
@@ -140,7 +147,7 @@ _ALERTS = (
         f"{_ROUTE}/item 3",
         "クリティカルアラートのみ（Phase4）",
         MEASUREMENT,
-        "F",
+        NOT_BUILT,
         "Delivered to a local stand-in; see erratum alert.pagerduty_phase4",
     ),
 )
@@ -151,7 +158,7 @@ _LOGS = (
         "Cloud Logging/code 1",
         '"message": "Walk created"',
         MEASUREMENT,
-        "A",
+        NOT_BUILT,
         "Every log line is JSON with severity, message, walk_id, user_id, pod_name, timestamp",
     ),
     promise(
@@ -159,7 +166,7 @@ _LOGS = (
         _COMMANDS,
         "kubectl get events --sort-by='.lastTimestamp'",
         PROCEDURE,
-        "C",
+        judged_by("scaling"),
         "The five commands are run as written",
     ),
     promise(
@@ -167,7 +174,7 @@ _LOGS = (
         _COMMANDS,
         "kubectl logs -f deployment/tekutoko-api",
         PROCEDURE,
-        "C",
+        NOT_BUILT,
         "Lines seen against lines written by all pods",
         wrong(
             "monitoring.logs_of_one_pod",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, promise, wrong
+from scenarios.claim_form import MANIFEST, MEASUREMENT, NOT_BUILT, PROCEDURE, RECORD, judged_by, person, promise, wrong
 
 _CREATE = "GKEクラスタ作成/code 1"
 _FIRST = "初回デプロイ/code 1"
@@ -17,7 +17,7 @@ _START = (
         _CREATE,
         "gcloud container clusters create-auto tekutoko-cluster",
         PROCEDURE,
-        "F",
+        NOT_BUILT,
         "Read only: no cloud is touched; kind stands in",
         wrong(
             "operations.cluster_twice",
@@ -31,7 +31,7 @@ _START = (
         _CREATE,
         "gcloud container clusters get-credentials tekutoko-cluster",
         PROCEDURE,
-        "F",
+        NOT_BUILT,
         "Read only",
     ),
     promise(
@@ -39,7 +39,7 @@ _START = (
         _FIRST,
         "kubectl apply -f backend/deploy/kubernetes/base/",
         PROCEDURE,
-        "C",
+        judged_by("scaling"),
         "Run as written on kind: the Secret is refused (erratum manifest.secret.placeholders_not_base64)",
         wrong(
             "operations.apply_placeholders",
@@ -53,7 +53,7 @@ _START = (
         _FIRST,
         "kubectl get all",
         PROCEDURE,
-        "C",
+        NOT_BUILT,
         "Kinds shown against kinds applied",
         wrong(
             "operations.get_all_is_not_all",
@@ -69,19 +69,31 @@ _PHASE2 = (
         f"{_WORK}/item 1",
         "GKE Autopilot、Cloud SQL (HA)、IAM、Secret Manager",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "terraform validate and checkov",
     ),
-    promise("phase2.manifests", f"{_WORK}/item 2", "Kubernetesマニフェスト作成", MANIFEST, "A", "The seven, loaded"),
     promise(
-        "phase2.dockerfile", f"{_WORK}/item 3", "マルチステージビルド", MANIFEST, "C", "Built for the environment kind"
+        "phase2.manifests",
+        f"{_WORK}/item 2",
+        "Kubernetesマニフェスト作成",
+        MANIFEST,
+        judged_by("rollout"),
+        "The seven, loaded",
+    ),
+    promise(
+        "phase2.dockerfile",
+        f"{_WORK}/item 3",
+        "マルチステージビルド",
+        MANIFEST,
+        NOT_BUILT,
+        "Built for the environment kind",
     ),
     promise(
         "phase2.cicd",
         f"{_WORK}/item 4",
         "自動ロールバック",
         PROCEDURE,
-        "C",
+        judged_by("deploy_rehearsal"),
         "A version that never becomes ready is undone; see erratum cicd.no_undo",
     ),
     promise(
@@ -89,7 +101,7 @@ _PHASE2 = (
         f"{_WORK}/item 5",
         "SLI/SLO定義、アラート設定、ダッシュボード作成",
         MEASUREMENT,
-        "F",
+        NOT_BUILT,
         "Rules fire on synthetic evidence and are delivered",
     ),
     promise(
@@ -97,7 +109,7 @@ _PHASE2 = (
         f"{_WORK}/item 6",
         "Factory Pattern実装、Feature Flag統合、互換性テスト",
         MEASUREMENT,
-        "B",
+        NOT_BUILT,
         "The population behaves as that app: factory, flag, old and new side",
     ),
     promise(
@@ -105,21 +117,26 @@ _PHASE2 = (
         f"{_WORK}/item 7",
         "Firestore→PostgreSQL変換、二重書き実装",
         MEASUREMENT,
-        "F",
+        NOT_BUILT,
         "A migration under live traffic, compared field by field",
     ),
 )
 
 _ROUTINE = (
     promise(
-        "operations.daily", f"{_TASKS}/item 1", "`kubectl get pods`でPod状態確認", PROCEDURE, "F", "Run as written"
+        "operations.daily",
+        f"{_TASKS}/item 1",
+        "`kubectl get pods`でPod状態確認",
+        PROCEDURE,
+        NOT_BUILT,
+        "Run as written",
     ),
     promise(
         "operations.weekly",
         f"{_TASKS}/item 2",
         "レプリカ数調整",
         RECORD,
-        "F",
+        person(),
         "The weekly figures are in the report; replicas by hand meet the HPA (erratum scaling.hpa_takes_back)",
     ),
     promise(
@@ -127,7 +144,7 @@ _ROUTINE = (
         f"{_TASKS}/item 3",
         "SLOレビュー、キャパシティプランニング",
         RECORD,
-        "F",
+        person("dr.rto", "dr.rpo"),
         "Budget left and the knee are in the report",
     ),
 )
@@ -138,7 +155,7 @@ _LEARNING = (
         "Phase2で学べること（最小構成）/code 1",
         "Deploymentによる宣言的管理",
         PROCEDURE,
-        "F",
+        NOT_BUILT,
         "Each line has an exercise in the environment kind",
         wrong(
             "learning.phase2_lacks_hpa_and_probes",
@@ -152,7 +169,7 @@ _LEARNING = (
         "Phase4で学べること（拡張）/code 1",
         "Liveness/Readiness Probe",
         PROCEDURE,
-        "F",
+        NOT_BUILT,
         "Each line has an exercise in the environment kind",
     ),
     promise(
@@ -160,7 +177,7 @@ _LEARNING = (
         "Phase6以降（さらなる拡張）/code 1",
         "Network Policy（セキュリティ強化時）",
         PROCEDURE,
-        "F",
+        NOT_BUILT,
         "Each line has an exercise in the environment kind",
         wrong(
             "learning.phase6_or_4",
@@ -171,14 +188,16 @@ _LEARNING = (
 )
 
 _RELATED = (
-    promise("related.requirements", f"{_LINKS}/item 1", "./requirements.md", RECORD, "F", "Not at hand; named"),
-    promise("related.protocol", f"{_LINKS}/item 2", "./communication-protocol.md", RECORD, "F", "Not at hand; named"),
+    promise("related.requirements", f"{_LINKS}/item 1", "./requirements.md", RECORD, person(), "Not at hand; named"),
+    promise(
+        "related.protocol", f"{_LINKS}/item 2", "./communication-protocol.md", RECORD, person(), "Not at hand; named"
+    ),
     promise(
         "related.schema",
         f"{_LINKS}/item 3",
         "./database-schema.md",
         MEASUREMENT,
-        "A",
+        NOT_BUILT,
         "The bundled API's migrations against the facts of the schema",
     ),
     promise(
@@ -186,10 +205,10 @@ _RELATED = (
         f"{_LINKS}/item 4",
         "./openapi.yaml",
         MEASUREMENT,
-        "A",
+        NOT_BUILT,
         "The bundled API's own OpenAPI against the facts of the contract",
     ),
-    promise("related.network", f"{_LINKS}/item 5", "./network-architecture.md", RECORD, "F", "Not at hand; named"),
+    promise("related.network", f"{_LINKS}/item 5", "./network-architecture.md", RECORD, person(), "Not at hand; named"),
 )
 
 CLAIMS: tuple[Claim, ...] = (*_START, *_PHASE2, *_ROUTINE, *_LEARNING, *_RELATED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import CRITERION, MEASUREMENT, PROCEDURE, promise, wrong
+from scenarios.claim_form import CRITERION, MEASUREMENT, NOT_BUILT, PROCEDURE, judged_by, promise, wrong
 
 _PLAN = "段階的ロールアウト計画"
 _WEEK = f"{_PLAN}/table 1/row"
@@ -15,7 +15,7 @@ _WEEK1 = (
         f"{_WEEK} 1",
         "| 1 | 10% | 開発チーム |",
         MEASUREMENT,
-        "B",
+        judged_by("rollout"),
         "50 developers of 500 have the flag on, by quota",
         wrong(
             "rollout.share_or_audience",
@@ -30,14 +30,19 @@ _WEEK1 = (
         ),
     ),
     promise(
-        "rollout.week1.check", f"{_WEEK} 1", "基本動作確認", MEASUREMENT, "B", "Every operation is seen in the window"
+        "rollout.week1.check",
+        f"{_WEEK} 1",
+        "基本動作確認",
+        MEASUREMENT,
+        NOT_BUILT,
+        "Every operation is seen in the window",
     ),
     promise(
         "rollout.week1.success.error_ratio",
         f"{_WEEK} 1",
         "エラー率 < 1%",
         CRITERION,
-        "B",
+        judged_by("rollout"),
         "Upper bound of the API's error ratio below 1 %",
     ),
     promise(
@@ -45,7 +50,7 @@ _WEEK1 = (
         f"{_WEEK} 1",
         "p95レイテンシ < 500ms",
         CRITERION,
-        "B",
+        judged_by("rollout"),
         "Upper bound of p95 from the due time below 500 ms",
     ),
     promise(
@@ -53,7 +58,7 @@ _WEEK1 = (
         f"{_WEEK} 1",
         "エラー率 > 5%",
         CRITERION,
-        "B",
+        judged_by("rollout"),
         "Measured error ratio since the phase began, once 60 requests are in",
         wrong(
             "rollout.week1.gaps",
@@ -70,22 +75,34 @@ _WEEK2 = (
         f"{_WEEK} 2",
         "| 2 | 30% | ベータユーザー |",
         MEASUREMENT,
-        "B",
+        judged_by("rollout"),
         "Developers and the 100 beta users, 150 of 500: 30 %",
     ),
-    promise("rollout.week2.check", f"{_WEEK} 2", "レイテンシ、エラー率", MEASUREMENT, "B", "Every window carries both"),
     promise(
-        "rollout.week2.success.error_ratio", f"{_WEEK} 2", "同上", CRITERION, "B", "As week 1: upper bound below 1 %"
+        "rollout.week2.check", f"{_WEEK} 2", "レイテンシ、エラー率", MEASUREMENT, NOT_BUILT, "Every window carries both"
     ),
     promise(
-        "rollout.week2.success.latency_p95", f"{_WEEK} 2", "同上", CRITERION, "B", "As week 1: upper bound below 500 ms"
+        "rollout.week2.success.error_ratio",
+        f"{_WEEK} 2",
+        "同上",
+        CRITERION,
+        judged_by("rollout"),
+        "As week 1: upper bound below 1 %",
+    ),
+    promise(
+        "rollout.week2.success.latency_p95",
+        f"{_WEEK} 2",
+        "同上",
+        CRITERION,
+        judged_by("rollout"),
+        "As week 1: upper bound below 500 ms",
     ),
     promise(
         "rollout.week2.success.request_rate",
         f"{_WEEK} 2",
         "QPS 3件/秒達成",
         CRITERION,
-        "B",
+        judged_by("rollout"),
         "Completed requests over the window, while at least 3.3/s is offered",
         wrong(
             "rollout.week2.rate_without_margin",
@@ -98,7 +115,7 @@ _WEEK2 = (
         f"{_WEEK} 2",
         "エラー率 > 3%",
         CRITERION,
-        "B",
+        judged_by("rollout"),
         "Measured error ratio since the phase began, once 100 requests are in",
     ),
     promise(
@@ -106,7 +123,7 @@ _WEEK2 = (
         f"{_WEEK} 2",
         "p95 > 600ms",
         CRITERION,
-        "B",
+        judged_by("rollout"),
         "Measured p95 since the phase began, once 60 requests are in",
     ),
 )
@@ -117,7 +134,7 @@ _WEEK3 = (
         f"{_WEEK} 3",
         "| 3 | 50% | 一般ユーザー半分 |",
         MEASUREMENT,
-        "A",
+        judged_by("rollout"),
         "Developers, beta users and 100 of 350 general users: 250 of 500",
         wrong(
             "rollout.week3.half_of_whom",
@@ -130,7 +147,7 @@ _WEEK3 = (
         f"{_WEEK} 3",
         "負荷テスト",
         MEASUREMENT,
-        "A",
+        NOT_BUILT,
         "250 users on the API at the document's pace; the stages are a load test of their own",
     ),
     promise(
@@ -138,7 +155,7 @@ _WEEK3 = (
         f"{_WEEK} 3",
         "同時接続250人達成",
         CRITERION,
-        "A",
+        judged_by("rollout"),
         "Users live for the whole window with a good answer in every 120 s of it, at least 250",
         wrong(
             "rollout.week3.everybody_at_once",
@@ -152,7 +169,7 @@ _WEEK3 = (
         f"{_WEEK} 3",
         "稼働率 > 99.5%",
         CRITERION,
-        "A",
+        judged_by("rollout"),
         "Lower bound of good probes over all probes above 99.5 % (598 without a failure)",
         wrong(
             "rollout.week3.errors_dropped",
@@ -166,22 +183,34 @@ _WEEK3 = (
         f"{_WEEK} 3",
         "稼働率 < 99%",
         CRITERION,
-        "A",
+        judged_by("rollout"),
         "Measured availability since the phase began, once 300 probes are in; five blind seconds fire at once",
     ),
 )
 
 _WEEK4 = (
-    promise("rollout.schedule.week4", f"{_WEEK} 4", "| 4 | 100% | 全ユーザー |", MEASUREMENT, "B", "All 500"),
     promise(
-        "rollout.week4.check", f"{_WEEK} 4", "最終検証", MEASUREMENT, "B", "All four weeks' evidence in one report"
+        "rollout.schedule.week4",
+        f"{_WEEK} 4",
+        "| 4 | 100% | 全ユーザー |",
+        MEASUREMENT,
+        judged_by("rollout"),
+        "All 500",
+    ),
+    promise(
+        "rollout.week4.check",
+        f"{_WEEK} 4",
+        "最終検証",
+        MEASUREMENT,
+        NOT_BUILT,
+        "All four weeks' evidence in one report",
     ),
     promise(
         "rollout.week4.success.concurrent_users",
         f"{_WEEK} 4",
         "同時接続500人達成",
         CRITERION,
-        "B",
+        judged_by("rollout"),
         "As week 3, at least 500; see erratum rollout.week3.everybody_at_once",
     ),
     promise(
@@ -189,7 +218,7 @@ _WEEK4 = (
         f"{_WEEK} 4",
         "稼働率 > 99.9%",
         CRITERION,
-        "B",
+        judged_by("rollout"),
         "Lower bound above 99.9 % (2,995 probes without a failure)",
     ),
     promise(
@@ -197,7 +226,7 @@ _WEEK4 = (
         f"{_WEEK} 4",
         "稼働率 < 99.5%",
         CRITERION,
-        "B",
+        judged_by("rollout"),
         "Measured availability since the phase began, once 600 probes are in",
     ),
 )
@@ -208,7 +237,7 @@ _ROLLBACK = (
         f"{_STEP} 1",
         "`use_go_backend`を`false`に変更",
         PROCEDURE,
-        "A",
+        judged_by("rollout"),
         "The template is published with the flag off",
     ),
     promise(
@@ -216,7 +245,7 @@ _ROLLBACK = (
         f"{_STEP} 2",
         "5分以内に全クライアントがFirebase経由に切り替わる",
         PROCEDURE,
-        "A",
+        judged_by("flag_proof", "rollout"),
         "Each client's first request on Firestore after the publish, the last within 300 s",
         wrong(
             "rollout.rollback.twelve_hours",
@@ -230,7 +259,7 @@ _ROLLBACK = (
         f"{_STEP} 3",
         "メトリクス/ログを保存し、原因分析",
         PROCEDURE,
-        "A",
+        judged_by("rollout"),
         "Evidence, metrics and every component's log are in the run's folder",
         wrong(
             "rollout.rollback.data_left_behind",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, promise, wrong
+from scenarios.claim_form import MANIFEST, MEASUREMENT, NOT_BUILT, PROCEDURE, RECORD, judged_by, person, promise, wrong
 
 _HPA = "自動スケーリング（HPA）"
 _TIMES = "スケーリング時間/table 1"
@@ -17,7 +17,7 @@ _SCALING = (
         "レプリカ数変更（方法1: マニフェスト修正）/code 1",
         "deployment.yamlのreplicas: 2 → 8 に変更",
         PROCEDURE,
-        "C",
+        judged_by("scaling"),
         "Run as written, with the HPA on and off",
         wrong(
             "scaling.hpa_takes_back",
@@ -37,16 +37,23 @@ _SCALING = (
         "レプリカ数変更（方法2: コマンド）/code 1",
         "kubectl scale deployment tekutoko-api --replicas=8",
         PROCEDURE,
-        "C",
+        judged_by("scaling"),
         "Run as written, with the HPA on and off; see erratum scaling.hpa_takes_back",
     ),
-    promise("scaling.hpa.apply", f"{_HPA}/code 1", "kubectl apply -f hpa.yaml", PROCEDURE, "C", "Run as written"),
+    promise(
+        "scaling.hpa.apply",
+        f"{_HPA}/code 1",
+        "kubectl apply -f hpa.yaml",
+        PROCEDURE,
+        judged_by("scaling"),
+        "Run as written",
+    ),
     promise(
         "scaling.hpa.cpu",
         f"{_HPA}/list 1/item 1",
         "CPU使用率70%超え → レプリカ数増加",
         MEASUREMENT,
-        "D",
+        judged_by("scaling"),
         "The step at which replicas rise, under CPU alone",
         wrong(
             "scaling.hpa_tolerance",
@@ -59,7 +66,7 @@ _SCALING = (
         f"{_HPA}/list 1/item 2",
         "メモリ使用率80%超え → レプリカ数増加",
         MEASUREMENT,
-        "D",
+        judged_by("scaling"),
         "The step at which replicas rise, under memory alone",
         wrong(
             "scaling.hpa_tolerance_memory",
@@ -72,7 +79,7 @@ _SCALING = (
         f"{_HPA}/list 1/item 3",
         "自動で最小2レプリカまで縮小",
         MEASUREMENT,
-        "D",
+        judged_by("scaling"),
         "Back to 2 after the load ends",
         wrong(
             "scaling.memory_seldom_falls",
@@ -86,7 +93,7 @@ _SCALING = (
         f"{_TIMES}/row 1",
         "約30秒",
         MEASUREMENT,
-        "C",
+        judged_by("scaling"),
         "2 -> 8: from the request to 8 ready endpoints, by API-server and endpoint timestamps",
         wrong(
             "scaling.time.autopilot_nodes",
@@ -99,7 +106,7 @@ _SCALING = (
         f"{_TIMES}/row 2",
         "約10秒",
         MEASUREMENT,
-        "C",
+        judged_by("scaling"),
         "8 -> 2: from the request to 2 pods left; bounded by the stop's 10 s",
     ),
     promise(
@@ -107,7 +114,7 @@ _SCALING = (
         f"{_TIMES}/row 3",
         "1〜3分",
         MEASUREMENT,
-        "C",
+        judged_by("scaling"),
         "From the load step to the replicas it asks for, ready",
     ),
     promise(
@@ -115,7 +122,7 @@ _SCALING = (
         f"{_TIMES}/row 4",
         "5分",
         MEASUREMENT,
-        "C",
+        judged_by("scaling"),
         "From the end of load to fewer replicas",
         wrong(
             "scaling.time.five_minutes_is_the_least",
@@ -126,13 +133,20 @@ _SCALING = (
 )
 
 _DATABASE = (
-    promise("database.proxy.native", f"{_PROXY}/list 1/item 1", "Kubernetesネイティブ", RECORD, "F", "A judgement"),
+    promise(
+        "database.proxy.native",
+        f"{_PROXY}/list 1/item 1",
+        "Kubernetesネイティブ",
+        RECORD,
+        person("database.path"),
+        "A judgement",
+    ),
     promise(
         "database.proxy.encrypted",
         f"{_PROXY}/list 1/item 2",
         "自動暗号化",
         RECORD,
-        "F",
+        person(),
         "Cloud SQL's own; the way from API to proxy stays inside the pod",
     ),
     promise(
@@ -140,7 +154,7 @@ _DATABASE = (
         f"{_PROXY}/list 1/item 3",
         "IAM認証サポート",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Looked for in the proxy's arguments and the pod's variables",
         wrong(
             "database.iam_unused",
@@ -153,7 +167,7 @@ _DATABASE = (
         f"{_PROXY}/list 1/item 4",
         "各Podに専用Proxy",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "One sidecar process a pod on local; chaos kills one alone",
     ),
     promise(
@@ -161,7 +175,7 @@ _DATABASE = (
         f"{_PROXY}/code 1",
         "Go App (localhost:5432)",
         MEASUREMENT,
-        "A",
+        NOT_BUILT,
         "The API's connections reach PostgreSQL through its pod's proxy only",
     ),
 )
@@ -172,7 +186,7 @@ _PIPELINE = (
         _WORKFLOW,
         "branches: [main]",
         PROCEDURE,
-        "F",
+        NOT_BUILT,
         "The workflow is linted and rehearsed",
         wrong(
             "cicd.no_tests",
@@ -185,7 +199,7 @@ _PIPELINE = (
         _WORKFLOW,
         "credentials_json: ${{ secrets.GCP_SA_KEY }}",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Read by a workflow linter",
         wrong(
             "cicd.long_lived_key",
@@ -199,7 +213,7 @@ _PIPELINE = (
         _WORKFLOW,
         "gcloud builds submit --tag gcr.io/$PROJECT_ID/tekutoko-api:$GITHUB_SHA",
         PROCEDURE,
-        "F",
+        NOT_BUILT,
         "The step's command is evaluated with the environment the workflow gives it",
         wrong(
             "cicd.project_id_unset",
@@ -213,7 +227,7 @@ _PIPELINE = (
         _WORKFLOW,
         "kubectl set image deployment/tekutoko-api",
         PROCEDURE,
-        "C",
+        judged_by("deploy_rehearsal", "scaling"),
         "Run as written; the next kubectl apply is run after it (erratum manifest.deployment.image_latest)",
         wrong(
             "cicd.no_schema_step",
@@ -228,7 +242,7 @@ _PIPELINE = (
         _WORKFLOW,
         "kubectl rollout status deployment/tekutoko-api",
         PROCEDURE,
-        "C",
+        judged_by("deploy_rehearsal", "scaling"),
         "A version that never becomes ready",
         wrong(
             "cicd.no_undo",
@@ -242,7 +256,7 @@ _PIPELINE = (
         f"{_DEPLOY}/code 1",
         "maxSurge: 1",
         MANIFEST,
-        "A",
+        judged_by("rollout"),
         "Part of document/deployment.yaml; the rolling rule follows it",
     ),
     promise(
@@ -250,7 +264,7 @@ _PIPELINE = (
         f"{_DEPLOY}/code 1",
         "maxUnavailable: 0  # ダウンタイムなし",
         MEASUREMENT,
-        "C",
+        judged_by("deploy_rehearsal"),
         "A rolling update under load: failed requests of at least 3,000",
         wrong(
             "deploy.downtime_without_prestop",
@@ -270,7 +284,7 @@ _PIPELINE = (
         f"{_DEPLOY}/list 1/item 1",
         "新バージョンを1台ずつ起動",
         MEASUREMENT,
-        "A",
+        judged_by("deploy_rehearsal"),
         "The pods' timeline in a rolling replacement",
     ),
     promise(
@@ -278,7 +292,7 @@ _PIPELINE = (
         f"{_DEPLOY}/list 1/item 2",
         "既存バージョンを1台ずつ停止",
         MEASUREMENT,
-        "A",
+        judged_by("deploy_rehearsal"),
         "The pods' timeline in a rolling replacement",
     ),
     promise(
@@ -286,7 +300,7 @@ _PIPELINE = (
         f"{_DEPLOY}/list 1/item 3",
         "全台置き換え完了",
         MEASUREMENT,
-        "A",
+        judged_by("deploy_rehearsal"),
         "All pods carry the new template's digest",
     ),
 )

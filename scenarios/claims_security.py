@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, promise, wrong
+from scenarios.claim_form import MANIFEST, MEASUREMENT, NOT_BUILT, PROCEDURE, RECORD, judged_by, person, promise, wrong
 
 _NETWORK = "ネットワークセキュリティ/list 1"
 _HARDENING = "セキュリティ強化施策（Phase2実装項目）"
@@ -15,7 +15,7 @@ _IAM = (
         "IAM権限/code 1",
         "Kubernetes Service Account → GCP Service Account",
         MANIFEST,
-        "A",
+        NOT_BUILT,
         "The same ServiceAccount as in the manifests; see erratum manifest.workload_identity_binding_missing",
     ),
     promise(
@@ -23,7 +23,7 @@ _IAM = (
         "IAM権限/list 1/item 1",
         "Cloud SQL Client",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Looked for in the Terraform",
     ),
     promise(
@@ -31,7 +31,7 @@ _IAM = (
         "IAM権限/list 1/item 2",
         "Secret Manager Accessor",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Looked for in the Terraform",
     ),
     promise(
@@ -39,7 +39,7 @@ _IAM = (
         "IAM権限/list 1/item 3",
         "Firebase Admin",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "The calls the API makes against what the role allows",
         wrong(
             "security.firebase_admin_too_broad",
@@ -56,7 +56,7 @@ _NET = (
         f"{_NETWORK}/item 1",
         "HTTPS終端（Phase4でIngressに移行）",
         MANIFEST,
-        "C",
+        judged_by("network"),
         "Asked by HTTPS: the Service, then the Ingress",
         wrong(
             "security.load_balancer_ends_no_tls",
@@ -70,7 +70,7 @@ _NET = (
         f"{_NETWORK}/item 2",
         "DDoS対策（Phase4で追加）",
         RECORD,
-        "F",
+        person("security.network.tls"),
         "Google's own; not exercised. The API's rate limit is",
     ),
     promise(
@@ -78,7 +78,7 @@ _NET = (
         f"{_NETWORK}/item 3",
         "ノードはプライベートIP（Autopilotデフォルト）",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Looked for in the create command and the Terraform",
         wrong(
             "security.private_nodes_not_asked_for",
@@ -92,7 +92,7 @@ _NET = (
         f"{_NETWORK}/item 4",
         "Pod間通信制限（Phase4で追加）",
         MEASUREMENT,
-        "C",
+        judged_by("network"),
         "Allowed paths work, all others are refused",
     ),
 )
@@ -103,7 +103,7 @@ _HARD = (
         f"{_HARDENING}/code 1",
         "driver: secrets-store.csi.k8s.io",
         PROCEDURE,
-        "C",
+        judged_by("secret_rotation"),
         "The CSI pattern with a local provider; a password rotated under load",
         wrong(
             "security.csi.volume_alone",
@@ -124,7 +124,7 @@ _HARD = (
         f"{_HARDENING}/list 1/item 1",
         "Artifact Registry自動スキャン有効化",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Looked for in the Terraform",
         wrong(
             "security.scan_needs_artifact_registry",
@@ -137,7 +137,7 @@ _HARD = (
         f"{_HARDENING}/list 1/item 2",
         "go list -m all | nancy sleuth",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Looked for in the workflow",
         wrong(
             "security.nancy_input",
@@ -151,7 +151,7 @@ _HARD = (
         f"{_HARDENING}/list 1/item 3",
         "GitHub Dependabot有効化",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Looked for as .github/dependabot.yml",
     ),
     promise(
@@ -159,7 +159,7 @@ _HARD = (
         f"{_HARDENING}/list 2/item 1",
         "Cloud SQL Client, Secret Manager Accessor, Firebase Adminのみ",
         MANIFEST,
-        "F",
+        NOT_BUILT,
         "Roles in the Terraform against the calls made; see erratum security.firebase_admin_too_broad",
     ),
     promise(
@@ -167,7 +167,7 @@ _HARD = (
         f"{_HARDENING}/list 2/item 2",
         "不要な権限を排除",
         RECORD,
-        "F",
+        person(),
         "A review; the rehearsal lists the calls the API makes",
     ),
 )
@@ -178,7 +178,7 @@ _RECOVERY = (
         f"{_DR}/list 1/item 1",
         "4時間",
         MEASUREMENT,
-        "D",
+        judged_by("dr_restore"),
         "Detect + restore + replay + switch + ready, measured; predicted for a named production size",
     ),
     promise(
@@ -186,7 +186,7 @@ _RECOVERY = (
         f"{_DR}/list 1/item 2",
         "1時間",
         MEASUREMENT,
-        "D",
+        judged_by("dr_restore"),
         "Disaster time minus commit time of the last recovered acknowledged sentinel; also with a stalled archiver",
         wrong(
             "dr.archive_age_unwatched",
@@ -200,7 +200,7 @@ _RECOVERY = (
         f"{_DR}/list 2/item 1",
         "毎日 03:00 JST",
         MEASUREMENT,
-        "D",
+        judged_by("dr_restore"),
         "Backups on the schedule under a moved clock; the Terraform's hour read as UTC",
         wrong(
             "dr.backup_hour_is_utc",
@@ -213,7 +213,7 @@ _RECOVERY = (
         f"{_DR}/list 2/item 2",
         "7日間保持",
         MEASUREMENT,
-        "D",
+        judged_by("dr_restore"),
         "Retention of 7 days under a moved clock; random restore points within it",
         wrong(
             "dr.backups_by_count",
@@ -227,7 +227,7 @@ _RECOVERY = (
         f"{_DR}/list 2/item 3",
         "Phase4で検討",
         RECORD,
-        "F",
+        judged_by("dr_restore"),
         "Until then the loss of the region is outside RTO and RPO; named at sign-off",
     ),
     promise(
@@ -235,7 +235,7 @@ _RECOVERY = (
         f"{_DR}/list 3/item 1",
         "特定時点に復元",
         PROCEDURE,
-        "D",
+        judged_by("dr_restore"),
         "Restored to a chosen second into a new instance and verified",
         wrong(
             "dr.restored_instance_unmanaged",
@@ -249,7 +249,7 @@ _RECOVERY = (
         f"{_DR}/list 3/item 2",
         "新インスタンスのエンドポイントをConfigMapに反映",
         PROCEDURE,
-        "D",
+        judged_by("dr_restore"),
         "Run as written (it changes nothing), then as corrected",
         wrong(
             "dr.configmap_changes_nothing",
@@ -263,7 +263,7 @@ _RECOVERY = (
         f"{_DR}/list 3/item 3",
         "Deployment再起動（5-10分）",
         MEASUREMENT,
-        "D",
+        judged_by("dr_restore"),
         "Restarted in order under load; the time until all are ready",
     ),
 )

@@ -24,6 +24,7 @@ TOOLS = (
     Entry("judge", "harness.cli.stored.command:Judge", _STORED),
     Entry("compare", "harness.cli.stored.command:Compare", _STORED),
     Entry("report", "harness.cli.stored.command:Report", _STORED),
+    Entry("signoff", "harness.cli.stored.signoff:SignOff", _STORED),
     Entry("doctor", "harness.cli.doctor:Doctor", _MACHINE),
     Entry("stack up", "harness.cli.stack_command:StackUp", _MACHINE),
     Entry("stack keep", "harness.cli.stack_command:StackKeep", _MACHINE),

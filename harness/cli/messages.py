@@ -57,6 +57,7 @@ def claims_messages() -> dict[str, list[tuple[str, int]]]:
 
 
 def _register() -> Iterator[tuple[str, str]]:
+    yield from (("chapter", title) for title in claims.CHAPTERS)
     for claim in claims.REGISTER.values():
         yield claim.id, claim.how
         for erratum in claim.errata:

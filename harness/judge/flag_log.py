@@ -94,6 +94,7 @@ def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, i
         kind=Kind.CHECK,
         asked=counted(SHARE),
         claim=schedule,
+        also=() if schedule == _DIAGRAM else (_DIAGRAM,),
         verdict=Verdict.INCONCLUSIVE if found.share is None else Verdict.PASS if found.exact else Verdict.FAIL,
         value=found.share,
         limit=found.planned_share,

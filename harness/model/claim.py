@@ -28,12 +28,23 @@ class Erratum(msgspec.Struct, frozen=True, kw_only=True):
     correction: str
 
 
+class StateFrom(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a claim's state on the sign-off page comes from: results of ``commands`` hold a verdict under its id; or a
+    ``person`` decides, on whose decision the verdicts on the claims ``facts`` bear. With neither, nothing that could
+    judge it is built yet.
+    """
+
+    commands: tuple[str, ...] = ()
+    person: bool = False
+    facts: tuple[str, ...] = ()
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """One promise of the document.
 
     ``id`` is dotted and stable (``rollout.week3.success.availability``); ``place`` is the heading path and the kind
     and number of the block below it (``段階的ロールアウト計画/table 1/row 3``); ``quotation`` is short and Japanese.
-    ``step`` is the step of the work (A..F) that first exercises it.
+    ``state_from`` says how it comes to a state at sign-off.
     """
 
     id: str
@@ -41,7 +52,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     quotation: str
     judged: Judged
     how: str
-    step: str
+    state_from: StateFrom
     errata: tuple[Erratum, ...] = ()
     about_go_backend: bool = False  # not exercised at sign-off on the bundled Python API
 

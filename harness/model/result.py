@@ -25,14 +25,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was, however it ended. ``timings`` are seconds by name; ``leaks`` what was left on the machine;
     ``errors`` what broke, as the person was told.
 
-    ``environment`` is what the target is told to be ("staging"). ``manifest_changes`` is what the rehearsal changes in
-    the document's manifests on every rung, ``rung_changes`` what the rung forced upon them besides, each
-    "name: reason"; ``missing_manifests`` are kinds that Phase 2 requires and the folder does not have.
+    ``target_digest`` is of its program or image, ``environment`` what it is told to be ("staging").
+    ``manifest_changes`` is what the rehearsal changes in the document's manifests on every rung, ``rung_changes`` what
+    the rung forced upon them besides, each "name: reason"; ``missing_manifests`` are kinds that Phase 2 requires.
     """
 
     rung: Rung
     target: str
     target_bundled: bool
+    target_digest: str = ""
     seed: int
     replay: str
     started_utc: str

@@ -38,6 +38,7 @@ from harness.report.junit import write_junit
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_reports
+from harness.stack.identity import target_facts
 from harness.stack.protocol import Stack
 from harness.stack.rungs import manifests_of
 from scenarios import claims
@@ -217,8 +218,6 @@ class Conductor(Generic[P, D]):
         options, timings = self.options, {**(self._on.timings if self._on else {}), **self._timings}
         return Facts(
             rung=options.rung,
-            target=options.target.name,
-            target_bundled=options.target.bundled,
             seed=options.seed,
             replay=options.replay,
             started_utc=utc(self.clock.anchor, self.started_ns),
@@ -227,6 +226,7 @@ class Conductor(Generic[P, D]):
             timings={name: round(value, 3) for name, value in timings.items()},
             leaks=self._leaks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
+            **target_facts(options.target),
             **manifest_facts(self._applied, options.rung),
         )
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from harness.checks.as_printed import missing
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests, PatchNote
 from harness.model.message import Message, marked, message
 from harness.model.stack import Rung
 from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.manifests.kustomize.patches import NO_REASON
-
-#: The kinds of the seven files that Phase 2 requires (Kubernetes構成, manifest.phase2_required).
-_PHASE_2 = (
-    "Deployment", "Service", "ServiceAccount", "ConfigMap", "Secret", "HorizontalPodAutoscaler", "PodDisruptionBudget",
-)  # fmt: skip
 
 _SIMULATED = marked("all but the number of replicas: pods are calls within one process, and no controller runs")
 
@@ -31,7 +27,7 @@ def manifest_facts(manifests: Manifests, rung: Rung) -> dict[str, Any]:
         "rung_changes": tuple(_rung_changes(manifests, rung)),
         "manifest_changes": tuple(f"{patch.name}: {patch.reason}" for patch in below),
         "manifest_warnings": manifests.warnings,
-        "missing_manifests": missing_manifests(manifests),
+        "missing_manifests": missing(manifests.written),
         "repository_errata": manifests.errata,
     }
 
@@ -40,12 +36,6 @@ def _environment(manifests: Manifests) -> str:
     """What the target is told to be."""
     first = manifests.deployment.template.containers[0]
     return next((each.value for each in first.env if each.name == "ENVIRONMENT"), "")
-
-
-def missing_manifests(manifests: Manifests) -> tuple[str, ...]:
-    """The kinds of the seven that the folder of ``manifests`` does not have, whatever stands in for them."""
-    kinds = {key.partition("/")[0] for key in manifests.written}
-    return tuple(kind for kind in _PHASE_2 if kind not in kinds)
 
 
 def _rung_changes(manifests: Manifests, rung: Rung) -> Iterator[str]:

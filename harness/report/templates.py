@@ -14,9 +14,9 @@ FOLDER = Path(__file__).with_name("templates")
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path) -> Environment:
     return Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader([folder, FOLDER]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -24,6 +24,6 @@ def _environment() -> Environment:
     )
 
 
-def page(template: str, say: Language, context: dict[str, Any]) -> str:
-    """The page that ``template`` (a file of ``templates``) makes of ``context``."""
-    return _environment().get_template(template).render(context, say=say)
+def page(template: str, say: Language, context: dict[str, Any], folder: Path = FOLDER) -> str:
+    """The page that ``template`` makes of ``context``: a file of ``folder``, which may use those of ``templates``."""
+    return _environment(folder).get_template(template).render(context, say=say)

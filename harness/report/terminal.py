@@ -22,7 +22,7 @@ def closing_text(result: Result, folder: str, say: Language = ENGLISH) -> str:
     if result.facts.timings:
         lines.append(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
     status = Exit.INTERNAL if result.exit_status is None else result.exit_status
-    return "\n".join([*lines, words.report_line(folder, status, say)])
+    return "\n".join([*lines, words.report_line(f"{folder}/report.html", status, say)])
 
 
 def _headline(result: Result, say: Language) -> list[str]:

@@ -170,14 +170,10 @@ def lacking_words(lacking: Iterable[str]) -> Message:
     return message("the environment lacks {capabilities}", capabilities=listed)
 
 
-def report_line(folder: str, status: int, say: Language) -> str:
-    """The last line of a command: where its report lies, the exit status, and what that means."""
-    return say(
-        "report: {path} (exit status {status}: {meaning})",
-        path=f"{folder}/report.html",
-        status=str(status),
-        meaning=say(MEANING[Exit(status)]),
-    )
+def report_line(path: str, status: int, say: Language) -> str:
+    """The last line of a command: where its page lies, the exit status, and what that means."""
+    meaning = say(MEANING[Exit(status)])
+    return say("report: {path} (exit status {status}: {meaning})", path=path, status=str(status), meaning=meaning)
 
 
 def change_words(change: str, say: Language) -> str:

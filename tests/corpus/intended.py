@@ -56,6 +56,7 @@ _CASE = "what was looked at in a case stands on the page, and its finding counts
 _ENDED = "the reason says how the schedule ended where there is nothing else to say"
 _FLAWS = "requests that failed are flaws, as everywhere"
 _READS = "answers of the load in steps are held against what was acknowledged; rows of before do not have them"
+_CLAIMS = "a claim that was exercised has its verdict, too"
 _PLANTED = "a test made the finding up without an erratum, and what is shown is named"
 
 JUDGEMENTS = (
@@ -63,6 +64,9 @@ JUDGEMENTS = (
     Differs("week2_*", "", "rollout.rollback.step*", NEW, _STEPS),
     Differs("week3_*", "", "rollout.rollback.step*", NEW, _STEPS),
     Differs("week*", "", "patch:*", NEW, _PATCH),
+    Differs("week1_virtual_hold", "", "flag.share", "claims", _CLAIMS),
+    Differs("week2_*", "", "flag.share", "claims", _CLAIMS),
+    Differs("week3_*", "", "flag.share", "claims", _CLAIMS),
     Differs("week1_virtual_broke", "", "flag.*", NEW, "what the flag did is judged of a run that broke, too"),
     Differs("week1_virtual_broke", "", "*.*", NEW, "a check of which no word is left holds, and says so"),
     Differs("rollout_*", "week ?, attempt 1", "*", GONE, _WEEKS),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
+from harness.checks.as_printed import missing
 from harness.model.judgement import Kind
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.facts import manifest_facts, missing_manifests, patch_errata
+from harness.rehearsal.facts import manifest_facts, patch_errata
 from harness.report.html import render
 from harness.report.language import ENGLISH, language
 from harness.report.summary import summary
@@ -45,11 +44,11 @@ def test_the_environment_and_the_base_s_patches_stand_on_page_and_summary(tmp_pa
 
 
 def test_a_file_of_the_seven_that_is_missing_is_named(tmp_path: Path) -> None:
-    assert missing_manifests(BASE) == ()
+    assert missing(BASE.written) == ()
     documents = {key: doc for key, doc in BASE.documents.items() if not key.startswith(("Horizontal", "PodDis"))}
-    missing = missing_manifests(msgspec.structs.replace(BASE, written=tuple(documents)))
-    assert missing == ("HorizontalPodAutoscaler", "PodDisruptionBudget")
-    run = result(Decision.ADVANCE, judgement(Verdict.PASS), missing_manifests=missing)
+    lacking = missing(tuple(documents))
+    assert lacking == ("HorizontalPodAutoscaler", "PodDisruptionBudget")
+    run = result(Decision.ADVANCE, judgement(Verdict.PASS), missing_manifests=lacking)
     for told in (render(tmp_path, run, REGISTER), summary(run, REGISTER)):
         assert "PodDisruptionBudget" in told
 

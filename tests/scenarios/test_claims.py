@@ -60,7 +60,7 @@ KNOWN_ERRATA = {
 
 
 def every_claim() -> list[Claim]:
-    return list(chain.from_iterable(chapter.CLAIMS for chapter in claims._CHAPTERS))
+    return list(chain.from_iterable(claims.CHAPTERS.values()))
 
 
 def test_ids_are_unique_and_dotted() -> None:
@@ -95,9 +95,8 @@ def test_every_erratum_of_a_manifest_patch_exists() -> None:
         assert {patch.erratum for patch in patches if patch.erratum} <= set(claims.ERRATA)
 
 
-def test_steps_and_hows() -> None:
+def test_hows_and_quotations() -> None:
     for claim in every_claim():
-        assert claim.step in "ABCDEF", claim.id
         assert claim.how and claim.quotation, claim.id
         assert len(claim.quotation) <= 90, claim.id
 

@@ -20,6 +20,7 @@ LAYERS = (
     ("load",),
     ("checks",),
     ("report",),
+    ("signoff",),
     ("rehearsal",),
     ("rehearsals",),
     ("cli",),

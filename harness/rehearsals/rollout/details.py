@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.checks.as_printed import Applied
 from harness.model.manifests import PatchNote
 from harness.model.stack import Fault
 
 
 class WeekDetails(msgspec.Struct, kw_only=True):
-    """``patches`` are the manifests' patches that mend an erratum, ``planted`` the faults that the stack let in.
+    """``patches`` are the manifests' patches that mend an erratum, ``applied`` what else is kept of the manifests
+    (``None`` where none were applied), ``planted`` the faults that the stack let in.
 
     ``judged_ns`` is when the judge was last asked (monotonic; ``None``: never), ``judged_rows`` how many rows of the
     evidence there were then: the same rows judged again as of the same moment give the same to the digit.
     """
 
     patches: tuple[PatchNote, ...] = ()
+    applied: Applied | None = None
     planted: tuple[Fault, ...] = ()
     judged_ns: int | None = None
     judged_rows: int = 0

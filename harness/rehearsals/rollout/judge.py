@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from harness.base.clock import Anchor
+from harness.checks.as_printed import as_printed
 from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
 from harness.checks.switch_over import SwitchOver, switch_over
 from harness.checks.walk_results import READS
@@ -66,6 +67,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
     yield from found
     yield from _steps(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)
+    yield from () if seen.details.applied is None else as_printed(seen.details.applied)
     yield from _rate_without_margin(plan, found)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.base.clock import NS
 from harness.base.units import show
+from harness.checks.as_printed import applied
 from harness.checks.invariants import Invariants, switch_over_result
 from harness.judge.chance import preflight_sentences
 from harness.judge.combine import combine
@@ -49,6 +50,7 @@ class Week:
             self._on.progress.plain(f"  {line}")
         if self._on.options.rung is not Rung.SIM:  # there nothing of the manifests is applied but the number of pods
             self._on.details.patches = mending(self._on.manifests)
+            self._on.details.applied = applied(self._on.manifests)
         await self._on.up()
         await self._users.set_flag(on=True)
         await self._admit()

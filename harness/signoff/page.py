@@ -1,0 +1,242 @@
+"""``signoff.html``: the page of the document in one language, one file that opens offline and prints. Pure but for the
+template.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from harness.model.claim import Claim, Erratum
+from harness.model.message import Message, marked, message
+from harness.report import words
+from harness.report.html import REPORT_HTML
+from harness.report.language import Language
+from harness.report.templates import page
+from harness.signoff.types import DAY_S, Evidence, Run, Signoff, Standing, State
+
+_TEMPLATES = Path(__file__).with_name("templates")
+#: So many runs are named beside a claim; the others are counted.
+_MOST_EVIDENCE = 3
+CHECKLIST = "checklist."
+
+WORD = {
+    State.READY: marked("ready"),
+    State.NOT_READY: marked("not ready"),
+    State.ERRATUM_SHOWN: marked("erratum shown"),
+    State.PERSON: marked("a person's to decide"),
+    State.NOT_EXERCISED: marked("not exercised"),
+}
+SIGN = {
+    State.READY: "✓",
+    State.NOT_READY: "✗",
+    State.ERRATUM_SHOWN: "≠",
+    State.PERSON: "☐",
+    State.NOT_EXERCISED: "–",
+}
+#: The style sheet's class of each.
+CSS = {
+    State.READY: "pass",
+    State.NOT_READY: "fail",
+    State.ERRATUM_SHOWN: "erratum_shown",
+    State.PERSON: "inconclusive",
+    State.NOT_EXERCISED: "not_exercised",
+}
+
+
+class EvidenceView(msgspec.Struct, frozen=True, kw_only=True):
+    """A judgement that bears on a claim, as a link to its run's page."""
+
+    href: str
+    run: str
+    verdict: str
+    sign: str
+    css: str
+
+
+class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim with its state. ``errata`` are those of the register that no run showed; ``facts`` are the claims that
+    bear on a person's decision."""
+
+    claim: Claim
+    sign: str
+    word: str
+    css: str
+    reason: str
+    evidence: tuple[EvidenceView, ...]
+    more: int
+    asserted: tuple[Erratum, ...]
+    facts: tuple[ClaimView, ...] = ()
+
+
+class SectionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A chapter of the document: how many of its claims are in each state, in the order of ``State``."""
+
+    title: str
+    anchor: str
+    counts: tuple[int, ...]
+    claims: tuple[ClaimView, ...]
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as the tables of runs list it."""
+
+    href: str
+    name: str
+    rung: str
+    target: str
+    digest: str
+    age: str
+    replay: str
+    said: str
+
+
+def age(seconds: float | None) -> Message:
+    """How long ago something was."""
+    if seconds is None:
+        return message("unknown")
+    if seconds < 2 * 3600:
+        return message("{minutes} min ago", minutes=f"{seconds / 60:.0f}")
+    if seconds < 2 * DAY_S:
+        return message("{hours} h ago", hours=f"{seconds / 3600:.0f}")
+    return message("{days} days ago", days=f"{seconds / DAY_S:.1f}")
+
+
+class _Views:
+    """The views of one page in one language."""
+
+    def __init__(self, document: Signoff, register: Mapping[str, Claim], say: Language) -> None:
+        self.document, self.register, self.say = document, register, say
+        self.runs = {run.folder: run for run in document.runs}
+        self.standings = {each.claim: each for each in document.standings}
+
+    def claim(self, standing: Standing, *, facts: bool = False) -> ClaimView:
+        """A claim; with ``facts`` those that bear on it, too."""
+        claim, state = self.register[standing.claim], standing.state
+        seen = {each.judgement.erratum for each in standing.evidence}
+        bearing = claim.state_from.facts if facts else ()
+        return ClaimView(
+            claim=claim,
+            sign=SIGN[state],
+            word=self.say(WORD[state]),
+            css=CSS[state],
+            reason=self.say.told(standing.told, ""),
+            evidence=tuple(self._evidence(each) for each in standing.evidence[:_MOST_EVIDENCE]),
+            more=max(0, len(standing.evidence) - _MOST_EVIDENCE),
+            asserted=tuple(each for each in claim.errata if each.id not in seen),
+            facts=tuple(self.claim(self.standings[name]) for name in bearing),
+        )
+
+    def _evidence(self, evidence: Evidence) -> EvidenceView:
+        run, judgement = self.runs[evidence.folder], evidence.judgement
+        anchor = "-".join(filter(None, ("judgement", judgement.part, judgement.id)))
+        part = f"{run.plan}: {judgement.part}" if judgement.part else run.plan
+        return EvidenceView(
+            href=f"{_href(run)}#{quote(anchor)}",
+            run=self.say.listed([part, run.rung, self.say.message(age(run.age_s))]),
+            verdict=self.say(words.verdict_id(judgement)),
+            sign=words.sign(judgement),
+            css="observed" if words.is_observed(judgement) else str(judgement.verdict),
+        )
+
+    def section(self, number: int, title: str, claims: Iterable[Claim]) -> SectionView:
+        """A chapter."""
+        found = [self.standings[claim.id] for claim in claims]
+        counts = Counter(each.state for each in found)
+        return SectionView(
+            title=self.say(title),
+            anchor=f"chapter-{number}",
+            counts=tuple(counts[state] for state in State),
+            claims=tuple(map(self.claim, found)),
+        )
+
+    def run(self, run: Run) -> RunView:
+        """A run, and what is said of it: why nothing of it counts, or how it ended."""
+        ended = self.say("exit status {status}", status=str(run.exit_status))
+        return RunView(
+            href=_href(run),
+            name=run.plan if run.plan == run.rehearsal else f"{run.rehearsal}: {run.plan}",
+            rung=run.rung,
+            target=run.target,
+            digest=short(run.target_digest),
+            age=self.say.message(age(run.age_s)),
+            replay=run.replay,
+            said=self.say.told(run.left_out, ended),
+        )
+
+    def missing(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The claims that were not exercised, by the reason why."""
+        found: dict[str, list[str]] = {}
+        for each in self.document.standings:
+            if each.state is State.NOT_EXERCISED:
+                found.setdefault(self.say.told(each.told, ""), []).append(each.claim)
+        for reason in sorted(found, key=lambda reason: -len(found[reason])):
+            yield reason, tuple(found[reason])
+
+
+def _href(run: Run) -> str:
+    return f"../{quote(run.folder)}/{REPORT_HTML}"
+
+
+def short(digest: str) -> str:
+    """A digest as people compare it: its first twelve places."""
+    kind, colon, of = digest.partition(":")
+    return f"{kind}:{of[:12]}" if colon else digest
+
+
+def counted(document: Signoff, say: Language) -> str:
+    """How many claims are in each state."""
+    counts = Counter(each.state for each in document.standings)
+    return say.listed(say("{count} {verdict}", count=counts[state], verdict=say(WORD[state])) for state in State)
+
+
+def context(
+    document: Signoff, register: Mapping[str, Claim], chapters: Mapping[str, tuple[Claim, ...]], say: Language
+) -> dict[str, Any]:
+    """Everything that the template names."""
+    views = _Views(document, register, say)
+    of = document.standings
+    blocking = [each for each in of if each.state.blocks]
+    sections = [views.section(number, title, claims) for number, (title, claims) in enumerate(chapters.items(), 1)]
+    return {
+        "document": document,
+        "made": say.moment(document.asked.now_utc),
+        "digests": [short(digest) for digest in document.asked.digests],
+        "most_days": f"{document.asked.max_age_s / DAY_S:g}",
+        "blocked": document.blocked,
+        "counted": counted(document, say),
+        "blocking": len(blocking),
+        "total": len(of),
+        "checks_blocking": sum(each.claim.startswith(CHECKLIST) for each in blocking),
+        "checks": sum(each.claim.startswith(CHECKLIST) for each in of),
+        "states": [(SIGN[state], say(WORD[state]), CSS[state]) for state in State],
+        "not_ready": [views.claim(each) for each in of if each.state is State.NOT_READY],
+        "missing": list(views.missing()),
+        "changes": [
+            (each.claim, say(WORD[each.before]), SIGN[each.now], say(WORD[each.now]), CSS[each.now])
+            for each in document.changes
+        ],
+        "previous": say.moment(document.previous_utc) if document.previous_utc else "",
+        "sections": [sections[-1], *sections[:-1]],
+        "decisions": [views.claim(each, facts=True) for each in of if each.state is State.PERSON],
+        "counting": [views.run(run) for run in document.runs if not run.left_out],
+        "left_out": [views.run(run) for run in document.runs if run.left_out],
+    }
+
+
+def render(
+    document: Signoff,
+    register: Mapping[str, Claim],
+    chapters: Mapping[str, tuple[Claim, ...]],
+    say: Language,
+    other: str,
+) -> str:
+    """The page; ``other`` is the file of the same page in the other language."""
+    return page(
+        "signoff.html.j2", say, {**context(document, register, chapters, say), "other": other}, folder=_TEMPLATES
+    )

@@ -1,0 +1,38 @@
+"""What ``signoff`` says on the terminal: the counts, what is not ready, what is missing and why, where the page is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from harness.base.errors import Exit
+from harness.report.language import Language, padded
+from harness.report.words import report_line
+from harness.signoff.page import WORD, counted, short
+from harness.signoff.types import Signoff, State
+
+#: So many claims that are not ready are named, and reasons why others were not exercised.
+_MOST = 12
+
+
+def closing_lines(document: Signoff, page: str, say: Language) -> Iterator[str]:
+    """The lines."""
+    asked = document.asked
+    digests = say.listed(map(short, asked.digests)) or say("program or image unknown")
+    counting = sum(not run.left_out for run in document.runs)
+    yield say("target {target} ({digests})", target=asked.target, digests=digests)
+    yield say("{count} of {total} runs that were found count", count=counting, total=len(document.runs))
+    yield counted(document, say)
+    against = [each for each in document.standings if each.state is State.NOT_READY]
+    for each in against[:_MOST]:
+        yield f"  {padded(say(WORD[each.state]), 13)} {each.claim}: {say.told(each.told, '')}"
+    if len(against) > _MOST:
+        yield "  " + say("and {count} more", count=len(against) - _MOST)
+    reasons = Counter(
+        say.told(each.told, "") for each in document.standings if each.state is State.NOT_EXERCISED
+    ).most_common()
+    for reason, count in reasons[:_MOST]:
+        yield f"  {padded(say(WORD[State.NOT_EXERCISED]), 13)} {count}: {reason}"
+    if len(reasons) > _MOST:
+        yield "  " + say("and {count} more", count=sum(count for _, count in reasons[_MOST:]))
+    yield report_line(page, Exit.HOLD if document.blocked else Exit.OK, say)

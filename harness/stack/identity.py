@@ -1,0 +1,58 @@
+"""Which program or image a target is, so that evidence of one is not taken for another's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.base.data import ROOT
+from harness.model.stack import Target
+
+_PINNED = "@sha256:"
+_API = ("*.py", "*.sql", "*.json", "Dockerfile")
+
+
+def target_facts(target: Target) -> dict[str, Any]:
+    """What every result says of its target."""
+    return {"target": target.name, "target_bundled": target.bundled, "target_digest": digest(target)}
+
+
+def digest(target: Target) -> str:
+    """``sha256:...`` of what runs: the image's digest where its name pins one, else Docker's id of it; of the bundled
+    API and of a command the SHA-256 of its files. "" where it cannot be told: an image that this machine's Docker does
+    not have or is yet to build, a module that an interpreter looks for.
+    """
+    if target.bundled:
+        return _of_files(tuple(sorted(path for pattern in _API for path in (ROOT / "api").rglob(pattern))))
+    if target.image:
+        _, pinned, of = target.image.partition(_PINNED)
+        return f"sha256:{of}" if pinned else _image_id(target.image)
+    if target.dockerfile or not target.command or "-m" in target.command:
+        return ""
+    return _of_files(tuple(_named(target)))
+
+
+def _named(target: Target) -> Iterable[Path]:
+    """The files that the command names: its program, and a script behind an interpreter."""
+    paths = (Path(target.folder) / word for word in target.command)
+    return dict.fromkeys(path for path in paths if path.is_file())
+
+
+@cache
+def _of_files(paths: tuple[Path, ...]) -> str:
+    """Read once a process: a run is of what lay there when it began."""
+    whole = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes()
+        whole.update(f"{path.name}\0{len(content)}\0".encode() + content)
+    return f"sha256:{whole.hexdigest()}"
+
+
+@cache
+def _image_id(image: str) -> str:
+    from harness.stack.kind.at_hand import ask
+
+    return ask("image", "inspect", "--format", "{{.Id}}", image) or ""

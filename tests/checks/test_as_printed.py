@@ -1,0 +1,96 @@
+"""What the document prints, held against the manifests that were applied."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.base.data import OVERLAYS
+from harness.checks.as_printed import Applied, applied, as_printed
+from harness.model.judgement import Judgement
+from harness.model.manifests import Container
+from harness.model.verdict import Verdict
+from harness.stack.manifests import load
+from scenarios import claims
+
+FOUND = applied(load(OVERLAYS / "local"))
+HTTPS = "architecture.https_clients"
+
+
+def judged(found: Applied) -> dict[str, Judgement]:
+    return {each.id: each for each in as_printed(found)}
+
+
+def test_the_rehearsals_own_manifests_are_as_printed_and_have_no_way_in_by_https() -> None:
+    found = judged(FOUND)
+    assert {name for name, each in found.items() if each.verdict is not Verdict.PASS} == {HTTPS}
+    assert found[HTTPS].erratum in claims.ERRATA and found[HTTPS].verdict is Verdict.ERRATUM_SHOWN
+    assert {claim for each in found.values() for claim in each.claims} <= claims.REGISTER.keys()
+    assert not any(each.gates for each in found.values())
+
+
+def test_no_value_of_a_variable_is_kept() -> None:
+    assert not any(each.env or each.secrets for each in FOUND.deployment.template.containers)
+
+
+def deployment(**changes: Any) -> Applied:
+    return msgspec.structs.replace(FOUND, deployment=msgspec.structs.replace(FOUND.deployment, **changes))
+
+
+def containers(change: Callable[[tuple[Container, ...]], tuple[Container, ...]]) -> Applied:
+    template = FOUND.deployment.template
+    return deployment(template=msgspec.structs.replace(template, containers=change(template.containers)))
+
+
+def api(**changes: Any) -> Applied:
+    return containers(lambda all_: (msgspec.structs.replace(all_[0], **changes), *all_[1:]))
+
+
+def other(**changes: Any) -> Applied:
+    return msgspec.structs.replace(FOUND, **changes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong:
+    """Manifests that keep all of the document but these claims."""
+
+    found: Applied
+    claims: set[str]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Wrong(deployment(replicas=3), {"manifest.deployment.replicas"}),
+        Wrong(api(request_cpu_m=None), {"manifest.deployment.resources", "manifest.sidecar.requests"}),
+        Wrong(api(limit_memory_bytes=1), {"manifest.deployment.limits"}),
+        Wrong(api(liveness=None), {"manifest.deployment.liveness"}),
+        Wrong(api(readiness=FOUND.deployment.template.containers[0].liveness), {"manifest.deployment.readiness"}),
+        Wrong(deployment(strategy=type(FOUND.deployment.strategy)()), {"deploy.rolling.strategy"}),
+        Wrong(
+            msgspec.structs.replace(containers(lambda all_: all_[:1]), instance_in=()),
+            {"manifest.sidecar", "manifest.sidecar.args", "manifest.sidecar.requests"},
+        ),
+        Wrong(other(instance_in=("cloud-sql-proxy", "db_instance")), {"manifest.sidecar.args"}),
+        Wrong(other(db_host="10.0.0.3"), {"manifest.configmap.db_host"}),
+        Wrong(other(service_target_port=80), {"manifest.service.ports"}),
+        Wrong(other(annotated=False), {"manifest.serviceaccount"}),
+        Wrong(other(hpa=None), {"manifest.hpa.range"}),
+        Wrong(other(written=tuple(n for n in FOUND.written if "Secret" not in n)), {"phase2.manifests"}),
+        Wrong(other(written=(*FOUND.written, "Deployment/photos")), {"strategy.replicated_monolith"}),
+    ],
+    ids=lambda wrong: min(wrong.claims),
+)
+def test_what_is_not_as_printed_fails_its_claims_alone_and_says_what_is_applied(wrong: Wrong) -> None:
+    found = judged(wrong.found)
+    failed = {name for name, each in found.items() if each.verdict is Verdict.FAIL}
+    assert failed == wrong.claims
+    assert all(found[name].reason != judged(FOUND)[name].reason for name in failed)
+
+
+def test_with_an_ingress_nothing_is_said_of_https() -> None:
+    assert HTTPS not in judged(other(written=(*FOUND.written, "Ingress/walk-api")))

@@ -1,0 +1,48 @@
+"""Stored results made by hand, for the sign-off page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.model.judgement import Judgement
+from harness.model.message import message
+from harness.model.result import Result
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.signoff.types import Asked, Stored
+from tests.rehearsal.made import facts
+
+NOW, DIGEST = "2026-01-10T00:00:00.000Z", "sha256:1111"
+TARGET = "walk-api:v3"
+ASKED = Asked(target=TARGET, now_utc=NOW, digests=(DIGEST,))
+
+
+def judgement(claim: str, verdict: Verdict, **more: Any) -> Judgement:
+    """A verdict on a claim."""
+    gates = verdict is not Verdict.NOT_EXERCISED
+    fields = {"id": claim, "claim": claim, "verdict": verdict, "told": (message("as it was seen"),), "gates": gates}
+    return Judgement(**{**fields, **more})
+
+
+def stored(
+    folder: str, *judgements: Judgement, rehearsal: str = "scaling", status: int | None = 0, **more: Any
+) -> Stored:
+    """A run of a day ago on a cluster that had everything, of the target that is asked for."""
+    given = {
+        "target": TARGET, "target_bundled": False, "target_digest": DIGEST, "rung": Rung.KIND,
+        "started_utc": "2026-01-09T00:00:00.000Z",
+    }  # fmt: skip
+    result = Result(
+        rehearsal=rehearsal,
+        plan=rehearsal,
+        title=message("a run"),
+        run_id=folder,
+        decides=False,
+        decision=None,
+        exit_status=status,
+        facts=facts(**{**given, **more}),
+        parts=(),
+        judgements=judgements,
+        sections=(),
+    )
+    return Stored(folder=folder, result=result)

@@ -1,0 +1,169 @@
+"""The page: what blocks first, every claim once, links that lead to the runs; and the command that writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+import msgspec
+import pytest
+
+from harness.base.errors import Exit
+from harness.cli.main import main
+from harness.cli.stored.signoff import PAGES
+from harness.model.message import verbatim
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.report.language import LANGUAGES, language
+from harness.report.published import RESULT
+from harness.signoff.document import document
+from harness.signoff.gather import DOCUMENT, FOLDER, PREVIOUS
+from harness.signoff.page import SIGN, render
+from harness.signoff.types import Signoff, State, Stored
+from harness.stack.identity import digest
+from harness.stack.targets import bundled
+from scenarios import claims
+from tests.corpus import again
+from tests.report.page import Page
+from tests.report.results import NASTY
+from tests.signoff.made import ASKED, judgement, stored
+
+CLAIM, OTHER = "scaling.time.manual_up", "scaling.time.manual_down"
+
+
+def made(*found: Stored, previous: Signoff | None = None) -> Signoff:
+    return document(claims.REGISTER, found, ASKED, previous=previous)
+
+
+def drawn(of: Signoff, code: str = "en") -> Page:
+    return Page(render(of, claims.REGISTER, claims.CHAPTERS, language(code), "other.html"))
+
+
+def everything() -> Signoff:
+    """Every state, every verdict, evidence that counts and that does not, and a change."""
+    nasty = (verbatim(NASTY),)
+    before = made(stored("old", judgement(CLAIM, Verdict.PASS)))
+    return made(
+        stored("new", judgement(CLAIM, Verdict.FAIL, told=nasty), judgement(OTHER, Verdict.PASS, part=NASTY)),
+        stored("shown", judgement("dr.restore.step2", Verdict.ERRATUM_SHOWN, erratum="dr.configmap_changes_nothing")),
+        stored("left", judgement("manifest.pdb", Verdict.NOT_EXERCISED)),
+        stored("unsure", judgement("dr.rto", Verdict.INCONCLUSIVE)),
+        stored(f"sim {NASTY}".replace("/", ""), judgement(OTHER, Verdict.PASS), rung=Rung.SIM, replay=NASTY),
+        previous=before,
+    )
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_claim_stands_once_with_its_state_and_what_blocks_stands_first(code: str) -> None:
+    of = everything()
+    page = drawn(of, code)
+    assert not page.unbalanced and not page.open and "script" not in page.tags
+    ids = page.values("id")
+    assert sorted(each for each in ids if each.startswith("claim-")) == sorted(
+        f"claim-{name}" for name in claims.REGISTER
+    )
+    assert len(ids) == len(set(ids))
+    assert {href.removeprefix("#") for href in page.values("href") if href.startswith("#")} <= set(ids)
+    say, text = language(code), page.text
+    assert text.index(say("What blocks")) < text.index(say("Checklist before Phase 2"), text.index(say("What blocks")))
+    assert {each.state for each in of.standings} == {*State}
+    assert all(sign in text for sign in SIGN.values())
+
+
+def test_evidence_is_linked_with_environment_age_and_verdict_and_what_does_not_count_says_why() -> None:
+    page = drawn(everything())
+    hrefs = [unquote(href) for href in page.values("href")]
+    assert f"../new/report.html#judgement-{CLAIM}" in hrefs
+    assert "fail scaling, kind, 24 h ago" in page.text
+    assert "5 runs count" not in page.text and "4 runs count, 1 do not; none is older than 7 days" in page.text
+    assert "simulated: no evidence for a sign-off" in page.text
+
+
+def test_what_changed_since_the_last_page() -> None:
+    text = drawn(everything()).text
+    assert f"{CLAIM}: ready → ✗ not ready" in text
+    assert f"{OTHER}: not exercised → ✓ ready" in text
+    assert "There is no earlier page" in drawn(made()).text
+    assert "No claim stands elsewhere." in drawn(made(previous=made())).text
+    foreign = msgspec.structs.replace(made(), asked=msgspec.structs.replace(ASKED, target="another"))
+    assert made(previous=foreign).previous_utc == ""
+
+
+def test_decisions_stand_in_a_table_with_the_facts_that_bear_on_them() -> None:
+    text = drawn(made(stored("run", judgement("load.stages", Verdict.PASS)))).text
+    section = text[text.index("No rehearsal judges these") :]
+    assert "負荷試験計画書作成" in section and "✓ ready load.stages: as it was seen" in section
+
+
+def test_nothing_blocks_only_where_every_claim_is_shown_or_a_persons() -> None:
+    passed = (judgement(claim.id, Verdict.PASS) for claim in claims.REGISTER.values() if not claim.state_from.person)
+    of = made(stored("run", *passed))
+    assert not of.blocked and "Nothing blocks" in drawn(of).text
+    assert {each.state for each in of.standings} == {State.READY, State.PERSON}
+
+
+# -- the command -----------------------------------------------------------------------------------------------------
+
+
+def signoff(reports: Path, *words: str) -> int:
+    return main(["signoff", "--reports", str(reports), *words])
+
+
+def read(reports: Path) -> Signoff:
+    return msgspec.json.decode((reports / FOLDER / DOCUMENT).read_bytes(), type=Signoff)
+
+
+def test_without_evidence_it_ends_in_10_and_writes_both_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert signoff(tmp_path / "none") == Exit.HOLD
+    told = capsys.readouterr().out
+    assert "0 of 0 runs that were found count" in told and "exit status 10" in told
+    assert all((tmp_path / "none" / FOLDER / name).is_file() for name in PAGES.values())
+
+
+def test_stored_runs_are_gathered_with_those_of_sequences_and_what_is_broken_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Runs of the corpus as today's, of the bundled API as it is today."""
+    names = ("load_stages_passes", "scaling_parts", "secret_rotation_judged", "dr_restore_kind", "conformance_whole")
+    for name in names:
+        _store(tmp_path / (f"sequence/{name}" if name == "scaling_parts" else name), name)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/result.json").write_text("{")
+    (tmp_path / "latest").symlink_to("scaling_parts")
+    assert signoff(tmp_path, "--json", "--max-age", "20000d") == Exit.HOLD
+    of = msgspec.json.decode(capsys.readouterr().out, type=Signoff)
+    assert of == read(tmp_path)
+    assert {run.folder for run in of.runs if not run.left_out} == {*names[:1], "sequence/scaling_parts", *names[2:]}
+    assert of.unreadable == ("broken",)
+    states = {each.claim: each.state for each in of.standings}
+    assert states["scaling.time.manual_up"] is State.READY
+    assert states["load.pod_capacity"] is State.NOT_EXERCISED
+    for name in PAGES.values():
+        assert (tmp_path / FOLDER / name).stat().st_size < 1_000_000
+    assert signoff(tmp_path, "--digest", "sha256:0000") == Exit.HOLD
+    assert all(run.left_out for run in read(tmp_path).runs)
+    assert (tmp_path / FOLDER / PREVIOUS).is_file() and len(read(tmp_path).changes) > 10
+
+
+def _store(folder: Path, name: str) -> None:
+    folder.mkdir(parents=True)
+    result = again.result(name)
+    facts = msgspec.structs.replace(result.facts, target=bundled().name, target_digest=digest(bundled()))
+    RESULT.write(folder, msgspec.structs.replace(result, facts=facts))
+
+
+def test_a_run_says_which_program_or_image_it_was_of(tmp_path: Path) -> None:
+    program = tmp_path / "walk-api"
+    program.write_text("one")
+    target = msgspec.structs.replace(bundled(), bundled=False, command=(str(program), "--quiet"), folder=str(tmp_path))
+    first = digest(target)
+    other = tmp_path / "other"
+    other.write_text("two")
+    assert first.startswith("sha256:") and first != digest(bundled()) == digest(bundled())
+    assert digest(msgspec.structs.replace(target, command=(str(other),))) not in {first, ""}
+    pinned = msgspec.structs.replace(target, image="registry.example/walk-api@sha256:abc")
+    assert digest(pinned) == "sha256:abc"
+    assert digest(msgspec.structs.replace(target, command=("python", "-m", "theirs"))) == ""
+    assert digest(msgspec.structs.replace(target, command=(), dockerfile="Dockerfile")) == ""

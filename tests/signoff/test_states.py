@@ -1,0 +1,135 @@
+"""One state for every claim, and no good one that the evidence does not carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.model.judgement import Kind
+from harness.model.message import english
+from harness.model.stack import Capability, Rung
+from harness.model.verdict import Verdict
+from harness.signoff.states import blocked, runs, standings
+from harness.signoff.types import Asked, Standing, State, Stored
+from scenarios import claims
+from tests.signoff.made import ASKED, judgement, stored
+
+CLAIM = "scaling.time.manual_up"
+PASSED = judgement(CLAIM, Verdict.PASS)
+FAILED = judgement(CLAIM, Verdict.FAIL)
+
+
+def standing(found: Sequence[Stored], claim: str = CLAIM, asked: Asked = ASKED) -> Standing:
+    return next(each for each in standings(claims.REGISTER, found, asked) if each.claim == claim)
+
+
+def test_without_evidence_nothing_is_ready_and_all_have_a_state_and_a_reason() -> None:
+    found = standings(claims.REGISTER, [], ASKED)
+    assert [each.claim for each in found] == [*claims.REGISTER]
+    assert {each.state for each in found} == {State.PERSON, State.NOT_EXERCISED}
+    assert all(each.told for each in found)
+    assert blocked(found) and blocked(())
+    assert english(standing([]).told) == "no result of scaling says anything of it"
+    assert english(standing([], "cost.total").told) == "not built yet: nothing judges it"
+    assert not standing([], "cost.total").built and standing([]).built
+
+
+def test_a_verdict_of_the_target_makes_a_claim_ready_with_its_evidence() -> None:
+    found = standing([stored("run", PASSED)])
+    assert found.state is State.READY and english(found.told) == "as it was seen"
+    assert [(each.folder, each.judgement.id) for each in found.evidence] == [("run", CLAIM)]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.INCONCLUSIVE])
+def test_what_fails_or_is_inconclusive_anywhere_counts_against_the_claim(verdict: Verdict) -> None:
+    against = stored("local", judgement(CLAIM, verdict, gates=False), rung=Rung.LOCAL)
+    found = standing([stored("run", PASSED), against])
+    assert found.state is State.NOT_READY and found.evidence[0].folder == "local"
+
+
+@pytest.mark.parametrize(
+    ("why", "more"),
+    [
+        ("simulated: no evidence for a sign-off", {"rung": Rung.SIM}),
+        ("another target: walk-api:v2", {"target": "walk-api:v2"}),
+        ("another program or image: sha256:2222", {"target_digest": "sha256:2222"}),
+        ("it does not say of which program or image it is", {"target_digest": ""}),
+        ("too old: 8.0 days, at most 7 count", {"started_utc": "2026-01-02T00:00:00.000Z"}),
+        ("its time cannot be: 2026-02-01T00:00:00Z", {"started_utc": "2026-02-01T00:00:00Z"}),
+        ("its time cannot be: yesterday", {"started_utc": "yesterday"}),
+        ("it is under way, or was killed before it could report", {"status": None}),
+    ],
+)
+def test_evidence_that_does_not_count_says_why_and_makes_nothing_ready(why: str, more: dict[str, Any]) -> None:
+    run = stored("run", PASSED, FAILED, **more)
+    found = standing([run])
+    assert found.state is State.NOT_EXERCISED and not found.evidence
+    assert english(found.told) == f"no result of scaling that counts; {why}"
+    assert [english(each.left_out) for each in runs([run], ASKED)] == [why]
+
+
+def test_where_no_digest_is_known_evidence_counts_by_the_targets_name() -> None:
+    asked = msgspec.structs.replace(ASKED, digests=())
+    assert standing([stored("run", PASSED, target_digest="")], asked=asked).state is State.READY
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"target_bundled": True}, "the target is the bundled Python API"),
+        ({"capabilities": (Capability.REAL_PROCESSES,)}, "limits were not enforced"),
+    ],
+)
+def test_nothing_is_said_of_the_go_backend_by_another_api_or_without_limits(more: dict[str, Any], why: str) -> None:
+    claim = "load.pod_capacity"
+    assert claims.REGISTER[claim].about_go_backend
+    for verdict in (Verdict.PASS, Verdict.FAIL):
+        found = standing([stored("run", judgement(claim, verdict), **more)], claim)
+        assert found.state is State.NOT_EXERCISED and why in english(found.told)
+    assert standing([stored("run", judgement(claim, Verdict.PASS))], claim).state is State.READY
+
+
+@pytest.mark.parametrize("more", [{"errors": ("a pod died",)}, {"leaks": ("port 5432",)}, {"status": 31}])
+def test_a_run_that_broke_makes_nothing_ready_and_what_it_saw_fail_counts(more: dict[str, Any]) -> None:
+    found = standing([stored("run", PASSED, **more)])
+    assert found.state is State.NOT_READY and "did not end as it should" in english(found.told)
+    assert english(standing([stored("run", FAILED, **more)]).told) == "as it was seen"
+    assert runs([stored("run", PASSED, **more)], ASKED)[0].broke
+
+
+def test_the_newest_of_a_part_counts_and_leaves_other_parts_as_they_were() -> None:
+    old: dict[str, Any] = {"started_utc": "2026-01-08T00:00:00.000Z"}
+    older = stored("old", judgement(CLAIM, Verdict.FAIL, part="one"), judgement(CLAIM, Verdict.PASS, part="two"), **old)
+    one = stored("new", judgement(CLAIM, Verdict.PASS, part="one"))
+    assert [each.folder for each in standing([older, one]).evidence] == ["new", "old"]
+    assert standing([older, one]).state is State.READY
+    two = stored("new", judgement(CLAIM, Verdict.PASS, part="two"))
+    assert standing([two, older]).state is State.NOT_READY
+
+
+def test_an_erratum_that_was_shown_is_the_state_of_its_claim_and_of_the_claim_judged() -> None:
+    erratum = "scaling.hpa_takes_back"
+    owner = claims.ERRATA[erratum][0].id
+    shown = judgement(CLAIM, Verdict.ERRATUM_SHOWN, erratum=erratum)
+    assert standing([stored("run", shown)]).state is State.ERRATUM_SHOWN
+    assert standing([stored("run", shown)], owner).state is State.ERRATUM_SHOWN
+    beside = judgement(CLAIM, Verdict.PASS, erratum=erratum)
+    assert standing([stored("run", beside)], owner).state is State.ERRATUM_SHOWN
+    unseen = judgement(CLAIM, Verdict.NOT_EXERCISED, erratum=erratum)
+    assert standing([stored("run", unseen)], owner).state is State.NOT_EXERCISED
+    assert standing([stored("run", shown, judgement(CLAIM, Verdict.FAIL, id="x"))]).state is State.NOT_READY
+
+
+def test_what_was_merely_seen_makes_nothing_ready() -> None:
+    seen = judgement(CLAIM, Verdict.PASS, kind=Kind.OBSERVATION, gates=False)
+    found = standing([stored("run", seen)])
+    assert found.state is State.NOT_EXERCISED and english(found.told).startswith("it was seen, and nothing was judged")
+
+
+def test_a_persons_claim_stays_a_persons_whatever_was_measured() -> None:
+    claim = "decision.platform"
+    found = standing([stored("run", judgement(claim, Verdict.PASS))], claim)
+    assert found.state is State.PERSON and len(found.evidence) == 1
