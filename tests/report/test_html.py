@@ -11,7 +11,7 @@ import pytest
 
 from harness.base.units import Unit
 from harness.cli.messages import read
-from harness.model.claim import Claim, Judged
+from harness.model.claim import Claim, Judged, StateFrom
 from harness.model.judgement import Kind, observation
 from harness.model.manifests import STILL_THERE, ManifestWarning, RepositoryErratum
 from harness.model.message import Message, message, verbatim
@@ -243,7 +243,9 @@ def nasty() -> Result:
 
 
 def test_evidence_is_never_markup(tmp_path: Path) -> None:
-    claim = Claim(id=NASTY, place=NASTY, quotation=NASTY, judged=Judged.CRITERION, how=NASTY, step="A")
+    claim = Claim(
+        id=NASTY, place=NASTY, quotation=NASTY, judged=Judged.CRITERION, how=NASTY, state_from=StateFrom(person=True)
+    )
     html = render(tmp_path, nasty(), {NASTY: claim})
     found = Page(html)
     assert not set(found.tags) & {"script", "img"}
