@@ -37,7 +37,8 @@ class Page:
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
     """All judgements on a run. A claim that the plan promises and that nobody judged is not exercised where the
-    environment lacks what its part needs; else it is inconclusive, and gates.
+    environment lacks what its part needs, except in a week, which nothing unproved may advance; else it is
+    inconclusive, and gates.
 
     Raises ``ValueError`` when two judgements have one part and one id.
     """
@@ -49,7 +50,7 @@ def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgemen
         rehearsal.claims(plan),
         found,
         ended=seen.ended,
-        lacking=lambda part: rehearsal.lacking(plan, seen.facts.capabilities, part),
+        lacking=lambda part: () if rehearsal.decides else rehearsal.lacking(plan, seen.facts.capabilities, part),
     )
     return (*found, *left, *measurement(seen.evidence))
 

@@ -78,7 +78,7 @@ class Conductor(Generic[P, D]):
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._needs = rehearsal.arrange(plan, options, self.manifests)
-        environment.accept(self._needs, options)
+        environment.accept(rehearsal, plan, options)
         self._applied = self.manifests  # or what the rehearsal has its stack brought up with
         self.folder: Path = resumed[0] if resumed else open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
@@ -119,9 +119,9 @@ class Conductor(Generic[P, D]):
             run_id=self.run_id, folder=self.folder, manifests=self.manifests, evidence=self.evidence,
             publish=self._publish, environment=self._environment,
         )  # fmt: skip
-        if self._needs.stack is not None:
-            self._applied = self._needs.stack.manifests
-            self._stack = self._environment.stack(self, self._needs.stack)
+        if self._needs is not None:
+            self._applied = self._needs.manifests
+            self._stack = self._environment.stack(self, self._needs)
             on.give(self._stack)
         if not self._resumed:
             self._begin()

@@ -13,7 +13,7 @@ from harness.load.protocol import Load
 from harness.model.stack import Rung
 from harness.rehearsal.lifecycle import Work, run_identity
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Needs, Rehearsal
+from harness.rehearsal.rehearsal import Rehearsal
 from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.rungs import stack_for, sweep
 from harness.stack.state.lease import remove_run_folder, run_folder
@@ -32,7 +32,7 @@ class Environment:
         """The id of a run that begins now, which no other run has: by the process that owns it."""
         return run_identity(clock, name, seed)
 
-    def accept(self, needs: Needs, options: Options) -> None:
+    def accept(self, rehearsal: Rehearsal[Any, Any], plan: Any, options: Options) -> None:
         """Raises ``BadInput`` for what no run here can have, or heed. Here nothing: what a rung lacks is told part by
         part, as not exercised."""
 

@@ -74,7 +74,7 @@ class InParts(Rehearsal[P, D]):
         took = {name: _seconds(run) for name, run in seen.details.runs.items()}
         return [Part(name=part.name, title=title_of(part), seconds=took.get(part.name, 0.0)) for part in plan.parts]
 
-    def stack_needs(self, plan: P, options: Options, manifests: Manifests) -> StackNeeds:
+    def arrange(self, plan: P, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack without the autoscaler."""
         # A rung on a cluster scales the documents that it applies by the same rule, itself.
         found = scaled(manifests, _factor(plan, manifests)) if options.rung is Rung.LOCAL else manifests

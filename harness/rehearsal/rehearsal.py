@@ -28,17 +28,6 @@ D = TypeVar("D", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a run asks to be given. ``stack`` ``None``: it goes without one. Without the ``capabilities`` it is refused
-    before it begins; what can be told as not exercised says ``Rehearsal.needs``. Who can do without real processes, and
-    so in virtual time, says so.
-    """
-
-    stack: StackNeeds | None = None
-    capabilities: frozenset[Capability] = frozenset({Capability.REAL_PROCESSES})
-
-
-@dataclass(frozen=True)
 class Seen(Generic[D]):
     """What a run left to be judged: facts, the rehearsal's own details, the evidence. ``ended``: nothing broke.
     ``judgements`` are what was made of it, () before.
@@ -67,12 +56,14 @@ class Rehearsal(ABC, Generic[P, D]):
     """One rehearsal, as a value. All but ``run`` is pure: a stored run is judged again by the same code.
 
     ``name`` is its name in the registry. ``decides``: its decision is one of the rollout (advance, hold, roll back).
+    ``simulated``: it can do without real processes, and so in virtual time.
     ``plan`` is the type of its plan, as ``plan.json`` keeps it; ``details`` that of its own facts: whatever a judgement
     rests on that is not in the evidence.
     """
 
     name: str
     decides: bool = False
+    simulated: bool = False
     plan: type[P]
     details: type[D]
 
@@ -88,7 +79,8 @@ class Rehearsal(ABC, Generic[P, D]):
 
     def needs(self, plan: P) -> Mapping[str, Iterable[Capability]]:
         """What a part of the plan ("" for the whole run) cannot be exercised without: where the environment lacks it,
-        the part's claims are told so, and gate nothing. Here nothing."""
+        the part's claims are told so, and gate nothing; a simulation that lacks what the whole needs is refused before
+        it begins. Here nothing."""
         _ = plan
         return {}
 
@@ -102,9 +94,10 @@ class Rehearsal(ABC, Generic[P, D]):
         _ = plan, seen
         return ()
 
-    @abstractmethod
-    def arrange(self, plan: P, options: Options, manifests: Manifests) -> Needs:
-        """What a run of ``plan`` needs. Pure."""
+    def arrange(self, plan: P, options: Options, manifests: Manifests) -> StackNeeds | None:
+        """The stack of a run of ``plan``; ``None``: it goes without one of its own, as here. Pure."""
+        _ = plan, options, manifests
+        return None
 
     @abstractmethod
     async def run(self, plan: P, on: Running[D]) -> None:

@@ -14,11 +14,12 @@ from harness.checks.stores import Stores
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.load.sim.executor import VirtualLoad
+from harness.model.stack import Capability
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
 from harness.rehearsal.lifecycle import run_identity
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Needs
+from harness.rehearsal.rehearsal import Rehearsal
 from harness.rehearsal.running import Running
 from harness.report.words import lacking_words
 from harness.stack.protocol import Stack, StackNeeds
@@ -39,9 +40,10 @@ class Simulated(Environment):
         _ = clock
         return run_identity(MachineClock(), name, seed)
 
-    def accept(self, needs: Needs, options: Options) -> None:
+    def accept(self, rehearsal: Rehearsal[Any, Any], plan: Any, options: Options) -> None:
         """What can do without all that is not in memory."""
-        if lacking := sorted(needs.capabilities - CAPABILITIES):
+        processes = () if rehearsal.simulated else (Capability.REAL_PROCESSES,)
+        if lacking := sorted({*processes, *rehearsal.lacking(plan, CAPABILITIES)}):
             raise BadInput(f"this cannot be simulated: {lacking_words(lacking)}", remedy="use --on local or --on kind")
         if options.service_port is not None or options.signals_at_once:
             raise BadInput("--service-port and --signals-at-once are of processes, which --on sim has not")

@@ -73,7 +73,7 @@ async def test_its_own_database_is_taken_down_and_what_is_left_of_it_is_a_leak(
 def test_only_the_part_on_the_stack_asks_for_one(tmp_path: Path, rung: Rung, kept: bool) -> None:
     asked = options(tmp_path, rung)
     manifests = manifests_of(asked)
-    needs = REHEARSAL.arrange(planfile.bundled("dr_restore", RecoveryPlan), asked, manifests).stack
+    needs = REHEARSAL.arrange(planfile.bundled("dr_restore", RecoveryPlan), asked, manifests)
     assert needs is not None and (needs.use_kept, needs.every_program) == (kept, True)
     alone = msgspec.structs.replace(planfile.bundled("dr_restore", RecoveryPlan), parts=("points",))
-    assert REHEARSAL.arrange(alone, asked, manifests).stack is None
+    assert REHEARSAL.arrange(alone, asked, manifests) is None

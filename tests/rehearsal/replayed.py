@@ -15,7 +15,7 @@ from harness.model.manifests import Manifests
 from harness.model.stack import Capability
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Needs, Rehearsal
+from harness.rehearsal.rehearsal import Rehearsal
 from harness.rehearsal.running import Running
 from harness.stack.protocol import StackNeeds
 from harness.stack.targets import bundled
@@ -60,10 +60,10 @@ class Replayed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._left.type, name)
 
-    def arrange(self, plan: Any, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: Any, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack that has what the environment of then had."""
         _ = plan, options
-        return Needs(stack=StackNeeds(manifests=manifests))
+        return StackNeeds(manifests=manifests)
 
     async def run(self, plan: Any, on: Running[Any]) -> None:
         """Leaves what the run had left."""

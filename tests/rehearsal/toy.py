@@ -13,7 +13,7 @@ from harness.model.message import Message, message
 from harness.model.section import Row, Section, Table
 from harness.model.verdict import Verdict
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.stack.protocol import StackNeeds
 
@@ -46,10 +46,10 @@ class Toy(Rehearsal[ToyPlan, ToyDetails]):
         """One."""
         return [("", "toy.rows")] if plan.at_least else []
 
-    def arrange(self, plan: ToyPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: ToyPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack as the manifests have it."""
         _ = plan, options
-        return Needs(stack=StackNeeds(manifests=manifests))
+        return StackNeeds(manifests=manifests)
 
     async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
         """Counts the rows for a while."""

@@ -16,14 +16,12 @@ from harness.base.clock import NS
 from harness.base.errors import Exit, RehearsalError, more_severe
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
-from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.result import Result
 from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
-from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
 from harness.rehearsals.chaos.types import (
@@ -49,7 +47,8 @@ class ScheduleBroke(RehearsalError):  # noqa: N818 - the exception tree reads as
 
 
 class Night(Rehearsal[NightPlan, NightDetails]):
-    """The rehearsal. A failing schedule does not keep the next. No figures: two nights draw different schedules."""
+    """The rehearsal. Each schedule has its own stack, and a failing one does not keep the next. No figures: two nights
+    draw different schedules."""
 
     name = "chaos_nightly"
     plan, details = NightPlan, NightDetails
@@ -57,11 +56,6 @@ class Night(Rehearsal[NightPlan, NightDetails]):
     def title(self, plan: NightPlan) -> Message:
         """How many were asked for."""
         return message("A night of chaos: {count} schedules", count=str(len(plan.schedules)))
-
-    def arrange(self, plan: NightPlan, options: Options, manifests: Manifests) -> Needs:
-        """No stack: each schedule has its own."""
-        _ = plan, options, manifests
-        return Needs()
 
     async def run(self, plan: NightPlan, on: Running[NightDetails]) -> None:
         """The schedules in order; what one came to is on disk as soon as it has ended.

@@ -14,7 +14,7 @@ from harness.model.result import Part
 from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Rung
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import judge_run
 from harness.rehearsals.chaos.flow import Experiments
@@ -61,16 +61,14 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
             titles.setdefault(part, _TITLES.get(part, Message(text=planned.experiment.title)))
         return [Part(name=name, title=title, seconds=took[name] / NS) for name, title in titles.items()]
 
-    def arrange(self, plan: ChaosPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: ChaosPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """On local the experiments break what is kept; of a kept cluster only what they do to its nodes."""
         expects = [each.experiment.expects for each in plan.experiments]
         of_cluster = options.rung is Rung.KIND and not any(each.breaks_nodes for each in expects)
-        return Needs(
-            stack=StackNeeds(
-                manifests=manifests,
-                use_kept=plan.only_pods or of_cluster,
-                every_program=any(each.failover is not None for each in expects),
-            )
+        return StackNeeds(
+            manifests=manifests,
+            use_kept=plan.only_pods or of_cluster,
+            every_program=any(each.failover is not None for each in expects),
         )
 
     async def run(self, plan: ChaosPlan, on: Running[ChaosDetails]) -> None:

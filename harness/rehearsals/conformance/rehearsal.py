@@ -11,7 +11,7 @@ from harness.model.message import Message, message
 from harness.model.section import Section
 from harness.model.stack import Target
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.conformance.bench import Ground
 from harness.rehearsals.conformance.chosen import chosen
@@ -41,10 +41,10 @@ class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
         _ = plan
         return message("Conformance to the contract")
 
-    def arrange(self, plan: ConformancePlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: ConformancePlan, options: Options, manifests: Manifests) -> StackNeeds:
         """One replica: what a target keeps in a process (its rate limit) is then the same for every request."""
         _ = plan, options
-        return Needs(stack=StackNeeds(manifests=without_autoscaler(manifests, 1)))
+        return StackNeeds(manifests=without_autoscaler(manifests, 1))
 
     async def run(self, plan: ConformancePlan, on: Running[ConformanceDetails]) -> None:
         """Every check, then what the team's OpenAPI file says, then requests that are drawn from it."""

@@ -13,7 +13,7 @@ from harness.model.message import Message, message
 from harness.model.result import Part
 from harness.model.section import Block, Blocks, Cell, Lines, Section
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.deploy import judge_run
 from harness.rehearsals.deploy.flow import Deploys, manifests_for
@@ -36,10 +36,10 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
             for part in plan.parts
         ]
 
-    def arrange(self, plan: DeployPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: DeployPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack with the manifests of the first part."""
         _ = manifests
-        return Needs(stack=StackNeeds(manifests=manifests_for(plan.parts[0], options)))
+        return StackNeeds(manifests=manifests_for(plan.parts[0], options))
 
     async def run(self, plan: DeployPlan, on: Running[DeployDetails]) -> None:
         """The parts in their order."""

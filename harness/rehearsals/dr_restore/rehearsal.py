@@ -14,7 +14,7 @@ from harness.model.manifests import Manifests
 from harness.model.section import Section
 from harness.model.stack import Capability, Rung
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
 from harness.rehearsals.dr_restore.details import RecoveryDetails
@@ -51,12 +51,12 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
         """On the stack, pods that can be led to another instance."""
         return {"stack": (Capability.REAL_POSTGRESQL, Capability.DATABASE_INSTANCES)} if "stack" in plan.parts else {}
 
-    def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack for its part alone. Where pods are processes the disaster strikes what may have been kept."""
         if "stack" not in plan.parts:
-            return Needs()
+            return None
         kept = options.rung is not Rung.LOCAL
-        return Needs(stack=StackNeeds(manifests=manifests, use_kept=kept, every_program=True))
+        return StackNeeds(manifests=manifests, use_kept=kept, every_program=True)
 
     async def run(self, plan: RecoveryPlan, on: Running[RecoveryDetails]) -> None:
         """The parts in order."""

@@ -15,7 +15,7 @@ from harness.model.result import Part
 from harness.model.section import Lines, Pairs, Section
 from harness.model.stack import Capability
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
@@ -50,10 +50,10 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
             found.append(Part(name=REAL, title=message("On real parts"), seconds=took_s))
         return found
 
-    def arrange(self, plan: FlagPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: FlagPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack, unless only what is computed is asked for."""
         _ = options
-        return Needs(stack=None if plan.virtual_only else StackNeeds(manifests=manifests, use_kept=False))
+        return None if plan.virtual_only else StackNeeds(manifests=manifests, use_kept=False)
 
     async def run(self, plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
         """Every case in order."""

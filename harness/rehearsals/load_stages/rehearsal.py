@@ -18,7 +18,7 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.section import Section
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.load_stages import sections
 from harness.rehearsals.load_stages.acts import Acts
@@ -36,10 +36,10 @@ class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
     name = "load_stages"
     plan, details = LoadStagesPlan, LoadStagesDetails
 
-    def arrange(self, plan: LoadStagesPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: LoadStagesPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A fixed number of pods: what is measured a pod must not stand on a number that changes."""
         _ = options
-        return Needs(stack=StackNeeds(manifests=without_autoscaler(manifests, plan.pods)))
+        return StackNeeds(manifests=without_autoscaler(manifests, plan.pods))
 
     async def run(self, plan: LoadStagesPlan, on: Running[LoadStagesDetails]) -> None:
         """The stages in order, then the knees."""

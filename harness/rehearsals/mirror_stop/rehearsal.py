@@ -17,7 +17,7 @@ from harness.model.message import Message, message
 from harness.model.section import Section
 from harness.model.stack import Capability
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, rolled_back
 from harness.rehearsals.mirror_stop.killed_pod import Burst
@@ -51,10 +51,10 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
         _ = plan
         return {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
 
-    def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack that mirrors the first share. Nothing of it may be one that was kept: parts of it are broken."""
         _ = options
-        return Needs(stack=StackNeeds(manifests=at_share(manifests, plan, plan.shares_percent[0]), use_kept=False))
+        return StackNeeds(manifests=at_share(manifests, plan, plan.shares_percent[0]), use_kept=False)
 
     async def run(self, plan: MirrorStopPlan, on: Running[MirrorStopDetails]) -> None:
         """The pod, then the steps."""

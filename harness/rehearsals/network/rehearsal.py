@@ -11,7 +11,7 @@ from harness.model.result import Facts
 from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Capability
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge, judge_ingress
 from harness.rehearsals.network.flow import Course, fronted
@@ -39,10 +39,10 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
         _ = plan
         return [("", claim) for claim in (*judge.CHECKS.values(), *judge_ingress.CHECKS.values())]
 
-    def arrange(self, plan: NetworkPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: NetworkPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack without policies and without an Ingress: both are applied later."""
         _ = plan, manifests
-        return Needs(stack=StackNeeds(manifests=without_policies(without_ingress(fronted(options)))))
+        return StackNeeds(manifests=without_policies(without_ingress(fronted(options))))
 
     async def run(self, plan: NetworkPlan, on: Running[NetworkDetails]) -> None:
         """Nothing is brought up where the environment lacks what it takes."""

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.base.clock import NS, utc
 from harness.base.errors import Exit, RehearsalError
 from harness.base.units import Unit
 from harness.judge.chance import advances
 from harness.model.judgement import Judgement, Kind, errata_of, observation
-from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, english, message, quantity
 from harness.model.result import Part
 from harness.model.scenario import Scenario
 from harness.model.section import Section
+from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.sequence_sections import rollout_sections
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
@@ -44,7 +44,7 @@ from harness.report.terminal import closing_text
 class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
     """The rehearsal; its plan is several weeks, whose claims and figures are in their own runs."""
 
-    name, decides = "rollout", True
+    name, decides, simulated = "rollout", True, True
     plan, details = RolloutPlan, RolloutDetails
 
     def title(self, plan: RolloutPlan) -> Message:
@@ -61,10 +61,9 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
             for each in plan.weeks
         )
 
-    def arrange(self, plan: RolloutPlan, options: Options, manifests: Manifests) -> Needs:
-        """Each week brings its own stack up and down, and is refused with the whole."""
-        needs = (WEEK.arrange(each.scenario, options, manifests) for each in plan.weeks)
-        return Needs(capabilities=frozenset().union(*(each.capabilities for each in needs)))
+    def needs(self, plan: RolloutPlan) -> Mapping[str, Iterable[Capability]]:
+        """A week that is refused is refused with the whole; each brings its own stack up and down."""
+        return {"": [each for week in plan.weeks for each in WEEK.needs(week.scenario)[""]]}
 
     async def run(self, plan: RolloutPlan, on: Running[RolloutDetails]) -> None:
         """The weeks in order, up to the first that does not advance."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -10,7 +10,7 @@ from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.stack import PROXY_FAULTS, Capability
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.figures import window_figures
@@ -23,21 +23,21 @@ from harness.stack.protocol import StackNeeds
 class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
     """The rehearsal; its plan is a scenario."""
 
-    name, decides = "rollout_week", True
+    name, decides, simulated = "rollout_week", True, True
     plan, details = Scenario, WeekDetails
 
     def claims(self, plan: Scenario) -> Iterable[tuple[str, str]]:
         """Those that the scenario names, and those of its criteria."""
         return [("", claim) for claim in promised(plan)]
 
-    def arrange(self, plan: Scenario, options: Options, manifests: Manifests) -> Needs:
+    def needs(self, plan: Scenario) -> Mapping[str, Iterable[Capability]]:
+        """What its faults are done with."""
+        return {"": (Capability.POD_SIGNALS,) if {each.kind for each in plan.faults} - PROXY_FAULTS else ()}
+
+    def arrange(self, plan: Scenario, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack as the manifests have it, with a place for faults where the plan has any."""
         _ = options
-        kinds = {each.kind for each in plan.faults}
-        return Needs(
-            stack=StackNeeds(manifests=manifests, fault_proxy=bool(kinds & PROXY_FAULTS)),
-            capabilities=frozenset({Capability.POD_SIGNALS} if kinds - PROXY_FAULTS else ()),
-        )
+        return StackNeeds(manifests=manifests, fault_proxy=any(each.kind in PROXY_FAULTS for each in plan.faults))
 
     async def run(self, plan: Scenario, on: Running[WeekDetails]) -> None:
         """Holds the window, decides, and carries out the roll back."""

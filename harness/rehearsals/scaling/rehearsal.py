@@ -15,7 +15,7 @@ from harness.model.stack import Rung
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import InParts
 from harness.rehearsal.pods_over_time import Course
-from harness.rehearsal.rehearsal import Figure, Needs, Seen
+from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling import sections
 from harness.rehearsals.scaling.acts import Acts
@@ -24,6 +24,7 @@ from harness.rehearsals.scaling.judge import Rows, judged, of_part
 from harness.rehearsals.scaling.types import Part, PartKind, ScalingDetails, ScalingPlan, controlled
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import scaled
+from harness.stack.protocol import StackNeeds
 
 
 class Scaling(InParts[ScalingPlan, ScalingDetails]):
@@ -32,10 +33,10 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
     name = "scaling"
     plan, details = ScalingPlan, ScalingDetails
 
-    def arrange(self, plan: ScalingPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: ScalingPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A zone is lost by freezing its nodes: nobody else may be on them."""
         use_kept = not any(part.kind is PartKind.ZONE for part in plan.parts)
-        return Needs(stack=replace(self.stack_needs(plan, options, manifests), use_kept=use_kept))
+        return replace(super().arrange(plan, options, manifests), use_kept=use_kept)
 
     def acts(self, plan: ScalingPlan, on: Running[ScalingDetails]) -> Acts:
         """With the autoscaler and, first, without it at the number of pods that the manifests name."""

@@ -14,7 +14,7 @@ from harness.model.section import Section
 from harness.model.stack import Rung
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import InParts
-from harness.rehearsal.rehearsal import Figure, Needs, Seen
+from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.secret_rotation import roles, sections
 from harness.rehearsals.secret_rotation.acts import Acts
@@ -28,7 +28,7 @@ from harness.rehearsals.secret_rotation.types import (
     RotationPart,
     RotationPlan,
 )
-from harness.stack.protocol import SecretsPlan
+from harness.stack.protocol import SecretsPlan, StackNeeds
 
 
 class SecretRotation(InParts[RotationPlan, RotationDetails]):
@@ -37,10 +37,10 @@ class SecretRotation(InParts[RotationPlan, RotationDetails]):
     name = "secret_rotation"
     plan, details = RotationPlan, RotationDetails
 
-    def arrange(self, plan: RotationPlan, options: Options, manifests: Manifests) -> Needs:
+    def arrange(self, plan: RotationPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """With a secret store on a rung that has one."""
         secrets = SecretsPlan(poll_s=plan.poll_s, first=roles.first) if options.rung is Rung.KIND else None
-        return Needs(stack=replace(self.stack_needs(plan, options, manifests), secrets=secrets))
+        return replace(super().arrange(plan, options, manifests), secrets=secrets)
 
     def acts(self, plan: RotationPlan, on: Running[RotationDetails]) -> Acts:
         """With as many pods as the manifests name."""
