@@ -14,13 +14,12 @@ from harness.model.judgement import errata_of
 from harness.model.message import Message, english, message, verbatim
 from harness.model.section import Chart, Lines, Pairs, Table
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss, Overhead, Prediction, SizePoint
 from harness.rehearsals.dr_restore.judge import claims, errata, findings, judged, on_server
 from harness.rehearsals.dr_restore.procedure import Reached, Written
 from harness.rehearsals.dr_restore.sections import figures, sections
 from harness.rehearsals.dr_restore.sizes import Sizes
-from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, Restart
+from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.traffic import Calls
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from scenarios.claims import ERRATA, REGISTER

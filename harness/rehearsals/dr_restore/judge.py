@@ -13,13 +13,12 @@ from harness.judge.claimed import not_exercised
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.facts import Check, Prediction
 from harness.rehearsals.dr_restore.judge_losses import not_ok, rpo, stall, within
 from harness.rehearsals.dr_restore.judge_steps import rto_of, steps
 from harness.rehearsals.dr_restore.schedule import ZONES, daily_time, next_backup, reach_by_count
 from harness.rehearsals.dr_restore.sizes import Sizes
-from harness.rehearsals.dr_restore.stack_result import managed_before
+from harness.rehearsals.dr_restore.stack_result import RecoveryDetails, managed_before
 from harness.rehearsals.dr_restore.stall import told as stall_told
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.report.words import lacking_words

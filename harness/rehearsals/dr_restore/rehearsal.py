@@ -17,7 +17,6 @@ from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
-from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.disasters import run_case
 from harness.rehearsals.dr_restore.judge import claims, judged
 from harness.rehearsals.dr_restore.keeper import schedule_checks
@@ -28,6 +27,7 @@ from harness.rehearsals.dr_restore.schedule import daily_time
 from harness.rehearsals.dr_restore.sections import figures, sections
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.sizes import sizes
+from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.stall import stalled
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.stack.protocol import Stack, StackNeeds

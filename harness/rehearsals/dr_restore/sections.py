@@ -10,8 +10,8 @@ from harness.model.message import Message, Told, message
 from harness.model.section import Axis, Cell, Chart, Lines, Pairs, Point, Row, Section, Series, Style, Table, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Figure
-from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.facts import RTO_PARTS, CaseResult, Check, Prediction
+from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
 
 MIB = 1024**2

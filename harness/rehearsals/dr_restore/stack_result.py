@@ -1,4 +1,4 @@
-"""What the disaster on the stack showed. Pure."""
+"""What the disaster on the stack showed, and what the parts of a rehearsal gave. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from harness.model.message import Message, message
 from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss
 from harness.rehearsals.dr_restore.procedure import Reached, Written
 from harness.rehearsals.dr_restore.restore import Restored
+from harness.rehearsals.dr_restore.sizes import Sizes
+from harness.rehearsals.dr_restore.stall import Stalled
 from harness.rehearsals.dr_restore.traffic import Calls
 
 
@@ -67,6 +69,26 @@ class OnStack(msgspec.Struct, frozen=True, kw_only=True):
     restart: Restart | None
     before: Calls
     after: Calls | None
+
+
+class RecoveryDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run; ``None`` and empty where a part did not run.
+
+    ``database`` names the PostgreSQL that it ran on, of version ``database_major`` (0: not known). ``own_network``: the
+    stack's instances have addresses of their own. ``ended`` are the parts that came to their end.
+    """
+
+    machine: str = ""
+    database: str = ""
+    database_major: int = 0
+    ended: list[str] = []
+    cases: list[CaseResult] = []
+    schedule: list[Check] | None = None
+    points: list[Check] | None = None
+    stalled: Stalled | None = None
+    sizes: Sizes | None = None
+    stack: OnStack | None = None
+    own_network: bool = False
 
 
 def contrary(found: OnStack) -> Iterator[Message]:
