@@ -11,8 +11,7 @@ from harness.base import planfile
 from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails, ConformancePlan, Extra, Fuzz
 from harness.rehearsals.conformance.types import TargetFacts as Target
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
-from harness.rehearsals.mirror_stop.plan import MirrorStopPlan
-from harness.rehearsals.mirror_stop.types import MirrorStopDetails
+from harness.rehearsals.mirror_stop.types import MirrorStopDetails, MirrorStopPlan
 from tests.corpus import again
 from tests.corpus.again import Again, Json
 

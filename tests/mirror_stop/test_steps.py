@@ -13,14 +13,22 @@ from harness.model.section import Lines, Table
 from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal import conclude
-from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, mirrored, rolled_back
+from harness.rehearsals.mirror_stop.judge import judged, killed, mirrored, rolled_back
 from harness.rehearsals.mirror_stop.killed_pod import last_logged
 from harness.rehearsals.mirror_stop.observe import figures
-from harness.rehearsals.mirror_stop.plan import ERRATUM_QUEUE, ERRATUM_STOP, PLAN
 from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
 from harness.rehearsals.mirror_stop.sections import figures as rehearsed
 from harness.rehearsals.mirror_stop.sections import sections
-from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopDetails, Step, UserLoss
+from harness.rehearsals.mirror_stop.types import (
+    CLAIMS,
+    ERRATUM_QUEUE,
+    ERRATUM_STOP,
+    PLAN,
+    KilledPod,
+    MirrorStopDetails,
+    Step,
+    UserLoss,
+)
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
 from tests.rehearsal.made import seen

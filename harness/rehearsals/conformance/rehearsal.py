@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.model.section import Section
 from harness.model.stack import Target
 from harness.rehearsal.options import Options
@@ -35,11 +35,6 @@ class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
 
     name = "conformance"
     plan, details = ConformancePlan, ConformanceDetails
-
-    def title(self, plan: ConformancePlan) -> Message:
-        """The head of the page tells the target."""
-        _ = plan
-        return message("Conformance to the contract")
 
     def arrange(self, plan: ConformancePlan, options: Options, manifests: Manifests) -> StackNeeds:
         """One replica: what a target keeps in a process (its rate limit) is then the same for every request."""

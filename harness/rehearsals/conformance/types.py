@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.message import Message
+from harness.model.message import Message, marked
 from harness.rehearsals.conformance.grade import Finding, Grade, Source
 
 
@@ -14,6 +14,7 @@ class ConformancePlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str = "conformance"
+    title: str = marked("Conformance to the contract")
     only: tuple[str, ...] = ()
     fuzz_s: int = 0
     openapi: str = ""

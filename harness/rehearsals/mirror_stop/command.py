@@ -9,7 +9,7 @@ import msgspec
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal
 from harness.rehearsal.command import Duration, option
-from harness.rehearsals.mirror_stop.plan import PLAN, MirrorStopPlan
+from harness.rehearsals.mirror_stop.types import PLAN, MirrorStopPlan
 from harness.stack.targets import bundled
 
 _SHORTEST_S, _LONGEST_S = 5.0, 600.0

@@ -9,10 +9,17 @@ from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.mirror_stop import plan as mirror_stop
-from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopDetails, Step
+from harness.rehearsals.mirror_stop.types import (
+    CLAIM_FALLBACK,
+    CLAIM_LOGGED,
+    CLAIM_STOP,
+    ERRATUM_QUEUE,
+    ERRATUM_STOP,
+    KilledPod,
+    MirrorStopDetails,
+    Step,
+)
 
-CLAIMS = (mirror_stop.CLAIM_LOGGED, mirror_stop.CLAIM_STOP, mirror_stop.CLAIM_FALLBACK)
 _CONFIDENCE = 0.995  # a share that is as asked for is called wrong in at most 1 % of runs
 
 
@@ -41,7 +48,7 @@ def mirrored(step: Step) -> Judgement:
         told.append(message("a share of {low} to {high} %", low=f"{low * 100:.0f}", high=f"{high * 100:.0f}"))
     return Judgement(
         id=f"mirror.share_{step.share_percent}",
-        claim=mirror_stop.CLAIM_STOP,
+        claim=CLAIM_STOP,
         verdict=verdict,
         asked=(message("{share} % of the written walks are mirrored", share=str(step.share_percent)),),
         told=tuple(told),
@@ -61,7 +68,7 @@ def rolled_back(step: Step) -> Judgement:
     as_told = bool(lost) and step.share_percent < 100 and not step.different
     return Judgement(
         id=f"mirror.rollback_after_{step.share_percent}",
-        claim=mirror_stop.CLAIM_FALLBACK,
+        claim=CLAIM_FALLBACK,
         verdict=Verdict.ERRATUM_SHOWN if as_told else Verdict.FAIL if lost else nothing_lost,
         asked=(message("a flag-off after {share} % loses nothing", share=str(step.share_percent)),),
         told=(_loss(step),),
@@ -69,7 +76,7 @@ def rolled_back(step: Step) -> Judgement:
         limit=0,
         unit=Unit.WALKS,
         samples=step.walks,
-        erratum=mirror_stop.ERRATUM_STOP if as_told else "",
+        erratum=ERRATUM_STOP if as_told else "",
         examples=step.examples,
     )
 
@@ -106,12 +113,12 @@ def killed(pod: KilledPod) -> Judgement:
     )
     return Judgement(
         id="mirror.killed_pod",
-        claim=mirror_stop.CLAIM_LOGGED,
+        claim=CLAIM_LOGGED,
         verdict=Verdict.PASS if pod.counted and not pod.lost_by_others else Verdict.FAIL,
         asked=(message("what a killed pod loses of the mirror is what it logged as waiting"),),
         told=(told,),
         value=pod.lost,
         unit=Unit.WALKS,
         samples=pod.acknowledged,
-        erratum=mirror_stop.ERRATUM_QUEUE if pod.lost else "",
+        erratum=ERRATUM_QUEUE if pod.lost else "",
     )

@@ -15,8 +15,7 @@ from harness.checks.dual_write import document_id
 from harness.checks.stores import read_walks
 from harness.load.population.ids import uuid4_text
 from harness.model.stack import Fault, FaultKind
-from harness.rehearsals.mirror_stop.plan import MirrorStopPlan
-from harness.rehearsals.mirror_stop.types import KilledPod
+from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopPlan
 from harness.stack.firebase import rest
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.sign_up import User, sign_up

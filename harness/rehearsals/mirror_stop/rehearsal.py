@@ -13,18 +13,17 @@ from harness.load.users import Users, UsersPlan
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.model.section import Section
 from harness.model.stack import Capability
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, rolled_back
+from harness.rehearsals.mirror_stop.judge import judged, killed, rolled_back
 from harness.rehearsals.mirror_stop.killed_pod import Burst
 from harness.rehearsals.mirror_stop.observe import observe
-from harness.rehearsals.mirror_stop.plan import LANES_VARIABLE, SHARE_VARIABLE, MirrorStopPlan
 from harness.rehearsals.mirror_stop.sections import figures, sections
-from harness.rehearsals.mirror_stop.types import MirrorStopDetails
+from harness.rehearsals.mirror_stop.types import LANES_VARIABLE, SHARE_VARIABLE, MirrorStopDetails, MirrorStopPlan
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import with_env
 from harness.stack.protocol import StackNeeds
@@ -35,16 +34,6 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
 
     name = "mirror_stop"
     plan, details = MirrorStopPlan, MirrorStopDetails
-
-    def title(self, plan: MirrorStopPlan) -> Message:
-        """The same for every plan."""
-        _ = plan
-        return message("The stepwise stop of the mirror, and what a roll back then loses")
-
-    def claims(self, plan: MirrorStopPlan) -> Iterable[tuple[str, str]]:
-        """All three."""
-        _ = plan
-        return [("", claim) for claim in CLAIMS]
 
     def needs(self, plan: MirrorStopPlan) -> Mapping[str, Iterable[Capability]]:
         """A pod is killed whose walks are in a database."""
