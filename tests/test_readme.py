@@ -23,8 +23,7 @@ MANUAL = sorted(path.relative_to(ROOT / "docs" / "ja").as_posix() for path in (R
 PAIRS = [FILES, *((f"docs/{name}", f"docs/ja/{name}") for name in MANUAL)]
 #: Pages that both languages share, or that are for whoever writes files and reads English keys.
 OF_ONE_LANGUAGE = {
-    "docs/judging.md", "docs/night.md", "docs/plans.md", "docs/reference.md", "docs/scenarios.md", "docs/target.md",
-    "docs/words.md", "docs/samples/README.md",
+    "docs/judging.md", "docs/plans.md", "docs/reference.md", "docs/scenarios.md", "docs/words.md", "docs/samples/README.md",
 }  # fmt: skip
 #: Sessions for whoever works on the rehearsal, in CONTRIBUTING.md.
 FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "manual", "mutants", "oracle", "shape"}

@@ -33,11 +33,11 @@ _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9_./:=@-]*[A-Za-z0-9_]|(?
 #: Products, and parts of them; what Kubernetes, Swift and the design document call their own things.
 _NAMES = frozenset(
     """
-    Actions Adapter Admin Apache Artifact Auth Autopilot Bench Budget Chaos Cloud Compose Compute Config Container Contour Debian Deployment
-    Docker Dockerfile Driver English Engine Enterprise Envoy Error Factory Firebase Firestore Go Google Identity Ingress JUnit
-    Kubernetes Linux Liveness Locust Logging Manager Monitoring Phase Pod PostgreSQL Probe Prometheus Python Readiness
-    Registry Remote Secret Secrets Service Slack Standard Startup Storage Store Swift Taint TekuToko Terraform Toolkit Walk
-    Workload checkov for gcloud git gke govulncheck kubeconfig kubectl kubelet kustomize nancy nox npm pip schemathesis
+    Actions Adapter Admin Apache Argo Artifact Auth Autopilot Bench Budget Chaos Cloud Compose Compute Config Container Contour Debian Deployment
+    Docker Dockerfile Driver English Engine Enterprise Envoy Error Factory Firebase Firestore Go Google Helm Identity Ingress JUnit
+    Job Kubernetes Linux Liveness Locust Logging Manager Monitoring Phase Pod PostgreSQL Probe Prometheus Proxy Python Readiness
+    Registry Remote Secret Secrets Service Slack Standard Startup Storage Store Swift Taint TekuToko Terraform Toolkit Ubuntu Walk
+    Workload checkov for gcloud git gke govulncheck kubeconfig kubectl kubelet kustomize libpq mmdebstrap nancy nox npm pip schemathesis sudo
     """.split()  # noqa: SIM905 - a list of words
 )
 #: Environments, components, and fields or values as they are written in a file, a document or an answer.
