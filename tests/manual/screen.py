@@ -31,7 +31,7 @@ def record(file: Path, command: Sequence[str]) -> int:
     child, terminal = pty.fork()
     if child == 0:
         os.environ |= {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
-        os.execvp(command[0], command)
+        os.execvp(command[0], list(command))
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     with file.open("wb") as kept:
         while data := _read(terminal):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import BadInput
+from harness.cli.kinds import KINDS
 from harness.report.published import RESULT, RESULT_JSON
 from tests.corpus.scrub import FORBIDDEN
 from tests.manual import reference, sample, screen
@@ -29,7 +30,7 @@ def test_the_reference_has_every_key_and_its_type() -> None:
         "| `probes` | a `ProbePlan`, below |  |",
     ):
         assert row in page
-    assert page.count("\n## ") == len(reference.KINDS)
+    assert page.count("\n## ") == len(KINDS)
 
 
 @pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)
@@ -74,10 +75,10 @@ def test_a_sample_is_taken_without_paths_and_what_others_left(tmp_path: Path, mo
     shutil.copytree(SAMPLES[0], tmp_path / "run")
     terminal = tmp_path / "tty"
     terminal.write_bytes(
-        b"one 1/2\r\x1b[2Kone 2/2\r\n[   4.8 s] left by a killed run: run 7\r\nreport: /work/main/reports/x, box\r\n"
+        b"one 1/2\r\x1b[2Kone 2/2\r\n[   4.8 s] left by a killed run: run 7\r\nreport: /tmp/reports/x, box\r\n"
     )
     sample.take(tmp_path / "run", terminal, "taken", host="box")
-    assert (tmp_path / "samples/taken/terminal.txt").read_text() == "one 2/2\nreport: /checkout/reports/x, machine\n"
+    assert (tmp_path / "samples/taken/terminal.txt").read_text() == "one 2/2\nreport: /scratch/reports/x, machine\n"
 
 
 @pytest.mark.parametrize(
