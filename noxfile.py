@@ -82,6 +82,7 @@ for name, words, told in (
     ("coverage", "tests.session.coverage", "What the tests in process run of the code; a floor for what decides."),
     ("mutants", "tests.mutants", "Mutants of judge, control and checks, kept: -- --minutes 60 harness.judge."),
     ("shape", "tests.shape", "How often each idea of the house is there, and the lines of its scaffold: -- --places."),
+    ("manual", "tests.manual", "Writes what of docs/ is made: the reference of files, sample reports, pictures."),
     ("messages", "harness.cli.messages", "Extracts the reports' messages into the catalogues, for a translator."),
 ):
     passes_on(name, told, *words.split())

@@ -1,5 +1,5 @@
-"""README.md and README.ja.md: the same commands, options, statuses and files in both, and every command named. Each
-line that they and ``docs/`` tell people to type is one that the command line takes."""
+"""The READMEs and the manual: the same headings, commands, options, statuses and files in both languages, and every command
+named. Each line that they tell people to type is one that the command line takes."""
 
 from __future__ import annotations
 
@@ -13,49 +13,94 @@ from nox import registry
 import noxfile  # noqa: F401 - it makes the sessions
 from harness.base.errors import Exit
 from harness.cli.main import ALL, parse
+from harness.rehearsal.command import flags
+from harness.rehearsal.registry import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("README.md", "README.ja.md")
+MANUAL = sorted(path.relative_to(ROOT / "docs" / "ja").as_posix() for path in (ROOT / "docs" / "ja").rglob("*.md"))
+#: Each page beside the same in Japanese.
+PAIRS = [FILES, *((f"docs/{name}", f"docs/ja/{name}") for name in MANUAL)]
+#: Pages that both languages share, or that are for whoever writes files and reads English keys.
+OF_ONE_LANGUAGE = {
+    "docs/judging.md", "docs/plans.md", "docs/reference.md", "docs/scenarios.md", "docs/words.md", "docs/samples/README.md",
+}  # fmt: skip
 #: Sessions for whoever works on the rehearsal, in CONTRIBUTING.md.
-FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "mutants", "oracle", "shape"}
+FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "manual", "mutants", "oracle", "shape"}
+MOST_LINES = 120
 
 
 def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def commands(readme: str) -> set[str]:
-    return set(re.findall(r"(?:nox|noxfile\.py) -s (\w+)|python -m (harness[\w.]* ?[a-z_]*)", readme))
+def commands(page: str) -> set[str]:
+    return set(re.findall(r"(?:nox|noxfile\.py) -s (\w+)|python -m (harness[\w.]* ?[a-z_]*)", page))
 
 
-def literal(readme: str) -> set[str]:
+def literal(page: str) -> set[str]:
     """What stands between back quotes on one line, but for comments of ours."""
-    return set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", readme, flags=re.S)))
+    return set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", page, flags=re.S)))
 
 
-def test_both_name_the_same_commands_options_and_files() -> None:
-    english, japanese = (text(name) for name in FILES)
+def blocks(page: str) -> list[list[str]]:
+    """The lines of each block, without comments."""
+    found = re.findall(r"```\w*\n(.*?)```", page, re.S)
+    return [[line.split("#")[0].rstrip() for line in block.splitlines()] for block in found]
+
+
+def headings(page: str) -> list[int]:
+    """The level of each heading, in order."""
+    return [len(marks) for marks in re.findall(r"^(#+) ", re.sub(r"```.*?```", "", page, flags=re.S), re.M)]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0])
+def test_both_languages_have_the_same_headings_commands_options_and_files(pair: tuple[str, str]) -> None:
+    english, japanese = map(text, pair)
+    assert headings(english) == headings(japanese)
     assert commands(english) == commands(japanese)
     assert set(re.findall(r"--[a-z][\w-]*", english)) == set(re.findall(r"--[a-z][\w-]*", japanese))
     assert literal(english) == literal(japanese)
-    assert english.count("\n## ") == japanese.count("\n## ")
-    for block_en, block_ja in zip(
-        *(re.findall(r"```\n(.*?)```", each, re.S) for each in (english, japanese)), strict=True
-    ):
-        assert [line.split("#")[0].rstrip() for line in block_en.splitlines()] == [
-            line.split("#")[0].rstrip() for line in block_ja.splitlines()
-        ]
+    assert blocks(english) == blocks(japanese)
+    assert english.count("\n| ") == japanese.count("\n| ")
+    assert english.count("](") == japanese.count("](")
+
+
+def test_a_page_is_of_both_languages_or_named_as_of_one() -> None:
+    english = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "docs").rglob("*.md")
+        if not {"ja", "contract"} & set(path.relative_to(ROOT / "docs").parts)
+    }
+    assert english == {pair[0] for pair in PAIRS[1:]} | OF_ONE_LANGUAGE
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_command_and_exit_status_is_named(name: str) -> None:
+def test_a_readme_is_short_and_names_every_command(name: str) -> None:
     readme = text(name)
+    assert len(readme.splitlines()) <= MOST_LINES
+    assert readme.count("![") == 2
     for verb in {name.partition(" ")[0] for name in ALL}:
         assert re.search(rf"(nox -s|python -m harness|noxfile\.py -s) {verb}\b", readme), verb
     for session in set(registry.get()) - FOR_WORKERS:
         assert re.search(rf"\b{session}\b", readme), session
+
+
+@pytest.mark.parametrize("folder", ["docs", "docs/ja"])
+def test_every_exit_status_has_its_row_and_every_rehearsal_its_page(folder: str) -> None:
+    statuses = text(f"{folder}/exit-statuses.md")
     for status in Exit:
-        assert f"| {int(status)} |" in readme, status
+        assert f"| {int(status)} |" in statuses, status
+    pages = "\n".join(path.read_text() for path in (ROOT / folder / "rehearsals").glob("*.md"))
+    for entry in COMMANDS:
+        assert re.search(rf"(nox -s|python -m harness) {entry.name}\b", pages), entry.name
+
+
+@pytest.mark.parametrize("folder", ["docs", "docs/ja"])
+def test_every_option_stands_in_the_manual(folder: str) -> None:
+    pages = "\n".join(path.read_text() for path in (ROOT / folder).rglob("*.md"))
+    missing = {(name, flag) for name, entry in ALL.items() for flag in flags(entry.load()) if flag not in pages}
+    assert missing == set()
 
 
 #: A line in a block or between back quotes: a session with what goes through it, or the harness itself.
@@ -78,16 +123,19 @@ def typed(page: str) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", [*FILES, *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize(
+    "name", [*FILES, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
+)
 def test_every_line_to_type_is_taken(name: str) -> None:
     for words in typed(text(name)):
         if words[0] in {each.partition(" ")[0] for each in ALL}:
             assert parse(words).name in " ".join(words), words
         else:
-            assert words[0] in registry.get() or words == ["list"], words
+            assert words[0] in registry.get() or words in (["list"], ["--version"]), words
 
 
 def test_lines_to_type_are_found() -> None:
     page = "Type `nox -s rollout -- --on sim` or\n```\nnox -s rollout_week3 -- --seed 7   # a week\npython -m harness list\n```"
     assert typed(page) == [["run", "rollout_week3", "--seed", "7"], ["list"], ["rollout", "--on", "sim"]]
-    assert len(typed(text("README.md"))) > 50
+    assert len(typed(text("README.md"))) > 25
+    assert len(typed(text("docs/rehearsals/chaos.md"))) > 8

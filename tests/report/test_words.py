@@ -16,6 +16,9 @@ from scenarios.claims import ERRATA, REGISTER
 
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "docs" / "words.md"
+#: The READMEs, and the pages of the manual that there are in both languages.
+JAPANESE = ["README.ja.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "ja").rglob("*.md"))]
+ENGLISH = ["README.md", *(name.replace("docs/ja/", "docs/") for name in JAPANESE[1:])]
 
 _CODE = re.compile(r"```.*?```|`[^`]*`|「[^」]*」|\]\([^)]*\)", re.DOTALL)
 _PLACE = re.compile(r"\{\w*\}")
@@ -30,11 +33,11 @@ _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9_./:=@-]*[A-Za-z0-9_]|(?
 #: Products, and parts of them; what Kubernetes, Swift and the design document call their own things.
 _NAMES = frozenset(
     """
-    Adapter Admin Apache Artifact Auth Autopilot Bench Budget Cloud Compose Compute Config Container Contour Debian Deployment
-    Docker Dockerfile Driver English Engine Enterprise Envoy Error Factory Firebase Firestore Go Google Identity Ingress JUnit
-    Kubernetes Linux Liveness Locust Logging Manager Monitoring Phase Pod PostgreSQL Probe Prometheus Python Readiness
-    Registry Remote Secret Secrets Service Slack Standard Startup Storage Store Swift Taint TekuToko Terraform Walk
-    Workload checkov for gcloud git gke govulncheck kubeconfig kubectl kubelet kustomize nancy nox npm schemathesis
+    Actions Adapter Admin Apache Argo Artifact Auth Autopilot Bench Budget Chaos Cloud Compose Compute Config Container Contour Debian Deployment
+    Docker Dockerfile Driver English Engine Enterprise Envoy Error Factory Firebase Firestore Go Google Helm Identity Ingress JUnit
+    Job Kubernetes Linux Liveness Locust Logging Manager Monitoring Phase Pod PostgreSQL Probe Prometheus Proxy Python Readiness
+    Registry Remote Secret Secrets Service Slack Standard Startup Storage Store Swift Taint TekuToko Terraform Toolkit Ubuntu Walk
+    Workload checkov for gcloud git gke govulncheck kubeconfig kubectl kubelet kustomize libpq mmdebstrap nancy nox npm pip schemathesis sudo
     """.split()  # noqa: SIM905 - a list of words
 )
 #: Environments, components, and fields or values as they are written in a file, a document or an answer.
@@ -140,19 +143,21 @@ def test_an_id_stands_in_marks_in_a_japanese_sentence() -> None:
 
 
 def test_a_word_of_katakana_has_one_form() -> None:
-    read_by_people = "\n".join((*(text for _, text in _entries()), (ROOT / "README.ja.md").read_text()))
+    pages = "\n".join((ROOT / name).read_text() for name in JAPANESE)
+    read_by_people = "\n".join((*(text for _, text in _entries()), pages))
     words = set(re.findall(r"[ァ-ヴー]{3,}", read_by_people))
     assert {word for word in words if f"{word}ー" in words} == set()
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
-def test_the_readmes_use_no_word_that_is_not_used(name: str) -> None:
+@pytest.mark.parametrize("name", [*ENGLISH, *JAPANESE])
+def test_the_manual_uses_no_word_that_is_not_used(name: str) -> None:
     text = re.sub(r"(?<!`)`[^`\n]+`(?!`)", " ", (ROOT / name).read_text())
     assert refused(text) == []
 
 
-def test_the_japanese_readme_has_no_english_word_where_a_term_exists() -> None:
-    assert english_in((ROOT / "README.ja.md").read_text()) == []
+@pytest.mark.parametrize("name", JAPANESE)
+def test_a_japanese_page_has_no_english_word_where_a_term_exists(name: str) -> None:
+    assert english_in((ROOT / name).read_text()) == []
 
 
 def test_no_template_no_help_no_error_and_no_line_of_progress_uses_a_word_that_is_not_used() -> None:

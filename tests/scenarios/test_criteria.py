@@ -162,7 +162,7 @@ def test_what_makes_no_sense_is_refused_at_its_line(text: str, what: str, where:
     assert remedy in error.remedy
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.ja.md", "docs/scenarios.md"])
+@pytest.mark.parametrize("page", ["docs/scenarios.md", "docs/rehearsals/rollout.md", "docs/ja/rehearsals/rollout.md"])
 def test_the_scenario_that_the_pages_show_is_one(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     shown = next(block for block in re.findall(r"```(?:yaml)?\n(.*?)```", text, re.S) if block.startswith("title:"))

@@ -1,4 +1,4 @@
-"""``docker compose up --wait`` on compose.yaml as the README has it: ready when it returns, usable, and gone after down.
+"""``docker compose up --wait`` on compose.yaml as docs/environments.md has it: ready when it returns, usable, and gone after down.
 
 Where Docker has no compose plugin, the same program built of its Go module (``tests/session/builds.py``) does it.
 ``test_outside.py`` starts the same services without it.

@@ -1,0 +1,102 @@
+"""What of the manual is made is current, small, and tells nobody whose machine it was made on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.base.errors import BadInput
+from harness.cli.kinds import KINDS
+from harness.report.published import RESULT, RESULT_JSON
+from tests.corpus.scrub import FORBIDDEN
+from tests.manual import reference, sample, screen
+
+SAMPLES = sorted(path for path in sample.SAMPLES.iterdir() if path.is_dir())
+MOST_BYTES = 1_000_000
+
+
+def test_the_reference_is_current() -> None:
+    assert reference.PAGE.read_text() == reference.page(), "run: nox -s manual"
+
+
+def test_the_reference_has_every_key_and_its_type() -> None:
+    page = reference.page()
+    for row in (
+        "| **`window`** | a duration | `120s` |",
+        "| `kind` | one of `success`, `rollback` |  |",
+        "| **`flag_on`** | a whole number from 0 to 100,000 | `350` |",
+        "| `probes` | a `ProbePlan`, below |  |",
+    ):
+        assert row in page
+    assert page.count("\n## ") == len(KINDS)
+
+
+@pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)
+def test_a_sample_is_of_a_real_run_small_and_nobody_s(folder: Path) -> None:
+    assert RESULT.read(folder / RESULT_JSON).facts.rung != "sim"
+    for path in folder.iterdir():
+        assert path.stat().st_size < MOST_BYTES, path
+        assert not FORBIDDEN.search(path.read_text()), path
+    assert {RESULT_JSON, *sample.PAGES.values()} <= {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)
+def test_a_sample_s_pages_show_its_own_result(folder: Path) -> None:
+    result = RESULT.read(folder / RESULT_JSON)
+    for code, name in sample.PAGES.items():
+        page = (folder / name).read_text()
+        assert f'<html lang="{code}">' in page and result.run_id in page and result.facts.replay in page
+
+
+def test_the_picture_of_the_terminal_shows_what_was_recorded() -> None:
+    (week,) = (folder for folder in SAMPLES if (folder / sample.TERMINAL).is_file() and folder.name == "rollout_week3")
+    drawn = screen.drawn((week / sample.TERMINAL).read_text(), f"The terminal of {week.name}")
+    assert (sample.PICTURES / "terminal.svg").read_text() == drawn
+
+
+def test_pictures_are_small() -> None:
+    for path in sample.PICTURES.iterdir():
+        assert path.stat().st_size < 300_000, path
+
+
+def test_a_simulated_run_is_no_sample(tmp_path: Path) -> None:
+    real = RESULT.read(SAMPLES[0] / RESULT_JSON)
+    text = RESULT.encode(real).replace(b'"rung": "local"', b'"rung": "sim"').replace(b'"rung":"local"', b'"rung":"sim"')
+    (tmp_path / RESULT_JSON).write_bytes(text)
+    with pytest.raises(BadInput, match="a simulated run is no sample"):
+        sample.take(tmp_path, None, "never")
+    assert not (sample.SAMPLES / "never").exists()
+
+
+def test_a_sample_is_taken_without_paths_and_what_others_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "SAMPLES", tmp_path / "samples")
+    shutil.copytree(SAMPLES[0], tmp_path / "run")
+    terminal = tmp_path / "tty"
+    terminal.write_bytes(
+        b"one 1/2\r\x1b[2Kone 2/2\r\n[   4.8 s] left by a killed run: run 7\r\nreport: /tmp/reports/x, box\r\n"
+    )
+    sample.take(tmp_path / "run", terminal, "taken", host="box")
+    assert (tmp_path / "samples/taken/terminal.txt").read_text() == "one 2/2\nreport: /scratch/reports/x, machine\n"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ("a\r\nb\r\n", "a\nb\n"),
+        ("window 1\r\x1b[2Kw 2\r\n", "w 2\n"),
+        ("abcd\rxy\r\n", "xycd\n"),
+        ("\x1b[1;32mpass\x1b[0m 1\r\n", "pass 1\n"),
+        ("one\r\ntwo\r\n\x1b[2A\x1b[2KONE\r\n\x1b[2KTWO\r\n", "ONE\nTWO\n"),
+        ("one\r\ntwo\r\n\x1b[1A\x1b[Jend\r\n", "one\nend\n"),
+        ("abc\b\b\x1b[K!\r\n", "a!\n"),
+    ],
+)
+def test_the_screen_shows_what_a_terminal_would(recorded: str, shown: str) -> None:
+    assert screen.shown(recorded) == shown
+
+
+def test_a_line_that_is_too_long_ends_in_an_ellipsis_and_marks_are_escaped() -> None:
+    drawn = screen.drawn("x" * 20 + "\n\n<a> & b\n", "t", columns=10)
+    assert ">xxxxxxxxx…</text>" in drawn and "&lt;a&gt;" in drawn and drawn.count("<text") == 2
