@@ -50,7 +50,7 @@ _REASONS = (
         f"{_LEARN}/item 3",
         "レプリカ数を2〜10台まで簡単に変更可能",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("scaling"),
         "Scaled 2 -> 10 -> 2 by the written commands and by the HPA",
     ),
     promise(
@@ -69,7 +69,7 @@ _REQUIREMENTS = (
         f"{_FIT}/table 1/row 1",
         "同時接続500人",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("load_stages"),
         "500 users at the document's pace, and 500 requests in flight, with 2..10 replicas",
         go=True,
     ),
@@ -78,7 +78,7 @@ _REQUIREMENTS = (
         f"{_FIT}/table 1/row 2",
         "p95 500ms目標",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("load_stages"),
         "p95 from the due time at 500 users, upper bound below 500 ms",
         wrong(
             "requirements.cold_start",
@@ -191,7 +191,7 @@ _COMPARISON = (
         f"{_STACK}/row 4",
         "簡単（1コマンド）",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("scaling"),
         "kubectl scale with the HPA on and off",
         wrong(
             "stack.standard_scales_by_hpa_too",
@@ -204,7 +204,7 @@ _COMPARISON = (
         f"{_STACK}/row 5",
         "1行変更で可能",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("scaling"),
         "replicas: changed in the manifest and applied, with the HPA on and off",
     ),
     promise(

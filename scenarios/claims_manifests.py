@@ -305,7 +305,7 @@ _LIMITS = (
         _HPA,
         "averageUtilization: 70",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("scaling"),
         "Replica decisions under CPU alone, against the rule",
         wrong(
             "manifest.hpa.cpu_of_summed_requests",
@@ -319,7 +319,7 @@ _LIMITS = (
         _HPA,
         "averageUtilization: 80",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("scaling"),
         "Replica decisions under memory alone, against the rule",
         wrong(
             "manifest.hpa.memory_of_summed_requests",

@@ -12,13 +12,20 @@ _ROUTE = "SLO定義/list 2"
 _COMMANDS = "kubectl監視コマンド/code 1"
 
 _INDICATORS = (
-    promise("sli.latency", f"{_SLI}/item 1", "p50, p95, p99", MEASUREMENT, NOT_BUILT, "Every window carries the three"),
+    promise(
+        "sli.latency",
+        f"{_SLI}/item 1",
+        "p50, p95, p99",
+        MEASUREMENT,
+        judged_by("rollout"),
+        "Every window carries the three",
+    ),
     promise(
         "sli.errors",
         f"{_SLI}/item 2",
         "エラー率: 4xx, 5xx",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("rollout"),
         "4xx and 5xx apart; the error ratio counts 5xx, timeouts, broken connections, 429 and unexpected 4xx",
         wrong(
             "sli.error_ratio_undefined",
@@ -26,11 +33,30 @@ _INDICATORS = (
             "define it: 5xx, timeouts, refused and broken connections, 429, unexpected 4xx over all requests",
         ),
     ),
-    promise("sli.request_rate", f"{_SLI}/item 3", "QPS", MEASUREMENT, NOT_BUILT, "Completed requests over the window"),
     promise(
-        "sli.pod_resources", f"{_SLI}/item 4", "Pod CPU/メモリ使用率", MEASUREMENT, NOT_BUILT, "Sampled for each pod"
+        "sli.request_rate",
+        f"{_SLI}/item 3",
+        "QPS",
+        MEASUREMENT,
+        judged_by("rollout"),
+        "Completed requests over the window",
     ),
-    promise("sli.replicas", f"{_SLI}/item 5", "レプリカ数", MEASUREMENT, NOT_BUILT, "Sampled; drawn on the timeline"),
+    promise(
+        "sli.pod_resources",
+        f"{_SLI}/item 4",
+        "Pod CPU/メモリ使用率",
+        MEASUREMENT,
+        judged_by("rollout"),
+        "Sampled for each pod",
+    ),
+    promise(
+        "sli.replicas",
+        f"{_SLI}/item 5",
+        "レプリカ数",
+        MEASUREMENT,
+        judged_by("rollout"),
+        "Sampled; drawn on the timeline",
+    ),
 )
 
 _OBJECTIVES = (
@@ -158,7 +184,7 @@ _LOGS = (
         "Cloud Logging/code 1",
         '"message": "Walk created"',
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("conformance"),
         "Every log line is JSON with severity, message, walk_id, user_id, pod_name, timestamp",
     ),
     promise(

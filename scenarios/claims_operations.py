@@ -128,7 +128,7 @@ _ROUTINE = (
         f"{_TASKS}/item 1",
         "`kubectl get pods`でPod状態確認",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("scaling"),
         "Run as written",
     ),
     promise(

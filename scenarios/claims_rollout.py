@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import CRITERION, MEASUREMENT, NOT_BUILT, PROCEDURE, judged_by, promise, wrong
+from scenarios.claim_form import CRITERION, MEASUREMENT, PROCEDURE, judged_by, promise, wrong
 
 _PLAN = "段階的ロールアウト計画"
 _WEEK = f"{_PLAN}/table 1/row"
@@ -34,7 +34,7 @@ _WEEK1 = (
         f"{_WEEK} 1",
         "基本動作確認",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Every operation is seen in the window",
     ),
     promise(
@@ -79,7 +79,12 @@ _WEEK2 = (
         "Developers and the 100 beta users, 150 of 500: 30 %",
     ),
     promise(
-        "rollout.week2.check", f"{_WEEK} 2", "レイテンシ、エラー率", MEASUREMENT, NOT_BUILT, "Every window carries both"
+        "rollout.week2.check",
+        f"{_WEEK} 2",
+        "レイテンシ、エラー率",
+        MEASUREMENT,
+        judged_by("rollout"),
+        "Every window carries both",
     ),
     promise(
         "rollout.week2.success.error_ratio",
@@ -147,7 +152,7 @@ _WEEK3 = (
         f"{_WEEK} 3",
         "負荷テスト",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("rollout"),
         "250 users on the API at the document's pace; the stages are a load test of their own",
     ),
     promise(
@@ -202,7 +207,7 @@ _WEEK4 = (
         f"{_WEEK} 4",
         "最終検証",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("rollout"),
         "All four weeks' evidence in one report",
     ),
     promise(

@@ -51,7 +51,7 @@ _SCALE_OUT = (
         f"{_VERSUS}/row 3",
         "全体を水平スケール（HPAでPod数調整）",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("scaling"),
         "HPA under CPU alone and under memory alone",
     ),
     promise(
@@ -111,7 +111,7 @@ _SCALE_OUT = (
         f"{_MERITS}/item 2",
         "HPAでPodスケールだけに集中",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("scaling"),
         "HPA 2 -> 10 -> 2 without touching nodes",
     ),
     promise(
@@ -143,7 +143,7 @@ _SCALE_OUT = (
         f"{_RISKS}/item 2",
         "冗長化で可用性は担保",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("chaos"),
         "Pods deleted under load; failures within what readiness and detection allow",
     ),
     promise(

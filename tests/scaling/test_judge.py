@@ -27,6 +27,8 @@ from harness.rehearsals.scaling.types import (
 )
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+#: What else of the document an autoscaler under CPU shows: by the way up, and by the way up and down.
+LINKED = ("manifest.hpa.cpu", "strategy.versus.scaling", "decision.replicas_2_10", "strategy.merit.autopilot")
 MANUAL = Part(name="manual", kind=PartKind.MANUAL, title="", claims=(), low=2, high=4, up_within_s=45, down_within_s=15)
 HPA = Part(
     name="hpa", kind=PartKind.HPA, title="", claims=(), low=2, high=5,
@@ -167,6 +169,8 @@ def test_the_autoscaler_up_and_down() -> None:
     assert set(idle.values()) == {FAIL}
     memory = [endpoints(-1, 2), resize(30, 3, "memory resource above target"), endpoints(40, 3), *down]
     assert verdicts(autoscaled(memory))["scaling.hpa.cpu"] is FAIL
+    about = {claim: {each.verdict for each in autoscaled(memory) if claim in each.claims} for claim in LINKED}
+    assert [about[claim] for claim in LINKED] == [{FAIL}, {FAIL}, {FAIL, PASS}, {FAIL, PASS}]
 
 
 def test_a_number_set_by_hand_that_stays_shows_no_erratum() -> None:
@@ -188,6 +192,10 @@ def test_commands_that_fail_and_commands_not_run() -> None:
     assert set(verdicts(commands(ran, effects)).values()) == {PASS}
     assert verdicts(commands(ran, [effect("kubectl scale d", 8, None)]))["scaling.manual.command"] is FAIL
     with_it = verdicts(commands(ran, [effect("kubectl scale d", 8, None, autoscaler=True), *effects]))
+    slow = {
+        claim: each.verdict for each in commands(ran, [effect("kubectl scale d", 8, None)]) for claim in each.claims
+    }
+    assert (slow["stack.one_command"], slow["operations.daily"]) == (FAIL, PASS)
     assert with_it["scaling.manual.command"] is PASS  # the autoscaler may take it back
     ran["rollout status"] = Ran(command="rollout status", status=0, output="successfully rolled out")
     ran["top pods"] = Ran(command="top pods", status=1, output="error: Metrics API not available")

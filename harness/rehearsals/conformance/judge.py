@@ -11,6 +11,8 @@ from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.grade import DOCUMENT, FINDINGS, GRADES, Grade, Source, SourceKind
 from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails, ConformancePlan
 
+#: The claim that checks of a group are the verdict on.
+_CLAIM = {"log": "logging.structured"}
 _ORDER = {check.id: place for place, check in enumerate(ALL)}
 
 
@@ -40,6 +42,7 @@ def judgement(run: CheckRun) -> Judgement:
         id=run.id,
         kind=Kind.OBSERVATION if advice else Kind.CRITERION,
         verdict=Verdict.PASS if advice else verdict,
+        claim=_CLAIM.get(run.id.partition(".")[0], ""),
         asked=(Message(text=run.sentence),),
         told=told,
         gates=not advice and not (verdict is Verdict.NOT_EXERCISED and run.allowed),

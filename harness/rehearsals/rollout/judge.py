@@ -18,13 +18,15 @@ from harness.checks.walk_results import READS
 from harness.checks.whole_run import unsaid
 from harness.judge.chance import chance_words, false_roll_backs
 from harness.judge.flag_log import FlagLog
+from harness.judge.indicators import indicators, week_check
 from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, of_event
 from harness.judge.ledger import Ledger
+from harness.judge.summary import summarise
 from harness.judge.window import NS, Window, of_step
 from harness.load.population.accounts import accounts
 from harness.load.population.due import due_list
-from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
+from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.scenario import Scenario
@@ -59,6 +61,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         results = judge(plan, ledger, week.planned, at.at_ns, due=due, not_exercised=lacking)
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
+        found += _window(plan, ledger, week.window)
     found += _checks(plan, week, rows, seen.facts.anchor)
     if week.planned is not None:
         found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
@@ -137,6 +140,13 @@ def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judg
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)
 
 
+def _window(plan: Scenario, ledger: Ledger, window: Window) -> Iterator[Judgement]:
+    """What the document wants to see of a window, and of this week's."""
+    seen = summarise(ledger, window, Side.API)
+    yield from indicators(seen)
+    yield from week_check(plan, seen, ledger, window)
+
+
 def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor) -> Iterator[Judgement]:
     """The checks that the run told of, in their order: judged again where the rows say it; those of the stores as they
     were told, for the stores are gone.
@@ -167,29 +177,28 @@ def _steps(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[s
     for claim in promised(plan):
         if claim in known or not claim.startswith(_ROLLBACK_STEPS):
             continue
-        verdict, told = Verdict.NOT_EXERCISED, _NOT_ROLLED_BACK
-        if week.rolled_back:
-            verdict, told = Verdict.PASS, _step(claim, week, seen)
+        never = (Verdict.NOT_EXERCISED, _NOT_ROLLED_BACK)
+        verdict, told = step_of_roll_back(claim, plan, week, seen) if week.rolled_back else never
         if told:  # a step that was not reached is told by whoever asks what the plan promised
-            yield Judgement(id=claim, claim=claim, verdict=verdict, told=told, kind=Kind.OBSERVATION, gates=False)
+            yield Judgement(id=claim, claim=claim, verdict=verdict, told=told, kind=Kind.CHECK, gates=False)
 
 
-def _step(claim: str, week: Observed, seen: Seen[WeekDetails]) -> Told:
-    """What was seen of a step of the roll back; () of one that was not reached."""
+def step_of_roll_back(claim: str, plan: Scenario, week: Observed, seen: Seen[WeekDetails]) -> tuple[Verdict, Told]:
+    """What became of a step of the roll back; () of one that was not reached."""
     assert week.decision is not None
     if claim.endswith(".step1") and week.off is not None:
         seconds = (week.off.at_ns - week.decision.at_ns) / NS
-        return (message("the flag was published off {seconds} s after the decision", seconds=f"{seconds:.1f}"),)
+        told = message("the flag was published off {seconds} s after the decision", seconds=f"{seconds:.1f}")
+        return (Verdict.PASS if seconds <= plan.switch_over_limit_s else Verdict.FAIL), (told,)
     if claim.endswith(".step3"):
         rows, samples = len(seen.evidence.rows), len(seen.evidence.samples)
-        return (
-            message(
-                "{rows} rows of evidence, {samples} of them metrics, and every part's log are in the run's folder",
-                rows=f"{rows:,}",
-                samples=f"{samples:,}",
-            ),
+        told = message(
+            "{rows} rows of evidence, {samples} of them metrics, and every part's log are in the run's folder",
+            rows=f"{rows:,}",
+            samples=f"{samples:,}",
         )
-    return ()
+        return (Verdict.PASS if samples else Verdict.FAIL), (told,)
+    return Verdict.INCONCLUSIVE, ()
 
 
 def _rate_without_margin(plan: Scenario, found: Iterable[Judgement]) -> Iterator[Judgement]:

@@ -27,6 +27,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.sequence_sections import rollout_sections
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import (
+    WEEKS,
     Attempt,
     PlannedWeek,
     RolloutDetails,
@@ -86,6 +87,7 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
         begun = latest(seen.details)
         for each in plan.weeks:
             yield judged_week(each.week, begun.get(each.week))
+        yield final_check(begun)
         for week, attempt in begun.items():
             for erratum, told in errata_of(attempt.judgements).items():
                 yield observation(erratum, told, erratum=erratum, part=part_of_week(week))
@@ -114,6 +116,22 @@ def judged_week(week: int, attempt: Attempt | None) -> Judgement:
         notes=notes,
         seconds=attempt.seconds,
     )
+
+
+def final_check(begun: Mapping[int, Attempt]) -> Judgement:
+    """What is looked at in the last week: all four have advanced, and their evidence is in one report."""
+    waiting = [str(week) for week in WEEKS if week not in begun]
+    stopped = [each for each in begun.values() if not each.advanced]
+    told, verdict = message("all four weeks advanced"), Verdict.PASS
+    if stopped:
+        weeks = ", ".join(str(each.week) for each in stopped)
+        failed = Verdict.FAIL in map(_verdict, stopped)
+        told = message("did not advance: week {weeks}", weeks=weeks)
+        verdict = Verdict.FAIL if failed else Verdict.INCONCLUSIVE
+    elif waiting:
+        told, verdict = message("not entered: week {weeks}", weeks=", ".join(waiting)), Verdict.NOT_EXERCISED
+    claim = "rollout.week4.check"
+    return Judgement(id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=(told,))
 
 
 def _verdict(attempt: Attempt) -> Verdict:

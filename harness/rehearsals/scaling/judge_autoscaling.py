@@ -41,6 +41,14 @@ class Utilization(msgspec.Struct, frozen=True, kw_only=True):
     average_m: int
 
 
+#: What else of the document the way up shows, by the resource that was loaded; the way up and the way down together.
+_UP = {
+    "cpu": ("manifest.hpa.cpu", "strategy.versus.scaling"),
+    "memory": ("manifest.hpa.memory", "strategy.versus.scaling"),
+}
+_UP_AND_DOWN = ("decision.replicas_2_10", "strategy.merit.autopilot")
+
+
 class Ruled(msgspec.Struct, frozen=True, kw_only=True):
     """What the rule is held against. ``request_m`` is asked for by a pod's containers together, ``alone_m`` by the
     first one, in milli-units of the resource that ``utilizations`` are of."""
@@ -92,10 +100,14 @@ def autoscaled(
     up = message("load to {most} ready endpoints [{path}]", most=str(most), path=path)
     return [
         timed(part, "scaling.time.hpa_up", reached_s, part.up_within_s, up),
-        _rose(part, rises, most, path, ruled),
+        _also(_rose(part, rises, most, path, ruled), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
         _fell(part, did, rows, most, asked),
-        _down(part, did, rows, most),
+        _also(_down(part, did, rows, most), *_UP_AND_DOWN),
     ]
+
+
+def _also(found: Judgement, *claims: str) -> Judgement:
+    return msgspec.structs.replace(found, also=claims)
 
 
 def _down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int) -> Judgement:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.judge.claimed import held, seconds, shown_as, unknown
+from harness.judge.claimed import claimed, held, seconds, shown_as, unknown
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message, verbatim
+from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.judge_sizes import shown_s
 from harness.rehearsals.scaling.types import Commanded, Effect, Part
 
@@ -26,26 +27,27 @@ def commands(part: Part, did: Commanded, rows: Sequence[EventRow]) -> list[Judge
     what was set without it is judged."""
     ran, effects = did.ran, did.effects
     return [
-        _all_ran(part, "monitoring.commands", ran, _WATCHED),
+        _all_ran(part, "monitoring.commands", ran, _WATCHED, "operations.daily"),
         _all_ran(part, "scaling.hpa.apply", ran, ("apply hpa",)),
         _all_ran(part, "cicd.set_image", ran, ("set image",)),
         _fails_as_it_should(part, ran),
         _first_deploy(part, ran),
-        _set_by_hand(part, "scaling.manual.command", [each for each in effects if " scale " in each.command]),
-        _set_by_hand(part, "scaling.manual.manifest", [each for each in effects if " apply " in each.command]),
+        _set_by_hand(part, "scaling.manual.command", effects, " scale ", "stack.one_command"),
+        _set_by_hand(part, "scaling.manual.manifest", effects, " apply ", "stack.one_line"),
         *errata_of_effects(part, effects, resizes(rows, did.begun_ns)),
         *errata_of_first_deploy(part, ran.get("apply folder")),
     ]
 
 
-def _all_ran(part: Part, claim: str, ran: Mapping[str, Ran], names: tuple[str, ...]) -> Judgement:
+def _all_ran(part: Part, claim: str, ran: Mapping[str, Ran], names: tuple[str, ...], *also: str) -> Judgement:
     lacking = [name for name in names if name not in ran]
     if lacking:
-        return unknown(part.name, claim, message("not run: {names}", names=", ".join(lacking)))
+        told_lacking = message("not run: {names}", names=", ".join(lacking))
+        return claimed(part.name, claim, Verdict.INCONCLUSIVE, told_lacking, also=also)
     bad = [ran[name] for name in names if ran[name].status != 0 or not ran[name].output.strip()]
     told = [_said(one) for one in bad] or [message("each ended in 0 and said something")]
     good = message("{some} of {all}", some=str(len(names) - len(bad)), all=str(len(names)))
-    return held(part.name, claim, not bad, *told, shown=(good,), samples=len(names))
+    return held(part.name, claim, not bad, *told, shown=(good,), samples=len(names), also=also)
 
 
 def _said(one: Ran) -> Message:
@@ -75,14 +77,16 @@ def _status(status: int) -> Message:
     return message("status {status}", status=str(status))
 
 
-def _set_by_hand(part: Part, claim: str, effects: Sequence[Effect]) -> Judgement:
-    alone = [each for each in effects if not each.autoscaler]
+def _set_by_hand(part: Part, claim: str, effects: Sequence[Effect], word: str, also: str) -> Judgement:
+    alone = [each for each in effects if word in each.command and not each.autoscaler]
     if not alone:
-        return unknown(part.name, claim, message("not run without the HPA"))
+        return claimed(part.name, claim, Verdict.INCONCLUSIVE, message("not run without the HPA"), also=(also,))
     told = [message("{command}: {seconds}", command=each.command, seconds=shown_s(each.after_s)) for each in alone]
     reached = [each.after_s for each in alone if each.after_s is not None]
     slowest = max(reached) if len(reached) == len(alone) else None
-    return held(part.name, claim, slowest is not None, message("without the HPA"), *told, **seconds(slowest))
+    return held(
+        part.name, claim, slowest is not None, message("without the HPA"), *told, also=(also,), **seconds(slowest)
+    )
 
 
 def _first_deploy(part: Part, ran: Mapping[str, Ran]) -> Judgement:

@@ -1,0 +1,110 @@
+"""The document's indicators (SLI) of a window: is each of them there, with what was measured? Pure.
+
+They gate nothing: whether a value is good the criteria say. What nothing was measured of is inconclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from harness.base.units import Unit
+from harness.judge.ledger import OPERATIONS, Ledger
+from harness.judge.summary import WindowSummary
+from harness.judge.window import Window
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Message, Told, message, quantity
+from harness.model.scenario import Scenario
+from harness.model.verdict import Verdict
+
+#: What the rollout's table says is looked at in a week, by the claim on its schedule; in the last one all four are.
+_CHECK = {
+    "rollout.schedule.week1": "rollout.week1.check",
+    "rollout.schedule.week2": "rollout.week2.check",
+    "rollout.schedule.week3": "rollout.week3.check",
+}
+#: The week whose check is a load test, as the document has it: users on the API, each with one request in so many s.
+_LOAD_USERS, _LOAD_PACE_S, _MOST_MISSING = 250, 50.0, 0.05
+_MIB = 2**20
+_Shown = str | Message | None
+
+
+def indicators(seen: WindowSummary) -> Iterator[Judgement]:
+    """Each indicator of the document with its figures in the window."""
+    yield _measured("sli.latency", _latencies(seen), seen)
+    yield _measured("sli.errors", _errors(seen), seen)
+    rate = quantity(seen.requests_per_s, Unit.PER_SECOND) if seen.requests else None
+    yield _measured("sli.request_rate", {"QPS": rate}, seen)
+    cpu = None if seen.cpu_cores_mean is None else f"{seen.cpu_cores_mean:.3g}"
+    memory = None if seen.memory_bytes_max is None else f"{seen.memory_bytes_max / _MIB:.0f} MiB"
+    yield _measured("sli.pod_resources", {"CPU": cpu, "memory": memory}, seen)
+    sizes = {"min": seen.replicas_min, "max": seen.replicas_max}
+    replicas = {name: None if size is None else str(size) for name, size in sizes.items()}
+    yield _measured("sli.replicas", replicas, seen)
+
+
+def week_check(plan: Scenario, seen: WindowSummary, ledger: Ledger, window: Window) -> Iterator[Judgement]:
+    """What the rollout's table says is looked at in the week whose schedule the plan names; nothing of the last week,
+    which is looked at with the others.
+    """
+    claim = next((_CHECK[claim] for claim in plan.claims if claim in _CHECK), "")
+    if claim == "rollout.week1.check":
+        yield _every_operation(claim, ledger, window)
+    elif claim == "rollout.week2.check":
+        yield _measured(claim, {**_latencies(seen), **_errors(seen)}, seen)
+    elif claim == "rollout.week3.check":
+        yield _load_test(claim, plan, seen)
+
+
+def _latencies(seen: WindowSummary) -> dict[str, _Shown]:
+    values = {"p50": seen.latency_p50_ms, "p95": seen.latency_p95_ms, "p99": seen.latency_p99_ms}
+    return {name: None if value is None else quantity(value, Unit.MILLISECONDS) for name, value in values.items()}
+
+
+def _errors(seen: WindowSummary) -> dict[str, _Shown]:
+    values = {"4xx": seen.ratio_4xx, "5xx": seen.ratio_5xx, "error ratio": seen.error_ratio}
+    return {name: None if value is None else quantity(value, Unit.RATIO) for name, value in values.items()}
+
+
+def _measured(claim: str, figures: Mapping[str, _Shown], seen: WindowSummary) -> Judgement:
+    lacking = [name for name, value in figures.items() if value is None]
+    told: Told = tuple(
+        message("{name} {value}", name=name, value=value) for name, value in figures.items() if value is not None
+    )
+    if lacking:
+        told = (message("not measured: {names}", names=", ".join(lacking)), *told)
+    return _judgement(claim, Verdict.INCONCLUSIVE if lacking else Verdict.PASS, told, seen.requests)
+
+
+def _judgement(claim: str, verdict: Verdict, told: Told, samples: int) -> Judgement:
+    return Judgement(id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=told, samples=samples)
+
+
+def _load_test(claim: str, plan: Scenario, seen: WindowSummary) -> Judgement:
+    """The week itself is the load test: its users at the document's pace, all of whose requests came."""
+    population = plan.population
+    told = message(
+        "{users} users on the API, each with one request in {pace} s: {rate}/s came",
+        users=str(population.flag_on),
+        pace=f"{population.pace_s:g}",
+        rate=f"{seen.requests_per_s:.3g}",
+    )
+    if (population.flag_on, population.pace_s) != (_LOAD_USERS, _LOAD_PACE_S) or population.steps:
+        return _judgement(claim, Verdict.NOT_EXERCISED, (told,), seen.requests)
+    kept = seen.requests_per_s >= _LOAD_USERS / _LOAD_PACE_S * (1 - _MOST_MISSING)
+    return _judgement(claim, Verdict.PASS if kept else Verdict.FAIL, (told,), seen.requests)
+
+
+def _every_operation(claim: str, ledger: Ledger, window: Window) -> Judgement:
+    """Each operation of the contract answered well at least once in the window."""
+    rows = ledger.requests
+    chosen = rows[(rows["due_ns"] >= window.start_ns) & (rows["due_ns"] < window.end_ns) & rows["api"]]
+    good = chosen["operation"][chosen["ok"]]
+    counts = {str(name): int(np.count_nonzero(good == number)) for name, number in OPERATIONS.items()}
+    told: list[Message] = [message("{name} {value}", name=name, value=f"{count:,}") for name, count in counts.items()]
+    verdict = Verdict.PASS if all(counts.values()) else Verdict.FAIL if len(chosen) else Verdict.INCONCLUSIVE
+    if verdict is not Verdict.PASS:
+        lacking = ", ".join(name for name, count in counts.items() if not count)
+        told.insert(0, message("not answered well even once: {names}", names=lacking))
+    return _judgement(claim, verdict, tuple(told), len(chosen))

@@ -1,0 +1,68 @@
+"""The last week's check, and the steps of a roll back: what is not as the document has it does not pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.base.clock import NS
+from harness.base.errors import Exit
+from harness.evidence.gathered import Gathered
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.judge import step_of_roll_back
+from harness.rehearsals.rollout.observed import EMPTY, Observed
+from harness.rehearsals.rollout.sequence import final_check
+from harness.rehearsals.rollout.weeks import Attempt
+from scenarios.load import load
+from tests.rehearsal.made import facts
+
+PLAN = load("rollout_week3")
+
+
+def attempt(week: int, decision: Decision = Decision.ADVANCE) -> Attempt:
+    status = Exit.OK if decision is Decision.ADVANCE else Exit.HOLD
+    return Attempt(week=week, attempt=1, started_utc="", seconds=1.0, decision=decision, exit_status=int(status))
+
+
+@pytest.mark.parametrize(
+    ("begun", "verdict"),
+    [
+        ({week: attempt(week) for week in (1, 2, 3, 4)}, Verdict.PASS),
+        ({week: attempt(week) for week in (1, 2, 3)}, Verdict.NOT_EXERCISED),
+        ({1: attempt(1), 2: attempt(2, Decision.HOLD)}, Verdict.INCONCLUSIVE),
+        ({1: attempt(1), 2: attempt(2, Decision.ROLL_BACK)}, Verdict.FAIL),
+        ({}, Verdict.NOT_EXERCISED),
+    ],
+)
+def test_the_final_check_wants_all_four_weeks(begun: dict[int, Attempt], verdict: Verdict) -> None:
+    found = final_check(begun)
+    assert (found.claim, found.verdict, found.gates) == ("rollout.week4.check", verdict, False)
+
+
+def rolled_back(off_after_s: float | None) -> Observed:
+    decided = EventRow(at_ns=NS, kind="decision", subject=str(Decision.ROLL_BACK), message="")
+    off = (
+        None
+        if off_after_s is None
+        else EventRow(at_ns=NS + int(off_after_s * NS), kind="flag", subject="f", message="")
+    )
+    return Observed(planned=EMPTY, window=EMPTY, seed=1, bucket="", decision=decided, off=off)
+
+
+def test_a_flag_that_went_off_too_late_or_never_passes_no_step() -> None:
+    seen = Seen(facts=facts(), details=WeekDetails(), evidence=Gathered())
+    step = "rollout.rollback.step1"
+    assert step_of_roll_back(step, PLAN, rolled_back(2.0), seen)[0] is Verdict.PASS
+    assert step_of_roll_back(step, PLAN, rolled_back(PLAN.switch_over_limit_s + 1), seen)[0] is Verdict.FAIL
+    assert step_of_roll_back(step, PLAN, rolled_back(None), seen) == (Verdict.INCONCLUSIVE, ())
+
+
+def test_without_metrics_nothing_can_be_analysed() -> None:
+    evidence = Gathered()
+    seen = Seen(facts=facts(), details=WeekDetails(), evidence=evidence)
+    step = "rollout.rollback.step3"
+    assert step_of_roll_back(step, PLAN, rolled_back(1.0), seen)[0] is Verdict.FAIL
+    evidence.see([SampleRow(at_ns=NS, subject="pod/a", metric="cpu_cores", value=1.0)])
+    assert step_of_roll_back(step, PLAN, rolled_back(1.0), seen)[0] is Verdict.PASS
