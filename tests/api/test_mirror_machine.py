@@ -31,6 +31,7 @@ from harness.base.virtual import VirtualLoop
 from tests.api import world
 from tests.api.test_contract import location
 from tests.api.test_mirror import balanced
+from tests.session.examples import examples
 
 T = TypeVar("T")
 USER = "walker"
@@ -353,7 +354,7 @@ async def _all(works: Iterable[Awaitable[Any]]) -> None:
 
 TestMirrors = Mirrors.TestCase
 TestMirrors.settings = settings(
-    max_examples=100, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(100), stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
