@@ -15,6 +15,7 @@ from tests import main_job
 from tests.kind.shared import kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
 from tests.session import files, groups, guard, workers
+from tests.session.examples import SAME
 from tests.session.homes import WorkerHome
 from tests.session.record import Recorder
 
@@ -25,8 +26,9 @@ __all__ = ["advanced_run", "kind_cluster", "rolled_back_run"]
 asyncio.set_event_loop(None)
 
 # How long an example takes says what else the machine does, never whether the code is right. A change is held to the
-# same examples each time; `nox -s nightly` draws others (--hypothesis-profile search), and prints how to draw them again.
-settings.register_profile("same", deadline=None, derandomize=True)
+# same few examples each time; `nox -s nightly` draws others, and more (--hypothesis-profile search;
+# tests/session/examples.py), and prints how to draw them again.
+settings.register_profile("same", deadline=None, derandomize=True, max_examples=SAME)
 settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("same")
 

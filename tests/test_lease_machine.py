@@ -26,6 +26,7 @@ from harness.stack.state import cgroups, lease, processes, shared_memory, sweepi
 from harness.stack.state.lease import Condition, RunState, condition
 from harness.stack.state.processes import ProcessIdentity
 from harness.stack.state.sweeping import dead_runs, end_run, sweep
+from tests.session.examples import examples
 
 HERE, THERE = "pid:[1]", "pid:[2]"
 NAMES = ("one", "two", "three")
@@ -234,4 +235,4 @@ class Leases(RuleBasedStateMachine):
 
 
 TestLeases = Leases.TestCase
-TestLeases.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+TestLeases.settings = settings(max_examples=examples(150), stateful_step_count=25, deadline=None)

@@ -19,6 +19,7 @@ from harness.model.disruption import Budget
 from harness.model.manifests import EnvVar, Probe, RollingUpdate
 from harness.stack.manifests import digest, kustomize, load, quantity
 from harness.stack.manifests.change import with_env
+from tests.session.examples import examples
 
 DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -405,7 +406,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)  # each example writes and reads a folder
+@settings(max_examples=examples(60), deadline=None)  # each example writes and reads a folder
 @given(st.data())
 def test_any_one_value_replaced_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

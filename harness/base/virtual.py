@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -14,6 +15,61 @@ T = TypeVar("T")
 START_S = 1000
 EPOCH_UNIX_S = 1_760_918_400  # 2025-10-20T00:00:00Z
 ANCHOR = Anchor(monotonic_ns=START_S * NS, unix_ns=EPOCH_UNIX_S * NS)
+#: Rounds of the loop between two looks for a signal, where it has nothing else to hear of from outside.
+_LOOK_EVERY = 64
+
+
+class _Jump(selectors.DefaultSelector):
+    """What the loop asks how long to wait: it answers at once, and its time is then that of the next timer."""
+
+    def __init__(self, start_ns: int) -> None:
+        super().__init__()
+        self.now_ns = start_ns
+        self.threads = 0  # at work for the loop
+        self._rounds = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What came from outside. A thread at work is waited for in real time, in which the loop's stands still."""
+        if timeout is None or (timeout > 0 and self.threads):
+            return super().select(None)
+        self._rounds += 1
+        if self._rounds % _LOOK_EVERY == 0 or len(self.get_map()) > 1:  # the one is the loop's own, for signals
+            found = super().select(0)
+            if found:
+                return found
+        if timeout > 0:
+            self.now_ns += max(1, round(timeout * NS))  # a nanosecond at least, or the loop would not reach the timer
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop that waits for nothing: when nothing is ready it jumps to its next timer.
+
+    Timers of the same moment run in the order of the loop's heap, which the same calls always fill alike. The
+    resolution is that of the evidence, a nanosecond, so that a wait ends at the nanosecond asked for.
+    """
+
+    def __init__(self, start_s: int = 0) -> None:
+        self._jump = _Jump(start_s * NS)
+        super().__init__(self._jump)
+
+    def now_ns(self) -> int:
+        """Its time in whole nanoseconds."""
+        return self._jump.now_ns
+
+    def time(self) -> float:
+        """The same in seconds."""
+        return self._jump.now_ns / NS
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """As any loop's; it does not jump until the thread has ended."""
+        future = super().run_in_executor(executor, func, *arguments)
+        self._jump.threads += 1
+        future.add_done_callback(self._ended)
+        return future
+
+    def _ended(self, _: asyncio.Future[Any]) -> None:
+        self._jump.threads -= 1
 
 
 class VirtualClock:
@@ -25,11 +81,11 @@ class VirtualClock:
     anchor = ANCHOR
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: VirtualLoop | None = None
 
     def now_ns(self) -> int:
         """The monotonic time."""
-        return ANCHOR.monotonic_ns if self._loop is None else round(self._loop.time() * NS)
+        return ANCHOR.monotonic_ns if self._loop is None else self._loop.now_ns()
 
     def wall_ns(self) -> int:
         """The wall clock, which nobody sets here."""
@@ -48,18 +104,13 @@ class VirtualClock:
         return self.wall_ns() / NS
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """``work`` in the clock's own loop, once.
-
-        Timers of the same moment run in the order of the loop's heap, which the same calls always fill alike. The
-        resolution is that of the evidence, so that a wait ends at the nanosecond asked for. Cycles are collected
-        afterwards: what is collected in mid-run, and when, hangs on what the process did before.
+        """``work`` in the clock's own loop, once. Cycles are collected afterwards: what is collected in mid-run, and
+        when, hangs on what the process did before.
         """
-        import looptime
-
         assert self._loop is None, "a virtual clock runs once"
         collected = gc.isenabled()
         gc.disable()
-        self._loop = loop = looptime.new_event_loop(start=START_S, resolution=1e-9, noop_cycles=0)
+        self._loop = loop = VirtualLoop(START_S)
         try:
             return loop.run_until_complete(work)
         finally:

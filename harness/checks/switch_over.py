@@ -29,8 +29,8 @@ def switch_over(ledger: Ledger, published_ns: int, users: Collection[str], limit
     is late too.
     """
     rows = ledger.requests
-    rows = rows[rows["sent_ns"] >= published_ns]
-    switched_ns = {user: _switched_ns(rows, ledger.users.get(user, -1)) for user in sorted(set(users))}
+    first_ns = _switched_ns(rows[rows["sent_ns"] >= published_ns], len(ledger.users))
+    switched_ns = {user: first_ns.get(ledger.users.get(user, -1)) for user in sorted(set(users))}
     took_s = {user: (at_ns - published_ns) / NS for user, at_ns in switched_ns.items() if at_ns is not None}
     return SwitchOver(
         clients=len(switched_ns),
@@ -41,9 +41,14 @@ def switch_over(ledger: Ledger, published_ns: int, users: Collection[str], limit
     )
 
 
-def _switched_ns(rows: Calls, number: int) -> int | None:
-    own = rows[rows["user"] == number]
-    on_api = own["sent_ns"][own["api"]]
-    on_firestore = own["sent_ns"][~own["api"]]
-    after = on_firestore[on_firestore > on_api.max()] if len(on_api) else on_firestore
-    return int(np.min(after)) if len(after) else None
+def _switched_ns(rows: Calls, users: int) -> dict[int, int]:
+    """By user's number: when each of those who switched sent its first request to Firestore after its last to the
+    API.
+    """
+    api = rows["api"]
+    last_ns = np.full(users, np.iinfo(np.int64).min)
+    np.maximum.at(last_ns, rows["user"][api], rows["sent_ns"][api])
+    after = rows[~api & (rows["sent_ns"] > last_ns[rows["user"]])]
+    first_ns = np.full(users, np.iinfo(np.int64).max)
+    np.minimum.at(first_ns, after["user"], after["sent_ns"])
+    return {number: int(first_ns[number]) for number in np.unique(after["user"]).tolist()}

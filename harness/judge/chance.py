@@ -7,6 +7,7 @@ independently of each other; failures that come in bursts fire it more often.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -30,18 +31,20 @@ def fires(failure_ratio: float, limit: float, least: int, samples: int) -> float
     """The probability (0..1) that ``k`` failures of the first ``n`` are more than ``limit`` of them for some ``n`` from
     ``least`` to ``samples``, where each answer fails with ``failure_ratio``.
 
-    By recursion over n: the probability of each k that has not fired yet.
+    By recursion over n: the probability of each k that has not fired yet, which no k above the limit has.
     """
-    alive = np.zeros(samples + 2)
+    alive = np.zeros(max(least, math.floor(limit * samples)) + 3)
     alive[0] = 1.0
+    top = 0  # the most failures with which it may not have fired
     fired = 0.0
     for n in range(1, samples + 1):
-        alive[1:] = alive[1:] * (1 - failure_ratio) + alive[:-1] * failure_ratio
+        alive[1 : top + 2] = alive[1 : top + 2] * (1 - failure_ratio) + alive[: top + 1] * failure_ratio
         alive[0] *= 1 - failure_ratio
-        if n >= least:
-            most = int(np.floor(round(limit * n, 9)))  # the most failures that do not fire
-            fired += float(alive[most + 1 :].sum())
-            alive[most + 1 :] = 0.0
+        top += 1
+        if n >= least and top > (most := math.floor(round(limit * n, 9))):  # the most failures that do not fire
+            fired += float(alive[most + 1 : top + 1].sum())
+            alive[most + 1 : top + 1] = 0.0
+            top = most
     return fired
 
 

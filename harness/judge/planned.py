@@ -81,8 +81,10 @@ class Planned:
         A good call that the schedule does not hold proves nothing, but for a walk that was sent once more. A missing
         one counts as failed as soon as it was due.
         """
-        again = [number for call, number in self._numbers.items() if AGAIN in call]
-        counts = self.known | ~self.calls["ok"] | np.isin(self.calls["id"], again)
+        counts = self.known | ~self.calls["ok"]
+        if not counts.all():
+            again = [number for call, number in self._numbers.items() if AGAIN in call]
+            counts |= np.isin(self.calls["id"], again)
         if counts.all() and not self.missing:
             return self.calls
         lacking = np.zeros(self.missing, dtype=CALL)

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 import httpx
-import looptime
 from hypothesis import HealthCheck, currently_in_test_context, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -28,9 +27,11 @@ from api.memory import LoopClock, MemoryDatabase, MemoryMirror, MemoryTokens, Se
 from api.model import User, WalkChange, WalkDetail
 from api.ports import Ports
 from api.service import Service
+from harness.base.virtual import VirtualLoop
 from tests.api import world
 from tests.api.test_contract import location
 from tests.api.test_mirror import balanced
+from tests.session.examples import examples
 
 T = TypeVar("T")
 USER = "walker"
@@ -227,7 +228,7 @@ class Mirrors(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = looptime.new_event_loop(start=0)
+        self.loop = VirtualLoop()
         self.postgres, self.firestore = Postgres(), Firestore()
         #: Until when a loss of the walk's mirror write is told of, or may come yet.
         self.lost_s: dict[str, float] = {}
@@ -353,7 +354,7 @@ async def _all(works: Iterable[Awaitable[Any]]) -> None:
 
 TestMirrors = Mirrors.TestCase
 TestMirrors.settings = settings(
-    max_examples=100, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(100), stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

@@ -19,11 +19,12 @@ from api.postgres import PostgresDatabase
 from api.settings import DatabaseSettings
 from tests.api import world
 from tests.api.world import new_id
+from tests.session.examples import examples
 
 pytestmark = pytest.mark.process
 
 Run = Callable[[Callable[[httpx.AsyncClient], Coroutine[Any, Any, Any]]], Any]
-EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import looptime
 import pytest
 
 from api.clock import SystemClock, pause
@@ -15,6 +14,7 @@ from api.model import User, WalkChange, WalkDetail
 from api.ports import Clock
 from api.postgres import COMMAND_TIMEOUT_S
 from api.unsettled import LOOK_AFTER_S, Unsettled
+from harness.base.virtual import VirtualLoop
 from tests.api import world
 from tests.api.test_removals import Photos
 from tests.api.world import World, new_id, new_user
@@ -64,7 +64,7 @@ class LosesAnswers(MemoryDatabase):
 
 
 def in_virtual_time(story: Any) -> None:
-    loop = looptime.new_event_loop(start=0)
+    loop = VirtualLoop()
     try:
         loop.run_until_complete(story())
     finally:

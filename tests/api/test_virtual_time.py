@@ -10,7 +10,6 @@ import time
 from typing import Any
 
 import httpx
-import looptime
 import pytest
 
 from api import metrics_port
@@ -18,6 +17,7 @@ from api.app import build_app
 from api.logs import Log
 from api.memory import LoopClock, MemoryDatabase, MemoryMirror, MemoryTokens, SeededIds
 from api.ports import Ports
+from harness.base.virtual import VirtualLoop
 from tests.api.world import settings
 
 
@@ -71,7 +71,7 @@ async def hours_of_walking(seed: int, hours: float) -> tuple[list[bytes], list[t
 
 
 def in_virtual_time(seed: int, hours: float) -> tuple[Any, float]:
-    loop = looptime.new_event_loop(start=0)
+    loop = VirtualLoop()
     try:
         asyncio.set_event_loop(None)
         result = loop.run_until_complete(hours_of_walking(seed, hours))

@@ -19,6 +19,7 @@ from harness.load.population.accounts import canaries
 from harness.load.population.walk import WalkUpdate, digest
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
 from tests.checks.sending import ANCHOR, BUCKET, NOON, SEED, USERS, as_sent, held, planned, row, rows_of
+from tests.session.examples import examples
 
 NAMES = [account.user for account in USERS]
 ROWS = rows_of(*NAMES)
@@ -80,7 +81,7 @@ def test_a_deleted_walk_that_is_there_is_found() -> None:
 
 
 @given(st.sets(st.sampled_from(range(len(ROWS))), min_size=1, max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_writes_without_an_acknowledgement_lose_nothing_applied_or_not(failed: set[int]) -> None:
     rows = [msgspec.structs.replace(each, acknowledged=False) if n in failed else each for n, each in enumerate(ROWS)]
     told = as_sent(rows)

@@ -18,6 +18,7 @@ from harness.model.shown import NOT_IN_ORDER, Shown, parse, text
 from harness.model.verdict import Verdict
 from tests.checks.reading import PLANS, Store, answered, honest, id_on, judged, recorded, unanswered
 from tests.checks.sending import USERS
+from tests.session.examples import examples
 
 NAMES = [account.user for account in USERS]
 planned = PLANS.schedule
@@ -285,7 +286,7 @@ def test_a_mirror_that_comes_late_may_overwrite_what_the_app_wrote_to_firestore(
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_lost_doubled_and_disordered_rows_never_make_an_answer_wrong(data: st.DataObject) -> None:
     kept = data.draw(st.lists(st.booleans(), min_size=len(ROWS), max_size=len(ROWS)))
     rows = [row for row, keep in zip(ROWS, kept, strict=True) if keep]
@@ -342,7 +343,7 @@ def test_the_examples_begin_with_one_of_each_flaw() -> None:
 
 
 @given(st.sampled_from(NAMES), st.sets(st.integers(0, 59)), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_store_that_linearises_is_never_wrong(user: str, lost: set[int], data: st.DataObject) -> None:
     """Writes without an answer take effect at once, late, or never; what is shown is always the store as it is."""
     plan, store, rows = planned(user, 60), Store(), []
@@ -362,7 +363,7 @@ def test_a_store_that_linearises_is_never_wrong(user: str, lost: set[int], data:
 
 
 @given(st.sampled_from(NAMES), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_store_that_answers_once_as_before_an_acknowledged_write_is_always_found(
     user: str, data: st.DataObject
 ) -> None:

@@ -13,6 +13,7 @@ from harness.control.amount import resolve
 from harness.control.rollout import limits
 from harness.model.cluster import PodView, ReplicaSet
 from harness.model.manifests import Deployment, PodTemplate, RollingUpdate
+from tests.session.examples import examples
 
 S = 1_000_000_000
 
@@ -172,7 +173,7 @@ AMOUNT = st.integers(0, 6) | st.sampled_from(["0%", "10%", "25%", "50%", "100%"]
 POD = st.tuples(st.sampled_from(["older", "old", "new"]), st.booleans(), st.booleans())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data(), st.lists(POD, max_size=10), st.integers(0, 8), AMOUNT, AMOUNT, st.sampled_from([0, 3]))
 def test_limits_hold_and_it_terminates(
     data: st.DataObject,

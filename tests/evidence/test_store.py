@@ -36,6 +36,7 @@ from harness.model.evidence import (
     SessionRow,
     Side,
 )
+from tests.session.examples import examples
 
 ANCHOR = Anchor(monotonic_ns=5_000_000_000, unix_ns=1_790_000_000_123_456_789)
 
@@ -107,7 +108,7 @@ def store(path: Path) -> EvidenceStore:
     return EvidenceStore(path, "run-1", ANCHOR)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.lists(_rows, max_size=8), max_size=4))
 def test_every_row_comes_back_equal_and_in_the_order_it_was_known(batches: list[list[Row]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -146,7 +147,7 @@ def test_one_file_is_left_and_says_whose_it_is(tmp_path: Path) -> None:
 
 
 @given(st.integers(min_value=0, max_value=2**50))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_utc_column_is_the_exact_time_to_the_millisecond(at_ns: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "e.sqlite"

@@ -19,6 +19,7 @@ from harness.judge.bounds import (
     samples_needed,
     upper_rank,
 )
+from tests.session.examples import examples
 
 counted = st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -41,7 +42,7 @@ def test_p95_needs_59() -> None:
 
 
 @given(counted)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_ratio_bounds_equal_scipys_exact_intervals(sample: tuple[int, int]) -> None:
     events, n = sample
     assert ratio_upper(events, n) == pytest.approx(

@@ -22,12 +22,13 @@ from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
 from harness.model.judgement import Judgement
 from harness.model.verdict import Decision, Verdict
 from tests.judge.evidence import criterion, due_of, ledger, probes, request, requests, scenario, sessions, window
+from tests.session.examples import examples
 
 Calls = list[RequestRow | ProbeRow]
 Harm = Callable[[st.DataObject, Calls], Calls]
 _BETTER = {Verdict.FAIL: 0, Verdict.NOT_EXERCISED: 1, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
 LOOK = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

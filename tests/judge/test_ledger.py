@@ -31,6 +31,7 @@ from tests.judge.evidence import (
     sessions,
     window,
 )
+from tests.session.examples import examples
 
 ALL = every_criterion(users=150, pace_s=45)
 
@@ -65,7 +66,7 @@ def mixed(of: Scenario, seed: int) -> list[Row]:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_the_order_of_arrival_changes_nothing(seed: int) -> None:
     rows = mixed(ALL, seed)
     span = window(ALL)
@@ -75,7 +76,7 @@ def test_the_order_of_arrival_changes_nothing(seed: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_a_ledger_that_was_asked_while_it_grew_answers_as_a_new_one(seed: int) -> None:
     rows = mixed(ALL, seed)
     span = window(ALL)
@@ -153,7 +154,7 @@ def test_a_blackout_of_no_probes_is_none() -> None:
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=120))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_blackout_is_a_run_of_failed_probes(goods: list[bool]) -> None:
     """Probes every 0.5 s: dark from the last good answer (or the start) for five seconds is ten failures on end."""
     book = ledger(*(probe(n / 2, good=good, latency_ms=0, number=n) for n, good in enumerate(goods)))

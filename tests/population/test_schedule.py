@@ -20,6 +20,7 @@ from harness.load.population.walk import NS, NewWalk, Polyline, Status, WalkUpda
 from harness.model.due import Due
 from harness.model.evidence import Operation
 from harness.model.scenario import AudiencePlan, LoadStep, PopulationPlan, Scenario
+from tests.session.examples import examples
 
 ANCHOR = 1_767_225_600 * NS  # 2026-01-01T00:00:00Z
 
@@ -63,7 +64,7 @@ def changing(draw: st.DrawFn) -> tuple[tuple[float, float], ...]:
     return tuple((at_s, draw(st.sampled_from([0.7, 7.3, 25.0, 50.0, 90.0]))) for at_s in ats)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(on_of=populations, pace_s=st.sampled_from([1.0, 7.3, 45.0, 50.0]), seed=st.integers(0, 2**31))
 def test_each_user_is_strictly_even_and_the_users_evenly_staggered(
     on_of: list[tuple[int, int]], pace_s: float, seed: int
@@ -84,7 +85,7 @@ def test_each_user_is_strictly_even_and_the_users_evenly_staggered(
     assert firsts == [index * pace_ns // plan.users for index in range(plan.users)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(on_of=populations, seed=st.integers(0, 2**31), data=st.data())
 def test_the_api_is_offered_its_share_in_every_stretch(
     on_of: list[tuple[int, int]], seed: int, data: st.DataObject
@@ -98,7 +99,7 @@ def test_the_api_is_offered_its_share_in_every_stretch(
     assert abs(offered - len(api) * length / NS / plan.pace_s) < 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(on_of=populations, steps=changing(), seed=st.integers(0, 99), data=st.data())
 def test_between_two_steps_the_api_is_offered_what_the_pace_says(
     on_of: list[tuple[int, int]], steps: tuple[tuple[float, float], ...], seed: int, data: st.DataObject
@@ -124,7 +125,7 @@ def test_a_step_halves_what_is_left_of_a_pace() -> None:
     assert [round(each.due_ns / NS, 9) for each in due] == [0, 5, 10, 13.5, 16, 18.5, 28, 48]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(on_of=populations, steps=changing(), stretch_ns=st.integers(0, 120 * NS), seed=st.integers(0, 99))
 def test_what_is_due_is_known_beforehand(
     on_of: list[tuple[int, int]], steps: tuple[tuple[float, float], ...], stretch_ns: int, seed: int

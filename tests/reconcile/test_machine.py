@@ -28,6 +28,7 @@ from harness.model.stack import Address, Endpoints
 from harness.stack.firebase import copy_walks
 from harness.stack.firebase.documents import Fields, Value
 from tests.checks.test_dual_write import NOON, point, walk
+from tests.session.examples import examples
 
 HERE = Address(host="127.0.0.1", port=1)
 ENDPOINTS = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
@@ -204,4 +205,4 @@ class Stores(RuleBasedStateMachine):
 
 
 TestStores = Stores.TestCase
-TestStores.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+TestStores.settings = settings(max_examples=examples(100), stateful_step_count=20, deadline=None)

@@ -65,8 +65,9 @@ def not_used() -> tuple[str, ...]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    english = [rf"(?<![a-z-]){re.escape(word)}(?![a-z])" for word in not_used() if word.isascii()]
-    return re.compile("|".join([*english, *(re.escape(word) for word in not_used() if not word.isascii())]), re.I)
+    english = "|".join(re.escape(word) for word in not_used() if word.isascii())
+    japanese = [re.escape(word) for word in not_used() if not word.isascii()]
+    return re.compile("|".join([rf"(?<![a-z-])(?:{english})(?![a-z])", *japanese]), re.I)
 
 
 def refused(text: str) -> list[str]:
@@ -81,11 +82,10 @@ def english_in(japanese: str) -> list[str]:
     return [token for token in tokens if token not in _NAMES | _WRITTEN | _UNITS]
 
 
-def _entries() -> Iterator[tuple[str, str]]:
-    for domain in DOMAINS:
-        for entry in read("ja", domain):
-            if entry.id:
-                yield str(entry.id), str(entry.string)
+@cache
+def _entries() -> tuple[tuple[str, str], ...]:
+    read_ = (entry for domain in DOMAINS for entry in read("ja", domain))
+    return tuple((str(entry.id), str(entry.string)) for entry in read_ if entry.id)
 
 
 def _said_in(path: Path) -> Iterator[str]:
@@ -138,7 +138,8 @@ def test_no_translation_has_an_english_word_where_a_term_exists() -> None:
 
 
 def test_an_id_stands_in_marks_in_a_japanese_sentence() -> None:
-    ids = re.compile("|".join(rf"(?<![\w.]){re.escape(each)}(?![\w.])" for each in {*REGISTER, *ERRATA}))
+    any_id = "|".join(map(re.escape, {*REGISTER, *ERRATA}))
+    ids = re.compile(rf"(?<![\w.])(?:{any_id})(?![\w.])")
     assert {text: found for _, text in _entries() if (found := ids.findall(_CODE.sub(" ", text)))} == {}
 
 

@@ -38,6 +38,7 @@ WAYS = {
     "holds": (cut(table(3), window_s=8.0, fetch_interval_s=5.0), HEALTHY, Decision.HOLD),
     "rolled_back": (cut(table(3), window_s=60.0, fetch_interval_s=5.0), BROKEN, Decision.ROLL_BACK),
 }
+ROLLED_BACK = pytest.mark.parametrize("told", ["rolled_back"], indirect=True, scope="module")
 
 
 def again(found: Week, rows: tuple[Row, ...], details: WeekDetails | None = None) -> tuple[Judgement, ...]:
@@ -48,11 +49,9 @@ def again(found: Week, rows: tuple[Row, ...], details: WeekDetails | None = None
     return judged(REHEARSAL, found.plan, left)
 
 
-@pytest.fixture(params=WAYS)
-def told(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Week, list[Judgement]]:
-    """A run, and what its live judge had said when it decided."""
+@pytest.fixture(scope="module", params=WAYS)
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Week, list[Judgement]]:
+    """A run, which nobody changes, and what its live judge had said when it decided."""
     scenario, planted, decision = WAYS[request.param]
     live: list[Judgement] = []
     decide = under_way.Week._decide
@@ -61,8 +60,9 @@ def told(
         live.extend((*self._results, *self._checks))
         decide(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(under_way.Week, "_decide", remembered)
-    found = week(tmp_path, scenario, planted=planted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(under_way.Week, "_decide", remembered)
+        found = week(tmp_path_factory.mktemp("week"), scenario, planted=planted)
     assert found.run.decision is decision, found.why
     return found, live
 
@@ -159,16 +159,16 @@ def test_a_check_that_no_word_is_left_of_was_not_shown_to_be_well(told: tuple[We
     assert of_whole_run((), loaded=False) == []
 
 
-def test_the_switch_over_is_judged_again_and_not_repeated(tmp_path: Path) -> None:
-    scenario, planted, _ = WAYS["rolled_back"]
-    found = week(tmp_path, scenario, planted=planted)
+@ROLLED_BACK
+def test_the_switch_over_is_judged_again_and_not_repeated(told: tuple[Week, list[Judgement]]) -> None:
+    found, _ = told
     late = tuple(row for row in found.rows if getattr(row, "side", "api") != "firestore")
     assert by_id(again(found, late))[OFF].verdict is Verdict.FAIL
 
 
-def test_a_killed_run_is_judged_on_everything_there_is(tmp_path: Path) -> None:
-    scenario, planted, _ = WAYS["rolled_back"]
-    found = week(tmp_path, scenario, planted=planted)
+@ROLLED_BACK
+def test_a_killed_run_is_judged_on_everything_there_is(told: tuple[Week, list[Judgement]]) -> None:
+    found, _ = told
     decision = next(n for n, row in enumerate(found.rows) if isinstance(row, EventRow) and row.kind == "decision")
     killed = again(found, found.rows[:decision], WeekDetails())
     assert combine(killed) is Decision.ROLL_BACK

@@ -19,6 +19,7 @@ from harness.model.evidence import EventRow, SampleRow
 from harness.rehearsals.scaling.judge_rule import SEEN_LATE_S, Course, decisions
 from harness.rehearsals.scaling.types import Controlled, Decision
 from tests.scaling.test_rule import CONTROLLED, MEMORY, pod, resize, usage
+from tests.session.examples import examples
 
 #: Memory of each pod in MiB since a time in s, however many there are; 512 MiB are the target of 80 % of 640 MiB.
 Held = list[tuple[float, float]]
@@ -158,7 +159,7 @@ ONE_EACH_SYNC = ScalingRules(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @example(  # a change 12 s ago as it was seen is one of 15 s ago when it was seen as late as any: it counts no more
     behavior=Behavior(up=ONE_EACH_SYNC, down=ONE_EACH_SYNC),
     held=[40.0, 40.0, 620.0],
@@ -194,7 +195,7 @@ def by_hand(current: int, mib: float) -> int:
     return current if 0.9 <= ratio <= 1.1 else max(2, min(20, math.ceil(ratio * current)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(HELD, st.sampled_from([-1, 1]))
 def test_the_rule_allows_what_is_worked_out_by_hand_and_nothing_beside_it(held: list[float], aside: int) -> None:
     """Nothing limits or stabilises: each 75 s the memory changes, and 30 s later there is one decision."""

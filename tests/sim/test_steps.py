@@ -43,6 +43,12 @@ def scenario(text: str = TEXT) -> Scenario:
     return parse(text, "steps.yaml", "steps")
 
 
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Week:
+    """A run against a target with which nothing is wrong; nobody changes it."""
+    return week(tmp_path_factory.mktemp("healthy"), scenario())
+
+
 def steps_of(seen: Week) -> list[tuple[str, ...]]:
     """The rows of the page's table, to the requests."""
     table = next(each for each in seen.run.sections if isinstance(each, Table) and "steps" in each.title.text)
@@ -56,9 +62,8 @@ def reproduced(seen: Week) -> None:
             assert database.execute(each.reproduce).fetchone()[0] == pytest.approx(each.value, rel=1e-9), each.id
 
 
-def test_twice_the_load_is_sent_as_planned_and_a_healthy_target_advances(tmp_path: Path) -> None:
-    plan = scenario()
-    seen = week(tmp_path, plan)
+def test_twice_the_load_is_sent_as_planned_and_a_healthy_target_advances(healthy: Week) -> None:
+    plan, seen = scenario(), healthy
     assert seen.ended == (Decision.ADVANCE, Exit.OK), seen.why
     window = seen.window
     due = due_list(plan, 1, window.start_ns, window.end_ns).requests
@@ -80,9 +85,9 @@ def test_twice_the_load_is_sent_as_planned_and_a_healthy_target_advances(tmp_pat
     reproduced(seen)
 
 
-def test_a_row_that_was_due_by_a_step_and_is_missing_is_known(tmp_path: Path) -> None:
+def test_a_row_that_was_due_by_a_step_and_is_missing_is_known(healthy: Week) -> None:
     """20 of 400 that were due are not in evidence: counted as failed they are just the 5 % that may not be reached."""
-    seen = week(tmp_path, scenario())
+    seen = healthy
     late = [row for row in seen.rows if isinstance(row, RequestRow) and row.due_ns >= seen.window.start_ns + 50 * NS]
     lost = {row.operation_id for row in late[:20]}
     ledger = Ledger()
@@ -94,10 +99,10 @@ def test_a_row_that_was_due_by_a_step_and_is_missing_is_known(tmp_path: Path) ->
     assert "20 of the 400 planned are not in evidence" in errors.reason
 
 
-def test_a_step_that_fails_within_a_window_that_passes(tmp_path: Path) -> None:
+def test_a_step_that_fails_within_a_window_that_passes(healthy: Week) -> None:
     """16 of the first step's 80 answers made slow: 4 % of the window's 400, of which the p95 knows nothing; the step's does."""
     plan = scenario(TEXT.replace("step=40s] < 800ms", "step=0s] < 800ms"))
-    seen = week(tmp_path, scenario())
+    seen = healthy
     first = seen.window.start_ns + 40 * NS
     slow = [row for row in seen.rows if isinstance(row, RequestRow) and seen.window.start_ns <= row.due_ns < first][:16]
     ids = {row.operation_id for row in slow}

@@ -6,10 +6,10 @@ import asyncio
 from typing import Any, cast
 
 import asyncpg
-import looptime
 import pytest
 
 from harness.base.clock import NS, Anchor
+from harness.base.virtual import VirtualLoop
 from harness.judge.ledger import Ledger
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.message import english
@@ -97,7 +97,7 @@ def measured(
 
     monkeypatch.setattr(asyncpg, "connect", refused)
     ledger = Ledger()
-    loop = looptime.new_event_loop(start=BEGUN_S)
+    loop = VirtualLoop(BEGUN_S)
     try:
         load = cast(Any, Generator(ledger, **generator))
         measuring = Measuring(load, cast(Any, Evidence(ledger, told or [])), ENDPOINTS, LoopClock())

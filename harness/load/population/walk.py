@@ -99,27 +99,27 @@ class Walking:
 
     def batch(self, now_unix_ns: int, interval_ns: int, count: int) -> tuple[Location, ...]:
         """The ``count`` locations of the ``interval_ns`` before ``now_unix_ns``."""
-        locations = []
-        for left in range(count - 1, -1, -1):
-            at = now_unix_ns - interval_ns * left // count
-            locations.append(self._step(at, interval_ns / count / NS))
-        return tuple(locations)
+        seconds = interval_ns / count / NS
+        return tuple(
+            self._step(now_unix_ns - interval_ns * left // count, seconds) for left in range(count - 1, -1, -1)
+        )
 
     def _step(self, at_unix_ns: int, seconds: float) -> Location:
-        self._latitude_e6 += self._draw(41) - 20
-        self._longitude_e6 += self._draw(41) - 18
-        self._distance_dm += int(seconds * (10 + self._draw(6)))
+        drawn = self._chance.random  # as ``_draw``, for as many as are drawn here
+        self._latitude_e6 += int(drawn() * 41) - 20
+        self._longitude_e6 += int(drawn() * 41) - 18
+        self._distance_dm += int(seconds * (10 + int(drawn() * 6)))
         self._polyline.add(self._latitude_e6 // 10, self._longitude_e6 // 10)
-        moving = self._draw(8) > 0  # standing still, a phone knows neither speed nor course
+        moving = int(drawn() * 8) > 0  # standing still, a phone knows neither speed nor course
         location = Location(
             latitude=self._latitude_e6 / 1e6,
             longitude=self._longitude_e6 / 1e6,
-            altitude=self._draw(400) / 10,
+            altitude=int(drawn() * 400) / 10,
             timestamp=moment(at_unix_ns),
-            horizontal_accuracy=3 + self._draw(120) / 10,
-            vertical_accuracy=2 + self._draw(80) / 10,
-            speed=(10 + self._draw(6)) / 10 if moving else None,
-            course=self._draw(3600) / 10 if moving else None,
+            horizontal_accuracy=3 + int(drawn() * 120) / 10,
+            vertical_accuracy=2 + int(drawn() * 80) / 10,
+            speed=(10 + int(drawn() * 6)) / 10 if moving else None,
+            course=int(drawn() * 3600) / 10 if moving else None,
             sequence_number=self._sequence,
         )
         self._sequence += 1

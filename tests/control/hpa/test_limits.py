@@ -23,6 +23,7 @@ from harness.model.autoscaling import (
     SelectPolicy,
 )
 from tests.control.hpa.cases import S, an_hpa, look, one, pods, run, usage
+from tests.session.examples import examples
 
 
 def _pods_policy(value: int, period_s: int = 60) -> ScalingPolicy:
@@ -242,7 +243,7 @@ HPA = st.builds(
 STEPS = st.lists(st.tuples(st.integers(1, 90), st.integers(0, 400)), min_size=1, max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(HPA, STEPS, st.integers(1, 25))
 def test_range_and_reason_hold_whatever_happens(hpa: Hpa, steps: list[tuple[int, int]], begin: int) -> None:
     replicas, history, at_s = begin, History(), 0.0

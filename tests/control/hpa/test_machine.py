@@ -17,6 +17,7 @@ from harness.control.hpa.history import History
 from harness.control.hpa.sync import Outcome, sync
 from harness.model.autoscaling import Behavior, Hpa, PodUsage, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy
 from tests.control.hpa.cases import S, an_hpa, look, pods, usage
+from tests.session.examples import examples
 
 TARGET_PERCENT = 70  # cases.cpu()
 REST_S = 300  # the longest window drawn, and the controller's own
@@ -180,4 +181,4 @@ class Autoscaler(RuleBasedStateMachine):
 
 
 TestAutoscaler = Autoscaler.TestCase
-TestAutoscaler.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+TestAutoscaler.settings = settings(max_examples=examples(100), stateful_step_count=20, deadline=None)

@@ -25,6 +25,7 @@ from harness.model.autoscaling import (
     ScaledPod,
 )
 from tests.control.hpa.cases import S, a_pod, an_hpa, cpu, look, memory, one, pods, usage, wanted
+from tests.session.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_go_s_integers() -> None:
 USES = st.lists(st.integers(0, 300) | st.none(), min_size=1, max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(USES, st.integers(1, 200), st.integers(0, 11))
 def test_more_usage_never_asks_for_fewer(uses: list[int | None], target: int, which: int) -> None:
     """Of the known pods; a pod that stops reporting is another matter."""
@@ -281,7 +282,7 @@ def test_more_usage_never_asks_for_fewer(uses: list[int | None], target: int, wh
     assert low is not None and high is not None and low <= high
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(USES, st.integers(1, 200))
 def test_a_pod_without_a_metric_only_damps(uses: list[int | None], target: int) -> None:
     """Whatever is unknown: the answer lies between what there is and what the known pods alone would ask for."""

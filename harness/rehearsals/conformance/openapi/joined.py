@@ -145,6 +145,7 @@ class _Joiner:
         self._first = first
         self._folder = first.file.parent
         self._parts: dict[Path, Part] = {first.file: first}
+        self._meant: dict[tuple[Path, str], Part] = {}
         self._origins: dict[Path_, tuple[Part, Path_]] = {(): (first, ())}
         self._references: list[Reference] = []
         self._named: dict[tuple[str, Path_, str], str] = {}
@@ -224,6 +225,13 @@ class _Joiner:
         self._in_place.pop()
 
     def _other(self, file: str, part: Part, target: str, where: str) -> Part:
+        """The file that ``part`` names, looked for once. Raises ``BadInput`` as ``_sought``."""
+        key = (part.file, file)
+        if key not in self._meant:
+            self._meant[key] = self._sought(file, part, target, where)
+        return self._meant[key]
+
+    def _sought(self, file: str, part: Part, target: str, where: str) -> Part:
         """The file that ``part`` names. Raises ``BadInput`` for what leads out of the first file's folder."""
         out = BadInput(
             f"$ref {target} leads out of the folder of {self._first.name}, and nothing is fetched",
