@@ -71,7 +71,7 @@ def _is(value: Mapping[str, Any], defined: Mapping[str, Any]) -> str:
     if "$ref" in value:
         name = _named(value["$ref"])
         target = defined[name]
-        return f"a `{name}`, below" if _mapping(target)[0] is not None else _words(target, name.replace("_", " "))
+        return f"the mapping `{name}`, below" if _mapping(target)[0] is not None else _words(target, name.replace("_", " "))
     if "enum" in value:
         return _words(value, "word")
     if value.get("type") == "array":
@@ -86,8 +86,12 @@ def _is(value: Mapping[str, Any], defined: Mapping[str, Any]) -> str:
 def _words(target: Mapping[str, Any], what: str) -> str:
     words = target.get("enum", ())
     if len(words) > MOST_WORDS:
-        return f"a {what} ({_cell(target.get('description', ''))})"
+        return f"the id of {_article(what)} ({_cell(target.get('description', ''))})"
     return "one of " + ", ".join(f"`{word}`" for word in words)
+
+
+def _article(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 def _plain(value: Mapping[str, Any]) -> str:

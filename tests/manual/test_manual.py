@@ -27,7 +27,7 @@ def test_the_reference_has_every_key_and_its_type() -> None:
         "| **`window`** | a duration | `120s` |",
         "| `kind` | one of `success`, `rollback` |  |",
         "| **`flag_on`** | a whole number from 0 to 100,000 | `350` |",
-        "| `probes` | a `ProbePlan`, below |  |",
+        "| `probes` | the mapping `ProbePlan`, below |  |",
     ):
         assert row in page
     assert page.count("\n## ") == len(KINDS)
