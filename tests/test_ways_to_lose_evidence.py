@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import random
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 from harness.base.clock import NS, Anchor, ClockSteps, MachineClock
 from harness.base.errors import EvidenceNotRead, Exit, RehearsalError
 from harness.evidence.collect import Collector
+from harness.evidence.gathered import EVIDENCE, stored
 from harness.evidence.store import EvidenceStore
 from harness.judge.combine import combine
 from harness.judge.judge import judge
@@ -34,6 +36,7 @@ from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, Reque
 from harness.model.judgement import Judgement
 from harness.model.scenario import Scenario
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.conclude import measurement
 from scenarios.load import load
 
 SEED = 3
@@ -134,7 +137,13 @@ class World:
                 with self.spool(name).open("ab") as file:
                     file.write(rest)
         self.collector.gather_last()
-        return judge(WEEK3, self.collector.ledger, WINDOW, WINDOW.end_ns, due=DUE)
+        self.collector.store.close()
+        self.afterwards(self.folder / EVIDENCE)
+        gathered = stored(self.folder)
+        return (*judge(WEEK3, gathered.ledger, WINDOW, WINDOW.end_ns, due=DUE), *measurement(gathered))
+
+    def afterwards(self, file: Path) -> None:
+        """Happens to the store of the run, once it is over."""
 
     def _generate(self, name: str, rows: list[Row]) -> None:
         status = guarded(
@@ -365,6 +374,59 @@ class TheMachineSlept(World):
         self.clock.stepped_ns = 3_600 * NS
 
 
+# -- the store, once the run is over --------------------------------------------------------------------------------
+
+
+def changed(file: Path, *statements: str) -> None:
+    with sqlite3.connect(file, isolation_level=None) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+@way
+class FailuresDeletedFromTheStore(World):
+    def afterwards(self, file: Path) -> None:
+        changed(file, *(f"DELETE FROM {table} WHERE outcome <> 'ok'" for table in ("requests", "probes")))
+        changed(file, "DELETE FROM probes WHERE probe_id = 7")  # of healthy evidence, too
+
+
+@way
+class TheEndOfTheStoreLost(World):
+    def afterwards(self, file: Path) -> None:
+        changed(file, "DELETE FROM probes WHERE seq > (SELECT MAX(seq) - 30 FROM probes)")
+
+
+@way
+class SessionsDeletedFromTheStore(World):
+    """Of which no schedule knows how many there are."""
+
+    def afterwards(self, file: Path) -> None:
+        changed(file, "DELETE FROM sessions WHERE seq = (SELECT MAX(seq) FROM sessions)")
+
+
+@way
+class RowsOfTheStoreDoubled(World):
+    def afterwards(self, file: Path) -> None:
+        connection = sqlite3.connect(file)
+        names = [column[1] for column in connection.execute("PRAGMA table_info(probes)") if column[1] != "seq"]
+        connection.close()
+        of = ", ".join(names)
+        changed(file, f"INSERT INTO probes (seq, {of}) SELECT seq + 1000000, {of} FROM probes WHERE outcome = 'ok'")
+
+
+@way
+class TheStoreIsGone(World):
+    def afterwards(self, file: Path) -> None:
+        file.unlink()
+
+
+@way
+class TheStoreCannotBeRead(World):
+    def afterwards(self, file: Path) -> None:
+        changed(file, "UPDATE probes SET outcome = 'fine' WHERE probe_id = 9")
+
+
 # -- generators ----------------------------------------------------------------------------------------------------
 
 
@@ -501,7 +563,7 @@ def test_evidence_that_must_hold_never_advances(world: Callable[[str], World], n
     try:
         results = world(name).go(evidence(failed))
     except RehearsalError as error:
-        assert error.exit is Exit.RUN_BROKEN
+        assert error.exit in {Exit.RUN_BROKEN, Exit.USAGE}  # of a store that cannot be read, whoever reads it
         return
     assert combine(results) is not Decision.ADVANCE
 
@@ -514,7 +576,7 @@ def test_healthy_evidence_advances_or_names_an_error_of_the_measurement(
     try:
         results = made.go(evidence())
     except RehearsalError as error:
-        assert error.exit is Exit.RUN_BROKEN
+        assert error.exit in {Exit.RUN_BROKEN, Exit.USAGE}  # of a store that cannot be read, whoever reads it
         assert error.where
         if isinstance(error, EvidenceNotRead):  # in the evidence too, for whoever judges it again
             assert made.collector.ledger.measurement_errors

@@ -11,9 +11,8 @@ from harness.base.errors import EvidenceNotRead, MeasurementFailed
 from harness.evidence.gathered import Gathered
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
-from harness.judge.ledger import MEASUREMENT_ERROR
 from harness.model.due import Due, probe_call
-from harness.model.evidence import ProbeRow, RequestRow, Row, happened
+from harness.model.evidence import MEASUREMENT_ERROR, ProbeRow, RequestRow, Row, happened
 from harness.model.message import Message, Told, message
 
 LOOK_EVERY_S = 0.1  # for the last answers of a window

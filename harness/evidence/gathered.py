@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.evidence.read import count_rows, read_rows
 from harness.judge.flag_log import FlagLog
-from harness.judge.ledger import MEASUREMENT_ERROR, Ledger
+from harness.judge.ledger import Ledger
 from harness.judge.writes import Writes
-from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, SampleRow, happened
+from harness.model.evidence import MEASUREMENT_ERROR, EventRow, ProbeRow, RequestRow, Row, SampleRow, happened
 from harness.model.message import Message, message
 
 EVIDENCE = "evidence.sqlite"

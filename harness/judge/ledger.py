@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.judge.window import Window
 from harness.model.due import probe_call
 from harness.model.evidence import (
+    MEASUREMENT_ERROR,
     EventRow,
     Operation,
     Outcome,
@@ -56,8 +57,6 @@ Calls = NDArray[np.void]
 
 #: The metrics that a window's summary shows; samples of others are not kept here.
 KEPT_METRICS = frozenset({"cpu_cores", "memory_bytes", "replicas", "ready_replicas"})
-
-MEASUREMENT_ERROR = "measurement_error"
 
 
 class _Table:

@@ -129,6 +129,10 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="
     data: dict[str, Any] = {}  # "told" of it, where kept: the message's parts, for the reports' languages
 
 
+#: The kind of an event that says what kept something from being measured: neither pass nor fail.
+MEASUREMENT_ERROR = "measurement_error"
+
+
 def happened(at_ns: int, kind: str, subject: str, said: str | Message | Told, data: dict[str, Any]) -> EventRow:
     """An event. What is ``said`` as messages stands in English in the row, and as messages in its data ("told")."""
     if isinstance(said, str):

@@ -9,10 +9,10 @@ from typing import Any
 
 from harness.base.clock import Clock
 from harness.base.errors import RehearsalError
-from harness.model.evidence import EventRow, SampleRow, happened
+from harness.model.evidence import MEASUREMENT_ERROR, EventRow, SampleRow, happened
 from harness.model.message import Message, Told, message
 
-KEPT_ROWS = 50_000  # a reader that falls behind by more loses the oldest
+KEPT_ROWS = 50_000  # a reader that falls behind by more loses the oldest, and is told
 
 
 def endpoints_told(pods: Sequence[str]) -> Message:
@@ -63,12 +63,15 @@ class Feed:
         seen = 0
         while True:
             news = self._news
-            seen = max(seen, self._published - len(self._rows))
             while seen < self._published:
-                row = self._rows[seen - (self._published - len(self._rows))]
+                first = self._published - len(self._rows)
+                if seen < first:
+                    yield self._lost(first - seen)
+                    seen = first
+                    continue
+                row = self._rows[seen - first]
                 seen += 1
                 yield row
-                seen = max(seen, self._published - len(self._rows))
             if news is not self._news:
                 continue
             if self.error is not None:
@@ -76,6 +79,10 @@ class Feed:
             if self._closed:
                 return
             await news.wait()
+
+    def _lost(self, count: int) -> EventRow:
+        said = message("{count} rows of the stack's own were lost before they were read", count=f"{count:,}")
+        return happened(self._clock.now_ns(), MEASUREMENT_ERROR, "stack", said, {})
 
     def _wake(self) -> None:
         self._news.set()

@@ -20,6 +20,7 @@ from harness.judge.window import NS
 from harness.model.due import DueList
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
 from harness.model.judgement import Judgement
+from harness.model.scenario import Criterion, LoadStep, Scenario
 from harness.model.verdict import Decision, Verdict
 from tests.judge.evidence import criterion, due_of, ledger, probes, request, requests, scenario, sessions, window
 from tests.session.examples import examples
@@ -30,6 +31,16 @@ _BETTER = {Verdict.FAIL: 0, Verdict.NOT_EXERCISED: 1, Verdict.INCONCLUSIVE: 1, V
 LOOK = settings(
     max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
+
+
+def of_step(what: Criterion, at_s: float) -> Criterion:
+    return msgspec.structs.replace(what, id=f"{what.id}.{at_s:g}", step_s=at_s)
+
+
+def in_steps(of: Scenario) -> Scenario:
+    """With a step at which its pace stays what it is: the rows made by hand know one pace."""
+    steps = (LoadStep(at_s=30.0, pace_s=of.population.pace_s),)
+    return msgspec.structs.replace(of, population=msgspec.structs.replace(of.population, steps=steps))
 
 
 SMALL = {
@@ -74,6 +85,17 @@ SMALL = {
         users=20,
         pace_s=10.0,
         window_s=60.0,
+    ),
+    5: in_steps(
+        scenario(
+            of_step(criterion("success", "error_ratio", "<", 0.05), 0.0),
+            of_step(criterion("success", "latency_p50", "<", 500.0, operation=Operation.PUT_WALK), 30.0),
+            of_step(criterion("rollback", "error_ratio", ">", 0.1), 30.0),
+            criterion("rollback", "latency_p50", ">", 600.0),
+            users=20,
+            pace_s=10.0,
+            window_s=60.0,
+        )
     ),
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import PartDied, RehearsalError
-from harness.model.evidence import EventRow
+from harness.model.evidence import MEASUREMENT_ERROR, EventRow
 from harness.stack import feed as module
 from harness.stack.feed import Feed
 
@@ -49,7 +49,7 @@ async def test_an_error_of_ours_is_told_as_one() -> None:
         await read(feed)
 
 
-async def test_a_reader_that_falls_behind_loses_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_that_falls_behind_loses_the_oldest_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT_ROWS", 5)
     feed = Feed(MachineClock())
     rows = feed.follow()
@@ -58,4 +58,9 @@ async def test_a_reader_that_falls_behind_loses_the_oldest(monkeypatch: pytest.M
     for number in range(1, 20):
         feed.event("pod", "a", str(number))
     feed.close()
-    assert [row.message async for row in rows if isinstance(row, EventRow)] == ["15", "16", "17", "18", "19"]
+    told = [row async for row in rows if isinstance(row, EventRow)]
+    assert [row.message for row in told[1:]] == ["15", "16", "17", "18", "19"]
+    assert (told[0].kind, told[0].message) == (
+        MEASUREMENT_ERROR,
+        "14 rows of the stack's own were lost before they were read",
+    )
