@@ -71,6 +71,7 @@ def _known(file: ClaimsFile) -> dict[str, Known]:
             word = kind_of(rule, None, (*at, "criterion"))
             made = criterion(rule, each.id, word, (*at, "criterion"))
             of = f"[{made.operation}]" if made.operation else ""
+            of += f"[step={made.step_s:g}s]" if made.step_s is not None else ""
             line = f"{word} {made.metric}{of} {made.comparison} {rule.threshold}"
         claim = OwnClaim(
             id=each.id, statement=each.statement, document=file.document, section=each.section, criterion=line

@@ -21,6 +21,7 @@ W = TypeVar("W", bound=StrEnum)
 
 Keys = tuple[str | int, ...]
 
+MOST_SAMPLES = 1_000_000  # more than any window holds
 _EXAMPLE = "for example `availability > 99.5%`"
 _LINE = re.compile(
     r"(?:(?P<kind>\w+)\s+)?(?P<metric>\w+)\s*(?:\[\s*(?P<operation>\w+)\s*\]\s*)?"
@@ -72,7 +73,7 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
     threshold: Annotated[str, msgspec.Meta(examples=["99.5%"])]
     operation: Operation | None = None
     step_s: Annotated[Pause, msgspec.Meta(examples=["60s"])] | None = None
-    smallest_sample: Annotated[int, msgspec.Meta(ge=0, examples=[598])] = 0
+    smallest_sample: Annotated[int, msgspec.Meta(ge=0, le=MOST_SAMPLES, examples=[598])] = 0
     needs: tuple[Capability, ...] = ()
 
     @classmethod

@@ -12,7 +12,7 @@ from harness.base import units
 from harness.base.planfile import RuleError
 from harness.base.units import Milliseconds, Ratio
 from harness.model.scenario import Pause, Span
-from harness.model.stack import Fault, FaultKind
+from harness.model.stack import FINEST_SHARE, Fault, FaultKind
 
 FORMS = (
     "errors=12%, latency=600ms, latency=600ms:10%, unavailable=100%, pod_crash, each with @30s to begin later, "
@@ -73,8 +73,10 @@ class FaultFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def fault_of(read: FaultFile, *keys: str | int) -> Fault:
     """The fault. Raises ``RuleError`` for one that makes no sense."""
     latency, crash = read.kind is FaultWord.LATENCY, read.kind is FaultWord.POD_CRASH
-    if not 0 < read.share <= 1:
-        raise RuleError(f"a share of {read.share:.0%} hits nothing", *keys, "share", remedy="for example `share: 12%`")
+    if not FINEST_SHARE <= read.share <= 1:
+        raise RuleError(
+            f"a share of {read.share * 100:g} % hits nothing", *keys, "share", remedy="for example `share: 12%`"
+        )
     if latency and not read.delay_ms > 0:
         raise RuleError("a latency has a delay", *keys, "delay_ms", remedy="for example `delay: 600ms`")
     if read.delay_ms and not latency:

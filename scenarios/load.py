@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +16,13 @@ from harness.model.scenario import (
     MAX_S,
     MOST_WINDOW_S,
     Conditions,
+    Criterion,
     PopulationPlan,
     Scenario,
 )
 from scenarios import claims, claims_file
 from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_of, criterion, kind_of
+from scenarios.document_rules import conditions_kept, criterion_kept
 from scenarios.faults import FaultFile, fault_of, within
 
 FOLDER = Path(__file__).parent
@@ -120,7 +123,10 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     listed += _of_claims(file, listed, own)
     criteria = criteria_of(listed)
     about = {*file.claims, *(each.claim for each in criteria)}
+    if about & claims.REGISTER.keys():
+        conditions_kept(file)
     for found, of in zip(criteria, listed, strict=True):
+        criterion_kept(found, _document(), of.at)
         _begins(found.step_s, file.population, of.at)
         if found.id in {*claims.REGISTER, *claims.ERRATA, *own, *about} - {found.claim}:
             raise RuleError(f"{found.id!r} is the id of a claim that the criterion is not about", *of.at, "id")
@@ -131,6 +137,13 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
         own_claims=tuple(known.claim for claim, known in own.items() if claim in about),
         **{field: getattr(file, field) for field in Conditions.__struct_fields__},
     )
+
+
+@functools.cache
+def _document() -> Mapping[str, Criterion]:
+    """The claims of the document that its scenarios judge by a criterion, each with that criterion."""
+    files = (planfile.load(FOLDER / f"{name}.yaml", ScenarioFile) for name in names())
+    return {each.claim: each for file in files for each in criteria_of([*_listed(file)]) if each.claim}
 
 
 def _begins(step_s: float | None, plan: PopulationPlan, at: Keys) -> None:
@@ -178,7 +191,8 @@ def _claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, claims_f
 
 def _rule(rule: CriterionFile, kind: KindWord | None, each: Listed) -> tuple[object, ...]:
     found = criterion(rule, "", kind_of(rule, kind, each.at), each.at)
-    return found.kind, found.metric, found.operation, found.step_s, found.comparison, found.threshold
+    judged_by = found.comparison, found.threshold, found.smallest_sample, found.needs
+    return found.kind, found.metric, found.operation, found.step_s, *judged_by
 
 
 def _population(plan: PopulationPlan) -> None:

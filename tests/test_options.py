@@ -57,13 +57,14 @@ def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
     assert "errors=12%" in caught.value.remedy
 
 
+@pytest.mark.parametrize("name", ["walks.isolation", "measurement", "faults", "judged_then"])
 def test_a_criterion_that_is_called_as_a_check_is_refused_before_any_stack(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    text = (SCENARIOS / "rollout_week3.yaml").read_text().replace("id: success.availability", "id: walks.isolation")
+    text = (SCENARIOS / "rollout_week3.yaml").read_text().replace("id: success.availability", f"id: {name}")
     (tmp_path / "ours.yaml").write_text(text)
     assert main(["run", str(tmp_path / "ours.yaml"), "--on", "local"]) == Exit.USAGE
-    assert "'walks.isolation' is a check of every week" in capfd.readouterr().err
+    assert f"{name!r} is a check of every week" in capfd.readouterr().err
 
 
 @pytest.mark.process
@@ -77,6 +78,12 @@ def test_a_criterion_that_is_called_as_a_check_is_refused_before_any_stack(
         (["run", "rollout_week3", "--window", "120"], "120"),
         (["run", "rollout_week3", "--window", "12 parsecs"], "parsecs"),
         (["run", "rollout_week3", "--pace", "0s"], "pace"),
+        *(
+            ([*command, "--pace", "1ms"], "--pace: a pace of 0.001 s is not within 0.1 s..24 h")
+            for command in (["run", "rollout_week3"], ["rollout"], ["chaos"], ["rolling_update"], ["deploy_rehearsal"])
+        ),
+        (["run", "rollout_week3", "--on", "sim", "--pace", "2s"], "send 250/s, more than 200/s"),
+        (["rolling_update", "--times", "101"], "100"),
         (["run", "rollout_week3", "--seed", "x"], "seed"),
         (["run", "rollout_week3", "--fault", "errors=12"], "percentage"),
         (["run", "rollout_week3", "--fault", "errors=12%@10min"], "600 s into a window of 120 s"),

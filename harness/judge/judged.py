@@ -31,6 +31,12 @@ COUNTED = {
 }
 
 
+#: What a week is judged to besides, where evidence or its plan's faults are lacking.
+MEASUREMENT, FAULTS, JUDGED_THEN = "measurement", "faults", "judged_then"
+#: Every id that a judgement of a week has by itself: no criterion and no claim of a team's own may have one.
+TAKEN = frozenset({*COUNTED, MEASUREMENT, FAULTS, JUDGED_THEN})
+
+
 def counted(check: str) -> Told:
     """What the check of that id counts, in words."""
     return (Message(text=COUNTED[check]),)

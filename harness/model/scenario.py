@@ -35,10 +35,15 @@ LEAST_CANARIES = 8
 RATE_LIMIT_PER_MIN, MOST_CANARY_RATE_PER_MINUTE = 100, 75.0
 MOST_STEPS = 100
 
+SWITCH_OVER_LIMIT_S = 300.0  # ロールバック手順 2: within 5 minutes every client is back on Firebase
+GOOD_ANSWER_EVERY_S = 120.0
+BLACKOUT_S = 5.0  # this long without one good probe fires every availability limit at once
+
 #: A length of time that passes, and one that may be none.
 Span = Annotated[Seconds, msgspec.Meta(gt=0, le=MAX_S, description="above 0, at most 30d")]
 Pause = Annotated[Seconds, msgspec.Meta(ge=0, le=MAX_S, description="at most 30d")]
 Rate = Annotated[PerSecond, msgspec.Meta(gt=0, le=MOST_RATE_PER_S, description="above 0, at most 2000/s")]
+Timeout = Annotated[Seconds, msgspec.Meta(ge=0.05, le=60, description="50ms to 60s")]
 StepSpan = Annotated[Seconds, msgspec.Meta(gt=0, le=MOST_STEP_S, description="above 0, at most 10min")]
 Users = Annotated[int, msgspec.Meta(ge=0, le=MOST_USERS, examples=[350])]
 AudienceName = Annotated[
@@ -192,7 +197,7 @@ class ProbePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     rate_per_s: Rate = 10.0
     canary_users: Annotated[int, msgspec.Meta(ge=LEAST_CANARIES, le=MOST_USERS, examples=[8])] = 8
-    timeout_s: Span = 2.0
+    timeout_s: Timeout = 2.0
 
     def __post_init__(self) -> None:
         """Raises ``RuleError`` for more probes than there may be."""
@@ -215,10 +220,10 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     population: PopulationPlan
     window_s: Annotated[Seconds, msgspec.Meta(gt=0, le=MOST_WINDOW_S, description="above 0, at most 50min")]
     probes: ProbePlan = ProbePlan()
-    request_timeout_s: Span = 10.0
-    switch_over_limit_s: Span = 300.0  # ロールバック手順 2: within 5 minutes every client is back on Firebase
-    good_answer_every_s: Span = 120.0
-    blackout_s: Span = 5.0  # this long without one good probe fires every availability limit at once
+    request_timeout_s: Timeout = 10.0
+    switch_over_limit_s: Span = SWITCH_OVER_LIMIT_S
+    good_answer_every_s: Span = GOOD_ANSWER_EVERY_S
+    blackout_s: Span = BLACKOUT_S
     offered_rate_per_s: Rate = 3.3  # the rate criterion is judged only while at least this much is offered
 
 

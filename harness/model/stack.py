@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -104,6 +105,10 @@ DELAYS = frozenset({FaultKind.LATENCY, FaultKind.SIDECAR_DELAY, FaultKind.DATABA
 PARTS = ("auth", "firestore", "remote_config", "storage")
 
 
+#: The smallest share of requests that a fault hits.
+FINEST_SHARE = 1e-6
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A deterministic fault.
 
@@ -118,6 +123,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     after_s: float = 0.0
     for_s: float = 0.0
     subject: str = ""
+
+    @property
+    def ratio(self) -> Fraction:
+        """The share as people wrote it: 12 % is 0.12 is 3/25, not the double's 3602879701896397/30023997515803309."""
+        return Fraction(self.share).limit_denominator(round(1 / FINEST_SHARE))
 
     @property
     def refuses(self) -> bool:

@@ -15,6 +15,7 @@ from harness.judge import machine_share
 from harness.judge.claimed import not_exercised
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
+from harness.judge.judged import MEASUREMENT
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
@@ -64,7 +65,7 @@ def measurement(evidence: Gathered) -> Iterator[Judgement]:
     errors = evidence.ledger.measurement_errors
     if errors:
         yield Judgement(
-            id="measurement", kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(error_words(list(errors)),)
+            id=MEASUREMENT, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(error_words(list(errors)),)
         )
 
 

@@ -46,7 +46,8 @@ class Simulated(Environment):
         if lacking := sorted({*processes, *rehearsal.lacking(plan, CAPABILITIES)}):
             raise BadInput(f"this cannot be simulated: {lacking_words(lacking)}", remedy="use --on local or --on kind")
         if options.service_port is not None or options.signals_at_once:
-            raise BadInput("--service-port and --signals-at-once are of processes, which --on sim has not")
+            what = "--service-port and --signals-at-once are of processes, which --on sim has not"
+            raise BadInput(what, remedy="leave them out, or use --on local")
 
     async def sweep(self, say: Callable[[str], None]) -> None:
         """A killed run leaves nothing."""

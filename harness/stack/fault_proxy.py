@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from harness.stack.processes import Process, Spec, spawn
 from harness.stack.state import RunState
 
 ORDER_LIMIT_S = 5.0
-_SHARE_DENOMINATOR = 1_000_000  # 12 % is 0.12 is 3/25, not the double's 3602879701896397/30023997515803309
 
 
 class FaultProxy:
@@ -69,13 +67,12 @@ class FaultProxy:
     async def inject(self, fault: Fault) -> int:
         """Starts ``fault``, counting from its first request; returns what ``undo`` takes."""
         self._faults += 1
-        share = Fraction(fault.share).limit_denominator(_SHARE_DENOMINATOR)
         await self._order(
             do="fault",
             id=self._faults,
             kind=fault.kind.value,
-            numerator=share.numerator,
-            denominator=share.denominator,
+            numerator=fault.ratio.numerator,
+            denominator=fault.ratio.denominator,
             delay_s=fault.delay_ms / 1000,
         )
         return self._faults

@@ -61,7 +61,7 @@ def test_counts_and_times_are_bounded(changes: dict[str, Any]) -> None:
         ({"users": 1, "pace_s": 0.001}, "0.001 s is not within 0.1 s..24 h", ("pace_s",)),
         ({"users": 1, "pace_s": 86_401}, "not within", ("pace_s",)),
         ({"users": 1, "pace_s": float("nan")}, "not within", ("pace_s",)),
-        ({"users": 500, "steps": (LoadStep(at_s=5, pace_s=2),)}, "send 250/s", ("steps", 0, "pace_s")),
+        ({"users": 500, "pace_s": 50, "steps": (LoadStep(at_s=5, pace_s=2),)}, "send 250/s", ("steps", 0, "pace_s")),
         ({"steps": (LoadStep(at_s=5, pace_s=0.05),)}, "not within", ("steps", 0, "pace_s")),
     ],
 )

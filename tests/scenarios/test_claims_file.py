@@ -53,6 +53,25 @@ def test_a_claim_that_the_scenario_names_brings_its_criterion(tmp_path: Path) ->
     assert claim.criterion == "success availability > 99.5%"
 
 
+def test_a_claim_about_one_step_says_so_where_it_is_told(tmp_path: Path) -> None:
+    claims = CLAIMS.replace("success availability > 99.5%", "success error_ratio[put_walk][step=60s] < 1%")
+    (tmp_path / "claims.yaml").write_text(claims, encoding="utf-8")
+    text = (HEAD + NAMED).replace("flag_on: 100}]}", "flag_on: 100}], steps: [{at: 60s, pace: 25s}]}")
+    (tmp_path / "plan.yaml").write_text(text, encoding="utf-8")
+    (claim,) = load(str(tmp_path / "plan.yaml")).own_claims
+    assert claim.criterion == "success error_ratio[put_walk][step=60s] < 1%"
+
+
+@pytest.mark.parametrize("more", ["smallest_sample: 1", "needs: [eviction]"])
+def test_a_criterion_that_names_the_claim_is_read_as_the_claim_s_own(tmp_path: Path, more: str) -> None:
+    """By fewer samples, or only where the environment has something, it would not be what the team promised."""
+    text = NAMED + (
+        "criteria:\n- {id: ours, claim: walks.availability, kind: success, metric: availability, "
+        f'comparison: ">", threshold: 99.5%, {more}}}\n'
+    )
+    assert "the criterion another thing" in refused(tmp_path, text).what
+
+
 def test_a_criterion_that_names_the_claim_stands_for_its_own(tmp_path: Path) -> None:
     text = NAMED + (
         "criteria:\n- {id: ours, claim: walks.availability, kind: success, metric: availability, "

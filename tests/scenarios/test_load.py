@@ -101,6 +101,33 @@ def test_a_scenario_by_path(tmp_path: Path) -> None:
         ("rate: 10/s", "rate: 10", "10 is not a rate", "probes.rate"),
         ("kind: rollback", "kind: rollback\n  needs: [cpu_limit]", "did you mean 'cpu_limits'", "criteria[2].needs[0]"),
         ("title:", "title: twice\ntitle:", "given twice", "title"),
+        # What would be said of the document's claims, and is not what they say.
+        ("threshold: 99.5%", "threshold: 99%", "and the criterion asks for less", "criteria[1].threshold"),
+        ("threshold: 99%", "threshold: 98%", "and the criterion asks for less", "criteria[2].threshold"),
+        ("threshold: 250users", "threshold: 249users", "and the criterion asks for less", "criteria[0].threshold"),
+        (
+            'metric: availability\n  comparison: ">"\n  threshold: 99.5%',
+            'metric: latency_p95\n  comparison: "<"\n  threshold: 500ms',
+            "the claim says `availability > 0.995` of all calls, and the criterion another thing",
+            "criteria[1]",
+        ),
+        (
+            "kind: rollback",
+            "kind: rollback\n  smallest_sample: 1",
+            "a smallest sample of",
+            "criteria[2].smallest_sample",
+        ),
+        (
+            "kind: rollback",
+            f"kind: rollback\n  smallest_sample: {'9' * 30}",
+            "<= 1000000",
+            "criteria[2].smallest_sample",
+        ),
+        ("switch_over_limit: 5min", "switch_over_limit: 6min", "judged with at most 300 s", "switch_over_limit"),
+        ("title:", "blackout: 6s\ntitle:", "judged with at most 5 s", "blackout"),
+        ("title:", "good_answer_every: 1h\ntitle:", "judged with at most 120 s", "good_answer_every"),
+        ("title:", "request_timeout: 61s\ntitle:", "out of range (50ms to 60s)", "request_timeout"),
+        ("title:", "faults: [errors=0.00001%]\ntitle:", "hits nothing", "faults[0]"),
     ],
 )
 def test_bad_files_are_refused_by_place(old: str, new: str, what: str, where: str) -> None:
@@ -110,6 +137,15 @@ def test_bad_files_are_refused_by_place(old: str, new: str, what: str, where: st
     assert where in error.where
     assert error.where.startswith("plan.yaml")
     assert error.remedy
+
+
+def test_what_asks_for_more_than_the_document_is_its_claim_s_too() -> None:
+    text = WEEK3.replace("threshold: 99.5%", "threshold: 99.7%").replace("threshold: 99%", "threshold: 99.2%")
+    assert [each.threshold for each in parse(text, "plan.yaml", "plan").criteria] == [250.0, 0.997, 0.992]
+    own = WEEK3.replace("  claim: rollout.week3.success.availability\n", "").replace(
+        "threshold: 99.5%", "threshold: 90%"
+    )
+    assert parse(own, "plan.yaml", "plan").criteria[1].claim == "", "of the team's own: no word on the document's"
 
 
 def test_the_line_is_the_files() -> None:
@@ -148,8 +184,9 @@ def test_options() -> None:
     assert (changed.window_s, changed.population.pace_s, changed.population.fetch_interval_s) == (30, 45, 0)
     assert with_options(scenario) == scenario
     for bad in ({"window_s": 0.0}, {"pace_s": -1.0}, {"fetch_interval_s": -1.0}, {"window_s": float("nan")}):
-        with pytest.raises(BadInput, match="out of range"):
+        with pytest.raises(BadInput, match=r"out of range|not within") as caught:
             with_options(scenario, **bad)
+        assert caught.value.where and caught.value.remedy
 
 
 words = st.sampled_from(

@@ -37,7 +37,7 @@ def test_steps_of_a_scenario() -> None:
             "- {at: 60s, pace: 2.4s}",
             "500 users at one request in 2.4 s send 208.333/s, more than 200/s",
             "steps[0].pace",
-            "slower",
+            "2.5 s or more",
         ),
         ("- {at: 60s, pace: 0s}", "out of range", "steps[0].pace", "pace: 120s"),
         ("- {at: 60s}", "'pace' is missing", "steps[0]", ""),

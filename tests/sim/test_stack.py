@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from harness.base.errors import NotCapable
+from harness.base.errors import MeasurementFailed, NotCapable
 from harness.base.virtual import VirtualClock
 from harness.checks.memory_stores import MemoryStores
 from harness.checks.stores import TooManyWalks
+from harness.load.sim.executor import VirtualLoad
 from harness.model.manifests import Manifests
 from harness.model.stack import Capability, Fault, FaultKind, Rung
 from harness.stack.manifests import load
@@ -19,6 +23,16 @@ from harness.stack.sim.stack import MemoryStack
 from harness.stack.sim.world import Planted, World
 
 MANIFESTS: Manifests = load(overlay(Rung.SIM))
+
+
+async def test_users_who_are_not_signed_in_in_time_are_told_for_people() -> None:
+    load = VirtualLoad.__new__(VirtualLoad)
+    load._runtime = cast("Any", SimpleNamespace(failures=[]))
+    load.spools = (Path("load.jsonl"), Path("probes.jsonl"))
+    load._admitting = [asyncio.ensure_future(asyncio.Event().wait())]
+    with pytest.raises(MeasurementFailed, match=r"not everybody was signed in within 0\.01 s"):
+        await load.admitted(0.01)
+    load._admitting[0].cancel()
 
 
 def stack() -> MemoryStack:

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.evidence.gathered import EVIDENCE, Gathered, stored
+from harness.judge.judged import JUDGED_THEN
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.result import Result
@@ -81,7 +82,7 @@ def _gone(stored: Iterable[Judgement], now: Sequence[Judgement]) -> Iterator[Jud
     if gone:
         names = ", ".join(": ".join(filter(None, each.key)) for each in gone)
         told = message("the run had judged it, and nothing does now: {names}", names=names)
-        yield Judgement(id="judged_then", kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(told,))
+        yield Judgement(id=JUDGED_THEN, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(told,))
 
 
 def locate(text: str, reports: Path) -> Path:

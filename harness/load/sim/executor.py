@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.base.clock import NS
-from harness.base.errors import PartDied, RehearsalError
+from harness.base.errors import MeasurementFailed, PartDied, RehearsalError
 from harness.load import probes_main
 from harness.load.admission import admit
 from harness.load.phone import Phone, Shared
@@ -61,9 +61,10 @@ class VirtualLoad:
 
     async def admitted(self, timeout_s: float) -> None:
         """Returns once everybody is."""
-        async with asyncio.timeout(timeout_s):
-            await asyncio.wait(self._admitting)
+        _, waiting = await asyncio.wait(self._admitting, timeout=timeout_s)
         self._check()
+        if waiting:
+            raise MeasurementFailed(f"not everybody was signed in within {timeout_s:g} s", where=str(self.spools[0]))
         self._phones, self._probers = (each.result() for each in self._admitting)
         count = len(self._phones)
         with running_on(self._runtime):

@@ -17,7 +17,7 @@ from harness.base.clock import Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, EvidenceNotWritten
 from harness.base.progress import Progress
-from harness.judge.judged import COUNTED
+from harness.judge.judged import TAKEN
 from harness.model.scenario import Scenario
 from harness.rehearsal.arguments import Paced, Staged, first_line
 from harness.rehearsal.command import Duration, flag, given, option, parse, words
@@ -47,9 +47,8 @@ class OfWeeks(Staged, Paced):
     def week(self, name: str) -> Scenario:
         """The scenario ``name`` with what the command line says of it. Raises ``BadInput``."""
         scenario = self.scenario_of(name, window_s=self.window)
-        checks = {*COUNTED, "measurement"}
         for named in (*(each.id for each in scenario.criteria), *(each.id for each in scenario.own_claims)):
-            if named in checks:  # two judgements of one id
+            if named in TAKEN:  # two judgements of one id
                 where = f"scenario {scenario.name}"
                 raise BadInput(f"{named!r} is a check of every week", where=where, remedy="give it another id")
         return msgspec.structs.replace(scenario, faults=faults(self.fault, scenario))

@@ -20,7 +20,7 @@ from harness.judge.chance import chance_words, false_roll_backs
 from harness.judge.flag_log import FlagLog
 from harness.judge.indicators import indicators, week_check
 from harness.judge.judge import judge
-from harness.judge.judged import CHECK_EVENT, of_event
+from harness.judge.judged import CHECK_EVENT, FAULTS, of_event
 from harness.judge.ledger import Ledger
 from harness.judge.summary import summarise
 from harness.judge.window import NS, Window, of_step
@@ -89,7 +89,7 @@ def unplanted(plan: Scenario, planted: Iterable[Fault]) -> Iterator[Judgement]:
             message("the run left no word that it was injected in the window: {fault}", fault=fault.told)
             for fault in left.elements()
         )
-        yield Judgement(id="faults", kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=told)
+        yield Judgement(id=FAULTS, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=told)
 
 
 def promised(plan: Scenario) -> list[str]:

@@ -112,12 +112,11 @@ class Service:
 
     def inject(self, fault: Fault) -> int:
         """As the fault proxy does it; the number to end it by."""
-        share = Fraction(fault.share).limit_denominator(10_000)
         self._injected += 1
         self.faults.active[self._injected] = fault_proxy_process.Fault(
             kind=str(fault.kind),
-            numerator=share.numerator,
-            denominator=share.denominator,
+            numerator=fault.ratio.numerator,
+            denominator=fault.ratio.denominator,
             delay_s=fault.delay_ms / 1000 if fault.kind is FaultKind.LATENCY else 0.0,
         )
         return self._injected
