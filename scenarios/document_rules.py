@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 
 from harness.base.planfile import RuleError
 from harness.model.judgement import Kind
@@ -13,6 +15,7 @@ from harness.model.scenario import (
     Comparison,
     Conditions,
     Criterion,
+    PopulationPlan,
 )
 from scenarios.criteria import Keys
 
@@ -22,7 +25,37 @@ _AT_MOST = {
     "good_answer_every_s": GOOD_ANSWER_EVERY_S,
     "blackout_s": BLACKOUT_S,
 }
+#: Begins the claims about who has the flag on in each week.
+SCHEDULE = "rollout.schedule."
 _OWN = "leave `claim` out: then it is a criterion of your own, and no word on the document's claim"
+
+
+@dataclass(frozen=True)
+class Document:
+    """By claim: the criterion that judges it, and the users of the week that it is about."""
+
+    rules: Mapping[str, Criterion]
+    shares: Mapping[str, PopulationPlan]
+
+
+def shares_kept(conditions: Conditions, document: Document) -> None:
+    """Raises ``RuleError`` where a week's schedule is claimed and other shares of the users have the flag on. Fewer
+    users of each audience are as good."""
+    for index, claim in enumerate(conditions.claims):
+        plan = document.shares.get(claim)
+        if plan is not None and _shares(conditions.population) != _shares(plan):
+            said = ", ".join(f"{each.flag_on} of {each.users} {each.name}" for each in plan.audiences)
+            what = f"the claim {claim!r} has the flag on for {said}, and the audiences have other shares"
+            raise RuleError(what, "claims", index, remedy="leave the claim out, or give the audiences its shares")
+
+
+def _shares(plan: PopulationPlan) -> dict[str, tuple[Fraction, Fraction]]:
+    """Of each audience, its part of all users and the part of it that has the flag on."""
+    return {
+        each.name: (Fraction(each.users, plan.users), Fraction(each.flag_on, each.users))
+        for each in plan.audiences
+        if each.users
+    }
 
 
 def conditions_kept(conditions: Conditions) -> None:

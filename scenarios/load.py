@@ -16,13 +16,12 @@ from harness.model.scenario import (
     MAX_S,
     MOST_WINDOW_S,
     Conditions,
-    Criterion,
     PopulationPlan,
     Scenario,
 )
 from scenarios import claims, claims_file
 from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_of, criterion, kind_of
-from scenarios.document_rules import conditions_kept, criterion_kept
+from scenarios.document_rules import SCHEDULE, Document, conditions_kept, criterion_kept, shares_kept
 from scenarios.faults import FaultFile, fault_of, within
 
 FOLDER = Path(__file__).parent
@@ -125,8 +124,9 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     about = {*file.claims, *(each.claim for each in criteria)}
     if about & claims.REGISTER.keys():
         conditions_kept(file)
+        shares_kept(file, _document())
     for found, of in zip(criteria, listed, strict=True):
-        criterion_kept(found, _document(), of.at)
+        criterion_kept(found, _document().rules, of.at)
         _begins(found.step_s, file.population, of.at)
         if found.id in {*claims.REGISTER, *claims.ERRATA, *own, *about} - {found.claim}:
             raise RuleError(f"{found.id!r} is the id of a claim that the criterion is not about", *of.at, "id")
@@ -140,10 +140,13 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
 
 
 @functools.cache
-def _document() -> Mapping[str, Criterion]:
-    """The claims of the document that its scenarios judge by a criterion, each with that criterion."""
-    files = (planfile.load(FOLDER / f"{name}.yaml", ScenarioFile) for name in names())
-    return {each.claim: each for file in files for each in criteria_of([*_listed(file)]) if each.claim}
+def _document() -> Document:
+    """What the document's own scenarios say of its claims."""
+    files = [planfile.load(FOLDER / f"{name}.yaml", ScenarioFile) for name in names()]
+    return Document(
+        rules={each.claim: each for file in files for each in criteria_of([*_listed(file)]) if each.claim},
+        shares={claim: file.population for file in files for claim in file.claims if claim.startswith(SCHEDULE)},
+    )
 
 
 def _begins(step_s: float | None, plan: PopulationPlan, at: Keys) -> None:

@@ -87,8 +87,8 @@ def test_a_criterion_that_names_the_claim_stands_for_its_own(tmp_path: Path) -> 
 
 
 def test_claims_of_both_documents_stand_side_by_side(tmp_path: Path) -> None:
-    found = loaded(tmp_path, "claims_file: claims.yaml\nclaims: [rollout.schedule.week3, walks.availability]\n")
-    assert found.claims == ("rollout.schedule.week3", "walks.availability")
+    found = loaded(tmp_path, "claims_file: claims.yaml\nclaims: [rollout.rollback.step1, walks.availability]\n")
+    assert found.claims == ("rollout.rollback.step1", "walks.availability")
     assert [each.id for each in found.own_claims] == ["walks.availability"]
 
 

@@ -123,6 +123,18 @@ def test_a_scenario_by_path(tmp_path: Path) -> None:
             "<= 1000000",
             "criteria[2].smallest_sample",
         ),
+        (
+            "flag_on: 100}\n  - {name: general",
+            "flag_on: 99}\n  - {name: general",
+            "the audiences have other shares",
+            "claims[0]",
+        ),
+        (
+            "users: 350, flag_on: 100",
+            "users: 700, flag_on: 200",
+            "has the flag on for 50 of 50 developers",
+            "claims[0]",
+        ),
         ("switch_over_limit: 5min", "switch_over_limit: 6min", "judged with at most 300 s", "switch_over_limit"),
         ("title:", "blackout: 6s\ntitle:", "judged with at most 5 s", "blackout"),
         ("title:", "good_answer_every: 1h\ntitle:", "judged with at most 120 s", "good_answer_every"),
@@ -137,6 +149,13 @@ def test_bad_files_are_refused_by_place(old: str, new: str, what: str, where: st
     assert where in error.where
     assert error.where.startswith("plan.yaml")
     assert error.remedy
+
+
+def test_fewer_users_in_the_shares_of_a_week_are_that_week() -> None:
+    text = WEEK3
+    for users, on in ((50, 50), (100, 100), (350, 100)):
+        text = text.replace(f"users: {users}, flag_on: {on}}}", f"users: {users // 10}, flag_on: {on // 10}}}")
+    assert parse(text, "plan.yaml", "plan").population.users == 50
 
 
 def test_what_asks_for_more_than_the_document_is_its_claim_s_too() -> None:
