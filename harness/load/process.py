@@ -193,6 +193,11 @@ class Processes:
             ) from error
         await child.start(plan.run_id, str(path))
 
+    async def say(self, line: str) -> None:
+        """The same to all of them."""
+        for child in self._children:
+            await child.say(f"{line}\n")
+
     async def told(
         self,
         readers: Mapping[str, SpoolReader],
@@ -245,6 +250,5 @@ class LoadProcesses(Processes):
 
     async def go(self, origin_ns: int) -> None:
         """Starts schedule and probes: their offsets count from ``origin_ns``, best a little ahead of now."""
-        for child in self._children:
-            await child.say(f"go {origin_ns}\n")
+        await self.say(f"go {origin_ns}")
         self.check()

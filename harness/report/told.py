@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from harness.model.manifests import ManifestWarning, RepositoryErratum
-from harness.model.result import Child, Facts, Result
-from harness.model.section import Pairs
+from harness.model.result import Facts, Result
 from harness.model.stack import Capability, Rung
 from harness.report import words
 from harness.report.language import Language
@@ -18,23 +17,6 @@ def status_words(result: Result, say: Language) -> str:
     if result.exit_status is not None:
         status = say("exit status {status}", status=str(result.exit_status))
     return say("{run}, plan {plan}, {status}", run=result.run_id, plan=result.plan, status=status)
-
-
-def facts(result: Result, say: Language) -> Iterator[tuple[str, str]]:
-    """What the head of a page says besides environment, target, seed, replay and start: name and value."""
-    found = result.facts
-    if found.environment:
-        yield say("Variable ENVIRONMENT"), found.environment
-    if found.manifests:
-        yield say("Manifests"), found.manifests
-    if found.missing_manifests:
-        yield say("Manifests that Phase 2 requires and that are missing"), say.listed(found.missing_manifests)
-    yield say("Run"), status_words(result, say)
-    if found.timings:
-        yield say("Timings"), say.join(timings(found, say))
-    for section in result.sections:
-        if isinstance(section, Pairs):
-            yield from ((say.message(name), say.shown(value)) for name, value in section.pairs)
 
 
 def timings(found: Facts, say: Language) -> Iterator[str]:
@@ -80,8 +62,3 @@ def about_manifests(found: Facts, say: Language) -> list[tuple[str, list[str]]]:
 def stand_ins(found: Facts, say: Language) -> list[str]:
     """What stands in for production."""
     return [say(each) for each in (words.SIMULATED if found.rung is Rung.SIM else words.STAND_INS)]
-
-
-def children(found: Iterable[Child], say: Language) -> list[tuple[Child, str, str]]:
-    """The runs of a sequence, each with a sign and a word for its decision."""
-    return [(each, words.DECISION_SIGN[each.decision], say(words.DECISION[each.decision])) for each in found]

@@ -21,7 +21,7 @@ from harness.load.stages.process import StageProcesses
 from tests.load.conftest import StartFake, plan_for
 
 MODULES = ("harness.load.locust_main", "harness.load.probes_main")
-STEPS = ("harness.load.stages.master_main", "harness.load.stages.worker_main")
+STEPS = "harness.load.stages.worker_main"
 
 
 def run(module: str, *arguments: str) -> tuple[int, str]:
@@ -38,7 +38,7 @@ def run(module: str, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("module", (*MODULES, *STEPS))
+@pytest.mark.parametrize("module", (*MODULES, STEPS))
 def test_a_bad_plan(module: str, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{}")
     status, said = run(module, str(tmp_path / "plan.json"))
@@ -94,12 +94,12 @@ async def test_a_stage_worker_that_could_not_write_its_last_rows_is_told(fake: S
     plan = plan_for(fake())
     stages = StageProcesses(
         WorkerPlan(
-            run_id="test-run", seed=1, accounts=2, workers=1, master_port=1, endpoints=plan.endpoints,
+            run_id="test-run", seed=1, accounts=2, workers=1, endpoints=plan.endpoints,
             anchor=plan.anchor, request_timeout_s=1.0,
         ),
         tmp_path, MachineClock(), logs=tmp_path,
     )  # fmt: skip
-    (worker,) = stages._workers
+    (worker,) = stages._children
     worker.log.write_text("evidence could not be written\n")
     worker.process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", f"import sys; sys.stdin.read(); sys.exit({errors.EVIDENCE})", stdin=subprocess.PIPE

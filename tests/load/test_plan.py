@@ -133,9 +133,7 @@ def test_commands() -> None:
 )
 def test_the_plan_of_steps_is_bounded_as_well(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
     load = plan_for(HERE)
-    plan = WorkerPlan(
-        run_id="run", seed=1, accounts=4, workers=2, master_port=1, endpoints=load.endpoints, anchor=load.anchor
-    )
+    plan = WorkerPlan(run_id="run", seed=1, accounts=4, workers=2, endpoints=load.endpoints, anchor=load.anchor)
     write(plan, tmp_path / "plan.json")
     assert read(tmp_path / "plan.json", WorkerPlan) == plan
     with pytest.raises(BadInput, match=told):

@@ -1,1 +1,1 @@
-"""The load of one step after another, made by Locust in its distributed mode: one master, workers of one core each."""
+"""The load of one step after another, made by workers of one core each, in which Locust executes the users."""

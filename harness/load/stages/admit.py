@@ -7,7 +7,6 @@ from harness.load.stages.process import StageProcesses
 from harness.load.users import Host
 from harness.model.message import message
 from harness.stack.state.lease import run_folder
-from harness.stack.state.ports import any_free_port
 
 
 class StepUsers:
@@ -34,7 +33,6 @@ class StepUsers:
                 seed=self._seed,
                 accounts=self.accounts,
                 workers=self._workers,
-                master_port=any_free_port(),
                 endpoints=host.stack.endpoints(),
                 anchor=host.clock.anchor,
                 request_timeout_s=self._request_timeout_s,

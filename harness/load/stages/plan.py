@@ -1,4 +1,4 @@
-"""What a stage worker is told before it admits its accounts, and the commands that follow on its master's input."""
+"""What a stage worker is told before it admits its accounts, and the commands that follow on its input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ class WorkerPlan(ProcessPlan, frozen=True, kw_only=True):
     accounts: int
     worker: int = 0
     workers: int
-    master_port: int
 
     def check(self) -> None:
         """Raises ``BadInput`` for a load without bounds, and for accounts that cannot be shared."""
@@ -38,7 +37,7 @@ class WorkerPlan(ProcessPlan, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line to the master: one step, whose offsets count from ``origin_ns`` of the monotonic clock."""
+    """A line to every worker: one step, whose offsets count from ``origin_ns`` of the monotonic clock."""
 
     step: Step
     origin_ns: int

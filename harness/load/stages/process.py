@@ -1,4 +1,4 @@
-"""The harness' side of the steps: Locust's master and its workers, each a child process."""
+"""The harness' side of the steps: the workers, each a child process."""
 
 from __future__ import annotations
 
@@ -22,23 +22,20 @@ class StageProcesses(Processes):
     def __init__(self, plan: WorkerPlan, folder: Path, clock: Clock, *, logs: Path) -> None:
         super().__init__(folder, clock, logs=logs, patience_s=plan.request_timeout_s)
         self._plan = plan
-        self._workers = [
-            self.child(f"worker-{number}", "harness.load.stages.worker_main") for number in range(plan.workers)
-        ]
-        self._master = self.child("load-master", "harness.load.stages.master_main")
-        self._readers = {worker.name: SpoolReader(worker.spool) for worker in self._workers}
+        for number in range(plan.workers):
+            self.child(f"worker-{number}", "harness.load.stages.worker_main")
+        self._readers = {worker.name: SpoolReader(worker.spool) for worker in self._children}
 
     async def start(self) -> None:
         """Returns when every account is signed in and every user waits for its first step.
 
         Raises ``PartDied``, ``EvidenceNotWritten``, ``BadInput``.
         """
-        await self.begin(self._master, self._plan)
-        for number, worker in enumerate(self._workers):
+        for number, worker in enumerate(self._children):
             await self.begin(worker, msgspec.structs.replace(self._plan, worker=number))
         await self.told(
-            {self._master.name: SpoolReader(self._master.spool)},
-            lambda row: row.message == "ready",
+            self._readers,
+            lambda row: row.subject == "admitted",
             self._clock.now_ns() + round(ADMISSION_LIMIT_S * NS),
             f"{self._plan.accounts} simulated users were not signed in within {ADMISSION_LIMIT_S:g} s",
             "the machine may be too busy; see the Auth emulator's log",
@@ -50,7 +47,7 @@ class StageProcesses(Processes):
         Raises ``PartDied`` when a process ends, or the answers take longer than any of them may.
         """
         check_step(step, self._plan.accounts)
-        await self._master.say(msgspec.json.encode(Command(step=step, origin_ns=origin_ns)).decode() + "\n")
+        await self.say(msgspec.json.encode(Command(step=step, origin_ns=origin_ns)).decode())
         # A user may have a whole queue of due requests, each waiting out its timeout: the slack is for the last ones.
         limit_ns = origin_ns + round((step.seconds + 6 * self._plan.request_timeout_s) * NS)
         await self.told(
@@ -63,7 +60,7 @@ class StageProcesses(Processes):
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds used so far by each worker."""
         used = {}
-        for worker in self._workers:
+        for worker in self._children:
             if worker.process is not None and worker.process.returncode is None:
                 times = psutil.Process(worker.process.pid).cpu_times()
                 used[worker.name] = times.user + times.system

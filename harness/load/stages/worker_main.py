@@ -1,7 +1,8 @@
-"""A stage worker: ``python -m harness.load.stages.worker_main PLAN.json``. Locust's worker, one core.
+"""A stage worker: ``python -m harness.load.stages.worker_main PLAN.json``. Locust executes its users, on one core.
 
-Admits its accounts, writes the event ``phase``/``admitted``, and acts in each step that its master sends, until the
-master quits or the standard input ends. After a step it writes ``phase``/``step_done`` with the step's name.
+Admits its accounts, writes the event ``phase``/``admitted`` once every user waits for its first step, and acts in each
+step that it is told on its standard input, a ``Command`` a line, until that ends. After a step it writes
+``phase``/``step_done`` with the step's name.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from harness.model.scenario import MOST_DURATION_S
 _AT_ONCE = 8
 _AUTH_TIMEOUT_S = 30.0
 _SLACK_S = 1.0
+_POLL_S = 0.05
 #: Where the system allows it: on a machine that it shares with the stack, the generator has to send on time.
 _NICENESS = -10
 
@@ -103,14 +105,17 @@ def user_class(board: Board, senders: Iterator[Sender], failed: Any) -> type[loc
     return StageUser
 
 
-def _await_end_of_input(board: Board) -> None:
-    for _ in lines_of_input():
-        pass
+def _hear(board: Board, photos: Photos) -> None:
+    """Begins each step that the standard input tells, until its end."""
+    for line in lines_of_input():
+        command = msgspec.json.decode(line, type=Command)
+        photos.begin(command)
+        board.begin(command)
     board.end()
 
 
 def work(plan: WorkerPlan, recorder: Recorder) -> None:
-    """Until the master quits. Raises what went wrong in a user."""
+    """Until the input ends. Raises what went wrong in a user."""
     broken: list[Exception] = []
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
@@ -133,17 +138,12 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
         stop_timeout=plan.request_timeout_s + _SLACK_S,
         catch_exceptions=False,
     )
-    runner = environment.create_worker_runner("127.0.0.1", plan.master_port)
-
+    runner = environment.create_local_runner()
+    runner.start(len(identities), spawn_rate=len(identities))
+    while runner.user_count < len(identities):
+        gevent.sleep(_POLL_S)
     photos = Photos(plan, recorder)
-
-    def take(msg: Any, **_: object) -> None:
-        command = msgspec.convert(msg.data, Command)
-        photos.begin(command)
-        board.begin(command)
-
-    runner.register_message("step", take)
-    helpers = [gevent.spawn(_await_end_of_input, board), gevent.spawn(flush_always, recorder, failed)]
+    helpers = [gevent.spawn(_hear, board, photos), gevent.spawn(flush_always, recorder, failed)]
     admitted = message("{count} accounts signed in", count=str(len(identities)))
     recorder.event("phase", "admitted", admitted, users=len(identities))
     recorder.flush()

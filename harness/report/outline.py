@@ -1,0 +1,357 @@
+"""A run's outline: what its page and its summary say, in words and in order. Each of the two only draws it. Pure.
+
+Judgements, tables, lists and the runs of a sequence are rows of grids and items of lists here, whatever they came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from harness.base.clock import Anchor, utc
+from harness.model.claim import Claim
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Message, marked
+from harness.model.result import Child, Part, Result
+from harness.model.section import Block as Output
+from harness.model.section import Blocks, Chart, Lines, Pairs, Section, Table, Timeline
+from harness.model.section import Row as TableRow
+from harness.model.verdict import Verdict
+from harness.report import told, words
+from harness.report.language import Language
+
+_Shown: TypeAlias = Table | Lines | Blocks | Chart | Timeline
+#: More passed judgements of one grid than these are folded.
+MOST_PASSED = 20
+CRITERIA, JUDGEMENTS, WHOLE_RUN = marked("Criteria"), marked("Judgements"), marked("The whole run")
+CHECKS, OBSERVED = marked("Checks"), marked("Observed")
+_Figure = tuple[str, Callable[[Judgement], bool], Callable[[Judgement, Language], str]]
+#: The columns of figures: head, whether a judgement has it, and how it is said.
+_FIGURES: tuple[_Figure, ...] = (
+    (marked("Measured"), lambda of: of.value is not None or bool(of.shown), words.measured),
+    (marked("Bound (95 %)"), lambda of: of.bound is not None, lambda of, say: words.figure(of, of.bound, say)),
+    (marked("Limit"), lambda of: of.limit is not None, lambda of, say: say.amount(of.limit, of.unit)),
+    (marked("Samples"), lambda of: of.samples > 0, lambda of, _: f"{of.samples:,}" if of.samples else "–"),
+)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a table, or an item of a list, which has one cell. ``sign``, ``word`` and ``css`` say a verdict or a
+    decision. ``small`` and ``quote`` (of the document, in Japanese) stand below the first cell, ``below`` and then the
+    smaller ``notes`` below the whole row. ``href`` is where the first cell leads to, ``links`` are further names with
+    where they lead to, ``output`` is what a program said or is to be told."""
+
+    cells: tuple[str, ...]
+    sign: str = ""
+    word: str = ""
+    css: str = ""
+    small: str = ""
+    quote: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    anchor: str = ""
+    href: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    output: str = ""
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """A table; a list, where there are no ``heads``; or a ``picture``, whose ``rows`` say in words what it shows.
+
+    ``title`` is "" where the chapter's own says enough, ``lead`` heads the verdicts and is "" where no row has one;
+    ``numbers`` are the columns (from 0) of figures.
+    """
+
+    title: str = ""
+    lead: str = ""
+    heads: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    folded: tuple[Row, ...] = ()
+    numbers: tuple[int, ...] = ()
+    note: str = ""
+    picture: Chart | Timeline | None = None
+
+
+class Chapter(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands below a heading, if it has one. ``alarm``: before all else. ``brief``: the summary has it, too."""
+
+    title: str = ""
+    blocks: Sequence[Block]
+    alarm: bool = False
+    brief: bool = True
+
+
+def outline(result: Result, claims: Mapping[str, Claim], say: Language) -> list[Chapter]:
+    """All that is said of a run besides its headline and its facts. ``claims`` is the register by id."""
+    facts = result.facts
+    found = [
+        Chapter(title=say(title), blocks=(listed(lines),), alarm=True)
+        for title, lines in ((marked("What broke"), facts.errors), (marked("Left on the machine"), facts.leaks))
+        if lines
+    ]
+    if result.children:
+        found.append(Chapter(title=say("Runs"), blocks=(_children(result.children, say),)))
+    found += _parts(result, say)
+    left_out = listed(_not_exercised(result, say), say("Whatever the run judges was exercised."))
+    found.append(Chapter(title=say("Not exercised"), blocks=(left_out,)))
+    if errata := tuple(_errata(result, claims, say)):
+        found.append(Chapter(title=say("Errata seen"), blocks=(listed(errata),)))
+    if judged := tuple(_claims(result, claims, say)):
+        found.append(Chapter(title=say("Claims of the document"), blocks=(listed(judged),), brief=False))
+    found.append(
+        Chapter(title=say("How this run differs from production"), blocks=tuple(_differs(result, say)), brief=False)
+    )
+    found += [Chapter(title=title, blocks=(listed(lines),)) for title, lines in told.about_manifests(facts, say)]
+    stand_ins = listed(told.stand_ins(facts, say))
+    found.append(Chapter(title=say("What stands in for production"), blocks=(stand_ins,), brief=False))
+    return found
+
+
+def facts(result: Result, say: Language) -> Iterator[tuple[str, str]]:
+    """What the head of a page says: name and value."""
+    found = result.facts
+    yield say("Environment"), f"{found.rung}: {say(words.RUNG[found.rung])}"
+    yield say("Target"), told.target(found, say)
+    yield say("Seed"), str(found.seed)
+    yield say("Started"), say.moment(found.started_utc)
+    if found.environment:
+        yield say("Variable ENVIRONMENT"), found.environment
+    if found.manifests:
+        yield say("Manifests"), found.manifests
+    if found.missing_manifests:
+        yield say("Manifests that Phase 2 requires and that are missing"), say.listed(found.missing_manifests)
+    yield say("Run"), told.status_words(result, say)
+    if found.timings:
+        yield say("Timings"), say.join(told.timings(found, say))
+    for section in result.sections:
+        if isinstance(section, Pairs):
+            yield from ((say.message(name), say.shown(value)) for name, value in section.pairs)
+
+
+def listed(lines: Iterable[Row] | Iterable[str], none: str = "", title: str = "") -> Block:
+    """A list; ``none`` is said where it would be empty."""
+    rows = tuple(Row(cells=(line,)) if isinstance(line, str) else line for line in lines)
+    return Block(title=title, rows=rows, note="" if rows else none)
+
+
+def _children(children: Iterable[Child], say: Language) -> Block:
+    """The runs of a sequence."""
+    rows = [
+        Row(
+            cells=(each.run_id or "–", each.part, str(each.exit_status)),
+            sign=words.DECISION_SIGN[each.decision],
+            word=say(words.DECISION[each.decision]),
+            href=f"{each.folder}/report.html" if each.folder else "",
+        )
+        for each in children
+    ]
+    heads = (say("Run"), say("Part"), say("Exit status"))
+    return Block(lead=say("Decision"), heads=heads, rows=tuple(rows))
+
+
+# -- what was judged -------------------------------------------------------------------------------------------------
+
+
+def _parts(result: Result, say: Language) -> Iterator[Chapter]:
+    """The parts in the page's order, then the whole run; a part without judgements and sections is told too."""
+    titles = {part.name: part for part in result.parts}
+    named = [each.part for each in (*result.judgements, *_shown(result.sections))]
+    order = [*titles, *(name for name in dict.fromkeys(named) if name and name not in titles)]
+    for name in order:
+        sections = [_block(each, say) for each in _shown(result.sections) if each.part == name]
+        yield _judged(result, name, _title(name, titles.get(name), say), sections, say)
+    of_run = [each for each in _shown(result.sections) if not each.part]
+    if not order or of_run or any(not each.part and not _erratum_alone(each) for each in result.judgements):
+        whole = WHOLE_RUN if result.parts else CRITERIA if result.decides else JUDGEMENTS
+        yield _judged(result, "", say(whole), [], say)
+    for section in of_run:
+        block = _block(section, say)
+        title = "" if isinstance(section, Chart) else block.title
+        yield Chapter(title=title, blocks=(msgspec.structs.replace(block, title="") if title else block,))
+
+
+def _shown(sections: Iterable[Section]) -> list[_Shown]:
+    return [each for each in sections if not isinstance(each, Pairs)]
+
+
+def _title(name: str, part: Part | None, say: Language) -> str:
+    if part is None:
+        return name
+    took = say("{seconds} s", seconds=f"{part.seconds:.1f}")
+    return f"{say.message(part.title)} ({took})" if part.seconds else say.message(part.title)
+
+
+def _judged(result: Result, part: str, title: str, sections: Sequence[Block], say: Language) -> Chapter:
+    """Criteria and limits first, then the checks, then what was merely seen; then what else is shown of the part."""
+    mine = [each for each in result.judgements if each.part == part and not _erratum_alone(each)]
+    by_kind = (
+        ("", [each for each in mine if each.kind in (Kind.CRITERION, Kind.ROLLBACK_LIMIT)]),
+        (CHECKS, [each for each in mine if each.kind is Kind.CHECK]),
+        (OBSERVED, [each for each in mine if each.kind is Kind.OBSERVATION]),
+    )
+    grids = [_grid(say(head), some, result, say) for head, some in by_kind if some]
+    return Chapter(title=title, blocks=(*(grids or [listed((), say("Nothing was judged."))]), *sections))
+
+
+def _erratum_alone(judgement: Judgement) -> bool:
+    """Whether it is no more than an erratum that was seen, which is told under the errata."""
+    return judgement.kind is Kind.OBSERVATION and bool(judgement.erratum)
+
+
+def _grid(title: str, some: Sequence[Judgement], result: Result, say: Language) -> Block:
+    shown = [figure for figure in _FIGURES if any(map(figure[1], some))]
+    rows = [(each, _row(each, shown, result, say)) for each in some]
+    passed = [row for each, row in rows if each.verdict is Verdict.PASS]
+    folded = passed if len(passed) > MOST_PASSED else []
+    return Block(
+        title=title,
+        lead=say("Verdict"),
+        heads=(say("What"), *(say(head) for head, _, _ in shown)),
+        rows=tuple(row for _, row in rows if row not in folded),
+        folded=tuple(folded),
+        numbers=tuple(range(1, 1 + len(shown))),
+    )
+
+
+def _row(judgement: Judgement, shown: Sequence[_Figure], result: Result, say: Language) -> Row:
+    claim, erratum, seen = say("claim"), say("erratum"), [judgement.erratum] if judgement.erratum else []
+    links = [(f"{claim} {name}", f"claim-{name}") for name in judgement.claims]
+    links += [(f"{erratum} {name}", f"erratum-{name}") for name in seen]
+    return Row(
+        cells=(words.asked_words(judgement, say), *(words_of(judgement, say) for _, _, words_of in shown)),
+        sign=words.sign(judgement),
+        word=say(words.verdict_id(judgement)),
+        css="observed" if words.is_observed(judgement) else str(judgement.verdict),
+        small=_small(judgement, result, say),
+        below=tuple(filter(None, (say.told(judgement.told, ""), say.told(judgement.notes, "")))),
+        notes=(*judgement.examples, *_aside(judgement, result.facts.anchor, say)),
+        anchor="-".join(filter(None, ("judgement", judgement.part, judgement.id))),
+        links=tuple(links),
+        output=judgement.reproduce,
+    )
+
+
+def _small(judgement: Judgement, result: Result, say: Language) -> str:
+    """Its kind, its id, and that it holds nothing where it does not."""
+    said = [say(words.kind_id(judgement, decides=result.decides))]
+    said += [judgement.id] if judgement.asked else []
+    if not judgement.gates and judgement.kind is not Kind.OBSERVATION and not judgement.verdict.good:
+        said.append(say("does not keep the run from passing"))
+    return say.listed(said)
+
+
+def _aside(judgement: Judgement, began: Anchor, say: Language) -> Iterable[str]:
+    """How long it took, and when it fired."""
+    if judgement.seconds:
+        yield say("took {seconds} s", seconds=f"{judgement.seconds:.3g}")
+    if judgement.fired_at_ns is not None:
+        yield say("fired at {moment}", moment=say.moment(utc(began, judgement.fired_at_ns)))
+
+
+# -- what else is shown ----------------------------------------------------------------------------------------------
+
+
+def _block(section: _Shown, say: Language) -> Block:
+    title = say.message(section.title)
+    if isinstance(section, Table):
+        return _table(title, section, say)
+    if isinstance(section, Chart):
+        return Block(title=title, picture=section, rows=(Row(cells=(say.told(section.text, ""),)),))
+    if isinstance(section, Timeline):
+        lines = (f"{say.message(chart.title)}: {say.told(chart.text, '')}" for chart in section.charts)
+        return msgspec.structs.replace(listed(lines, title=title), picture=section)
+    if isinstance(section, Blocks):
+        return listed((_output(each, say) for each in section.blocks), title=title)
+    return listed(map(say.shown, section.lines), title=title)
+
+
+def _table(title: str, table: Table, say: Language) -> Block:
+    return Block(
+        title=title,
+        lead=say("Verdict") if any(row.verdict is not None for row in table.rows) else "",
+        heads=tuple(map(say.message, table.heads)),
+        rows=tuple(_table_row(row, say) for row in table.rows),
+        numbers=table.numbers,
+        note=say.told(table.note, "") if table.rows else say("Nothing."),
+    )
+
+
+def _table_row(row: TableRow, say: Language) -> Row:
+    cells, below = tuple(map(say.shown, row.cells)), tuple(map(say.shown, row.lines))
+    return Row(cells=cells, below=below, href=row.link, **_verdict(row.verdict, row.word, say))
+
+
+def _output(block: Output, say: Language) -> Row:
+    return Row(cells=(say.shown(block.caption),), output=block.text, **_verdict(block.verdict, None, say))
+
+
+def _verdict(verdict: Verdict | None, word: Message | None, say: Language) -> dict[str, str]:
+    """How a row says it; nothing where it has none."""
+    if verdict is None:
+        return {}
+    said = say(words.VERDICT[verdict]) if word is None else say.message(word)
+    return {"sign": words.VERDICT_SIGN[verdict], "word": said, "css": str(verdict)}
+
+
+def _not_exercised(result: Result, say: Language) -> Iterator[str]:
+    """What the run proves nothing about, by the reason why."""
+    left_out = [each for each in result.judgements if each.verdict is Verdict.NOT_EXERCISED]
+    by_reason = _gathered((say.told(each.told, ""), _in_part(each, each.id)) for each in left_out)
+    return (f"{say.listed(names)}: {why}" for why, names in by_reason.items())
+
+
+def _errata(result: Result, register: Mapping[str, Claim], say: Language) -> Iterator[Row]:
+    """Each erratum that was seen once, with all that was seen of it and what the register says."""
+    seen = _gathered((each.erratum, say.told(each.seen or each.told, "")) for each in result.judgements if each.erratum)
+    known = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
+    word = say("Seen")
+    for name, all_ in sorted(seen.items()):
+        said = [f"{word}: {each}" for each in all_]
+        if name in known:
+            correction = say("Correction: {correction}", correction=say(known[name].correction))
+            said = [say(known[name].why), *said, correction]
+        yield Row(cells=(f"{name}: {say.join(said)}",), anchor=f"erratum-{name}")
+
+
+def _claims(result: Result, register: Mapping[str, Claim], say: Language) -> Iterator[Row]:
+    """The claims that the judgements are the verdicts on, each with those: of the register, or of the team's own, or
+    of nobody's any more."""
+    owned = {each.id: each for each in result.own_claims}
+    judged = ((name, each) for each in result.judgements for name in each.claims)
+    verdicts = _gathered((name, _in_part(each, say(words.verdict_id(each)))) for name, each in judged)
+    for name, all_ in verdicts.items():
+        claim, own, quote = register.get(name), owned.get(name), ()
+        small = say("The register of claims does not know it.")
+        if claim is not None:
+            quote = (claim.quotation, claim.place)
+            small = say("Judged by {way}: {how}", way=say(claim.judged), how=say(claim.how))
+        elif own is not None:
+            by_team = say("A claim of the team's own.")
+            stated = own.statement.ja if say.code == "ja" else own.statement.en
+            small = f"{stated} ({own.document}, {own.section}) · {by_team}"
+        yield Row(cells=(f"{name}: {say.listed(all_)}",), quote=quote, small=small, anchor=f"claim-{name}")
+
+
+def _differs(result: Result, say: Language) -> Iterator[Block]:
+    """Of a run on production: environment and target, what it can do and cannot, what it forced upon the manifests."""
+    found, (has, lacks) = result.facts, told.capabilities(result.facts, say)
+    lines = [f"{name}: {value}" for name, value in list(facts(result, say))[:2]]
+    for head, able in ((marked("The environment has"), has), (marked("The environment lacks"), lacks)):
+        lines += [f"{say(head)}: {say.listed(able)}"] if able else []
+    yield listed(lines)
+    changes = (words.change_words(change, say) for change in found.rung_changes)
+    yield listed(changes, say("Nothing."), say("What the environment changed in the manifests"))
+
+
+def _in_part(judgement: Judgement, said: str) -> str:
+    return f"{judgement.part}: {said}" if judgement.part else said
+
+
+def _gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """By the first of each pair all that stood second, each once, in the order in which it came."""
+    found: dict[str, list[str]] = {}
+    for name, said in pairs:
+        found.setdefault(name, []).append(said)
+    return {name: tuple(dict.fromkeys(all_)) for name, all_ in found.items()}
