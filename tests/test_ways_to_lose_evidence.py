@@ -27,17 +27,20 @@ from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load import errors
-from harness.load.child import guarded
+from harness.load.child import run
 from harness.load.greenlets import tell_of_every_greenlet
+from harness.load.plan import LoadPlan, write
 from harness.load.population.due import due_list
 from harness.load.process import Child
 from harness.load.recorder import Recorder
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement
 from harness.model.scenario import Scenario
+from harness.model.stack import Address
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import measurement
 from scenarios.load import load
+from tests.load.conftest import plan_for
 
 SEED = 3
 START_NS = 1_000 * NS
@@ -146,12 +149,9 @@ class World:
         """Happens to the store of the run, once it is over."""
 
     def _generate(self, name: str, rows: list[Row]) -> None:
-        status = guarded(
-            name,
-            ["a plan"],
-            lambda _: (None, str(self.spool(name))),
-            lambda _, recorder: self.record(name, rows, recorder),
-        )
+        plan = self.spool(name).with_suffix(".json")
+        write(plan_for(Address(host="127.0.0.1", port=1), spool=str(self.spool(name))), plan)
+        status = run(name, [str(plan)], LoadPlan, lambda _, recorder: self.record(name, rows, recorder))
         if status == errors.EVIDENCE:  # of a child that fails otherwise the spool says it too
             self.spool(name).with_suffix(".log").write_text("the disk is full")
             log = self.spool(name).with_suffix(".log")

@@ -21,33 +21,20 @@ from harness.load.recorder import Recorder
 #: How long an admitted process waits for ``go``.
 GO_LIMIT_S = 600.0
 
-P = TypeVar("P")
-L = TypeVar("L", bound=ProcessPlan)
+P = TypeVar("P", bound=ProcessPlan)
 
 
-def run(name: str, arguments: list[str], kind: type[L], work: Callable[[L, Recorder], None]) -> int:
-    """``guarded`` with a plan of that kind."""
+def run(name: str, arguments: list[str], kind: type[P], work: Callable[[P, Recorder], None]) -> int:
+    """Does ``work`` with the plan, of ``kind``, that ``arguments`` name, and returns the exit status (``errors``).
 
-    def read_plan(path: Path) -> tuple[L, str]:
-        plan = read(path, kind)
-        return plan, plan.spool
-
-    return guarded(name, arguments, read_plan, work)
-
-
-def guarded(
-    name: str, arguments: list[str], read_plan: Callable[[Path], tuple[P, str]], work: Callable[[P, Recorder], None]
-) -> int:
-    """Does ``work`` and returns the exit status (``errors``); what went wrong goes to the standard error in words.
-
-    ``read_plan`` gives the plan and the spool's path. Whatever ``work`` raises is an error of the measurement: a bug of
-    ours is never a failure of the target.
+    What went wrong goes to the standard error in words. Whatever ``work`` raises is an error of the measurement: a bug
+    of ours is never a failure of the target.
     """
     if len(arguments) != 1:
         return _told(name, BadInput("give the plan's file"), errors.BAD_PLAN)
     try:
-        plan, spool = read_plan(Path(arguments[0]))
-        recorder = Recorder(Path(spool))
+        plan = read(Path(arguments[0]), kind)
+        recorder = Recorder(Path(plan.spool))
     except BadInput as error:
         return _told(name, error, errors.BAD_PLAN)
     except EvidenceNotWritten as error:

@@ -1,4 +1,4 @@
-"""The load stages on the real local stack, by two distributed workers."""
+"""The load stages on the real local stack, by two workers."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
     )
     runner = environment.create_local_runner()
     runner.start(len(identities), spawn_rate=len(identities))
-    while runner.user_count < len(identities):
+    while runner.user_count < len(identities) and not board.ended.is_set():
         gevent.sleep(_POLL_S)
     photos = Photos(plan, recorder)
     helpers = [gevent.spawn(_hear, board, photos), gevent.spawn(flush_always, recorder, failed)]
