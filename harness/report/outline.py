@@ -6,7 +6,7 @@ Judgements, tables, lists and the runs of a sequence are rows of grids and items
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -287,7 +287,7 @@ def _output(block: Output, say: Language) -> Row:
     return Row(cells=(say.shown(block.caption),), output=block.text, **_verdict(block.verdict, None, say))
 
 
-def _verdict(verdict: Verdict | None, word: Message | None, say: Language) -> dict[str, str]:
+def _verdict(verdict: Verdict | None, word: Message | None, say: Language) -> dict[str, Any]:
     """How a row says it; nothing where it has none."""
     if verdict is None:
         return {}
@@ -322,7 +322,8 @@ def _claims(result: Result, register: Mapping[str, Claim], say: Language) -> Ite
     judged = ((name, each) for each in result.judgements for name in each.claims)
     verdicts = _gathered((name, _in_part(each, say(words.verdict_id(each)))) for name, each in judged)
     for name, all_ in verdicts.items():
-        claim, own, quote = register.get(name), owned.get(name), ()
+        claim, own = register.get(name), owned.get(name)
+        quote: tuple[str, ...] = ()
         small = say("The register of claims does not know it.")
         if claim is not None:
             quote = (claim.quotation, claim.place)
