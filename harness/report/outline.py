@@ -157,7 +157,7 @@ def _children(children: Iterable[Child], say: Language) -> Block:
 def _parts(result: Result, say: Language) -> Iterator[Chapter]:
     """The parts in the page's order, then the whole run; a part without judgements and sections is told too."""
     titles = {part.name: part for part in result.parts}
-    named = [each.part for each in (*result.judgements, *_shown(result.sections))]
+    named = [*(each.part for each in result.judgements), *(each.part for each in _shown(result.sections))]
     order = [*titles, *(name for name in dict.fromkeys(named) if name and name not in titles)]
     for name in order:
         sections = [_block(each, say) for each in _shown(result.sections) if each.part == name]
@@ -280,19 +280,18 @@ def _table(title: str, table: Table, say: Language) -> Block:
 
 def _table_row(row: TableRow, say: Language) -> Row:
     cells, below = tuple(map(say.shown, row.cells)), tuple(map(say.shown, row.lines))
-    return Row(cells=cells, below=below, href=row.link, **_verdict(row.verdict, row.word, say))
+    return _with_verdict(Row(cells=cells, below=below, href=row.link), row.verdict, row.word, say)
 
 
 def _output(block: Output, say: Language) -> Row:
-    return Row(cells=(say.shown(block.caption),), output=block.text, **_verdict(block.verdict, None, say))
+    return _with_verdict(Row(cells=(say.shown(block.caption),), output=block.text), block.verdict, None, say)
 
 
-def _verdict(verdict: Verdict | None, word: Message | None, say: Language) -> dict[str, str]:
-    """How a row says it; nothing where it has none."""
+def _with_verdict(row: Row, verdict: Verdict | None, word: Message | None, say: Language) -> Row:
     if verdict is None:
-        return {}
+        return row
     said = say(words.VERDICT[verdict]) if word is None else say.message(word)
-    return {"sign": words.VERDICT_SIGN[verdict], "word": said, "css": str(verdict)}
+    return msgspec.structs.replace(row, sign=words.VERDICT_SIGN[verdict], word=said, css=str(verdict))
 
 
 def _not_exercised(result: Result, say: Language) -> Iterator[str]:
@@ -322,7 +321,8 @@ def _claims(result: Result, register: Mapping[str, Claim], say: Language) -> Ite
     judged = ((name, each) for each in result.judgements for name in each.claims)
     verdicts = _gathered((name, _in_part(each, say(words.verdict_id(each)))) for name, each in judged)
     for name, all_ in verdicts.items():
-        claim, own, quote = register.get(name), owned.get(name), ()
+        claim, own = register.get(name), owned.get(name)
+        quote: tuple[str, ...] = ()
         small = say("The register of claims does not know it.")
         if claim is not None:
             quote = (claim.quotation, claim.place)
