@@ -6,7 +6,7 @@ Judgements, tables, lists and the runs of a sequence are rows of grids and items
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -157,7 +157,7 @@ def _children(children: Iterable[Child], say: Language) -> Block:
 def _parts(result: Result, say: Language) -> Iterator[Chapter]:
     """The parts in the page's order, then the whole run; a part without judgements and sections is told too."""
     titles = {part.name: part for part in result.parts}
-    named = [each.part for each in (*result.judgements, *_shown(result.sections))]
+    named = [*(each.part for each in result.judgements), *(each.part for each in _shown(result.sections))]
     order = [*titles, *(name for name in dict.fromkeys(named) if name and name not in titles)]
     for name in order:
         sections = [_block(each, say) for each in _shown(result.sections) if each.part == name]
@@ -280,19 +280,18 @@ def _table(title: str, table: Table, say: Language) -> Block:
 
 def _table_row(row: TableRow, say: Language) -> Row:
     cells, below = tuple(map(say.shown, row.cells)), tuple(map(say.shown, row.lines))
-    return Row(cells=cells, below=below, href=row.link, **_verdict(row.verdict, row.word, say))
+    return _with_verdict(Row(cells=cells, below=below, href=row.link), row.verdict, row.word, say)
 
 
 def _output(block: Output, say: Language) -> Row:
-    return Row(cells=(say.shown(block.caption),), output=block.text, **_verdict(block.verdict, None, say))
+    return _with_verdict(Row(cells=(say.shown(block.caption),), output=block.text), block.verdict, None, say)
 
 
-def _verdict(verdict: Verdict | None, word: Message | None, say: Language) -> dict[str, Any]:
-    """How a row says it; nothing where it has none."""
+def _with_verdict(row: Row, verdict: Verdict | None, word: Message | None, say: Language) -> Row:
     if verdict is None:
-        return {}
+        return row
     said = say(words.VERDICT[verdict]) if word is None else say.message(word)
-    return {"sign": words.VERDICT_SIGN[verdict], "word": said, "css": str(verdict)}
+    return msgspec.structs.replace(row, sign=words.VERDICT_SIGN[verdict], word=said, css=str(verdict))
 
 
 def _not_exercised(result: Result, say: Language) -> Iterator[str]:

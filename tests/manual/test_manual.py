@@ -26,7 +26,7 @@ def test_the_reference_has_every_key_and_its_type() -> None:
     for row in (
         "| **`window`** | a duration | `120s` |",
         "| `kind` | one of `success`, `rollback` |  |",
-        "| **`flag_on`** | a whole number from 0 to 100,000 | `350` |",
+        "| **`flag_on`** | a whole number from 0 to 2,000 | `350` |",
         "| `probes` | the mapping `ProbePlan`, below |  |",
     ):
         assert row in page

@@ -183,7 +183,7 @@ class Acts:
         return await self._users.load()
 
     def _with_component(self, name: str) -> Manifests:
-        """The overlay beside the rung's own, without the autoscaler. Raises ``BadInput``."""
+        """The overlay beside the environment's own, without the autoscaler. Raises ``BadInput``."""
         options, factor = self._on.options, self._on.details.cpu_factor
         folder = options.manifests.with_name(f"{options.manifests.name}-{name}") if name else None
         return without_autoscaler(scaled(manifests_of(options, folder), factor), self._plain.deployment.replicas)
