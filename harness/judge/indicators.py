@@ -1,6 +1,7 @@
 """The document's indicators (SLI) of a window: is each of them there, with what was measured? Pure.
 
-They gate nothing: whether a value is good the criteria say. What nothing was measured of is inconclusive.
+They gate nothing: whether a value is good the criteria say. One of which a figure is lacking is inconclusive; where
+pods are not sampled at all, as in memory, theirs are not exercised.
 """
 
 from __future__ import annotations
@@ -38,10 +39,13 @@ def indicators(seen: WindowSummary) -> Iterator[Judgement]:
     yield _measured("sli.request_rate", {"QPS": rate}, seen)
     cpu = None if seen.cpu_cores_mean is None else f"{seen.cpu_cores_mean:.3g}"
     memory = None if seen.memory_bytes_max is None else f"{seen.memory_bytes_max / _MIB:.0f} MiB"
-    yield _measured("sli.pod_resources", {"CPU": cpu, "memory": memory}, seen)
     sizes = {"min": seen.replicas_min, "max": seen.replicas_max}
     replicas = {name: None if size is None else str(size) for name, size in sizes.items()}
-    yield _measured("sli.replicas", replicas, seen)
+    for claim, figures in (("sli.pod_resources", {"CPU": cpu, "memory": memory}), ("sli.replicas", replicas)):
+        if {cpu, memory, *replicas.values()} == {None}:
+            yield _judgement(claim, Verdict.NOT_EXERCISED, (message("pods are not sampled here"),), seen.requests)
+        else:
+            yield _measured(claim, figures, seen)
 
 
 def week_check(plan: Scenario, seen: WindowSummary, ledger: Ledger, window: Window) -> Iterator[Judgement]:

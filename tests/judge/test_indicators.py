@@ -49,6 +49,14 @@ def test_what_was_not_measured_leaves_its_indicator_alone_inconclusive(claim: st
     assert found[claim].reason.startswith("not measured: ")
 
 
+def test_where_pods_are_not_sampled_at_all_their_indicators_are_not_exercised() -> None:
+    nothing = {"cpu_cores_mean": None, "memory_bytes_max": None, "replicas_min": None, "replicas_max": None}
+    found = {each.id: each for each in indicators(msgspec.structs.replace(SEEN, **nothing))}
+    left = {name: each.reason for name, each in found.items() if each.verdict is not Verdict.PASS}
+    assert left == dict.fromkeys(("sli.pod_resources", "sli.replicas"), "pods are not sampled here")
+    assert {found[name].verdict for name in left} == {Verdict.NOT_EXERCISED}
+
+
 def week(name: str, seen: WindowSummary = SEEN, ledger: Ledger | None = None) -> tuple[str, Verdict, str]:
     (found,) = week_check(load(name), seen, ledger or Ledger(), WINDOW)
     return found.id, found.verdict, found.reason

@@ -25,8 +25,9 @@ from harness.stack.sim.world import Planted
 from tests.sim.week import Week, cut, table, week
 
 SEEDS = range(1, 11)
-#: What nothing in memory can show: no eviction, no pod that leaves; and a week that advances takes no step back.
-NOT_HERE = {"pdb.budget", "service.new_connections", *(f"rollout.rollback.step{step}" for step in (1, 2, 3))}
+#: What nothing in memory can show: no eviction, no pod that leaves or is sampled; a week that advances takes no step back.
+PODS = ("pdb.budget", "service.new_connections", "sli.pod_resources", "sli.replicas")
+NOT_HERE = {*PODS, *(f"rollout.rollback.step{step}" for step in (1, 2, 3))}
 
 
 def assert_advances(seen: Week) -> None:
