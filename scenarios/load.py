@@ -20,8 +20,8 @@ from harness.model.scenario import (
     Scenario,
 )
 from scenarios import claims, claims_file
+from scenarios.claims_kept import SCHEDULE, Document, conditions_kept, criterion_kept, shares_kept
 from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_of, criterion, kind_of
-from scenarios.document_rules import SCHEDULE, Document, conditions_kept, criterion_kept, shares_kept
 from scenarios.faults import FaultFile, fault_of, within
 
 FOLDER = Path(__file__).parent

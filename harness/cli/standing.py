@@ -23,7 +23,7 @@ from harness.stack.keeping import PartStatus, Standing
 from harness.stack.protocol import StackNeeds
 from harness.stack.rungs import manifests_of, stack_for
 from harness.stack.state.lease import Condition, Lease, condition, lives, read_lease, remove_run_folder, run_folder
-from harness.stack.state.processes import wait_gone
+from harness.stack.state.processes import ends_in_order, process_mark, wait_gone
 from harness.stack.state.sweeping import end_run
 
 _RECORD = "stack.json"
@@ -37,7 +37,6 @@ _TROUBLE = {
 #: What a stack has to end in order: what is under way (a bring-up), and its tear down, each with a limit of its own,
 #: which hold what a mirror has to write yet and the grace of each pod.
 _ORDERLY_LIMIT_S = 2 * ENDING_LIMIT_S + 60.0
-_TELL_EVERY_S = 10.0
 
 
 class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,19 +162,8 @@ def end_standing_stacks(say: Callable[[str], None]) -> list[str]:
             continue
         if lease.owner.alive():
             os.kill(lease.owner.pid, signal.SIGTERM)
-            if not _ended_in_order(lease, facts.run_id, say):
+            if not ends_in_order(lease.owner, _ORDERLY_LIMIT_S, f"stack {facts.run_id}", say):
                 os.kill(lease.owner.pid, signal.SIGKILL)
                 wait_gone([lease.owner], 3.0)
         lines += end_run(Path(run_folder(facts.run_id))) or [f"stack {facts.run_id}: taken down"]
     return lines
-
-
-def _ended_in_order(lease: Lease, run_id: str, say: Callable[[str], None]) -> bool:
-    waited_s = 0.0
-    while wait_gone([lease.owner], min(_TELL_EVERY_S, _ORDERLY_LIMIT_S - waited_s)):
-        waited_s += _TELL_EVERY_S
-        if waited_s >= _ORDERLY_LIMIT_S:
-            say(f"stack {run_id} did not end in order within {_ORDERLY_LIMIT_S:g} s: killing it")
-            return False
-        say(f"stack {run_id} is ending, since {waited_s:g} s of at most {_ORDERLY_LIMIT_S:g} s")
-    return True

@@ -223,15 +223,8 @@ class Running(Generic[D]):
 
     async def watch_to_the_end(self) -> None:
         """Once the endings are over: what the stack told until now is evidence. Raises what ended the watch since the
-        rehearsal came to its end; of one that broke it is known what ended it.
-
-        What a stack tells of its own ``down`` is none, and nobody reads it. It says nothing of the target: a tear down
-        is quicker than any manifest asks (``local`` gives pods 2.5 s of their grace, a cluster's namespace goes whole),
-        so that a pod killed there, or a mirror write that it logs as lost, is the harness' own doing. The load has
-        ended by then, the stores were compared after the mirror had had its time, the pods' logs were read for what
-        they had lost, and every decision stands; a row behind that could only make a judgement of the stored run
-        another than the one that was acted on.
-        """
+        rehearsal came to its end; of one that broke it is known what ended it. What a stack tells of its own ``down``
+        is none (``Stack.watch`` says why)."""
         if self._watching is None:
             return
         await self.clock.sleep(0)  # what was told and not yet read is read in one go

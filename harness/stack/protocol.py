@@ -102,8 +102,15 @@ class Stack(Protocol):
         ...
 
     def watch(self) -> AsyncIterator[EventRow | SampleRow]:
-        """Events and samples as they happen, until ``down``; what it tells of ``down`` itself is no evidence
-        (``Running.watch_to_the_end`` says why)."""
+        """Events and samples as they happen, until ``down``.
+
+        What a stack tells of ``down`` itself is no evidence, and nobody reads it. It says nothing of the target: a tear
+        down is quicker than any manifest asks (``local`` gives pods 2.5 s of their grace, a cluster's namespace goes
+        whole), so that a pod killed there, or a mirror write that it logs as lost, is the harness' own doing. The load
+        has ended by then, the stores were compared after the mirror had had its time, the pods' logs were read for what
+        they had lost, and every decision stands; a row behind that could only make a judgement of the stored run
+        another than the one that was acted on.
+        """
         ...
 
     async def set_flag(self, template: Template) -> int:

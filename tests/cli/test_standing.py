@@ -12,6 +12,7 @@ import pytest
 
 from harness.cli import standing
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S
+from harness.stack.state import processes
 
 PID = 4321
 
@@ -43,7 +44,8 @@ def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         lease = SimpleNamespace(owner=owner)
         facts = SimpleNamespace(run_id="a-stack")
         monkeypatch.setattr(standing, "_found", lambda: [(facts, lease)])
-        monkeypatch.setattr(standing, "wait_gone", wait_gone)
+        for module in (standing, processes):
+            monkeypatch.setattr(module, "wait_gone", wait_gone)
         monkeypatch.setattr(standing, "run_folder", lambda run_id: tmp_path / run_id)
         monkeypatch.setattr(standing, "end_run", lambda folder: [])
         monkeypatch.setattr(os, "kill", lambda pid, number: owner.signals.append(number))

@@ -6,12 +6,13 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 import psutil
 
+TELL_EVERY_S = 10.0
 _PROC = Path("/proc/self/stat").exists()
 _GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied, OSError)
 
@@ -114,6 +115,18 @@ def signal_group(pid: int, number: signal.Signals) -> None:
     """Signals the process group that ``pid`` leads; to a part that is gone, nothing."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+def ends_in_order(process: ProcessIdentity, limit_s: float, what: str, say: Callable[[str], None]) -> bool:
+    """Whether it ends within ``limit_s``; ``say`` is told of ``what`` every ``TELL_EVERY_S`` that it is waited for."""
+    waited_s = 0.0
+    while wait_gone([process], min(TELL_EVERY_S, limit_s - waited_s)):
+        waited_s += TELL_EVERY_S
+        if waited_s >= limit_s:
+            say(f"{what} did not end in order within {limit_s:g} s: killing it")
+            return False
+        say(f"{what} is ending, since {waited_s:g} s of at most {limit_s:g} s")
+    return True
 
 
 def wait_gone(identities: Iterable[ProcessIdentity], limit_s: float) -> list[ProcessIdentity]:
