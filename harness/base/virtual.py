@@ -6,11 +6,13 @@ import asyncio
 import gc
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
 
 from harness.base.clock import NS, Anchor, Clock
 
 T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 #: Not 0, so that nothing that holds no time yet looks like one.
 START_S = 1000
 EPOCH_UNIX_S = 1_760_918_400  # 2025-10-20T00:00:00Z
@@ -61,9 +63,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """The same in seconds."""
         return self._jump.now_ns / NS
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Arguments], T], *args: *Arguments
+    ) -> asyncio.Future[T]:
         """As any loop's; it does not jump until the thread has ended."""
-        future = super().run_in_executor(executor, func, *arguments)
+        future = super().run_in_executor(executor, func, *args)
         self._jump.threads += 1
         future.add_done_callback(self._ended)
         return future
