@@ -7,12 +7,12 @@ import gc
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple
 
 from harness.base.clock import NS, Anchor, Clock
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+Arguments = TypeVarTuple("Arguments")
 #: Not 0, so that nothing that holds no time yet looks like one.
 START_S = 1000
 EPOCH_UNIX_S = 1_760_918_400  # 2025-10-20T00:00:00Z
@@ -64,7 +64,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._jump.now_ns / NS
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+        self, executor: Executor | None, func: Callable[[*Arguments], T], *args: *Arguments
     ) -> asyncio.Future[T]:
         """As any loop's; it does not jump until the thread has ended."""
         future = super().run_in_executor(executor, func, *args)

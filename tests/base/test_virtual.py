@@ -33,14 +33,14 @@ def test_its_time_stands_still_while_a_thread_works() -> None:
     """A timer that is due meanwhile comes after it, whatever the thread takes."""
     told: list[str] = []
 
-    def slowly() -> None:
+    def thread() -> None:
         threading.Event().wait(0.05)
         told.append("thread")
 
     async def work() -> float:
         timer = asyncio.create_task(asyncio.sleep(60))
         timer.add_done_callback(lambda _: told.append("timer"))
-        await asyncio.to_thread(slowly)
+        await asyncio.to_thread(thread)
         ended_s = await now_s()
         await timer
         return ended_s
@@ -55,12 +55,7 @@ def test_what_comes_by_a_descriptor_is_heard_before_the_next_timer() -> None:
     async def work() -> float:
         came = asyncio.Event()
         loop = asyncio.get_running_loop()
-
-        def read() -> None:
-            os.read(reader, 1)
-            came.set()
-
-        loop.add_reader(reader, read)
+        loop.add_reader(reader, came.set)
         os.write(writer, b"x")
         async with asyncio.timeout(60):
             await came.wait()
