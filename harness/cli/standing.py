@@ -23,7 +23,7 @@ from harness.stack.keeping import PartStatus, Standing
 from harness.stack.protocol import StackNeeds
 from harness.stack.rungs import manifests_of, stack_for
 from harness.stack.state.lease import Condition, Lease, condition, lives, read_lease, remove_run_folder, run_folder
-from harness.stack.state.processes import ends_in_order, process_mark, wait_gone
+from harness.stack.state.processes import ends_in_order, wait_gone
 from harness.stack.state.sweeping import end_run
 
 _RECORD = "stack.json"
