@@ -101,13 +101,13 @@ class Job:
         self._close()
 
     def finish(self, limit_s: float = 420) -> int:
-        """Waits for the end; the exit status."""
+        """Waits for the end; the exit status. ``AssertionError`` with what it told where there is none in time."""
         try:
             status = self.process.wait(limit_s)
         except subprocess.TimeoutExpired:
             self.interrupt()
-            self.process.wait(60)
-            raise
+            self.process.wait(INTERRUPTED_WITHIN_S)
+            raise AssertionError(f"no end within {limit_s:g} s:\n{self.text}") from None
         self._close()
         return status
 

@@ -145,9 +145,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--login", default="", metavar="USER", help="log in first, with REGISTRY_TOKEN")
     week = add("week-on-kube", "week 3 on a cluster reached as somebody's own; it is gone afterwards", _week_on_kube)
     week.add_argument("--seed", type=int, required=True)
-    beside = add("compared", "a rehearsal's newest runs on two rungs, side by side", _compared)
+    beside = add("compared", "a rehearsal's newest runs in two environments, side by side", _compared)
     beside.add_argument("rehearsal")
-    beside.add_argument("rungs", nargs=2, metavar="RUNG")
+    beside.add_argument("rungs", nargs=2, metavar="ENVIRONMENT")
     beside.add_argument("--reports", type=Path, default=REPORTS, help="where they wrote reports")
     return top
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from harness.base.data import ROOT
 from harness.base.progress import Progress
@@ -47,9 +49,19 @@ def command(reports: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "harness", "conformance", "--reports", str(reports), *QUICK_PROBES, *words]
 
 
-def conform(reports: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The command to its end."""
-    return subprocess.run(command(reports, *words), cwd=ROOT, check=False, capture_output=True, text=True, timeout=240)
+def conform(reports: Path, *words: str, limit_s: float = 240.0) -> subprocess.CompletedProcess[str]:
+    """The command to its end. One that does not come to it within ``limit_s`` is interrupted as by Ctrl-C, and fails
+    the test with what it told last.
+    """
+    asked = command(reports, *words)
+    with subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            output, told = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+            pytest.fail(f"no end within {limit_s:g} s; it told last: {' / '.join(told.splitlines()[-5:])}")
+        return subprocess.CompletedProcess(asked, process.returncode, output, told)
 
 
 def folder_of(reports: Path) -> Path:

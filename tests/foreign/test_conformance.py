@@ -18,13 +18,15 @@ from tests.foreign.deviations import EXTRAS, FINDINGS, FIRST_DAY, Planted, batch
 from tests.foreign.harmless import SETS
 from tests.foreign.targets import Language, target_file
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.xdist_group("foreign")]
+#: What six checks wait in vain is a minute of a batch's two; the rest is work, which took thrice as long beside others.
+LIMIT_S = 420.0
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("foreign")]
 
 
 def checked(folder: Path, language: Language, programs: Programs, *, faults: str = "", harmless: str = "") -> Result:
     """The result of a conformance run; nothing went wrong with the run itself."""
     file = target_file(folder, language, programs(language), faults=faults, harmless=harmless)
-    done = conform(folder / "reports", "--target", str(file))
+    done = conform(folder / "reports", "--target", str(file), limit_s=LIMIT_S)
     found = document(folder / "reports")
     assert done.returncode in {Exit.OK, Exit.HOLD}, done.stderr
     assert found.facts.leaks == () and found.facts.errors == ()

@@ -145,9 +145,14 @@ def test_a_word_of_katakana_has_one_form() -> None:
     assert {word for word in words if f"{word}ー" in words} == set()
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
-def test_the_readmes_use_no_word_that_is_not_used(name: str) -> None:
-    text = re.sub(r"(?<!`)`[^`\n]+`(?!`)", " ", (ROOT / name).read_text())
+PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path != GLOSSARY]
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "README.ja.md", *PAGES], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_no_page_uses_a_word_that_is_not_used(path: Path) -> None:
+    text = re.sub(r"(?<!`)`[^`\n]+`(?!`)", " ", path.read_text())
     assert refused(text) == []
 
 
@@ -163,7 +168,12 @@ def test_no_template_no_help_no_error_and_no_line_of_progress_uses_a_word_that_i
         text += re.sub(r"\{[{%#].*?[}%#]\}", " ", path.read_text(), flags=re.DOTALL)
         if words := refused(text):
             found[path.name] = words
-    modules = (ROOT / "noxfile.py", *ROOT.glob("harness/**/*.py"), *ROOT.glob("scenarios/*.py"))
+    modules = (
+        ROOT / "noxfile.py",
+        *ROOT.glob(".ci/**/*.py"),
+        *ROOT.glob("harness/**/*.py"),
+        *ROOT.glob("scenarios/*.py"),
+    )
     for path in modules:
         for said in _said_in(path) if refused(path.read_text()) else ():  # only those that hold one are parsed
             if words := refused(said):
