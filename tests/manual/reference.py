@@ -71,7 +71,11 @@ def _is(value: Mapping[str, Any], defined: Mapping[str, Any]) -> str:
     if "$ref" in value:
         name = _named(value["$ref"])
         target = defined[name]
-        return f"the mapping `{name}`, below" if _mapping(target)[0] is not None else _words(target, name.replace("_", " "))
+        return (
+            f"the mapping `{name}`, below"
+            if _mapping(target)[0] is not None
+            else _words(target, name.replace("_", " "))
+        )
     if "enum" in value:
         return _words(value, "word")
     if value.get("type") == "array":
