@@ -39,7 +39,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
     From the first fault until the steady state is back, at most ``most_failed`` (0..1) of users' requests and probes
     may fail (0: none), and the steady state is back within ``recover_within_s`` of the undo. With ``unharmed`` requests
-    are as fast as without the fault. ``needs`` are capabilities of the rung. ``why`` says where the numbers come from.
+    are as fast as without the fault. ``needs`` are the environment's capabilities; ``why``: where the numbers are from.
     Fewer than ``least_calls`` cannot tell. One with ``only_named`` takes minutes: it is run when it is named, and never
     drawn. One that ``breaks_nodes`` runs on a cluster of its own, never on one that other runs share. ``erratum`` is
     the one of the document that failures within the allowance show.
