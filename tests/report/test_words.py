@@ -16,9 +16,8 @@ from scenarios.claims import ERRATA, REGISTER
 
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "docs" / "words.md"
-#: The READMEs, and the pages of the manual that there are in both languages.
+#: The pages in Japanese.
 JAPANESE = ["README.ja.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "ja").rglob("*.md"))]
-ENGLISH = ["README.md", *(name.replace("docs/ja/", "docs/") for name in JAPANESE[1:])]
 
 _CODE = re.compile(r"```.*?```|`[^`]*`|「[^」]*」|\]\([^)]*\)", re.DOTALL)
 _PLACE = re.compile(r"\{\w*\}")
