@@ -1,6 +1,6 @@
 """Folders as other teams have them, started on a real cluster: it takes the documents, and users reach the target.
 
-At a push one starts, with what our own manifests have nowhere; by night all that can.
+At a push three start, which between them have most of what an environment forces; by night all that can.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tests.deploy.theirs import STARTING, Theirs
 from tests.stack.rungs import run_id
 
 pytestmark = [pytest.mark.slow, pytest.mark.kind, pytest.mark.timeout(900, func_only=True)]
-#: Secrets by an operator, variables as libpq names them.
-AT_A_PUSH = ("external_secrets",)
+#: Settings and passwords by ``envFrom``; containers besides; Secrets by an operator, variables as libpq names them.
+AT_A_PUSH = ("flat", "selectors", "external_secrets")
 #: Their own image, built of a Dockerfile, migrates: by a Job before the pods, or by an init container in each.
 OWN_IMAGE = ("migration_job", "init_migrations")
 AT_ONCE = 3  # NodePorts that lead out of the cluster
@@ -65,7 +65,7 @@ async def all_started(made: Cluster, names: tuple[str, ...], target: Target, fol
     return list(filter(None, await asyncio.gather(*map(one, wanted))))
 
 
-async def test_a_folder_starts_and_its_users_are_served(kind_cluster: Cluster, tmp_path: Path) -> None:
+async def test_three_folders_start_and_their_users_are_served(kind_cluster: Cluster, tmp_path: Path) -> None:
     assert await all_started(kind_cluster, AT_A_PUSH, bundled(), tmp_path) == []
 
 
