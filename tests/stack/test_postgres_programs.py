@@ -68,6 +68,13 @@ def test_a_link_out_of_the_package_is_refused(tmp_path: Path, link: dict[str, st
         postgres_programs._links(tmp_path)
 
 
+def test_a_package_that_npm_left_out_is_named_and_not_the_folder(tmp_path: Path) -> None:
+    """npm ends with 0 when it could not fetch what is optional; seen of a user without the machine's certificates."""
+    with pytest.raises(StackNotStarted, match=f"npm left {postgres_programs._PACKAGE} out") as refused:
+        postgres_programs._links(tmp_path / "node_modules")
+    assert "npm registry" in refused.value.remedy and "writable" not in refused.value.remedy
+
+
 @pytest.mark.slow
 @pytest.mark.stack
 def test_the_installed_server_starts(capsys: pytest.CaptureFixture[str]) -> None:
