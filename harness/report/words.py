@@ -85,8 +85,19 @@ CAPABILITY = {
 TIMING = {
     "stack_up": marked("stack up after"),
     "admitted": marked("users signed in after"),
+    "load_ended": marked("load ended after"),
+    "checked": marked("stores checked after"),
+    "checks": marked("contract checked after"),
     "decision": marked("decision after"),
     "switched_over": marked("back on Firestore after"),
+    "experiments": marked("experiments made after"),
+    "schedules": marked("schedules made after"),
+    "stages": marked("load stages made after"),
+    "knees": marked("knees found after"),
+    "before": marked("paths without policies tried after"),
+    "after": marked("paths with policies tried after"),
+    "replaced": marked("paths of new pods tried after"),
+    "ingress": marked("Ingress tried after"),
     "tear_down": marked("tear down took"),
 }
 

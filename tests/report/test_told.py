@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from harness.checks.as_printed import missing
@@ -9,6 +10,7 @@ from harness.model.judgement import Kind
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.facts import manifest_facts, patch_errata
+from harness.report import words
 from harness.report.html import render
 from harness.report.language import ENGLISH, language
 from harness.report.summary import summary
@@ -69,3 +71,11 @@ def test_what_an_environment_lacks_is_told_where_there_was_one() -> None:
     has, lacks = capabilities(facts(capabilities=("zones",)), ENGLISH)
     assert has == ["zones"]
     assert "real Kubernetes" in lacks and "zones" not in lacks
+
+
+def test_every_time_that_a_run_notes_by_a_name_of_ours_has_its_words() -> None:
+    """Parts are noted by their own names; a page once said "load_ended 153.2 s"."""
+    sources = (Path(__file__).resolve().parents[2] / "harness").rglob("*.py")
+    noted = {name for path in sources for name in re.findall(r"\bon\.mark\(\"([a-z_]+)\"\)", path.read_text())}
+    assert {"load_ended", "checked", "experiments"} <= noted
+    assert noted - words.TIMING.keys() == set()
