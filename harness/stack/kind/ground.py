@@ -269,7 +269,10 @@ class Ground:
         return self.cluster.network
 
     async def stop(self) -> None:
-        """FaultProxy, services, the run's own cluster; each whatever became of the others. Raises the first error."""
+        """The fault proxy, services, the run's own cluster; each whatever became of the others.
+
+        Raises the first error.
+        """
         self._ending = True
         front = [self.fault_proxy.stop()] if self.fault_proxy is not None else []
         others = [*self._replaced, *([self.standby] if self.standby is not None else [])]

@@ -93,7 +93,9 @@ class KindIngress:
 
     async def log(self) -> str:
         """What the controller has said."""
-        return (await self._by_hand("logs", f"deployment/{NAME}", "--all-containers", "--prefix", "--tail=2000"))[1]
+        return (await self._in_namespace("logs", f"deployment/{NAME}", "--all-containers", "--prefix", "--tail=2000"))[
+            1
+        ]
 
     async def keep_log(self, folder: Path) -> None:
         """``folder/ingress.log``."""
@@ -110,7 +112,9 @@ class KindIngress:
 
     async def _ready(self) -> None:
         limit = f"--timeout={READY_LIMIT_S:g}s"
-        status, said = await self._by_hand("rollout", "status", f"deployment/{NAME}", limit, limit_s=READY_LIMIT_S + 10)
+        status, said = await self._in_namespace(
+            "rollout", "status", f"deployment/{NAME}", limit, limit_s=READY_LIMIT_S + 10
+        )
         if status != 0:
             log = await self.log()
             raise StackNotStarted(
@@ -120,7 +124,7 @@ class KindIngress:
             )
         self._progress(f"the Ingress controller (Contour {binaries.CONTOUR.version()}) is ready")
 
-    async def _by_hand(self, *words: str, limit_s: float = 30.0) -> tuple[int, str]:
+    async def _in_namespace(self, *words: str, limit_s: float = 30.0) -> tuple[int, str]:
         ran = await run_kubectl(self._made.control_plane, self._inside.namespace, *words, limit_s=limit_s)
         return ran.status, ran.output
 

@@ -26,9 +26,8 @@ class Faults:
         self._parts = parts
         self._feed = feed
         self._disturbances = disturbances
-        self._proxied: dict[
-            str, tuple[int, Address]
-        ] = {}  # by pod: its own port, and the fault proxy's address before it
+        #: By pod: its own port, and the fault proxy's address before it.
+        self._proxied: dict[str, tuple[int, Address]] = {}
         self._turn = asyncio.Lock()
         self._shut = 0  # faults that refuse every connection
         self.controller: DeploymentController | None = None
@@ -81,9 +80,8 @@ class Faults:
         assert self._parts.fault_proxy is not None
         fault_proxy = self._parts.fault_proxy
         if fault.refuses:
-            await self._refuse(
-                +1
-            )  # before the fault proxy ends kept connections: nobody finds the fault proxy shut behind Envoy
+            # Before the fault proxy ends kept connections: nobody finds the fault proxy shut behind Envoy.
+            await self._refuse(+1)
         number = await fault_proxy.inject(fault)
         undone = False
 

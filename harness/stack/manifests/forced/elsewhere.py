@@ -127,8 +127,7 @@ def _make(work: Work, name: str, keys: set[str]) -> None:
         "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": data,
     }  # fmt: skip
     keys_told = ", ".join(data)
-    kubectl_runner = any(given.values())
-    work.note(f"Secret/{name} ({keys_told})", reasons.GIVEN_SECRET if kubectl_runner else reasons.SECRET)
+    work.note(f"Secret/{name} ({keys_told})", reasons.GIVEN_SECRET if any(given.values()) else reasons.SECRET)
 
 
 def _give(work: Work, name: str) -> None:
