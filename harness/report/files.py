@@ -7,6 +7,8 @@ from pathlib import Path
 
 from harness.base.errors import EvidenceNotWritten
 
+REPORT_HTML = "report.html"
+
 
 def not_written(path: Path, error: OSError) -> EvidenceNotWritten:
     """The error for a person when ``path`` could not be written."""

@@ -15,12 +15,10 @@ from harness.model.section import Chart, Timeline
 from harness.report import outline, words
 from harness.report.chart import Course, Panel, draw_chart, draw_timeline
 from harness.report.ending import ending
-from harness.report.files import write_atomically
+from harness.report.files import REPORT_HTML, write_atomically
 from harness.report.language import ENGLISH, Language
 from harness.report.outline import Row, listed
 from harness.report.templates import page
-
-REPORT_HTML = "report.html"
 
 
 def files(folder: Path) -> Iterator[Row]:

@@ -20,6 +20,7 @@ from harness.model.section import Blocks, Chart, Lines, Pairs, Section, Table, T
 from harness.model.section import Row as TableRow
 from harness.model.verdict import Verdict
 from harness.report import told, words
+from harness.report.files import REPORT_HTML
 from harness.report.language import Language
 
 _Shown: TypeAlias = Table | Lines | Blocks | Chart | Timeline
@@ -143,7 +144,7 @@ def _children(children: Iterable[Child], say: Language) -> Block:
             cells=(each.run_id or "–", each.part, str(each.exit_status)),
             sign=words.DECISION_SIGN[each.decision],
             word=say(words.DECISION[each.decision]),
-            href=f"{each.folder}/report.html" if each.folder else "",
+            href=f"{each.folder}/{REPORT_HTML}" if each.folder else "",
         )
         for each in children
     ]
@@ -227,7 +228,7 @@ def _row(judgement: Judgement, shown: Sequence[_Figure], result: Result, say: La
         small=_small(judgement, result, say),
         below=tuple(filter(None, (say.told(judgement.told, ""), say.told(judgement.notes, "")))),
         notes=(*judgement.examples, *_aside(judgement, result.facts.anchor, say)),
-        anchor="-".join(filter(None, ("judgement", judgement.part, judgement.id))),
+        anchor=words.anchor(judgement),
         links=tuple(links),
         output=judgement.reproduce,
     )

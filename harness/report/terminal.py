@@ -9,6 +9,7 @@ from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.report import told, words
 from harness.report.ending import broke, counted, ending, nothing_exercised
+from harness.report.files import REPORT_HTML
 from harness.report.language import ENGLISH, Language, padded
 
 
@@ -22,7 +23,7 @@ def closing_text(result: Result, folder: str, say: Language = ENGLISH) -> str:
     if result.facts.timings:
         lines.append(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
     status = Exit.INTERNAL if result.exit_status is None else result.exit_status
-    return "\n".join([*lines, words.report_line(f"{folder}/report.html", status, say)])
+    return "\n".join([*lines, words.report_line(f"{folder}/{REPORT_HTML}", status, say)])
 
 
 def _headline(result: Result, say: Language) -> list[str]:

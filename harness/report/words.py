@@ -131,6 +131,11 @@ def verdict_id(judgement: Judgement) -> str:
     return known.get(judgement.kind, VERDICT)[judgement.verdict]
 
 
+def anchor(judgement: Judgement) -> str:
+    """Where a judgement stands on its run's page, which other pages lead to."""
+    return "-".join(filter(None, ("judgement", judgement.part, judgement.id)))
+
+
 def sign(judgement: Judgement) -> str:
     """The sign beside the verdict."""
     return OBSERVED_SIGN if is_observed(judgement) else VERDICT_SIGN[judgement.verdict]

@@ -15,7 +15,7 @@ import msgspec
 from harness.model.claim import Claim, Erratum
 from harness.model.message import Message, marked, message
 from harness.report import words
-from harness.report.html import REPORT_HTML
+from harness.report.files import REPORT_HTML
 from harness.report.language import Language
 from harness.report.templates import page
 from harness.signoff.types import DAY_S, Evidence, Run, Signoff, Standing, State
@@ -134,10 +134,9 @@ class _Views:
 
     def _evidence(self, evidence: Evidence) -> EvidenceView:
         run, judgement = self.runs[evidence.folder], evidence.judgement
-        anchor = "-".join(filter(None, ("judgement", judgement.part, judgement.id)))
         part = f"{run.plan}: {judgement.part}" if judgement.part else run.plan
         return EvidenceView(
-            href=f"{_href(run)}#{quote(anchor)}",
+            href=f"{_href(run)}#{quote(words.anchor(judgement))}",
             run=self.say.listed([part, run.rung, self.say.message(age(run.age_s))]),
             verdict=self.say(words.verdict_id(judgement)),
             sign=words.sign(judgement),
@@ -169,15 +168,6 @@ class _Views:
             said=self.say.told(run.left_out, ended),
         )
 
-    def missing(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """The claims that were not exercised, by the reason why."""
-        found: dict[str, list[str]] = {}
-        for each in self.document.standings:
-            if each.state is State.NOT_EXERCISED:
-                found.setdefault(self.say.told(each.told, ""), []).append(each.claim)
-        for reason in sorted(found, key=lambda reason: -len(found[reason])):
-            yield reason, tuple(found[reason])
-
 
 def _href(run: Run) -> str:
     return f"../{quote(run.folder)}/{REPORT_HTML}"
@@ -193,6 +183,16 @@ def counted(document: Signoff, say: Language) -> str:
     """How many claims are in each state."""
     counts = Counter(each.state for each in document.standings)
     return say.listed(say("{count} {verdict}", count=counts[state], verdict=say(WORD[state])) for state in State)
+
+
+def missing(document: Signoff, say: Language) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The claims that were not exercised, by the reason why; the reason of most first."""
+    found: dict[str, list[str]] = {}
+    for each in document.standings:
+        if each.state is State.NOT_EXERCISED:
+            found.setdefault(say.told(each.told, ""), []).append(each.claim)
+    for reason in sorted(found, key=lambda reason: -len(found[reason])):
+        yield reason, tuple(found[reason])
 
 
 def context(
@@ -216,7 +216,7 @@ def context(
         "checks": sum(each.claim.startswith(CHECKLIST) for each in of),
         "states": [(SIGN[state], say(WORD[state]), CSS[state]) for state in State],
         "not_ready": [views.claim(each) for each in of if each.state is State.NOT_READY],
-        "missing": list(views.missing()),
+        "missing": list(missing(document, say)),
         "changes": [
             (each.claim, say(WORD[each.before]), SIGN[each.now], say(WORD[each.now]), CSS[each.now])
             for each in document.changes

@@ -40,12 +40,12 @@ _SEEN = message("it was seen, and nothing was judged")
 
 def standings(register: Mapping[str, Claim], stored: Sequence[Stored], asked: Asked) -> tuple[Standing, ...]:
     """Where each claim of the register stands, in its order."""
-    counted = sorted((each for each in stored if not left_out(each.result, asked)), key=_started, reverse=True)
-    others = [each for each in stored if left_out(each.result, asked)]
-    found, foreign = _by_claim(register, counted), _by_claim(register, others)
-    return tuple(
-        _standing(claim, _newest(found.get(name, ())), foreign.get(name, ()), asked) for name, claim in register.items()
-    )
+    reasons = {each.folder: left_out(each.result, asked) for each in stored}
+    counted = sorted((each for each in stored if not reasons[each.folder]), key=_started, reverse=True)
+    found = _by_claim(register, counted)
+    foreign = _by_claim(register, (each for each in stored if reasons[each.folder]))
+    why = {name: [reason for each, _ in seen for reason in reasons[each.folder]] for name, seen in foreign.items()}
+    return tuple(_standing(claim, _newest(found.get(name, ())), why.get(name, ())) for name, claim in register.items())
 
 
 def runs(stored: Iterable[Stored], asked: Asked) -> tuple[Run, ...]:
@@ -133,13 +133,14 @@ def _newest(seen: Iterable[_Seen]) -> Iterator[_Seen]:
             yield each, judgement
 
 
-def _standing(claim: Claim, seen: Iterable[_Seen], foreign: Sequence[_Seen], asked: Asked) -> Standing:
+def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -> Standing:
+    """``reasons`` are why what else was seen of it does not count."""
     weighed = sorted((_weighed(claim, *each) for each in seen), key=lambda each: _FIRST.index(each.state))
     came_from = claim.state_from
     if came_from.person:
         return Standing(claim=claim.id, state=State.PERSON, told=(_PERSON,), evidence=tuple(weighed))
     if not weighed:
-        told = _missing(came_from.commands, foreign, asked)
+        told = _missing(came_from.commands, reasons)
         built = bool(came_from.commands)
         return Standing(claim=claim.id, state=State.NOT_EXERCISED, told=told, built=built)
     first = weighed[0]
@@ -183,14 +184,14 @@ def _lacking(result: Result) -> Iterator[Message]:
         yield _UNENFORCED
 
 
-def _missing(commands: Sequence[str], foreign: Sequence[_Seen], asked: Asked) -> Told:
+def _missing(commands: Sequence[str], reasons: Sequence[Message]) -> Told:
     """Why there is no evidence: nothing is built, nothing was run, or nothing of what was run counts."""
     if not commands:
         return (_NOT_BUILT,)
     by = ", ".join(commands)
-    if not foreign:
+    if not reasons:
         return (message("no result of {commands} says anything of it", commands=by),)
-    told = {str(reason): reason for each, _ in foreign for reason in left_out(each.result, asked)}
+    told = {str(reason): reason for reason in reasons}
     return (message("no result of {commands} that counts", commands=by), *[*told.values()][:_MOST_REASONS])
 
 

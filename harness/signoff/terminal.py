@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from harness.base.errors import Exit
 from harness.report.language import Language, padded
 from harness.report.words import report_line
-from harness.signoff.page import WORD, counted, short
+from harness.signoff.page import WORD, counted, missing, short
 from harness.signoff.types import Signoff, State
 
 #: So many claims that are not ready are named, and reasons why others were not exercised.
@@ -28,9 +27,7 @@ def closing_lines(document: Signoff, page: str, say: Language) -> Iterator[str]:
         yield f"  {padded(say(WORD[each.state]), 13)} {each.claim}: {say.told(each.told, '')}"
     if len(against) > _MOST:
         yield "  " + say("and {count} more", count=len(against) - _MOST)
-    reasons = Counter(
-        say.told(each.told, "") for each in document.standings if each.state is State.NOT_EXERCISED
-    ).most_common()
+    reasons = [(reason, len(claims)) for reason, claims in missing(document, say)]
     for reason, count in reasons[:_MOST]:
         yield f"  {padded(say(WORD[State.NOT_EXERCISED]), 13)} {count}: {reason}"
     if len(reasons) > _MOST:

@@ -32,7 +32,7 @@ from harness.rehearsals.chaos.types import (
     PlannedExperiment,
     Schedule,
 )
-from harness.report.files import write_atomically
+from harness.report.files import REPORT_HTML, write_atomically
 
 FAILING_SEEDS = "chaos-failing-seeds.json"
 
@@ -228,7 +228,7 @@ def _schedules_table(ended: Sequence[Ended]) -> Table:
         (message("Failed"), lambda each: message("{failed} of {all}", failed=str(each.failed), all=str(each.calls))),
         (message("Took"), lambda each: f"{each.seconds:.0f} s"),
         (message("Replay"), lambda each: each.replay),
-        row=lambda each: Row(cells=(), link=f"{each.folder}/report.html" if each.folder else ""),
+        row=lambda each: Row(cells=(), link=f"{each.folder}/{REPORT_HTML}" if each.folder else ""),
         numbers=(3, 4),
     )
 

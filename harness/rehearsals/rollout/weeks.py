@@ -13,6 +13,7 @@ from harness.model.result import Child, Result
 from harness.model.scenario import Scenario
 from harness.model.section import Lines, Section, Table
 from harness.model.verdict import Decision
+from harness.report.files import REPORT_HTML
 
 WEEKS = (1, 2, 3, 4)
 _DONE = {
@@ -187,4 +188,4 @@ def stands(plan: RolloutPlan, details: RolloutDetails, *, ended: bool) -> Told:
 
 def report_of(attempt: Attempt) -> str:
     """The attempt's own page, relative to the rollout's folder; "" when no run came about."""
-    return f"{attempt.run_id}/report.html" if attempt.run_id else ""
+    return f"{attempt.run_id}/{REPORT_HTML}" if attempt.run_id else ""
