@@ -122,11 +122,13 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     listed += _of_claims(file, listed, own)
     criteria = criteria_of(listed)
     about = {*file.claims, *(each.claim for each in criteria)}
-    if about & claims.REGISTER.keys():
+    document = Document(rules={}, shares={})
+    if about & claims.REGISTER.keys():  # only then are the document's own scenarios read
+        document = _document()
         conditions_kept(file)
-        shares_kept(file, _document())
+        shares_kept(file, document)
     for found, of in zip(criteria, listed, strict=True):
-        criterion_kept(found, _document().rules, of.at)
+        criterion_kept(found, document.rules, of.at)
         _begins(found.step_s, file.population, of.at)
         if found.id in {*claims.REGISTER, *claims.ERRATA, *own, *about} - {found.claim}:
             raise RuleError(f"{found.id!r} is the id of a claim that the criterion is not about", *of.at, "id")

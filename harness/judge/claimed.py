@@ -40,9 +40,9 @@ def shown_or_not(part: str, erratum: str, seen: bool, *told: Message, **measured
     return held(part, erratum, False, *told, **measured)
 
 
-def unknown(part: str, claim: str, *told: Message) -> Judgement:
+def unknown(part: str, claim: str, *told: Message, **measured: Any) -> Judgement:
     """What was seen says nothing of ``claim``."""
-    return claimed(part, claim, Verdict.INCONCLUSIVE, *told)
+    return claimed(part, claim, Verdict.INCONCLUSIVE, *told, **measured)
 
 
 def not_exercised(part: str, claim: str, *told: Message) -> Judgement:

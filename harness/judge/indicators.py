@@ -14,6 +14,7 @@ from harness.base.units import Unit
 from harness.judge.ledger import OPERATIONS, Ledger
 from harness.judge.summary import WindowSummary
 from harness.judge.window import Window
+from harness.model.evidence import Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message, quantity
 from harness.model.scenario import Scenario
@@ -102,8 +103,7 @@ def _load_test(claim: str, plan: Scenario, seen: WindowSummary) -> Judgement:
 
 def _every_operation(claim: str, ledger: Ledger, window: Window) -> Judgement:
     """Each operation of the contract answered well at least once in the window."""
-    rows = ledger.requests
-    chosen = rows[(rows["due_ns"] >= window.start_ns) & (rows["due_ns"] < window.end_ns) & rows["api"]]
+    chosen = ledger.requests_due(window, Side.API)
     good = chosen["operation"][chosen["ok"]]
     counts = {str(name): int(np.count_nonzero(good == number)) for name, number in OPERATIONS.items()}
     told: list[Message] = [message("{name} {value}", name=name, value=f"{count:,}") for name, count in counts.items()]

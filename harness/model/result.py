@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from harness.base.clock import Anchor
+from harness.base.errors import Exit
 from harness.model.claim import OwnClaim
 from harness.model.judgement import Judgement
 from harness.model.manifests import ManifestWarning, RepositoryErratum
@@ -94,6 +95,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     children: tuple[Child, ...] = ()
     details: dict[str, Any] = {}
     own_claims: tuple[OwnClaim, ...] = ()
+
+    @property
+    def status(self) -> Exit:
+        """What the run ended in; an internal error where it did not report."""
+        return Exit.INTERNAL if self.exit_status is None else Exit(self.exit_status)
 
     @property
     def exercised(self) -> bool:

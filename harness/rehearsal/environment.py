@@ -63,9 +63,11 @@ class Environment:
         """The stores of the run's stack, which is up."""
         return StoresAt(on.stack.endpoints())
 
-    def processors(self) -> dict[str, float | None]:
-        """How this machine's processors have been shared since it began, by the names of ``machine_share``."""
-        return {WAITED: machine.waited_s(), STOLEN: machine.stolen_s()}
+    def processors(self) -> dict[str, float]:
+        """How this machine's processors have been shared since it began, by the names of ``machine_share``: what its
+        kernel counts of that."""
+        counted = {WAITED: machine.waited_s(), STOLEN: machine.stolen_s()}
+        return {name: value for name, value in counted.items() if value is not None}
 
     def forget(self, run: Conductor[Any, Any]) -> None:
         """Removes what was kept for the run beside its report, its folder of state; idempotent."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.base.clock import Clock, MachineClock, utc
-from harness.base.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
+from harness.base.errors import EvidenceNotWritten, Interrupted, RehearsalError, more_severe
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.base.virtual import VirtualClock, runner
@@ -84,7 +84,7 @@ def conducted(
         for number in ending_signals():
             loop.add_signal_handler(number, work.interrupt)
         result = await work.run()
-        statuses = [Exit.INTERNAL if result.exit_status is None else Exit(result.exit_status)]
+        statuses = [result.status]
         lines = [closing_text(result, str(work.folder), language(lang))]
         try:
             ended(work.folder)

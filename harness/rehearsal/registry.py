@@ -1,6 +1,6 @@
 """All rehearsals and the commands that drive them, by name; each is imported when it is asked for.
 
-Standard library only: ``noxfile.py`` makes its sessions of ``COMMANDS`` before anything is installed.
+Standard library only, as ``harness.cli.main``, of which ``noxfile.py`` makes its sessions before anything is installed.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from harness.base.clock import NS, Clock
-from harness.base.errors import Exit
 from harness.base.progress import Progress
 from harness.checks.stores import Stores
 from harness.evidence.collect import Collector
@@ -101,6 +100,7 @@ class Running(Generic[D]):
         self.phase("stack", message("bringing the stack up"))
         self._watching = asyncio.ensure_future(self._watch())  # until the endings are over
         self._watching.add_done_callback(self._ended)
+        self.beside(self._look_at_processors())
         await self.stack.up()
         self.mark("stack_up")
         self.say("the stack is up")
@@ -132,11 +132,6 @@ class Running(Generic[D]):
         options = msgspec.structs.replace(self.options, reports=self.folder, **changes)
         work = self.environment.child(self, rehearsal, plan, options)
         task = asyncio.ensure_future(work.run())
-
-        async def ended() -> None:
-            await asyncio.wait([task])
-
-        self.at_end(ended)
         while not task.done():
             try:
                 await asyncio.shield(task)
@@ -144,14 +139,13 @@ class Running(Generic[D]):
                 self.cut = True
                 work.interrupt()
         result = task.result()
-        status = Exit.INTERNAL if result.exit_status is None else result.exit_status
         self.children.append(
             Child(
                 part=part,
                 run_id=result.run_id,
                 folder=result.run_id,
                 decision=result.decision,
-                exit_status=int(status),
+                exit_status=int(result.status),
             )
         )
         return result
@@ -170,21 +164,17 @@ class Running(Generic[D]):
                 watcher(row)
 
     async def _gather(self) -> None:
-        looked_ns = 0
         while True:
             self.evidence.gather()
-            if (now_ns := self.clock.now_ns()) >= looked_ns + LOOK_EVERY_S * NS:
-                looked_ns = now_ns
-                self._look_at_processors(now_ns)
             await self.clock.sleep(GATHER_EVERY_S)
 
-    def _look_at_processors(self, now_ns: int) -> None:
-        counted = self.environment.processors().items()
-        self.evidence.add(
-            SampleRow(at_ns=now_ns, metric=name, subject=SUBJECT, value=value)
-            for name, value in counted
-            if value is not None
-        )
+    async def _look_at_processors(self) -> None:
+        while counted := self.environment.processors():
+            now_ns = self.clock.now_ns()
+            self.evidence.add(
+                SampleRow(at_ns=now_ns, metric=name, subject=SUBJECT, value=value) for name, value in counted.items()
+            )
+            await self.clock.sleep(LOOK_EVERY_S)
 
     # -- for ``conduct`` -----------------------------------------------------------------------------------------
 

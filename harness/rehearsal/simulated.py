@@ -65,7 +65,7 @@ class Simulated(Environment):
         """The very objects."""
         return MemoryStores(_stack(on).world, on.stack.endpoints())
 
-    def processors(self) -> dict[str, float | None]:
+    def processors(self) -> dict[str, float]:
         """Virtual time waits for nobody."""
         return {}
 

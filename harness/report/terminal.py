@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness.base.errors import Exit
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.stack import Rung
@@ -22,8 +21,7 @@ def closing_text(result: Result, folder: str, say: Language = ENGLISH) -> str:
     lines += [say("error: {error}", error=error) for error in result.facts.errors]
     if result.facts.timings:
         lines.append(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
-    status = Exit.INTERNAL if result.exit_status is None else result.exit_status
-    return "\n".join([*lines, words.report_line(f"{folder}/{REPORT_HTML}", status, say)])
+    return "\n".join([*lines, words.report_line(f"{folder}/{REPORT_HTML}", result.status, say)])
 
 
 def _headline(result: Result, say: Language) -> list[str]:

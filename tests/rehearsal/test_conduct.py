@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.base import machine
 from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import EvidenceNotWritten, Exit, PartDied
@@ -66,11 +67,11 @@ class Empty:
 class Nowhere(Environment):
     """This machine, with this one as the stack, where nobody left anything and no kernel counts."""
 
-    def __init__(self, stack: Any, counted: dict[str, float | None] | None = None) -> None:
+    def __init__(self, stack: Any, counted: dict[str, float] | None = None) -> None:
         self._stack = stack
         self._counted = counted or {}
 
-    def processors(self) -> dict[str, float | None]:
+    def processors(self) -> dict[str, float]:
         return self._counted
 
     async def sweep(self, say: Callable[[str], None]) -> None:
@@ -81,7 +82,12 @@ class Nowhere(Environment):
 
 
 def conductor(
-    folder: Path, stack: Empty, toy: Toy | None = None, plan: ToyPlan | None = None, **counted: float | None
+    folder: Path,
+    stack: Empty,
+    toy: Toy | None = None,
+    plan: ToyPlan | None = None,
+    *,
+    counted: dict[str, float] | None = None,
 ) -> Conductor[Any, Any]:
     clock = MachineClock()
     options = Options(
@@ -389,8 +395,12 @@ async def test_a_disk_that_refuses_the_report_is_the_exit_status(
     assert "no space left" in result.facts.errors[0]
 
 
-async def test_how_the_machine_s_processors_are_shared_is_evidence_where_its_kernel_counts(tmp_path: Path) -> None:
-    run = conductor(tmp_path, Empty(), machine_waited_s=12.5, machine_stolen_s=None)
+async def test_how_the_machine_s_processors_are_shared_is_evidence_where_its_kernel_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "waited_s", lambda: 12.5)
+    monkeypatch.setattr(machine, "stolen_s", lambda: None)
+    run = conductor(tmp_path, Empty(), counted=Environment().processors())
     await run.run()
     counted = [(row.metric, row.subject, row.value) for row in stored(run.folder).samples if row.subject == SUBJECT]
     assert counted == [(WAITED, SUBJECT, 12.5)]

@@ -40,6 +40,7 @@ class StoredRun:
     result: Result
     rehearsal: Rehearsal[Any, Any]
     plan: Any
+    details: Any
     evidence: Gathered
     plan_json: dict[str, Any]
     machine: dict[str, Any]
@@ -51,13 +52,9 @@ class StoredRun:
         return self.result.exit_status is None
 
     def seen(self) -> Seen[Any]:
-        """What a judge is given. Raises ``BadInput`` when the run's own facts are of another harness."""
-        try:
-            details = details_of(self.rehearsal, self.result)
-        except msgspec.ValidationError as error:
-            raise _not_ours(self.folder / RESULT_JSON, f"details: {error}") from error
+        """What a judge is given."""
         ended = not self.killed and not self.result.facts.errors
-        return Seen(facts=self.result.facts, details=details, evidence=self.evidence, ended=ended)
+        return Seen(facts=self.result.facts, details=self.details, evidence=self.evidence, ended=ended)
 
 
 def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
@@ -136,13 +133,19 @@ def read_stored(text: str, reports: Path) -> StoredRun:
     found = rehearsal(result.rehearsal)
     evidence = stored(folder)
     _same_run(folder, result)
-    for place in _left_out(found, result, folder):
+    try:
+        details = details_of(found, result)
+    except msgspec.ValidationError as error:
+        raise _not_ours(folder / RESULT_JSON, f"details: {error}") from error
+    # What the details of today have, and those of the run have not: a default is nothing that was seen.
+    for place in _absent("", msgspec.to_builtins(details, str_keys=True), result.details):
         evidence.lacks(message("the run's details do not say {place}", place=place))
     return StoredRun(
         folder=folder,
         result=result,
         rehearsal=found,
         plan=_decode(folder / PLAN_JSON, found.plan),
+        details=details,
         evidence=evidence,
         plan_json=_decode(folder / PLAN_JSON, dict[str, Any]),
         machine=_optional(folder / MACHINE_JSON),
@@ -150,15 +153,8 @@ def read_stored(text: str, reports: Path) -> StoredRun:
     )
 
 
-def _left_out(of: Rehearsal[Any, Any], result: Result, folder: Path) -> Iterator[str]:
-    """The places that the details of today have, and those of the run do not: a default is nothing that was seen."""
-    try:
-        return _absent("", msgspec.to_builtins(details_of(of, result), str_keys=True), result.details)
-    except msgspec.ValidationError as error:
-        raise _not_ours(folder / RESULT_JSON, f"details: {error}") from error
-
-
 def _absent(place: str, today: object, then: object) -> Iterator[str]:
+    """The places of ``today`` that ``then`` has not."""
     if isinstance(today, dict) and isinstance(then, dict):
         for name, value in today.items():
             inner = f"{place}.{name}" if place else str(name)

@@ -135,7 +135,7 @@ def ended_as(schedule: Schedule, result: Result, seconds: float) -> Ended:
         folder=result.run_id,
         replay=schedule.replay,
         seconds=seconds,
-        exit_status=int(Exit.INTERNAL if result.exit_status is None else result.exit_status),
+        exit_status=int(result.status),
         exercised=exercised,
         calls=sum(each.samples for each in made),
         failed=sum(int(each.value or 0) for each in made),

@@ -12,12 +12,12 @@ from harness.judge.window import Window
 from harness.load.users import Users, UsersPlan
 from harness.model.evidence import Side
 from harness.model.message import Message
+from harness.model.scenario import BLACKOUT_S
 from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore.types import TrafficPlan
 from harness.rehearsals.dr_restore.waiting import NotInTime
 
 REQUEST_TIMEOUT_S = 5.0
-BLACKOUT_S = 5.0  # docs/judging.md#success-and-roll-back: five seconds without one good probe
 
 
 class Calls(msgspec.Struct, frozen=True, kw_only=True):

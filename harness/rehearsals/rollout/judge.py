@@ -65,8 +65,8 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
     found += _checks(plan, week, rows, seen.facts.anchor)
     if week.planned is not None:
         found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
-    if week.planned is not None and not week.rolled_back:
-        found += unplanted(plan, seen.details.planted)
+        if not week.rolled_back:
+            found += unplanted(plan, seen.details.planted)
     yield from found
     yield from _steps(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)

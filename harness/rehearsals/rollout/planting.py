@@ -24,7 +24,6 @@ class Planting:
     def __init__(self, faults: Sequence[Fault], on: Running[WeekDetails]) -> None:
         self._faults = faults
         self._on = on
-        self._window: Window | None = None
         self._over = False
         self._tasks: list[asyncio.Task[None]] = []
         self._acting: set[asyncio.Task[Any] | None] = set()  # injecting or undoing: half of it nobody undoes
@@ -32,7 +31,6 @@ class Planting:
 
     def begin(self, window: Window) -> None:
         """From now on each is injected, and ended, when the plan says."""
-        self._window = window
         self._tasks = [asyncio.ensure_future(self._inject(fault, window)) for fault in self._faults]
 
     def look(self) -> None:

@@ -113,7 +113,7 @@ def attempt_of(result: Result, *, week: int, attempt: int, seconds: float) -> At
         seconds=round(seconds, 3),
         run_id=result.run_id,
         decision=result.decision,
-        exit_status=int(Exit.INTERNAL) if result.exit_status is None else result.exit_status,
+        exit_status=int(result.status),
         judgements=result.judgements,
         shown=tuple(each for each in result.sections if _is_shown(each)),
         leaks=result.facts.leaks,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.judge.claimed import claimed, held, seconds, shown_as, unknown
+from harness.judge.claimed import held, seconds, shown_as, unknown
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message, verbatim
-from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.judge_sizes import shown_s
 from harness.rehearsals.scaling.types import Commanded, Effect, Part
 
@@ -42,8 +41,7 @@ def commands(part: Part, did: Commanded, rows: Sequence[EventRow]) -> list[Judge
 def _all_ran(part: Part, claim: str, ran: Mapping[str, Ran], names: tuple[str, ...], *also: str) -> Judgement:
     lacking = [name for name in names if name not in ran]
     if lacking:
-        told_lacking = message("not run: {names}", names=", ".join(lacking))
-        return claimed(part.name, claim, Verdict.INCONCLUSIVE, told_lacking, also=also)
+        return unknown(part.name, claim, message("not run: {names}", names=", ".join(lacking)), also=also)
     bad = [ran[name] for name in names if ran[name].status != 0 or not ran[name].output.strip()]
     told = [_said(one) for one in bad] or [message("each ended in 0 and said something")]
     good = message("{some} of {all}", some=str(len(names) - len(bad)), all=str(len(names)))
@@ -80,7 +78,7 @@ def _status(status: int) -> Message:
 def _set_by_hand(part: Part, claim: str, effects: Sequence[Effect], word: str, also: str) -> Judgement:
     alone = [each for each in effects if word in each.command and not each.autoscaler]
     if not alone:
-        return claimed(part.name, claim, Verdict.INCONCLUSIVE, message("not run without the HPA"), also=(also,))
+        return unknown(part.name, claim, message("not run without the HPA"), also=(also,))
     told = [message("{command}: {seconds}", command=each.command, seconds=shown_s(each.after_s)) for each in alone]
     reached = [each.after_s for each in alone if each.after_s is not None]
     slowest = max(reached) if len(reached) == len(alone) else None
