@@ -122,9 +122,8 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     listed += _of_claims(file, listed, own)
     criteria = criteria_of(listed)
     about = {*file.claims, *(each.claim for each in criteria)}
-    document = Document(rules={}, shares={})
-    if about & claims.REGISTER.keys():  # only then are the document's own scenarios read
-        document = _document()
+    document = _document() if about & claims.REGISTER.keys() else Document(rules={}, shares={})
+    if document.rules:
         conditions_kept(file)
         shares_kept(file, document)
     for found, of in zip(criteria, listed, strict=True):

@@ -1,8 +1,4 @@
-"""The command line: which command is asked for, and the exit status that it ends in (``harness.base.errors.Exit``).
-
-What this module imports is of the standard library only: ``noxfile.py`` makes its sessions of ``ALL`` before anything
-is installed.
-"""
+"""The command line: which command is asked for, and the exit status that it ends in (``harness.base.errors.Exit``)."""
 
 from __future__ import annotations
 

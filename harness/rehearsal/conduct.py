@@ -92,6 +92,7 @@ class Conductor(Generic[P, D]):
         self._on: Running[D] | None = None
         self._timings: dict[str, float] = {}
         self._leaks: tuple[str, ...] = ()
+        self._target = target_facts(options.target)  # what lies there now is what runs
 
     async def run(self) -> Result:
         """Runs the plan, takes down whatever came of it, judges, and reports."""
@@ -226,7 +227,7 @@ class Conductor(Generic[P, D]):
             timings={name: round(value, 3) for name, value in timings.items()},
             leaks=self._leaks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
-            **target_facts(options.target),
+            **self._target,
             **manifest_facts(self._applied, options.rung),
         )
 

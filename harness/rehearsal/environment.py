@@ -64,8 +64,7 @@ class Environment:
         return StoresAt(on.stack.endpoints())
 
     def processors(self) -> dict[str, float]:
-        """How this machine's processors have been shared since it began, by the names of ``machine_share``: what its
-        kernel counts of that."""
+        """What this machine's kernel counts of how its processors are shared, by the names of ``machine_share``."""
         counted = {WAITED: machine.waited_s(), STOLEN: machine.stolen_s()}
         return {name: value for name, value in counted.items() if value is not None}
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 from harness.model.claim import Claim
 from harness.model.result import Result
@@ -57,7 +56,6 @@ def render(folder: Path, result: Result, claims: Mapping[str, Claim], say: Langu
         "chapters": outline.outline(result, claims, say),
         "files": listed(files(folder), say("None besides this report.")),
         "draw": draw,
-        "quote": quote,
     }
     return page("result.html.j2", say, context)
 

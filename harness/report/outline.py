@@ -210,7 +210,7 @@ def _grid(title: str, some: Sequence[Judgement], result: Result, say: Language) 
         title=title,
         lead=say("Verdict"),
         heads=(say("What"), *(say(head) for head, _, _ in shown)),
-        rows=tuple(row for _, row in rows if row not in folded),
+        rows=tuple(row for each, row in rows if not folded or each.verdict is not Verdict.PASS),
         folded=tuple(folded),
         numbers=tuple(range(1, 1 + len(shown))),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +40,7 @@ def _named(target: Target) -> Iterable[Path]:
     return dict.fromkeys(path for path in paths if path.is_file())
 
 
-@cache
 def _of_files(paths: tuple[Path, ...]) -> str:
-    """Read once a process: a run is of what lay there when it began."""
     whole = hashlib.sha256()
     for path in paths:
         content = path.read_bytes()
@@ -51,7 +48,6 @@ def _of_files(paths: tuple[Path, ...]) -> str:
     return f"sha256:{whole.hexdigest()}"
 
 
-@cache
 def _image_id(image: str) -> str:
     from harness.stack.kind.at_hand import ask
 
