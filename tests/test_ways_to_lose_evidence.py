@@ -96,7 +96,9 @@ def users_of() -> list[str]:
 
 
 class World:
-    """One run's evidence on its way. A way overrides what it harms."""
+    """One run's evidence on its way. A way overrides what it harms, and says in what a command ends by it."""
+
+    ends = Exit.RUN_BROKEN
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -423,6 +425,8 @@ class TheStoreIsGone(World):
 
 @way
 class TheStoreCannotBeRead(World):
+    ends = Exit.USAGE  # whoever reads it
+
     def afterwards(self, file: Path) -> None:
         changed(file, "UPDATE probes SET outcome = 'fine' WHERE probe_id = 9")
 
@@ -560,10 +564,11 @@ def test_unharmed(world: Callable[[str], World], failed: int, decision: Decision
 @pytest.mark.parametrize("failed", [2, 40])
 @pytest.mark.parametrize("name", WAYS)
 def test_evidence_that_must_hold_never_advances(world: Callable[[str], World], name: str, failed: int) -> None:
+    made = world(name)
     try:
-        results = world(name).go(evidence(failed))
+        results = made.go(evidence(failed))
     except RehearsalError as error:
-        assert error.exit in {Exit.RUN_BROKEN, Exit.USAGE}  # of a store that cannot be read, whoever reads it
+        assert error.exit is made.ends
         return
     assert combine(results) is not Decision.ADVANCE
 
@@ -576,7 +581,7 @@ def test_healthy_evidence_advances_or_names_an_error_of_the_measurement(
     try:
         results = made.go(evidence())
     except RehearsalError as error:
-        assert error.exit in {Exit.RUN_BROKEN, Exit.USAGE}  # of a store that cannot be read, whoever reads it
+        assert error.exit is made.ends
         assert error.where
         if isinstance(error, EvidenceNotRead):  # in the evidence too, for whoever judges it again
             assert made.collector.ledger.measurement_errors

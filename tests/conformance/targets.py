@@ -31,6 +31,7 @@ from harness.stack.manifests.change import without_autoscaler
 from harness.stack.targets import BUNDLED_MIGRATIONS
 from tests.conformance.outcomes import Outcome, of_judgement
 from tests.hurried import QUICK_PROBES
+from tests.main_job import INTERRUPTED_WITHIN_S
 
 #: The xdist group of the tests that look at the one run of the bundled API.
 BUNDLED_GROUP = "conformed"
@@ -59,8 +60,10 @@ def conform(reports: Path, *words: str, limit_s: float = 240.0) -> subprocess.Co
             output, told = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=60)
+            _, told = process.communicate(timeout=INTERRUPTED_WITHIN_S)
             pytest.fail(f"no end within {limit_s:g} s; it told last: {' / '.join(told.splitlines()[-5:])}")
+        finally:
+            process.kill()  # one that has ended hears nothing of it
         return subprocess.CompletedProcess(asked, process.returncode, output, told)
 
 

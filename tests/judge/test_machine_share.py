@@ -5,29 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.base import machine
+from harness.base.clock import NS
 from harness.judge.machine_share import OBSERVED, STOLEN, SUBJECT, WAITED, observed
-from harness.model.evidence import Outcome, ProbeRow, SampleRow
+from harness.model.evidence import SampleRow
 from harness.model.judgement import Kind
-
-NS = 1_000_000_000
-
-
-def probe(sent_s: float, done_s: float) -> ProbeRow:
-    return ProbeRow(
-        probe_id=1, user="u", method="GET", due_ns=round(sent_s * NS), sent_ns=round(sent_s * NS),
-        done_ns=round(done_s * NS), status=200, outcome=Outcome.OK,
-    )  # fmt: skip
+from tests.judge.evidence import START_NS, probe
 
 
 def counted(name: str, *values: float) -> list[SampleRow]:
     """A counter at 0 s, 5 s, 10 s, ..."""
     return [
-        SampleRow(at_ns=5 * number * NS, metric=name, subject=SUBJECT, value=value)
+        SampleRow(at_ns=START_NS + 5 * number * NS, metric=name, subject=SUBJECT, value=value)
         for number, value in enumerate(values)
     ]
 
 
-CALLS = [probe(6, 7), probe(19, 21)]
+CALLS = [probe(6, latency_ms=1000), probe(19, latency_ms=2000)]
 
 
 def test_the_share_is_of_the_measured_stretch_and_gates_nothing() -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 from harness.model.judgement import Judgement
 from harness.model.message import message
-from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.signoff.types import Asked, Stored
 from tests.rehearsal.made import facts
+from tests.report.results import command
 
 NOW, DIGEST = "2026-01-10T00:00:00.000Z", "sha256:1111"
 TARGET = "walk-api:v3"
@@ -32,17 +32,5 @@ def stored(
         "target": TARGET, "target_bundled": False, "target_digest": DIGEST, "rung": Rung.KIND,
         "started_utc": "2026-01-09T00:00:00.000Z",
     }  # fmt: skip
-    result = Result(
-        rehearsal=rehearsal,
-        plan=rehearsal,
-        title=message("a run"),
-        run_id=folder,
-        decides=False,
-        decision=None,
-        exit_status=status,
-        facts=facts(**{**given, **more}),
-        parts=(),
-        judgements=judgements,
-        sections=(),
-    )
-    return Stored(folder=folder, result=result)
+    run = {"rehearsal": rehearsal, "plan": rehearsal, "run_id": folder, "exit_status": status}
+    return Stored(folder=folder, result=command(None, *judgements, **run, facts=facts(**{**given, **more})))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ Made = Callable[..., Awaitable[Path]]
 def main(words: Sequence[str]) -> int:
     """The command line, which raises."""
     return parse(words).run()
+
+
+def changed(folder: Path, name: str, **fields: Any) -> None:
+    """Writes other ``fields`` into a JSON file of a run."""
+    document = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps({**document, **fields}))
 
 
 @pytest.fixture(autouse=True)

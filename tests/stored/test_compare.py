@@ -21,7 +21,7 @@ from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Figure, Seen
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
-from tests.stored.conftest import Made, main
+from tests.stored.conftest import Made, changed, main
 
 
 def compared(a: Path, b: Path, *, across: bool = False) -> Comparison:
@@ -100,8 +100,7 @@ async def test_runs_of_two_rehearsals_are_not_compared(made: Made, monkeypatch: 
 
     a, b = await made(), await made()
     monkeypatch.setitem(MODULES, "other", "tests.rehearsal.toy")
-    document = json.loads((b / "result.json").read_text())
-    (b / "result.json").write_text(json.dumps({**document, "rehearsal": "other"}))
+    changed(b, "result.json", rehearsal="other")
     with pytest.raises(BadInput, match="of two rehearsals: toy and other"):
         compared(a, b)
 
@@ -135,8 +134,7 @@ async def test_figures_are_tested_and_named_by_what_more_of_them_means(
     monkeypatch.setattr("tests.rehearsal.toy.REHEARSAL", Figured())
     a, b = await made(rows=1), await made(rows=9, at_least=9)
     for folder in (a, b):  # the toy's own
-        result = json.loads((folder / "result.json").read_text())
-        (folder / "result.json").write_text(json.dumps({**result, "judgements": []}))
+        changed(folder, "result.json", judgements=[])
     found = compared(a, b)
     assert {each.name: each.change for each in found.figures} == {
         "errors": Change.WORSE,

@@ -25,16 +25,11 @@ from harness.report import words
 from harness.report.language import language
 from tests.rehearsal.test_conduct import Empty, conductor
 from tests.rehearsal.toy import Toy, ToyPlan
-from tests.stored.conftest import Made, main
+from tests.stored.conftest import Made, changed, main
 
 
 def again(folder: Path) -> Rejudgement:
     return rejudge(read_stored(str(folder), folder.parent))
-
-
-def changed(folder: Path, name: str, **fields: Any) -> None:
-    document = json.loads((folder / name).read_text())
-    (folder / name).write_text(json.dumps({**document, **fields}))
 
 
 async def test_the_same_run_is_judged_to_the_same(made: Made) -> None:
