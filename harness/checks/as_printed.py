@@ -27,7 +27,8 @@ _HTTPS = "architecture.https_at_l4"
 class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run keeps of its manifests. The containers are without their variables, whose values are nobody's to
     keep. ``written`` are kinds and names of the folder's own; ``account`` is the ServiceAccount that the pods name,
-    ``annotated`` whether it is there with a Google service account; ``instance_in`` where Cloud SQL's instance stands.
+    ``annotated`` whether it is there with a Google service account, which a cluster of ours takes away; ``instance_in``
+    where Cloud SQL's instance stands.
     """
 
     deployment: Deployment
@@ -45,7 +46,11 @@ def applied(manifests: Manifests) -> Applied:
     """What is to be kept of ``manifests``."""
     pod = manifests.documents.get(f"Deployment/{manifests.deployment.name}", {}).get("spec", {}).get("template", {})
     account = str(pod.get("spec", {}).get("serviceAccountName", ""))
-    metadata = manifests.documents.get(f"ServiceAccount/{account}", {}).get("metadata", {})
+    key = f"ServiceAccount/{account}"
+    metadata = manifests.documents.get(key, {}).get("metadata", {})
+    taken = any(
+        each.forced and each.name.startswith(f"{key} ") and _ANNOTATION in each.name for each in manifests.patches
+    )
     return Applied(
         deployment=_without_variables(manifests.deployment),
         service_port=manifests.service_port,
@@ -53,7 +58,7 @@ def applied(manifests: Manifests) -> Applied:
         written=manifests.written,
         hpa=manifests.hpa,
         account=account,
-        annotated=_ANNOTATION in (metadata.get("annotations") or {}),
+        annotated=taken or _ANNOTATION in (metadata.get("annotations") or {}),
         instance_in=tuple(_instances(manifests)),
         db_host=manifests.config.get("db_host", ""),
     )

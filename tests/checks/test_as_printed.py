@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,8 +14,12 @@ from harness.base.data import OVERLAYS
 from harness.checks.as_printed import Applied, applied, as_printed
 from harness.model.judgement import Judgement
 from harness.model.manifests import Container
+from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.rehearsal.options import Options
 from harness.stack.manifests import load
+from harness.stack.rungs import manifests_of
+from harness.stack.targets import bundled
 from scenarios import claims
 
 FOUND = applied(load(OVERLAYS / "local"))
@@ -31,6 +36,17 @@ def test_the_rehearsals_own_manifests_are_as_printed_and_have_no_way_in_by_https
     assert found[HTTPS].erratum in claims.ERRATA and found[HTTPS].verdict is Verdict.ERRATUM_SHOWN
     assert {claim for each in found.values() for claim in each.claims} <= claims.REGISTER.keys()
     assert not any(each.gates for each in found.values())
+
+
+def test_an_annotation_that_the_environment_itself_took_away_was_there() -> None:
+    """A healthy week on kind once told its own ServiceAccount to fail."""
+    options = Options(rung=Rung.KIND, target=bundled(), seed=7, reports=Path(), replay="", manifests=OVERLAYS / "kind")
+    found = manifests_of(options)
+    account = found.documents["ServiceAccount/tekutoko-api-sa"]["metadata"]
+    assert "iam.gke.io/gcp-service-account" not in (account.get("annotations") or {})
+    assert judged(applied(found))["manifest.serviceaccount"].verdict is Verdict.PASS
+    without = msgspec.structs.replace(found, patches=tuple(each for each in found.patches if not each.forced))
+    assert judged(applied(without))["manifest.serviceaccount"].verdict is Verdict.FAIL
 
 
 def test_no_value_of_a_variable_is_kept() -> None:
