@@ -38,7 +38,7 @@ from harness.report.junit import write_junit
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_reports
-from harness.stack.identity import target_facts
+from harness.stack.identity import Identity
 from harness.stack.protocol import Stack
 from harness.stack.rungs import manifests_of
 from scenarios import claims
@@ -92,7 +92,7 @@ class Conductor(Generic[P, D]):
         self._on: Running[D] | None = None
         self._timings: dict[str, float] = {}
         self._leaks: tuple[str, ...] = ()
-        self._target = target_facts(options.target)  # what lies there now is what runs
+        self._target = Identity(options.target)
 
     async def run(self) -> Result:
         """Runs the plan, takes down whatever came of it, judges, and reports."""
@@ -227,7 +227,7 @@ class Conductor(Generic[P, D]):
             timings={name: round(value, 3) for name, value in timings.items()},
             leaks=self._leaks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
-            **self._target,
+            **self._target.facts,
             **manifest_facts(self._applied, options.rung),
         )
 

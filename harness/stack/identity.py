@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,17 @@ _PINNED = "@sha256:"
 _API = ("*.py", "*.sql", "*.json", "Dockerfile")
 
 
-def target_facts(target: Target) -> dict[str, Any]:
-    """What every result says of its target."""
-    return {"target": target.name, "target_bundled": target.bundled, "target_digest": digest(target)}
+class Identity:
+    """Which program or image a run's target is: what lies there when the run first tells of itself is what runs."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the run's result says of its target. Starts a process for an image whose name pins no digest."""
+        target = self._target
+        return {"target": target.name, "target_bundled": target.bundled, "target_digest": digest(target)}
 
 
 def digest(target: Target) -> str:
