@@ -6,7 +6,7 @@ from harness.checks.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, CLAIMS_FORM
 from harness.checks.dual_write import Comparison, Finding, Flaw, compare
 from harness.checks.invariants import CLAIM
 from harness.checks.photos import photos
-from harness.checks.reconciled import Outage, reconciled
+from harness.checks.reconciled import STOPS_AT_ONCE, Outage, reconciled
 from harness.judge.combine import combine
 from harness.model.judgement import Judgement
 from harness.model.message import message
@@ -32,6 +32,16 @@ def test_what_an_outage_explains_is_told_and_passes() -> None:
     told = reconciled_result(reconciled(HALF, {OTHER: 10**9}, [outage]), HALF, bundled=True)
     assert told.verdict is Verdict.PASS
     assert "1 explained by an injected outage (part hang firestore)" in told.reason
+
+
+def test_what_the_manifests_lose_as_written_is_their_erratum_and_hides_no_other_loss() -> None:
+    ended = Outage(from_ns=10**9, to_ns=2 * 10**9, what="a pod ended", erratum=STOPS_AT_ONCE)
+    told = reconciled_result(reconciled(HALF, {OTHER: 10**9}, [ended]), HALF, bundled=True)
+    assert (told.verdict, told.erratum) == (Verdict.PASS, "manifest.sidecar_stops_at_once")
+    assert "1 lost as pods ended" in told.reason and "injected" not in told.reason
+    both = reconciled_result(reconciled(NONE, {OTHER: 10**9}, [ended]), NONE, bundled=True)
+    assert (both.verdict, both.value) == (Verdict.FAIL, 1.0)
+    assert STOPS_AT_ONCE in {erratum.id for claim in REGISTER.values() for erratum in claim.errata}
 
 
 def test_documents_that_agree_pass_and_any_finding_fails_with_an_example() -> None:

@@ -24,7 +24,8 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool,
     """What an injected outage explains is told and fails nothing: the document calls a lost mirror write non-critical.
 
     A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised, unless there
-    are documents of other walks, or two of one. ``unread``: what of PostgreSQL could not be compared.
+    are documents of other walks, or two of one. ``unread``: what of PostgreSQL could not be compared. What manifests
+    measured as they are lost is their erratum, shown.
     """
     verdict = Verdict.PASS if found.good else Verdict.FAIL
     told = with_examples(found.told, [*map(str, found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]])
@@ -38,6 +39,9 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool,
     told = (*told, *unread)
     flaws = len(found.unexplained) + len(found.doubled)
     judged = result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, told, unit=Unit.WALKS)
+    if found.as_written:
+        erratum = found.as_written[0][1]
+        judged = msgspec.structs.replace(judged, erratum=erratum, seen=found.lost_as_written)
     # A document that is missing, left or old says nothing of the format: then the claims about it stay unjudged.
     format_fails = any(each.flaw is Flaw.DIFFERENT for each in found.unexplained)
     return (

@@ -1,8 +1,9 @@
 """PostgreSQL and Firestore after a run: what differs, and whether an injected outage explains it. Pure.
 
 A mirror write is made once, just after its walk's write (データ同期戦略, Write-Behind): a walk whose last write fell
-into an outage of what the mirror needs, or shortly before or after it, may have lost its document's. Any other
-difference is the target's own.
+into an outage of what the mirror needs, or shortly before or after it, may have lost its document's. So may one of a
+pod that ended while the manifests were measured as they are and their proxy stopped together with the target: that is
+the manifests' loss, and its erratum. Any other difference is the target's own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from harness.base.clock import Anchor, utc
 from harness.checks.dual_write import Comparison, Finding, Flaw
 from harness.model.evidence import EventRow
 from harness.model.message import Told, message
-from harness.model.stack import PROXY_FAULTS, FaultKind
+from harness.model.stack import PROXY_FAULTS, FaultKind, PodState
 
 NS = 1_000_000_000
 #: A mirror write waits behind others and gives up after some seconds: so far from an outage a write may be lost by it.
@@ -26,6 +27,10 @@ _ENDS_WITHIN_S = 60.0
 #: These stop no mirror write: they act in front of the pods, end a pod in order, or stop what the mirror does not use.
 _HARMLESS = PROXY_FAULTS | {FaultKind.POD_DELETE}
 FIRESTORE, STORAGE = "firestore", "storage"
+#: The proxy, an ordinary container, gets SIGTERM together with the target (Deployment, cloud-sql-proxy).
+STOPS_AT_ONCE = "manifest.sidecar_stops_at_once"
+#: A phase is told with it (``on.phase(..., as_written=True)``) in which manifests of which that is true are measured.
+AS_WRITTEN = "as_written"
 #: The subject of the event of a schema that the target cannot read: its mirror reads walks too.
 SCHEMA = "schema"
 _PART_FAULTS = frozenset({FaultKind.PART_HANG, FaultKind.PART_SLOW})
@@ -33,12 +38,14 @@ INJECTED, UNDONE = "injected: ", "undone: "
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch in which mirror writes may be lost; ``at`` is when its fault was injected, in UTC, where known."""
+    """A stretch in which mirror writes may be lost; ``at`` is when its fault was injected, in UTC, where known.
+    ``erratum`` is the document's that made it, where no fault did."""
 
     from_ns: int
     to_ns: int
     what: str
     at: str = ""
+    erratum: str = ""
 
     @property
     def named(self) -> str:
@@ -47,10 +54,12 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
-    """``explained`` are findings with the outage that explains them; ``doubled`` documents of one walk, by name."""
+    """``explained`` are findings with the injected outage that explains them, ``as_written`` those that manifests
+    measured as they are lost, by the erratum; ``doubled`` documents of one walk, by name."""
 
     compared: int
     explained: tuple[tuple[Finding, str], ...]
+    as_written: tuple[tuple[Finding, str], ...] = ()
     unexplained: tuple[Finding, ...]
     doubled: tuple[str, ...]
     direct: int
@@ -63,7 +72,7 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> Told:
         """All counts, for people."""
-        every = [finding for finding, _ in self.explained] + list(self.unexplained)
+        every = [finding for finding, _ in (*self.explained, *self.as_written)] + list(self.unexplained)
         told = [
             message(
                 "{compared} walks compared with their documents: {missing} missing, {extra} extra, {stale} stale, "
@@ -77,11 +86,20 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
             outages = ", ".join(sorted({what for _, what in self.explained}))
             count = str(len(self.explained))
             told.append(message("{count} explained by an injected outage ({outages})", count=count, outages=outages))
+        told += self.lost_as_written
         if every:
             told.append(message("{count} not explained", count=str(len(self.unexplained))))
         if self.direct:
             told.append(message("{count} walks were written to Firestore by the app itself", count=str(self.direct)))
         return tuple(told)
+
+    @property
+    def lost_as_written(self) -> Told:
+        """What the manifests lost as they are; () when nothing."""
+        if not self.as_written:
+            return ()
+        lost = "{count} lost as pods ended, their proxy stopped together with the target: the manifests as written"
+        return (message(lost, count=str(len(self.as_written))),)
 
 
 def outages(
@@ -91,12 +109,15 @@ def outages(
 
     Of the parts beside the pods only ``part`` counts: the one that a write behind a walk's goes to. ``anchor`` tells
     their times. A container that ended of itself explains nothing: what it lost is the target's own loss.
+    Where manifests whose proxy stops at once are measured as they are, a pod's end is an outage of the mirror, too.
     """
     injected = [
         msgspec.structs.replace(each, at=utc(anchor, each.from_ns) if anchor is not None else "")
         for each in stretches(events, end_ns, lambda event: _matters(event, part))
     ]
     found = [*injected, *_ended_by(injected, ended_containers(events))]
+    if part == FIRESTORE:
+        found += _ended_as_written(events, end_ns)
     return tuple(sorted(found, key=lambda outage: outage.from_ns))
 
 
@@ -105,6 +126,24 @@ def _ended_by(injected: Sequence[Outage], ended: Iterable[Outage]) -> Iterable[O
         by = [one for one in injected if one.from_ns <= each.from_ns <= one.to_ns + round(_ENDS_WITHIN_S * NS)]
         if by:
             yield msgspec.structs.replace(each, what=f"{by[-1].what}, and a container ended", at=by[-1].at)
+
+
+def _ended_as_written(events: Iterable[EventRow], end_ns: int) -> Iterable[Outage]:
+    """Each pod that began to end in a phase that measures such manifests (``AS_WRITTEN``), until it was gone."""
+    measured, ending = False, dict[str, int]()
+    for event in sorted(events, key=lambda event: event.at_ns):
+        state = event.data.get("state") if event.kind == "pod" else None
+        if event.kind == "phase":
+            measured = bool(event.data.get(AS_WRITTEN))
+        elif state == PodState.TERMINATING and measured:
+            ending.setdefault(event.subject, event.at_ns)
+        elif state == PodState.GONE and event.subject in ending:
+            yield _end_of(ending.pop(event.subject), event.at_ns)
+    yield from (_end_of(at_ns, end_ns) for at_ns in ending.values())
+
+
+def _end_of(from_ns: int, to_ns: int) -> Outage:
+    return Outage(from_ns=from_ns, to_ns=to_ns, what="a pod ended", erratum=STOPS_AT_ONCE)
 
 
 def stretches(events: Iterable[EventRow], end_ns: int, matters: Callable[[EventRow], bool]) -> list[Outage]:
@@ -149,6 +188,7 @@ def reconciled(
     ``names`` are all document ids there are; ``direct`` counts the walks that the app wrote to Firestore itself.
     """
     explained: list[tuple[Finding, str]] = []
+    as_written: list[tuple[Finding, str]] = []
     unexplained: list[Finding] = []
     for finding in comparison.findings:
         at_ns = written_ns.get(finding.walk_id)
@@ -157,6 +197,8 @@ def reconciled(
         outage = next((each for each in outages if lost and at_ns is not None and near(each, at_ns)), None)
         if outage is None:
             unexplained.append(finding)
+        elif outage.erratum:
+            as_written.append((finding, outage.erratum))
         else:
             explained.append((finding, outage.named))
     of_walk: defaultdict[str, list[str]] = defaultdict(list)
@@ -165,6 +207,7 @@ def reconciled(
     return Reconciled(
         compared=comparison.compared,
         explained=tuple(explained),
+        as_written=tuple(as_written),
         unexplained=tuple(unexplained),
         doubled=tuple(" and ".join(sorted(each)) for _, each in sorted(of_walk.items()) if len(each) > 1),
         direct=direct,

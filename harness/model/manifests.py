@@ -74,6 +74,11 @@ class PodTemplate(msgspec.Struct, frozen=True, kw_only=True):
     containers: tuple[Container, ...]
     termination_grace_s: float = 30
 
+    @property
+    def proxy_stops_at_once(self) -> bool:
+        """Whether a pod that ends stops its proxy together with the target: the proxy is an ordinary container."""
+        return any(each.proxy and not each.native_sidecar for each in self.containers)
+
 
 class RollingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """``strategy.rollingUpdate``: an integer, or a percentage as text (``"25%"``, Kubernetes' default)."""

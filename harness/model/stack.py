@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -43,6 +44,12 @@ class Capability(StrEnum):
     DATABASE_INSTANCES = "database_instances"  # pods can be led to another PostgreSQL (``Database.register``)
     VERSIONS = "versions"  # next versions of the target can be built and brought where pods start (``Stack.build``)
     DOCUMENT_TEMPO = "document_tempo"  # controllers' periods as Kubernetes has them (tempo 1)
+
+
+def lacks(needs: Iterable[Capability], capabilities: Collection[str]) -> tuple[str, ...]:
+    """What of ``needs`` an environment with these ``capabilities`` has not, in order. Of a run that came to no stack
+    they are not known, and there are none."""
+    return tuple(sorted({*needs} - {*capabilities})) if capabilities else ()
 
 
 class FaultKind(StrEnum):

@@ -18,7 +18,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message
 from harness.model.result import Facts, Part
 from harness.model.section import Section
-from harness.model.stack import Capability
+from harness.model.stack import Capability, lacks
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.stack.protocol import StackNeeds
@@ -85,9 +85,8 @@ class Rehearsal(ABC, Generic[P, D]):
         return {}
 
     def lacking(self, plan: P, capabilities: Collection[str], part: str = "") -> tuple[str, ...]:
-        """What ``part`` needs, and an environment with these ``capabilities`` has not. Of a run that came to no stack
-        they are not known, and there are none."""
-        return tuple(sorted({*self.needs(plan).get(part, ())} - {*capabilities})) if capabilities else ()
+        """What ``part`` needs, and an environment with these ``capabilities`` has not."""
+        return lacks(self.needs(plan).get(part, ()), capabilities)
 
     def parts(self, plan: P, seen: Seen[D]) -> Sequence[Part]:
         """The parts of the plan in the page's order; here () for a run that is one."""

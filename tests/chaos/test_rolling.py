@@ -31,6 +31,7 @@ def test_as_written_is_measured_and_graceful_must_lose_nothing() -> None:
 @pytest.mark.parametrize("rung", ["local", "kind"])
 def test_graceful_waits_and_keeps_the_sidecar_to_the_end(rung: str) -> None:
     plain, graceful = (load(OVERLAYS / f"{rung}{suffix}").deployment.template for suffix in ("", "-graceful"))
+    assert plain.proxy_stops_at_once and not graceful.proxy_stops_at_once
     assert [(c.name, c.pre_stop_s, c.native_sidecar) for c in plain.containers] == [
         ("api", 0, False),
         ("cloud-sql-proxy", 0, False),

@@ -16,7 +16,7 @@ from harness.checks.endpoints import NS, new_connections
 from harness.checks.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
 from harness.checks.isolation import Asked, Isolation, Reply, isolation, wrong_answers
 from harness.checks.off_in_time import FLAG, off_in_time
-from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE, outages, reconciled
+from harness.checks.reconciled import INJECTED, SCHEMA, STORAGE, UNDONE, outages, reconciled
 from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
 from harness.judge.judged import COUNTED
@@ -392,6 +392,26 @@ def test_a_difference_is_explained_by_an_outage_of_what_the_mirror_needs_and_by_
     ):
         found = reconciled(half, {OTHER: at_s * NS}, outages(events, 150 * NS))
         assert (len(found.explained), len(found.unexplained)) == (explained, 1 - explained), (at_s, events)
+
+
+def test_a_pod_s_end_explains_a_lost_document_only_while_manifests_are_measured_as_they_are() -> None:
+    half = compare([walk(), walk(OTHER)], documents(walk()))
+    measured, after = event(105, "phase", "experiment", as_written=True), event(130, "phase", "experiment")
+    ends = [pod(100, "a", "Ready"), pod(110, "a", "Terminating"), pod(112, "a", "Gone")]
+    for at_s, events, as_written in (
+        (110, [measured, *ends, after], 1),
+        (121, [measured, *ends, after], 1),  # a mirror write may have waited so long
+        (125, [measured, *ends, after], 0),
+        (110, [event(111, "phase", "experiment", as_written=True), *ends], 0),  # it had begun to end before
+        (110, [measured, event(109, "phase", "experiment", as_written=False), *ends], 0),
+        (110, ends, 0),
+        (110, [measured, *ends[:1]], 0),
+        (140, [measured, *ends[:2], after], 1),  # never gone
+    ):
+        found = reconciled(half, {OTHER: at_s * NS}, outages(events, 150 * NS))
+        assert (len(found.as_written), len(found.unexplained)) == (as_written, 1 - as_written), (at_s, events)
+        assert not found.explained, "nobody injected anything"
+    assert not outages([measured, *ends], 150 * NS, STORAGE), "a pod that ends removes no photo"
 
 
 def test_an_outage_that_explains_is_named_with_its_time() -> None:

@@ -8,12 +8,13 @@ from harness.base.clock import NS
 from harness.judge.steady import STEADY_S, not_steady
 from harness.load.users import Users, users_of
 from harness.model.message import Message, message
+from harness.model.stack import lacks
 from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.bridge import Bridge
 from harness.rehearsals.chaos.expecting import expect
 from harness.rehearsals.chaos.judge import span
-from harness.rehearsals.chaos.judge_run import lacking, of_experiment
+from harness.rehearsals.chaos.judge_run import of_experiment
 from harness.rehearsals.chaos.kill_series import Detection, detection, expected
 from harness.rehearsals.chaos.making import broken_off, made_by_toolkit
 from harness.rehearsals.chaos.places import Places
@@ -58,9 +59,9 @@ class Experiments:
         on.at_end(self._bridge.stop)
         await self._bridge.start()
         for number, planned in enumerate(self._plan.experiments, 1):
-            if not lacking(planned.experiment, on.stack.capabilities):
+            if not lacks(planned.experiment.expects.needs, on.stack.capabilities):
                 await self._follow(planned)
-                await self._experiment(number, planned.experiment)
+                await self._experiment(number, planned)
         on.mark("experiments")
         await self._bridge.stop()
         await self._users.stop()
@@ -77,8 +78,8 @@ class Experiments:
             self._manifests = self._bridge.manifests = wanted
             await on.stack.apply(wanted)
 
-    async def _experiment(self, number: int, experiment: Experiment) -> None:
-        on, details = self._on, self._on.details
+    async def _experiment(self, number: int, planned: PlannedExperiment) -> None:
+        on, details, experiment = self._on, self._on.details, planned.experiment
         begun_ns = on.clock.now_ns()
         self._bridge.first_fault_ns = self._bridge.undone_ns = None
         self._bridge.repeated = 0
@@ -86,7 +87,8 @@ class Experiments:
         self._made = Made(number=number, begun_ns=begun_ns, start_ns=begun_ns, end_ns=begun_ns)
         title, of = Message(text=experiment.title), str(len(self._plan.experiments))
         said = message("experiment {number} of {all}: {title}", number=str(number), all=of, title=title)
-        on.phase("experiment", said, number=number, name=experiment.name)
+        as_written = bool(experiment.expects.erratum) and self._manifests.deployment.template.proxy_stops_at_once
+        on.phase("experiment", said, number=number, name=experiment.name, as_written=as_written)
         details.made.append(self._made)
         if experiment.expects.repeated is None or await self._tried(experiment.expects.repeated.times):
             await self._make(number, experiment)

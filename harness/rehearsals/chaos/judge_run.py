@@ -10,24 +10,21 @@ from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.walk_results import ACKNOWLEDGED, ONCE, READS
 from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import Gathered
+from harness.judge.claimed import not_exercised
 from harness.load.population.due import due_within
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
+from harness.model.stack import lacks
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.judge import adding, judge, outright, span
 from harness.rehearsals.chaos.judge_failover import as_counterexample, failover_of, judged_failover, on_server
 from harness.rehearsals.chaos.judge_series import judged_against
 from harness.rehearsals.chaos.kill_series import expected
-from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Experiment, Made, PlannedExperiment
+from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, PlannedExperiment
 from harness.report.words import lacking_words
 
 #: Their stores differ once PostgreSQL has lost what Firestore and Storage have, and answers lack what was lost.
 _SEE_THE_LOSS = (ONCE, READS, DUAL_WRITE, PHOTOS)
-
-
-def lacking(experiment: Experiment, capabilities: Iterable[str]) -> list[str]:
-    """What it needs and the environment has not."""
-    return sorted(set(experiment.expects.needs) - {str(each) for each in capabilities})
 
 
 def part_of(plan: ChaosPlan, number: int) -> str:
@@ -50,9 +47,8 @@ def experiments(
     """The verdict on every experiment of the plan, whatever became of the run."""
     made, there = {each.number: each for each in details.made}, tuple(capabilities)
     for number, planned in enumerate(plan.experiments, 1):
-        lacks = lacking(planned.experiment, there)
-        if lacks:
-            found = Judgement(id="experiment", verdict=Verdict.NOT_EXERCISED, told=(lacking_words(lacks),), gates=False)
+        if missing := lacks(planned.experiment.expects.needs, there):
+            found = not_exercised("", "", lacking_words(missing))
         elif number in made:
             found = of_experiment(plan, details, made[number], evidence, seed=seed)
         else:

@@ -12,7 +12,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part
 from harness.model.section import Cell, Row, Section, Table, table_of
-from harness.model.stack import Rung
+from harness.model.stack import Rung, lacks
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -73,8 +73,7 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
 
     async def run(self, plan: ChaosPlan, on: Running[ChaosDetails]) -> None:
         """Nothing is brought up where the environment lacks what every experiment takes."""
-        there = on.stack.capabilities
-        if not all(judge_run.lacking(each.experiment, there) for each in plan.experiments):
+        if not all(lacks(each.experiment.expects.needs, on.stack.capabilities) for each in plan.experiments):
             await Experiments(plan, on).run()
 
     def judge(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Judgement]:

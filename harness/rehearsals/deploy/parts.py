@@ -65,7 +65,8 @@ class Parts:
         )
         on.details.followed.append(followed)
         title = Message(text=part.title)
-        on.phase("part", message("{name}: {title}", name=part.name, title=title), name=part.name)
+        as_written = not part.graceful and deployment.template.proxy_stops_at_once
+        on.phase("part", message("{name}: {title}", name=part.name, title=title), name=part.name, as_written=as_written)
         does = {
             PartKind.RELEASE: self._release,
             PartKind.NEVER_READY: self._never_ready,

@@ -6,7 +6,7 @@ The same code judges while the run is under way (``criteria``), at its end, and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -30,7 +30,7 @@ from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.scenario import Scenario
-from harness.model.stack import Fault
+from harness.model.stack import Fault, lacks
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import not_judged
 from harness.rehearsal.facts import patch_errata
@@ -74,10 +74,9 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
     yield from _rate_without_margin(plan, found)
 
 
-def not_exercised(plan: Scenario, capabilities: Iterable[str]) -> dict[str, Message]:
+def not_exercised(plan: Scenario, capabilities: Collection[str]) -> dict[str, Message]:
     """The criteria whose needs the environment lacks, each with the reason."""
-    has = {str(each) for each in capabilities}
-    lacking = {each.id: sorted(set(each.needs) - has) for each in plan.criteria}
+    lacking = {each.id: lacks(each.needs, capabilities) for each in plan.criteria}
     return {criterion: lacking_words(needs) for criterion, needs in lacking.items() if needs}
 
 
