@@ -47,7 +47,7 @@ def test_arguments_and_exit_status_go_through() -> None:
 def test_without_the_packages_and_without_an_index_it_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ensure() -> Path:
+    def ensure(_level: str) -> Path:
         raise RuntimeError("installing the locked packages with pip failed (1)")
 
     monkeypatch.setattr(util, "find_spec", lambda _name: None)

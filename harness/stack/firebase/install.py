@@ -32,7 +32,7 @@ class _Package(msgspec.Struct, frozen=True):
 def _leave_out(modules: Path) -> None:
     left_out = msgspec.json.decode((SOURCES / "package.json").read_bytes(), type=_Package).left_out
     for package in left_out.packages:
-        shutil.rmtree(modules / package)
+        shutil.rmtree(modules / package, ignore_errors=True)
     for pattern in left_out.files:
         for path in modules.rglob(pattern):
             if path.is_file():
