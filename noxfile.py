@@ -85,6 +85,7 @@ for name, words, told in (
     ("mutants", "tests.mutants", "Mutants of judge, control and checks, kept: -- --minutes 60 harness.judge."),
     ("shape", "tests.shape", "How often each idea of the house is there, and the lines of its scaffold: -- --places."),
     ("manual", "tests.manual", "Writes what of docs/ is made: the reference of files, sample reports, pictures."),
+    ("lock", "tests.session.locks", "Renews locks/ from pyproject.toml; arguments go to uv: -- --upgrade."),
     ("messages", "harness.cli.messages", "Extracts the reports' messages into the catalogues, for a translator."),
 ):
     passes_on(name, told, *words.split())
@@ -126,14 +127,3 @@ def lint(session: nox.Session) -> None:
     """Formatting, lint, types, import directions, dependencies, the shape of the house, workflows."""
     for program, *words in LINT:
         run(session, *words, program=program)
-
-
-@nox.session
-def lock(session: nox.Session) -> None:
-    """Renews locks/ from pyproject.toml: with hashes, without the index's address; the largest gives the pins."""
-    plain = ("--no-emit-index-url", "--no-header", "--no-annotate")
-    words = ("--universal", "--python-version", "3.11", "--generate-hashes", *plain)
-    for level, asked in reversed(bootstrap.LEVELS.items()):
-        largest = () if level == "dev" else ("-c", "locks/dev.lock")
-        output = (*asked.words, *words, *largest, "-o", f"locks/{level}.lock", *session.posargs)
-        run(session, "-m", "uv", "pip", "compile", "pyproject.toml", *output)

@@ -122,7 +122,7 @@ class Platform:
 
 
 def operations(service: Service) -> list[tuple[str, str, Operation]]:
-    """The path operations of the contract: method, path and coroutine, the most asked first, for they are tried in turn."""
+    """The path operations of the contract: method, path and coroutine, the most asked first: tried in turn."""
     walks, platform = Walks(service), Platform(service)
     return [
         ("GET", "/v1/walks/{id}", walks.get),
