@@ -290,7 +290,7 @@ def always_ready() -> None:
     async def ready(self: Any, request: Any) -> Any:
         return answers.json({"status": "ready"})
 
-    routes.Operations.ready = ready  # type: ignore[method-assign]
+    routes.Platform.ready = ready  # type: ignore[method-assign]
 
 
 @plant
