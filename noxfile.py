@@ -17,6 +17,7 @@ from harness.base import bootstrap  # noqa: E402 - the path comes first
 from harness.base.errors import MEANING  # noqa: E402
 from harness.cli.main import ALL  # noqa: E402
 from tests.session.bytecode import aside  # noqa: E402
+from tests.session.lint import LINT  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(bootstrap.main(sys.argv[1:]))
@@ -33,8 +34,9 @@ TEAR_DOWN_S = 260.0
 
 
 def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
-    """Runs a program of the locked environment in the checkout."""
-    folder = bootstrap.ensure(session.log).parent
+    """Runs a program of the locked environment in the checkout; whatever is no command of the harness has all of it."""
+    level = "run" if arguments[:2] == ("-m", "harness") else "dev"
+    folder = bootstrap.ensure(level, session.log).parent
     command = [str(folder / program), *arguments]
     try:
         session.run(
@@ -83,6 +85,7 @@ for name, words, told in (
     ("mutants", "tests.mutants", "Mutants of judge, control and checks, kept: -- --minutes 60 harness.judge."),
     ("shape", "tests.shape", "How often each idea of the house is there, and the lines of its scaffold: -- --places."),
     ("manual", "tests.manual", "Writes what of docs/ is made: the reference of files, sample reports, pictures."),
+    ("lock", "tests.session.locks", "Renews locks/ from pyproject.toml; arguments go to uv: -- --upgrade."),
     ("messages", "harness.cli.messages", "Extracts the reports' messages into the catalogues, for a translator."),
 ):
     passes_on(name, told, *words.split())
@@ -121,18 +124,6 @@ def nightly(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Formatting, lint, types, import directions, the shape of the house, workflows."""
-    run(session, "-m", "ruff", "format", "--check", ".")
-    run(session, "-m", "ruff", "check", ".")
-    run(session, "-m", "mypy")
-    run(session, program="lint-imports")
-    run(session, "-m", "tests.shape")
-    run(session, "-m", "tests.session.workflows")
-
-
-@nox.session
-def lock(session: nox.Session) -> None:
-    """Renews requirements.lock from pyproject.toml: with hashes, without the index's address."""
-    compile_ = ("-m", "uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--python-version", "3.11")
-    output = ("--no-emit-index-url", "--no-header", "--no-annotate", "-o", "requirements.lock")
-    run(session, *compile_, "--universal", "--generate-hashes", *output, *session.posargs)
+    """Formatting, lint, types, import directions, dependencies, the shape of the house, workflows."""
+    for program, *words in LINT:
+        run(session, *words, program=program)

@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api import answers
 from api.edge import Edge
-from api.errors import ApiError, Unavailable
+from api.errors import ApiError, MethodNotAllowed, Unavailable
 from api.logs import Log, describe
 from api.ports import Ports
-from api.routes import calls
+from api.routes import operations
 from api.service import Service
 from api.settings import Settings
 
@@ -44,12 +44,17 @@ def build_app(settings: Settings, ports: Ports, log: Log | None = None) -> FastA
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
-    for call in calls(service):
-        # Plain routes: FastAPI's own look for parameters that these have not, at 15 µs a request.
-        app.router.routes.append(Route(call.path, call, methods=None))
+    for method, path, operation in operations(service):
+        app.add_api_route(path, operation, methods=[method], response_model=None)
     _answer_errors(app, service)
     app.add_middleware(Edge, service=service)
     return app
+
+
+def _methods(app: FastAPI, path: str) -> tuple[str, ...]:
+    """What the operations of a path take together; Starlette tells of the first operation alone."""
+    of_path = [route for route in app.routes if isinstance(route, APIRoute) and route.path == path]
+    return tuple(method for route in of_path for method in route.methods or ())
 
 
 def _answer_errors(app: FastAPI, service: Service) -> None:
@@ -61,8 +66,10 @@ def _answer_errors(app: FastAPI, service: Service) -> None:
             service.log.error(error.message, error=describe(error), method=request.method)
         return answers.of(error)
 
-    async def http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 - a handler's signature
+    async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            return answers.of(MethodNotAllowed(_methods(app, request.scope["route"].path)))
         headers: dict[str, Any] = dict(error.headers or {})
         code = _CODES.get(error.status_code, "INVALID_REQUEST" if error.status_code < 500 else "INTERNAL_ERROR")
         return answers.error(error.status_code, code, str(error.detail), headers)

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from api import answers, decode, openapi
-from api.errors import ApiError, MethodNotAllowed, NotFound, Unavailable
+from api.errors import ApiError, NotFound, Unavailable
 from api.model import NewWalk, State, WalkChange
 from api.service import Service
 
-Handler = Callable[[Request], Awaitable[Response]]
+Operation = Callable[[Request], Awaitable[Response]]
 
 _new_walk = msgspec.json.Decoder(NewWalk)
 _walk_change = msgspec.json.Decoder(WalkChange)
@@ -99,7 +98,7 @@ class Walks:
         self._service.log.info(message, walk_id=walk_id, user_id=user_id)
 
 
-class Operations:
+class Platform:
     """What the platform asks: liveness, readiness."""
 
     def __init__(self, service: Service) -> None:
@@ -122,30 +121,16 @@ class Operations:
         return Response(openapi.text(), media_type=answers.JSON)
 
 
-class Call:
-    """An ASGI application: the handlers of one path by method. It is the scope's ``route``, for metrics and logs."""
-
-    def __init__(self, path: str, **handlers: Handler) -> None:
-        self.path = path
-        self.handlers = handlers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises what the handler raises: the application turns it into an answer."""
-        scope["route"] = self
-        handler = self.handlers.get(scope["method"])
-        if handler is None:
-            raise MethodNotAllowed(tuple(self.handlers))
-        response = await handler(Request(scope, receive, send))
-        await response(scope, receive, send)
-
-
-def calls(service: Service) -> list[Call]:
-    """Every path of the contract, the most asked first: they are tried in turn."""
-    walks, operations = Walks(service), Operations(service)
+def operations(service: Service) -> list[tuple[str, str, Operation]]:
+    """The path operations of the contract: method, path and coroutine, the most asked first: tried in turn."""
+    walks, platform = Walks(service), Platform(service)
     return [
-        Call("/v1/walks/{id}", GET=walks.get, PUT=walks.put, DELETE=walks.delete),
-        Call("/v1/walks", GET=walks.list, POST=walks.create),
-        Call("/health", GET=operations.health),
-        Call("/ready", GET=operations.ready),
-        Call("/openapi.json", GET=operations.openapi),
+        ("GET", "/v1/walks/{id}", walks.get),
+        ("PUT", "/v1/walks/{id}", walks.put),
+        ("GET", "/v1/walks", walks.list),
+        ("POST", "/v1/walks", walks.create),
+        ("DELETE", "/v1/walks/{id}", walks.delete),
+        ("GET", "/health", platform.health),
+        ("GET", "/ready", platform.ready),
+        ("GET", "/openapi.json", platform.openapi),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from importlib import util
@@ -9,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.base import bootstrap
+from harness.base import bootstrap, node
+from harness.base.home import ENVIRONMENT_VARIABLE
+from harness.model.stack import Rung
+from harness.stack import rungs
+from harness.stack.targets import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 BARE = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -47,7 +52,7 @@ def test_arguments_and_exit_status_go_through() -> None:
 def test_without_the_packages_and_without_an_index_it_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ensure() -> Path:
+    def ensure(_level: str) -> Path:
         raise RuntimeError("installing the locked packages with pip failed (1)")
 
     monkeypatch.setattr(util, "find_spec", lambda _name: None)
@@ -58,3 +63,67 @@ def test_without_the_packages_and_without_an_index_it_says_what_to_do(
     said = capsys.readouterr().err
     assert "could not be installed: installing the locked packages with pip failed (1)" in said
     assert "to do: check the package index" in said
+
+
+@pytest.fixture
+def asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The levels that were installed, into nothing, on a machine with a Node of its own."""
+    asked: list[str] = []
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(bootstrap, "_make", lambda folder: folder.mkdir())
+    monkeypatch.setattr(bootstrap, "_install", lambda _folder, level, _progress: asked.append(level))
+    monkeypatch.setattr(node, "on_path", lambda: Path("/usr/bin/node"))
+    return asked
+
+
+def quiet(_line: str) -> None:
+    """Nothing."""
+
+
+def test_one_environment_grows_with_what_is_asked_of_it(asked_for: list[str]) -> None:
+    for level in ("run", "run", "kind", "run", "node", "dev", "kind"):
+        bootstrap.ensure(level, quiet)
+    assert asked_for == ["run", "kind", "dev"]
+    assert bootstrap.installed(bootstrap.environment_folder()) == "dev"
+    assert len({bootstrap.ensure(level, quiet) for level in bootstrap.LEVELS}) == 1
+
+
+def test_without_a_node_one_is_installed_once(asked_for: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    bootstrap.ensure("run", quiet)
+    monkeypatch.setattr(node, "on_path", lambda: None)  # it went
+    for _ in range(2):
+        bootstrap.ensure("run", quiet)
+    assert asked_for == ["run", "node"]
+
+
+def test_an_installation_that_failed_leaves_what_there_was(
+    asked_for: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bootstrap.ensure("run", quiet)
+
+    def fails(*_words: object) -> None:
+        raise RuntimeError("no index")
+
+    monkeypatch.setattr(bootstrap, "_install", fails)
+    with pytest.raises(RuntimeError, match="no index"):
+        bootstrap.ensure("kind", quiet)
+    assert bootstrap.installed(bootstrap.environment_folder()) == "run"
+
+
+@pytest.mark.parametrize(
+    ("rung", "goes_on"), [(Rung.LOCAL, []), (Rung.SIM, []), (Rung.KIND, ["kind"]), (Rung.KUBE, ["kind"])]
+)
+def test_a_command_on_a_cluster_goes_on_where_the_cluster_s_packages_are(
+    rung: Rung, goes_on: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels: list[str] = []
+    monkeypatch.setattr(bootstrap.Level, "is_here", lambda level: level.probe == "msgspec")
+
+    def go_on(_arguments: list[str], level: str) -> int:
+        levels.append(level)
+        return 7
+
+    monkeypatch.setattr(bootstrap, "_go_on", go_on)
+    with pytest.raises(SystemExit) if goes_on else contextlib.nullcontext():
+        rungs.choose(rung, resolve(None))
+    assert levels == goes_on

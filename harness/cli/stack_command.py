@@ -153,6 +153,7 @@ class StackKeep(Command):
 
     def run(self) -> int:
         """Starts them."""
+        rungs.provide(Rung(self.on))
         clock = MachineClock()
         progress = Progress(clock)
         state.sweep(lambda line: progress(f"left by a killed run: {line}"))

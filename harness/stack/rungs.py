@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from harness.base import bootstrap
 from harness.base.clock import Clock
 from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput, StackNotStarted
@@ -38,10 +39,23 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def choose(asked: str, target: Target) -> Choice:
-    """The rung for ``--on asked``. Raises ``BadInput`` when it cannot carry the target.
+    """The rung for ``--on asked``; in the environment that has its packages. Raises ``BadInput`` when the rung cannot
+    carry the target.
 
     ``auto`` takes ``kind`` where Docker and a node image are at hand, else ``local``.
     """
+    choice = _choice(asked, target)
+    provide(choice.rung)
+    return choice
+
+
+def provide(rung: Rung) -> None:
+    """A command on a cluster goes on where the cluster's packages are, which are installed first."""
+    if rung in (Rung.KIND, Rung.KUBE):
+        bootstrap.enter("harness", "kind")
+
+
+def _choice(asked: str, target: Target) -> Choice:
     if asked != AUTO:
         choice = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else "as asked")
     elif target.own_image and not target.command:

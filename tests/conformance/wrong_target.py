@@ -18,6 +18,7 @@ from urllib.parse import quote
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import msgspec
+from starlette.requests import Request
 
 import api.logs
 import api.serve
@@ -287,10 +288,10 @@ def expired_accepted() -> None:
 
 @plant
 def always_ready() -> None:
-    async def ready(self: Any, request: Any) -> Any:
+    async def ready(self: Any, request: Request) -> Any:
         return answers.json({"status": "ready"})
 
-    routes.Operations.ready = ready  # type: ignore[method-assign]
+    routes.Platform.ready = ready  # type: ignore[method-assign]
 
 
 @plant

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.base.errors import StackNotStarted
@@ -134,7 +135,19 @@ def test_no_node_is_told_and_an_old_one_is_not_taken(tmp_path: Path, monkeypatch
         assert failure.value.remedy
         assert install.folder().name == "node_modules"  # doctor asks for it with no Node too
     old.write_text("#!/bin/sh\necho v22.1.0\n")
+    with pytest.raises(StackNotStarted, match="Node is needed"):
+        npm.node()  # Debian's package has no npm
+    old.with_name("npm").symlink_to(old)
     assert npm.node() == old
+
+
+def test_what_is_left_out_is_in_the_lock_and_nothing_that_is_asked_for_is_left_out() -> None:
+    """A package that is renamed would come back unseen."""
+    locked = msgspec.json.decode((install.SOURCES / "package-lock.json").read_bytes())["packages"]
+    package = msgspec.json.decode((install.SOURCES / "package.json").read_bytes())
+    left_out = set(package["left_out"]["packages"])
+    assert all(any(f"{path}/".startswith(f"node_modules/{name}/") for path in locked) for name in left_out)
+    assert not any(name in left_out or name.partition("/")[0] in left_out for name in package["dependencies"])
 
 
 RUN = "import sys; from harness.stack.firebase import install; from harness.stack.state import npm; npm._npm = lambda _p: sys.argv[1]; print(install.ensure(lambda _l: None))"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
+import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +22,7 @@ from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.stack.kind import cluster, commands, config, docker, lock, record
 from harness.stack.kind.images import binaries, choice
 from harness.stack.kind.outside import Outside
-from harness.stack.kubernetes.compose import Definition
-from harness.stack.state import RunState
+from harness.stack.state.ports import any_free_port
 from harness.stack.state.processes import ProcessIdentity, identify
 from tests.kind import creating
 
@@ -39,23 +42,22 @@ async def test_no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 
 @pytest.mark.process
-@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker client here to ask a dead engine with")
-async def test_dead_docker_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+async def test_dead_docker_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{any_free_port()}")
+    monkeypatch.setattr(shutil, "which", lambda _name: "docker")
     with pytest.raises(StackNotStarted, match="Docker engine") as error:
         await docker.engine()
     assert ".ci/dockerd" in error.value.remedy
 
 
 @pytest.mark.process
-async def test_an_engine_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "docker"
-    program.write_text("#!/bin/sh\nsleep 60\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(docker, "ASK_LIMIT_S", 0.3)
-    with pytest.raises(StackNotStarted, match=r"not done after 0\.3 s"):
-        await docker.engine()
+async def test_an_engine_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{deaf.getsockname()[1]}")
+        monkeypatch.setattr(shutil, "which", lambda _name: "docker")
+        monkeypatch.setattr(docker, "ASK_LIMIT_S", 0.3)
+        with pytest.raises(StackNotStarted, match=r"not done after 0\.3 s"):
+            await docker.engine()
 
 
 def test_no_space(tmp_path: Path) -> None:
@@ -64,27 +66,81 @@ def test_no_space(tmp_path: Path) -> None:
     assert "prune" in error.value.remedy
 
 
-@pytest.mark.process
+class Answering:
+    """In the place of ``docker.ask``: what the SDK's client is asked, and each answer as it is due, or raised."""
+
+    def __init__(self, **answers: list[object]) -> None:
+        self.answers = answers
+        self.calls: list[str] = []
+
+    async def __call__(self, question: Callable[[Any], object], *, what: str, **_limits: object) -> object:
+        answer = question(SimpleNamespace(api=self))
+        if isinstance(answer, int):
+            raise docker.EngineRefused(answer, f"{what} failed", "docker", "")
+        return answer
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        def answer(*_words: object, **_options: object) -> object:
+            self.calls.append(name)
+            due = self.answers[name]
+            return due.pop(0) if len(due) > 1 else due[0]
+
+        return answer
+
+
+RUNNING, ENDED = {"State": {"Running": True, "Paused": False}}, {"State": {"Running": False, "Paused": False}}
+FROZEN = {"State": {"Running": True, "Paused": True}}
+
+
 @pytest.mark.parametrize(
-    ("refusals", "words", "asked"), [(2, "unable to freeze: unknown", 3), (9, "unable to freeze", 5), (9, "no such", 1)]
+    ("pauses", "state", "asked"),
+    [
+        ([500, 500, None], RUNNING, 3),
+        ([500], RUNNING, 5),  # asked five times, and never frozen
+        ([500], ENDED, 1),
+        ([404], RUNNING, 1),
+    ],
 )
 async def test_a_container_that_could_not_be_frozen_is_asked_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusals: int, words: str, asked: int
+    monkeypatch: pytest.MonkeyPatch, pauses: list[object], state: object, asked: int
 ) -> None:
     """Seen on a busy machine with cgroup v1: OCI runtime pause failed: unable to freeze."""
-    program, calls = tmp_path / "docker", tmp_path / "calls"
-    program.write_text(
-        f'#!/bin/sh\necho "$@" >>{calls}\n[ $(wc -l <{calls}) -gt {refusals} ] || {{ echo "{words}" >&2; exit 1; }}\n'
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    engine = Answering(pause=list(pauses), inspect_container=[state])
+    monkeypatch.setattr(docker, "ask", engine)
     monkeypatch.setattr(docker, "_POLL_S", 0.01)
-    if refusals < asked:
+    if pauses[-1] is None:
         await docker.pause("x", what="pausing x")
     else:
-        with pytest.raises(StackNotStarted, match=words):
+        with pytest.raises(StackNotStarted, match="pausing x failed"):
             await docker.pause("x", what="pausing x")
-    assert calls.read_text().splitlines() == ["pause x"] * asked
+    assert engine.calls.count("pause") == asked
+
+
+@pytest.mark.parametrize(("state", "raises"), [(RUNNING, False), (ENDED, False), (FROZEN, True)])
+async def test_what_is_not_frozen_need_not_be_let_go(
+    monkeypatch: pytest.MonkeyPatch, state: object, raises: bool
+) -> None:
+    monkeypatch.setattr(docker, "ask", Answering(unpause=[500], inspect_container=[state]))
+    with pytest.raises(docker.EngineRefused) if raises else contextlib.nullcontext():
+        await docker.unpause("x", what="letting x go on")
+
+
+@pytest.mark.parametrize(("answers", "asked"), [([None], 1), ([404], 1), ([409, 409, 404], 3)])
+async def test_what_another_removes_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, answers: list[object], asked: int
+) -> None:
+    engine = Answering(remove_container=list(answers))
+    monkeypatch.setattr(docker, "ask", engine)
+    monkeypatch.setattr(docker, "_POLL_S", 0.01)
+    await docker.remove(["x"], what="removing x", limit_s=5)
+    assert len(engine.calls) == asked
+
+
+@pytest.mark.parametrize(("status", "limit_s"), [(500, 5.0), (409, 0.0)])
+async def test_a_removal_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, status: int, limit_s: float) -> None:
+    monkeypatch.setattr(docker, "ask", Answering(remove_container=[status]))
+    with pytest.raises(StackNotStarted, match="removing x failed"):
+        await docker.remove(["x"], what="removing x", limit_s=limit_s)
 
 
 @pytest.mark.parametrize(
@@ -194,33 +250,36 @@ def test_which_cluster_is_abandoned(alive: bool, kept: bool, complete: bool, aba
     assert made.abandoned() is abandoned
 
 
-@pytest.mark.process
 async def test_a_part_that_stutters_runs_in_the_end_also_when_a_freeze_was_on_its_way(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The engine answers late, and says of the first thaw that there was nothing to thaw."""
-    program, calls = tmp_path / "docker", tmp_path / "calls"
-    program.write_text(
-        f"""#!/bin/sh
-echo "$1" >>{calls}
-[ "$1" = unpause ] || {{ sleep 1; exit 0; }}
-echo "Error response from daemon: Container x is not paused" >&2
-exit 1
-"""
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    state = RunState.begin("20260101T000000Z-test-s1-0001")
-    try:
-        part = Outside("firestore", Definition(image="x", ports=["1"]), state, tmp_path, CLOCK)
-        work = asyncio.ensure_future(part.stutter(0.1, 0.1))
-        await asyncio.sleep(0.5)  # half of the time that the freeze takes
-        work.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await work
-    finally:
-        state.end()
-    assert calls.read_text().split() == ["pause", "unpause"]
+    """The engine answers late, when nobody waits for it any more: it is let go after it was frozen."""
+    calls: list[str] = []
+
+    class Client:
+        api: Any
+
+        def pause(self, _name: str) -> None:
+            time.sleep(0.3)
+            calls.append("pause")
+
+        def unpause(self, _name: str) -> None:
+            calls.append("unpause")
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    client = Client()
+    client.api = client
+    monkeypatch.setattr(docker, "_client", lambda _limit_s: client)
+    part: Any = Outside.__new__(Outside)
+    part._name, part.part, part._clock = "x", "firestore", CLOCK
+    work = asyncio.ensure_future(part.stutter(0.1, 0.1))
+    await asyncio.sleep(0.15)  # half of the time that the freeze takes
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert calls == ["pause", "unpause"]
 
 
 @pytest.mark.process

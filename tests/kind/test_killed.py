@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -39,13 +41,19 @@ async def test_the_engine_s_record_counts_where_it_can_be_true(
 ) -> None:
     clock, asked = Slow(), list[tuple[object, ...]]()
 
-    async def run(*arguments: object, **_named: object) -> str:
-        asked.append(arguments)
-        clock.now_s += 1
-        return f"{recorded}\n"
+    class Api:
+        def kill(self, *words: object) -> None:
+            asked.append(words)
 
-    monkeypatch.setattr(docker, "docker", run)
+        def inspect_container(self, _name: object) -> object:
+            return {"State": {"FinishedAt": recorded}}
+
+    async def ask(question: Callable[[Any], object], **_named: object) -> object:
+        clock.now_s += 1
+        return question(SimpleNamespace(api=Api()))
+
+    monkeypatch.setattr(docker, "ask", ask)
     killed = cast(Any, Outside.__new__(Outside))
     killed._clock, killed._name, killed.part = cast(Clock, clock), "x-postgres", "postgres"
     assert await killed.kill() == pytest.approx(dead_s * NS, abs=2_000)
-    assert asked[0] == ("kill", "--signal", "KILL", "x-postgres")
+    assert asked == [("x-postgres", "SIGKILL")]

@@ -102,7 +102,7 @@ def test_caches_are_kept_by_the_locks() -> None:
     text = (ROOT / ".github/workflows/nightly.yml").read_text()
     (key,) = re.findall(r"key: night-\$\{\{ matrix.needs \}\}-(.*)", text)
     for lock in (
-        "requirements.lock",
+        "locks/*",
         "harness/stack/firebase/node/package-lock.json",
         "harness/stack/kind/images/go/**",
     ):

@@ -9,7 +9,7 @@ import pytest
 
 from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
-from harness.stack.kind import docker, ground, outside
+from harness.stack.kind import docker, ground
 from harness.stack.kind.ground import DATABASE, Ground
 
 LOST = "172.19.0.6"
@@ -47,14 +47,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Ground:
 
 
 def joined_at(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    async def run(*_arguments: object, **_named: object) -> str:
-        return "container"
+    async def containers(_what: str, _filters: object) -> list[docker.Container]:
+        return [docker.Container(id="container", names=[], labels={})]
 
-    async def of(_container: str, _network: str) -> str:
+    async def connect(_container: str, _network: str, *, what: str) -> str:
         return address
 
-    monkeypatch.setattr(docker, "docker", run)
-    monkeypatch.setattr(outside, "address_of", of)
+    monkeypatch.setattr(docker, "containers", containers)
+    monkeypatch.setattr(docker, "connect", connect)
 
 
 @pytest.mark.asyncio

@@ -15,20 +15,13 @@ import time
 from pathlib import Path
 
 from tests.session import again, files, gate, groups, record
+from tests.session.lint import LINT
 
 ROOT = gate.ROOT
 FOLDER = ROOT / "reports" / "tests"  # generated, never committed
 FILES = FOLDER / "files.json"  # what the first run of pytest collected
 WORKERS = 2  # with three, pods beside a cluster had too little of two cores: the mirror's writes timed out
 RUN_LIMIT_S = 3600.0
-LINT = (
-    ("ruff", "format", "--check", "."),
-    ("ruff", "check", "."),
-    ("mypy",),
-    ("lint-imports",),
-    ("python", "-m", "tests.shape"),
-    ("python", "-m", "tests.session.workflows"),
-)
 SOME_FAILED = 1  # pytest's status when all tests were run and some failed
 NOTHING_CHOSEN = 5  # pytest's status when a run has no tests; the gate counts what there must be
 ALL = frozenset(groups.ALL)

@@ -63,9 +63,7 @@ class ContainedServer(Server):
         await super().kill()
 
     async def _removed(self) -> None:
-        with docker.gone():
-            what = f"removing {self.name}"
-            await docker.docker("rm", "--force", self._container, what=what, limit_s=_REMOVE_LIMIT_S)
+        await docker.remove([self._container], what=f"removing {self.name}", limit_s=_REMOVE_LIMIT_S)
 
 
 class Containers:

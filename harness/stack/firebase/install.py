@@ -1,17 +1,45 @@
 """The Firebase emulators (Node programs), locked in ``node/``: installed by ``harness.stack.state.npm``.
 
-Optional packages are left out: neither emulator needs them (``re2`` alone is 87 MB).
+Optional packages are left out: neither emulator needs them (``re2`` alone is 87 MB). Of the 268 MiB that are left 192
+serve other emulators and commands of firebase-tools, or debuggers; ``package.json`` names them, each with what it is
+for, and they are removed.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+import msgspec
 
 from harness.stack.state import npm
 
 SOURCES = Path(__file__).parent / "node"
-TREE = npm.Tree(what="the Firebase emulators", sources=SOURCES)
+
+
+class _LeftOut(msgspec.Struct, frozen=True):
+    """``packages``: folders of node_modules with the reason; ``files``: patterns of names in all that stay."""
+
+    packages: dict[str, str]
+    files: list[str]
+
+
+class _Package(msgspec.Struct, frozen=True):
+    left_out: _LeftOut
+
+
+def _leave_out(modules: Path) -> None:
+    left_out = msgspec.json.decode((SOURCES / "package.json").read_bytes(), type=_Package).left_out
+    for package in left_out.packages:
+        shutil.rmtree(modules / package, ignore_errors=True)
+    for pattern in left_out.files:
+        for path in modules.rglob(pattern):
+            if path.is_file():
+                path.unlink()
+
+
+TREE = npm.Tree(what="the Firebase emulators", sources=SOURCES, mib=76, finish=_leave_out)
 
 
 def folder() -> Path:

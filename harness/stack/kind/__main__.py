@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.base import bootstrap, terminal
 
 terminal.install()
-bootstrap.enter("harness.stack.kind")
+bootstrap.enter("harness.stack.kind", "kind")
 
 from harness.base.clock import MachineClock
 from harness.base.errors import RehearsalError

@@ -46,10 +46,10 @@ async def begin(pod: Pod, container: str, hierarchy: str, script: str) -> Undo:
     The undo ends it, and raises as this does when it cannot. Raises ``StackNotStarted``.
     """
     command = ("sh", "-c", _BEGIN, pod.containers[container], hierarchy, script)
-    said = await docker.docker("exec", pod.node, *command, what=f"a process beside {pod.name}", limit_s=BEGIN_LIMIT_S)
+    said = await docker.execute(pod.node, *command, what=f"a process beside {pod.name}", limit_s=BEGIN_LIMIT_S)
     group = int(said)
 
     async def undo() -> None:
-        await docker.docker("exec", pod.node, "sh", "-c", _END.format(group=group), what=f"ending it on {pod.node}")
+        await docker.execute(pod.node, "sh", "-c", _END.format(group=group), what=f"ending it on {pod.node}")
 
     return undo

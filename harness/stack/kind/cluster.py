@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
@@ -24,6 +24,9 @@ from harness.stack.kind.lock import locked
 from harness.stack.kind.record import Cluster
 from harness.stack.state.processes import identify, marked, signal_group, wait_gone
 from harness.stack.waiting import together
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 CREATE_LIMIT_S = 300.0
 DELETE_LIMIT_S = 120.0
@@ -244,13 +247,13 @@ async def _nodes_ready(cluster: Cluster, clock: Clock) -> None:
 
 
 async def _containers(name: str) -> list[str]:
-    filters = ("--filter", f"label={_CLUSTER_LABEL}={name}")
-    return (await docker.docker("ps", "--all", "--quiet", *filters, what="listing the nodes")).split()
+    return [each.id for each in await docker.containers("listing the nodes", {"label": f"{_CLUSTER_LABEL}={name}"})]
 
 
 async def _networks(name: str) -> list[str]:
-    filters = ("--quiet", "--filter", f"name=^{name}$")
-    return (await docker.docker("network", "ls", *filters, what="listing networks")).split()
+    filters = {"name": f"^{name}$"}
+    found = await docker.ask(lambda client: client.api.networks(filters=filters), what="listing networks")
+    return [network["Id"] for network in found]
 
 
 async def _remove_network(network_id: str) -> None:
@@ -258,17 +261,25 @@ async def _remove_network(network_id: str) -> None:
 
     They, and it, may be removed by others meanwhile.
     """
-    form = "{{range $id, $_ := .Containers}}{{$id}} {{end}}"
+
+    def joined(client: DockerClient) -> list[str]:
+        return list(client.api.inspect_network(network_id)["Containers"])
+
     with docker.gone():
-        joined = await docker.docker("network", "inspect", "--format", form, network_id, what="reading a network")
-        for container in joined.split():
-            with docker.gone():
-                leave = ("network", "disconnect", "--force", network_id, container)
-                await docker.docker(*leave, what="leaving a network")
-        await docker.docker("network", "rm", network_id, what="removing the cluster's network")
+        for container in await docker.ask(joined, what="reading a network"):
+            try:
+                await docker.ask(
+                    lambda client, container=container: client.api.disconnect_container_from_network(  # type: ignore[misc]
+                        container, network_id, force=True
+                    ),
+                    what="leaving a network",
+                )
+            except docker.EngineRefused:
+                if container in await docker.ask(joined, what="reading a network"):
+                    raise
+        await docker.ask(lambda client: client.api.remove_network(network_id), what="removing the cluster's network")
 
 
 async def _labels() -> set[str]:
-    form = f'{{{{.Label "{_CLUSTER_LABEL}"}}}}'
-    filters = ("--filter", f"label={_CLUSTER_LABEL}", "--format", form)
-    return set((await docker.docker("ps", "--all", *filters, what="listing clusters")).split())
+    found = await docker.containers("listing clusters", {"label": _CLUSTER_LABEL})
+    return {each.labels[_CLUSTER_LABEL] for each in found}

@@ -158,7 +158,7 @@ class Disturbances:
 
     async def _kill(self, pod: Pod, container: str, signal: str) -> None:
         command = (*CTR, "kill", "--signal", signal, pod.containers[container])
-        await docker.docker("exec", pod.node, *command, what=f"{signal} to {pod.name}", limit_s=KILL_LIMIT_S)
+        await docker.execute(pod.node, *command, what=f"{signal} to {pod.name}", limit_s=KILL_LIMIT_S)
 
     async def _delete(self, grace_s: int | None) -> Undo:
         ready = self._watching.pods.ready()

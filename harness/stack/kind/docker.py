@@ -1,11 +1,21 @@
-"""Is there a Docker that can carry the cluster? And the few calls to it that the images and the cluster share."""
+"""The Docker engine: whether one can carry the cluster, and what is asked of it.
+
+By Docker's SDK, which answers with status codes and what the engine sent. By the command line (``docker``) where the
+SDK does less: images built by BuildKit, pushed and pulled with the person's credential helpers, saved and imported as
+files, a container's log followed by a process that is a part of the run, and input into ``docker exec``.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import math
+import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -13,24 +23,50 @@ from harness.base.clock import NS, MachineClock
 from harness.base.errors import StackNotStarted
 from harness.stack.kind.commands import run
 
+if TYPE_CHECKING:
+    from docker import DockerClient
+
 ASK_LIMIT_S = 15.0
 FREE_BYTES = 6 * 2**30  # four nodes' /var, the images, the build context
 NO_DOCKER = "install and start Docker; as root on Debian: .ci/dockerd"
-_GONE = ("No such container", "No such network", "not found", "is not connected to")
-_BY_ANOTHER = ("is already in progress", *_GONE)  # in the words of the engine
+NOT_FOUND, CONFLICT = 404, 409
 _POLL_S = 0.2
-_NOT_FROZEN, _FREEZES = "unable to freeze", 5
-_NOT_PAUSED = "is not paused"  # in the words of the engine
+_FREEZES = 5
 _NO_SPACE = "free some space, for instance with: docker system prune"
+_THREADS = ThreadPoolExecutor(16, thread_name_prefix="docker")
+#: By DOCKER_HOST, so that an engine is asked for it once.
+_api_versions: dict[str, str] = {}
+
+Answer = TypeVar("Answer")
 
 
-class Engine(msgspec.Struct, frozen=True, kw_only=True, rename={"root": "DockerRootDir", "version": "ServerVersion"}):
-    """What ``docker info`` says of the engine."""
+class EngineRefused(StackNotStarted):
+    """The engine answered with an error ``status``."""
 
-    version: str = ""
-    root: str = ""
+    def __init__(self, status: int, what: str, where: str, remedy: str) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.status = status
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """A container of the engine's list."""
+
+    id: str = msgspec.field(name="Id")
+    names: list[str] = msgspec.field(name="Names")
+    labels: dict[str, str] = msgspec.field(name="Labels")
+
+    @property
+    def name(self) -> str:
+        """Its name, without the engine's slash."""
+        return self.names[0].removeprefix("/") if self.names else self.id
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine says of itself."""
+
+    version: str = msgspec.field(name="ServerVersion")
+    root: str = msgspec.field(name="DockerRootDir")
     cgroup_version: str = msgspec.field(default="", name="CgroupVersion")
-    errors: list[str] = msgspec.field(default_factory=list, name="ServerErrors")
 
 
 async def docker(
@@ -40,27 +76,69 @@ async def docker(
     remedy: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Runs ``docker`` with ``arguments``; returns its output. Raises ``StackNotStarted``.
+    """Runs the command ``docker`` with ``arguments``; returns its output. Raises ``StackNotStarted``.
 
     ``environment`` is added to ours, for ``--env NAME``: everybody on the machine sees the arguments of a process.
     """
     return await run(["docker", *arguments], what=what, limit_s=limit_s, remedy=remedy, environment=environment)
 
 
+async def ask(
+    question: Callable[[DockerClient], Answer], *, what: str, limit_s: float = 60.0, remedy: str = ""
+) -> Answer:
+    """What the SDK makes of ``question``, on a thread; ``what`` completes "... failed".
+
+    Raises ``EngineRefused`` with the engine's status, or ``StackNotStarted`` when none answers within ``limit_s``.
+    Cancelled, it waits for the engine to have done what it was told, so that what undoes it comes later.
+    """
+    asked = asyncio.get_running_loop().run_in_executor(_THREADS, _answer, question, what, limit_s, remedy)
+    try:
+        async with asyncio.timeout(limit_s):
+            return await asyncio.shield(asked)
+    except TimeoutError:
+        asked.add_done_callback(lambda late: late.cancelled() or late.exception())
+        raise StackNotStarted(f"{what} was not done after {limit_s:g} s", where="docker", remedy=remedy) from None
+    except asyncio.CancelledError:
+        await asyncio.wait([asked], timeout=limit_s)
+        raise
+
+
+def _answer(question: Callable[[DockerClient], Answer], what: str, limit_s: float, remedy: str) -> Answer:
+    from docker.errors import APIError, DockerException
+
+    try:
+        with contextlib.closing(_client(limit_s)) as client:
+            return question(client)
+    except APIError as error:
+        told = str(error.explanation or error)
+        raise EngineRefused(error.status_code or 0, f"{what} failed: {told}", "docker", remedy) from error
+    except (DockerException, OSError) as error:  # those of the SDK's connections among them
+        raise StackNotStarted(f"{what} failed: {error}", where="docker", remedy=remedy) from error
+
+
+def _client(limit_s: float) -> DockerClient:
+    """Of the engine that the command line would ask: by DOCKER_HOST, else the current context. To be closed."""
+    from docker import DockerClient
+    from docker.context import ContextAPI
+    from docker.utils import kwargs_from_env
+
+    host = os.environ.get("DOCKER_HOST", "")
+    context = None if host else ContextAPI.get_current_context()
+    where = kwargs_from_env() if context is None else {"base_url": context.Host, "tls": context.TLSConfig or False}
+    version = _api_versions.get(host, "auto")
+    made = DockerClient(**where, version=version, use_ssh_client=True, timeout=math.ceil(limit_s))
+    _api_versions[host] = made.api.api_version
+    return made
+
+
 async def engine() -> Engine:
     """The Docker engine, after asking it. Raises ``StackNotStarted``: no client, no answer, too little space."""
     if shutil.which("docker") is None:
         raise StackNotStarted("the environment kind needs Docker, and there is none", where="PATH", remedy=NO_DOCKER)
-    ask = ("info", "--format", "{{json .}}")
-    said = await docker(*ask, what="asking the Docker engine", limit_s=ASK_LIMIT_S, remedy=NO_DOCKER)
-    try:
-        found = msgspec.json.decode(said, type=Engine)
-    except msgspec.DecodeError as error:
-        raise StackNotStarted(f"docker info reads unexpectedly: {error}", remedy=NO_DOCKER) from error
-    if found.errors or not found.version:
-        raise StackNotStarted(
-            f"the Docker engine does not answer: {'; '.join(found.errors)}", where="docker info", remedy=NO_DOCKER
-        )
+    said = await ask(
+        lambda client: client.info(), what="asking the Docker engine", limit_s=ASK_LIMIT_S, remedy=NO_DOCKER
+    )
+    found = msgspec.convert(said, Engine)
     check_space(Path(found.root))
     return found
 
@@ -77,26 +155,63 @@ def check_space(root: Path, wanted_bytes: int = FREE_BYTES) -> None:
 
 async def check_privileged(image: str) -> None:
     """Runs a privileged container of ``image``, as each node is one. Raises ``StackNotStarted`` when it may not."""
-    await run(
-        ["docker", "run", "--rm", "--privileged", "--entrypoint", "/bin/true", image],
+    await ask(
+        lambda client: client.containers.run(image, entrypoint="/bin/true", privileged=True, remove=True),
         what="running a privileged container",
-        limit_s=60,
         remedy="kind's nodes are privileged containers; where root lacks CAP_SYS_RESOURCE, .ci/dockerd starts a Docker "
         "that does without it",
     )
+
+
+async def execute(container: str, *command: str, what: str, limit_s: float = 60.0) -> str:
+    """Runs ``command`` in a container; returns its output. Raises ``StackNotStarted``, also when the command fails."""
+
+    def done(client: DockerClient) -> tuple[int, bytes, bytes]:
+        made = client.api.exec_create(container, list(command))["Id"]
+        output, errors = client.api.exec_start(made, demux=True)
+        return client.api.exec_inspect(made)["ExitCode"], output or b"", errors or b""
+
+    status, output, errors = await ask(done, what=what, limit_s=limit_s)
+    if status != 0:
+        told = (errors or output).decode(errors="replace").strip()
+        raise StackNotStarted(f"{what} failed (status {status}): {told}", where=f"{container}: {' '.join(command[:3])}")
+    return output.decode(errors="replace")
+
+
+async def containers(what: str, filters: Mapping[str, str]) -> list[Container]:
+    """All that the filters of ``docker ps`` leave, those that ended too. Raises ``StackNotStarted``."""
+    listed = await ask(lambda client: client.api.containers(all=True, filters=dict(filters)), what=what)
+    return msgspec.convert(listed, list[Container])
+
+
+async def address_of(container: str, network: str) -> str:
+    """A container's address on ``network``. Raises ``StackNotStarted``."""
+    found = await inspect(container, what="asking for an address")
+    return str(found["NetworkSettings"]["Networks"][network]["IPAddress"])
+
+
+async def connect(container: str, network: str, *, what: str) -> str:
+    """Joins a container to a network; its address there. Raises ``StackNotStarted``."""
+    await ask(lambda client: client.api.connect_container_to_network(container, network), what=what)
+    return await address_of(container, network)
+
+
+async def inspect(container: str, *, what: str) -> dict[str, Any]:
+    """What the engine knows of a container. Raises ``StackNotStarted``."""
+    return await ask(lambda client: client.api.inspect_container(container), what=what)
 
 
 async def pause(name: str, *, what: str) -> None:
     """Freezes a container. Raises ``StackNotStarted``.
 
     With cgroup v1 runc gives up when processes begin faster than it stops them, and lets them go on; so it is asked
-    again.
+    again while the container runs.
     """
     for left in reversed(range(_FREEZES)):
         try:
-            await docker("pause", name, what=what)
-        except StackNotStarted as error:
-            if not left or _NOT_FROZEN not in str(error):
+            await ask(lambda client: client.api.pause(name), what=what)
+        except EngineRefused as error:
+            if not left or error.status < 500 or not (await inspect(name, what=what))["State"]["Running"]:
                 raise
             await MachineClock().sleep(_POLL_S)
         else:
@@ -106,30 +221,31 @@ async def pause(name: str, *, what: str) -> None:
 async def unpause(name: str, *, what: str) -> None:
     """Lets a container go on, if it is frozen. Raises ``StackNotStarted``."""
     try:
-        await docker("unpause", name, what=what)
-    except StackNotStarted as error:
-        if _NOT_PAUSED not in str(error):
+        await ask(lambda client: client.api.unpause(name), what=what)
+    except EngineRefused as error:
+        if error.status == NOT_FOUND or (await inspect(name, what=what))["State"]["Paused"]:
             raise
 
 
-async def remove(containers: Sequence[str], *, what: str, limit_s: float) -> None:
-    """Removes containers with their volumes; what another removes meanwhile is waited for. Raises ``StackNotStarted``.
-
-    ``containers`` are short ids, as ``docker ps --quiet`` gives them.
+async def remove(names: Sequence[str], *, what: str, limit_s: float) -> None:
+    """Removes containers with their volumes, one after the other; what another removes meanwhile is waited for, what
+    is not there is removed. Raises ``StackNotStarted``.
     """
     clock = MachineClock()
     give_up_ns = clock.now_ns() + round(limit_s * NS)
-    left = list(containers)
-    while left:
-        try:
-            await docker("rm", "--force", "--volumes", *left, what=what, limit_s=limit_s)
-        except StackNotStarted as error:
-            if clock.now_ns() > give_up_ns or not any(words in error.what for words in _BY_ANOTHER):
-                raise
-        there = set((await docker("ps", "--all", "--quiet", what="listing containers")).split())
-        left = [container for container in left if container in there]
-        if left:
+    for container in names:
+        while not await _removed(container, what, limit_s, late=clock.now_ns() > give_up_ns):
             await clock.sleep(_POLL_S)
+
+
+async def _removed(container: str, what: str, limit_s: float, *, late: bool) -> bool:
+    try:
+        await ask(lambda client: client.api.remove_container(container, v=True, force=True), what=what, limit_s=limit_s)
+    except EngineRefused as error:
+        if error.status != NOT_FOUND and (error.status != CONFLICT or late):
+            raise
+        return error.status == NOT_FOUND
+    return True
 
 
 @contextlib.contextmanager
@@ -137,27 +253,34 @@ def gone() -> Iterator[None]:
     """Passes over the engine's word that what was to be removed is not there."""
     try:
         yield
-    except StackNotStarted as error:
-        if not any(words in error.what for words in _GONE):
+    except EngineRefused as error:
+        if error.status != NOT_FOUND:
             raise
 
 
 async def has_image(name: str) -> bool:
     """Whether Docker holds the image."""
-    return bool((await docker("image", "ls", "--quiet", name, what="listing images")).strip())
+    try:
+        await _image(name, f"looking for the image {name}")
+    except EngineRefused as error:
+        if error.status != NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def _image(name: str, what: str) -> dict[str, Any]:
+    return await ask(lambda client: client.api.inspect_image(name), what=what)  # type: ignore[no-untyped-call]
 
 
 async def ended_at(container: str) -> str:
     """When the container's first process ended, as the engine recorded it, in RFC 3339. Long ago while the container's
     first run lasts. Raises ``StackNotStarted``.
     """
-    form = "{{.State.FinishedAt}}"
-    return (await docker("inspect", "--format", form, container, what=f"asking when {container} ended")).strip()
+    return str((await inspect(container, what=f"asking when {container} ended"))["State"]["FinishedAt"])
 
 
 async def command_of(image: str) -> tuple[str, ...]:
     """What a container of ``image`` runs: its entrypoint and its arguments. Raises ``StackNotStarted``."""
-    form = "[{{json .Config.Entrypoint}}, {{json .Config.Cmd}}]"
-    said = await docker("image", "inspect", "--format", form, image, what=f"reading the command of {image}")
-    entrypoint, arguments = msgspec.json.decode(said, type=tuple[list[str] | None, list[str] | None])
-    return (*(entrypoint or ()), *(arguments or ()))
+    made = (await _image(image, f"reading the command of {image}"))["Config"]
+    return (*(made["Entrypoint"] or ()), *(made["Cmd"] or ()))

@@ -16,7 +16,7 @@ from harness.model.message import message
 from harness.model.stack import PROJECT_ID, Address, Endpoints, Target, Version
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.kind import cluster, docker, outside, record, uses
+from harness.stack.kind import cluster, docker, record, uses
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.docker import command_of
 from harness.stack.kind.images import build, own, recipes
@@ -252,12 +252,11 @@ class Ground:
 
         Raises ``StackNotStarted`` when it came to the address of the instance that pods are led to already.
         """
-        ask = ("ps", "--quiet", "--filter", f"publish={address.port}")
-        found = (await docker.docker(*ask, what=f"looking for {address}")).split()
+        found = await docker.containers(f"looking for {address}", {"publish": str(address.port), "status": "running"})
         if not found:
             return False
-        await docker.docker("network", "connect", self._network, found[0], what=f"leading the cluster to {instance}")
-        inside = f"{await outside.address_of(found[0], self._network)}:{DATABASE_PORT}"
+        inside = await docker.connect(found[0].id, self._network, what=f"leading the cluster to {instance}")
+        inside = f"{inside}:{DATABASE_PORT}"
         if inside == self.services[DATABASE].inside:
             raise StackNotStarted(f"Docker gave {instance} the lost instance's address", where=inside)
         self.instances[instance] = inside

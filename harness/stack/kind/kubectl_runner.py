@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 
 from harness.model.command import Ran
-from harness.stack.kind.docker import docker
+from harness.stack.kind.docker import docker, execute
 
 _IN = "/root/rehearsal-by-hand"  # in the control plane's container, whose /tmp is a tmpfs that `docker cp` does not see
 _CONFIG = "--kubeconfig=/etc/kubernetes/admin.conf"
@@ -25,7 +25,7 @@ async def run_kubectl(
     place: tuple[str, ...] = ()
     if folder is not None:
         place = ("--workdir", at)
-        await docker("exec", control_plane, "mkdir", "-p", at, what="making a folder for kubectl")
+        await execute(control_plane, "mkdir", "-p", at, what="making a folder for kubectl")
         await docker("cp", folder, f"{control_plane}:{at}/", what="copying manifests for kubectl")
     # Ended inside the node: ending the client of `docker exec` leaves the program running there.
     bounded = ("timeout", f"--kill-after={_GRACE_S}", f"{limit_s:g}")
@@ -42,7 +42,7 @@ async def run_kubectl(
                 process.kill()
             await process.wait()
         if folder is not None:
-            await docker("exec", control_plane, "rm", "-rf", at, what="removing the copy for kubectl")
+            await execute(control_plane, "rm", "-rf", at, what="removing the copy for kubectl")
     status = process.returncode
     ended = status in (124, 137)  # timeout's own
     return Ran(

@@ -13,7 +13,7 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.base.errors import StackNotStarted
 from harness.stack.kind.commands import run
-from harness.stack.kind.docker import docker
+from harness.stack.kind.docker import execute
 
 POD_SUBNET = "10.244.0.0/16"  # kind's default
 SERVICE_SUBNET = "10.96.0.0/16"  # kind's default
@@ -72,7 +72,7 @@ async def _connect(node: Node, others: list[Node]) -> None:
         f"printf '%s' '{json.dumps(_conflist(node.pod_cidr))}' >{_CONFLIST}.half",
         f"mv {_CONFLIST}.half {_CONFLIST}",
     ]
-    await docker("exec", node.name, "sh", "-c", "\n".join(lines), what=f"connecting {node.name}'s pods")
+    await execute(node.name, "sh", "-c", "\n".join(lines), what=f"connecting {node.name}'s pods")
 
 
 def _conflist(pod_cidr: str) -> dict[str, object]:

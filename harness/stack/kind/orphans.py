@@ -18,16 +18,10 @@ async def sweep(progress: Progress) -> None:
 
     What other users of the engine have, in other containers or on other machines, is left.
     """
-    asked = (labels.RUN, labels.OWNER, labels.MACHINE, labels.HOME)
-    form = "\t".join(("{{.ID}}", "{{.Names}}", *(f'{{{{.Label "{name}"}}}}' for name in asked)))
-    listed = await docker.docker(
-        "ps", "--all", "--filter", f"label={labels.OWNER}", "--format", form, what="listing containers"
-    )
-    for line in listed.splitlines():
-        container, name, *found = line.split("\t")
-        if labels.owned(dict(zip(asked, found, strict=True))) is labels.Owned.DEAD:
-            await docker.remove([container], what=f"removing {name}", limit_s=60)
-            progress(f"removed container {name}")
+    for each in await docker.containers("listing containers", {"label": labels.OWNER}):
+        if labels.owned(each.labels) is labels.Owned.DEAD:
+            await docker.remove([each.id], what=f"removing {each.name}", limit_s=60)
+            progress(f"removed container {each.name}")
     await cluster.sweep(progress)
     for name in record.recorded():
         found_cluster = record.read(name)

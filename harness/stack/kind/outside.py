@@ -10,8 +10,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.base.clock import Clock
+from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack import environment
 from harness.stack.kind import docker
@@ -22,15 +24,26 @@ from harness.stack.processes import Process, Spec, spawn
 from harness.stack.state import RunState
 from harness.stack.waiting import until
 
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
+
 READY_LIMIT_S = 90.0
 _START_LIMIT_S = 60.0
 _STAMP_NS = 1_000  # a time stamp is read to the microsecond below
 
 
-async def address_of(container: str, network: str) -> str:
-    """A container's address on ``network``. Raises ``StackNotStarted``."""
-    question = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
-    return (await docker.docker("inspect", "--format", question, container, what="asking for an address")).strip()
+def started_here(image: str) -> DockerContainer:
+    """A container of ``image`` by testcontainers, not yet started; the run's own labels say whose it is.
+
+    Without Ryuk: its image would have to be pulled, and it ends what a process started when that process ends, while
+    the run's lease and its sweep decide that here, for every process of a run and after a kill too. Nor do a person's
+    settings for other tests count: another engine, a prefix of image names.
+    """
+    from testcontainers.core.config import testcontainers_config as settings
+    from testcontainers.core.container import DockerContainer
+
+    settings.ryuk_disabled, settings.tc_properties, settings.hub_image_name_prefix = True, {}, ""
+    return DockerContainer(image)
 
 
 def secret_manager() -> Definition:
@@ -60,19 +73,29 @@ class Outside:
         place of the image's own entry point.
         """
         self.image = image
-        wanted = {**self._definition.environment, **variables}
-        await docker.docker(
-            *("run", "--detach", "--name", self._name, "--pull", "never"),
-            *labels.arguments(self._state.lease),
-            *("--publish", f"{self.address}:{self._definition.port}", "--shm-size", self._definition.shm_size),
-            *(("--network", network) if network else ()),
-            *(("--entrypoint", "/bin/sh") if script else ()),
-            *(word for name in wanted for word in ("--env", name)),
-            *(image, *(("-c", script) if script else self._definition.command)),
-            what=f"starting the container of {self.part}",
-            limit_s=_START_LIMIT_S,
-            environment=wanted,
-        )
+        what = f"starting the container of {self.part}"
+        if not await docker.has_image(image):
+            raise StackNotStarted(
+                f"{what} failed: there is no image {image}", remedy="python -m harness.stack.kind.images"
+            )
+
+        def start(_client: object) -> None:
+            container = started_here(image)
+            container.with_name(self._name).with_envs(**self._definition.environment, **variables)
+            container.with_command(["-c", script] if script else self._definition.command)
+            container.ports = {str(self._definition.port): (self.address.host, self.address.port)}  # type: ignore[dict-item]
+            container.with_kwargs(
+                labels=labels.marks(self._state.lease),
+                shm_size=self._definition.shm_size,
+                network=network or "bridge",  # unless it is named, testcontainers looks for one of its own
+                **({"entrypoint": "/bin/sh"} if script else {}),
+            )
+            try:
+                container.start()
+            finally:
+                container.get_docker_client().client.close()
+
+        await docker.ask(start, what=what, limit_s=_START_LIMIT_S)
         if network:
             await self._look_up(network)
         return self._follow()
@@ -93,11 +116,11 @@ class Outside:
 
     async def join(self, network: str) -> None:
         """Joins the cluster's network, which may come up later; ``inside`` is known from then on."""
-        await docker.docker("network", "connect", network, self._name, what=f"leading the cluster to {self.part}")
-        await self._look_up(network)
+        inside = await docker.connect(self._name, network, what=f"leading the cluster to {self.part}")
+        self.inside = f"{inside}:{self._definition.port}"
 
     async def _look_up(self, network: str) -> None:
-        self.inside = f"{await address_of(self._name, network)}:{self._definition.port}"
+        self.inside = f"{await docker.address_of(self._name, network)}:{self._definition.port}"
 
     async def kill(self) -> int:
         """SIGKILL of its first process; the container stays, ended, with its data.
@@ -106,7 +129,7 @@ class Outside:
         second more. The kernel ends all processes of a container before its first.
         """
         asked_ns = self._clock.now_ns()
-        await docker.docker("kill", "--signal", "KILL", self._name, what=f"killing {self.part}")
+        await docker.ask(lambda client: client.api.kill(self._name, "SIGKILL"), what=f"killing {self.part}")
         answered_ns = self._clock.now_ns()
         ended_ns = monotonic_ns(self._clock.anchor, await docker.ended_at(self._name)) + _STAMP_NS
         return ended_ns if asked_ns <= ended_ns <= answered_ns else answered_ns
@@ -114,7 +137,9 @@ class Outside:
     async def restart(self, network: str, grace_s: int) -> Process:
         """Its stop signal, SIGKILL after ``grace_s``, then started again; ``inside`` may be another afterwards."""
         what = f"restarting {self.part}"
-        await docker.docker("restart", "--time", str(grace_s), self._name, what=what, limit_s=_START_LIMIT_S)
+        await docker.ask(
+            lambda client: client.api.restart(self._name, timeout=grace_s), what=what, limit_s=_START_LIMIT_S
+        )
         await self._look_up(network)
         return self._follow()
 
@@ -144,8 +169,7 @@ class Outside:
     async def stop(self) -> None:
         """Removes the container with its data; idempotent, bounded."""
         try:
-            with docker.gone():
-                await docker.docker("rm", "--force", "--volumes", self._name, what=f"removing {self.part}", limit_s=90)
+            await docker.remove([self._name], what=f"removing {self.part}", limit_s=90)
         finally:
             if self.process is not None:
                 await self.process.stop(signal.SIGTERM, 1.0)

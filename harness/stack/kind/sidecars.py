@@ -29,7 +29,7 @@ class Sidecars:
         """``container`` is containerd's id. Raises ``StackNotStarted`` when it is gone."""
         command = (*CTR, "exec", "--exec-id", f"rehearsal-{next(_execs)}", container, "/bin/sh", "-c")
         script = f"printf '%s' '{text}' > {file}.new && mv {file}.new {file}"
-        await docker.docker("exec", node, *command, script, what="telling a sidecar", limit_s=TELL_LIMIT_S)
+        await docker.execute(node, *command, script, what="telling a sidecar", limit_s=TELL_LIMIT_S)
 
     async def lead_to(self, host: str, port: str) -> None:
         """Every running sidecar leads there from now on. One that ends meanwhile is passed over.

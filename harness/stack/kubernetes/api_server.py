@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
-from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException, kube_config, load_kube_config
 
 from harness.base.clock import Clock
 from harness.base.errors import RehearsalError, StackNotStarted
+
+if TYPE_CHECKING:
+    from kubernetes.aio.client import ApiClient
 
 ASK_LIMIT_S = 20.0
 FIELD_MANAGER = "tekutoko-rehearsal"
@@ -52,6 +53,10 @@ class ApiServer:
     @classmethod
     async def open(cls, kubeconfig: Path, context: str, scratch: Path, clock: Clock) -> ApiServer:
         """By a kubeconfig file; its keys are unpacked into ``scratch``. Raises ``StackNotStarted``."""
+        # Only where there is a cluster: runs on processes look for what others left in Docker, and have no such client.
+        from kubernetes.aio.client import ApiClient, Configuration
+        from kubernetes.aio.config import ConfigException, kube_config, load_kube_config
+
         settings = Configuration()
         settings.connection_pool_maxsize = 0  # no limit: each watch and each followed log holds one
         kube_config._temp_files.clear()  # keys unpacked for an earlier run went with its scratch folder

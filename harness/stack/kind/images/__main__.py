@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.base import bootstrap, terminal
 
 terminal.install()
-bootstrap.enter("harness.stack.kind.images")
+bootstrap.enter("harness.stack.kind.images", "kind")
 
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, RehearsalError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.stack.kind.commands import Progress, run
-from harness.stack.kind.docker import docker
+from harness.stack.kind.docker import docker, execute
 
 LIMIT_S = 300.0
 _CTR = ("ctr", "--namespace", "k8s.io", "images")
@@ -31,7 +31,7 @@ async def load(nodes: Sequence[str], tags: Sequence[str], scratch: Path, progres
 
 
 async def _missing(node: str, tags: Sequence[str]) -> set[str]:
-    listed = await docker("exec", node, *_CTR, "list", "--quiet", what=f"listing the images of {node}")
+    listed = await execute(node, *_CTR, "list", "--quiet", what=f"listing the images of {node}")
     present = {name.removeprefix("docker.io/").removeprefix("library/") for name in listed.split()}
     return set(tags) - present
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from packaging.markers import Marker, default_environment
 from packaging.requirements import Requirement
 
-from harness.base.bootstrap import LOCK
+from harness.base import bootstrap
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
@@ -49,8 +49,9 @@ def closure(roots: Sequence[str]) -> tuple[str, ...]:
 
 
 def locked(names: Sequence[str]) -> str:
-    """The entries of requirements.lock for ``names``, with their hashes, markers already decided for the images."""
-    entries = re.findall(r"^(?:[a-z0-9].*\\\n)(?:    --hash.*\n?)+", LOCK.read_text(), re.MULTILINE)
+    """The entries of locks/run.lock for ``names``, with their hashes, markers already decided for the images."""
+    lock = bootstrap.lock("run")
+    entries = re.findall(r"^(?:[a-z0-9].*\\\n)(?:    --hash.*\n?)+", lock.read_text(), re.MULTILINE)
     kept = []
     for entry in entries:
         head, _, hashes = entry.partition("\\\n")
@@ -60,8 +61,8 @@ def locked(names: Sequence[str]) -> str:
     missing = set(names) - {entry.partition("==")[0] for entry in kept}
     if missing:
         raise StackNotStarted(
-            f"{LOCK.name} pins no {', '.join(sorted(missing))}",
-            where=str(LOCK),
+            f"{lock.name} pins no {', '.join(sorted(missing))}",
+            where=str(lock),
             remedy="renew it: nox -s lock, then python3 noxfile.py to install it",
         )
     return "".join(kept)

@@ -1,0 +1,176 @@
+"""The locks: each has what the one before it has; what a run on this machine's processes imports is in the smallest; and
+what the levels cost, which README and the doctor tell."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from harness.base import bootstrap
+from harness.base.data import ROOT
+from harness.stack.firebase import install
+from harness.stack.local import postgres_programs
+
+LOCAL_MIB, WITH_NODE_MIB = 800, 1000  # the most that a week of the rollout on `local` may install, Node at hand or not
+NPM_MIB = install.TREE.mib + postgres_programs.TREE.mib
+BARE_MIB = 20  # of an environment with pip alone
+CLUSTER = ("harness.stack.kind", "harness.stack.kube", "harness.stack.kubernetes")
+#: What every run calls of the cluster's folders: what killed runs left is looked for whatever the environment.
+ENGINE = "harness.stack.kind.docker"  # which sweeps ask, functions and all
+SWEEPS = ("harness.stack.kind.orphans", "harness.stack.kind.keeper", "harness.stack.kind.at_hand")
+
+
+def pins(level: str) -> dict[str, str]:
+    """Each entry's name and version to its hashes."""
+    entries = re.findall(r"^([a-z0-9].*?) \\\n((?:    --hash.*\n?)+)", bootstrap.lock(level).read_text(), re.MULTILINE)
+    return {head.partition(" ;")[0]: hashes for head, hashes in entries}
+
+
+def names(level: str) -> set[str]:
+    return {Requirement(head).name for head in pins(level)}
+
+
+@pytest.mark.parametrize(("smaller", "larger"), list(pairwise(bootstrap.LEVELS)))
+def test_each_level_has_all_of_the_one_before_it_at_the_same_versions(smaller: str, larger: str) -> None:
+    few, many = pins(smaller), pins(larger)
+    assert few.keys() < many.keys()
+    assert all(set(hashes.split()) <= set(many[head].split()) for head, hashes in few.items())
+
+
+@pytest.mark.parametrize("level", bootstrap.LEVELS)
+def test_a_lock_has_hashes_and_no_address(level: str) -> None:
+    text = bootstrap.lock(level).read_text()
+    assert len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) == len(pins(level))
+    assert "://" not in text and "index-url" not in text
+
+
+@pytest.mark.parametrize(("level", "lacks"), [("run", "node"), ("node", "kind"), ("kind", "dev")])
+def test_what_tells_a_level_is_in_no_lower_one(level: str, lacks: str) -> None:
+    found = distributions(bootstrap.LEVELS[lacks].probe)
+    assert found <= names(lacks) and not found & names(level)
+
+
+# -- imports -----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def by_module() -> dict[str, list[str]]:
+    return dict(metadata.packages_distributions())
+
+
+def distributions(module: str) -> set[str]:
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in by_module().get(module, [])}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    found = {}
+    for folder in ("harness", "api", "chaos", "scenarios"):
+        for path in (ROOT / folder).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(tree: ast.AST, *, inside: bool = False) -> Iterator[tuple[str, bool]]:
+    """Each imported name, and whether it is imported only when a function runs. What types alone need is left out."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, inside) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((f"{node.module}.{alias.name}", inside) for alias in node.names)
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield from imported(node, inside=inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def of_a_cluster(name: str) -> bool:
+    return any(name == folder or name.startswith(folder + ".") for folder in CLUSTER)
+
+
+def reached(roots: list[str]) -> dict[str, set[str]]:
+    """Every package from elsewhere that is imported, with who imports it. A cluster's modules count by what they import
+    at once: what their functions import is for who has a cluster."""
+    outside: dict[str, set[str]] = {}
+    seen, queue = set(roots), list(roots)
+    while queue:
+        name = queue.pop()
+        for wanted, late in imported(ast.parse(modules()[name].read_text())):
+            if late and name != ENGINE and (of_a_cluster(name) or of_a_cluster(wanted)):
+                continue
+            ours = next((each for each in (wanted, wanted.rpartition(".")[0]) if each in modules()), None)
+            if ours is None and wanted.partition(".")[0] not in sys.stdlib_module_names | {"__future__"}:
+                outside.setdefault(wanted.partition(".")[0], set()).add(name)
+            elif ours is not None and ours not in seen:
+                seen.add(ours)
+                queue.append(ours)
+    return outside
+
+
+def test_what_a_local_run_imports_is_in_the_lock_of_run() -> None:
+    locked = names("run")
+    found = reached([*(name for name in modules() if not of_a_cluster(name)), *SWEEPS])
+    lacking = {module: sorted(by) for module, by in found.items() if not distributions(module) & locked}
+    assert lacking == {}
+    assert {"asyncpg", "docker", "fastapi", "locust", "msgspec"} <= found.keys()
+
+
+def test_the_walk_finds_a_package_of_a_higher_level() -> None:
+    """Without this the test above could be green because it sees nothing."""
+    found = reached(["harness.stack.kube.tunnel_process"])
+    assert not distributions("kubernetes") & names("run")
+    assert found["kubernetes"] == {"harness.stack.kube.tunnel_process"}
+
+
+def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:
+    locked = names("kind")
+    found = {
+        wanted.partition(".")[0]
+        for name, path in modules().items()
+        for wanted, _ in imported(ast.parse(path.read_text()))
+        if wanted not in modules() and wanted.rpartition(".")[0] not in modules()
+    }
+    assert [each for each in found - sys.stdlib_module_names - {"__future__"} if not distributions(each) & locked] == []
+
+
+# -- sizes -------------------------------------------------------------------------------------------------------------
+
+
+def mib(level: str) -> float:
+    """By the records of the installed packages, which name each file's size."""
+    wanted = names(level)
+    files = (file for each in metadata.distributions() if _normal(each) in wanted for file in each.files or ())
+    return sum(file.size or 0 for file in files) / 2**20 + BARE_MIB
+
+
+def _normal(each: metadata.Distribution) -> str:
+    return re.sub(r"[-_.]+", "-", each.name).lower()
+
+
+@pytest.mark.parametrize("level", bootstrap.LEVELS)
+def test_the_size_that_is_told_is_the_size(level: str) -> None:
+    """The disk rounds each file up to its blocks: some 8 %."""
+    assert 0.85 * bootstrap.LEVELS[level].mib < mib(level) < 1.05 * bootstrap.LEVELS[level].mib
+
+
+def test_the_main_job_installs_no_more_than_it_may() -> None:
+    assert bootstrap.LEVELS["run"].mib + NPM_MIB <= LOCAL_MIB
+    assert bootstrap.LEVELS["node"].mib + NPM_MIB <= WITH_NODE_MIB
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_readme_says_how_much(readme: str) -> None:
+    text = (ROOT / readme).read_text()
+    for level in ("run", "node"):
+        assert f"{bootstrap.LEVELS[level].mib + NPM_MIB} MiB" in text
+    options = (ROOT / ("docs/ja/options.md" if readme.endswith(".ja.md") else "docs/options.md")).read_text()
+    for level in ("kind", "dev"):
+        assert f"{bootstrap.LEVELS[level].mib} MiB" in options
