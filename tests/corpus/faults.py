@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from chaos import catalogue
-from harness.checks.healing import Direction
+from harness.migration.healing import Direction
 from harness.evidence.gathered import Gathered
 from harness.judge.window import NS
 from harness.model.command import Ran
