@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import cluster, harness_cpu, judging, recorder, report, side_by_side, stall
+from bench import cluster, harness_cpu, judging, migration, recorder, report, side_by_side, stall
 from bench.result import Result, not_kept, text
 
 Bench = Callable[[Path], Coroutine[object, None, Result]]
@@ -21,6 +21,7 @@ FULL: dict[str, Bench] = {
     "report": lambda folder: report.bench(folder, report.FULL),
     "judge": lambda folder: judging.bench(folder, judging.FULL),
     "stall": lambda folder: stall.bench(folder, stall.FULL),
+    "migration": lambda folder: migration.bench(folder, migration.FULL),
     "harness": harness_cpu.bench,
 }
 #: Only when named: they need more than Python.
@@ -32,6 +33,7 @@ QUICK: dict[str, Bench] = {
     "report": lambda folder: report.bench(folder, report.QUICK),
     "judge": lambda folder: judging.bench(folder, judging.QUICK),
     "stall": lambda folder: stall.bench(folder, stall.QUICK),
+    "migration": lambda folder: migration.bench(folder, migration.QUICK),
 }
 
 #: As ``hold`` of the harness: everything ran, and something is not as it has to be.

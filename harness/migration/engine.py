@@ -136,7 +136,7 @@ class Migration:
         mark = await loader.begun(kind, anew=self._anew)
         moved.resumed = bool(mark.through)
         begun_ns = self._clock.now_ns()
-        async with aclosing(_ahead(source.bulk(kind, mark.through), self._zone)) as read:
+        async with aclosing(ahead(source.bulk(kind, mark.through), self._zone)) as read:
             async for batch, last in read:
                 through = batch.through or mark.through
                 mark = Mark(kind=kind, number=mark.number, through=through, last=last)
@@ -153,7 +153,7 @@ class Migration:
         self, loader: Loader, connection: asyncpg.Connection, source: Documents, number: int
     ) -> Verified:
         verifier = Verifier(loader, connection, source, number)
-        async with aclosing(_ahead(source.bulk(), self._zone)) as read:
+        async with aclosing(ahead(source.bulk(), self._zone)) as read:
             async for batch, _ in read:
                 await verifier.compare(batch)
                 self._says.live(f"comparing: {verifier.found.documents:,} documents")
@@ -161,29 +161,28 @@ class Migration:
         return verifier.found
 
 
-async def _ahead(documents: AsyncIterator[Document], zone: tzinfo | None) -> AsyncGenerator[tuple[Batch, bool], None]:
+async def ahead(
+    documents: AsyncIterator[Document], zone: tzinfo | None = None
+) -> AsyncGenerator[tuple[Batch, bool], None]:
     """The batches, read while the ones before are loaded."""
-    ready: asyncio.Queue[tuple[Batch, bool]] = asyncio.Queue(_AHEAD)
+    ready: asyncio.Queue[tuple[Batch, bool] | Exception] = asyncio.Queue(_AHEAD)
 
     async def read() -> None:
-        async for batch in batches(documents, zone):
-            await ready.put(batch)
+        try:
+            async for batch in batches(documents, zone):
+                await ready.put(batch)
+        except Exception as error:  # raised again by who awaits the batches
+            await ready.put(error)
 
     reading = asyncio.ensure_future(read())
     try:
-        while True:
-            got = asyncio.ensure_future(ready.get())
-            await asyncio.wait([got, reading], return_when=asyncio.FIRST_COMPLETED)
-            if not got.done():
-                got.cancel()
-                await reading  # raises what ended it
-                if ready.empty():
-                    return
-                got = asyncio.ensure_future(ready.get())
-            batch, last = await got
-            yield batch, last
-            if last:
-                return
+        last = False
+        while not last:
+            got = await ready.get()
+            if isinstance(got, Exception):
+                raise got
+            last = got[1]
+            yield got
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)

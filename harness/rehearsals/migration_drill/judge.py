@@ -8,7 +8,7 @@ from harness.base.units import Unit
 from harness.judge.bounds import ratio_upper
 from harness.model.evidence import Outcome, RequestRow, Side
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import message
+from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill.types import (
     CLAIM_PLAN,
@@ -124,12 +124,13 @@ def of_odd(odd: list[OddDocument]) -> Judgement:
     )
 
 
-def how(odd: OddDocument) -> str:
+def how(odd: OddDocument) -> Message:
     """What became of a document, for people."""
     if odd.wrong:
-        return odd.wrong
-    there = "moved" if odd.there else "not moved"
-    return f"{there}, {'named' if odd.named else 'not named'} in the file of rejects"
+        return verbatim(odd.wrong)
+    if odd.there:
+        return message("moved, and named among the rejects") if odd.named else message("moved")
+    return message("refused and named") if odd.named else message("vanished without a line")
 
 
 def overwritten(race: Race) -> Judgement:

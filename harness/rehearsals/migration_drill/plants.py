@@ -12,11 +12,14 @@ from harness.base.seed import stream
 from harness.load.population.firestore_document import document, document_id, location
 from harness.load.population.ids import uuid4_text
 from harness.load.population.walk import Location, Walking, WalkUpdate, moment
+from harness.model.message import marked
 
 _NS = 1_000_000_000
 _DAY_NS = 86_400 * _NS
 #: 1 MiB is some 5,700 locations with every value; this one is just below.
 _LARGE = 5_600
+
+NEAR_1_MIB = marked("near 1 MiB")
 
 Fields = Mapping[str, Any]
 
@@ -70,7 +73,7 @@ def odd(user: str, seed: int, unix_ns: int) -> list[Plant]:
     """Every kind that the contract leaves open, or forbids."""
     made = []
     for number, (what, change, more) in enumerate(_ODD):
-        name, fields = _walk(f"odd{number}", user, _LARGE if what == "near 1 MiB" else 3, seed, unix_ns - _DAY_NS)
+        name, fields = _walk(f"odd{number}", user, _LARGE if what == NEAR_1_MIB else 3, seed, unix_ns - _DAY_NS)
         plant = Plant(what=what, name=name, fields=fields, **more)
         made.append(change(plant))
     return made
@@ -142,24 +145,24 @@ def _offset(plant: Plant) -> Plant:
 
 _REFUSED: dict[str, Any] = {"refused": True}
 _ODD: tuple[tuple[str, Callable[[Plant], Plant], dict[str, Any]], ...] = (
-    ("keys in camelCase", _camel, {"columns": {"status": "completed"}}),
-    ("an id in lower case", _lower, {}),
-    ("an id that is no UUID", _no_uuid, _REFUSED),
-    ("an id of another walk", _with(id="0B3A6C9E-AAAA-4222-8333-444455556666"), _REFUSED),
-    ("no description, steps, locations", _without("description", "total_steps", "location_data"),
+    (marked("keys in camelCase"), _camel, {"columns": {"status": "completed"}}),
+    (marked("an id in lower case"), _lower, {}),
+    (marked("an id that is no UUID"), _no_uuid, _REFUSED),
+    (marked("an id of another walk"), _with(id="0B3A6C9E-AAAA-4222-8333-444455556666"), _REFUSED),
+    (marked("no description, steps, locations"), _without("description", "total_steps", "location_data"),
      {"columns": {"description": "", "total_steps": 0}, "locations": 0}),
-    ("no user", _without("user_id"), {"columns": {"user_id": None}}),
-    ("a user whom Auth does not know", _with(user_id="gone-user"), {"columns": {"user_id": "gone-user"}}),
-    ("a map that has no column", _with(weather={"sky": {"cover": 0.5}}), {}),
-    ("a place in a nested map", _nested, {}),
-    ("the point 0.0, 0.0", _points(latitude=0.0, longitude=0.0), {}),
-    ("no created_at and no updated_at", _without("created_at", "updated_at"), {}),
-    ("a location without its time", _points(timestamp=...), _REFUSED),
-    ("a local time without its zone", _with(created_at="2025-10-20 18:00:00"), _REFUSED),
-    ("a time as text with its offset", _offset, {}),
-    ("a status in another spelling", _with(status="inProgress"), {"columns": {"status": "in_progress"}}),
-    ("a status that nobody knows", _with(status="flying"), _REFUSED),
-    ("a latitude of 91 degrees", _points(latitude=91.0), _REFUSED),
-    ("a distance that is text", _with(total_distance="4321.5"), _REFUSED),
-    ("near 1 MiB", lambda plant: plant, {"locations": _LARGE}),
+    (marked("no user"), _without("user_id"), {"columns": {"user_id": None}}),
+    (marked("a user whom Auth does not know"), _with(user_id="gone-user"), {"columns": {"user_id": "gone-user"}}),
+    (marked("a map that has no column"), _with(weather={"sky": {"cover": 0.5}}), {}),
+    (marked("a place in a nested map"), _nested, {}),
+    (marked("the point 0.0, 0.0"), _points(latitude=0.0, longitude=0.0), {}),
+    (marked("no created_at and no updated_at"), _without("created_at", "updated_at"), {}),
+    (marked("a location without its time"), _points(timestamp=...), _REFUSED),
+    (marked("a local time without its zone"), _with(created_at="2025-10-20 18:00:00"), _REFUSED),
+    (marked("a time as text with its offset"), _offset, {}),
+    (marked("a status in another spelling"), _with(status="inProgress"), {"columns": {"status": "in_progress"}}),
+    (marked("a status that nobody knows"), _with(status="flying"), _REFUSED),
+    (marked("a latitude of 91 degrees"), _points(latitude=91.0), _REFUSED),
+    (marked("a distance that is text"), _with(total_distance="4321.5"), _REFUSED),
+    (NEAR_1_MIB, lambda plant: plant, {"locations": _LARGE}),
 )  # fmt: skip

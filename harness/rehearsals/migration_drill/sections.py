@@ -27,7 +27,7 @@ def sections(details: DrillDetails) -> Iterator[Section]:
         yield table_of(
             message("Documents out of the ordinary"),
             details.odd,
-            (message("document"), lambda each: each.name),
+            (message("document"), lambda each: Message(text=each.name)),
             (message("must be"), lambda each: message("refused") if each.refused else message("moved")),
             (message("became"), how),
         )

@@ -90,7 +90,7 @@ class Documents:
 
     async def each(self) -> AsyncIterator[tuple[str, Fields]]:
         """The same, one by one. Raises ``PartDied``."""
-        async for raw in self._each(COLLECTION, ""):
+        async for raw in self.raw(COLLECTION, ""):
             yield raw.name.removeprefix(self._folder), _fields(raw.fields)
 
     async def bulk(self, collection: str = COLLECTION, after: str = "") -> AsyncIterator[Document]:
@@ -98,7 +98,7 @@ class Documents:
 
         Raises ``PartDied``.
         """
-        async for raw in self._each(collection, after):
+        async for raw in self.raw(collection, after):
             yield Document(
                 path=raw.name.removeprefix(f"{self._root}/"),
                 fields=_plain(raw.fields),
@@ -106,8 +106,8 @@ class Documents:
                 updated=_time(raw.update_time),
             )
 
-    async def _each(self, collection: str, after: str) -> AsyncIterator[Any]:
-        """The documents as protocol buffers. By pages: a query holds up everybody else until its last document."""
+    async def raw(self, collection: str, after: str) -> AsyncIterator[Any]:
+        """They as protocol buffers. By pages: a query holds up everybody else until its last document."""
         from google.api_core.exceptions import GoogleAPICallError
 
         chosen = {"collection_id": collection, "all_descendants": collection == CONSENTS}
