@@ -38,11 +38,14 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loader:
-    """One connection that loads. ``dry``: it decides the same, and nothing is written."""
+    """One connection that loads. ``dry``: it decides the same, and nothing is written. ``journal``: one is made where
+    there is none; without it, one that is there is kept all the same.
+    """
 
-    def __init__(self, connection: asyncpg.Connection, *, dry: bool = False) -> None:
+    def __init__(self, connection: asyncpg.Connection, *, dry: bool = False, journal: bool = True) -> None:
         self._connection = connection
         self._dry = dry
+        self._makes = journal and not dry
         self._journal = True
         self._insert = ""
 
@@ -51,11 +54,12 @@ class Loader:
         try:
             self._insert = statements.INSERT.format(status=await self._connection.fetchval(_STATUS_TYPE))
             await self._connection.execute(statements.STAGING)
-            if self._dry:
-                self._journal = await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _MOVED)
-            else:
+            if not self._dry:
                 await self._alone()
+            if self._makes:
                 await self._connection.execute(statements.JOURNAL)
+            else:
+                self._journal = await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _MOVED)
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
             raise BadInput(
                 f"the database is not ready for a migration: {error}",
@@ -82,6 +86,7 @@ class Loader:
         if done is None:
             return Mark(kind=kind, number=1)
         if done["last"] or anew:
+            await self._connection.execute(statements.FORGET, kind)
             return Mark(kind=kind, number=done["pass"] + 1)
         return Mark(kind=kind, number=done["pass"], through=done["through"])
 
@@ -138,11 +143,12 @@ class Loader:
             records=[(*rows.walk, name, len(rows.locations)) for name, rows in walks.items()],
             columns=statements.STAGED_WALKS,
         )
+        decide = statements.DECIDE if self._journal else statements.DECIDE_ANEW
         if self._dry:
-            await ask.execute(statements.DECIDE if self._journal else statements.DECIDE_ANEW)
+            await ask.execute(decide)
             return _fates(await ask.fetch(statements.DRY_FATES))
         await ask.execute(statements.LOCK, [rows.id for rows in walks.values()])
-        await ask.execute(statements.DECIDE)
+        await ask.execute(decide)
         await ask.execute(statements.DELETE)
         await ask.execute(self._insert)
         fates = _fates(await ask.fetch(statements.FATES))
@@ -152,7 +158,8 @@ class Loader:
             columns=LOCATION_COLUMNS,
         )
         await ask.execute(statements.INSERT_LOCATIONS)
-        await ask.execute(statements.REMEMBER, 0 if mark is None else mark.number)
+        if self._journal:
+            await ask.execute(statements.REMEMBER, 0 if mark is None else mark.number)
         return fates
 
     async def _consents(self, batch: Batch, mark: Mark | None) -> dict[str, Fate]:
@@ -197,7 +204,7 @@ async def move(endpoints: Endpoints, walks: Mapping[str, WalkRows], *, dry: bool
     try:
         connection = await asyncpg.connect(**endpoints.login, timeout=_CONNECT_S)
         try:
-            loader = Loader(connection, dry=dry)
+            loader = Loader(connection, dry=dry, journal=False)
             await loader.open()
             return await loader.walks(batch)
         finally:

@@ -131,6 +131,7 @@ LATEST = f"SELECT pass, through, last FROM {SCHEMA}.ranges WHERE kind = $1 ORDER
 DONE = f"""
 INSERT INTO {SCHEMA}.ranges (pass, kind, through, last, counts) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING"""  # noqa: S608 - the contract's own names
+FORGET = f"DELETE FROM {SCHEMA}.refused WHERE kind = $1"  # noqa: S608
 UNREFUSE = f"DELETE FROM {SCHEMA}.refused WHERE kind = $1 AND document = ANY($2::text[])"  # noqa: S608
 REFUSE = f"""
 INSERT INTO {SCHEMA}.refused SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
@@ -146,7 +147,7 @@ SELECT {_POINTS} FROM walk_locations WHERE walk_id = ANY($1::uuid[]) ORDER BY wa
 OTHERS = f"""
 SELECT w.id, m.document, coalesce(m.stored_at = w.updated_at, false) AS untouched,
     coalesce(m.pass = $2 AND m.stored_at = w.updated_at, false) AS of_this_pass
-FROM walks AS w LEFT JOIN {SCHEMA}.moved AS m ON m.walk_id = w.id WHERE NOT w.id = ANY($1::uuid[])"""  # noqa: S608
+FROM walks AS w LEFT JOIN {SCHEMA}.moved AS m ON m.walk_id = w.id WHERE w.id <> ALL($1::uuid[])"""  # noqa: S608
 RECENT = f"SELECT walk_id, document FROM {SCHEMA}.moved WHERE moved_at > clock_timestamp() - $1::interval"  # noqa: S608
 TAKE_BACK = f"""
 WITH gone AS (

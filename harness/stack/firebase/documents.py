@@ -14,7 +14,7 @@ from harness.model.stack import COLLECTION, Address
 _TIMEOUT_S = 20.0  # the emulator is one thread, and takes seconds for a document of 20,000 locations
 _BATCH = 50  # documents a request: the emulator answers about 50 requests/s, and a walk's document may be 100 kB
 _BATCH_TIMEOUT_S = 20.0
-PAGE = 100  # documents a query: the emulator answers nobody else while it makes them
+PAGE = 50  # documents a query: the emulator answers nobody else while it makes them
 _PAGE_TIMEOUT_S = 60.0  # 100 documents near Firestore's limit
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CONSENTS = "consents"  # of every user, as a group of collections

@@ -42,12 +42,11 @@ exports.complete = (state) => {
     const [order, second] = query.order_by;
     const named = order !== undefined && second === undefined && order.field.field_path === NAME;
     if (!named && !from.all_descendants) return plain(parent, query);
-    const whole = Object.create(query, { has_limit: { value: false } });
+    const whole = Object.create(query, { has_limit: { value: false }, ...(named && { order_by: { value: [] } }) });
     let found = from.all_descendants ? everywhere(parent, whole, from) : plain(parent, whole);
     if (named) {
       const sign = order.direction === 2 ? -1 : 1;
       const at = (document, cursor) => sign * compared(split(document), reference(cursor));
-      found = found.slice().sort((one, other) => sign * compared(split(one), split(other)));
       if (query.has_start_at) {
         const { start_at: cursor } = query;
         found = found.filter((one) => (cursor.before ? at(one, cursor) >= 0 : at(one, cursor) > 0));
@@ -56,6 +55,7 @@ exports.complete = (state) => {
         const { end_at: cursor } = query;
         found = found.filter((one) => (cursor.before ? at(one, cursor) < 0 : at(one, cursor) <= 0));
       }
+      found = found.slice().sort((one, other) => sign * compared(split(one), split(other)));
     }
     return query.has_limit ? found.slice(0, query.limit.value) : found;
   };
