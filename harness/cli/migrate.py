@@ -16,7 +16,7 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit
 from harness.base.private import open_private
 from harness.base.progress import Progress
-from harness.cli.live import OnLiveStack
+from harness.cli.live import OnLiveStack, live
 from harness.migration.engine import Migration, Moved, Report
 from harness.migration.places import UNTRIED, Places, of_endpoints, of_environment
 from harness.rehearsal.arguments import AsJson
@@ -80,7 +80,7 @@ class Migrate(AsJson, OnLiveStack):
     def _places(self) -> Places:
         if self.from_environment and (self.endpoints is not None or self.stack):
             raise BadInput("--from-environment and a stack both say where", remedy="leave one of them out")
-        places = of_environment(os.environ) if self.from_environment else of_endpoints(self.found())
+        places = of_environment(os.environ) if self.from_environment else of_endpoints(live(self.endpoints, self.stack))
         if places.beyond and not self.beyond_this_machine:
             raise BadInput(
                 f"not on this machine: {'; '.join(places.beyond)}",

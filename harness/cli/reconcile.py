@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import Exit
-from harness.cli.live import OnLiveStack
+from harness.cli.live import OnLiveStack, live
 from harness.evidence.read import read_rows
 from harness.judge.writes import Writes
 from harness.migration.healing import Direction, Healing
@@ -39,7 +39,7 @@ class Reconcile(AsJson, OnLiveStack):
 
     def run(self) -> int:
         """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""
-        endpoints = self.found()
+        endpoints = live(self.endpoints, self.stack)
         writes = _writes(self.evidence)
         from harness.migration.heal import heal
 

@@ -159,7 +159,7 @@ def people(details: DrillDetails) -> Judgement:
     """Are the users of Auth and their consents there?"""
     missing = (*details.users_missing, *details.consents_missing)
     told = message(
-        "{consents} consents planted; users missing: {users}; consents missing: {lost}",
+        "{consents} consents in Firestore; users missing: {users}; consents missing: {lost}",
         consents=str(details.consents),
         users=", ".join(details.users_missing) or "0",
         lost=", ".join(details.consents_missing) or "0",
