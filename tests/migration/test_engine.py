@@ -119,3 +119,13 @@ async def test_a_document_that_goes_while_it_is_moved_takes_its_walk_along(store
 
 def name(made: dict[str, Any]) -> str:
     return next(iter(made)).split("/")[1]
+
+
+async def test_the_emulator_replaces_a_document_that_is_written_whole(stores: Stores) -> None:
+    """As Firestore does; the package by itself would keep what is not given again."""
+    await stores.put(walk("one", "u1", paused_at=later()))
+    await stores.put(walk("one", "u1"))
+    reader = stores.documents()
+    [held] = [document.fields async for document in reader.bulk()]
+    await reader.close()
+    assert "paused_at" not in held and len(held["location_data"]) == 3

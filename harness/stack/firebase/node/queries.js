@@ -1,6 +1,7 @@
 // What the emulator leaves out of a query without a word, and whoever reads a whole store needs: the order by a
 // document's name, cursors on it, and collection groups. It answers a cursor that it does not know with all documents
-// from the first on, so that a reader by pages would never come to its end.
+// from the first on, so that a reader by pages would never come to its end. And a document that is written whole
+// (without a mask) loses the fields that it had and is not given again, as in Firestore; the emulator would keep them.
 "use strict";
 const NAME = "__name__";
 
@@ -26,7 +27,21 @@ const group = (collections, id) =>
     ...Object.values(collection.documents).flatMap((document) => group(document.collections, id)),
   ]);
 
+const replaced = (state) => {
+  const plain = state.writeV1Document.bind(state);
+  state.writeV1Document = (date, write) => {
+    const result = plain(date, write);
+    if (write.has_update && !write.has_update_mask) {
+      const document = state.getDocument(write.update.name);
+      const given = new Set([...write.update.fields.keys(), ...write.update_transforms.map((each) => each.field_path)]);
+      document.fields = Object.fromEntries(Object.entries(document.fields).filter(([name]) => given.has(name)));
+    }
+    return result;
+  };
+};
+
 exports.complete = (state) => {
+  replaced(state);
   const plain = state.v1Query.bind(state);
   const everywhere = (parent, query, from) => {
     const [, project, , database] = parent.split("/");
