@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import tzinfo
 from typing import Protocol
@@ -17,12 +17,14 @@ from harness.base.errors import PartDied
 from harness.migration import statements
 from harness.migration.accounts import accounts
 from harness.migration.batch import Batch, Refusal, batches
+from harness.migration.fates import Fate
 from harness.migration.load import Loader, Mark, left_to_people
 from harness.migration.places import Places
 from harness.migration.verify import Verified, Verifier
 from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import CONSENTS, Document, Documents
 
+Load = Callable[[Batch, Mark], Awaitable[dict[str, Fate]]]
 _AHEAD = 2  # batches that are read while one is loaded
 _CONNECT_S = 10.0
 
@@ -130,9 +132,7 @@ class Migration:
                 for row in await connection.fetch(statements.REFUSED)
             ]
 
-    async def _pass(
-        self, loader: Loader, source: Documents, kind: str, moved: Moved, load: Callable[..., object]
-    ) -> Mark:
+    async def _pass(self, loader: Loader, source: Documents, kind: str, moved: Moved, load: Load) -> Mark:
         mark = await loader.begun(kind, anew=self._anew)
         moved.resumed = bool(mark.through)
         begun_ns = self._clock.now_ns()
@@ -140,7 +140,7 @@ class Migration:
             async for batch, last in read:
                 through = batch.through or mark.through
                 mark = Mark(kind=kind, number=mark.number, through=through, last=last)
-                fates = await load(batch, mark)  # type: ignore[misc]
+                fates = await load(batch, mark)
                 moved.add(batch, Counter(str(each) for each in fates.values()))
                 if self.report.dry:
                     self.report.refused += [*batch.refused, *left_to_people(batch, fates)]

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
@@ -47,6 +48,13 @@ def variables(endpoints: Endpoints, rejects: Path, run_id: str) -> dict[str, str
     }
 
 
+class Kill(NamedTuple):
+    """A drawn moment: so many walks are in PostgreSQL, and the process runs so long."""
+
+    walks: int
+    after_s: float
+
+
 class Migrator:
     """One command, as often as it takes."""
 
@@ -57,8 +65,8 @@ class Migrator:
         self._folder = folder
         self._clock = clock
 
-    async def run(self, connection: asyncpg.Connection, limit_s: float, kill_at: int | None = None) -> Attempt:
-        """One process to its end; killed with all it started once ``kill_at`` walks are in PostgreSQL.
+    async def run(self, connection: asyncpg.Connection, limit_s: float, kill: Kill | None = None) -> Attempt:
+        """One process to its end; or killed with all it started, at ``kill``.
 
         Raises ``PartDied`` when it takes longer than ``limit_s``.
         """
@@ -72,11 +80,13 @@ class Migrator:
         try:
             while process.returncode is None:
                 await self._clock.sleep(_POLL_S)
-                if (self._clock.now_ns() - begun_ns) / NS > limit_s:
+                ran_s = (self._clock.now_ns() - begun_ns) / NS
+                if ran_s > limit_s:
                     raise PartDied(
                         f"the migrator was not done after {limit_s:g} s", where=LOG, remedy="read what it said last"
                     )
-                if kill_at is not None and await _count(connection) >= kill_at and process.returncode is None:
+                due = kill is not None and ran_s >= kill.after_s and await _count(connection) >= kill.walks
+                if due and process.returncode is None:
                     killed = True
                     os.killpg(process.pid, signal.SIGKILL)
                     await process.wait()

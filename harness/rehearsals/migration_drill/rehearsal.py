@@ -26,7 +26,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.compare import absent, compared, odd
 from harness.rehearsals.migration_drill.judge import judged
-from harness.rehearsals.migration_drill.migrator import REJECTS, Migrator, variables
+from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, variables
 from harness.rehearsals.migration_drill.racing import Racing
 from harness.rehearsals.migration_drill.sections import figures, sections
 from harness.rehearsals.migration_drill.types import DrillDetails, DrillPlan
@@ -37,6 +37,7 @@ from harness.stack.protocol import StackNeeds
 RACER = "racer"
 _COMMIT = 2_000  # locations: the emulator answers nobody else meanwhile
 _SQL_S = 10.0
+_RUNS_S = 4.0  # that a process which is to be killed runs at most before it counts: it takes a second to begin
 
 
 class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
@@ -158,9 +159,11 @@ class _Drill:
         """Killed once so many walks are there as were drawn, then to its end."""
         plan, details = self._plan, self._on.details
         chance = stream(self._seed, "migration_drill:kills")
-        drawn = sorted(1 + int(chance.random() * plan.walks * 0.9) for _ in range(plan.kills))
-        for kill_at in (*drawn, None):
-            attempt = await migrator.run(self._connection, plan.limit_s, kill_at)
+        drawn = sorted(
+            Kill(int(chance.random() * plan.walks * 0.9), chance.random() * _RUNS_S) for _ in range(plan.kills)
+        )
+        for kill in (*drawn, None):
+            attempt = await migrator.run(self._connection, plan.limit_s, kill)
             details.attempts.append(attempt)
             if attempt.killed:
                 said = message("killed with {walks} walks in PostgreSQL", walks=f"{attempt.walks:,}")
