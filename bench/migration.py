@@ -50,7 +50,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
 
 
-FULL, QUICK = Size(walks=2_000, rounds=3), Size(walks=60, rounds=1)
+FULL, QUICK = Size(walks=600, rounds=3), Size(walks=60, rounds=1)
 
 
 async def bench(folder: Path, size: Size) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,15 @@ def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> Non
     assert details.compared is not None and details.compared.equal >= 200
     assert details.race is not None and details.race.written > 0
     assert left_since(before, job) == {}
+
+
+@pytest.mark.nightly
+def test_a_migrator_that_overwrites_and_swallows_is_found(tmp_path: Path) -> None:
+    migrator = f"{sys.executable} {Path(__file__).parent / 'naive_migrator.py'}"
+    words = ("--walks", "200", "--locations", "8", "--kills", "0", "--migrator", migrator)
+    job = Job(tmp_path, *words, command=("migration_drill",), on=None)
+    assert job.finish(350) == Exit.HOLD
+    [written] = tmp_path.glob("*-migration_drill-*/result.json")
+    found = {each.id: each.verdict for each in RESULT.read(written).judgements}
+    wrong = {name for name, verdict in found.items() if verdict is Verdict.FAIL}
+    assert wrong >= {"migration.whole", "migration.odd", "migration.overwritten", "migration.people"}, job.text

@@ -151,7 +151,7 @@ def overwritten(race: Race) -> Judgement:
         limit=0,
         unit=Unit.WALKS,
         samples=race.written,
-        examples=race.lost,
+        examples=race.lost[:_EXAMPLES],
     )
 
 

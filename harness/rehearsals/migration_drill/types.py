@@ -80,7 +80,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Race(msgspec.Struct, frozen=True, kw_only=True):
-    """Writes through the API to walks that were being moved: ``lost`` are walks that do not hold their last one."""
+    """Writes through the API to walks that were being moved; ``lost``: that once did not show their last one."""
 
     walks: int
     written: int
