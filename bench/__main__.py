@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import cluster, framework, harness_cpu, judging, recorder, report, side_by_side, stall
+from bench import cluster, framework, harness_cpu, judging, migration, recorder, report, side_by_side, stall
 from bench.result import Result, not_kept, text
 
 Bench = Callable[[Path], Coroutine[object, None, Result]]
@@ -22,6 +22,7 @@ FULL: dict[str, Bench] = {
     "judge": lambda folder: judging.bench(folder, judging.FULL),
     "stall": lambda folder: stall.bench(folder, stall.FULL),
     "framework": lambda folder: framework.bench(folder, framework.FULL),
+    "migration": lambda folder: migration.bench(folder, migration.FULL),
     "harness": harness_cpu.bench,
 }
 #: Only when named: they need more than Python.
@@ -34,6 +35,7 @@ QUICK: dict[str, Bench] = {
     "judge": lambda folder: judging.bench(folder, judging.QUICK),
     "stall": lambda folder: stall.bench(folder, stall.QUICK),
     "framework": lambda folder: framework.bench(folder, framework.QUICK),
+    "migration": lambda folder: migration.bench(folder, migration.QUICK),
 }
 
 #: As ``hold`` of the harness: everything ran, and something is not as it has to be.

@@ -188,7 +188,7 @@ _MIGRATION = (
         f"{_LIST} 6/item 2",
         "データ移行スクリプトの検証計画",
         RECORD,
-        NOT_BUILT,
+        judged_by("migration_drill"),
         "Migration under live traffic",
     ),
     promise(

@@ -117,7 +117,7 @@ _PHASE2 = (
         f"{_WORK}/item 7",
         "Firestore→PostgreSQL変換、二重書き実装",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("migration_drill"),
         "A migration under live traffic, compared field by field",
     ),
 )

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "deploy_rehearsal": ("deploy_rehearsal", ("--on", "local")),
     "conformance": ("conformance", ()),
     "flag_proof": ("flag_proof", ()),
+    "migration_drill": ("migration_drill", ()),
     "mirror_stop": ("mirror_stop", ()),
     "dr_restore": ("dr_restore", ("--on", "local")),
 }

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -139,8 +139,8 @@ async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[Store
     return list(stored.walks)
 
 
-async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS, *, only: str = "") -> Stored:
-    """As ``read_walks``, and without what of the walks cannot be read; ``only`` is the one walk that is asked for.
+async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS, *, only: Collection[str] = ()) -> Stored:
+    """As ``read_walks``, and without what of the walks cannot be read; ``only`` are those that are asked for.
 
     Raises ``NotAsNamed`` when none can be read.
     """

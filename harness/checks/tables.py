@@ -243,7 +243,7 @@ def points(array: Any) -> list[dict[str, Any]]:
 
 
 def _point(given: Mapping[str, Any], place: int) -> dict[str, Any]:
-    named = {name: given.get(name, given.get(_camel(name))) for name in OF_LOCATIONS if name != "walk_id"}
+    named = {name: given.get(name, given.get(camel(name))) for name in OF_LOCATIONS if name != "walk_id"}
     if named["sequence_number"] is None:
         named["sequence_number"] = place
     for name in ("latitude", "longitude", "timestamp"):
@@ -252,6 +252,7 @@ def _point(given: Mapping[str, Any], place: int) -> dict[str, Any]:
     return {name: comparable(OF_LOCATIONS[name].kind, value) for name, value in named.items()}
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """A column's name as JSON of Swift and Java has it."""
     first, *others = name.split("_")
     return first + "".join(each.capitalize() for each in others)

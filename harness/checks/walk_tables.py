@@ -7,7 +7,7 @@ would look lost.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -77,8 +77,8 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True):
     columns: Mapping[str, Declared]
 
 
-async def read(connection: asyncpg.Connection, most: int, *, only: str = "") -> Stored:
-    """Up to ``most`` walks, the last written first, with their locations; ``only`` is the id of the one walk that is
+async def read(connection: asyncpg.Connection, most: int, *, only: Collection[str] = ()) -> Stored:
+    """Up to ``most`` walks, the last written first, with their locations; ``only`` are the ids of those that are
     asked for. Call it in a transaction that sees one moment. Raises ``CannotRead`` and asyncpg's errors.
     """
     there = await _table(connection, WALKS)
@@ -92,7 +92,7 @@ async def read(connection: asyncpg.Connection, most: int, *, only: str = "") -> 
     ordered = f" ORDER BY {_quoted(there, 'updated_at')} DESC" if "updated_at" in columns else ""
     which = [_is_one_of(there, "id", "$2")] if only else []
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(
-        _select(there, columns, *which) + ordered + " LIMIT $1", most, *([_bare([only])] if only else []),
+        _select(there, columns, *which) + ordered + " LIMIT $1", most, *([_bare(only)] if only else []),
         timeout=READ_TIMEOUT_S,
     )  # fmt: skip
     rows, layout = _converted(WALKS, rows, there, layout)
@@ -216,7 +216,7 @@ def _is_one_of(table: _Table, name: str, place: str) -> str:
     return f"translate(lower({_quoted(table, name)}::text), '-{{}}\"', '') = ANY({place})"
 
 
-def _bare(ids: Sequence[str]) -> list[str]:
+def _bare(ids: Collection[str]) -> list[str]:
     return [each.lower().replace("-", "") for each in ids]
 
 

@@ -31,6 +31,7 @@ TOOLS = (
     Entry("stack status", "harness.cli.stack_command:StackStatus", _MACHINE),
     Entry("stack down", "harness.cli.stack_command:StackDown", _MACHINE),
     Entry("undo", "harness.rehearsals.chaos.undo:Undo", _MACHINE),
+    Entry("migrate", "harness.cli.migrate:Migrate", _MACHINE),
     Entry("reconcile", "harness.cli.reconcile:Reconcile", _MACHINE),
 )
 ALL = {entry.name: entry for entry in (*COMMANDS, *TOOLS)}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import BadInput, Exit
-from harness.checks.healing import Direction, Healing
+from harness.base.errors import Exit
+from harness.cli.live import OnLiveStack, live
 from harness.evidence.read import read_rows
 from harness.judge.writes import Writes
+from harness.migration.healing import Direction, Healing
 from harness.model.evidence import Side
-from harness.model.stack import Endpoints
 from harness.rehearsal.arguments import AsJson
 from harness.rehearsal.command import option
 
@@ -22,7 +22,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reconcile(AsJson):
+class Reconcile(AsJson, OnLiveStack):
     """What differs between the stores of a live stack; mended.
 
     Without --apply it is only told.
@@ -31,8 +31,6 @@ class Reconcile(AsJson):
     name = "reconcile"
     example = "--direction postgresql_to_firestore"
 
-    endpoints: Path | None = option("JSON, as `stack up --json` prints it", Path, metavar="FILE")
-    stack: str = option("a stack that is up (default: the only one)", default="", metavar="ID")
     evidence: Path | None = option(
         "a run's folder: which walks the API deleted, and which the app wrote itself", Path, metavar="RUN"
     )
@@ -41,9 +39,9 @@ class Reconcile(AsJson):
 
     def run(self) -> int:
         """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""
-        endpoints = _endpoints(self.endpoints, self.stack)
+        endpoints = live(self.endpoints, self.stack)
         writes = _writes(self.evidence)
-        from harness.checks.reconcile.heal import heal
+        from harness.migration.heal import heal
 
         deleted, own = writes.deleted[Side.API], writes.direct
         found = asyncio.run(heal(endpoints, self.direction, apply=self.apply, deleted=deleted, own=own))
@@ -67,29 +65,6 @@ def told(found: Healing, *, applied: bool) -> str:
         lines += [f"  {what}: {name}" for name in names[:_SHOWN]]
         lines += [f"  {what}: {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
     return "\n".join(lines)
-
-
-def _endpoints(file: Path | None, stack: str) -> Endpoints:
-    if file is not None and stack:
-        raise BadInput("--endpoints and --stack both say which stack", remedy="leave one of them out")
-    if file is None:
-        from harness.cli.standing import up_now
-
-        there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
-        if len(there) != 1:
-            found = ", ".join(there) or "none"
-            raise BadInput(
-                f"one stack is wanted, and of those that are up {found} fit", remedy="begin one: stack up --detach"
-            )
-        return next(iter(there.values()))
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=_Told).endpoints
-    except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"no endpoints can be read: {error}", where=str(file)) from error
-
-
-class _Told(msgspec.Struct):
-    endpoints: Endpoints
 
 
 def _writes(folder: Path | None) -> Writes:

@@ -29,6 +29,7 @@ MODULES = {
     "chaos_nightly": "harness.rehearsals.chaos.night",
     "dr_restore": "harness.rehearsals.dr_restore.rehearsal",
     "mirror_stop": "harness.rehearsals.mirror_stop.rehearsal",
+    "migration_drill": "harness.rehearsals.migration_drill.rehearsal",
     "flag_proof": "harness.rehearsals.flag_proof.rehearsal",
     "conformance": "harness.rehearsals.conformance.rehearsal",
 }
@@ -67,6 +68,7 @@ COMMANDS = (
     Entry("rollout", "harness.rehearsals.rollout.command:Weeks", _ROLLOUT),
     Entry("flag_proof", "harness.rehearsals.flag_proof.command:FlagProof", _ROLLOUT),
     Entry("mirror_stop", "harness.rehearsals.mirror_stop.command:MirrorStop", _ROLLOUT),
+    Entry("migration_drill", "harness.rehearsals.migration_drill.command:Drill", _ROLLOUT),
     Entry("load_stages", "harness.rehearsals.load_stages.command:LoadStages", _LOAD),
     Entry("scaling", "harness.rehearsals.scaling.command:Scaling", _LOAD),
     Entry("zone_loss", "harness.rehearsals.scaling.command:ZoneLoss", _LOAD),

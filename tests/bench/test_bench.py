@@ -35,7 +35,7 @@ def test_quick_runs_everything_and_finds_the_twins_answers_equal() -> None:
     done = bench("--quick", "--json")
     assert done.returncode == 0, done.stderr
     results = {result.name: result for result in msgspec.json.decode(done.stdout, type=list[Result])}
-    assert set(results) == {"api", "recorder", "report", "judge", "stall", "framework"}
+    assert set(results) == {"api", "recorder", "report", "judge", "stall", "framework", "migration"}
     for result in results.values():
         assert all(math.isfinite(figure.value) for figure in result.figures)
     api = {figure.name: figure for figure in results["api"].figures}

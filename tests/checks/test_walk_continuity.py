@@ -15,12 +15,10 @@ from harness.checks.walk_continuity import (
     recorded_points,
     together,
 )
+from harness.migration.convert import LOCATION_COLUMNS, walk_rows
 from harness.rehearsals.flag_proof.continuity import Recorder
-from harness.stack.firebase.copy_walks import CAMEL_CASE, rows_of
 
-COLUMNS = ("walk_id", "sequence_number", "latitude", "longitude", "timestamp", *CAMEL_CASE)
-#: What a copy written for snake-case keys would read.
-SNAKE_CASE = {name: name for name in CAMEL_CASE}
+OPTIONAL = LOCATION_COLUMNS[5:]
 
 
 def phone() -> tuple[Recorder, str, dict[str, Any]]:
@@ -31,9 +29,10 @@ def phone() -> tuple[Recorder, str, dict[str, Any]]:
     return recorder, walk_id, dict(recorder.document(walk_id, recorder.walk_on(walk_id)))
 
 
-def copied(document: dict[str, Any], keys: dict[str, str] = CAMEL_CASE) -> Points:
-    """The walk as PostgreSQL holds it after the copy."""
-    return contract_points([dict(zip(COLUMNS, row, strict=True)) for row in rows_of(document, keys).locations])
+def copied(document: dict[str, Any], *lost: str) -> Points:
+    """The walk as PostgreSQL holds it after the copy; ``lost`` are columns that the copy knew by another key."""
+    rows = [dict(zip(LOCATION_COLUMNS, row, strict=True)) for row in walk_rows(document["id"], document).locations]
+    return contract_points([row | dict.fromkeys(lost) for row in rows])
 
 
 def test_a_document_holds_what_was_recorded() -> None:
@@ -48,15 +47,15 @@ def test_a_document_holds_what_was_recorded() -> None:
 def test_the_copy_keeps_every_location_with_its_accuracies() -> None:
     recorder, walk_id, document = phone()
     assert continuity(recorder.recorded, {walk_id: copied(document)}).whole
-    rows = rows_of(document)
+    rows = walk_rows(document["id"], document)
     assert rows.user == "u1"
-    assert str(rows.walk[0]) == walk_id == document["id"].lower()
-    assert rows.walk[5] == document["status"]
+    assert str(rows.id) == walk_id == document["id"].lower()
+    assert document["status"] in rows.walk
 
 
 def test_the_trap_a_copy_for_snake_case_keys_loses_the_accuracies_and_is_caught() -> None:
     recorder, walk_id, document = phone()
-    found = continuity(recorder.recorded, {walk_id: copied(document, SNAKE_CASE)})
+    found = continuity(recorder.recorded, {walk_id: copied(document, "horizontal_accuracy", "vertical_accuracy")})
     assert not found.whole
     assert len(found.locations_changed) == found.locations
     assert "(horizontal_accuracy, vertical_accuracy)" in str(found)
@@ -94,7 +93,7 @@ def test_two_halves_are_whole_together_and_the_first_side_decides() -> None:
 def test_times_of_all_sides_are_one() -> None:
     at = datetime(2026, 10, 1, 9, 0, 0, 123_000, tzinfo=UTC)
     recorder, walk_id, _ = phone()
-    entry = {"latitude": 1.0, "longitude": 2.0, "sequence_number": 0} | dict.fromkeys(CAMEL_CASE)
+    entry = {"latitude": 1.0, "longitude": 2.0, "sequence_number": 0} | dict.fromkeys(OPTIONAL)
     text, value = (
         contract_points([{**entry, "timestamp": "2026-10-01T09:00:00.123Z"}]),
         contract_points([{**entry, "timestamp": at}]),

@@ -29,7 +29,7 @@ from harness.rehearsal.registry import COMMANDS
 NAMES = sorted(ALL)
 #: Words of which each option takes those that it can read.
 TYPED = ("1", "7", "30", "2000", "45s", "2min", "plans/a b.yaml", "errors=12%@5s", "-x --y", "image:a", "ja", "", *(
-    "local", "kind", "kube", "auto", "users", "knee", "postgresql_to_firestore",
+    "local", "kind", "kube", "auto", "users", "knee", "postgresql_to_firestore", "Asia/Tokyo",
 ))  # fmt: skip
 
 

@@ -210,17 +210,17 @@ async def test_one_walk_that_is_asked_for_is_found_among_others(
     await owner.execute(f"CREATE TABLE more AS SELECT * FROM \"{kind}\".{walks}; UPDATE more SET {column} = '{other}'")
     await owner.execute(f'INSERT INTO "{kind}".{walks} SELECT * FROM more')
     assert {walk.id for walk in (await read_stored(endpoints)).walks} == {WALK, other}
-    [walk] = (await read_stored(endpoints, only=WALK)).walks
+    [walk] = (await read_stored(endpoints, only=[WALK])).walks
     assert (walk.id, len(walk.locations)) == (WALK, 2)
-    assert [each.locations for each in (await read_stored(endpoints, only=other)).walks] == [()]
-    assert (await read_stored(endpoints, only="00000000-0000-4000-8000-000000000000")).walks == []
+    assert [each.locations for each in (await read_stored(endpoints, only=[other])).walks] == [()]
+    assert (await read_stored(endpoints, only=["00000000-0000-4000-8000-000000000000"])).walks == []
 
 
 async def test_ids_without_hyphens_are_the_same_ids(owner: asyncpg.Connection, endpoints: Endpoints) -> None:
     await made(owner, "plain", script("plain"))
     await owner.execute("ALTER TABLE plain.walks ALTER id TYPE char(32) USING replace(id::text, '-', '')")
     await owner.execute("ALTER TABLE plain.walk_locations ALTER walk_id TYPE text USING upper('{' || walk_id || '}')")
-    [walk] = (await read_stored(endpoints, only=WALK)).walks
+    [walk] = (await read_stored(endpoints, only=[WALK])).walks
     assert (walk.id, len(walk.locations)) == (WALK, 2)
 
 

@@ -19,6 +19,7 @@ LAYERS = (
     ("stack",),
     ("load",),
     ("checks",),
+    ("migration",),
     ("report",),
     ("signoff",),
     ("rehearsal",),
@@ -33,7 +34,7 @@ LEGACY = {
     **dict.fromkeys(("firebase", "manifests", "state"), "stack"),
     **dict.fromkeys(("collect",), "evidence"),
     **dict.fromkeys(("population",), "load"),
-    **dict.fromkeys(("agreement", "reconcile", "stores", "walk_results", "walk_tables"), "checks"),
+    **dict.fromkeys(("agreement", "stores", "walk_results", "walk_tables"), "checks"),
     **dict.fromkeys(
         ("document", "invariants", "lifecycle", "options", "rungs", "stack_run", "standing", "target_file", "targets",
          "trespass", "under_load"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from chaos import catalogue
 from harness.base.errors import BadInput
-from harness.checks.healing import Direction
+from harness.migration.healing import Direction
 from harness.rehearsal.arguments import Paced, Staged
 from harness.rehearsal.command import Command, Duration, option, replay, within
 from harness.rehearsals.chaos.draw import draw

@@ -95,7 +95,7 @@ class OnStack:
     async def stored(self, walk_id: str) -> Stored:
         """On a connection of its own."""
         with _not_exercised():
-            return await stores.read_stored(self.endpoints, _MOST_ROWS, only=walk_id)
+            return await stores.read_stored(self.endpoints, _MOST_ROWS, only=[walk_id])
 
     def spare(self, name: str) -> AbstractAsyncContextManager[Spare]:
         """A process of its own."""

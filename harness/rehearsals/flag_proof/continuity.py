@@ -6,7 +6,7 @@ contract) and ends in a comparison with what the phone recorded.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -14,11 +14,12 @@ from harness.base.clock import NS, Clock
 from harness.checks.walk_continuity import Continuity, Points, continuity, recorded_points, together
 from harness.load.population.firestore_document import document, location
 from harness.load.population.walk import Location, Walking, WalkUpdate, moment
+from harness.migration.convert import walk_rows
+from harness.migration.load import move
 from harness.model.stack import Endpoints
 from harness.rehearsals.flag_proof.judge import AGAIN, COPIED, MOVED, NEW_ONLY, ROLLED_BACK
-from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised, database
+from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised
 from harness.rehearsals.flag_proof.types import Story
-from harness.stack.firebase.copy_walks import CAMEL_CASE, copy_walks
 from harness.stack.firebase.sign_up import sign_up
 
 MIRROR_LIMIT_S = 10.0  # from the API's answer to the document; the document names no time
@@ -76,16 +77,16 @@ class Stories:
         """Hangs up."""
         self._documents.close()
 
-    async def all(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[Story]:
-        """Every story in order; ``keys`` are the copy's. One that the target's answers end says what they were."""
+    async def all(self) -> list[Story]:
+        """Every story in order. One that the target's answers end says what they were."""
         return [
-            *await _told(self.moved(keys), MOVED, COPIED),
+            *await _told(self.moved(), MOVED, COPIED),
             *await _told(self.rolled_back(), ROLLED_BACK),
             *await _told(self.flipped(NEW_ONLY), NEW_ONLY),
             *await _told(self.flipped(AGAIN), AGAIN),
         ]
 
-    async def moved(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[Story]:
+    async def moved(self) -> list[Story]:
         """Old walks lie in Firestore; the flag goes on, first without a copy, then after one."""
         phone, api = await self._user("moved")
         for _ in range(_WALKS):
@@ -93,11 +94,8 @@ class Stories:
             for _ in range(2):
                 await self._documents.set(walk_id, phone.document(walk_id, phone.walk_on(walk_id)))
         before = continuity(phone.recorded, await api.walks())
-        connection = await database(self._to)
-        try:
-            await copy_walks(await self._documents.of_user(phone.uid), connection, keys)
-        finally:
-            await connection.close()
+        held = await self._documents.of_user(phone.uid)
+        await move(self._to, {each["id"]: walk_rows(each["id"], each) for each in held})
         after = continuity(phone.recorded, await api.walks())
         return [Story(name=MOVED, found=before), Story(name=COPIED, found=after)]
 

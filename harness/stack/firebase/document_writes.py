@@ -1,8 +1,9 @@
-"""Writes and deletes ``walks/<id>`` in the emulator, whole documents with the type of every value."""
+"""Documents to be written to the emulator, whole, with the type of every value."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from harness.stack.firebase.documents import Fields, Value
@@ -25,7 +26,7 @@ def cells(fields: Mapping[str, Value]) -> dict[str, Any]:
 
 
 def plain(value: Value) -> Any:
-    """What the official client would give for it, as ``copy_walks`` reads a document."""
+    """What the official client would give for it, as ``harness.migration`` reads a document."""
     if value.kind == "array":
         return [plain(each) for each in value.value]
     return plain_fields(value.value) if value.kind == "map" else value.value
@@ -34,3 +35,31 @@ def plain(value: Value) -> Any:
 def plain_fields(fields: Fields) -> dict[str, Any]:
     """A document as the official client gives it."""
     return {name: plain(value) for name, value in fields.items()}
+
+
+def fill(target: Any, fields: Mapping[str, Any]) -> None:
+    """Fills the fields of a protocol buffer with what Google's client would be given, at a tenth of its cost."""
+    for name, value in fields.items():
+        _fill(target[name], value)
+
+
+def _fill(cell: Any, value: Any) -> None:
+    if value is None:
+        cell.null_value = 0
+    elif isinstance(value, bool):
+        cell.boolean_value = value
+    elif isinstance(value, float):
+        cell.double_value = value
+    elif isinstance(value, int):
+        cell.integer_value = value
+    elif isinstance(value, str):
+        cell.string_value = value
+    elif isinstance(value, datetime):
+        cell.timestamp_value.FromDatetime(value)
+    elif isinstance(value, Mapping):
+        cell.map_value.SetInParent()
+        fill(cell.map_value.fields, value)
+    else:
+        cell.array_value.SetInParent()
+        for each in value:
+            _fill(cell.array_value.values.add(), each)

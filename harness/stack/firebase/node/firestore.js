@@ -33,6 +33,7 @@ emulator.server.addService(
     Count: (_call, done) => done(null, Buffer.from(String(count()))),
   },
 );
+require("./queries").complete(emulator.state);
 // Its own start(port) listens on every interface of the machine; nothing of ours may but on loopback.
 emulator.server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error) => {
   if (error) {

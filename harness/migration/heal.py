@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import asyncpg
-
-from harness.base.errors import PartDied
 from harness.checks.dual_write import document_id, expected
-from harness.checks.healing import Direction, Healing, healing
 from harness.checks.stores import read_walks
+from harness.migration.convert import walk_rows
+from harness.migration.healing import Direction, Healing, decided, healing
+from harness.migration.load import move
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.model.verdict import Verdict
-from harness.stack.firebase.copy_walks import copy_walks
 from harness.stack.firebase.document_writes import plain_fields
-from harness.stack.firebase.documents import Documents, Fields
+from harness.stack.firebase.documents import Documents
 
 RECONCILE = "reconcile"
-_SQL_TIMEOUT_S = 10.0
 
 
 async def heal(
@@ -45,8 +42,8 @@ async def heal(
                 await documents.put(name, expected(by_name[name]))
             for name in plan.delete:
                 await documents.delete(name)
-            await _to_postgresql(endpoints, {name: held[name] for name in (*plan.replace, *plan.copy)}, plan)
-        return plan
+        rows = {name: walk_rows(name, plain_fields(held[name])) for name in (*plan.replace, *plan.copy)}
+        return decided(plan, await move(endpoints, rows, dry=not apply)) if rows else plan
     finally:
         await documents.close()
 
@@ -66,22 +63,3 @@ def healed(done: Healing, left: Healing) -> Judgement:
         told=(done.told, again),
         examples=left.named[:5],
     )
-
-
-async def _to_postgresql(endpoints: Endpoints, held: dict[str, Fields], plan: Healing) -> None:
-    """An older walk is taken out and copied anew, so that its ``updated_at`` is the document's, not the trigger's."""
-    if not held:
-        return
-    try:
-        connection = await asyncpg.connect(**endpoints.login, timeout=_SQL_TIMEOUT_S)
-        try:
-            async with connection.transaction():
-                for name in plan.replace:
-                    await connection.execute("DELETE FROM walks WHERE id = $1::text::uuid", name)
-                await copy_walks([plain_fields(fields) for fields in held.values()], connection)
-        finally:
-            await connection.close(timeout=_SQL_TIMEOUT_S)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise PartDied(
-            f"PostgreSQL failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
-        ) from error

@@ -1,20 +1,17 @@
 """Heal, then compare: after any history of two stores, a healing in either direction leaves no difference but those it
 names, and a second one nothing to do.
 
-``heal`` itself over stores in memory. Of PostgreSQL they know the statements that ``heal`` and ``copy_walks`` run, so
-that what is copied went through ``rows_of`` as it does for real.
+``heal`` itself over stores in memory. What is copied goes through the migration's converter as it does for real; its
+statements are tried on a real PostgreSQL (``tests/migration``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 from hypothesis import note, settings
 from hypothesis import strategies as st
@@ -22,10 +19,11 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from msgspec import structs
 
 from harness.checks.dual_write import StoredWalk, compare, document_id, expected
-from harness.checks.healing import Direction, Healing
-from harness.checks.reconcile import heal as module
+from harness.migration import heal as module
+from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, WalkRows
+from harness.migration.fates import Fate
+from harness.migration.healing import Direction, Healing
 from harness.model.stack import Address, Endpoints
-from harness.stack.firebase import copy_walks
 from harness.stack.firebase.documents import Fields, Value
 from tests.checks.test_dual_write import NOON, point, walk
 from tests.session.examples import examples
@@ -33,56 +31,32 @@ from tests.session.examples import examples
 HERE = Address(host="127.0.0.1", port=1)
 ENDPOINTS = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
 WALKS = [f"0b3a6c9e-aaaa-4222-8333-44445555666{n}" for n in range(3)]
-OF_WALK = (
-    *("id", "title", "description", "total_distance", "total_steps", "status", "total_paused_duration", "created_at"),
-    *("updated_at", "user_id", "start_time", "end_time", "paused_at", "polyline_data", "thumbnail_image_url"),
-)
-OF_LOCATION = (
-    *("walk_id", "sequence_number", "latitude", "longitude", "timestamp", "altitude"),
-    *("horizontal_accuracy", "vertical_accuracy", "speed", "course"),
-)
 walks = st.sampled_from(WALKS)
 
 
 class Postgres:
-    """Walks by id, and a connection that runs the statements of a healing."""
+    """Walks by id, and the version rule as ``harness.migration.statements`` has it in SQL."""
 
     def __init__(self) -> None:
         self.walks: dict[str, StoredWalk] = {}
 
-    async def connect(self, **_: object) -> Postgres:
-        return self
+    async def move(self, _: Endpoints, rows: dict[str, WalkRows], *, dry: bool) -> dict[str, Fate]:
+        fates = {name: self._fate(each) for name, each in rows.items()}
+        for name, each in rows.items():
+            if fates[name].written and not dry:
+                columns = dict(zip(WALK_COLUMNS, each.walk, strict=True))
+                locations = [dict(zip(LOCATION_COLUMNS, row, strict=True)) for row in each.locations]
+                walk_id = str(columns.pop("id"))
+                self.walks[walk_id] = StoredWalk(id=walk_id, columns=columns, locations=locations)
+        return fates
 
-    async def close(self, timeout: float = 0.0) -> None:  # noqa: ASYNC109 - asyncpg's
-        """Nothing to close."""
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        before = dict(self.walks)
-        try:
-            yield
-        except BaseException:
-            self.walks = before
-            raise
-
-    async def execute(self, statement: str, *arguments: Any) -> None:
-        if statement.startswith("DELETE FROM walks"):
-            del self.walks[arguments[0].lower()]
-        elif statement == copy_walks._WALK:
-            row = dict(zip(OF_WALK, arguments, strict=True))
-            walk_id = str(row.pop("id"))
-            self.walks.setdefault(walk_id, StoredWalk(id=walk_id, columns=row, locations=[]))
-        else:
-            assert statement == copy_walks._USER
-
-    async def executemany(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        assert statement == copy_walks._LOCATION
-        for row in rows:
-            location = dict(zip(OF_LOCATION, row, strict=True))
-            stored = self.walks[str(location.pop("walk_id"))]
-            if all(each["sequence_number"] != location["sequence_number"] for each in stored.locations):
-                locations = [*stored.locations, location]
-                self.walks[stored.id] = structs.replace(stored, locations=locations)
+    def _fate(self, rows: WalkRows) -> Fate:
+        stored = self.walks.get(str(rows.id))
+        if stored is None or stored.updated_at is None:
+            return Fate.NEW
+        if rows.version <= stored.updated_at:
+            return Fate.SAME if rows.version == stored.updated_at else Fate.OLDER
+        return Fate.FEWER if len(rows.locations) < len(stored.locations) else Fate.NEWER
 
 
 class Firestore:
@@ -187,7 +161,7 @@ class Stores(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "Documents", lambda *_: self.firestore)
             patch.setattr(module, "read_walks", read_walks)
-            patch.setattr(asyncpg, "connect", self.postgres.connect)
+            patch.setattr(module, "move", self.postgres.move)
             with asyncio.Runner() as runner:
                 return runner.run(
                     module.heal(ENDPOINTS, direction, apply=apply, deleted=frozenset(self.deleted), own=frozenset(own))

@@ -19,8 +19,9 @@ from enum import StrEnum
 import msgspec
 
 from harness.checks.dual_write import StoredWalk, difference, document_id
+from harness.migration.convert import Refused, walk_rows
+from harness.migration.fates import Fate
 from harness.model.message import Message, message
-from harness.stack.firebase.copy_walks import rows_of
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Fields
 
@@ -87,6 +88,13 @@ def healing(
     return _to_postgresql(stored, documents, {document_id(each) for each in deleted})
 
 
+def decided(plan: Healing, fates: Mapping[str, Fate]) -> Healing:
+    """The plan without what the version rule leaves alone, by the database's own word."""
+    left = [f"{name.lower()}: {fate.why or fate}" for name, fate in fates.items() if not fate.written]
+    copy, replace = ([name for name in names if fates[name].written] for names in (plan.copy, plan.replace))
+    return msgspec.structs.replace(plan, copy=tuple(copy), replace=tuple(replace), named=(*plan.named, *left))
+
+
 def _to_firestore(
     stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str], own: set[str]
 ) -> Healing:
@@ -129,14 +137,12 @@ def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fie
             named.append(f"{name.lower()}: deleted through the API")
         elif walk is not None and difference(walk, document) is None:
             continue
-        elif not _can_be_copied(document):
-            named.append(f"{name.lower()} of {_user(document)}: the document is not in the app's format")
+        elif why := _refused(name, document):
+            named.append(f"{name.lower()} of {_user(document)}: the document cannot be copied: {why}")
         elif walk is None:
             copy.append(name)
         elif not _newer(document, walk):
             named.append(f"{walk.id} of {walk.user}: the document differs and is not newer")
-        elif len(document["location_data"].value) < len(walk.locations):
-            named.append(f"{walk.id} of {walk.user}: the newer document has fewer locations")
         else:
             replace.append(name)
     named += [
@@ -145,21 +151,13 @@ def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fie
     return Healing(direction=Direction.TO_POSTGRESQL, copy=tuple(copy), replace=tuple(replace), named=tuple(named))
 
 
-def _can_be_copied(document: Fields) -> bool:
-    """Whether ``copy_walks`` finds every column in it, each of its type: one it cannot read ends the copy."""
+def _refused(name: str, document: Fields) -> str:
+    """Why the document cannot be copied; "" where it can."""
     try:
-        rows = rows_of(plain_fields(document))
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return False
-    _, title, description, _, _, status, _, created_at, updated_at, *optional = rows.walk
-    texts, times = (title, description, status), (created_at, updated_at)
-    user, start_time, end_time, paused_at, polyline, thumbnail = optional
-    return (
-        all(isinstance(text, str) for text in texts)
-        and all(isinstance(time, datetime) for time in times)
-        and all(text is None or isinstance(text, str) for text in (user, polyline, thumbnail))
-        and all(time is None or isinstance(time, datetime) for time in (start_time, end_time, paused_at))
-    )
+        walk_rows(name, plain_fields(document))
+    except Refused as error:
+        return str(error)
+    return ""
 
 
 def _newer(document: Fields, walk: StoredWalk) -> bool:

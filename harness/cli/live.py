@@ -1,0 +1,48 @@
+"""The options that say which live stack a tool is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from harness.base.errors import BadInput
+from harness.model.stack import Endpoints
+from harness.rehearsal.command import Command, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnLiveStack(Command):
+    """The stack."""
+
+    endpoints: Path | None = option("JSON, as `stack up --json` prints it", Path, metavar="FILE")
+    stack: str = option("a stack that is up (default: the only one)", default="", metavar="ID")
+
+
+def live(endpoints: Path | None, stack: str) -> Endpoints:
+    """Where the stack answers that the options say. Raises ``BadInput``."""
+    if endpoints is not None and stack:
+        raise BadInput("--endpoints and --stack both say which stack", remedy="leave one of them out")
+    if endpoints is None:
+        return _of_those_up(stack)
+    try:
+        return msgspec.json.decode(endpoints.read_bytes(), type=_Told).endpoints
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadInput(f"no endpoints can be read: {error}", where=str(endpoints)) from error
+
+
+def _of_those_up(stack: str) -> Endpoints:
+    from harness.cli.standing import up_now
+
+    there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
+    if len(there) != 1:
+        found = ", ".join(there) or "none"
+        raise BadInput(
+            f"one stack is wanted, and of those that are up {found} fit", remedy="begin one: stack up --detach"
+        )
+    return next(iter(there.values()))
+
+
+class _Told(msgspec.Struct):
+    endpoints: Endpoints

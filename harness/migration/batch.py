@@ -1,0 +1,85 @@
+"""Documents read in bulk, as batches of rows: what is refused stands beside what can be loaded."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import tzinfo
+
+import msgspec
+
+from harness.migration.convert import Refused, WalkRows, consent_row, walk_rows
+from harness.model.stack import COLLECTION
+from harness.stack.firebase.documents import Document
+
+BATCH_DOCUMENTS = 200
+#: A batch is a transaction, and what it has locked the API waits for.
+BATCH_LOCATIONS = 20_000
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the file of rejects: the document's path, the field, and why it was not moved."""
+
+    document: str
+    field: str
+    why: str
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """A range of documents, up to the path ``through``: rows by document id (consents by path), and what was
+    refused."""
+
+    through: str = ""
+    walks: dict[str, WalkRows] = {}
+    consents: dict[str, tuple] = {}  # type: ignore[type-arg]  # rows, by ``CONSENT_COLUMNS``
+    refused: list[Refusal] = []
+    documents: int = 0
+    locations: int = 0
+    _names: dict[uuid.UUID, str] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether it is to be loaded."""
+        return self.documents >= BATCH_DOCUMENTS or self.locations >= BATCH_LOCATIONS
+
+    def add(self, document: Document, zone: tzinfo | None) -> None:
+        """One document more, or why it is refused."""
+        self.through, self.documents = document.path, self.documents + 1
+        try:
+            if document.path.startswith(f"{COLLECTION}/"):
+                rows = walk_rows(
+                    document.name, document.fields, created=document.created, updated=document.updated, zone=zone
+                )
+                self.take(document.name, rows)
+            else:
+                user = document.path.split("/")[1]
+                self.consents[document.path] = consent_row(document.name, user, document.fields, zone=zone)
+        except Refused as error:
+            self.refused.append(Refusal(document=document.path, field=error.field, why=error.why))
+
+    def take(self, name: str, rows: WalkRows) -> None:
+        """A walk's rows. Of two documents of one walk (their names differ in their letters' case) the later counts."""
+        twin = self._names.get(rows.id)
+        if twin is not None:
+            older = name if rows.version <= self.walks[twin].version else twin
+            self.refused.append(
+                Refusal(document=f"{COLLECTION}/{older}", field="", why="another document of the same walk is later")
+            )
+            if older == name:
+                return
+            del self.walks[twin]
+        self._names[rows.id], self.walks[name] = name, rows
+        self.locations += len(rows.locations)
+
+
+async def batches(
+    documents: AsyncIterator[Document], zone: tzinfo | None = None
+) -> AsyncGenerator[tuple[Batch, bool], None]:
+    """The documents by batches, and whether each is the last; the last may be empty."""
+    batch = Batch()
+    async for document in documents:
+        if batch.full:
+            yield batch, False
+            batch = Batch()
+        batch.add(document, zone)
+    yield batch, True

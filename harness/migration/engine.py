@@ -1,0 +1,192 @@
+"""A migration from its beginning, or from where it was ended, to both stores compared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import tzinfo
+from typing import Protocol
+
+import asyncpg
+import msgspec
+
+from harness.base.clock import NS, Clock
+from harness.base.errors import PartDied
+from harness.migration import statements
+from harness.migration.accounts import accounts
+from harness.migration.batch import Batch, Refusal, batches
+from harness.migration.fates import Fate
+from harness.migration.load import Loader, Mark, left_to_people
+from harness.migration.places import Places
+from harness.migration.verify import Verified, Verifier
+from harness.model.stack import COLLECTION
+from harness.stack.firebase.documents import CONSENTS, Document, Documents
+
+Load = Callable[[Batch, Mark], Awaitable[dict[str, Fate]]]
+_AHEAD = 2  # batches that are read while one is loaded
+_CONNECT_S = 10.0
+
+
+class Says(Protocol):
+    """Where a migration says how far it is (``harness.base.progress.Progress``)."""
+
+    def live(self, text: str) -> None:
+        """The current state."""
+        ...
+
+
+class Moved(msgspec.Struct, kw_only=True):
+    """One kind of documents: how many were read and ``fates`` by name; ``repaired`` and ``unknown`` fields by name.
+
+    ``resumed``: behind what an earlier process of the same pass had done. ``seconds`` from the first read to the last
+    commit.
+    """
+
+    documents: int = 0
+    locations: int = 0
+    refused: int = 0
+    fates: dict[str, int] = {}
+    repaired: dict[str, int] = {}
+    unknown: dict[str, int] = {}
+    resumed: bool = False
+    seconds: float = 0.0
+
+    def add(self, batch: Batch, fates: Counter[str]) -> None:
+        """One more batch."""
+        self.documents += batch.documents
+        self.locations += batch.locations
+        self.refused += len(batch.refused)
+        self.fates = dict(sorted((Counter(self.fates) + fates).items()))
+        for rows in batch.walks.values():
+            self.repaired = _counted(self.repaired, rows.repaired)
+            self.unknown = _counted(self.unknown, rows.unknown)
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What a migration found and did, as ``--json`` prints it."""
+
+    dry: bool
+    users: int = 0
+    users_made: int = 0
+    users_filled: int = 0
+    walks: Moved = msgspec.field(default_factory=Moved)
+    consents: Moved = msgspec.field(default_factory=Moved)
+    verified: Verified | None = None
+    refused: list[Refusal] = []
+
+
+class Migration:
+    """One run. ``report`` fills as it goes."""
+
+    def __init__(
+        self, places: Places, clock: Clock, says: Says, *, zone: tzinfo | None = None, dry: bool = False,
+        anew: bool = False, settle_s: float = 10.0,
+    ) -> None:  # fmt: skip
+        self._places = places
+        self._clock = clock
+        self._says = says
+        self._zone = zone
+        self._anew = anew
+        self._settle_s = settle_s
+        self.report = Report(dry=dry)
+
+    async def run(self) -> Report:
+        """Raises ``PartDied`` when a store does not answer, ``BadInput`` where the database is not ready."""
+        places = self._places
+        credentials = places.firebase_credentials()
+        source = Documents(places.firestore, places.project_id, credentials and credentials.get_credential())
+        try:
+            connection = await asyncpg.connect(**places.login, timeout=_CONNECT_S)
+            try:
+                await self._run(source, connection)
+            finally:
+                await connection.close(timeout=_CONNECT_S)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise PartDied(
+                f"PostgreSQL failed: {error!r}",
+                where=f"{places.login['host']}:{places.login['port']}",
+                remedy="run the same again: what is done is kept",
+            ) from error
+        finally:
+            await source.close()
+        return self.report
+
+    async def _run(self, source: Documents, connection: asyncpg.Connection) -> None:
+        report = self.report
+        loader = Loader(connection, dry=report.dry)
+        await loader.open()
+        async with aclosing(accounts(self._places)) as pages:
+            async for page in pages:
+                made, filled = await loader.users(page)
+                report.users += len(page)
+                report.users_made += made
+                report.users_filled += filled
+        mark = await self._pass(loader, source, COLLECTION, report.walks, loader.walks)
+        await self._pass(loader, source, CONSENTS, report.consents, loader.consents)
+        if not report.dry:
+            report.verified = await self._verified(loader, connection, source, mark.number)
+            report.refused = [
+                Refusal(document=row["document"], field=row["field"], why=row["why"])
+                for row in await connection.fetch(statements.REFUSED)
+            ]
+
+    async def _pass(self, loader: Loader, source: Documents, kind: str, moved: Moved, load: Load) -> Mark:
+        mark = await loader.begun(kind, anew=self._anew)
+        moved.resumed = bool(mark.through)
+        begun_ns = self._clock.now_ns()
+        async with aclosing(ahead(source.bulk(kind, mark.through), self._zone)) as read:
+            async for batch, last in read:
+                through = batch.through or mark.through
+                mark = Mark(kind=kind, number=mark.number, through=through, last=last)
+                fates = await load(batch, mark)
+                moved.add(batch, Counter(str(each) for each in fates.values()))
+                if self.report.dry:
+                    self.report.refused += [*batch.refused, *left_to_people(batch, fates)]
+                moved.seconds = (self._clock.now_ns() - begun_ns) / NS
+                rate = moved.documents / moved.seconds
+                self._says.live(f"{kind}: {moved.documents:,} read, {rate:.0f}/s, to {through}")
+        return mark
+
+    async def _verified(
+        self, loader: Loader, connection: asyncpg.Connection, source: Documents, number: int
+    ) -> Verified:
+        verifier = Verifier(loader, connection, source, number)
+        async with aclosing(ahead(source.bulk(), self._zone)) as read:
+            async for batch, _ in read:
+                await verifier.compare(batch)
+                self._says.live(f"comparing: {verifier.found.documents:,} documents")
+        await verifier.others(self._clock, self._settle_s)
+        return verifier.found
+
+
+async def ahead(
+    documents: AsyncIterator[Document], zone: tzinfo | None = None
+) -> AsyncGenerator[tuple[Batch, bool], None]:
+    """The batches, read while the ones before are loaded."""
+    ready: asyncio.Queue[tuple[Batch, bool] | Exception] = asyncio.Queue(_AHEAD)
+
+    async def read() -> None:
+        try:
+            async for batch in batches(documents, zone):
+                await ready.put(batch)
+        except Exception as error:  # raised again by who awaits the batches
+            await ready.put(error)
+
+    reading = asyncio.ensure_future(read())
+    try:
+        last = False
+        while not last:
+            got = await ready.get()
+            if isinstance(got, Exception):
+                raise got
+            last = got[1]
+            yield got
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+def _counted(counts: dict[str, int], names: tuple[str, ...]) -> dict[str, int]:
+    return dict(sorted((Counter(counts) + Counter(names)).items())) if names else counts

@@ -1,0 +1,35 @@
+"""What becomes of a document that is moved to PostgreSQL, by the version rule. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Fate(StrEnum):
+    """``harness.migration.statements.DECIDE`` says which."""
+
+    NEW = "new"  # PostgreSQL had no such row
+    NEWER = "newer"  # an older walk was replaced
+    SAME = "same"  # PostgreSQL has this version
+    OLDER = "older"  # PostgreSQL has a later one, which stays
+    OVERTAKEN = "overtaken"  # the API wrote it at the same moment; the next look decides
+    DELETED = "deleted"  # it was moved, and its row is gone since
+    FEWER = "fewer"  # the later document has fewer locations than the walk
+    DIFFERENT = "different"  # of one version or one id, and not of one content
+
+    @property
+    def written(self) -> bool:
+        """Whether a row was written of it."""
+        return self in (Fate.NEW, Fate.NEWER)
+
+    @property
+    def why(self) -> str:
+        """Why a person has to decide; "" where nobody has to."""
+        return _WHY.get(self, "")
+
+
+_WHY = {
+    Fate.DELETED: "was moved before, and its walk was deleted in PostgreSQL since: it is not brought back",
+    Fate.FEWER: "was written later than the walk, and has fewer locations: nothing is taken away",
+    Fate.DIFFERENT: "PostgreSQL holds other content of the same version",
+}

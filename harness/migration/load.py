@@ -1,0 +1,215 @@
+"""Brings batches into PostgreSQL: staged by COPY, upserted by the version rule, noted in the journal, all in one
+transaction, so that a process killed at any moment has done a batch wholly or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from harness.base.errors import BadInput, PartDied
+from harness.migration import statements
+from harness.migration.batch import Batch, Refusal
+from harness.migration.convert import LOCATION_COLUMNS, WalkRows
+from harness.migration.fates import Fate
+from harness.model.stack import COLLECTION, Endpoints
+
+_ATTEMPTS = 5  # at a batch that the database refused because of somebody else's locks
+#: Any number that no other program of the database uses.
+LOCK = 7_265_017_115
+_MOVED = f"{statements.SCHEMA}.moved"
+_LOCK_S = 30.0
+_CONNECT_S = 10.0
+_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+_STATUS_TYPE = """
+SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'walks'::regclass AND attname = 'status'"""
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a pass has come with one kind: ``through`` is the last path that is done; ``last``: nothing is left."""
+
+    kind: str
+    number: int
+    through: str = ""
+    last: bool = False
+
+
+class Loader:
+    """One connection that loads. ``dry``: it decides the same, and nothing is written. ``journal``: one is made where
+    there is none; without it, one that is there is kept all the same.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, *, dry: bool = False, journal: bool = True) -> None:
+        self._connection = connection
+        self._dry = dry
+        self._makes = journal and not dry
+        self._journal = True
+        self._insert = ""
+
+    async def open(self) -> None:
+        """Makes the staging tables and, unless it is dry, the journal. Raises ``BadInput`` where it may not."""
+        try:
+            self._insert = statements.INSERT.format(status=await self._connection.fetchval(_STATUS_TYPE))
+            await self._connection.execute(statements.STAGING)
+            if not self._dry:
+                await self._alone()
+            if self._makes:
+                await self._connection.execute(statements.JOURNAL)
+            else:
+                self._journal = await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _MOVED)
+        except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
+            raise BadInput(
+                f"the database is not ready for a migration: {error}",
+                where="PostgreSQL",
+                remedy="apply the schema of docs/contract first; the role owns its tables and may create a schema",
+            ) from error
+
+    async def _alone(self) -> None:
+        """One migration at a time. One that was killed has its connection, and with it the lock, until PostgreSQL
+        notices: some milliseconds. Raises ``BadInput``.
+        """
+        try:
+            await self._connection.fetchval("SELECT pg_advisory_lock($1)", LOCK, timeout=_LOCK_S)
+        except TimeoutError:
+            raise BadInput(
+                "another migration holds the database", where="PostgreSQL", remedy="wait until it has ended"
+            ) from None
+
+    async def begun(self, kind: str, *, anew: bool = False) -> Mark:
+        """Where the pass goes on: behind what is done of the one that was not finished, else from the first."""
+        if self._dry:
+            return Mark(kind=kind, number=0)
+        done = await self._connection.fetchrow(statements.LATEST, kind)
+        if done is None:
+            return Mark(kind=kind, number=1)
+        if done["last"] or anew:
+            await self._connection.execute(statements.FORGET, kind)
+            return Mark(kind=kind, number=done["pass"] + 1)
+        return Mark(kind=kind, number=done["pass"], through=done["through"])
+
+    async def users(self, users: Sequence[tuple[str, str | None, str | None, Any]]) -> tuple[int, int]:
+        """Users as (uid, display name, provider, made at): how many rows were made, and how many filled in."""
+        columns = [list(each) for each in zip(*users, strict=True)] or [[], [], [], []]
+        if self._dry:
+            there = await self._connection.fetchval("SELECT count(*) FROM users WHERE id = ANY($1::text[])", columns[0])
+            return len(users) - there, 0
+        fresh = [row["fresh"] for row in await self._connection.fetch(statements.USERS, *columns)]
+        return sum(fresh), len(fresh) - sum(fresh)
+
+    async def walks(self, batch: Batch, mark: Mark | None = None) -> dict[str, Fate]:
+        """What became of each document of the batch, by its id; done with the range up to ``mark``, where there is one.
+
+        Raises asyncpg's errors, with nothing done.
+        """
+        owners = sorted({rows.user for rows in batch.walks.values() if rows.user})
+        return await self._done(batch, mark, owners, self._walks)
+
+    async def consents(self, batch: Batch, mark: Mark | None = None) -> dict[str, Fate]:
+        """The same of consents."""
+        return await self._done(batch, mark, sorted({row[1] for row in batch.consents.values()}), self._consents)
+
+    async def _done(
+        self,
+        batch: Batch,
+        mark: Mark | None,
+        owners: list[str],
+        load: Callable[[Batch, Mark | None], Awaitable[dict[str, Fate]]],
+    ) -> dict[str, Fate]:
+        for attempt in range(_ATTEMPTS):
+            try:
+                if owners and not self._dry:
+                    await self._connection.execute(statements.OWNERS, owners)
+                async with self._connection.transaction(readonly=self._dry):
+                    fates = await load(batch, mark)
+                    if mark is not None and not self._dry:
+                        await self._note(batch, mark, fates)
+            except _AGAIN:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return fates
+        raise AssertionError
+
+    async def _walks(self, batch: Batch, mark: Mark | None) -> dict[str, Fate]:
+        ask = self._connection
+        walks = batch.walks
+        if not walks:
+            return {}
+        await ask.copy_records_to_table(
+            "staged_walks",
+            records=[(*rows.walk, name, len(rows.locations)) for name, rows in walks.items()],
+            columns=statements.STAGED_WALKS,
+        )
+        decide = statements.DECIDE if self._journal else statements.DECIDE_ANEW
+        if self._dry:
+            await ask.execute(decide)
+            return _fates(await ask.fetch(statements.DRY_FATES))
+        await ask.execute(statements.LOCK, [rows.id for rows in walks.values()])
+        await ask.execute(decide)
+        await ask.execute(statements.DELETE)
+        await ask.execute(self._insert)
+        fates = _fates(await ask.fetch(statements.FATES))
+        await ask.copy_records_to_table(
+            "staged_locations",
+            records=[row for name, rows in walks.items() if fates[name].written for row in rows.locations],
+            columns=LOCATION_COLUMNS,
+        )
+        await ask.execute(statements.INSERT_LOCATIONS)
+        if self._journal:
+            await ask.execute(statements.REMEMBER, 0 if mark is None else mark.number)
+        return fates
+
+    async def _consents(self, batch: Batch, mark: Mark | None) -> dict[str, Fate]:
+        _ = mark
+        rows = batch.consents
+        columns = [list(each) for each in zip(*rows.values(), strict=True)] or [[] for _ in range(8)]
+        statement = statements.LOOK_AT_CONSENTS if self._dry else statements.STORE_CONSENTS
+        found = {(row[0], row[1]): Fate(row[2]) for row in await self._connection.fetch(statement, *columns)}
+        return {name: found[row[0], row[1]] for name, row in rows.items()}
+
+    async def refuse(self, kind: str, looked_at: Iterable[str], refused: Sequence[Refusal]) -> None:
+        """Notes what was refused; of the other documents ``looked_at`` nothing is held any longer."""
+        paths = [each if "/" in each else f"{COLLECTION}/{each}" for each in looked_at]
+        await self._connection.execute(statements.UNREFUSE, kind, paths)
+        named = ([getattr(each, name) for each in refused] for name in ("document", "field", "why"))
+        await self._connection.execute(statements.REFUSE, kind, *named)
+
+    async def _note(self, batch: Batch, mark: Mark, fates: Mapping[str, Fate]) -> None:
+        await self.refuse(mark.kind, fates, [*batch.refused, *left_to_people(batch, fates)])
+        ask = self._connection
+        counts = msgspec.json.encode({fate: sum(each is fate for each in fates.values()) for fate in Fate}).decode()
+        await ask.execute(statements.DONE, mark.number, mark.kind, mark.through, mark.last, counts)
+
+
+def left_to_people(batch: Batch, fates: Mapping[str, Fate]) -> Iterable[Refusal]:
+    """What the version rule leaves alone and only a person can decide."""
+    for name, fate in fates.items():
+        if fate.why:
+            path = name if name in batch.consents else f"{COLLECTION}/{name}"
+            yield Refusal(document=path, field="", why=fate.why)
+
+
+def _fates(rows: Iterable[Any]) -> dict[str, Fate]:
+    return {row[0]: Fate(row[1]) for row in rows}
+
+
+async def move(endpoints: Endpoints, walks: Mapping[str, WalkRows], *, dry: bool = False) -> dict[str, Fate]:
+    """What becomes of each walk, by its document's id, or would. Raises ``PartDied``."""
+    batch = Batch()
+    for name, rows in walks.items():
+        batch.take(name, rows)
+    try:
+        connection = await asyncpg.connect(**endpoints.login, timeout=_CONNECT_S)
+        try:
+            loader = Loader(connection, dry=dry, journal=False)
+            await loader.open()
+            return await loader.walks(batch)
+        finally:
+            await connection.close(timeout=_CONNECT_S)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise PartDied(
+            f"PostgreSQL failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
+        ) from error

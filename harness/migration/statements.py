@@ -1,0 +1,157 @@
+"""The statements of a migration: the journal in the database, the staging tables, the version rule, the upsert. Pure.
+
+The version rule: what PostgreSQL holds is replaced only by a document that was written later, by ``updated_at``. A
+trigger of the database may have replaced the ``updated_at`` that was inserted; then the journal knows both, and as long
+as the row is as the migration left it, its version is the document's. A walk is replaced by DELETE and INSERT: an
+UPDATE would let the contract's trigger make it look newer than the document is, and so than the document's next write.
+"""
+
+from __future__ import annotations
+
+from harness.migration.convert import CONSENT_COLUMNS, LOCATION_COLUMNS, WALK_COLUMNS
+
+SCHEMA = "tekutoko_migration"
+
+#: The journal: passes over the source, the ranges of names that are done, what was moved, what was refused.
+JOURNAL = f"""
+CREATE SCHEMA IF NOT EXISTS {SCHEMA};
+CREATE TABLE IF NOT EXISTS {SCHEMA}.ranges (
+    pass integer NOT NULL, kind text NOT NULL, through text NOT NULL, last boolean NOT NULL,
+    counts jsonb NOT NULL, done_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (pass, kind, through, last));
+CREATE TABLE IF NOT EXISTS {SCHEMA}.moved (
+    walk_id uuid PRIMARY KEY, document text NOT NULL, version timestamptz NOT NULL, stored_at timestamptz NOT NULL,
+    pass integer NOT NULL, moved_at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS {SCHEMA}.refused (
+    kind text NOT NULL, document text NOT NULL, field text NOT NULL, why text NOT NULL,
+    PRIMARY KEY (kind, document));
+"""
+
+#: Of the connection's own; ``fate`` is what ``DECIDE`` makes of each walk, ``stored_at`` the row's after ``INSERT``.
+STAGING = """
+CREATE TEMP TABLE IF NOT EXISTS staged_walks (
+    id uuid NOT NULL, user_id text, title text, description text, start_time timestamptz, end_time timestamptz,
+    total_distance float8, total_steps integer, polyline_data text, thumbnail_image_url text, status text,
+    paused_at timestamptz, total_paused_duration float8, created_at timestamptz, updated_at timestamptz,
+    document text, points integer, fate text, stored_at timestamptz) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS staged_locations (
+    walk_id uuid, sequence_number integer, latitude float8, longitude float8, "timestamp" timestamptz, altitude float8,
+    horizontal_accuracy float8, vertical_accuracy float8, speed float8, course float8) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS no_journal (walk_id uuid, version timestamptz, stored_at timestamptz);
+SET client_min_messages = warning;
+"""
+STAGED_WALKS = (*WALK_COLUMNS, "document", "points")
+
+#: A user's row as the API makes it at the first call, its gaps filled by what Auth knows.
+USERS = """
+INSERT INTO users AS u (id, display_name, auth_provider, created_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
+ON CONFLICT (id) DO UPDATE SET
+    display_name = coalesce(u.display_name, EXCLUDED.display_name),
+    auth_provider = coalesce(u.auth_provider, EXCLUDED.auth_provider)
+WHERE (u.display_name IS NULL AND EXCLUDED.display_name IS NOT NULL)
+   OR (u.auth_provider IS NULL AND EXCLUDED.auth_provider IS NOT NULL)
+RETURNING (xmax = 0) AS fresh"""
+#: Owners of what is moved whom Auth no longer knows; a transaction of its own, so that no caller of the API waits.
+OWNERS = "INSERT INTO users (id) SELECT unnest($1::text[]) ON CONFLICT (id) DO NOTHING"
+
+#: Rows are locked in one order, and held until the batch is committed.
+LOCK = "SELECT 1 FROM walks AS w WHERE w.id = ANY($1::uuid[]) ORDER BY w.id FOR UPDATE"
+
+_FATE = """
+UPDATE staged_walks AS s SET fate = CASE
+    WHEN w.id IS NULL THEN CASE WHEN m.walk_id IS NULL THEN 'new' ELSE 'deleted' END
+    WHEN s.updated_at < v.version THEN 'older'
+    WHEN s.updated_at = v.version THEN 'same'
+    WHEN s.points < (SELECT count(*) FROM walk_locations AS l WHERE l.walk_id = s.id) THEN 'fewer'
+    ELSE 'newer' END
+FROM staged_walks AS o
+    LEFT JOIN walks AS w ON w.id = o.id
+    LEFT JOIN {journal} AS m ON m.walk_id = o.id
+    LEFT JOIN LATERAL (SELECT CASE WHEN m.stored_at = w.updated_at THEN m.version ELSE w.updated_at END AS version)
+        AS v ON true
+WHERE s.id = o.id"""
+DECIDE = _FATE.format(journal=f"{SCHEMA}.moved")
+#: Where no journal is yet: in a dry run before the first.
+DECIDE_ANEW = _FATE.format(journal="no_journal")
+
+DELETE = "DELETE FROM walks AS w USING staged_walks AS s WHERE w.id = s.id AND s.fate = 'newer'"
+_COLUMNS = ", ".join(WALK_COLUMNS)
+#: A walk that the API made in between stays as it is: its row has no ``stored_at``.
+INSERT = f"""
+WITH stored AS (
+    INSERT INTO walks ({_COLUMNS})
+    SELECT {", ".join("status::{status}" if name == "status" else name for name in WALK_COLUMNS)}
+    FROM staged_walks WHERE fate IN ('new', 'newer')
+    ON CONFLICT (id) DO NOTHING RETURNING id, updated_at)
+UPDATE staged_walks AS s SET stored_at = stored.updated_at FROM stored
+WHERE s.id = stored.id AND s.fate IN ('new', 'newer')"""  # noqa: S608 - the contract's own names
+_POINTS = ", ".join(f'"{name}"' for name in LOCATION_COLUMNS)
+INSERT_LOCATIONS = f"""
+INSERT INTO walk_locations ({_POINTS})
+SELECT {", ".join(f'l."{name}"' for name in LOCATION_COLUMNS)}
+FROM staged_locations AS l
+WHERE l.walk_id IN (SELECT id FROM staged_walks WHERE stored_at IS NOT NULL)"""  # noqa: S608 - the contract's own names
+REMEMBER = f"""
+INSERT INTO {SCHEMA}.moved AS m (walk_id, document, version, stored_at, pass)
+SELECT id, document, updated_at, stored_at, $1::int FROM staged_walks WHERE stored_at IS NOT NULL
+ON CONFLICT (walk_id) DO UPDATE SET
+    document = EXCLUDED.document, version = EXCLUDED.version, stored_at = EXCLUDED.stored_at,
+    pass = EXCLUDED.pass, moved_at = clock_timestamp()"""  # noqa: S608 - the contract's own names
+FATES = """
+SELECT document, CASE WHEN fate IN ('new', 'newer') AND stored_at IS NULL THEN 'overtaken' ELSE fate END
+FROM staged_walks"""
+DRY_FATES = "SELECT document, fate FROM staged_walks"
+
+CONSENTS = """
+WITH given AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
+        $8::text[]) AS g (id, user_id, policy_version, consent_type, consented_at, platform, os_version, app_version)
+), stored AS (
+    {insert}
+)
+SELECT g.id, g.user_id, CASE
+    WHEN s.id IS NOT NULL OR (c.id IS NULL AND {dry}) THEN 'new'
+    WHEN c.id IS NULL THEN 'overtaken'
+    WHEN (c.user_id, c.policy_version, c.consent_type, c.consented_at, c.platform, c.os_version, c.app_version)
+        IS NOT DISTINCT FROM
+        (g.user_id, g.policy_version, g.consent_type, g.consented_at, g.platform, g.os_version, g.app_version)
+        THEN 'same'
+    ELSE 'different' END
+FROM given AS g LEFT JOIN stored AS s ON s.id = g.id AND s.user_id = g.user_id
+    LEFT JOIN consents AS c ON c.id = g.id"""
+_INSERT_CONSENTS = f"""
+    INSERT INTO consents ({", ".join(CONSENT_COLUMNS)})
+    SELECT * FROM given ON CONFLICT (id) DO NOTHING RETURNING id, user_id"""  # noqa: S608 - the contract's own names
+STORE_CONSENTS = CONSENTS.format(insert=_INSERT_CONSENTS, dry="false")
+LOOK_AT_CONSENTS = CONSENTS.format(insert="SELECT NULL::uuid AS id, NULL::text AS user_id WHERE false", dry="true")
+
+#: Each range is committed behind the one before, so that the last one says how far the pass has come.
+LATEST = f"SELECT pass, through, last FROM {SCHEMA}.ranges WHERE kind = $1 ORDER BY pass DESC, done_at DESC LIMIT 1"  # noqa: S608
+DONE = f"""
+INSERT INTO {SCHEMA}.ranges (pass, kind, through, last, counts) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING"""  # noqa: S608 - the contract's own names
+FORGET = f"DELETE FROM {SCHEMA}.refused WHERE kind = $1"  # noqa: S608
+UNREFUSE = f"DELETE FROM {SCHEMA}.refused WHERE kind = $1 AND document = ANY($2::text[])"  # noqa: S608
+REFUSE = f"""
+INSERT INTO {SCHEMA}.refused SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
+ON CONFLICT (kind, document) DO UPDATE SET field = EXCLUDED.field, why = EXCLUDED.why"""  # noqa: S608 - the contract's own names
+
+#: Both ways: what PostgreSQL holds, and of it what this pass moved and may have moved after its walk was deleted.
+HELD_WALKS = f"""
+SELECT {", ".join(f"w.{name}" + ("::text" if name == "status" else "") for name in WALK_COLUMNS)},
+    CASE WHEN m.stored_at = w.updated_at THEN m.version ELSE w.updated_at END AS version
+FROM walks AS w LEFT JOIN {SCHEMA}.moved AS m ON m.walk_id = w.id WHERE w.id = ANY($1::uuid[])"""  # noqa: S608
+HELD_LOCATIONS = f"""
+SELECT {_POINTS} FROM walk_locations WHERE walk_id = ANY($1::uuid[]) ORDER BY walk_id, sequence_number"""  # noqa: S608
+OTHERS = f"""
+SELECT w.id, m.document, coalesce(m.stored_at = w.updated_at, false) AS untouched,
+    coalesce(m.pass = $2 AND m.stored_at = w.updated_at, false) AS of_this_pass
+FROM walks AS w LEFT JOIN {SCHEMA}.moved AS m ON m.walk_id = w.id WHERE w.id <> ALL($1::uuid[])"""  # noqa: S608
+RECENT = f"SELECT walk_id, document FROM {SCHEMA}.moved WHERE moved_at > clock_timestamp() - $1::interval"  # noqa: S608
+TAKE_BACK = f"""
+WITH gone AS (
+    DELETE FROM walks AS w USING {SCHEMA}.moved AS m
+    WHERE w.id = ANY($1::uuid[]) AND m.walk_id = w.id AND m.stored_at = w.updated_at RETURNING w.id)
+DELETE FROM {SCHEMA}.moved AS m USING gone WHERE m.walk_id = gone.id RETURNING m.walk_id"""  # noqa: S608
+REFUSED = f"SELECT kind, document, field, why FROM {SCHEMA}.refused ORDER BY kind, document"  # noqa: S608

@@ -1,0 +1,119 @@
+"""Both stores compared to the end, by counts and by digests: what Firestore has against what PostgreSQL has, and back.
+
+It reads both anew. The documents' side goes through the converter again; a comparison that does not is that of the
+checkers (``harness.checks.dual_write``), by which the drill judges a migration.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+import msgspec
+
+from harness.base.clock import Clock
+from harness.migration import statements
+from harness.migration.batch import Batch, Refusal
+from harness.migration.convert import digest
+from harness.migration.fates import Fate
+from harness.migration.load import Loader
+from harness.model.stack import COLLECTION
+from harness.stack.firebase.documents import Documents
+
+
+class Verified(msgspec.Struct, kw_only=True):
+    """Walks by how the two stores agree. ``caught_up`` were written to Firestore meanwhile, and moved again;
+    ``later`` are those that PostgreSQL has of a later write; ``alone`` are in PostgreSQL without a document, of which
+    ``orphans`` are as a migration left them; ``taken_back`` were deleted by their users while they were moved.
+    """
+
+    documents: int = 0
+    refused: int = 0
+    equal: int = 0
+    different: int = 0
+    later: int = 0
+    missing: int = 0
+    caught_up: int = 0
+    walks: int = 0
+    alone: int = 0
+    orphans: int = 0
+    taken_back: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Every document that can be moved is in PostgreSQL, in this version or a later one."""
+        return not (self.different or self.missing or self.orphans)
+
+
+class Verifier:
+    """Compares, and brings over what was written meanwhile. ``found`` fills as it goes."""
+
+    def __init__(self, loader: Loader, connection: asyncpg.Connection, source: Documents, number: int) -> None:
+        self._loader = loader
+        self._connection = connection
+        self._source = source
+        self._pass = number
+        self._seen: list[uuid.UUID] = []
+        self._missing: dict[uuid.UUID, str] = {}
+        self.found = Verified()
+
+    async def compare(self, batch: Batch) -> None:
+        """One batch of documents that was read again."""
+        found, walks = self.found, batch.walks
+        fates = await self._loader.walks(batch)
+        stored = await self._stored([rows.id for rows in walks.values()])
+        found.documents += batch.documents
+        refused = list(batch.refused)
+        for name, rows in walks.items():
+            fate, held = fates[name], stored.get(rows.id)
+            self._seen.append(rows.id)
+            found.caught_up += fate.written
+            if fate.why:
+                refused.append(Refusal(document=f"{COLLECTION}/{name}", field="", why=fate.why))
+            elif held is None:
+                self._missing[rows.id] = name
+            elif held[0] > rows.version:
+                found.later += 1
+            elif held == (rows.version, digest(rows.walk, rows.locations)):
+                found.equal += 1
+            else:
+                found.different += 1
+                refused.append(Refusal(document=f"{COLLECTION}/{name}", field="", why=Fate.DIFFERENT.why))
+        found.refused += len(refused) - sum(each.why == Fate.DIFFERENT.why for each in refused)
+        await self._loader.refuse(COLLECTION, fates, refused)
+
+    async def others(self, clock: Clock, settle_s: float) -> None:
+        """The way back: what is in PostgreSQL and was not among the documents. Waits ``settle_s`` first: a walk that
+        was moved while its deletion was on its way to Firestore is one that its user deleted.
+        """
+        recent: list[asyncpg.Record] = []
+        if settle_s:
+            recent = await self._connection.fetch(statements.RECENT, timedelta(seconds=2 * settle_s))
+            await clock.sleep(settle_s)
+        found = self.found
+        found.missing = len(self._missing) - len(await self._gone(self._missing))  # what is gone was deleted meanwhile
+        rows = await self._connection.fetch(statements.OTHERS, self._seen, self._pass)
+        ours = {row["id"]: row["document"] for row in rows if row["of_this_pass"]}
+        gone = await self._gone({row["walk_id"]: row["document"] for row in recent} | ours)
+        taken = {row[0] for row in await self._connection.fetch(statements.TAKE_BACK, gone)} if gone else set()
+        found.taken_back = len(taken)
+        found.alone = sum(row["id"] not in taken for row in rows)
+        found.orphans = sum(row["untouched"] and row["id"] not in taken for row in rows)
+        found.walks = await self._connection.fetchval("SELECT count(*) FROM walks")
+
+    async def _gone(self, documents: dict[uuid.UUID, str]) -> list[uuid.UUID]:
+        there = await self._source.get_many(sorted(documents.values())) if documents else {}
+        return [walk_id for walk_id, name in documents.items() if name not in there]
+
+    async def _stored(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[datetime, bytes]]:
+        """Version and digest of each walk that PostgreSQL has, of one moment."""
+        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+            walks = await self._connection.fetch(statements.HELD_WALKS, ids)
+            points = await self._connection.fetch(statements.HELD_LOCATIONS, ids)
+        located: defaultdict[uuid.UUID, list[Sequence[object]]] = defaultdict(list)
+        for row in points:
+            located[row[0]].append(tuple(row))
+        return {row["id"]: (row["version"], digest(tuple(row)[:-1], located[row["id"]])) for row in walks}

@@ -1,0 +1,1 @@
+"""The migration from Firestore to PostgreSQL, drilled under live traffic: killed, resumed, compared field for field."""

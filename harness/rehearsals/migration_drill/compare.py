@@ -1,0 +1,137 @@
+"""The end of a drill: every document against its walk, by the checkers, with no code of the migrator's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from harness.checks.dual_write import StoredWalk, difference
+from harness.checks.stores import read_stored
+from harness.model.stack import Endpoints
+from harness.rehearsals.migration_drill.plants import Plant
+from harness.rehearsals.migration_drill.types import Compared, OddDocument
+from harness.stack.firebase.documents import Documents, Fields
+
+_BATCH = 200
+_EXAMPLES = 5
+_ALL = 1_000_000
+
+
+async def compared(
+    endpoints: Endpoints, documents: Documents, connection: asyncpg.Connection, apart: Collection[str]
+) -> Compared:
+    """All but those ``apart``, by document id. Raises ``PartDied`` and asyncpg's errors."""
+    counts: Counter[str] = Counter()
+    examples: list[str] = []
+    seen: set[str] = set()
+    batch: dict[str, Fields] = {}
+
+    async def look() -> None:
+        stored = await read_stored(endpoints, _ALL, only=[name.lower() for name in batch])
+        for kind, example in verdicts(batch, {walk.id: walk for walk in stored.walks}):
+            counts[kind] += 1
+            if kind not in ("equal", "later") and len(examples) < _EXAMPLES:
+                examples.append(example)
+        batch.clear()
+
+    async for name, fields in documents.each():
+        seen.add(name.lower())
+        if name not in apart:
+            batch[name] = fields
+        if len(batch) == _BATCH:
+            await look()
+    if batch:
+        await look()
+    held = {str(row[0]) for row in await connection.fetch("SELECT id FROM walks")}
+    return Compared(
+        documents=counts.total(),
+        walks=len(held),
+        alone=len(held - seen),
+        examples=tuple(examples),
+        **{kind: counts[kind] for kind in ("equal", "later", "missing", "older", "different")},
+    )
+
+
+def verdicts(documents: Mapping[str, Fields], stored: Mapping[str, StoredWalk]) -> Iterable[tuple[str, str]]:
+    """Of each document what it is to its walk, and an example of it. Pure."""
+    for name, fields in documents.items():
+        walk = stored.get(name.lower())
+        differs = None if walk is None else difference(walk, fields)
+        if walk is None:
+            yield "missing", f"{name.lower()} is not in PostgreSQL"
+        elif differs is None:
+            yield "equal", ""
+        else:
+            written, at = fields.get("updated_at"), walk.updated_at
+            kind = "different"
+            if written is not None and written.kind == "timestamp" and at is not None and written.value != at:
+                kind = "older" if at < written.value else "later"
+            yield kind, f"{name.lower()}: {differs.field} is {differs.found}, must be {differs.wanted}"
+
+
+async def odd(endpoints: Endpoints, plants: Sequence[Plant], rejects: Path) -> list[OddDocument]:
+    """What became of the documents out of the ordinary."""
+    read = await read_stored(endpoints, only=[plant.name for plant in plants])
+    stored = {walk.id: walk for walk in read.walks}
+    named = named_in(rejects)
+    return [became(plant, stored.get(plant.name.lower()), named=plant.path in named) for plant in plants]
+
+
+def became(plant: Plant, walk: StoredWalk | None, *, named: bool) -> OddDocument:
+    """One of them. Pure."""
+    wrong = ""
+    if walk is not None and not plant.refused:
+        wrong = next(
+            (
+                f"{name} is {walk.columns.get(name)!r}, must be {must!r}"
+                for name, must in plant.columns.items()
+                if walk.columns.get(name) != must
+            ),
+            "",
+        )
+        if len(walk.locations) != plant.locations:
+            wrong = wrong or f"{len(walk.locations)} locations, must be {plant.locations}"
+        wrong = wrong or _first_point(plant, walk)
+    return OddDocument(name=plant.what, refused=plant.refused, there=walk is not None, named=named, wrong=wrong)
+
+
+def _first_point(plant: Plant, walk: StoredWalk) -> str:
+    if not walk.locations:
+        return ""
+    entries = plant.fields.get("location_data") or plant.fields["locationData"]
+    first = entries[0].get("coordinate", entries[0])
+    must, found = ([each[name] for name in ("latitude", "longitude")] for each in (first, walk.locations[0]))
+    return "" if must == found else f"the first location is at {found}, must be at {must}"
+
+
+def named_in(rejects: Path) -> set[str]:
+    """The paths of the documents that the file of rejects names; none where there is no such file."""
+    found = set()
+    try:
+        lines = rejects.read_bytes().splitlines()
+    except OSError:
+        return set()
+    for line in lines:
+        try:
+            found.add(msgspec.json.decode(line, type=_Line).document)
+        except msgspec.DecodeError:
+            continue  # not a line of the contract
+    return found
+
+
+class _Line(msgspec.Struct):
+    document: str
+
+
+async def absent(connection: asyncpg.Connection, table: str, ids: Collection[str]) -> tuple[str, ...]:
+    """Those of ``ids`` that ``users`` or ``consents`` has not."""
+    statement = {
+        "users": "SELECT id FROM users WHERE id = ANY($1::text[])",
+        "consents": "SELECT id::text FROM consents WHERE id::text = ANY($1::text[])",
+    }[table]
+    there = {row[0] for row in await connection.fetch(statement, list(ids))}
+    return tuple(sorted({*ids} - there))[:_EXAMPLES]

@@ -1,0 +1,223 @@
+"""A migration drill, judged: what was moved, refused and overwritten, and who could work meanwhile. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harness.base.units import Unit
+from harness.judge.bounds import ratio_upper
+from harness.model.evidence import Outcome, RequestRow, Side
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Message, message, verbatim
+from harness.model.verdict import Verdict
+from harness.rehearsals.migration_drill.types import (
+    CLAIM_PLAN,
+    CLAIM_READ_ONLY,
+    CLAIM_SCRIPT,
+    CLAIM_STEPWISE,
+    ERRATUM_WRITTEN,
+    Compared,
+    DrillDetails,
+    DrillPlan,
+    OddDocument,
+    Race,
+)
+
+_MOST_ERRORS = 0.01  # of week 1's own criterion: エラー率 < 1%
+_CONFIDENCE = 0.95
+_ENDED = frozenset({0, 10})  # done; done, and something was refused
+_EXAMPLES = 5
+
+
+def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow]) -> Iterator[Judgement]:
+    """All that was seen."""
+    rows = list(requests)
+    yield killed(plan, details)
+    if details.compared is not None:
+        yield whole(details.compared)
+    if details.odd:
+        yield of_odd(details.odd)
+    if details.race is not None:
+        yield overwritten(details.race)
+    if details.compared is not None:
+        yield people(details)
+    yield worked(rows)
+    yield written_to_firestore(rows, details)
+
+
+def whole(found: Compared) -> Judgement:
+    """Is every document in PostgreSQL, as it is, or in a later write?"""
+    wrong = found.missing + found.older + found.different
+    told = message(
+        "{documents} documents against {walks} walks: {equal} equal field for field, {later} of a later write in "
+        "PostgreSQL, {missing} missing, {older} older than their document, {different} different; {alone} walks have "
+        "no document",
+        documents=f"{found.documents:,}",
+        walks=f"{found.walks:,}",
+        equal=f"{found.equal:,}",
+        later=str(found.later),
+        missing=str(found.missing),
+        older=str(found.older),
+        different=str(found.different),
+        alone=str(found.alone),
+    )
+    return Judgement(
+        id="migration.whole",
+        claim=CLAIM_SCRIPT,
+        verdict=Verdict.INCONCLUSIVE if not found.documents else Verdict.FAIL if wrong else Verdict.PASS,
+        asked=(message("every walk of Firestore is in PostgreSQL, in this version or a later one"),),
+        told=(told,),
+        value=wrong,
+        limit=0,
+        unit=Unit.WALKS,
+        samples=found.documents,
+        examples=found.examples,
+    )
+
+
+def killed(plan: DrillPlan, details: DrillDetails) -> Judgement:
+    """Did the migrator come to its end, killed as often as was planned?"""
+    kills = sum(each.killed for each in details.attempts)
+    last = details.attempts[-1] if details.attempts else None
+    if last is None or last.killed:
+        told = message("the migrator did not come to its end")
+        verdict = Verdict.INCONCLUSIVE
+    else:
+        told = message(
+            "killed {kills} of {planned} times, resumed each time, ended with status {status} after {seconds} s in all",
+            kills=str(kills),
+            planned=str(plan.kills),
+            status=str(last.status),
+            seconds=f"{sum(each.seconds for each in details.attempts):.0f}",
+        )
+        short = Verdict.INCONCLUSIVE if kills < plan.kills else Verdict.PASS
+        verdict = short if last.status in _ENDED else Verdict.FAIL
+    return Judgement(
+        id="migration.killed",
+        claim=CLAIM_PLAN,
+        verdict=verdict,
+        asked=(message("a migration that is killed goes on where it was, and comes to its end"),),
+        told=(told,),
+        samples=kills,
+    )
+
+
+def of_odd(odd: list[OddDocument]) -> Judgement:
+    """Did each document out of the ordinary become what it must?"""
+    wrong = [each for each in odd if not each.good]
+    told = message(
+        "{good} of {all} documents out of the ordinary were moved whole, or refused and named",
+        good=str(len(odd) - len(wrong)),
+        all=str(len(odd)),
+    )
+    return Judgement(
+        id="migration.odd",
+        claim=CLAIM_SCRIPT,
+        verdict=Verdict.FAIL if wrong else Verdict.PASS,
+        asked=(message("what can be moved is moved whole, and what cannot is refused with its reason"),),
+        told=(told,),
+        value=len(wrong),
+        limit=0,
+        unit=Unit.FLAWS,
+        samples=len(odd),
+        examples=tuple(f"{each.name}: {how(each)}" for each in wrong[:_EXAMPLES]),
+    )
+
+
+def how(odd: OddDocument) -> Message:
+    """What became of a document, for people."""
+    if odd.wrong:
+        return verbatim(odd.wrong)
+    if odd.there:
+        return message("moved, and named among the rejects") if odd.named else message("moved")
+    return message("refused and named") if odd.named else message("vanished without a line")
+
+
+def overwritten(race: Race) -> Judgement:
+    """Does PostgreSQL hold whatever the API acknowledged last?"""
+    told = message(
+        "{written} writes through the API to {walks} walks while they were moved, {lost} overwritten by older values",
+        written=f"{race.written:,}",
+        walks=str(race.walks),
+        lost=str(len(race.lost)),
+    )
+    return Judgement(
+        id="migration.overwritten",
+        claim=CLAIM_PLAN,
+        verdict=Verdict.FAIL if race.lost else Verdict.PASS if race.written else Verdict.INCONCLUSIVE,
+        asked=(message("an older value never overwrites a newer one"),),
+        told=(told,),
+        value=len(race.lost),
+        limit=0,
+        unit=Unit.WALKS,
+        samples=race.written,
+        examples=race.lost[:_EXAMPLES],
+    )
+
+
+def people(details: DrillDetails) -> Judgement:
+    """Are the users of Auth and their consents there?"""
+    missing = (*details.users_missing, *details.consents_missing)
+    told = message(
+        "{consents} consents in Firestore; users missing: {users}; consents missing: {lost}",
+        consents=str(details.consents),
+        users=", ".join(details.users_missing) or "0",
+        lost=", ".join(details.consents_missing) or "0",
+    )
+    return Judgement(
+        id="migration.people",
+        claim=CLAIM_SCRIPT,
+        verdict=Verdict.FAIL if missing else Verdict.PASS,
+        asked=(message("the users of Auth and their consents are moved, too"),),
+        told=(told,),
+        samples=details.consents,
+    )
+
+
+def worked(rows: list[RequestRow]) -> Judgement:
+    """Could those who stay on Firestore work all the while?"""
+    mine = [row for row in rows if row.side is Side.FIRESTORE]
+    failed = sum(row.outcome is not Outcome.OK for row in mine)
+    told = message(
+        "{failed} of {all} requests of those who stay on Firestore failed while the walks were moved",
+        failed=str(failed),
+        all=f"{len(mine):,}",
+    )
+    bound = ratio_upper(failed, len(mine), _CONFIDENCE) if mine else None
+    if bound is None or (failed < _MOST_ERRORS * len(mine) and bound >= _MOST_ERRORS):
+        verdict = Verdict.INCONCLUSIVE
+    else:
+        verdict = Verdict.PASS if bound < _MOST_ERRORS else Verdict.FAIL
+    return Judgement(
+        id="migration.stepwise",
+        claim=CLAIM_STEPWISE,
+        verdict=verdict,
+        asked=(message("Firebase goes on while users are moved: fewer than 1 % of its requests fail"),),
+        told=(told,),
+        value=failed / len(mine) if mine else None,
+        bound=bound,
+        limit=_MOST_ERRORS,
+        unit=Unit.RATIO,
+        samples=len(mine),
+    )
+
+
+def written_to_firestore(rows: list[RequestRow], details: DrillDetails) -> Judgement:
+    """Is Firestore read only, as the diagram has it?"""
+    direct = sum(row.side is Side.FIRESTORE and row.acknowledged for row in rows)
+    mirrored = 0 if details.race is None else details.race.written
+    told = message(
+        "{direct} writes reached Firestore from the app itself, and {mirrored} of the race by way of the API's mirror",
+        direct=f"{direct:,}",
+        mirrored=f"{mirrored:,}",
+    )
+    return Judgement(
+        id="migration.read_only",
+        claim=CLAIM_READ_ONLY,
+        verdict=Verdict.ERRATUM_SHOWN if direct else Verdict.INCONCLUSIVE,
+        kind=Kind.CRITERION,
+        asked=(message("Firestore is only read while both run"),),
+        told=(told,),
+        samples=direct,
+        erratum=ERRATUM_WRITTEN if direct else "",
+    )

@@ -1,0 +1,103 @@
+"""The migrator as a process: started by the environment contract, killed once so many walks are there, resumed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from harness.base.clock import NS, Clock
+from harness.base.data import ROOT
+from harness.base.errors import PartDied
+from harness.model.stack import Endpoints
+from harness.rehearsals.migration_drill.types import Attempt
+from harness.stack.environment import machine
+from harness.stack.state.lease import MARKER
+
+OWN = (sys.executable, "-m", "harness", "migrate", "--from-environment")
+LOG = "logs/migrator.log"
+REJECTS = "rejects.jsonl"
+_POLL_S = 0.05
+_SQL_S = 10.0
+
+
+def variables(endpoints: Endpoints, rejects: Path, run_id: str) -> dict[str, str]:
+    """What a migrator is told (docs/contract/environment.md#migrator)."""
+    return {
+        **machine(),
+        "ENVIRONMENT": "staging",
+        "DB_HOST": endpoints.database.host,
+        "DB_PORT": str(endpoints.database.port),
+        "DB_USER": endpoints.database_user,
+        "DB_PASSWORD": endpoints.database_password,
+        "DB_NAME": endpoints.database_name,
+        "DB_SSLMODE": "disable",
+        "FIREBASE_PROJECT_ID": endpoints.project_id,
+        "GOOGLE_CLOUD_PROJECT": endpoints.project_id,
+        "FIREBASE_AUTH_EMULATOR_HOST": str(endpoints.auth),
+        "FIRESTORE_EMULATOR_HOST": str(endpoints.firestore),
+        "MIGRATION_REJECTS": str(rejects),
+        MARKER: run_id,
+    }
+
+
+class Kill(NamedTuple):
+    """A drawn moment: so many walks are in PostgreSQL, and the process runs so long."""
+
+    walks: int
+    after_s: float
+
+
+class Migrator:
+    """One command, as often as it takes."""
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path, clock: Clock) -> None:
+        self._command = command or OWN
+        self._own = not command
+        self._environment = environment
+        self._folder = folder
+        self._clock = clock
+
+    async def run(self, connection: asyncpg.Connection, limit_s: float, kill: Kill | None = None) -> Attempt:
+        """One process to its end; or killed with all it started, at ``kill``.
+
+        Raises ``PartDied`` when it takes longer than ``limit_s``.
+        """
+        begun_ns = self._clock.now_ns()
+        with (self._folder / LOG).open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *self._command, cwd=ROOT if self._own else Path.cwd(), env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        killed = False
+        try:
+            while process.returncode is None:
+                await self._clock.sleep(_POLL_S)
+                ran_s = (self._clock.now_ns() - begun_ns) / NS
+                if ran_s > limit_s:
+                    raise PartDied(
+                        f"the migrator was not done after {limit_s:g} s", where=LOG, remedy="read what it said last"
+                    )
+                due = kill is not None and ran_s >= kill.after_s and await _count(connection) >= kill.walks
+                if due and process.returncode is None:
+                    killed = True
+                    os.killpg(process.pid, signal.SIGKILL)
+                    await process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            status = await process.wait()
+        took_s = (self._clock.now_ns() - begun_ns) / NS
+        return Attempt(seconds=took_s, walks=await _count(connection), killed=killed, status=status)
+
+
+async def _count(connection: asyncpg.Connection) -> int:
+    found: int = await connection.fetchval("SELECT count(*) FROM walks", timeout=_SQL_S)
+    return found

@@ -1,0 +1,168 @@
+"""What lies in Firestore before a migration: ordinary walks of the users, and documents out of the ordinary. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from harness.base.seed import stream
+from harness.load.population.firestore_document import document, document_id, location
+from harness.load.population.ids import uuid4_text
+from harness.load.population.walk import Location, Walking, WalkUpdate, moment
+from harness.model.message import marked
+
+_NS = 1_000_000_000
+_DAY_NS = 86_400 * _NS
+#: 1 MiB is some 5,700 locations with every value; this one is just below.
+_LARGE = 5_600
+
+NEAR_1_MIB = marked("near 1 MiB")
+
+Fields = Mapping[str, Any]
+
+
+class Plant(msgspec.Struct, frozen=True, kw_only=True):
+    """A document out of the ordinary: its id, its fields, and what must become of it: refused, or a walk with
+    ``columns`` and so many ``locations``.
+    """
+
+    what: str
+    name: str
+    fields: dict[str, Any]
+    refused: bool = False
+    columns: dict[str, Any] = {}
+    locations: int = 3
+
+    @property
+    def path(self) -> str:
+        """Below the database."""
+        return f"walks/{self.name}"
+
+
+def walks(count: int, mean: int, users: Sequence[str], seed: int, unix_ns: int) -> Iterator[tuple[str, Fields]]:
+    """``count`` walks of the days before, ``mean`` locations each on average, as path and document."""
+    chance = stream(seed, "migration_drill:walks")
+    for number in range(count):
+        points = 1 + int(chance.random() * (2 * mean - 1))
+        name, fields = _walk(
+            f"m{number}", users[number % len(users)], points, seed, unix_ns - _DAY_NS - number * 60 * _NS
+        )
+        yield f"walks/{name}", fields
+
+
+def consents(users: Sequence[str], seed: int, unix_ns: int) -> dict[str, Fields]:
+    """One a user, by path."""
+    chance = stream(seed, "migration_drill:consents")
+    return {
+        f"users/{user}/consents/{uuid4_text(chance).upper()}": {
+            "policy_version": "1.0",
+            "consent_type": "initial",
+            "consented_at": moment(unix_ns - _DAY_NS),
+            "platform": "iOS",
+            "os_version": "18.1",
+            "app_version": "2.3.0",
+        }
+        for user in users
+    }
+
+
+def odd(user: str, seed: int, unix_ns: int) -> list[Plant]:
+    """Every kind that the contract leaves open, or forbids."""
+    made = []
+    for number, (what, change, more) in enumerate(_ODD):
+        name, fields = _walk(f"odd{number}", user, _LARGE if what == NEAR_1_MIB else 3, seed, unix_ns - _DAY_NS)
+        plant = Plant(what=what, name=name, fields=fields, **more)
+        made.append(change(plant))
+    return made
+
+
+def _walk(name: str, user: str, points: int, seed: int, began_ns: int) -> tuple[str, dict[str, Any]]:
+    walking = Walking(seed, f"migration:{name}", started_unix_ns=began_ns)
+    now_ns = began_ns + points * _NS
+    located: tuple[Location, ...] = walking.batch(now_ns, points * _NS, points)
+    body: WalkUpdate = walking.update(now_ns, _NS, completed=True)
+    fields = document(
+        walking.id, user, body, [location(each) for each in located],
+        created_at=moment(began_ns), updated_at=moment(now_ns),
+    )  # fmt: skip
+    return document_id(walking.id), fields
+
+
+def _with(**fields: Any) -> Callable[[Plant], Plant]:
+    return lambda plant: msgspec.structs.replace(plant, fields={**plant.fields, **fields})
+
+
+def _without(*names: str) -> Callable[[Plant], Plant]:
+    def change(plant: Plant) -> Plant:
+        return msgspec.structs.replace(plant, fields={k: v for k, v in plant.fields.items() if k not in names})
+
+    return change
+
+
+def _points(**changes: Any) -> Callable[[Plant], Plant]:
+    """The first location changed; ``...`` takes a key out."""
+
+    def change(plant: Plant) -> Plant:
+        first, *others = plant.fields["location_data"]
+        made = {k: v for k, v in {**first, **changes}.items() if v is not ...}
+        return msgspec.structs.replace(plant, fields={**plant.fields, "location_data": [made, *others]})
+
+    return change
+
+
+def _camel(plant: Plant) -> Plant:
+    def renamed(name: str) -> str:
+        first, *others = name.split("_")
+        return first + "".join(each.capitalize() for each in others)
+
+    return msgspec.structs.replace(plant, fields={renamed(name): each for name, each in plant.fields.items()})
+
+
+def _nested(plant: Plant) -> Plant:
+    first, *others = plant.fields["location_data"]
+    place = {name: first[name] for name in ("latitude", "longitude")}
+    made = {"coordinate": place} | {name: each for name, each in first.items() if name not in place}
+    return msgspec.structs.replace(plant, fields={**plant.fields, "location_data": [made, *others]})
+
+
+def _lower(plant: Plant) -> Plant:
+    lower = plant.name.lower()
+    return msgspec.structs.replace(plant, name=lower, fields={**plant.fields, "id": lower})
+
+
+def _no_uuid(plant: Plant) -> Plant:
+    return msgspec.structs.replace(plant, name=f"walk-{plant.name[:8]}", fields={**plant.fields, "id": "walk-1"})
+
+
+def _offset(plant: Plant) -> Plant:
+    text = (plant.fields["created_at"] + timedelta(hours=9)).replace(tzinfo=None).isoformat() + "+09:00"
+    columns = {"created_at": plant.fields["created_at"]}
+    return msgspec.structs.replace(plant, fields={**plant.fields, "created_at": text}, columns=columns)
+
+
+_REFUSED: dict[str, Any] = {"refused": True}
+_ODD: tuple[tuple[str, Callable[[Plant], Plant], dict[str, Any]], ...] = (
+    (marked("keys in camelCase"), _camel, {"columns": {"status": "completed"}}),
+    (marked("an id in lower case"), _lower, {}),
+    (marked("an id that is no UUID"), _no_uuid, _REFUSED),
+    (marked("an id of another walk"), _with(id="0B3A6C9E-AAAA-4222-8333-444455556666"), _REFUSED),
+    (marked("no description, steps, locations"), _without("description", "total_steps", "location_data"),
+     {"columns": {"description": "", "total_steps": 0}, "locations": 0}),
+    (marked("no user"), _without("user_id"), {"columns": {"user_id": None}}),
+    (marked("a user whom Auth does not know"), _with(user_id="gone-user"), {"columns": {"user_id": "gone-user"}}),
+    (marked("a map that has no column"), _with(weather={"sky": {"cover": 0.5}}), {}),
+    (marked("a place in a nested map"), _nested, {}),
+    (marked("the point 0.0, 0.0"), _points(latitude=0.0, longitude=0.0), {}),
+    (marked("no created_at and no updated_at"), _without("created_at", "updated_at"), {}),
+    (marked("a location without its time"), _points(timestamp=...), _REFUSED),
+    (marked("a local time without its zone"), _with(created_at="2025-10-20 18:00:00"), _REFUSED),
+    (marked("a time as text with its offset"), _offset, {}),
+    (marked("a status in another spelling"), _with(status="inProgress"), {"columns": {"status": "in_progress"}}),
+    (marked("a status that nobody knows"), _with(status="flying"), _REFUSED),
+    (marked("a latitude of 91 degrees"), _points(latitude=91.0), _REFUSED),
+    (marked("a distance that is text"), _with(total_distance="4321.5"), _REFUSED),
+    (NEAR_1_MIB, lambda plant: plant, {"locations": _LARGE}),
+)  # fmt: skip

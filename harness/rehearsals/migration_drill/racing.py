@@ -1,0 +1,86 @@
+"""Writes through the API to walks that are being moved: whatever it acknowledged last, it must show from then on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import h11
+import msgspec
+
+from harness.base.clock import Clock
+from harness.checks.stores import read_stored
+from harness.load.http1 import Answer, Refused, exchange
+from harness.model.stack import Endpoints
+from harness.rehearsals.migration_drill.types import Race
+from harness.stack.firebase.sign_up import User
+
+_LIMIT_S = 10.0
+_OK, _ANSWERED = 200, (200, 404)
+
+
+class Racing:
+    """One user of the API, who changes the titles of walks in turn. ``begin`` goes on until it is ``over``."""
+
+    def __init__(self, endpoints: Endpoints, clock: Clock, user: User, walk_ids: Sequence[str], every_s: float) -> None:
+        self._to = endpoints
+        self._clock = clock
+        self._user = user
+        self._walks = walk_ids
+        self._every_s = every_s
+        self.over = False
+        self._written = 0
+        self._lost: dict[str, str] = {}
+        #: By walk the titles that it may have: the last acknowledged one, and those sent since and not answered.
+        self._perhaps: dict[str, set[str]] = {}
+
+    async def begin(self) -> None:
+        """One write after the other."""
+        number = 0
+        while not self.over:
+            walk_id, title = self._walks[number % len(self._walks)], f"raced {number}"
+            if walk_id in self._perhaps:
+                await self._look(walk_id)
+            await self._put(walk_id, title)
+            number += 1
+            await self._clock.sleep(self._every_s)
+
+    async def found(self) -> Race:
+        """What PostgreSQL holds of it."""
+        stored = await read_stored(self._to, only=sorted(self._perhaps)) if self._perhaps else None
+        titles = {walk.id: walk.columns.get("title") for walk in stored.walks} if stored is not None else {}
+        for walk_id in self._perhaps:
+            self._judge(walk_id, titles.get(walk_id))
+        return Race(walks=len(self._perhaps), written=self._written, lost=tuple(self._lost.values()))
+
+    def _judge(self, walk_id: str, title: object) -> None:
+        may = self._perhaps[walk_id]
+        if title not in may:
+            self._lost.setdefault(walk_id, f"{walk_id} is {title!r}, must be {' or '.join(sorted(may))}")
+
+    async def _look(self, walk_id: str) -> None:
+        """Before the next write: what was acknowledged must not have gone meanwhile."""
+        answer = await self._ask("GET", walk_id, b"")
+        if answer is not None and answer.status in _ANSWERED:
+            self._judge(walk_id, msgspec.json.decode(answer.body, type=_Walk).title)
+
+    async def _put(self, walk_id: str, title: str) -> None:
+        body = msgspec.json.encode({"title": title})
+        sent = self._perhaps.get(walk_id)
+        if sent is not None:
+            sent.add(title)
+        answer = await self._ask("PUT", walk_id, body)
+        if answer is not None and answer.status == _OK:
+            self._written += 1
+            self._perhaps[walk_id] = {title}
+
+    async def _ask(self, method: str, walk_id: str, body: bytes) -> Answer | None:
+        try:
+            async with asyncio.timeout(_LIMIT_S):
+                return await exchange(self._to.service, method, f"/v1/walks/{walk_id}", self._user.token, body)
+        except (Refused, OSError, EOFError, h11.RemoteProtocolError):
+            return None
+
+
+class _Walk(msgspec.Struct):
+    title: str = ""  # of a walk that is not there

@@ -1,0 +1,186 @@
+"""The drill: walks lie in Firestore, half of the users are on the API, and the migrator runs, is killed and goes on.
+
+Once it has come to its end the load is stopped, and it runs once more: what was written last is in both stores then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import asyncpg
+
+from harness.base.clock import unix_ns
+from harness.base.errors import PartDied
+from harness.base.seed import stream
+from harness.checks.stores import DRAIN_LIMIT_S
+from harness.load.population.accounts import accounts
+from harness.load.users import Users, UsersPlan
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import message
+from harness.model.section import Section
+from harness.model.stack import Capability
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.migration_drill import plants
+from harness.rehearsals.migration_drill.compare import absent, compared, odd
+from harness.rehearsals.migration_drill.judge import judged
+from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, variables
+from harness.rehearsals.migration_drill.racing import Racing
+from harness.rehearsals.migration_drill.sections import figures, sections
+from harness.rehearsals.migration_drill.types import DrillDetails, DrillPlan
+from harness.stack.firebase.documents import Documents
+from harness.stack.firebase.sign_up import sign_up
+from harness.stack.protocol import StackNeeds
+
+RACER = "racer"
+_COMMIT = 2_000  # locations: the emulator answers nobody else meanwhile
+_SQL_S = 10.0
+_RUNS_S = 4.0  # that a process which is to be killed runs at most before it counts: it takes a second to begin
+
+
+class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
+    """The rehearsal."""
+
+    name = "migration_drill"
+    plan, details = DrillPlan, DrillDetails
+
+    def needs(self, plan: DrillPlan) -> Mapping[str, Iterable[Capability]]:
+        """A database to move to."""
+        _ = plan
+        return {"": (Capability.REAL_POSTGRESQL,)}
+
+    def arrange(self, plan: DrillPlan, options: Options, manifests: Manifests) -> StackNeeds:
+        """A stack of its own: what is planted stays in no other run's."""
+        _ = plan, options
+        return StackNeeds(manifests=manifests, use_kept=False)
+
+    async def run(self, plan: DrillPlan, on: Running[DrillDetails]) -> None:
+        """Plants, lets everybody begin, moves, stops, moves the rest, compares."""
+        if self.lacking(plan, on.stack.capabilities):
+            return
+        await on.up()
+        endpoints = on.stack.endpoints()
+        documents = Documents(endpoints.firestore, endpoints.project_id)
+        on.at_end(documents.close)
+        try:
+            connection = await asyncpg.connect(**endpoints.login, timeout=_SQL_S)
+        except (OSError, asyncpg.PostgresError) as error:
+            raise PartDied(f"PostgreSQL failed: {error!r}", where=str(endpoints.database)) from error
+        on.at_end(connection.close)
+        await _Drill(plan, on, documents, connection).run()
+
+    def judge(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Judgement]:
+        """From details and requests."""
+        return judged(plan, seen.details, seen.evidence.requests)
+
+    def sections(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Section]:
+        """Processes and documents."""
+        _ = plan
+        return sections(seen.details)
+
+    def figures(self, plan: DrillPlan, seen: Seen[DrillDetails]) -> Iterable[Figure]:
+        """Time, and walks."""
+        _ = plan
+        return figures(seen.details)
+
+
+class _Drill:
+    """One run under way."""
+
+    def __init__(
+        self, plan: DrillPlan, on: Running[DrillDetails], documents: Documents, connection: asyncpg.Connection
+    ) -> None:
+        self._plan = plan
+        self._on = on
+        self._documents = documents
+        self._connection = connection
+        self._endpoints = on.stack.endpoints()
+        self._seed = on.options.seed
+        self._unix_ns = unix_ns(on.clock.anchor, on.clock.now_ns())
+        self._users = [each.user for each in accounts(plan.population, self._seed)]
+        self._raced: list[str] = []
+        self._consents: list[str] = []
+
+    async def run(self) -> None:
+        plan, on, endpoints = self._plan, self._on, self._endpoints
+        users = Users(on, UsersPlan(population=plan.population, seed=self._seed))
+        await users.set_flag(on=True)
+        await users.admit()
+        racer = await sign_up(endpoints.auth, endpoints.project_id, RACER)
+        strange = await self._plant()
+        await users.go()
+        racing = Racing(endpoints, on.clock, racer, self._raced, plan.race_every_s)
+        on.phase("moving", message("the migrator moves {walks} walks under live traffic", walks=f"{plan.walks:,}"))
+        environment = variables(endpoints, on.folder / REJECTS, on.run_id)
+        migrator = Migrator(plan.migrator, environment, on.folder, on.clock)
+        on.beside(racing.begin())
+        await self._moved(migrator)
+        on.mark("moved")
+        racing.over = True
+        await users.stop()
+        on.phase("settling", message("the load has ended; the migrator runs once more"))
+        await on.clock.sleep(DRAIN_LIMIT_S)
+        on.details.attempts.append(await migrator.run(self._connection, plan.limit_s))
+        await self._look(strange, racing)
+
+    async def _plant(self) -> list[plants.Plant]:
+        """Walks of the users, of the racer, and those out of the ordinary; consents."""
+        plan, details = self._plan, self._on.details
+        self._on.phase("planting", message("writing {walks} walks to Firestore", walks=f"{plan.walks:,}"))
+        strange = plants.odd(self._users[0], self._seed, self._unix_ns)
+        waiting: dict[str, plants.Fields] = {}
+        located = 0
+        share = max(1, plan.walks // max(1, plan.racing))
+        for number, (path, fields) in enumerate(
+            plants.walks(plan.walks, plan.locations, self._users, self._seed, self._unix_ns)
+        ):
+            raced = number % share == 0 and len(self._raced) < plan.racing
+            waiting[path] = {**fields, "user_id": RACER} if raced else fields
+            if raced:
+                self._raced.append(path.removeprefix("walks/").lower())
+            located += len(fields["location_data"])
+            if located >= _COMMIT:
+                await self._documents.put_all(waiting)
+                waiting.clear()
+                located = 0
+        consents = plants.consents(self._users, self._seed, self._unix_ns)
+        rest: list[dict[str, plants.Fields]] = [waiting, consents]
+        rest += [{plant.path: plant.fields} for plant in strange]
+        for each in rest:
+            if each:
+                await self._documents.put_all(each)
+        details.planted, details.consents = plan.walks + len(strange), len(consents)
+        self._consents = [path.rpartition("/")[2].lower() for path in consents]
+        return strange
+
+    async def _moved(self, migrator: Migrator) -> None:
+        """Killed once so many walks are there as were drawn, then to its end."""
+        plan, details = self._plan, self._on.details
+        chance = stream(self._seed, "migration_drill:kills")
+        drawn = sorted(
+            Kill(int(chance.random() * plan.walks * 0.9), chance.random() * _RUNS_S) for _ in range(plan.kills)
+        )
+        for kill in (*drawn, None):
+            attempt = await migrator.run(self._connection, plan.limit_s, kill)
+            details.attempts.append(attempt)
+            if attempt.killed:
+                said = message("killed with {walks} walks in PostgreSQL", walks=f"{attempt.walks:,}")
+                self._on.phase("killed", said)
+            else:
+                return
+
+    async def _look(self, strange: list[plants.Plant], racing: Racing) -> None:
+        on, details = self._on, self._on.details
+        on.phase("comparing", message("comparing every document with its walk"))
+        details.odd = await odd(self._endpoints, strange, on.folder / REJECTS)
+        apart = {plant.name for plant in strange}
+        details.compared = await compared(self._endpoints, self._documents, self._connection, apart)
+        details.race = await racing.found()
+        details.users_missing = await absent(self._connection, "users", self._users)
+        details.consents_missing = await absent(self._connection, "consents", self._consents)
+        on.mark("compared")
+
+
+REHEARSAL = MigrationDrill()

@@ -1,0 +1,100 @@
+"""The plan of a migration drill, and what a run of it leaves to be judged."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.model.message import marked
+from harness.model.scenario import AudiencePlan, PopulationPlan
+
+CLAIM_SCRIPT = "phase2.migration"
+CLAIM_PLAN = "checklist.migration.script"
+CLAIM_STEPWISE = "migration.stepwise"
+CLAIM_READ_ONLY = "migration.firestore_read_only"
+ERRATUM_WRITTEN = "migration.firestore_is_written"
+CLAIMS = (CLAIM_SCRIPT, CLAIM_PLAN, CLAIM_STEPWISE, CLAIM_READ_ONLY)
+
+
+class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """``walks`` of ``locations`` each on average lie in Firestore; the migrator is killed ``kills`` times.
+
+    ``migrator`` is a command of the team's own, () for ours. ``racing`` of the walks are written through the API while
+    they are moved, one every ``race_every_s``. ``limit_s`` is how long the migrator may take in all.
+    """
+
+    name: str = "migration_drill"
+    title: str = marked("The migration from Firestore to PostgreSQL under live traffic")
+    claims: tuple[str, ...] = CLAIMS
+    migrator: tuple[str, ...] = ()
+    walks: int = 10_000
+    locations: int = 100
+    kills: int = 3
+    racing: int = 40
+    race_every_s: float = 0.2
+    limit_s: float = 2_400.0
+    population: PopulationPlan = PopulationPlan(
+        audiences=(AudiencePlan(name="general", users=40, flag_on=20),), pace_s=5.0
+    )
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of the migrator: ``walks`` were in PostgreSQL when it ended, or was ``killed``."""
+
+    seconds: float
+    walks: int
+    killed: bool
+    status: int
+
+
+class OddDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A planted document out of the ordinary: what must become of it, what became; ``named``: among the rejects."""
+
+    name: str
+    refused: bool
+    there: bool
+    named: bool
+    wrong: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Moved as it must be, or refused and named."""
+        return not self.wrong and self.there != self.refused and self.named == self.refused
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """Every document against its walk, by the checkers, once the load has ended and both stores are still.
+
+    ``later``: PostgreSQL has a later write than the document, which is the mirror's affair. ``older``: the document is
+    later than the walk. ``alone``: in PostgreSQL, without a document.
+    """
+
+    documents: int
+    walks: int
+    equal: int
+    later: int
+    missing: int
+    older: int
+    different: int
+    alone: int
+    examples: tuple[str, ...] = ()
+
+
+class Race(msgspec.Struct, frozen=True, kw_only=True):
+    """Writes through the API to walks that were being moved; ``lost``: that once did not show their last one."""
+
+    walks: int
+    written: int
+    lost: tuple[str, ...] = ()
+
+
+class DrillDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run. ``users`` and ``consents`` that PostgreSQL lacks are named."""
+
+    planted: int = 0
+    attempts: list[Attempt] = []
+    odd: list[OddDocument] = []
+    compared: Compared | None = None
+    race: Race | None = None
+    users_missing: tuple[str, ...] = ()
+    consents: int = 0
+    consents_missing: tuple[str, ...] = ()

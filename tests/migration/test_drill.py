@@ -1,0 +1,140 @@
+"""The drill's judge and its comparison: good evidence passes, and each thing that is planted wrong is found."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from harness.checks.dual_write import document_id
+from harness.migration.convert import Refused, walk_rows
+from harness.model.evidence import RequestRow
+from harness.model.judgement import Judgement
+from harness.model.verdict import Verdict
+from harness.rehearsals.migration_drill import plants
+from harness.rehearsals.migration_drill.compare import became, named_in, verdicts
+from harness.rehearsals.migration_drill.judge import judged
+from harness.rehearsals.migration_drill.types import (
+    CLAIMS,
+    Attempt,
+    Compared,
+    DrillDetails,
+    OddDocument,
+    Race,
+)
+from harness.stack.firebase.documents import Value
+from tests.checks.test_dual_write import NOON, WALK, documents, walk
+from tests.migration.drilled import PLAN, details, replace, requests
+
+UNIX_NS = 1_790_000_000_000_000_000
+
+
+COMPARED = Compared(documents=30, walks=31, equal=29, later=1, missing=0, older=0, different=0, alone=1)
+
+
+def told(given: DrillDetails, rows: list[RequestRow] | None = None) -> dict[str, Judgement]:
+    return {each.id: each for each in judged(PLAN, given, requests() if rows is None else rows)}
+
+
+def test_a_good_drill_passes_and_shows_the_erratum_and_no_more() -> None:
+    found = told(details())
+    assert {name: each.verdict for name, each in found.items() if each.verdict is not Verdict.PASS} == {
+        "migration.read_only": Verdict.ERRATUM_SHOWN
+    }
+    assert {claim for each in found.values() for claim in each.claims} == set(CLAIMS)
+
+
+@pytest.mark.parametrize("wrong", ["missing", "older", "different"])
+def test_a_walk_that_is_not_as_its_document_fails(wrong: str) -> None:
+    compared = replace(COMPARED, **{wrong: 1})
+    assert told(details(compared=compared))["migration.whole"].verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "verdict"),
+    [
+        (details(attempts=[]), "migration.killed", Verdict.INCONCLUSIVE),
+        (details(attempts=[Attempt(seconds=1, walks=1, killed=False, status=0)]), "migration.killed", Verdict.INCONCLUSIVE),
+        (details(attempts=[Attempt(seconds=1, walks=1, killed=False, status=1)]), "migration.killed", Verdict.FAIL),
+        (details(race=Race(walks=2, written=40, lost=("w",))), "migration.overwritten", Verdict.FAIL),
+        (details(race=Race(walks=0, written=0)), "migration.overwritten", Verdict.INCONCLUSIVE),
+        (details(users_missing=("u1",)), "migration.people", Verdict.FAIL),
+        (details(consents_missing=("c",)), "migration.people", Verdict.FAIL),
+        (details(compared=replace(COMPARED, documents=0)), "migration.whole", Verdict.INCONCLUSIVE),
+    ],
+)  # fmt: skip
+def test_what_is_planted_wrong_is_found(given: DrillDetails, name: str, verdict: Verdict) -> None:
+    assert told(given)[name].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        OddDocument(name="vanished", refused=False, there=False, named=False),
+        OddDocument(name="refused though it can be moved", refused=False, there=False, named=True),
+        OddDocument(name="refused without a line", refused=True, there=False, named=False),
+        OddDocument(name="moved though it must not", refused=True, there=True, named=False),
+        OddDocument(name="half", refused=False, there=True, named=False, wrong="2 locations, must be 3"),
+    ],
+    ids=lambda odd: odd.name,
+)
+def test_a_document_out_of_the_ordinary_that_went_wrong_fails_and_is_named(odd: OddDocument) -> None:
+    found = told(details(odd=[odd]))["migration.odd"]
+    assert found.verdict is Verdict.FAIL and odd.name in found.examples[0]
+
+
+@pytest.mark.parametrize(("count", "failed", "verdict"), [(400, 0, "pass"), (400, 40, "fail"), (50, 0, "inconclusive")])
+def test_those_who_stay_on_firestore_can_work(count: int, failed: int, verdict: str) -> None:
+    assert told(details(), requests(count, failed))["migration.stepwise"].verdict == verdict
+
+
+def test_no_request_to_firestore_shows_nothing() -> None:
+    found = told(details(), [])
+    assert found["migration.read_only"].verdict is found["migration.stepwise"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_each_way_in_which_a_walk_can_differ_is_told_apart() -> None:
+    stored, held = {WALK: walk()}, documents(walk())
+    assert list(verdicts(held, stored)) == [("equal", "")]
+    assert [kind for kind, _ in verdicts(held, {})] == ["missing"]
+    assert [kind for kind, _ in verdicts(documents(walk(updated_at=NOON - timedelta(hours=1))), stored)] == ["later"]
+    newer = documents(walk(updated_at=NOON + timedelta(hours=1)))
+    assert [kind for kind, _ in verdicts(newer, stored)] == ["older"]
+    held[document_id(WALK)]["title"] = Value("string", "x")
+    [(kind, example)] = verdicts(held, stored)
+    assert kind == "different" and "title" in example
+
+
+def test_our_own_converter_does_with_each_plant_what_it_must() -> None:
+    strange = plants.odd("u1", 1, UNIX_NS)
+    assert len({plant.path for plant in strange}) == len(strange)
+    for plant in strange:
+        try:
+            rows = walk_rows(plant.name, plant.fields, created=NOON, updated=NOON)
+        except Refused:
+            assert plant.refused, plant.what
+        else:
+            assert not plant.refused, plant.what
+            assert len(rows.locations) == plant.locations
+
+
+def test_a_plant_that_was_moved_otherwise_is_named() -> None:
+    [plant] = [each for each in plants.odd("u1", 1, UNIX_NS) if each.what.startswith("a status in another")]
+    stored = walk(plant.name.lower(), points=3, status="completed")
+    assert "status is" in became(plant, stored, named=False).wrong
+    assert not became(plant, None, named=False).good
+
+
+def test_the_walks_are_the_same_for_a_seed_and_of_the_mean_that_is_asked_for() -> None:
+    made = dict(plants.walks(200, 20, ["a", "b"], 1, UNIX_NS))
+    assert made == dict(plants.walks(200, 20, ["a", "b"], 1, UNIX_NS)) and len(made) == 200
+    mean = sum(len(fields["location_data"]) for fields in made.values()) / 200
+    assert 17 < mean < 23
+
+
+def test_lines_that_are_none_of_the_contract_s_name_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "rejects.jsonl"
+    assert named_in(file) == set()
+    file.write_bytes(b'{"document": "walks/x", "reason": "odd"}\nnonsense\n{"other": 1}\n')
+    assert named_in(file) == {"walks/x"}

@@ -1,0 +1,131 @@
+"""The migration on a real PostgreSQL and the emulators: counts, rejects, the version rule, resumed, compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.migration.stores import Stores, consent, later, walk
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(autouse=True)
+async def empty(stores: Stores) -> None:
+    await stores.empty()
+
+
+async def rows(stores: Stores, statement: str, *values: Any) -> list[Any]:
+    connection = await stores.connect()
+    try:
+        return list(await connection.fetch(statement, *values))
+    finally:
+        await connection.close()
+
+
+async def test_all_is_moved_once_and_both_ways_agree(stores: Stores) -> None:
+    documents: dict[str, Any] = {}
+    for number in range(250):  # more than a page and a batch
+        documents |= walk(f"w{number}", f"u{number % 3}", points=number % 5)
+    await stores.put(documents)
+    await stores.put(consent("u1", 1) | consent("nobody", 2))
+    await stores.user("u0")
+    first = await stores.migrate()
+    assert (first.walks.documents, first.walks.fates, first.refused) == (250, {"new": 250}, [])
+    assert (first.users_made, first.consents.fates) == (1, {"new": 2})
+    assert first.verified is not None and first.verified.whole
+    assert (first.verified.equal, first.verified.walks, first.verified.alone) == (250, 250, 0)
+    again = await stores.migrate()
+    assert (again.walks.fates, again.consents.fates) == ({"same": 250}, {"same": 2})
+    points = await rows(stores, "SELECT count(*) FROM walk_locations")
+    assert points[0][0] == sum(number % 5 for number in range(250))
+    people = await rows(stores, "SELECT id, auth_provider FROM users ORDER BY id")
+    assert [tuple(each) for each in people] == [("nobody", None), ("u0", "password"), ("u1", None), ("u2", None)]
+
+
+async def test_a_dry_run_counts_the_same_and_writes_nothing(stores: Stores) -> None:
+    await stores.put(walk("good", "u1") | walk("odd", "u1", status="flying") | consent("u1", 1, consent_type="x"))
+    dry = await stores.migrate(dry=True)
+    assert (dry.walks.fates, dry.walks.refused, dry.consents.refused) == ({"new": 1}, 1, 1)
+    assert len(dry.refused) == 2 and dry.verified is None
+    assert await rows(stores, "SELECT 1 FROM walks UNION ALL SELECT 1 FROM users") == []
+    assert (await rows(stores, "SELECT to_regclass('tekutoko_migration.moved')"))[0][0] is None
+    real = await stores.migrate()
+    assert real.walks.fates == dry.walks.fates
+    assert sorted(real.refused, key=str) == sorted(dry.refused, key=str)
+
+
+async def test_a_later_document_replaces_and_an_earlier_one_never_does(stores: Stores) -> None:
+    await stores.put(walk("one", "u1", title="first") | walk("two", "u1", title="first"))
+    await stores.migrate()
+    await stores.put(
+        walk("one", "u1", updated=later(), title="later") | walk("two", "u1", updated=later(-1), title="older")
+    )
+    found = await stores.migrate()
+    assert found.walks.fates == {"newer": 1, "older": 1}
+    titles = await rows(stores, "SELECT title, updated_at FROM walks ORDER BY title")
+    assert [(each["title"], each["updated_at"]) for each in titles] == [("first", later(0)), ("later", later())]
+    await rows(stores, "UPDATE walks SET title = 'of the API' WHERE title = 'later'")  # the trigger makes it of today
+    await stores.put(walk("one", "u1", updated=later(2), title="in between"))
+    found = await stores.migrate()
+    assert found.walks.fates["older"] == 2
+    assert found.verified is not None and found.verified.later == 2
+
+
+async def test_what_was_deleted_since_is_not_brought_back_and_fewer_locations_take_nothing_away(stores: Stores) -> None:
+    await stores.put(walk("gone", "u1") | walk("short", "u1", points=4))
+    await stores.migrate()
+    await rows(stores, "DELETE FROM walks WHERE id = $1::text::uuid", name(walk("gone", "u1")))
+    await stores.put(walk("short", "u1", points=2, updated=later()))
+    found = await stores.migrate()
+    assert {each.why.split(":")[0] for each in found.refused} == {
+        "was moved before, and its walk was deleted in PostgreSQL since",
+        "was written later than the walk, and has fewer locations",
+    }
+    assert (await rows(stores, "SELECT count(*) FROM walk_locations"))[0][0] == 4
+
+
+async def test_a_trigger_that_replaces_updated_at_at_insert_changes_no_decision(stores: Stores) -> None:
+    connection = await stores.connect()
+    await connection.execute(
+        """
+        CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN NEW.updated_at := clock_timestamp(); RETURN NEW; END $$;
+        CREATE TRIGGER stamped BEFORE INSERT ON walks FOR EACH ROW EXECUTE FUNCTION stamp();"""
+    )
+    try:
+        await stores.put(walk("one", "u1", title="first"))
+        assert (await stores.migrate()).walks.fates == {"new": 1}
+        await stores.put(walk("one", "u1", updated=later(), title="later"))  # long before the row's updated_at
+        found = await stores.migrate()
+        assert found.walks.fates == {"newer": 1}
+        assert found.verified is not None and found.verified.equal == 1
+    finally:
+        await connection.execute("DROP TRIGGER stamped ON walks; DROP FUNCTION stamp()")
+        await connection.close()
+
+
+async def test_a_document_that_goes_while_it_is_moved_takes_its_walk_along(stores: Stores) -> None:
+    await stores.put(walk("stays", "u1") | walk("goes", "u1"))
+    await stores.migrate()
+    writer = stores.documents()
+    await writer.delete(name(walk("goes", "u1")))
+    await writer.close()
+    found = await stores.migrate()  # of an earlier pass: named, never deleted
+    assert found.verified is not None
+    assert (found.verified.orphans, found.verified.taken_back, found.verified.walks) == (1, 0, 2)
+
+
+def name(made: dict[str, Any]) -> str:
+    return next(iter(made)).split("/")[1]
+
+
+async def test_the_emulator_replaces_a_document_that_is_written_whole(stores: Stores) -> None:
+    """As Firestore does; the package by itself would keep what is not given again."""
+    await stores.put(walk("one", "u1", paused_at=later()))
+    await stores.put(walk("one", "u1"))
+    reader = stores.documents()
+    [held] = [document.fields async for document in reader.bulk()]
+    await reader.close()
+    assert "paused_at" not in held and len(held["location_data"]) == 3

@@ -1,0 +1,51 @@
+"""A small drill as a person runs it: live traffic, kills, everything compared; nothing is left of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.base.errors import Exit
+from harness.model.verdict import Verdict
+from harness.rehearsals.migration_drill.rehearsal import REHEARSAL
+from harness.rehearsals.migration_drill.types import DrillPlan
+from harness.report.published import RESULT
+from tests.main_job import Job, left_since, machine_state
+from tests.rehearsal.again import judged_again
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> None:
+    before = machine_state()
+    words = ("--walks", "200", "--locations", "8", "--kills", "2")
+    job = Job(tmp_path, *words, command=("migration_drill",), on=None)
+    job.finish(350)
+    [written] = tmp_path.glob("*-migration_drill-*/result.json")
+    result = RESULT.read(written)
+    assert result.facts.errors == () and result.facts.leaks == (), job.text
+    details = judged_again(REHEARSAL, DrillPlan, written.parent)
+    verdicts = {each.id: each.verdict for each in result.judgements}
+    # So short a run sends few requests to Firestore, and a kill may come too late.
+    assert verdicts.pop("migration.stepwise") is not Verdict.FAIL, job.text
+    assert verdicts.pop("migration.killed") is not Verdict.FAIL, job.text
+    assert verdicts.pop("migration.read_only") is Verdict.ERRATUM_SHOWN
+    assert set(verdicts.values()) == {Verdict.PASS}, job.text
+    assert result.exit_status in (Exit.OK, Exit.HOLD)
+    assert details.compared is not None and details.compared.equal >= 200
+    assert details.race is not None and details.race.written > 0
+    assert left_since(before, job) == {}
+
+
+@pytest.mark.nightly
+def test_a_migrator_that_overwrites_and_swallows_is_found(tmp_path: Path) -> None:
+    migrator = f"{sys.executable} {Path(__file__).parent / 'naive_migrator.py'}"
+    words = ("--walks", "200", "--locations", "8", "--kills", "0", "--migrator", migrator)
+    job = Job(tmp_path, *words, command=("migration_drill",), on=None)
+    assert job.finish(350) == Exit.HOLD
+    [written] = tmp_path.glob("*-migration_drill-*/result.json")
+    found = {each.id: each.verdict for each in RESULT.read(written).judgements}
+    wrong = {name for name, verdict in found.items() if verdict is Verdict.FAIL}
+    assert wrong >= {"migration.whole", "migration.odd", "migration.overwritten", "migration.people"}, job.text
