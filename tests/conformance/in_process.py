@@ -33,17 +33,17 @@ from harness.base.virtual import VirtualClock
 from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
 from harness.checks.walk_tables import Stored
+from harness.contract import people
+from harness.contract.bench import Ground
+from harness.contract.beside import Spare
+from harness.contract.check import Check
+from harness.contract.http import Connect
+from harness.contract.logs import Logs
+from harness.contract.rules import Rules
+from harness.contract.run import CheckRun
+from harness.contract.runner import run_checks
 from harness.model.stack import Address, Endpoints
-from harness.rehearsals.conformance import people
-from harness.rehearsals.conformance.bench import Ground
-from harness.rehearsals.conformance.beside import Spare
-from harness.rehearsals.conformance.check import Check
-from harness.rehearsals.conformance.http import Connect
-from harness.rehearsals.conformance.logs import Logs
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
-from harness.rehearsals.conformance.rules import Rules
-from harness.rehearsals.conformance.runner import run_checks
-from harness.rehearsals.conformance.types import CheckRun
 from harness.stack.firebase.documents import Documents, Fields
 from harness.stack.sim.firestore import cell
 from harness.stack.sim.parts import Parts
@@ -206,7 +206,7 @@ Plant = Callable[[Target], None]
 
 
 class InProcess:
-    """As ``harness.rehearsals.conformance.reach.Reach``."""
+    """As ``harness.contract.reach.Reach``."""
 
     endpoints = Endpoints(
         service=_SERVICE,

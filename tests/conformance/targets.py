@@ -12,17 +12,18 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.base.progress import Progress
+from harness.contract.bench import Ground
+from harness.contract.check import Check
+from harness.contract.logs import Logs
+from harness.contract.reach import OnStack
+from harness.contract.run import CheckRun
+from harness.contract.runner import run_checks
 from harness.model.manifests import Manifests
 from harness.model.result import Result
 from harness.model.stack import Target
 from harness.rehearsal.conclude import details_of
-from harness.rehearsals.conformance.bench import Ground
-from harness.rehearsals.conformance.check import Check
-from harness.rehearsals.conformance.logs import Logs
-from harness.rehearsals.conformance.reach import OnStack
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
-from harness.rehearsals.conformance.runner import run_checks
-from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails
+from harness.rehearsals.conformance.types import ConformanceDetails
 from harness.report.published import RESULT
 from harness.stack.firebase.documents import Documents
 from harness.stack.local import LocalStack

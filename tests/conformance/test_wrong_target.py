@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.base.data import ROOT
-from harness.rehearsals.conformance import bench, beside
+from harness.contract import bench, beside
+from harness.contract.logs import Logs
 from harness.rehearsals.conformance.checks import ALL, operations, stopping
 from harness.rehearsals.conformance.chosen import chosen
-from harness.rehearsals.conformance.logs import Logs
 from harness.stack.firebase.documents import Documents
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS, UNTRIED
 from tests.conformance.outcomes import Outcome, ended

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from harness.base.errors import BadInput
-from harness.rehearsals.conformance.check import Check
+from harness.contract.check import Check
 from harness.rehearsals.conformance.checks import ALL
 
 

@@ -12,17 +12,17 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.base.seed import stream
 from harness.checks.walk_tables import Stored
+from harness.contract import http
+from harness.contract.absence import Absences
+from harness.contract.beside import Spare
+from harness.contract.check import NotExercised, needs
+from harness.contract.logs import Logs
+from harness.contract.reach import Reach
+from harness.contract.rules import Rules
+from harness.contract.shape import is_time
 from harness.load.population.ids import uuid4_text
 from harness.model.message import message
 from harness.model.stack import Address, Endpoints
-from harness.rehearsals.conformance import http
-from harness.rehearsals.conformance.absence import Absences
-from harness.rehearsals.conformance.beside import Spare
-from harness.rehearsals.conformance.check import NotExercised, needs
-from harness.rehearsals.conformance.logs import Logs
-from harness.rehearsals.conformance.reach import Reach
-from harness.rehearsals.conformance.rules import Rules
-from harness.rehearsals.conformance.shape import is_time
 from harness.stack.firebase.documents import Documents, Fields, instant
 
 MIRROR_LIMIT_S = 10.0  # from the answer to the document; the contract says "asynchronously" and names no time

@@ -12,11 +12,11 @@ from typing import Protocol
 from harness.base.clock import Clock
 from harness.checks import stores
 from harness.checks.walk_tables import Stored
+from harness.contract import http, people
+from harness.contract.beside import Spare, spare
+from harness.contract.check import NotExercised
 from harness.model.message import verbatim
 from harness.model.stack import Endpoints
-from harness.rehearsals.conformance import http, people
-from harness.rehearsals.conformance.beside import Spare, spare
-from harness.rehearsals.conformance.check import NotExercised
 from harness.stack.firebase import storage
 from harness.stack.protocol import Stack
 

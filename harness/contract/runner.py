@@ -12,12 +12,12 @@ from harness.base.clock import NS
 from harness.base.errors import RehearsalError
 from harness.base.progress import Progress
 from harness.base.seed import stream
-from harness.rehearsals.conformance.bench import Bench, Ground
-from harness.rehearsals.conformance.check import Check, Deviates, NotExercised
-from harness.rehearsals.conformance.grade import GRADES, Finding, Grade, Source, SourceKind
-from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.rules import CONTRACT, Rules
-from harness.rehearsals.conformance.types import CheckRun, Deviation
+from harness.contract.bench import Bench, Ground
+from harness.contract.check import Check, Deviates, NotExercised
+from harness.contract.grade import GRADES, Finding, Grade, Source, SourceKind
+from harness.contract.http import Exchange
+from harness.contract.rules import CONTRACT, Rules
+from harness.contract.run import CheckRun, Deviation
 from harness.report.files import write_atomically
 
 CHECK_LIMIT_S = 120.0  # a check is bounded by its requests; this bounds a mistake of ours
