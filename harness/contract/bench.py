@@ -41,6 +41,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     absences: Absences = msgspec.field(default_factory=Absences)
     rules: Rules = msgspec.field(default_factory=Rules)
+    hides_tokens: bool = False  # what is kept of a request shows who asked, and no token
 
     @property
     def endpoints(self) -> Endpoints:
@@ -62,17 +63,31 @@ class Caller:
         method: str,
         path: str,
         body: object = None,
-        headers: Mapping[str, str] | None = None,
+        headers: http.Headers = (),
+        *,
         timeout_s: float = http.TIMEOUT_S,
+        hidden: tuple[tuple[str, str], ...] = (),
     ) -> http.Exchange:
-        """One request; ``body`` is sent as JSON, bytes as they are."""
-        sent = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        """One request; ``body`` is sent as JSON, bytes as they are. A header that is given is sent instead of the
+        caller's own. ``hidden`` as in ``http.Exchange``.
+        """
+        given = [*(headers.items() if isinstance(headers, Mapping) else headers)]
         raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
+        own = [] if self.token is None else [("Authorization", f"Bearer {self.token}")]
         if raw:
-            sent["Content-Type"] = "application/json"
-        sent |= headers or {}
+            own.append(("Content-Type", "application/json"))
+        names = {name for name, _ in given}
+        if self.token and self._bench.ground.hides_tokens:
+            hidden = (*hidden, (self.token, f"<ID token of {self.uid}>"))
         exchange = await http.send(
-            self._address, method, path, headers=sent, body=raw, timeout_s=timeout_s, connect=self._bench.connect
+            self._address,
+            method,
+            path,
+            headers=[*(each for each in own if each[0] not in names), *given],
+            body=raw,
+            timeout_s=timeout_s,
+            connect=self._bench.connect,
+            hidden=hidden,
         )
         self._bench.exchanges.append(exchange)
         return exchange

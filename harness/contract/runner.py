@@ -124,7 +124,7 @@ def _deviating(result: CheckRun, check: Check, deviation: Deviates) -> CheckRun:
 def keep_request(result: CheckRun, exchange: Exchange, folder: Path) -> CheckRun:
     """The result with its request as a curl line and as a file of raw bytes. Raises ``EvidenceNotWritten``."""
     (folder / REQUESTS).mkdir(exist_ok=True)
-    write_atomically(folder / REQUESTS / f"{result.id}.http", exchange.raw)
+    write_atomically(folder / REQUESTS / f"{result.id}.http", exchange.kept)
     curl = exchange.curl
     if "@body.bin" in curl:
         write_atomically(folder / REQUESTS / f"{result.id}.body", exchange.sent_body)

@@ -31,6 +31,7 @@ MODULES = {
     "mirror_stop": "harness.rehearsals.mirror_stop.rehearsal",
     "flag_proof": "harness.rehearsals.flag_proof.rehearsal",
     "conformance": "harness.rehearsals.conformance.rehearsal",
+    "security": "harness.rehearsals.security.rehearsal",
 }
 
 
@@ -76,6 +77,7 @@ COMMANDS = (
     Entry("deploy_rehearsal", "harness.rehearsals.deploy.command:DeployRehearsal", _FAULTS),
     Entry("dr_restore", "harness.rehearsals.dr_restore.command:DrRestore", _FAULTS),
     Entry("conformance", "harness.rehearsals.conformance.command:Conformance", _EDGES),
+    Entry("security", "harness.rehearsals.security.command:Security", _EDGES),
     Entry("network", "harness.rehearsals.network.command:Network", _EDGES),
     Entry("secret_rotation", "harness.rehearsals.secret_rotation.command:SecretRotation", _EDGES),
 )

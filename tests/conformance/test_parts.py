@@ -18,6 +18,7 @@ from harness.base.errors import BadInput
 from harness.contract import shape
 from harness.contract.beside import spare
 from harness.contract.check import Deviates, NotExercised, must, needs
+from harness.contract.chosen import chosen
 from harness.contract.grade import Finding, Grade, Source, SourceKind
 from harness.contract.http import Exchange, send
 from harness.contract.people import changed
@@ -31,7 +32,6 @@ from harness.model.stack import Address, Rung
 from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.conformance.checks import ALL
-from harness.rehearsals.conformance.chosen import chosen
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
 from harness.report.write_all import write_reports
@@ -201,15 +201,15 @@ def test_a_changed_token_keeps_its_other_claims() -> None:
 
 
 def test_only_chooses_by_pattern() -> None:
-    assert {check.id for check in chosen(["stop.*"])} == {
+    assert {check.id for check in chosen(ALL, ["stop.*"])} == {
         "stop.exit_status",
         "stop.within_limit",
         "stop.finishes_request",
         "stop.stops_accepting",
     }
-    assert chosen([]) == ALL
+    assert chosen(ALL, []) == ALL
     with pytest.raises(BadInput, match="stopp"):
-        chosen(["stop.*", "stopp.*"])
+        chosen(ALL, ["stop.*", "stopp.*"])
 
 
 def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:

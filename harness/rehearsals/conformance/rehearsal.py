@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.contract.bench import Ground
+from harness.contract.chosen import chosen
 from harness.contract.logs import Logs
 from harness.contract.reach import OnStack
 from harness.contract.rules import Rules
@@ -18,7 +19,7 @@ from harness.model.stack import Target
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.conformance.chosen import chosen
+from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.extras import extras
 from harness.rehearsals.conformance.fuzz import fuzz
 from harness.rehearsals.conformance.judge import judged
@@ -70,7 +71,7 @@ class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
 
     def judge(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Iterable[Judgement]:
         """From the details alone."""
-        return judged(plan, seen.details, [check.id for check in chosen(plan.only)])
+        return judged(plan, seen.details, [check.id for check in chosen(ALL, plan.only)])
 
     def sections(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Iterable[Section]:
         """The target, the requests, what was not covered."""
@@ -98,7 +99,7 @@ async def _check(
     answers = None if openapi is None else openapi.answers()
     seen = None if answers is None else answers.take
     checks = on.details.checks
-    await run_checks(chosen(plan.only), ground, on.folder, on.progress, checks.append, seen=seen)
+    await run_checks(chosen(ALL, plan.only), ground, on.folder, on.progress, checks.append, seen=seen)
     if openapi is not None and answers is not None:
         checks += openapi.differences()
         for result, exchange in answers.results():
