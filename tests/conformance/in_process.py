@@ -54,7 +54,7 @@ from tests.conformance.wire import connected
 
 PROJECT = "demo-walks"
 POD = "pod-1"
-PASSWORD = "in-process-7d1f"  # noqa: S105 - of no database
+PASSWORD = "in-process-7d1f"
 _SERVICE, _SPARE = Address(host="127.0.0.1", port=80), Address(host="127.0.0.1", port=81)
 _NOWHERE = Address(host="127.0.0.1", port=1)
 _DATABASE_S = 0.001  # of a call: two walks made in turn are not of the same moment

@@ -21,6 +21,7 @@ LAYERS = (
     ("checks",),
     ("report",),
     ("signoff",),
+    ("contract",),
     ("rehearsal",),
     ("rehearsals",),
     ("cli",),

@@ -96,7 +96,8 @@ def _answered(two: _Two, who: Who, expected: int, exchange: Exchange, *, shows: 
 
 
 def _of_walk(who: Who, method: str, whose: Whose) -> None:
-    sentence = f"{_WORDS[who]} asks {method} of {_WORDS[whose]}"
+    status = _EXPECTED[method, whose] if who is Who.USER else 401
+    sentence = f"{_WORDS[who]} asks {method} of {_WORDS[whose]}: {status}"
 
     async def asked(bench: Bench) -> None:
         two = await _two(bench, who)
@@ -135,14 +136,21 @@ def _of_walks(who: Who) -> None:
         if who is not Who.USER:
             await two.mine.untouched(exchange)
 
-    CHECKS.add(f"identity.{who}.list", f"{_WORDS[who]} asks for the list of walks", listed)
-    CHECKS.add(f"identity.{who}.create", f"{_WORDS[who]} makes a walk in another's name", created)
+    CHECKS.add(
+        f"identity.{who}.list", f"{_WORDS[who]} asks for the list of walks: {200 if who is Who.USER else 401}", listed
+    )
+    CHECKS.add(
+        f"identity.{who}.create",
+        f"{_WORDS[who]} makes a walk in another's name: {'its own' if who is Who.USER else 401}",
+        created,
+    )
 
 
 for _who in Who:
     _of_walks(_who)
     for _method, _whose in _EXPECTED:
-        _of_walk(_who, _method, _whose)
+        if (_who, _whose) != (Who.NOBODY, Whose.OWN):  # nobody has none
+            _of_walk(_who, _method, _whose)
 
 
 @CHECKS("identity.alike", "another's walk and none answer alike", finding=Finding.LEAK)
