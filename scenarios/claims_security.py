@@ -171,8 +171,8 @@ _HARD = (
         "A review; the rehearsal lists the calls the API makes",
         wrong(
             "security.pods_unrestricted",
-            "Workload Identity takes no permission of Kubernetes away: as printed, every pod carries a token for the API "
-            "server, which nothing in it asks, and no securityContext keeps its containers from root, from more "
+            "Workload Identity takes no permission of Kubernetes away: as printed, every pod carries a token for the "
+            "API server, which nothing in it asks, and no securityContext keeps its containers from root, from more "
             "privileges, or from the capabilities that they have by default",
             "automountServiceAccountToken: false, and runAsNonRoot: true, allowPrivilegeEscalation: false, "
             "capabilities: {drop: [ALL]} for each container",

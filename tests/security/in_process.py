@@ -40,7 +40,7 @@ async def _checked(
         async def role() -> Role:
             return Role(name="tekutoko")
 
-        given = {"manifests": load(OVERLAYS / "local"), "role": role} | parts
+        given: dict[str, Any] = {"manifests": load(OVERLAYS / "local"), "role": role} | parts
         ground = SecurityGround(
             reach=reach,
             clock=clock,

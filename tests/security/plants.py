@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from api.model import User
+from api.model import User, WalkDetail
 from api.protocol import Limits
 from harness.base.data import OVERLAYS
 from harness.contract.people import opened, unsigned
@@ -87,7 +87,7 @@ def _claims(name: str, change: Callable[[Claims], Claims], *finds: str) -> None:
     PLANTS.add(name, plant, *finds)
 
 
-def _found_in(name: str, good: Callable[[str, str], bool]) -> Callable[[Claims], Claims]:
+def _found_in(name: str, good: Callable[[Any, str], bool]) -> Callable[[Claims], Claims]:
     right = {"aud": PROJECT, "iss": f"https://securetoken.google.com/{PROJECT}"}[name]
     return lambda claims: claims | ({name: right} if good(claims[name], right) else {})
 
@@ -180,7 +180,11 @@ def _owner(target: Target, call: Call) -> str:
 @PLANTS("identity.user.get.others", "ownership.get", "ownership.leak")
 def foreign_walk_shown(target: Target) -> None:
     """GET looks for the id alone."""
-    target.database.get_walk = lambda _user, walk_id: target.database.load_walk(walk_id)  # type: ignore[method-assign]
+
+    async def get_walk(_user: User, walk_id: str) -> WalkDetail | None:
+        return await target.database.load_walk(walk_id)
+
+    target.database.get_walk = get_walk  # type: ignore[method-assign,assignment]
 
 
 @PLANTS("identity.alike")

@@ -136,14 +136,9 @@ def _of_walks(who: Who) -> None:
         if who is not Who.USER:
             await two.mine.untouched(exchange)
 
-    CHECKS.add(
-        f"identity.{who}.list", f"{_WORDS[who]} asks for the list of walks: {200 if who is Who.USER else 401}", listed
-    )
-    CHECKS.add(
-        f"identity.{who}.create",
-        f"{_WORDS[who]} makes a walk in another's name: {'its own' if who is Who.USER else 401}",
-        created,
-    )
+    status, made = (200, "its own") if who is Who.USER else (401, "401")
+    CHECKS.add(f"identity.{who}.list", f"{_WORDS[who]} asks for the list of walks: {status}", listed)
+    CHECKS.add(f"identity.{who}.create", f"{_WORDS[who]} makes a walk in another's name: {made}", created)
 
 
 for _who in Who:
