@@ -77,6 +77,14 @@ def test_what_shows_a_finding_holds_no_token(tmp_path: Path) -> None:
     assert "eyJ" not in found.curl + kept
 
 
+@pytest.mark.parametrize("name", ["cookie_logged", "body_logged"])
+def test_what_shows_a_leak_holds_no_planted_secret(name: str, tmp_path: Path) -> None:
+    planted = next(each for each in PLANTS if each.name == name)
+    found = checked(of(*planted.finds, "secret.folder"), [planted.plant], tmp_path)
+    assert wrong_in(found) == planted.finds
+    assert "canary-" not in str(found.values())
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("planted", PLANTS, ids=lambda planted: planted.name)
 def test_a_hole_is_found_among_all_checks(planted: Planted, tmp_path: Path) -> None:

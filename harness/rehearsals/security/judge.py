@@ -54,8 +54,7 @@ def _of_pods(details: SecurityDetails) -> Iterator[Judgement]:
 
 
 def _of_roles(plan: SecurityPlan, details: SecurityDetails) -> Judgement:
-    """Whether the role Firebase Admin is needed: tokens were verified by a process whose service
-    account exists nowhere."""
+    """Whether the role Firebase Admin is needed: who verified tokens has a service account that exists nowhere."""
     wanted = {check.id for check in PRODUCTION}
     ran = [run for run in details.checks if run.id in wanted]
     wrong = [run.id for run in ran if run.deviation or run.lacking or run.broken]

@@ -113,11 +113,16 @@ def _answered(mutation: Mutation, victim: Victim, exchange: Exchange) -> None:
         must_carry(exchange, 401, "UNAUTHORIZED")
 
 
+def _fetched(made_of: Material) -> int:
+    return 0 if made_of.issuer is None else made_of.issuer.asked_by_token
+
+
 def _add(checks: Checks, prefix: str, mutations: Iterable[Mutation]) -> None:
     def one(mutation: Mutation) -> None:
         async def held(bench: Bench) -> None:
             victim = await Victim(bench, await bench.user()).settle()
             made_of = await material(bench, victim.me)
+            fetched_before = _fetched(made_of)
             for call in victim.calls():
                 exchange = await ask(bench, mutation, made_of, call)
                 _answered(mutation, victim, exchange)
@@ -126,9 +131,8 @@ def _add(checks: Checks, prefix: str, mutations: Iterable[Mutation]) -> None:
             if mutation.expects is Expects.REFUSED and not mutation.query(made_of):
                 for path in ("/health", "/ready"):
                     must(await ask(bench, mutation, made_of, ("GET", path, None)), 200)
-            if made_of.issuer is not None:
-                fetched = made_of.issuer.asked_by_token
-                must_be("requests to an address that a token named", 0, fetched, exchange, Finding.EFFECT)
+            fetched = _fetched(made_of) - fetched_before
+            must_be("requests to an address that a token named", 0, fetched, exchange, Finding.EFFECT)
 
         sentence = _SENTENCES[mutation.expects].format(kind=mutation.kind)
         checks.add(f"{prefix}.{mutation.name}", sentence, held, advice=mutation.advice)
