@@ -58,6 +58,12 @@ class Caller:
         self._bench = bench
         self._address = address
 
+    @property
+    def _hidden(self) -> tuple[tuple[str, str], ...]:
+        """As ``http.Exchange`` has it: the caller's token, where those are hidden."""
+        shown = self.token if self._bench.ground.hides_tokens else None
+        return ((shown, f"<ID token of {self.uid}>"),) if shown else ()
+
     async def send(
         self,
         method: str,
@@ -77,8 +83,6 @@ class Caller:
         if raw:
             own.append(("Content-Type", "application/json"))
         names = {name for name, _ in given}
-        if self.token and self._bench.ground.hides_tokens:
-            hidden = (*hidden, (self.token, f"<ID token of {self.uid}>"))
         exchange = await http.send(
             self._address,
             method,
@@ -87,14 +91,16 @@ class Caller:
             body=raw,
             timeout_s=timeout_s,
             connect=self._bench.connect,
-            hidden=hidden,
+            hidden=(*hidden, *self._hidden),
         )
         self._bench.exchanges.append(exchange)
         return exchange
 
     async def send_raw(self, raw: bytes, method: str, path: str) -> http.Exchange:
         """Bytes as they are, which need be no HTTP."""
-        exchange = await http.send_raw(self._address, raw, method=method, path=path, connect=self._bench.connect)
+        exchange = await http.send_raw(
+            self._address, raw, method=method, path=path, connect=self._bench.connect, hidden=self._hidden
+        )
         self._bench.exchanges.append(exchange)
         return exchange
 

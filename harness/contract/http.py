@@ -109,8 +109,10 @@ async def send(
         framing.append(("Content-Length", str(len(body))))
     head = "".join(f"{name}: {value}\r\n" for name, value in (*framing, *sent))
     raw = encoded(f"{method} {path} HTTP/1.1\r\n{head}\r\n") + body
-    exchange = await send_raw(address, raw, method=method, path=path, timeout_s=timeout_s, connect=connect)
-    return msgspec.structs.replace(exchange, sent_headers=sent, sent_body=body, hidden=hidden)
+    exchange = await send_raw(
+        address, raw, method=method, path=path, timeout_s=timeout_s, connect=connect, hidden=hidden
+    )
+    return msgspec.structs.replace(exchange, sent_headers=sent, sent_body=body)
 
 
 def encoded(text: str) -> bytes:
@@ -126,6 +128,7 @@ async def send_raw(
     path: str,
     timeout_s: float = TIMEOUT_S,
     connect: Connect = over_tcp,
+    hidden: tuple[tuple[str, str], ...] = (),
 ) -> Exchange:
     """Sends ``raw`` as it is, be it HTTP or not, and reads one answer. ``method`` and ``path`` name it for people."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
@@ -142,6 +145,7 @@ async def send_raw(
         headers=answered,
         body=content,
         broken=broken,
+        hidden=hidden,
     )
 
 
