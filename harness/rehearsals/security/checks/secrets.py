@@ -92,7 +92,7 @@ def _in_logs(id_: str, sentence: str, which: Sequence[str], *, advice: bool = Fa
         for path, content in read:
             for name in which:
                 if canaries[name].encode() in content:
-                    raise Deviates("no such secret in a log", f"{path.name} holds the one planted as {name}")
+                    raise Deviates("no such secret in a log", f"{path.name} holds the one sent as {name}")
             if "token" in which and TOKEN.search(content):
                 raise Deviates("no token in a log", f"{path.name} holds one")
 
@@ -125,11 +125,11 @@ async def log_password(bench: Bench) -> None:
             raise Deviates("no password in a log", f"{path.name} holds it")
 
 
-@CHECKS("secret.folder", "the run's folder and its report hold no token, no password and no planted secret")
+@CHECKS("secret.folder", "the run's folder and its report hold no token, no password and no secret that was sent")
 async def folder(bench: Bench) -> None:
     """Logs of every part, evidence, manifests, the requests that show a finding, and what will be reported."""
     ground = of(bench)
-    wanted = {f"the secret planted as {name}": each.encode() for name, each in (await planted(bench)).items()}
+    wanted = {f"the secret sent as {name}": each.encode() for name, each in (await planted(bench)).items()}
     if password := bench.endpoints.database_password:
         wanted["the database's password"] = password.encode()
     pods = {f"{pod}.log" for pod in bench.ground.logs.pods}  # what pods write has sentences of its own
