@@ -20,6 +20,8 @@ from harness.base.errors import Exit
 from harness.cli.messages import read
 from harness.cli.stored.compare import Change, Comparison, FigureChange, VerdictChange
 from harness.cli.stored.rejudge import Rejudgement
+from harness.contract.grade import Finding, Grade
+from harness.contract.run import CheckRun, Deviation
 from harness.evidence.gathered import EVIDENCE
 from harness.model.judgement import Judgement, Kind
 from harness.model.section import Section
@@ -28,6 +30,8 @@ from harness.rehearsal.registry import MODULES
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.network.types import Attempt, NetworkDetails, Round
 from harness.rehearsals.network.types_ingress import Outcome
+from harness.rehearsals.security.checks import ALL
+from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
 from harness.report.language import DOMAINS
 from harness.report.published import RESULT
 from tests.corpus import again
@@ -53,6 +57,7 @@ RUNS = {
     "flag_proof": "flag_proof_virtual",
     "conformance": "conformance_deviations",
 }
+SECURITY = "security"
 TOY, ASKED = "toy", "network, every path asked"
 STORED = {
     EVIDENCE, "plan.json", "manifests.json", "machine.json", "result.json", "junit.xml", "summary.md", "report.html",
@@ -64,13 +69,25 @@ TOYS = {"{count} rows came", "Rows", "Subject", "What happened"}
 
 
 def test_every_rehearsal_of_the_registry_is_held_to_the_contract() -> None:
-    assert set(RUNS) == set(MODULES)
+    assert set(RUNS) | {SECURITY} == set(MODULES)
     assert {name: again.converted(run).rehearsal for name, run in RUNS.items()} == {name: name for name in RUNS}
 
 
 def left_by(name: str) -> Again:
     """What the run had left that the folder of that name is made of."""
-    return asked() if name == ASKED else again.converted(RUNS[name])
+    unstored = {ASKED: asked, SECURITY: looked_at}
+    return unstored[name]() if name in unstored else again.converted(RUNS[name])
+
+
+def looked_at() -> Again:
+    """Every check of security made of the bundled API, one with a finding: it is younger than the stored runs."""
+    whole = again.converted("conformance_whole")
+    wrong = Deviation(expected="401", got="status 200", grade=Grade.CONTRACT, finding=Finding.LEAK)
+    checks = [CheckRun(id=check.id, sentence=check.sentence, source=check.source) for check in ALL]
+    checks[0] = msgspec.structs.replace(checks[0], deviation=wrong, curl="curl x", request_file="requests/x.http")
+    facts = msgspec.structs.replace(whole.seen.facts, errors=())
+    seen = Seen(facts=facts, details=SecurityDetails(checks=checks), evidence=whole.seen.evidence)
+    return Again(SECURITY, SecurityPlan(), seen)
 
 
 def asked() -> Again:
@@ -96,7 +113,7 @@ def folders() -> dict[str, Path]:
     return {}
 
 
-@pytest.fixture(params=[*RUNS, ASKED, TOY])
+@pytest.fixture(params=[*RUNS, SECURITY, ASKED, TOY])
 def folder(
     request: pytest.FixtureRequest,
     folders: dict[str, Path],
