@@ -121,12 +121,12 @@ def serve(settings: Settings) -> int:
             log.error(f"METRICS_PORT={settings.metrics_port} cannot be listened on: {error}")  # noqa: TRY400
             return PORT_TAKEN
     app = build_app(settings, ports(settings), log)
-    server = _Server(_config(app, app.state.service, settings, lifespan="on", graceful_s=REQUESTS_S))
+    server = _Server(config_of(app, app.state.service, settings, lifespan="on", graceful_s=REQUESTS_S))
     server.service = app.state.service
     if metrics_socket is not None:
         metrics_page = page(app.state.service)
         server.metrics = MetricsServer(
-            _config(metrics_page, app.state.service, settings, lifespan="off", graceful_s=METRICS_STOP_S)
+            config_of(metrics_page, app.state.service, settings, lifespan="off", graceful_s=METRICS_STOP_S)
         )
     gc.collect()
     gc.freeze()  # what start-up made stays: later collections need not walk it
@@ -153,7 +153,7 @@ def most_connections(settings: Settings) -> int:
     return max(1, min(settings.max_connections, files - SPARE - OTHER_FILES))
 
 
-def _config(app: Any, service: Service, settings: Settings, *, lifespan: str, graceful_s: int) -> uvicorn.Config:
+def config_of(app: Any, service: Service, settings: Settings, *, lifespan: str, graceful_s: int) -> uvicorn.Config:
     limits = Limits(message_bytes=2 * settings.max_body_bytes, connections=most_connections(settings))
     protocol: Any = functools.partial(LimitedProtocol, limits=limits, refused=service.metrics.refuse)
     return uvicorn.Config(

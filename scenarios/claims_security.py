@@ -15,7 +15,7 @@ _IAM = (
         "IAM権限/code 1",
         "Kubernetes Service Account → GCP Service Account",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("security"),
         "The same ServiceAccount as in the manifests; see erratum manifest.workload_identity_binding_missing",
     ),
     promise(
@@ -39,7 +39,7 @@ _IAM = (
         "IAM権限/list 1/item 3",
         "Firebase Admin",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("security"),
         "The calls the API makes against what the role allows",
         wrong(
             "security.firebase_admin_too_broad",
@@ -159,7 +159,7 @@ _HARD = (
         f"{_HARDENING}/list 2/item 1",
         "Cloud SQL Client, Secret Manager Accessor, Firebase Adminのみ",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("security"),
         "Roles in the Terraform against the calls made; see erratum security.firebase_admin_too_broad",
     ),
     promise(
@@ -169,6 +169,14 @@ _HARD = (
         RECORD,
         person(),
         "A review; the rehearsal lists the calls the API makes",
+        wrong(
+            "security.pods_unrestricted",
+            "Workload Identity takes no permission of Kubernetes away: as printed, every pod carries a token for the "
+            "API server, which nothing in it asks, and no securityContext keeps its containers from root, from more "
+            "privileges, or from the capabilities that they have by default",
+            "automountServiceAccountToken: false, and runAsNonRoot: true, allowPrivilegeEscalation: false, "
+            "capabilities: {drop: [ALL]} for each container",
+        ),
     ),
 )
 

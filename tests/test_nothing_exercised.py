@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rolling_update": ("chaos", ("--on", "local")),
     "deploy_rehearsal": ("deploy_rehearsal", ("--on", "local")),
     "conformance": ("conformance", ()),
+    "security": ("security", ("--on", "local")),
     "flag_proof": ("flag_proof", ()),
     "migration_drill": ("migration_drill", ()),
     "mirror_stop": ("mirror_stop", ()),

@@ -23,6 +23,7 @@ from harness.base.errors import MEANING
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import SENTENCES
 from harness.rehearsals.conformance.openapi.answers import SENTENCES as OPENAPI_SENTENCES
+from harness.rehearsals.security.checks import ALL as SECURITY
 from harness.report.language import DOMAINS, ENGLISH, LANGUAGES, catalogue_file
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.forced import reasons
@@ -63,7 +64,7 @@ def _register() -> Iterator[tuple[str, str]]:
         for erratum in claim.errata:
             yield erratum.id, erratum.why
             yield erratum.id, erratum.correction
-    for check in ALL:
+    for check in (*ALL, *SECURITY):
         yield check.id, check.sentence
     yield from SENTENCES.items()
     yield from OPENAPI_SENTENCES.items()

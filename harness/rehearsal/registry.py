@@ -32,6 +32,7 @@ MODULES = {
     "migration_drill": "harness.rehearsals.migration_drill.rehearsal",
     "flag_proof": "harness.rehearsals.flag_proof.rehearsal",
     "conformance": "harness.rehearsals.conformance.rehearsal",
+    "security": "harness.rehearsals.security.rehearsal",
 }
 
 
@@ -78,6 +79,7 @@ COMMANDS = (
     Entry("deploy_rehearsal", "harness.rehearsals.deploy.command:DeployRehearsal", _FAULTS),
     Entry("dr_restore", "harness.rehearsals.dr_restore.command:DrRestore", _FAULTS),
     Entry("conformance", "harness.rehearsals.conformance.command:Conformance", _EDGES),
+    Entry("security", "harness.rehearsals.security.command:Security", _EDGES),
     Entry("network", "harness.rehearsals.network.command:Network", _EDGES),
     Entry("secret_rotation", "harness.rehearsals.secret_rotation.command:SecretRotation", _EDGES),
 )

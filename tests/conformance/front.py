@@ -133,6 +133,7 @@ async def _asked(app: Any, scope: Any, receive: Any, call: Call) -> Answer:
         for name, value in call.headers.items()
         if name != "content-length"
     ] + [(b"content-length", b"%d" % len(call.body))]
+    scope["path"] = call.path
     scope["query_string"] = call.query.encode("latin-1")
     body: list[Any] = [{"type": "http.request", "body": call.body, "more_body": False}]
     sent: list[Any] = []

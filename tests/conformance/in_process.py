@@ -33,18 +33,19 @@ from harness.base.virtual import VirtualClock
 from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
 from harness.checks.walk_tables import Stored
+from harness.contract import people
+from harness.contract.bench import Ground
+from harness.contract.beside import Spare
+from harness.contract.check import Check
+from harness.contract.http import Connect
+from harness.contract.logs import Logs
+from harness.contract.rules import Rules
+from harness.contract.run import CheckRun
+from harness.contract.runner import run_checks
 from harness.model.stack import Address, Endpoints
-from harness.rehearsals.conformance import people
-from harness.rehearsals.conformance.bench import Ground
-from harness.rehearsals.conformance.beside import Spare
-from harness.rehearsals.conformance.check import Check
-from harness.rehearsals.conformance.http import Connect
-from harness.rehearsals.conformance.logs import Logs
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
-from harness.rehearsals.conformance.rules import Rules
-from harness.rehearsals.conformance.runner import run_checks
-from harness.rehearsals.conformance.types import CheckRun
 from harness.stack.firebase.documents import Documents, Fields
+from harness.stack.firebase.sign_up import Ended
 from harness.stack.sim.firestore import cell
 from harness.stack.sim.parts import Parts
 from tests.api.world import unsigned_token
@@ -53,6 +54,7 @@ from tests.conformance.wire import connected
 
 PROJECT = "demo-walks"
 POD = "pod-1"
+PASSWORD = "in-process-7d1f"
 _SERVICE, _SPARE = Address(host="127.0.0.1", port=80), Address(host="127.0.0.1", port=81)
 _NOWHERE = Address(host="127.0.0.1", port=1)
 _DATABASE_S = 0.001  # of a call: two walks made in turn are not of the same moment
@@ -185,7 +187,7 @@ class Target:
             mirror=self.firestore,
         )
         app = build_app(self.settings, ports, Log(self.clock, pod_name=POD, write=self.say))
-        config = serve._config(self.front.around(app), app.state.service, self.settings, lifespan="off", graceful_s=1)
+        config = serve.config_of(self.front.around(app), app.state.service, self.settings, lifespan="off", graceful_s=1)
         config.load()
         state = ServerState()
 
@@ -206,7 +208,7 @@ Plant = Callable[[Target], None]
 
 
 class InProcess:
-    """As ``harness.rehearsals.conformance.reach.Reach``."""
+    """As ``harness.contract.reach.Reach``."""
 
     endpoints = Endpoints(
         service=_SERVICE,
@@ -216,6 +218,7 @@ class InProcess:
         database=_NOWHERE,
         storage=_NOWHERE,
         project_id=PROJECT,
+        database_password=PASSWORD,
     )
 
     def __init__(self, target: Target, connect: Connect) -> None:
@@ -226,6 +229,13 @@ class InProcess:
         """A token as the Auth emulator makes it."""
         now = int(self._target.clock.unix_s())
         return people.User(uid=uid, token=unsigned_token(uid, auth_time=now, iat=now, exp=now + 3600))
+
+    async def end_account(self, uid: str, how: Ended) -> None:
+        """Nobody asks an emulator here."""
+
+    def seal(self, head: object, claims: object) -> str:
+        """As the Auth emulator."""
+        return people.unsigned(head, claims)
 
     async def user_rows(self, uid: str) -> int:
         """In memory."""
@@ -283,15 +293,11 @@ class _Relay:
         self._database.cut = False
 
 
-async def _checked(
-    clock: VirtualClock,
-    checks: Sequence[Check],
-    plants: Sequence[Plant],
-    folder: Path,
-    seed: int,
-    plan: OpenApiPlan | None,
-) -> list[CheckRun]:
-    found: list[CheckRun] = []
+@contextlib.asynccontextmanager
+async def planted(
+    clock: VirtualClock, plants: Sequence[Plant], folder: Path
+) -> AsyncIterator[tuple[Target, InProcess, Logs]]:
+    """The target with those plants, running; its log lies in ``folder``."""
     with contextlib.ExitStack() as patches:
         patches.enter_context(mock.patch.dict(os.environ))  # firebase-admin reads the emulators' addresses there
         patches.callback(lambda: firebase_admin.delete_app(firebase_admin.get_app("walk-api")))
@@ -301,22 +307,35 @@ async def _checked(
         async with target.running(target.database) as connect:
             logs = Logs(folder, clock)
             logs.pods.add(POD)
-            ground = Ground(
-                reach=InProcess(target, connect),
-                clock=clock,
-                documents=cast(Documents, target.firestore),
-                logs=logs,
-                seed=seed,
-                run_id="in-process",
-                rules=Rules() if plan is None else plan.rules,
-            )
-            answers = None if plan is None else plan.answers()
-            seen = None if answers is None else answers.take
-            await run_checks(checks, ground, folder, Progress(clock), found.append, seen=seen)
-            if plan is not None and answers is not None:
-                found += [*plan.differences(), *(result for result, _exchange in answers.results())]
+            yield target, InProcess(target, connect), logs
     assert not target.front.broken, target.front.broken
     assert b"Request failed" not in (folder / f"{POD}.log").read_bytes()  # a plant is wrong on purpose, not by a defect
+
+
+async def _checked(
+    clock: VirtualClock,
+    checks: Sequence[Check],
+    plants: Sequence[Plant],
+    folder: Path,
+    seed: int,
+    plan: OpenApiPlan | None,
+) -> list[CheckRun]:
+    found: list[CheckRun] = []
+    async with planted(clock, plants, folder) as (target, reach, logs):
+        ground = Ground(
+            reach=reach,
+            clock=clock,
+            documents=cast(Documents, target.firestore),
+            logs=logs,
+            seed=seed,
+            run_id="in-process",
+            rules=Rules() if plan is None else plan.rules,
+        )
+        answers = None if plan is None else plan.answers()
+        seen = None if answers is None else answers.take
+        await run_checks(checks, ground, folder, Progress(clock), found.append, seen=seen)
+        if plan is not None and answers is not None:
+            found += [*plan.differences(), *(result for result, _exchange in answers.results())]
     return found
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+from harness.contract.judged import judgement
+from harness.contract.run import CheckRun
 from harness.model.judgement import Judgement, Kind
 from harness.model.verdict import Verdict
-from harness.rehearsals.conformance.judge import judgement
-from harness.rehearsals.conformance.types import CheckRun
 
 
 class Outcome(StrEnum):

@@ -12,17 +12,18 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.base.progress import Progress
+from harness.contract.bench import Ground
+from harness.contract.check import Check
+from harness.contract.logs import Logs
+from harness.contract.reach import OnStack
+from harness.contract.run import CheckRun
+from harness.contract.runner import run_checks
 from harness.model.manifests import Manifests
 from harness.model.result import Result
 from harness.model.stack import Target
 from harness.rehearsal.conclude import details_of
-from harness.rehearsals.conformance.bench import Ground
-from harness.rehearsals.conformance.check import Check
-from harness.rehearsals.conformance.logs import Logs
-from harness.rehearsals.conformance.reach import OnStack
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
-from harness.rehearsals.conformance.runner import run_checks
-from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails
+from harness.rehearsals.conformance.types import ConformanceDetails
 from harness.report.published import RESULT
 from harness.stack.firebase.documents import Documents
 from harness.stack.local import LocalStack
@@ -45,16 +46,21 @@ class Conformed(msgspec.Struct, frozen=True):
     junit: Path
 
 
-def command(reports: Path, *words: str) -> list[str]:
+def command(reports: Path, *words: str, name: str = "conformance") -> list[str]:
     """``python -m harness conformance`` on a pod that is asked at once whether it is ready."""
-    return [sys.executable, "-m", "harness", "conformance", "--reports", str(reports), *QUICK_PROBES, *words]
+    return [sys.executable, "-m", "harness", name, "--reports", str(reports), *QUICK_PROBES, *words]
 
 
 def conform(reports: Path, *words: str, limit_s: float = 240.0) -> subprocess.CompletedProcess[str]:
-    """The command to its end. One that does not come to it within ``limit_s`` is interrupted as by Ctrl-C, and fails
-    the test with what it told last.
+    """The command to its end."""
+    return told_to_its_end("conformance", reports, *words, limit_s=limit_s)
+
+
+def told_to_its_end(name: str, reports: Path, *words: str, limit_s: float) -> subprocess.CompletedProcess[str]:
+    """A command of that name to its end. One that does not come to it within ``limit_s`` is interrupted as by Ctrl-C,
+    and fails the test with what it told last.
     """
-    asked = command(reports, *words)
+    asked = command(reports, *words, name=name)
     with subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             output, told = process.communicate(timeout=limit_s)

@@ -11,10 +11,10 @@ import pytest
 
 from harness.checks.tables import CONTRACT, LOCATIONS, OF_LOCATIONS, OF_WALKS, WALKS, Layout, Unread
 from harness.checks.values import Column, Kind
+from harness.contract.check import NotExercised
+from harness.contract.run import CheckRun, Deviation
 from harness.model.message import verbatim
-from harness.rehearsals.conformance.check import NotExercised
 from harness.rehearsals.conformance.checks import ALL
-from harness.rehearsals.conformance.types import CheckRun, Deviation
 from tests.conformance.in_process import InProcess, Target, checked
 from tests.conformance.outcomes import Outcome, outcome
 

@@ -8,25 +8,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.contract.check import Check
+from harness.contract.grade import FINDINGS, GRADES, Finding, Grade, SourceKind, document, walk_api
+from harness.contract.judged import judgement
+from harness.contract.run import CheckRun, Deviation
 from harness.judge.combine import combine
 from harness.model.judgement import Kind
 from harness.model.message import english, verbatim
 from harness.model.section import Lines, Pairs, Table
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsals.conformance.check import Check
 from harness.rehearsals.conformance.checks import ALL, NOT_COVERED
-from harness.rehearsals.conformance.grade import FINDINGS, GRADES, Finding, Grade, SourceKind, document, walk_api
-from harness.rehearsals.conformance.judge import judged, judgement
+from harness.rehearsals.conformance.judge import judged
 from harness.rehearsals.conformance.sections import sections
-from harness.rehearsals.conformance.types import (
-    CheckRun,
-    ConformanceDetails,
-    ConformancePlan,
-    Deviation,
-    Extra,
-    Fuzz,
-    TargetFacts,
-)
+from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, Fuzz, TargetFacts
 from harness.report.language import language
 from tests.conformance.in_process import Target, checked
 from tests.conformance.outcomes import Outcome, outcome

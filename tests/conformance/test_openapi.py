@@ -12,15 +12,15 @@ import pytest
 
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import main
+from harness.contract.grade import Finding, Grade, Source, SourceKind
+from harness.contract.rules import Rule, Rules
+from harness.contract.run import CheckRun, Deviation
+from harness.contract.runner import by_file
 from harness.model.stack import Address
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import command
-from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
 from harness.rehearsals.conformance.openapi.decides import _RATES
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
-from harness.rehearsals.conformance.rules import Rule, Rules
-from harness.rehearsals.conformance.runner import by_file
-from harness.rehearsals.conformance.types import CheckRun, Deviation
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import Plant, Target, checked
 from tests.conformance.outcomes import Outcome, holding, outcome

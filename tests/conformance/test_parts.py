@@ -15,24 +15,25 @@ from hypothesis import strategies as st
 
 from harness.base.clock import Anchor, MachineClock
 from harness.base.errors import BadInput
+from harness.contract import shape
+from harness.contract.beside import spare
+from harness.contract.check import Deviates, NotExercised, must, needs
+from harness.contract.chosen import chosen
+from harness.contract.grade import Finding, Grade, Source, SourceKind
+from harness.contract.http import Exchange, send
+from harness.contract.people import changed
+from harness.contract.run import CheckRun, Deviation
+from harness.contract.runner import keep_request
+from harness.contract.samples import location
 from harness.evidence.gathered import Gathered
 from harness.model.message import verbatim
 from harness.model.result import Facts
 from harness.model.stack import Address, Rung
 from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.conformance import shape
-from harness.rehearsals.conformance.beside import spare
-from harness.rehearsals.conformance.check import Deviates, NotExercised, must, needs
 from harness.rehearsals.conformance.checks import ALL
-from harness.rehearsals.conformance.chosen import chosen
-from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
-from harness.rehearsals.conformance.http import Exchange, send
-from harness.rehearsals.conformance.people import changed
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
-from harness.rehearsals.conformance.runner import keep_request
-from harness.rehearsals.conformance.samples import location
-from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails, ConformancePlan, Deviation
+from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
 from harness.report.write_all import write_reports
 from scenarios import claims
 
@@ -200,15 +201,15 @@ def test_a_changed_token_keeps_its_other_claims() -> None:
 
 
 def test_only_chooses_by_pattern() -> None:
-    assert {check.id for check in chosen(["stop.*"])} == {
+    assert {check.id for check in chosen(ALL, ["stop.*"])} == {
         "stop.exit_status",
         "stop.within_limit",
         "stop.finishes_request",
         "stop.stops_accepting",
     }
-    assert chosen([]) == ALL
+    assert chosen(ALL, []) == ALL
     with pytest.raises(BadInput, match="stopp"):
-        chosen(["stop.*", "stopp.*"])
+        chosen(ALL, ["stop.*", "stopp.*"])
 
 
 def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:

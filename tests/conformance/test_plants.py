@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.rehearsals.conformance.check import Check
+from harness.contract.check import Check
+from harness.contract.run import CheckRun
 from harness.rehearsals.conformance.checks import ALL
-from harness.rehearsals.conformance.types import CheckRun
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS
 from tests.conformance.front import refusal
 from tests.conformance.in_process import Target, checked

@@ -12,11 +12,12 @@ import pytest
 import uvicorn
 
 from api.protocol import LimitedProtocol, Limits
+from harness.contract import http
+from harness.contract.bench import Bench, Caller
+from harness.contract.check import Deviates
+from harness.contract.checks import protocol
 from harness.model.stack import Address
-from harness.rehearsals.conformance import http
-from harness.rehearsals.conformance.bench import Bench, Caller
-from harness.rehearsals.conformance.check import Deviates
-from harness.rehearsals.conformance.checks import errors, protocol
+from harness.rehearsals.conformance.checks import errors
 from tests.api.test_serve import Base, Message
 
 pytestmark = pytest.mark.process

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.base.data import ROOT
-from harness.rehearsals.conformance import bench, beside
+from harness.contract import bench, beside
+from harness.contract.chosen import chosen
+from harness.contract.logs import Logs
 from harness.rehearsals.conformance.checks import ALL, operations, stopping
-from harness.rehearsals.conformance.chosen import chosen
-from harness.rehearsals.conformance.logs import Logs
 from harness.stack.firebase.documents import Documents
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS, UNTRIED
 from tests.conformance.outcomes import Outcome, ended
@@ -81,7 +81,7 @@ async def test_a_target_that_stops_wrongly(
         endpoints = stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)
         logs = Logs(tmp_path / "logs", stack._clock)
-        found = await results(stack, documents, logs, chosen(["stop.*"]), tmp_path, seed=1)
+        found = await results(stack, documents, logs, chosen(ALL, ["stop.*"]), tmp_path, seed=1)
         await documents.close()
     finally:
         await stack.down()

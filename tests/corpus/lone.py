@@ -8,7 +8,8 @@ from collections.abc import Callable
 import msgspec
 
 from harness.base import planfile
-from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails, ConformancePlan, Extra, Fuzz
+from harness.contract.run import CheckRun
+from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, Fuzz
 from harness.rehearsals.conformance.types import TargetFacts as Target
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.mirror_stop.types import MirrorStopDetails, MirrorStopPlan

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
+from harness.contract.grade import Grade
+from harness.contract.run import CheckRun
 from harness.model.result import Result
 from harness.model.verdict import Decision
-from harness.rehearsals.conformance.grade import Grade
-from harness.rehearsals.conformance.types import CheckRun
 from tests.conformance.outcomes import Outcome
 from tests.conformance.targets import conform, details, document, outcomes
 from tests.foreign.conftest import Programs

@@ -32,19 +32,19 @@ _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9_./:=@-]*[A-Za-z0-9_]|(?
 #: Products, and parts of them; what Kubernetes, Swift and the design document call their own things.
 _NAMES = frozenset(
     """
-    Actions Adapter Admin Apache Argo Artifact Auth Autopilot Bench Budget Chaos Cloud Compose Compute Config Container Contour Debian Deployment
-    Docker Dockerfile Driver English Engine Enterprise Envoy Error Factory Firebase Firestore Go Google Helm Identity Ingress JUnit
+    Actions Adapter Admin Apache Argo Artifact Auth Authorization Autopilot Basic Bench Budget Chaos Cloud Compose Compute Config Container
+    Contour Cookie Debian Deployment Docker Dockerfile Driver English Engine Enterprise Envoy Error Factory Firebase Firestore Go Google Helm Identity Ingress JUnit
     Job Kubernetes Linux Liveness Locust Logging Manager Monitoring Phase Pod PostgreSQL Probe Prometheus Proxy Python Readiness
-    Registry Remote Secret Secrets Service Slack Standard Startup Storage Store Swift Taint TekuToko Terraform Toolkit Ubuntu Walk
+    Registry Remote Restricted Secret Secrets Service Slack Standard Startup Storage Store Swift Taint TekuToko Terraform Token Toolkit Ubuntu Walk
     Workload checkov for gcloud git gke govulncheck kubeconfig kubectl kubelet kustomize libpq mmdebstrap nancy nox npm pip schemathesis sudo
     """.split()  # noqa: SIM905 - a list of words
 )
 #: Environments, components, and fields or values as they are written in a file, a document or an answer.
 _WRITTEN = frozenset(
     """
-    Always activate api aud backend base description dev double environment false fetch google graceful id init integer
-    iss kind kube latest limit limits local localhost locations main message nil null page prod push replicas request
-    requests root severity sleep staging state status sub tier timestamp title true undo users walks
+    Always activate alg api aud backend base bearer capabilities description dev double drop environment exp false fetch google graceful iat id
+    init integer iss kid kind kube latest limit limits local localhost locations main message nil none null page prod push replicas request
+    requests root severity sleep staging state status sub tier timestamp title true uid undo users walks
     """.split()  # noqa: SIM905 - a list of words
 )
 _UNITS = frozenset(("s", "ms", "min", "h", "d", "m", "Mi"))

@@ -22,6 +22,7 @@ LAYERS = (
     ("migration",),
     ("report",),
     ("signoff",),
+    ("contract",),
     ("rehearsal",),
     ("rehearsals",),
     ("cli",),

@@ -45,12 +45,13 @@ class Conformance(OnLocal, WithTarget):
         """The checks that are chosen. A broken OpenAPI file is refused before anything starts."""
         if self.junit is not None and not self.junit.absolute().parent.is_dir():
             raise BadInput(f"no folder for {self.junit}", where="--junit", remedy="make it, or name another file")
-        from harness.rehearsals.conformance.chosen import chosen  # the checks' libraries load here
+        from harness.contract.chosen import chosen
+        from harness.rehearsals.conformance.checks import ALL  # the checks' libraries load here
         from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 
         of_target = self.asked().openapi
         file = self.openapi or (Path(of_target) if of_target else None)
-        chosen(self.only)
+        chosen(ALL, self.only)
         if file is not None:
             OpenApiPlan(file)
         return ConformancePlan(only=self.only, fuzz_s=self.fuzz, openapi=str(file or ""))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.contract import http
 from harness.model.message import marked
 from harness.model.stack import Address
-from harness.rehearsals.conformance import http
 from harness.rehearsals.conformance.types import Extra
 
 

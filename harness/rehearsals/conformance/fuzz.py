@@ -16,11 +16,12 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import EvidenceNotWritten
+from harness.contract.grade import Finding, Grade, Source, SourceKind, walk_api
+from harness.contract.people import sign_up
+from harness.contract.run import CheckRun, Deviation
 from harness.model.stack import Address, Endpoints
-from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind, walk_api
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
-from harness.rehearsals.conformance.people import sign_up
-from harness.rehearsals.conformance.types import CheckRun, Deviation, Fuzz
+from harness.rehearsals.conformance.types import Fuzz
 from harness.stack.state import MARKER
 
 OPENAPI = ROOT / "api" / "openapi.json"

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.contract.bench import Ground
+from harness.contract.chosen import chosen
+from harness.contract.logs import Logs
+from harness.contract.reach import OnStack
+from harness.contract.rules import Rules
+from harness.contract.runner import keep_request, run_checks
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
@@ -13,16 +19,11 @@ from harness.model.stack import Target
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.conformance.bench import Ground
-from harness.rehearsals.conformance.chosen import chosen
+from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.extras import extras
 from harness.rehearsals.conformance.fuzz import fuzz
 from harness.rehearsals.conformance.judge import judged
-from harness.rehearsals.conformance.logs import Logs
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
-from harness.rehearsals.conformance.reach import OnStack
-from harness.rehearsals.conformance.rules import Rules
-from harness.rehearsals.conformance.runner import keep_request, run_checks
 from harness.rehearsals.conformance.sections import figures, sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, TargetFacts
 from harness.stack.firebase.documents import Documents
@@ -70,7 +71,7 @@ class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
 
     def judge(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Iterable[Judgement]:
         """From the details alone."""
-        return judged(plan, seen.details, [check.id for check in chosen(plan.only)])
+        return judged(plan, seen.details, [check.id for check in chosen(ALL, plan.only)])
 
     def sections(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Iterable[Section]:
         """The target, the requests, what was not covered."""
@@ -98,7 +99,7 @@ async def _check(
     answers = None if openapi is None else openapi.answers()
     seen = None if answers is None else answers.take
     checks = on.details.checks
-    await run_checks(chosen(plan.only), ground, on.folder, on.progress, checks.append, seen=seen)
+    await run_checks(chosen(ALL, plan.only), ground, on.folder, on.progress, checks.append, seen=seen)
     if openapi is not None and answers is not None:
         checks += openapi.differences()
         for result, exchange in answers.results():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.contract.sections import not_covered, requests
 from harness.judge.difference import Exact
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
-from harness.model.section import Cell, Lines, Pairs, Row, Section, table_of
+from harness.model.section import Cell, Lines, Pairs, Section
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.conformance.checks import NOT_COVERED
@@ -19,16 +20,8 @@ def sections(details: ConformanceDetails) -> Iterator[Section]:
     facts = tuple(_facts(details))
     if facts:
         yield Pairs(pairs=facts)
-    shown = [run for run in details.checks if run.request_file]
-    if shown:
-        yield table_of(
-            message("The requests as they were sent"),
-            shown,
-            (message("Check"), lambda run: run.id),
-            (message("File"), lambda run: run.request_file),
-            row=lambda run: Row(cells=(), link=run.request_file),
-        )
-    yield Lines(title=message("Not covered by any check"), lines=tuple(Message(text=what) for what in NOT_COVERED))
+    yield from requests(details.checks)
+    yield not_covered(NOT_COVERED)
     lacking = [extra for extra in details.extras if not extra.offered]
     if lacking:
         yield Lines(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.message import Message, marked
-from harness.rehearsals.conformance.grade import Finding, Grade, Source
+from harness.contract.run import CheckRun
+from harness.model.message import marked
 
 
 class ConformancePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,37 +18,6 @@ class ConformancePlan(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     fuzz_s: int = 0
     openapi: str = ""
-
-
-class Deviation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a target did otherwise than a sentence says."""
-
-    expected: str
-    got: str
-    grade: Grade
-    finding: Finding
-
-
-class CheckRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One check as it ran; one without ``deviation``, ``lacking`` and ``broken`` found nothing wrong.
-
-    ``sentence`` is that of ``source``. ``lacking`` says why it could not be tried (what it builds on is missing or
-    deviates), which holds nothing up where it is ``allowed``; ``broken`` what failed of the rehearsal's own parts.
-    ``curl`` and ``request_file`` (raw bytes) show a deviation. ``decided`` are the sentences of the team's OpenAPI file
-    that stood in the place of the contract's.
-    """
-
-    id: str
-    sentence: str
-    source: Source | None = None
-    deviation: Deviation | None = None
-    lacking: Message | None = None
-    allowed: bool = False
-    broken: str = ""
-    curl: str = ""
-    request_file: str = ""
-    seconds: float = 0.0
-    decided: tuple[str, ...] = ()
 
 
 class Extra(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -12,6 +13,14 @@ from harness.stack.firebase import rest
 
 _API = "/identitytoolkit.googleapis.com/v1"
 _PASSWORD = "conformance"  # noqa: S105 - of accounts in a throw-away emulator
+
+
+class Ended(StrEnum):
+    """How an account ends: itself, its right to sign in, or the sessions that it has."""
+
+    DELETED = "deleted"
+    DISABLED = "disabled"
+    REVOKED = "revoked"
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,3 +56,12 @@ async def sign_in(auth: Address, email: str, password: str) -> User:
     body = {"email": email, "password": password, "returnSecureToken": True}
     answer = await _post(auth, f"{_API}/accounts:signInWithPassword?key=rehearsal", body)
     return User(uid=str(answer["localId"]), token=str(answer["idToken"]))
+
+
+async def end_account(auth: Address, project_id: str, uid: str, how: Ended, now_s: int) -> None:
+    """Whose tokens are still out there. ``now_s`` is the time since 1970. Raises ``PartDied``."""
+    if how is Ended.DELETED:
+        await _post(auth, f"{_API}/projects/{project_id}/accounts:delete", {"localId": uid})
+        return
+    change = {"disableUser": True} if how is Ended.DISABLED else {"validSince": str(now_s + 1)}
+    await _post(auth, f"{_API}/projects/{project_id}/accounts:update", {"localId": uid, **change})

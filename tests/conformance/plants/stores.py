@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from api.errors import ApiError, Invalid
 from api.model import NewWalk, User, Walk, WalkChange, WalkPage
-from harness.rehearsals.conformance.people import changed
+from harness.contract.people import changed
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import PROJECT, Target
 from tests.conformance.plants.planting import Plants

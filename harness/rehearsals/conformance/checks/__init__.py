@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from harness.contract.check import Check
+from harness.contract.checks import bad_input, ownership, protocol
 from harness.model.message import marked
-from harness.rehearsals.conformance.check import Check
 from harness.rehearsals.conformance.checks import (
     auth,
-    bad_input,
     dual_write,
     errors,
     limits,
     listing,
     logs,
     operations,
-    ownership,
     photos,
     postgres,
-    protocol,
     rate_limit,
     reading,
     stopping,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.base.clock import NS, unix_ns
-from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, must, needs
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.people import changed
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, must, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.people import changed
 
 CHECKS = Checks(walk_api("authorization"), Finding.STATUS)
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.contract.bench import MIRROR_LIMIT_S, Bench, Caller
+from harness.contract.check import Checks, Deviates, NotExercised, must_be, needs
+from harness.contract.grade import Finding, document, firestore
+from harness.contract.http import Exchange
+from harness.contract.samples import FULL_LOCATION, FULL_WALK, TIMES, location
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import MIRROR_LIMIT_S, Bench, Caller
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must_be, needs
-from harness.rehearsals.conformance.grade import Finding, document, firestore
-from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.samples import FULL_LOCATION, FULL_WALK, TIMES, location
 from harness.stack.firebase.documents import Fields, Value, instant
 
 DUAL_WRITE = document("データ同期戦略")

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, Deviates, NotExercised, must_carry
+from harness.contract.grade import Finding, walk_api
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.shape import error_problems
 
 CHECKS = Checks(walk_api("errors"))
 
 #: What a stranger may hear who asks for a path that is none.
 _CODES = {400: "INVALID_REQUEST", 401: "UNAUTHORIZED", 404: "NOT_FOUND"}
-
-
-def must_carry(exchange: Exchange, status: int, code: str) -> None:
-    """The body of an error that has the right status; a wrong one is another check's deviation."""
-    if exchange.status != status:
-        raise NotExercised(message("it needs an answer {status}: {answer}", status=str(status), answer=exchange.shown))
-    wrong = error_problems(exchange.json(), code)
-    if wrong:
-        raise Deviates(
-            f'{{"error": {{"code": "{code}", "message": ...}}}}',
-            f"{'; '.join(wrong)} ({exchange.shown})",
-            exchange,
-            Finding.BODY,
-        )
 
 
 @CHECKS("errors.invalid_request", "400 carries the code INVALID_REQUEST")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, must, must_be, needs
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.samples import FULL_LOCATION, location
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, must, must_be, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.samples import FULL_LOCATION, location
 
 CHECKS = Checks(walk_api("limits"), Finding.STATUS)
 

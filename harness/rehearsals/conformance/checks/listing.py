@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.rehearsals.conformance.bench import WALKS, Bench, Caller
-from harness.rehearsals.conformance.check import Checks, Deviates, must, must_be, needs
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.samples import FULL_WALK
-from harness.rehearsals.conformance.shape import WALK, is_whole, problems
+from harness.contract.bench import WALKS, Bench, Caller
+from harness.contract.check import Checks, Deviates, must, must_be, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.http import Exchange
+from harness.contract.samples import FULL_WALK
+from harness.contract.shape import WALK, is_whole, problems
 
 CHECKS = Checks(walk_api("list"))
 

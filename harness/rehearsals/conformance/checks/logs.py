@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from harness.contract.bench import Bench, Caller
+from harness.contract.check import Checks, Deviates, NotExercised, needs
+from harness.contract.grade import Finding, document, environment
+from harness.contract.http import Exchange
+from harness.contract.logs import LINE_LIMIT_S, Line
+from harness.contract.shape import is_time
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import Bench, Caller
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
-from harness.rehearsals.conformance.grade import Finding, document, environment
-from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.logs import LINE_LIMIT_S, Line
-from harness.rehearsals.conformance.shape import is_time
 
 CHECKS = Checks(document("Cloud Logging"), Finding.EFFECT)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from harness.contract.bench import Bench
+from harness.contract.check import Checks, NotExercised, must
+from harness.contract.grade import Finding, walk_api
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import Bench
-from harness.rehearsals.conformance.check import Checks, NotExercised, must
-from harness.rehearsals.conformance.grade import Finding, walk_api
 
 CHECKS = Checks(walk_api("ready"), Finding.STATUS)
 

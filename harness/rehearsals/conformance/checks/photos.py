@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NoReturn
 
 from harness.base.clock import NS
+from harness.contract.bench import Bench, Caller
+from harness.contract.check import Checks, Deviates, NotExercised, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.http import Exchange
 from harness.load.population import thumbnail
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import Bench, Caller
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.http import Exchange
 
 CHECKS = Checks(walk_api("photos"), Finding.EFFECT)
 REMOVAL_LIMIT_S = 10.0  # from the answer; no document names a time

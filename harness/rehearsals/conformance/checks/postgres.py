@@ -9,12 +9,12 @@ from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
 from harness.checks.values import Column, comparable
 from harness.checks.walk_tables import Stored
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, Deviates, NotExercised, must_be, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.http import Exchange
+from harness.contract.samples import FULL_WALK, location
 from harness.model.message import verbatim
-from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must_be, needs
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.samples import FULL_WALK, location
 
 CHECKS = Checks(walk_api("postgresql"), Finding.EFFECT)
 

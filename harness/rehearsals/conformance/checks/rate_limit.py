@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 from harness.base.clock import NS, unix_ns
+from harness.contract.bench import WALKS, Bench, Caller
+from harness.contract.check import Checks, Deviates, NotExercised, must, must_carry, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.http import Exchange
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import WALKS, Bench, Caller
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must, needs
-from harness.rehearsals.conformance.checks.errors import must_carry
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.http import Exchange
 
 CHECKS = Checks(walk_api("rate-limit"), Finding.STATUS)
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, Deviates, NotExercised
+from harness.contract.grade import Finding, walk_api
+from harness.contract.http import Exchange
+from harness.contract.samples import FULL_WALK, location
+from harness.contract.shape import STATUSES
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.samples import FULL_WALK, location
-from harness.rehearsals.conformance.shape import STATUSES
 
 CHECKS = Checks(walk_api("reading-in-the-app"), Finding.BODY, advice=True)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from harness.contract.bench import WALKS, Bench, Caller
+from harness.contract.beside import STOP_LIMIT_S, Spare
+from harness.contract.check import Checks, Deviates, NotExercised, needs
+from harness.contract.grade import Finding, environment
+from harness.contract.http import Exchange
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import WALKS, Bench, Caller
-from harness.rehearsals.conformance.beside import STOP_LIMIT_S, Spare
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
-from harness.rehearsals.conformance.grade import Finding, environment
-from harness.rehearsals.conformance.http import Exchange
 
 CHECKS = Checks(environment("stop"), Finding.EFFECT)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, Deviates, NotExercised, must, must_be, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.samples import FULL_LOCATION, FULL_WALK, TIMES, location
+from harness.contract.shape import is_time, same_time
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must, must_be, needs
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.samples import FULL_LOCATION, FULL_WALK, TIMES, location
-from harness.rehearsals.conformance.shape import is_time, same_time
 from harness.stack.firebase.documents import instant
 
 CHECKS = Checks(walk_api("change"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, Deviates, NotExercised, must, must_be, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.http import Exchange
+from harness.contract.samples import FULL_WALK, TIMES, location
+from harness.contract.shape import WALK, location_problems, problems, same_time
 from harness.model.message import message
-from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must, must_be, needs
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.samples import FULL_WALK, TIMES, location
-from harness.rehearsals.conformance.shape import WALK, location_problems, problems, same_time
 
 CHECKS = Checks(walk_api("read"))
 

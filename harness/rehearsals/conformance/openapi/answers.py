@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.rehearsals.conformance.check import Deviates
-from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
-from harness.rehearsals.conformance.http import Exchange
+from harness.contract.check import Deviates
+from harness.contract.grade import Finding, Grade, Source, SourceKind
+from harness.contract.http import Exchange
+from harness.contract.run import CheckRun, Deviation
 from harness.rehearsals.conformance.openapi.file import OpenApiFile
 from harness.rehearsals.conformance.openapi.operations import SHAPES, Operation
-from harness.rehearsals.conformance.types import CheckRun, Deviation
 
 MOST_BYTES = 64 * 1024  # of a body that is looked at: a walk of 20,000 locations takes seconds
 SENTENCES = {

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.base.yamltext import Path_
+from harness.contract.rules import CONTRACT, Rule
+from harness.contract.shape import WALK
 from harness.rehearsals.conformance.openapi.file import OpenApiFile
 from harness.rehearsals.conformance.openapi.operations import Operation
-from harness.rehearsals.conformance.rules import CONTRACT, Rule
-from harness.rehearsals.conformance.shape import WALK
 
 _JSON = ("content", "application/json", "schema")
 _COUNT = r"(\d[\d,]*)"

@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
+from harness.contract.grade import Finding, Grade, Source, SourceKind
+from harness.contract.rules import CONTRACT, Rules
+from harness.contract.run import CheckRun, Deviation
 from harness.rehearsals.conformance.openapi.answers import SENTENCES, Answers
 from harness.rehearsals.conformance.openapi.decides import decided
 from harness.rehearsals.conformance.openapi.file import OpenApiFile, read
 from harness.rehearsals.conformance.openapi.operations import SHAPES, operations
-from harness.rehearsals.conformance.rules import CONTRACT, Rules
-from harness.rehearsals.conformance.types import CheckRun, Deviation
 
 
 class OpenApiPlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import h11
@@ -21,11 +21,15 @@ _SHOWN = 300  # characters of a body in a message
 _Opening = Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
 #: Opens a connection to the target. Raises ``OSError``.
 Connect = Callable[[Address], _Opening]
+#: Headers as they are sent: a name may come more than once, and a value need be no legal one.
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 _CURL_BODY = 2000  # bytes of a body in a curl line; a longer one is read from the file of raw bytes
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
-    """A request and its answer. ``status`` is 0 when there was no whole answer; ``broken`` then says why."""
+    """A request and its answer. ``status`` is 0 when there was no whole answer; ``broken`` then says why. ``hidden``
+    are texts of the request that nobody is shown, and what is shown instead: a token, and its kind.
+    """
 
     method: str
     path: str
@@ -36,6 +40,15 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}  # names in lower case
     body: bytes = b""
     broken: str = ""
+    hidden: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def kept(self) -> bytes:
+        """The request's bytes as they may be kept: those of ``raw`` but for what is hidden."""
+        found = self.raw
+        for text, kind in self.hidden:
+            found = found.replace(encoded(text), encoded(kind))
+        return found
 
     @property
     def silent(self) -> bool:
@@ -47,7 +60,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         """The answer for people, on one line."""
         if not self.status:
             return f"no answer: {self.broken}"
-        text = " ".join(self.body[: 4 * _SHOWN].decode(errors="backslashreplace").split())
+        text = self._without_hidden(" ".join(self.body[: 4 * _SHOWN].decode(errors="backslashreplace").split()))
         return f"status {self.status}" + (f", body {text[:_SHOWN]}" if text else ", no body")
 
     @property
@@ -55,10 +68,15 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         """The request as a curl line; ``$API`` stands for the target's address."""
         words = ["curl", "-i", "-X", self.method]
         for name, value in self.sent_headers:
-            words += ["-H", shlex.quote(f"{name}: {value}")]
+            words += ["-H", shlex.quote(self._without_hidden(f"{name}: {value}"))]
         if self.sent_body:
             words += ["--data-binary", _shell(self.sent_body)]
-        return " ".join([*words, f'"$API{_in_double_quotes(self.path)}"'])
+        return " ".join([*words, f'"$API{_in_double_quotes(self._without_hidden(self.path))}"'])
+
+    def _without_hidden(self, text: str) -> str:
+        for each, kind in self.hidden:
+            text = text.replace(each, kind)
+        return text
 
     def json(self) -> Any:
         """The body read as JSON, ``None`` when it is none."""
@@ -78,33 +96,28 @@ async def send(
     method: str,
     path: str,
     *,
-    headers: Mapping[str, str],
+    headers: Headers,
     body: bytes = b"",
     timeout_s: float = TIMEOUT_S,
     connect: Connect = over_tcp,
+    hidden: tuple[tuple[str, str], ...] = (),
 ) -> Exchange:
     """Sends it. Never raises for what the other side does: a refused or broken connection is an answer too."""
-    sent = tuple(headers.items())
+    sent = tuple(headers.items() if isinstance(headers, Mapping) else headers)
     framing = [("Host", str(address)), ("Connection", "close")]
     if body or method in ("POST", "PUT"):
         framing.append(("Content-Length", str(len(body))))
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
-    head = connection.send(h11.Request(method=method, target=path, headers=[*framing, *sent]))
-    raw = (head or b"") + body
-    connection.send(h11.Data(data=body))
-    connection.send(h11.EndOfMessage())
-    status, answered, content, broken = await _tried(connect(address), connection, raw, timeout_s)
-    return Exchange(
-        method=method,
-        path=path,
-        sent_headers=sent,
-        sent_body=body,
-        raw=raw,
-        status=status,
-        headers=answered,
-        body=content,
-        broken=broken,
+    head = "".join(f"{name}: {value}\r\n" for name, value in (*framing, *sent))
+    raw = encoded(f"{method} {path} HTTP/1.1\r\n{head}\r\n") + body
+    exchange = await send_raw(
+        address, raw, method=method, path=path, timeout_s=timeout_s, connect=connect, hidden=hidden
     )
+    return msgspec.structs.replace(exchange, sent_headers=sent, sent_body=body)
+
+
+def encoded(text: str) -> bytes:
+    """As it goes over the wire: UTF-8, a lone surrogate as the byte that it stands for (``surrogateescape``)."""
+    return text.encode(errors="surrogateescape")
 
 
 async def send_raw(
@@ -115,6 +128,7 @@ async def send_raw(
     path: str,
     timeout_s: float = TIMEOUT_S,
     connect: Connect = over_tcp,
+    hidden: tuple[tuple[str, str], ...] = (),
 ) -> Exchange:
     """Sends ``raw`` as it is, be it HTTP or not, and reads one answer. ``method`` and ``path`` name it for people."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
@@ -131,6 +145,7 @@ async def send_raw(
         headers=answered,
         body=content,
         broken=broken,
+        hidden=hidden,
     )
 
 

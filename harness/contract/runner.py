@@ -12,12 +12,12 @@ from harness.base.clock import NS
 from harness.base.errors import RehearsalError
 from harness.base.progress import Progress
 from harness.base.seed import stream
-from harness.rehearsals.conformance.bench import Bench, Ground
-from harness.rehearsals.conformance.check import Check, Deviates, NotExercised
-from harness.rehearsals.conformance.grade import GRADES, Finding, Grade, Source, SourceKind
-from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.rules import CONTRACT, Rules
-from harness.rehearsals.conformance.types import CheckRun, Deviation
+from harness.contract.bench import Bench, Ground
+from harness.contract.check import Check, Deviates, NotExercised
+from harness.contract.grade import GRADES, Finding, Grade, Source, SourceKind
+from harness.contract.http import Exchange
+from harness.contract.rules import CONTRACT, Rules
+from harness.contract.run import CheckRun, Deviation
 from harness.report.files import write_atomically
 
 CHECK_LIMIT_S = 120.0  # a check is bounded by its requests; this bounds a mistake of ours
@@ -124,7 +124,7 @@ def _deviating(result: CheckRun, check: Check, deviation: Deviates) -> CheckRun:
 def keep_request(result: CheckRun, exchange: Exchange, folder: Path) -> CheckRun:
     """The result with its request as a curl line and as a file of raw bytes. Raises ``EvidenceNotWritten``."""
     (folder / REQUESTS).mkdir(exist_ok=True)
-    write_atomically(folder / REQUESTS / f"{result.id}.http", exchange.raw)
+    write_atomically(folder / REQUESTS / f"{result.id}.http", exchange.kept)
     curl = exchange.curl
     if "@body.bin" in curl:
         write_atomically(folder / REQUESTS / f"{result.id}.body", exchange.sent_body)

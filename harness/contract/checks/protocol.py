@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from harness.rehearsals.conformance.bench import Bench
-from harness.rehearsals.conformance.check import Checks, Deviates, must
-from harness.rehearsals.conformance.checks.errors import must_carry
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.http import Exchange
+from harness.contract.bench import Bench
+from harness.contract.check import Checks, Deviates, must, must_carry
+from harness.contract.grade import Finding, walk_api
+from harness.contract.http import Exchange
 
 CHECKS = Checks(walk_api("connections"), Finding.STATUS, advice=True)
 

@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Protocol
 
-from harness.base.clock import Clock
+from harness.base.clock import NS, Clock, unix_ns
 from harness.checks import stores
 from harness.checks.walk_tables import Stored
+from harness.contract import http, people
+from harness.contract.beside import Spare, spare
+from harness.contract.check import NotExercised
 from harness.model.message import verbatim
 from harness.model.stack import Endpoints
-from harness.rehearsals.conformance import http, people
-from harness.rehearsals.conformance.beside import Spare, spare
-from harness.rehearsals.conformance.check import NotExercised
 from harness.stack.firebase import storage
+from harness.stack.firebase.sign_up import Ended, end_account
 from harness.stack.protocol import Stack
 
 _MOST_ROWS = 10  # of one walk, which the contract has once
@@ -38,6 +39,14 @@ class Reach(Protocol):
 
     async def sign_up(self, uid: str) -> people.User:
         """A new account with that uid, signed in as the app does."""
+        ...
+
+    async def end_account(self, uid: str, how: Ended) -> None:
+        """An account's end, whose tokens are still out there."""
+        ...
+
+    def seal(self, head: object, claims: object) -> str:
+        """A token of those parts as the accounts' own issuer makes it."""
         ...
 
     async def user_rows(self, uid: str) -> int:
@@ -86,6 +95,15 @@ class OnStack:
     async def sign_up(self, uid: str) -> people.User:
         """By the Auth emulator."""
         return await people.sign_up(self.endpoints.auth, self.endpoints.project_id, uid)
+
+    async def end_account(self, uid: str, how: Ended) -> None:
+        """By the Auth emulator."""
+        now_s = unix_ns(self._clock.anchor, self._clock.now_ns()) // NS
+        await end_account(self.endpoints.auth, self.endpoints.project_id, uid, how, now_s)
+
+    def seal(self, head: object, claims: object) -> str:
+        """Without a signature."""
+        return people.unsigned(head, claims)
 
     async def user_rows(self, uid: str) -> int:
         """On a connection of its own."""

@@ -10,9 +10,9 @@ import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import NOT_JSON
+from harness.contract.absence import Absence
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.message import message
-from harness.rehearsals.conformance.absence import Absence
 
 LINE_LIMIT_S = 5.0
 SHORT_LIMIT_S = 0.5  # once a whole wait was for nothing, and none ever was not

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.contract.grade import Finding, Source
+from harness.contract.http import Exchange
+from harness.contract.shape import error_problems
 from harness.model.message import Message, message
-from harness.rehearsals.conformance.grade import Finding, Source
-from harness.rehearsals.conformance.http import Exchange
 
 if TYPE_CHECKING:
-    from harness.rehearsals.conformance.bench import Bench
+    from harness.contract.bench import Bench
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -145,3 +146,17 @@ def needs(exchange: Exchange, *statuses: int) -> Exchange:
             message("it needs {call} to work: {answer}", call=f"{exchange.method} {where}", answer=exchange.shown)
         )
     return exchange
+
+
+def must_carry(exchange: Exchange, status: int, code: str) -> None:
+    """The body of an error that has the right status; a wrong one is another check's deviation."""
+    if exchange.status != status:
+        raise NotExercised(message("it needs an answer {status}: {answer}", status=str(status), answer=exchange.shown))
+    wrong = error_problems(exchange.json(), code)
+    if wrong:
+        raise Deviates(
+            f'{{"error": {{"code": "{code}", "message": ...}}}}',
+            f"{'; '.join(wrong)} ({exchange.shown})",
+            exchange,
+            Finding.BODY,
+        )

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from harness.base.clock import NS, Clock
+from harness.contract import http
+from harness.contract.check import NotExercised
 from harness.model.message import message
 from harness.model.stack import Address
-from harness.rehearsals.conformance import http
-from harness.rehearsals.conformance.check import NotExercised
 from harness.stack.protocol import Beside, Stack, WithBeside
 
 READY_LIMIT_S = 30.0

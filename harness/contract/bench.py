@@ -12,17 +12,17 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.base.seed import stream
 from harness.checks.walk_tables import Stored
+from harness.contract import http
+from harness.contract.absence import Absences
+from harness.contract.beside import Spare
+from harness.contract.check import NotExercised, needs
+from harness.contract.logs import Logs
+from harness.contract.reach import Reach
+from harness.contract.rules import Rules
+from harness.contract.shape import is_time
 from harness.load.population.ids import uuid4_text
 from harness.model.message import message
 from harness.model.stack import Address, Endpoints
-from harness.rehearsals.conformance import http
-from harness.rehearsals.conformance.absence import Absences
-from harness.rehearsals.conformance.beside import Spare
-from harness.rehearsals.conformance.check import NotExercised, needs
-from harness.rehearsals.conformance.logs import Logs
-from harness.rehearsals.conformance.reach import Reach
-from harness.rehearsals.conformance.rules import Rules
-from harness.rehearsals.conformance.shape import is_time
 from harness.stack.firebase.documents import Documents, Fields, instant
 
 MIRROR_LIMIT_S = 10.0  # from the answer to the document; the contract says "asynchronously" and names no time
@@ -41,6 +41,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     absences: Absences = msgspec.field(default_factory=Absences)
     rules: Rules = msgspec.field(default_factory=Rules)
+    hides_tokens: bool = False  # what is kept of a request shows who asked, and no token
 
     @property
     def endpoints(self) -> Endpoints:
@@ -57,29 +58,49 @@ class Caller:
         self._bench = bench
         self._address = address
 
+    @property
+    def _hidden(self) -> tuple[tuple[str, str], ...]:
+        """As ``http.Exchange`` has it: the caller's token, where those are hidden."""
+        shown = self.token if self._bench.ground.hides_tokens else None
+        return ((shown, f"<ID token of {self.uid}>"),) if shown else ()
+
     async def send(
         self,
         method: str,
         path: str,
         body: object = None,
-        headers: Mapping[str, str] | None = None,
+        headers: http.Headers = (),
+        *,
         timeout_s: float = http.TIMEOUT_S,
+        hidden: tuple[tuple[str, str], ...] = (),
     ) -> http.Exchange:
-        """One request; ``body`` is sent as JSON, bytes as they are."""
-        sent = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        """One request; ``body`` is sent as JSON, bytes as they are. A header that is given is sent instead of the
+        caller's own. ``hidden`` as in ``http.Exchange``.
+        """
+        given = [*(headers.items() if isinstance(headers, Mapping) else headers)]
         raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
+        own = [] if self.token is None else [("Authorization", f"Bearer {self.token}")]
         if raw:
-            sent["Content-Type"] = "application/json"
-        sent |= headers or {}
+            own.append(("Content-Type", "application/json"))
+        names = {name for name, _ in given}
         exchange = await http.send(
-            self._address, method, path, headers=sent, body=raw, timeout_s=timeout_s, connect=self._bench.connect
+            self._address,
+            method,
+            path,
+            headers=[*(each for each in own if each[0] not in names), *given],
+            body=raw,
+            timeout_s=timeout_s,
+            connect=self._bench.connect,
+            hidden=(*hidden, *self._hidden),
         )
         self._bench.exchanges.append(exchange)
         return exchange
 
     async def send_raw(self, raw: bytes, method: str, path: str) -> http.Exchange:
         """Bytes as they are, which need be no HTTP."""
-        exchange = await http.send_raw(self._address, raw, method=method, path=path, connect=self._bench.connect)
+        exchange = await http.send_raw(
+            self._address, raw, method=method, path=path, connect=self._bench.connect, hidden=self._hidden
+        )
         self._bench.exchanges.append(exchange)
         return exchange
 

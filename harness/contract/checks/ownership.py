@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, Deviates, must, must_be
-from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.samples import location
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, Deviates, must, must_be
+from harness.contract.grade import Finding, walk_api
+from harness.contract.samples import location
 
 CHECKS = Checks(walk_api("ownership"), Finding.STATUS)
 

@@ -1,0 +1,32 @@
+"""Every check of security, in the order people read them, and when each is made."""
+
+from __future__ import annotations
+
+from harness.contract.check import Check
+from harness.contract.checks import bad_input, ownership, protocol
+from harness.model.message import marked
+from harness.rehearsals.security.checks import accounts, heavy, identities, injection, privileges, secrets, tokens
+
+#: Of the target as the stack has it, in any order.
+ASKED: tuple[Check, ...] = tuple(
+    check
+    for module in (tokens, accounts, identities, ownership, injection, bad_input, heavy, protocol)
+    for check in module.CHECKS
+)
+#: Of the bundled API as production has it.
+PRODUCTION: tuple[Check, ...] = tuple(tokens.PRODUCTION)
+#: When all others were made: of what they left.
+LEFT: tuple[Check, ...] = (*secrets.CHECKS, *privileges.CHECKS)
+
+ALL: tuple[Check, ...] = (*ASKED, *PRODUCTION, *LEFT)
+
+#: What no check here can tell, whatever the target.
+NOT_COVERED = (
+    marked(
+        "signatures of a target of your own: against the Auth emulator nobody verifies one, and nothing but Google "
+        "signs for production"
+    ),
+    marked("IAM of Google Cloud: which roles the target's Google service account really has"),
+    marked("images: what lies in their layers is a scanner's to say"),
+    marked("the way to the Service: TLS and addresses are those of `nox -s network`"),
+)

@@ -1,0 +1,32 @@
+"""Accounts that ended while their tokens are still out there."""
+
+from __future__ import annotations
+
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, Deviates, must, must_carry
+from harness.contract.grade import Finding, walk_api
+from harness.rehearsals.security.checks.tokens import Victim
+from harness.stack.firebase.sign_up import Ended
+
+CHECKS = Checks(walk_api("authorization"), Finding.STATUS)
+
+
+def _ended(how: Ended) -> None:
+    async def asked(bench: Bench) -> None:
+        victim = await Victim(bench, await bench.user()).settle()
+        stranger = await Victim(bench, await bench.user()).settle()
+        await bench.ground.reach.end_account(victim.me.uid, how)
+        exchange = await victim.me.get(f"{WALKS}/{victim.walk_id}")
+        if exchange.status == 401:
+            must_carry(exchange, 401, "UNAUTHORIZED")
+        must(exchange, 200, 401)
+        foreign = must(await victim.me.get(f"{WALKS}/{stranger.walk_id}"), 404, 401)
+        if stranger.told_in(foreign):
+            raise Deviates("nothing of another's walk", "its description", foreign, Finding.LEAK)
+
+    sentence = f"the token of an account that was {how} is refused, or good as before until it expires"
+    CHECKS.add(f"account.{how}", sentence, asked)
+
+
+for _how in Ended:
+    _ended(_how)

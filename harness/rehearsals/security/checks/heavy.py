@@ -1,0 +1,172 @@
+"""Requests that would take more than their share: large, deep, slow, many. Each is bounded in count and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import math
+
+from harness.base.clock import NS
+from harness.contract.bench import WALKS, Bench, Caller
+from harness.contract.check import Checks, Deviates, must, must_not_fail, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.http import Exchange
+from harness.rehearsals.security.ground import of
+
+CHECKS = Checks(walk_api("bad-requests"), Finding.STATUS)
+
+SLOW_LIMIT_S = 30.0  # no document names one; a minute of a slow client is a connection held for a minute
+_SLOW = 16  # connections at once
+_EVERY_S = 0.5  # a byte on each
+_HEALTHY_S = 2.0
+_KEYS = 20_000
+_CHUNK = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+_CHUNKS = 160  # 10 MiB
+_INFLATED = 32 * 1024 * 1024
+
+
+@CHECKS("heavy.keys", "an object of 20,000 unknown fields never answers 5xx")
+async def keys(bench: Bench) -> None:
+    """Some maps take the square of it."""
+    me = await bench.user()
+    body = b'{"title":"x",' + b",".join(b'"k%d":%d' % (n, n) for n in range(_KEYS)) + b"}"
+    must_not_fail(await me.post(body))
+
+
+@CHECKS("heavy.repeated", "a field that is there 20,000 times never answers 5xx")
+async def repeated(bench: Bench) -> None:
+    """The last, the first or none of them counts."""
+    me = await bench.user()
+    must_not_fail(await me.post(b'{"title":"x"' + b',"title":"y"' * _KEYS + b"}"))
+
+
+@CHECKS("heavy.query", "a query of 1,000 parameters never answers 5xx")
+async def query(bench: Bench) -> None:
+    """Below the length that a URL may have."""
+    me = await bench.user()
+    must_not_fail(await me.get(f"{WALKS}?{'&'.join(f'a{n}=1' for n in range(1000))}"))
+
+
+@CHECKS("heavy.inflated", "a body of 32 MB that is packed is not unpacked: a refusal")
+async def inflated(bench: Bench) -> None:
+    """A body of another encoding than it says in the contract is no JSON."""
+    me = await bench.user()
+    packed = await asyncio.to_thread(gzip.compress, b'{"title":"' + b"x" * _INFLATED + b'"}')
+    exchange = await me.send("POST", WALKS, packed, {"Content-Encoding": "gzip"})
+    if not 400 <= exchange.status < 500:
+        raise Deviates("a refusal (4xx)", exchange.shown, exchange)
+
+
+@CHECKS("heavy.endless", "a body of 10 MB in chunks, whose length nobody said, is refused")
+async def endless(bench: Bench) -> None:
+    """By an answer 4xx or the end of the connection, though its own end does not come."""
+    me = await bench.user()
+    head = (
+        f"POST {WALKS} HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nAuthorization: Bearer {me.token}\r\n"
+    )
+    raw = head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + _CHUNK * _CHUNKS
+    exchange = await me.send_raw(raw, "POST", WALKS)
+    if exchange.silent or not (exchange.status == 0 or 400 <= exchange.status < 500):
+        raise Deviates("a refusal (4xx), or the end of the connection", exchange.shown, exchange)
+    must(await bench.nobody.get("/health"), 200)
+
+
+async def _drip(bench: Bench, start: bytes, rest: bytes) -> float | None:
+    """One connection that sends ``rest`` byte by byte; after how many seconds it was ended or answered, ``None``
+    when it was not within the limit."""
+    begun_ns = bench.clock.now_ns()
+    try:
+        reader, writer = await bench.connect(bench.endpoints.service)
+    except OSError:
+        return 0.0
+    ended = asyncio.ensure_future(reader.read(1))
+    try:
+        writer.write(start)
+        for place in range(math.ceil(SLOW_LIMIT_S / _EVERY_S)):
+            await asyncio.wait([ended], timeout=_EVERY_S)
+            if ended.done():
+                return (bench.clock.now_ns() - begun_ns) / NS
+            writer.write(rest[place % len(rest) : place % len(rest) + 1])
+        return None
+    finally:
+        ended.cancel()
+        await asyncio.gather(ended, return_exceptions=True)
+        writer.close()
+
+
+async def _slow(bench: Bench, start: bytes, rest: bytes) -> None:
+    """Many at once, and somebody else beside them."""
+    drips = [asyncio.ensure_future(_drip(bench, start, rest)) for _ in range(_SLOW)]
+    await bench.clock.sleep(2 * _EVERY_S)
+    beside = await bench.nobody.send("GET", "/health", timeout_s=_HEALTHY_S)
+    lasted = await asyncio.gather(*drips)
+    must(beside, 200)
+    if None in lasted:
+        got = f"{lasted.count(None)} of {_SLOW} still open"
+        raise Deviates(f"the end of each such connection within {SLOW_LIMIT_S:g} s", got, beside, Finding.EFFECT)
+
+
+@CHECKS(
+    "heavy.slow_head",
+    "a head that does not end is ended, and others are served meanwhile",
+    walk_api("connections"),
+    advice=True,
+)
+async def slow_head(bench: Bench) -> None:
+    """Slowloris: a byte in half a second, on 16 connections."""
+    await _slow(bench, b"GET /health HTTP/1.1\r\nHost: api\r\n", b"X-Slow: 1\r\n")
+
+
+@CHECKS(
+    "heavy.slow_body",
+    "a body that does not end is ended, and others are served meanwhile",
+    walk_api("connections"),
+    advice=True,
+)
+async def slow_body(bench: Bench) -> None:
+    """Of a user who is known: before that, nothing of a body need be read."""
+    me = await bench.user()
+    start = (
+        f"POST {WALKS} HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nAuthorization: Bearer {me.token}\r\n"
+    )
+    await _slow(bench, start.encode() + b"Content-Length: 100000\r\n\r\n", b"x")
+
+
+@CHECKS(
+    "heavy.rate",
+    "the pods together let a user through no more often than each pod's limit allows",
+    walk_api("rate-limit"),
+)
+async def rate(bench: Bench) -> None:
+    """Each request on a connection of its own, so that they reach every pod; headers that name other addresses do not
+    make another user. A window may turn once, so that a pod lets twice its limit through at most.
+    """
+    me = await bench.user()
+    needs(await me.get(WALKS))
+    allowed, pods = bench.rule("rate_limit"), of(bench).pods
+    most = 2 * allowed * pods + 5
+    for number in range(1, most):
+        exchange = await _from_elsewhere(me, number)
+        if exchange.status == 429:
+            return
+        needs(exchange)
+    raise Deviates(f"429 after at most {most - 1} requests to {pods} pods", f"{most - 1} let through", exchange)
+
+
+async def _from_elsewhere(me: Caller, number: int) -> Exchange:
+    address = f"203.0.113.{number % 256}"
+    return await me.send(
+        "GET", WALKS, headers={"X-Forwarded-For": address, "X-Real-IP": address, "Forwarded": f"for={address}"}
+    )
+
+
+@CHECKS("heavy.refused_are_cheap", "100 refused tokens in a row leave others served", walk_api("authorization"))
+async def refused_are_cheap(bench: Bench) -> None:
+    """What a stranger can send for nothing."""
+    me = await bench.user()
+    needs(await me.get(WALKS))
+    for number in range(100):
+        exchange = await bench.with_token(f"a.b.{number}").get(WALKS)
+        if exchange.status not in (401, 429):
+            raise Deviates("401", exchange.shown, exchange)
+    must(await me.get(WALKS), 200)

@@ -1,0 +1,177 @@
+"""Who asks, what, and of whose walk: three identities on every call, for their own walk, another's, and none.
+
+The identities are nobody (no token), a user, and that user with a token that has expired.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.base.clock import NS, unix_ns
+from harness.contract.bench import WALKS, Bench, Caller
+from harness.contract.check import Checks, Deviates, must, must_be, must_carry, needs
+from harness.contract.grade import Finding, walk_api
+from harness.contract.http import Exchange
+from harness.contract.people import changed
+from harness.rehearsals.security.checks.tokens import Victim
+
+CHECKS = Checks(walk_api("ownership"), Finding.STATUS)
+
+
+class Who(StrEnum):
+    """Who asks."""
+
+    NOBODY = "nobody"
+    USER = "user"
+    EXPIRED = "expired"
+
+
+class Whose(StrEnum):
+    """Whose walk is named."""
+
+    OWN = "own"
+    OTHERS = "others"
+    ABSENT = "absent"
+
+
+_WORDS = {
+    Who.NOBODY: "nobody",
+    Who.USER: "a user",
+    Who.EXPIRED: "a user whose token has expired",
+    Whose.OWN: "its own walk",
+    Whose.OTHERS: "another's walk",
+    Whose.ABSENT: "a walk that is not there",
+}
+#: What a user gets; whoever is no user gets 401.
+_EXPECTED = {
+    ("GET", Whose.OWN): 200,
+    ("GET", Whose.OTHERS): 404,
+    ("GET", Whose.ABSENT): 404,
+    ("PUT", Whose.OWN): 200,
+    ("PUT", Whose.OTHERS): 404,
+    ("PUT", Whose.ABSENT): 200,  # it is made, as its sender's
+    ("DELETE", Whose.OWN): 204,
+    ("DELETE", Whose.OTHERS): 404,
+    ("DELETE", Whose.ABSENT): 404,
+}
+_CODES = {401: "UNAUTHORIZED", 404: "NOT_FOUND"}
+
+
+class _Two(msgspec.Struct, frozen=True):
+    """Two users with a walk each; ``asking`` is how the first asks."""
+
+    mine: Victim
+    theirs: Victim
+    asking: Caller
+
+    def named(self, whose: Whose) -> str:
+        """The walk's id."""
+        return {Whose.OWN: self.mine.walk_id, Whose.OTHERS: self.theirs.walk_id, Whose.ABSENT: self.mine.absent}[whose]
+
+
+async def _two(bench: Bench, who: Who) -> _Two:
+    me, other = await bench.user(), await bench.user()
+    mine, theirs = await Victim(bench, me).settle(), await Victim(bench, other).settle()
+    if who is Who.USER:
+        return _Two(mine, theirs, me)
+    if who is Who.NOBODY:
+        return _Two(mine, theirs, bench.nobody)
+    assert me.token is not None
+    begun = unix_ns(bench.clock.anchor, bench.clock.now_ns()) // NS - 7200
+    old = changed(me.token, iat=begun, auth_time=begun, exp=begun + 3600)
+    return _Two(mine, theirs, bench.with_token(old))
+
+
+def _answered(two: _Two, who: Who, expected: int, exchange: Exchange, *, shows: Victim | None = None) -> None:
+    """Deviates for a leak first, then for the status, then for the body."""
+    for victim in (two.mine, two.theirs):
+        if victim is not shows and victim.told_in(exchange):
+            raise Deviates("nothing of a walk that is not the caller's", "its description", exchange, Finding.LEAK)
+    status = expected if who is Who.USER else 401
+    must(exchange, status)
+    if status in _CODES:
+        must_carry(exchange, status, _CODES[status])
+
+
+def _of_walk(who: Who, method: str, whose: Whose) -> None:
+    status = _EXPECTED[method, whose] if who is Who.USER else 401
+    sentence = f"{_WORDS[who]} asks {method} of {_WORDS[whose]}: {status}"
+
+    async def asked(bench: Bench) -> None:
+        two = await _two(bench, who)
+        walk_id = two.named(whose)
+        body = {"title": "乗っ取り"} if method == "PUT" else None
+        exchange = await two.asking.send(method, f"{WALKS}/{walk_id}", body)
+        shows = two.mine if whose is Whose.OWN and who is Who.USER else None
+        _answered(two, who, _EXPECTED[method, whose], exchange, shows=shows)
+        await two.theirs.untouched(exchange)
+        if who is not Who.USER:
+            await two.mine.untouched(exchange)
+        elif method == "DELETE" and whose is Whose.OWN:
+            must_be("status of a deleted walk", 404, (await two.mine.me.get(f"{WALKS}/{walk_id}")).status, exchange)
+
+    CHECKS.add(f"identity.{who}.{method.lower()}.{whose}", sentence, asked)
+
+
+def _of_walks(who: Who) -> None:
+    async def listed(bench: Bench) -> None:
+        two = await _two(bench, who)
+        exchange = await two.asking.get(WALKS)
+        _answered(two, who, 200, exchange, shows=two.mine)
+        if who is Who.USER:
+            body = exchange.json()
+            found = body.get("walks") if isinstance(body, dict) else None
+            ids = [str(each.get("id")).lower() for each in found or () if isinstance(each, dict)]
+            must_be(
+                "ids in the list", [two.mine.walk_id], ids, exchange, Finding.LEAK if len(ids) > 1 else Finding.BODY
+            )
+
+    async def created(bench: Bench) -> None:
+        two = await _two(bench, who)
+        exchange = await two.asking.post({"title": "散歩", "user_id": two.theirs.me.uid, "id": two.theirs.walk_id})
+        _answered(two, who, 201, exchange)
+        await two.theirs.untouched(exchange)
+        if who is not Who.USER:
+            await two.mine.untouched(exchange)
+
+    status, made = (200, "its own") if who is Who.USER else (401, "401")
+    CHECKS.add(f"identity.{who}.list", f"{_WORDS[who]} asks for the list of walks: {status}", listed)
+    CHECKS.add(f"identity.{who}.create", f"{_WORDS[who]} makes a walk in another's name: {made}", created)
+
+
+for _who in Who:
+    _of_walks(_who)
+    for _method, _whose in _EXPECTED:
+        if (_who, _whose) != (Who.NOBODY, Whose.OWN):  # nobody has none
+            _of_walk(_who, _method, _whose)
+
+
+@CHECKS("identity.alike", "another's walk and none answer alike", finding=Finding.LEAK)
+async def alike(bench: Bench) -> None:
+    """Whoever can tell the two apart learns which ids are walks: status, body and headers, but for the ids."""
+    two = await _two(bench, Who.USER)
+    for method in ("GET", "DELETE"):
+        found = []
+        for whose in (Whose.OTHERS, Whose.ABSENT):
+            exchange = await two.asking.send(method, f"{WALKS}/{two.named(whose)}")
+            body = exchange.body.decode(errors="replace").lower().replace(two.named(whose), "{id}")
+            found.append((exchange.status, body, sorted(exchange.headers)))
+        must_be(f"{method} of another's walk, as of none:", found[1], found[0], exchange)
+
+
+@CHECKS("identity.mass_assignment", "a PUT cannot change whose a walk is, nor when it was made", finding=Finding.EFFECT)
+async def mass_assignment(bench: Bench) -> None:
+    """Fields of the answer that no request may set."""
+    two = await _two(bench, Who.USER)
+    before = await two.mine.me.walk(two.mine.walk_id)
+    body = {"user_id": two.theirs.me.uid, "id": two.theirs.walk_id, "created_at": "2001-01-01T00:00:00Z"}
+    exchange = await two.mine.me.put(two.mine.walk_id, body)
+    if exchange.status != 400:
+        needs(exchange)
+    read = await two.mine.me.get(f"{WALKS}/{two.mine.walk_id}")
+    after = read.json() if read.status == 200 else {}
+    for name in ("id", "user_id", "created_at"):
+        must_be(name, before.get(name), after.get(name) if isinstance(after, dict) else None, exchange)
+    await two.theirs.untouched(exchange)

@@ -1,0 +1,109 @@
+"""The least privilege of what is deployed: the pods' account and context, the policies, the role in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.checks.as_printed import applied
+from harness.contract.bench import Bench
+from harness.contract.check import Checks, Deviates, NotExercised
+from harness.contract.grade import Finding, document
+from harness.model.manifests import Manifests
+from harness.model.message import message
+from harness.rehearsals.security import privileges
+from harness.rehearsals.security.ground import of
+
+_IAM = document("IAM権限")
+_LEAST = document("セキュリティ強化施策（Phase2実装項目）")
+_NETWORK = document("ネットワークセキュリティ")
+CHECKS = Checks(_LEAST, Finding.EFFECT)
+
+
+def _manifests(bench: Bench) -> Manifests:
+    found = of(bench).manifests
+    if found is None:
+        raise NotExercised(message("there are no manifests"), allowed=True)
+    return found
+
+
+def _none(id_: str, sentence: str, found: Callable[[Manifests], object], *, advice: bool = False) -> None:
+    async def look(bench: Bench) -> None:
+        wrong = list(found(_manifests(bench)))  # type: ignore[call-overload]  # lists and iterators of texts
+        if wrong:
+            raise Deviates("none", "; ".join(wrong))
+
+    CHECKS.add(id_, sentence, look, advice=advice)
+
+
+@CHECKS("privilege.account", "the pods run under a ServiceAccount of their own, which names Google's", _IAM)
+async def account(bench: Bench) -> None:
+    """Which is there, and names Google's."""
+    found = applied(_manifests(bench))
+    if found.account in ("", "default") or not found.annotated:
+        raise Deviates("a ServiceAccount that names Google's", found.account or "the ServiceAccount default")
+
+
+_none("privilege.granted", "no manifest grants the pods' account anything at the API server", privileges.granted)
+_none("privilege.host", "the pods reach nothing of their node", privileges.of_host)
+_none("privilege.in_clear", "no secret stands in the Deployment or in a ConfigMap", privileges.in_clear)
+_none(
+    "privilege.context",
+    "the containers run as Kubernetes' restricted standard asks",
+    privileges.unrestricted,
+    advice=True,
+)
+
+
+@CHECKS("privilege.api_token", "the pods carry no token for the API server, which they do not ask", advice=True)
+async def api_token(bench: Bench) -> None:
+    """``automountServiceAccountToken``. Workload Identity does without it."""
+    if privileges.carries_api_token(_manifests(bench)):
+        raise Deviates("automountServiceAccountToken: false", "a token in every pod")
+
+
+@CHECKS(
+    "privilege.policy", "a NetworkPolicy restricts what reaches the pods, and what they reach", _NETWORK, advice=True
+)
+async def policy(bench: Bench) -> None:
+    """The document adds it in Phase 4; ``nox -s network`` measures it."""
+    manifests = _manifests(bench)
+    directions = set().union(*privileges.policies(manifests).values())
+    if directions != {"Ingress", "Egress"}:
+        raise Deviates("Ingress and Egress restricted", ", ".join(sorted(directions)) or "no NetworkPolicy")
+
+
+@CHECKS("privilege.policy_open", "no rule of a NetworkPolicy lets everybody, or everything, through", _NETWORK)
+async def policy_open(bench: Bench) -> None:
+    """A rule without peers, or for 0.0.0.0/0."""
+    manifests = _manifests(bench)
+    if not privileges.policies(manifests):
+        raise NotExercised(message("no NetworkPolicy selects the pods"), allowed=True)
+    if wrong := privileges.open_rules(manifests):
+        raise Deviates("rules with peers", "; ".join(wrong))
+
+
+@CHECKS("privilege.can_i", "the API server lets the pods' account do no more than every account")
+async def can_i(bench: Bench) -> None:
+    """As ``kubectl auth can-i --list`` says it of the account as deployed."""
+    ground = of(bench)
+    if ground.kubectl is None:
+        raise NotExercised(message("the environment has no API server"), allowed=True)
+    name = privileges.pod(_manifests(bench)).get("serviceAccountName", "default")
+    space = await ground.kubectl("get", "serviceaccount", name, "-o", "jsonpath={.metadata.namespace}")
+    whose = f"--as=system:serviceaccount:{space.output.strip()}:{name}"
+    ran = await ground.kubectl("auth", "can-i", "--list", whose)
+    if space.status or ran.status or "Resources" not in ran.output:
+        raise NotExercised(message("kubectl auth can-i: {answer}", answer=ran.output[:300] or space.output[:300]))
+    if wrong := privileges.beyond_everybody(ran.output):
+        raise Deviates("what every account may", "; ".join(" ".join(line.split()) for line in wrong))
+
+
+@CHECKS("privilege.database", "the target's role in PostgreSQL may do no more than its own database needs")
+async def database(bench: Bench) -> None:
+    """No superuser, no maker of roles or databases, a member of no other role."""
+    ground = of(bench)
+    if ground.role is None:
+        raise NotExercised(message("the environment has no PostgreSQL"), allowed=True)
+    role = await ground.role()
+    if wrong := role.beyond():
+        raise Deviates(f"none of them for {role.name}", "; ".join(wrong))

@@ -1,0 +1,155 @@
+"""Secrets that are planted in requests, and looked for where they must not be: logs, answers, the run's own folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from harness.contract.bench import WALKS, Bench
+from harness.contract.check import Checks, Deviates, NotExercised
+from harness.contract.grade import Finding, environment, walk_api
+from harness.contract.http import Exchange
+from harness.contract.samples import location
+from harness.model.message import message
+from harness.rehearsals.security.ground import TOKEN, Canaries, of
+
+CHECKS = Checks(environment("log-lines"), Finding.LEAK)
+
+#: What an answer tells of the inside of a target.
+_INSIDE = {
+    "a stack trace": re.compile(
+        rb"Traceback \(most recent|goroutine \d+ \[|^\s+at [\w.$]+\(.*:\d+\)|panic: ", re.MULTILINE
+    ),
+    "a file's path": re.compile(
+        rb"/(?:usr|home|root|app|opt|var|site-packages|go/src)/[\w./-]+\.(?:py|go|js|rb|java)\b"
+    ),
+    "an error of SQL": re.compile(
+        rb"SQLSTATE|syntax error at or near|pq: |pgx|asyncpg|psycopg|relation \\?\"\w+|violates \w+ constraint"
+    ),
+    "where the database is": re.compile(rb"postgres(?:ql)?://|DB_PASSWORD|\bpassword authentication\b"),
+    "a token": TOKEN,
+}
+_MOST_BYTES = 64 * 1024 * 1024  # of a file
+_WAIT_S = 1.0  # for lines that are still to be written
+
+
+def told_by(exchanges: Sequence[Exchange], canaries: Canaries) -> None:
+    """Notes what answers tell of the target's inside."""
+    for exchange in exchanges:
+        text = (
+            exchange.body + b"\n" + "\n".join(f"{name}: {value}" for name, value in exchange.headers.items()).encode()
+        )
+        canaries.told += [(what, exchange) for what, form in _INSIDE.items() if form.search(text)]
+
+
+@CHECKS("secret.answers", "no answer of the run tells of the target's inside", walk_api("errors"))
+async def answers(bench: Bench) -> None:
+    """Stack traces, files, SQL, where the database is; whatever was asked."""
+    if told := of(bench).canaries.told:
+        what, exchange = told[0]
+        shown = f"{exchange.method} {exchange.path.partition('?')[0]}, status {exchange.status}"  # its body holds it
+        raise Deviates("none of it", f"{what} in {len(told)} answers, for example {shown}", exchange)
+
+
+async def planted(bench: Bench) -> dict[str, str]:
+    """The secrets that were sent, each in its place; the first who asks has them sent."""
+    if not (found := of(bench).canaries.planted):
+        await _plant(bench)
+    return found
+
+
+async def _plant(bench: Bench) -> None:
+    sent = {
+        name: f"canary-{bench.walk_id()}"
+        for name in ("token", "query", "cookie", "header", "bad_body", "description", "title")
+    }
+    of(bench).canaries.planted |= sent
+    me = await bench.user()
+    await bench.with_token(sent["token"]).get(WALKS)
+    await bench.nobody.get(f"{WALKS}?access_token={sent['query']}&page=x")
+    await me.send("GET", f"{WALKS}/x", headers={"Cookie": f"session={sent['cookie']}", "X-Api-Key": sent["header"]})
+    await me.post(b'{"title": "' + sent["bad_body"].encode() + b'", "title": ]')
+    body = {
+        "title": sent["title"],
+        "description": sent["description"],
+        "locations": [location(0, latitude=12.3456789)],
+    }
+    await me.put(bench.walk_id(), body)
+    await me.put("not-a-uuid", body)
+    bench.exchanges.clear()  # what is kept of a finding holds none of them
+    await bench.clock.sleep(_WAIT_S)
+
+
+def _in_logs(id_: str, sentence: str, which: Sequence[str], *, advice: bool = False) -> None:
+    async def look(bench: Bench) -> None:
+        canaries = await planted(bench)
+        folder = of(bench).folder / "logs"
+        logs = [folder / f"{pod}.log" for pod in sorted(bench.ground.logs.pods)]
+        read = [(path, path.read_bytes()[:_MOST_BYTES]) for path in logs if path.is_file()]
+        if not any(content for _, content in read):
+            raise NotExercised(message("the pods wrote no log line"))
+        for path, content in read:
+            for name in which:
+                if canaries[name].encode() in content:
+                    raise Deviates("no such secret in a log", f"{path.name} holds the one sent as {name}")
+            if "token" in which and TOKEN.search(content):
+                raise Deviates("no token in a log", f"{path.name} holds one")
+
+    CHECKS.add(id_, sentence, look, advice=advice)
+
+
+_in_logs("secret.log_token", "no log line of a pod holds a token, wherever it was sent", ("token", "query"))
+_in_logs(
+    "secret.log_header", "no log line of a pod holds a cookie or a key of a header", ("cookie", "header"), advice=True
+)
+_in_logs(
+    "secret.log_personal",
+    "no log line of a pod holds what a user wrote",
+    ("bad_body", "description", "title"),
+    advice=True,
+)
+
+
+@CHECKS("secret.log_password", "no log line of a pod holds the database's password")
+async def log_password(bench: Bench) -> None:
+    """Where the database was away, too: a client's error often names its address whole."""
+    password = bench.endpoints.database_password
+    if not password:
+        raise NotExercised(message("the database of this environment has no password"), allowed=True)
+    await planted(bench)
+    folder = of(bench).folder / "logs"
+    for pod in sorted(bench.ground.logs.pods):
+        path = folder / f"{pod}.log"
+        if path.is_file() and password.encode() in path.read_bytes()[:_MOST_BYTES]:
+            raise Deviates("no password in a log", f"{path.name} holds it")
+
+
+@CHECKS("secret.folder", "the run's folder and its report hold no token, no password and no secret that was sent")
+async def folder(bench: Bench) -> None:
+    """Logs of every part, evidence, manifests, the requests that show a finding, and what will be reported."""
+    ground = of(bench)
+    wanted = {f"the secret sent as {name}": each.encode() for name, each in (await planted(bench)).items()}
+    if password := bench.endpoints.database_password:
+        wanted["the database's password"] = password.encode()
+    pods = {f"{pod}.log" for pod in bench.ground.logs.pods}  # what pods write has sentences of its own
+    contents: list[tuple[str, Callable[[], bytes]]] = [("the report", ground.facts)]
+    contents += [
+        (str(path.relative_to(ground.folder)), path.read_bytes)
+        for path in _files(ground.folder)
+        if path.name not in pods
+    ]
+    for name, read in contents:
+        content = read()
+        for what, text in wanted.items():
+            if text in content:
+                raise Deviates("none of them", f"{name} holds {what}")
+        if TOKEN.search(content):
+            raise Deviates("no token", f"{name} holds one")
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """All that are not too large to be read whole, in their order."""
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+            yield path

@@ -1,0 +1,49 @@
+"""What the checks of security stand on, besides what any check of the contract does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.contract.bench import Bench, Ground
+from harness.contract.http import Exchange
+from harness.model.command import Ran
+from harness.model.manifests import Manifests
+from harness.rehearsals.security.issuer import Issuer
+from harness.rehearsals.security.privileges import Role
+
+#: A token, wherever it stands.
+TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{20,}")
+
+
+class Canaries(msgspec.Struct, kw_only=True):
+    """What is looked for where it must not be. ``planted`` are texts by what they stand for; ``told`` are answers of
+    the run that tell of the target's inside, each with what it tells."""
+
+    planted: dict[str, str] = {}
+    told: list[tuple[str, Exchange]] = []
+
+
+class SecurityGround(Ground, frozen=True, kw_only=True):
+    """``issuer`` signs where signatures are verified, ``None`` against the emulator. ``pods`` share the requests.
+    ``folder`` is the run's, ``facts`` what will be written of it besides. ``role`` reads the target's role in
+    PostgreSQL, ``kubectl`` asks the API server; ``None`` where there is none.
+    """
+
+    canaries: Canaries
+    folder: Path
+    manifests: Manifests | None = None
+    issuer: Issuer | None = None
+    pods: int = 1
+    facts: Callable[[], bytes] = lambda: b""
+    role: Callable[[], Awaitable[Role]] | None = None
+    kubectl: Callable[..., Awaitable[Ran]] | None = None
+
+
+def of(bench: Bench) -> SecurityGround:
+    """The ground of ``bench``."""
+    assert isinstance(bench.ground, SecurityGround)
+    return bench.ground

@@ -1,0 +1,96 @@
+"""What a run says of the claims, from whole evidence and from bad."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.contract.grade import Finding, Grade
+from harness.contract.run import CheckRun, Deviation
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import verbatim
+from harness.model.verdict import Verdict
+from harness.rehearsals.security.checks import ALL, PRODUCTION
+from harness.rehearsals.security.judge import ACCOUNT, FIREBASE, LEAST, TOO_BROAD, UNRESTRICTED, asked, judged
+from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
+from scenarios import claims
+
+PLAN = SecurityPlan()
+WRONG = Deviation(expected="401", got="status 200", grade=Grade.CONTRACT, finding=Finding.STATUS)
+
+
+def runs(**changes: CheckRun) -> list[CheckRun]:
+    """Every check kept, but for ``changes`` by an id with underscores for dots."""
+    found = {check.id: CheckRun(id=check.id, sentence=check.sentence, source=check.source) for check in ALL}
+    return [changes.get(id_.replace(".", "_"), run) for id_, run in found.items()]
+
+
+def of(plan: SecurityPlan, checks: list[CheckRun]) -> dict[str, Judgement]:
+    return {each.id: each for each in judged(plan, SecurityDetails(checks=checks))}
+
+
+def broken(id_: str, deviation: Deviation = WRONG) -> CheckRun:
+    return CheckRun(id=id_, sentence="s", deviation=deviation, curl="curl x")
+
+
+def test_a_whole_run_keeps_everything_and_shows_the_erratum() -> None:
+    found = of(PLAN, runs())
+    assert found[ACCOUNT].verdict is Verdict.PASS
+    assert found[FIREBASE].verdict is Verdict.ERRATUM_SHOWN
+    assert found[FIREBASE].erratum == TOO_BROAD
+    assert found[FIREBASE].claims == (FIREBASE, LEAST)
+    assert UNRESTRICTED not in found
+    assert not any(each.holds for each in found.values())
+    assert {TOO_BROAD, UNRESTRICTED} <= set(claims.ERRATA)
+
+
+@pytest.mark.parametrize("finding", Finding)
+def test_a_finding_fails_and_says_what_it_is(finding: Finding) -> None:
+    deviation = msgspec.structs.replace(WRONG, finding=finding)
+    found = of(PLAN, runs(token_absent=broken("token.absent", deviation)))["token.absent"]
+    assert (found.verdict, found.kind, found.holds) == (Verdict.FAIL, Kind.CRITERION, True)
+    assert found.reproduce == "curl x"
+    assert {"status": "wrong status", "body": "wrong body", "leak": "leaked data", "effect": "wrong effect"}[
+        finding.name.lower()
+    ] in str(found.notes[0])
+
+
+def test_a_check_that_was_not_made_holds() -> None:
+    found = of(PLAN, runs()[1:])
+    assert found["checks"].verdict is Verdict.INCONCLUSIVE
+    assert found["checks"].holds
+
+
+def test_a_wrong_account_fails_its_claim() -> None:
+    found = of(PLAN, runs(privilege_account=broken("privilege.account")))
+    assert found[ACCOUNT].verdict is Verdict.FAIL
+    assert found["privilege.account"].holds
+
+
+def test_pods_that_may_do_more_show_the_erratum_on_them() -> None:
+    advice = msgspec.structs.replace(WRONG, grade=Grade.ADVICE)
+    found = of(PLAN, runs(privilege_api_token=broken("privilege.api_token", advice)))
+    assert found[UNRESTRICTED].erratum == UNRESTRICTED
+    assert not found[UNRESTRICTED].holds
+
+
+def test_no_erratum_is_shown_where_production_mode_found_something() -> None:
+    found = of(PLAN, runs(production_none=broken("production.none")))
+    assert found[FIREBASE].verdict is Verdict.INCONCLUSIVE
+    lacking = CheckRun(id="production.none", sentence="s", lacking=verbatim("no issuer"))
+    assert of(PLAN, runs(production_none=lacking))[FIREBASE].verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_target_of_ones_own_is_not_asked_in_production_mode() -> None:
+    plan = SecurityPlan(production=False)
+    of_production = {check.id for check in PRODUCTION}
+    assert not of_production & set(asked(plan))
+    found = of(plan, [run for run in runs() if run.id not in of_production])
+    assert found[FIREBASE].verdict is Verdict.NOT_EXERCISED
+    assert "checks" not in found
+
+
+def test_a_run_that_broke_at_once_exercised_nothing() -> None:
+    found = of(PLAN, [])
+    assert found[ACCOUNT].verdict is found[FIREBASE].verdict is Verdict.NOT_EXERCISED
+    assert found["checks"].holds

@@ -1,0 +1,93 @@
+"""Every planted hole is found by its own probes, and none is found on the bundled API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.contract.run import CheckRun
+from harness.rehearsals.security.checks import ALL
+from harness.rehearsals.security.mutations import EMULATED
+from harness.rehearsals.security.signatures import IN_PRODUCTION
+from tests.conformance.outcomes import Outcome, ended
+from tests.conformance.plants.planting import Planted
+from tests.security import plants
+from tests.security.in_process import CHECKS, checked, of
+from tests.security.plants import DEPLOYED, Deployed, kubectl_of
+
+PLANTS = tuple(plants.PLANTS)
+#: What our own manifests are told, which the document prints so: no secret is out, and a pod may do more than it needs.
+OF_OUR_OWN = {"privilege.context", "privilege.api_token", "privilege.policy"}
+#: What nothing here can show: our manifests of Phase 2 have no NetworkPolicy.
+NOT_HERE = {"privilege.policy_open"}
+
+
+def wrong_in(found: dict[str, CheckRun]) -> set[str]:
+    """What was found, advice too, but for what is found where nothing is planted."""
+    return (ended(found, Outcome.DEVIATION) | ended(found, Outcome.ADVICE)) - OF_OUR_OWN
+
+
+def test_there_are_as_many_as_were_asked_for() -> None:
+    assert len(EMULATED) >= 40
+    assert len(IN_PRODUCTION) >= 40
+    assert len(PLANTS) + len(DEPLOYED) >= 20
+    ids = [check.id for check in ALL]
+    assert len(ids) == len(set(ids))
+    assert len({planted.name for planted in PLANTS}) == len(PLANTS)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_nothing_is_found_where_nothing_is_planted(tmp_path: Path, seed: int) -> None:
+    found = checked(CHECKS, [], tmp_path, seed, **kubectl_of())
+    assert len(found) == len(CHECKS)
+    assert ended(found, Outcome.ADVICE) == OF_OUR_OWN
+    assert ended(found, Outcome.NOT_EXERCISED) == NOT_HERE
+    assert ended(found, Outcome.PASSED) == {check.id for check in CHECKS} - OF_OUR_OWN - NOT_HERE, wrong_in(found)
+
+
+@pytest.mark.parametrize("planted", PLANTS, ids=lambda planted: planted.name)
+def test_a_hole_is_found_by_its_probes(planted: Planted, tmp_path: Path) -> None:
+    asked = of(*planted.finds)
+    assert {check.id for check in asked} == planted.finds
+    if planted.finds == {"secret.answers"}:  # which looks at all answers
+        asked = [*asked, *of("identity.user.get.absent", "injection.sql.path")]
+    found = checked(asked, [planted.plant], tmp_path)
+    assert wrong_in(found) == planted.finds, found
+    for id_ in planted.finds:
+        deviation = found[id_].deviation
+        assert deviation is not None
+        assert deviation.expected
+        assert deviation.got
+
+
+@pytest.mark.parametrize("deployed", DEPLOYED, ids=lambda deployed: deployed.name)
+def test_a_hole_of_the_deployment_is_found(deployed: Deployed, tmp_path: Path) -> None:
+    checks = [check for check in CHECKS if check.id.startswith("privilege.")]
+    found = checked(checks, [], tmp_path, **(kubectl_of() | deployed.parts()))
+    assert wrong_in(found) == {deployed.finds}, found
+
+
+def test_what_shows_a_finding_holds_no_token(tmp_path: Path) -> None:
+    planted = next(each for each in PLANTS if each.name == "audience_in_a_list")
+    found = checked(of("token.aud_list"), [planted.plant], tmp_path)["token.aud_list"]
+    assert "Authorization: <aud that is a list with the project>" in found.curl
+    kept = (tmp_path / found.request_file).read_text()
+    assert "<aud that is a list with the project>" in kept
+    assert "eyJ" not in found.curl + kept
+
+
+@pytest.mark.parametrize("name", ["cookie_logged", "body_logged"])
+def test_what_shows_a_leak_holds_no_planted_secret(name: str, tmp_path: Path) -> None:
+    planted = next(each for each in PLANTS if each.name == name)
+    found = checked(of(*planted.finds, "secret.folder"), [planted.plant], tmp_path)
+    assert wrong_in(found) == planted.finds
+    assert "canary-" not in str(found.values())
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("planted", PLANTS, ids=lambda planted: planted.name)
+def test_a_hole_is_found_among_all_checks(planted: Planted, tmp_path: Path) -> None:
+    found = checked(CHECKS, [planted.plant], tmp_path, **kubectl_of())
+    assert planted.finds <= wrong_in(found)
+    assert ended(found, Outcome.MEASUREMENT_ERROR) == set()
