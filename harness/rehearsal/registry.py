@@ -31,6 +31,7 @@ MODULES = {
     "mirror_stop": "harness.rehearsals.mirror_stop.rehearsal",
     "flag_proof": "harness.rehearsals.flag_proof.rehearsal",
     "conformance": "harness.rehearsals.conformance.rehearsal",
+    "cost": "harness.rehearsals.cost.rehearsal",
 }
 
 
@@ -69,6 +70,7 @@ COMMANDS = (
     Entry("mirror_stop", "harness.rehearsals.mirror_stop.command:MirrorStop", _ROLLOUT),
     Entry("load_stages", "harness.rehearsals.load_stages.command:LoadStages", _LOAD),
     Entry("scaling", "harness.rehearsals.scaling.command:Scaling", _LOAD),
+    Entry("cost", "harness.rehearsals.cost.command:Cost", _LOAD),
     Entry("zone_loss", "harness.rehearsals.scaling.command:ZoneLoss", _LOAD),
     Entry("chaos", "harness.rehearsals.chaos.command:Chaos", _FAULTS),
     Entry("chaos_nightly", "harness.rehearsals.chaos.command:ChaosNightly", _FAULTS),
