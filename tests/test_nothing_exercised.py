@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "conformance": ("conformance", ()),
     "flag_proof": ("flag_proof", ()),
     "mirror_stop": ("mirror_stop", ()),
+    "cost": ("cost", ()),
     "dr_restore": ("dr_restore", ("--on", "local")),
 }
 

@@ -15,7 +15,8 @@ from chaos import catalogue
 from harness.base import planfile, yamltext
 from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput
-from harness.rehearsals.cost import types as cost
+from harness.rehearsals.cost.month.prices import Prices
+from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.deploy import plan as deploy
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.flag_proof.types import FlagPlan
@@ -58,8 +59,8 @@ def _scenario(path: Path) -> Any:
 KINDS = {
     "scenario": FileKind("a scenario", scenario.ScenarioFile, _scenario),
     "claims": FileKind("a file of claims", claims_file.ClaimsFile, claims_file.load),
-    "cost": FileKind("the tables of cost", cost.Tables),
-    "prices": FileKind("unit prices for cost", cost.Prices),
+    "cost": FileKind("the tables of cost", Tables),
+    "prices": FileKind("unit prices for cost", Prices),
     "deploy": FileKind("a plan of deploy_rehearsal", deploy.DeployFile, deploy.load),
     "dr_restore": FileKind("a plan of dr_restore", RecoveryPlan),
     "flag_proof": FileKind("a plan of flag_proof", FlagPlan),

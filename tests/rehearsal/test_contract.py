@@ -30,9 +30,12 @@ from harness.rehearsals.network.types import Attempt, NetworkDetails, Round
 from harness.rehearsals.network.types_ingress import Outcome
 from harness.report.language import DOMAINS
 from harness.report.published import RESULT
+from harness.stack.identity import digest
+from harness.stack.targets import bundled
 from tests.corpus import again
 from tests.corpus.again import Again
-from tests.rehearsal.made import result_in
+from tests.cost.made import PLAN, RUN, details
+from tests.rehearsal.made import result_in, seen
 from tests.rehearsal.replayed import replayed
 from tests.rehearsal.test_conduct import Empty, conductor
 from tests.stored.conftest import main
@@ -53,7 +56,7 @@ RUNS = {
     "flag_proof": "flag_proof_virtual",
     "conformance": "conformance_deviations",
 }
-TOY, ASKED = "toy", "network, every path asked"
+TOY, ASKED, COST = "toy", "network, every path asked", "cost"
 STORED = {
     EVIDENCE, "plan.json", "manifests.json", "machine.json", "result.json", "junit.xml", "summary.md", "report.html",
 }  # fmt: skip
@@ -64,13 +67,22 @@ TOYS = {"{count} rows came", "Rows", "Subject", "What happened"}
 
 
 def test_every_rehearsal_of_the_registry_is_held_to_the_contract() -> None:
-    assert set(RUNS) == set(MODULES)
+    assert {*RUNS, COST} == set(MODULES)
     assert {name: again.converted(run).rehearsal for name, run in RUNS.items()} == {name: name for name in RUNS}
 
 
 def left_by(name: str) -> Again:
     """What the run had left that the folder of that name is made of."""
-    return asked() if name == ASKED else again.converted(RUNS[name])
+    made = {ASKED: asked, COST: cost}
+    return made[name]() if name in made else again.converted(RUNS[name])
+
+
+def cost() -> Again:
+    """The costs with a run of this very target that was measured: there were none before there was one result."""
+    target = bundled()
+    of = {"target": target.name, "target_digest": digest(target)}
+    run = msgspec.structs.replace(RUN, **of, started_utc="1970-01-01T00:00:00Z")
+    return Again(COST, PLAN, seen(details(run), **of, started_utc="1970-01-01T00:00:01Z"))
 
 
 def asked() -> Again:
@@ -96,7 +108,7 @@ def folders() -> dict[str, Path]:
     return {}
 
 
-@pytest.fixture(params=[*RUNS, ASKED, TOY])
+@pytest.fixture(params=[*RUNS, ASKED, COST, TOY])
 def folder(
     request: pytest.FixtureRequest,
     folders: dict[str, Path],

@@ -10,7 +10,9 @@ from harness.base.errors import BadInput
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
 from harness.rehearsal.command import option
-from harness.rehearsals.cost.types import CostPlan, Prices, Tables
+from harness.rehearsals.cost.month.prices import Prices
+from harness.rehearsals.cost.month.tables import Tables
+from harness.rehearsals.cost.types import CostPlan
 from harness.report.published import RESULT_JSON
 from harness.stack.targets import resolve
 
@@ -43,7 +45,9 @@ class Cost(OnLocal, OwnPlan, WithTarget):
         for folder in (Path(self.of), self.reports / self.of):
             if (folder / RESULT_JSON).is_file():
                 return str(folder.resolve())
-        raise BadInput(f"there is no stored run {self.of!r}", where="--of", remedy=f"name a folder with a {RESULT_JSON}")
+        raise BadInput(
+            f"there is no stored run {self.of!r}", where="--of", remedy=f"name a folder with a {RESULT_JSON}"
+        )
 
     def asked(self) -> Target:
         return resolve(self.target)

@@ -7,13 +7,15 @@ instead; else it fails.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from harness.judge.claimed import held, shown_as, unknown
+
+from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
-from harness.rehearsals.cost import bill
-from harness.rehearsals.cost.bill import dollars, money, near, same
 from harness.rehearsals.cost.judge_savings import savings
-from harness.rehearsals.cost.types import DOCUMENT, GB, GIB, CostPlan, PodSizes, ReplicasRow
+from harness.rehearsals.cost.month import bill
+from harness.rehearsals.cost.month.bill import GB, GIB, dollars, money, near, same
+from harness.rehearsals.cost.month.tables import ReplicasRow
+from harness.rehearsals.cost.types import DOCUMENT, CostPlan, PodSizes
 
 #: What the tables promise, whatever was measured.
 CLAIMS = (
@@ -175,7 +177,7 @@ def _total(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         message("{yen} yen are {rate} yen a dollar", yen=f"{printed.total_yen:,}",
                 rate=f"{printed.total_yen / total:.1f}"),
     )  # fmt: skip
-    due = bill.bill(bill.corrected(tables, plan.prices, pod.requested), plan.prices, tables.hours).total
+    due = plan.corrected(pod).total
     corrected = message("the corrected parts add up to {due}", due=money(due))
     for claim in ("cost.total", "checklist.cost.budget"):
         if not same(added, total):
@@ -225,13 +227,8 @@ def _comparison(plan: CostPlan) -> Judgement:
 def _split(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
     """One application at its least pods against as many services, each of which needs its two to be redundant."""
     tables, services = plan.tables, plan.tables.supposed.services
-    if not (least := min((row.replicas for row in tables.replicas), default=0)):
-        yield unknown(DOCUMENT, "strategy.versus.cost", message("the tables have no row of replicas"))
-        return
-    one, split = (
-        bill.bill(bill.corrected(tables, plan.prices, pod.requested, pods=pods), plan.prices, tables.hours)
-        for pods in (least, least * services)
-    )
+    least = min(row.replicas for row in tables.replicas)
+    one, split = plan.corrected(pod, least), plan.corrected(pod, least * services)
     told = message(
         "one application of {least} pods costs {one}, {services} services of {least} pods each {split}, at one "
         "database and one load balancer",
@@ -246,5 +243,6 @@ def _split(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         fixed=money(one.fixed),
         pods=money(one.pods),
     )
-    grows = one.fixed + one.pods < split.fixed + split.pods
-    yield held(DOCUMENT, "strategy.merit.cost", grows, standing, told, **dollars(one.total, split.total))
+    yield held(
+        DOCUMENT, "strategy.merit.cost", one.pods < split.pods, standing, told, **dollars(one.total, split.total)
+    )

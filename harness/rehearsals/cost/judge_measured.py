@@ -14,9 +14,10 @@ from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message
 from harness.model.result import Facts
 from harness.model.stack import Rung
-from harness.rehearsals.cost import bill
-from harness.rehearsals.cost.bill import dollars, money
-from harness.rehearsals.cost.types import DAY_S, GB, GIB, MEASURED, CostPlan, Measured, PodSizes, Tables
+from harness.rehearsals.cost.month import bill
+from harness.rehearsals.cost.month.bill import DAY_S, GB, GIB, dollars, money
+from harness.rehearsals.cost.month.tables import Tables
+from harness.rehearsals.cost.types import MEASURED, CostPlan, Measured, PodSizes
 
 LOG_RETENTION, DATABASE_SIZE, SIZING = (
     "checklist.operations.log_retention", "cost.assumption.database_size", "checklist.cost.sizing",
@@ -47,26 +48,26 @@ def refused(plan: CostPlan, run: Measured | None, facts: Facts) -> Message | Non
             "no stored run of {scenario} lies in the reports folder: run it, or name another by --of",
             scenario=plan.tables.measured_by,
         )
+    return next(_against(plan, run, facts), None)
+
+
+def _against(plan: CostPlan, run: Measured, facts: Facts) -> Iterator[Message]:
     if run.rung == Rung.SIM:
-        return message("the run that was read is simulated: no evidence for a sign-off")
+        yield message("the run that was read is simulated: no evidence for a sign-off")
     if (run.target, run.target_digest) != (facts.target, facts.target_digest):
-        return message(
+        yield message(
             "the run that was read is of another target, program or image: {target} {digest}",
             target=run.target,
             digest=run.target_digest[:19],
         )
     if run.broke:
-        return message("the run that was read broke, or was killed")
+        yield message("the run that was read broke, or was killed")
     age_s = (datetime.fromisoformat(facts.started_utc) - datetime.fromisoformat(run.started_utc)).total_seconds()
     if age_s > plan.tables.max_age_s:
-        return message(
-            "the run that was read is {days} days old, and at most {most} count",
-            days=f"{age_s / DAY_S:.1f}",
-            most=f"{plan.tables.max_age_s / DAY_S:g}",
-        )
+        days, most = f"{age_s / DAY_S:.1f}", f"{plan.tables.max_age_s / DAY_S:g}"
+        yield message("the run that was read is {days} days old, and at most {most} count", days=days, most=most)
     if run.requests < _FEWEST:
-        return message("the run that was read made {requests} requests to the API", requests=str(run.requests))
-    return None
+        yield message("the run that was read made {requests} requests to the API", requests=str(run.requests))
 
 
 def _lacks(claim: str, what: Message) -> Judgement:
@@ -91,7 +92,7 @@ def _pods(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
 
 def _logs(plan: CostPlan, run: Measured) -> Iterator[Judgement]:
     """The logs of a month at the supposed rate against those of the table; and the policy's own figures."""
-    gib, each = bill.month_log_gib(plan.tables, run), run.log_bytes_a_request
+    gib, each = plan.month_log_gib(run), run.log_bytes_a_request
     if gib is None or each is None:
         what = message("how much its pods logged")
         yield from (_lacks(claim, what) for claim in ("cost.logging", LOG_RETENTION))
@@ -142,7 +143,7 @@ def _sizing(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
     """The bill of the run, which is what a size is settled by: whole, or nothing is settled."""
     if run.pods is None or run.log_bytes is None or run.connections is None:
         return _lacks(SIZING, message("all that a size is settled by: pods, logs, connections"))
-    due = bill.bill(bill.measured(plan.tables, plan.prices, pod.requested, run), plan.prices, plan.tables.hours)
+    due = plan.by_run(pod, run)
     printed = plan.tables.printed.total_usd
     told = message(
         "by the run's pods and logs a month costs {due}, the document's estimate is {printed}; {connections} "
@@ -172,5 +173,3 @@ def _stored(run: Measured) -> Judgement:
 
 def _size(count: int | None) -> str:
     return "?" if count is None else f"{count / 2**20:.1f} MiB"
-
-

@@ -10,9 +10,9 @@ from harness.base.units import Unit
 from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
-from harness.rehearsals.cost import bill
-from harness.rehearsals.cost.bill import dollars, money, near
-from harness.rehearsals.cost.types import DAY_S, DOCUMENT, GB, GIB, CostPlan, PodSizes
+from harness.rehearsals.cost.month import bill
+from harness.rehearsals.cost.month.bill import DAY_S, GB, GIB, dollars, money, near
+from harness.rehearsals.cost.types import DOCUMENT, CostPlan, PodSizes
 
 
 class Saving(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class Saving(msgspec.Struct, frozen=True, kw_only=True):
 def ranked(plan: CostPlan, pod: PodSizes) -> tuple[Saving, ...]:
     """Every saving, the largest first: those of the document, and to have one pod less on average."""
     tables, prices = plan.tables, plan.prices
-    whole = bill.bill(bill.corrected(tables, prices, pod.requested), prices, tables.hours)
+    whole = plan.corrected(pod)
     gib = tables.quantities.log_gb * GB / GIB
     found = (
         Saving(
@@ -57,7 +57,7 @@ def savings(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
 
 def _commitment(plan: CostPlan, pod: PodSizes) -> Judgement:
     tables, prices, claim = plan.tables, plan.prices, "cost.saving.commitment"
-    whole = bill.bill(bill.corrected(tables, prices, pod.requested), prices, tables.hours)
+    whole = plan.corrected(pod)
     instance = _instance(plan)
     share = (whole.pods * prices.pods.commitment + instance * prices.database.commitment) / (whole.pods + instance)
     printed = tables.savings.commitment

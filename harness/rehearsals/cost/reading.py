@@ -11,23 +11,28 @@ from harness.base.errors import BadInput
 from harness.evidence.gathered import Gathered, stored
 from harness.model.evidence import Operation, SampleRow, Side
 from harness.model.result import Result
+from harness.model.stack import Rung
 from harness.rehearsals.cost.types import Measured
 from harness.report.latest import LATEST
 from harness.report.published import RESULT, RESULT_JSON
 
 
 def newest(reports: Path, plan: str) -> Path | None:
-    """The folder of the newest run of ``plan`` below ``reports``, of a sequence too, that reported; ``None`` without
-    one."""
+    """The folder of the newest real run of ``plan`` below ``reports`` that reported, the runs of sequences among them;
+    ``None`` without one."""
     found: dict[str, Path] = {}
     for pattern in (f"*/{RESULT_JSON}", f"*/*/{RESULT_JSON}"):
         for path in reports.glob(pattern):
             if path.relative_to(reports).parts[0] == LATEST or plan not in path.parent.name:
                 continue  # a run's folder is named by its plan
             result = _read(path)
-            if result is not None and result.plan == plan and result.exit_status is not None:
+            if result is not None and result.plan == plan and _is_real(result):
                 found[result.facts.started_utc] = path.parent
     return found[max(found)] if found else None
+
+
+def _is_real(result: Result) -> bool:
+    return result.facts.rung is not Rung.SIM and result.exit_status is not None
 
 
 def _read(path: Path) -> Result | None:

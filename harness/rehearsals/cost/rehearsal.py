@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from harness.base.units import Unit
 from harness.judge.difference import Exact
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -13,10 +14,11 @@ from harness.model.result import Part
 from harness.model.section import Section
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.cost import bill, judge, judge_measured
+from harness.rehearsals.cost import judge, judge_measured
+from harness.rehearsals.cost.month.bill import GIB, Size
 from harness.rehearsals.cost.reading import newest, read
 from harness.rehearsals.cost.sections import sections
-from harness.rehearsals.cost.types import DOCUMENT, GIB, MEASURED, CostDetails, CostPlan, PodSizes, Size
+from harness.rehearsals.cost.types import DOCUMENT, MEASURED, CostDetails, CostPlan, PodSizes
 
 
 class Cost(Rehearsal[CostPlan, CostDetails]):
@@ -65,15 +67,10 @@ class Cost(Rehearsal[CostPlan, CostDetails]):
     def figures(self, plan: CostPlan, seen: Seen[CostDetails]) -> Iterable[Figure]:
         """The month's bill, corrected and by the run."""
         pod, run = seen.details.pod, seen.details.measured
-        totals: dict[str, float | None] = {"corrected": None, "measured": None}
-        if pod is not None:
-            usage = bill.corrected(plan.tables, plan.prices, pod.requested)
-            totals["corrected"] = bill.bill(usage, plan.prices, plan.tables.hours).total
-        if pod is not None and run is not None:
-            usage = bill.measured(plan.tables, plan.prices, pod.requested, run)
-            totals["measured"] = bill.bill(usage, plan.prices, plan.tables.hours).total
-        for name, total in totals.items():
-            yield Figure(f"bill.{name}", "$", "worse", Exact(total), gates=True)
+        corrected = None if pod is None else plan.corrected(pod).total
+        measured = None if pod is None or run is None else plan.by_run(pod, run).total
+        yield Figure("bill.corrected", Unit.DOLLARS, "worse", Exact(corrected), gates=True)
+        yield Figure("bill.measured", Unit.DOLLARS, "worse", Exact(measured), gates=True)
 
 
 def pod_of(manifests: Manifests) -> PodSizes:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from harness.base.units import Unit
 from harness.model.message import Message, message
 from harness.model.section import Axis, Chart, Limit, Lines, Pairs, Point, Row, Section, Series, Style, Table, table_of
-from harness.rehearsals.cost import bill
-from harness.rehearsals.cost.bill import Bill, money
+from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.cost.judge_measured import refused
 from harness.rehearsals.cost.judge_savings import Saving, ranked
-from harness.rehearsals.cost.types import CostDetails, CostPlan, Measured, PodSizes, ReplicasRow
-from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.cost.month.bill import NAMES, Bill, money
+from harness.rehearsals.cost.month.tables import ReplicasRow
+from harness.rehearsals.cost.types import CostDetails, CostPlan, Measured, PodSizes
 
 _NONE = "–"
 
@@ -48,8 +48,7 @@ def _basis(plan: CostPlan, run: Measured | None) -> Pairs:
 
 def bills(plan: CostPlan, pod: PodSizes, run: Measured | None) -> Table:
     """The month by parts: printed, the document's quantities at the unit prices, corrected, and measured."""
-    tables, prices, hours = plan.tables, plan.prices, plan.tables.hours
-    printed = tables.printed
+    printed = plan.tables.printed
     columns: list[tuple[Message, Bill]] = [
         (
             message("Printed"),
@@ -59,13 +58,12 @@ def bills(plan: CostPlan, pod: PodSizes, run: Measured | None) -> Table:
                 load_balancer=printed.load_balancer_usd,
             ),
         ),
-        (message("Recomputed as written"), bill.bill(bill.as_printed(tables, prices), prices, hours)),
-        (message("With what is left out"), bill.bill(bill.corrected(tables, prices, pod.requested), prices, hours)),
+        (message("Recomputed as written"), plan.as_written()),
+        (message("With what is left out"), plan.corrected(pod)),
     ]  # fmt: skip
     if run is not None:
-        usage = bill.measured(tables, prices, pod.requested, run)
-        columns.append((message("By the run"), bill.bill(usage, prices, hours)))
-    rows = [Row(cells=(name, *(money(each.parts[key]) for _, each in columns))) for key, name in bill.NAMES.items()]
+        columns.append((message("By the run"), plan.by_run(pod, run)))
+    rows = [Row(cells=(name, *(money(each.parts[key]) for _, each in columns))) for key, name in NAMES.items()]
     rows.append(Row(cells=(message("Total"), *(money(each.total) for _, each in columns))))
     note = message(
         "left out are the sidecar, the cluster's fee, the database's storage and the API's own metrics; the run gives "
@@ -80,20 +78,15 @@ def bills(plan: CostPlan, pod: PodSizes, run: Measured | None) -> Table:
     )
 
 
-def _computed(plan: CostPlan, pod: PodSizes, row: ReplicasRow) -> Bill:
-    usage = bill.corrected(plan.tables, plan.prices, pod.requested, pods=row.replicas)
-    return bill.bill(usage, plan.prices, plan.tables.hours)
-
-
 def _replicas(plan: CostPlan, pod: PodSizes) -> Table:
     return table_of(
         message("By replicas"),
         plan.tables.replicas,
         (message("Replicas"), lambda row: str(row.replicas)),
         (message("Printed: pods"), lambda row: money(row.autopilot_usd)),
-        (message("Recomputed: pods"), lambda row: money(_computed(plan, pod, row).pods)),
+        (message("Recomputed: pods"), lambda row: money(plan.corrected(pod, row.replicas).pods)),
         (message("Printed: total"), lambda row: money(row.total_usd)),
-        (message("Recomputed: total"), lambda row: money(_computed(plan, pod, row).total)),
+        (message("Recomputed: total"), lambda row: money(plan.corrected(pod, row.replicas).total)),
         numbers=(0, 1, 2, 3, 4),
     )
 
@@ -102,7 +95,7 @@ def _chart(plan: CostPlan, pod: PodSizes) -> Chart:
     rows: Sequence[ReplicasRow] = sorted(plan.tables.replicas, key=lambda row: row.replicas)
     alert = plan.tables.savings.budget_alert_usd
     printed = tuple(Point(float(row.replicas), row.total_usd) for row in rows)
-    computed = tuple(Point(float(row.replicas), round(_computed(plan, pod, row).total, 2)) for row in rows)
+    computed = tuple(Point(float(row.replicas), round(plan.corrected(pod, row.replicas).total, 2)) for row in rows)
     text = message(
         "printed {first} to {last}, recomputed {low} to {high}; the alert is at {alert}",
         first=money(rows[0].total_usd),
@@ -126,7 +119,7 @@ def _chart(plan: CostPlan, pod: PodSizes) -> Chart:
 
 def _run(plan: CostPlan, run: Measured, why: Message | None) -> Lines:
     tables = plan.tables
-    each, gib = run.log_bytes_a_request, bill.month_log_gib(tables, run)
+    each, gib = run.log_bytes_a_request, plan.month_log_gib(run)
     lines = [
         message(
             "{users} users, {requests} requests in {seconds} s",

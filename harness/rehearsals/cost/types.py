@@ -1,185 +1,16 @@
-"""The document's tables of costs, a list of unit prices, and what is read of a stored run: files, plan and facts."""
+"""The plan of the costs, and what a run of it leaves."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
-from harness.base.planfile import once
-from harness.base.units import Bytes, Dollars, PerSecond, Ratio, Seconds
-from scenarios.claims import ClaimId
+from harness.rehearsals.cost.month import bill
+from harness.rehearsals.cost.month.bill import Bill, Size
+from harness.rehearsals.cost.month.prices import Prices
+from harness.rehearsals.cost.month.tables import Tables
 
 #: The parts of the plan: what is computed from the document alone, and from a run.
 DOCUMENT, MEASURED = "document", "measured"
-HOUR_S, DAY_S, GIB, GB = 3600.0, 86_400.0, 2.0**30, 1e9
-Count = Annotated[int, msgspec.Meta(ge=1, le=1000, examples=[2])]
-Amount = Annotated[float, msgspec.Meta(ge=0, examples=[100])]
-
-
-# -- unit prices: scenarios/plans/prices.yaml, which a team replaces by --prices ---------------------------------------
-
-
-class PodPrices(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a pod on GKE Autopilot, by what its containers request; a year's ``commitment`` takes so much off."""
-
-    vcpu_hour_usd: Dollars
-    gib_hour_usd: Dollars
-    commitment: Ratio
-
-
-class ClusterPrices(msgspec.Struct, frozen=True, kw_only=True):
-    """The fee of a cluster; a month's ``credit_usd`` of the billing account is taken off the fees of all."""
-
-    hour_usd: Dollars
-    credit_usd: Dollars
-
-
-class DatabasePrices(msgspec.Struct, frozen=True, kw_only=True):
-    """Of Cloud SQL; ``ha_factor`` times as much with high availability, its storage too."""
-
-    vcpu_hour_usd: Dollars
-    gib_hour_usd: Dollars
-    storage_gib_usd: Dollars
-    ha_factor: Annotated[float, msgspec.Meta(ge=1, le=3, examples=[2])]
-    commitment: Ratio
-
-
-class StoragePrices(msgspec.Struct, frozen=True, kw_only=True):
-    """Of Firebase Storage, a month: of each GB kept beyond the free ones, and of each GB downloaded."""
-
-    gb_usd: Dollars
-    free_gb: Amount
-    download_gb_usd: Dollars
-
-
-class LoggingPrices(msgspec.Struct, frozen=True, kw_only=True):
-    """Of Cloud Logging: of each GiB taken in beyond the free ones of a month, which keeps it for ``included_s``; then
-    of each GiB and month for which it is kept longer.
-    """
-
-    gib_usd: Dollars
-    free_gib: Amount
-    included_s: Seconds
-    kept_gib_usd: Dollars
-
-
-class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """A list of unit prices as of a day, of one ``region``; ``source`` says where they were read."""
-
-    as_of: Annotated[str, msgspec.Meta(pattern=r"^20\d\d-\d\d-\d\d$(?!\n)", description="a day, as 2026-11-27")]
-    region: str
-    source: str
-    pods: PodPrices
-    cluster: ClusterPrices
-    database: DatabasePrices
-    storage: StoragePrices
-    logging: LoggingPrices
-    million_samples_usd: Dollars
-    load_balancer_hour_usd: Dollars
-
-
-# -- the document's tables: scenarios/plans/cost.yaml ----------------------------------------------------------------
-
-
-class Printed(msgspec.Struct, frozen=True, kw_only=True):
-    """What 月額コスト概算 prints for each part of a month's bill, and their total."""
-
-    autopilot_usd: Dollars
-    cloud_sql_usd: Dollars
-    storage_usd: Dollars
-    logging_usd: Dollars
-    monitoring_usd: Dollars
-    load_balancer_usd: Dollars
-    total_usd: Dollars
-    total_yen: Annotated[int, msgspec.Meta(ge=1, examples=[34000])]
-
-    @property
-    def parts_usd(self) -> tuple[float, ...]:
-        """The parts, in the table's order."""
-        return (self.autopilot_usd, self.cloud_sql_usd, self.storage_usd, self.logging_usd, self.monitoring_usd,
-                self.load_balancer_usd)  # fmt: skip
-
-
-class Quantities(msgspec.Struct, frozen=True, kw_only=True):
-    """What the document buys in a month: its quantities. ``pod_*`` are of the container that it prices."""
-
-    pods: Amount
-    pod_cpu_milli: Count
-    pod_memory_mib: Annotated[int, msgspec.Meta(ge=1, examples=[512])]
-    database_vcpus: Amount
-    database_memory_gib: Amount
-    storage_gb: Amount
-    log_gb: Amount
-
-
-class ReplicasRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of スケールアップ時（レプリカ数別）."""
-
-    claim: ClaimId
-    replicas: Count
-    autopilot_usd: Dollars
-    cloud_sql_usd: Dollars
-    total_usd: Dollars
-
-
-class Savings(msgspec.Struct, frozen=True, kw_only=True):
-    """What コスト削減策 promises; ``*_phase`` is from which phase the budget's alert is there, by each chapter."""
-
-    commitment: Ratio
-    budget_alert_usd: Dollars
-    budget_alert_phase: Count
-    checklist_phase: Count
-    logs_kept_s: Seconds
-    logs_kept_then_s: Seconds
-    logs_saved: Ratio
-
-
-class Supposed(msgspec.Struct, frozen=True, kw_only=True):
-    """What the document leaves open, and a bill needs: our own suppositions, each to be replaced by a team's.
-
-    ``walks_a_user``: recorded a month. ``samples``: of the API's own metrics, so many ``series_a_pod`` each
-    ``scrape_s``. ``services``: into how many the API would be split as microservices. ``rate_per_s``: of requests, all
-    month. ``clusters``: one each for dev, staging and prod.
-    """
-
-    users: Count
-    walks_a_user: Amount
-    photos_a_walk: Count
-    photo_bytes: Annotated[int, msgspec.Meta(ge=1, examples=[5000000])]
-    database_storage_bytes: Bytes
-    series_a_pod: Annotated[int, msgspec.Meta(ge=1, examples=[100])]
-    scrape_s: Seconds
-    services: Count
-    rate_per_s: PerSecond
-    clusters: Count
-
-
-class Tables(msgspec.Struct, frozen=True, kw_only=True):
-    """The costs as the document prints them. ``tolerance``: an estimate may differ so much from what is recomputed.
-    ``measured_by``: the scenario whose newest run is read where none is named, if it is no older than ``max_age_s``.
-    """
-
-    title: str
-    month_s: Seconds
-    tolerance: Ratio
-    measured_by: str
-    max_age_s: Seconds
-    comparison_usd: Dollars
-    quantities: Quantities
-    printed: Printed
-    replicas: Annotated[tuple[ReplicasRow, ...], msgspec.Meta(min_length=1)]
-    savings: Savings
-    supposed: Supposed
-
-    def __post_init__(self) -> None:
-        """Raises ``ValueError`` for a row that is there twice."""
-        once(row.replicas for row in self.replicas)
-
-    @property
-    def hours(self) -> float:
-        """Of a month."""
-        return self.month_s / HOUR_S
 
 
 class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,15 +21,25 @@ class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
     prices: Prices
     of: str = ""
 
+    def as_written(self) -> Bill:
+        """The document's quantities at the unit prices."""
+        return bill.bill(bill.as_printed(self.tables, self.prices), self.prices, self.tables.hours)
 
-# -- what a run leaves -----------------------------------------------------------------------------------------------
+    def corrected(self, pod: PodSizes, pods: float | None = None) -> Bill:
+        """With what the document leaves out; ``pods`` on average instead of the document's."""
+        usage = bill.corrected(self.tables, self.prices, pod.requested, pods=pods)
+        return bill.bill(usage, self.prices, self.tables.hours)
 
+    def by_run(self, pod: PodSizes, run: Measured) -> Bill:
+        """The corrected month with what the run measured."""
+        usage = bill.measured(
+            self.tables, self.prices, pod.requested, pods=run.pods, log_bytes_a_request=run.log_bytes_a_request
+        )
+        return bill.bill(usage, self.prices, self.tables.hours)
 
-class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """So many cores and GiB of memory."""
-
-    cores: float
-    gib: float
+    def month_log_gib(self, run: Measured) -> float | None:
+        """The logs of a month by those of the run's requests."""
+        return bill.month_log_gib(self.tables, run.log_bytes_a_request)
 
 
 class PodSizes(msgspec.Struct, frozen=True, kw_only=True):

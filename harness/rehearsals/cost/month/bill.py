@@ -8,9 +8,18 @@ import msgspec
 
 from harness.base.units import Unit, show
 from harness.model.message import Message, message
-from harness.rehearsals.cost.types import DAY_S, GB, GIB, Measured, Prices, Size, Tables
+from harness.rehearsals.cost.month.prices import Prices
+from harness.rehearsals.cost.month.tables import Tables
 
+DAY_S, GIB, GB = 86_400.0, 2.0**30, 1e9
 _CENT = 0.005
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """So many cores and GiB of memory."""
+
+    cores: float
+    gib: float
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +120,7 @@ def logging(gib: float, prices: Prices) -> float:
 
 
 def kept(gib: float, for_s: float, prices: Prices) -> float:
-    """The logs of a month, ``gib``, kept for ``for_s``: what is kept longer than the price includes is paid by month."""
+    """A month's logs, ``gib``, kept for ``for_s``: what is kept longer than the price includes is paid by the month."""
     more_months = max(0.0, for_s - prices.logging.included_s) / (30 * DAY_S)
     return logging(gib, prices) + gib * more_months * prices.logging.kept_gib_usd
 
@@ -162,19 +171,19 @@ def corrected(tables: Tables, prices: Prices, pod_size: Size, *, pods: float | N
     )
 
 
-def measured(tables: Tables, prices: Prices, pod_size: Size, run: Measured) -> Usage:
-    """The corrected quantities, but for what the run measured: its mean of pods, and the logs of a request at the
+def measured(
+    tables: Tables, prices: Prices, pod_size: Size, *, pods: float | None, log_bytes_a_request: float | None
+) -> Usage:
+    """The corrected quantities, but for what a run measured: its mean of pods, and the logs of a request at the
     supposed rate of requests, all month.
     """
-    usage = corrected(tables, prices, pod_size, pods=run.pods)
-    gib = month_log_gib(tables, run)
+    usage, gib = corrected(tables, prices, pod_size, pods=pods), month_log_gib(tables, log_bytes_a_request)
     return usage if gib is None else msgspec.structs.replace(usage, log_gib=gib)
 
 
-def month_log_gib(tables: Tables, run: Measured) -> float | None:
-    """The logs of a month, GiB, at the supposed rate; ``None`` where the run kept none."""
-    each = run.log_bytes_a_request
-    return None if each is None else each * tables.supposed.rate_per_s * tables.month_s / GIB
+def month_log_gib(tables: Tables, bytes_a_request: float | None) -> float | None:
+    """The logs of a month, GiB, at the supposed rate; ``None`` where nobody knows those of a request."""
+    return None if bytes_a_request is None else bytes_a_request * tables.supposed.rate_per_s * tables.month_s / GIB
 
 
 def priced_pod(tables: Tables) -> Size:
