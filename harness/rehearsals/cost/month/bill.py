@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from harness.base.units import Unit, show
-from harness.model.message import Message, message
+from harness.model.message import Message, message, verbatim
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
 
@@ -70,10 +70,10 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 NAMES: dict[str, Message] = {
     "pods": message("GKE Autopilot: pods"),
     "cluster": message("GKE: the cluster's fee"),
-    "database": message("Cloud SQL"),
-    "storage": message("Firebase Storage"),
-    "logging": message("Cloud Logging"),
-    "monitoring": message("Cloud Monitoring"),
+    "database": verbatim("Cloud SQL"),
+    "storage": verbatim("Firebase Storage"),
+    "logging": verbatim("Cloud Logging"),
+    "monitoring": verbatim("Cloud Monitoring"),
     "load_balancer": message("Load balancer"),
 }
 
