@@ -128,7 +128,7 @@ _ROUTINE = (
         f"{_TASKS}/item 1",
         "`kubectl get pods`でPod状態確認",
         PROCEDURE,
-        judged_by("scaling"),
+        judged_by("scaling", "operations"),
         "Run as written",
     ),
     promise(
@@ -136,7 +136,7 @@ _ROUTINE = (
         f"{_TASKS}/item 2",
         "レプリカ数調整",
         RECORD,
-        person(),
+        judged_by("operations"),
         "The weekly figures are in the report; replicas by hand meet the HPA (erratum scaling.hpa_takes_back)",
     ),
     promise(
@@ -144,7 +144,7 @@ _ROUTINE = (
         f"{_TASKS}/item 3",
         "SLOレビュー、キャパシティプランニング",
         RECORD,
-        person("dr.rto", "dr.rpo"),
+        judged_by("operations"),
         "Budget left and the knee are in the report",
     ),
 )

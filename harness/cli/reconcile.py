@@ -73,7 +73,7 @@ def _endpoints(file: Path | None, stack: str) -> Endpoints:
     if file is not None and stack:
         raise BadInput("--endpoints and --stack both say which stack", remedy="leave one of them out")
     if file is None:
-        from harness.cli.standing import up_now
+        from harness.stack.standing import up_now
 
         there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
         if len(there) != 1:

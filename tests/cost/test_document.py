@@ -20,7 +20,7 @@ from harness.rehearsals.cost.types import CostPlan
 from scenarios import index
 from scenarios.claims import ERRATA, REGISTER
 from tests.cost.made import PLAN, POD, changed, of_document
-from tests.scenarios.test_claims import seed_text
+from tests.scenarios.test_index import seed_text
 
 #: The erratum by which each printed figure is not as the unit prices have it; "" where it is.
 SHOWN = {
@@ -158,7 +158,7 @@ def test_the_series_of_the_bundled_api_are_those_that_are_priced() -> None:
             "mirror": MirrorStats, "removals": RemovalStats, "unsettled": UnsettledStats, "pool": PoolStats,
         }.items()
     }  # fmt: skip
-    page = found.render(Readings(**none, in_flight=0, log_lines_lost=0))  # type: ignore[arg-type]  # by name
+    page = found.render(Readings(**none, in_flight=0, log_lines_lost=0))
     series = [line for line in page.splitlines() if not line.startswith("#")]
     assert len(series) == PLAN.tables.supposed.series_a_pod
 

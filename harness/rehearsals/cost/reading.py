@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.clock import NS
 from harness.base.errors import BadInput
 from harness.evidence.gathered import Gathered, stored
-from harness.model.evidence import Operation, SampleRow, Side
+from harness.model.evidence import Operation, ProbeRow, RequestRow, SampleRow, Side
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.rehearsals.cost.types import Measured
@@ -63,7 +63,7 @@ def _logs_of(logs: Path, pod: str) -> Iterator[Path]:
 def measured(result: Result, evidence: Gathered, log_bytes: int | None) -> Measured:
     """From the rows of a run. Pure."""
     to_api = [row for row in evidence.requests if row.side is Side.API]
-    calls = [*to_api, *evidence.probes]
+    calls: list[RequestRow | ProbeRow] = [*to_api, *evidence.probes]
     begin_ns = min((call.sent_ns for call in calls), default=0)
     end_ns = max((call.done_ns for call in calls), default=0)
     facts = result.facts
