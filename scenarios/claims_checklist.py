@@ -56,7 +56,7 @@ _AVAILABILITY = (
         f"{_LIST} 2/item 3",
         "マルチゾーンデプロイ検証手順書",
         RECORD,
-        judged_by("zone_loss"),
+        judged_by("zone_loss", "runbooks"),
         "Loss of a zone, rehearsed",
     ),
     promise(

@@ -53,7 +53,7 @@ _START = (
         _FIRST,
         "kubectl get all",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "Kinds shown against kinds applied",
         wrong(
             "operations.get_all_is_not_all",
@@ -155,7 +155,7 @@ _LEARNING = (
         "Phase2で学べること（最小構成）/code 1",
         "Deploymentによる宣言的管理",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "Each line has an exercise in the environment kind",
         wrong(
             "learning.phase2_lacks_hpa_and_probes",
@@ -169,7 +169,7 @@ _LEARNING = (
         "Phase4で学べること（拡張）/code 1",
         "Liveness/Readiness Probe",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "Each line has an exercise in the environment kind",
     ),
     promise(
@@ -177,7 +177,7 @@ _LEARNING = (
         "Phase6以降（さらなる拡張）/code 1",
         "Network Policy（セキュリティ強化時）",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "Each line has an exercise in the environment kind",
         wrong(
             "learning.phase6_or_4",

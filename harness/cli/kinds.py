@@ -22,6 +22,7 @@ from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.flag_proof.types import FlagPlan
 from harness.rehearsals.load_stages.types import LoadStagesPlan
 from harness.rehearsals.network.types import NetworkPlan
+from harness.rehearsals.runbooks.types import RunbooksPlan
 from harness.rehearsals.scaling.types import ScalingPlan
 from harness.rehearsals.secret_rotation.types import RotationPlan
 from scenarios import claims_file
@@ -66,6 +67,7 @@ KINDS = {
     "flag_proof": FileKind("a plan of flag_proof", FlagPlan),
     "load_stages": FileKind("a plan of load_stages", LoadStagesPlan),
     "network": FileKind("a plan of network", NetworkPlan),
+    "runbooks": FileKind("a plan of runbooks", RunbooksPlan),
     "scaling": FileKind("a plan of scaling", ScalingPlan),
     "secret_rotation": FileKind("a plan of secret_rotation", RotationPlan),
     "chaos": FileKind("an experiment of chaos", catalogue.ExperimentFile, catalogue.checked),

@@ -32,6 +32,7 @@ MODULES = {
     "flag_proof": "harness.rehearsals.flag_proof.rehearsal",
     "conformance": "harness.rehearsals.conformance.rehearsal",
     "cost": "harness.rehearsals.cost.rehearsal",
+    "runbooks": "harness.rehearsals.runbooks.rehearsal",
     "operations": "harness.rehearsals.operations.rehearsal",
 }
 
@@ -78,6 +79,7 @@ COMMANDS = (
     Entry("rolling_update", "harness.rehearsals.chaos.rolling:RollingUpdate", _FAULTS),
     Entry("deploy_rehearsal", "harness.rehearsals.deploy.command:DeployRehearsal", _FAULTS),
     Entry("operations", "harness.rehearsals.operations.command:Operations", _FAULTS),
+    Entry("runbooks", "harness.rehearsals.runbooks.command:Runbooks", _FAULTS),
     Entry("dr_restore", "harness.rehearsals.dr_restore.command:DrRestore", _FAULTS),
     Entry("conformance", "harness.rehearsals.conformance.command:Conformance", _EDGES),
     Entry("network", "harness.rehearsals.network.command:Network", _EDGES),
