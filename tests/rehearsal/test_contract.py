@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,8 @@ from harness.rehearsal.registry import MODULES
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.network.types import Attempt, NetworkDetails, Round
 from harness.rehearsals.network.types_ingress import Outcome
+from harness.rehearsals.operations.seen.facts import Reviewed
+from harness.rehearsals.operations.types import OperationsPlan, Task
 from harness.report.language import DOMAINS
 from harness.report.published import RESULT
 from harness.stack.identity import digest
@@ -35,9 +37,11 @@ from harness.stack.targets import bundled
 from tests.corpus import again
 from tests.corpus.again import Again
 from tests.cost.made import PLAN, RUN, details
+from tests.operations import made as operations
 from tests.rehearsal.made import result_in, seen
 from tests.rehearsal.replayed import replayed
 from tests.rehearsal.test_conduct import Empty, conductor
+from tests.runbooks import made as runbooks
 from tests.stored.conftest import main
 
 #: A run of each rehearsal of the registry, that its folder is made of.
@@ -56,7 +60,7 @@ RUNS = {
     "flag_proof": "flag_proof_virtual",
     "conformance": "conformance_deviations",
 }
-TOY, ASKED, COST = "toy", "network, every path asked", "cost"
+TOY, ASKED = "toy", "network, every path asked"
 STORED = {
     EVIDENCE, "plan.json", "manifests.json", "machine.json", "result.json", "junit.xml", "summary.md", "report.html",
 }  # fmt: skip
@@ -67,14 +71,13 @@ TOYS = {"{count} rows came", "Rows", "Subject", "What happened"}
 
 
 def test_every_rehearsal_of_the_registry_is_held_to_the_contract() -> None:
-    assert {*RUNS, COST} == set(MODULES)
+    assert {*RUNS, *MADE} - {ASKED} == set(MODULES)
     assert {name: again.converted(run).rehearsal for name, run in RUNS.items()} == {name: name for name in RUNS}
 
 
 def left_by(name: str) -> Again:
     """What the run had left that the folder of that name is made of."""
-    made = {ASKED: asked, COST: cost}
-    return made[name]() if name in made else again.converted(RUNS[name])
+    return MADE[name]() if name in MADE else again.converted(RUNS[name])
 
 
 def cost() -> Again:
@@ -82,7 +85,7 @@ def cost() -> Again:
     target = bundled()
     of = {"target": target.name, "target_digest": digest(target)}
     run = msgspec.structs.replace(RUN, **of, started_utc="1970-01-01T00:00:00Z")
-    return Again(COST, PLAN, seen(details(run), **of, started_utc="1970-01-01T00:00:01Z"))
+    return Again("cost", PLAN, seen(details(run), **of, started_utc="1970-01-01T00:00:01Z"))
 
 
 def asked() -> Again:
@@ -102,13 +105,29 @@ def asked() -> Again:
     return replace(nothing, seen=Seen(facts=facts, details=details, evidence=nothing.seen.evidence))
 
 
+def looked() -> Again:
+    """An operator's weekly review of a cluster."""
+    of = operations.details()
+    of.reviewed = [Reviewed(claim="cost.total", state="ready", told="kept", folder="run", age_s=60.0)]
+    return Again("operations", OperationsPlan(task=Task.WEEKLY), seen(of))
+
+
+def typed() -> Again:
+    """Every page of the runbooks."""
+    return Again("runbooks", runbooks.PLAN, seen(runbooks.details()))
+
+
+#: What is made by hand: of these the corpus has no run, for they came after it.
+MADE: dict[str, Callable[[], Again]] = {ASKED: asked, "cost": cost, "operations": looked, "runbooks": typed}
+
+
 @pytest.fixture(scope="module")
 def folders() -> dict[str, Path]:
     """Those that were made, by the rehearsal."""
     return {}
 
 
-@pytest.fixture(params=[*RUNS, ASKED, COST, TOY])
+@pytest.fixture(params=[*RUNS, *MADE, TOY])
 def folder(
     request: pytest.FixtureRequest,
     folders: dict[str, Path],

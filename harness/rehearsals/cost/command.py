@@ -19,7 +19,7 @@ from harness.stack.targets import resolve
 
 @dataclass(frozen=True, kw_only=True)
 class Cost(OnLocal, OwnPlan, WithTarget):
-    """The document's costs recomputed, and the bill of a measured run.
+    """The document's costs recomputed; the bill of a stored run.
 
     By a list of unit prices, which a team's own can replace, and by the pods, requests, logs and stored bytes of a
     stored run. It runs nothing.

@@ -18,7 +18,7 @@ from harness.stack.targets import resolve
 
 @dataclass(frozen=True, kw_only=True)
 class Operations(Rehearsing, WithTarget):
-    """The page that an operator needs every day, week or month.
+    """The page that an operator needs: of a day, week, month.
 
     Of the stack of processes that is up, or of a cluster by its context. It reads, and changes nothing.
     """

@@ -27,7 +27,7 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
     lacking = [*_lacking(observed), *_unreviewed(plan, details.reviewed)]
     claim = f"operations.{plan.task}"
     if lacking:
-        yield unknown("", claim, message("not to be seen: {what}", what=_listed(lacking)))
+        yield unknown("", claim, *(message("not to be seen: {what}", what=each) for each in lacking))
     else:
         told = message(
             "{pods} pods, {lines} lines of logs, and {claims} claims reviewed",
@@ -54,10 +54,6 @@ def _looked(name: str, found: Iterable[Message], well: Message) -> Judgement:
     more = (message("{count} more", count=str(len(told) - _MOST)),) if len(told) > _MOST else ()
     verdict = Verdict.FAIL if told else Verdict.PASS
     return Judgement(id=name, kind=Kind.CHECK, verdict=verdict, told=(*told[:_MOST], *more) or (well,))
-
-
-def _listed(lacking: Iterable[Message]) -> Message:
-    return verbatim("; ".join(map(str, lacking)))
 
 
 def _lacking(observed: Observed) -> Iterator[Message]:

@@ -10,7 +10,7 @@ from harness.rehearsals.runbooks.types import RunbooksPlan
 
 @dataclass(frozen=True, kw_only=True)
 class Runbooks(Parts, Staged):
-    """The manual's runbooks and exercises, typed on a cluster (kind).
+    """The runbooks and the learning path, typed (kind).
 
     Every command of their pages, in order: a first deploy confirmed, a zone drained, the learning path.
     """
