@@ -16,8 +16,8 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.cost import judge, judge_measured
 from harness.rehearsals.cost.month.bill import GIB, Size
+from harness.rehearsals.cost.month.page import sections
 from harness.rehearsals.cost.reading import newest, read
-from harness.rehearsals.cost.sections import sections
 from harness.rehearsals.cost.types import DOCUMENT, MEASURED, CostDetails, CostPlan, PodSizes
 
 

@@ -12,7 +12,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
 from harness.rehearsals.operations.seen.facts import DAY_S, Observed, PodNow, Reviewed
-from harness.rehearsals.operations.types import TOPICS, OperationsDetails, OperationsPlan
+from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetails, OperationsPlan
 
 #: Of its request: above it a pod comes near to its limit, or to be the first to be evicted.
 _FULL = 0.9
@@ -25,7 +25,7 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
     if observed is None:
         return
     lacking = [*_lacking(observed), *_unreviewed(plan, details.reviewed)]
-    claim = f"operations.{plan.task}"
+    claim = CLAIMS[plan.task]
     if lacking:
         yield unknown("", claim, *(message("not to be seen: {what}", what=each) for each in lacking))
     else:

@@ -13,10 +13,10 @@ from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.operations.judge import judged
 from harness.rehearsals.operations.review import reviewed
-from harness.rehearsals.operations.sections import sections
 from harness.rehearsals.operations.seen import cluster, standing
 from harness.rehearsals.operations.seen.facts import Observed
-from harness.rehearsals.operations.types import TOPICS, OperationsDetails, OperationsPlan, Task
+from harness.rehearsals.operations.seen.page import sections
+from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetails, OperationsPlan, Task
 from harness.stack.kube import access
 
 _TITLES = {
@@ -38,7 +38,7 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
 
     def claims(self, plan: OperationsPlan) -> Iterable[tuple[str, str]]:
         """That of the task."""
-        return [("", f"operations.{plan.task}")]
+        return [("", CLAIMS[plan.task])]
 
     async def run(self, plan: OperationsPlan, on: Running[OperationsDetails]) -> None:
         """Looks, and reads the stored results of the task's topics."""

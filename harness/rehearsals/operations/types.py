@@ -17,6 +17,12 @@ class Task(StrEnum):
     MONTHLY = "monthly"
 
 
+#: The document's line of each.
+CLAIMS = {
+    Task.DAILY: "operations.daily",
+    Task.WEEKLY: "operations.weekly",
+    Task.MONTHLY: "operations.monthly",
+}
 #: What the stored results are asked in a review: the first word of the claims' ids. A daily look asks none.
 TOPICS: dict[Task, tuple[str, ...]] = {
     Task.DAILY: (),
