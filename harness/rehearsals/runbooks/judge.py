@@ -12,6 +12,7 @@ from harness.rehearsals.runbooks.types import Page, RunbooksDetails, RunbooksPla
 CONFIRM, PHASE_2 = "operations.confirm", "learning.phase2"
 #: The kinds of Phase 2 that ``kubectl get all`` does not list.
 _NOT_ALL = ("configmap/", "secret/", "serviceaccount/", "poddisruptionbudget")
+_GET_ALL = "kubectl get all"
 _AUTOSCALER = "get hpa"
 
 
@@ -34,7 +35,8 @@ def _page(page: Page, claim: str, typed: Sequence[Typed], *, whole: bool, all_: 
         return held(page.name, claim, False, told, *said, *cut, samples=len(typed))
     each = message("each ended in 0")
     if claim == CONFIRM and not _lists_all(typed):
-        why = message("get all lists no ConfigMap, Secret, ServiceAccount or PodDisruptionBudget")
+        names = "ConfigMap, Secret, ServiceAccount, PodDisruptionBudget"
+        why = message("{command} does not list all of {kinds}", command=_GET_ALL, kinds=names)
         return shown_as(page.name, "operations.get_all_is_not_all", told, each, why, claim=claim, samples=len(typed))
     if claim == PHASE_2 and any(_AUTOSCALER in one.ran.command for one in all_ if one not in typed):
         why = message("the exercise on the HPA is of a later phase, and ran on the manifests of Phase 2")
@@ -55,5 +57,5 @@ def _said(one: Typed) -> Message:
 
 def _lists_all(typed: Sequence[Typed]) -> bool:
     """Whether ``get all`` lists every kind that was applied."""
-    said = " ".join(each.ran.output for each in typed if each.ran.command == "kubectl get all")
+    said = " ".join(each.ran.output for each in typed if each.ran.command == _GET_ALL)
     return all(kind in said for kind in _NOT_ALL)
