@@ -56,7 +56,7 @@ _AVAILABILITY = (
         f"{_LIST} 2/item 3",
         "マルチゾーンデプロイ検証手順書",
         RECORD,
-        judged_by("zone_loss"),
+        judged_by("zone_loss", "runbooks"),
         "Loss of a zone, rehearsed",
     ),
     promise(
@@ -169,7 +169,7 @@ _OPERATIONS = (
         f"{_LIST} 5/item 4",
         "ログ保持期間と費用コントロール方針",
         RECORD,
-        NOT_BUILT,
+        judged_by("cost"),
         "Bytes logged a request, measured; see erratum cost.retention_saves_nothing",
     ),
 )
@@ -220,7 +220,7 @@ _COST = (
         f"{_LIST} 7/item 1",
         "Autopilot/Cloud SQLの最終スペック見積",
         RECORD,
-        NOT_BUILT,
+        judged_by("cost"),
         "From measured replica-hours and connections",
     ),
     promise(
@@ -228,7 +228,7 @@ _COST = (
         f"{_LIST} 7/item 2",
         "予算調整（月額$225 → ¥34,000）",
         RECORD,
-        NOT_BUILT,
+        judged_by("cost"),
         "The corrected bill; see erratum cost.total_from_wrong_parts",
     ),
     promise(
@@ -236,7 +236,7 @@ _COST = (
         f"{_LIST} 7/item 3",
         "Budget Alerts設定（$500超過で通知）",
         RECORD,
-        NOT_BUILT,
+        judged_by("cost"),
         "Looked for in the Terraform",
         wrong(
             "checklist.budget_alert_phase",
@@ -249,7 +249,7 @@ _COST = (
         f"{_LIST} 7/item 4",
         "コスト削減策の優先順位付け",
         RECORD,
-        NOT_BUILT,
+        judged_by("cost"),
         "Each saving recomputed from the bill",
     ),
 )

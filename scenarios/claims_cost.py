@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import CALCULATION, MEASUREMENT, NOT_BUILT, RECORD, person, promise, wrong
+from scenarios.claim_form import CALCULATION, MEASUREMENT, RECORD, judged_by, person, promise, wrong
 
 _MONTH = "月額コスト概算（500同時接続想定）"
 _SCALE = "スケールアップ時（レプリカ数別）"
@@ -14,8 +14,14 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 1",
         "平均3 Pods × 730h (500mCPU/512Mi)",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Measured replica-hours x requests x the price list",
+        wrong(
+            "cost.priced_by_limits",
+            "$110 is what three pods of the limits (1000m, 1Gi) cost; of the requests that the row names (500m, "
+            "512Mi), which are what Autopilot bills, they cost half as much",
+            "price the requests",
+        ),
         wrong(
             "cost.sidecar_left_out",
             "a pod asks for 600m and 640Mi with its sidecar: a fifth more CPU and a quarter more memory than "
@@ -34,7 +40,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 2",
         "$85",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Price list x hours, HA included",
         wrong(
             "cost.cloud_sql_without_ha",
@@ -48,7 +54,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 3",
         "100GB + 転送",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Photos of the measured walks x retention, and downloads",
         wrong(
             "cost.storage_by_photos",
@@ -61,7 +67,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 4",
         "$2.50",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Bytes logged a request, measured, x requests a month",
         wrong(
             "cost.logging_price",
@@ -75,7 +81,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 5",
         "標準メトリクス",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Series and samples the indicators need",
         wrong(
             "cost.monitoring_custom",
@@ -89,7 +95,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 6",
         "$18",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "$0.025 x 730 h = $18.25, without traffic",
     ),
     promise(
@@ -97,7 +103,7 @@ _ESTIMATE = (
         f"{_MONTH}/table 1/row 7",
         "約$225.50 (¥34,000)",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "110 + 85 + 10 + 2.50 + 0 + 18 = 225.50; at 150.8 yen a dollar 34,000: the sum is right, its parts are not",
         wrong(
             "cost.total_from_wrong_parts",
@@ -110,7 +116,7 @@ _ESTIMATE = (
         f"{_MONTH}/list 1/item 1",
         "500同時接続に対応するため",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("cost"),
         "Connections in use at 500 users against pool x pods",
         wrong(
             "cost.users_are_not_connections",
@@ -132,7 +138,7 @@ _ESTIMATE = (
         f"{_MONTH}/list 1/item 3",
         "CPU/メモリのrequest/limit値から算出",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Replica-hours x requests",
         wrong(
             "cost.billed_by_requests",
@@ -156,7 +162,7 @@ _REPLICAS = (
         f"{_SCALE}/table 1/row 1",
         "$188",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "75 + 85 + 28, recomputed",
         wrong(
             "cost.replicas_leave_out_logging",
@@ -170,7 +176,7 @@ _REPLICAS = (
         f"{_SCALE}/table 1/row 2",
         "$258",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "145 + 85 + 28; see erratum cost.replicas_leave_out_logging",
     ),
     promise(
@@ -178,7 +184,7 @@ _REPLICAS = (
         f"{_SCALE}/table 1/row 3",
         "$398",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "285 + 85 + 28; see erratum cost.replicas_leave_out_logging",
     ),
     promise(
@@ -186,7 +192,7 @@ _REPLICAS = (
         f"{_SCALE}/table 1/row 4",
         "$468",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "355 + 85 + 28; see erratum cost.replicas_leave_out_logging",
     ),
     promise(
@@ -194,7 +200,7 @@ _REPLICAS = (
         f"{_SCALE}/list 1/item 1",
         "1年契約で約37%割引",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Price list",
         wrong(
             "cost.commitment_37",
@@ -208,7 +214,7 @@ _REPLICAS = (
         f"{_SCALE}/list 1/item 2",
         "月額$500超過で通知",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "A bill that doubles, against the alert",
         wrong(
             "cost.budget_alert_too_high",
@@ -222,7 +228,7 @@ _REPLICAS = (
         f"{_SCALE}/list 1/item 3",
         "30日→7日で50%削減",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Price list",
         wrong(
             "cost.retention_saves_nothing",

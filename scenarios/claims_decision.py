@@ -169,7 +169,7 @@ _COMPARISON = (
         f"{_STACK}/row 1",
         "$150",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Recomputed from measured replica-hours",
         wrong(
             "cost.autopilot_150_or_225",

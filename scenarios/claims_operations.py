@@ -53,7 +53,7 @@ _START = (
         _FIRST,
         "kubectl get all",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "Kinds shown against kinds applied",
         wrong(
             "operations.get_all_is_not_all",
@@ -128,7 +128,7 @@ _ROUTINE = (
         f"{_TASKS}/item 1",
         "`kubectl get pods`でPod状態確認",
         PROCEDURE,
-        judged_by("scaling"),
+        judged_by("scaling", "operations"),
         "Run as written",
     ),
     promise(
@@ -136,7 +136,7 @@ _ROUTINE = (
         f"{_TASKS}/item 2",
         "レプリカ数調整",
         RECORD,
-        person(),
+        judged_by("operations"),
         "The weekly figures are in the report; replicas by hand meet the HPA (erratum scaling.hpa_takes_back)",
     ),
     promise(
@@ -144,7 +144,7 @@ _ROUTINE = (
         f"{_TASKS}/item 3",
         "SLOレビュー、キャパシティプランニング",
         RECORD,
-        person("dr.rto", "dr.rpo"),
+        judged_by("operations"),
         "Budget left and the knee are in the report",
     ),
 )
@@ -155,7 +155,7 @@ _LEARNING = (
         "Phase2で学べること（最小構成）/code 1",
         "Deploymentによる宣言的管理",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "Each line has an exercise in the environment kind",
         wrong(
             "learning.phase2_lacks_hpa_and_probes",
@@ -169,7 +169,7 @@ _LEARNING = (
         "Phase4で学べること（拡張）/code 1",
         "Liveness/Readiness Probe",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "Each line has an exercise in the environment kind",
     ),
     promise(
@@ -177,7 +177,7 @@ _LEARNING = (
         "Phase6以降（さらなる拡張）/code 1",
         "Network Policy（セキュリティ強化時）",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "Each line has an exercise in the environment kind",
         wrong(
             "learning.phase6_or_4",

@@ -83,7 +83,7 @@ _SCALE_OUT = (
         f"{_VERSUS}/row 7",
         "少規模では安価になりやすい",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Cost from measured replica-hours",
     ),
     promise(
@@ -119,7 +119,7 @@ _SCALE_OUT = (
         f"{_MERITS}/item 3",
         "固定費が膨らみづらい",
         CALCULATION,
-        NOT_BUILT,
+        judged_by("cost"),
         "Fixed and variable parts of the bill, recomputed",
     ),
     promise(

@@ -53,6 +53,7 @@ def test_every_plan_of_a_rehearsal_is_one_of_the_kinds() -> None:
         "scenario",
         "claims",
         "chaos",
+        "prices",  # the costs read theirs beside their tables
     }
 
 
@@ -75,6 +76,9 @@ def test_claims_of_your_own_are_a_kind_too(tmp_path: Path) -> None:
         ("load_stages", "precision: 10%", "precision: 10", "10 is not a percentage", ", knee.precision"),
         ("dr_restore", "rto: 4h", "rto: 4x", "no unit of time", ", limits.rto"),
         ("flag_proof", "limit: 5min", "limit: 5", "5 is not a duration", ", limit"),
+        ("cost", "tolerance: 10%", "tolerance: 10", "10 is not a percentage", ", tolerance"),
+        ("prices", "gib_hour: $0.007", "gib_hour: 0.007", "0.007 is not an amount of dollars", ", database.gib_hour"),
+        ("runbooks", "limit: 240s", "limit: 240", "240 is not a duration", ", limit"),
         ("deploy", "limits: rollout_week2", "limits: rollout_week9", "no scenario is called", ", limits"),
         ("network", "to: api_server", "to: api_servers", "did you mean 'api_server'?", ".to"),
         ("scenario", "window: ", "windo: ", "unknown key 'windo'; did you mean 'window'?", ", windo"),
@@ -186,6 +190,7 @@ def test_every_bundled_file_names_its_schema_and_keeps_it(path: Path) -> None:
         ("dr_restore", "[16MiB,", "[16MB,"),
         ("flag_proof", "late: rollout.rollback.twelve_hours", "late: rollout.rollback.hours"),
         ("network", "allowed: true", "allow: true"),
+        ("prices", "hour: $0.10", "hour: 0.10"),
         ("chaos", "most_failed: 10%", "most_failed: 0.1"),
         ("chaos", "name: tekutoko", "name: tekutok"),
     ],

@@ -17,6 +17,7 @@ from harness.rehearsal.registry import rehearsal
 from harness.report.ending import NOTHING_SAID, nothing_exercised
 from tests.rehearsal.made import result_in
 
+NOBODY = Path(__file__).parent / "operations" / "kubeconfig.yaml"
 #: Of each command the rehearsal whose acts are left out, and the words that it is called with.
 COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "run": ("rollout_week", ("rollout_week3", "--on", "local")),
@@ -35,6 +36,9 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "flag_proof": ("flag_proof", ()),
     "migration_drill": ("migration_drill", ()),
     "mirror_stop": ("mirror_stop", ()),
+    "cost": ("cost", ()),
+    "runbooks": ("runbooks", ("--on", "local")),
+    "operations": ("operations", ("daily", "--context", "nobody", "--kubeconfig", str(NOBODY))),
     "dr_restore": ("dr_restore", ("--on", "local")),
 }
 

@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%/µ]*)\s*$")
+_DOLLARS = r"\$[0-9]+(\.[0-9]+)?"
 _COUNTED = {"1/s": ("/s",), "users": ("users", "user"), "walks": ("walks", "walk"), "flaws": ("flaws", "flaw")}
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -29,6 +30,7 @@ class Unit(StrEnum):
     WALKS = "walks"
     FLAWS = "flaws"
     SECONDS = "s"
+    DOLLARS = "$"  # of the United States
     NONE = ""
 
 
@@ -56,6 +58,13 @@ def ratio(text: str) -> float:
         raise ValueError(f"{text!r} is above 100%")
     # Division of the decimal text, not of the float: 12% must be the double nearest 0.12.
     return round(number / 100, 12)
+
+
+def dollars(text: str) -> float:
+    """``"$225.50"`` as 225.5."""
+    if re.fullmatch(_DOLLARS, text) is None:
+        raise ValueError(f"{text!r} is no amount of dollars; write for example '$225.50'")
+    return float(text[1:])
 
 
 _SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -94,6 +103,8 @@ def show(value: float, unit: Unit) -> str:
         return f"{value:.0f} users"
     if unit is Unit.FLAWS:
         return f"{value:.0f}"
+    if unit is Unit.DOLLARS:
+        return f"${value:,.2f}"
     number = f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
     return f"{number} {unit}".rstrip()
 
@@ -135,9 +146,13 @@ _WRITTEN_AS_RATE = Quantity(
 _WRITTEN_AS_SIZE = Quantity(
     what="a size", example="1GiB", pattern=rf"^{_WRITTEN} ?(KiB|MiB|GiB)$", suffix="_bytes", read=size_bytes
 )
+_WRITTEN_AS_DOLLARS = Quantity(
+    what="an amount of dollars", example="$0.05", pattern=f"^{_DOLLARS}$", suffix="_usd", read=dollars
+)
 
 Seconds = Annotated[float, _WRITTEN_AS_SECONDS]
 Milliseconds = Annotated[float, _WRITTEN_AS_MILLISECONDS]
 Ratio = Annotated[float, _WRITTEN_AS_RATIO]
 PerSecond = Annotated[float, _WRITTEN_AS_RATE]
 Bytes = Annotated[int, _WRITTEN_AS_SIZE]
+Dollars = Annotated[float, _WRITTEN_AS_DOLLARS]

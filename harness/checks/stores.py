@@ -32,6 +32,15 @@ MOST_WALKS = 20_000
 DRAIN_LIMIT_S = 10.0  # from the last answer to the last document; the document says "asynchronously", and no time
 _SQL_TIMEOUT_S = 10.0
 _AGAIN_S = 0.5
+#: The tables' bytes with their indexes, and the connections of others than this one.
+_VOLUME = """
+SELECT (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_') AS bytes,
+       (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())
+           AS connections,
+       current_setting('max_connections')::int AS most
+"""
 
 
 class NotAsNamed(RehearsalError):  # noqa: N818
@@ -89,6 +98,11 @@ class Stores(Protocol):
         """The names of what the bucket holds. Raises ``NotAsNamed`` without a Storage."""
         ...
 
+    async def volume(self) -> dict[tuple[str, str], float]:
+        """How much they hold, by metric and subject: "stored_bytes" of the "database" and of "photos", "connections"
+        and "max_connections" of the "database". Without what has no bytes. Raises ``NotAsNamed``."""
+        ...
+
     async def sign_in(self, account: Account) -> str:
         """A token of the account."""
         ...
@@ -117,6 +131,20 @@ class StoresAt:
         if self.endpoints.storage is None:
             raise NotAsNamed(message("the stack has no Storage"))
         return [each.name for each in await storage.objects(self.endpoints.storage, self.endpoints.storage_bucket)]
+
+    async def volume(self) -> dict[tuple[str, str], float]:
+        """Of the tables with their indexes, and of the emulator's objects."""
+        async with _one_moment(self.endpoints) as connection:
+            row = await connection.fetchrow(_VOLUME)
+        found = {
+            ("stored_bytes", "database"): float(row["bytes"]),
+            ("connections", "database"): float(row["connections"]),
+            ("max_connections", "database"): float(row["most"]),
+        }
+        if self.endpoints.storage is not None:
+            kept = await storage.objects(self.endpoints.storage, self.endpoints.storage_bucket)
+            found["stored_bytes", "photos"] = float(sum(each.size for each in kept))
+        return found
 
     async def sign_in(self, account: Account) -> str:
         """As the app does."""

@@ -15,11 +15,14 @@ from chaos import catalogue
 from harness.base import planfile, yamltext
 from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput
+from harness.rehearsals.cost.month.prices import Prices
+from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.deploy import plan as deploy
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.flag_proof.types import FlagPlan
 from harness.rehearsals.load_stages.types import LoadStagesPlan
 from harness.rehearsals.network.types import NetworkPlan
+from harness.rehearsals.runbooks.types import RunbooksPlan
 from harness.rehearsals.scaling.types import ScalingPlan
 from harness.rehearsals.secret_rotation.types import RotationPlan
 from scenarios import claims_file
@@ -57,11 +60,14 @@ def _scenario(path: Path) -> Any:
 KINDS = {
     "scenario": FileKind("a scenario", scenario.ScenarioFile, _scenario),
     "claims": FileKind("a file of claims", claims_file.ClaimsFile, claims_file.load),
+    "cost": FileKind("the tables of cost", Tables),
+    "prices": FileKind("unit prices for cost", Prices),
     "deploy": FileKind("a plan of deploy_rehearsal", deploy.DeployFile, deploy.load),
     "dr_restore": FileKind("a plan of dr_restore", RecoveryPlan),
     "flag_proof": FileKind("a plan of flag_proof", FlagPlan),
     "load_stages": FileKind("a plan of load_stages", LoadStagesPlan),
     "network": FileKind("a plan of network", NetworkPlan),
+    "runbooks": FileKind("a plan of runbooks", RunbooksPlan),
     "scaling": FileKind("a plan of scaling", ScalingPlan),
     "secret_rotation": FileKind("a plan of secret_rotation", RotationPlan),
     "chaos": FileKind("an experiment of chaos", catalogue.ExperimentFile, catalogue.checked),

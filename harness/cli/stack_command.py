@@ -17,7 +17,7 @@ from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
-from harness.cli.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
+from harness.cli.standing import StandingStack, end_standing_stacks, stack_of, standing_stacks
 from harness.model.stack import Endpoints, Rung
 from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests
 from harness.rehearsal.command import Command, option, words
@@ -26,6 +26,7 @@ from harness.rehearsal.own_cluster import OnCluster, take_down
 from harness.stack import rungs, state
 from harness.stack.keeping import Keeper, Standing
 from harness.stack.processes import tail
+from harness.stack.standing import StackFacts
 from harness.stack.state.processes import process_mark
 
 _KEEPING = ("local", "kind")  # the environments that can keep their slow parts

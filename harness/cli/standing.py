@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from harness.base.clock import Clock, utc
 from harness.base.errors import Exit, more_severe
-from harness.base.home import runs_folder
 from harness.base.private import write_private
 from harness.base.progress import Progress
-from harness.model.stack import Endpoints, Rung
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
 from harness.rehearsal.options import Options
 from harness.stack import state
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.protocol import StackNeeds
 from harness.stack.rungs import manifests_of, stack_for
-from harness.stack.state.lease import Condition, Lease, condition, lives, read_lease, remove_run_folder, run_folder
+from harness.stack.standing import RECORD, StackFacts, recorded
+from harness.stack.state.lease import Condition, condition, lives, remove_run_folder, run_folder
 from harness.stack.state.processes import ends_in_order, wait_gone
 from harness.stack.state.sweeping import end_run
 
-_RECORD = "stack.json"
 _TROUBLE = {
     Condition.LIVES: "",
     Condition.KEPT: "",
@@ -37,17 +34,6 @@ _TROUBLE = {
 #: What a stack has to end in order: what is under way (a bring-up), and its tear down, each with a limit of its own,
 #: which hold what a mirror has to write yet and the grace of each pod.
 _ORDERLY_LIMIT_S = 2 * ENDING_LIMIT_S + 60.0
-
-
-class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``stack up`` tells: where everything answers, and where the logs lie."""
-
-    run_id: str
-    rung: Rung
-    target: str
-    up_utc: str
-    logs: str
-    endpoints: Endpoints
 
 
 class StandingStack:
@@ -94,29 +80,15 @@ class StandingStack:
             logs=str(self._folder / "logs"),
             endpoints=self._stack.endpoints(),
         )
-        write_private(run_folder(self.run_id) / _RECORD, msgspec.json.encode(self.up))
+        write_private(run_folder(self.run_id) / RECORD, msgspec.json.encode(self.up))
         told(self.up)
         async for _row in self._stack.watch():  # until a part dies or somebody interrupts
             pass
 
 
-def _found() -> Iterator[tuple[StackFacts, Lease]]:
-    for path in sorted(runs_folder().glob(f"*/{_RECORD}")):
-        lease = read_lease(path.parent)
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            facts = msgspec.json.decode(path.read_bytes(), type=StackFacts)
-            if lease is not None:
-                yield facts, lease
-
-
-def up_now() -> list[StackFacts]:
-    """What every ``stack up`` whose harness lives told."""
-    return [facts for facts, _lease in _found() if lives(facts.run_id)]
-
-
 def stack_of(pid: int) -> StackFacts | None:
     """What the ``stack up`` in process ``pid`` told; ``None`` before it is up."""
-    return next((facts for facts, lease in _found() if lease.owner.pid == pid and lease.owner.alive()), None)
+    return next((facts for facts, lease in recorded() if lease.owner.pid == pid and lease.owner.alive()), None)
 
 
 def standing_stacks() -> list[Standing]:
@@ -124,7 +96,7 @@ def standing_stacks() -> list[Standing]:
     from harness.stack.local.sampler import proportional_bytes
 
     found = []
-    for facts, lease in _found():
+    for facts, lease in recorded():
         found_as = condition(run_folder(facts.run_id))
         alive = {part.identity.pid: part.identity.alive() for part in lease.parts}
         parts = tuple(
@@ -156,7 +128,7 @@ def end_standing_stacks(say: Callable[[str], None]) -> list[str]:
     One line each; ``say`` is told whom it waits for.
     """
     lines = []
-    for facts, lease in list(_found()):
+    for facts, lease in list(recorded()):
         if not lease.owner.alive() and lives(facts.run_id):
             lines.append(f"stack {facts.run_id} could not be ended: it runs in another container; end it there")
             continue

@@ -44,7 +44,7 @@ def count(number: int) -> str:
 
 def beside(value: float, threshold: float, unit: Unit) -> str:
     """``value`` with as many digits as tell it from ``threshold``: 99.4996 % beside 99.5 % is not "99.5 %"."""
-    if value == threshold:
+    if value == threshold or unit is Unit.DOLLARS:  # shown to the cent, which tells any two amounts apart
         return show(value, unit)
     factor, suffix = {Unit.RATIO: (100.0, " %"), Unit.PER_SECOND: (1.0, "/s")}.get(unit, (1.0, f" {unit}"))
     for digits in range(4, 16):

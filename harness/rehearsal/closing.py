@@ -5,6 +5,7 @@ What they say is evidence, as events of kind "check": ``harness.checks.whole_run
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from harness.evidence.collect import Collector
 from harness.judge.judged import event
 from harness.migration.heal import RECONCILE, heal, healed
 from harness.migration.healing import Direction
-from harness.model.evidence import Side
+from harness.model.evidence import SampleRow, Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim
@@ -40,6 +41,7 @@ async def check_whole_run(
     """
     on.phase("checks", message("the load has ended; checking what the stores hold against what was acknowledged"))
     endpoints, evidence, clock, options = on.stack.endpoints(), on.evidence, on.clock, on.options
+    await measure_stores(on)
     invariants = Invariants(
         on.stores, evidence, clock, scenario=scenario, manifests=manifests, target=options.target, seed=options.seed
     )
@@ -52,6 +54,17 @@ async def check_whole_run(
     for check in found:
         on.say(f"  {check.id}: {check.verdict}; {check.reason}")
     on.mark("checked")
+
+
+async def measure_stores(on: Running[Any]) -> None:
+    """How much the stores hold, as samples. One that does not answer is told by the checks."""
+    with contextlib.suppress(RehearsalError):
+        volume = await on.stores.volume()
+        at_ns = on.clock.now_ns()
+        on.evidence.add(
+            SampleRow(at_ns=at_ns, metric=metric, subject=subject, value=value)
+            for (metric, subject), value in volume.items()
+        )
 
 
 def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: Path) -> Judgement:

@@ -33,6 +33,9 @@ MODULES = {
     "flag_proof": "harness.rehearsals.flag_proof.rehearsal",
     "conformance": "harness.rehearsals.conformance.rehearsal",
     "security": "harness.rehearsals.security.rehearsal",
+    "cost": "harness.rehearsals.cost.rehearsal",
+    "runbooks": "harness.rehearsals.runbooks.rehearsal",
+    "operations": "harness.rehearsals.operations.rehearsal",
 }
 
 
@@ -72,11 +75,14 @@ COMMANDS = (
     Entry("migration_drill", "harness.rehearsals.migration_drill.command:Drill", _ROLLOUT),
     Entry("load_stages", "harness.rehearsals.load_stages.command:LoadStages", _LOAD),
     Entry("scaling", "harness.rehearsals.scaling.command:Scaling", _LOAD),
+    Entry("cost", "harness.rehearsals.cost.command:Cost", _LOAD),
     Entry("zone_loss", "harness.rehearsals.scaling.command:ZoneLoss", _LOAD),
     Entry("chaos", "harness.rehearsals.chaos.command:Chaos", _FAULTS),
     Entry("chaos_nightly", "harness.rehearsals.chaos.command:ChaosNightly", _FAULTS),
     Entry("rolling_update", "harness.rehearsals.chaos.rolling:RollingUpdate", _FAULTS),
     Entry("deploy_rehearsal", "harness.rehearsals.deploy.command:DeployRehearsal", _FAULTS),
+    Entry("operations", "harness.rehearsals.operations.command:Operations", _FAULTS),
+    Entry("runbooks", "harness.rehearsals.runbooks.command:Runbooks", _FAULTS),
     Entry("dr_restore", "harness.rehearsals.dr_restore.command:DrRestore", _FAULTS),
     Entry("conformance", "harness.rehearsals.conformance.command:Conformance", _EDGES),
     Entry("security", "harness.rehearsals.security.command:Security", _EDGES),

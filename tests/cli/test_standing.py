@@ -43,7 +43,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
         lease = SimpleNamespace(owner=owner)
         facts = SimpleNamespace(run_id="a-stack")
-        monkeypatch.setattr(standing, "_found", lambda: [(facts, lease)])
+        monkeypatch.setattr(standing, "recorded", lambda: [(facts, lease)])
         for module in (standing, processes):
             monkeypatch.setattr(module, "wait_gone", wait_gone)
         monkeypatch.setattr(standing, "run_folder", lambda run_id: tmp_path / run_id)

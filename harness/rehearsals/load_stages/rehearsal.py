@@ -16,13 +16,16 @@ from harness.judge.window import Window
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.model.section import Section
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.load_stages import sections
 from harness.rehearsals.load_stages.acts import Acts
+from harness.rehearsals.load_stages.apache_bench import bench
 from harness.rehearsals.load_stages.judge import judged, knees_of, steps_of
+from harness.rehearsals.load_stages.judge_bench import benched
 from harness.rehearsals.load_stages.judge_steps import window_of
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult, sized
 from harness.stack.manifests.change import without_autoscaler
@@ -51,6 +54,9 @@ class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
         await acts.admit()
         for step in plan.stages:
             await acts.step(step, plan.pods)
+        if plan.apache_bench is not None:
+            on.phase("apache_bench", message("Apache Bench, with one token"))
+            on.details.benched = await bench(plan.apache_bench, on.stack.endpoints())
         on.mark("stages")
         await acts.knees()
         on.mark("knees")
@@ -59,6 +65,7 @@ class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
         """The claims, the knees, and what answers showed the users."""
         facts, evidence = seen.facts, seen.evidence
         yield from judged(plan, seen.details, evidence.ledger, facts)
+        yield from benched(plan, seen.details.benched)
         yield from reads_of_steps(
             evidence.requests, users=plan.accounts, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
         )

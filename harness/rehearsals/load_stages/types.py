@@ -58,6 +58,23 @@ class PhotosPlan(msgspec.Struct, frozen=True, kw_only=True):
     bytes: Annotated[int, msgspec.Meta(ge=1, le=5_000_000, examples=[5000000])]
 
 
+class BenchPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Apache Bench, ``ab -n REQUESTS -c AT_ONCE``."""
+
+    requests: Annotated[int, msgspec.Meta(ge=1, le=5000, examples=[300])]
+    at_once: Annotated[int, msgspec.Meta(ge=1, le=500, examples=[10])]
+
+
+class Benched(msgspec.Struct, frozen=True, kw_only=True):
+    """What it came to: ``answered`` of the requests, ``not_2xx`` of these."""
+
+    program: str
+    requests: int
+    at_once: int
+    answered: int
+    not_2xx: int
+
+
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, rename={"cpu_share": "cpu"}):
     """The search for the highest rate that keeps the limits, for each number of pods: doubled from the capacity's
     until a rate fails twice, then halved geometrically until the bracket is narrower than ``precision`` (0.1 = 10 %).
@@ -95,6 +112,7 @@ class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True):
     capacity: CapacityStage
     in_flight: InFlightStages
     knee: KneePlan
+    apache_bench: BenchPlan | None = None
     p95_limit_ms: Milliseconds
     error_limit: Ratio
     request_timeout_s: Span = 10.0
@@ -266,3 +284,4 @@ class LoadStagesDetails(msgspec.Struct, kw_only=True):
     made: list[Made] = msgspec.field(default_factory=list)
     sized: Sized | None = None
     knee_cpu_factor: float = 1.0
+    benched: Benched | None = None

@@ -21,6 +21,7 @@ from harness.model.message import Told, message
 from harness.model.scenario import Criterion, Scenario
 from harness.model.stack import Rung
 from harness.model.verdict import Decision
+from harness.rehearsal.closing import measure_stores
 from harness.rehearsal.conclude import measurement
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
@@ -135,6 +136,7 @@ class Week:
         await self._users.stop()
         on.evidence.gather()
         on.mark("load_ended")
+        await measure_stores(on)
         invariants = Invariants(
             on.stores,
             on.evidence,

@@ -1,0 +1,53 @@
+"""``python -m harness cost``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.base import planfile
+from harness.base.errors import BadInput
+from harness.model.stack import Target
+from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
+from harness.rehearsal.command import option
+from harness.rehearsals.cost.month.prices import Prices
+from harness.rehearsals.cost.month.tables import Tables
+from harness.rehearsals.cost.types import CostPlan
+from harness.report.published import RESULT_JSON
+from harness.stack.targets import resolve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost(OnLocal, OwnPlan, WithTarget):
+    """The document's costs recomputed; the bill of a stored run.
+
+    By a list of unit prices, which a team's own can replace, and by the pods, requests, logs and stored bytes of a
+    stored run. It runs nothing.
+    """
+
+    name = "cost"
+    example = "--prices ours.yaml --of latest"
+
+    prices: Path | None = option("unit prices of your own (default: scenarios/plans/prices.yaml)", Path, metavar="FILE")
+    of: str | None = option(
+        "the stored run to measure by: its folder, or its name below the reports folder (default: the newest of the "
+        "scenario that the plan names)",
+        metavar="RUN",
+    )
+
+    def planned(self) -> CostPlan:
+        prices = planfile.load(self.prices, Prices) if self.prices else planfile.bundled("prices", Prices)
+        return CostPlan(tables=self.read(Tables), prices=prices, of=self._folder())
+
+    def _folder(self) -> str:
+        if self.of is None:
+            return ""
+        for folder in (Path(self.of), self.reports / self.of):
+            if (folder / RESULT_JSON).is_file():
+                return str(folder.resolve())
+        raise BadInput(
+            f"there is no stored run {self.of!r}", where="--of", remedy=f"name a folder with a {RESULT_JSON}"
+        )
+
+    def asked(self) -> Target:
+        return resolve(self.target)

@@ -1,0 +1,175 @@
+"""The bill of a run that was measured, against what the document supposes. Pure.
+
+A run that is no evidence for a sign-off (simulated, of another target or program, old, broken) is told, and judges
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from harness.judge.claimed import held, not_exercised, shown_as, unknown
+from harness.model.judgement import Judgement, observation
+from harness.model.message import Message, message
+from harness.model.result import Facts
+from harness.model.stack import Rung
+from harness.rehearsals.cost.month import bill
+from harness.rehearsals.cost.month.bill import DAY_S, GB, GIB, dollars, money
+from harness.rehearsals.cost.month.tables import Tables
+from harness.rehearsals.cost.types import MEASURED, CostPlan, Measured, PodSizes
+
+LOG_RETENTION, DATABASE_SIZE, SIZING = (
+    "checklist.operations.log_retention", "cost.assumption.database_size", "checklist.cost.sizing",
+)  # fmt: skip
+#: What only a run can tell.
+CLAIMS = ("cost.autopilot", "cost.logging", DATABASE_SIZE, SIZING, LOG_RETENTION)
+_FEWEST = 100  # requests, of which the logs of one are counted
+
+
+def judged(plan: CostPlan, pod: PodSizes, run: Measured | None, facts: Facts) -> Iterator[Judgement]:
+    """Every claim, of the run that was read."""
+    if (why := refused(plan, run, facts)) is not None or run is None:
+        reason = why or message("no run was read")
+        yield from (not_exercised(MEASURED, claim, reason) for claim in CLAIMS)
+        return
+    yield _pods(plan, pod, run)
+    yield from _logs(plan, run)
+    yield _connections(plan.tables, run)
+    yield _sizing(plan, pod, run)
+    if run.photo_bytes is not None or run.database_bytes is not None:
+        yield _stored(run)
+
+
+def refused(plan: CostPlan, run: Measured | None, facts: Facts) -> Message | None:
+    """Why nothing is judged by the run; ``None`` where it counts."""
+    if run is None:
+        return message(
+            "no stored run of {scenario} lies in the reports folder: run it, or name another by --of",
+            scenario=plan.tables.measured_by,
+        )
+    return next(_against(plan, run, facts), None)
+
+
+def _against(plan: CostPlan, run: Measured, facts: Facts) -> Iterator[Message]:
+    if run.rung == Rung.SIM:
+        yield message("the run that was read is simulated: no evidence for a sign-off")
+    if (run.target, run.target_digest) != (facts.target, facts.target_digest):
+        yield message(
+            "the run that was read is of another target, program or image: {target} {digest}",
+            target=run.target,
+            digest=run.target_digest[:19],
+        )
+    if run.broke:
+        yield message("the run that was read broke, or was killed")
+    age_s = (datetime.fromisoformat(facts.started_utc) - datetime.fromisoformat(run.started_utc)).total_seconds()
+    if age_s > plan.tables.max_age_s:
+        days, most = f"{age_s / DAY_S:.1f}", f"{plan.tables.max_age_s / DAY_S:g}"
+        yield message("the run that was read is {days} days old, and at most {most} count", days=days, most=most)
+    if run.requests < _FEWEST:
+        yield message("the run that was read made {requests} requests to the API", requests=str(run.requests))
+
+
+def _lacks(claim: str, what: Message) -> Judgement:
+    return unknown(MEASURED, claim, message("the run that was read does not say {what}", what=what))
+
+
+def _pods(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
+    claim, supposed = "cost.autopilot", plan.tables.quantities.pods
+    if run.pods is None:
+        return _lacks(claim, message("how many pods there were"))
+    told = message(
+        "with {users} users there were {pods} pods on average in {seconds} s, supposed are {supposed}; with their "
+        "sidecars they cost {cost} a month",
+        users=str(run.users),
+        pods=f"{run.pods:.2f}",
+        seconds=f"{run.seconds:.0f}",
+        supposed=f"{supposed:g}",
+        cost=money(run.pods * bill.pod(pod.requested, plan.prices, plan.tables.hours)),
+    )
+    return held(MEASURED, claim, run.pods <= supposed, told, value=round(run.pods, 3), limit=supposed)
+
+
+def _logs(plan: CostPlan, run: Measured) -> Iterator[Judgement]:
+    """The logs of a month at the supposed rate against those of the table; and the policy's own figures."""
+    gib, each = plan.month_log_gib(run), run.log_bytes_a_request
+    if gib is None or each is None:
+        what = message("how much its pods logged")
+        yield from (_lacks(claim, what) for claim in ("cost.logging", LOG_RETENTION))
+        return
+    supposed = plan.tables.quantities.log_gb * GB / GIB
+    told = message(
+        "{bytes} bytes are logged a request ({requests} requests); {rate} requests a second all month are {gib} GiB, "
+        "which cost {cost}; supposed are {supposed} GiB",
+        bytes=f"{each:.0f}",
+        requests=f"{run.requests:,}",
+        rate=f"{plan.tables.supposed.rate_per_s:g}",
+        gib=f"{gib:.1f}",
+        cost=money(bill.logging(gib, plan.prices)),
+        supposed=f"{supposed:.1f}",
+    )
+    yield held(MEASURED, "cost.logging", gib <= supposed, told, value=round(gib, 3), limit=round(supposed, 3))
+    saving = plan.tables.savings
+    kept = [money(bill.kept(gib, for_s, plan.prices)) for for_s in (saving.logs_kept_s, saving.logs_kept_then_s)]
+    policy = message(
+        "kept for {days} days they cost {now}, for {then} days {less}",
+        days=f"{saving.logs_kept_s / DAY_S:g}",
+        now=kept[0],
+        then=f"{saving.logs_kept_then_s / DAY_S:g}",
+        less=kept[1],
+    )
+    yield held(MEASURED, LOG_RETENTION, True, told, policy, value=round(gib, 3))
+
+
+def _connections(tables: Tables, run: Measured) -> Judgement:
+    """The database is said to be sized for so many users at once: by their number, or by the pools'?"""
+    if run.connections is None:
+        return _lacks(DATABASE_SIZE, message("how many connections the database had"))
+    told = message(
+        "{users} users held {connections} connections, of at most {most}",
+        users=str(run.users),
+        connections=str(run.connections),
+        most="?" if run.max_connections is None else str(run.max_connections),
+    )
+    amount = {"value": float(run.connections), "limit": float(run.users), "samples": run.users}
+    if run.users < tables.supposed.users:
+        return unknown(MEASURED, DATABASE_SIZE, told, **amount)
+    if run.connections >= run.users:
+        return held(MEASURED, DATABASE_SIZE, True, told, **amount)
+    return shown_as(MEASURED, "cost.users_are_not_connections", told, claim=DATABASE_SIZE, **amount)
+
+
+def _sizing(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
+    """The bill of the run, which is what a size is settled by: whole, or nothing is settled."""
+    if run.pods is None or run.log_bytes is None or run.connections is None:
+        return _lacks(SIZING, message("all that a size is settled by: pods, logs, connections"))
+    due = plan.by_run(pod, run)
+    printed = plan.tables.printed.total_usd
+    told = message(
+        "by the run's pods and logs a month costs {due}, the document's estimate is {printed}; {connections} "
+        "connections were in use",
+        due=money(due.total),
+        printed=money(printed),
+        connections=str(run.connections),
+    )
+    return held(MEASURED, SIZING, True, told, **dollars(due.total, printed))
+
+
+def _stored(run: Measured) -> Judgement:
+    """What a walk of the run takes in the stores; its photos are the app's small thumbnails alone."""
+    return observation(
+        "cost.stored_bytes",
+        (
+            message(
+                "{walks} walks were created; the database held {database}, Storage {photos}",
+                walks=str(run.walks),
+                database=_size(run.database_bytes),
+                photos=_size(run.photo_bytes),
+            ),
+        ),
+        part=MEASURED,
+    )
+
+
+def _size(count: int | None) -> str:
+    return "?" if count is None else f"{count / 2**20:.1f} MiB"

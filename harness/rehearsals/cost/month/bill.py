@@ -1,0 +1,215 @@
+"""A month's bill from what is used and a list of unit prices. Pure arithmetic, in dollars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.base.units import Unit, show
+from harness.model.message import Message, message, verbatim
+from harness.rehearsals.cost.month.prices import Prices
+from harness.rehearsals.cost.month.tables import Tables
+
+DAY_S, GIB, GB = 86_400.0, 2.0**30, 1e9
+_CENT = 0.005
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """So many cores and GiB of memory."""
+
+    cores: float
+    gib: float
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a month uses: ``pods`` on average, each of ``pod``'s size; a database of ``database``'s size and
+    ``database_gib`` of storage, highly available or not; GB kept and downloaded, GiB of logs, millions of samples.
+    """
+
+    pods: float
+    pod: Size
+    clusters: int
+    database: Size
+    database_gib: float
+    ha: bool
+    storage_gb: float
+    download_gb: float
+    log_gib: float
+    samples_m: float
+
+
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """A month's bill by its parts, dollars."""
+
+    pods: float
+    cluster: float
+    database: float
+    storage: float
+    logging: float
+    monitoring: float
+    load_balancer: float
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """By name, in the order of the document's table."""
+        return {name: getattr(self, name) for name in NAMES}
+
+    @property
+    def total(self) -> float:
+        """Of all parts."""
+        return sum(self.parts.values())
+
+    @property
+    def fixed(self) -> float:
+        """What is paid whatever the number of pods."""
+        return self.total - self.pods
+
+
+#: What each part is called.
+NAMES: dict[str, Message] = {
+    "pods": message("GKE Autopilot: pods"),
+    "cluster": message("GKE: the cluster's fee"),
+    "database": verbatim("Cloud SQL"),
+    "storage": verbatim("Firebase Storage"),
+    "logging": verbatim("Cloud Logging"),
+    "monitoring": verbatim("Cloud Monitoring"),
+    "load_balancer": message("Load balancer"),
+}
+
+
+def bill(usage: Usage, prices: Prices, hours: float) -> Bill:
+    """A month of ``hours``."""
+    return Bill(
+        pods=usage.pods * pod(usage.pod, prices, hours),
+        cluster=cluster(usage.clusters, prices, hours),
+        database=database(usage.database, usage.database_gib, prices, hours, ha=usage.ha),
+        storage=storage(usage.storage_gb, usage.download_gb, prices),
+        logging=logging(usage.log_gib, prices),
+        monitoring=usage.samples_m * prices.million_samples_usd,
+        load_balancer=hours * prices.load_balancer_hour_usd,
+    )
+
+
+def pod(size: Size, prices: Prices, hours: float) -> float:
+    """One pod for so long."""
+    return hours * (size.cores * prices.pods.vcpu_hour_usd + size.gib * prices.pods.gib_hour_usd)
+
+
+def cluster(clusters: int, prices: Prices, hours: float) -> float:
+    """The fees of so many, less the account's one credit."""
+    return max(0.0, clusters * hours * prices.cluster.hour_usd - prices.cluster.credit_usd)
+
+
+def database(size: Size, storage_gib: float, prices: Prices, hours: float, *, ha: bool) -> float:
+    """The instance and its storage."""
+    each = prices.database
+    once = hours * (size.cores * each.vcpu_hour_usd + size.gib * each.gib_hour_usd) + storage_gib * each.storage_gib_usd
+    return once * (each.ha_factor if ha else 1.0)
+
+
+def storage(kept_gb: float, download_gb: float, prices: Prices) -> float:
+    """Kept and downloaded."""
+    each = prices.storage
+    return max(0.0, kept_gb - each.free_gb) * each.gb_usd + download_gb * each.download_gb_usd
+
+
+def logging(gib: float, prices: Prices) -> float:
+    """Taken in, kept as long as the price includes."""
+    return max(0.0, gib - prices.logging.free_gib) * prices.logging.gib_usd
+
+
+def kept(gib: float, for_s: float, prices: Prices) -> float:
+    """A month's logs, ``gib``, kept for ``for_s``: what is kept longer than the price includes is paid by the month."""
+    more_months = max(0.0, for_s - prices.logging.included_s) / (30 * DAY_S)
+    return logging(gib, prices) + gib * more_months * prices.logging.kept_gib_usd
+
+
+# -- what is used ----------------------------------------------------------------------------------------------------
+
+
+def samples_m(tables: Tables, pods: float) -> float:
+    """Millions of samples that the API's own metrics make in a month."""
+    return pods * tables.supposed.series_a_pod * tables.month_s / tables.supposed.scrape_s / 1e6
+
+
+def downloads_gb(tables: Tables, prices: Prices) -> float:
+    """What the printed price of storage leaves for downloads, which the document does not count ("転送")."""
+    left = tables.printed.storage_usd - storage(tables.quantities.storage_gb, 0.0, prices)
+    return max(0.0, left) / prices.storage.download_gb_usd if prices.storage.download_gb_usd else 0.0
+
+
+def as_printed(tables: Tables, prices: Prices) -> Usage:
+    """The document's quantities just as its table names them: no sidecar, no fee, storage of the database left out."""
+    asked = tables.quantities
+    return Usage(
+        pods=asked.pods,
+        pod=priced_pod(tables),
+        clusters=0,
+        database=Size(cores=asked.database_vcpus, gib=asked.database_memory_gib),
+        database_gib=0.0,
+        ha=True,
+        storage_gb=asked.storage_gb,
+        download_gb=downloads_gb(tables, prices),
+        log_gib=asked.log_gb * GB / GIB,
+        samples_m=0.0,
+    )
+
+
+def corrected(tables: Tables, prices: Prices, pod_size: Size, *, pods: float | None = None) -> Usage:
+    """The same with what the document leaves out: the sidecar, a cluster's fee, the database's storage, the API's own
+    metrics. ``pods``: so many instead of the document's mean.
+    """
+    count = tables.quantities.pods if pods is None else pods
+    return msgspec.structs.replace(
+        as_printed(tables, prices),
+        pods=count,
+        pod=pod_size,
+        clusters=1,
+        database_gib=tables.supposed.database_storage_bytes / GIB,
+        samples_m=samples_m(tables, count),
+    )
+
+
+def measured(
+    tables: Tables, prices: Prices, pod_size: Size, *, pods: float | None, log_bytes_a_request: float | None
+) -> Usage:
+    """The corrected quantities, but for what a run measured: its mean of pods, and the logs of a request at the
+    supposed rate of requests, all month.
+    """
+    usage, gib = corrected(tables, prices, pod_size, pods=pods), month_log_gib(tables, log_bytes_a_request)
+    return usage if gib is None else msgspec.structs.replace(usage, log_gib=gib)
+
+
+def month_log_gib(tables: Tables, bytes_a_request: float | None) -> float | None:
+    """The logs of a month, GiB, at the supposed rate; ``None`` where nobody knows those of a request."""
+    return None if bytes_a_request is None else bytes_a_request * tables.supposed.rate_per_s * tables.month_s / GIB
+
+
+def priced_pod(tables: Tables) -> Size:
+    """The container that the document prices."""
+    asked = tables.quantities
+    return Size(cores=asked.pod_cpu_milli / 1000, gib=asked.pod_memory_mib / 1024)
+
+
+# -- comparing -------------------------------------------------------------------------------------------------------
+
+
+def same(a: float, b: float) -> bool:
+    """To the cent."""
+    return abs(a - b) < _CENT
+
+
+def near(computed: float, printed: float, tolerance: float) -> bool:
+    """Whether an estimate holds: within ``tolerance`` of what was computed."""
+    return same(computed, printed) or abs(computed - printed) <= tolerance * computed
+
+
+def money(value: float) -> str:
+    """As people read it."""
+    return show(value, Unit.DOLLARS)
+
+
+def dollars(value: float, limit: float | None = None) -> dict[str, Any]:
+    """The fields of a judgement on an amount, to the cent."""
+    return {"value": round(value, 2), "limit": None if limit is None else round(limit, 2), "unit": Unit.DOLLARS}

@@ -1,0 +1,106 @@
+"""What of a stored run a bill is made of: its result, its evidence, and what its pods logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from harness.base.clock import NS
+from harness.base.errors import BadInput
+from harness.evidence.gathered import Gathered, stored
+from harness.model.evidence import Operation, ProbeRow, RequestRow, SampleRow, Side
+from harness.model.result import Result
+from harness.model.stack import Rung
+from harness.rehearsals.cost.types import Measured
+from harness.report.latest import LATEST
+from harness.report.published import RESULT, RESULT_JSON
+
+
+def newest(reports: Path, plan: str) -> Path | None:
+    """The folder of the newest real run of ``plan`` below ``reports`` that reported, the runs of sequences among them;
+    ``None`` without one."""
+    found: dict[str, Path] = {}
+    for pattern in (f"*/{RESULT_JSON}", f"*/*/{RESULT_JSON}"):
+        for path in reports.glob(pattern):
+            if path.relative_to(reports).parts[0] == LATEST or plan not in path.parent.name:
+                continue  # a run's folder is named by its plan
+            result = _read(path)
+            if result is not None and result.plan == plan and _is_real(result):
+                found[result.facts.started_utc] = path.parent
+    return found[max(found)] if found else None
+
+
+def _is_real(result: Result) -> bool:
+    return result.facts.rung is not Rung.SIM and result.exit_status is not None
+
+
+def _read(path: Path) -> Result | None:
+    try:
+        return RESULT.read(path)
+    except BadInput:
+        return None
+
+
+def read(folder: Path) -> Measured:
+    """The run in ``folder``. Raises ``BadInput`` when it is none, or its evidence is broken."""
+    result, evidence = RESULT.read(folder / RESULT_JSON), stored(folder)
+    return measured(result, evidence, logged(folder, evidence))
+
+
+def logged(folder: Path, evidence: Gathered) -> int | None:
+    """The bytes that the pods and their sidecars wrote into the folder's logs; ``None`` where none is there."""
+    pods = {row.subject for row in evidence.events if row.kind == "pod"}
+    files = [path for pod in sorted(pods) for path in _logs_of(folder / "logs", pod)]
+    return sum(path.stat().st_size for path in files) if files else None
+
+
+def _logs_of(logs: Path, pod: str) -> Iterator[Path]:
+    yield from logs.glob(f"{pod}.log")
+    yield from logs.glob(f"{pod}.*.log")
+
+
+def measured(result: Result, evidence: Gathered, log_bytes: int | None) -> Measured:
+    """From the rows of a run. Pure."""
+    to_api = [row for row in evidence.requests if row.side is Side.API]
+    calls: list[RequestRow | ProbeRow] = [*to_api, *evidence.probes]
+    begin_ns = min((call.sent_ns for call in calls), default=0)
+    end_ns = max((call.done_ns for call in calls), default=0)
+    facts = result.facts
+    return Measured(
+        run_id=result.run_id,
+        rehearsal=result.rehearsal,
+        plan=result.plan,
+        rung=str(facts.rung),
+        target=facts.target,
+        target_digest=facts.target_digest,
+        started_utc=facts.started_utc,
+        broke=bool(facts.errors or facts.leaks) or result.exit_status is None,
+        seconds=(end_ns - begin_ns) / NS,
+        users=len({row.user for row in to_api}),
+        requests=len(calls),
+        walks=sum(row.operation is Operation.CREATE_WALK and row.acknowledged for row in to_api),
+        pods=mean(evidence.samples, "replicas", begin_ns, end_ns),
+        log_bytes=log_bytes,
+        database_bytes=_last(evidence.samples, "stored_bytes", "database"),
+        photo_bytes=_last(evidence.samples, "stored_bytes", "photos"),
+        connections=_last(evidence.samples, "connections", "database"),
+        max_connections=_last(evidence.samples, "max_connections", "database"),
+    )
+
+
+def mean(samples: Iterable[SampleRow], metric: str, begin_ns: int, end_ns: int) -> float | None:
+    """Of ``metric`` over time, each sample counting until the next; ``None`` where none was taken before the end."""
+    rows = sorted((row.at_ns, row.value) for row in samples if row.metric == metric and row.at_ns < end_ns)
+    before = [value for at_ns, value in rows if at_ns <= begin_ns][-1:]
+    within = [(at_ns, value) for at_ns, value in rows if at_ns > begin_ns]
+    course = [*((begin_ns, value) for value in before or [value for _, value in within[:1]]), *within]
+    if not course or end_ns <= begin_ns:
+        return None
+    spans = pairwise([*course, (end_ns, course[-1][1])])
+    return sum(value * (until_ns - at_ns) for (at_ns, value), (until_ns, _) in spans) / (end_ns - begin_ns)
+
+
+def _last(samples: Sequence[SampleRow], metric: str, subject: str) -> int | None:
+    found = [row.value for row in samples if row.metric == metric and row.subject == subject]
+    return round(found[-1]) if found else None

@@ -1,0 +1,95 @@
+"""The costs: what the document prints, recomputed by unit prices, and the bill of a stored run. It needs no stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.base.units import Unit
+from harness.judge.difference import Exact
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Part
+from harness.model.section import Section
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.cost import judge, judge_measured
+from harness.rehearsals.cost.month.bill import GIB, Size
+from harness.rehearsals.cost.month.page import sections
+from harness.rehearsals.cost.reading import newest, read
+from harness.rehearsals.cost.types import DOCUMENT, MEASURED, CostDetails, CostPlan, PodSizes
+
+
+class Cost(Rehearsal[CostPlan, CostDetails]):
+    """The rehearsal."""
+
+    name = "cost"
+    plan, details = CostPlan, CostDetails
+
+    def title(self, plan: CostPlan) -> Message:
+        """The tables' own."""
+        return Message(text=plan.tables.title)
+
+    def claims(self, plan: CostPlan) -> Iterable[tuple[str, str]]:
+        """Of the tables, and of the run that is read."""
+        _ = plan
+        yield from ((DOCUMENT, claim) for claim in judge.CLAIMS)
+        yield from ((MEASURED, claim) for claim in judge_measured.CLAIMS)
+
+    def parts(self, plan: CostPlan, seen: Seen[CostDetails]) -> Sequence[Part]:
+        """What is printed, and what was measured."""
+        _ = plan, seen
+        return (
+            Part(name=DOCUMENT, title=message("The document's tables, recomputed")),
+            Part(name=MEASURED, title=message("By a run that was measured")),
+        )
+
+    async def run(self, plan: CostPlan, on: Running[CostDetails]) -> None:
+        """Reads the manifests' pod, and the run."""
+        on.phase(DOCUMENT, message("recomputing the document's tables"))
+        on.details.pod = pod_of(on.manifests)
+        folder = Path(plan.of) if plan.of else newest(on.options.reports, plan.tables.measured_by)
+        if folder is not None:
+            on.phase(MEASURED, message("reading the run {name}", name=folder.name))
+            on.details.measured = read(folder)
+
+    def judge(self, plan: CostPlan, seen: Seen[CostDetails]) -> Iterable[Judgement]:
+        """Arithmetic on plan and details."""
+        if (pod := seen.details.pod) is not None:
+            yield from judge.judged(plan, pod)
+            yield from judge_measured.judged(plan, pod, seen.details.measured, seen.facts)
+
+    def sections(self, plan: CostPlan, seen: Seen[CostDetails]) -> Iterable[Section]:
+        """Tables and chart."""
+        return () if seen.details.pod is None else sections(plan, seen, seen.details.pod)
+
+    def figures(self, plan: CostPlan, seen: Seen[CostDetails]) -> Iterable[Figure]:
+        """The month's bill, corrected and by the run."""
+        pod, run = seen.details.pod, seen.details.measured
+        corrected = None if pod is None else plan.corrected(pod).total
+        measured = None if pod is None or run is None else plan.by_run(pod, run).total
+        yield Figure("bill.corrected", Unit.DOLLARS, "worse", Exact(corrected), gates=True)
+        yield Figure("bill.measured", Unit.DOLLARS, "worse", Exact(measured), gates=True)
+
+
+def pod_of(manifests: Manifests) -> PodSizes:
+    """What a pod of the manifests asks for, and what its first container may use. Pure."""
+    containers = manifests.deployment.template.containers
+    api = containers[0]
+    return PodSizes(
+        requested=_size(
+            sum(each.request_cpu_m or 0 for each in containers),
+            sum(each.request_memory_bytes or 0 for each in containers),
+        ),
+        api_limits=_size(
+            api.limit_cpu_m or api.request_cpu_m or 0, api.limit_memory_bytes or api.request_memory_bytes or 0
+        ),
+    )
+
+
+def _size(milli: int, memory_bytes: int) -> Size:
+    return Size(cores=milli / 1000, gib=memory_bytes / GIB)
+
+
+REHEARSAL = Cost()

@@ -1,0 +1,88 @@
+"""The plan of the costs, and what a run of it leaves."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.rehearsals.cost.month import bill
+from harness.rehearsals.cost.month.bill import Bill, Size
+from harness.rehearsals.cost.month.prices import Prices
+from harness.rehearsals.cost.month.tables import Tables
+
+#: The parts of the plan: what is computed from the document alone, and from a run.
+DOCUMENT, MEASURED = "document", "measured"
+
+
+class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan of a run. ``of`` is the folder of the stored run that is measured by, "" for the newest that fits."""
+
+    name: str = "cost"
+    tables: Tables
+    prices: Prices
+    of: str = ""
+
+    def as_written(self) -> Bill:
+        """The document's quantities at the unit prices."""
+        return bill.bill(bill.as_printed(self.tables, self.prices), self.prices, self.tables.hours)
+
+    def corrected(self, pod: PodSizes, pods: float | None = None) -> Bill:
+        """With what the document leaves out; ``pods`` on average instead of the document's."""
+        usage = bill.corrected(self.tables, self.prices, pod.requested, pods=pods)
+        return bill.bill(usage, self.prices, self.tables.hours)
+
+    def by_run(self, pod: PodSizes, run: Measured) -> Bill:
+        """The corrected month with what the run measured."""
+        usage = bill.measured(
+            self.tables, self.prices, pod.requested, pods=run.pods, log_bytes_a_request=run.log_bytes_a_request
+        )
+        return bill.bill(usage, self.prices, self.tables.hours)
+
+    def month_log_gib(self, run: Measured) -> float | None:
+        """The logs of a month by those of the run's requests."""
+        return bill.month_log_gib(self.tables, run.log_bytes_a_request)
+
+
+class PodSizes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the manifests' pod asks for: all its containers together, and what the API's container may use at most."""
+
+    requested: Size
+    api_limits: Size
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stored run used. ``seconds`` is from its first request to the API to its last answer, ``pods`` the mean of
+    the replicas in that time, ``requests`` those of users and probes. ``log_bytes`` are all that its pods wrote.
+    ``walks`` were created. What lay in the stores when the load had ended, and how many ``connections`` PostgreSQL had,
+    is as of its last check. ``None``: the run did not keep it.
+    """
+
+    run_id: str
+    rehearsal: str
+    plan: str
+    rung: str
+    target: str
+    target_digest: str
+    started_utc: str
+    broke: bool
+    seconds: float
+    users: int
+    requests: int
+    walks: int
+    pods: float | None = None
+    log_bytes: int | None = None
+    database_bytes: int | None = None
+    photo_bytes: int | None = None
+    connections: int | None = None
+    max_connections: int | None = None
+
+    @property
+    def log_bytes_a_request(self) -> float | None:
+        """Of what the pods wrote."""
+        return self.log_bytes / self.requests if self.log_bytes and self.requests else None
+
+
+class CostDetails(msgspec.Struct, kw_only=True):
+    """The facts: the pod of the manifests, and the run that was read, ``None`` where there was none."""
+
+    pod: PodSizes | None = None
+    measured: Measured | None = None

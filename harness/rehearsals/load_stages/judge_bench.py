@@ -1,0 +1,33 @@
+"""Apache Bench, judged: one token meets the rate limiter, as the register says, or it does not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.judge.claimed import shown_or_not, unknown
+from harness.model.judgement import Judgement
+from harness.model.message import message
+from harness.model.scenario import RATE_LIMIT_PER_MIN
+from harness.rehearsals.load_stages.types import Benched, LoadStagesPlan
+
+ERRATUM = "load.ab_meets_rate_limit"
+
+
+def benched(plan: LoadStagesPlan, found: Benched | None) -> Iterator[Judgement]:
+    """Of a plan that has it. Refused were all but a minute's worth of requests, more or less what a burst allows."""
+    if plan.apache_bench is None:
+        return
+    if found is None or not found.answered:
+        yield unknown("", ERRATUM, message("Apache Bench was not carried out, or got no answer"))
+        return
+    told = message(
+        "{program}: {answered} of {requests} requests with one token were answered, {at_once} at once; {refused} not "
+        "by 2xx, for the API takes {limit} a minute of a user",
+        program=found.program,
+        answered=str(found.answered),
+        requests=str(found.requests),
+        at_once=str(found.at_once),
+        refused=str(found.not_2xx),
+        limit=str(RATE_LIMIT_PER_MIN),
+    )
+    yield shown_or_not("", ERRATUM, found.not_2xx > 0, told, value=float(found.not_2xx), samples=found.answered)

@@ -1,0 +1,69 @@
+"""The operator's tasks of the document (運用タスク): what is there is read and told, and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from harness.base.clock import utc
+from harness.model.judgement import Judgement
+from harness.model.message import Message, message
+from harness.model.section import Section
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.operations.judge import judged
+from harness.rehearsals.operations.review import reviewed
+from harness.rehearsals.operations.seen import cluster, standing
+from harness.rehearsals.operations.seen.facts import Observed
+from harness.rehearsals.operations.seen.page import sections
+from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetails, OperationsPlan, Task
+from harness.stack.kube import access
+
+_TITLES = {
+    Task.DAILY: message("The daily look: pods, logs, metrics"),
+    Task.WEEKLY: message("The weekly review: costs, performance, replicas"),
+    Task.MONTHLY: message("The monthly review: objectives and capacity"),
+}
+
+
+class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
+    """The rehearsal."""
+
+    name = "operations"
+    plan, details = OperationsPlan, OperationsDetails
+
+    def title(self, plan: OperationsPlan) -> Message:
+        """The task."""
+        return _TITLES[plan.task]
+
+    def claims(self, plan: OperationsPlan) -> Iterable[tuple[str, str]]:
+        """That of the task."""
+        return [("", CLAIMS[plan.task])]
+
+    async def run(self, plan: OperationsPlan, on: Running[OperationsDetails]) -> None:
+        """Looks, and reads the stored results of the task's topics."""
+        on.phase("look", message("looking at what is there"))
+        now_utc = utc(on.clock.anchor, on.clock.now_ns())
+        on.details.observed = await _observed(plan, on, now_utc)
+        if topics := TOPICS[plan.task]:
+            on.phase("review", message("reading the stored results"))
+            on.details.reviewed += reviewed(on.options.reports, topics, on.options.target, now_utc)
+
+    def judge(self, plan: OperationsPlan, seen: Seen[OperationsDetails]) -> Iterable[Judgement]:
+        """From the details alone."""
+        return judged(plan, seen.details)
+
+    def sections(self, plan: OperationsPlan, seen: Seen[OperationsDetails]) -> Iterable[Section]:
+        """The page."""
+        _ = plan
+        return sections(seen.details)
+
+
+async def _observed(plan: OperationsPlan, on: Running[OperationsDetails], now_utc: str) -> Observed:
+    if not plan.context:
+        return await standing.observe(*standing.the_one())
+    of = access.look(plan.context, plan.kubeconfig)
+    return await cluster.observe(of, plan.namespace, on.folder, datetime.fromisoformat(now_utc))
+
+
+REHEARSAL = Operations()

@@ -1,0 +1,38 @@
+"""Where the document's claims stand by the stored results, for the weekly and the monthly review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.model.message import english
+from harness.model.stack import Rung, Target
+from harness.rehearsals.operations.seen.facts import Reviewed
+from harness.signoff.gather import gather
+from harness.signoff.states import runs, standings
+from harness.signoff.types import Asked, Run, Standing
+from harness.stack.identity import digest
+from harness.stack.rungs import for_rung
+from scenarios import claims
+
+
+def reviewed(reports: Path, topics: Sequence[str], target: Target, now_utc: str) -> Iterator[Reviewed]:
+    """The claims whose id begins with one of ``topics``, as the sign-off page has them now."""
+    stored, _ = gather(reports)
+    digests = dict.fromkeys(digest(for_rung(target, rung)) for rung in (Rung.LOCAL, Rung.KIND))
+    asked = Asked(target=target.name, now_utc=now_utc, digests=tuple(filter(None, digests)))
+    known = {run.folder: run for run in runs(stored, asked)}
+    for each in standings(claims.REGISTER, stored, asked):
+        if each.claim.partition(".")[0] in topics:
+            yield _row(each, known)
+
+
+def _row(standing: Standing, known: dict[str, Run]) -> Reviewed:
+    first = standing.evidence[0] if standing.evidence else None
+    return Reviewed(
+        claim=standing.claim,
+        state=str(standing.state),
+        told=english(standing.told),
+        folder="" if first is None else first.folder,
+        age_s=None if first is None else known[first.folder].age_s,
+    )

@@ -1,0 +1,48 @@
+"""The plan of an operator's task, and what a run of it leaves."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.rehearsals.operations.seen.facts import Observed, Reviewed
+
+
+class Task(StrEnum):
+    """How often (運用タスク)."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+#: The document's line of each.
+CLAIMS = {
+    Task.DAILY: "operations.daily",
+    Task.WEEKLY: "operations.weekly",
+    Task.MONTHLY: "operations.monthly",
+}
+#: What the stored results are asked in a review: the first word of the claims' ids. A daily look asks none.
+TOPICS: dict[Task, tuple[str, ...]] = {
+    Task.DAILY: (),
+    Task.WEEKLY: ("cost", "sli", "scaling"),
+    Task.MONTHLY: ("slo", "load", "dr"),
+}
+
+
+class OperationsPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """``context`` and ``namespace`` name a cluster's; without a context it is the stack of processes that is up."""
+
+    name: str = "operations"
+    task: Task
+    context: str = ""
+    kubeconfig: str = ""
+    namespace: str = "default"
+
+
+class OperationsDetails(msgspec.Struct, kw_only=True):
+    """The facts: what was seen, and where the claims of the topics stand."""
+
+    observed: Observed | None = None
+    reviewed: list[Reviewed] = []

@@ -1,0 +1,22 @@
+"""``python -m harness runbooks``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.rehearsal.arguments import Parts, Staged
+from harness.rehearsals.runbooks.types import RunbooksPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runbooks(Parts, Staged):
+    """The runbooks and the learning path, typed (kind).
+
+    Every command of their pages, in order: a first deploy confirmed, a zone drained, the learning path.
+    """
+
+    name = "runbooks"
+    example = "--on kind --only learning"
+
+    def planned(self) -> RunbooksPlan:
+        return self.read(RunbooksPlan)

@@ -1,0 +1,61 @@
+"""A page holds when every command of it was typed and ended in 0. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.judge.claimed import held, shown_as
+from harness.model.judgement import Judgement
+from harness.model.message import Message, message
+from harness.rehearsals.runbooks.types import Page, RunbooksDetails, RunbooksPlan, Typed
+
+CONFIRM, PHASE_2 = "operations.confirm", "learning.phase2"
+#: The kinds of Phase 2 that ``kubectl get all`` does not list.
+_NOT_ALL = ("configmap/", "secret/", "serviceaccount/", "poddisruptionbudget")
+_GET_ALL = "kubectl get all"
+_AUTOSCALER = "get hpa"
+
+
+def judged(plan: RunbooksPlan, details: RunbooksDetails) -> Iterator[Judgement]:
+    """Every claim of the pages that were begun."""
+    for page in plan.parts:
+        if page.name in details.typed:
+            typed = details.typed[page.name]
+            for chapter, claim in page.claims.items():
+                of = [each for each in typed if chapter in ("", each.chapter)]
+                yield _page(page, claim, of, whole=len(typed) == details.lines.get(page.name), all_=typed)
+
+
+def _page(page: Page, claim: str, typed: Sequence[Typed], *, whole: bool, all_: Sequence[Typed]) -> Judgement:
+    bad = [each for each in typed if each.ran.status != 0]
+    told = message("{count} commands were typed", count=str(len(typed)))
+    if bad or not typed or not whole:
+        said = (_said(each) for each in bad[:3])
+        cut = () if whole else (message("the page was not typed to its end"),)
+        return held(page.name, claim, False, told, *said, *cut, samples=len(typed))
+    each = message("each ended in 0")
+    if claim == CONFIRM and not _lists_all(typed):
+        names = "ConfigMap, Secret, ServiceAccount, PodDisruptionBudget"
+        why = message("{command} does not list all of {kinds}", command=_GET_ALL, kinds=names)
+        return shown_as(page.name, "operations.get_all_is_not_all", told, each, why, claim=claim, samples=len(typed))
+    if claim == PHASE_2 and any(_AUTOSCALER in one.ran.command for one in all_ if one not in typed):
+        why = message("the exercise on the HPA is of a later phase, and ran on the manifests of Phase 2")
+        shown = "learning.phase2_lacks_hpa_and_probes"
+        return shown_as(page.name, shown, told, each, why, claim=claim, samples=len(typed))
+    return held(page.name, claim, True, told, each, samples=len(typed))
+
+
+def _said(one: Typed) -> Message:
+    return message(
+        "{heading}: {command}: status {status}, {output}",
+        heading=one.heading,
+        command=one.ran.command,
+        status=str(one.ran.status),
+        output=one.ran.output.strip()[-200:],
+    )
+
+
+def _lists_all(typed: Sequence[Typed]) -> bool:
+    """Whether ``get all`` lists every kind that was applied."""
+    said = " ".join(each.ran.output for each in typed if each.ran.command == _GET_ALL)
+    return all(kind in said for kind in _NOT_ALL)

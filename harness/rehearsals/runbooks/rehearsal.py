@@ -1,0 +1,129 @@
+"""The runbooks typed: each page's commands on a cluster of the run's own, in order, until one fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from harness.base.clock import NS
+from harness.base.data import ROOT
+from harness.base.errors import NotCapable
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Part
+from harness.model.section import Block, Blocks, Section
+from harness.model.stack import Capability
+from harness.model.verdict import Verdict
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.runbooks.judge import judged
+from harness.rehearsals.runbooks.typed import commands
+from harness.rehearsals.runbooks.types import Page, RunbooksDetails, RunbooksPlan, Typed
+from harness.stack.protocol import ByKubectl, StackNeeds
+
+DOCS = ROOT / "docs"
+#: What exercises apply: a copy lies at hand under its own name.
+EXERCISES = DOCS / "exercises"
+_NODES = ("get", "nodes", "-o", "jsonpath={range .items[*]}{.metadata.name}={.metadata.labels.topology\\.kubernetes\\.io/zone} {end}")  # fmt: skip  # noqa: E501
+_PODS = ("get", "pods", "-l", "app=tekutoko-api", "-o", "jsonpath={range .items[*]}{.spec.nodeName} {end}")
+
+
+class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
+    """The rehearsal."""
+
+    name = "runbooks"
+    plan, details = RunbooksPlan, RunbooksDetails
+
+    def claims(self, plan: RunbooksPlan) -> Iterator[tuple[str, str]]:
+        """Those of each page."""
+        yield from ((page.name, claim) for page in plan.parts for claim in page.claims.values())
+
+    def needs(self, plan: RunbooksPlan) -> Mapping[str, Iterable[Capability]]:
+        """What each page names."""
+        return {page.name: page.needs for page in plan.parts}
+
+    def parts(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Sequence[Part]:
+        """The pages."""
+        typed = seen.details.typed
+        return [
+            Part(
+                name=page.name,
+                title=Message(text=page.title),
+                seconds=sum(each.seconds for each in typed.get(page.name, ())),
+            )
+            for page in plan.parts
+        ]
+
+    def arrange(self, plan: RunbooksPlan, options: Options, manifests: Manifests) -> StackNeeds:
+        """A cluster that nobody else is on: nodes are drained."""
+        _ = plan, options
+        return StackNeeds(manifests=manifests, use_kept=False)
+
+    async def run(self, plan: RunbooksPlan, on: Running[RunbooksDetails]) -> None:
+        """The pages that the environment can have."""
+        pages = [page for page in plan.parts if not self.lacking(plan, on.stack.capabilities, page.name)]
+        if not pages:
+            return
+        await on.up()
+        for page in pages:
+            on.phase(page.name, Message(text=page.title))
+            await _type(plan, page, on)
+            on.mark(page.name)
+
+    def judge(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Iterable[Judgement]:
+        """From the details alone."""
+        return judged(plan, seen.details)
+
+    def sections(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Iterable[Section]:
+        """What each command said."""
+        _ = plan
+        for name, typed in seen.details.typed.items():
+            yield Blocks(
+                title=message("What was typed"),
+                blocks=tuple(
+                    Block(
+                        caption=each.ran.command,
+                        text=each.ran.output[-2000:],
+                        verdict=Verdict.FAIL if each.ran.status else Verdict.PASS,
+                    )
+                    for each in typed
+                ),
+                part=name,
+            )
+
+
+async def _type(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetails]) -> None:
+    stack = on.stack
+    if not isinstance(stack, ByKubectl):
+        raise NotCapable("this environment has no kubectl", remedy="use --on kind")
+    zone = await _zone(stack) if Capability.NODES in page.needs else ""
+    if zone:
+        on.details.zone = zone
+
+        async def uncordon() -> None:
+            await stack.kubectl("uncordon", "-l", f"topology.kubernetes.io/zone={zone}", limit_s=plan.limit_s)
+
+        on.at_end(uncordon)
+    lines = [*commands((DOCS / page.page).read_text("utf-8"), {"ZONE": zone})]
+    on.details.lines[page.name] = len(lines)
+    typed = on.details.typed.setdefault(page.name, [])
+    for line in lines:
+        on.say(f"kubectl {' '.join(line.words)}")
+        begun_ns = on.clock.now_ns()
+        ran = await stack.kubectl(*line.words, limit_s=plan.limit_s, folder=EXERCISES)
+        seconds = (on.clock.now_ns() - begun_ns) / NS
+        typed.append(Typed(chapter=line.chapter, heading=line.heading, ran=ran, seconds=seconds))
+        if ran.status != 0:
+            return
+
+
+async def _zone(stack: ByKubectl) -> str:
+    """The zone with the most of the API's pods."""
+    nodes = dict(each.split("=", 1) for each in (await stack.kubectl(*_NODES)).output.split())
+    places = Counter(nodes.get(node, "") for node in (await stack.kubectl(*_PODS)).output.split())
+    return max(places, key=lambda zone: places[zone], default="")
+
+
+REHEARSAL = Runbooks()

@@ -1,0 +1,187 @@
+"""The document's tables: each printed figure comes out as the register says, a wrong one fails, a right one passes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from api.metrics import Metrics, Readings
+from api.mirror import MirrorStats
+from api.ports import PoolStats
+from api.removals import RemovalStats
+from api.unsettled import UnsettledStats
+from harness.base.data import ROOT
+from harness.model.verdict import Verdict
+from harness.rehearsals.cost.judge import CLAIMS
+from harness.rehearsals.cost.judge_savings import ranked
+from harness.rehearsals.cost.month import bill
+from harness.rehearsals.cost.rehearsal import REHEARSAL
+from harness.rehearsals.cost.types import CostPlan
+from scenarios import index
+from scenarios.claims import ERRATA, REGISTER
+from tests.cost.made import PLAN, POD, changed, of_document
+from tests.scenarios.test_index import seed_text
+
+#: The erratum by which each printed figure is not as the unit prices have it; "" where it is.
+SHOWN = {
+    "cost.autopilot": "cost.priced_by_limits",
+    "cost.assumption.billing": "cost.billed_by_requests",
+    "cost.sidecar_left_out": "cost.sidecar_left_out",
+    "cost.cluster_fee": "cost.cluster_fee",
+    "cost.cloud_sql": "cost.cloud_sql_without_ha",
+    "cost.storage": "cost.storage_by_photos",
+    "cost.logging": "cost.logging_price",
+    "cost.monitoring": "cost.monitoring_custom",
+    "cost.load_balancer": "",
+    "cost.total": "cost.total_from_wrong_parts",
+    "checklist.cost.budget": "cost.total_from_wrong_parts",
+    **{f"cost.replicas.{count}": "cost.replicas_leave_out_logging" for count in (2, 4, 8, 10)},
+    "stack.monthly_cost": "cost.autopilot_150_or_225",
+    "strategy.versus.cost": "",
+    "strategy.merit.cost": "",
+    "cost.saving.commitment": "cost.commitment_37",
+    "cost.saving.budget_alert": "cost.budget_alert_too_high",
+    "checklist.cost.alerts": "checklist.budget_alert_phase",
+    "cost.saving.log_retention": "cost.retention_saves_nothing",
+    "checklist.cost.savings": "",
+}
+
+
+def test_each_printed_figure_is_as_the_register_says() -> None:
+    found = of_document()
+    assert {name: each.erratum for name, each in found.items()} == SHOWN
+    for each in found.values():
+        assert each.verdict is (Verdict.ERRATUM_SHOWN if each.erratum else Verdict.PASS), each.id
+    assert {claim for each in found.values() for claim in each.claims if claim in REGISTER} == set(CLAIMS)
+    assert set(filter(None, SHOWN.values())) <= ERRATA.keys()
+
+
+def row(total: float) -> CostPlan:
+    """The tables with another total in the row of four replicas."""
+    rows = tuple(
+        msgspec.structs.replace(each, total_usd=total) if each.replicas == 4 else each for each in PLAN.tables.replicas
+    )
+    return changed(replicas=rows)
+
+
+@pytest.mark.parametrize(
+    ("claim", "plan"),
+    [
+        ("cost.total", changed(printed__total_usd=226.0)),
+        ("cost.total", changed(printed__storage_usd=11.0)),
+        ("checklist.cost.budget", changed(printed__total_usd=225.0)),
+        ("cost.autopilot", changed(printed__autopilot_usd=75.0)),
+        ("cost.cloud_sql", changed(printed__cloud_sql_usd=120.0)),
+        ("cost.storage", changed(printed__storage_usd=2.0)),
+        ("cost.logging", changed(printed__logging_usd=23.0)),
+        ("cost.logging", changed(printed__logging_usd=70.0)),
+        ("cost.monitoring", changed(printed__monitoring_usd=9.0)),
+        ("cost.load_balancer", changed(printed__load_balancer_usd=25.0)),
+        ("cost.replicas.4", row(259.0)),
+        ("stack.monthly_cost", changed(comparison_usd=300.0)),
+        ("cost.saving.commitment", changed(savings__commitment=0.1)),
+        ("cost.saving.log_retention", changed(savings__logs_saved=0.5, savings__logs_kept_s=90 * bill.DAY_S)),
+    ],
+)
+def test_a_wrong_figure_fails(claim: str, plan: CostPlan) -> None:
+    found = of_document(plan)[claim]
+    assert found.verdict is Verdict.FAIL and found.holds, found.reason
+
+
+@pytest.mark.parametrize(
+    ("claim", "plan"),
+    [
+        ("cost.autopilot", changed(printed__autopilot_usd=54.0)),
+        ("cost.cloud_sql", changed(printed__cloud_sql_usd=161.0)),
+        ("cost.storage", changed(supposed__photos_a_walk=1, supposed__walks_a_user=20)),
+        ("cost.logging", changed(printed__logging_usd=0.0)),
+        ("cost.monitoring", changed(printed__monitoring_usd=2.3)),
+        ("cost.total", changed(printed__cloud_sql_usd=120.0, printed__total_usd=260.5)),
+        ("cost.replicas.4", row(260.5)),
+        ("stack.monthly_cost", changed(comparison_usd=225.5)),
+        ("cost.saving.commitment", changed(savings__commitment=0.26)),
+        ("cost.saving.budget_alert", changed(savings__budget_alert_usd=300.0)),
+        ("checklist.cost.alerts", changed(savings__budget_alert_phase=2)),
+        ("cost.saving.log_retention", changed(savings__logs_saved=0.0)),
+    ],
+)
+def test_a_right_figure_passes(claim: str, plan: CostPlan) -> None:
+    found = of_document(plan)[claim]
+    assert found.verdict is Verdict.PASS and not found.erratum, found.reason
+
+
+def test_a_team_s_prices_decide() -> None:
+    """Where a year's commitment is 37 % of both, the document is right; where logs are kept for a price, 7 days save."""
+    plan = changed(prices__pods__commitment=0.37, prices__database__commitment=0.37)
+    assert of_document(plan)["cost.saving.commitment"].verdict is Verdict.PASS
+    dear = changed(
+        prices__logging__included_s=0.0, prices__logging__kept_gib_usd=0.5, savings__logs_saved=23 / 30
+    )  # fmt: skip
+    assert of_document(dear)["cost.saving.log_retention"].verdict is Verdict.PASS
+    ours = changed(prices__cluster__credit_usd=300.0)
+    assert "cost.cluster_fee" not in of_document(ours)
+
+
+def test_figures_by_hand() -> None:
+    """The register's own arithmetic (``scenarios/claims_cost.py``), by which it calls the figures wrong."""
+    written, corrected = PLAN.as_written(), PLAN.corrected(POD)
+    assert round(written.pods, 2) == round(3 * 730 * (0.5 * 0.0445 + 0.5 * 0.0049225), 2) == 54.12
+    assert round(written.database, 2) == round(2 * 730 * (2 * 0.0413 + 4 * 0.007), 2) == 161.48
+    assert round(corrected.pods, 2) == round(3 * 730 * (0.6 * 0.0445 + 0.625 * 0.0049225), 2) == 65.21
+    assert round(corrected.database - written.database, 2) == 3.4  # 10 GiB, twice
+    assert (written.cluster, corrected.cluster) == (0.0, 0.0)  # the one credit pays for the one cluster
+    assert corrected.total == pytest.approx(sum(corrected.parts.values()))
+    assert corrected.fixed == pytest.approx(corrected.total - corrected.pods)
+    assert bill.logging(50.0, PLAN.prices) == 0.0 and bill.logging(60.0, PLAN.prices) == 5.0
+    assert bill.kept(60.0, 60 * bill.DAY_S, PLAN.prices) == pytest.approx(5.6)
+
+
+def test_savings_are_in_their_order() -> None:
+    amounts = [each.usd for each in ranked(PLAN, POD)]
+    assert amounts == sorted(amounts, reverse=True) and amounts[-1] == 0.0  # shorter logs
+
+
+def test_every_claim_of_the_plan_is_promised() -> None:
+    assert [claim for part, claim in REHEARSAL.claims(PLAN) if part == "document"] == list(CLAIMS)
+
+
+def test_the_series_of_the_bundled_api_are_those_that_are_priced() -> None:
+    """Every route with every status that its OpenAPI has."""
+    found = Metrics()
+    for route, calls in msgspec.json.decode((ROOT / "api" / "openapi.json").read_bytes())["paths"].items():
+        for method, call in calls.items():
+            for status in call["responses"] if isinstance(call, dict) else ():
+                found.observe(method.upper(), route, int(status), 0.01)
+    none = {
+        name: form(**dict.fromkeys(form.__struct_fields__, 0))
+        for name, form in {
+            "mirror": MirrorStats, "removals": RemovalStats, "unsettled": UnsettledStats, "pool": PoolStats,
+        }.items()
+    }  # fmt: skip
+    page = found.render(Readings(**none, in_flight=0, log_lines_lost=0))
+    series = [line for line in page.splitlines() if not line.startswith("#")]
+    assert len(series) == PLAN.tables.supposed.series_a_pod
+
+
+@pytest.mark.document
+def test_the_tables_are_the_document_s() -> None:
+    tables, texts = PLAN.tables, {block.place: block.text for block in index.blocks(seed_text())}
+
+    def at(claim: str) -> str:
+        return texts[REGISTER[claim].place].replace(",", "")
+
+    printed = tables.printed
+    for claim, amount in (
+        ("cost.autopilot", printed.autopilot_usd), ("cost.cloud_sql", printed.cloud_sql_usd),
+        ("cost.storage", printed.storage_usd), ("cost.logging", printed.logging_usd),
+        ("cost.monitoring", printed.monitoring_usd), ("cost.load_balancer", printed.load_balancer_usd),
+        ("cost.total", printed.total_usd), ("stack.monthly_cost", tables.comparison_usd),
+        ("cost.saving.budget_alert", tables.savings.budget_alert_usd),
+    ):  # fmt: skip
+        text = at(claim)
+        assert f"${amount:g}" in text or f"${amount:.2f}" in text, claim
+    assert f"¥{printed.total_yen}" in at("cost.total")
+    for each in tables.replicas:
+        for amount in (each.autopilot_usd, each.cloud_sql_usd, each.total_usd):
+            assert f"${amount:g}" in at(each.claim), each.claim
+    assert f"{tables.savings.commitment:.0%}" in at("cost.saving.commitment")

@@ -1,0 +1,193 @@
+"""The bill of a run: what is read of it, what it says of the claims, and that a run which is no evidence says nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.base.errors import BadInput, Exit
+from harness.cli.main import parse
+from harness.evidence.gathered import Gathered
+from harness.model.evidence import Operation, Outcome, RequestRow, SampleRow, Side, happened
+from harness.model.judgement import Judgement
+from harness.model.result import Result
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.rehearsals.cost import reading
+from harness.rehearsals.cost.judge_measured import CLAIMS, judged
+from harness.rehearsals.cost.rehearsal import REHEARSAL
+from harness.report.published import RESULT
+from tests.cost.made import FACTS, PLAN, POD, RUN, details
+from tests.rehearsal.made import by_id, result_in, seen
+from tests.stored.conftest import main
+
+_S = 1_000_000_000
+
+
+def found(**fields: Any) -> dict[str, Judgement]:
+    """What is said by the run with other fields."""
+    return by_id(judged(PLAN, POD, msgspec.structs.replace(RUN, **fields), FACTS))
+
+
+def test_a_run_s_bill() -> None:
+    verdicts = {name: each.verdict for name, each in found().items()}
+    assert verdicts == {
+        "cost.autopilot": Verdict.PASS,
+        "cost.logging": Verdict.PASS,
+        "checklist.operations.log_retention": Verdict.PASS,
+        "cost.assumption.database_size": Verdict.ERRATUM_SHOWN,
+        "checklist.cost.sizing": Verdict.PASS,
+        "cost.stored_bytes": Verdict.PASS,
+    }
+    assert found()["cost.assumption.database_size"].erratum == "cost.users_are_not_connections"
+    of = PLAN.by_run(POD, RUN)
+    assert of.pods == pytest.approx(PLAN.corrected(POD, 2.5).pods)
+    assert PLAN.month_log_gib(RUN) == pytest.approx(400 * 10 * 730 * 3600 / 2**30)
+
+
+@pytest.mark.parametrize(
+    ("claim", "fields", "verdict"),
+    [
+        ("cost.autopilot", {"pods": 3.2}, Verdict.FAIL),
+        ("cost.autopilot", {"pods": None}, Verdict.INCONCLUSIVE),
+        ("cost.logging", {"log_bytes": 3300 * 2100}, Verdict.FAIL),
+        ("cost.logging", {"log_bytes": None}, Verdict.INCONCLUSIVE),
+        ("checklist.operations.log_retention", {"log_bytes": None}, Verdict.INCONCLUSIVE),
+        ("cost.assumption.database_size", {"connections": 500}, Verdict.PASS),
+        ("cost.assumption.database_size", {"users": 250}, Verdict.INCONCLUSIVE),
+        ("cost.assumption.database_size", {"connections": None}, Verdict.INCONCLUSIVE),
+        ("checklist.cost.sizing", {"pods": None}, Verdict.INCONCLUSIVE),
+        ("checklist.cost.sizing", {"connections": None}, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_what_it_says_of_a_claim(claim: str, fields: dict[str, Any], verdict: Verdict) -> None:
+    assert found(**fields)[claim].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"rung": "sim"}, "simulated"),
+        ({"target": "another"}, "another target"),
+        ({"target_digest": "sha256:1"}, "another target, program or image"),
+        ({"broke": True}, "broke"),
+        ({"started_utc": "2025-12-20T00:00:00Z"}, "12.0 days old, and at most 7 count"),
+        ({"requests": 99}, "made 99 requests"),
+    ],
+)
+def test_a_run_that_is_no_evidence_judges_nothing(fields: dict[str, Any], why: str) -> None:
+    of = found(**fields)
+    assert set(of) == set(CLAIMS)
+    for each in of.values():
+        assert each.verdict is Verdict.NOT_EXERCISED and why in each.reason
+
+
+def test_without_a_run_its_claims_are_not_exercised() -> None:
+    of = by_id(REHEARSAL.judge(PLAN, seen(details(None))), part="measured")
+    assert {each.verdict for each in of.values()} == {Verdict.NOT_EXERCISED} and set(of) == set(CLAIMS)
+
+
+def sample(at_s: float, value: float, metric: str = "replicas", subject: str = "tekutoko-api") -> SampleRow:
+    return SampleRow(at_ns=round(at_s * _S), metric=metric, subject=subject, value=value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "mean"),
+    [
+        ([], None),
+        ([(0, 2)], 2.0),
+        ([(12, 4)], 4.0),  # the first says what was there before it
+        ([(0, 2), (15, 4)], 3.0),
+        ([(0, 9), (5, 2), (12.5, 6)], 5.0),
+        ([(0, 2), (20, 8)], 2.0),  # at the end, and so not in the time
+    ],
+)
+def test_the_mean_counts_each_sample_until_the_next(rows: list[tuple[float, float]], mean: float | None) -> None:
+    of = reading.mean([sample(*row) for row in rows], "replicas", 10 * _S, 20 * _S)
+    assert of == pytest.approx(mean)
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 10)), min_size=1))
+def test_the_mean_lies_among_the_samples(rows: list[tuple[float, int]]) -> None:
+    of = reading.mean([sample(*row) for row in rows], "replicas", 10 * _S, 20 * _S)
+    assert of is None or min(value for _, value in rows) - 1e-9 <= of <= max(value for _, value in rows) + 1e-9
+
+
+def request(
+    at_s: float, user: str, *, side: Side = Side.API, operation: Operation = Operation.CREATE_WALK
+) -> RequestRow:
+    at_ns = round(at_s * _S)
+    return RequestRow(
+        operation_id=f"{user}-{at_s}", user=user, audience="general", side=side, operation=operation, due_ns=at_ns,
+        sent_ns=at_ns, done_ns=at_ns + _S, status=201, outcome=Outcome.OK, acknowledged=True, payload_digest="d",
+        flag=True,
+    )  # fmt: skip
+
+
+def result() -> Result:
+    """Of a run that ended well."""
+    return Result(
+        rehearsal="rollout_week", plan="rollout_week4", title=REHEARSAL.title(PLAN), run_id="run", decides=True,
+        decision=None, exit_status=0, facts=FACTS, parts=(), judgements=(), sections=(),
+    )  # fmt: skip
+
+
+def test_what_is_read_of_a_run(tmp_path: Path) -> None:
+    evidence = Gathered()
+    evidence.see(
+        [
+            happened(0, "pod", "api-1", "ready", {}),
+            sample(0, 2),
+            request(10, "a"),
+            request(15, "b", operation=Operation.GET_WALK),
+            request(40, "c", side=Side.FIRESTORE),
+            request(19, "a"),
+            sample(30, 4_000, "stored_bytes", "database"),
+            sample(30, 7, "connections", "database"),
+        ]
+    )
+    (tmp_path / "logs").mkdir()
+    for name, size in (("api-1.log", 100), ("api-1.cloud-sql-proxy.log", 20), ("api-10.log", 999), ("envoy.log", 999)):
+        (tmp_path / "logs" / name).write_bytes(b"x" * size)
+    log_bytes = reading.logged(tmp_path, evidence)
+    assert log_bytes == 120
+    of = reading.measured(result(), evidence, log_bytes)
+    assert (of.seconds, of.users, of.requests, of.walks, of.pods) == (10.0, 2, 3, 2, 2.0)
+    assert (of.database_bytes, of.photo_bytes, of.connections, of.max_connections) == (4_000, None, 7, None)
+    assert of.log_bytes_a_request == 40.0 and not of.broke
+    assert reading.logged(tmp_path / "nowhere", evidence) is None
+
+
+def test_the_newest_real_run_is_taken(tmp_path: Path) -> None:
+    def put(folder: str, started: str, **fields: Any) -> None:
+        (tmp_path / folder).mkdir(parents=True)
+        facts = msgspec.structs.replace(FACTS, started_utc=started, rung=fields.pop("rung", Rung.LOCAL))
+        RESULT.write(tmp_path / folder, msgspec.structs.replace(result(), facts=facts, **fields))
+
+    assert reading.newest(tmp_path, "rollout_week4") is None
+    put("1-rollout_week4", "2026-01-01T00:00:00Z")
+    put("0-rollout/2-rollout_week4", "2026-01-02T00:00:00Z")
+    put("3-rollout_week4", "2026-01-03T00:00:00Z", rung=Rung.SIM)
+    put("4-rollout_week4", "2026-01-04T00:00:00Z", exit_status=None)
+    put("5-rollout_week3", "2026-01-05T00:00:00Z", plan="rollout_week3")
+    (tmp_path / "6-rollout_week4").mkdir()
+    (tmp_path / "6-rollout_week4" / "result.json").write_text("{")
+    assert reading.newest(tmp_path, "rollout_week4") == tmp_path / "0-rollout" / "2-rollout_week4"
+
+
+def test_a_run_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no stored run 'gone'"):
+        parse(["cost", "--of", "gone", "--reports", str(tmp_path)]).run()
+
+
+@pytest.mark.process
+def test_the_command_needs_no_stack(tmp_path: Path) -> None:
+    assert main(["cost", "--reports", str(tmp_path)]) == Exit.OK
+    of = result_in((tmp_path / "latest").resolve())
+    assert of.exercised and len({each.erratum for each in of.judgements} - {""}) >= 15
+    assert of.details["measured"] is None

@@ -1,0 +1,87 @@
+"""A healthy cluster as kubectl tells it, and what is read of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from harness.model.command import Ran
+from harness.rehearsals.operations.seen.cluster import ASKED, observed
+from harness.rehearsals.operations.seen.facts import Observed
+from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+DAILY = OperationsPlan(task=Task.DAILY)
+
+
+def pod(name: str, **status: Any) -> dict[str, Any]:
+    """As ``kubectl get pods -o json`` lists it: of two containers, one of which ended a week ago."""
+    ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2025-12-26T00:00:00Z"}}
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "nodeName": "worker",
+            "containers": [
+                {"resources": {"requests": {"cpu": "500m", "memory": "512Mi"}}},
+                {"resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}},
+            ],
+        },
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [
+                {"restartCount": 1, "lastState": ended},
+                {"restartCount": 0, "lastState": {}},
+            ],
+            **status,
+        },
+    }
+
+
+HPA = {
+    "metadata": {"name": "tekutoko-api-hpa"},
+    "spec": {
+        "minReplicas": 2,
+        "maxReplicas": 10,
+        "metrics": [
+            {"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 70}}},
+            {"type": "Resource", "resource": {"name": "memory", "target": {"averageUtilization": 80}}},
+        ],
+    },
+    "status": {
+        "currentReplicas": 2,
+        "desiredReplicas": 2,
+        "currentMetrics": [
+            {"resource": {"name": "cpu", "current": {"averageUtilization": 12}}},
+            {"resource": {"name": "memory", "current": {"averageUtilization": 30}}},
+        ],
+    },
+}
+PDB = {"metadata": {"name": "tekutoko-api-pdb"}, "status": {"currentHealthy": 2, "disruptionsAllowed": 1}}
+LOGS = '{"severity": "INFO", "message": "Walk created"}\n{"severity": "INFO", "message": "Walk listed"}\nplain\n'
+HEALTHY: dict[str, Any] = {
+    "pods": [pod("api-1"), pod("api-2")],
+    "top": "api-1   12m   90Mi\napi-2   8m    80Mi\n",
+    "hpa": [HPA],
+    "pdb": [PDB],
+    "events": [],
+    "logs": LOGS,
+}
+
+
+def seen(**said: Any) -> Observed:
+    """The healthy cluster, but for what is ``said`` instead; ``None`` for a command that did not end well."""
+    ran = {}
+    for name, words in ASKED.items():
+        found = said.get(name, HEALTHY[name])
+        output = "refused" if found is None else found if isinstance(found, str) else json.dumps({"items": found})
+        ran[name] = Ran(command=" ".join(("kubectl", *words)), status=int(found is None), output=output)
+    return observed("prod/default", ran, NOW)
+
+
+def details(**changes: Any) -> OperationsDetails:
+    """Of a run that saw the healthy cluster, but for ``changes`` in what was seen."""
+    return OperationsDetails(observed=msgspec.structs.replace(seen(), **changes))

@@ -1,0 +1,168 @@
+"""The operator's page: what is read of a cluster and of a stack, what wants a look, and what a task cannot do without."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.base.errors import BadInput
+from harness.cli.main import parse
+from harness.model.judgement import Judgement
+from harness.model.stack import Address, Endpoints, Rung
+from harness.model.verdict import Verdict
+from harness.rehearsals.operations.judge import judged
+from harness.rehearsals.operations.rehearsal import REHEARSAL
+from harness.rehearsals.operations.seen import logs, standing
+from harness.rehearsals.operations.seen.cluster import ASKED
+from harness.rehearsals.operations.seen.facts import LogsNow, Reviewed
+from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
+from harness.stack.standing import StackFacts
+from harness.stack.state.lease import Lease, PartRecord
+from harness.stack.state.processes import ProcessIdentity
+from tests.operations.made import DAILY, HPA, LOGS, PDB, details, pod, seen
+from tests.rehearsal.made import by_id
+
+
+def said(of: OperationsDetails, plan: OperationsPlan = DAILY) -> dict[str, Judgement]:
+    return by_id(judged(plan, of))
+
+
+def test_only_reading_commands_are_typed() -> None:
+    assert {words[0] for words in ASKED.values()} == {"get", "top", "logs"}
+
+
+def test_what_is_read_of_a_healthy_cluster() -> None:
+    observed = seen()
+    first, second = observed.pods
+    assert (first.name, first.ready, first.restarts, first.why, first.node) == (
+        "api-1", True, 1, "OOMKilled (137)", "worker",
+    )  # fmt: skip
+    assert (first.cores, first.memory_bytes, first.asked_cores) == (0.012, 90 * 2**20, 0.6)
+    assert second.asked_memory_bytes == 640 * 2**20 and first.restarted_s == 7 * 86_400
+    assert observed.autoscalers is not None
+    assert observed.autoscalers[0].uses == (("cpu", 12, 70), ("memory", 30, 80))
+    assert observed.logs == LogsNow(lines={"INFO": 2, "": 1})
+    assert observed.unread == ()
+    found = said(details())
+    assert {each.verdict for each in found.values()} == {Verdict.PASS} and len(found) == 8
+
+
+def changed(document: dict[str, Any], **status: Any) -> dict[str, Any]:
+    made = copy.deepcopy(document)
+    made["status"] |= status
+    return made
+
+
+@pytest.mark.parametrize(
+    ("instead", "name", "words"),
+    [
+        ({"pods": [pod("api-1", conditions=[], phase="Pending")]}, "attention.pods", "api-1 is Pending, and not ready"),
+        (
+            {"pods": [pod("api-1", containerStatuses=[{"restartCount": 1, "lastState": {"terminated": {
+                "exitCode": 1, "reason": "Error", "finishedAt": "2026-01-01T22:00:00Z"}}}])]},
+            "attention.pods", "api-1: a container ended 2.0 h ago: Error (1)",
+        ),
+        ({"top": "api-1 570m 90Mi\n"}, "attention.usage", "api-1 uses 95% of the processors"),
+        ({"top": "api-1 5m 600Mi\n"}, "attention.usage", "api-1 uses 94% of the memory"),
+        ({"hpa": [changed(HPA, desiredReplicas=10)]}, "attention.autoscaler", "wants its most, 10 replicas"),
+        ({"hpa": [changed(HPA, currentMetrics=None)]}, "attention.autoscaler", "does not know cpu, memory"),
+        ({"pdb": [changed(PDB, disruptionsAllowed=0)]}, "attention.budget", "allows no eviction: 2 healthy"),
+        (
+            {"events": [{"reason": "Unhealthy", "message": "probe failed", "count": 3,
+                         "involvedObject": {"kind": "Pod", "name": "api-1"}}]},
+            "attention.events", "Pod/api-1: Unhealthy, 3 times: probe failed",
+        ),
+        ({"logs": LOGS + '{"severity": "ERROR", "message": "lost"}\n' * 2}, "attention.logs", "logged 2 times: lost"),
+    ],
+)  # fmt: skip
+def test_what_wants_a_look_holds(instead: dict[str, Any], name: str, words: str) -> None:
+    found = said(OperationsDetails(observed=seen(**instead)))
+    assert found[name].verdict is Verdict.FAIL and found[name].holds and words in found[name].reason
+    others = {each.id for each in found.values() if each.verdict is Verdict.FAIL} - {name}
+    assert not others
+
+
+@pytest.mark.parametrize(
+    ("instead", "words"),
+    [
+        ({"pods": []}, "pods"),
+        ({"logs": ""}, "logs"),
+        ({"top": ""}, "metrics of the pods"),
+        ({"top": None}, "kubectl top pods"),
+        ({"hpa": None}, "kubectl get hpa"),
+    ],
+)
+def test_a_task_without_what_it_is_made_of_is_inconclusive(instead: dict[str, Any], words: str) -> None:
+    found = said(OperationsDetails(observed=seen(**instead)))["operations.daily"]
+    assert found.verdict is Verdict.INCONCLUSIVE and words in found.reason
+
+
+def test_an_answer_that_is_none_holds() -> None:
+    found = said(details(answers={"/health": 200, "/ready": 503}))["attention.answers"]
+    assert found.verdict is Verdict.FAIL and found.reason == "/ready answers 503"
+
+
+def test_a_review_needs_a_result_on_each_topic() -> None:
+    plan = OperationsPlan(task=Task.WEEKLY)
+    of = details()
+    of.reviewed = [
+        Reviewed(claim="cost.total", state="ready", told="so", folder="run", age_s=1.0),
+        Reviewed(claim="sli.latency", state="not_exercised", told="so"),
+        Reviewed(claim="scaling.hpa.cpu", state="ready", told="so", folder="run", age_s=1.0),
+    ]
+    lacking = said(of, plan)["operations.weekly"]
+    assert lacking.verdict is Verdict.INCONCLUSIVE and "a stored result on sli" in lacking.reason
+    of.reviewed[1] = Reviewed(claim="sli.latency", state="ready", told="so", folder="run", age_s=1.0)
+    assert said(of, plan)["operations.weekly"].verdict is Verdict.PASS
+
+
+def test_nothing_seen_is_no_page() -> None:
+    assert said(OperationsDetails()) == {} and list(REHEARSAL.claims(DAILY)) == [("", "operations.daily")]
+
+
+def test_lines_that_are_no_structured_log_are_counted_apart() -> None:
+    found = logs.counted(["{broken", "[1]", '{"severity": "critical", "message": "a"}', '{"message": "b"}'])
+    assert found == LogsNow(lines={"": 3, "CRITICAL": 1}, errors=(("a", 1),))
+
+
+async def test_a_stack_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod whose sidecar is gone is not ready; one that was replaced is no pod any more."""
+    alive, dead = {1: True, 2: True, 3: True}, ProcessIdentity(pid=4, started="")
+    monkeypatch.setattr(ProcessIdentity, "alive", lambda self: alive.get(self.pid, False))
+    monkeypatch.setattr(standing, "proportional_bytes", lambda pids: 100 * len(pids))
+
+    async def status(_facts: StackFacts, path: str) -> int:
+        return 200 if path == "/health" else 0
+
+    monkeypatch.setattr(standing, "_status", status)
+    parts = {"api-1": 1, "api-1.sidecar": 2, "api-2": 3, "api-2.sidecar": 4, "api-0": 4, "api-0.sidecar": 4, "envoy": 1}
+    lease = Lease(
+        run_id="stack", owner=dead,
+        parts=[PartRecord(part=name, identity=ProcessIdentity(pid=pid, started="")) for name, pid in parts.items()],
+    )  # fmt: skip
+    (tmp_path / "api-1.log").write_text(LOGS)
+    (tmp_path / "api-1.sidecar.log").write_text("not of the API\n")
+    here = Address(host="127.0.0.1", port=1)
+    facts = StackFacts(
+        run_id="stack", rung=Rung.LOCAL, target="t", up_utc="", logs=str(tmp_path),
+        endpoints=Endpoints(service=here, auth=here, firestore=here, remote_config=here, database=here),
+    )  # fmt: skip
+    found = await standing.observe(facts, lease)
+    assert [(pod.name, pod.ready, pod.memory_bytes) for pod in found.pods] == [
+        ("api-1", True, 200),
+        ("api-2", False, 100),
+    ]
+    assert found.logs.total == 3 and found.answers == {"/health": 200, "/ready": 0}
+    assert found.autoscalers is None and found.warnings is None
+
+
+def test_without_a_stack_or_a_cluster_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "recorded", lambda: iter(()))
+    with pytest.raises(BadInput, match="that are up are: none"):
+        parse(["operations", "daily", "--reports", str(tmp_path)]).run()
+    with pytest.raises(BadInput, match="there is no kubeconfig"):
+        parse(["operations", "daily", "--context", "prod", "--kubeconfig", str(tmp_path / "none")]).run()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,61 @@
+"""Apache Bench: what it prints is read, one token that is never refused fails, and a stand-in is called one."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.base import planfile
+from harness.load.http1 import Answer, Refused
+from harness.model.stack import Address
+from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages import apache_bench
+from harness.rehearsals.load_stages.judge_bench import ERRATUM, benched
+from harness.rehearsals.load_stages.types import Benched, BenchPlan, LoadStagesPlan
+
+PLAN = planfile.bundled("load_stages", LoadStagesPlan)
+BENCH = BenchPlan(requests=300, at_once=10)
+SAID = """Concurrency Level:      10
+Time taken for tests:   1.053 seconds
+Complete requests:      300
+Failed requests:        200
+   (Connect: 0, Receive: 0, Length: 200, Exceptions: 0)
+Non-2xx responses:      200
+"""
+FOUND = Benched(program="ab", requests=300, at_once=10, answered=300, not_2xx=200)
+
+
+def test_what_it_prints_is_read() -> None:
+    assert apache_bench.read(BENCH, SAID) == FOUND
+    assert apache_bench.read(BENCH, SAID.rpartition("Non-2xx")[0]) == msgspec.structs.replace(FOUND, not_2xx=0)
+    assert apache_bench.read(BENCH, "apr_socket_recv: Connection refused (111)") is None
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (FOUND, Verdict.ERRATUM_SHOWN),
+        (msgspec.structs.replace(FOUND, not_2xx=0), Verdict.FAIL),
+        (msgspec.structs.replace(FOUND, answered=0), Verdict.INCONCLUSIVE),
+        (None, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_one_token_meets_the_limiter_or_the_erratum_is_wrong(found: Benched | None, verdict: Verdict) -> None:
+    [judgement] = benched(PLAN, found)
+    assert (judgement.verdict, judgement.id) == (verdict, ERRATUM)
+    assert not list(benched(msgspec.structs.replace(PLAN, apache_bench=None), found))
+
+
+async def test_the_stand_in_sends_as_many_and_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    async def exchange(_to: Address, _method: str, path: str, token: str, _body: bytes) -> Answer:
+        sent.append(token)
+        if len(sent) == 7:
+            raise Refused("gone")
+        return Answer(status=200 if len(sent) <= 5 else 429, body=b"", pod="")
+
+    monkeypatch.setattr(apache_bench, "exchange", exchange)
+    found = await apache_bench._stand_in(BenchPlan(requests=20, at_once=4), Address(host="127.0.0.1", port=1), "t")
+    assert found == Benched(program="a stand-in for ab", requests=20, at_once=4, answered=19, not_2xx=14)
+    assert sent == ["t"] * 20
