@@ -33,7 +33,7 @@ def live(endpoints: Path | None, stack: str) -> Endpoints:
 
 
 def _of_those_up(stack: str) -> Endpoints:
-    from harness.cli.standing import up_now
+    from harness.stack.standing import up_now
 
     there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
     if len(there) != 1:
