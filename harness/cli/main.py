@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness.base import terminal
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, RehearsalError, more_severe
+from harness.base.progress import Heartbeat
 from harness.rehearsal.registry import COMMANDS, Entry
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def main(words: Sequence[str]) -> int:
         sys.stdout.write(answer)
         return Exit.OK
     try:
-        return int(parse(words).run())
+        command = parse(words)
+        with Heartbeat(command.name):
+            return int(command.run())
     except SystemExit:  # argparse has printed a command's help
         return Exit.OK
     except RehearsalError as error:

@@ -50,7 +50,16 @@ def values(field: dataclasses.Field[Any]) -> list[Any]:
 def required(field: dataclasses.Field[Any]) -> bool:
     """Whether the command cannot do without it."""
     said = field.metadata["argparse"]
-    return bool(said.get("required", field.metadata["positional"] and "nargs" not in said))
+    return bool(said.get("required", field.metadata["positional"] and said.get("nargs", "+") == "+"))
+
+
+def least(command: type[Command]) -> list[str]:
+    """The words that the command cannot do without."""
+    needed = [field for field in dataclasses.fields(command) if required(field)]
+    texts = {field.name: str(values(field)[0]) for field in needed}
+    return [
+        word for f in needed for word in ([] if f.metadata["positional"] else [declared.flag(f.name)]) + [texts[f.name]]
+    ]
 
 
 def options(command: type[Command]) -> set[str]:
