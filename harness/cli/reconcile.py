@@ -37,7 +37,7 @@ class Reconcile(AsJson):
         "a run's folder: which walks the API deleted, and which the app wrote itself", Path, metavar="RUN"
     )
     direction: Direction = option("which store is right", Direction, choices=tuple(Direction), required=True)
-    apply: bool = option("do it; without it only say what differs", default=False)
+    apply: bool = option("do it; without it only say what differs", default=False, consent=True)
 
     def run(self) -> int:
         """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""

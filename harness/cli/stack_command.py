@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +19,16 @@ from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.cli.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
-from harness.model.stack import Endpoints, Rung
+from harness.model.stack import AUTO, Endpoints, Rung
 from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests
-from harness.rehearsal.command import Command, option, words
+from harness.rehearsal.command import option, words
 from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster, take_down
 from harness.stack import rungs, state
 from harness.stack.keeping import Keeper, Standing
 from harness.stack.processes import tail
 from harness.stack.state.processes import process_mark
+from harness.stack.targets import bundled
 
 _KEEPING = ("local", "kind")  # the environments that can keep their slow parts
 UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
@@ -143,13 +145,15 @@ def _addresses(endpoints: Endpoints) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackKeep(Command):
+class StackKeep(AsJson):
     """The slow parts left running, for later runs to take over."""
 
     name = "stack keep"
     example = "--on kind"
 
-    on: str = option("the environment", choices=_KEEPING, default="local")
+    on: str = option(
+        "the environment; auto is kind where it is at hand, else local", choices=(AUTO, *_KEEPING), default="local"
+    )
 
     def run(self) -> int:
         """Starts them."""
@@ -157,7 +161,10 @@ class StackKeep(Command):
         clock = MachineClock()
         progress = Progress(clock)
         state.sweep(lambda line: progress(f"left by a killed run: {line}"))
-        asyncio.run(_keeper(self.on).keep(clock, progress))
+        keeper = _keeper(rungs.choose(self.on, bundled()).rung)
+        asyncio.run(keeper.keep(clock, progress))
+        if self.json:
+            sys.stdout.write(msgspec.json.encode(keeper.status()).decode() + "\n")
         return Exit.OK
 
 
@@ -208,7 +215,7 @@ def _shown(each: Standing) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackDown(OnCluster):
+class StackDown(OnCluster, AsJson):
     """All that was left running, ended.
 
     And what killed runs left; 40 when something could not be ended.
@@ -220,13 +227,12 @@ class StackDown(OnCluster):
     on: str | None = option(
         "what is kept of one environment, or left on a cluster (default: all here)", choices=(*_KEEPING, "kube")
     )
-    force: bool = option("also kept parts that a run uses: the run will break", default=False)
+    force: bool = option("also kept parts that a run uses: the run will break", default=False, consent=True)
 
     def run(self) -> int:
         """Ends it, a line each."""
         if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
-            sys.stdout.write("".join(f"{line}\n" for line in take_down(cluster)) or "nothing was left there\n")
-            return Exit.OK
+            return self._tell(take_down(cluster), "nothing was left there")
         self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
         progress = Progress(MachineClock())
         lines = end_standing_stacks(progress) if self.on is None else []
@@ -236,5 +242,9 @@ class StackDown(OnCluster):
             state.sweep(lines.append)
         else:
             asyncio.run(rungs.sweep(lines.append))
-        sys.stdout.write("".join(f"{line}\n" for line in lines) or "nothing was left running\n")
+        return self._tell(lines, "nothing was left running")
+
+    def _tell(self, lines: Sequence[str], nothing: str) -> int:
+        told = msgspec.json.encode(lines).decode() if self.json else "\n".join(lines) or nothing
+        sys.stdout.write(f"{told}\n")
         return Exit.LEAK if any("could not" in line for line in lines) else Exit.OK

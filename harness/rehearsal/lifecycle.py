@@ -17,7 +17,6 @@ from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.base.virtual import VirtualClock, runner
 from harness.model.stack import Rung
-from harness.stack.state.processes import process_mark
 
 if TYPE_CHECKING:
     from harness.model.result import Result
@@ -105,6 +104,8 @@ def conducted(
 
 def run_identity(clock: Clock, name: str, seed: int) -> str:
     """A run's id: when, what, which seed, and the process that owns it, so that two runs never meet."""
+    from harness.stack.state.processes import process_mark
+
     stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
     return f"{stamp}Z-{name}-s{seed}-{process_mark()}"
 

@@ -12,11 +12,13 @@ from harness.base.errors import BadInput
 from harness.checks.healing import Direction
 from harness.rehearsal.arguments import Paced, Staged
 from harness.rehearsal.command import Command, Duration, option, replay, within
+from harness.rehearsal.only import chosen, only, words
 from harness.rehearsals.chaos.draw import draw
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, PlannedExperiment, Schedule
 
 _MOST_DRAWN = 500
+_FILES = (".yaml", ".yml")
 
 
 def _budget(text: str) -> Duration:
@@ -42,12 +44,12 @@ class Chaos(Staged, Paced, Healing):
     name = "chaos"
     example = "--only pod_kill"
 
-    only: tuple[str, ...] = option("an experiment (repeatable)", default=(), metavar="NAME|FILE")
+    only: tuple[str, ...] = only("experiments, or files of your own that end in .yaml", "NAME|FILE,...")
     list: bool = option("name the bundled experiments and end", default=False, replayed=False)
 
     def planned(self) -> ChaosPlan:
         """The experiments that are named, else all in their order."""
-        drawn = tuple(catalogue.load(name) for name in self.only or catalogue.usual())
+        drawn = tuple(map(catalogue.load, self._named() or catalogue.usual()))
         loses = [each.name for each in drawn if each.expects.failover and not each.expects.failover.synchronous]
         if loses and len(drawn) > 1:
             what = f"{loses[0]} has to lose acknowledged writes: beside others it would hide what they lose"
@@ -59,6 +61,13 @@ class Chaos(Staged, Paced, Healing):
             criteria=steady_criteria(scenario),
             reconcile=self.reconcile,
         )
+
+    def _named(self) -> list[str]:
+        """Those that are asked for, in the order in which they were typed."""
+        found: list[str] = []
+        for word in words(self.only):
+            found += [word] if word.endswith(_FILES) else chosen((word,), catalogue.names())
+        return found
 
     def run(self) -> int:
         """Conducts them, or lists them."""

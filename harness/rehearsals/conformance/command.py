@@ -9,6 +9,7 @@ from harness.base.errors import BadInput
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, WithTarget
 from harness.rehearsal.command import option, within
+from harness.rehearsal.only import only
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.report.files import not_written, write_atomically
 from harness.report.junit import JUNIT_XML
@@ -25,7 +26,7 @@ class Conformance(OnLocal, WithTarget):
     name = "conformance"
     example = "--target ./walk-api --only 'dual_write.*'"
 
-    only: tuple[str, ...] = option("only checks like 'dual_write.*' (repeatable)", default=(), metavar="PATTERN")
+    only: tuple[str, ...] = only("checks, such as 'dual_write.*'")
     fuzz: int = option(
         "draw requests from the OpenAPI file too, by schemathesis, for that long (at most 60; without a number: 40)",
         within(0, 60),
