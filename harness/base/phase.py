@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from harness.base.clock import NS
+from harness.base.ticks import NS
 
 
 class Says(Protocol):

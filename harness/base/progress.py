@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from harness.base.clock import NS, Clock, MachineClock
 from harness.base.phase import Line, Phase, Row, Says, english
+from harness.base.ticks import NS, Machine, Ticks
 
 if TYPE_CHECKING:
     from harness.base.screen import Screen
@@ -31,7 +31,7 @@ class Progress:
     Without a terminal ``live`` prints a plain line at most every ``plain_every_s`` of the run's own time.
     """
 
-    def __init__(self, clock: Clock, stream: TextIO | None = None, plain_every_s: float = 10.0) -> None:
+    def __init__(self, clock: Ticks, stream: TextIO | None = None, plain_every_s: float = 10.0) -> None:
         self._clock = clock
         self._stream = stream or sys.stderr
         self.terminal = self._stream.isatty() and os.environ.get("TERM", "") not in _DUMB
@@ -136,7 +136,7 @@ class Heartbeat:
     """While a command is within it, no ``silent_s`` pass without a line on standard error, whatever the command does:
     a thread looks. On a terminal the thread draws what is under way. ``wait`` returns true once nobody waits any more.
 
-    There is one a process: the command line's (``harness.cli.main``), or the installer's before it.
+    The command line has one around each command (``harness.cli.main``), and the installer one of its own.
     """
 
     current: Heartbeat | None = None
@@ -145,26 +145,27 @@ class Heartbeat:
         self,
         name: str,
         *,
-        clock: Clock | None = None,
+        clock: Ticks | None = None,
         wait: Callable[[float], bool] | None = None,
         silent_s: float = SILENT_S,
     ) -> None:
-        self._clock = clock or MachineClock()
+        self._clock = clock or Machine()
         self._ended = threading.Event()
         self._wait = wait or self._ended.wait
         self._silent_ns = int(silent_s * NS)
         self._name = name
+        self._around: Heartbeat | None = None  # the command's, of an installation that it needs
         self._progress = Progress(self._clock)  # until the command has its own
         self._heard_ns = self._clock.now_ns()
         self._thread = threading.Thread(target=self._look, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
-        Heartbeat.current = self
+        self._around, Heartbeat.current = Heartbeat.current, self
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        Heartbeat.current = None
+        Heartbeat.current = self._around
         self._ended.set()
         self._thread.join()
         self._progress.end()  # whatever ended the command: nothing half drawn stays on the terminal

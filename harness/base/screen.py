@@ -18,9 +18,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from harness.base.clock import Clock
 from harness.base.phase import Line, Phase, Row
 from harness.base.progress import Progress
+from harness.base.ticks import Ticks
 
 _STYLES = {"good": "green", "bad": "bold red", "open": "yellow", "": ""}
 _SMALLEST = ConsoleDimensions(80, 24)  # of a terminal that does not say how large it is
@@ -30,7 +30,7 @@ class Screen:
     """What is under way of ``progress``, from now until ``close``. What is written on standard error otherwise goes
     above it."""
 
-    def __init__(self, stream: TextIO, clock: Clock, progress: Progress) -> None:
+    def __init__(self, stream: TextIO, clock: Ticks, progress: Progress) -> None:
         self._stream, self._clock, self._progress = stream, clock, progress
         self._console = _console(stream)
         utf8 = self._console.encoding.startswith("utf")

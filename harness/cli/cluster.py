@@ -15,8 +15,16 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit
 from harness.base.home import home
 from harness.base.progress import Progress
+from harness.model.stack import Rung
 from harness.rehearsal.arguments import AsJson
 from harness.rehearsal.command import Command, option
+
+
+def provide(rung: Rung) -> None:
+    """Goes on where the packages of the environment are; no help of a command needs them."""
+    from harness.stack import rungs
+
+    rungs.provide(rung)
 
 
 def told(as_json: bool, found: Any, lines: list[str]) -> int:
@@ -46,6 +54,7 @@ class ClusterUp(Labelled, AsJson):
 
     def run(self) -> int:
         """Says where its kubeconfig is. Raises ``StackNotStarted``, ``BadInput``."""
+        provide(Rung.KIND)
         from harness.stack.kind import config, keeper
 
         clock = MachineClock()
@@ -66,6 +75,7 @@ class ClusterDown(Labelled, AsJson):
 
     def run(self) -> int:
         """Says whether there was one."""
+        provide(Rung.KIND)
         from harness.stack.kind import cluster, record
 
         existed = asyncio.run(cluster.delete(record.name_of(self.label), Progress(MachineClock())))
@@ -81,6 +91,7 @@ class ClusterList(AsJson):
 
     def run(self) -> int:
         """Names them, one a line."""
+        provide(Rung.KIND)
         from harness.stack.kind import cluster
 
         names = asyncio.run(cluster.names())
@@ -108,6 +119,7 @@ class Images(AsJson):
         """Says each tag. Raises ``BadInput``, ``StackNotStarted``."""
         if self.nodes and (self.names or self.load or self.push):
             raise BadInput("--nodes goes with no NAME, --load or --push", remedy="leave them out")
+        provide(Rung.KIND)
         tags = asyncio.run(_of_nodes() if self.nodes else self._built())
         return told(self.json, tags, tags)
 

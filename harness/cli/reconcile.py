@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput, Exit
-from harness.checks.healing import Direction, Healing
+from harness.checks.healing import Healing
 from harness.evidence.read import read_rows
 from harness.judge.writes import Writes
+from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.model.stack import Endpoints
 from harness.rehearsal.arguments import AsJson

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,17 +19,16 @@ from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
-from harness.cli.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
 from harness.model.stack import AUTO, Endpoints, Rung
 from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests
 from harness.rehearsal.command import option, words
 from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster, take_down
-from harness.stack import rungs, state
-from harness.stack.keeping import Keeper, Standing
-from harness.stack.processes import tail
-from harness.stack.state.processes import process_mark
 from harness.stack.targets import bundled
+
+if TYPE_CHECKING:
+    from harness.cli.standing import StackFacts
+    from harness.stack.keeping import Keeper, Standing
 
 _KEEPING = ("local", "kind")  # the environments that can keep their slow parts
 UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
@@ -48,6 +48,9 @@ class StackUp(OnStack, OwnManifests, AsJson):
 
     def run(self) -> int:
         """Keeps it; detached, returns when it is up. Raises ``StackNotStarted``."""
+        from harness.cli.standing import StandingStack  # what a stack is made of loads here: no help needs it
+        from harness.stack.state.processes import process_mark
+
         clock = MachineClock()
         progress = Progress(clock)
         tell = _tell_json if self.json else _tell
@@ -110,6 +113,9 @@ def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: MachineClock) -> StackFacts:
+    from harness.cli.standing import stack_of
+    from harness.stack.processes import tail
+
     give_up_ns = clock.now_ns() + round(UP_LIMIT_S * NS)
     try:
         while (facts := stack_of(child.pid)) is None:
@@ -157,11 +163,14 @@ class StackKeep(AsJson):
 
     def run(self) -> int:
         """Starts them."""
-        rungs.provide(Rung(self.on))
+        from harness.stack import rungs, state
+
+        rung = rungs.choose(self.on, bundled()).rung
+        rungs.provide(rung)
         clock = MachineClock()
         progress = Progress(clock)
         state.sweep(lambda line: progress(f"left by a killed run: {line}"))
-        keeper = _keeper(rungs.choose(self.on, bundled()).rung)
+        keeper = _keeper(rung)
         asyncio.run(keeper.keep(clock, progress))
         if self.json:
             sys.stdout.write(msgspec.json.encode(keeper.status()).decode() + "\n")
@@ -169,6 +178,8 @@ class StackKeep(AsJson):
 
 
 def _keeper(name: str) -> Keeper:
+    from harness.stack import rungs
+
     keeper = rungs.keepers().get(Rung(name))
     if keeper is None:
         raise BadInput(f"the environment {name} has nothing to keep", where="--on", remedy="use --on local")
@@ -176,6 +187,8 @@ def _keeper(name: str) -> Keeper:
 
 
 def _asked(name: str | None) -> list[Keeper]:
+    from harness.stack import rungs
+
     return list(rungs.keepers().values()) if name is None else [_keeper(name)]
 
 
@@ -190,6 +203,8 @@ class StackStatus(AsJson):
 
     def run(self) -> int:
         """Says it."""
+        from harness.cli.standing import standing_stacks
+
         found = [each for keeper in _asked(self.on) if (each := keeper.status()) is not None]
         found += standing_stacks() if self.on is None else []
         if self.json:
@@ -231,6 +246,9 @@ class StackDown(OnCluster, AsJson):
 
     def run(self) -> int:
         """Ends it, a line each."""
+        from harness.cli.standing import end_standing_stacks
+        from harness.stack import rungs, state
+
         if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
             return self._tell(take_down(cluster), "nothing was left there")
         self.confirmed(Rung.LOCAL)  # which refuses a cluster's options

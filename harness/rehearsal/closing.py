@@ -11,12 +11,12 @@ from typing import Any
 
 from harness.base.clock import Anchor, unix_ns
 from harness.base.errors import RehearsalError
-from harness.checks.healing import Direction
 from harness.checks.invariants import Invariants
 from harness.checks.mirror_losses import judged, logged, losses
 from harness.checks.reconcile.heal import RECONCILE, heal, healed
 from harness.evidence.collect import Collector
 from harness.judge.judged import event
+from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests

@@ -11,9 +11,10 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.checks.dual_write import document_id
-from harness.checks.healing import Direction, Healing, healing
+from harness.checks.healing import Healing, healing
 from harness.checks.reconcile.heal import healed
 from harness.cli.reconcile import Reconcile, told
+from harness.model.direction import Direction
 from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
 from harness.stack.firebase.copy_walks import rows_of

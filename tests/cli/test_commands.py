@@ -6,6 +6,7 @@ import argparse
 import ast
 import dataclasses
 import inspect
+import resource
 import shlex
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from harness.rehearsal.registry import COMMANDS
 NAMES = sorted(ALL)
 #: Words of which each option takes those that it can read.
 TYPED = ("1", "7", "30", "2000", "45s", "2min", "plans/a b.yaml", "errors=12%@5s", "-x --y", "image:a", "ja", "", *(
-    "local", "kind", "kube", "auto", "users", "knee", "postgresql_to_firestore",
+    "local", "kind", "kube", "auto", "users", "knee", "postgresql_to_firestore", "zsh",
 ))  # fmt: skip
 
 
@@ -242,10 +243,10 @@ def test_the_version_is_the_project_s(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.process
 def test_the_sessions_names_need_nothing_but_the_standard_library() -> None:
-    line = "from harness.rehearsal.registry import COMMANDS; print(*(each.told for each in COMMANDS), sep='\\n')"
+    line = "from harness.cli.main import ALL; print(*(each.told for each in ALL.values()), sep='\\n')"
     bare = [sys.executable, "-S", "-c", line]
     done = subprocess.run(bare, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines() == [each.told for each in COMMANDS]
+    assert done.stdout.splitlines() == [each.told for each in ALL.values()]
 
 
 def test_a_duration_keeps_what_was_typed() -> None:
@@ -269,3 +270,37 @@ class Several(Command):
 def test_a_command_takes_several_words_and_says_them_again() -> None:
     typed = declared.parse(Several, ["a", "b c"])
     assert typed.files == ("a", "b c") and replay(typed) == "python -m harness several a 'b c'"
+
+
+#: What a help is not to load: it takes longer than all the rest together.
+HEAVY = ("numpy", "scipy", "psutil", "rich", "kubernetes", "jinja2", "asyncpg", "fastapi", "harness.stack.manifests")
+
+
+@pytest.mark.process
+def test_no_help_loads_what_only_a_run_needs() -> None:
+    script = f"""
+import sys
+from harness.cli.main import ALL
+from harness.rehearsal.command import parser
+for entry in ALL.values():
+    parser(entry.load()).format_help()
+    loaded = [name for name in {HEAVY} if name in sys.modules]
+    assert not loaded, (entry.name, loaded)
+"""
+    bare = [sys.executable, "-c", script]
+    done = subprocess.run(bare, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.alone
+@pytest.mark.parametrize("name", ["run", "chaos", "dr_restore", "stack up"])
+def test_a_help_costs_less_than_0_3_s_of_cpu(name: str) -> None:
+    def cpu_s() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        words = [sys.executable, "-m", "harness", *name.split(), "--help"]
+        subprocess.run(words, cwd=ROOT, check=True, capture_output=True, timeout=60)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(cpu_s() for _ in range(3)) < 0.3

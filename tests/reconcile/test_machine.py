@@ -22,8 +22,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from msgspec import structs
 
 from harness.checks.dual_write import StoredWalk, compare, document_id, expected
-from harness.checks.healing import Direction, Healing
+from harness.checks.healing import Healing
 from harness.checks.reconcile import heal as module
+from harness.model.direction import Direction
 from harness.model.stack import Address, Endpoints
 from harness.stack.firebase import copy_walks
 from harness.stack.firebase.documents import Fields, Value

@@ -13,7 +13,6 @@ from harness.base.errors import Exit
 from harness.checks.acknowledged import acknowledged
 from harness.checks.cross_user_access import Owned, ask_as_others
 from harness.checks.dual_write import StoredWalk, document_id, expected
-from harness.checks.healing import Direction
 from harness.checks.reconcile.heal import heal
 from harness.checks.stores import StoresAt, read_walks
 from harness.cli.reconcile import Reconcile
@@ -22,6 +21,7 @@ from harness.load.http1 import exchange
 from harness.load.population.schedule import Planned
 from harness.load.population.walk import WalkUpdate, encode
 from harness.load.rest import JsonClient
+from harness.model.direction import Direction
 from harness.model.stack import Endpoints
 from harness.stack.firebase.documents import Documents, Value
 from tests.checks.sending import SEED, USERS, as_sent, planned, row

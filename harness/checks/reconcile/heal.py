@@ -8,8 +8,9 @@ import asyncpg
 
 from harness.base.errors import PartDied
 from harness.checks.dual_write import document_id, expected
-from harness.checks.healing import Direction, Healing, healing
+from harness.checks.healing import Healing, healing
 from harness.checks.stores import read_walks
+from harness.model.direction import Direction
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.stack import Endpoints

@@ -6,16 +6,16 @@ import dataclasses
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from chaos import catalogue
 from harness.base.errors import BadInput
-from harness.checks.healing import Direction
+from harness.model.direction import Direction
 from harness.rehearsal.arguments import Paced, Staged
 from harness.rehearsal.command import Command, Duration, option, replay, within
 from harness.rehearsal.only import chosen, only, words
-from harness.rehearsals.chaos.draw import draw
-from harness.rehearsals.chaos.steady import steady_criteria
-from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, PlannedExperiment, Schedule
+
+if TYPE_CHECKING:
+    from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, Schedule
 
 _MOST_DRAWN = 500
 _FILES = (".yaml", ".yml")
@@ -49,6 +49,10 @@ class Chaos(Staged, Paced, Healing):
 
     def planned(self) -> ChaosPlan:
         """The experiments that are named, else all in their order."""
+        from chaos import catalogue  # what a plan is made of loads here: no help needs it
+        from harness.rehearsals.chaos.steady import steady_criteria
+        from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
+
         drawn = tuple(map(catalogue.load, self._named() or catalogue.usual()))
         loses = [each.name for each in drawn if each.expects.failover and not each.expects.failover.synchronous]
         if loses and len(drawn) > 1:
@@ -64,6 +68,8 @@ class Chaos(Staged, Paced, Healing):
 
     def _named(self) -> list[str]:
         """Those that are asked for, in the order in which they were typed."""
+        from chaos import catalogue
+
         found: list[str] = []
         for word in words(self.only):
             found += [word] if word.endswith(_FILES) else chosen((word,), catalogue.names())
@@ -72,6 +78,8 @@ class Chaos(Staged, Paced, Healing):
     def run(self) -> int:
         """Conducts them, or lists them."""
         if self.list:
+            from chaos import catalogue
+
             for name in catalogue.names():
                 sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
             return 0
@@ -99,6 +107,11 @@ class ChaosNightly(Staged, Paced, Healing):
 
     def planned(self) -> NightPlan:
         """The schedules: the one of number n has the seed plus n, and a replay that makes it alone."""
+        from chaos import catalogue
+        from harness.rehearsals.chaos.draw import draw
+        from harness.rehearsals.chaos.steady import steady_criteria
+        from harness.rehearsals.chaos.types import NightPlan, Schedule
+
         if self.least > self.count:
             raise BadInput(f"--least {self.least} is not within 1..{self.count}")
         alone = dataclasses.replace(self, on=str(self.chosen_rung()), count=1, least=1, budget=Duration("90min"))

@@ -14,7 +14,6 @@ from harness.rehearsal.command import Duration, option, whole
 from harness.rehearsal.only import chosen, only
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
-from harness.stack.rungs import choose, folder_of, for_rung
 from harness.stack.targets import resolve
 
 
@@ -58,6 +57,8 @@ class DrRestore(OwnPlan, Rehearsing, WithTarget):
             raise BadInput(str(error), where="--points, --size, --sizes, --stall") from error
 
     def resolved(self) -> Options:
+        from harness.stack.rungs import choose, folder_of, for_rung
+
         asked = resolve(self.target)
         rung = choose(self.on, asked).rung
         target = for_rung(asked, rung)
