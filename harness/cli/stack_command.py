@@ -166,7 +166,6 @@ class StackKeep(AsJson):
         from harness.stack import rungs, state
 
         rung = rungs.choose(self.on, bundled()).rung
-        rungs.provide(rung)
         clock = MachineClock()
         progress = Progress(clock)
         state.sweep(lambda line: progress(f"left by a killed run: {line}"))
