@@ -210,6 +210,6 @@ def parser(command: type[Command], given: Container[str] = ()) -> argparse.Argum
             required = {"required": False} if name in given and "required" in said["argparse"] else {}
             into.add_argument(name if said["positional"] else flag(name), **{**said["argparse"], **required})
             if said["argparse"].get("action") == "store_true":  # takes back what a default gives
-                hidden = {"dest": name, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+                hidden: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
                 into.add_argument(f"--no-{flag(name)[2:]}", action="store_false", **hidden)
     return made

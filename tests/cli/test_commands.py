@@ -89,7 +89,7 @@ def test_a_replay_is_the_same_command(name: str) -> None:
 
     @drawn_from(any_of(command))
     def same(typed: Command) -> None:
-        aside = {f.name: f.default for f in dataclasses.fields(command) if not f.metadata["replayed"]}
+        aside: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(command) if not f.metadata["replayed"]}
         line = shlex.split(replay(typed))
         assert line[:3] == ["python", "-m", "harness"]
         assert parse(line[3:]) == dataclasses.replace(typed, **aside)
@@ -150,12 +150,13 @@ class Read:
 
 def variants(command: type[Command], tmp_path: Path) -> Iterator[Command]:
     """Runs that together come past every option."""
-    needed = {"scenario": "rollout_week3"} if "scenario" in options(command) else {}
-    aside = {"reports": tmp_path} if "reports" in options(command) else {}
-    on = {"on": "local"} if "on" in options(command) else {}
-    yield command(**needed, **aside, **on, **({"detach": True} if "detach" in options(command) else {}))
+    needed: dict[str, Any] = {"scenario": "rollout_week3"} if "scenario" in options(command) else {}
+    aside: dict[str, Any] = {"reports": tmp_path} if "reports" in options(command) else {}
+    on: dict[str, Any] = {"on": "local"} if "on" in options(command) else {}
+    on |= {"detach": True} if "detach" in options(command) else {}
+    yield command(**needed, **aside, **on)
     if "context" in options(command):
-        yield command(**needed, **aside, **{"on": "kube", "context": "mine"})
+        yield command(**needed, **aside, **{**on, "on": "kube", "context": "mine"})
 
 
 @pytest.mark.parametrize("name", [*(each.name for each in COMMANDS), "stack up"])

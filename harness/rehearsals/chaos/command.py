@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,7 @@ class Chaos(Staged, Paced, Healing):
             reconcile=self.reconcile,
         )
 
-    def _named(self) -> list[str]:
+    def _named(self) -> Sequence[str]:
         """Those that are asked for, in the order in which they were typed."""
         from chaos import catalogue
 
