@@ -80,7 +80,7 @@ for entry in ALL.values():
         passes_on(entry.name, entry.told, "harness", entry.name)
 for name, words, told in (
     ("stack", "harness stack", "A stack brought up, or its slow parts kept running: -- up | keep | status | down."),
-    ("bench", "bench", "What the parts cost, side by side: the API against its twin, recorder, reports, a stall."),
+    ("cluster", "harness cluster", "A real cluster on this machine, kept for runs: -- up | down | list."),
     ("coverage", "tests.session.coverage", "What the tests in process run of the code; a floor for what decides."),
     ("mutants", "tests.mutants", "Mutants of judge, control and checks, kept: -- --minutes 60 harness.judge."),
     ("shape", "tests.shape", "How often each idea of the house is there, and the lines of its scaffold: -- --places."),

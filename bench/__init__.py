@@ -1,1 +1,1 @@
-"""What the parts cost, side by side in one run: ``nox -s bench``, or ``python -m bench``. Figures: ``README.md``."""
+"""What the parts cost, side by side in one run: ``python -m harness bench``. Figures: ``README.md``."""

@@ -32,8 +32,8 @@ def by_a_bare_python(*words: str) -> subprocess.CompletedProcess[str]:
     ("words", "says"),
     [
         (("harness", "undo", "--help"), "python -m harness undo"),
-        (("harness.stack.kind", "--help"), "python -m harness.stack.kind"),
-        (("harness.stack.kind.images", "--help"), "--load CLUSTER"),
+        (("harness", "cluster", "up", "--help"), "python -m harness cluster up"),
+        (("harness", "images", "--help"), "--load CLUSTER"),
     ],
 )
 def test_any_python_goes_on_in_the_locked_environment(words: tuple[str, ...], says: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import doctor
+from harness.cli import machine
 from harness.stack.local import postgres_programs
 
 
@@ -20,9 +20,9 @@ def test_inotify_instances(
 ) -> None:
     file = tmp_path / "max_user_instances"
     file.write_text(instances + "\n")
-    monkeypatch.setattr(doctor, "INOTIFY", file)
+    monkeypatch.setattr(machine, "INOTIFY", file)
     monkeypatch.setattr("harness.stack.kind.at_hand.lacking", lambda: lacking)
-    found = next(check for check in doctor.examine() if check.name == "inotify instances")
+    found = next(check for check in machine.examine() if check.name == "inotify instances")
     assert found.ok is ok
     assert instances in found.found and "sysctl" in found.remedy
 
@@ -36,18 +36,18 @@ def test_every_lack_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tm
     """A machine that lacks all that one can lack."""
     few = tmp_path / "max_user_instances"
     few.write_text("128\n")
-    monkeypatch.setattr(doctor, "INOTIFY", few)
+    monkeypatch.setattr(machine, "INOTIFY", few)
     monkeypatch.setattr("harness.stack.kind.at_hand.lacking", lambda: "")
     monkeypatch.setattr("harness.stack.kind.at_hand.node_image", lambda: "an image")
-    monkeypatch.setattr(doctor, "MEMORY_NEEDED", 2**60)
-    monkeypatch.setattr(doctor, "DISK_NEEDED", 2**60)
+    monkeypatch.setattr(machine, "MEMORY_NEEDED", 2**60)
+    monkeypatch.setattr(machine, "DISK_NEEDED", 2**60)
     monkeypatch.setattr("harness.stack.state.dead_runs", lambda: ["a-run"])
     monkeypatch.setattr(socket.socket, "bind", refused)
     monkeypatch.setattr("harness.stack.state.npm._wheel_folder", lambda: None)
     monkeypatch.setattr("shutil.which", lambda *_: None)
     monkeypatch.setattr(postgres_programs, "_PACKAGE", "@embedded-postgres/sparc")
-    monkeypatch.setattr(doctor, "CHECKS", [*doctor.CHECKS, doctor._wheel("a wheel", "harness", "_bin/none*")])
-    lacks = {check.name: check for check in doctor.examine() if not check.ok}
+    monkeypatch.setattr(machine, "CHECKS", [*machine.CHECKS, machine._wheel("a wheel", "harness", "_bin/none*")])
+    lacks = {check.name: check for check in machine.examine() if not check.ok}
     assert set(lacks) == {
         "machine-wide folder", "memory", "loopback", "PostgreSQL", "Node", "inotify instances", "killed runs", "a wheel"
     }  # fmt: skip
@@ -56,7 +56,7 @@ def test_every_lack_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tm
 
 @pytest.mark.process
 def test_what_this_machine_lacks_is_told_in_the_same_form() -> None:
-    checks = doctor.examine()
+    checks = machine.examine()
     assert [check.name for check in checks if not check.found] == []
     assert [check.name for check in checks if not check.ok and not check.remedy] == []
-    assert len(checks) == len(doctor.CHECKS)
+    assert len(checks) == len(machine.CHECKS)

@@ -17,6 +17,7 @@ FOLDERS = ("harness", "api", "scenarios", "chaos", "bench")
 #: Modules that own the clock or the dice, and the load processes' own.
 OWNERS = {
     "harness/base/clock.py",
+    "harness/base/ticks.py",
     "harness/base/virtual.py",
     "harness/base/seed.py",
     "harness/load/runtime.py",

@@ -15,18 +15,18 @@ LABEL = "night"
 def week(words: list[str]) -> int:
     """The status of ``run`` with ``words``; the cluster is gone afterwards. Raises ``Trouble`` without one."""
     try:
-        _harness("stack.kind", "up", "--label", LABEL)
+        _harness("cluster", "up", "--label", LABEL)
         kubeconfig = _kubeconfig()
         name = kubeconfig.parent.name
-        _harness("stack.kind.images", "--load", name)
+        _harness("images", "--load", name)
         at = ["--on", "kube", "--context", f"kind-{name}", "--kubeconfig", str(kubeconfig), "--yes-use-this-cluster"]
         return subprocess.run([sys.executable, "-m", "harness", "run", *words, *at], cwd=ROOT, check=False).returncode
     finally:
-        _harness("stack.kind", "down", "--label", LABEL)
+        _harness("cluster", "down", "--label", LABEL)
 
 
-def _harness(module: str, *words: str) -> None:
-    command = [sys.executable, "-m", f"harness.{module}", *words]
+def _harness(*words: str) -> None:
+    command = [sys.executable, "-m", "harness", *words]
     if (status := subprocess.run(command, cwd=ROOT, check=False).returncode) != 0:
         raise Trouble(f"status {status}: {' '.join(command[1:])}", remedy="its own lines above say why", status=status)
 

@@ -27,6 +27,7 @@ from harness.base import node
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import home
+from harness.base.progress import Heartbeat
 
 LOCKS = ROOT / "locks"
 OLDEST = (3, 11)
@@ -164,7 +165,8 @@ def ensure(level: str = "run", progress: Progress = _say) -> Path:
                 if not installed(folder):
                     _make(folder)
                 progress(f"first run: installing the locked packages of {level} into {folder}")
-                _install(folder, level, progress)
+                with Heartbeat("installing the locked packages"):
+                    _install(folder, level, progress)
                 for below in names[: names.index(level) + 1]:
                     _mark(folder, below).touch()
     return folder / "bin" / "python"

@@ -9,7 +9,9 @@ from typing import Protocol
 
 import msgspec
 
-NS = 1_000_000_000
+from harness.base import ticks
+
+NS = ticks.NS
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):

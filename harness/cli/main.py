@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tomllib
 import traceback
 from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.base import terminal
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, RehearsalError, more_severe
+from harness.base.progress import Heartbeat
 from harness.rehearsal.registry import COMMANDS, Entry
 
 if TYPE_CHECKING:
     from harness.rehearsal.command import Command, Unrecognized
 
-_FILES, _STORED, _MACHINE = "files", "stored runs", "this machine"
+_FILES, _STORED, _MACHINE, _CLUSTER = "files", "stored runs", "this machine", "cluster and images"
 #: The commands that rehearse nothing.
 TOOLS = (
     Entry("check", "harness.cli.check:Check", _FILES),
@@ -33,7 +36,15 @@ TOOLS = (
     Entry("undo", "harness.rehearsals.chaos.undo:Undo", _MACHINE),
     Entry("migrate", "harness.cli.migrate:Migrate", _MACHINE),
     Entry("reconcile", "harness.cli.reconcile:Reconcile", _MACHINE),
+    Entry("bench", "bench.command:Bench", _MACHINE),
+    Entry("completion", "harness.cli.completion:Completion", _MACHINE),
+    Entry("cluster up", "harness.cli.cluster:ClusterUp", _CLUSTER),
+    Entry("cluster down", "harness.cli.cluster:ClusterDown", _CLUSTER),
+    Entry("cluster list", "harness.cli.cluster:ClusterList", _CLUSTER),
+    Entry("images", "harness.cli.cluster:Images", _CLUSTER),
 )
+#: The commands of two words, by the first.
+VERBS = tuple(dict.fromkeys(entry.name.partition(" ")[0] for entry in TOOLS if " " in entry.name))
 ALL = {entry.name: entry for entry in (*COMMANDS, *TOOLS)}
 _USAGE = "usage: python -m harness COMMAND [OPTIONS] | COMMAND --help | list | --version"
 
@@ -48,13 +59,15 @@ def listed(entries: Sequence[Entry]) -> str:
 
 def parse(words: Sequence[str]) -> Command:
     """The command that the words ask for. Raises ``BadInput``; ``SystemExit`` once its help is printed."""
+    from harness.cli.defaults import defaults
     from harness.rehearsal import command as declared
 
     name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in ALL), None)
     if name is None:
         raise _unknown(words)
     try:
-        return declared.parse(ALL[name].load(), words[len(name.split()) :])
+        command, typed = ALL[name].load(), words[len(name.split()) :]
+        return declared.parse(command, typed, defaults(command, typed, ALL, Path.cwd(), os.environ))
     except declared.Unrecognized as error:
         raise BadInput(error.what, where=error.where, remedy=_instead(error)) from None
 
@@ -78,13 +91,13 @@ def _instead(error: Unrecognized) -> str:
 
 
 def _answer(words: list[str]) -> str | None:
-    """What is said without running a command: the list, the version, the verbs of ``stack``."""
+    """What is said without running a command: the list, the version, the verbs of ``stack`` and ``cluster``."""
     if words in (["list"], ["list", "--help"], ["list", "-h"], ["--help"], ["-h"]):
         return f"{_USAGE}\n\n{listed(tuple(ALL.values()))}"
     if words == ["--version"]:
         return f"tekutoko-rehearsal {tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['version']}\n"
-    if words in (["stack", "--help"], ["stack", "-h"]):
-        return listed([entry for entry in TOOLS if entry.name.startswith("stack ")])
+    if len(words) == 2 and words[0] in VERBS and words[1] in ("--help", "-h"):
+        return listed([entry for entry in TOOLS if entry.name.startswith(f"{words[0]} ")])
     return None
 
 
@@ -94,7 +107,9 @@ def main(words: Sequence[str]) -> int:
         sys.stdout.write(answer)
         return Exit.OK
     try:
-        return int(parse(words).run())
+        command = parse(words)
+        with Heartbeat(command.name):
+            return int(command.run())
     except SystemExit:  # argparse has printed a command's help
         return Exit.OK
     except RehearsalError as error:

@@ -13,7 +13,8 @@ from harness.base.errors import Exit
 from harness.cli.live import OnLiveStack, live
 from harness.evidence.read import read_rows
 from harness.judge.writes import Writes
-from harness.migration.healing import Direction, Healing
+from harness.migration.healing import Healing
+from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.rehearsal.arguments import AsJson
 from harness.rehearsal.command import option
@@ -35,7 +36,7 @@ class Reconcile(AsJson, OnLiveStack):
         "a run's folder: which walks the API deleted, and which the app wrote itself", Path, metavar="RUN"
     )
     direction: Direction = option("which store is right", Direction, choices=tuple(Direction), required=True)
-    apply: bool = option("do it; without it only say what differs", default=False)
+    apply: bool = option("do it; without it only say what differs", default=False, consent=True)
 
     def run(self) -> int:
         """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""

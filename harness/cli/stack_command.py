@@ -7,8 +7,10 @@ import contextlib
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,17 +19,16 @@ from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
-from harness.cli.standing import StandingStack, end_standing_stacks, stack_of, standing_stacks
-from harness.model.stack import Endpoints, Rung
+from harness.model.stack import AUTO, Endpoints, Rung
 from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests
-from harness.rehearsal.command import Command, option, words
+from harness.rehearsal.command import option, words
 from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster, take_down
-from harness.stack import rungs, state
-from harness.stack.keeping import Keeper, Standing
-from harness.stack.processes import tail
-from harness.stack.standing import StackFacts
-from harness.stack.state.processes import process_mark
+from harness.stack.targets import bundled
+
+if TYPE_CHECKING:
+    from harness.stack.keeping import Keeper, Standing
+    from harness.stack.standing import StackFacts
 
 _KEEPING = ("local", "kind")  # the environments that can keep their slow parts
 UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
@@ -47,6 +48,9 @@ class StackUp(OnStack, OwnManifests, AsJson):
 
     def run(self) -> int:
         """Keeps it; detached, returns when it is up. Raises ``StackNotStarted``."""
+        from harness.cli.standing import StandingStack  # what a stack is made of loads here: no help needs it
+        from harness.stack.state.processes import process_mark
+
         clock = MachineClock()
         progress = Progress(clock)
         tell = _tell_json if self.json else _tell
@@ -109,6 +113,9 @@ def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: MachineClock) -> StackFacts:
+    from harness.cli.standing import stack_of
+    from harness.stack.processes import tail
+
     give_up_ns = clock.now_ns() + round(UP_LIMIT_S * NS)
     try:
         while (facts := stack_of(child.pid)) is None:
@@ -144,25 +151,34 @@ def _addresses(endpoints: Endpoints) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackKeep(Command):
+class StackKeep(AsJson):
     """The slow parts left running, for later runs to take over."""
 
     name = "stack keep"
     example = "--on kind"
 
-    on: str = option("the environment", choices=_KEEPING, default="local")
+    on: str = option(
+        "the environment; auto is kind where it is at hand, else local", choices=(AUTO, *_KEEPING), default="local"
+    )
 
     def run(self) -> int:
         """Starts them."""
-        rungs.provide(Rung(self.on))
+        from harness.stack import rungs, state
+
+        rung = rungs.choose(self.on, bundled()).rung
         clock = MachineClock()
         progress = Progress(clock)
         state.sweep(lambda line: progress(f"left by a killed run: {line}"))
-        asyncio.run(_keeper(self.on).keep(clock, progress))
+        keeper = _keeper(rung)
+        asyncio.run(keeper.keep(clock, progress))
+        if self.json:
+            sys.stdout.write(msgspec.json.encode(keeper.status()).decode() + "\n")
         return Exit.OK
 
 
 def _keeper(name: str) -> Keeper:
+    from harness.stack import rungs
+
     keeper = rungs.keepers().get(Rung(name))
     if keeper is None:
         raise BadInput(f"the environment {name} has nothing to keep", where="--on", remedy="use --on local")
@@ -170,6 +186,8 @@ def _keeper(name: str) -> Keeper:
 
 
 def _asked(name: str | None) -> list[Keeper]:
+    from harness.stack import rungs
+
     return list(rungs.keepers().values()) if name is None else [_keeper(name)]
 
 
@@ -184,6 +202,8 @@ class StackStatus(AsJson):
 
     def run(self) -> int:
         """Says it."""
+        from harness.cli.standing import standing_stacks
+
         found = [each for keeper in _asked(self.on) if (each := keeper.status()) is not None]
         found += standing_stacks() if self.on is None else []
         if self.json:
@@ -209,7 +229,7 @@ def _shown(each: Standing) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackDown(OnCluster):
+class StackDown(OnCluster, AsJson):
     """All that was left running, ended.
 
     And what killed runs left; 40 when something could not be ended.
@@ -221,13 +241,15 @@ class StackDown(OnCluster):
     on: str | None = option(
         "what is kept of one environment, or left on a cluster (default: all here)", choices=(*_KEEPING, "kube")
     )
-    force: bool = option("also kept parts that a run uses: the run will break", default=False)
+    force: bool = option("also kept parts that a run uses: the run will break", default=False, consent=True)
 
     def run(self) -> int:
         """Ends it, a line each."""
+        from harness.cli.standing import end_standing_stacks
+        from harness.stack import rungs, state
+
         if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
-            sys.stdout.write("".join(f"{line}\n" for line in take_down(cluster)) or "nothing was left there\n")
-            return Exit.OK
+            return self._tell(take_down(cluster), "nothing was left there")
         self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
         progress = Progress(MachineClock())
         lines = end_standing_stacks(progress) if self.on is None else []
@@ -237,5 +259,9 @@ class StackDown(OnCluster):
             state.sweep(lines.append)
         else:
             asyncio.run(rungs.sweep(lines.append))
-        sys.stdout.write("".join(f"{line}\n" for line in lines) or "nothing was left running\n")
+        return self._tell(lines, "nothing was left running")
+
+    def _tell(self, lines: Sequence[str], nothing: str) -> int:
+        told = msgspec.json.encode(lines).decode() if self.json else "\n".join(lines) or nothing
+        sys.stdout.write(f"{told}\n")
         return Exit.LEAK if any("could not" in line for line in lines) else Exit.OK

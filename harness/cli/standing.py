@@ -70,7 +70,7 @@ class StandingStack:
 
     async def _stand(self, told: Callable[[StackFacts], None]) -> None:
         state.sweep(lambda line: self._progress(f"left by a killed run: {line}"))
-        self._progress("bringing the stack up")
+        self._progress.begin("bringing the stack up")
         await self._stack.up()
         self.up = StackFacts(
             run_id=self.run_id,
@@ -81,7 +81,9 @@ class StandingStack:
             endpoints=self._stack.endpoints(),
         )
         write_private(run_folder(self.run_id) / RECORD, msgspec.json.encode(self.up))
+        self._progress.end()  # before what is told on standard output
         told(self.up)
+        self._progress.begin("the stack is up")
         async for _row in self._stack.watch():  # until a part dies or somebody interrupts
             pass
 

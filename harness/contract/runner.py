@@ -40,8 +40,9 @@ async def run_checks(
     """
     order = list(checks)
     stream(ground.seed, "conformance:order").shuffle(order)
-    for number, check in enumerate(order, 1):
-        progress.live(f"check {number}/{len(order)}: {check.id}")
+    progress.begin(progress.say("checking the API against the contract"), of=len(order))
+    for number, check in enumerate(order):
+        progress.live(check.id, done=number)
         begun_ns = ground.clock.now_ns()
         bench = Bench(ground, check.id)
         result, exchange = await _run(check, bench)

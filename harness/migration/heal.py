@@ -7,8 +7,9 @@ from collections.abc import Collection
 from harness.checks.dual_write import document_id, expected
 from harness.checks.stores import read_walks
 from harness.migration.convert import walk_rows
-from harness.migration.healing import Direction, Healing, decided, healing
+from harness.migration.healing import Healing, decided, healing
 from harness.migration.load import move
+from harness.model.direction import Direction
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.stack import Endpoints

@@ -14,23 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 import msgspec
 
 from harness.checks.dual_write import StoredWalk, difference, document_id
 from harness.migration.convert import Refused, walk_rows
 from harness.migration.fates import Fate
+from harness.model.direction import Direction
 from harness.model.message import Message, message
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Fields
-
-
-class Direction(StrEnum):
-    """From where to where."""
-
-    TO_FIRESTORE = "postgresql_to_firestore"
-    TO_POSTGRESQL = "firestore_to_postgresql"
 
 
 class Healing(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,7 @@
-"""The options that several commands take, each group declared once, and what they become: ``Options``, the users."""
+"""The options that several commands take, each group declared once, and what they become: ``Options``, the users.
+
+What makes sense of them is imported where it is needed: a help, which loads this module, is to cost 0.3 s at most.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from harness.base import planfile
 from harness.base.data import OVERLAYS, REPORTS
-from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.model.scenario import Scenario
 from harness.model.stack import AUTO, RUNGS, Rung, Target
 from harness.rehearsal.command import Command, Duration, option, replay, whole, within
 from harness.rehearsal.lifecycle import clock_of, conducted
+from harness.rehearsal.only import chosen, only
 from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster
 from harness.rehearsal.registry import rehearsal
 from harness.report.language import LANGUAGES
-from harness.stack.rungs import choose, folder_of, for_rung
 from harness.stack.targets import TARGET_HELP, resolve
-from scenarios.load import load, with_options
 
 if TYPE_CHECKING:
     from harness.rehearsal.conduct import Conductor
@@ -151,11 +151,15 @@ class OnStack(WithTarget, OnCluster, InReports):
 
     def chosen_rung(self) -> Rung:
         """The environment that ``on`` means for the target. Raises ``BadInput``."""
+        from harness.stack.rungs import choose
+
         return choose(self.on, resolve(self.target)).rung
 
     def placed(self, seed: int, lang: str, manifests: Path | None, component: str = "") -> Options:
         """Where it runs, and on what. ``manifests`` were asked for; without any, ``component`` ends the name of the
         overlay. Raises ``BadInput``."""
+        from harness.stack.rungs import choose, folder_of, for_rung
+
         target = resolve(self.target)
         chosen = choose(self.on, target)
         plain = folder_of(manifests, target, chosen.rung)
@@ -217,6 +221,8 @@ class Paced(Command):
     def scenario_of(self, name: str = EVERYBODY, **more: Duration | None) -> Scenario:
         """The scenario ``name`` with the command line's pace, fetch interval and what ``more`` names. Raises
         ``BadInput``."""
+        from scenarios.load import load, with_options
+
         typed = {"pace_s": self.pace, "fetch_interval_s": self.fetch_interval, **more}
         return with_options(load(name), **{field: each.seconds for field, each in typed.items() if each})
 
@@ -229,6 +235,8 @@ class OwnPlan(Command):
 
     def read(self, form: type[P]) -> P:
         """The plan of the file that is named, else the bundled one of the command's name. Raises ``BadInput``."""
+        from harness.base import planfile
+
         return planfile.load(self.plan, form) if self.plan else planfile.bundled(self.name, form)
 
 
@@ -236,20 +244,18 @@ class OwnPlan(Command):
 class Parts(OwnPlan):
     """The plan."""
 
-    only: tuple[str, ...] = option("a part of the plan (repeatable)", default=(), metavar="NAME")
+    only: tuple[str, ...] = only("parts of the plan")
 
     def read(self, form: type[P]) -> P:
         """With the parts that ``--only`` names."""
         plan: Any = super().read(form)
-        chosen: P = msgspec.structs.replace(plan, parts=self.chosen(plan.parts))
-        return chosen
+        found: P = msgspec.structs.replace(plan, parts=self.chosen(plan.parts))
+        return found
 
     def chosen(self, parts: Sequence[N]) -> tuple[N, ...]:
         """The parts that ``--only`` names, in their own order; all when it names none. Raises ``BadInput``."""
-        names = [part.name for part in parts]
-        if unknown := sorted(set(self.only) - set(names)):
-            raise BadInput(f"--only {unknown[0]}: no such part", remedy=f"the parts are: {', '.join(names)}")
-        return tuple(part for part in parts if not self.only or part.name in self.only)
+        names = chosen(self.only, [part.name for part in parts])
+        return tuple(part for part in parts if part.name in names)
 
     def said(self, plan: Any) -> Iterable[str]:
         return [f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}"]

@@ -17,7 +17,7 @@ from harness.checks.mirror_losses import judged, logged, losses
 from harness.evidence.collect import Collector
 from harness.judge.judged import event
 from harness.migration.heal import RECONCILE, heal, healed
-from harness.migration.healing import Direction
+from harness.model.direction import Direction
 from harness.model.evidence import SampleRow, Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests

@@ -146,6 +146,7 @@ class Conductor(Generic[P, D]):
 
     def _report(self) -> Result:
         """Judges what there is and writes the report. A disk that refuses is said in the exit status."""
+        self.progress.begin(self.progress.say("judging the evidence, writing the report"))
         self.lifecycle.write(self.evidence.store.close)
         seen = self._seen()
         judgements = self._judged(seen)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.base.clock import Clock, MachineClock, utc
 from harness.base.errors import EvidenceNotWritten, Interrupted, RehearsalError, more_severe
+from harness.base.phase import Line
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.base.virtual import VirtualClock, runner
 from harness.model.stack import Rung
-from harness.stack.state.processes import process_mark
 
 if TYPE_CHECKING:
     from harness.model.result import Result
@@ -76,22 +76,25 @@ def conducted(
     """
     from harness.report.language import language
     from harness.report.published import RESULT
-    from harness.report.terminal import closing_text
+    from harness.report.terminal import closing_lines
+
+    say = language(lang)
 
     async def run() -> int:
         work = make()
+        progress.say = say
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, work.interrupt)
         result = await work.run()
         statuses = [result.status]
-        lines = [closing_text(result, str(work.folder), language(lang))]
+        lines = [*closing_lines(result, str(work.folder), say)]
         try:
             ended(work.folder)
         except RehearsalError as error:
             statuses.append(error.exit)
-            lines.append(f"error: {error}")
-        progress.plain("\n".join(["", *lines]))
+            lines.append(Line(f"error: {error}", tone="bad"))
+        progress.closing([Line(""), *lines])
         if as_json:
             sys.stdout.write(RESULT.encode(result).decode())
         return more_severe(*statuses)
@@ -101,6 +104,8 @@ def conducted(
 
 def run_identity(clock: Clock, name: str, seed: int) -> str:
     """A run's id: when, what, which seed, and the process that owns it, so that two runs never meet."""
+    from harness.stack.state.processes import process_mark
+
     stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
     return f"{stamp}Z-{name}-s{seed}-{process_mark()}"
 
@@ -173,7 +178,7 @@ class Lifecycle:
         """Runs the steps, then takes down what is held, the last that was held first, each whatever became of the
         others; what is left of it. That it cannot be looked for is a leak like any other."""
         last_first = tuple(reversed(held))
-        self._progress("taking everything down")
+        self._progress.begin(self._progress.say("taking everything down"))
         for step in (*steps, *(part.down for part in last_first)):
             await self.finally_(step)
         leaks: list[str] = []

@@ -22,7 +22,7 @@ class OnCluster(Command):
         "where the nodes pull our images from (default: they have them)", metavar="PREFIX"
     )
     yes_use_this_cluster: bool = option(
-        "confirms that a namespace may be made on that cluster", default=False, replayed=False
+        "confirms that a namespace may be made on that cluster", default=False, replayed=False, consent=True
     )
 
     def confirmed(self, rung: Rung) -> OwnCluster | None:

@@ -116,7 +116,7 @@ def _begin(part: PartOfPlan, on: Running[Any]) -> None:
     start_ns = on.clock.now_ns()
     on.details.runs[part.name] = PartRun(start_ns=start_ns)
     on.evidence.event(start_ns, "phase", "part", title_of(part), name=part.name)
-    on.say(message("{part}: {title}", part=part.name, title=title_of(part)))
+    on.begin(message("{part}: {title}", part=part.name, title=title_of(part)))
 
 
 def _seconds(run: PartRun) -> float:

@@ -84,16 +84,23 @@ class Running(Generic[D]):
 
     def say(self, text: Message | str) -> None:
         """A line on the terminal that stays."""
-        self.progress(str(text))
+        self.progress(self._words(text))
+
+    def begin(self, said: Message | str, *, lasts_s: float = 0.0, of: int = 0) -> None:
+        """What is under way on the terminal from now on: for ``lasts_s`` seconds, or ``of`` steps, where known."""
+        self.progress.begin(self._words(said), lasts_s=lasts_s, of=of)
+
+    def _words(self, text: Message | str) -> str:
+        return self.progress.say(text.text, **text.values) if isinstance(text, Message) else text
 
     def mark(self, name: str) -> None:
         """Notes the seconds since the run began."""
         self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
 
-    def phase(self, subject: str, said: Message, **data: int | str) -> None:
-        """A phase begins: an event of the evidence and a line on the terminal."""
+    def phase(self, subject: str, said: Message, *, lasts_s: float = 0.0, **data: int | str) -> None:
+        """A phase begins: an event of the evidence, and what is under way on the terminal."""
         self.evidence.event(self.clock.now_ns(), "phase", subject, said, **data)
-        self.say(said)
+        self.begin(said, lasts_s=lasts_s)
 
     async def up(self) -> None:
         """Brings the stack up; whatever it tells is evidence from now on."""
@@ -103,7 +110,7 @@ class Running(Generic[D]):
         self.beside(self._look_at_processors())
         await self.stack.up()
         self.mark("stack_up")
-        self.say("the stack is up")
+        self.say(message("the stack is up"))
 
     def saw(self, watcher: Callable[[EventRow | SampleRow], None]) -> None:
         """``watcher`` is told of each row of the stack's own, once it is evidence."""

@@ -6,6 +6,7 @@ import argparse
 import ast
 import dataclasses
 import inspect
+import resource
 import shlex
 import subprocess
 import sys
@@ -30,7 +31,7 @@ NAMES = sorted(ALL)
 #: Words of which each option takes those that it can read.
 TYPED = ("1", "7", "30", "2000", "45s", "2min", "plans/a b.yaml", "errors=12%@5s", "-x --y", "image:a", "ja", "", *(
     "local", "kind", "kube", "auto", "users", "knee", "postgresql_to_firestore", "Asia/Tokyo",
-    "daily",
+    "daily", "zsh",
 ))  # fmt: skip
 
 
@@ -51,7 +52,16 @@ def values(field: dataclasses.Field[Any]) -> list[Any]:
 def required(field: dataclasses.Field[Any]) -> bool:
     """Whether the command cannot do without it."""
     said = field.metadata["argparse"]
-    return bool(said.get("required", field.metadata["positional"] and "nargs" not in said))
+    return bool(said.get("required", field.metadata["positional"] and said.get("nargs", "+") == "+"))
+
+
+def least(command: type[Command]) -> list[str]:
+    """The words that the command cannot do without."""
+    needed = [field for field in dataclasses.fields(command) if required(field)]
+    texts = {field.name: str(values(field)[0]) for field in needed}
+    return [
+        word for f in needed for word in ([] if f.metadata["positional"] else [declared.flag(f.name)]) + [texts[f.name]]
+    ]
 
 
 def options(command: type[Command]) -> set[str]:
@@ -80,7 +90,7 @@ def test_a_replay_is_the_same_command(name: str) -> None:
 
     @drawn_from(any_of(command))
     def same(typed: Command) -> None:
-        aside = {f.name: f.default for f in dataclasses.fields(command) if not f.metadata["replayed"]}
+        aside: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(command) if not f.metadata["replayed"]}
         line = shlex.split(replay(typed))
         assert line[:3] == ["python", "-m", "harness"]
         assert parse(line[3:]) == dataclasses.replace(typed, **aside)
@@ -141,14 +151,14 @@ class Read:
 
 def variants(command: type[Command], tmp_path: Path) -> Iterator[Command]:
     """Runs that together come past every option."""
-    asked = {"scenario": "rollout_week3", "task": "daily"}
+    asked: dict[str, Any] = {"scenario": "rollout_week3", "task": "daily"}
     needed = {name: word for name, word in asked.items() if name in options(command)}
-    aside = {"reports": tmp_path} if "reports" in options(command) else {}
-    on = {"on": "local"} if "on" in options(command) else {}
-    yield command(**needed, **aside, **on, **({"detach": True} if "detach" in options(command) else {}))
+    aside: dict[str, Any] = {"reports": tmp_path} if "reports" in options(command) else {}
+    on: dict[str, Any] = {"on": "local"} if "on" in options(command) else {}
+    on |= {"detach": True} if "detach" in options(command) else {}
+    yield command(**needed, **aside, **on)
     if "context" in options(command):
-        kube = {"on": "kube"} if on else {}
-        yield command(**needed, **aside, **kube, **{"context": "mine"})
+        yield command(**needed, **aside, **{**on, "on": "kube", "context": "mine"})
 
 
 @pytest.mark.parametrize("name", [*(each.name for each in COMMANDS), "stack up"])
@@ -176,7 +186,7 @@ def test_every_option_of_a_rehearsal_is_read(name: str, tmp_path: Path, monkeypa
         except RehearsalError:
             # `operations` looks at a stack that is up: there is none
             assert name in {"stack up", "operations"} or typed.on == "kube"  # type: ignore[attr-defined]
-    assert read.names == options(command)
+    assert read.names == options(command) - {"no_defaults"}  # which the reader of defaults reads
 
 
 def attributes(command: type[Command]) -> set[str]:
@@ -191,7 +201,7 @@ def test_every_option_of_a_tool_is_read(name: str) -> None:
     command = ALL[name].load()
     own = attributes(command)
     of_cluster = {"context", "kubeconfig", "image_registry", "yes_use_this_cluster"} if "confirmed" in own else set()
-    assert options(command) <= own | of_cluster
+    assert options(command) - {"no_defaults"} <= own | of_cluster
 
 
 @pytest.mark.parametrize(
@@ -206,7 +216,7 @@ def test_every_option_of_a_tool_is_read(name: str) -> None:
         (["stack"], "did you mean 'stack up'?"),
         ([], "a command is required"),
         (["scaling", "--on", "moon"], "'moon'"),
-        (["load_stages", "--only", "kneee"], "knee"),
+        (["load_stages", "--workers", "9"], "not within 1..8"),
         (["chaos", "--reconcile", "up"], "firestore_to_postgresql"),
         (["mirror_stop", "--step", "1s"], "not within 5s..600s"),
         (["reconcile"], "--direction"),
@@ -237,10 +247,10 @@ def test_the_version_is_the_project_s(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.process
 def test_the_sessions_names_need_nothing_but_the_standard_library() -> None:
-    line = "from harness.rehearsal.registry import COMMANDS; print(*(each.told for each in COMMANDS), sep='\\n')"
+    line = "from harness.cli.main import ALL; print(*(each.told for each in ALL.values()), sep='\\n')"
     bare = [sys.executable, "-S", "-c", line]
     done = subprocess.run(bare, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines() == [each.told for each in COMMANDS]
+    assert done.stdout.splitlines() == [each.told for each in ALL.values()]
 
 
 def test_a_duration_keeps_what_was_typed() -> None:
@@ -264,3 +274,37 @@ class Several(Command):
 def test_a_command_takes_several_words_and_says_them_again() -> None:
     typed = declared.parse(Several, ["a", "b c"])
     assert typed.files == ("a", "b c") and replay(typed) == "python -m harness several a 'b c'"
+
+
+#: What a help is not to load: it takes longer than all the rest together.
+HEAVY = ("numpy", "scipy", "psutil", "rich", "kubernetes", "jinja2", "asyncpg", "fastapi", "harness.stack.manifests")
+
+
+@pytest.mark.process
+def test_no_help_loads_what_only_a_run_needs() -> None:
+    script = f"""
+import sys
+from harness.cli.main import ALL
+from harness.rehearsal.command import parser
+for entry in ALL.values():
+    parser(entry.load()).format_help()
+    loaded = [name for name in {HEAVY} if name in sys.modules]
+    assert not loaded, (entry.name, loaded)
+"""
+    bare = [sys.executable, "-c", script]
+    done = subprocess.run(bare, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.alone
+@pytest.mark.parametrize("name", ["run", "chaos", "dr_restore", "stack up"])
+def test_a_help_costs_less_than_0_3_s_of_cpu(name: str) -> None:
+    def cpu_s() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        words = [sys.executable, "-m", "harness", *name.split(), "--help"]
+        subprocess.run(words, cwd=ROOT, check=True, capture_output=True, timeout=60)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(cpu_s() for _ in range(3)) < 0.3

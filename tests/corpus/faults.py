@@ -9,8 +9,8 @@ import msgspec
 from chaos import catalogue
 from harness.evidence.gathered import Gathered
 from harness.judge.window import NS
-from harness.migration.healing import Direction
 from harness.model.command import Ran
+from harness.model.direction import Direction
 from harness.model.scenario import Scenario
 from harness.rehearsals.chaos.rolling import LEAST_CALLS, plan_of
 from harness.rehearsals.chaos.steady import steady_criteria

@@ -43,7 +43,7 @@ def creating(folder: Path, limit_s: float = NODE_LIMIT_S) -> Iterator[subprocess
     everything of the cluster are gone, also where the container did not come within ``limit_s`` (``AssertionError``).
     """
     words = ("up", "--label", f"half-{os.getpid()}", "--config", str(small(folder)))
-    command = [sys.executable, "-m", "harness.stack.kind", *words]
+    command = [sys.executable, "-m", "harness", "cluster", *words]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
         until = time.monotonic() + limit_s

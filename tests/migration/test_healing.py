@@ -15,7 +15,8 @@ from harness.cli.reconcile import Reconcile, told
 from harness.migration.convert import walk_rows
 from harness.migration.fates import Fate
 from harness.migration.heal import healed
-from harness.migration.healing import Direction, Healing, decided, healing
+from harness.migration.healing import Healing, decided, healing
+from harness.model.direction import Direction
 from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields

@@ -22,7 +22,8 @@ from harness.checks.dual_write import StoredWalk, compare, document_id, expected
 from harness.migration import heal as module
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, WalkRows
 from harness.migration.fates import Fate
-from harness.migration.healing import Direction, Healing
+from harness.migration.healing import Healing
+from harness.model.direction import Direction
 from harness.model.stack import Address, Endpoints
 from harness.stack.firebase.documents import Fields, Value
 from tests.checks.test_dual_write import NOON, point, walk

@@ -19,13 +19,15 @@ class Harness:
         self.asked: list[list[str]] = []
 
     def run(self, command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
-        words = command[2:]
+        words = command[3:]
         self.asked.append(words)
         if words[1] == "up" and self._statuses.get("up", 0) == 0:
             at = self._folder / "kind" / "clusters" / "tekutoko-0123-night"
             at.mkdir(parents=True)
             (at / "kubeconfig").touch()
-        return subprocess.CompletedProcess(command, self._statuses.get(words[1].strip("-"), 0))
+        return subprocess.CompletedProcess(
+            command, self._statuses.get(words[1 if words[0] != "run" else 0].strip("-"), 0)
+        )
 
 
 def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **statuses: int) -> Harness:
@@ -39,14 +41,14 @@ def test_the_week_s_status_is_its_own(tmp_path: Path, monkeypatch: pytest.Monkey
     found = harness(tmp_path, monkeypatch, run=20)
     assert main(["week-on-kube", "--seed", "7"]) == 20
     up, load, week, down = found.asked
-    assert up == ["harness.stack.kind", "up", "--label", "night"]
-    assert load == ["harness.stack.kind.images", "--load", "tekutoko-0123-night"]
-    assert week[:5] == ["harness", "run", "rollout_week3", "--seed", "7"]
+    assert up == ["cluster", "up", "--label", "night"]
+    assert load == ["images", "--load", "tekutoko-0123-night"]
+    assert week[:4] == ["run", "rollout_week3", "--seed", "7"]
     kubeconfig = str(tmp_path / "kind/clusters/tekutoko-0123-night/kubeconfig")
-    assert week[5:] == [
+    assert week[4:] == [
         "--on", "kube", "--context", "kind-tekutoko-0123-night", "--kubeconfig", kubeconfig, "--yes-use-this-cluster",
     ]  # fmt: skip
-    assert down == ["harness.stack.kind", "down", "--label", "night"]
+    assert down == ["cluster", "down", "--label", "night"]
 
 
 @pytest.mark.parametrize(("broken", "asked"), [({"up": 30}, 2), ({"load": 30}, 3)])

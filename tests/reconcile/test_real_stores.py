@@ -21,7 +21,7 @@ from harness.load.population.schedule import Planned
 from harness.load.population.walk import WalkUpdate, encode
 from harness.load.rest import JsonClient
 from harness.migration.heal import heal
-from harness.migration.healing import Direction
+from harness.model.direction import Direction
 from harness.model.stack import Endpoints
 from harness.stack.firebase.documents import Documents, Value
 from tests.checks.sending import SEED, USERS, as_sent, planned, row

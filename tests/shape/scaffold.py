@@ -52,7 +52,8 @@ KINDS = (
             "harness/rehearsals/*/options.py", "harness/cli/*", "noxfile.py",
         ),
         # What stored runs are judged and compared by, and tools that rehearse nothing.
-        ("harness/model/*", "harness/cli/stored/*", "harness/cli/doctor.py", "harness/cli/bootstrap.py", "harness/cli/messages.py",
+        ("harness/model/*", "harness/cli/stored/*", "harness/cli/doctor.py", "harness/cli/machine.py", "harness/cli/cluster.py",
+         "harness/cli/completion.py", "harness/cli/bootstrap.py", "harness/cli/messages.py",
          "harness/rehearsal/*"),
     ),
     Kind(

@@ -70,7 +70,7 @@ class Compare(InReports, Spoken, AsJson):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report(InReports, Spoken):
+class Report(InReports, Spoken, AsJson):
     """A stored run's pages written anew, in a language of choice."""
 
     name = "report"
@@ -82,8 +82,8 @@ class Report(InReports, Spoken):
         """Names each page."""
         from harness.cli.stored.render import render
 
-        for path in render(self.stored, self.reports, language(self.lang)):
-            sys.stdout.write(f"{path}\n")
+        pages = [str(path) for path in render(self.stored, self.reports, language(self.lang))]
+        sys.stdout.write(_json(pages).decode() if self.json else "".join(f"{page}\n" for page in pages))
         return 0
 
 

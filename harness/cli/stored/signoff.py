@@ -14,8 +14,6 @@ from harness.rehearsal.command import Duration, option
 from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.signoff.types import Asked, Signoff
-from harness.stack.identity import digest
-from harness.stack.rungs import for_rung
 from harness.stack.targets import resolve
 
 #: The page of each language, the first first.
@@ -60,6 +58,9 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
 
     def _asked(self) -> Asked:
         """The target as processes run it and as a cluster does. Raises ``BadInput``."""
+        from harness.stack.identity import digest
+        from harness.stack.rungs import for_rung
+
         target, clock = resolve(self.target), MachineClock()
         today = dict.fromkeys(digest(for_rung(target, rung)) for rung in (Rung.LOCAL, Rung.KIND))
         return Asked(

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from chaos import catalogue
 from harness.base.errors import BadInput
-from harness.migration.healing import Direction
+from harness.model.direction import Direction
 from harness.rehearsal.arguments import Paced, Staged
 from harness.rehearsal.command import Command, Duration, option, replay, within
-from harness.rehearsals.chaos.draw import draw
-from harness.rehearsals.chaos.steady import steady_criteria
-from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, PlannedExperiment, Schedule
+from harness.rehearsal.only import chosen, only, words
+
+if TYPE_CHECKING:
+    from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, Schedule
 
 _MOST_DRAWN = 500
+_FILES = (".yaml", ".yml")
 
 
 def _budget(text: str) -> Duration:
@@ -42,12 +44,16 @@ class Chaos(Staged, Paced, Healing):
     name = "chaos"
     example = "--only pod_kill"
 
-    only: tuple[str, ...] = option("an experiment (repeatable)", default=(), metavar="NAME|FILE")
+    only: tuple[str, ...] = only("experiments, or files of your own that end in .yaml", "NAME|FILE,...")
     list: bool = option("name the bundled experiments and end", default=False, replayed=False)
 
     def planned(self) -> ChaosPlan:
         """The experiments that are named, else all in their order."""
-        drawn = tuple(catalogue.load(name) for name in self.only or catalogue.usual())
+        from chaos import catalogue  # what a plan is made of loads here: no help needs it
+        from harness.rehearsals.chaos.steady import steady_criteria
+        from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
+
+        drawn = tuple(map(catalogue.load, self._named() or catalogue.usual()))
         loses = [each.name for each in drawn if each.expects.failover and not each.expects.failover.synchronous]
         if loses and len(drawn) > 1:
             what = f"{loses[0]} has to lose acknowledged writes: beside others it would hide what they lose"
@@ -60,9 +66,20 @@ class Chaos(Staged, Paced, Healing):
             reconcile=self.reconcile,
         )
 
+    def _named(self) -> Sequence[str]:
+        """Those that are asked for, in the order in which they were typed."""
+        from chaos import catalogue
+
+        found: list[str] = []
+        for word in words(self.only):
+            found += [word] if word.endswith(_FILES) else chosen((word,), catalogue.names())
+        return found
+
     def run(self) -> int:
         """Conducts them, or lists them."""
         if self.list:
+            from chaos import catalogue
+
             for name in catalogue.names():
                 sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
             return 0
@@ -90,6 +107,11 @@ class ChaosNightly(Staged, Paced, Healing):
 
     def planned(self) -> NightPlan:
         """The schedules: the one of number n has the seed plus n, and a replay that makes it alone."""
+        from chaos import catalogue
+        from harness.rehearsals.chaos.draw import draw
+        from harness.rehearsals.chaos.steady import steady_criteria
+        from harness.rehearsals.chaos.types import NightPlan, Schedule
+
         if self.least > self.count:
             raise BadInput(f"--least {self.least} is not within 1..{self.count}")
         alone = dataclasses.replace(self, on=str(self.chosen_rung()), count=1, least=1, budget=Duration("90min"))

@@ -67,7 +67,7 @@ class Night(Rehearsal[NightPlan, NightDetails]):
             if _spent(plan, on):
                 break
             drawn = ", ".join(schedule.drawn)
-            on.say(f"schedule {number} of {len(plan.schedules)}, seed {schedule.seed}: {drawn}")
+            on.begin(f"schedule {number} of {len(plan.schedules)}, seed {schedule.seed}: {drawn}")
             ended = await _conducted(plan, schedule, on)
             on.details.ended.append(ended)
             try:

@@ -6,17 +6,17 @@ A plan of ``chaos``: the first part measures what the document's manifests do; t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from chaos import catalogue
-from harness.model.scenario import Scenario
 from harness.rehearsal.arguments import OnStack, Paced, Rehearsing
 from harness.rehearsal.command import Duration, option, within
 from harness.rehearsal.options import Options
-from harness.rehearsals.chaos.steady import steady_criteria
-from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
-from harness.stack.rungs import overlay
+
+if TYPE_CHECKING:
+    from harness.model.scenario import Scenario
+    from harness.rehearsals.chaos.types import ChaosPlan
 
 EXPERIMENT = "rolling_update"
 #: What the failures of the first part show.
@@ -27,7 +27,10 @@ LEAST_CALLS = 3000
 
 def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
     """Both parts, each ``times`` the experiment, with what is expected of it."""
+    from chaos import catalogue
     from harness.rehearsals.chaos.rehearsal import AS_WRITTEN, GRACEFUL
+    from harness.rehearsals.chaos.steady import steady_criteria
+    from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
 
     experiment = catalogue.load(EXPERIMENT)
     why = "measured as it is"
@@ -70,5 +73,7 @@ class RollingUpdate(Rehearsing, OnStack, Paced):
 
     def resolved(self) -> Options:
         """With the bundled overlay, whatever the target's own file names."""
+        from harness.stack.rungs import overlay
+
         options = self.placed(self.seed, self.lang, None)
         return msgspec.structs.replace(options, manifests=overlay(options.rung))

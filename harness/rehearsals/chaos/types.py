@@ -8,7 +8,7 @@ import msgspec
 
 from harness.base.errors import Exit
 from harness.base.units import Ratio
-from harness.migration.healing import Direction
+from harness.model.direction import Direction
 from harness.model.message import Told
 from harness.model.scenario import Criterion, Scenario, Span
 from harness.model.stack import Capability

@@ -8,9 +8,6 @@ import sys
 from dataclasses import dataclass
 
 from harness.rehearsal.arguments import AsJson
-from harness.rehearsals.chaos.bridge import UNDO_FILE
-from harness.stack import rungs, state
-from harness.stack.state.lease import run_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +22,8 @@ class Undo(AsJson):
 
     def run(self) -> int:
         """Says which faults were under way in each dead run, and removes what is left of it."""
+        from harness.stack import rungs, state
+
         begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
         removed: list[str] = []
 
@@ -45,6 +44,9 @@ class Undo(AsJson):
 
 
 def _steps(run_id: str) -> list[str]:
+    from harness.rehearsals.chaos.bridge import UNDO_FILE
+    from harness.stack.state.lease import run_folder
+
     try:
         return [str(step) for step in json.loads((run_folder(run_id) / UNDO_FILE).read_text())]
     except (OSError, ValueError):

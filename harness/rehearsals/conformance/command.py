@@ -9,6 +9,7 @@ from harness.base.errors import BadInput
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, WithTarget
 from harness.rehearsal.command import option, within
+from harness.rehearsal.only import chosen, only
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.report.files import not_written, write_atomically
 from harness.report.junit import JUNIT_XML
@@ -25,7 +26,7 @@ class Conformance(OnLocal, WithTarget):
     name = "conformance"
     example = "--target ./walk-api --only 'dual_write.*'"
 
-    only: tuple[str, ...] = option("only checks like 'dual_write.*' (repeatable)", default=(), metavar="PATTERN")
+    only: tuple[str, ...] = only("checks, such as 'dual_write.*'")
     fuzz: int = option(
         "draw requests from the OpenAPI file too, by schemathesis, for that long (at most 60; without a number: 40)",
         within(0, 60),
@@ -45,16 +46,15 @@ class Conformance(OnLocal, WithTarget):
         """The checks that are chosen. A broken OpenAPI file is refused before anything starts."""
         if self.junit is not None and not self.junit.absolute().parent.is_dir():
             raise BadInput(f"no folder for {self.junit}", where="--junit", remedy="make it, or name another file")
-        from harness.contract.chosen import chosen
         from harness.rehearsals.conformance.checks import ALL  # the checks' libraries load here
         from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 
         of_target = self.asked().openapi
         file = self.openapi or (Path(of_target) if of_target else None)
-        chosen(ALL, self.only)
+        asked = chosen(self.only, [check.id for check in ALL])
         if file is not None:
             OpenApiPlan(file)
-        return ConformancePlan(only=self.only, fuzz_s=self.fuzz, openapi=str(file or ""))
+        return ConformancePlan(only=asked if self.only else (), fuzz_s=self.fuzz, openapi=str(file or ""))
 
     def asked(self) -> Target:
         return resolve_command(self.target)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness.rehearsal.arguments import Paced, Parts, Staged
 from harness.rehearsal.command import Duration, option
-from harness.rehearsals.deploy.plan import PLAN, load
-from harness.rehearsals.deploy.types import DeployPlan
+
+if TYPE_CHECKING:
+    from harness.rehearsals.deploy.types import DeployPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,5 +27,7 @@ class DeployRehearsal(Parts, Paced, Staged):
     pace: Duration = option("one request of a user in this time", Duration, default=Duration("15s"), metavar="TIME")
 
     def planned(self) -> DeployPlan:
+        from harness.rehearsals.deploy.plan import PLAN, load
+
         plan = load(self.plan or PLAN, scenario=self.scenario_of())
         return msgspec.structs.replace(plan, parts=self.chosen(plan.parts))

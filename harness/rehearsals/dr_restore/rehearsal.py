@@ -74,7 +74,7 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
         }
         for name in plan.parts:
             begun_ns = on.clock.now_ns()
-            on.say(name)
+            on.begin(name)
             await steps[name](plan, on, site)
             on.timings[name] = (on.clock.now_ns() - begun_ns) / NS
             on.details.ended.append(name)

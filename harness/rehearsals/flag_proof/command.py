@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.base import planfile
 from harness.model.stack import Target
-from harness.rehearsal.arguments import OnLocal, WithTarget
+from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
 from harness.rehearsal.command import option
 from harness.rehearsals.flag_proof.types import FlagPlan
 from harness.stack.targets import resolve_command
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlagProof(OnLocal, WithTarget):
+class FlagProof(OwnPlan, OnLocal, WithTarget):
     """How the flag switches clients, and that no walk is lost.
 
     How long every client takes to change sides, for several fetch intervals, in virtual time and on real phones.
@@ -27,7 +26,7 @@ class FlagProof(OnLocal, WithTarget):
     virtual_only: bool = option("only what needs no stack: seconds, not minutes", default=False)
 
     def planned(self) -> FlagPlan:
-        return msgspec.structs.replace(planfile.bundled(self.name, FlagPlan), virtual_only=self.virtual_only)
+        return msgspec.structs.replace(self.read(FlagPlan), virtual_only=self.virtual_only)
 
     def asked(self) -> Target:
         return resolve_command(self.target)

@@ -48,6 +48,7 @@ class Acts:
         """Makes a step, and tells what it came to."""
         on = self._on
         on.evidence.event(on.clock.now_ns(), "phase", "step", step.name, pods=pods)
+        on.begin(message("{step}, {pods} pods", step=step.name, pods=str(pods)), lasts_s=step.seconds)
         made = await self.measuring.step(step, pods)
         on.details.made.append(made)
         result = result_of(made, on.evidence.ledger, limits_of(self._plan))
@@ -78,7 +79,7 @@ class Acts:
 
     async def _knee(self, pods: int, photos: PhotosPlan | None = None) -> None:
         on, plan = self._on, self._plan
-        on.say(message("scaling to {count} pods", count=str(pods)))
+        on.begin(message("scaling to {count} pods", count=str(pods)))
         await on.stack.scale(pods)
         await self._warm_up(pods)
         photos_per_s = 0.0 if photos is None else photos.rate_per_s

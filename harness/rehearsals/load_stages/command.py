@@ -13,6 +13,7 @@ from harness.base.errors import BadInput
 from harness.model.step import Arrivals
 from harness.rehearsal.arguments import OwnPlan, Staged
 from harness.rehearsal.command import option, within
+from harness.rehearsal.only import chosen, only
 from harness.rehearsals.load_stages.types import (
     MOST_PODS,
     CapacityStage,
@@ -55,7 +56,7 @@ class LoadStages(OwnPlan, Staged):
     example = "--only knee --pods 2,4"
 
     pods: str | None = option("the knee is searched for these numbers of pods, e.g. 2,10", metavar="N,N")
-    only: tuple[str, ...] = option("a part of the plan (repeatable)", choices=(*_PARTS, _KNEE), default=())
+    only: tuple[str, ...] = only(f"parts of {', '.join((*_PARTS, _KNEE))}")
     workers: int = option("Locust worker processes", within(1, 8), default=1, metavar="N")
     quick: bool = option("windows a tenth as long (at least 4 s): a look, not a judgement", default=False)
 
@@ -71,9 +72,10 @@ class LoadStages(OwnPlan, Staged):
         if self.quick:
             plan = _quick(plan)
         if self.only:
-            arrivals = tuple(each for name, each in _PARTS.items() if name in self.only)
+            names = chosen(self.only, (*_PARTS, _KNEE))
+            arrivals = tuple(each for name, each in _PARTS.items() if name in names)
             plan = msgspec.structs.replace(plan, arrivals=arrivals)
-            plan = plan if _KNEE in self.only else _searched(plan, ())
+            plan = plan if _KNEE in names else _searched(plan, ())
         return plan
 
     def said(self, plan: LoadStagesPlan) -> Iterable[str]:

@@ -16,7 +16,6 @@ from harness.model.message import Told
 from harness.model.scenario import MOST_USERS, RATE_LIMIT_PER_MIN, Rate, Span, StepSpan
 from harness.model.step import CAPACITY, Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.stack.manifests.cpu import scaled
 from scenarios.claims import ClaimId
 
 MOST_PODS = 20
@@ -251,6 +250,8 @@ def sized(manifests: Manifests, knee_cpu_factor: float) -> Sized:
     surge, hpa = 0, manifests.hpa
     if hpa is not None:
         surge, _ = limits(msgspec.structs.replace(manifests.deployment, replicas=hpa.max_replicas))
+    from harness.stack.manifests.cpu import scaled  # a help of the command is to load none of it
+
     searched = scaled(manifests, knee_cpu_factor)
     return Sized(hpa=hpa, containers=_asked(manifests), searched=_asked(searched), surge=surge)
 

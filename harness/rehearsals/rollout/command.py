@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan
 
 #: What a resume may be given: the rest is the rollout's own, as it was begun.
-_FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang"}
+_FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang", "no_defaults"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,11 @@ class Weeks(OfWeeks):
     resume: str | None = option(
         "continue a stopped rollout (its id, its folder, or latest) as it was begun", metavar="ROLLOUT"
     )
+
+    @classmethod
+    def takes_default(cls, name: str, typed: Sequence[str]) -> bool:
+        """A rollout goes on as it was begun, whatever has become the default."""
+        return name in _FREE or not any(word.partition("=")[0] == flag("resume") for word in typed)
 
     def planned(self) -> RolloutPlan:
         """All weeks that are asked for, read before the first begins, so that a mistake costs no time."""

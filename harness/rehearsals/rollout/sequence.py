@@ -39,7 +39,7 @@ from harness.rehearsals.rollout.weeks import (
     stands,
 )
 from harness.report.language import language
-from harness.report.terminal import closing_text
+from harness.report.terminal import closing_lines
 
 
 class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
@@ -169,11 +169,11 @@ async def _enter(planned: PlannedWeek, on: Running[RolloutDetails]) -> None:
     attempt = 1 + sum(each.week == planned.week for each in details.attempts)
     on.progress.plain("")
     again = f" ({attempt_words(attempt)})" if attempt > 1 else ""
-    on.say(f"entering {planned.scenario.title}{again}")
+    on.begin(f"entering {planned.scenario.title}{again}")
     try:
         replay = _replay_of(on.options, planned.scenario)
         result = await on.child(part_of_week(planned.week), WEEK, planned.scenario, replay=replay)
-        on.progress.plain(closing_text(result, str(on.folder / result.run_id), language(on.options.lang)))
+        on.progress.closing(closing_lines(result, str(on.folder / result.run_id), language(on.options.lang)))
         seconds = (on.clock.now_ns() - started_ns) / NS
         ended = attempt_of(result, week=planned.week, attempt=attempt, seconds=seconds)
     except RehearsalError as error:

@@ -28,6 +28,8 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import not_exercised, switched, unjudged, unplanted
 from harness.rehearsals.rollout.planting import Planting
+from harness.report.language import language
+from harness.report.terminal import under_way
 
 
 class Week:
@@ -63,7 +65,7 @@ class Week:
 
     async def _admit(self) -> None:
         signing_in = message("signing in {count} simulated users", count=str(self._plan.population.users))
-        self._on.evidence.event(self._on.clock.now_ns(), "phase", "admission", signing_in)
+        self._on.phase("admission", signing_in)
         await self._users.admit()
         self._on.mark("admitted")
 
@@ -78,7 +80,7 @@ class Week:
         measuring = message("measuring for {seconds} s", seconds=f"{plan.window_s:g}")
         bucket = self._on.stack.endpoints().storage_bucket
         span = {"start_ns": window.start_ns, "end_ns": window.end_ns}
-        self._on.phase("window", measuring, seed=seed, bucket=bucket, **span)
+        self._on.phase("window", measuring, lasts_s=plan.window_s, seed=seed, bucket=bucket, **span)
         return window
 
     async def _hold(self, window: Window) -> None:
@@ -118,12 +120,13 @@ class Week:
         self._decide(Decision.ROLL_BACK, [each for each in self._results if each.fired])
         published_ns = await self._users.set_flag(on=False)
         off = next(row for row in reversed(on.evidence.events) if row.kind == "flag")
+        on.begin(message("rolling back: every client is awaited on Firestore"))
         while True:
             found = switched(self._plan, on.options.seed, on.evidence.ledger, off)
             late = on.clock.now_ns() > published_ns + int(found.limit_s * NS)
             if found.switched == found.clients or late:
                 break
-            on.progress.live(f"rolling back: {found.switched}/{found.clients} clients are back on Firestore")
+            on.progress.live("", done=found.switched, of=found.clients)
             await on.clock.sleep(1.0)
         self._tell(switch_over_result(found))
         on.mark("switched_over")
@@ -131,7 +134,7 @@ class Week:
     async def _check_stores(self) -> None:
         """Ends the load and every fault, and asks the checkers that stand outside what they check."""
         on = self._on
-        on.say("ending the load, checking what the stores hold against what was acknowledged")
+        on.begin(message("ending the load; checking what the stores hold against what was acknowledged"))
         await self._planting.undo()
         await self._users.stop()
         on.evidence.gather()
@@ -165,17 +168,15 @@ class Week:
         ledger = on.evidence.ledger
         self._results = judge(self._plan, ledger, self._window, now_ns, due=self._due, not_exercised=lacking)
         details.judged_ns, details.judged_rows = now_ns, len(on.evidence.rows)
-        on.progress.live(self._live(now_ns, self._window))
+        on.progress.live(self._live(), under_way(self._results, language(on.options.lang)))
         return any(each.fired for each in self._results)
 
-    def _live(self, now_ns: int, window: Window) -> str:
-        elapsed_s = (min(now_ns, window.end_ns) - window.start_ns) / NS
-        shown = [
+    def _live(self) -> str:
+        return " | ".join(
             f"{_subject(criterion)} {show(each.value, each.unit)} (n={each.samples})"
             for criterion, each in zip(self._plan.criteria, self._results, strict=True)
             if each.value is not None and each.kind is Kind.CRITERION
-        ]
-        return f"window {max(0, elapsed_s):.0f}/{self._plan.window_s:.0f} s | " + " | ".join(shown)
+        )
 
     def _decide(self, decision: Decision, because: Sequence[Judgement]) -> None:
         self.decision = decision

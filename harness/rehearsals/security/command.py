@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.rehearsal.arguments import Staged
-from harness.rehearsal.command import option
+from harness.rehearsal.only import chosen, only
 from harness.rehearsals.security.types import SecurityPlan
 from harness.stack.targets import resolve
 
@@ -20,12 +20,11 @@ class Security(Staged):
     name = "security"
     example = "--on local --only 'token.*'"
 
-    only: tuple[str, ...] = option("only checks like 'token.*' (repeatable)", default=(), metavar="PATTERN")
+    only: tuple[str, ...] = only("checks, such as 'token.*'")
 
     def planned(self) -> SecurityPlan:
         """The checks that are chosen."""
-        from harness.contract.chosen import chosen
         from harness.rehearsals.security.checks import ALL  # the checks' libraries load here
 
-        chosen(ALL, self.only)
-        return SecurityPlan(only=self.only, production=resolve(self.target).bundled)
+        asked = chosen(self.only, [check.id for check in ALL])
+        return SecurityPlan(only=asked if self.only else (), production=resolve(self.target).bundled)

@@ -1,0 +1,81 @@
+"""What is told of a command under way and of its end, as values: a phase, a row of its table, a line of the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from harness.base.ticks import NS
+
+
+class Says(Protocol):
+    """A language: a message id and what stands in its places become a sentence (``harness.report.language``)."""
+
+    def __call__(self, text: str, /, **values: Any) -> str: ...
+
+
+def english(text: str, /, **values: Any) -> str:
+    """The message id itself is the sentence."""
+    return text.format(**values) if values else text
+
+
+Tone = Literal["good", "bad", "open", ""]
+
+
+class Row(NamedTuple):
+    """A line of the table of what is under way: what is asked, what was measured so far, how that stands."""
+
+    what: str
+    value: str
+    stands: str
+    tone: Tone = ""
+
+
+class Line(NamedTuple):
+    """A line of the end. ``lead`` are words that stand in columns before ``text``, ``padded`` is the same as one text.
+    On a terminal the ``headline`` comes last, where whoever returns to it looks."""
+
+    text: str
+    lead: tuple[str, ...] = ()
+    padded: str = ""
+    tone: Tone = ""
+    headline: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.padded}{self.text}"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What is under way since ``since_ns``: for ``lasts_s`` seconds, or ``of`` steps, where one of them is known."""
+
+    text: str
+    since_ns: int
+    lasts_s: float = 0.0
+    done: int = 0
+    of: int = 0
+    note: str = ""
+    rows: Sequence[Row] = ()
+
+    def counted(self, now_ns: int) -> str:
+        """How far it is, in words."""
+        seconds = (now_ns - self.since_ns) / NS
+        if self.of:
+            return f"{self.done}/{self.of}"
+        return f"{min(seconds, self.lasts_s):.0f}/{self.lasts_s:.0f} s" if self.lasts_s else f"{seconds:.0f} s"
+
+    def left(self, now_ns: int, say: Says) -> str:
+        """The time to go, in words; by the mean of the steps that are done where it has steps; "" where unknown."""
+        seconds = (now_ns - self.since_ns) / NS
+        if self.lasts_s:
+            return say("{seconds} s to go", seconds=f"{max(0.0, self.lasts_s - seconds):.0f}")
+        if 0 < self.done < self.of:
+            return say("about {seconds} s to go", seconds=f"{seconds / self.done * (self.of - self.done):.0f}")
+        return ""
+
+    def share(self, now_ns: int) -> float | None:
+        """How much of it is done, 0 to 1; ``None`` where its end is unknown."""
+        if self.of:
+            return self.done / self.of
+        return min(1.0, (now_ns - self.since_ns) / NS / self.lasts_s) if self.lasts_s else None

@@ -1,0 +1,155 @@
+"""What is under way, drawn below the lines of a terminal by rich: the phase, its bar and time to go, its table.
+
+Whatever is drawn fits the terminal's width, a Japanese character taking two columns, so that all of it can be taken
+away again: no stale line is left. Imported when there is something to draw, since rich takes 0.06 s to load.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from itertools import groupby
+from typing import TextIO
+
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from harness.base.phase import Line, Phase, Row
+from harness.base.progress import Progress
+from harness.base.ticks import Ticks
+
+_STYLES = {"good": "green", "bad": "bold red", "open": "yellow", "": ""}
+_SMALLEST = ConsoleDimensions(80, 24)  # of a terminal that does not say how large it is
+
+
+class Screen:
+    """What is under way of ``progress``, from now until ``close``. What is written on standard error otherwise goes
+    above it."""
+
+    def __init__(self, stream: TextIO, clock: Ticks, progress: Progress) -> None:
+        self._stream, self._clock, self._progress = stream, clock, progress
+        self._console = _console(stream)
+        utf8 = self._console.encoding.startswith("utf")
+        self._spinner = Spinner("dots" if utf8 else "line", style="cyan")
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._drawn,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,  # --json goes there
+        )
+        self._live.start()
+        self._console.show_cursor()  # a command that is killed must not leave a terminal without one
+
+    def above(self, head: str, text: str) -> None:
+        """A line that stays, its further rows below ``text``."""
+        self._fit()
+        self._console.print(_hanging(head, text))
+
+    def draw(self) -> None:
+        """Draws what is under way as it is now."""
+        self._fit()
+        self._live.refresh()
+
+    def close(self) -> None:
+        """Takes away what was drawn."""
+        self._live.stop()
+
+    def _fit(self) -> None:
+        self._console.size = _size(self._stream)
+
+    def _drawn(self) -> RenderableType:
+        phase = self._progress.phase
+        return "" if phase is None else Group(*self._rows(phase, self._clock.now_ns()))
+
+    def _rows(self, phase: Phase, now_ns: int) -> Iterable[RenderableType]:
+        head = Table.grid(padding=(0, 1), expand=True)
+        head.add_column(width=1)
+        head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        head.add_column(justify="right", no_wrap=True)
+        head.add_row(self._spinner, Text(phase.text, "bold"), phase.counted(now_ns))
+        yield head
+        share, left = phase.share(now_ns), phase.left(now_ns, self._progress.say)
+        if share is not None:
+            bar = Table.grid(padding=(0, 1), expand=True)
+            bar.add_column(width=1)
+            bar.add_column(ratio=1)
+            bar.add_column(justify="right", no_wrap=True)
+            bar.add_row("", ProgressBar(total=1.0, completed=share, complete_style="cyan"), left)
+            yield bar
+        if phase.rows:
+            yield _table(phase.rows)
+        elif phase.note:
+            yield Text(f"  {phase.note}", no_wrap=True, overflow="ellipsis")
+
+
+def closing(stream: TextIO, lines: Iterable[Line]) -> None:
+    """The lines of the end: each lead in columns of its own, the headline and the last line at the end."""
+    console, every = _console(stream), list(lines)
+    headline = [line for line in every if line.headline]
+    last = max(0, len(every) - 1)
+    ordered = (
+        [line for line in every[:last] if not line.headline]
+        + headline
+        + [each for each in every[last:] if not each.headline]
+    )
+    for with_lead, group in groupby(ordered, lambda line: bool(line.lead)):
+        if with_lead:
+            console.print(_columns(group))
+            continue
+        for line in group:
+            style = f"{_STYLES[line.tone]} bold" if line.headline else _STYLES[line.tone]
+            console.print(Text(line.text, style), soft_wrap=True)  # a path stays whole to be copied
+
+
+def _columns(lines: Iterable[Line]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for row, line in enumerate(lines):
+        if not row:
+            table.add_column(width=0)
+            for _ in line.lead:
+                table.add_column(no_wrap=True)
+            table.add_column(overflow="fold")
+        verdict, *others = line.lead
+        table.add_row("", Text(verdict, _STYLES[line.tone]), *map(Text, others), Text(line.text))
+    return table
+
+
+def _table(rows: Iterable[Row]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(width=0)
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    for row in rows:
+        table.add_row("", Text(row.what), Text(row.value), Text(row.stands, _STYLES[row.tone]))
+    return table
+
+
+def _hanging(head: str, text: str) -> RenderableType:
+    """``text`` behind ``head``, and what of it does not fit a row below its beginning."""
+    if not head:
+        return Text(text)
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(head, "dim"), Text(text))
+    return grid
+
+
+def _console(stream: TextIO) -> Console:
+    console = Console(file=stream, force_terminal=True, highlight=False, markup=False, emoji=False)
+    console.size = _size(stream)
+    return console
+
+
+def _size(stream: TextIO) -> ConsoleDimensions:
+    try:
+        columns, lines = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        return _SMALLEST
+    return ConsoleDimensions(columns, lines) if columns and lines else _SMALLEST

@@ -1,0 +1,173 @@
+"""``python -m harness cluster up|down|list`` and ``images``: the cluster alone and its images, without a run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput, Exit
+from harness.base.home import home
+from harness.base.progress import Progress
+from harness.model.stack import Rung
+from harness.rehearsal.arguments import AsJson
+from harness.rehearsal.command import Command, option
+
+
+def provide(rung: Rung) -> None:
+    """Goes on where the packages of the environment are; no help of a command needs them."""
+    from harness.stack import rungs
+
+    rungs.provide(rung)
+
+
+def told(as_json: bool, found: Any, lines: list[str]) -> int:
+    """``found`` as JSON, or the lines."""
+    sys.stdout.write((msgspec.json.encode(found).decode() if as_json else "\n".join(lines)) + "\n")
+    return Exit.OK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled(Command):
+    """The cluster."""
+
+    label: str = option("which of the clusters of this machine", default="kept", metavar="LABEL")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterUp(Labelled, AsJson):
+    """A real cluster of four nodes on this machine, kept for runs.
+
+    It is in Docker, in three zones, with metrics-server; one that fits is used again.
+    """
+
+    name = "cluster up"
+    example = "--label mine"
+
+    config: Path | None = option("another configuration of kind than kind-config.yaml", Path, metavar="FILE")
+
+    def run(self) -> int:
+        """Says where its kubeconfig is. Raises ``StackNotStarted``, ``BadInput``."""
+        provide(Rung.KIND)
+        from harness.stack.kind import config, keeper
+
+        clock = MachineClock()
+        source = self.config or config.CONFIG
+        made = asyncio.run(keeper.keep(self.label, clock, Progress(clock), source))
+        ports = ", ".join(f"{node} -> {port}" for node, port in made.ports.items())
+        found = {"name": made.name, "kubeconfig": str(made.kubeconfig), "context": made.context, "ports": made.ports}
+        lines = [f"export KUBECONFIG={made.kubeconfig}", f"NodePorts on 127.0.0.1: {ports}"]
+        return told(self.json, found, lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterDown(Labelled, AsJson):
+    """A cluster of this machine deleted; nothing of it is left."""
+
+    name = "cluster down"
+    example = "--label mine"
+
+    def run(self) -> int:
+        """Says whether there was one."""
+        provide(Rung.KIND)
+        from harness.stack.kind import cluster, record
+
+        existed = asyncio.run(cluster.delete(record.name_of(self.label), Progress(MachineClock())))
+        return told(self.json, {"deleted": existed}, ["deleted" if existed else "there was none"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterList(AsJson):
+    """The clusters of this machine."""
+
+    name = "cluster list"
+    example = "--json"
+
+    def run(self) -> int:
+        """Names them, one a line."""
+        provide(Rung.KIND)
+        from harness.stack.kind import cluster
+
+        names = asyncio.run(cluster.names())
+        return told(self.json, names, list(names) or ["there is none"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images(AsJson):
+    """The images that compose.yaml and the overlays name, built.
+
+    Offline, too. --load and --push then bring them where the nodes of a cluster of your own find them.
+    """
+
+    name = "images"
+    example = "api --push registry.example/team"
+
+    names: tuple[str, ...] = option(
+        "which images (default: all)", positional=True, nargs="*", default=(), metavar="NAME"
+    )
+    nodes: bool = option("the images of the cluster's own nodes instead", default=False)
+    load: str | None = option("copy them into the nodes of a kind cluster of this machine", metavar="CLUSTER")
+    push: str | None = option("push them below this name", metavar="REGISTRY")
+
+    def run(self) -> int:
+        """Says each tag. Raises ``BadInput``, ``StackNotStarted``."""
+        if self.nodes and (self.names or self.load or self.push):
+            raise BadInput("--nodes goes with no NAME, --load or --push", remedy="leave them out")
+        provide(Rung.KIND)
+        tags = asyncio.run(_of_nodes() if self.nodes else self._built())
+        return told(self.json, tags, tags)
+
+    async def _built(self) -> list[str]:
+        from harness.stack.kind.docker import docker
+        from harness.stack.kind.images import recipes
+        from harness.stack.kind.images.build import ensure
+        from harness.stack.kind.images.load import LIMIT_S
+
+        clock = MachineClock()
+        progress = Progress(clock)
+        known = {recipe.name: recipe for recipe in recipes.ours(clock)}
+        if unknown := set(self.names) - known.keys():
+            raise BadInput(f"there is no image {', '.join(sorted(unknown))}", remedy=f"there are: {', '.join(known)}")
+        tags = [await ensure(known[name], clock, progress) for name in self.names or known]
+        if self.load is not None:
+            await _load(self.load, tags, progress)
+        for tag in tags if self.push is not None else ():
+            name = f"{str(self.push).rstrip('/')}/{tag}"
+            await docker("tag", tag, name, what=f"naming {name}")
+            await docker("push", name, what=f"pushing {name}", limit_s=LIMIT_S, remedy="docker login, then again")
+            progress(f"pushed {name}")
+        return tags
+
+
+async def _of_nodes() -> list[str]:
+    from harness.stack.kind import docker
+    from harness.stack.kind.images import choice
+
+    clock = MachineClock()
+    await docker.engine()
+    images = await choice.ensure_images(clock, Progress(clock))
+    return [images.control_plane, images.worker]
+
+
+async def _load(name: str, tags: list[str], progress: Progress) -> None:
+    from harness.stack.kind import cluster
+    from harness.stack.kind.docker import docker
+    from harness.stack.kind.images.load import load
+
+    label = f"label=io.x-k8s.kind.cluster={name}"
+    form = '{{.Names}} {{.Label "io.x-k8s.kind.role"}}'
+    listed = await docker("ps", "--filter", label, "--format", form, what="listing the cluster's nodes")
+    nodes = [(node, role) for node, role in map(str.split, listed.splitlines())]
+    if not nodes:
+        there = ", ".join(await cluster.names()) or "none"
+        raise BadInput(f"no kind cluster {name!r} runs here", remedy=f"there are: {there}")
+    with tempfile.TemporaryDirectory(dir=home()) as scratch:
+        workers = [node for node, role in nodes if role == "worker"]
+        await load(workers or [node for node, _ in nodes], tags, Path(scratch), progress)
+    progress(f"the nodes of {name} have them")

@@ -1,0 +1,158 @@
+"""Defaults of options from outside: the nearest ``rehearsal.toml`` upward from the working folder, and over it the
+variables ``TEKUTOKO_OPTION_*``. What is typed goes over both.
+
+A key is an option as it is typed, without its dashes: ``signals-at-once = true``. At the top it holds for every command
+that reads it, in the table of a command (``[run]``, ``[stack.up]``) for that one, over the top. The variable of
+``--signals-at-once`` is ``TEKUTOKO_OPTION_SIGNALS_AT_ONCE``. One that no command reads is an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.base.errors import BadInput
+from harness.rehearsal.command import Command, flag, flags
+from harness.rehearsal.registry import Entry
+
+FILE, VARIABLE = "rehearsal.toml", "TEKUTOKO_OPTION_"
+_SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_WHAT_IT_IS = "a key is an option of a command, without its dashes"
+
+
+class Given(NamedTuple):
+    """What was written for an option: its words, and where. Paths are ``folder``'s."""
+
+    texts: tuple[str, ...]
+    where: str
+    folder: Path
+
+
+def defaults(
+    command: type[Command], typed: Sequence[str], entries: Mapping[str, Entry], folder: Path, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """The values of options of ``command``, which typed ones go over. Raises ``BadInput``."""
+    if {"--no-defaults", "--help", "-h"} & set(typed):
+        return {}
+    given = {**_of_file(command, entries, folder), **_of_environment(command, entries, folder, environ)}
+    fields = {flag(field.name): field for field in dataclasses.fields(command)}
+    taken = {fields[name]: each for name, each in given.items() if command.takes_default(fields[name].name, typed)}
+    return {field.name: _value(field, each) for field, each in taken.items()}
+
+
+def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path) -> dict[str, Given]:
+    path = next((at / FILE for at in (folder, *folder.parents) if (at / FILE).is_file()), None)
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"it cannot be read: {error}", where=str(path)) from error
+    of_all: dict[str, Given] = {}
+    of_one: dict[str, Given] = {}
+    for names, key, value in _keys(document):
+        where, table = f"{path}:{_line(text, names, key)}", " ".join(names)
+        if table and table not in entries:
+            from harness.base.planfile import nearest
+
+            told = f"[{table}]: no such command{nearest(table, list(entries))}"
+            raise BadInput(told, where=where, remedy="python -m harness list shows the commands")
+        _check(key, [entries[table]] if table else entries.values(), command, where)
+        if f"--{key}" in flags(command) and table in ("", command.name):
+            texts = tuple(map(_text, value if isinstance(value, list) else [value]))
+            (of_one if table else of_all)[f"--{key}"] = Given(texts, where, path.parent)
+    return {**of_all, **of_one}
+
+
+def _of_environment(
+    command: type[Command], entries: Mapping[str, Entry], folder: Path, environ: Mapping[str, str]
+) -> dict[str, Given]:
+    found = {}
+    fields = {flag(field.name): field for field in dataclasses.fields(command)}
+    for variable in sorted(name for name in environ if name.startswith(VARIABLE)):
+        key = variable.removeprefix(VARIABLE).lower().replace("_", "-")
+        _check(key, entries.values(), command, f"the variable {variable}")
+        if f"--{key}" in flags(command):
+            text = environ[variable]
+            texts = tuple(shlex.split(text)) if fields[f"--{key}"].default == () else (text,)
+            found[f"--{key}"] = Given(texts, f"the variable {variable}", folder)
+    return found
+
+
+def _check(key: str, entries: Iterable[Entry], command: type[Command], where: str) -> None:
+    """Raises ``BadInput`` where no command of ``entries`` reads the option ``key``."""
+    listed = list(entries)
+    if f"--{key}" in flags(command) and any(entry.name == command.name for entry in listed):
+        return  # without loading the others
+    known = {name.removeprefix("--") for entry in listed for name in flags(entry.load())}
+    if key not in known:
+        from harness.base.planfile import nearest  # which loads YAML
+
+        readers = f"{listed[0].name} does not read it" if len(listed) == 1 else "no command reads it"
+        raise BadInput(f"{key}: {readers}{nearest(key, sorted(known))}", where=where, remedy=_WHAT_IT_IS)
+
+
+def _keys(document: dict[str, Any], names: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], str, Any]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _keys(value, (*names, key))
+        else:
+            yield names, key, value
+
+
+def _line(text: str, names: tuple[str, ...], key: str) -> int:
+    """The line at which ``key`` of the table stands, which tomllib does not tell; 1 where it is written otherwise."""
+    table: tuple[str, ...] = ()
+    wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""")
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+            table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
+        elif table == names and wanted.match(line):
+            return number
+    return 1
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _value(field: dataclasses.Field[Any], given: Given) -> Any:
+    """The option's value. Raises ``BadInput`` saying where it was written."""
+    name, first = flag(field.name), given.texts[0] if given.texts else ""
+    if field.metadata["consent"]:
+        raise BadInput(f"{name} is a consent, and no default", where=given.where, remedy="type it each time")
+    if field.default != () and len(given.texts) != 1:
+        raise BadInput(f"{name} takes one value", where=given.where)
+    if field.default is False:
+        if first.lower() not in _SWITCH:
+            raise BadInput(f"{name} is true or false, not {first!r}", where=given.where)
+        return _SWITCH[first.lower()]
+    values = tuple(_read(field, text, given) for text in given.texts)
+    return values if field.default == () else values[0]
+
+
+def _read(field: dataclasses.Field[Any], text: str, given: Given) -> Any:
+    said = field.metadata["argparse"]
+    try:
+        value = said["type"](_placed(given.folder, text, path=field.metadata["read"] is Path))
+    except argparse.ArgumentTypeError as error:
+        raise BadInput(f"{flag(field.name)}: {error}", where=given.where) from error
+    if value not in said.get("choices", [value]):
+        remedy = f"choose from {', '.join(map(str, said['choices']))}"
+        raise BadInput(f"{flag(field.name)}: {text!r} is none", where=given.where, remedy=remedy)
+    return value
+
+
+def _placed(folder: Path, text: str, *, path: bool) -> str:
+    """A path of the file's folder: what an option takes as one, and a program that is there (``./walk-api``)."""
+    if path:
+        return str(folder / text)
+    first, space, rest = text.partition(" ")
+    return f"{folder / first}{space}{rest}" if "/" in first and (folder / first).exists() else text

@@ -1,0 +1,41 @@
+"""``--only``: the one meaning that it has for every command. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from harness.base.errors import BadInput
+from harness.rehearsal.command import option
+
+_MANY = 30
+
+
+def only(what: str, metavar: str = "NAME,...") -> Any:
+    """The option's field; ``what`` are the things of which it chooses, for the help."""
+    told = f"only these {what}: by name, with commas or repeated; * and ? stand for what they do in a shell"
+    return option(told, default=(), metavar=metavar)
+
+
+def words(asked: Iterable[str]) -> list[str]:
+    """What the option says, each name by itself."""
+    return [word for each in asked for word in map(str.strip, each.split(",")) if word]
+
+
+def chosen(asked: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``names`` that are asked for, in their own order; all where nothing is. Raises ``BadInput``."""
+    from harness.base.planfile import nearest  # which loads YAML
+
+    patterns = words(asked)
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise BadInput(f"{pattern!r} is none{nearest(pattern, names)}", where="--only", remedy=_there(names))
+    return tuple(name for name in names if not patterns or any(fnmatchcase(name, each) for each in patterns))
+
+
+def _there(names: Sequence[str]) -> str:
+    shown = (
+        names if len(names) <= _MANY else [f"{head}.*" for head in dict.fromkeys(n.partition(".")[0] for n in names)]
+    )
+    return f"there are: {', '.join(shown)}"
