@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.message import Message, Told, english
+from harness.model.message import Message, Told, english, verbatim
 
 
 class Side(StrEnum):
@@ -140,6 +140,15 @@ def happened(at_ns: int, kind: str, subject: str, said: str | Message | Told, da
     told = (said,) if isinstance(said, Message) else said
     kept = {**data, "told": msgspec.to_builtins(told)}
     return EventRow(at_ns=at_ns, kind=kind, subject=subject, message=english(told), data=kept)
+
+
+def told_of(row: EventRow) -> Told:
+    """What an event said, as messages. The titles of plans and experiments stand in the catalogue as they are."""
+    try:
+        told = msgspec.convert(row.data.get("told") or (), Told)
+    except msgspec.ValidationError:
+        told = ()
+    return told or (verbatim(row.message),)
 
 
 Row = RequestRow | ProbeRow | FlagRow | SessionRow | SampleRow | EventRow

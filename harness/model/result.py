@@ -24,7 +24,7 @@ SCHEMA_VERSION = 1
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was, however it ended. ``timings`` are seconds by name; ``leaks`` what was left on the machine;
-    ``errors`` what broke, as the person was told.
+    ``errors`` what broke, as the person was told; ``versions`` those of the parts that it brought along, by name.
 
     ``target_digest`` is of its program or image, ``environment`` what it is told to be ("staging").
     ``manifest_changes`` is what the rehearsal changes in the document's manifests on every rung, ``rung_changes`` what
@@ -42,6 +42,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     manifests: str = ""
     environment: str = ""
     capabilities: tuple[str, ...] = ()
+    versions: dict[str, str] = {}
     timings: dict[str, float] = {}
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()

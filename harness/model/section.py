@@ -31,7 +31,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="table"):
     """A table. ``numbers`` are the columns (from 0) that hold figures; ``note`` is said below it. ``part``: of which
-    part of the plan; "" of the whole run. Every row has as many cells as there are ``heads``."""
+    part of the plan; "" of the whole run. ``first``: it stands above what was judged. Every row has as many cells as
+    there are ``heads``."""
 
     title: Message
     heads: tuple[Message, ...]
@@ -39,6 +40,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
     numbers: tuple[int, ...] = ()
     note: Told = ()
     part: str = ""
+    first: bool = False
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a row of another width."""
@@ -95,9 +97,11 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class Pairs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="pairs"):
-    """Facts of the run that stand at the head of its page: a name and what it is."""
+    """Facts of the run that stand at the head of its page: a name and what it is. ``differs``: they stand with what
+    differs from production instead."""
 
     pairs: tuple[tuple[Message, Cell], ...]
+    differs: bool = False
 
 
 class Style(StrEnum):
@@ -158,7 +162,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: float
     kind: str
     word: Message
-    subject: str
+    subject: Cell
     said: Told
 
 
@@ -176,7 +180,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="timeline"):
-    """The course of a run: charts over one axis of ``seconds`` from the run's beginning, its phases and moments.
+    """The course of a run or of a part: charts over one axis from ``begin`` to ``seconds``, its phases and moments.
 
     ``marks_in_all`` counts the moments of the evidence, of which ``marks`` are shown. Judged phases are shaded in every
     chart; charts with the same logarithmic y axis share its scale, so that they compare at a glance.
@@ -184,6 +188,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 
     title: Message
     seconds: float
+    begin: float = 0.0
     phases: tuple[Band, ...] = ()
     marks: tuple[Mark, ...] = ()
     marks_in_all: int = 0
@@ -192,4 +197,23 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     part: str = ""
 
 
-Section: TypeAlias = Table | Lines | Blocks | Pairs | Chart | Timeline
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """A bar of pieces, one behind the other: as many as its picture has ``names``."""
+
+    label: Cell
+    pieces: tuple[float, ...]
+
+
+class Bars(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="bars"):
+    """Lying bars on one axis, each of the same named pieces. ``text`` says in words what they show."""
+
+    title: Message
+    x: Axis
+    names: tuple[Message, ...]
+    bars: tuple[Bar, ...]
+    text: Told
+    part: str = ""
+
+
+Picture: TypeAlias = Chart | Timeline | Bars
+Section: TypeAlias = Table | Lines | Blocks | Pairs | Chart | Timeline | Bars

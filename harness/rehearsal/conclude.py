@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.base.errors import Exit
+from harness.checks.cause import cause
 from harness.evidence.gathered import Gathered
 from harness.judge import machine_share
 from harness.judge.claimed import not_exercised
@@ -35,6 +36,12 @@ class Page:
     title: Message
     parts: tuple[Part, ...] = ()
     sections: tuple[Section, ...] = ()
+
+
+def sections(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Section, ...]:
+    """What the page of a run that was judged shows besides: where to look for the cause, then the rehearsal's own."""
+    found = cause(seen.evidence, seen.judgements, seen.facts.anchor, ended=seen.ended)
+    return (*found, *rehearsal.sections(plan, seen))
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:

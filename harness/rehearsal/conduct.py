@@ -20,6 +20,7 @@ from harness.base.clock import NS, Clock, utc
 from harness.base.errors import EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.evidence.collect import Collector
+from harness.evidence.failure import log_lines
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import EvidenceStore
 from harness.model.judgement import Judgement
@@ -27,7 +28,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim
 from harness.model.result import Facts, Part, Result
 from harness.model.section import Section
-from harness.rehearsal.conclude import Page, conclude, judged, named
+from harness.rehearsal.conclude import Page, conclude, judged, named, sections
 from harness.rehearsal.environment import RUNGS, Environment
 from harness.rehearsal.facts import manifest_facts
 from harness.rehearsal.lifecycle import Lifecycle, open_folder
@@ -41,6 +42,7 @@ from harness.report.write_all import publish, write_reports
 from harness.stack.identity import Identity
 from harness.stack.protocol import Stack
 from harness.stack.rungs import manifests_of
+from harness.stack.stand_ins import versions
 from scenarios import claims
 
 P = TypeVar("P")
@@ -141,6 +143,7 @@ class Conductor(Generic[P, D]):
     async def _gather_last(self) -> None:
         try:
             self.evidence.gather_last()
+            self.evidence.add(log_lines(self.folder / "logs", self.evidence, self.clock.anchor))
         finally:
             self.evidence.event(self.clock.now_ns(), "phase", "end", message("the run ended"))
 
@@ -181,8 +184,8 @@ class Conductor(Generic[P, D]):
     def _page(self, seen: Seen[D], judgements: tuple[Judgement, ...]) -> Page:
         nothing: tuple[Section, ...] = ()
         told = replace(seen, judgements=judgements)
-        sections = self._asked(lambda: tuple(self.rehearsal.sections(self.plan, told)), nothing)
-        return replace(self._headed(seen), sections=sections)
+        shown = self._asked(lambda: sections(self.rehearsal, self.plan, told), nothing)
+        return replace(self._headed(seen), sections=shown)
 
     def _headed(self, seen: Seen[D]) -> Page:
         title = self._asked(lambda: self.rehearsal.title(self.plan), verbatim(self.plan_name))
@@ -225,12 +228,18 @@ class Conductor(Generic[P, D]):
             started_utc=utc(self.clock.anchor, self.started_ns),
             anchor=self.clock.anchor,
             capabilities=() if self._stack is None else tuple(sorted(self._stack.capabilities)),
+            versions=self._versions(),
             timings={name: round(value, 3) for name, value in timings.items()},
             leaks=self._leaks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
             **self._target.facts,
             **manifest_facts(self._applied, options.rung),
         )
+
+    def _versions(self) -> dict[str, str]:
+        """Those of the stack, of a run that asked for one."""
+        needs = self._needs
+        return {} if needs is None else versions(self.options.rung, every_program=needs.every_program)
 
     def _save(self, name: str, content: object) -> None:
         try:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from harness.judge.window import NS
-from harness.model.evidence import EventRow
-from harness.model.message import Told, message, verbatim
+from harness.model.evidence import EventRow, told_of
+from harness.model.message import message
 from harness.model.section import Mark, Timeline
 
 #: The moments that are listed.
@@ -50,7 +48,7 @@ def timeline(rows: Sequence[EventRow], origin_ns: int) -> Timeline:
                     kind=row.kind,
                     word=_KINDS[row.kind],
                     subject=row.subject,
-                    said=msgspec.convert(row.data.get("told", ()), Told) or (verbatim(row.message),),
+                    said=told_of(row),
                 )
             )
     last_ns = max((row.at_ns for row in rows), default=origin_ns)

@@ -11,16 +11,20 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from harness.base.units import Unit
 from harness.model.section import Axis, Band, Chart, Limit, Point, Series, Style, Timeline
-from harness.report.language import Language
+from harness.report.language import Language, columns
 from harness.report.scale import HEIGHT, WIDTH, Scale, Tick, clock, linear, logarithmic, over_time, span
 
 #: Marks nearer than this (in per cent of the axis) are set below each other; that is one mark on a phone.
 _NEAR = 5.0
 _ROWS = 4
 _TONES = 6
+#: How many columns of letters (a Japanese one takes two) a per cent of the axis has room for, on a wide page and on a
+#: phone; a word of fewer than three letters says nothing.
+_WIDE, _SLIM, _LEAST = 1.2, 0.36, 3
 _CSS = re.compile("[^a-z0-9_-]")
 
 
@@ -46,13 +50,16 @@ class Dot:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of the x axis; ``time`` says from when to when."""
+    """A stretch of the x axis; ``time`` says from when to when. ``word`` is as much of the label as has room on a wide
+    page, ``slim``: on a phone as well."""
 
     start: float
     width: float
     label: str
     judged: bool
     time: str
+    word: str
+    slim: bool
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def draw_chart(chart: Chart, say: Language) -> Panel:
 def draw_timeline(timeline: Timeline, say: Language) -> Course:
     """A timeline. Its charts share the x axis; those with the same logarithmic y axis share that one too, so that
     they compare at a glance."""
-    x = over_time(0.0, max(timeline.seconds, 1.0))
+    x = over_time(timeline.begin, max(timeline.seconds, timeline.begin + 1.0))
     panels = tuple(_panel(chart, x, _vertical(_alike(chart, timeline.charts)), say) for chart in timeline.charts)
     moments = tuple(_moments(timeline, x, say))
     return Course(
@@ -153,14 +160,26 @@ def percent(scale: Scale, value: float) -> float:
 
 
 def _stretch(band: Band, x: Scale, say: Language) -> Stretch:
-    start = percent(x, band.start)
+    start, label = percent(x, band.start), say.message(band.label)
+    width = max(0.0, percent(x, band.end) - start)
     return Stretch(
         start=start,
-        width=max(0.0, percent(x, band.end) - start),
-        label=say.message(band.label),
+        width=width,
+        label=label,
         judged=band.judged,
         time=say("{begin} to {end}", begin=x.label(band.start), end=x.label(band.end)),
+        word=shortened(label, int(width * _WIDE)),
+        slim=columns(label) <= int(width * _SLIM),
     )
+
+
+def shortened(label: str, room: int) -> str:
+    """``label``, or as much of it as takes ``room`` columns with a sign that it goes on; "" where that says nothing."""
+    if columns(label) <= room:
+        return label
+    while label and columns(label) >= room:
+        label = label[:-1]
+    return f"{label.rstrip()}…" if columns(label) >= _LEAST else ""
 
 
 def _moments(timeline: Timeline, x: Scale, say: Language) -> Iterable[Moment]:
@@ -176,7 +195,7 @@ def _moments(timeline: Timeline, x: Scale, say: Language) -> Iterable[Moment]:
             css=_CSS.sub("", mark.kind),
             word=say.message(mark.word),
             time=clock(mark.at),
-            subject=mark.subject,
+            subject=say.shown(mark.subject),
             said=say.told(mark.said, ""),
         )
 
@@ -307,8 +326,12 @@ def _level(points: Sequence[Point], at: float) -> float:
 
 
 def _area(edges: Sequence[float], low: Sequence[float], high: Sequence[float], x: Scale, y: Scale) -> str:
-    return "".join(
-        f"M{_x(x, start)} {_y(y, bottom)}V{_y(y, top)}H{_x(x, end)}V{_y(y, bottom)}Z"
-        for start, end, bottom, top in zip(edges, edges[1:], low, high, strict=False)
-        if top > bottom
-    )
+    """Equal neighbours are drawn as one."""
+    stretches = zip(edges, edges[1:], low, high, strict=False)
+    path = ""
+    for (bottom, top), alike in groupby(stretches, key=lambda each: each[2:]):
+        first, *others = alike
+        end = others[-1][1] if others else first[1]
+        if top > bottom:
+            path += f"M{_x(x, first[0])} {_y(y, bottom)}V{_y(y, top)}H{_x(x, end)}V{_y(y, bottom)}Z"
+    return path

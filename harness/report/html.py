@@ -10,8 +10,9 @@ from pathlib import Path
 
 from harness.model.claim import Claim
 from harness.model.result import Result
-from harness.model.section import Chart, Timeline
+from harness.model.section import Bars, Chart, Picture
 from harness.report import outline, words
+from harness.report.bars import Rows, draw_bars
 from harness.report.chart import Course, Panel, draw_chart, draw_timeline
 from harness.report.ending import ending
 from harness.report.files import REPORT_HTML, write_atomically
@@ -44,7 +45,9 @@ def _size(size_bytes: int) -> str:
 def render(folder: Path, result: Result, claims: Mapping[str, Claim], say: Language = ENGLISH) -> str:
     """The page of ``result``, whose files lie in ``folder``."""
 
-    def draw(picture: Chart | Timeline) -> Panel | Course:
+    def draw(picture: Picture) -> Panel | Course | Rows:
+        if isinstance(picture, Bars):
+            return draw_bars(picture, say)
         return draw_chart(picture, say) if isinstance(picture, Chart) else draw_timeline(picture, say)
 
     context = {

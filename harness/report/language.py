@@ -26,6 +26,8 @@ LANGUAGES = ("en", "ja")
 DOMAINS = ("report", "claims")
 
 _JOINED = {"en": "; ", "ja": "。"}
+_STOPS = (".", "。")
+_AFTER_A_STOP = {"en": " ", "ja": ""}
 _LISTED = {"en": ", ", "ja": "、"}
 
 
@@ -56,8 +58,11 @@ class Language:
         return self.join(self.message(part) for part in told) if told else english
 
     def join(self, parts: Iterable[str]) -> str:
-        """Parts as one sentence or list."""
-        return _JOINED[self.code].join(parts)
+        """Parts as one sentence or list; behind a part that is a whole sentence comes no other stop."""
+        first, *others = [*parts] or [""]
+        for each in others:
+            first += (_AFTER_A_STOP if first.endswith(_STOPS) else _JOINED)[self.code] + each
+        return first
 
     def listed(self, parts: Iterable[str]) -> str:
         """Parts as one list within a sentence."""

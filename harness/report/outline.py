@@ -15,17 +15,19 @@ from harness.model.claim import Claim
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, marked
 from harness.model.result import Child, Part, Result
+from harness.model.section import Bar, Bars, Blocks, Chart, Lines, Pairs, Picture, Section, Table, Timeline
 from harness.model.section import Block as Output
-from harness.model.section import Blocks, Chart, Lines, Pairs, Section, Table, Timeline
 from harness.model.section import Row as TableRow
 from harness.model.verdict import Verdict
 from harness.report import told, words
 from harness.report.files import REPORT_HTML
 from harness.report.language import Language
 
-_Shown: TypeAlias = Table | Lines | Blocks | Chart | Timeline
+_Shown: TypeAlias = Table | Lines | Blocks | Chart | Timeline | Bars
 #: More passed judgements of one grid than these are folded.
 MOST_PASSED = 20
+#: And those behind so many rows of a table.
+MOST_ROWS = 60
 CRITERIA, JUDGEMENTS, WHOLE_RUN = marked("Criteria"), marked("Judgements"), marked("The whole run")
 CHECKS, OBSERVED = marked("Checks"), marked("Observed")
 _Figure = tuple[str, Callable[[Judgement], bool], Callable[[Judgement, Language], str]]
@@ -62,7 +64,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     """A table; a list, where there are no ``heads``; or a ``picture``, whose ``rows`` say in words what it shows.
 
     ``title`` is "" where the chapter's own says enough, ``lead`` heads the verdicts and is "" where no row has one;
-    ``numbers`` are the columns (from 0) of figures.
+    ``numbers`` are the columns (from 0) of figures; ``fold`` says what ``folded`` are.
     """
 
     title: str = ""
@@ -70,17 +72,20 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     heads: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     folded: tuple[Row, ...] = ()
+    fold: str = ""
     numbers: tuple[int, ...] = ()
     note: str = ""
-    picture: Chart | Timeline | None = None
+    picture: Picture | None = None
 
 
 class Chapter(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands below a heading, if it has one. ``alarm``: before all else. ``brief``: the summary has it, too."""
+    """What stands below a heading, if it has one. ``alarm``: before all else. ``box``: framed. ``brief``: the summary
+    has it, too."""
 
     title: str = ""
     blocks: Sequence[Block]
     alarm: bool = False
+    box: bool = False
     brief: bool = True
 
 
@@ -94,27 +99,25 @@ def outline(result: Result, claims: Mapping[str, Claim], say: Language) -> list[
     ]
     if result.children:
         found.append(Chapter(title=say("Runs"), blocks=(_children(result.children, say),)))
-    found += _parts(result, say)
+    shown = _shown(result.sections)
+    first = [each for each in shown if isinstance(each, Table) and each.first]
+    found += _of_run(first, say)
+    found += _parts(result, [each for each in shown if each not in first], say)
     left_out = listed(_not_exercised(result, say), say("Whatever the run judges was exercised."))
     found.append(Chapter(title=say("Not exercised"), blocks=(left_out,)))
     if errata := tuple(_errata(result, claims, say)):
         found.append(Chapter(title=say("Errata seen"), blocks=(listed(errata),)))
     if judged := tuple(_claims(result, claims, say)):
         found.append(Chapter(title=say("Claims of the document"), blocks=(listed(judged),), brief=False))
-    found.append(
-        Chapter(title=say("How this run differs from production"), blocks=tuple(_differs(result, say)), brief=False)
-    )
+    found.append(Chapter(title=say("What differs from production"), blocks=tuple(_differs(result, say)), box=True))
     found += [Chapter(title=title, blocks=(listed(lines),)) for title, lines in told.about_manifests(facts, say)]
-    stand_ins = listed(told.stand_ins(facts, say))
-    found.append(Chapter(title=say("What stands in for production"), blocks=(stand_ins,), brief=False))
     return found
 
 
 def facts(result: Result, say: Language) -> Iterator[tuple[str, str]]:
     """What the head of a page says: name and value."""
     found = result.facts
-    yield say("Environment"), f"{found.rung}: {say(words.RUNG[found.rung])}"
-    yield say("Target"), told.target(found, say)
+    yield from told.place(found, say)
     yield say("Seed"), str(found.seed)
     yield say("Started"), say.moment(found.started_utc)
     if found.environment:
@@ -126,8 +129,12 @@ def facts(result: Result, say: Language) -> Iterator[tuple[str, str]]:
     yield say("Run"), told.status_words(result, say)
     if found.timings:
         yield say("Timings"), say.join(told.timings(found, say))
+    yield from _pairs(result, say, differs=False)
+
+
+def _pairs(result: Result, say: Language, *, differs: bool) -> Iterator[tuple[str, str]]:
     for section in result.sections:
-        if isinstance(section, Pairs):
+        if isinstance(section, Pairs) and section.differs is differs:
             yield from ((say.message(name), say.shown(value)) for name, value in section.pairs)
 
 
@@ -155,21 +162,25 @@ def _children(children: Iterable[Child], say: Language) -> Block:
 # -- what was judged -------------------------------------------------------------------------------------------------
 
 
-def _parts(result: Result, say: Language) -> Iterator[Chapter]:
+def _parts(result: Result, shown: Sequence[_Shown], say: Language) -> Iterator[Chapter]:
     """The parts in the page's order, then the whole run; a part without judgements and sections is told too."""
     titles = {part.name: part for part in result.parts}
-    named = [*(each.part for each in result.judgements), *(each.part for each in _shown(result.sections))]
+    named = [*(each.part for each in result.judgements), *(each.part for each in shown)]
     order = [*titles, *(name for name in dict.fromkeys(named) if name and name not in titles)]
     for name in order:
-        sections = [_block(each, say) for each in _shown(result.sections) if each.part == name]
+        sections = [_block(each, say) for each in shown if each.part == name]
         yield _judged(result, name, _title(name, titles.get(name), say), sections, say)
-    of_run = [each for each in _shown(result.sections) if not each.part]
+    of_run = [each for each in shown if not each.part]
     if not order or of_run or any(not each.part and not _erratum_alone(each) for each in result.judgements):
         whole = WHOLE_RUN if result.parts else CRITERIA if result.decides else JUDGEMENTS
         yield _judged(result, "", say(whole), [], say)
-    for section in of_run:
+    yield from _of_run(of_run, say)
+
+
+def _of_run(sections: Iterable[_Shown], say: Language) -> Iterator[Chapter]:
+    for section in sections:
         block = _block(section, say)
-        title = "" if isinstance(section, Chart) else block.title
+        title = "" if isinstance(section, Chart | Bars) else block.title
         yield Chapter(title=title, blocks=(msgspec.structs.replace(block, title="") if title else block,))
 
 
@@ -212,6 +223,7 @@ def _grid(title: str, some: Sequence[Judgement], result: Result, say: Language) 
         heads=(say("What"), *(say(head) for head, _, _ in shown)),
         rows=tuple(row for each, row in rows if not folded or each.verdict is not Verdict.PASS),
         folded=tuple(folded),
+        fold=say("{count} passed", count=len(folded)),
         numbers=tuple(range(1, 1 + len(shown))),
     )
 
@@ -260,6 +272,9 @@ def _block(section: _Shown, say: Language) -> Block:
         return _table(title, section, say)
     if isinstance(section, Chart):
         return Block(title=title, picture=section, rows=(Row(cells=(say.told(section.text, ""),)),))
+    if isinstance(section, Bars):
+        lines = (f"{say.shown(bar.label)}: {say.listed(_pieces(section, bar, say))}" for bar in section.bars)
+        return msgspec.structs.replace(listed(lines, title=title), picture=section)
     if isinstance(section, Timeline):
         lines = (f"{say.message(chart.title)}: {say.told(chart.text, '')}" for chart in section.charts)
         return msgspec.structs.replace(listed(lines, title=title), picture=section)
@@ -268,12 +283,19 @@ def _block(section: _Shown, say: Language) -> Block:
     return listed(map(say.shown, section.lines), title=title)
 
 
+def _pieces(bars: Bars, bar: Bar, say: Language) -> Iterator[str]:
+    return (f"{say.message(name)} {length:.2f}" for name, length in zip(bars.names, bar.pieces, strict=True))
+
+
 def _table(title: str, table: Table, say: Language) -> Block:
+    rows = tuple(_table_row(row, say) for row in table.rows)
     return Block(
         title=title,
         lead=say("Verdict") if any(row.verdict is not None for row in table.rows) else "",
         heads=tuple(map(say.message, table.heads)),
-        rows=tuple(_table_row(row, say) for row in table.rows),
+        rows=rows[:MOST_ROWS],
+        folded=rows[MOST_ROWS:],
+        fold=say("and {count} more rows", count=max(0, len(rows) - MOST_ROWS)),
         numbers=table.numbers,
         note=say.told(table.note, "") if table.rows else say("Nothing."),
     )
@@ -336,14 +358,25 @@ def _claims(result: Result, register: Mapping[str, Claim], say: Language) -> Ite
 
 
 def _differs(result: Result, say: Language) -> Iterator[Block]:
-    """Of a run on production: environment and target, what it can do and cannot, what it forced upon the manifests."""
+    """All of it in one place: where the run was, its window and factors, its parts' versions, what the environment
+    can do and cannot; what stands in for production; what was changed in the manifests, and by whom."""
     found, (has, lacks) = result.facts, told.capabilities(result.facts, say)
-    lines = [f"{name}: {value}" for name, value in list(facts(result, say))[:2]]
-    for head, able in ((marked("The environment has"), has), (marked("The environment lacks"), lacks)):
-        lines += [f"{say(head)}: {say.listed(able)}"] if able else []
-    yield listed(lines)
-    changes = (words.change_words(change, say) for change in found.rung_changes)
-    yield listed(changes, say("Nothing."), say("What the environment changed in the manifests"))
+    pairs = [*told.place(found, say), *_pairs(result, say, differs=True)]
+    versions = [f"{name} {version}" for name, version in found.versions.items()]
+    named = (
+        (marked("Versions of the parts"), versions),
+        (marked("The environment has"), has),
+        (marked("The environment lacks"), lacks),
+    )
+    pairs += [(say(head), say.listed(some)) for head, some in named if some]
+    yield listed(f"{name}: {value}" for name, value in pairs)
+    yield listed(told.stand_ins(found, say), title=say("What stands in for production"))
+    for title, changes, none in (
+        (marked("What the environment changed in the manifests"), found.rung_changes, say("Nothing.")),
+        (marked("What the rehearsal changes in the document's manifests"), found.manifest_changes, ""),
+    ):
+        if changes or none:
+            yield listed((words.change_words(change, say) for change in changes), none, say(title))
 
 
 def _in_part(judgement: Judgement, said: str) -> str:

@@ -52,7 +52,7 @@ def _block(block: Block, say: Language) -> Iterator[str]:
     if block.heads and len(block.rows) > len(shown):
         yield say("and {count} more rows in the report", count=len(block.rows) - len(shown))
     if block.folded:
-        yield say("{count} passed", count=len(block.folded))
+        yield block.fold
     if block.note:
         yield plain(block.note)
 

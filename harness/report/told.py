@@ -30,6 +30,12 @@ def target(found: Facts, say: Language) -> str:
     return known if found.target_bundled else found.target
 
 
+def place(found: Facts, say: Language) -> Iterator[tuple[str, str]]:
+    """Where the run was, and what it ran, each with its name."""
+    yield say("Environment"), f"{found.rung}: {say(words.RUNG[found.rung])}"
+    yield say("Target"), target(found, say)
+
+
 def capabilities(found: Facts, say: Language) -> tuple[list[str], list[str]]:
     """What the environment could do, and what it could not; nothing of either where no stack was asked for."""
     if not found.capabilities:
@@ -44,17 +50,15 @@ def _placed(text: str, each: ManifestWarning | RepositoryErratum) -> str:
 
 
 def about_manifests(found: Facts, say: Language) -> list[tuple[str, list[str]]]:
-    """Headed lists: what the rehearsal changes in the manifests, and what a folder of somebody's own carries."""
+    """Headed lists: what a folder of somebody's own carries."""
     risks = [_placed(say.message(each.told), each) for each in found.manifest_warnings]
     errata = [
         _placed(f"{each.id}: {say(words.STATE[each.state])}: {say.message(each.told)}", each)
         for each in found.repository_errata
     ]
-    changes = [words.change_words(change, say) for change in found.manifest_changes]
     parts = (
         (say("Risks of the folder of manifests"), risks),
         (say("The document's errata in the folder of manifests"), errata),
-        (say("What the rehearsal changes in the document's manifests"), changes),
     )
     return [(head, lines) for head, lines in parts if lines]
 

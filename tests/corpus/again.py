@@ -23,7 +23,7 @@ from harness.model.judgement import Judgement
 from harness.model.result import Child, Facts, Result
 from harness.model.verdict import Decision
 from harness.rehearsal import registry
-from harness.rehearsal.conclude import Page, conclude, judged
+from harness.rehearsal.conclude import Page, conclude, judged, sections
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from tests.corpus import facts
 
@@ -172,7 +172,7 @@ def result(run: str) -> Result:
     page = Page(
         left.type.title(left.plan),
         tuple(left.type.parts(left.plan, left.seen)),
-        tuple(left.type.sections(left.plan, replace(left.seen, judgements=found))),
+        sections(left.type, left.plan, replace(left.seen, judgements=found)),
     )
     return conclude(
         left.type,

@@ -15,7 +15,7 @@ from harness.judge.combine import combine
 from harness.model.command import Ran
 from harness.model.evidence import EventRow, Outcome, ProbeRow, Row
 from harness.model.message import message
-from harness.model.section import Blocks, Lines
+from harness.model.section import Blocks, Lines, Timeline
 from harness.model.stack import Target, Version
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.command import Duration
@@ -158,9 +158,10 @@ def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exe
 def test_what_users_met_and_what_was_run_is_on_the_page() -> None:
     plan = one("release")
     rows: list[Row] = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
-    lines, blocks = REHEARSAL.sections(plan, seen(details(release(written={"a": 3, "n": 4})), rows))
-    assert isinstance(lines, Lines) and isinstance(blocks, Blocks)
-    assert lines.part == blocks.part == "as_written"
+    course, lines, blocks = REHEARSAL.sections(plan, seen(details(release(written={"a": 3, "n": 4})), rows))
+    assert isinstance(course, Timeline) and isinstance(lines, Lines) and isinstance(blocks, Blocks)
+    assert course.part == lines.part == blocks.part == "as_written"
+    assert [str(each.title) for each in course.charts] == ["Availability probes"], "no event tells of a revision"
     told = [str(line) for line in lines.lines]
     assert told[1] == "1 of 20 bad, from the first to the last 0.0 s"
     assert told[2] == "rows with the new column: 3 inserted by old pods, 4 by new ones"

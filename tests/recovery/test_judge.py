@@ -12,7 +12,7 @@ from harness.base import planfile, units
 from harness.judge.combine import combine
 from harness.model.judgement import errata_of
 from harness.model.message import Message, english, message, verbatim
-from harness.model.section import Chart, Lines, Pairs, Table
+from harness.model.section import Bars, Chart, Lines, Pairs, Table
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss, Overhead, Prediction, SizePoint
 from harness.rehearsals.dr_restore.judge import claims, errata, findings, judged, on_server
@@ -341,8 +341,9 @@ def test_details_are_kept_as_json_and_judged_to_the_same() -> None:
 def test_the_page_has_each_disaster_with_its_checks_and_what_was_left_out() -> None:
     seen = observed(cases=[case(check=BAD)], machine="m", database="d", ended=["disasters"])
     found = [*sections(msgspec.structs.replace(PLAN, parts=("disasters", "sizes")), seen)]
-    facts, disasters, *_others, left_out = found
+    facts, course, disasters, *_others, left_out = found
     assert isinstance(facts, Pairs) and [str(name) for name, _ in facts.pairs] == ["Machine", "Database"]
+    assert isinstance(course, Bars) and [each.pieces for each in course.bars] == [(5.0, 1.0, 2.0, 15.0, 15.0)]
     assert isinstance(disasters, Table)
     (row,) = disasters.rows
     assert row.cells[1:-1] == ("0.10", "5.00", "1.00", "2.00", "15.00", "15.00", "38.00")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.evidence.gathered import stored
-from harness.rehearsal.conclude import details_of, judged
+from harness.rehearsal.conclude import details_of, judged, sections
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.report.published import RESULT
 
@@ -23,5 +23,5 @@ def judged_again(rehearsal: Rehearsal[Any, D], plan: type[Any], folder: Path) ->
     typed = msgspec.json.decode((folder / "plan.json").read_bytes(), type=plan)
     seen = Seen(facts=result.facts, details=details, evidence=stored(folder), ended=not result.facts.errors)
     assert judged(rehearsal, typed, seen) == result.judgements
-    assert tuple(rehearsal.sections(typed, replace(seen, judgements=result.judgements))) == result.sections
+    assert sections(rehearsal, typed, replace(seen, judgements=result.judgements)) == result.sections
     return details

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from harness.base import machine
-from harness.base.clock import MachineClock
+from harness.base.clock import MachineClock, utc
 from harness.base.data import ROOT
 from harness.base.errors import EvidenceNotWritten, Exit, PartDied
 from harness.base.progress import Progress
+from harness.evidence.failure import LOG_LINE
 from harness.evidence.gathered import stored
 from harness.judge.machine_share import SUBJECT, WAITED
-from harness.model.evidence import EventRow, SampleRow, happened
+from harness.model.evidence import EventRow, Outcome, ProbeRow, SampleRow, happened
 from harness.model.judgement import Judgement
 from harness.model.message import Message
 from harness.model.result import Part, Result
-from harness.model.section import Section
+from harness.model.section import Section, Table
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import details_of, judged
@@ -404,3 +405,32 @@ async def test_how_the_machine_s_processors_are_shared_is_evidence_where_its_ker
     await run.run()
     counted = [(row.metric, row.subject, row.value) for row in stored(run.folder).samples if row.subject == SUBJECT]
     assert counted == [(WAITED, SUBJECT, 12.5)]
+
+
+class Failing(Toy):
+    """A probe fails, and a pod says why; too few rows come."""
+
+    async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+        await on.up()
+        now_ns = on.clock.now_ns()
+        on.evidence.add([
+            ProbeRow(
+                probe_id=1, user="c", method="GET", due_ns=now_ns, sent_ns=now_ns, done_ns=now_ns, status=500,
+                outcome=Outcome.SERVER_ERROR,
+            )
+        ])  # fmt: skip
+        (on.folder / "logs").mkdir(exist_ok=True)
+        (on.folder / "logs" / "pod-1.log").write_text(f"{utc(on.clock.anchor, now_ns)} ERROR the disk is full\n")
+        on.details.rows = 0
+
+
+async def test_the_log_lines_around_the_first_failure_are_evidence_and_stand_on_the_page_of_a_hold(
+    tmp_path: Path,
+) -> None:
+    run = conductor(tmp_path, Empty(), Failing())
+    result = await run.run()
+    assert [each.subject for each in stored(run.folder).events if each.kind == LOG_LINE] == ["pod-1.log"]
+    cause = result.sections[0]
+    assert isinstance(cause, Table) and cause.first
+    assert "the disk is full" in str(cause.rows[-1].cells[2])
+    assert "the disk is full" in (run.folder / "report.html").read_text("utf-8")

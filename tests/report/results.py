@@ -13,6 +13,8 @@ from harness.model.result import Child, Facts, Part, Result
 from harness.model.section import (
     Axis,
     Band,
+    Bar,
+    Bars,
     Block,
     Blocks,
     Chart,
@@ -175,7 +177,8 @@ def everything(decision: Decision | None = Decision.HOLD, **changes: Any) -> Res
             Part(name="contract", title=message("The contract")),
             Part(name="empty", title=message("A part that was never reached")),
         ),
-        "sections": (pairs(), *sections("first"), lines(), timeline()),
+        "sections": (pairs(), window(), *sections("first"), lines(), timeline(), cause()),
+        "versions": {"Envoy": "1.40.0", "PostgreSQL": "15.18"},
         "children": (
             Child(part="week1", run_id="r-week1", folder="r-week1", decision=Decision.ADVANCE, exit_status=0),
             Child(part="week2", run_id="", folder="", decision=None, exit_status=30),
@@ -190,6 +193,11 @@ def everything(decision: Decision | None = Decision.HOLD, **changes: Any) -> Res
 def pairs() -> Pairs:
     """Facts for the head."""
     return Pairs(pairs=((message("CPU"), message("{count} cores", count="2")), (message("Machine"), "a laptop")))
+
+
+def window() -> Pairs:
+    """What differs from production."""
+    return Pairs(pairs=((message("Measuring window"), "120 s"),), differs=True)
 
 
 def lines() -> Lines:
@@ -239,6 +247,31 @@ def blocks(part: str = "") -> Blocks:
             Block(caption=message("nothing was said"), verdict=Verdict.FAIL),
         ),
         part=part,
+    )
+
+
+def recovery(part: str = "") -> Bars:
+    """Bars of every sort of piece, and one without length."""
+    return Bars(
+        title=message("From {one} to the other", one="end"),
+        x=Axis(label=message("seconds"), unit=Unit.SECONDS),
+        names=(message("detect"), message("restore"), message("replay"), message("switch"), message("ready")),
+        bars=(
+            Bar(label=message("a lost {what}", what="table"), pieces=(1.5, 20.25, 3.0, 0.5, 4.0)),
+            Bar(label="nothing was lost", pieces=(0.0, 0.0, 0.0, 0.0, 0.0)),
+        ),
+        text=(message("Lying bars."),),
+        part=part,
+    )
+
+
+def cause() -> Table:
+    """A table that stands above what was judged."""
+    return Table(
+        title=message("What came first"),
+        heads=(message("Which"), message("Whether")),
+        rows=(Row(cells=("the first", "yes"), lines=("and why",)),),
+        first=True,
     )
 
 
@@ -339,4 +372,4 @@ def timeline(part: str = "") -> Timeline:
 def sections(part: str) -> tuple[Section, ...]:
     """One of every kind that stands below a part."""
     lines_ = Lines(title=message("Observed"), lines=("a line",), part=part)
-    return (table(part), wide_table(part), blocks(part), knee(part), sizes(part), lines_)
+    return (table(part), wide_table(part), blocks(part), knee(part), sizes(part), recovery(part), lines_)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from harness.base.units import Unit
 from harness.model.message import message
-from harness.model.section import Axis, Chart, Limit, Point, Series, Style, Timeline
-from harness.report.chart import Panel, draw_chart, draw_timeline
+from harness.model.section import Axis, Bar, Bars, Chart, Limit, Point, Series, Style, Timeline
+from harness.report.bars import draw_bars
+from harness.report.chart import Panel, draw_chart, draw_timeline, shortened
 from harness.report.language import ENGLISH
 from harness.report.scale import clock, linear, logarithmic, over_time
 from tests.report import results
@@ -168,3 +169,28 @@ def test_moments_that_are_near_stand_below_each_other_and_are_counted() -> None:
 def test_a_chart_without_a_point_is_drawn_empty() -> None:
     drawn = draw_chart(chart(series()), ENGLISH)
     assert [shape.path for shape in drawn.shapes] == [""]
+
+
+def test_bars_lie_one_behind_the_other_and_say_their_length() -> None:
+    bars = Bars(
+        title=message("{what}", what="Recovery"),
+        x=Axis(label=message("seconds"), unit=Unit.SECONDS),
+        names=(message("detect"), message("restore")),
+        bars=(Bar(label="short", pieces=(1.0, 0.0)), Bar(label="long", pieces=(5.0, 5.0))),
+        text=(message("In words: {what}.", what="Recovery"),),
+    )
+    drawn = draw_bars(bars, ENGLISH)
+    short, long = drawn.bars
+    assert [(round(each.start, 2), round(each.width, 2)) for each in long.pieces] == [(0.0, 43.48), (43.48, 43.48)]
+    assert [(each.width > 0, each.note) for each in short.pieces] == [(True, "detect 1 s"), (False, "restore 0 s")]
+    assert (long.length, round(long.end, 2), long.words) == ("10 s", 86.96, "detect 5 s, restore 5 s")
+    assert drawn.ticks[0].label == "0 s"
+    assert draw_bars(msgspec.structs.replace(bars, bars=()), ENGLISH).bars == ()
+
+
+def test_a_word_is_shortened_to_its_room_and_left_out_where_nothing_of_it_would_be_read() -> None:
+    assert shortened("window", 6) == "window"
+    assert shortened("a pod is deleted", 8) == "a pod i…"
+    assert shortened("測定期間の後", 9) == "測定期間…"
+    assert shortened("window", 3) == ""
+    assert shortened("window", 0) == ""

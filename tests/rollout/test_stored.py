@@ -27,6 +27,7 @@ from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout import under_way
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
+from harness.report.course import gathered
 from harness.stack.sim.world import Planted
 from scenarios.load import load
 from tests.rehearsal.again import judged_again
@@ -106,7 +107,8 @@ def test_every_claim_of_the_plan_is_judged_or_says_why_not(told: tuple[Week, lis
 def test_the_page_has_the_plan_the_course_the_window_and_the_events(told: tuple[Week, list[Judgement]]) -> None:
     found, _ = told
     sections = found.run.sections
-    assert isinstance(sections[0], Pairs)
+    assert [each.differs for each in sections if isinstance(each, Pairs)] == [False, True]
+    assert isinstance(sections[0], Table) and sections[0].first, "neither week advances"
     (course,) = [each for each in sections if isinstance(each, Timeline)]
     titles = [str(chart.title) for chart in course.charts]
     assert titles[:2] == ["Active users", "Requests, API"]
@@ -117,7 +119,8 @@ def test_the_page_has_the_plan_the_course_the_window_and_the_events(told: tuple[
     requests = tables["The window"].rows[0]
     assert str(requests.cells[0]) == "requests"
     assert int(str(requests.cells[1]).replace(",", "")) > 0
-    assert len(tables["Events"].rows) == min(300, sum(isinstance(row, EventRow) for row in found.rows))
+    in_order = sorted((row for row in found.rows if isinstance(row, EventRow)), key=lambda row: row.at_ns)
+    assert len(tables["Events"].rows) == min(300, len(gathered(in_order)))
     figures = {each.name: each for each in REHEARSAL.figures(found.plan, left(found))}
     assert figures["availability"].gates and not figures["api 4xx ratio"].gates
 
@@ -201,7 +204,7 @@ def test_nothing_began() -> None:
         assert about[criterion.claim].reason == "the run ended before it was judged"
     figures = REHEARSAL.figures(plan, dataclasses.replace(nothing, judgements=found))
     assert all(not each.sample.measured().value for each in figures)
-    assert [type(each) for each in REHEARSAL.sections(plan, nothing)] == [Pairs]
+    assert [type(each) for each in REHEARSAL.sections(plan, nothing)] == [Pairs, Pairs]
 
 
 def test_a_check_of_another_harness_is_refused() -> None:

@@ -11,7 +11,7 @@ from harness.judge.window import NS
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.parts import PartRun
-from harness.model.section import Chart, Lines, Pairs, Timeline
+from harness.model.section import Lines, Pairs, Timeline
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import judged
@@ -99,8 +99,11 @@ def test_the_page_shows_pods_over_time_with_the_load_and_the_decisions() -> None
     sections = list(REHEARSAL.sections(PLAN, left))
     [pairs] = [each for each in sections if isinstance(each, Pairs)]
     assert pairs.pairs[0][1] == "0.50"
-    manual, hpa = (each for each in sections if isinstance(each, Chart))
-    assert (manual.part, hpa.part) == ("manual", "hpa") and not manual.bands
+    by_hand, loaded, moments = (each for each in sections if isinstance(each, Timeline))
+    assert (by_hand.part, loaded.part, moments.part) == ("manual", "hpa", "")
+    assert (loaded.begin, loaded.seconds) == (-10, 600)
+    (manual,), (hpa,) = by_hand.charts, loaded.charts
+    assert not manual.bands
     ready, decided = hpa.series
     assert [(point.x, point.y) for point in ready.points] == [(-10, 2), (-1, 2), (40, 3), (41, 4), (510, 2), (600, 2)]
     assert [(point.x, point.y) for point in decided.points] == [(30, 4), (500, 2)]
@@ -108,7 +111,6 @@ def test_the_page_shows_pods_over_time_with_the_load_and_the_decisions() -> None
     assert [(band.start, band.end) for band in hpa.bands] == [(0, 200)]
     [observed] = [each for each in sections if isinstance(each, Lines)]
     assert "Autopilot first provisions nodes" in str(observed.lines[0])
-    [moments] = [each for each in sections if isinstance(each, Timeline)]
     assert [mark.subject for mark in moments.marks] == ["service"] and moments.seconds == 1510
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from harness.base.units import Unit
 from harness.model.message import message
-from harness.model.section import Point
+from harness.model.section import Pairs, Point
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_claims import of_knee
@@ -63,9 +63,10 @@ def test_every_step_is_a_row_with_its_figures_and_its_reason() -> None:
     assert (second.verdict, str(second.cells[0])) == (Verdict.FAIL, "20 in flight (in_flight_20)")
 
 
-def test_the_limits_and_the_factor_stand_at_the_head() -> None:
-    head, *_ = sections(PLAN, [], 0.25)
-    assert [str(value) for _, value in head.pairs] == ["p95 below 500 ms, errors below 1 %", "0.250"]  # type: ignore[union-attr]
+def test_the_limits_stand_at_the_head_and_the_factor_with_what_differs_from_production() -> None:
+    head, factor = (each for each in sections(PLAN, [], 0.25) if isinstance(each, Pairs))
+    assert [str(value) for _, value in head.pairs] == ["p95 below 500 ms, errors below 1 %"]
+    assert ([value for _, value in factor.pairs], head.differs, factor.differs) == (["0.250"], False, True)
 
 
 def test_a_knee_is_told_and_gates_nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.judge.difference import Ratio
 from harness.judge.window import NS
@@ -11,16 +11,16 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part
-from harness.model.section import Cell, Row, Section, Table, table_of
+from harness.model.section import Section
 from harness.model.stack import Rung, lacks
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import judge_run
 from harness.rehearsals.chaos.flow import Experiments
-from harness.rehearsals.chaos.judge import Figures, figures
-from harness.rehearsals.chaos.judge_failover import failover_of
-from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, FailoverSeen, Made
+from harness.rehearsals.chaos.judge import figures
+from harness.rehearsals.chaos.sections import sections
+from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan
 from harness.stack.protocol import StackNeeds
 
 #: The parts of ``rolling_update`` by name.
@@ -85,13 +85,8 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
         yield from judge_run.checks(plan, seen.details, seen.evidence)
 
     def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Section]:
-        """The figures of each experiment, and how a database failed over."""
-        made = seen.details.made
-        if made:
-            yield _experiments_table(plan, [(each, figures(seen.evidence.ledger, each)) for each in made])
-        failovers = [*_failovers(plan, seen)]
-        if failovers:
-            yield _failovers_table(failovers)
+        """The course of the experiments, the figures of each, and how a database failed over."""
+        return sections(plan, seen)
 
     def figures(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Figure]:
         """The share of requests and probes that failed in each experiment."""
@@ -100,61 +95,6 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
             found = figures(seen.evidence.ledger, made[number]) if number in made else None
             sample = Ratio(found.failed if found else 0, found.calls if found else 0)
             yield Figure(f"{judge_run.part_of(plan, number)} {name}: failed", "ratio", "worse", sample, gates=True)
-
-
-def _experiments_table(plan: ChaosPlan, rows: Sequence[tuple[Made, Figures]]) -> Table:
-    def experiment(of: tuple[Made, Figures]) -> Message:
-        return message("{number}. {title}", number=str(of[0].number), title=_title(plan, of[0]))
-
-    return table_of(
-        message("Experiments"),
-        rows,
-        (message("Experiment"), experiment),
-        (message("Failed"), lambda of: message("{failed} of {all}", failed=str(of[1].failed), all=str(of[1].calls))),
-        (message("Outage"), lambda of: _seconds(of[1].outage_s)),
-        (message("Steady again"), lambda of: _seconds(of[1].recovered_s)),
-        (message("Chaos Toolkit says"), lambda of: of[0].status or "–"),
-        row=lambda of: Row(cells=(), link=of[0].journal),
-        numbers=(1, 2, 3),
-    )
-
-
-def _title(plan: ChaosPlan, made: Made) -> Message:
-    return Message(text=plan.experiments[made.number - 1].experiment.title)
-
-
-def _failovers(plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterator[tuple[Made, FailoverSeen]]:
-    evidence = seen.evidence
-    for made in seen.details.made:
-        failover = plan.experiments[made.number - 1].experiment.expects.failover
-        if failover is not None:
-            found = failover_of(made, failover, evidence.events, evidence.requests, evidence.probes)
-            if found is not None:
-                yield made, found
-
-
-def _failovers_table(failovers: Sequence[tuple[Made, FailoverSeen]]) -> Table:
-    stand_in = message(
-        "A stand-in for Cloud SQL's regional disk replication: here PostgreSQL streams its WAL to a standby, a "
-        "heartbeat of the rehearsal's own detects the loss, and the sidecars are pointed at the standby in place "
-        "of an address that moves. Detection and promotion take other times at Cloud SQL."
-    )
-    return table_of(
-        message("Failover of the database"),
-        failovers,
-        (message("Experiment"), lambda of: str(of[0].number)),
-        (message("Commit"), lambda of: message("synchronous") if of[1].synchronous else message("asynchronous")),
-        (message("Detected after"), lambda of: _seconds(of[1].detect_s)),
-        (message("Promoted in"), lambda of: f"{of[1].promote_s:.2f} s"),
-        (message("Pods switched in"), lambda of: f"{of[1].lead_s:.2f} s"),
-        (message("Writes failed for"), lambda of: _seconds(of[1].outage_s)),
-        numbers=(2, 3, 4, 5),
-        note=(stand_in,),
-    )
-
-
-def _seconds(value: float | None) -> Cell:
-    return "–" if value is None else f"{value:.1f} s"
 
 
 REHEARSAL = Chaos()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.checks.whole_run import of_whole_run
 from harness.judge.difference import Ratio
 from harness.judge.window import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import Message
 from harness.model.result import Part
-from harness.model.section import Block, Blocks, Cell, Lines, Section
+from harness.model.section import Section
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.deploy import judge_run
 from harness.rehearsals.deploy.flow import Deploys, manifests_for
+from harness.rehearsals.deploy.sections import met, sections
 from harness.rehearsals.deploy.tallies import Tally
-from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed
+from harness.rehearsals.deploy.types import DeployDetails, DeployPlan
 from harness.stack.protocol import StackNeeds
 
 
@@ -52,49 +53,15 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
         yield from of_whole_run(seen.evidence.events, loaded=seen.details.origin_ns is not None)
 
     def sections(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Section]:
-        """Of each part what users met, what was seen besides, and the commands with their output."""
-        versions = {part.name: part.version.name for part in plan.parts}
-        for followed in seen.details.followed:
-            lines = _lines(versions[followed.name], followed, _met(plan, followed, seen), seen)
-            yield Lines(title=message("Observed"), lines=tuple(lines), part=followed.name)
-            if followed.ran:
-                yield _commands(followed)
+        """Of each part its course, what users met, what was seen besides, and the commands with their output."""
+        return sections(plan, seen)
 
     def figures(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Figure]:
         """The share of requests and probes that failed in each part."""
         followed = {each.name: each for each in seen.details.followed}
         for part in plan.parts:
-            met = _met(plan, followed[part.name], seen) if part.name in followed else Tally(calls=0, failed=0)
-            yield Figure(f"{part.name}: failed", "ratio", "worse", Ratio(met.failed, met.calls), gates=True)
-
-
-def _met(plan: DeployPlan, followed: Followed, seen: Seen[DeployDetails]) -> Tally:
-    return judge_run.met(plan, followed, seen.details, seen.evidence, seed=seen.facts.seed)
-
-
-def _lines(version: str, followed: Followed, met: Tally, seen: Seen[DeployDetails]) -> Iterator[Cell]:
-    yield message("manifests {manifests}, version {version}", manifests=followed.manifests, version=version)
-    yield message(
-        "{failed} of {all} bad, from the first to the last {seconds}",
-        failed=str(met.failed),
-        all=str(met.calls),
-        seconds="–" if met.bad_s is None else f"{met.bad_s:.1f} s",
-    )
-    yield from judge_run.observed(followed, seen.evidence.events)
-
-
-def _commands(followed: Followed) -> Blocks:
-    return Blocks(
-        title=message("the commands and their output"),
-        blocks=tuple(
-            Block(
-                caption=message("{command} ended in {status}", command=one.command, status=str(one.status)),
-                text=one.output.strip(),
-            )
-            for one in followed.ran
-        ),
-        part=followed.name,
-    )
+            found = met(plan, followed[part.name], seen) if part.name in followed else Tally(calls=0, failed=0)
+            yield Figure(f"{part.name}: failed", "ratio", "worse", Ratio(found.failed, found.calls), gates=True)
 
 
 REHEARSAL = Deploy()

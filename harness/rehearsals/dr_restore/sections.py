@@ -7,7 +7,22 @@ from collections.abc import Callable, Iterator
 from harness.base.units import Unit
 from harness.judge.difference import Single
 from harness.model.message import Message, Told, message
-from harness.model.section import Axis, Cell, Chart, Lines, Pairs, Point, Row, Section, Series, Style, Table, table_of
+from harness.model.section import (
+    Axis,
+    Bar,
+    Bars,
+    Cell,
+    Chart,
+    Lines,
+    Pairs,
+    Point,
+    Row,
+    Section,
+    Series,
+    Style,
+    Table,
+    table_of,
+)
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.dr_restore.facts import RTO_PARTS, CaseResult, Check, Prediction
@@ -22,6 +37,7 @@ def sections(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Section]:
     """All of it."""
     yield from _facts(seen)
     if seen.cases:
+        yield _recoveries(seen)
         yield _disasters(seen)
     for title, checks in (
         (message("Backups on the document's schedule"), seen.schedule),
@@ -45,7 +61,18 @@ def _facts(seen: RecoveryDetails) -> Iterator[Pairs]:
         stand_in = message("{database} stands in for Cloud SQL, its own tools for Cloud SQL's", database=seen.database)
         pairs.append((message("Database"), stand_in))
     if pairs:
-        yield Pairs(pairs=tuple(pairs))
+        yield Pairs(pairs=tuple(pairs), differs=True)
+
+
+def _recoveries(seen: RecoveryDetails) -> Bars:
+    """Of each disaster the steps of its recovery, one behind the other."""
+    return Bars(
+        title=message("From the disaster to ready again"),
+        x=Axis(label=message("seconds"), unit=Unit.SECONDS),
+        names=_RTO_HEADS,
+        bars=tuple(Bar(label=case.title, pieces=tuple(case.rto_s[part] for part in RTO_PARTS)) for case in seen.cases),
+        text=(message("The length of a bar is the RTO; the table below has each step in seconds."),),
+    )
 
 
 def _disasters(seen: RecoveryDetails) -> Table:
@@ -55,7 +82,7 @@ def _disasters(seen: RecoveryDetails) -> Table:
     return table_of(
         message("Disasters"),
         seen.cases,
-        (message("seconds"), lambda case: case.title),
+        (message("disaster (times in seconds)"), lambda case: case.title),
         (message("RPO"), lambda case: "–" if case.loss.rpo_s is None else f"{case.loss.rpo_s:.2f}"),
         *((head, _rto(part)) for head, part in zip(_RTO_HEADS, RTO_PARTS, strict=True)),
         (message("RTO"), lambda case: f"{case.total_s:.2f}"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.base.units import Unit
 from harness.model.message import Message, message, quantity
-from harness.model.section import Axis, Cell, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table, table_of
+from harness.model.section import Axis, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table, table_of
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.types import LoadStagesPlan, StepResult
@@ -15,7 +15,10 @@ from harness.rehearsals.load_stages.types import LoadStagesPlan, StepResult
 
 def sections(plan: LoadStagesPlan, steps: Sequence[StepResult], knee_cpu_factor: float) -> Iterator[Section]:
     """All of the page."""
-    yield Pairs(pairs=((message("Limits"), limits_words(plan)), *_factor(plan, knee_cpu_factor)))
+    yield Pairs(pairs=((message("Limits"), limits_words(plan)),))
+    if knee_cpu_factor != 1 and plan.knee.pods:
+        factor = message("CPU limits for the knees were multiplied by")
+        yield Pairs(pairs=((factor, f"{knee_cpu_factor:.3f}"),), differs=True)
     found = chart(plan, steps)
     if found is not None:
         yield found
@@ -27,12 +30,6 @@ def limits_words(plan: LoadStagesPlan) -> Message:
     """What a step has to keep."""
     latency, errors = quantity(plan.p95_limit_ms, Unit.MILLISECONDS), quantity(plan.error_limit, Unit.RATIO)
     return message("p95 below {latency}, errors below {errors}", latency=latency, errors=errors)
-
-
-def _factor(plan: LoadStagesPlan, factor: float) -> tuple[tuple[Message, Cell], ...]:
-    if factor == 1 or not plan.knee.pods:
-        return ()
-    return ((message("CPU limits for the knees were multiplied by"), f"{factor:.3f}"),)
 
 
 # -- the knees -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from harness.checks.switch_over import SwitchOver
 from harness.judge.ledger import Ledger
 from harness.judge.summary import WindowSummary, summarise
 from harness.judge.window import Window, of_step
-from harness.model.evidence import EventRow, Side
+from harness.model.evidence import EventRow, Side, told_of
 from harness.model.message import Message, message, quantity, verbatim
 from harness.model.scenario import LoadStep, PopulationPlan, Scenario
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table, table_of
@@ -19,8 +19,9 @@ from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import switched_of
 from harness.rehearsals.rollout.observed import observed
-from harness.rehearsals.rollout.series import NS
-from harness.rehearsals.rollout.timeline import MARKED, SIDE, phase_word, timeline, told_of
+from harness.rehearsals.rollout.timeline import MARKED, phase_word, timeline
+from harness.report.course import SIDE, gathered, with_others
+from harness.report.series import NS
 
 MOST_EVENTS = 300
 MOST_LATE = 20
@@ -33,6 +34,7 @@ KIND = MARKED | {
     "failover": message("failover"),
     "kubernetes": message("Kubernetes"),
     "log": message("log"),
+    "log_line": message("log line"),
     "phase": message("phase"),
     "pod": message("pod"),
     "storage": message("storage"),
@@ -42,7 +44,7 @@ KIND = MARKED | {
 def week_sections(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Section]:
     """In the order of the page."""
     week, evidence = observed(seen.evidence.events), seen.evidence
-    yield _facts(plan, seen.details)
+    yield from _facts(plan, seen.details)
     back = switched_of(plan, evidence.rows, week)
     if back is not None:
         yield Lines(title=message("Switch to Firestore after the roll back"), lines=tuple(_switch_lines(back)))
@@ -61,16 +63,21 @@ def _length(fault: Fault) -> str:
     return f", for {fault.for_s:g} s" if fault.for_s else ""
 
 
-def _facts(plan: Scenario, details: WeekDetails) -> Pairs:
+def _facts(plan: Scenario, details: WeekDetails) -> Iterator[Pairs]:
     faults = "; ".join(f"{each}, {each.after_s:g} s into the window{_length(each)}" for each in details.planted)
-    return Pairs(
+    yield Pairs(
         pairs=(
             (message("Faults injected"), verbatim(faults) if faults else message("none")),
             (message("Scenario"), plan.name),
+        )
+    )
+    yield Pairs(
+        pairs=(
             (message("Measuring window"), f"{plan.window_s:g} s"),
             (message("Simulated users"), _users(plan.population)),
             (message("Availability probes"), f"{plan.probes.rate_per_s:g}/s"),
-        )
+        ),
+        differs=True,
     )
 
 
@@ -195,9 +202,14 @@ def _mib(window: WindowSummary) -> Cell:
     return NONE if window.memory_bytes_max is None else f"{window.memory_bytes_max / 1024 / 1024:,.0f} MiB"
 
 
+def _subject(row: EventRow, others: int) -> Cell:
+    return phase_word(row.subject) if row.kind == "phase" else with_others(row.subject, others)
+
+
 def _events(events: Iterable[EventRow], anchor: Anchor) -> Table:
     ordered = sorted(events, key=lambda row: row.at_ns)
-    more = len(ordered) - MOST_EVENTS
+    rows = gathered(ordered)
+    more = len(rows) - MOST_EVENTS
     sql = verbatim("SELECT utc, kind, subject, message FROM events ORDER BY at_ns, seq;")
 
     def time(row: EventRow) -> Message:
@@ -206,11 +218,12 @@ def _events(events: Iterable[EventRow], anchor: Anchor) -> Table:
 
     return table_of(
         message("Events"),
-        ordered[:MOST_EVENTS],
-        (message("Time"), time),
-        (message("Kind"), lambda row: KIND.get(row.kind, row.kind)),
-        (message("Subject"), lambda row: phase_word(row.subject) if row.kind == "phase" else row.subject),
-        (message("What happened"), lambda row: told_of(row)[0]),
-        row=lambda row: Row(cells=(), lines=tuple(told_of(row)[1:])),
+        rows[:MOST_EVENTS],
+        (message("Time"), lambda of: time(of[0])),
+        (message("Kind"), lambda of: KIND.get(of[0].kind, of[0].kind)),
+        (message("Subject"), lambda of: _subject(*of)),
+        (message("What happened"), lambda of: told_of(of[0])[0]),
+        row=lambda of: Row(cells=(), lines=tuple(told_of(of[0])[1:])),
+        numbers=(0,),
         note=(message("{count} more are in the evidence", count=str(more)), sql) if more > 0 else (),
     )

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from harness.base.units import Unit
 from harness.judge.difference import Single
-from harness.rehearsal.pods_over_time import Course, Size
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.scaling.types import Part
+from harness.report.panels import Course, Size
 
 
 def reached(part: Part, found: Course) -> Iterator[Figure]:

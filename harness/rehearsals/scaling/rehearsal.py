@@ -14,7 +14,6 @@ from harness.model.section import Section
 from harness.model.stack import Rung
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import InParts
-from harness.rehearsal.pods_over_time import Course
 from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling import sections
@@ -22,6 +21,7 @@ from harness.rehearsals.scaling.acts import Acts
 from harness.rehearsals.scaling.figures import reached
 from harness.rehearsals.scaling.judge import Rows, judged, of_part
 from harness.rehearsals.scaling.types import Part, PartKind, ScalingDetails, ScalingPlan, controlled
+from harness.report.panels import Course
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import scaled
 from harness.stack.protocol import StackNeeds
@@ -57,8 +57,7 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
 
     def sections(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Section]:
         """Pods over time, what was observed, and the moments."""
-        start_ns = seen.facts.anchor.monotonic_ns
-        return sections.sections(plan, seen.details, _rows(seen.facts.rung, seen.evidence), start_ns)
+        return sections.sections(plan, seen, _rows(seen.facts.rung, seen.evidence))
 
     def figures(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Figure]:
         """When each number of pods was reached; without a value in a part that was not carried through."""

@@ -7,20 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.judge.endpoints import most_endpoints
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
-from harness.model.evidence import EventRow, SampleRow
+from harness.model.evidence import EventRow, SampleRow, Side
 from harness.model.message import Message, message
-from harness.model.parts import ended, title_of
+from harness.model.parts import ended
 from harness.model.section import (
     Cell,
+    Chart,
     Lines,
     Pairs,
     Section,
 )
 from harness.rehearsal.moments import timeline
-from harness.rehearsal.pods_over_time import Course, chart_of, course_of
+from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.scaling.judge import Rows
 from harness.rehearsals.scaling.judge_sizes import shown_s
-from harness.rehearsals.scaling.judge_zones import ZoneLoss, seen
+from harness.rehearsals.scaling.judge_zones import ZoneLoss
+from harness.rehearsals.scaling.judge_zones import seen as zone_seen
 from harness.rehearsals.scaling.types import (
     Applied,
     Commanded,
@@ -32,23 +34,42 @@ from harness.rehearsals.scaling.types import (
     ScalingPlan,
     ZoneLost,
 )
+from harness.report import course as charts
+from harness.report.course import stretch
+from harness.report.panels import Course, chart_of, course_of
+from harness.report.series import Measured, axis_of, measured_on
 
 MIB = 2**20
 BEFORE_S, AFTER_S = 60, 120
 
 
-def sections(plan: ScalingPlan, details: ScalingDetails, rows: Rows, start_ns: int) -> Iterator[Section]:
-    """All of the page; ``start_ns`` is the run's begin."""
+def sections(plan: ScalingPlan, seen: Seen[ScalingDetails], rows: Rows) -> Iterator[Section]:
+    """All of the page; ``rows`` are those of the evidence that a part is judged by."""
+    details = seen.details
     factor = message("CPU requests and limits were multiplied by")
-    yield Pairs(pairs=((factor, f"{details.cpu_factor:.2f}"),))
+    yield Pairs(pairs=((factor, f"{details.cpu_factor:.2f}"),), differs=True)
     for part, part_ns, end_ns in ended(plan.parts, details.runs):
-        chart = chart_of(part.name, title_of(part), course(part, details, rows, part_ns, end_ns))
+        found = course(part, details, rows, part_ns, end_ns)
+        chart = chart_of(part.name, message("Pods"), found)
         if chart is not None:
-            yield chart
+            axis = axis_of(part_ns, end_ns, round(end_ns - found.end_s * NS))
+            yield stretch(
+                message("Pods against the load"),
+                axis,
+                (chart, *_load(measured_on(axis, seen.evidence))),
+                part=part.name,
+            )
         lines = observed(part, details, rows, end_ns)
         if lines:
             yield Lines(title=message("Observed"), lines=lines, part=part.name)
-    yield timeline(rows.events, start_ns)
+    yield timeline(rows.events, seen.facts.anchor.monotonic_ns)
+
+
+def _load(measured: Measured) -> Iterator[Chart]:
+    """What the pods carry: requests to the API, and their CPU, by which the autoscaler decides."""
+    if Side.API in measured.sides:
+        yield charts.requests(measured.axis, Side.API, measured.sides[Side.API])
+    yield from charts.cpu(measured)
 
 
 def course(part: Part, details: ScalingDetails, rows: Rows, part_ns: int, end_ns: int) -> Course:
@@ -78,7 +99,7 @@ def observed(part: Part, details: ScalingDetails, rows: Rows, end_ns: int) -> tu
         case Loaded() as did:
             return of_autoscaling(part, did, rows.events, rows.samples)
         case ZoneLost() as did:
-            return of_zone(seen(part, did, rows.events, rows.requests))
+            return of_zone(zone_seen(part, did, rows.events, rows.requests))
         case Commanded() as did:
             ran = [
                 message("`{command}` ended in {status}", command=one.command, status=str(one.status))

@@ -11,7 +11,6 @@ from harness.model.message import Message, message
 from harness.model.parts import ended, title_of
 from harness.model.section import Cell, Lines, Pairs, Section, table_of
 from harness.rehearsal.moments import timeline
-from harness.rehearsal.pods_over_time import chart_of, course_of
 from harness.rehearsals.secret_rotation.judge import calls_of
 from harness.rehearsals.secret_rotation.judge_rotation import rotation
 from harness.rehearsals.secret_rotation.types import (
@@ -23,6 +22,7 @@ from harness.rehearsals.secret_rotation.types import (
     RotationPlan,
     Started,
 )
+from harness.report.panels import chart_of, course_of
 
 #: What a phase begins with.
 PHASE = {
@@ -42,7 +42,7 @@ def sections(
     """All of the page; ``start_ns`` is the run's begin."""
     factor = message("CPU requests and limits were multiplied by")
     poll = message("The driver looks for new versions every")
-    yield Pairs(pairs=((factor, f"{details.cpu_factor:.2f}"), (poll, f"{plan.poll_s:g} s")))
+    yield Pairs(pairs=((factor, f"{details.cpu_factor:.2f}"), (poll, f"{plan.poll_s:g} s")), differs=True)
     for part, part_ns, end_ns in ended(plan.parts, details.runs):
         chart = chart_of(part.name, title_of(part), course_of(events, (part_ns, part_ns), part_ns, end_ns))
         if chart is not None:

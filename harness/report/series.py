@@ -7,13 +7,14 @@ that each percentile rests on some samples. A bucket without data is NaN and dra
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.gathered import Gathered
-from harness.model.evidence import EventRow, FlagRow, Outcome, SampleRow, SessionRow, Side
+from harness.model.evidence import EventRow, FlagRow, Outcome, ProbeRow, RequestRow, SampleRow, SessionRow, Side
 from harness.model.message import marked
 
 Numbers = NDArray[np.float64]
@@ -40,17 +41,28 @@ _GROUP_OF = {outcome: number for number, (_, outcomes) in enumerate(ERROR_GROUPS
 
 @dataclass(frozen=True)
 class Axis:
-    """The shared time axis: from ``start_ns`` to ``end_ns``, in ``fine_s`` and ``coarse_s`` wide buckets."""
+    """The shared time axis: from ``start_ns`` to ``end_ns``, in ``fine_s`` and ``coarse_s`` wide buckets, drawn in
+    seconds from ``origin_ns``."""
 
     start_ns: int
     end_ns: int
     fine_s: int
     coarse_s: int
+    origin_ns: int
+
+    @property
+    def begin_s(self) -> float:
+        """Where it begins, in seconds from the origin."""
+        return (self.start_ns - self.origin_ns) / NS
 
     @property
     def seconds(self) -> float:
         """The axis' length."""
         return (self.end_ns - self.start_ns) / NS
+
+    def holds(self, at_ns: int) -> bool:
+        """Whether it is on the axis."""
+        return self.start_ns <= at_ns < self.end_ns
 
     def buckets(self, width_s: int) -> int:
         """How many buckets of ``width_s`` cover the axis."""
@@ -97,9 +109,18 @@ def series_of(evidence: Gathered) -> Measured | None:
     if axis is None:
         return None
     measured = Measured(axis=axis)
-    _requests(evidence, measured)
-    _probes(evidence, measured)
+    _requests(evidence.requests, measured)
+    _probes(evidence.probes, measured)
     _users(evidence, measured)
+    _gauges(evidence, measured)
+    return measured
+
+
+def measured_on(axis: Axis, evidence: Gathered) -> Measured:
+    """The series of what was due while ``axis`` lasts, and of what was read of pods; not of users."""
+    measured = Measured(axis=axis)
+    _requests([row for row in evidence.requests if axis.holds(row.due_ns)], measured)
+    _probes([row for row in evidence.probes if axis.holds(row.due_ns)], measured)
     _gauges(evidence, measured)
     return measured
 
@@ -114,13 +135,17 @@ def _axis(evidence: Gathered) -> Axis | None:
     if calls:  # a slow start of the stack must not squeeze the part that is judged
         first = min(due_ns for due_ns, _ in calls)
         start = max(start, first - (end - first) // 4)
-    end = max(end, start + NS)
-    seconds = (end - start) / NS
-    return Axis(start, end, width_for(seconds, FINE_BUCKETS), width_for(seconds, COARSE_BUCKETS))
+    return axis_of(start, end, start)
 
 
-def _requests(evidence: Gathered, measured: Measured) -> None:
-    rows = evidence.requests
+def axis_of(start_ns: int, end_ns: int, origin_ns: int) -> Axis:
+    """The axis of a stretch, which is drawn a second long at least."""
+    end_ns = max(end_ns, start_ns + NS)
+    seconds = (end_ns - start_ns) / NS
+    return Axis(start_ns, end_ns, width_for(seconds, FINE_BUCKETS), width_for(seconds, COARSE_BUCKETS), origin_ns)
+
+
+def _requests(rows: Sequence[RequestRow], measured: Measured) -> None:
     group = np.array([_GROUP_OF.get(row.outcome, 0) for row in rows], dtype=np.int64)
     due_ns = np.array([row.due_ns for row in rows], dtype=np.int64)
     done_ns = np.array([row.done_ns for row in rows], dtype=np.int64)
@@ -160,11 +185,11 @@ def _percentiles(axis: Axis, index: Integers, latency_ms: Numbers) -> tuple[Numb
     return tuple(series)
 
 
-def _probes(evidence: Gathered, measured: Measured) -> None:
-    if not evidence.probes:
+def _probes(rows: Sequence[ProbeRow], measured: Measured) -> None:
+    if not rows:
         return
-    due_ns = np.array([row.due_ns for row in evidence.probes], dtype=np.int64)
-    good = np.array([row.good for row in evidence.probes], dtype=bool)
+    due_ns = np.array([row.due_ns for row in rows], dtype=np.int64)
+    good = np.array([row.good for row in rows], dtype=bool)
     index = measured.axis.index(due_ns, measured.axis.fine_s)
     measured.probes = len(due_ns)
     measured.probes_good = _per_second(measured.axis, index[good])

@@ -1,0 +1,243 @@
+"""The course of a run or of a stretch of it, as data: charts of what its series measured, each with its words, and its
+moments. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from harness.base.units import Unit
+from harness.judge.window import NS
+from harness.model.evidence import EventRow, Side, told_of
+from harness.model.message import Message, Told, marked, message, verbatim
+from harness.model.section import Axis as ChartAxis
+from harness.model.section import Band, Cell, Chart, Limit, Mark, Point, Series, Style, Timeline
+from harness.report.series import ERROR_GROUPS, Axis, Measured, Numbers, SideSeries
+
+SIDE = {Side.API: message("API"), Side.FIRESTORE: message("Firestore")}
+MIB = 1024 * 1024
+TIME = ChartAxis(label=message("time"), unit=Unit.SECONDS)
+PODS = ChartAxis(label=message("pods"), whole=True)
+_GROUPS = {name: Message(text=name) for name, _ in ERROR_GROUPS}
+_WORST = {"p50": marked("p50 {ms} ms"), "p95": marked("p95 {ms} ms"), "p99": marked("p99 {ms} ms")}
+_PER_SECOND = ChartAxis(label=message("per second"))
+#: The moments that are listed, and the words of their kinds.
+MOST_MARKS = 20
+WORDS = {
+    "deployment": message("deployment"),
+    "failover": message("failover"),
+    "fault": message("fault"),
+}
+
+
+def cpu(measured: Measured) -> Iterator[Chart]:
+    """CPU of all pods together, in cores."""
+    return gauge(measured, "cpu_cores", message("CPU of the pods"), message("cores"), digits=2)
+
+
+def memory(measured: Measured) -> Iterator[Chart]:
+    """Memory of all pods together, in MiB."""
+    return gauge(measured, "memory_bytes", message("Memory of the pods"), message("MiB"), digits=0, per=MIB)
+
+
+def _points(axis: Axis, width_s: int, values: Numbers) -> tuple[Point, ...]:
+    """A point where each bucket begins, of equal neighbours the first, and one where the last ends; x in seconds from
+    the axis' origin."""
+    points: list[Point] = []
+    before: float | None = math.inf
+    for number, value in enumerate(values):
+        y = round(float(value), 6) if np.isfinite(value) else None
+        if y != before:
+            points.append(Point(x=axis.begin_s + min(axis.seconds, number * float(width_s)), y=y))
+        before = y
+    return (*points, Point(x=axis.begin_s + axis.seconds, y=before)) if points else ()
+
+
+def _fine(axis: Axis, name: Message, values: Numbers, tone: str, style: Style = Style.STEPS) -> Series:
+    return Series(name=name, points=_points(axis, axis.fine_s, values), style=style, tone=tone)
+
+
+def users(measured: Measured) -> Chart:
+    """Users with a live session, by the side that their flag sends them to."""
+    most = {side: f"{measured.users[side].max():.0f}" for side in Side}
+    text = message(
+        "At most {on} users were live with the flag on, {off} with it off.",
+        on=most[Side.API],
+        off=most[Side.FIRESTORE],
+    )
+    series = tuple(_fine(measured.axis, SIDE[side], measured.users[side], str(side)) for side in Side)
+    axis = ChartAxis(label=message("users"), whole=True)
+    return Chart(title=message("Active users"), x=TIME, y=axis, series=series, text=(text,))
+
+
+def requests(axis: Axis, side: Side, series: SideSeries) -> Chart:
+    """Requests of one side: completed, and as they were due."""
+    text = message(
+        "{requests} requests; the busiest {seconds} s completed {rate}/s.",
+        requests=str(series.requests),
+        seconds=str(axis.fine_s),
+        rate=f"{series.completed.max():.1f}",
+    )
+    return Chart(
+        title=message("Requests, {side}", side=SIDE[side]),
+        x=TIME,
+        y=_PER_SECOND,
+        series=(
+            _fine(axis, message("completed"), series.completed, str(side)),
+            _fine(axis, message("offered (due)"), series.offered, "offered"),
+        ),
+        text=(text,),
+    )
+
+
+def latency(axis: Axis, side: Side, series: SideSeries, limits: list[float]) -> Chart:
+    """Percentiles of one side's latency, in ms, with the ``limits`` that are promised."""
+    named = list(zip(_WORST, series.latency_ms, strict=True))
+    label = message("from the due time, per {seconds} s, log scale", seconds=str(axis.coarse_s))
+    worst = tuple(Message(text=_WORST[name], values={"ms": f"{np.nanmax(values):,.0f}"}) for name, values in named)
+    return Chart(
+        title=message("Latency, {side}", side=SIDE[side]),
+        x=TIME,
+        y=ChartAxis(label=label, unit=Unit.MILLISECONDS, logarithmic=True),
+        series=tuple(
+            Series(name=verbatim(name), points=_points(axis, axis.coarse_s, values), tone=name)
+            for name, values in named
+        ),
+        text=(message("The worst {seconds} s", seconds=str(axis.coarse_s)), *worst),
+        limits=tuple(Limit(label=message("limit {limit}", limit=f"{limit:g} ms"), at=limit) for limit in limits),
+    )
+
+
+def errors(measured: Measured) -> Chart:
+    """Users' requests that failed, by how they did, of both sides."""
+    axis = measured.axis
+    zero = np.zeros(axis.buckets(axis.fine_s))
+    groups = [
+        (number, _GROUPS[name], sum((each.errors[number - 1] for each in measured.sides.values()), zero))
+        for number, (name, _) in enumerate(ERROR_GROUPS, 1)
+    ]
+    told = tuple(
+        message("{side}: {group} {count}", side=SIDE[side], group=_GROUPS[name],
+                count=f"{round(float(group.sum()) * axis.fine_s):,}")
+        for side, series in measured.sides.items()
+        for (name, _), group in zip(ERROR_GROUPS, series.errors, strict=True)
+        if group.any()
+    )  # fmt: skip
+    return Chart(
+        title=message("Errors, users' requests"),
+        x=TIME,
+        y=_PER_SECOND,
+        series=tuple(
+            _fine(axis, name, group, f"error{number}", Style.AREA) for number, name, group in groups if group.any()
+        ),
+        text=told or (message("No request of a user failed."),),
+    )
+
+
+def probes(measured: Measured) -> Iterator[Chart]:
+    """Good and bad probes; nothing where there was none."""
+    axis, good, bad = measured.axis, measured.probes_good, measured.probes_bad
+    if good is None or bad is None:
+        return
+    count = round(float(bad.sum()) * axis.fine_s)
+    text = message("All {probes} probes were good.", probes=str(measured.probes))
+    if count:
+        text = message("{bad} of {probes} probes were bad.", bad=str(count), probes=str(measured.probes))
+    series = [_fine(axis, message("good"), good, "good")]
+    if bad.any():
+        series.append(_fine(axis, message("bad"), bad, "bad", Style.AREA))
+    yield Chart(title=message("Availability probes"), x=TIME, y=_PER_SECOND, series=tuple(series), text=(text,))
+
+
+def replicas(measured: Measured) -> Iterator[Chart]:
+    """Pods as requested and as ready."""
+    names = (("replicas", message("requested"), "offered"), ("ready_replicas", message("ready"), "api"))
+    present = [(name, measured.gauges[metric], tone) for metric, name, tone in names if metric in measured.gauges]
+    if present:
+        yield Chart(
+            title=message("Replicas"),
+            x=TIME,
+            y=PODS,
+            series=tuple(_fine(measured.axis, name, values, tone) for name, values, tone in present),
+            text=tuple(
+                message(
+                    "{what}: {least} to {most}",
+                    what=name,
+                    least=f"{np.nanmin(values):.0f}",
+                    most=f"{np.nanmax(values):.0f}",
+                )
+                for name, values, _ in present
+            ),
+        )
+
+
+def gauge(
+    measured: Measured, metric: str, title: Message, unit: Message, *, digits: int, per: float = 1.0
+) -> Iterator[Chart]:
+    """The sum of a metric over the pods, divided by ``per``; nothing where nobody read it."""
+    values = measured.gauges.get(metric)
+    if values is None or not np.isfinite(values).any():
+        return
+    mean, most = (f"{float(figure) / per:,.{digits}f}" for figure in (np.nanmean(values), np.nanmax(values)))
+    text = message("Mean {mean} {unit}, most {most} {unit}.", mean=mean, most=most, unit=unit)
+    series = _fine(measured.axis, message("all pods together"), values / per, "api")
+    yield Chart(title=title, x=TIME, y=ChartAxis(label=unit), series=(series,), text=(text,))
+
+
+# -- a stretch with its moments --------------------------------------------------------------------------------------
+
+
+def stretch(
+    title: Message,
+    axis: Axis,
+    charts: Iterable[Chart],
+    events: Sequence[EventRow] = (),
+    kinds: Collection[str] = (),
+    *,
+    phases: tuple[Band, ...] = (),
+    shaded: tuple[Band, ...] = (),
+    note: Told = (),
+    part: str = "",
+) -> Timeline:
+    """The events of ``kinds`` that lie on ``axis`` are its moments; ``shaded`` are stretches of every chart."""
+    on_it = (row for row in sorted(events, key=lambda row: row.at_ns) if row.kind in kinds and axis.holds(row.at_ns))
+    found = gathered(on_it)
+    return Timeline(
+        title=title,
+        begin=axis.begin_s,
+        seconds=axis.begin_s + axis.seconds,
+        phases=phases,
+        marks=tuple(_mark(axis, row, others) for row, others in found[:MOST_MARKS]),
+        marks_in_all=len(found),
+        charts=tuple(msgspec.structs.replace(each, bands=(*each.bands, *shaded)) for each in charts),
+        note=note,
+        part=part,
+    )
+
+
+def _mark(axis: Axis, row: EventRow, others: int) -> Mark:
+    at_s = (row.at_ns - axis.origin_ns) / NS
+    return Mark(
+        at=at_s, kind=row.kind, word=WORDS[row.kind], subject=with_others(row.subject, others), said=told_of(row)
+    )
+
+
+def gathered(rows: Iterable[EventRow]) -> list[tuple[EventRow, int]]:
+    """Rows of one kind that follow each other and say the same, each of another subject, as the first of them and of
+    how many others the same is said."""
+    found: list[tuple[EventRow, int]] = []
+    for row in rows:
+        before, others = found[-1] if found else (None, 0)
+        if before is not None and (before.kind, before.message) == (row.kind, row.message) and before != row:
+            found[-1] = (before, others + 1)
+        else:
+            found.append((row, 0))
+    return found
+
+
+def with_others(subject: str, others: int) -> Cell:
+    """The first of several subjects of which the same is said."""
+    return message("{subject} and {count} more", subject=subject, count=str(others)) if others else subject

