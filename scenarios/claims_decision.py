@@ -58,7 +58,7 @@ _REASONS = (
         f"{_LEARN}/item 4",
         "大規模化にも対応できる基盤",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("load_stages"),
         "The knee of the load search for 2..10 pods shows how far it grows",
     ),
 )

@@ -53,7 +53,7 @@ _START = (
         _FIRST,
         "kubectl get all",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("scaling"),
         "Kinds shown against kinds applied",
         wrong(
             "operations.get_all_is_not_all",
@@ -197,7 +197,7 @@ _RELATED = (
         f"{_LINKS}/item 3",
         "./database-schema.md",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("conformance"),
         "The bundled API's migrations against the facts of the schema",
     ),
     promise(
@@ -205,7 +205,7 @@ _RELATED = (
         f"{_LINKS}/item 4",
         "./openapi.yaml",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("conformance"),
         "The bundled API's own OpenAPI against the facts of the contract",
     ),
     promise("related.network", f"{_LINKS}/item 5", "./network-architecture.md", RECORD, person(), "Not at hand; named"),

@@ -36,7 +36,7 @@ def made(*found: Stored, previous: Signoff | None = None) -> Signoff:
 
 
 def drawn(of: Signoff, code: str = "en") -> Page:
-    return Page(render(of, claims.REGISTER, claims.CHAPTERS, language(code), "other.html"))
+    return Page(render(of, claims.REGISTER, claims.CHAPTERS, language(code), other="other.html", errata="errata.md"))
 
 
 def everything() -> Signoff:

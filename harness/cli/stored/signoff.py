@@ -18,8 +18,9 @@ from harness.stack.identity import digest
 from harness.stack.rungs import for_rung
 from harness.stack.targets import resolve
 
-#: The page of each language, the first first.
+#: The page and the errata of each language, the first first.
 PAGES = {"ja": "signoff.html", "en": "signoff.en.html"}
+ERRATA = {"ja": "errata.md", "en": "errata.en.md"}
 _OLDEST = Duration("7d")
 
 
@@ -51,7 +52,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         stored, unreadable = gather(self.reports)
         made = document(claims.REGISTER, stored, self._asked(), unreadable=unreadable, previous=previous(self.reports))
         folder = keep(self.reports, made).parent
-        _write_pages(folder, made)
+        write_pages(folder, made)
         if self.json:
             sys.stdout.write(encode(made).decode())
         else:
@@ -76,12 +77,17 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
             sys.stdout.write(f"{line}\n")
 
 
-def _write_pages(folder: Path, made: Signoff) -> None:
-    """Both languages, each with a link to the other. Raises ``EvidenceNotWritten``."""
+def write_pages(folder: Path, made: Signoff) -> None:
+    """Page and errata in both languages, each with a link to the other. Raises ``EvidenceNotWritten``."""
+    from harness.signoff.errata import Known, errata
     from harness.signoff.page import render
     from scenarios import claims
+    from scenarios.errata import read_patches, read_shown_by
 
+    known = Known(patches=read_patches(), shown_by=read_shown_by())
     for code, name in PAGES.items():
-        other = next(file for each, file in PAGES.items() if each != code)
-        content = render(made, claims.REGISTER, claims.CHAPTERS, language(code), other)
-        write_atomically(folder / name, content.encode())
+        say, other = language(code), next(each for each in PAGES if each != code)
+        html = render(made, claims.REGISTER, claims.CHAPTERS, say, other=PAGES[other], errata=ERRATA[code])
+        write_atomically(folder / name, html.encode())
+        text = errata(made, claims.REGISTER, known, say, ERRATA[other])
+        write_atomically(folder / ERRATA[code], text.encode())

@@ -12,7 +12,11 @@ from harness.rehearsals.conformance.grade import DOCUMENT, FINDINGS, GRADES, Gra
 from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails, ConformancePlan
 
 #: The claim that checks of a group are the verdict on.
-_CLAIM = {"log": "logging.structured"}
+_CLAIM = {
+    "log": "logging.structured",
+    "postgres": "related.schema",
+    **dict.fromkeys(("walks", "upsert", "listing"), "related.api"),
+}
 _ORDER = {check.id: place for place, check in enumerate(ALL)}
 
 

@@ -135,6 +135,9 @@ class Week:
         await self._users.stop()
         on.evidence.gather()
         on.mark("load_ended")
+        if on.options.rung is not Rung.SIM:  # there a pod has no log
+            logs = (on.folder / "logs").glob("*.log")
+            on.details.logged = tuple(sorted(log.stem for log in logs if log.stat().st_size))
         invariants = Invariants(
             on.stores,
             on.evidence,
