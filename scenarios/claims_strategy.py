@@ -136,7 +136,7 @@ _SCALE_OUT = (
         "画像処理",
         MEASUREMENT,
         judged_by("chaos"),
-        "Photo uploads as interference: p95 of the other calls beside them",
+        "A busy loop takes a core beside one pod: the share of the requests that fails meanwhile",
     ),
     promise(
         "strategy.risk.redundancy",
