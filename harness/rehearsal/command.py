@@ -114,8 +114,8 @@ def within(least: int, most: int) -> Callable[[str], int]:
 
 
 def flag(name: str) -> str:
-    """A field's name as it is typed."""
-    return f"--{name.replace('_', '-')}"
+    """A field's name as it is typed; one that would be a method's name ends in "_"."""
+    return f"--{name.rstrip('_').replace('_', '-')}"
 
 
 def flags(command: type[Command]) -> list[str]:
@@ -187,5 +187,6 @@ def parser(command: type[Command]) -> argparse.ArgumentParser:
             said = fields.pop(name).metadata
             into = made if group is command else groups.get(title) or made.add_argument_group(title)
             groups[title] = into
-            into.add_argument(name if said["positional"] else flag(name), **said["argparse"])
+            typed = {} if said["positional"] else {"dest": name}
+            into.add_argument(name if said["positional"] else flag(name), **typed, **said["argparse"])
     return made
