@@ -108,7 +108,7 @@ class _Views:
         """A claim; with ``facts`` those that bear on it, too."""
         claim, state = self.register[standing.claim], standing.state
         seen = {each.judgement.erratum for each in standing.evidence}
-        bearing = claim.state_from.facts if facts else ()
+        bearing = [name for name in claim.state_from.facts if name in self.standings] if facts else []
         return ClaimView(
             claim=claim,
             sign=SIGN[state],
@@ -133,8 +133,8 @@ class _Views:
         )
 
     def section(self, number: int, title: str, claims: Iterable[Claim]) -> SectionView:
-        """A chapter."""
-        found = [self.standings[claim.id] for claim in claims]
+        """A chapter; of a stored page it has no claim that the register did not have then."""
+        found = [self.standings[claim.id] for claim in claims if claim.id in self.standings]
         counts = Counter(each.state for each in found)
         return SectionView(
             title=self.say(title),
