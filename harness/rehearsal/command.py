@@ -114,7 +114,7 @@ def within(least: int, most: int) -> Callable[[str], int]:
 
 
 def flag(name: str) -> str:
-    """A field's name as it is typed; one that would be a method's name ends in "_"."""
+    """A field's name as it is typed; one that is a method's name ends in "_" and says argparse's ``dest``."""
     return f"--{name.rstrip('_').replace('_', '-')}"
 
 
@@ -187,6 +187,5 @@ def parser(command: type[Command]) -> argparse.ArgumentParser:
             said = fields.pop(name).metadata
             into = made if group is command else groups.get(title) or made.add_argument_group(title)
             groups[title] = into
-            typed = {} if said["positional"] else {"dest": name}
-            into.add_argument(name if said["positional"] else flag(name), **typed, **said["argparse"])
+            into.add_argument(name if said["positional"] else flag(name), **said["argparse"])
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -36,8 +37,8 @@ def section(text: str, erratum: str) -> str:
     return text.partition(f"### `{erratum}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
 
 
-def seen(**more: object) -> Stored:
-    told = {"told": (message("the pods went on"),), "value": 25.0, "unit": Unit.SECONDS}
+def seen(**more: Any) -> Stored:
+    told: dict[str, Any] = {"told": (message("the pods went on"),), "value": 25.0, "unit": Unit.SECONDS}
     return stored("run 7", judgement("dr.restore.step2", Verdict.ERRATUM_SHOWN, erratum=SHOWN, **told), **more)
 
 

@@ -20,7 +20,6 @@ from harness.base.errors import BadInput, Exit
 from harness.base.planfile import bundled, parse
 from harness.base.progress import Progress
 from harness.cli.main import main
-from harness.cli.stored import evidence
 from harness.cli.stored.evidence import Making, due_of
 from harness.model.message import english
 from harness.model.stack import Rung
@@ -30,6 +29,7 @@ from harness.signoff.gather import gather
 from harness.signoff.making import EvidencePlan, held, told
 from harness.signoff.types import Asked, Stored
 from harness.stack.identity import digest
+from harness.stack.kind import at_hand
 from harness.stack.targets import bundled as our_api
 from scenarios import claims
 from tests.signoff.made import ASKED, stored
@@ -72,8 +72,8 @@ class Pretending:
 
 @pytest.fixture(autouse=True)
 def without_docker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence.at_hand, "docker_answers", lambda: False)
-    monkeypatch.setattr(evidence.at_hand, "lacking", lambda: "there is no Docker")
+    monkeypatch.setattr(at_hand, "docker_answers", lambda: False)
+    monkeypatch.setattr(at_hand, "lacking", lambda: "there is no Docker")
 
 
 def make(reports: Path, runs: Pretending) -> tuple[Exit, str]:
@@ -208,9 +208,9 @@ time.sleep(60)
 """
 _PARENT = """
 import sys
-from harness.cli.stored import evidence
+from harness.cli.stored.evidence import run_process
 sys.executable = sys.argv[1]
-print(evidence.run_process(sys.argv[2:]), flush=True)
+print(run_process(sys.argv[2:]), flush=True)
 """
 
 

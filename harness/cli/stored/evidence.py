@@ -70,7 +70,8 @@ def _cannot(command: Command, target: str | None, lacking: str) -> Message | Non
     if not any(field.name == "target" for field in dataclasses.fields(command)):
         return None if resolve(target).bundled else message("it rehearses the bundled API alone")
     try:
-        dataclasses.replace(command, target=target).resolved()  # type: ignore[attr-defined]  # every rehearsal has it
+        given: dict[str, Any] = {"target": target}
+        dataclasses.replace(command, **given).resolved()  # type: ignore[attr-defined]  # every rehearsal has it
     except BadInput as error:
         return verbatim(error.what)
     return None

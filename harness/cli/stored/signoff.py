@@ -46,7 +46,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
     name = "signoff"
     example = "--target image:walk-api:v3 --max-age 14d"
 
-    run_: bool = option("make the evidence that is missing first", default=False)
+    run_: bool = option("make the evidence that is missing first", default=False, dest="run_")
     short: bool = option("with --run: the plan of 150 minutes", default=False)
     plan: Path | None = option("with --run: a plan of your own", Path, metavar="FILE")
     max_age: Duration = option("the oldest evidence that counts", Duration, default=_OLDEST, metavar="TIME")

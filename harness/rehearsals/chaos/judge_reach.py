@@ -10,7 +10,7 @@ from scipy.stats import mannwhitneyu
 from harness.judge.ledger import OPERATIONS, Calls, Ledger
 from harness.judge.window import NS
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, message
+from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.types import Made
 
@@ -48,9 +48,9 @@ def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made]) -> Jud
     for each in every:
         calm = calm[~_within(calm, each.start_ns, each.steady_ns or each.end_ns)]
     found = [each for each in _operations(calm, faulty) if each is not None]
-    verdict, *told = _reached(found)
+    verdict, told = _reached(found)
     return Judgement(
-        id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=tuple(told), samples=len(faulty)
+        id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=told, samples=len(faulty)
     )
 
 
@@ -76,15 +76,16 @@ def _operations(calm: Calls, faulty: Calls) -> Iterator[tuple[bool, Message] | N
 
 
 def _latencies_ms(rows: Calls) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return (rows["done_ns"] - rows["due_ns"]) / _MS
+    found: np.ndarray[tuple[int], np.dtype[np.float64]] = (rows["done_ns"] - rows["due_ns"]) / _MS
+    return found
 
 
-def _reached(found: Sequence[tuple[bool, Message]]) -> tuple[Verdict, *tuple[Message, ...]]:
-    told = [each for _, each in found]
+def _reached(found: Sequence[tuple[bool, Message]]) -> tuple[Verdict, Told]:
+    told = tuple(each for _, each in found)
     if len(found) < 2:
         few = message("of fewer than two operations there were {least} requests", least=str(LEAST_OF_OPERATION))
-        return Verdict.INCONCLUSIVE, few, *told
+        return Verdict.INCONCLUSIVE, (few, *told)
     slower = sum(each for each, _ in found)
     counts = {"some": str(slower), "all": str(len(found))}
     said = message("{some} of {all} operations are slower while it lasts", **counts)
-    return (Verdict.PASS if slower == len(found) else Verdict.FAIL), said, *told
+    return (Verdict.PASS if slower == len(found) else Verdict.FAIL), (said, *told)
