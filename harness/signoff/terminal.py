@@ -15,8 +15,8 @@ from harness.signoff.types import Signoff, State
 _MOST = 12
 
 
-def closing_lines(document: Signoff, page: str, say: Language) -> Iterator[str]:
-    """The lines."""
+def closing_lines(document: Signoff, page: str, say: Language, status: Exit) -> Iterator[str]:
+    """The lines; ``status`` is what the command ends in."""
     asked = document.asked
     digests = say.listed(map(short, asked.digests)) or say("program or image unknown")
     counting = sum(not run.left_out for run in document.runs)
@@ -33,4 +33,4 @@ def closing_lines(document: Signoff, page: str, say: Language) -> Iterator[str]:
         yield f"  {padded(say(WORD[State.NOT_EXERCISED]), 13)} {count}: {reason}"
     if len(reasons) > _MOST:
         yield "  " + say("and {count} more", count=sum(count for _, count in reasons[_MOST:]))
-    yield report_line(page, Exit.HOLD if document.blocked else Exit.OK, say)
+    yield report_line(page, status, say)

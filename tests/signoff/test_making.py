@@ -92,7 +92,7 @@ def test_the_plan_is_told_first_with_what_is_run_how_long_and_what_cannot_be(tmp
     assert f"  {LINES[1]}: local, about 3 min" in lines
     assert "  python -m harness network --on kind --seed 1: cannot be run here, there is no Docker" in lines
     assert f"command 1 of 2: {LINES[0]} (about 2 min; 5 to go)" in lines[4]
-    assert "command 2 of 2 ended in 0 after 0 min" in lines[-1]
+    assert "command 2 of 2 ended in 0 after 0.0 min" in lines[-1]
     assert {"--reports", str(tmp_path)} <= set(runs.ran[1])
 
 
@@ -193,6 +193,19 @@ def test_what_does_not_go_together_is_refused_before_anything_is_run(
     assert error in capsys.readouterr().err and not [*tmp_path.iterdir()]
 
 
+def test_an_interrupted_making_writes_the_page_and_says_what_it_ends_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "tiny.yaml"
+    plan.write_text(TINY)
+    monkeypatch.setattr("harness.cli.stored.evidence.run_process", lambda _: int(Exit.INTERRUPTED))
+    words = ["signoff", "--run", "--plan", str(plan), "--reports", str(tmp_path / "reports")]
+    assert main(words) == Exit.INTERRUPTED
+    said = capsys.readouterr()
+    assert "(exit status 130: " in said.out and "command 1 of 2 ended in 130" in said.err
+    assert (tmp_path / "reports/signoff/signoff.html").is_file()
+
+
 _CHILD = """
 import signal, sys, time
 from pathlib import Path
@@ -202,7 +215,7 @@ def end(*_):
     time.sleep(0.3)
     mark.write_text(mark.read_text() + "ended")
     sys.exit(130)
-signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGTERM, end)
 mark.write_text("began ")
 time.sleep(60)
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -96,7 +95,7 @@ class Making:
             self._progress(self.say(began, command=each.replay, **which, **spans))
             began_ns = self._clock.now_ns()
             status = self._runs(each.words)
-            took = minutes((self._clock.now_ns() - began_ns) / NS)
+            took = f"{(self._clock.now_ns() - began_ns) / NS / 60:.1f}"
             ended = marked("command {number} of {all} ended in {status} after {minutes} min")
             self._progress(self.say(ended, status=str(int(status)), minutes=took, **which))
             if status == Exit.INTERRUPTED:
@@ -117,5 +116,5 @@ def run_process(typed: Sequence[str]) -> int:
             break
         except KeyboardInterrupt:
             interrupted = True
-            process.send_signal(signal.SIGINT)  # a terminal has told both: a run under way takes it once
+            process.terminate()  # as Ctrl-C, which a job in the background ignores; a second one does no harm
     return Exit.INTERRUPTED if interrupted else status

@@ -69,11 +69,12 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         made = document(claims.REGISTER, stored, asked, unreadable=unreadable, previous=previous(self.reports))
         folder = keep(self.reports, made).parent
         write_pages(folder, made)
+        status = made_it or (Exit.HOLD if made.blocked else Exit.OK)
         if self.json:
             sys.stdout.write(encode(made).decode())
         else:
-            self._say(made, folder)
-        return made_it or (Exit.HOLD if made.blocked else Exit.OK)
+            self._say(made, folder, status)
+        return status
 
     def _runs(self) -> bool:
         """Whether evidence is to be made. Raises ``BadInput`` for what goes with that alone, or not with it."""
@@ -106,10 +107,10 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
             max_age_s=self.max_age.seconds,
         )
 
-    def _say(self, made: Signoff, folder: Path) -> None:
+    def _say(self, made: Signoff, folder: Path, status: Exit) -> None:
         from harness.signoff.terminal import closing_lines
 
-        for line in closing_lines(made, str(folder / PAGES[self.lang]), language(self.lang)):
+        for line in closing_lines(made, str(folder / PAGES[self.lang]), language(self.lang), status):
             sys.stdout.write(f"{line}\n")
 
 
