@@ -198,7 +198,7 @@ _RELATED = (
         "./database-schema.md",
         MEASUREMENT,
         judged_by("conformance"),
-        "The bundled API's migrations against the facts of the schema",
+        "What an answered write leaves in the tables of the schema",
     ),
     promise(
         "related.api",
@@ -206,7 +206,7 @@ _RELATED = (
         "./openapi.yaml",
         MEASUREMENT,
         judged_by("conformance"),
-        "The bundled API's own OpenAPI against the facts of the contract",
+        "Each call of the contract, asked one by one",
     ),
     promise("related.network", f"{_LINKS}/item 5", "./network-architecture.md", RECORD, person(), "Not at hand; named"),
 )
