@@ -99,7 +99,8 @@ class _Text:
             yield "\n".join(f"- {self._evidence(each)}" for each in evidence)
         else:
             yield self._missing(erratum)
-        yield f"{say('Correction')}: {plain(say(erratum.correction))}"
+        correction = plain(say(erratum.correction))
+        yield say("To be written instead: {correction}", correction=correction)
         if patch := self.known.patches.get(erratum.id, ""):
             yield f"```diff\n{patch}\n```"
 
