@@ -23,6 +23,7 @@ _PERFORMANCE = (
         RECORD,
         judged_by("load_stages"),
         "The knee per pod and the HPA's behaviour, measured",
+        go=True,
     ),
     promise(
         "checklist.performance.external_metrics",

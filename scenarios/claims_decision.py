@@ -58,8 +58,9 @@ _REASONS = (
         f"{_LEARN}/item 4",
         "大規模化にも対応できる基盤",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("load_stages"),
         "The knee of the load search for 2..10 pods shows how far it grows",
+        go=True,
     ),
 )
 
@@ -131,6 +132,7 @@ _REQUIREMENTS = (
         MEASUREMENT,
         judged_by("load_stages"),
         "500 users at one request in 50 s each: 500 / 50 = 10.0/s offered and completed",
+        go=True,
     ),
     promise(
         "load.pod_capacity",
@@ -160,6 +162,7 @@ _REQUIREMENTS = (
             "requests a minute it measures the rate limiter (429), not the API",
             "name the reading of each stage; spread requests over enough users (Locust)",
         ),
+        go=True,
     ),
 )
 

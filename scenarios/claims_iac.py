@@ -46,7 +46,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         'database_version = "POSTGRES_15"',
         MANIFEST,
-        NOT_BUILT,
+        judged_by("dr_restore"),
         "The SQL is plain enough for 15..18; kind uses 15",
     ),
     promise(

@@ -20,7 +20,7 @@ _FOLDER = (
         f"{_FILES}/code 1",
         "backend/deploy/kubernetes/",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "deploy/kubernetes/document holds one file for each manifest printed",
         wrong(
             "manifest.folder_mixes_phases",
@@ -93,7 +93,7 @@ _PODS = (
         _DEPLOYMENT,
         "name: DB_HOST",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "The variables a pod receives against those the environment contract reads",
         wrong(
             "manifest.deployment.env_incomplete",
@@ -202,7 +202,7 @@ _SETTINGS = (
         _CONFIG,
         'environment: "production"',
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Patched in base: production and emulators exclude each other",
     ),
     promise(
@@ -218,7 +218,7 @@ _SETTINGS = (
         _CONFIG,
         'db_name: "tekutoko"',
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Each key against the variables that read it",
         wrong(
             "manifest.configmap.keys_missing",
@@ -231,7 +231,7 @@ _SETTINGS = (
         _SECRET,
         "db_password: BASE64_ENCODED_PASSWORD",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout", "scaling"),
         "kubectl apply of the file as printed",
         wrong(
             "manifest.secret.placeholders_not_base64",
@@ -244,7 +244,7 @@ _SETTINGS = (
         _SECRET,
         "firebase_credentials: BASE64_ENCODED_JSON",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Looked for in the pod: mounted, or passed",
         wrong(
             "manifest.secret.firebase_credentials_unused",

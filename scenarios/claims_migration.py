@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MEASUREMENT, NOT_BUILT, PROCEDURE, judged_by, promise, wrong
+from scenarios.claim_form import MEASUREMENT, PROCEDURE, judged_by, promise, wrong
 
 _FLAG = "iOS側実装/code 1"
 _SYNC = "データ同期戦略"
@@ -15,7 +15,7 @@ CLAIMS: tuple[Claim, ...] = (
         "移行アプローチ/text 1",
         "Firebase完全停止せず、段階的移行",
         MEASUREMENT,
-        judged_by("migration_drill"),
+        judged_by("rollout", "migration_drill"),
         "Four weeks; flag-off users keep working on Firestore throughout",
     ),
     promise(
@@ -36,7 +36,7 @@ CLAIMS: tuple[Claim, ...] = (
         "移行アプローチ/code 1",
         "|read only| Firestore",
         MEASUREMENT,
-        judged_by("migration_drill"),
+        judged_by("rollout", "migration_drill"),
         "Writes that reach Firestore directly, and through the mirror",
         wrong(
             "migration.firestore_is_written",
@@ -160,7 +160,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_API}/item 2",
         "新旧API契約差異を吸収するAdapter層",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("flag_proof"),
         "A walk as the old app reads it from Firestore and as it comes over HTTP, after the adapter's mapping",
     ),
     promise(

@@ -200,7 +200,7 @@ _LOGS = (
         _COMMANDS,
         "kubectl logs -f deployment/tekutoko-api",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("scaling"),
         "Lines seen against lines written by all pods",
         wrong(
             "monitoring.logs_of_one_pod",

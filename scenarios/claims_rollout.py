@@ -52,6 +52,7 @@ _WEEK1 = (
         CRITERION,
         judged_by("rollout"),
         "Upper bound of p95 from the due time below 500 ms",
+        go=True,
     ),
     promise(
         "rollout.week1.rollback.error_ratio",
@@ -101,6 +102,7 @@ _WEEK2 = (
         CRITERION,
         judged_by("rollout"),
         "As week 1: upper bound below 500 ms",
+        go=True,
     ),
     promise(
         "rollout.week2.success.request_rate",

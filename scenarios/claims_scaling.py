@@ -154,7 +154,7 @@ _DATABASE = (
         f"{_PROXY}/list 1/item 3",
         "IAM認証サポート",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Looked for in the proxy's arguments and the pod's variables",
         wrong(
             "database.iam_unused",
@@ -175,7 +175,7 @@ _DATABASE = (
         f"{_PROXY}/code 1",
         "Go App (localhost:5432)",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("chaos"),
         "The API's connections reach PostgreSQL through its pod's proxy only",
     ),
 )

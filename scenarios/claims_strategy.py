@@ -59,7 +59,7 @@ _SCALE_OUT = (
         f"{_VERSUS}/row 4",
         "全体に波及しやすい",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("chaos"),
         "Chaos: what one slow dependency does to every endpoint",
     ),
     promise(
@@ -67,7 +67,7 @@ _SCALE_OUT = (
         f"{_VERSUS}/row 5",
         "ログ・メトリクスがまとまる",
         MEASUREMENT,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Log fields and metrics of every pod are found in one place",
     ),
     promise(
@@ -135,8 +135,8 @@ _SCALE_OUT = (
         f"{_RISKS}/item 1",
         "画像処理",
         MEASUREMENT,
-        NOT_BUILT,
-        "Photo uploads as interference: p95 of the other calls beside them",
+        judged_by("chaos"),
+        "A busy loop takes a core beside one pod: the share of the requests that fails meanwhile",
     ),
     promise(
         "strategy.risk.redundancy",
@@ -179,7 +179,7 @@ _PICTURE = (
         "アーキテクチャ構成/code 1",
         "Auto Scale 2-10",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("rollout"),
         "Every part of the diagram is a part of the stack, or named as missing",
         wrong(
             "architecture.https_at_l4",

@@ -19,8 +19,8 @@ CITED = re.compile(r"docs/[\w/.-]*?\.md(#[\w-]+)?")
 LINKED = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(#[^)\s]*)?\)")
 HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-#: Pages of stored runs, whose logs stayed behind.
-STORED = "tests/corpus/runs/"
+#: Pages of stored runs, whose logs stayed behind, and of a sign-off, whose runs did.
+STORED = ("tests/corpus/runs/", "docs/samples/signoff/")
 #: What is written out, in a block or between back quotes, is no link.
 SPOKEN = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 

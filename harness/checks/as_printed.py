@@ -6,6 +6,7 @@ They gate nothing: manifests of somebody's own may well be better than the docum
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -22,13 +23,19 @@ PHASE_2 = (
     "Deployment", "Service", "ServiceAccount", "ConfigMap", "Secret", "HorizontalPodAutoscaler", "PodDisruptionBudget",
 )  # fmt: skip
 _HTTPS = "architecture.https_at_l4"
+#: What the document prints of the pod's variables, and of the keys.
+_VARIABLES = ("ENVIRONMENT", "DB_HOST", "DB_PASSWORD")
+_CONFIG = ("environment", "db_host", "db_port", "db_name", "log_level")
+_CREDENTIALS = "firebase_credentials"
+_IAM = "--auto-iam-authn"
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run keeps of its manifests. The containers are without their variables, whose values are nobody's to
-    keep. ``written`` are kinds and names of the folder's own; ``account`` is the ServiceAccount that the pods name,
-    ``annotated`` whether it is there with a Google service account, which a cluster of ours takes away; ``instance_in``
-    where Cloud SQL's instance stands.
+    keep; ``variables`` are the names of the API's. ``written`` are kinds and names of the folder's own; ``account`` is
+    the ServiceAccount that the pods name, ``annotated`` whether it is there with a Google service account, which a
+    cluster of ours takes away; ``instance_in`` where Cloud SQL's instance stands. ``keys`` are those of ConfigMap and
+    Secret, ``unread`` those of them that no container is given; ``environment`` is what the target is told to be.
     """
 
     deployment: Deployment
@@ -40,6 +47,10 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     annotated: bool = False
     instance_in: tuple[str, ...] = ()
     db_host: str = ""
+    environment: str = ""
+    variables: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def applied(manifests: Manifests) -> Applied:
@@ -61,7 +72,27 @@ def applied(manifests: Manifests) -> Applied:
         annotated=taken or _ANNOTATION in (metadata.get("annotations") or {}),
         instance_in=tuple(_instances(manifests)),
         db_host=manifests.config.get("db_host", ""),
+        environment=manifests.config.get("environment", ""),
+        variables=tuple(each.name for each in manifests.deployment.template.containers[0].env),
+        keys=(*manifests.config, *manifests.secret_keys),
+        unread=() if _mounts_whole(pod) else tuple(_unread(manifests)),
     )
+
+
+def _unread(manifests: Manifests) -> Iterator[str]:
+    """The keys of ConfigMap and Secret that no variable of a container names."""
+    containers = manifests.deployment.template.containers
+    read = {each.source.rpartition("/")[2] for container in containers for each in container.env}
+    yield from (key for key in (*manifests.config, *manifests.secret_keys) if key not in read)
+
+
+def _mounts_whole(pod: dict[str, Any]) -> bool:
+    """Whether a pod takes a whole ConfigMap or Secret, as files or as variables: which keys it reads is then its own
+    affair."""
+    spec = pod.get("spec", {})
+    containers = (*spec.get("containers", ()), *spec.get("initContainers", ()))
+    volumes = any({"secret", "configMap", "projected"} & each.keys() for each in spec.get("volumes", ()))
+    return volumes or any(each.get("envFrom") for each in containers)
 
 
 def _without_variables(deployment: Deployment) -> Deployment:
@@ -89,6 +120,7 @@ def as_printed(found: Applied) -> Iterator[Judgement]:
     yield from _deployment(found.deployment)
     yield from _sidecar(found)
     yield from _others(found)
+    yield from _given(found)
     yield from _one_of_each(found)
 
 
@@ -138,6 +170,12 @@ def _sidecar(of: Applied) -> Iterator[Judgement]:
         "manifest.sidecar.requests", kept, "500m/512Mi + 100m/128Mi", " + ".join(_size(*one) for one in asked)
     )
     yield _judgement("manifest.configmap.db_host", of.db_host == "localhost", "localhost", of.db_host or "–")
+    arguments = ", ".join(argument for each in proxies for argument in each.args) or "–"
+    if any(argument.startswith(_IAM) for each in proxies for argument in each.args):
+        yield _judgement("database.proxy.iam", True, _IAM, arguments)
+    else:
+        told = message("not among the proxy's arguments: {argument} ({arguments})", argument=_IAM, arguments=arguments)
+        yield _shown("database.proxy.iam", "database.iam_unused", told)
 
 
 def _others(of: Applied) -> Iterator[Judgement]:
@@ -155,6 +193,39 @@ def _others(of: Applied) -> Iterator[Judgement]:
     yield _judgement("phase2.manifests", not lacking, ", ".join(PHASE_2), told, "manifest.phase2_required")
 
 
+def _given(of: Applied) -> Iterator[Judgement]:
+    """What the pods are given of ConfigMap and Secret. That the target is told to be in production is not to be seen
+    where it is told otherwise: there its emulators would be refused."""
+    if not of.variables:
+        return  # a run of before these were kept
+    lacking = [name for name in _VARIABLES if name not in of.variables]
+    yield _judgement("manifest.deployment.env", not lacking, ", ".join(_VARIABLES), ", ".join(of.variables) or "–")
+    unread = [key for key in of.unread if key != _CREDENTIALS]
+    seen = message("{keys}; read by no container: {unread}", keys=", ".join(of.keys), unread=", ".join(unread) or "–")
+    kept = not unread and set(_CONFIG) <= set(of.keys)
+    yield _judgement("manifest.configmap.keys", kept, ", ".join(_CONFIG), seen)
+    if _CREDENTIALS in of.unread:
+        told = message("the Secret's key {key} is read by no container", key=_CREDENTIALS)
+        yield _shown("manifest.secret.firebase_credentials", "manifest.secret.firebase_credentials_unused", told)
+    else:
+        there: str | Message = _CREDENTIALS if _CREDENTIALS in of.keys else message("no such key")
+        yield _judgement("manifest.secret.firebase_credentials", True, _CREDENTIALS, there)
+    told_to_be = _judgement(
+        "manifest.configmap.environment", of.environment == "production", "production", of.environment or "–"
+    )
+    if of.environment != "production":
+        why = message("in production a target refuses the emulators' unsigned tokens")
+        told_to_be = msgspec.structs.replace(told_to_be, verdict=Verdict.NOT_EXERCISED, told=(*told_to_be.told, why))
+    yield told_to_be
+
+
+def _shown(claim: str, erratum: str, told: Message, *also: str) -> Judgement:
+    return Judgement(
+        id=claim, claim=claim, also=also, kind=Kind.CHECK, gates=False, verdict=Verdict.ERRATUM_SHOWN, erratum=erratum,
+        told=(told,),
+    )  # fmt: skip
+
+
 def _one_of_each(of: Applied) -> Iterator[Judgement]:
     kinds = [name.partition("/")[0] for name in of.written]
     counts = (kinds.count("Deployment"), kinds.count("Service"))
@@ -167,15 +238,10 @@ def _one_of_each(of: Applied) -> Iterator[Judgement]:
         told = message(
             "the only way in is the Service's port {port}, and no Ingress is applied", port=str(of.service_port)
         )
-        yield Judgement(
-            id="architecture.https_clients",
-            claim="architecture.https_clients",
-            kind=Kind.CHECK,
-            gates=False,
-            verdict=Verdict.ERRATUM_SHOWN,
-            erratum=_HTTPS,
-            told=(told,),
-        )
+        yield _shown("architecture.https_clients", _HTTPS, told, "architecture.diagram")
+    files = {kind: kinds.count(kind) for kind in PHASE_2}
+    counted = ", ".join(f"{kind} {count}" for kind, count in files.items())
+    yield _judgement("manifest.files", set(files.values()) == {1}, ", ".join(PHASE_2), counted)
 
 
 def _size(cpu_m: int | None, memory_bytes: int | None) -> str:

@@ -25,6 +25,7 @@ from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.runbooks.types import RunbooksPlan
 from harness.rehearsals.scaling.types import ScalingPlan
 from harness.rehearsals.secret_rotation.types import RotationPlan
+from harness.signoff.making import EvidencePlan
 from scenarios import claims_file
 from scenarios import load as scenario
 
@@ -70,6 +71,7 @@ KINDS = {
     "runbooks": FileKind("a plan of runbooks", RunbooksPlan),
     "scaling": FileKind("a plan of scaling", ScalingPlan),
     "secret_rotation": FileKind("a plan of secret_rotation", RotationPlan),
+    "signoff": FileKind("a plan of signoff --run", EvidencePlan),
     "chaos": FileKind("an experiment of chaos", catalogue.ExperimentFile, catalogue.checked),
 }
 

@@ -130,8 +130,8 @@ def within(least: int, most: int) -> Callable[[str], int]:
 
 
 def flag(name: str) -> str:
-    """A field's name as it is typed."""
-    return f"--{name.replace('_', '-')}"
+    """A field's name as it is typed; one that is a method's name ends in "_" and says argparse's ``dest``."""
+    return f"--{name.rstrip('_').replace('_', '-')}"
 
 
 def flags(command: type[Command]) -> list[str]:

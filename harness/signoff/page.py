@@ -13,11 +13,11 @@ from urllib.parse import quote
 import msgspec
 
 from harness.model.claim import Claim, Erratum
-from harness.model.message import Message, marked, message
+from harness.model.message import marked
 from harness.report import words
-from harness.report.files import REPORT_HTML
 from harness.report.language import Language
 from harness.report.templates import page
+from harness.signoff.links import age, href, short
 from harness.signoff.types import DAY_S, Evidence, Run, Signoff, Standing, State
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -96,17 +96,6 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     said: str
 
 
-def age(seconds: float | None) -> Message:
-    """How long ago something was."""
-    if seconds is None:
-        return message("unknown")
-    if seconds < 2 * 3600:
-        return message("{minutes} min ago", minutes=f"{seconds / 60:.0f}")
-    if seconds < 2 * DAY_S:
-        return message("{hours} h ago", hours=f"{seconds / 3600:.0f}")
-    return message("{days} days ago", days=f"{seconds / DAY_S:.1f}")
-
-
 class _Views:
     """The views of one page in one language."""
 
@@ -119,7 +108,7 @@ class _Views:
         """A claim; with ``facts`` those that bear on it, too."""
         claim, state = self.register[standing.claim], standing.state
         seen = {each.judgement.erratum for each in standing.evidence}
-        bearing = claim.state_from.facts if facts else ()
+        bearing = [name for name in claim.state_from.facts if name in self.standings] if facts else []
         return ClaimView(
             claim=claim,
             sign=SIGN[state],
@@ -136,7 +125,7 @@ class _Views:
         run, judgement = self.runs[evidence.folder], evidence.judgement
         part = f"{run.plan}: {judgement.part}" if judgement.part else run.plan
         return EvidenceView(
-            href=f"{_href(run)}#{quote(words.anchor(judgement))}",
+            href=f"{href(run)}#{quote(words.anchor(judgement))}",
             run=self.say.listed([part, run.rung, self.say.message(age(run.age_s))]),
             verdict=self.say(words.verdict_id(judgement)),
             sign=words.sign(judgement),
@@ -144,8 +133,8 @@ class _Views:
         )
 
     def section(self, number: int, title: str, claims: Iterable[Claim]) -> SectionView:
-        """A chapter."""
-        found = [self.standings[claim.id] for claim in claims]
+        """A chapter; of a stored page it has no claim that the register did not have then."""
+        found = [self.standings[claim.id] for claim in claims if claim.id in self.standings]
         counts = Counter(each.state for each in found)
         return SectionView(
             title=self.say(title),
@@ -158,7 +147,7 @@ class _Views:
         """A run, and what is said of it: why nothing of it counts, or how it ended."""
         ended = self.say("exit status {status}", status=str(run.exit_status))
         return RunView(
-            href=_href(run),
+            href=href(run),
             name=run.plan if run.plan == run.rehearsal else f"{run.rehearsal}: {run.plan}",
             rung=run.rung,
             target=run.target,
@@ -167,16 +156,6 @@ class _Views:
             replay=run.replay,
             said=self.say.told(run.left_out, ended),
         )
-
-
-def _href(run: Run) -> str:
-    return f"../{quote(run.folder)}/{REPORT_HTML}"
-
-
-def short(digest: str) -> str:
-    """A digest as people compare it: its first twelve places."""
-    kind, colon, of = digest.partition(":")
-    return f"{kind}:{of[:12]}" if colon else digest
 
 
 def counted(document: Signoff, say: Language) -> str:
@@ -234,9 +213,10 @@ def render(
     register: Mapping[str, Claim],
     chapters: Mapping[str, tuple[Claim, ...]],
     say: Language,
+    *,
     other: str,
+    errata: str,
 ) -> str:
-    """The page; ``other`` is the file of the same page in the other language."""
-    return page(
-        "signoff.html.j2", say, {**context(document, register, chapters, say), "other": other}, folder=_TEMPLATES
-    )
+    """The page; ``other`` is the file of the same page in the other language, ``errata`` that of the errata in this."""
+    of = {**context(document, register, chapters, say), "other": other, "errata": errata}
+    return page("signoff.html.j2", say, of, folder=_TEMPLATES)

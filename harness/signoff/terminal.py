@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from harness.base.errors import Exit
 from harness.report.language import Language, padded
 from harness.report.words import report_line
-from harness.signoff.page import WORD, counted, missing, short
+from harness.signoff.links import short
+from harness.signoff.page import WORD, counted, missing
 from harness.signoff.types import Signoff, State
 
 #: So many claims that are not ready are named, and reasons why others were not exercised.
 _MOST = 12
 
 
-def closing_lines(document: Signoff, page: str, say: Language) -> Iterator[str]:
-    """The lines."""
+def closing_lines(document: Signoff, page: str, say: Language, status: Exit) -> Iterator[str]:
+    """The lines; ``status`` is what the command ends in."""
     asked = document.asked
     digests = say.listed(map(short, asked.digests)) or say("program or image unknown")
     counting = sum(not run.left_out for run in document.runs)
@@ -32,4 +33,4 @@ def closing_lines(document: Signoff, page: str, say: Language) -> Iterator[str]:
         yield f"  {padded(say(WORD[State.NOT_EXERCISED]), 13)} {count}: {reason}"
     if len(reasons) > _MOST:
         yield "  " + say("and {count} more", count=sum(count for _, count in reasons[_MOST:]))
-    yield report_line(page, Exit.HOLD if document.blocked else Exit.OK, say)
+    yield report_line(page, status, say)

@@ -23,7 +23,8 @@ from harness.stack.targets import bundled
 from scenarios import claims
 
 FOUND = applied(load(OVERLAYS / "local"))
-HTTPS = "architecture.https_clients"
+HTTPS, IAM, UNUSED = "architecture.https_clients", "database.proxy.iam", "manifest.secret.firebase_credentials"
+STAGING = "manifest.configmap.environment"
 
 
 def judged(found: Applied) -> dict[str, Judgement]:
@@ -32,8 +33,10 @@ def judged(found: Applied) -> dict[str, Judgement]:
 
 def test_the_rehearsals_own_manifests_are_as_printed_and_have_no_way_in_by_https() -> None:
     found = judged(FOUND)
-    assert {name for name, each in found.items() if each.verdict is not Verdict.PASS} == {HTTPS}
-    assert found[HTTPS].erratum in claims.ERRATA and found[HTTPS].verdict is Verdict.ERRATUM_SHOWN
+    assert {name for name, each in found.items() if each.verdict is not Verdict.PASS} == {HTTPS, IAM, UNUSED, STAGING}
+    for name in (HTTPS, IAM, UNUSED):
+        assert found[name].erratum in claims.ERRATA and found[name].verdict is Verdict.ERRATUM_SHOWN
+    assert found[STAGING].verdict is Verdict.NOT_EXERCISED and "unsigned tokens" in found[STAGING].reason
     assert {claim for each in found.values() for claim in each.claims} <= claims.REGISTER.keys()
     assert not any(each.gates for each in found.values())
 
@@ -96,8 +99,13 @@ class Wrong:
         Wrong(other(service_target_port=80), {"manifest.service.ports"}),
         Wrong(other(annotated=False), {"manifest.serviceaccount"}),
         Wrong(other(hpa=None), {"manifest.hpa.range"}),
-        Wrong(other(written=tuple(n for n in FOUND.written if "Secret" not in n)), {"phase2.manifests"}),
-        Wrong(other(written=(*FOUND.written, "Deployment/photos")), {"strategy.replicated_monolith"}),
+        Wrong(
+            other(written=tuple(n for n in FOUND.written if "Secret" not in n)), {"phase2.manifests", "manifest.files"}
+        ),
+        Wrong(other(written=(*FOUND.written, "Deployment/photos")), {"strategy.replicated_monolith", "manifest.files"}),
+        Wrong(other(variables=("ENVIRONMENT", "DB_HOST")), {"manifest.deployment.env"}),
+        Wrong(other(unread=(*FOUND.unread, "db_port")), {"manifest.configmap.keys"}),
+        Wrong(other(keys=FOUND.keys[1:]), {"manifest.configmap.keys"}),
     ],
     ids=lambda wrong: min(wrong.claims),
 )
@@ -110,3 +118,29 @@ def test_what_is_not_as_printed_fails_its_claims_alone_and_says_what_is_applied(
 
 def test_with_an_ingress_nothing_is_said_of_https() -> None:
     assert HTTPS not in judged(other(written=(*FOUND.written, "Ingress/walk-api")))
+
+
+def test_a_proxy_that_logs_in_by_iam_and_a_secret_without_the_unused_key_show_no_erratum() -> None:
+    by_iam = containers(
+        lambda all_: tuple(
+            msgspec.structs.replace(each, args=(*each.args, "--auto-iam-authn")) if each.proxy else each
+            for each in all_
+        )
+    )
+    assert judged(by_iam)[IAM].verdict is Verdict.PASS
+    assert judged(other(unread=()))[UNUSED].verdict is Verdict.PASS
+    assert judged(other(environment="production"))[STAGING].verdict is Verdict.PASS
+
+
+def test_keys_that_no_container_is_given_are_told_and_those_of_a_mounted_secret_are_not() -> None:
+    assert FOUND.unread == ("firebase_credentials",)
+    manifests = load(OVERLAYS / "local")
+    name = f"Deployment/{manifests.deployment.name}"
+    pod = manifests.documents[name]["spec"]["template"]["spec"]
+    mounted = {**pod, "volumes": [{"name": "s", "secret": {"secretName": "app-secret"}}]}
+    document = {"spec": {"template": {"spec": mounted}}}
+    assert applied(msgspec.structs.replace(manifests, documents={**manifests.documents, name: document})).unread == ()
+
+
+def test_of_a_run_that_did_not_keep_what_pods_are_given_nothing_is_said() -> None:
+    assert not {"manifest.deployment.env", "manifest.configmap.keys", UNUSED} & judged(other(variables=())).keys()

@@ -62,6 +62,9 @@ _CLAIMS = "a claim that was exercised has its verdict, too"
 _UNSAID = "a check of which no word is left holds, and says so"
 _PLANTED = "a test made the finding up without an erratum, and what is shown is named"
 
+#: The weeks in which some users have the flag off.
+_SOME_WITHOUT_THE_FLAG = ("week2_virtual_advance", "week3_advance", "week3_kind_advance", "week3_roll_back")
+
 JUDGEMENTS = (
     Differs("week1_*", "", "rollout.rollback.step*", NEW, _STEPS),
     Differs("week2_*", "", "rollout.rollback.step*", NEW, _STEPS),
@@ -74,6 +77,8 @@ JUDGEMENTS = (
     Differs("week1_virtual_hold", "", "flag.share", "claims", _CLAIMS),
     Differs("week2_*", "", "flag.share", "claims", _CLAIMS),
     Differs("week3_*", "", "flag.share", "claims", _CLAIMS),
+    *(Differs(week, "", "migration.*", NEW, _CLAIMS) for week in _SOME_WITHOUT_THE_FLAG),
+    Differs("dr_restore_*", "", "iac.database.version", NEW, _CLAIMS),
     Differs("week1_virtual_broke", "", "flag.*", NEW, "what the flag did is judged of a run that broke, too"),
     *(Differs("week1_virtual_broke", "", check, NEW, _UNSAID) for check in CHECKS),
     Differs("rollout_*", "week ?, attempt 1", "*", GONE, _WEEKS),
@@ -127,6 +132,7 @@ ERRATA = (
         Differs(runs, "", "planted", NEW, _PLANTED)
         for runs in ("deploy_all_kinds", "network_all_kinds", "scaling_all_kinds")
     ),
+    *(Differs(week, "", "migration.firestore_is_written", NEW, _CLAIMS) for week in _SOME_WITHOUT_THE_FLAG),
 )
 
 _COUNTS = "how many verdicts of a kind there are is seen, and counted by nobody"

@@ -9,12 +9,17 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from harness.base.errors import BadInput
+from harness.cli.stored.signoff import write_pages
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.report.html import write_html
 from harness.report.language import language
 from harness.report.published import RESULT, RESULT_JSON
+from harness.signoff.gather import DOCUMENT
+from harness.signoff.types import Signoff
 from scenarios import claims
 from tests.corpus.scrub import scrubbed
 from tests.manual import screen
@@ -33,17 +38,18 @@ LIMIT_S = 120
 
 
 def take(folder: Path, terminal: Path | None, name: str, host: str = "") -> None:
-    """Makes ``docs/samples/NAME`` of a run's folder and of what its terminal showed, in place of what was there.
+    """Makes ``docs/samples/NAME`` of a run's folder, or of a sign-off's, and of what its terminal showed, in place of
+    what was there.
 
     Raises ``BadInput`` for a simulated run, which is no sample of a real one.
     """
-    result = RESULT.read(folder / RESULT_JSON)
-    if result.facts.rung is Rung.SIM:
+    kept = DOCUMENT if (folder / DOCUMENT).is_file() else RESULT_JSON
+    if kept == RESULT_JSON and RESULT.read(folder / RESULT_JSON).facts.rung is Rung.SIM:
         raise BadInput("a simulated run is no sample", where=str(folder), remedy="take a run of local, kind or kube")
     host, target = host or socket.gethostname(), SAMPLES / name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    (target / RESULT_JSON).write_text(scrubbed((folder / RESULT_JSON).read_text("utf-8"), host), "utf-8")
+    (target / kept).write_text(scrubbed((folder / kept).read_text("utf-8"), host), "utf-8")
     if terminal is not None:
         text = _OF_OTHERS.sub("", screen.shown(terminal.read_bytes().decode("utf-8", errors="replace")))
         (target / TERMINAL).write_text(scrubbed(text, host), "utf-8")
@@ -51,7 +57,10 @@ def take(folder: Path, terminal: Path | None, name: str, host: str = "") -> None
 
 
 def pages(target: Path) -> None:
-    """The sample's pages anew, from its ``result.json``, in every language."""
+    """The sample's pages anew, from its ``result.json`` or ``signoff.json``, in every language."""
+    if (target / DOCUMENT).is_file():
+        write_pages(target, msgspec.json.decode((target / DOCUMENT).read_bytes(), type=Signoff))
+        return
     result = RESULT.read(target / RESULT_JSON)
     for code, name in PAGES.items():
         (target / name).write_text(page(result, code), "utf-8")

@@ -5,15 +5,22 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.base.errors import BadInput
 from harness.cli.kinds import KINDS
+from harness.cli.stored import signoff
+from harness.cli.stored.signoff import write_pages
 from harness.report.published import RESULT, RESULT_JSON
+from harness.signoff.gather import DOCUMENT
+from harness.signoff.types import Signoff
 from tests.corpus.scrub import FORBIDDEN
 from tests.manual import reference, sample, screen
 
-SAMPLES = sorted(path for path in sample.SAMPLES.iterdir() if path.is_dir())
+FOLDERS = sorted(path for path in sample.SAMPLES.iterdir() if path.is_dir())
+SAMPLES = [path for path in FOLDERS if (path / RESULT_JSON).is_file()]
+SIGNOFFS = [path for path in FOLDERS if (path / DOCUMENT).is_file()]
 MOST_BYTES = 1_000_000
 
 
@@ -36,10 +43,29 @@ def test_the_reference_has_every_key_and_its_type() -> None:
 @pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)
 def test_a_sample_is_of_a_real_run_small_and_nobody_s(folder: Path) -> None:
     assert RESULT.read(folder / RESULT_JSON).facts.rung != "sim"
+    small_and_nobodys(folder)
+    assert {RESULT_JSON, *sample.PAGES.values()} <= {path.name for path in folder.iterdir()}
+
+
+def small_and_nobodys(folder: Path) -> None:
     for path in folder.iterdir():
         assert path.stat().st_size < MOST_BYTES, path
         assert not FORBIDDEN.search(path.read_text()), path
-    assert {RESULT_JSON, *sample.PAGES.values()} <= {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("folder", SIGNOFFS, ids=lambda folder: folder.name)
+def test_a_sign_off_s_sample_is_of_real_runs_and_its_pages_are_made_of_its_document(
+    folder: Path, tmp_path: Path
+) -> None:
+    made = msgspec.json.decode((folder / DOCUMENT).read_bytes(), type=Signoff)
+    assert made.asked.digests and any(not run.left_out for run in made.runs)
+    assert len(made.standings) == len({each.claim for each in made.standings}) and all(
+        each.told for each in made.standings
+    )
+    small_and_nobodys(folder)
+    write_pages(tmp_path, made)
+    for name in (*signoff.PAGES.values(), *signoff.ERRATA.values()):
+        assert (folder / name).read_text() == (tmp_path / name).read_text(), "run: nox -s manual"
 
 
 @pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)

@@ -7,7 +7,8 @@ import pytest
 from harness.judge.resizes import Resize
 from harness.judge.window import NS
 from harness.model.command import Ran
-from harness.rehearsals.scaling.judge_commands import errata_of_effects, errata_of_first_deploy
+from harness.model.verdict import Verdict
+from harness.rehearsals.scaling.judge_commands import confirmed, errata_of_effects, errata_of_first_deploy, followed
 from harness.rehearsals.scaling.types import Effect, Part, PartKind
 from scenarios.claims import ERRATA
 
@@ -58,3 +59,52 @@ def test_the_refused_secret_is_told_in_the_api_server_s_words() -> None:
     assert found.erratum in ERRATA
     applied = Ran(command="kubectl apply -f base/", status=0, output="secret created")
     assert list(errata_of_first_deploy(PART, applied)) == list(errata_of_first_deploy(PART, None)) == []
+
+
+ALL_BUT = "pod/a\nservice/a\ndeployment.apps/a\nreplicaset.apps/a\nhorizontalpodautoscaler.autoscaling/a"
+FOUR = "\nconfigmap/a\nsecret/a\nserviceaccount/a\npoddisruptionbudget.policy/a"
+
+
+def ran(output: str, status: int = 0, command: str = "kubectl get all") -> Ran:
+    return Ran(command=command, status=status, output=output)
+
+
+@pytest.mark.parametrize(
+    ("everything", "service", "verdict", "words"),
+    [
+        (
+            ran(ALL_BUT),
+            ran("a  LoadBalancer"),
+            Verdict.ERRATUM_SHOWN,
+            "shows none of: ServiceAccount, ConfigMap, Secret",
+        ),
+        (ran(ALL_BUT + FOUR), ran("a  LoadBalancer"), Verdict.PASS, "all seven"),
+        (ran(ALL_BUT), ran("", 1), Verdict.FAIL, "status 1"),
+        (ran("", 1), ran("a"), Verdict.FAIL, "status 1"),
+        (None, ran("a"), Verdict.INCONCLUSIVE, "not run: get all"),
+    ],
+)
+def test_get_all_is_held_against_what_was_applied(
+    everything: Ran | None, service: Ran, verdict: Verdict, words: str
+) -> None:
+    commands = {"apply folder": ran("created"), "get svc": service} | ({"get all": everything} if everything else {})
+    found = confirmed(PART, commands)
+    assert (found.claim, found.verdict) == ("operations.confirm", verdict) and words in found.reason
+
+
+PODS = "NAME READY STATUS\na 2/2 Running 0\nb 2/2 Running 0\n"
+
+
+@pytest.mark.parametrize(
+    ("logs", "pods", "verdict"),
+    [
+        (ran("Found 2 pods, using pod/a\n{}"), ran(PODS), Verdict.ERRATUM_SHOWN),
+        (ran("{}"), ran(PODS.replace("b 2/2 Running 0\n", "")), Verdict.PASS),
+        (ran("{}"), ran(PODS), Verdict.INCONCLUSIVE),
+        (ran("", 1), ran(PODS), Verdict.FAIL),
+        (None, ran(PODS), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_the_logs_command_follows_one_pod_of_several(logs: Ran | None, pods: Ran, verdict: Verdict) -> None:
+    found = followed(PART, logs, pods)
+    assert (found.claim, found.verdict) == ("monitoring.logs_command", verdict)

@@ -21,9 +21,14 @@ def test_both_languages_open_offline_fit_a_phone_and_print_every_claim(tmp_path:
     with chromium(tmp_path / "profile") as browser:
         for code, name in PAGES.items():
             say, path = language(code), tmp_path / name
-            path.write_text(render(of, claims.REGISTER, claims.CHAPTERS, say, "other.html"), "utf-8")
+            path.write_text(
+                render(of, claims.REGISTER, claims.CHAPTERS, say, other="other.html", errata="errata.md"), "utf-8"
+            )
             browser.open(path)
             assert [url for url in browser.requests() if not url.startswith("data:")] == [path.as_uri()]
+            assert browser.text("dl.facts a[href='./errata.md']") == say(
+                "every erratum with its evidence and a patch of the document"
+            )
             assert browser.text(".banner strong") == f"✗ {say('Not to be signed yet')}"
             paper = "".join("".join(pdf_pages(browser.printed(tmp_path / "page.pdf"))).split())
             assert [claim for claim in claims.REGISTER if claim not in paper] == []

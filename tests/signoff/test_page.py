@@ -10,13 +10,14 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.cli.main import main
-from harness.cli.stored.signoff import PAGES
+from harness.cli.stored.signoff import ERRATA, PAGES
 from harness.model.message import verbatim
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.report.language import LANGUAGES, language
 from harness.report.published import RESULT
 from harness.signoff.document import document
+from harness.signoff.errata import errata
 from harness.signoff.gather import DOCUMENT, FOLDER, PREVIOUS
 from harness.signoff.page import SIGN, render
 from harness.signoff.types import Signoff, State, Stored
@@ -27,6 +28,7 @@ from tests.corpus import again
 from tests.report.page import Page
 from tests.report.results import NASTY
 from tests.signoff.made import ASKED, judgement, stored
+from tests.signoff.test_errata import KNOWN
 
 CLAIM, OTHER = "scaling.time.manual_up", "scaling.time.manual_down"
 
@@ -36,7 +38,7 @@ def made(*found: Stored, previous: Signoff | None = None) -> Signoff:
 
 
 def drawn(of: Signoff, code: str = "en") -> Page:
-    return Page(render(of, claims.REGISTER, claims.CHAPTERS, language(code), "other.html"))
+    return Page(render(of, claims.REGISTER, claims.CHAPTERS, language(code), other="other.html", errata="errata.md"))
 
 
 def everything() -> Signoff:
@@ -95,6 +97,33 @@ def test_decisions_stand_in_a_table_with_the_facts_that_bear_on_them() -> None:
     assert "負荷試験計画書作成" in section and "✓ ready load.stages: as it was seen" in section
 
 
+def whole() -> Signoff:
+    """A verdict under every id from each of six runs, as a night on two environments leaves them."""
+    told = (verbatim("what was seen of it, in as many words as a judgement has where it says why it is what it is"),)
+    every = [
+        judgement(claim.id, Verdict.PASS if number % 3 else Verdict.INCONCLUSIVE, told=told, part=f"part {number % 4}")
+        for number, claim in enumerate(claims.REGISTER.values())
+    ]
+    plans = ("rollout", "load_stages", "scaling", "chaos", "dr_restore", "network")
+    runs = [stored(f"20260109T000000Z-{name}-s1-1234-abcd", *every, rehearsal=name) for name in plans]
+    return made(*runs, *(stored(f"left {number}", *every, target="another") for number in range(40)))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_whole_night_s_page_and_its_errata_are_below_1_mb(code: str) -> None:
+    of, say = whole(), language(code)
+    html = render(of, claims.REGISTER, claims.CHAPTERS, say, other="other.html", errata="errata.md")
+    assert 100_000 < len(html.encode()) < 1_000_000
+    assert 50_000 < len(errata(of, claims.REGISTER, KNOWN, say, "other.md").encode()) < 1_000_000
+    assert "./errata.md" in Page(html).values("href")
+
+
+def test_a_stored_page_of_before_a_claim_came_is_drawn_without_it() -> None:
+    of = made()
+    before = msgspec.structs.replace(of, standings=of.standings[1:])
+    assert f"claim-{of.standings[0].claim}" not in drawn(before).values("id")
+
+
 def test_nothing_blocks_only_where_every_claim_is_shown_or_a_persons() -> None:
     passed = (judgement(claim.id, Verdict.PASS) for claim in claims.REGISTER.values() if not claim.state_from.person)
     of = made(stored("run", *passed))
@@ -119,7 +148,7 @@ def test_without_evidence_it_ends_in_10_and_writes_both_pages(
     assert signoff(tmp_path / "none") == Exit.HOLD
     told = capsys.readouterr().out
     assert "0 of 0 runs that were found count" in told and "exit status 10" in told
-    assert all((tmp_path / "none" / FOLDER / name).is_file() for name in PAGES.values())
+    assert all((tmp_path / "none" / FOLDER / name).is_file() for name in (*PAGES.values(), *ERRATA.values()))
 
 
 def test_stored_runs_are_gathered_with_those_of_sequences_and_what_is_broken_is_named(

@@ -2,40 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
-from itertools import chain
-from pathlib import Path
-
-from harness.base.data import PLANS, ROOT, SCENARIOS
-from harness.rehearsal.registry import COMMANDS
+from harness.base.data import PLANS
 from scenarios import claims
-
-FOLDERS = {entry.name: entry.at.split(".")[2] for entry in COMMANDS}
-#: What is looked at beside whatever is rehearsed under load.
-UNDER_LOAD = ("rollout", "chaos", "rolling_update", "deploy_rehearsal", "load_stages", "scaling", "secret_rotation")
-BESIDE = ("harness/checks/*.py", "harness/judge/*.py", "harness/rehearsal/closing.py")
-_ID = re.compile(r"(?<![\w.])[a-z0-9_]+(?:\.[a-z0-9_]+)+(?!\.?\w)")
-
-
-@cache
-def named_in(files: tuple[Path, ...]) -> frozenset[str]:
-    """The claims that the files name."""
-    words = chain.from_iterable(_ID.findall(path.read_text("utf-8")) for path in files)
-    return frozenset(words) & claims.REGISTER.keys()
-
-
-@cache
-def judged_by(command: str) -> frozenset[str]:
-    """The claims that a command's rehearsal can judge: its own code, plans and experiments, and what is beside it."""
-    folder = FOLDERS[command]
-    files = [*(ROOT / "harness/rehearsals" / folder).rglob("*.py"), *PLANS.glob(f"{command}.yaml")]
-    files += [*PLANS.glob(f"{folder}.yaml")]
-    files += SCENARIOS.glob("rollout_*.yaml") if folder == "rollout" else ()
-    files += (ROOT / "chaos/experiments").glob("*.yaml") if folder == "chaos" else ()
-    if command in UNDER_LOAD:
-        files += [path for pattern in BESIDE for path in ROOT.glob(pattern)]
-    return named_in(tuple(sorted(files)))
+from scenarios.errata import SHOWN_BY
+from tests.signoff import naming
+from tests.signoff.naming import FOLDERS, claims_of
 
 
 def test_every_claim_has_a_way_to_a_state() -> None:
@@ -45,15 +16,16 @@ def test_every_claim_has_a_way_to_a_state() -> None:
         assert set(way.commands) <= FOLDERS.keys(), claim.id
         assert set(way.facts) <= claims.REGISTER.keys() - {claim.id}, claim.id
         for command in way.commands:
-            assert claim.id in judged_by(command), f"no code or plan of {command} names {claim.id}"
+            assert claim.id in claims_of(command), f"no code or plan of {command} names {claim.id}"
 
 
 def test_what_a_rehearsal_names_is_said_to_be_judged_by_it() -> None:
-    """A claim with a verdict somewhere is neither a person's nor without anything that judges it."""
-    named = {claim for command in FOLDERS for claim in judged_by(command)}
+    """A claim with a verdict somewhere, or an erratum that is shown, is neither a person's nor without anything that
+    judges it."""
+    named = {claim for command in FOLDERS for claim in claims_of(command)}
     unsaid = [name for name in sorted(named) if not claims.REGISTER[name].state_from.commands]
     assert unsaid == []
-    by_own = {command: named_in(tuple(sorted(PLANS.glob(f"{command}.yaml")))) for command in FOLDERS}
+    by_own = {command: naming.named(PLANS.glob(f"{command}.yaml")) & claims.REGISTER.keys() for command in FOLDERS}
     missing = [
         (command, name)
         for command, names in by_own.items()
@@ -61,3 +33,11 @@ def test_what_a_rehearsal_names_is_said_to_be_judged_by_it() -> None:
         if command not in claims.REGISTER[name].state_from.commands
     ]
     assert missing == []
+
+
+def test_at_least_140_claims_can_be_judged_from_evidence() -> None:
+    assert sum(bool(claim.state_from.commands) for claim in claims.REGISTER.values()) >= 140
+
+
+def test_which_command_shows_an_erratum_is_current() -> None:
+    assert SHOWN_BY.read_bytes() == naming.encoded(), "run: nox -s manual"

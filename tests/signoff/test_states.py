@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
+from harness.model.claim import Judged
 from harness.model.judgement import Kind
 from harness.model.message import english
 from harness.model.stack import Capability, Rung
@@ -78,20 +80,39 @@ def test_where_no_digest_is_known_evidence_counts_by_the_targets_name() -> None:
     assert standing([stored("run", PASSED, target_digest="")], asked=asked).state is State.READY
 
 
+ABOUT_GO = sorted(name for name, claim in claims.REGISTER.items() if claim.about_go_backend)
+
+
+@pytest.mark.parametrize("claim", ABOUT_GO)
 @pytest.mark.parametrize(
     ("more", "why"),
     [
         ({"target_bundled": True}, "the target is the bundled Python API"),
         ({"capabilities": (Capability.REAL_PROCESSES,)}, "limits were not enforced"),
+        ({"capabilities": ()}, "limits were not enforced"),
     ],
 )
-def test_nothing_is_said_of_the_go_backend_by_another_api_or_without_limits(more: dict[str, Any], why: str) -> None:
-    claim = "load.pod_capacity"
-    assert claims.REGISTER[claim].about_go_backend
+def test_nothing_is_said_of_the_go_backend_by_another_api_or_without_limits(
+    more: dict[str, Any], why: str, claim: str
+) -> None:
     for verdict in (Verdict.PASS, Verdict.FAIL):
         found = standing([stored("run", judgement(claim, verdict), **more)], claim)
         assert found.state is State.NOT_EXERCISED and why in english(found.told)
     assert standing([stored("run", judgement(claim, Verdict.PASS))], claim).state is State.READY
+
+
+def test_every_claim_on_speed_or_size_that_is_judged_is_about_the_go_backend() -> None:
+    """Whatever of the document says how fast or how large the backend is, and is measured or a criterion of success."""
+    fast = {
+        name
+        for name, claim in claims.REGISTER.items()
+        if claim.judged in (Judged.MEASUREMENT, Judged.CRITERION)
+        and re.search(r"p95|レイテンシ < |req/sec|大規模化|同時接続500人", claim.quotation)
+        and not name.startswith(("sli.", "alert.")) and ".rollback." not in name
+    }  # fmt: skip
+    assert {"requirements.latency_500ms", "load.pod_capacity", "load.target_qps", "decision.future"} <= fast
+    assert fast <= set(ABOUT_GO) | {"rollout.week4.success.concurrent_users"}  # how many were there, whoever answered
+    assert "checklist.performance.sizing" in ABOUT_GO
 
 
 @pytest.mark.parametrize("more", [{"errors": ("a pod died",)}, {"leaks": ("port 5432",)}, {"status": 31}])

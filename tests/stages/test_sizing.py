@@ -15,7 +15,7 @@ from harness.model.message import english, message
 from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.judge_sizing import sizing
+from harness.rehearsals.load_stages.judge_sizing import grows, sizing
 from harness.rehearsals.load_stages.types import Knee, StepResult, sized
 from harness.stack.manifests import load as load_manifests
 from harness.stack.rungs import overlay
@@ -117,3 +117,28 @@ def test_a_container_that_asks_for_nothing_leaves_no_share_to_compare() -> None:
     manifests = msgspec.structs.replace(MANIFESTS, deployment=msgspec.structs.replace(deployment, template=template))
     found = told([kept(25, 0.1, 200)], knee(25), manifests=manifests)
     assert found.verdict is Verdict.INCONCLUSIVE and "cpu" not in found.reason
+
+
+@pytest.mark.parametrize(
+    ("rates", "verdict", "words"),
+    [
+        ([(2, 50, 60), (4, 90, 100), (10, 200, 220)], Verdict.PASS, "10 pods carry 4.0 times what 2 pods do"),
+        ([(10, 200, 220), (2, 50, 60)], Verdict.PASS, "10 pods carry 4.0 times"),
+        ([(2, 50, 60), (10, 55, 60)], Verdict.FAIL, "10 pods carry 1.1 times"),
+        ([(2, 50, 60), (10, 40, 45)], Verdict.FAIL, "10 pods carry 0.8 times"),
+        ([(2, 50, 60)], Verdict.NOT_EXERCISED, "fewer than two numbers of pods"),
+        ([(2, 50, 60), (10, None, None)], Verdict.INCONCLUSIVE, "10 pods: why"),
+    ],
+)
+def test_the_base_grows_where_the_most_pods_carry_what_the_fewest_did_not(
+    rates: list[tuple[int, float | None, float | None]], verdict: Verdict, words: str
+) -> None:
+    knees = [
+        Knee(
+            pods=pods, rate_per_s=rate, broken_per_s=broken, told=(message("why"),),
+            verdict=Verdict.INCONCLUSIVE if rate is None else Verdict.PASS,
+        )
+        for pods, rate, broken in rates
+    ]  # fmt: skip
+    found = grows(knees)
+    assert (found.claim, found.verdict) == ("decision.future", verdict) and words in found.reason

@@ -6,18 +6,25 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from harness.base import planfile
 from harness.base.clock import MachineClock, utc
-from harness.base.errors import Exit
+from harness.base.data import PLANS
+from harness.base.errors import BadInput, Exit
+from harness.base.progress import Progress
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import AsJson, InReports, Spoken, WithTarget
 from harness.rehearsal.command import Duration, option
 from harness.report.files import write_atomically
 from harness.report.language import language
+from harness.signoff.making import EvidencePlan
 from harness.signoff.types import Asked, Signoff
 from harness.stack.targets import resolve
 
-#: The page of each language, the first first.
+#: The page and the errata of each language, the first first.
 PAGES = {"ja": "signoff.html", "en": "signoff.en.html"}
+ERRATA = {"ja": "errata.md", "en": "errata.en.md"}
 _OLDEST = Duration("7d")
 
 
@@ -28,11 +35,18 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
     By the newest stored results. Those of another target or image, simulated ones and old ones do not count, and are
     listed as such. The page is written in both languages into reports/signoff, beside that of last time. 0 only where
     nothing blocks, else 10.
+
+    With --run the commands of scenarios/plans/signoff.yaml are run first, but for those that a stored run of the same
+    target holds; --short takes those of signoff_short.yaml, which are through within 150 minutes on two cores. What
+    cannot be run on this machine is told. Interrupted, it goes on where it was when it is called again.
     """
 
     name = "signoff"
     example = "--target image:walk-api:v3 --max-age 14d"
 
+    run_: bool = option("make the evidence that is missing first", default=False, dest="run_")
+    short: bool = option("with --run: the plan of 150 minutes", default=False)
+    plan: Path | None = option("with --run: a plan of your own", Path, metavar="FILE")
     max_age: Duration = option("the oldest evidence that counts", Duration, default=_OLDEST, metavar="TIME")
     digest: tuple[str, ...] = option(
         "the program or image that counts, sha256:... (repeatable; default: what the target is today)",
@@ -41,48 +55,82 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
     )
 
     def run(self) -> int:
-        """Writes the pages."""
+        """Makes evidence where that is asked for, and writes the pages."""
         from harness.signoff.document import document
         from harness.signoff.gather import encode, gather, keep, previous
         from scenarios import claims
 
+        asked = self._asked()
+        made_it = self._make(asked) if self._runs() else Exit.OK
         stored, unreadable = gather(self.reports)
-        made = document(claims.REGISTER, stored, self._asked(), unreadable=unreadable, previous=previous(self.reports))
+        asked = msgspec.structs.replace(asked, now_utc=_now())
+        made = document(claims.REGISTER, stored, asked, unreadable=unreadable, previous=previous(self.reports))
         folder = keep(self.reports, made).parent
-        _write_pages(folder, made)
+        write_pages(folder, made)
+        status = made_it or (Exit.HOLD if made.blocked else Exit.OK)
         if self.json:
             sys.stdout.write(encode(made).decode())
         else:
-            self._say(made, folder)
-        return Exit.HOLD if made.blocked else Exit.OK
+            self._say(made, folder, status)
+        return status
+
+    def _runs(self) -> bool:
+        """Whether evidence is to be made. Raises ``BadInput`` for what goes with that alone, or not with it."""
+        if not self.run_ and (self.short or self.plan):
+            raise BadInput("--short and --plan say what --run runs", remedy="add --run")
+        if self.short and self.plan:
+            raise BadInput("--short and --plan name two plans", remedy="leave one out")
+        if self.run_ and self.digest:
+            raise BadInput("--run runs what the target is today", remedy="leave --digest out")
+        return self.run_
+
+    def _make(self, asked: Asked) -> Exit:
+        from harness.cli.stored.evidence import Making, due_of, run_process
+        from harness.signoff.gather import gather
+
+        path = self.plan or PLANS / ("signoff_short.yaml" if self.short else "signoff.yaml")
+        plan, clock = planfile.load(path, EvidencePlan), MachineClock()
+        stored, _ = gather(self.reports)
+        due = due_of(plan, stored, asked, target=self.target, reports=self.reports, lang=self.lang)
+        return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
 
     def _asked(self) -> Asked:
         """The target as processes run it and as a cluster does. Raises ``BadInput``."""
         from harness.stack.identity import digest
         from harness.stack.rungs import for_rung
 
-        target, clock = resolve(self.target), MachineClock()
+        target = resolve(self.target)
         today = dict.fromkeys(digest(for_rung(target, rung)) for rung in (Rung.LOCAL, Rung.KIND))
         return Asked(
             target=target.name,
-            now_utc=utc(clock.anchor, clock.now_ns()),
+            now_utc=_now(),
             digests=self.digest or tuple(filter(None, today)),
             max_age_s=self.max_age.seconds,
         )
 
-    def _say(self, made: Signoff, folder: Path) -> None:
+    def _say(self, made: Signoff, folder: Path, status: Exit) -> None:
         from harness.signoff.terminal import closing_lines
 
-        for line in closing_lines(made, str(folder / PAGES[self.lang]), language(self.lang)):
+        for line in closing_lines(made, str(folder / PAGES[self.lang]), language(self.lang), status):
             sys.stdout.write(f"{line}\n")
 
 
-def _write_pages(folder: Path, made: Signoff) -> None:
-    """Both languages, each with a link to the other. Raises ``EvidenceNotWritten``."""
+def _now() -> str:
+    clock = MachineClock()
+    return utc(clock.anchor, clock.now_ns())
+
+
+def write_pages(folder: Path, made: Signoff) -> None:
+    """Page and errata in both languages, each with a link to the other. Raises ``EvidenceNotWritten``."""
+    from harness.signoff.errata import Known, errata
     from harness.signoff.page import render
     from scenarios import claims
+    from scenarios.errata import read_patches, read_shown_by
 
+    known = Known(patches=read_patches(), shown_by=read_shown_by())
     for code, name in PAGES.items():
-        other = next(file for each, file in PAGES.items() if each != code)
-        content = render(made, claims.REGISTER, claims.CHAPTERS, language(code), other)
-        write_atomically(folder / name, content.encode())
+        say, other = language(code), next(each for each in PAGES if each != code)
+        html = render(made, claims.REGISTER, claims.CHAPTERS, say, other=PAGES[other], errata=ERRATA[code])
+        write_atomically(folder / name, html.encode())
+        text = errata(made, claims.REGISTER, known, say, ERRATA[other])
+        write_atomically(folder / ERRATA[code], text.encode())

@@ -41,7 +41,7 @@ def span(made: Made) -> Window:
 
 def figures(ledger: Ledger, made: Made) -> Figures:
     """Of what was due in ``span``."""
-    rows = _rows(ledger, span(made))
+    rows = rows_of(ledger, span(made))
     failures = np.sort(rows["due_ns"][~rows["ok"]])
     recovered_s = None
     if made.steady_ns is not None and made.undone_ns is not None:
@@ -114,7 +114,8 @@ def _unharmed(
     return verdict, *harm
 
 
-def _rows(ledger: Ledger, window: Window) -> Calls:
+def rows_of(ledger: Ledger, window: Window) -> Calls:
+    """Users' requests to the API and probes that were due in ``window``."""
     found: Calls = np.concatenate([ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)])
     return found
 

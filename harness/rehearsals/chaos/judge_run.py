@@ -16,8 +16,9 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.judge import adding, judge, outright, span
+from harness.rehearsals.chaos.judge import adding, judge, outright, rows_of, span
 from harness.rehearsals.chaos.judge_failover import as_counterexample, failover_of, judged_failover, on_server
+from harness.rehearsals.chaos.judge_reach import cut_off, spread
 from harness.rehearsals.chaos.judge_series import judged_against
 from harness.rehearsals.chaos.kill_series import expected
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, PlannedExperiment
@@ -54,6 +55,10 @@ def experiments(
         else:
             found = _inconclusive(message("the run ended before it was made"))
         yield _placed(plan, number, planned, found)
+        if planned.experiment.expects.spreads and number in made:
+            claim = planned.experiment.expects.spreads
+            spreads = spread(claim, evidence.ledger, made[number], details.made)
+            yield msgspec.structs.replace(spreads, part=part_of(plan, number))
 
 
 def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: Gathered, *, seed: int) -> Judgement:
@@ -66,6 +71,9 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     judged = judge(evidence.ledger, made, expects, plan.criteria, due=due)
     lost = outright(evidence.requests, made.start_ns, made.undone_ns or made.end_ns)
     judged = judged if lost is None else adding(judged, lost)
+    if expects.answers_none:
+        only, way = cut_off(rows_of(evidence.ledger, window), made)
+        judged = adding(judged, way, verdict=only if judged.verdict is Verdict.PASS else None)
     if expects.repeated is not None and made.series is not None:
         judged = judged_against(expected(made.series), judged, made=made.repeated, times=expects.repeated.times)
     if expects.failover is not None:

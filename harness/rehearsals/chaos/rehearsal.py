@@ -47,7 +47,8 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
     def claims(self, plan: ChaosPlan) -> Iterable[tuple[str, str]]:
         """Of each experiment its own."""
         for number, planned in enumerate(plan.experiments, 1):
-            for claim in planned.experiment.expects.claims:
+            expects = planned.experiment.expects
+            for claim in (*expects.claims, *filter(None, (expects.spreads,))):
                 yield judge_run.part_of(plan, number), claim
 
     def parts(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Sequence[Part]:

@@ -42,7 +42,9 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     are as fast as without the fault. ``needs`` are capabilities of the environment. ``why`` says where the numbers
     come from. Fewer than ``least_calls`` cannot tell. One with ``only_named`` takes minutes: it is run when it is
     named, and never drawn. One that ``breaks_nodes`` runs on a cluster of its own, never on one that other runs share.
-    ``erratum`` is the one of the document that failures within the allowance show.
+    ``erratum`` is the one of the document that failures within the allowance show. With ``answers_none`` no request is
+    answered well while the fault lasts: what it cuts is the only way. ``spreads`` is the claim that what it disturbs
+    spreads to every operation, which is judged beside and gates nothing.
     """
 
     most_failed: Ratio
@@ -56,6 +58,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     failover: Failover | None = None
     only_named: bool = False
     breaks_nodes: bool = False
+    answers_none: bool = False
+    spreads: ClaimId = ""
     erratum: ErratumId = ""
 
 

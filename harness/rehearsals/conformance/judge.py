@@ -11,7 +11,11 @@ from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
 
 #: The claim that checks of a group are the verdict on.
-_CLAIM = {"log": "logging.structured"}
+_CLAIM = {
+    "log": "logging.structured",
+    "postgres": "related.schema",
+    **dict.fromkeys(("walks", "upsert", "listing"), "related.api"),
+}
 
 
 def judged(plan: ConformancePlan, details: ConformanceDetails, asked: Sequence[str]) -> Iterator[Judgement]:

@@ -9,7 +9,7 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.base.units import Unit
-from harness.judge.claimed import not_exercised
+from harness.judge.claimed import held, not_exercised
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
@@ -51,6 +51,7 @@ def judged(
     capabilities that the part on the stack needs and its environment does not have.
     """
     yield from on_server(findings(plan, seen), seen)
+    yield from version(seen)
     yield from errata(plan, seen, datetime.fromtimestamp(anchor_unix_ns / NS, tz=UTC))
     if lacking:
         yield from _lacking(plan, lacking)
@@ -219,6 +220,15 @@ def errata(plan: RecoveryPlan, seen: RecoveryDetails, now: datetime) -> Iterator
             mode=seen.stack.lost_archiving,
         )
         yield _seen(UNMANAGED, told)
+
+
+def version(seen: RecoveryDetails) -> Iterator[Judgement]:
+    """Whether the SQL and the procedure ran on the version that the Terraform names."""
+    claim = "iac.database.version"
+    if seen.database_major:
+        told = message("it ran on {database}; the document's is {major}", database=seen.database, major=str(MAJOR))
+        kept = seen.database_major == MAJOR
+        yield held("", claim, True, told) if kept else not_exercised("", claim, told)
 
 
 def on_server(found: Iterable[Judgement], seen: RecoveryDetails) -> Iterator[Judgement]:

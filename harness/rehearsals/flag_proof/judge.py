@@ -23,6 +23,8 @@ STORIES = {
     NEW_ONLY: (CLAIM_WALKS, "flag.side_flips_in_mid_walk"),
     AGAIN: (CLAIM_WALKS, ""),
 }
+#: A walk read over HTTP and one read in Firestore, each after the adapter's mapping.
+ADAPTED = {COPIED: ("api.adapter",), ROLLED_BACK: ("api.adapter",)}
 
 
 def claims(plan: FlagPlan) -> list[tuple[str, str]]:
@@ -103,6 +105,7 @@ def told(story: Story) -> Judgement:
         id=f"continuity.{story.name}",
         part=REAL,
         claim=claim,
+        also=ADAPTED.get(story.name, ()),
         verdict=verdict,
         told=reasons,
         samples=0 if story.found is None else story.found.walks,

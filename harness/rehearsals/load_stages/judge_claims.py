@@ -13,7 +13,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
 from harness.model.step import CAPACITY, Arrivals
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.judge_sizing import sizing
+from harness.rehearsals.load_stages.judge_sizing import grows, sizing
 from harness.rehearsals.load_stages.judge_steps import limited_times
 from harness.rehearsals.load_stages.types import Asked, Knee, LoadStagesPlan, Sized, StepResult
 
@@ -43,6 +43,7 @@ def judged(
         CAPACITY_CLAIM: _capacity(plan, steps, knees, asked, bundled=bundled, limits_enforced=limits_enforced),
         "checklist.performance.sizing": (sizing(steps, knees, asked),),
         "manifest.hpa.max": (_connections(steps, asked),),
+        "decision.future": (grows(knees),),
     }
     for claim in plan.claims:
         yield from results.get(claim, ())

@@ -86,6 +86,30 @@ def sizing(steps: Sequence[StepResult], knees: Sequence[Knee], found: Sized) -> 
     return claimed("", CLAIM, worst, *told, shown=tuple(map(_carries, plain)))
 
 
+def grows(knees: Sequence[Knee]) -> Judgement:
+    """``decision.future``: whether the most pods carry a rate that the fewest did not. How far it has to grow the
+    document does not say; the factor is told."""
+    claim, plain = "decision.future", sorted((each for each in knees if not each.photos_per_s), key=lambda k: k.pods)
+    if len(plain) < 2:
+        return not_exercised("", claim, message("the knees of fewer than two numbers of pods were searched"))
+    shown = tuple(map(_carries, plain))
+    fewest, most = plain[0], plain[-1]
+    if open_ := [each for each in (fewest, most) if each.verdict is not Verdict.PASS]:
+        first, *more = open_[0].told
+        why = message("{pods} pods: {why}", pods=str(open_[0].pods), why=first)
+        return claimed("", claim, Verdict.INCONCLUSIVE, why, *more, shown=shown)
+    assert fewest.rate_per_s and fewest.broken_per_s and most.rate_per_s  # both are known of a knee that passed
+    factor = most.rate_per_s / fewest.rate_per_s
+    told = message(
+        "{pods} pods carry {factor} times what {fewest} pods do",
+        pods=str(most.pods),
+        factor=f"{factor:.1f}",
+        fewest=str(fewest.pods),
+    )
+    verdict = Verdict.PASS if most.rate_per_s >= fewest.broken_per_s else Verdict.FAIL
+    return claimed("", claim, verdict, told, shown=shown, value=factor)
+
+
 def _carries(knee: Knee) -> Message:
     if not knee.rate_per_s:
         return message("{pods} pods: none", pods=str(knee.pods))

@@ -36,6 +36,7 @@ from harness.rehearsal.conclude import not_judged
 from harness.rehearsal.facts import patch_errata
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.judge_beside import in_one_place, without_the_flag
 from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
 from harness.rehearsals.rollout.queries import value_query
 from harness.report.words import lacking_words
@@ -62,6 +63,8 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
         found += _window(plan, ledger, week.window)
+        if seen.details.logged is not None:
+            found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
     found += _checks(plan, week, rows, seen.facts.anchor)
     if week.planned is not None:
         found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
@@ -144,6 +147,7 @@ def _window(plan: Scenario, ledger: Ledger, window: Window) -> Iterator[Judgemen
     seen = summarise(ledger, window, Side.API)
     yield from indicators(seen)
     yield from week_check(plan, seen, ledger, window)
+    yield from without_the_flag(plan, ledger, window)
 
 
 def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor) -> Iterator[Judgement]:

@@ -140,6 +140,9 @@ class Week:
         on.evidence.gather()
         on.mark("load_ended")
         await measure_stores(on)
+        if on.options.rung is not Rung.SIM:  # there a pod has no log
+            logs = (on.folder / "logs").glob("*.log")
+            on.details.logged = tuple(sorted(log.stem for log in logs if log.stat().st_size))
         invariants = Invariants(
             on.stores,
             on.evidence,

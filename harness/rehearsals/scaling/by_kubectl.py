@@ -59,6 +59,7 @@ class Commands:
         await self._versions()
         await self._do("apply folder", "apply", "-f", "base/", folder=self._copy)
         await self._do("get all", "get", "all")
+        await self._do("get svc", "get", "svc", self._name)
 
     async def _monitoring(self) -> None:
         await self._do("get pods", "get", "pods")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.checks.as_printed import PHASE_2
 from harness.judge.claimed import held, seconds, shown_as, unknown
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
@@ -18,6 +19,8 @@ from harness.rehearsals.scaling.types import Commanded, Effect, Part
 #: What the API server says of the printed Secret's placeholders.
 NO_BASE64 = "illegal base64"
 _ERROR = re.compile(r"^(?=error\b)", re.MULTILINE | re.IGNORECASE)
+#: What kubectl says when it follows one of several pods.
+_CHOSE = re.compile(r"Found \d+ pods, using pod/\S+")
 _WATCHED = ("get pods", "logs", "top pods", "get hpa", "get events")
 
 
@@ -31,6 +34,8 @@ def commands(part: Part, did: Commanded, rows: Sequence[EventRow]) -> list[Judge
         _all_ran(part, "cicd.set_image", ran, ("set image",)),
         _fails_as_it_should(part, ran),
         _first_deploy(part, ran),
+        confirmed(part, ran),
+        followed(part, ran.get("logs"), ran.get("get pods")),
         _set_by_hand(part, "scaling.manual.command", effects, " scale ", "stack.one_command"),
         _set_by_hand(part, "scaling.manual.manifest", effects, " apply ", "stack.one_line"),
         *errata_of_effects(part, effects, resizes(rows, did.begun_ns)),
@@ -100,6 +105,41 @@ def _first_deploy(part: Part, ran: Mapping[str, Ran]) -> Judgement:
     if one.status != 0 and errors and all(NO_BASE64 in error for error in errors):
         return shown_as(part.name, "operations.apply_placeholders", told, claim=claim, **measured)
     return held(part.name, claim, one.status == 0, told, **measured)
+
+
+def confirmed(part: Part, ran: Mapping[str, Ran]) -> Judgement:
+    """Whether ``kubectl get all`` and ``get svc`` show what was applied: each of the seven kinds, and the Service."""
+    claim = "operations.confirm"
+    lacking = [name for name in ("apply folder", "get all", "get svc") if name not in ran]
+    if lacking:
+        return unknown(part.name, claim, message("not run: {names}", names=", ".join(lacking)))
+    everything, service = ran["get all"], ran["get svc"]
+    if everything.status != 0 or service.status != 0 or not service.output.strip():
+        return held(part.name, claim, False, *(_said(one) for one in (everything, service)))
+    shown = {line.partition("/")[0].partition(".")[0] for line in everything.output.splitlines() if "/" in line}
+    unseen = [kind for kind in PHASE_2 if kind.lower() not in shown]
+    if not unseen:
+        return held(part.name, claim, True, message("all seven"))
+    told = message("{command} shows none of: {kinds}", command=everything.command, kinds=", ".join(unseen))
+    return shown_as(part.name, "operations.get_all_is_not_all", told, claim=claim)
+
+
+def followed(part: Part, logs: Ran | None, pods: Ran | None) -> Judgement:
+    """Whether ``kubectl logs deployment/...`` follows every pod that there is: of one it says which it chose."""
+    claim = "monitoring.logs_command"
+    if logs is None or pods is None:
+        return unknown(part.name, claim, message("not run"))
+    if logs.status != 0 or not logs.output.strip():
+        return held(part.name, claim, False, _said(logs))
+    if (chose := _CHOSE.search(logs.output)) is not None:
+        return shown_as(part.name, "monitoring.logs_of_one_pod", verbatim(chose[0]), claim=claim)
+    running = len([line for line in pods.output.splitlines() if " Running " in line])
+    if running != 1:
+        told = message(
+            "{command} did not say which pod it follows; {count} run", command=logs.command, count=str(running)
+        )
+        return unknown(part.name, claim, told)
+    return held(part.name, claim, True, message("one pod runs, and it is followed"))
 
 
 def errata_of_effects(part: Part, effects: Sequence[Effect], steps: Sequence[Resize]) -> Iterator[Judgement]:

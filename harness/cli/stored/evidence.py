@@ -1,0 +1,120 @@
+"""``signoff --run``: the commands of a plan of evidence, one after the other, but for what stored runs already hold.
+
+Each is a process of its own: what one leaves or breaks is none of the next one's affair. Ctrl-C ends the one under way
+in its own order, and no other begins; whatever has ended is kept, and the next call goes on behind it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.base.clock import NS, Clock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, Exit
+from harness.base.progress import Progress
+from harness.model.message import Message, marked, message, verbatim
+from harness.model.stack import Rung
+from harness.rehearsal.command import Command, replay, words
+from harness.report.language import Language
+from harness.signoff.making import Due, EvidencePlan, held, minutes, told
+from harness.signoff.types import Asked, Stored
+from harness.stack.kind import at_hand
+from harness.stack.targets import resolve
+
+#: Runs ``python -m harness`` with these words to its end; its exit status.
+Runs = Callable[[Sequence[str]], int]
+
+
+def due_of(
+    plan: EvidencePlan, stored: Sequence[Stored], asked: Asked, *, target: str | None, reports: Path, lang: str
+) -> list[Due]:
+    """Every command of the plan with ``target`` and ``reports``. Raises ``BadInput`` for a line that is no command."""
+    from harness.cli.main import parse
+
+    on_kind = any(str(Rung.KIND) in step.words for step in plan.steps)
+    lacking = at_hand.lacking() if on_kind and not at_hand.docker_answers() else ""
+    found = []
+    for step in plan.steps:
+        command = parse(step.words)
+        cannot = _cannot(command, target, lacking)
+        given: dict[str, Any] = {"reports": reports.absolute(), "lang": lang}
+        if target is not None and cannot is None:
+            given["target"] = target
+        made = dataclasses.replace(command, **given)
+        found.append(
+            Due(
+                replay=replay(made),
+                words=(*command.name.split(), *words(made, all_=True)),
+                environment=str(getattr(command, "on", Rung.LOCAL)),
+                takes_s=step.takes_s,
+                held=held(stored, asked, replay(made)),
+                cannot=cannot,
+            )
+        )
+    return found
+
+
+def _cannot(command: Command, target: str | None, lacking: str) -> Message | None:
+    """Why it cannot be run here of ``target``; ``None`` where it can. ``lacking`` is what keeps kind from being run."""
+    if getattr(command, "on", "") == Rung.KIND and lacking:
+        return verbatim(lacking)
+    if target is None:
+        return None
+    if not any(field.name == "target" for field in dataclasses.fields(command)):
+        return None if resolve(target).bundled else message("it rehearses the bundled API alone")
+    try:
+        given: dict[str, Any] = {"target": target}
+        dataclasses.replace(command, **given).resolved()  # type: ignore[attr-defined]  # every rehearsal has it
+    except BadInput as error:
+        return verbatim(error.what)
+    return None
+
+
+class Making:
+    """The making of what is left of a plan, told as it goes; ``runs`` runs a command."""
+
+    def __init__(self, progress: Progress, clock: Clock, say: Language, runs: Runs) -> None:
+        self._progress, self._clock, self.say, self._runs = progress, clock, say, runs
+
+    def make(self, plan: EvidencePlan, due: Sequence[Due]) -> Exit:
+        """Runs what is left; ``INTERRUPTED`` where it was interrupted, else ``OK``, however the commands ended."""
+        for line in told(plan, due):
+            self._progress.plain(self.say.message(line))
+        left = [each for each in due if each.left]
+        for number, each in enumerate(left, 1):
+            to_go_s = sum(other.takes_s for other in left[number - 1 :])
+            which = {"number": number, "all": len(left)}
+            began = marked("command {number} of {all}: {command} (about {minutes} min; {left} to go)")
+            spans = {"minutes": minutes(each.takes_s), "left": minutes(to_go_s)}
+            self._progress(self.say(began, command=each.replay, **which, **spans))
+            began_ns = self._clock.now_ns()
+            status = self._runs(each.words)
+            took = f"{(self._clock.now_ns() - began_ns) / NS / 60:.1f}"
+            ended = marked("command {number} of {all} ended in {status} after {minutes} min")
+            self._progress(self.say(ended, status=str(int(status)), minutes=took, **which))
+            if status == Exit.INTERRUPTED:
+                self._progress(self.say("interrupted: what has ended is kept, and the same command goes on from here"))
+                return Exit.INTERRUPTED
+        return Exit.OK
+
+
+def run_process(typed: Sequence[str]) -> int:
+    """Runs the words as a process of its own to its end. Interrupted, it passes that on and waits: the run tears down
+    and reports first."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
+    process = subprocess.Popen([sys.executable, "-m", "harness", *typed], env={**os.environ, "PYTHONPATH": path})
+    interrupted = False
+    while True:
+        try:
+            status = process.wait()
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+            process.terminate()  # as Ctrl-C, which a job in the background ignores; a second one does no harm
+    return Exit.INTERRUPTED if interrupted else status

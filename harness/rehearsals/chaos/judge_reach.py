@@ -1,0 +1,91 @@
+"""How far a fault reaches: whether anything is answered while it lasts, and which operations it makes slower. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from scipy.stats import mannwhitneyu
+
+from harness.judge.ledger import OPERATIONS, Calls, Ledger
+from harness.judge.window import NS
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Message, Told, message
+from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.types import Made
+
+#: What was sent sooner after the first fault may have been on its way before every part was cut.
+SET_IN_S = 1.0
+#: Fewer requests of an operation, with the fault or without, tell nothing of it.
+LEAST_OF_OPERATION = 5
+#: The chance of calling an operation slower that is not.
+_LEVEL = 0.05
+_MS = 1_000_000
+
+
+def cut_off(rows: Calls, made: Made) -> tuple[Verdict, Message]:
+    """Whether none of ``rows`` was sent and answered well while the fault lasted: then what it cuts is the only way."""
+    undone_ns = made.undone_ns or made.end_ns
+    sent = rows[(rows["sent_ns"] >= made.start_ns + round(SET_IN_S * NS)) & (rows["sent_ns"] < undone_ns)]
+    good = int(np.count_nonzero(sent["ok"] & (sent["done_ns"] < undone_ns)))
+    counts = {"good": str(good), "all": str(len(sent))}
+    if not len(sent):
+        return Verdict.INCONCLUSIVE, message("nothing was sent while it lasted")
+    if good:
+        return Verdict.FAIL, message(
+            "{good} of {all} were answered well while it lasted: there is another way", **counts
+        )
+    return Verdict.PASS, message("none of {all} was answered well while it lasted: there is no other way", **counts)
+
+
+def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made]) -> Judgement:
+    """Whether every operation of users on the API is slower while the fault lasts than while none of ``every``
+    experiment's lasts, by the ranks of latencies at a level of 5 %. The id is the claim's.
+    """
+    rows = ledger.requests[ledger.requests["api"] & ledger.requests["ok"]]
+    faulty = rows[_within(rows, made.start_ns, made.undone_ns or made.end_ns)]
+    calm = rows
+    for each in every:
+        calm = calm[~_within(calm, each.start_ns, each.steady_ns or each.end_ns)]
+    found = [each for each in _operations(calm, faulty) if each is not None]
+    verdict, told = _reached(found)
+    return Judgement(
+        id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=told, samples=len(faulty)
+    )
+
+
+def _within(rows: Calls, start_ns: int, end_ns: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return (rows["due_ns"] >= start_ns) & (rows["due_ns"] < end_ns)
+
+
+def _operations(calm: Calls, faulty: Calls) -> Iterator[tuple[bool, Message] | None]:
+    """Of each operation with enough requests: whether it is slower, and how much."""
+    for operation, number in OPERATIONS.items():
+        before, meanwhile = (_latencies_ms(rows[rows["operation"] == number]) for rows in (calm, faulty))
+        if min(len(before), len(meanwhile)) < LEAST_OF_OPERATION:
+            yield None
+            continue
+        slower = bool(mannwhitneyu(meanwhile, before, alternative="greater").pvalue < _LEVEL)
+        told = message(
+            "{operation}: p50 {meanwhile} ms, without the fault {before} ms",
+            operation=str(operation),
+            meanwhile=f"{float(np.median(meanwhile)):.0f}",
+            before=f"{float(np.median(before)):.0f}",
+        )
+        yield slower, told
+
+
+def _latencies_ms(rows: Calls) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    found: np.ndarray[tuple[int], np.dtype[np.float64]] = (rows["done_ns"] - rows["due_ns"]) / _MS
+    return found
+
+
+def _reached(found: Sequence[tuple[bool, Message]]) -> tuple[Verdict, Told]:
+    told = tuple(each for _, each in found)
+    if len(found) < 2:
+        few = message("of fewer than two operations there were {least} requests", least=str(LEAST_OF_OPERATION))
+        return Verdict.INCONCLUSIVE, (few, *told)
+    slower = sum(each for each, _ in found)
+    counts = {"some": str(slower), "all": str(len(found))}
+    said = message("{some} of {all} operations are slower while it lasts", **counts)
+    return (Verdict.PASS if slower == len(found) else Verdict.FAIL), (said, *told)

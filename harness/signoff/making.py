@@ -1,0 +1,97 @@
+"""Which commands make the evidence of a sign-off, which of them a stored run already holds, what is left. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from harness.base.planfile import RuleError, once
+from harness.model.message import Message, message
+from harness.model.scenario import Span
+from harness.signoff.states import broke, left_out
+from harness.signoff.types import Asked, Stored
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A command line behind ``python -m harness``, and about how long it takes on two cores."""
+
+    run: str
+    takes_s: Span
+
+    @property
+    def words(self) -> list[str]:
+        """The command line's words."""
+        return shlex.split(self.run)
+
+
+class EvidencePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The commands in their order; together they take at most ``within_s`` seconds."""
+
+    name: str
+    title: str
+    within_s: Span
+    steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for a command that is there twice, and for a plan that takes longer than it may."""
+        once(step.run for step in self.steps)
+        takes_s = sum(step.takes_s for step in self.steps)
+        if takes_s > self.within_s:
+            what = f"the commands take {minutes(takes_s)} min, and {minutes(self.within_s)} are there"
+            raise RuleError(what, "within_s", remedy="leave one out, or give it more time")
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A command of the plan on this machine. ``replay`` is the line by which its run names itself; ``held`` the folder
+    of a whole run that counts, "" where there is none; ``cannot`` why it cannot be run here, ``None`` where it can.
+    """
+
+    replay: str
+    words: tuple[str, ...]
+    environment: str
+    takes_s: float
+    held: str = ""
+    cannot: Message | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether it is to be run."""
+        return not self.held and self.cannot is None
+
+
+def minutes(seconds: float) -> str:
+    """As people read it."""
+    return f"{seconds / 60:.0f}"
+
+
+def held(stored: Iterable[Stored], asked: Asked, replay: str) -> str:
+    """The folder of the newest run of that line that counts and ended as it should; "" where there is none. What it
+    found does not matter: run again, it would find the same."""
+    found = [
+        each
+        for each in stored
+        if each.result.facts.replay == replay and not left_out(each.result, asked) and not broke(each.result)
+    ]
+    return max(found, key=lambda each: each.result.facts.started_utc).folder if found else ""
+
+
+def told(plan: EvidencePlan, due: Sequence[Due]) -> Iterator[Message]:
+    """The plan before anything is begun: what is run, about how long, in which environment, and what is not."""
+    left_s = sum(each.takes_s for each in due if each.left)
+    yield message(
+        "{title}: {left} of {all} commands are to be run, about {minutes} min",
+        title=Message(text=plan.title),
+        left=str(sum(each.left for each in due)),
+        all=str(len(due)),
+        minutes=minutes(left_s),
+    )
+    for each in due:
+        words = {"command": each.replay, "environment": each.environment, "minutes": minutes(each.takes_s)}
+        if each.held:
+            yield message("  {command}: held by {folder}", command=each.replay, folder=each.held)
+        elif each.cannot is not None:
+            yield message("  {command}: cannot be run here, {why}", command=each.replay, why=each.cannot)
+        else:
+            yield message("  {command}: {environment}, about {minutes} min", **words)

@@ -1,0 +1,111 @@
+"""How far a fault reaches: what is answered while it lasts, and which operations are slower."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from chaos import catalogue
+from harness.judge.ledger import Ledger
+from harness.judge.window import NS
+from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import judged
+from harness.rehearsals.chaos.judge_reach import cut_off, spread
+from harness.rehearsals.chaos.rehearsal import REHEARSAL
+from harness.rehearsals.chaos.types import ChaosDetails, Made
+from tests.chaos.test_judge_run import made, plan, probes
+from tests.rehearsal.made import by_id, seen
+
+CLAIM = "strategy.versus.blast_radius"
+MADE = Made(number=1, begun_ns=90 * NS, start_ns=100 * NS, undone_ns=115 * NS, steady_ns=120 * NS, end_ns=125 * NS)
+
+
+def request(number: int, operation: Operation, due_s: float, latency_ms: float, *, ok: bool = True) -> RequestRow:
+    due_ns = round(due_s * NS)
+    return RequestRow(
+        operation_id=f"o{number}", user="u", audience="general", side=Side.API, operation=operation, due_ns=due_ns,
+        sent_ns=due_ns, done_ns=due_ns + round(latency_ms * 1e6), status=200 if ok else 503,
+        outcome=Outcome.OK if ok else Outcome.SERVER_ERROR, acknowledged=False, payload_digest="", flag=True,
+    )  # fmt: skip
+
+
+def ledger(
+    slowed: set[Operation], operations: tuple[Operation, ...] = tuple(Operation), slow_ms: float = 300
+) -> Ledger:
+    """One request of each operation a second from 60 s to 140 s; those ``slowed`` take longer from 100 s to 115 s."""
+    of, number = Ledger(), 0
+    for second in range(60, 140):
+        for operation in operations:
+            slow = operation in slowed and 100 <= second < 115
+            of.add(request(number, operation, second, slow_ms if slow else 20 + number % 7))
+            number += 1
+    return of
+
+
+def test_a_fault_that_every_operation_feels_is_said_to_spread_with_figures() -> None:
+    found = spread(CLAIM, ledger(set(Operation)), MADE, [MADE])
+    assert (found.verdict, found.claim, found.gates) == (Verdict.PASS, CLAIM, False)
+    assert "5 of 5 operations are slower while it lasts; " in found.reason
+    assert "put_walk: p50 300 ms, without the fault 23 ms" in found.reason
+
+
+def test_a_fault_that_some_operations_do_not_feel_does_not_spread() -> None:
+    found = spread(CLAIM, ledger({Operation.PUT_WALK, Operation.CREATE_WALK}), MADE, [MADE])
+    assert found.verdict is Verdict.FAIL and "2 of 5 operations" in found.reason
+    assert spread(CLAIM, ledger(set()), MADE, [MADE]).verdict is Verdict.FAIL
+
+
+def test_with_one_operation_or_few_requests_nothing_is_told() -> None:
+    assert spread(CLAIM, ledger(set(Operation), (Operation.PUT_WALK,)), MADE, [MADE]).verdict is Verdict.INCONCLUSIVE
+    short = msgspec.structs.replace(MADE, undone_ns=103 * NS)
+    assert spread(CLAIM, ledger(set(Operation)), short, [short]).verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_another_experiment_slowed_is_not_what_it_is_held_against() -> None:
+    """A second fault makes all requests before it slow: they are left out of the time without one."""
+    of = Ledger()
+    for number, second in enumerate(range(60, 140)):
+        slow = 60 <= second < 80 or 100 <= second < 115
+        for place, operation in enumerate(Operation):
+            of.add(request(number * 10 + place, operation, second, 300 if slow else 20))
+    other = msgspec.structs.replace(MADE, number=2, start_ns=60 * NS, undone_ns=80 * NS, steady_ns=80 * NS)
+    assert "without the fault 20 ms" in spread(CLAIM, of, MADE, [MADE, other]).reason
+
+
+@pytest.mark.parametrize(
+    ("good", "verdict", "words"),
+    [
+        (set(), Verdict.PASS, "none of 14 was answered well"),
+        ({105}, Verdict.FAIL, "1 of 14 were answered well while it lasted: there is another way"),
+    ],
+)
+def test_one_good_answer_while_the_way_is_cut_shows_another_way(good: set[int], verdict: Verdict, words: str) -> None:
+    of = Ledger()
+    for second in range(90, 130):
+        ok = not 100 <= second < 115 or second in good
+        of.add(request(second, Operation.GET_WALK, second, 20, ok=ok))
+    found, told = cut_off(of.requests, MADE)
+    assert found is verdict and words in str(told)
+
+
+def test_what_was_sent_before_all_was_cut_or_answered_after_the_undo_shows_no_other_way() -> None:
+    of = Ledger()
+    of.add(request(1, Operation.GET_WALK, 100.5, 20))
+    of.add(request(2, Operation.GET_WALK, 114.0, 2000))
+    of.add(request(3, Operation.GET_WALK, 105.0, 20, ok=False))
+    assert cut_off(of.requests, MADE)[0] is Verdict.PASS
+    assert cut_off(Ledger().requests, MADE)[0] is Verdict.INCONCLUSIVE
+
+
+def test_the_experiments_judge_the_claims_that_they_name() -> None:
+    """Half of the probes fail while the way is cut: they are back, and yet there was another way."""
+    cut = plan("database_cut")
+    assert catalogue.load("database_cut").expects.claims == ("database.path",)
+    found = by_id(judged(REHEARSAL, cut, seen(ChaosDetails(made=[made()]), probes(50))))["database_cut"]
+    assert (found.claim, found.verdict) == ("database.path", Verdict.FAIL) and "there is another way" in found.reason
+    found = by_id(judged(REHEARSAL, cut, seen(ChaosDetails(made=[made()]), probes(100))))["database_cut"]
+    assert found.verdict is Verdict.PASS and "there is no other way" in found.reason
+    slow = plan("database_slow")
+    assert ("1", CLAIM) in set(REHEARSAL.claims(slow))
+    assert by_id(judged(REHEARSAL, slow, seen(ChaosDetails(made=[made()]), probes(0))))[CLAIM].gates is False

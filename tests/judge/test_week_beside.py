@@ -1,0 +1,89 @@
+"""What a week shows beside its criteria: of users without the flag, and of logs and metrics in one place."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judge.ledger import Ledger
+from harness.judge.window import NS, Window
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, SampleRow, Side
+from harness.model.judgement import Judgement
+from harness.model.stack import PodState
+from harness.model.verdict import Verdict
+from harness.rehearsals.rollout.judge_beside import in_one_place, without_the_flag
+from scenarios.load import load
+
+WINDOW = Window(start_ns=100 * NS, end_ns=220 * NS)
+WEEK = load("rollout_week3")
+STEPWISE, READ_ONLY = "migration.stepwise", "migration.firestore_read_only"
+
+
+def ledger(failed: int, *, operation: Operation = Operation.PUT_WALK, side: Side = Side.FIRESTORE) -> Ledger:
+    """Two hundred requests, the first ``failed`` of them bad."""
+    of = Ledger()
+    for number in range(200):
+        due_ns = 100 * NS + number * NS // 2
+        of.add(
+            RequestRow(
+                operation_id=f"o{number}", user=f"u{number % 9}", audience="general", side=side, operation=operation,
+                due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 1, status=0, acknowledged=True, payload_digest="",
+                outcome=Outcome.SERVER_ERROR if number < failed else Outcome.OK, flag=False,
+            )
+        )  # fmt: skip
+    return of
+
+
+def beside(of: Ledger) -> dict[str, Judgement]:
+    return {each.id: each for each in without_the_flag(WEEK, of, WINDOW)}
+
+
+@pytest.mark.parametrize(("failed", "verdict"), [(0, Verdict.PASS), (2, Verdict.PASS), (3, Verdict.FAIL)])
+def test_firestore_serves_users_without_the_flag_throughout_or_not(failed: int, verdict: Verdict) -> None:
+    found = beside(ledger(failed))[STEPWISE]
+    assert (found.verdict, found.gates, found.samples) == (verdict, False, 200)
+    assert f"{200 - failed} of 200 requests of users without the flag" in found.reason
+
+
+def test_writes_to_firestore_show_that_it_is_not_read_only() -> None:
+    found = beside(ledger(0))[READ_ONLY]
+    assert (found.verdict, found.erratum) == (Verdict.ERRATUM_SHOWN, "migration.firestore_is_written")
+    assert READ_ONLY not in beside(ledger(0, operation=Operation.LIST_WALKS))
+    assert READ_ONLY not in beside(ledger(200))
+
+
+def test_without_requests_nothing_is_known_and_with_everybody_on_the_api_nothing_is_asked() -> None:
+    assert beside(ledger(0, side=Side.API))[STEPWISE].verdict is Verdict.INCONCLUSIVE
+    assert list(without_the_flag(load("rollout_week4"), ledger(0), WINDOW)) == []
+
+
+def pod(name: str, state: str = PodState.READY) -> EventRow:
+    return EventRow(at_ns=1, kind="pod", subject=name, message="", data={"state": str(state)})
+
+
+def sampled(*names: str, metrics: tuple[str, ...] = ("cpu_cores", "memory_bytes")) -> list[SampleRow]:
+    return [SampleRow(at_ns=1, metric=metric, subject=f"pod/{name}", value=1.0) for name in names for metric in metrics]
+
+
+EVENTS = [pod("a"), pod("b"), pod("c", PodState.PENDING)]
+
+
+def test_logs_and_metrics_of_every_ready_pod_are_in_one_place() -> None:
+    found = in_one_place(EVENTS, sampled("a", "b"), ["a", "b", "envoy"])
+    assert (found.claim, found.verdict, found.gates) == ("strategy.versus.observability", Verdict.PASS, False)
+    assert "of 2 of 2 pods" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("events", "samples", "logged", "words"),
+    [
+        (EVENTS, sampled("a"), ["a", "b"], "not of: b"),
+        (EVENTS, sampled("a", "b", metrics=("cpu_cores",)), ["a", "b"], "not of: a, b"),
+        (EVENTS, sampled("a", "b"), ["b"], "not of: a"),
+        (EVENTS[2:], sampled("a", "b"), ["a", "b"], "of 0 of 0 pods"),
+    ],
+)
+def test_a_ready_pod_without_a_log_or_without_metrics_is_not(
+    events: list[EventRow], samples: list[SampleRow], logged: list[str], words: str
+) -> None:
+    found = in_one_place(events, samples, logged)
+    assert found.verdict is Verdict.FAIL and words in found.reason

@@ -1,0 +1,111 @@
+"""Which claims and errata the code, plans and patches of each command name: what the register is held to.
+
+What of ``harness.checks`` and ``harness.judge`` a rehearsal imports counts as its own; of ``harness.rehearsal``, which
+every rehearsal imports, what looks at a whole run under load.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from harness.base.data import KUBERNETES, PLANS, ROOT, SCENARIOS
+from harness.rehearsal.registry import COMMANDS
+from scenarios import claims
+from scenarios.errata import SHOWN_BY
+
+FOLDERS = {entry.name: entry.at.split(".")[2] for entry in COMMANDS}
+_FOLLOWED = ("harness.checks.", "harness.judge.", "harness.rehearsal.closing")
+_ID = re.compile(r"(?<![\w.])[a-z0-9_]+(?:\.[a-z0-9_]+)+(?!\.?\w)")
+#: What tells of the errata that the patches of the base mend.
+_TELLS = re.compile(r"\bpatch_errata\b")
+#: Commands that do no more than another one of their folder.
+_PARTS_OF_OTHERS = ("run", "chaos_nightly", "rolling_update", "zone_loss")
+
+
+@cache
+def _words(path: Path) -> frozenset[str]:
+    return frozenset(_ID.findall(path.read_text("utf-8")))
+
+
+@cache
+def _imported(path: Path) -> frozenset[Path]:
+    """The modules of ``_FOLLOWED`` that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                file = ROOT / f"{name.replace('.', '/')}.py"
+                if name.startswith(_FOLLOWED) and file.is_file():
+                    found.add(file)
+    return frozenset(found)
+
+
+def closure(files: Iterable[Path]) -> frozenset[Path]:
+    """The modules, and what they import, and so on."""
+    found, waiting = set[Path](), set(files)
+    while waiting:
+        found |= waiting
+        waiting = set(chain.from_iterable(_imported(path) for path in waiting if path.suffix == ".py")) - found
+    return frozenset(found)
+
+
+@cache
+def files_of(command: str) -> frozenset[Path]:
+    """What a command's rehearsal is made of: its code with what it imports, its plans, its experiments."""
+    folder = FOLDERS[command]
+    code = [*(ROOT / "harness/rehearsals" / folder).rglob("*.py")]
+    files = [*PLANS.glob(f"{command}.yaml"), *PLANS.glob(f"{folder}.yaml")]
+    files += SCENARIOS.glob("rollout_*.yaml") if folder == "rollout" else ()
+    files += (ROOT / "chaos/experiments").glob("*.yaml") if folder == "chaos" else ()
+    if any(_TELLS.search(path.read_text("utf-8")) for path in code):
+        files += (KUBERNETES / "base").rglob("patches/*.yaml")
+    return closure(code) | frozenset(files)
+
+
+def named(files: Iterable[Path]) -> frozenset[str]:
+    """Every dotted word of the files."""
+    return frozenset(chain.from_iterable(map(_words, files)))
+
+
+@cache
+def errata_of(command: str) -> frozenset[str]:
+    """The errata that the command's rehearsal can show."""
+    return named(files_of(command)) & claims.ERRATA.keys()
+
+
+@cache
+def claims_of(command: str) -> frozenset[str]:
+    """The claims that the command's rehearsal can judge, by their own id or by one of their errata."""
+    owners = {claims.ERRATA[erratum][0].id for erratum in errata_of(command)}
+    return named(files_of(command)) & claims.REGISTER.keys() | owners
+
+
+def shown_by() -> dict[str, tuple[str, ...]]:
+    """The commands that can show each erratum: of those that can, the ones that its claim is judged by, where there
+    are any."""
+
+    def commands(erratum: str) -> tuple[str, ...]:
+        can = [name for name in FOLDERS if erratum in errata_of(name)]
+        said = [name for name in can if name in claims.ERRATA[erratum][0].state_from.commands]
+        return tuple(said or [name for name in can if name not in _PARTS_OF_OTHERS] or can)
+
+    return {erratum: found for erratum in claims.ERRATA if (found := commands(erratum))}
+
+
+def encoded() -> bytes:
+    """What ``scenarios/errata/shown_by.json`` holds."""
+    lines = ",\n".join(f"  {msgspec.json.encode(name).decode()}: {msgspec.json.encode(found).decode()}"
+                       for name, found in shown_by().items())  # fmt: skip
+    return f"{{\n{lines}\n}}\n".encode()
+
+
+def write() -> None:
+    """Writes it anew."""
+    SHOWN_BY.write_bytes(encoded())

@@ -1,0 +1,114 @@
+"""The errata with their evidence and their patches: nothing is said to be shown that no run showed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from harness.base.units import Unit
+from harness.model.message import message
+from harness.model.verdict import Verdict
+from harness.report.language import LANGUAGES, language
+from harness.signoff.document import document
+from harness.signoff.errata import Known, errata, shown
+from harness.signoff.types import Signoff, Stored
+from scenarios import claims
+from scenarios.errata import hunks, patches, read_patches, read_shown_by
+from tests.report.results import NASTY
+from tests.scenarios.test_index import seed_text
+from tests.signoff.made import ASKED, judgement, stored
+
+SHOWN, UNSHOWN, READ = "dr.configmap_changes_nothing", "dr.backup_hour_is_utc", "requirements.sla_of_control_plane"
+KNOWN = Known(patches=read_patches(), shown_by=read_shown_by())
+
+
+def made(*found: Stored) -> Signoff:
+    return document(claims.REGISTER, found, ASKED)
+
+
+def written(of: Signoff, code: str = "en", known: Known = KNOWN) -> str:
+    return errata(of, claims.REGISTER, known, language(code), "other.md")
+
+
+def section(text: str, erratum: str) -> str:
+    """What is said of one erratum."""
+    return text.partition(f"### `{erratum}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+
+
+def seen(**more: Any) -> Stored:
+    told: dict[str, Any] = {"told": (message("the pods went on"),), "value": 25.0, "unit": Unit.SECONDS}
+    return stored("run 7", judgement("dr.restore.step2", Verdict.ERRATUM_SHOWN, erratum=SHOWN, **told), **more)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_erratum_stands_once_with_why_what_instead_and_its_patch(code: str) -> None:
+    text, say = written(made(seen()), code), language(code)
+    assert sorted(re.findall(r"^### `(.*)`$", text, re.MULTILINE)) == sorted(claims.ERRATA)
+    for erratum in claims.ERRATA:
+        its = section(text, erratum)
+        assert say("To be written instead: {correction}", correction="").strip() in its
+        assert ("```diff" in its) is (erratum in KNOWN.patches)
+        assert KNOWN.patches.get(erratum, "") in its
+    assert "](other.md)" in text
+    assert code == "en" or "To be written" not in text
+
+
+def test_one_that_a_run_showed_names_run_verdict_figure_and_what_was_seen() -> None:
+    its = section(written(made(seen())), SHOWN)
+    assert "- [scaling, kind, 24 h ago](../run%207/report.html#judgement-dr.restore.step2): " in its
+    assert "erratum shown (25 s); the pods went on" in its
+
+
+def test_one_that_none_showed_says_which_command_would_or_that_it_was_read() -> None:
+    text = written(made(seen()))
+    assert "Not shown by a run yet; `python -m harness dr_restore` would show it." in section(text, UNSHOWN)
+    assert "No rehearsal shows it: it was found by reading." in section(text, READ)
+    order = [text.index(f"## {title}") for title in ("Shown by runs", "Not shown by a run yet", "Found by reading")]
+    assert order == sorted(order)
+    assert order[0] < text.index(f"`{SHOWN}`") < order[1] < text.index(f"### `{UNSHOWN}`") < order[2]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        seen(errors=("a pod died",)),
+        seen(target="another"),
+        seen(started_utc="2025-01-01T00:00:00Z"),
+        stored("run", judgement("dr.restore.step2", Verdict.NOT_EXERCISED, erratum=SHOWN)),
+        stored("run", judgement("dr.restore.step2", Verdict.FAIL, erratum=SHOWN)),
+        stored("run", judgement("dr.restore.step2", Verdict.PASS)),
+    ],
+)
+def test_evidence_that_is_bad_of_others_or_of_another_erratum_shows_none(found: Stored) -> None:
+    of = made(found)
+    (standing,) = (each for each in of.standings if each.claim == "dr.restore.step2")
+    assert shown(SHOWN, standing) == ()
+    assert "Not shown by a run yet" in section(written(of), SHOWN)
+
+
+def test_what_a_run_says_is_no_markup() -> None:
+    nasty = judgement("dr.restore.step2", Verdict.ERRATUM_SHOWN, erratum=SHOWN, told=(message("{a}", a=NASTY),))
+    assert "<script" not in written(made(stored("run", nasty)))
+
+
+# -- the patches -----------------------------------------------------------------------------------------------------
+
+
+def test_patches_are_of_errata_and_their_lines_stay_go_or_come() -> None:
+    assert KNOWN.patches.keys() <= claims.ERRATA.keys() and len(KNOWN.patches) >= 90
+    for erratum, patch in KNOWN.patches.items():
+        assert any(takes != gives for takes, gives in hunks(patch)), erratum
+    with pytest.raises(ValueError, match="neither stays"):
+        hunks("-one\ntwo")
+    assert patches("about\n\nerratum: a.b\n-one\n\nerratum: a.c\n x\n+y\n") == {"a.b": "-one", "a.c": " x\n+y"}
+
+
+@pytest.mark.document
+def test_each_patch_applies_to_the_document_at_one_place() -> None:
+    lines = seed_text().split("\n")
+    for erratum, patch in KNOWN.patches.items():
+        for takes, _ in hunks(patch):
+            places = [at for at in range(len(lines)) if lines[at : at + len(takes)] == takes]
+            assert len(places) == 1, f"{erratum}: {takes}"

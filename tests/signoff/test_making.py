@@ -1,0 +1,246 @@
+"""The making of evidence: a plan of commands that pretend, what is held already, an interrupt, and what comes after."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.base.clock import MachineClock
+from harness.base.data import PLANS
+from harness.base.errors import BadInput, Exit
+from harness.base.planfile import bundled, parse
+from harness.base.progress import Progress
+from harness.cli.main import main
+from harness.cli.stored.evidence import Making, due_of
+from harness.model.message import english
+from harness.model.stack import Rung
+from harness.report.language import language
+from harness.report.published import RESULT
+from harness.signoff.gather import gather
+from harness.signoff.making import EvidencePlan, held, told
+from harness.signoff.types import Asked, Stored
+from harness.stack.identity import digest
+from harness.stack.kind import at_hand
+from harness.stack.targets import bundled as our_api
+from scenarios import claims
+from tests.signoff.made import ASKED, stored
+
+TINY = """
+title: "tiny"
+within: 10min
+steps:
+- {run: "conformance --seed 1", takes: 2min}
+- {run: "scaling --on local --seed 1 --only manual", takes: 3min}
+- {run: "network --on kind --seed 1", takes: 1min}
+"""
+PLAN = parse(TINY, "tiny.yaml", EvidencePlan, name="tiny")
+LINES = ["python -m harness conformance --seed 1", "python -m harness scaling --on local --seed 1 --only manual"]
+
+
+def asked() -> Asked:
+    return msgspec.structs.replace(ASKED, target=our_api().name, digests=(digest(our_api()),))
+
+
+class Pretending:
+    """Runs nothing: each command leaves a result, as a run of it would, and ends as it is told to."""
+
+    def __init__(self, reports: Path, statuses: Sequence[int] = (), *, whole: bool = True) -> None:
+        self.reports, self.statuses, self.whole = reports, list(statuses), whole
+        self.ran: list[tuple[str, ...]] = []
+
+    def __call__(self, typed: Sequence[str]) -> int:
+        self.ran.append(tuple(typed))
+        status = self.statuses.pop(0) if self.statuses else 0
+        line = next(line for line in LINES if line.split()[3] == typed[0])
+        errors = () if self.whole and status != Exit.INTERRUPTED else ("interrupted",)
+        folder = f"{typed[0]}-{len([*self.reports.glob('*')])}"
+        more = {"target": our_api().name, "target_digest": digest(our_api()), "replay": line, "errors": errors}
+        made = stored(folder, rehearsal=typed[0], status=status, rung=Rung.LOCAL, **more)
+        (self.reports / folder).mkdir(parents=True)
+        RESULT.write(self.reports / folder, made.result)
+        return status
+
+
+@pytest.fixture(autouse=True)
+def without_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at_hand, "docker_answers", lambda: False)
+    monkeypatch.setattr(at_hand, "lacking", lambda: "there is no Docker")
+
+
+def make(reports: Path, runs: Pretending) -> tuple[Exit, str]:
+    """One call of ``signoff --run``: how it ended, and what it said."""
+    said, clock = io.StringIO(), MachineClock()
+    due = due_of(PLAN, gather(reports)[0], asked(), target=None, reports=reports, lang="en")
+    return Making(Progress(clock, said), clock, language("en"), runs).make(PLAN, due), said.getvalue()
+
+
+def test_the_plan_is_told_first_with_what_is_run_how_long_and_what_cannot_be(tmp_path: Path) -> None:
+    runs = Pretending(tmp_path)
+    ended, said = make(tmp_path, runs)
+    assert ended is Exit.OK and [words[0] for words in runs.ran] == ["conformance", "scaling"]
+    lines = said.splitlines()
+    assert lines[0] == "tiny: 2 of 3 commands are to be run, about 5 min"
+    assert f"  {LINES[1]}: local, about 3 min" in lines
+    assert "  python -m harness network --on kind --seed 1: cannot be run here, there is no Docker" in lines
+    assert f"command 1 of 2: {LINES[0]} (about 2 min; 5 to go)" in lines[4]
+    assert "command 2 of 2 ended in 0 after 0.0 min" in lines[-1]
+    assert {"--reports", str(tmp_path)} <= set(runs.ran[1])
+
+
+def test_what_a_stored_run_holds_is_not_run_again(tmp_path: Path) -> None:
+    make(tmp_path, Pretending(tmp_path, [10, 0]))  # it found something, and ended as it should
+    again = Pretending(tmp_path)
+    ended, said = make(tmp_path, again)
+    assert ended is Exit.OK and again.ran == []
+    assert "0 of 3 commands are to be run, about 0 min" in said and f"  {LINES[0]}: held by conformance-0" in said
+
+
+def test_interrupted_it_keeps_what_is_done_and_the_next_call_goes_on(tmp_path: Path) -> None:
+    first = Pretending(tmp_path, [0, Exit.INTERRUPTED])
+    ended, said = make(tmp_path, first)
+    assert ended is Exit.INTERRUPTED and "the same command goes on from here" in said
+    second = Pretending(tmp_path)
+    assert make(tmp_path, second)[0] is Exit.OK
+    assert [words[0] for words in second.ran] == ["scaling"]
+    third = Pretending(tmp_path)
+    assert make(tmp_path, third)[0] is Exit.OK and third.ran == []
+
+
+def test_a_command_that_broke_does_not_keep_the_others_from_being_run(tmp_path: Path) -> None:
+    runs = Pretending(tmp_path, [int(Exit.RUN_BROKEN)])
+    assert make(tmp_path, runs)[0] is Exit.OK and len(runs.ran) == 2
+    assert make(tmp_path, again := Pretending(tmp_path))[0] is Exit.OK
+    assert [words[0] for words in again.ran] == ["conformance"], "what broke is no evidence"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"replay": "python -m harness conformance --seed 2"},
+        {"target_digest": "sha256:2222"},
+        {"target": "another"},
+        {"started_utc": "2025-01-01T00:00:00Z"},
+        {"errors": ("a pod died",)},
+        {"leaks": ("port 5432",)},
+        {"status": None},
+        {"status": 31},
+        {"rung": Rung.SIM},
+    ],
+)
+def test_no_other_run_holds_a_command(more: dict[str, object]) -> None:
+    of: dict[str, object] = {"replay": LINES[0], "status": 0, **more}
+    assert held([stored("run", **of)], ASKED, LINES[0]) == ""  # type: ignore[arg-type]
+    assert held([stored("run", replay=LINES[0])], ASKED, LINES[0]) == "run"
+
+
+def test_the_newest_of_two_that_hold_it_is_named() -> None:
+    found: list[Stored] = [
+        stored("new", replay=LINES[0]), stored("old", replay=LINES[0], started_utc="2026-01-08T00:00:00.000Z"),
+    ]  # fmt: skip
+    assert held(found, ASKED, LINES[0]) == "new"
+
+
+def test_a_target_of_ones_own_is_named_to_every_command_and_one_that_takes_none_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "walk-api"
+    program.write_text("")
+    program.chmod(0o755)
+    plan = parse(TINY.replace("network --on kind --seed 1", "mirror_stop --seed 1"), "x.yaml", EvidencePlan, name="x")
+    due = due_of(plan, [], ASKED, target=str(program), reports=tmp_path, lang="en")
+    assert [f"--target {program}" in each.replay for each in due] == [True, True, False]
+    assert due[2].cannot is not None and english((due[2].cannot,)) == "it rehearses the bundled API alone"
+    assert any("cannot be run here" in str(line) for line in told(plan, due))
+
+
+@pytest.mark.parametrize("name", ["signoff", "signoff_short"])
+def test_the_plans_name_every_command_that_judges_a_claim(name: str) -> None:
+    plan = bundled(name, EvidencePlan)
+    named = {step.words[0] for step in plan.steps}
+    assert {command for claim in claims.REGISTER.values() for command in claim.state_from.commands} <= named
+    due = due_of(plan, [], ASKED, target=None, reports=Path("reports"), lang="en")
+    assert all(each.environment in {"local", "kind"} for each in due), "none is chosen by what a machine has"
+
+
+def test_the_short_plan_is_through_in_150_minutes_and_a_longer_one_is_refused() -> None:
+    short = bundled("signoff_short", EvidencePlan)
+    assert short.within_s == 150 * 60 and sum(step.takes_s for step in short.steps) <= short.within_s
+    text = (PLANS / "signoff_short.yaml").read_text("utf-8")
+    with pytest.raises(BadInput, match="the commands take"):
+        parse(text.replace("within: 150min", "within: 30min"), "x.yaml", EvidencePlan, name="x")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("--short",), "say what --run runs"),
+        (("--run", "--short", "--plan", "x.yaml"), "name two plans"),
+        (("--run", "--digest", "sha256:1"), "runs what the target is today"),
+        (("--run", "--plan", "nosuch.yaml"), "nosuch.yaml"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_anything_is_run(
+    words: tuple[str, ...], error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["signoff", "--reports", str(tmp_path), *words]) == Exit.USAGE
+    assert error in capsys.readouterr().err and not [*tmp_path.iterdir()]
+
+
+def test_an_interrupted_making_writes_the_page_and_says_what_it_ends_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "tiny.yaml"
+    plan.write_text(TINY)
+    monkeypatch.setattr("harness.cli.stored.evidence.run_process", lambda _: int(Exit.INTERRUPTED))
+    words = ["signoff", "--run", "--plan", str(plan), "--reports", str(tmp_path / "reports")]
+    assert main(words) == Exit.INTERRUPTED
+    said = capsys.readouterr()
+    assert "(exit status 130: " in said.out and "command 1 of 2 ended in 130" in said.err
+    assert (tmp_path / "reports/signoff/signoff.html").is_file()
+
+
+_CHILD = """
+import signal, sys, time
+from pathlib import Path
+mark = Path(sys.argv[-1])
+def end(*_):
+    mark.write_text(mark.read_text() + "interrupted ")
+    time.sleep(0.3)
+    mark.write_text(mark.read_text() + "ended")
+    sys.exit(130)
+signal.signal(signal.SIGTERM, end)
+mark.write_text("began ")
+time.sleep(60)
+"""
+_PARENT = """
+import sys
+from harness.cli.stored.evidence import run_process
+sys.executable = sys.argv[1]
+print(run_process(sys.argv[2:]), flush=True)
+"""
+
+
+@pytest.mark.process
+def test_an_interrupt_reaches_the_command_under_way_and_its_ending_is_waited_for(tmp_path: Path) -> None:
+    mark, child = tmp_path / "mark", tmp_path / "child"
+    child.write_text(f"#!{sys.executable}\n{_CHILD}")
+    child.chmod(0o755)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(child), str(mark)], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(PLANS.parents[1])},
+    )  # fmt: skip
+    give_up = time.monotonic() + 20
+    while not mark.exists() or not mark.read_text():
+        assert time.monotonic() < give_up and parent.poll() is None
+        time.sleep(0.05)
+    parent.send_signal(signal.SIGINT)
+    out, _ = parent.communicate(timeout=20)
+    assert out.strip() == str(int(Exit.INTERRUPTED))
+    assert mark.read_text() == "began interrupted ended"
