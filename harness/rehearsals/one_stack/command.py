@@ -15,7 +15,7 @@ from harness.rehearsals.one_stack.types import OneStackPlan
 _WEEKS = ("rollout_week1", "rollout_week2", "rollout_week3", EVERYBODY)
 #: The document rolls back by setting the flag off for all; it is tried where most is to be reconciled.
 _ROLLED_BACK = 3
-_PACE, _FETCH = Duration("45s"), Duration("15s")
+_PACE, _FETCH = Duration("40s"), Duration("15s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class OneStack(Staged, Paced):
 
     window: Duration | None = option("length of each measuring window (default: each week's)", Duration, metavar="TIME")
     before: Duration = option(
-        "how long everybody is on Firestore first", Duration, default=Duration("60s"), metavar="TIME"
+        "how long everybody is on Firestore first", Duration, default=Duration("120s"), metavar="TIME"
     )
     roll_back: bool = option("put everybody back on Firestore after week 3, and enter week 2 again", default=False)
 

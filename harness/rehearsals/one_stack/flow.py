@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 
 from harness.base.clock import NS
-from harness.checks.healing import Direction
-from harness.checks.reconcile.heal import heal
 from harness.checks.switch_over import switch_over
 from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load.users import Users, UsersPlan
 from harness.migration.engine import Migration
+from harness.migration.heal import heal
+from harness.migration.healing import Direction
 from harness.migration.places import of_endpoints
 from harness.model.evidence import FlagRow, Side
 from harness.model.message import message
@@ -142,10 +142,9 @@ class Course:
         start_ns = on.clock.now_ns()
         window = Window(start_ns=start_ns, end_ns=start_ns + round(scenario.window_s * NS))
         self._see(start_ns=window.start_ns, end_ns=window.end_ns)
-        on.phase(
-            "window", message("{part}: measuring for {seconds} s", part=leg.part, seconds=f"{scenario.window_s:g}")
-        )
-        due = due_of(self._plan, leg, self._seed, self._origin_ns, window.start_ns, window.end_ns)
+        measuring = message("{part}: measuring for {seconds} s", part=leg.part, seconds=f"{scenario.window_s:g}")
+        on.phase("window", measuring)
+        due = due_of(self._plan, leg, self._seed, window, origin_ns=self._origin_ns)
         while on.clock.now_ns() < window.end_ns:
             await on.clock.sleep(min(_LOOK_EVERY_S, max(0.01, (window.end_ns - on.clock.now_ns()) / NS)))
             on.evidence.gather()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -60,11 +61,11 @@ def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStack
         told = message("it was not entered, or the run ended before it was measured")
         yield Judgement(id=ENTERED, verdict=Verdict.NOT_EXERCISED, told=(told,))
         return
-    yield moved_in_time(plan, leg, went)
+    yield moved_in_time(leg, went)
     yield old_walks(went)
     rows = seen.evidence.rows[: went.judged_rows]
     window = Window(start_ns=went.start_ns, end_ns=went.end_ns)
-    due = due_of(plan, leg, seen.facts.seed, seen.details.origin_ns, window.start_ns, window.end_ns)
+    due = due_of(plan, leg, seen.facts.seed, window, origin_ns=seen.details.origin_ns)
     ledger, flag = Ledger(), FlagLog()
     ledger.extend(rows)
     for row in rows:
@@ -77,7 +78,7 @@ def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStack
             yield msgspec.structs.replace(check, claim="", also=())
 
 
-def moved_in_time(plan: OneStackPlan, leg: Leg, went: LegSeen) -> Judgement:
+def moved_in_time(leg: Leg, went: LegSeen) -> Judgement:
     """Has everybody fetched the week's template?"""
     asked = (message("everybody has fetched the template of the week"),)
     if went.moved_ns is None:
@@ -102,25 +103,32 @@ def moved_in_time(plan: OneStackPlan, leg: Leg, went: LegSeen) -> Judgement:
 
 
 def old_walks(went: LegSeen) -> Judgement:
-    """Do users who moved find the walks that were over before? Without a migration they do not: the mirror goes one
+    """Do users who moved find the walks that they wrote before? Without a migration they do not: the mirror goes one
     way."""
     asked = (message("users who have moved find their old walks at the API"),)
     seen = went.asked
     if seen is None or not seen.walks:
-        why = message("none of the users who moved had a walk that was over")
+        why = message("none of the users who moved had an old walk")
         if not went.moving:
             why = message("nobody moved")
         verdict = Verdict.INCONCLUSIVE if went.moving else Verdict.NOT_EXERCISED
         return Judgement(id=OLD_WALKS, verdict=verdict, asked=asked, told=(why,), gates=bool(went.moving))
     lost = seen.missing + seen.short
     told = message(
-        "{users} users asked for {walks} walks that were over before: {missing} are not there, {short} lack locations",
+        "{users} users asked for {walks} walks that they have not written since: {missing} are not there, {short} lack "
+        "locations",
         users=str(seen.users),
         walks=str(seen.walks),
         missing=str(seen.missing),
         short=str(seen.short),
     )
-    measured = {"asked": asked, "value": float(lost), "limit": 0.0, "unit": Unit.WALKS, "samples": seen.walks}
+    measured: dict[str, Any] = {
+        "asked": asked,
+        "value": float(lost),
+        "limit": 0.0,
+        "unit": Unit.WALKS,
+        "samples": seen.walks,
+    }
     if went.copied is None and lost:
         nobody = message("the environment has nothing to migrate to: nobody copied them")
         return Judgement(
@@ -177,9 +185,8 @@ def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[J
     if len(windows) < len([*legs_of(plan)]) or not stayed or lost is None or lost.verdict is Verdict.INCONCLUSIVE:
         return unknown("", CLAIM_STEPWISE, told)
     kept = stayed.count(False) / len(stayed) < MOST_FAILED and lost.verdict is not Verdict.FAIL
-    walks = message(
-        "{writes} acknowledged writes, {lost} lost", writes=f"{lost.samples:,}", lost=f"{lost.value or 0:g}"
-    )
+    writes = {"writes": f"{lost.samples:,}", "lost": f"{lost.value or 0:g}"}
+    walks = message("{writes} acknowledged writes, {lost} lost", **writes)
     return held("", CLAIM_STEPWISE, kept, told, walks, samples=len(stayed))
 
 

@@ -1,4 +1,4 @@
-"""Users who have just moved ask the API for their old walks, as the app does: those that were over before they moved."""
+"""Users who have just moved ask the API for their old walks: those that they have not written since."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import msgspec
 from harness.checks.dual_write import document_id
 from harness.checks.stores import Stores
 from harness.load.population.accounts import Account
-from harness.load.population.walk import Status
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.rehearsals.one_stack.types import Asked
-from harness.stack.firebase.documents import Fields
 
 #: Of each user.
 _MOST_WALKS = 3
 _EXAMPLES = 5
+_FOUND = 200
 
 
 class _Location(msgspec.Struct):
@@ -39,49 +38,46 @@ async def ask(
     old = _old(requests, {each.user for each in moved}, since_ns)
     asked = [each for each in moved if each.user in old][:most]
     documents = stores.documents()
-    users = walks = short = 0
-    missing: list[str] = []
+    walks = short = 0
+    lacking: list[str] = []
     try:
         for account in asked:
             token = await stores.sign_in(account)
             held = await documents.get_many([document_id(each) for each in old[account.user]])
-            over = [each for each in old[account.user] if _is_over(held.get(document_id(each)))][:_MOST_WALKS]
-            users += bool(over)
-            for walk_id in over:
+            for walk_id in old[account.user]:
+                document = held.get(document_id(walk_id))
+                if document is None:
+                    continue
                 walks += 1
                 answer = await stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
-                there = _locations(answer.body) if answer.status == 200 else None
-                wanted = len(held[document_id(walk_id)]["location_data"].value)
+                there = _locations(answer.body) if answer.status == _FOUND else None
+                wanted = len(document["location_data"].value)
                 if there is None:
-                    missing.append(f"walk {walk_id} of {account.user}: {answer.status}")
+                    lacking.append(f"walk {walk_id} of {account.user}: {answer.status}")
                 elif there < wanted:
                     short += 1
-                    missing.append(f"walk {walk_id} of {account.user}: {there} of {wanted} locations")
+                    lacking.append(f"walk {walk_id} of {account.user}: {there} of {wanted} locations")
     finally:
         await documents.close()
-    return Asked(
-        users=users, walks=walks, missing=len(missing) - short, short=short, examples=tuple(missing[:_EXAMPLES])
-    )
+    missing, examples = len(lacking) - short, tuple(lacking[:_EXAMPLES])
+    return Asked(users=len(asked), walks=walks, missing=missing, short=short, examples=examples)
 
 
 def _old(requests: Iterable[RequestRow], users: set[str], since_ns: int) -> dict[str, list[str]]:
-    """By user, the walks that Firestore acknowledged before ``since_ns`` and that were not asked to be deleted, the
-    first written first."""
+    """By user, at most ``_MOST_WALKS`` walks that Firestore acknowledged before ``since_ns`` and that nobody has asked
+    to write or to delete since, the first written first."""
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    gone = set()
+    touched = set()
     for row in sorted(requests, key=lambda row: row.sent_ns):
         if row.user not in users or row.operation not in WRITES:
             continue
-        if row.operation is Operation.DELETE_WALK:
-            gone.add(row.walk_id.lower())
-        elif row.side is Side.FIRESTORE and row.acknowledged and row.done_ns < since_ns:
-            found[row.user][row.walk_id.lower()] = None
-    left = {user: [each for each in walks if each not in gone] for user, walks in found.items()}
-    return {user: walks for user, walks in left.items() if walks}
-
-
-def _is_over(document: Fields | None) -> bool:
-    return document is not None and "status" in document and document["status"].value == Status.COMPLETED
+        walk_id = row.walk_id.lower()
+        if row.operation is Operation.DELETE_WALK or row.done_ns >= since_ns:
+            touched.add(walk_id)
+        elif row.side is Side.FIRESTORE and row.acknowledged:
+            found[row.user][walk_id] = None
+    left = {user: [each for each in walks if each not in touched] for user, walks in found.items()}
+    return {user: walks[:_MOST_WALKS] for user, walks in left.items() if walks}
 
 
 def _locations(body: bytes) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.judge.window import Window
 from harness.load.population.accounts import Account, accounts
 from harness.load.population.due import probes_due, requests_due
 from harness.model.due import DueList
@@ -33,7 +34,7 @@ class OneStackPlan(msgspec.Struct, frozen=True, kw_only=True):
     title: str = marked("The weeks of the rollout over one population")
     claims: tuple[str, ...] = CLAIMS
     weeks: tuple[Scenario, ...]
-    before_s: float = 60.0
+    before_s: float = 120.0
     roll_back_after: int = 0
     asked: int = 20
 
@@ -58,8 +59,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What users who had just moved were shown of their old walks: ``walks`` that were over when they moved, each asked
-    for at the API by its owner; ``missing`` of them, and ``short`` of locations."""
+    """What users who had just moved were shown of their old walks: ``walks`` that they have not written since, each
+    asked for at the API by its owner; ``missing`` of them, and ``short`` of locations."""
 
     users: int
     walks: int
@@ -122,11 +123,11 @@ def moving(plan: OneStackPlan, leg: Leg, before: frozenset[str], seed: int) -> l
     return [each for each in accounts(plan.population, seed) if each.user in there]
 
 
-def due_of(plan: OneStackPlan, leg: Leg, seed: int, origin_ns: int, start_ns: int, end_ns: int) -> DueList:
-    """What is due to the API in a leg's window: everybody acts by one schedule, and the week says whose is the API's."""
+def due_of(plan: OneStackPlan, leg: Leg, seed: int, window: Window, *, origin_ns: int) -> DueList:
+    """What is due to the API in a leg's window: everybody acts by one schedule, of which the week has a share there."""
     there = on_api(leg.scenario, seed)
-    requests = requests_due(plan.population, seed, origin_ns, end_ns)
+    requests = requests_due(plan.population, seed, origin_ns, window.end_ns)
     return DueList(
-        requests=tuple(due for due in requests if due.user in there and due.due_ns >= start_ns),
-        probes=probes_due(leg.scenario.probes, seed, origin_ns, start_ns, end_ns),
+        requests=tuple(due for due in requests if due.user in there and due.due_ns >= window.start_ns),
+        probes=probes_due(leg.scenario.probes, seed, origin_ns, window.start_ns, window.end_ns),
     )
