@@ -15,7 +15,7 @@ CLAIMS: tuple[Claim, ...] = (
         "移行アプローチ/text 1",
         "Firebase完全停止せず、段階的移行",
         MEASUREMENT,
-        judged_by("rollout", "migration_drill"),
+        judged_by("rollout", "migration_drill", "rollout_one_stack"),
         "Four weeks; flag-off users keep working on Firestore throughout",
     ),
     promise(
@@ -36,7 +36,7 @@ CLAIMS: tuple[Claim, ...] = (
         "移行アプローチ/code 1",
         "|read only| Firestore",
         MEASUREMENT,
-        judged_by("rollout", "migration_drill"),
+        judged_by("rollout", "migration_drill", "rollout_one_stack"),
         "Writes that reach Firestore directly, and through the mirror",
         wrong(
             "migration.firestore_is_written",

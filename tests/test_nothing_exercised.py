@@ -22,6 +22,7 @@ NOBODY = Path(__file__).parent / "operations" / "kubeconfig.yaml"
 COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "run": ("rollout_week", ("rollout_week3", "--on", "local")),
     "rollout": ("rollout_week", ("--on", "local", "--weeks", "3")),
+    "rollout_one_stack": ("rollout_one_stack", ("--on", "local")),
     "load_stages": ("load_stages", ("--on", "local")),
     "scaling": ("scaling", ("--on", "local")),
     "zone_loss": ("scaling", ("--on", "local")),

@@ -6,7 +6,7 @@ answered, what the stack told of itself, and what lies in the stores. Reading is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -72,7 +72,8 @@ _OF_PHOTOS = frozenset({"walks.user_id", "walks.thumbnail_image_url"})
 
 
 class Invariants:
-    """One run's. ``results`` may be asked for once the load has ended and every fault is undone."""
+    """One run's. ``results`` may be asked for once the load has ended and every fault is undone. ``sides``: whose
+    acknowledged writes PostgreSQL is to hold, Firestore's too where they were migrated."""
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class Invariants:
         manifests: Manifests,
         target: Target,
         seed: int,
+        sides: Collection[Side] = (Side.API,),
     ) -> None:
         self._stores = stores
         self._bucket = stores.endpoints.storage_bucket
@@ -98,7 +100,7 @@ class Invariants:
         self.lost_by_firestore: Mapping[str, int] | None = None
         self._users: tuple[Account, ...] = accounts(scenario.population, seed)
         self._sent: Sent = sent(
-            api_writes(evidence.requests),
+            api_writes(evidence.requests, sides),
             scenario.population,
             self._users,
             seed=seed,

@@ -8,7 +8,7 @@ request's row says that it is the same. A PUT carries all locations that the API
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TypedDict
 
@@ -76,12 +76,12 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     unmatched: tuple[str, ...] = ()
 
 
-def api_writes(rows: Iterable[object]) -> list[RequestRow]:
-    """The writes among ``rows`` that went to the API."""
+def api_writes(rows: Iterable[object], sides: Collection[Side] = (Side.API,)) -> list[RequestRow]:
+    """The writes among ``rows`` that went to the API, or to those ``sides`` whose walks are all to be in PostgreSQL."""
     return [
         row
         for row in rows
-        if isinstance(row, RequestRow) and row.side is Side.API and row.operation in WRITES and row.walk_id != ""
+        if isinstance(row, RequestRow) and row.side in sides and row.operation in WRITES and row.walk_id != ""
     ]
 
 

@@ -156,9 +156,10 @@ class Users:
         evidence.awaited -= {each.id for each in awaited}
         return due
 
-    async def set_flag(self, *, on: bool) -> int:
-        """Publishes the flag for the population's audiences, or off for all; when it was published (monotonic)."""
-        host, population = self._host, self._plan.population
+    async def set_flag(self, *, on: bool, shares: PopulationPlan | None = None) -> int:
+        """Publishes the flag for the population's audiences, by its own shares or those of ``shares``, or off for all;
+        when it was published (monotonic)."""
+        host, population = self._host, shares or self._plan.population
         published_ns = host.clock.now_ns()  # before the publish: no client can have seen it earlier
         version = await host.stack.set_flag(rollout_template(population) if on else off_template())
         share = message("{on} of {users} users", on=str(population.flag_on), users=str(population.users))

@@ -6,7 +6,7 @@ What they say is evidence, as events of kind "check": ``harness.checks.whole_run
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +32,25 @@ _EXAMPLES = 5
 
 
 async def check_whole_run(
-    on: Running[Any], scenario: Scenario, manifests: Manifests, *, reconcile: Direction | None = None
+    on: Running[Any],
+    scenario: Scenario,
+    manifests: Manifests,
+    *,
+    reconcile: Direction | None = None,
+    sides: Collection[Side] = (Side.API,),
 ) -> None:
     """Once the load has ended and every fault is undone. A store that does not answer is told as inconclusive.
 
     ``manifests`` are those that are applied; the folder's ``logs`` hold ``<pod>.log`` of each pod. ``reconcile`` heals
-    the stores after the checks.
+    the stores after the checks. ``sides`` as ``Invariants`` takes them.
     """
     on.phase("checks", message("the load has ended; checking what the stores hold against what was acknowledged"))
     endpoints, evidence, clock, options = on.stack.endpoints(), on.evidence, on.clock, on.options
     await measure_stores(on)
     invariants = Invariants(
-        on.stores, evidence, clock, scenario=scenario, manifests=manifests, target=options.target, seed=options.seed
-    )
+        on.stores, evidence, clock,
+        scenario=scenario, manifests=manifests, target=options.target, seed=options.seed, sides=sides,
+    )  # fmt: skip
     found = [*await invariants.results(), invariants.off_in_time()]
     if invariants.lost_by_firestore is not None:
         found.append(_logged(invariants.lost_by_firestore, clock.anchor, evidence, on.folder / "logs"))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MODULES = {
     "rollout_week": "harness.rehearsals.rollout.week",
     "rollout": "harness.rehearsals.rollout.sequence",
+    "rollout_one_stack": "harness.rehearsals.one_stack.rehearsal",
     "load_stages": "harness.rehearsals.load_stages.rehearsal",
     "scaling": "harness.rehearsals.scaling.rehearsal",
     "secret_rotation": "harness.rehearsals.secret_rotation.rehearsal",
@@ -70,6 +71,7 @@ _EDGES = "contract, network, secrets"
 COMMANDS = (
     Entry("run", "harness.rehearsals.rollout.command:Run", _ROLLOUT),
     Entry("rollout", "harness.rehearsals.rollout.command:Weeks", _ROLLOUT),
+    Entry("rollout_one_stack", "harness.rehearsals.one_stack.command:OneStack", _ROLLOUT),
     Entry("flag_proof", "harness.rehearsals.flag_proof.command:FlagProof", _ROLLOUT),
     Entry("mirror_stop", "harness.rehearsals.mirror_stop.command:MirrorStop", _ROLLOUT),
     Entry("migration_drill", "harness.rehearsals.migration_drill.command:Drill", _ROLLOUT),

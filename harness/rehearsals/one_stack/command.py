@@ -1,0 +1,56 @@
+"""``python -m harness rollout_one_stack``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from harness.model.scenario import Scenario
+from harness.rehearsal.arguments import EVERYBODY, Paced, Staged
+from harness.rehearsal.command import Duration, option
+from harness.rehearsals.one_stack.types import OneStackPlan
+
+_WEEKS = ("rollout_week1", "rollout_week2", "rollout_week3", EVERYBODY)
+#: The document rolls back by setting the flag off for all; it is tried where most is to be reconciled.
+_ROLLED_BACK = 3
+_PACE, _FETCH = Duration("40s"), Duration("15s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneStack(Staged, Paced):
+    """Weeks 1 to 4 on one stack: users and walks live on, and are migrated.
+
+    Before each step the walks of Firestore are migrated under live traffic; the users who move then ask the API for
+    their old walks. With `--roll-back` week 3 ends on Firestore, and the rollout enters week 2 again.
+    """
+
+    name = "rollout_one_stack"
+    example = "--on local --roll-back"
+
+    window: Duration | None = option("length of each measuring window (default: each week's)", Duration, metavar="TIME")
+    before: Duration = option(
+        "how long everybody is on Firestore first", Duration, default=Duration("120s"), metavar="TIME"
+    )
+    roll_back: bool = option("put everybody back on Firestore after week 3, and enter week 2 again", default=False)
+
+    def planned(self) -> OneStackPlan:
+        """The weeks with one pace, that of everybody's schedule."""
+        weeks = tuple(self._week(name) for name in _WEEKS)
+        back = _ROLLED_BACK if self.roll_back else 0
+        return OneStackPlan(weeks=weeks, before_s=self.before.seconds, roll_back_after=back)
+
+    def said(self, plan: OneStackPlan) -> Iterable[str]:
+        """How long the windows are in all."""
+        from harness.rehearsals.one_stack.types import legs_of
+
+        legs = [*legs_of(plan)]
+        total_s = sum(leg.scenario.window_s for leg in legs)
+        return [f"{len(legs)} legs on one stack: measuring windows of {total_s:g} s in all"]
+
+    def _week(self, name: str) -> Scenario:
+        week = self.scenario_of(name, window_s=self.window)
+        pace, fetch = self.pace or _PACE, self.fetch_interval or _FETCH
+        population = msgspec.structs.replace(week.population, pace_s=pace.seconds, fetch_interval_s=fetch.seconds)
+        return msgspec.structs.replace(week, population=population)

@@ -1,0 +1,192 @@
+"""What a run does: everybody on Firestore, then leg by leg to the API, one population on one stack.
+
+A leg: migrate -> publish its shares -> everybody has fetched them -> migrate what was written meanwhile -> ask the
+users who moved for their old walks -> measure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.base.clock import NS
+from harness.checks.switch_over import switch_over
+from harness.judge.judge import judge
+from harness.judge.window import Window
+from harness.load.users import Users, UsersPlan
+from harness.migration.engine import Migration
+from harness.migration.heal import heal
+from harness.migration.healing import Direction
+from harness.migration.places import of_endpoints
+from harness.model.evidence import FlagRow, Side
+from harness.model.message import message
+from harness.model.stack import Capability
+from harness.rehearsal.closing import check_whole_run
+from harness.rehearsal.running import Running
+from harness.rehearsals.one_stack.old_walks import ask
+from harness.rehearsals.one_stack.types import (
+    Leg,
+    LegSeen,
+    OneStackDetails,
+    OneStackPlan,
+    due_of,
+    legs_of,
+    moving,
+    on_api,
+)
+
+_LOOK_EVERY_S = 1.0
+_FETCHED_WITHIN_S = 60.0  # beyond the fetch interval and the pace, after which everybody has fetched
+
+
+class Course:
+    """The legs of a run, on a stack that is not yet up."""
+
+    def __init__(self, plan: OneStackPlan, on: Running[OneStackDetails]) -> None:
+        self._plan = plan
+        self._on = on
+        self._seed = on.options.seed
+        last = plan.weeks[-1]
+        everybody = UsersPlan(
+            population=plan.population,
+            probes=last.probes,
+            request_timeout_s=last.request_timeout_s,
+            seed=self._seed,
+        )
+        self._users = Users(on, everybody)
+        self._there: frozenset[str] = frozenset()  # whose flag is on
+        self._origin_ns = 0
+
+    async def run(self) -> None:
+        """The steps in order; each may raise."""
+        plan, on = self._plan, self._on
+        await on.up()
+        await self._users.set_flag(on=False)
+        await self._users.admit()
+        self._origin_ns = on.details.origin_ns = await self._users.go()
+        on.phase("before", message("everybody is on Firestore for {seconds} s", seconds=f"{plan.before_s:g}"))
+        await on.clock.sleep(plan.before_s)
+        for leg in legs_of(plan):
+            await self._leg(leg)
+            if on.details.fired:
+                break
+            if leg.week == plan.roll_back_after and not on.details.rolled_back:
+                await self._roll_back(leg)
+        await self._users.stop()
+        on.mark("load_ended")
+        sides = tuple(Side) if self._copies else (Side.API,)
+        await check_whole_run(on, plan.weeks[-1], on.manifests, sides=sides)
+
+    @property
+    def _copies(self) -> bool:
+        return Capability.REAL_POSTGRESQL in self._on.stack.capabilities
+
+    async def _leg(self, leg: Leg) -> None:
+        on = self._on
+        moved = moving(self._plan, leg, self._there, self._seed)
+        told = message("{part}: {users} users move to the API", part=leg.part, users=str(len(moved)))
+        on.phase("leg", told, name=leg.part)
+        await self._migrate()
+        version, published_ns = await self._publish(leg)
+        on.details.legs.append(LegSeen(part=leg.part, published_ns=published_ns, moving=len(moved)))
+        self._there = on_api(leg.scenario, self._seed)
+        self._see(moved_ns=await self._fetched(version))
+        copied, left = await self._migrate()
+        self._see(copied=copied, left=left)
+        since_ns = on.details.legs[-1].published_ns
+        self._see(asked=await ask(on.stores, on.evidence.requests, moved, since_ns, most=self._plan.asked))
+        await self._measure(leg)
+        on.mark(leg.part)
+
+    async def _publish(self, leg: Leg) -> tuple[int, int]:
+        """The version of the week's template, and when it was published."""
+        published_ns = await self._users.set_flag(on=True, shares=leg.scenario.population)
+        return int(self._on.evidence.events[-1].data["version"]), published_ns
+
+    async def _fetched(self, version: int) -> int | None:
+        """When everybody had fetched the template; ``None`` where somebody has not, long after all should have."""
+        on, population = self._on, self._plan.population
+        limit_s = population.fetch_interval_s + population.pace_s + _FETCHED_WITHIN_S
+        end_ns = on.clock.now_ns() + round(limit_s * NS)
+        while on.clock.now_ns() < end_ns:
+            on.evidence.gather()
+            fetched = {
+                row.user
+                for row in on.evidence.rows
+                if isinstance(row, FlagRow) and row.fetched and row.template_version >= version
+            }
+            if len(self._there - fetched) == 0:
+                return on.clock.now_ns()
+            on.progress.live(f"{len(self._there & fetched)}/{len(self._there)} users have fetched version {version}")
+            await on.clock.sleep(_LOOK_EVERY_S)
+        return None
+
+    async def _migrate(self) -> tuple[int | None, int]:
+        """Brings whatever Firestore has newer to PostgreSQL, while both are written: how many walks are there equal or
+        later, and how many were refused or differ; ``None`` where the environment has no PostgreSQL."""
+        if not self._copies:
+            return None, 0
+        on = self._on
+        report = await Migration(
+            of_endpoints(on.stack.endpoints()), on.clock, on.progress, anew=True, settle_s=0.0
+        ).run()
+        found = report.verified
+        if found is None:
+            return 0, len(report.refused)
+        return found.equal + found.later, found.different + found.missing + found.refused
+
+    async def _measure(self, leg: Leg) -> None:
+        """Load and probes for the week's window; a rollback limit that fires ends the run's course."""
+        on, scenario = self._on, leg.scenario
+        start_ns = on.clock.now_ns()
+        window = Window(start_ns=start_ns, end_ns=start_ns + round(scenario.window_s * NS))
+        self._see(start_ns=window.start_ns, end_ns=window.end_ns)
+        measuring = message("{part}: measuring for {seconds} s", part=leg.part, seconds=f"{scenario.window_s:g}")
+        on.phase("window", measuring)
+        due = due_of(self._plan, leg, self._seed, window, origin_ns=self._origin_ns)
+        while on.clock.now_ns() < window.end_ns:
+            await on.clock.sleep(min(_LOOK_EVERY_S, max(0.01, (window.end_ns - on.clock.now_ns()) / NS)))
+            on.evidence.gather()
+            self._see(judged_ns=on.clock.now_ns(), judged_rows=len(on.evidence.rows))
+            found = judge(scenario, on.evidence.ledger, window, on.clock.now_ns(), due=due)
+            elapsed_s = (on.clock.now_ns() - start_ns) / NS
+            on.progress.live(f"{leg.part}: window {elapsed_s:.0f}/{scenario.window_s:.0f} s")
+            if any(each.fired for each in found):
+                on.details.fired = True
+                await self._roll_back(leg)
+                return
+        await self._users.answered(window)
+        self._see(judged_ns=on.clock.now_ns(), judged_rows=len(on.evidence.rows))
+
+    async def _roll_back(self, leg: Leg) -> None:
+        """ロールバック手順: false for all, everybody back on Firestore awaited, then the stores reconciled."""
+        on, details = self._on, self._on.details
+        details.rolled_back = leg.part
+        on.phase("roll back", message("{part}: rolled back, the flag is off for all", part=leg.part))
+        details.off_ns = await self._users.set_flag(on=False)
+        limit_s = leg.scenario.switch_over_limit_s
+        while on.clock.now_ns() < details.off_ns + round(limit_s * NS):
+            on.evidence.gather()
+            found = switch_over(on.evidence.ledger, details.off_ns, self._there, limit_s)
+            if found.switched == found.clients:
+                break
+            on.progress.live(f"rolling back: {found.switched}/{found.clients} clients are back on Firestore")
+            await on.clock.sleep(_LOOK_EVERY_S)
+        details.back_rows = len(on.evidence.rows)
+        self._there = frozenset()
+        on.mark("switched_over")
+        if self._copies:
+            await self._reconcile()
+
+    async def _reconcile(self) -> None:
+        """What PostgreSQL has newer is written to Firestore, whose users go on there."""
+        on = self._on
+        writes = on.evidence.writes
+        told = {"deleted": writes.deleted[Side.API], "own": writes.direct}
+        done = await heal(on.stack.endpoints(), Direction.TO_FIRESTORE, apply=True, **told)
+        on.phase("reconciled", message("reconciled: {counts}", counts=done.told))
+
+    def _see(self, **changes: Any) -> None:
+        legs = self._on.details.legs
+        legs[-1] = msgspec.structs.replace(legs[-1], **changes)

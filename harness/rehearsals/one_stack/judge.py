@@ -1,0 +1,214 @@
+"""The weeks over one population, judged by plan, details and evidence. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from harness.base.units import Unit
+from harness.checks.invariants import switch_over_result
+from harness.checks.switch_over import switch_over
+from harness.checks.walk_results import ACKNOWLEDGED
+from harness.checks.whole_run import of_whole_run
+from harness.judge.claimed import held, shown_as, unknown
+from harness.judge.flag_log import SHARE, STEADY, FlagLog
+from harness.judge.judge import judge
+from harness.judge.ledger import Ledger
+from harness.judge.window import NS, Window
+from harness.model.evidence import WRITES, Outcome, RequestRow, Side
+from harness.model.judgement import Judgement
+from harness.model.message import Message, message
+from harness.model.verdict import Verdict
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.one_stack.types import (
+    CLAIM_READ_ONLY,
+    CLAIM_STEPWISE,
+    ERRATUM_ONE_WAY,
+    ERRATUM_WRITTEN,
+    Leg,
+    LegSeen,
+    OneStackDetails,
+    OneStackPlan,
+    due_of,
+    legs_of,
+    on_api,
+)
+
+OLD_WALKS, MOVED, ENTERED = "moved.old_walks", "moved.in_time", "leg.entered"
+#: The document's limit of errors (1 %): of those who stay, no more may fail.
+MOST_FAILED = 0.01
+_SEPARATE = message("the week's own run judges the claim")
+
+
+def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
+    """Leg by leg, then the roll back, the checks of the whole run, and the claims that only all of it shows."""
+    entered = {each.part: each for each in seen.details.legs}
+    found: list[Judgement] = []
+    for leg in legs_of(plan):
+        of_leg = _leg(plan, leg, entered.get(leg.part), seen)
+        found += [msgspec.structs.replace(each, part=leg.part) for each in of_leg]
+    found += _rolled_back(plan, seen)
+    found += of_whole_run(seen.evidence.events, loaded=seen.details.origin_ns is not None)
+    yield from found
+    yield _stepwise(plan, seen, found)
+    yield _written(seen.evidence.requests)
+
+
+def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
+    if went is None or went.start_ns is None or went.end_ns is None or seen.details.origin_ns is None:
+        told = message("it was not entered, or the run ended before it was measured")
+        yield Judgement(id=ENTERED, verdict=Verdict.NOT_EXERCISED, told=(told,))
+        return
+    yield moved_in_time(leg, went)
+    yield old_walks(went)
+    rows = seen.evidence.rows[: went.judged_rows]
+    window = Window(start_ns=went.start_ns, end_ns=went.end_ns)
+    due = due_of(plan, leg, seen.facts.seed, window, origin_ns=seen.details.origin_ns)
+    ledger, flag = Ledger(), FlagLog()
+    ledger.extend(rows)
+    for row in rows:
+        flag.add(row)
+    judged_ns = went.judged_ns if went.judged_ns is not None else window.start_ns
+    for criterion in judge(leg.scenario, ledger, window, judged_ns, due=due):
+        yield msgspec.structs.replace(criterion, claim="", notes=(*criterion.notes, _SEPARATE))
+    for check in flag.results(leg.scenario, judged_ns):
+        if check.id in (SHARE, STEADY):
+            yield msgspec.structs.replace(check, claim="", also=())
+
+
+def moved_in_time(leg: Leg, went: LegSeen) -> Judgement:
+    """Has everybody fetched the week's template?"""
+    asked = (message("everybody has fetched the template of the week"),)
+    if went.moved_ns is None:
+        told = message("somebody had not fetched it when all should have")
+        return Judgement(id=MOVED, verdict=Verdict.FAIL, asked=asked, told=(told,))
+    seconds = (went.moved_ns - went.published_ns) / NS
+    told = message(
+        "{users} users moved; the last of {all} on the API had fetched it after {seconds} s",
+        users=str(went.moving),
+        all=str(leg.scenario.population.flag_on),
+        seconds=f"{seconds:.1f}",
+    )
+    return Judgement(
+        id=MOVED,
+        verdict=Verdict.PASS,
+        asked=asked,
+        told=(told,),
+        value=seconds,
+        unit=Unit.SECONDS,
+        samples=leg.scenario.population.flag_on,
+    )
+
+
+def old_walks(went: LegSeen) -> Judgement:
+    """Do users who moved find the walks that they wrote before? Without a migration they do not: the mirror goes one
+    way."""
+    asked = (message("users who have moved find their old walks at the API"),)
+    seen = went.asked
+    if seen is None or not seen.walks:
+        why = message("none of the users who moved had an old walk")
+        if not went.moving:
+            why = message("nobody moved")
+        verdict = Verdict.INCONCLUSIVE if went.moving else Verdict.NOT_EXERCISED
+        return Judgement(id=OLD_WALKS, verdict=verdict, asked=asked, told=(why,), gates=bool(went.moving))
+    lost = seen.missing + seen.short
+    told = message(
+        "{users} users asked for {walks} walks that they have not written since: {missing} are not there, {short} lack "
+        "locations",
+        users=str(seen.users),
+        walks=str(seen.walks),
+        missing=str(seen.missing),
+        short=str(seen.short),
+    )
+    measured: dict[str, Any] = {
+        "asked": asked,
+        "value": float(lost),
+        "limit": 0.0,
+        "unit": Unit.WALKS,
+        "samples": seen.walks,
+    }
+    if went.copied is None and lost:
+        nobody = message("the environment has nothing to migrate to: nobody copied them")
+        return Judgement(
+            id=OLD_WALKS, verdict=Verdict.ERRATUM_SHOWN, told=(told, nobody), erratum=ERRATUM_ONE_WAY, **measured
+        )
+    return Judgement(
+        id=OLD_WALKS,
+        verdict=Verdict.FAIL if lost else Verdict.PASS,
+        told=(told, *_copied(went)),
+        examples=seen.examples,
+        **measured,
+    )
+
+
+def _copied(went: LegSeen) -> Iterator[Message]:
+    if went.copied is not None:
+        yield message(
+            "the migration before has {walks} walks in PostgreSQL as Firestore has them, or later, and left {left}",
+            walks=f"{went.copied:,}",
+            left=f"{went.left:,}",
+        )
+
+
+def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
+    """The switch back, of a roll back by the plan or by a limit, by the rows that there were when it was over."""
+    details = seen.details
+    leg = next((each for each in legs_of(plan) if each.part == details.rolled_back), None)
+    if leg is None or details.off_ns is None:
+        return
+    ledger = Ledger()
+    ledger.extend(seen.evidence.rows[: details.back_rows])
+    users = on_api(leg.scenario, seen.facts.seed)
+    found = switch_over(ledger, details.off_ns, users, leg.scenario.switch_over_limit_s)
+    yield msgspec.structs.replace(switch_over_result(found), part=leg.part, gates=True)
+
+
+def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[Judgement]) -> Judgement:
+    """Firebase was never stopped as a whole: who stayed on Firestore was served in every leg, and no walk was lost."""
+    entered = {each.part: each for each in seen.details.legs}
+    windows = [
+        (leg, went)
+        for leg in legs_of(plan)
+        if (went := entered.get(leg.part)) is not None and went.start_ns is not None
+    ]
+    stayed = [row.outcome is Outcome.OK for leg, went in windows for row in _of_those_who_stay(leg, went, seen)]
+    lost = next((each for each in found if each.id == ACKNOWLEDGED), None)
+    told = message(
+        "{legs} of {all} legs; users who stayed on Firestore: {failed} of {requests} requests failed in the windows",
+        legs=str(len(windows)),
+        all=str(len([*legs_of(plan)])),
+        failed=str(stayed.count(False)),
+        requests=str(len(stayed)),
+    )
+    if len(windows) < len([*legs_of(plan)]) or not stayed or lost is None or lost.verdict is Verdict.INCONCLUSIVE:
+        return unknown("", CLAIM_STEPWISE, told)
+    kept = stayed.count(False) / len(stayed) < MOST_FAILED and lost.verdict is not Verdict.FAIL
+    writes = {"writes": f"{lost.samples:,}", "lost": f"{lost.value or 0:g}"}
+    walks = message("{writes} acknowledged writes, {lost} lost", **writes)
+    return held("", CLAIM_STEPWISE, kept, told, walks, samples=len(stayed))
+
+
+def _of_those_who_stay(leg: Leg, went: LegSeen, seen: Seen[OneStackDetails]) -> Iterator[RequestRow]:
+    there = on_api(leg.scenario, seen.facts.seed)
+    assert went.start_ns is not None and went.end_ns is not None
+    for row in seen.evidence.requests:
+        if went.start_ns <= row.due_ns < went.end_ns and row.user not in there:
+            yield row
+
+
+def _written(requests: Iterable[RequestRow]) -> Judgement:
+    """Firestore is written all along, says the register: by those who stay, and by the mirror."""
+    writes = [row for row in requests if row.operation in WRITES and row.acknowledged]
+    direct = sum(row.side is Side.FIRESTORE for row in writes)
+    told = message(
+        "{direct} writes went straight to Firestore, and {mirrored} to the API, which mirrors them there",
+        direct=f"{direct:,}",
+        mirrored=f"{len(writes) - direct:,}",
+    )
+    if not writes:
+        return unknown("", CLAIM_READ_ONLY, message("no write was acknowledged"))
+    if not direct:
+        return held("", CLAIM_READ_ONLY, True, told, samples=len(writes))
+    return shown_as("", ERRATUM_WRITTEN, told, claim=CLAIM_READ_ONLY, samples=len(writes))

@@ -1,0 +1,88 @@
+"""Users who have just moved ask the API for their old walks: those that they have not written since."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from harness.checks.dual_write import document_id
+from harness.checks.stores import Stores
+from harness.load.population.accounts import Account
+from harness.model.evidence import WRITES, Operation, RequestRow, Side
+from harness.rehearsals.one_stack.types import Asked
+
+#: Of each user.
+_MOST_WALKS = 3
+_EXAMPLES = 5
+_FOUND = 200
+
+
+class _Location(msgspec.Struct):
+    sequence_number: int
+
+
+class _Walk(msgspec.Struct):
+    """As far as the contract's answer is compared."""
+
+    id: str
+    locations: list[_Location] = []
+
+
+async def ask(
+    stores: Stores, requests: Iterable[RequestRow], moved: Sequence[Account], since_ns: int, *, most: int
+) -> Asked:
+    """The first ``most`` of ``moved`` that have such walks. ``since_ns`` is when they were told to move. Raises
+    ``PartDied`` where Auth, Firestore or the target does not answer."""
+    old = _old(requests, {each.user for each in moved}, since_ns)
+    asked = [each for each in moved if each.user in old][:most]
+    documents = stores.documents()
+    walks = short = 0
+    lacking: list[str] = []
+    try:
+        for account in asked:
+            token = await stores.sign_in(account)
+            held = await documents.get_many([document_id(each) for each in old[account.user]])
+            for walk_id in old[account.user]:
+                document = held.get(document_id(walk_id))
+                if document is None:
+                    continue
+                walks += 1
+                answer = await stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
+                there = _locations(answer.body) if answer.status == _FOUND else None
+                wanted = len(document["location_data"].value)
+                if there is None:
+                    lacking.append(f"walk {walk_id} of {account.user}: {answer.status}")
+                elif there < wanted:
+                    short += 1
+                    lacking.append(f"walk {walk_id} of {account.user}: {there} of {wanted} locations")
+    finally:
+        await documents.close()
+    missing, examples = len(lacking) - short, tuple(lacking[:_EXAMPLES])
+    return Asked(users=len(asked), walks=walks, missing=missing, short=short, examples=examples)
+
+
+def _old(requests: Iterable[RequestRow], users: set[str], since_ns: int) -> dict[str, list[str]]:
+    """By user, at most ``_MOST_WALKS`` walks that Firestore acknowledged before ``since_ns`` and that nobody has asked
+    to write or to delete since, the first written first."""
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    touched = set()
+    for row in sorted(requests, key=lambda row: row.sent_ns):
+        if row.user not in users or row.operation not in WRITES:
+            continue
+        walk_id = row.walk_id.lower()
+        if row.operation is Operation.DELETE_WALK or row.done_ns >= since_ns:
+            touched.add(walk_id)
+        elif row.side is Side.FIRESTORE and row.acknowledged:
+            found[row.user][walk_id] = None
+    left = {user: [each for each in walks if each not in touched] for user, walks in found.items()}
+    return {user: walks[:_MOST_WALKS] for user, walks in left.items() if walks}
+
+
+def _locations(body: bytes) -> int | None:
+    """How many a walk of an answer has; ``None`` of what is no walk."""
+    try:
+        return len(msgspec.json.decode(body, type=_Walk).locations)
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,79 @@
+"""``rollout_one_stack``: the weeks over one population."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.judge.window import NS
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Part
+from harness.model.section import Section, table_of
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.one_stack.flow import Course
+from harness.rehearsals.one_stack.judge import judged
+from harness.rehearsals.one_stack.types import Leg, LegSeen, OneStackDetails, OneStackPlan, legs_of
+from harness.stack.protocol import StackNeeds
+
+
+class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
+    """The rehearsal."""
+
+    name, decides, simulated = "rollout_one_stack", True, True
+    plan, details = OneStackPlan, OneStackDetails
+
+    def claims(self, plan: OneStackPlan) -> Iterable[tuple[str, str]]:
+        """Those of the whole: the weeks' own are judged by their own runs."""
+        return [("", claim) for claim in plan.claims]
+
+    def parts(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Sequence[Part]:
+        """A part a leg."""
+        went = {each.part: each for each in seen.details.legs}
+        return [
+            Part(name=leg.part, title=Message(text=leg.scenario.title), seconds=_seconds(went.get(leg.part)))
+            for leg in legs_of(plan)
+        ]
+
+    def arrange(self, plan: OneStackPlan, options: Options, manifests: Manifests) -> StackNeeds:
+        """A stack as the manifests have it."""
+        _ = plan, options
+        return StackNeeds(manifests=manifests)
+
+    async def run(self, plan: OneStackPlan, on: Running[OneStackDetails]) -> None:
+        """The legs in order, on one stack."""
+        await Course(plan, on).run()
+
+    def judge(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterable[Judgement]:
+        """Each leg by its week's criteria, and what only all of them show."""
+        return judged(plan, seen)
+
+    def sections(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Section]:
+        """The legs."""
+        went = {each.part: each for each in seen.details.legs}
+        rows = [(leg, went[leg.part]) for leg in legs_of(plan) if leg.part in went]
+        if rows:
+            yield table_of(
+                message("One population from week to week"),
+                rows,
+                (message("Part"), lambda of: of[0].part),
+                (message("On the API"), lambda of: str(of[0].scenario.population.flag_on)),
+                (message("Moved"), lambda of: str(of[1].moving)),
+                (message("In PostgreSQL by the migration"), _copied),
+                (message("Old walks asked for"), lambda of: "–" if of[1].asked is None else str(of[1].asked.walks)),
+                (message("Not there"), lambda of: "–" if of[1].asked is None else str(of[1].asked.missing)),
+                numbers=(1, 2, 3, 4, 5),
+            )
+
+
+def _copied(of: tuple[Leg, LegSeen]) -> str:
+    return "–" if of[1].copied is None else f"{of[1].copied:,}"
+
+
+def _seconds(went: LegSeen | None) -> float:
+    return 0.0 if went is None or went.end_ns is None else (went.end_ns - went.published_ns) / NS
+
+
+REHEARSAL = OneStack()

@@ -1,0 +1,133 @@
+"""The weeks over one population: the plan, its legs, and what a run saw of each. Pure.
+
+A leg is the time in which the shares of one week stand: entered by a new version of the template, then measured. A plan
+that rolls back enters week 2 again after the roll back, and goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from harness.judge.window import Window
+from harness.load.population.accounts import Account, accounts
+from harness.load.population.due import probes_due, requests_due
+from harness.model.due import DueList
+from harness.model.message import marked
+from harness.model.scenario import PopulationPlan, Scenario
+
+CLAIM_STEPWISE = "migration.stepwise"  # 移行アプローチ: Firebase is never stopped as a whole
+CLAIM_READ_ONLY = "migration.firestore_read_only"
+ERRATUM_WRITTEN = "migration.firestore_is_written"
+ERRATUM_ONE_WAY = "dual_write.one_way"
+CLAIMS = (CLAIM_STEPWISE, CLAIM_READ_ONLY)
+
+
+class OneStackPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """``weeks`` have the same users under other shares; the last has everybody on the API, and its pace and fetch
+    interval are those of all. Everybody is on Firestore for the first ``before_s`` seconds: so long walks are made that
+    will have to move. ``roll_back_after`` is the week at whose end everybody is put back on Firestore (0: none).
+    ``asked`` users who have just moved are asked for by their old walks."""
+
+    name: str = "rollout_one_stack"
+    title: str = marked("The weeks of the rollout over one population")
+    claims: tuple[str, ...] = CLAIMS
+    weeks: tuple[Scenario, ...]
+    before_s: float = 120.0
+    roll_back_after: int = 0
+    asked: int = 20
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for weeks whose users are not the same."""
+        users = {tuple((each.name, each.users) for each in week.population.audiences) for week in self.weeks}
+        if len(users) != 1:
+            raise ValueError("the weeks have other users than each other")
+
+    @property
+    def population(self) -> PopulationPlan:
+        """By whose schedule everybody acts, in every week."""
+        return self.weeks[-1].population
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """``part`` is its name among the legs; ``scenario`` the week's."""
+
+    part: str
+    week: int
+    scenario: Scenario
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What users who had just moved were shown of their old walks: ``walks`` that they have not written since, each
+    asked for at the API by its owner; ``missing`` of them, and ``short`` of locations."""
+
+    users: int
+    walks: int
+    missing: int
+    short: int
+    examples: tuple[str, ...] = ()
+
+
+class LegSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A leg that was entered. Times are monotonic ns, ``None`` for what was not come to. ``published_ns`` is when its
+    template was, ``moving`` how many users it moves to the API and ``moved_ns`` when the last of all of its users had
+    fetched it. ``copied`` are the walks that the migration found or brought to PostgreSQL (``None``: the environment
+    has none), ``left`` those that it refused or found different. ``judged_ns`` is when the judge was last asked,
+    ``judged_rows`` how many rows there were then."""
+
+    part: str
+    published_ns: int
+    moving: int
+    copied: int | None = None
+    left: int = 0
+    moved_ns: int | None = None
+    asked: Asked | None = None
+    start_ns: int | None = None
+    end_ns: int | None = None
+    judged_ns: int | None = None
+    judged_rows: int = 0
+
+
+class OneStackDetails(msgspec.Struct, kw_only=True):
+    """``origin_ns`` is when the schedule began. ``rolled_back`` is the part after which everybody was put back, by the
+    plan or by a limit that fired (``fired``), ``off_ns`` when the template was published, ``back_rows`` how many rows
+    there were when everybody was back, or no longer waited for."""
+
+    origin_ns: int | None = None
+    legs: list[LegSeen] = []
+    rolled_back: str = ""
+    fired: bool = False
+    off_ns: int | None = None
+    back_rows: int = 0
+
+
+def legs_of(plan: OneStackPlan) -> Iterator[Leg]:
+    """In the order in which they are entered."""
+    numbered = list(enumerate(plan.weeks, 1))
+    back = plan.roll_back_after
+    for week, scenario in numbered if not back else numbered[:back]:
+        yield Leg(part=f"week{week}", week=week, scenario=scenario)
+    for week, scenario in numbered[max(0, back - 2) :] if back else ():
+        yield Leg(part=f"week{week}_again" if week <= back else f"week{week}", week=week, scenario=scenario)
+
+
+def on_api(scenario: Scenario, seed: int) -> frozenset[str]:
+    """The users whose flag the week has on."""
+    return frozenset(each.user for each in accounts(scenario.population, seed) if each.flag_expected)
+
+
+def moving(plan: OneStackPlan, leg: Leg, before: frozenset[str], seed: int) -> list[Account]:
+    """The accounts that the leg moves to the API; ``before`` were there."""
+    there = on_api(leg.scenario, seed) - before
+    return [each for each in accounts(plan.population, seed) if each.user in there]
+
+
+def due_of(plan: OneStackPlan, leg: Leg, seed: int, window: Window, *, origin_ns: int) -> DueList:
+    """What is due to the API in a leg's window: everybody acts by one schedule, of which the week has a share there."""
+    there = on_api(leg.scenario, seed)
+    requests = requests_due(plan.population, seed, origin_ns, window.end_ns)
+    return DueList(
+        requests=tuple(due for due in requests if due.user in there and due.due_ns >= window.start_ns),
+        probes=probes_due(leg.scenario.probes, seed, origin_ns, window.start_ns, window.end_ns),
+    )

@@ -1,0 +1,61 @@
+"""The weeks over one population, a tenth of the users and some minutes of virtual time."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from harness.base.progress import Progress
+from harness.base.virtual import VirtualClock
+from harness.evidence.gathered import stored
+from harness.model.result import Result
+from harness.rehearsal.conclude import details_of
+from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.one_stack.rehearsal import REHEARSAL
+from harness.rehearsals.one_stack.types import OneStackPlan
+from harness.stack.sim.world import Planted
+from scenarios.load import parse
+from tests.corpus.again import Again
+from tests.sim.week import Named, options_of
+
+#: Developers, beta users and general users on the API, week by week.
+SHARES = ((5, 0, 0), (5, 10, 0), (5, 10, 10), (5, 10, 35))
+TEXT = """\
+title: "Week {week}"
+population:
+  pace: 5s
+  fetch_interval: 5s
+  audiences:
+  - {{name: developers, users: 5, flag_on: {on[0]}}}
+  - {{name: beta, users: 10, flag_on: {on[1]}}}
+  - {{name: general, users: 35, flag_on: {on[2]}}}
+window: 20s
+probes: {{rate: 1/s, canary_users: 2}}
+success: [error_ratio < 15%]
+rollback: [error_ratio > 20%]
+"""
+
+
+def plan(**changes: Any) -> OneStackPlan:
+    """All four weeks."""
+    weeks = tuple(parse(TEXT.format(week=week, on=on), "week.yaml", f"week{week}") for week, on in enumerate(SHARES, 1))
+    return OneStackPlan(**{"weeks": weeks, "before_s": 20.0, **changes})
+
+
+def ran(folder: Path, plan: OneStackPlan, planted: Planted | None = None) -> tuple[Result, Path]:
+    """The result of a run below ``folder``, and the run's own folder."""
+    options = options_of(folder, "rollout_one_stack", seed=1)
+    time = VirtualClock()
+    progress = Progress(time, io.StringIO())
+    run = Conductor(REHEARSAL, plan, options, time, progress, environment=Named(planted))
+    return time.run(run.run()), run.folder
+
+
+def left(folder: Path) -> Again:
+    """What a healthy run left that the plan rolled back once."""
+    asked = plan(roll_back_after=3)
+    result, run = ran(folder, asked)
+    details = details_of(REHEARSAL, result)
+    return Again("rollout_one_stack", asked, Seen(facts=result.facts, details=details, evidence=stored(run)))

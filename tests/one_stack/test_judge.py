@@ -1,0 +1,106 @@
+"""The legs of a plan, whose requests are due in each, and what is made of what was seen."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.judge.window import NS, Window
+from harness.load.population.accounts import accounts
+from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.verdict import Verdict
+from harness.rehearsals.one_stack.judge import moved_in_time, old_walks
+from harness.rehearsals.one_stack.old_walks import _old
+from harness.rehearsals.one_stack.types import Asked, LegSeen, OneStackPlan, due_of, legs_of, moving, on_api
+from scenarios.load import load
+from tests.one_stack.small import plan
+
+
+def went(**changes: object) -> LegSeen:
+    seen = LegSeen(
+        part="week1", published_ns=10 * NS, moving=5, copied=40, moved_ns=14 * NS,
+        asked=Asked(users=5, walks=7, missing=0, short=0),
+    )  # fmt: skip
+    return msgspec.structs.replace(seen, **changes)
+
+
+def test_a_roll_back_enters_the_week_before_again() -> None:
+    assert [leg.part for leg in legs_of(plan())] == ["week1", "week2", "week3", "week4"]
+    again = ["week1", "week2", "week3", "week2_again", "week3_again", "week4"]
+    assert [leg.part for leg in legs_of(plan(roll_back_after=3))] == again
+    assert [leg.part for leg in legs_of(plan(roll_back_after=1))] == ["week1", "week1_again", "week2", "week3", "week4"]
+
+
+def test_the_document_s_weeks_are_one_population_and_others_are_refused() -> None:
+    weeks = tuple(load(f"rollout_week{week}") for week in range(1, 5))
+    named = [[(each.user, each.instance_id) for each in accounts(week.population, 7)] for week in weeks]
+    assert named == [named[0]] * 4
+    OneStackPlan(weeks=weeks)
+    with pytest.raises(ValueError, match="other users"):
+        OneStackPlan(weeks=(*plan().weeks, weeks[0]))
+
+
+def test_who_moves_and_what_is_due_to_the_api_follows_the_week() -> None:
+    legs = [*legs_of(plan())]
+    before = on_api(legs[1].scenario, 1)
+    assert len(moving(plan(), legs[2], before, 1)) == 10
+    assert not moving(plan(), legs[1], on_api(legs[2].scenario, 1), 1)
+    window = Window(start_ns=103 * NS, end_ns=143 * NS)
+    for leg in legs:
+        due = due_of(plan(), leg, 1, window, origin_ns=3 * NS)
+        assert {each.user for each in due.requests} == on_api(leg.scenario, 1)
+        assert len(due.requests) == leg.scenario.population.flag_on * 8  # one in 5 s each
+        assert all(window.start_ns <= each.due_ns < window.end_ns for each in (*due.requests, *due.probes))
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict", "gates"),
+    [
+        (went(), Verdict.PASS, True),
+        (went(asked=Asked(users=5, walks=7, missing=1, short=0)), Verdict.FAIL, True),
+        (went(asked=Asked(users=5, walks=7, missing=0, short=1)), Verdict.FAIL, True),
+        # Where nobody migrates it is the document's own fault.
+        (went(copied=None, asked=Asked(users=5, walks=7, missing=3, short=0)), Verdict.ERRATUM_SHOWN, True),
+        (went(copied=None), Verdict.PASS, True),
+        (went(asked=Asked(users=0, walks=0, missing=0, short=0)), Verdict.INCONCLUSIVE, True),
+        (went(asked=None), Verdict.INCONCLUSIVE, True),
+        (went(moving=0, asked=Asked(users=0, walks=0, missing=0, short=0)), Verdict.NOT_EXERCISED, False),
+    ],
+)
+def test_old_walks(seen: LegSeen, verdict: Verdict, gates: bool) -> None:
+    found = old_walks(seen)
+    assert (found.verdict, found.gates) == (verdict, gates)
+
+
+def test_somebody_who_never_fetched_the_template_fails_the_step() -> None:
+    leg = next(legs_of(plan()))
+    assert moved_in_time(leg, went()).value == pytest.approx(4.0)
+    assert moved_in_time(leg, went(moved_ns=None)).verdict is Verdict.FAIL
+
+
+def row(at_s: float, walk: str, user: str = "u0001", **changes: object) -> RequestRow:
+    at_ns = round(at_s * NS)
+    made = RequestRow(
+        operation_id=f"{user}-{round(at_s):05d}", user=user, audience="developers", side=Side.FIRESTORE,
+        operation=Operation.PUT_WALK, due_ns=at_ns, sent_ns=at_ns, done_ns=at_ns, status=0, outcome=Outcome.OK,
+        acknowledged=True, payload_digest="", flag=False, walk_id=walk,
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **changes)
+
+
+def test_an_old_walk_is_one_that_firestore_confirmed_and_nobody_has_touched_since() -> None:
+    rows = [
+        row(1, "OLD"),
+        row(2, "old"),
+        row(3, "written-since"),
+        row(20, "written-since", side=Side.API),
+        row(4, "deleted"),
+        row(5, "deleted", operation=Operation.DELETE_WALK),
+        row(6, "not-confirmed", acknowledged=False),
+        row(7, "read", operation=Operation.GET_WALK),
+        row(8, "of-the-api", side=Side.API),
+        row(9, "of-another", user="u0002"),
+        *(row(10 + number / 10, f"many{number}") for number in range(5)),
+    ]
+    assert _old(rows, {"u0001"}, 15 * NS) == {"u0001": ["old", "many0", "many1"]}
+    assert _old(rows, {"u0003"}, 15 * NS) == {}

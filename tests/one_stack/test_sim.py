@@ -1,0 +1,84 @@
+"""Whole runs over one population in virtual time: what advances, what holds, what is rolled back, and judged again."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from harness.base.errors import Exit
+from harness.load.population.accounts import accounts
+from harness.model.judgement import Judgement, errata_of
+from harness.model.result import Result
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsals.one_stack.judge import ENTERED, MOVED, OLD_WALKS
+from harness.rehearsals.one_stack.rehearsal import REHEARSAL
+from harness.stack.sim.world import Planted
+from tests.one_stack.small import plan, ran
+from tests.rehearsal.made import by_id, judged_again
+
+LEGS = ["week1", "week2", "week3", "week2_again", "week3_again", "week4"]
+
+
+@pytest.fixture(scope="module")
+def rolled_back_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """A healthy target; the plan puts everybody back after week 3. Nobody changes it."""
+    return ran(tmp_path_factory.mktemp("healthy"), plan(roll_back_after=3))
+
+
+def why(result: Result) -> str:
+    return "\n".join(f"{each.part} {each.id}: {each.verdict}; {each.reason}" for each in result.judgements)
+
+
+def of(result: Result, id_: str) -> dict[str, Judgement]:
+    return {each.part: each for each in result.judgements if each.id == id_}
+
+
+def test_a_healthy_target_advances_through_a_roll_back_and_every_week(rolled_back_once: tuple[Result, Path]) -> None:
+    result, _ = rolled_back_once
+    assert (result.decision, result.exit_status) == (Decision.ADVANCE, Exit.OK), why(result)
+    assert [part.name for part in result.parts] == LEGS
+    assert {each.verdict for each in of(result, "success.error_ratio").values()} == {Verdict.PASS}
+    share = of(result, "flag.share")
+    assert [share[leg].value for leg in LEGS] == pytest.approx([0.1, 0.3, 0.5, 0.3, 0.5, 1.0])
+    assert by_id(result.judgements)["migration.stepwise"].verdict is Verdict.PASS
+    back = of(result, "flag.off_in_time")["week3"]
+    assert (back.verdict, back.samples) == (Verdict.PASS, 25)
+
+
+def test_where_nothing_is_migrated_the_erratum_is_shown_and_nobody_says_that_walks_moved(
+    rolled_back_once: tuple[Result, Path],
+) -> None:
+    result, _ = rolled_back_once
+    shown = of(result, OLD_WALKS)
+    assert {shown[leg].verdict for leg in ("week1", "week2", "week4")} == {Verdict.ERRATUM_SHOWN}, why(result)
+    assert {"dual_write.one_way", "migration.firestore_is_written"} <= set(errata_of(result.judgements))
+
+
+def test_a_stored_run_is_judged_again_to_the_same(rolled_back_once: tuple[Result, Path]) -> None:
+    result, folder = rolled_back_once
+    assert judged_again(REHEARSAL, folder) == result.judgements
+
+
+def test_a_lost_write_holds_and_the_claim_is_not_kept(tmp_path: Path) -> None:
+    result, _ = ran(tmp_path, plan(), Planted(puts_lost=50))
+    assert result.decision is Decision.HOLD
+    told = by_id(result.judgements)
+    assert told["writes.acknowledged"].verdict is told["migration.stepwise"].verdict is Verdict.FAIL
+
+
+def test_a_limit_that_fires_ends_the_course_and_puts_everybody_back(tmp_path: Path) -> None:
+    result, _ = ran(tmp_path, plan(), Planted(errors=Fraction(1, 2)))
+    assert (result.decision, result.exit_status) == (Decision.ROLL_BACK, Exit.ROLLED_BACK), why(result)
+    assert of(result, "rollback.error_ratio")["week1"].fired
+    assert of(result, "flag.off_in_time")["week1"].verdict is Verdict.PASS
+    assert set(of(result, ENTERED)) == {"week2", "week3", "week4"}
+    assert by_id(result.judgements)["migration.stepwise"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_client_that_hears_of_nothing_never_moves_and_holds(tmp_path: Path) -> None:
+    deaf = frozenset(each.instance_id for each in accounts(plan().population, 1)[:1])
+    result, _ = ran(tmp_path, plan(weeks=plan().weeks[:1]), Planted(deaf=deaf))
+    assert of(result, MOVED)["week1"].verdict is of(result, "flag.share")["week1"].verdict is Verdict.FAIL, why(result)
+    assert result.decision is Decision.HOLD
