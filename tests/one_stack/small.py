@@ -32,7 +32,7 @@ population:
   - {{name: beta, users: 10, flag_on: {on[1]}}}
   - {{name: general, users: 35, flag_on: {on[2]}}}
 window: 20s
-probes: {{rate: 1/s, canary_users: 2}}
+probes: {{rate: 1/s, canary_users: 8}}
 success: [error_ratio < 15%]
 rollback: [error_ratio > 20%]
 """

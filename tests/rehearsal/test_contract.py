@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,17 +24,14 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.section import Section
 from harness.rehearsal.conclude import judged
 from harness.rehearsal.registry import MODULES
-from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.network.types import Attempt, NetworkDetails, Round
-from harness.rehearsals.network.types_ingress import Outcome
 from harness.report.language import DOMAINS
 from harness.report.published import RESULT
 from tests.corpus import again
 from tests.corpus.again import Again
-from tests.migration.drilled import PLAN, details, requests
-from tests.rehearsal.made import result_in, seen
+from tests.rehearsal.made import result_in
 from tests.rehearsal.replayed import replayed
 from tests.rehearsal.test_conduct import Empty, conductor
+from tests.rehearsal.unstored import ASKED, MADE
 from tests.stored.conftest import main
 
 #: A run of each rehearsal of the registry, that its folder is made of.
@@ -51,11 +47,10 @@ RUNS = {
     "chaos_nightly": "chaos_nightly_some_left_out",
     "dr_restore": "dr_restore_fails",
     "mirror_stop": "mirror_stop_steps",
-    "migration_drill": "migration_drill, planted",
     "flag_proof": "flag_proof_virtual",
     "conformance": "conformance_deviations",
 }
-TOY, ASKED = "toy", "network, every path asked"
+TOY = "toy"
 STORED = {
     EVIDENCE, "plan.json", "manifests.json", "machine.json", "result.json", "junit.xml", "summary.md", "report.html",
 }  # fmt: skip
@@ -66,32 +61,14 @@ TOYS = {"{count} rows came", "Rows", "Subject", "What happened"}
 
 
 def test_every_rehearsal_of_the_registry_is_held_to_the_contract() -> None:
-    assert set(RUNS) == set(MODULES)
-    assert {name: left_by(run).rehearsal for name, run in RUNS.items()} == {name: name for name in RUNS}
+    assert {*RUNS, *MADE} - {ASKED} == set(MODULES)
+    assert {name: again.converted(run).rehearsal for name, run in RUNS.items()} == {name: name for name in RUNS}
 
 
+@cache
 def left_by(name: str) -> Again:
     """What the run had left that the folder of that name is made of."""
-    if name.startswith("migration_drill"):
-        return Again("migration_drill", PLAN, seen(details(), requests()))
-    return asked() if name == ASKED else again.converted(RUNS.get(name, name))
-
-
-def asked() -> Again:
-    """A network whose every path was asked, and was as the plan wants it: no run of it could be stored."""
-    nothing = again.converted("network_interrupted")
-    details = NetworkDetails(
-        policies=("policy",), replicas=2, applied_ns=1, listed={"before": (), "after": ("policy",)}
-    )
-    for name in ("before", "after", "replaced"):
-        attempts = tuple(
-            Attempt(client=each.client, place=each.place, pod="p", address="10.0.0.1:80",
-                    outcome=Outcome.ANSWERED if each.allowed or name == "before" else Outcome.TIMED_OUT)
-            for each in nothing.plan.paths
-        )  # fmt: skip
-        details.rounds = {**details.rounds, name: Round(name=name, attempts=attempts)}
-    facts = msgspec.structs.replace(nothing.seen.facts, errors=())
-    return replace(nothing, seen=Seen(facts=facts, details=details, evidence=nothing.seen.evidence))
+    return MADE[name]() if name in MADE else again.converted(RUNS[name])
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +77,7 @@ def folders() -> dict[str, Path]:
     return {}
 
 
-@pytest.fixture(params=[*RUNS, ASKED, TOY])
+@pytest.fixture(params=[*RUNS, *MADE, TOY])
 def folder(
     request: pytest.FixtureRequest,
     folders: dict[str, Path],
@@ -117,7 +94,7 @@ def folder(
 
 async def made(name: str, reports: Path) -> Path:
     if name != TOY:
-        return await replayed(left_by(name), reports)
+        return await replayed(await asyncio.to_thread(left_by, name), reports)  # which may run a loop of its own
     run = conductor(reports, Empty(rows=3))
     await run.run()
     return run.folder
@@ -155,7 +132,7 @@ def test_it_was_judged_as_what_the_run_had_left_is(folder: Path, folders: dict[s
 
 def test_every_path_that_was_asked_is_judged() -> None:
     """What no stored run of the network shows: that paths were judged, and not left out."""
-    left = asked()
+    left = left_by(ASKED)
     found = {each.id: str(each.verdict) for each in judged(left.type, left.plan, left.seen)}
     assert (found["paths.allowed"], found["paths.refused"], found["component.opt_in"]) == ("pass", "pass", "pass")
 

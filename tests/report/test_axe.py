@@ -65,7 +65,8 @@ def test_no_page_has_one_however_it_is_opened(browser: Browser, tmp_path: Path, 
 @pytest.mark.parametrize(("code", "width_px", "dark"), OPENINGS)
 def test_the_sign_off_page_has_none(browser: Browser, tmp_path: Path, code: str, width_px: int, dark: bool) -> None:
     page = tmp_path / "signoff.html"
-    page.write_text(render(everything(), claims.REGISTER, claims.CHAPTERS, language(code), "other.html"), "utf-8")
+    of = (everything(), claims.REGISTER, claims.CHAPTERS, language(code))
+    page.write_text(render(*of, other="other.html", errata="errata.md"), "utf-8")
     assert opened(browser, page, width_px, dark=dark) == []
 
 

@@ -44,10 +44,11 @@ class Machine:
         programs = postgres_programs.whole()
         environment = {**programs.environment, **self.variables, "PGCONNECT_TIMEOUT": "5"}
         environment["PATH"] = f"{programs.folder}:{environment['PATH']}"
-        return subprocess.run(
+        ended: subprocess.CompletedProcess[str] = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script], cwd=self.folder, env=environment, capture_output=True,
             text=True, timeout=120, check=False, **who,
         )  # type: ignore[call-overload]  # fmt: skip
+        return ended
 
     def done(self, script: str) -> str:
         ran = self.shell(script)
