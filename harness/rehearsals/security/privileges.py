@@ -26,7 +26,7 @@ _EVERYBODYS = re.compile(
 _ROLE = """
 SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolcreatedb AS creates_databases,
        r.rolcreaterole AS creates_roles, r.rolreplication AS replicates, r.rolbypassrls AS bypasses_row_security,
-       ARRAY(SELECT m.rolname::text FROM pg_roles m WHERE m.rolname <> r.rolname
+       ARRAY(SELECT m.rolname::text FROM pg_roles m WHERE m.rolname NOT IN (r.rolname, 'pg_database_owner')
              AND pg_has_role(r.oid, m.oid, 'MEMBER') ORDER BY 1) AS member_of,
        ARRAY(SELECT d.datname::text FROM pg_database d WHERE NOT d.datistemplate AND d.datname <> current_database()
              AND d.datname <> 'postgres' AND has_database_privilege(r.oid, d.oid, 'CREATE') ORDER BY 1) AS creates_in
