@@ -202,7 +202,7 @@ def test_a_week_on_a_terminal_of_80_columns_shows_no_stale_line(lang: str, tmp_p
             tables.append(len([line for line in lines[drawn[0] + 1 :] if line]))
 
     words = ("run", "rollout_week3", "--on", "sim", "--window", "20s", "--lang", lang, "--reports", str(tmp_path))
-    status, terminal = watched([sys.executable, "-m", "harness", *words], look)
+    status, terminal = watched([sys.executable, "-m", "harness", *words], look, limit_s=250)
     lines = [line for line in terminal.lines if line]
     assert status == 10 and not [line for line in lines if "━" in line or "/20 s" in line]
     assert max(tables) == 4  # the bar, and the three criteria

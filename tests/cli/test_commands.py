@@ -6,7 +6,6 @@ import argparse
 import ast
 import dataclasses
 import inspect
-import resource
 import shlex
 import subprocess
 import sys
@@ -294,17 +293,3 @@ for entry in ALL.values():
     bare = [sys.executable, "-c", script]
     done = subprocess.run(bare, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.process
-@pytest.mark.alone
-@pytest.mark.parametrize("name", ["run", "chaos", "dr_restore", "stack up"])
-def test_a_help_costs_less_than_0_3_s_of_cpu(name: str) -> None:
-    def cpu_s() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        words = [sys.executable, "-m", "harness", *name.split(), "--help"]
-        subprocess.run(words, cwd=ROOT, check=True, capture_output=True, timeout=60)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    assert min(cpu_s() for _ in range(3)) < 0.3
