@@ -53,11 +53,8 @@ def test_every_plan_of_a_rehearsal_is_one_of_the_kinds() -> None:
         "scenario",
         "claims",
         "chaos",
-<<<<<<< HEAD
         "prices",  # the costs read theirs beside their tables
-=======
         "signoff",
->>>>>>> b6398870 (Tests of weeks in memory, of the commands and of the kinds know what is judged besides)
     }
 
 
