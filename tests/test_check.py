@@ -54,6 +54,7 @@ def test_every_plan_of_a_rehearsal_is_one_of_the_kinds() -> None:
         "claims",
         "chaos",
         "prices",  # the costs read theirs beside their tables
+        "signoff",
     }
 
 

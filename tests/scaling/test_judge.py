@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from harness.base.units import Unit
+from harness.checks.as_printed import PHASE_2
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.evidence import EventRow
@@ -185,8 +186,10 @@ def effect(command: str, pods: int, after_s: float | None = 9.0, *, autoscaler: 
 
 def test_commands_that_fail_and_commands_not_run() -> None:
     names = ("get pods", "logs", "top pods", "get hpa", "get events", "apply hpa", "set image", "rollout undo",
-             "status after undo", "apply folder")  # fmt: skip
+             "status after undo", "apply folder", "get all", "get svc")  # fmt: skip
     ran = {name: Ran(command=name, status=0, output="said") for name in names}
+    ran["get pods"] = Ran(command="get pods", status=0, output="a 2/2 Running 0")
+    ran["get all"] = Ran(command="get all", status=0, output="\n".join(f"{kind.lower()}/a" for kind in PHASE_2))
     ran["rollout status"] = Ran(command="rollout status", status=-1, output="Waiting")
     effects = [effect("kubectl scale d --replicas=8", 8), effect("kubectl apply -f f (replicas: 2)", 2)]
     assert set(verdicts(commands(ran, effects)).values()) == {PASS}

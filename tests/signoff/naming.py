@@ -82,8 +82,10 @@ def errata_of(command: str) -> frozenset[str]:
 
 @cache
 def claims_of(command: str) -> frozenset[str]:
-    """The claims that the command's rehearsal can judge, by their own id or by one of their errata."""
-    owners = {claims.ERRATA[erratum][0].id for erratum in errata_of(command)}
+    """The claims that the command's rehearsal can judge, by their own id or by one of their errata; what a person
+    decides stays so whatever erratum of it is shown."""
+    owned = {claims.ERRATA[erratum][0] for erratum in errata_of(command)}
+    owners = {claim.id for claim in owned if not claim.state_from.person}
     return named(files_of(command)) & claims.REGISTER.keys() | owners
 
 

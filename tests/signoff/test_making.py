@@ -161,10 +161,15 @@ def test_a_target_of_ones_own_is_named_to_every_command_and_one_that_takes_none_
 
 
 @pytest.mark.parametrize("name", ["signoff", "signoff_short"])
-def test_the_plans_name_every_command_that_judges_a_claim(name: str) -> None:
+def test_the_plans_make_evidence_for_every_claim_that_a_command_judges(name: str) -> None:
     plan = bundled(name, EvidencePlan)
     named = {step.words[0] for step in plan.steps}
-    assert {command for claim in claims.REGISTER.values() for command in claim.state_from.commands} <= named
+    unmade = {
+        claim.id
+        for claim in claims.REGISTER.values()
+        if claim.state_from.commands and not {*claim.state_from.commands} & named
+    }
+    assert unmade <= {"operations.weekly", "operations.monthly"}, "those are read off a stack that is up"
     due = due_of(plan, [], ASKED, target=None, reports=Path("reports"), lang="en")
     assert all(each.environment in {"local", "kind"} for each in due), "none is chosen by what a machine has"
 
