@@ -17,8 +17,8 @@ from harness.judge.window import Window
 from harness.load.users import Users, UsersPlan
 from harness.migration.engine import Migration
 from harness.migration.heal import heal
-from harness.model.direction import Direction
 from harness.migration.places import of_endpoints
+from harness.model.direction import Direction
 from harness.model.evidence import FlagRow, Side
 from harness.model.message import message
 from harness.model.stack import Capability
