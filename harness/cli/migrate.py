@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -17,10 +18,12 @@ from harness.base.errors import BadInput, Exit
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.cli.live import OnLiveStack, live
-from harness.migration.engine import Migration, Moved, Report
-from harness.migration.places import UNTRIED, Places, of_endpoints, of_environment
 from harness.rehearsal.arguments import AsJson
 from harness.rehearsal.command import Duration, option
+
+if TYPE_CHECKING:
+    from harness.migration.engine import Moved, Report
+    from harness.migration.places import Places
 
 REJECTS_VARIABLE = "MIGRATION_REJECTS"
 _SHOWN = 20
@@ -58,6 +61,9 @@ class Migrate(AsJson, OnLiveStack):
 
     def run(self) -> int:
         """0 when every document is in PostgreSQL; 10 when some were refused, or the stores differ."""
+        from harness.migration.engine import Migration  # the drivers of the stores load here: no help needs them
+        from harness.migration.places import UNTRIED
+
         places = self._places()
         clock = MachineClock()
         progress = Progress(clock)
@@ -80,6 +86,8 @@ class Migrate(AsJson, OnLiveStack):
     def _places(self) -> Places:
         if self.from_environment and (self.endpoints is not None or self.stack):
             raise BadInput("--from-environment and a stack both say where", remedy="leave one of them out")
+        from harness.migration.places import UNTRIED, of_endpoints, of_environment
+
         places = of_environment(os.environ) if self.from_environment else of_endpoints(live(self.endpoints, self.stack))
         if places.beyond and not self.beyond_this_machine:
             raise BadInput(

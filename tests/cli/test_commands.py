@@ -157,7 +157,8 @@ def variants(command: type[Command], tmp_path: Path) -> Iterator[Command]:
     on |= {"detach": True} if "detach" in options(command) else {}
     yield command(**needed, **aside, **on)
     if "context" in options(command):
-        yield command(**needed, **aside, **{**on, "on": "kube", "context": "mine"})
+        on |= {"on": "kube"} if on else {}
+        yield command(**needed, **aside, **on, context="mine")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("name", [*(each.name for each in COMMANDS), "stack up"])

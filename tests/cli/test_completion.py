@@ -33,7 +33,7 @@ def test_bash_completes_commands_options_and_values(capsys: pytest.CaptureFixtur
         assert done.stderr == ""
         return set(filter(None, done.stdout.split("\n")))
 
-    assert completed("-m", "harness", "ro") == {"rollout", "rolling_update"}
+    assert completed("-m", "harness", "rolli") == {"rolling_update"}
     assert completed("-m", "harness", "stack", "") == {"up", "keep", "status", "down"}
     assert completed("-m", "harness", "stack", "up", "--det") == {"--detach"}
     assert completed("-m", "harness", "run", "rollout_week3", "--on", "k") == {"kind", "kube"}

@@ -20,7 +20,7 @@ _PACE, _FETCH = Duration("40s"), Duration("15s")
 
 @dataclass(frozen=True, kw_only=True)
 class OneStack(Staged, Paced):
-    """Weeks 1 to 4 on one stack: users and walks live on, and are migrated.
+    """Weeks 1 to 4 on one stack: walks live on, and are migrated.
 
     Before each step the walks of Firestore are migrated under live traffic; the users who move then ask the API for
     their old walks. With `--roll-back` week 3 ends on Firestore, and the rollout enters week 2 again.
