@@ -13,33 +13,18 @@ from typing import Any
 import msgspec
 import yaml
 
-from harness.base import yamltext
 from harness.base.clock import MachineClock
 from harness.base.data import MONITORING
-from harness.base.errors import BadInput
 from harness.objectives import render
 from harness.objectives.alerts import four
-from harness.objectives.sloth import BURNS, Objective, objectives
+from harness.objectives.files import SLO, defined
+from harness.objectives.sloth import BURNS
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import binaries
 
-SLO = MONITORING / "slo"
 RULES = "prometheus/rules"
 _MADE = "# Made by `python -m harness.cli.monitoring`. Change deploy/monitoring/slo or harness/objectives.\n"
 _LIMIT_S = 60.0
-
-
-def defined() -> tuple[Objective, ...]:
-    """The objectives of ``deploy/monitoring/slo``. Raises ``BadInput``."""
-    found: list[Objective] = []
-    for days in sorted(BURNS, reverse=True):
-        for path in sorted((SLO / f"{days}d").glob("*.yaml")):
-            for data, _ in yamltext.documents(yamltext.read(path), str(path)):
-                try:
-                    found += objectives(data, days)
-                except msgspec.ValidationError as error:
-                    raise BadInput(f"no file of Sloth's: {error}", where=str(path), remedy="see the others") from error
-    return tuple(found)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -77,13 +62,24 @@ def rendered() -> dict[str, str]:
 
 async def by_sloth(into: Path) -> list[Path]:
     """Sloth's rules of each file of objectives, written into ``into``. Raises ``StackNotStarted``."""
-    folder = await binaries.ensure(binaries.MONITORING, MachineClock(), print, only=("sloth",))
+    folder = await binaries.ensure(binaries.SLOTH, MachineClock(), print)
     written = []
     for days in BURNS:
-        windows = ["--slo-period-windows-path", str(SLO / "windows")] if (SLO / "windows" / f"{days}d.yaml").exists() else []
+        windows = (
+            ["--slo-period-windows-path", str(SLO / "windows")] if (SLO / "windows" / f"{days}d.yaml").exists() else []
+        )
         for path in sorted((SLO / f"{days}d").glob("*.yaml")):
             target = into / path.name
-            command = [folder / "sloth", "generate", "-i", path, "-o", target, "--default-slo-period", f"{days}d"]
+            command: list[str | Path] = [
+                folder / "sloth",
+                "generate",
+                "-i",
+                path,
+                "-o",
+                target,
+                "--default-slo-period",
+                f"{days}d",
+            ]
             await run([*command, *windows], what=f"rendering {path.name} by Sloth", limit_s=_LIMIT_S)
             written.append(target)
     return written

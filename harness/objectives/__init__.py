@@ -1,1 +1,1 @@
-"""The document's objectives and alerts (SLO定義): their arithmetic, what they cost, and the files rendered of them. Pure."""
+"""The document's objectives and alerts (SLO定義): their arithmetic, their cost, what is rendered of them. Pure."""

@@ -1,4 +1,4 @@
-"""The document's four alerts (SLO定義/list 1, list 2) as written, each as one rule: a share of bad events over a window.
+"""The document's four alerts (SLO定義/list 1, list 2) as written: each is a share of bad events over a window.
 
 What the document leaves open is decided here and said in each alert's ``decided``: no window is named for the
 availability and the budgets (the objectives' own are taken), nor over what the p95 and the error ratio are measured

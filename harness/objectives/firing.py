@@ -1,4 +1,4 @@
-"""When an alert must fire: by evaluation, as Prometheus' rules do it, and in closed form for a breach that is planted."""
+"""When an alert must fire: by evaluation, as Prometheus does it, and in closed form for a planted breach."""
 
 from __future__ import annotations
 
@@ -24,11 +24,8 @@ def states(exceeds: Iterable[tuple[int, bool]], for_ms: int) -> list[tuple[int, 
     since: int | None = None
     for at_ms, held in exceeds:
         since = (at_ms if since is None else since) if held else None
-        if since is None:
-            state = State.QUIET
-        else:
-            state = State.FIRING if at_ms - since >= for_ms else State.PENDING
-        found.append((at_ms, state))
+        lasted_ms = -1 if since is None else at_ms - since
+        found.append((at_ms, State.FIRING if lasted_ms >= for_ms else State.QUIET if lasted_ms < 0 else State.PENDING))
     return found
 
 

@@ -50,8 +50,8 @@ def policy(alert: Alert) -> dict[str, Any]:
         alert.expr,
         alert.for_s,
         alert.severity,
-        alert.routes,
-        f"{alert.summary}. The document: {alert.quotation}. Decided here: {alert.decided}.",
+        routes=alert.routes,
+        told=f"{alert.summary}. The document: {alert.quotation}. Decided here: {alert.decided}.",
     )
 
 
@@ -63,7 +63,7 @@ def burn_policy(objective: Objective, *, pages: bool) -> dict[str, Any]:
     kind, severity = ("Page", "critical") if pages else ("Ticket", "warning")
     routes = ("pagerduty", "slack") if pages else ("slack",)
     said = f"The error budget of {objective.name} burns {told}. {objective.description}."
-    return _policy(f"{objective.name.capitalize()}BudgetBurns-{kind}", held, 0.0, severity, routes, said)
+    return _policy(f"{objective.name.capitalize()}BudgetBurns-{kind}", held, 0.0, severity, routes=routes, told=said)
 
 
 def burning(objective: Objective, burn: Burn) -> str:
@@ -73,9 +73,7 @@ def burning(objective: Objective, burn: Burn) -> str:
     return f"{objective.bad_over(long_)}\n> {limit}\nand\n{objective.bad_over(short)}\n> {limit}"
 
 
-def _policy(
-    name: str, query: str, for_s: float, severity: str, routes: Iterable[str], told: str
-) -> dict[str, Any]:  # fmt: skip
+def _policy(name: str, query: str, for_s: float, severity: str, *, routes: Iterable[str], told: str) -> dict[str, Any]:
     return {
         "displayName": f"{GROUP}/{name}",
         "documentation": {"content": told, "mimeType": "text/markdown"},

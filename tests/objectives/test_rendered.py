@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.base.data import MONITORING
-from harness.cli.monitoring import RULES, defined, rendered
+from harness.cli.monitoring import RULES, rendered
 from harness.objectives.alerts import four, promql_duration
+from harness.objectives.files import defined
 
 
 @pytest.mark.parametrize("name", sorted(rendered()))

@@ -46,7 +46,8 @@ class Module(msgspec.Struct, frozen=True):
 
     def folder(self) -> Path:
         """Where its programs lie, built or not."""
-        facts = " ".join([platform.machine(), *self.link_flags(), *self.tags, *(f"{k}={v}" for k, v in self.programs.items())])
+        programs = (f"{name}={package}" for name, package in self.programs.items())
+        facts = " ".join([platform.machine(), *self.link_flags(), *self.tags, *programs])
         sources = sorted(path for path in (SOURCES / self.name).rglob("*") if path.is_file())
         key = hashlib.sha256(facts.encode() + b"".join(path.read_bytes() for path in sources))
         return home() / "kind" / "binaries" / f"{self.name}-{key.hexdigest()[:12]}"
@@ -111,16 +112,22 @@ REGISTRY = Module(  # Apache-2.0, the reference registry; of the tests alone: im
     {"registry": "github.com/distribution/distribution/v3/cmd/registry"},
     "github.com/distribution/distribution/v3",
 )
-MONITORING = Module(  # all Apache-2.0; no service discovery but files, which halves what is compiled
-    "monitoring",
+PROMETHEUS = Module(  # Apache-2.0, of the CNCF; no service discovery but files, which halves what is compiled
+    "prometheus",
     {
         "promtool": "github.com/prometheus/prometheus/cmd/promtool",
         "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
-        "alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager",
-        "sloth": "github.com/slok/sloth/cmd/sloth",
     },
     "github.com/prometheus/prometheus",
     ("remove_all_sd",),
+)
+ALERTMANAGER = Module(  # Apache-2.0, of the CNCF; later ones need a page that their module does not hold
+    "alertmanager",
+    {"alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager"},
+    "github.com/prometheus/alertmanager",
+)
+SLOTH = Module(  # Apache-2.0: the burn-rate rules of the objectives, when they are rendered
+    "sloth", {"sloth": "github.com/slok/sloth/cmd/sloth"}, "github.com/slok/sloth"
 )
 ACTIONLINT = Module(  # MIT; of lint alone: what the workflows say
     "actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}, "github.com/rhysd/actionlint"

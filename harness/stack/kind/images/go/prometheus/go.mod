@@ -1,12 +1,10 @@
-module tekutoko.example/kind/monitoring
+module tekutoko.example/kind/prometheus
 
 go 1.26.0
 
 tool (
-	github.com/prometheus/alertmanager/cmd/alertmanager
 	github.com/prometheus/prometheus/cmd/prometheus
 	github.com/prometheus/prometheus/cmd/promtool
-	github.com/slok/sloth/cmd/sloth
 )
 
 require (
