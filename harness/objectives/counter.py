@@ -1,4 +1,4 @@
-"""What Prometheus makes of a counter's samples: ``increase`` over a range, as its ``extrapolatedRate`` computes it.
+"""What Prometheus makes of a counter's samples: ``rate`` over a range, as its ``extrapolatedRate`` computes it.
 
 Read from ``promql/functions.go`` of Prometheus 3.13: a range is open on its left, resets are added back, and the slope
 is extended to the range's bounds unless the samples end well before them.
@@ -6,6 +6,7 @@ is extended to the range's bounds unless the samples end well before them.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -24,8 +25,10 @@ class Counter:
         for before, after in pairwise(self.values):
             self._added.append(self._added[-1] + (before if after < before else 0.0))
 
-    def increase(self, at_ms: int, window_ms: int) -> float | None:
-        """Over ``(at - window, at]``; ``None`` where fewer than two samples are."""
+    def rate(self, at_ms: int, window_ms: int) -> float | None:
+        """A second, over ``(at - window, at]``; ``None`` where fewer than two samples are. In the order in which
+        Prometheus computes it: a share that is just the limit is rounded the same."""
+        window_s = window_ms / 1000
         first = bisect_right(self.times_ms, at_ms - window_ms)
         last = bisect_right(self.times_ms, at_ms) - 1
         if last - first < 1:
@@ -41,13 +44,18 @@ class Counter:
             before_s = min(before_s, sampled_s * (self.values[first] / grown))
         if after_s >= mean_s * _NEAR:
             after_s = mean_s / 2
-        return grown * ((sampled_s + before_s + after_s) / sampled_s)
+        return grown * ((sampled_s + before_s + after_s) / sampled_s / window_s)
+
+    def increase(self, at_ms: int, window_ms: int) -> float | None:
+        """The same as a count."""
+        rate = self.rate(at_ms, window_ms)
+        return None if rate is None else rate * window_ms / 1000
 
 
 def summed(series: Iterable[Counter], at_ms: int, window_ms: int) -> float | None:
-    """``sum(increase(...))``: ``None`` where no series has enough samples."""
-    found = [grown for each in series if (grown := each.increase(at_ms, window_ms)) is not None]
-    return sum(found) if found else None
+    """``sum(rate(...))``: ``None`` where no series has enough samples."""
+    found = [rate for each in series if (rate := each.rate(at_ms, window_ms)) is not None]
+    return math.fsum(found) if found else None
 
 
 def share(bad: Iterable[Counter], all_: Iterable[Counter], at_ms: int, window_ms: int) -> float | None:
