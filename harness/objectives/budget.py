@@ -6,8 +6,7 @@ import math
 
 import msgspec
 
-from harness.base.units import Unit
-from harness.model.message import Message, message, quantity
+from harness.model.message import Message, message
 
 MONTH_DAYS = 30
 AVAILABILITY = 0.999
@@ -60,15 +59,31 @@ def line(cost: Spent) -> Message:
         return message(
             "all of {probes} probes were answered well: nothing of the month's {budget} minutes",
             probes=f"{cost.probes:,}",
-            budget=f"{budget_s() / 60:.1f}",
+            budget=_budget(),
         )
     return message(
-        "{bad} of {probes} probes failed, as an outage of {outage}: {share} of the month's {budget} minutes; it may "
-        "happen {times} times a month, and nothing else",
+        "{bad} of {probes} probes failed, as {outage}",
         bad=f"{cost.bad:,}",
         probes=f"{cost.probes:,}",
-        outage=quantity(cost.outage_s, Unit.SECONDS),
-        share=quantity(cost.share, Unit.RATIO),
-        budget=f"{budget_s() / 60:.1f}",
-        times=f"{cost.times_a_month:,}",
+        outage=outage_line(cost.outage_s),
     )
+
+
+def outage_line(outage_s: float) -> Message:
+    """What an outage costs, for people."""
+    cost = Spent(bad=1, probes=1, outage_s=outage_s)
+    said = {"seconds": f"{outage_s:,.1f}", "share": f"{cost.share * 100:.2g}", "budget": _budget()}
+    if not cost.times_a_month:
+        return message(
+            "an outage of {seconds} s: {share} % of the month's {budget} minutes, which is more than there is", **said
+        )
+    return message(
+        "an outage of {seconds} s: {share} % of the month's {budget} minutes; it may happen {times} times a month, and "
+        "nothing else",
+        times=f"{cost.times_a_month:,}",
+        **said,
+    )
+
+
+def _budget() -> str:
+    return f"{budget_s() / 60:.1f}"

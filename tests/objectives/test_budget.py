@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.objectives.budget import budget_s, burn_rate, consumed, line, spent
+from harness.objectives.budget import budget_s, burn_rate, consumed, line, outage_line, spent
 from harness.objectives.sloth import BURNS
 
 
@@ -32,6 +32,10 @@ def test_what_an_outage_costs() -> None:
     cost = spent(30, 600, 120)
     assert cost.outage_s == pytest.approx(6)
     assert cost.times_a_month == 432
-    assert str(line(cost)).startswith("30 of 600 probes failed, as an outage of 6")
+    assert str(line(cost)) == (
+        "30 of 600 probes failed, as an outage of 6.0 s: 0.23 % of the month's 43.2 minutes; it may happen 432 times a "
+        "month, and nothing else"
+    )
+    assert "more than there is" in str(outage_line(3600))
     assert "nothing of the month's 43.2 minutes" in str(line(spent(0, 600, 120)))
     assert "not known" in str(line(spent(0, 0, 120)))

@@ -11,21 +11,18 @@ import msgspec
 
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
-from harness.model.judgement import Judgement, observation
-from harness.model.message import Message, Told, message
+from harness.model.judgement import Judgement
+from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.objectives.alerts import Alert
 from harness.objectives.firing import Spell
 from harness.rehearsals.alert_drill.configure import alerts
 from harness.rehearsals.alert_drill.expected import Due, due
+from harness.rehearsals.alert_drill.judge_errata import budgets, errata
 from harness.rehearsals.alert_drill.types import (
-    AVAILABILITY,
     BUDGET,
     CLAIM,
-    ERRORS,
     ROUTE_CLAIM,
-    TARGET,
-    USERS,
     AlertDrillDetails,
     AlertDrillPlan,
     Delivery,
@@ -35,8 +32,6 @@ from harness.rehearsals.alert_drill.types import (
 _NS = 1_000_000_000
 GATHERED_S = 0.75  # until what happened is evidence, and on the page that is scraped
 DELIVERED_S = 5.0  # beyond what Alertmanager may hold a notification
-ERRATUM_PHASE, ERRATUM_BLIND = "alert.pagerduty_phase4", "alert.error_ratio_blind"
-ERRATUM_WINDOW, ERRATUM_GAP = "alert.availability_no_window", "alert.gap_to_objective"
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -53,6 +48,7 @@ def tolerance_s(plan: AlertDrillPlan) -> float:
 
 def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Judgement]:
     """Four alerts, four things each; the routes; what was seen of the errata."""
+    yield from budgets(plan)
     if not details.asked_ns:
         return
     found = compared(plan, details, evidence)
@@ -63,7 +59,7 @@ def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered)
         yield _resolves(plan, details, name, mine)
         yield _routes(details, name, mine)
     yield from _by_route(details, [each.alert for each, _ in found])
-    yield from _errata(plan, details)
+    yield from errata(plan, details)
 
 
 def compared(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> list[tuple[Due, list[Pair]]]:
@@ -237,59 +233,3 @@ def _by_route(details: AlertDrillDetails, known: Sequence[Alert]) -> Iterator[Ju
             asked=(message("takes the notifications as the real service would"),), told=(told,), samples=len(got),
             examples=(*flaws[:3], *silent),
         )  # fmt: skip
-
-
-def _errata(plan: AlertDrillPlan, details: AlertDrillDetails) -> Iterator[Judgement]:
-    """What the drill shows of the document's own mistakes."""
-    paged = [
-        each for each in details.deliveries if each.route == "pagerduty" and each.alert == ERRORS and not each.flaw
-    ]
-    if paged:
-        told = message("the alert on errors paged by PagerDuty {count} times, which the routes have in Phase 4 alone",
-                       count=str(len(paged)))  # fmt: skip
-        yield observation("drill.pagerduty", (told,), erratum=ERRATUM_PHASE)
-    outage = next((each for each in details.planted if each.trial == "outage"), None)
-    if outage is None:
-        return
-    by_job = {
-        job: [f for f in _of(details.firings, ERRORS, job) if f.fired_ns >= outage.begun_ns] for job in (USERS, TARGET)
-    }
-    if by_job[USERS] and not by_job[TARGET] and details.targets:
-        yield observation("drill.blind", (_blind(outage.ended_ns - outage.begun_ns),), erratum=ERRATUM_BLIND)
-    yield from _window(details, outage.begun_ns)
-    small = [
-        t.name
-        for t in plan.trials
-        if t.name.endswith("_below_limit") and any(p.trial == t.name for p in details.planted)
-    ]
-    if small:
-        told_gap: Told = (message("quiet, as written, in {trials}", trials=", ".join(small)),)
-        yield observation("drill.gap", told_gap, erratum=ERRATUM_GAP)
-
-
-def _blind(lasted_ns: int) -> Message:
-    return message(
-        "nothing reached the API for {seconds} s: by what users saw the alert on errors fired, by the API's own "
-        "counters it did not, for they stood still",
-        seconds=f"{lasted_ns / _NS:.0f}",
-    )
-
-
-def _window(details: AlertDrillDetails, begun_ns: int) -> Iterator[Judgement]:
-    """The burn rate beside the alert as written, in the same outage."""
-    burns = sorted(f.fired_ns for f in details.burns if f.fired_ns >= begun_ns and f.alert.startswith("Availability"))
-    written = sorted(f.fired_ns for f in _of(details.firings, AVAILABILITY) if f.fired_ns >= begun_ns)
-    if burns:
-        late = (
-            message("{seconds} s", seconds=f"{(written[0] - begun_ns) / _NS:.0f}") if written else message("not at all")
-        )
-        told = message(
-            "the burn rate paged {burn} s after the outage began; as written over 30 days, which the made history had "
-            "nearly spent: {late}",
-            burn=f"{(burns[0] - begun_ns) / _NS:.0f}", late=late,
-        )  # fmt: skip
-        yield observation("drill.window", (told,), erratum=ERRATUM_WINDOW)
-
-
-def _of(firings: Iterable[Firing], alert: str, job: str = "") -> list[Firing]:
-    return [each for each in firings if (each.alert, each.job) == (alert, job)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 import yaml
@@ -77,20 +78,7 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
         await users.admit()
         watched = await _watched(plan, on)
         on.details.origin_ns = await users.go()
-        await on.clock.sleep(plan.scaled(plan.before_s))
-        for trial in plan.trials:
-            said = message("{trial}: {fault}", trial=trial.name, fault=trial.fault.told)
-            on.phase(f"trial {trial.name}", said)
-            begun_ns = on.clock.now_ns()
-            undo = await on.stack.inject(trial.fault)
-            on.at_end(undo)
-            await on.clock.sleep(plan.scaled(trial.lasts_s))
-            await undo()
-            on.details.planted.append(Planted(trial=trial.name, begun_ns=begun_ns, ended_ns=on.clock.now_ns()))
-            await on.clock.sleep(plan.scaled(plan.between_s))
-        on.phase("windows", message("waiting until the old outage is more than 30 and 7 days ago"))
-        left_s = (on.details.leaves_ns - on.clock.now_ns()) / NS + plan.after_s
-        await on.clock.sleep(max(0.0, left_s) + 3 * plan.scaled(plan.evaluate_s))
+        await _course(plan, on)
         await _ask(plan, on, watched)
         await users.stop()
 
@@ -105,6 +93,24 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
     def figures(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Figure]:
         """How far Prometheus was from our own arithmetic."""
         return figures(plan, seen.details, seen.evidence)
+
+
+async def _course(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
+    """The trials, one after the other, and the wait until the old outage has left the long windows."""
+    await on.clock.sleep(plan.scaled(plan.before_s))
+    for trial in plan.trials:
+        said = message("{trial}: {fault}", trial=trial.name, fault=trial.fault.told)
+        on.phase(f"trial {trial.name}", said)
+        begun_ns = on.clock.now_ns()
+        undo = await on.stack.inject(trial.fault)
+        on.at_end(undo)
+        await on.clock.sleep(plan.scaled(trial.lasts_s))
+        await undo()
+        on.details.planted.append(Planted(trial=trial.name, begun_ns=begun_ns, ended_ns=on.clock.now_ns()))
+        await on.clock.sleep(plan.scaled(plan.between_s))
+    on.phase("windows", message("waiting until the old outage is more than 30 and 7 days ago"))
+    left_s = (on.details.leaves_ns - on.clock.now_ns()) / NS + plan.after_s
+    await on.clock.sleep(max(0.0, left_s) + 3 * plan.scaled(plan.evaluate_s))
 
 
 async def _watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Program:
@@ -124,7 +130,7 @@ async def _watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Prog
     exporter = Exporter(past_probes.end, past_requests.end)
     receivers = Receivers(on.clock, details.deliveries.append)
     pages, smtp, alerts, metrics = (any_free_port() for _ in range(4))
-    _write(folder, plan, pages=pages, smtp=smtp, alerts=alerts, details=details)
+    _write(folder, plan, details, pages=pages, smtp=smtp, alerts=alerts)
     counted = [0, 0]
 
     def page(method: str, path: str, body: bytes) -> tuple[int, str, bytes]:
@@ -185,7 +191,10 @@ def _open_metrics(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> str:
     return "\n".join([*lines, "# EOF"]) + "\n"
 
 
-def _write(folder, plan, *, pages, smtp, alerts, details) -> None:  # type: ignore[no-untyped-def]
+def _write(
+    folder: Path, plan: AlertDrillPlan, details: AlertDrillDetails, *, pages: int, smtp: int, alerts: int
+) -> None:
+    """Every configuration file, and how long Alertmanager may hold a notification."""
     theirs = {
         name: yamltext.documents(yamltext.read(MONITORING / name / f"{name}.yaml"), name, merge_keys=True)[0][0]
         for name in ("prometheus", "alertmanager")

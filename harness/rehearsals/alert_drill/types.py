@@ -23,7 +23,12 @@ CLAIM = {
     BUDGET: "alert.error_budget",
 }
 ROUTE_CLAIM = {"slack": "alert.route.slack", "email": "alert.route.email", "pagerduty": "alert.route.pagerduty"}
-CLAIMS = (*CLAIM.values(), *ROUTE_CLAIM.values())
+BUDGET_CLAIM = {
+    "availability": "slo.availability.budget",
+    "latency": "slo.latency_p95.budget",
+    "errors": "slo.error_ratio.budget",
+}
+CLAIMS = (*CLAIM.values(), *ROUTE_CLAIM.values(), *BUDGET_CLAIM.values())
 #: The jobs that Prometheus scrapes: what users and probes saw, told by the harness, and the target's own metrics.
 USERS, PROBES, TARGET = "users", "probes", "tekutoko-api"
 
