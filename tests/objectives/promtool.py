@@ -59,7 +59,7 @@ def check(folder: Path, cases: Sequence[Case], every_s: int, rules: Mapping[str,
     }
     path = folder / "test.yaml"
     path.write_text(yaml.safe_dump(content, width=10_000))
-    command = [binaries.PROMETHEUS.folder() / "promtool", "test", "rules", path]
+    command: list[str | Path] = [binaries.PROMETHEUS.folder() / "promtool", "test", "rules", path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 

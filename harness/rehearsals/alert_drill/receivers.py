@@ -160,13 +160,13 @@ async def serve_mail(took: Took, port: int) -> asyncio.Server:
     """An SMTP server on loopback (RFC 5321: the commands that a client without TLS needs)."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async def say(line: str) -> None:
+        async def answer(line: str) -> None:
             writer.write(f"{line}\r\n".encode())
             await writer.drain()
 
         try:
             async with asyncio.timeout(_LIMIT_S):
-                await _session(reader, say, took)
+                await _session(reader, answer, took)
         except (OSError, EOFError, TimeoutError, ValueError):
             return
         finally:
@@ -175,23 +175,23 @@ async def serve_mail(took: Took, port: int) -> asyncio.Server:
     return await asyncio.start_server(serve, HOST, port)
 
 
-async def _session(reader: asyncio.StreamReader, say: Callable[[str], Awaitable[None]], took: Took) -> None:
+async def _session(reader: asyncio.StreamReader, answer: Callable[[str], Awaitable[None]], took: Took) -> None:
     to: list[str] = []
-    await say("220 drill ESMTP")
+    await answer("220 drill ESMTP")
     while line := (await reader.readline()).decode(errors="replace").strip():
         word = line.upper()
         if word.startswith("RCPT TO:"):
             to.append(line.partition(":")[2].strip().strip("<>"))
         if word == "DATA":
-            await say("354 go on")
+            await answer("354 go on")
             lines = []
             while (part := await reader.readuntil(b"\n")).rstrip(b"\r\n") != b".":
                 lines.append(part.removeprefix(b".") if part.startswith(b"..") else part)
             took(to, b"".join(lines))
             to = []
-            await say("250 taken")
+            await answer("250 taken")
         elif word.startswith("QUIT"):
-            await say("221 bye")
+            await answer("221 bye")
             return
         else:
-            await say("250 ok")
+            await answer("250 ok")

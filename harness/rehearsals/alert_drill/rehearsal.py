@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import yaml
@@ -200,14 +200,17 @@ def _write(
         for name in ("prometheus", "alertmanager")
     }
     details.waits_s = configure.waits_s(theirs["alertmanager"], plan)
-    dump = functools.partial(yaml.safe_dump, sort_keys=False, allow_unicode=True)
     scraped = configure.prometheus(theirs["prometheus"], plan, alertmanager=alerts, pages=pages)
     told = configure.alertmanager(theirs["alertmanager"], plan, pages=pages, smtp=smtp)
-    (folder / "prometheus.yaml").write_text(dump(scraped))
-    (folder / "alertmanager.yaml").write_text(dump(told))
-    (folder / "rules" / "as-written.yaml").write_text(dump(configure.rules(plan.objectives, plan)))
+    (folder / "prometheus.yaml").write_text(_dump(scraped))
+    (folder / "alertmanager.yaml").write_text(_dump(told))
+    (folder / "rules" / "as-written.yaml").write_text(_dump(configure.rules(plan.objectives, plan)))
     burns = MONITORING / "prometheus" / "rules" / "availability.yaml"
     (folder / "rules" / "availability.yaml").write_text(burns.read_text())
+
+
+def _dump(data: Any) -> str:
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
 
 async def _follow_targets(on: Running[AlertDrillDetails]) -> None:
