@@ -30,6 +30,7 @@ from harness.rehearsals.network.types import Attempt, NetworkDetails, Round
 from harness.rehearsals.network.types_ingress import Outcome
 from harness.report.language import DOMAINS
 from harness.report.published import RESULT
+from tests.alert_drill.made import PLANNED, drilled
 from tests.corpus import again
 from tests.corpus.again import Again
 from tests.migration.drilled import PLAN, details, requests
@@ -55,7 +56,7 @@ RUNS = {
     "flag_proof": "flag_proof_virtual",
     "conformance": "conformance_deviations",
 }
-TOY, ASKED = "toy", "network, every path asked"
+TOY, ASKED, DRILL = "toy", "network, every path asked", "alert_drill"
 STORED = {
     EVIDENCE, "plan.json", "manifests.json", "machine.json", "result.json", "junit.xml", "summary.md", "report.html",
 }  # fmt: skip
@@ -66,7 +67,7 @@ TOYS = {"{count} rows came", "Rows", "Subject", "What happened"}
 
 
 def test_every_rehearsal_of_the_registry_is_held_to_the_contract() -> None:
-    assert set(RUNS) == set(MODULES)
+    assert {*RUNS, DRILL} == set(MODULES)
     assert {name: left_by(run).rehearsal for name, run in RUNS.items()} == {name: name for name in RUNS}
 
 
@@ -74,6 +75,10 @@ def left_by(name: str) -> Again:
     """What the run had left that the folder of that name is made of."""
     if name.startswith("migration_drill"):
         return Again("migration_drill", PLAN, seen(details(), requests()))
+    if name == DRILL:
+        facts = again.converted("mirror_stop_steps").seen.facts
+        found, evidence = drilled()
+        return Again(DRILL, PLANNED, Seen(facts=facts, details=found, evidence=evidence))
     return asked() if name == ASKED else again.converted(RUNS.get(name, name))
 
 
@@ -100,7 +105,7 @@ def folders() -> dict[str, Path]:
     return {}
 
 
-@pytest.fixture(params=[*RUNS, ASKED, TOY])
+@pytest.fixture(params=[*RUNS, DRILL, ASKED, TOY])
 def folder(
     request: pytest.FixtureRequest,
     folders: dict[str, Path],

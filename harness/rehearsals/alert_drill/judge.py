@@ -5,7 +5,7 @@ What had to fire comes of our own arithmetic on the evidence; what fired, of Pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -32,6 +32,7 @@ from harness.rehearsals.alert_drill.types import (
 _NS = 1_000_000_000
 GATHERED_S = 0.75  # until what happened is evidence, and on the page that is scraped
 DELIVERED_S = 5.0  # beyond what Alertmanager may hold a notification
+FIRST_S = 30.0  # before its first sample: of the first evaluations Prometheus tells Alertmanager, and writes none yet
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -185,25 +186,14 @@ def _resolves(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine:
 
 def _routes(details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     """Each stretch of firing is told on each of the alert's routes, and on no other; and so is its end."""
-    wait_s, interval_s = details.waits_s
     lacking: list[str] = []
     count = 0
     for each, found in mine:
+        seen = [pair for pair in found if pair.seen is not None]
         own = [d for d in details.deliveries if _is_of(d, each) and not d.flaw]
         lacking += [f"{d.route}: not its route" for d in own if d.route not in each.alert.routes]
-        for pair in found:
-            if pair.seen is None:
-                continue
-            count += 1
-            for route in each.alert.routes:
-                moments = [(pair.seen.fired_ns, False), (pair.seen.resolved_ns, True)]
-                for at_ns, resolved in moments:
-                    if at_ns is not None and not _delivered(
-                        own, route, at_ns, resolved, wait_s + interval_s + DELIVERED_S
-                    ):
-                        lacking.append(
-                            f"{route}: {'resolved' if resolved else 'firing'} {each.alert.objective}".strip()
-                        )
+        lacking += [what for pair in seen for what in _undelivered(details, each.alert, pair, own)]
+        count += len(seen)
     verdict = Verdict.INCONCLUSIVE if not count else Verdict.FAIL if lacking else Verdict.PASS
     routes = ", ".join(sorted({route for each, _ in mine for route in each.alert.routes}))
     asked = message("reaches {routes}, and nobody else", routes=routes)
@@ -214,9 +204,19 @@ def _routes(details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     )  # fmt: skip
 
 
-def _delivered(own: Iterable[Delivery], route: str, at_ns: int, resolved: bool, within_s: float) -> bool:
-    until_ns = at_ns + round(within_s * _NS)
-    return any(d.route == route and d.resolved == resolved and at_ns <= d.at_ns <= until_ns for d in own)
+def _undelivered(details: AlertDrillDetails, alert: Alert, pair: Pair, own: Sequence[Delivery]) -> Iterator[str]:
+    """What of one stretch of firing did not come within what Alertmanager may hold it."""
+    assert pair.seen is not None
+    within_ns = round((sum(details.waits_s) + DELIVERED_S) * _NS)
+    early_ns = round(FIRST_S * _NS) if _at_once(pair) else 0
+    for what, resolved, at_ns, first_ns in (
+        ("firing", False, pair.seen.fired_ns, pair.seen.fired_ns - early_ns),
+        ("resolved", True, pair.seen.resolved_ns, pair.seen.resolved_ns),
+    ):
+        if at_ns is None or first_ns is None:
+            continue
+        came = {d.route for d in own if d.resolved == resolved and first_ns <= d.at_ns <= at_ns + within_ns}
+        yield from (f"{route}: {what} {alert.objective}".strip() for route in alert.routes if route not in came)
 
 
 def _by_route(details: AlertDrillDetails, known: Sequence[Alert]) -> Iterator[Judgement]:

@@ -61,7 +61,7 @@ def errata(plan: AlertDrillPlan, details: AlertDrillDetails) -> Iterator[Judgeme
     }
     if by_job[USERS] and not by_job[TARGET] and details.targets:
         yield observation("drill.blind", (_blind(outage.ended_ns - outage.begun_ns),), erratum=ERRATUM_BLIND)
-    yield from _window(details, outage.begun_ns)
+    yield from _window(details, details.planted[0].begun_ns)
     small = [
         t.name
         for t in plan.trials
@@ -81,18 +81,16 @@ def _blind(lasted_ns: int) -> Message:
 
 
 def _window(details: AlertDrillDetails, begun_ns: int) -> Iterator[Judgement]:
-    """The burn rate beside the alert as written, in the same outage."""
+    """The burn rate beside the alert as written, from the first breach that probes saw."""
     burns = sorted(f.fired_ns for f in details.burns if f.fired_ns >= begun_ns and f.alert.startswith("Availability"))
     written = sorted(f.fired_ns for f in _of(details.firings, AVAILABILITY) if f.fired_ns >= begun_ns)
-    if burns:
-        late = (
-            message("{seconds} s", seconds=f"{(written[0] - begun_ns) / _NS:.0f}") if written else message("not at all")
-        )
+    if burns and written:
         told = message(
-            "the burn rate paged {burn} s after the outage began; as written over 30 days, which the made history had "
-            "nearly spent: {late}",
-            burn=f"{(burns[0] - begun_ns) / _NS:.0f}", late=late,
-        )  # fmt: skip
+            "the burn rate paged {burn} s after the first breach began, the alert as written {written} s after: over "
+            "30 days, of which the made history had nearly spent what it allows",
+            burn=f"{(burns[0] - begun_ns) / _NS:.0f}",
+            written=f"{(written[0] - begun_ns) / _NS:.0f}",
+        )
         yield observation("drill.window", (told,), erratum=ERRATUM_WINDOW)
 
 
