@@ -11,7 +11,7 @@ import pytest
 
 from harness.model.verdict import Verdict
 from harness.objectives.files import defined
-from harness.rehearsals.alert_drill import rehearsal
+from harness.rehearsals.alert_drill import rehearsal, watching
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.types import CLAIM, PLAN
 from harness.stack.kind.images import binaries
@@ -28,13 +28,13 @@ async def test_each_alert_fires_stays_quiet_resolves_and_reaches_whom_it_must(tm
     await binaries.ensure(binaries.PROMETHEUS, on.clock, print)
     await binaries.ensure(binaries.ALERTMANAGER, on.clock, print)
     try:
-        watched = await rehearsal._watched(plan, on)
+        watched = await watching.watched(plan, on)
         await on.clock.sleep(2.0)
         on.details.origin_ns = on.clock.now_ns()
         users = asyncio.ensure_future(on.users())
         on.tasks.append(users)
         await rehearsal._course(plan, on)
-        await rehearsal._ask(plan, on, watched)
+        await watching.ask(plan, on, watched)
     finally:
         left = await on.end()
     (tmp_path / "details.json").write_bytes(msgspec.json.format(msgspec.json.encode(on.details)))

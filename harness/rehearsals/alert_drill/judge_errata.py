@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from harness.model.judgement import Judgement, observation
+from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 from harness.objectives.budget import budget_s
@@ -39,8 +39,8 @@ def budgets(plan: AlertDrillPlan) -> Iterator[Judgement]:
         target, days = f"{each.target * 100:g}", str(each.days)
         told = message("{target} % over {days} days leave {budget}", target=target, days=days, budget=shown)
         yield Judgement(
-            id=claim, claim=claim, verdict=Verdict.PASS if right else Verdict.FAIL, told=(told,), samples=1,
-            asked=(message("the budget is what the target leaves"),),
+            id=claim, claim=claim, kind=Kind.CHECK, verdict=Verdict.PASS if right else Verdict.FAIL, told=(told,),
+            asked=(message("the budget is what the target leaves"),), samples=1,
         )  # fmt: skip
 
 

@@ -129,9 +129,3 @@ class Data:
     def leaks(self) -> list[str]:
         """The folder, where it stayed."""
         return [str(self.folder)] if self.folder.exists() else []
-
-
-async def stop_serving(*servers: asyncio.Server) -> None:
-    """Closes the harness' own listeners."""
-    for server in servers:
-        server.close()
