@@ -21,6 +21,7 @@ from harness.rehearsals.alert_drill.types import (
     Delivery,
     Firing,
     Planted,
+    Trial,
 )
 from tests.alert_drill.stub import StubRun
 
@@ -35,7 +36,7 @@ class _Made(StubRun):
     def rows(self, details: AlertDrillDetails) -> Gathered:
         """The whole course; the trials into ``details``."""
         plan, at_ns = self.plan, _ORIGIN_NS
-        course = [
+        course: list[tuple[float, Trial | None]] = [
             (plan.before_s, None),
             *((s, t) for t in plan.trials for s, t in ((t.lasts_s, t), (plan.between_s, None))),
         ]
