@@ -35,19 +35,17 @@ USERS, PROBES, TARGET = "users", "probes", "tekutoko-api"
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """A breach: ``fault`` is in place for ``lasts_s`` of the document's time. ``fires`` are the alerts on users'
-    requests that must fire; those of the target's own metrics must where it ``reaches_target``."""
+    requests and on probes that must fire."""
 
     name: str
     fault: Fault
     lasts_s: float
     fires: tuple[str, ...] = ()
-    reaches_target: bool = False
 
 
 def _trial(name: str, kind: FaultKind, lasts_s: float, *fires: str, share: float = 1.0, delay_ms: float = 0.0) -> Trial:
-    reaches = kind is FaultKind.DATABASE_SLOW
     fault = Fault(kind=kind, share=share, delay_ms=delay_ms)
-    return Trial(name=name, fault=fault, lasts_s=lasts_s, fires=fires, reaches_target=reaches)
+    return Trial(name=name, fault=fault, lasts_s=lasts_s, fires=fires)
 
 
 #: Too short, too small, and what must fire; the outage last, for it is what the long windows cross their limits by.
@@ -57,7 +55,7 @@ TRIALS = (
     _trial("errors", FaultKind.ERRORS, 480.0, ERRORS, share=0.25),
     _trial("latency_too_short", FaultKind.LATENCY, 360.0, delay_ms=900.0),
     _trial("latency_below_limit", FaultKind.LATENCY, 700.0, delay_ms=510.0),
-    _trial("latency", FaultKind.DATABASE_SLOW, 800.0, LATENCY, delay_ms=250.0),
+    _trial("latency", FaultKind.DATABASE_SLOW, 800.0, LATENCY, delay_ms=200.0),
     _trial("outage", FaultKind.UNAVAILABLE, 390.0, ERRORS, AVAILABILITY, BUDGET),
 )
 
@@ -82,7 +80,8 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     population: PopulationPlan = PopulationPlan(
         audiences=(AudiencePlan(name="general", users=40, flag_on=40),), pace_s=1.2
     )
-    probes: ProbePlan = ProbePlan(rate_per_s=8.0, canary_users=10)
+    #: A probe waits longer than a slow database takes: of that trial the availability is to know nothing.
+    probes: ProbePlan = ProbePlan(rate_per_s=8.0, canary_users=10, timeout_s=8.0)
     request_timeout_s: float = 10.0
 
     def scaled(self, seconds: float) -> float:
