@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cost": ("cost", ()),
     "runbooks": ("runbooks", ("--on", "local")),
     "operations": ("operations", ("daily", "--context", "nobody", "--kubeconfig", str(NOBODY))),
+    "alert_drill": ("alert_drill", ()),
     "dr_restore": ("dr_restore", ("--on", "local")),
 }
 

@@ -20,6 +20,7 @@ from harness.rehearsals.security.checks import ALL
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
 from harness.stack.identity import digest
 from harness.stack.targets import bundled
+from tests.alert_drill.made import PLANNED, drilled
 from tests.corpus import again
 from tests.corpus.again import Again
 from tests.cost import made as cost
@@ -75,6 +76,13 @@ def review() -> Again:
     return Again("operations", OperationsPlan(task=Task.WEEKLY), seen(of))
 
 
+def alerts() -> Again:
+    """A drill of the alerts."""
+    found, evidence = drilled()
+    facts = again.converted("mirror_stop_steps").seen.facts
+    return Again("alert_drill", PLANNED, Seen(facts=facts, details=found, evidence=evidence))
+
+
 def one_stack() -> Again:
     """A small run in virtual time."""
     with tempfile.TemporaryDirectory() as folder:
@@ -83,6 +91,7 @@ def one_stack() -> Again:
 
 MADE: dict[str, Callable[[], Again]] = {
     ASKED: network,
+    "alert_drill": alerts,
     "cost": costs,
     "migration_drill": lambda: Again("migration_drill", drilled.PLAN, seen(drilled.details(), drilled.requests())),
     "operations": review,

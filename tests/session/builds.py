@@ -1,6 +1,6 @@
 """Builds, once a machine, what tests would otherwise be skipped for: ``python -m tests.session.builds``.
 
-Kubernetes' controllers and etcd for the oracle; Docker's compose plugin where Docker has none.
+Kubernetes' controllers and etcd for the oracle; Docker's compose plugin where Docker has none; Prometheus' promtool.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ async def main(groups: list[str]) -> None:
     """For each of these groups of tests, one after the other: a build takes all cores by itself."""
     if "compose" in groups:
         await compose()
+    if "process" in groups:
+        await binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",))
     if "oracle" in groups:
         await oracle.main()
 
 
 if __name__ == "__main__":
     try:
-        asyncio.run(main(sys.argv[1:] or ["compose", "oracle"]))
+        asyncio.run(main(sys.argv[1:] or ["compose", "process", "oracle"]))
     except Exception as error:
         sys.exit(f"{type(error).__name__}: {error}")

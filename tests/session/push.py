@@ -2,7 +2,7 @@
 the rest side by side, those that measure time last, with nothing else beside them; at the end the gate and one closing
 line.
 
-It builds what can be built (Kubernetes' controllers for the oracle, Docker's compose plugin) while the first tests run.
+It builds what can be built (Kubernetes' controllers for the oracle, Docker's compose plugin, promtool) while the first tests run.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ def tested(chosen: frozenset[str]) -> tuple[list[tuple[int, record.Record]], lis
     """The runs of pytest for these groups, and what else went wrong."""
     scripts, wrong = Path(sys.executable).parent, []
     lint = Beside("lint", *((str(scripts / command[0]), *command[1:]) for command in LINT)) if chosen == ALL else None
-    builds = Beside("builds", (sys.executable, "-m", "tests.session.builds", *sorted(chosen & {"compose", "oracle"})))
+    built = sorted(chosen & {"compose", "oracle", "process"})
+    builds = Beside("builds", (sys.executable, "-m", "tests.session.builds", *built))
     runs = [in_process()] if chosen & groups.IN_PROCESS else []
     if builds.failed():
         wrong.append(f"what the tests need could not be built: {FOLDER.name}/{builds.name}.log")

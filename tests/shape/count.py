@@ -14,7 +14,7 @@ from tests.shape.source import PACKAGE, Class, Module, Source
 LAYERS = (
     ("base",),
     ("model",),
-    ("control", "judge"),
+    ("control", "judge", "objectives"),
     ("evidence",),
     ("stack",),
     ("load",),

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.judge.window import NS
 from harness.model.message import Message, message
-from harness.model.section import Band, Cell, Chart, Row, Section, Table, Timeline, table_of
+from harness.model.section import Band, Cell, Chart, Lines, Row, Section, Table, Timeline, table_of
+from harness.rehearsal.cost import COSTS, cost_between
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.chaos.judge import Figures, figures
 from harness.rehearsals.chaos.judge_failover import failover_of
@@ -23,6 +24,9 @@ def sections(plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterator[Section]:
     if made:
         yield _course(plan, seen)
         yield _experiments_table(plan, [(each, figures(seen.evidence.ledger, each)) for each in made])
+        costs = [(each, cost_between(seen.evidence, each.start_ns, each.end_ns)) for each in made]
+        lines = tuple(message("{title}: {cost}", title=_named(plan, each), cost=cost) for each, cost in costs)
+        yield Lines(title=COSTS, lines=lines)
     failovers = [*_failovers(plan, seen)]
     if failovers:
         yield _failovers_table(failovers)

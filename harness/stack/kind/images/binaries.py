@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -30,11 +31,12 @@ _VERSION = "k8s.io/component-base/version"
 
 class Module(msgspec.Struct, frozen=True):
     """A Go module of ``go/`` and the packages to build of it, by program name. ``version_of`` names the one that the
-    programs report as theirs."""
+    programs report as theirs; ``tags`` are build tags."""
 
     name: str
     programs: dict[str, str]
     version_of: str = ""
+    tags: tuple[str, ...] = ()
 
     def version(self) -> str:
         """The pinned version of ``version_of``, such as ``v1.34.4``."""
@@ -44,7 +46,8 @@ class Module(msgspec.Struct, frozen=True):
 
     def folder(self) -> Path:
         """Where its programs lie, built or not."""
-        facts = " ".join([platform.machine(), *self.link_flags(), *(f"{k}={v}" for k, v in self.programs.items())])
+        programs = (f"{name}={package}" for name, package in self.programs.items())
+        facts = " ".join([platform.machine(), *self.link_flags(), *self.tags, *programs])
         sources = sorted(path for path in (SOURCES / self.name).rglob("*") if path.is_file())
         key = hashlib.sha256(facts.encode() + b"".join(path.read_bytes() for path in sources))
         return home() / "kind" / "binaries" / f"{self.name}-{key.hexdigest()[:12]}"
@@ -109,21 +112,39 @@ REGISTRY = Module(  # Apache-2.0, the reference registry; of the tests alone: im
     {"registry": "github.com/distribution/distribution/v3/cmd/registry"},
     "github.com/distribution/distribution/v3",
 )
+PROMETHEUS = Module(  # Apache-2.0, of the CNCF; no service discovery but files, which halves what is compiled
+    "prometheus",
+    {
+        "promtool": "github.com/prometheus/prometheus/cmd/promtool",
+        "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
+    },
+    "github.com/prometheus/prometheus",
+    ("remove_all_sd",),
+)
+ALERTMANAGER = Module(  # Apache-2.0, of the CNCF; later ones need a page that their module does not hold
+    "alertmanager",
+    {"alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager"},
+    "github.com/prometheus/alertmanager",
+)
+SLOTH = Module(  # Apache-2.0: the burn-rate rules of the objectives, when they are rendered
+    "sloth", {"sloth": "github.com/slok/sloth/cmd/sloth"}, "github.com/slok/sloth"
+)
 ACTIONLINT = Module(  # MIT; of lint alone: what the workflows say
     "actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}, "github.com/rhysd/actionlint"
 )
 
 
-async def ensure(module: Module, clock: Clock, progress: Progress) -> Path:
-    """The folder with the module's programs, built first where they are missing: one at a time, a line each.
+async def ensure(module: Module, clock: Clock, progress: Progress, only: Collection[str] = ()) -> Path:
+    """The folder with the module's programs (``only`` some of them), built first where they are missing: one at a time,
+    a line each.
 
     Raises ``StackNotStarted`` when there is no Go, modules cannot be fetched, or a build fails.
     """
     folder = module.folder()
-    if not missing(module):
+    if not missing(module, only):
         return folder
     async with locked(folder.with_suffix(".lock"), clock, progress, limit_s=ALL_LIMIT_S) as lock:
-        left = missing(module)
+        left = missing(module, only)
         _make_folder(folder)
         for number, program in enumerate(left, 1):
             progress(f"building {program} from Go modules ({module.name}: {number} of {len(left)}, once a machine)")
@@ -133,15 +154,16 @@ async def ensure(module: Module, clock: Clock, progress: Progress) -> Path:
     return folder
 
 
-def missing(module: Module) -> list[str]:
-    """The module's programs that are not built yet."""
-    return [program for program in module.programs if not (module.folder() / program).exists()]
+def missing(module: Module, only: Collection[str] = ()) -> list[str]:
+    """The module's programs (``only`` some of them) that are not built yet."""
+    return [each for each in only or module.programs if not (module.folder() / each).exists()]
 
 
 async def _build(module: Module, program: str, folder: Path, lock: int) -> None:
     half = folder / f"{program}.half"
     _remove(half)  # Go does not write over what is no program, as half of one may be
-    flags: list[str | Path] = ["-trimpath", "-ldflags", " ".join(module.link_flags()), "-o", half]
+    tags = ["-tags", ",".join(module.tags)] if module.tags else []
+    flags: list[str | Path] = ["-trimpath", *tags, "-ldflags", " ".join(module.link_flags()), "-o", half]
     await run(
         [go(program), "build", *flags, module.programs[program]],
         what=f"building {program}",

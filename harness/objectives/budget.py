@@ -1,0 +1,89 @@
+"""The budget of an objective: what an outage costs of it, and how often a month it may happen."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from harness.model.message import Message, message
+
+MONTH_DAYS = 30
+AVAILABILITY = 0.999
+_DAY_S = 86_400.0
+
+
+def budget_s(target: float = AVAILABILITY, days: float = MONTH_DAYS) -> float:
+    """Seconds of outage that ``target`` allows in so many days: 2592 s, the document's 43 minutes, by default."""
+    return days * _DAY_S * (1 - target)
+
+
+def consumed(bad: float, of: float, target: float) -> float:
+    """The share of the budget that is spent when ``bad`` of ``of`` were bad; above 1 it is overspent."""
+    return bad / of / (1 - target) if of else 0.0
+
+
+def burn_rate(bad_share: float, target: float) -> float:
+    """How many times as fast as allowed the budget goes: 1 spends it in exactly the objective's window."""
+    return bad_share / (1 - target)
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """What something cost of a month's availability, by probes. ``outage_s`` is their failures' share of the time."""
+
+    bad: int
+    probes: int
+    outage_s: float
+
+    @property
+    def share(self) -> float:
+        """Of the month's budget."""
+        return self.outage_s / budget_s()
+
+    @property
+    def times_a_month(self) -> int | None:
+        """How often a month it may happen, and nothing else; ``None``: as often as one likes."""
+        return math.floor(budget_s() / self.outage_s) if self.outage_s > 0 else None
+
+
+def spent(bad: int, probes: int, seconds: float) -> Spent:
+    """What ``bad`` of the probes that were made over ``seconds`` cost."""
+    return Spent(bad=bad, probes=probes, outage_s=bad / probes * seconds if probes else 0.0)
+
+
+def line(cost: Spent) -> Message:
+    """What it cost, for people."""
+    if not cost.probes:
+        return message("no probe was made: what it cost of the month's availability is not known")
+    if not cost.bad:
+        return message(
+            "all of {probes} probes were answered well: nothing of the month's {budget} minutes",
+            probes=f"{cost.probes:,}",
+            budget=_budget(),
+        )
+    return message(
+        "{bad} of {probes} probes failed, as {outage}",
+        bad=f"{cost.bad:,}",
+        probes=f"{cost.probes:,}",
+        outage=outage_line(cost.outage_s),
+    )
+
+
+def outage_line(outage_s: float) -> Message:
+    """What an outage costs, for people."""
+    cost = Spent(bad=1, probes=1, outage_s=outage_s)
+    said = {"seconds": f"{outage_s:,.1f}", "share": f"{cost.share * 100:.2g}", "budget": _budget()}
+    if not cost.times_a_month:
+        return message(
+            "an outage of {seconds} s: {share} % of the month's {budget} minutes, which is more than there is", **said
+        )
+    return message(
+        "an outage of {seconds} s: {share} % of the month's {budget} minutes; it may happen {times} times a month, and "
+        "nothing else",
+        times=f"{cost.times_a_month:,}",
+        **said,
+    )
+
+
+def _budget() -> str:
+    return f"{budget_s() / 60:.1f}"

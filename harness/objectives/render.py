@@ -1,0 +1,146 @@
+"""What is rendered of the objectives and alerts: Prometheus rules, Cloud Monitoring policies, a Grafana dashboard.
+
+As plain data; ``harness.cli.monitoring`` writes it. The burn-rate rules are Sloth's own (``deploy/monitoring``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from harness.objectives.alerts import RATE_WINDOW_S, ROUTES, Alert, error_expr, latency_expr, promql_duration
+from harness.objectives.sloth import BURNS, Burn, Objective
+
+GROUP = "tekutoko-as-written"
+EVALUATION_S = 15.0
+_CLOUD_SEVERITY = {"critical": "CRITICAL", "warning": "WARNING"}
+#: Cloud Monitoring evaluates no more often.
+_CLOUD_EVALUATION_S = 30
+_WIDTH, _HEIGHT = 12, 8
+_PERCENTILES = (0.5, 0.95, 0.99)
+
+
+def rules(alerts: Iterable[Alert], every_s: float = EVALUATION_S) -> dict[str, Any]:
+    """The Prometheus rules of the alerts as written. The label ``routes`` says whom Alertmanager tells."""
+    return {"groups": [{"name": GROUP, "interval": promql_duration(every_s), "rules": [_rule(a) for a in alerts]}]}
+
+
+def _rule(alert: Alert) -> dict[str, Any]:
+    held = {"for": promql_duration(alert.for_s)} if alert.for_s else {}
+    objective = {"objective": alert.objective} if alert.objective else {}
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        **held,
+        "labels": {"severity": alert.severity, "routes": routes_of(alert), **objective},
+        "annotations": {"summary": alert.summary, "document": alert.quotation, "decided": alert.decided},
+    }
+
+
+def routes_of(alert: Alert) -> str:
+    """Such as ``pagerduty,slack``: what Alertmanager's routes match."""
+    return ",".join(sorted(alert.routes))
+
+
+def policy(alert: Alert) -> dict[str, Any]:
+    """The Cloud Monitoring alert policy (``projects.alertPolicies``) of an alert as written. ``${...}`` is to be filled
+    in: the project, and the channels that a person makes."""
+    return _policy(
+        alert.name + (f"-{alert.objective}" if alert.objective else ""),
+        alert.expr,
+        alert.for_s,
+        alert.severity,
+        routes=alert.routes,
+        told=f"{alert.summary}. The document: {alert.quotation}. Decided here: {alert.decided}.",
+    )
+
+
+def burn_policy(objective: Objective, *, pages: bool) -> dict[str, Any]:
+    """The policy of an objective's burn-rate alert, which corrects an alert without a window."""
+    burns = [burn for burn in BURNS[objective.days] if burn.pages is pages]
+    held = "\nor\n".join(f"({burning(objective, burn)})" for burn in burns)
+    told = " or ".join(f"{burn.rate(objective.days):g}x over {promql_duration(burn.long_s)}" for burn in burns)
+    kind, severity = ("Page", "critical") if pages else ("Ticket", "warning")
+    routes = ("pagerduty", "slack") if pages else ("slack",)
+    said = f"The error budget of {objective.name} burns {told}. {objective.description}."
+    return _policy(f"{objective.name.capitalize()}BudgetBurns-{kind}", held, 0.0, severity, routes=routes, told=said)
+
+
+def burning(objective: Objective, burn: Burn) -> str:
+    """PromQL: the budget burns too fast over both of the windows."""
+    limit = f"{burn.rate(objective.days) * objective.budget:.6g}"
+    long_, short = promql_duration(burn.long_s), promql_duration(burn.short_s)
+    return f"{objective.bad_over(long_)}\n> {limit}\nand\n{objective.bad_over(short)}\n> {limit}"
+
+
+def _policy(name: str, query: str, for_s: float, severity: str, *, routes: Iterable[str], told: str) -> dict[str, Any]:
+    return {
+        "displayName": f"{GROUP}/{name}",
+        "documentation": {"content": told, "mimeType": "text/markdown"},
+        "userLabels": {"service": "tekutoko-api"},
+        "combiner": "OR",
+        "severity": _CLOUD_SEVERITY[severity],
+        "conditions": [
+            {
+                "displayName": name,
+                "conditionPrometheusQueryLanguage": {
+                    "query": query,
+                    "duration": f"{for_s:g}s",
+                    "evaluationInterval": f"{_CLOUD_EVALUATION_S}s",
+                    "ruleGroup": GROUP,
+                    "alertRule": name.partition("-")[0],
+                },
+            }
+        ],
+        "notificationChannels": [
+            f"projects/${{PROJECT_ID}}/notificationChannels/${{CHANNEL_{route.upper()}}}" for route in sorted(routes)
+        ],
+        "alertStrategy": {"autoClose": "1800s"},
+    }
+
+
+def dashboard(objectives: Sequence[Objective]) -> dict[str, Any]:
+    """The Grafana dashboard: the document's indicators, and the budget and burn rate of each objective."""
+    window = promql_duration(RATE_WINDOW_S)
+    quantiles = [
+        (f"p{quantile * 100:g}", latency_expr(RATE_WINDOW_S, 0).replace("0.95", f"{quantile:g}").removesuffix(" > 0"))
+        for quantile in _PERCENTILES
+    ]
+    failed = error_expr(RATE_WINDOW_S, 0).removesuffix("\n> 0")
+    by_status = f"sum by (status) (rate(http_requests_total{{{ROUTES}}}[{window}]))"
+    panels = [
+        ("Latency (limit 500 ms, alert 600 ms)", "s", quantiles),
+        ("Failed share (limit 1 %, alert 3 %)", "percentunit", [("{{job}}", failed)]),
+        ("Requests per second by status", "reqps", [("{{status}}", by_status)]),
+        ("Requests in flight", "short", [("{{instance}}", "http_requests_in_flight")]),
+    ]
+    for each in objectives:
+        left = f'slo:period_error_budget_remaining:ratio{{sloth_id="{each.id}"}}'
+        burn = f'slo:current_burn_rate:ratio{{sloth_id="{each.id}"}}'
+        panels.append((f"Budget left of {each.name}, {each.days} days", "percentunit", [(each.name, left)]))
+        panels.append((f"Burn rate of {each.name}", "short", [(each.name, burn)]))
+    return {
+        "title": "TekuToko API: objectives",
+        "uid": "tekutoko-objectives",
+        "schemaVersion": 39,
+        "time": {"from": "now-24h", "to": "now"},
+        "refresh": "1m",
+        "templating": {"list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}]},
+        "panels": [_panel(number, *panel) for number, panel in enumerate(panels)],
+    }
+
+
+def _panel(number: int, title: str, unit: str, queries: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    source = {"type": "prometheus", "uid": "${datasource}"}
+    return {
+        "id": number + 1,
+        "type": "timeseries",
+        "title": title,
+        "datasource": source,
+        "gridPos": {"x": number % 2 * _WIDTH, "y": number // 2 * _HEIGHT, "w": _WIDTH, "h": _HEIGHT},
+        "fieldConfig": {"defaults": {"unit": unit}, "overrides": []},
+        "targets": [
+            {"refId": chr(ord("A") + index), "expr": expr, "legendFormat": legend, "datasource": source}
+            for index, (legend, expr) in enumerate(queries)
+        ],
+    }

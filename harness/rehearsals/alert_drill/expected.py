@@ -1,0 +1,97 @@
+"""When each alert had to fire, by our own arithmetic on the evidence: what users and probes saw, and the made history.
+
+Counters are read at the scrapes' distance and the rule is evaluated at its own; Prometheus' scrapes and evaluations lie
+elsewhere within theirs, which is what the judge allows for. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from harness.evidence.gathered import Gathered
+from harness.model.evidence import RequestRow, Side
+from harness.objectives.alerts import Alert
+from harness.objectives.counter import Counter, share
+from harness.objectives.firing import Spell, spells, states
+from harness.rehearsals.alert_drill import exporter, history
+from harness.rehearsals.alert_drill.types import BUDGET, ERRORS, LATENCY, USERS, AlertDrillDetails, AlertDrillPlan
+
+_MS = 1_000_000
+Pair = tuple[Counter, Counter]
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """The stretches in which an alert of a job had to fire, in ms from the load's begin."""
+
+    alert: Alert
+    job: str
+    spells: tuple[Spell, ...]
+
+
+def due(plan: AlertDrillPlan, alerts: Iterable[Alert], details: AlertDrillDetails, evidence: Gathered) -> Iterator[Due]:
+    """Of every alert as written: those on requests by what users saw."""
+    readings = _Readings(plan, details, evidence)
+    for alert in alerts:
+        bad, good = readings.of(alert)
+        held = readings.held(alert, bad, good)
+        job = USERS if alert.name in (ERRORS, LATENCY) else ""
+        yield Due(alert=alert, job=job, spells=tuple(spells(states(held, round(alert.for_s * 1000)))))
+
+
+class _Readings:
+    """The counters, as scrapes read them."""
+
+    def __init__(self, plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> None:
+        self._details = details
+        self._every_ms = round(plan.scaled(plan.evaluate_s) * 1000)
+        self._end_ms = (details.asked_ns - details.origin_ns) // _MS
+        scrape_ms = round(plan.scaled(plan.scrape_s) * 1000)
+        self._times_ms = np.arange(-2 * scrape_ms, self._end_ms + 1, scrape_ms)
+        calls = [row for row in evidence.requests if row.side is Side.API]
+        answered = [row for row in calls if row.status]
+        self._failed = self._live(history.requests(plan), [(row.done_ns, exporter.failed(row)) for row in calls])
+        self._probes = self._live(history.probes(plan), [(row.done_ns, not row.good) for row in evidence.probes])
+        self._above_alert = self._live(None, _slow(answered, 0.6))
+        self._above_objective = self._live(None, _slow(answered, 0.5))
+
+    def of(self, alert: Alert) -> Pair:
+        """Bad and good of what the alert is about."""
+        if alert.name == LATENCY:
+            return self._above_alert
+        if alert.name == ERRORS or (alert.name == BUDGET and alert.objective == "errors"):
+            return self._failed
+        return self._above_objective if alert.objective == "latency" else self._probes
+
+    def held(self, alert: Alert, bad: Counter, good: Counter) -> Iterator[tuple[int, bool]]:
+        """Whether its expression holds, at each evaluation."""
+        window_ms = round(alert.window_s * 1000)
+        for at_ms in range(0, self._end_ms + 1, self._every_ms):
+            part = share([bad], [bad, good], at_ms, window_ms)
+            yield at_ms, part is not None and part > alert.limit
+
+    def _live(self, past: history.Past | None, events: Sequence[tuple[int, bool]]) -> Pair:
+        """The counters of ``events``, each (done, bad), behind those of the past."""
+        origin_ns = self._details.origin_ns
+        times_ms, values = list[int](), (list[float](), list[float]())
+        base = (0.0, 0.0)
+        if past is not None:
+            base = past.end
+            for at_ns, bad, good in past.samples(self._details.leaves_ns, self._details.history_ns):
+                times_ms.append((at_ns - origin_ns) // _MS)
+                values[0].append(bad)
+                values[1].append(good)
+        times_ms += self._times_ms.tolist()
+        for column, wanted in enumerate((True, False)):
+            done = np.sort(
+                np.array([(at_ns - origin_ns) // _MS for at_ns, is_bad in events if is_bad is wanted], np.int64)
+            )
+            counted = base[column] + np.searchsorted(done, self._times_ms, side="right")
+            values[column].extend(counted.tolist())
+        return Counter(times_ms, values[0]), Counter(times_ms, values[1])
+
+
+def _slow(rows: Iterable[RequestRow], limit_s: float) -> list[tuple[int, bool]]:
+    return [(row.done_ns, exporter.latency_s(row) > limit_s) for row in rows]

@@ -1,0 +1,131 @@
+"""A real Prometheus and a real Alertmanager of this run, on loopback, and what is asked of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from harness.base.clock import Clock
+from harness.base.errors import PartDied, StackNotStarted
+from harness.model.stack import Address
+from harness.rehearsals.alert_drill.receivers import HOST
+from harness.stack.firebase import rest
+from harness.stack.kind.commands import run
+from harness.stack.processes import tail
+from harness.stack.state import MARKER
+
+READY_LIMIT_S = 60.0
+_STOP_LIMIT_S = 10.0
+_POLL_S = 0.2
+_BACKFILL_LIMIT_S = 240.0
+RETENTION = "60d"  # of the made history; Prometheus' own 15 days would drop it
+
+
+class Program:
+    """One of them. ``watch`` raises when it ends by itself."""
+
+    def __init__(self, name: str, run_id: str, log: Path, port: int) -> None:
+        self.name, self.address = name, Address(host=HOST, port=port)
+        self._run_id, self._log = run_id, log
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    async def start(self, *command: str | Path) -> None:
+        """Starts it. Raises ``StackNotStarted`` where it cannot be run."""
+        with self._log.open("ab") as log:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *map(str, command),
+                    stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                    env={**os.environ, MARKER: self._run_id},
+                )  # fmt: skip
+            except OSError as error:
+                raise StackNotStarted(f"{self.name} cannot be run: {error.strerror}", where=str(command[0])) from error
+
+    async def ready(self, clock: Clock) -> None:
+        """Returns once it says so. Raises ``StackNotStarted``."""
+        for _ in range(round(READY_LIMIT_S / _POLL_S)):
+            with contextlib.suppress(OSError, EOFError):
+                if (await rest.request(self.address, "GET", "/-/ready", timeout_s=2.0)).status == 200:
+                    return
+            if self._process is None or self._process.returncode is not None:
+                break
+            await clock.sleep(_POLL_S)
+        raise StackNotStarted(f"{self.name} is not ready\n{tail(self._log)}", where=str(self._log))
+
+    async def ask(self, path: str) -> Any:
+        """What its API answers. Raises ``PartDied``."""
+        try:
+            answer = await rest.request(self.address, "GET", path, timeout_s=30.0)
+        except (OSError, EOFError) as error:
+            raise PartDied(f"{self.name} does not answer: {error}\n{tail(self._log)}", where=str(self._log)) from error
+        if answer.status != 200:
+            raise PartDied(f"{self.name} answered {answer.status}: {answer.body[:300]!r}", where=str(self._log))
+        return msgspec.json.decode(answer.body)
+
+    async def watch(self) -> None:
+        """Until it is taken down. Raises ``PartDied``."""
+        assert self._process is not None
+        await self._process.wait()
+        if not self._stopping:
+            raise PartDied(f"{self.name} died\n{tail(self._log)}", where=str(self._log))
+
+    async def down(self) -> None:
+        """Ends it; idempotent."""
+        self._stopping = True
+        if self._process is None or self._process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_STOP_LIMIT_S):
+                await self._process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            await self._process.wait()
+
+    def leaks(self) -> list[str]:
+        """Itself, where it lives on."""
+        living = self._process is not None and self._process.returncode is None and psutil.pid_exists(self._process.pid)
+        return [f"{self.name} (process {self._process.pid})"] if living and self._process else []
+
+
+class Data:
+    """Prometheus' blocks, which are large, and nothing that a judge reads: they go with the run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def backfill(self, promtool: Path, content: str) -> None:
+        """Makes blocks of OpenMetrics text. Raises ``StackNotStarted``."""
+        self.folder.mkdir(parents=True)
+        file = self.folder.with_suffix(".om")
+        file.write_text(content)
+        command: list[str | Path] = [
+            promtool,
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            "--max-block-duration=800h",
+            file,
+            self.folder,
+        ]
+        await run(command, what="making the history", limit_s=_BACKFILL_LIMIT_S)
+        file.unlink()
+
+    async def down(self) -> None:
+        """Removes it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def leaks(self) -> list[str]:
+        """The folder, where it stayed."""
+        return [str(self.folder)] if self.folder.exists() else []

@@ -1,0 +1,96 @@
+"""The drill: history made, Prometheus and Alertmanager up, each breach planted, what fired and what came read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from harness.base.clock import NS
+from harness.load.users import Users, UsersPlan
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import message
+from harness.model.section import Section
+from harness.model.stack import Capability
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.alert_drill.judge import judged
+from harness.rehearsals.alert_drill.sections import figures, sections
+from harness.rehearsals.alert_drill.types import (
+    AlertDrillDetails,
+    AlertDrillPlan,
+    Planted,
+)
+from harness.rehearsals.alert_drill.watching import ask, watched
+from harness.stack.kind.images import binaries
+from harness.stack.protocol import StackNeeds
+
+
+class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
+    """The rehearsal."""
+
+    name = "alert_drill"
+    plan, details = AlertDrillPlan, AlertDrillDetails
+
+    def needs(self, plan: AlertDrillPlan) -> Mapping[str, Iterable[Capability]]:
+        """Pods whose metrics Prometheus reaches."""
+        _ = plan
+        return {"": (Capability.REAL_PROCESSES, Capability.REAL_POSTGRESQL)}
+
+    def arrange(self, plan: AlertDrillPlan, options: Options, manifests: Manifests) -> StackNeeds:
+        """A stack with faults between the service and its pods."""
+        _ = plan, options
+        return StackNeeds(manifests=manifests, fault_proxy=True)
+
+    async def run(self, plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
+        """Everything up, then the trials, one after the other."""
+        await binaries.ensure(binaries.PROMETHEUS, on.clock, on.say)
+        await binaries.ensure(binaries.ALERTMANAGER, on.clock, on.say)
+        await on.up()
+        users = Users(
+            on,
+            UsersPlan(
+                population=plan.population, probes=plan.probes, request_timeout_s=plan.request_timeout_s,
+                seed=on.options.seed,
+            ),
+        )  # fmt: skip
+        await users.set_flag(on=True)
+        await users.admit()
+        prometheus = await watched(plan, on)
+        on.details.origin_ns = await users.go()
+        await _course(plan, on)
+        await ask(plan, on, prometheus)
+        await users.stop()
+
+    def judge(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Judgement]:
+        """Prometheus and the receivers against our own arithmetic on the evidence."""
+        return judged(plan, seen.details, seen.evidence)
+
+    def sections(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Section]:
+        """What fired when."""
+        return sections(plan, seen.details, seen.evidence)
+
+    def figures(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Figure]:
+        """How far Prometheus was from our own arithmetic."""
+        return figures(plan, seen.details, seen.evidence)
+
+
+async def _course(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
+    """The trials, one after the other, and the wait until the old outage has left the long windows."""
+    await on.clock.sleep(plan.scaled(plan.before_s))
+    for trial in plan.trials:
+        said = message("{trial}: {fault}", trial=trial.name, fault=trial.fault.told)
+        on.phase(f"trial {trial.name}", said)
+        begun_ns = on.clock.now_ns()
+        undo = await on.stack.inject(trial.fault)
+        on.at_end(undo)
+        await on.clock.sleep(plan.scaled(trial.lasts_s))
+        await undo()
+        on.details.planted.append(Planted(trial=trial.name, begun_ns=begun_ns, ended_ns=on.clock.now_ns()))
+        await on.clock.sleep(plan.scaled(plan.between_s))
+    on.phase("windows", message("waiting until the old outage is more than 30 and 7 days ago"))
+    left_s = (on.details.leaves_ns - on.clock.now_ns()) / NS + plan.after_s
+    await on.clock.sleep(max(0.0, left_s) + 3 * plan.scaled(plan.evaluate_s))
+
+
+REHEARSAL = AlertDrill()

@@ -1,0 +1,191 @@
+"""What watches the drill: history made, Prometheus and Alertmanager up and scraping, and what had fired, asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+
+from harness.base import yamltext
+from harness.base.clock import NS, unix_ns
+from harness.base.data import MONITORING
+from harness.model.message import message
+from harness.rehearsal.running import Running
+from harness.rehearsals.alert_drill import configure, history
+from harness.rehearsals.alert_drill.exporter import Seen as Exporter
+from harness.rehearsals.alert_drill.programs import RETENTION, Data, Program
+from harness.rehearsals.alert_drill.receivers import HOST, Receivers, serve_mail, serve_pages
+from harness.rehearsals.alert_drill.types import (
+    PROBES,
+    TARGET,
+    USERS,
+    AlertDrillDetails,
+    AlertDrillPlan,
+    Firing,
+)
+from harness.stack.kind.images import binaries
+from harness.stack.protocol import WithBeside
+from harness.stack.state.ports import any_free_port
+
+_TARGETS = f"targets/{TARGET}.json"
+_LOOK_EVERY_S = 0.5
+_FOLDER = "monitoring"
+
+
+async def watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Program:
+    """The history made, both programs up, scraping and evaluating; Prometheus."""
+    folder, details = on.folder / _FOLDER, on.details
+    (folder / "targets").mkdir(parents=True)
+    (folder / "rules").mkdir()
+    now_ns = on.clock.now_ns()
+    details.history_ns = now_ns
+    details.leaves_ns = now_ns + round((plan.load_s + plan.scaled(plan.between_s) + plan.after_s) * NS)
+    past_probes, past_requests = history.probes(plan), history.requests(plan)
+    data = Data(folder / "data")
+    on.hold(data)
+    made = _open_metrics(plan, on)
+    on.say(message("making 30 and 7 days of history: {lines} samples", lines=str(made.count("\n"))))
+    await data.backfill(binaries.PROMETHEUS.folder() / "promtool", made)
+    exporter = Exporter(past_probes.end, past_requests.end)
+    receivers = Receivers(on.clock, details.deliveries.append)
+    pages, smtp, alerts, metrics = (any_free_port() for _ in range(4))
+    _write(folder, plan, details, pages=pages, smtp=smtp, alerts=alerts)
+    counted = [0, 0]
+
+    def page(method: str, path: str, body: bytes) -> tuple[int, str, bytes]:
+        if method != "GET":
+            return receivers.page(method, path, body)
+        requests, probes = on.evidence.requests, on.evidence.probes
+        exporter.see(requests[counted[0] :], probes[counted[1] :])
+        counted[:] = len(requests), len(probes)
+        known = {f"/{USERS}": exporter.users_page, f"/{PROBES}": exporter.probes_page}
+        text = known[path]() if path in known else ""
+        return (200 if text else 404), "text/plain; version=0.0.4", text.encode()
+
+    servers = [await serve_pages(page, pages), await serve_mail(receivers.mail, smtp)]
+
+    async def close() -> None:
+        for server in servers:
+            server.close()
+
+    on.at_end(close)
+    prometheus = await _started(on, folder, alerts=alerts, metrics=metrics)
+    on.mark("watched")
+    return prometheus
+
+
+async def _started(on: Running[AlertDrillDetails], folder: Path, *, alerts: int, metrics: int) -> Program:
+    """Both programs, ready, on those ports; Prometheus."""
+    alertmanager = Program("Alertmanager", on.run_id, folder / "alertmanager.log", alerts)
+    prometheus = Program("Prometheus", on.run_id, folder / "prometheus.log", metrics)
+    for program in (alertmanager, prometheus):
+        on.hold(program)
+    await alertmanager.start(
+        binaries.ALERTMANAGER.folder() / "alertmanager", f"--config.file={folder / 'alertmanager.yaml'}",
+        f"--storage.path={folder / 'data' / 'alertmanager'}", f"--web.listen-address={HOST}:{alerts}",
+        "--cluster.listen-address=",
+    )  # fmt: skip
+    await prometheus.start(
+        binaries.PROMETHEUS.folder() / "prometheus", f"--config.file={folder / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={folder / 'data'}", f"--storage.tsdb.retention.time={RETENTION}",
+        f"--web.listen-address={HOST}:{metrics}",
+    )  # fmt: skip
+    on.beside(_follow_targets(on))
+    for program in (alertmanager, prometheus):
+        await program.ready(on.clock)
+        on.beside(program.watch())
+    return prometheus
+
+
+def _open_metrics(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> str:
+    """The history as OpenMetrics text, a family after the other."""
+    families = (
+        ("availability_probes", f'outcome="{{}}",job="{PROBES}"', ("bad", "good"), history.probes(plan)),
+        (
+            "http_requests", f'method="GET",route="/v1/walks",status="{{}}",job="{USERS}"', ("503", "200"),
+            history.requests(plan),
+        ),
+    )  # fmt: skip
+    lines: list[str] = []
+    for family, labels, words, past in families:
+        lines.append(f"# TYPE {family} counter")
+        samples = list(past.samples(on.details.leaves_ns, on.details.history_ns))
+        for column, word in enumerate(words, 1):
+            known = f'{family}_total{{{labels.format(word)},instance="harness"}}'
+            lines += [f"{known} {each[column]:.0f} {unix_ns(on.clock.anchor, each[0]) / NS:.3f}" for each in samples]
+    return "\n".join([*lines, "# EOF"]) + "\n"
+
+
+def _write(
+    folder: Path, plan: AlertDrillPlan, details: AlertDrillDetails, *, pages: int, smtp: int, alerts: int
+) -> None:
+    """Every configuration file, and how long Alertmanager may hold a notification."""
+    theirs = {
+        name: yamltext.documents(yamltext.read(MONITORING / name / f"{name}.yaml"), name, merge_keys=True)[0][0]
+        for name in ("prometheus", "alertmanager")
+    }
+    details.waits_s = configure.waits_s(theirs["alertmanager"], plan)
+    scraped = configure.prometheus(theirs["prometheus"], plan, alertmanager=alerts, pages=pages)
+    told = configure.alertmanager(theirs["alertmanager"], plan, pages=pages, smtp=smtp)
+    (folder / "prometheus.yaml").write_text(_dump(scraped))
+    (folder / "alertmanager.yaml").write_text(_dump(told))
+    (folder / "rules" / "as-written.yaml").write_text(_dump(configure.rules(plan.objectives, plan)))
+    burns = MONITORING / "prometheus" / "rules" / "availability.yaml"
+    (folder / "rules" / "availability.yaml").write_text(burns.read_text())
+
+
+def _dump(data: Any) -> str:
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+
+
+async def _follow_targets(on: Running[AlertDrillDetails]) -> None:
+    """The pods that are ready, in the file that Prometheus reads."""
+    file, known = on.folder / _FOLDER / _TARGETS, None
+    while isinstance(on.stack, WithBeside):
+        found = [str(address) for address in on.stack.metrics()]
+        if found != known:
+            known = found
+            half = file.with_suffix(".half")
+            half.write_text(json.dumps([{"targets": found}]))
+            half.rename(file)
+            on.details.targets = max(on.details.targets, len(found))
+        await on.clock.sleep(_LOOK_EVERY_S)
+
+
+async def ask(plan: AlertDrillPlan, on: Running[AlertDrillDetails], prometheus: Program) -> None:
+    """What had fired, by the samples of ``ALERTS``, each at its evaluation."""
+    on.details.asked_ns = on.clock.now_ns()
+    every_ns = round(plan.scaled(plan.evaluate_s) * NS)
+    span = f"{round((on.details.asked_ns - on.details.origin_ns) / NS) + 60}s"
+    query = quote(f'ALERTS{{alertstate="firing"}}[{span}]')
+    answer = await prometheus.ask(f"/api/v1/query?query={query}")
+    for series in answer["data"]["result"]:
+        labels = series["metric"]
+        times = [
+            round(float(at) * NS) - on.clock.anchor.unix_ns + on.clock.anchor.monotonic_ns for at, _ in series["values"]
+        ]
+        found = on.details.burns if "sloth_severity" in labels else on.details.firings
+        if labels.get("sloth_severity") == "ticket":
+            continue
+        for first_ns, last_ns in _stretches(times, every_ns):
+            found.append(
+                Firing(
+                    alert=labels["alertname"], objective=labels.get("objective", ""), job=labels.get("job", ""),
+                    fired_ns=first_ns,
+                    resolved_ns=None if on.details.asked_ns - last_ns < 3 * every_ns else last_ns + every_ns,
+                )
+            )  # fmt: skip
+
+
+def _stretches(times: list[int], every_ns: int) -> list[tuple[int, int]]:
+    """First and last of each run of evaluations without a gap."""
+    found: list[tuple[int, int]] = []
+    for at_ns in times:
+        if found and at_ns - found[-1][1] < 1.5 * every_ns:
+            found[-1] = (found[-1][0], at_ns)
+        else:
+            found.append((at_ns, at_ns))
+    return found

@@ -1,0 +1,90 @@
+"""A drill that went as it must, made up: its rows on a course of its own, and what fired and came as it had to."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from harness.base.clock import NS
+from harness.evidence.gathered import Gathered
+from harness.objectives.files import defined
+from harness.rehearsals.alert_drill.configure import alerts
+from harness.rehearsals.alert_drill.expected import due
+from harness.rehearsals.alert_drill.types import (
+    ERRORS,
+    PLAN,
+    TARGET,
+    AlertDrillDetails,
+    AlertDrillPlan,
+    Delivery,
+    Firing,
+    Planted,
+    Trial,
+)
+from tests.alert_drill.stub import StubRun
+
+PLANNED: AlertDrillPlan = msgspec.structs.replace(PLAN, objectives=defined(), scale=30.0, overhead_s=0.0, after_s=10.0)
+_ORIGIN_NS = 1_000 * NS
+_TICK_NS = NS // 10
+
+
+class _Made(StubRun):
+    """Its users, on moments that nobody waits for."""
+
+    def rows(self, details: AlertDrillDetails) -> Gathered:
+        """The whole course; the trials into ``details``."""
+        plan, at_ns = self.plan, _ORIGIN_NS
+        course: list[tuple[float, Trial | None]] = [
+            (plan.before_s, None),
+            *((s, t) for t in plan.trials for s, t in ((t.lasts_s, t), (plan.between_s, None))),
+        ]
+        made = [0, 0]
+        rates = (plan.population.users / plan.population.pace_s, plan.probes.rate_per_s)
+        for seconds, trial in [*course, (plan.scale * 3 * plan.after_s, None)]:
+            begun_ns = at_ns
+            self.stack.fault = None if trial is None else trial.fault
+            while at_ns - begun_ns < plan.scaled(seconds) * NS:
+                at_ns += _TICK_NS
+                wanted = [int(rate * (at_ns - _ORIGIN_NS) / NS) for rate in rates]
+                self.evidence.see(self._request(n, at_ns) for n in range(made[0], wanted[0]))
+                self.evidence.see(self._probe(n, at_ns) for n in range(made[1], wanted[1]))
+                made = wanted
+            if trial is not None:
+                details.planted.append(Planted(trial=trial.name, begun_ns=begun_ns, ended_ns=at_ns))
+        details.asked_ns = at_ns
+        return self.evidence
+
+
+@cache
+def _drilled() -> tuple[AlertDrillDetails, Gathered]:
+    details = AlertDrillDetails(origin_ns=_ORIGIN_NS, history_ns=_ORIGIN_NS - 3 * NS, waits_s=(1.0, 2.0), targets=2)
+    details.leaves_ns = _ORIGIN_NS + round((PLANNED.load_s + PLANNED.after_s) * NS)
+    evidence = _Made(PLANNED, Path("made")).rows(details)
+    for each in due(PLANNED, alerts(PLANNED.objectives, PLANNED.scale), details, evidence):
+        for spell in each.spells:
+            times = [None if ms is None else _ORIGIN_NS + ms * 1_000_000 for ms in (spell.fired_ms, spell.resolved_ms)]
+            assert times[0] is not None
+            named = {"alert": each.alert.name, "objective": each.alert.objective, "job": each.job}
+            details.firings.append(Firing(**named, fired_ns=times[0], resolved_ns=times[1]))
+            for route in each.alert.routes:
+                for resolved, at_ns in enumerate(times):
+                    if at_ns is not None:
+                        details.deliveries.append(
+                            Delivery(**named, route=route, resolved=bool(resolved), at_ns=at_ns + NS)
+                        )
+    burnt_ns = details.planted[0].begun_ns + NS
+    details.burns.append(
+        Firing(alert="AvailabilityBudgetBurns", objective="availability", job="", fired_ns=burnt_ns, resolved_ns=None)
+    )
+    return details, evidence
+
+
+def drilled() -> tuple[AlertDrillDetails, Gathered]:
+    """The details, to be changed at will, and the evidence."""
+    details, evidence = _drilled()
+    return msgspec.convert(msgspec.to_builtins(details), AlertDrillDetails), evidence
+
+
+__all__ = ["ERRORS", "PLANNED", "TARGET", "drilled"]

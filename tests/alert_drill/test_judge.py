@@ -1,0 +1,114 @@
+"""The judge of the drill: right on a drill that went as it must, and failing on each thing that may go wrong."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.base.clock import NS
+from harness.model.verdict import Verdict
+from harness.rehearsals.alert_drill.judge import judged, tolerance_s
+from harness.rehearsals.alert_drill.types import CLAIM, CLAIMS, AlertDrillDetails, Firing
+from tests.alert_drill.made import ERRORS, PLANNED, TARGET, drilled
+
+WHAT = ("fires", "quiet", "resolves", "routes")
+
+
+def verdicts(details: AlertDrillDetails) -> dict[str, Verdict]:
+    """By id."""
+    return {each.id: each.verdict for each in judged(PLANNED, details, drilled()[1])}
+
+
+def test_a_drill_that_went_as_it_must_passes() -> None:
+    """Four alerts, four things each, and every claim; the document's mistakes are shown."""
+    found = verdicts(drilled()[0])
+    assert {name: found[name] for name in found if name.startswith(("alert.", "slo."))} == dict.fromkeys(
+        [*(f"{claim}.{what}" for claim in CLAIM.values() for what in WHAT), *CLAIMS[len(CLAIM) :]], Verdict.PASS
+    )
+    shown = {each.erratum for each in judged(PLANNED, *drilled()) if each.verdict is Verdict.ERRATUM_SHOWN}
+    assert shown == {
+        "alert.pagerduty_phase4", "alert.error_ratio_blind", "alert.availability_no_window", "alert.gap_to_objective",
+    }  # fmt: skip
+
+
+def changed(name: str, **to: int | None) -> AlertDrillDetails:
+    """The first firing of an alert, otherwise than it was."""
+    details = drilled()[0]
+    at = next(n for n, each in enumerate(details.firings) if each.alert == name)
+    details.firings[at] = msgspec.structs.replace(details.firings[at], **to)
+    return details
+
+
+@pytest.mark.parametrize("name", CLAIM)
+def test_an_alert_that_never_fired_fails(name: str) -> None:
+    """Not inconclusive: it had to."""
+    details = drilled()[0]
+    details.firings = [each for each in details.firings if each.alert != name]
+    found = verdicts(details)
+    assert found[f"{CLAIM[name]}.fires"] is Verdict.FAIL
+    assert found[f"{CLAIM[name]}.resolves"] is Verdict.FAIL
+
+
+def test_one_that_fires_too_late_fails() -> None:
+    """By more than an evaluation and a scrape."""
+    details = drilled()[0]
+    first = next(each for each in details.firings if each.alert == ERRORS)
+    late = first.fired_ns + round((tolerance_s(PLANNED) + 0.1) * NS)
+    assert verdicts(changed(ERRORS, fired_ns=late))["alert.error_ratio.fires"] is Verdict.FAIL
+
+
+def test_one_that_does_not_resolve_fails() -> None:
+    """It went on."""
+    assert verdicts(changed(ERRORS, resolved_ns=None))["alert.error_ratio.resolves"] is Verdict.FAIL
+
+
+def test_one_that_fires_without_a_cause_fails() -> None:
+    """Within the breach that is too short."""
+    details = drilled()[0]
+    at_ns = details.planted[0].begun_ns
+    details.firings.append(Firing(alert=ERRORS, objective="", job="users", fired_ns=at_ns, resolved_ns=at_ns + NS))
+    assert verdicts(details)["alert.error_ratio.quiet"] is Verdict.FAIL
+
+
+@pytest.mark.parametrize("route", ["slack", "pagerduty"])
+def test_a_notification_that_did_not_come_fails(route: str) -> None:
+    """On each of the alert's routes."""
+    details = drilled()[0]
+    details.deliveries = [each for each in details.deliveries if not (each.alert == ERRORS and each.route == route)]
+    found = verdicts(details)
+    assert found["alert.error_ratio.routes"] is Verdict.FAIL
+    assert found["alert.route.pagerduty"] is (Verdict.FAIL if route == "pagerduty" else Verdict.PASS)
+
+
+def test_a_notification_to_somebody_else_fails() -> None:
+    """The mailing list is not told of errors."""
+    details = drilled()[0]
+    first = next(each for each in details.deliveries if each.alert == ERRORS)
+    details.deliveries.append(msgspec.structs.replace(first, route="email"))
+    assert verdicts(details)["alert.error_ratio.routes"] is Verdict.FAIL
+
+
+def test_a_notification_that_the_real_service_would_refuse_fails() -> None:
+    """It came, and did not count."""
+    details = drilled()[0]
+    details.deliveries = [
+        msgspec.structs.replace(each, flaw="channel #general") if each.route == "slack" else each
+        for each in details.deliveries
+    ]
+    found = verdicts(details)
+    assert found["alert.route.slack"] is Verdict.FAIL
+    assert found["alert.latency_p95.routes"] is Verdict.FAIL
+
+
+def test_no_evidence_is_no_pass() -> None:
+    """Of a drill that broke before Prometheus was asked only the budgets are judged."""
+    found = verdicts(AlertDrillDetails())
+    assert set(found) == {"slo.availability.budget", "slo.latency_p95.budget", "slo.error_ratio.budget"}
+
+
+def test_the_blind_alert_is_not_shown_where_the_target_s_counters_fired_too() -> None:
+    """Then they saw the outage."""
+    details = drilled()[0]
+    at_ns = details.planted[-1].begun_ns + NS
+    details.firings.append(Firing(alert=ERRORS, objective="", job=TARGET, fired_ns=at_ns, resolved_ns=None))
+    assert "drill.blind" not in verdicts(details)

@@ -1,0 +1,1 @@
+"""Tests of the objectives, the alerts and their arithmetic."""

@@ -1,0 +1,240 @@
+"""The rendered rules in Prometheus' own evaluation (promtool): each alert fires, stays quiet and resolves when the
+closed form says so, and our arithmetic is Prometheus' on drawn series, to the evaluation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from harness.base.clock import MachineClock
+from harness.base.seed import stream
+from harness.objectives.alerts import Alert, four
+from harness.objectives.counter import Counter, share
+from harness.objectives.files import defined
+from harness.objectives.firing import Breach, State, states
+from harness.objectives.sloth import BURNS
+from harness.stack.kind.images import binaries
+from tests.objectives.promtool import Case, check
+
+pytestmark = pytest.mark.process
+
+STEP_S, HOUR_S, DAY_S = 15, 3600, 86_400
+
+
+def matchers(alert: Alert) -> str:
+    """What names the alert among all."""
+    return f'alertname="{alert.name}"' + (f',objective="{alert.objective}"' if alert.objective else "")
+
+
+ALERTS = {alert.name + (f"/{alert.objective}" if "Budget" in alert.name else ""): alert for alert in four(defined())}
+PROBES = 'availability_probes_total{outcome="%s",job="probes"}'
+REQUESTS = 'http_requests_total{job="tekutoko-api",method="GET",route="/v1/walks",status="%s"}'
+BUCKETS = 'http_request_duration_seconds_bucket{job="tekutoko-api",route="/v1/walks",le="%s"}'
+DRAWN, BURNT, LASTS_S = 50, 10, HOUR_S
+
+
+@pytest.fixture(scope="module", autouse=True)
+def promtool() -> None:
+    """Built once a machine, by ``tests.session.builds`` where all tests run."""
+    asyncio.run(binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",)))
+
+
+def slowness(good: Sequence[float], both: Sequence[float]) -> dict[str, Sequence[float]]:
+    """A histogram whose good requests took less than 0.5 s, and the others 0.6 to 0.8."""
+    buckets = {"0.5": good, "0.6": good, "0.8": both, "+Inf": both}
+    count = BUCKETS.replace("_bucket", "_count").replace(',le="%s"', "")
+    return {BUCKETS % bound: values for bound, values in buckets.items()} | {count: both}
+
+
+def counted(shares: Sequence[float], each: float) -> tuple[list[float], list[float]]:
+    """Two counters, bad and good, of ``each`` events a sample of which that share is bad."""
+    bad, good = [0.0], [0.0]
+    for part in shares:
+        wrong = round(each * part)
+        bad.append(bad[-1] + wrong)
+        good.append(good[-1] + each - wrong)
+    return bad, good
+
+
+def series(alert: Alert, shares: Sequence[float], each: float = 1000) -> dict[str, Sequence[float]]:
+    """The counters that an alert reads, with these bad shares from sample to sample."""
+    bad, good = counted(shares, each)
+    both = [a + b for a, b in zip(bad, good, strict=True)]
+    if alert.objective == "availability":
+        return {PROBES % "bad": bad, PROBES % "good": good}
+    if "rror" in alert.name and alert.objective != "latency":
+        return {REQUESTS % "503": bad, REQUESTS % "200": good}
+    return slowness(good, both)
+
+
+def planted(name: str, planted_share: float, lasts_s: int, step_s: int) -> tuple[Case, Breach]:
+    """A breach that begins an hour of samples after a healthy beginning."""
+    alert = ALERTS[name]
+    breach = Breach(
+        planted=planted_share, limit=alert.limit, window_s=alert.window_s, for_s=alert.for_s, every_s=step_s, lasts_s=lasts_s,
+    )  # fmt: skip
+    healthy = round(alert.window_s / step_s) + 4
+    after = round((alert.window_s + alert.for_s) / step_s) + 8
+    shares = [0.0] * healthy + [planted_share] * round(lasts_s / step_s) + [0.0] * after
+    begun_s = healthy * step_s
+    expected: list[tuple[int, bool]] = [(begun_s, False)]
+    if breach.must_fire:
+        assert breach.fires_after_s is not None
+        assert breach.resolves_after_s is not None
+        first, last = breach.fires_after_s
+        expected += [
+            (begun_s + int(first // step_s - 2) * step_s, False),
+            (begun_s + int(last // step_s + 2) * step_s, True),
+        ]
+        expected.append((begun_s + int(breach.resolves_after_s[1] // step_s + 3) * step_s, False))
+    else:
+        assert not breach.may_fire
+        expected += [(at * step_s, False) for at in range(healthy, len(shares), max(1, len(shares) // 40))]
+    return Case(name=name, series=series(alert, shares), step_s=step_s, fires={matchers(alert): expected}), breach
+
+
+#: By alert: the share and length of a breach that fires it, and of two that must not.
+MINUTES = {
+    "LatencyP95Above600ms": ((0.2, 1200), [(0.2, 420), (0.04, 3000)]),
+    "ErrorRateAbove3Percent": ((0.25, 600), [(0.25, 210), (0.02, 3000)]),
+}
+DAYS = {
+    "AvailabilityBelow99_5Percent": ((1.0, 6 * HOUR_S), [(1.0, 2 * HOUR_S), (0.4, 8 * HOUR_S)]),
+    "ErrorBudgetAbove80Percent/availability": ((1.0, 2 * HOUR_S), [(0.2, 2 * HOUR_S)]),
+    "ErrorBudgetAbove80Percent/errors": ((1.0, 4 * HOUR_S), [(0.5, 2 * HOUR_S)]),
+    "ErrorBudgetAbove80Percent/latency": ((1.0, 10 * HOUR_S), [(1.0, 6 * HOUR_S), (0.035, 40 * HOUR_S)]),
+}
+
+
+@pytest.mark.parametrize("name", MINUTES)
+def test_an_alert_that_is_held_for_minutes_fires_stays_quiet_and_resolves(name: str, tmp_path: Path) -> None:
+    """To the evaluation; too short and too small a breach do not fire it."""
+    fires, quiet = MINUTES[name]
+    cases = [planted(name, *each, STEP_S) for each in (fires, *quiet)]
+    assert [breach.must_fire for _, breach in cases] == [True, *(False for _ in quiet)]
+    assert check(tmp_path, [case for case, _ in cases], STEP_S, {"as-written": [ALERTS[name].name]}) == ""
+
+
+@pytest.mark.parametrize("name", DAYS)
+def test_an_alert_over_days_fires_stays_quiet_and_resolves(name: str, tmp_path: Path) -> None:
+    """By samples of two hours over its whole window."""
+    step_s = 2 * HOUR_S
+    fires, quiet = DAYS[name]
+    cases = [planted(name, *each, step_s) for each in (fires, *quiet)]
+    assert [breach.must_fire for _, breach in cases] == [True, *(False for _ in quiet)]
+    assert check(tmp_path, [case for case, _ in cases], step_s, {"as-written": [ALERTS[name].name]}) == ""
+
+
+def test_promtool_notices_a_wrong_expectation(tmp_path: Path) -> None:
+    """The test's own judge: the same breach, expected one evaluation too early."""
+    case, breach = planted("ErrorRateAbove3Percent", 0.25, 600, STEP_S)
+    assert breach.fires_after_s is not None
+    name, expected = next(iter(case.fires.items()))
+    wrong = Case(name="wrong", series=case.series, step_s=STEP_S, fires={name: [(expected[1][0], True)]})
+    assert "got: nil" in check(tmp_path, [wrong], STEP_S, {"as-written": ["ErrorRateAbove3Percent"]})
+
+
+# -- our arithmetic and Prometheus' -------------------------------------------------------------------------------------
+
+
+def drawn(chance: Random) -> list[float]:
+    """An hour of shares that stay for a while and jump, with a pause in which nobody asks now and then."""
+    shares: list[float] = []
+    while len(shares) < LASTS_S // STEP_S:
+        level = chance.choice([0.0, 0.0, 0.01, 0.025, 0.035, 0.049, 0.06, 0.2, 1.0])
+        shares += [min(1.0, level * chance.uniform(0.8, 1.2)) for _ in range(chance.randrange(2, 70))]
+    return shares[: LASTS_S // STEP_S]
+
+
+def failing(bad: Counter, good: Counter) -> Iterator[tuple[int, bool]]:
+    """By our own arithmetic: whether the alert on errors holds at each evaluation."""
+    alert = ALERTS["ErrorRateAbove3Percent"]
+    for at_s in range(0, LASTS_S + 1, STEP_S):
+        part = share([bad], [bad, good], at_s * 1000, round(alert.window_s * 1000))
+        yield at_s, part is not None and part > alert.limit
+
+
+def slow(good: Counter, both: Counter) -> Iterator[tuple[int, bool]]:
+    """The same of the p95: it is above 600 ms when fewer than 95 % are in the bucket up to there."""
+    alert = ALERTS["LatencyP95Above600ms"]
+    for at_s in range(0, LASTS_S + 1, STEP_S):
+        part = share([good], [both], at_s * 1000, round(alert.window_s * 1000))
+        yield at_s, part is not None and part < 1 - alert.limit
+
+
+def burnt(bad: Counter, good: Counter) -> Iterator[tuple[int, bool]]:
+    """The same of Sloth's paging alert on the availability."""
+    for at_s in range(0, LASTS_S + 1, STEP_S):
+        fast = False
+        for burn in (burn for burn in BURNS[30] if burn.pages):
+            parts = [share([bad], [bad, good], at_s * 1000, 1000 * length) for length in (burn.short_s, burn.long_s)]
+            fast |= all(part is not None and part > burn.rate(30) * 0.001 for part in parts)
+        yield at_s, fast
+
+
+def changes(found: Sequence[tuple[int, State]]) -> list[tuple[int, bool]]:
+    """Every moment at which it fires or ceases to, the evaluation before it, and every tenth besides."""
+    fires = [(at_s, state is State.FIRING) for at_s, state in found]
+    kept = {0, *range(0, len(fires), 10)}
+    kept |= {each for n in range(1, len(fires)) if fires[n][1] != fires[n - 1][1] for each in (n - 1, n)}
+    return [fires[number] for number in sorted(kept)]
+
+
+def test_our_arithmetic_is_prometheus_on_drawn_series(tmp_path: Path) -> None:
+    """50 series, with counters that are reset: the same evaluations fire, of two rules each."""
+    cases, fired = [], 0
+    for number in range(DRAWN):
+        chance = stream(number, "objectives:drawn")
+        bad, good = counted(drawn(chance), chance.choice([40, 300, 2000]))
+        if number % 3 == 0:  # the process was replaced
+            at = chance.randrange(20, len(bad) - 20)
+            bad, good = (
+                [value - (values[at] if n >= at else 0) for n, value in enumerate(values)] for values in (bad, good)
+            )
+        times = [n * STEP_S * 1000 for n in range(len(bad))]
+        both = [a + b for a, b in zip(bad, good, strict=True)]
+        counters = [Counter(times, values) for values in (bad, good, both)]
+        errors = states(failing(counters[0], counters[1]), 300)
+        late = states(slow(counters[1], counters[2]), 600)
+        fired += sum(State.FIRING in {state for _, state in each} for each in (errors, late))
+        expected: Mapping[str, Sequence[tuple[int, bool]]] = {
+            matchers(ALERTS["ErrorRateAbove3Percent"]): changes(errors),
+            matchers(ALERTS["LatencyP95Above600ms"]): changes(late),
+        }  # fmt: skip
+        cases.append(
+            Case(
+                name=f"drawn {number}",
+                step_s=STEP_S,
+                series={
+                    REQUESTS % "503": bad, REQUESTS % "200": good, PROBES % "bad": bad, PROBES % "good": good,
+                    **slowness(good, both),
+                },
+                fires=expected,
+            )
+        )  # fmt: skip
+    assert fired > DRAWN / 2  # the draw is not of quiet series
+    assert check(tmp_path, cases, STEP_S, {"as-written": ["ErrorRateAbove3Percent", "LatencyP95Above600ms"]}) == ""
+
+
+def test_our_arithmetic_is_sloth_s_rules_on_drawn_series(tmp_path: Path) -> None:
+    """Ten of the same: the paging burn-rate alert, whose shares are recorded first."""
+    cases, fired = [], 0
+    for number in range(BURNT):
+        chance = stream(number, "objectives:drawn")
+        bad, good = counted(drawn(chance), 300)
+        times = [n * STEP_S * 1000 for n in range(len(bad))]
+        pages = states(burnt(Counter(times, bad), Counter(times, good)), 0)
+        fired += State.FIRING in {state for _, state in pages}
+        cases.append(
+            Case(
+                name=f"burnt {number}", step_s=STEP_S, series={PROBES % "bad": bad, PROBES % "good": good},
+                fires={'alertname="AvailabilityBudgetBurns",sloth_severity="page"': changes(pages)},
+            )
+        )  # fmt: skip
+    recorded = [f"slo:sli_error:ratio_rate{each}" for each in ("5m", "30m", "1h", "6h")]
+    assert fired > BURNT / 2
+    assert check(tmp_path, cases, STEP_S, {"availability": ["AvailabilityBudgetBurns", *recorded]}) == ""
