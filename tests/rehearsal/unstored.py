@@ -20,7 +20,7 @@ from harness.rehearsals.security.checks import ALL
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
 from harness.stack.identity import digest
 from harness.stack.targets import bundled
-from tests.alert_drill.made import PLANNED, drilled
+from tests.alert_drill import made as alert_drill
 from tests.corpus import again
 from tests.corpus.again import Again
 from tests.cost import made as cost
@@ -78,9 +78,9 @@ def review() -> Again:
 
 def alerts() -> Again:
     """A drill of the alerts."""
-    found, evidence = drilled()
+    found, evidence = alert_drill.drilled()
     facts = again.converted("mirror_stop_steps").seen.facts
-    return Again("alert_drill", PLANNED, Seen(facts=facts, details=found, evidence=evidence))
+    return Again("alert_drill", alert_drill.PLANNED, Seen(facts=facts, details=found, evidence=evidence))
 
 
 def one_stack() -> Again:
