@@ -394,7 +394,7 @@ async def test_the_page_links_the_weeks_and_says_what_was_not_entered(tmp_path: 
     assert found.stands in page
     summary = (found.folder / "summary.md").read_text()
     assert "Hold" in summary.splitlines()[0]
-    weeks = next(each for each in found.result.sections if isinstance(each, Table))
+    weeks = next(each for each in found.result.sections if isinstance(each, Table) and each.title.text == "Weeks")
     assert [(str(row.cells[0]), str(row.word)) for row in weeks.rows] == [
         ("Week 1", "Advance"),
         ("Week 2", "Hold"),

@@ -38,7 +38,7 @@ class _Made(StubRun):
         plan, at_ns = self.plan, _ORIGIN_NS
         course: list[tuple[float, Trial | None]] = [
             (plan.before_s, None),
-            *((s, t) for t in plan.trials for s, t in ((t.lasts_s, t), (plan.between_s, None))),
+            *(each for t in plan.trials for each in ((t.lasts_s, t), (plan.between_s, None))),
         ]
         made = [0, 0]
         rates = (plan.population.users / plan.population.pace_s, plan.probes.rate_per_s)

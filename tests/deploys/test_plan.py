@@ -63,7 +63,7 @@ def test_only_names_parts() -> None:
     chosen = DeployRehearsal(only=("errors", "good"), pace=Duration("10s")).planned()
     assert [part.name for part in chosen.parts] == ["good", "errors"]
     assert chosen.scenario.population.pace_s == 10
-    with pytest.raises(BadInput, match="no such part"):
+    with pytest.raises(BadInput, match="is none"):
         DeployRehearsal(only=("better",)).planned()
 
 
@@ -164,5 +164,6 @@ def test_what_users_met_and_what_was_run_is_on_the_page() -> None:
     assert [str(each.title) for each in course.charts] == ["Availability probes"], "no event tells of a revision"
     told = [str(line) for line in lines.lines]
     assert told[1] == "1 of 20 bad, from the first to the last 0.0 s"
-    assert told[2] == "rows with the new column: 3 inserted by old pods, 4 by new ones"
+    assert told[2].startswith("1 of 20 probes failed, as an outage of 2.0 s: 0.077 % of the month's 43.2 minutes")
+    assert told[3] == "rows with the new column: 3 inserted by old pods, 4 by new ones"
     assert (str(blocks.blocks[0].caption), blocks.blocks[0].text) == ("set image ended in 0", "said")

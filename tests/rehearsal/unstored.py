@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -64,7 +65,7 @@ def security() -> Again:
 def costs() -> Again:
     """The costs with a run of this very target that was measured: there were none before there was one result."""
     target = bundled()
-    of = {"target": target.name, "target_digest": digest(target)}
+    of: dict[str, Any] = {"target": target.name, "target_digest": digest(target)}
     run = msgspec.structs.replace(cost.RUN, **of, started_utc="1970-01-01T00:00:00Z")
     return Again("cost", cost.PLAN, seen(cost.details(run), **of, started_utc="1970-01-01T00:00:01Z"))
 

@@ -27,7 +27,7 @@ def test_the_bundled_plan() -> None:
     assert [part.name for part in plan.parts] == ["as_written", "start", "naive", "two_roles"]
     assert plan.poll_s == 20
     assert [part.name for part in SecretRotation(only=("start",)).planned().parts] == ["start"]
-    with pytest.raises(BadInput, match="no such part"):
+    with pytest.raises(BadInput, match="is none"):
         SecretRotation(only=("begin",)).planned()
 
 
