@@ -1,8 +1,8 @@
 """A Firestore document as the rows of the contract's tables, or why it is none. Pure.
 
-Source: docs/contract/firestore.md and walk-api.md#postgresql; docs/rehearsals/migration.md says what is taken for what. A document
-is given as Google's client gives it: texts, numbers, aware times, lists and maps. Nothing is guessed: what would have
-to be is refused, with its field and the reason, and stays in Firestore for a person to decide.
+Source: docs/contract/firestore.md and walk-api.md#postgresql; docs/rehearsals/migration.md says what is taken for what.
+A document is given as Google's client gives it: texts, numbers, aware times, lists and maps. Nothing is guessed: what
+would have to be is refused, with its field and the reason, and stays in Firestore for a person to decide.
 """
 
 from __future__ import annotations
