@@ -81,7 +81,7 @@ class Outside:
 
         def start(_client: object) -> None:
             container = started_here(image)
-            container.with_name(self._name).with_envs(**self._definition.environment, **variables)
+            container.with_name(self._name).with_envs(**{**self._definition.environment, **variables})
             container.with_command(["-c", script] if script else self._definition.command)
             container.ports = {str(self._definition.port): (self.address.host, self.address.port)}  # type: ignore[dict-item]
             container.with_kwargs(
