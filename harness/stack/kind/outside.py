@@ -76,7 +76,7 @@ class Outside:
         what = f"starting the container of {self.part}"
         if not await docker.has_image(image):
             raise StackNotStarted(
-                f"{what} failed: there is no image {image}", remedy="python -m harness.stack.kind.images"
+                f"{what} failed: there is no image {image}", remedy="python -m harness images"
             )
 
         def start(_client: object) -> None:
