@@ -213,7 +213,7 @@ def test_a_killed_harness_is_cleaned_up_by_the_next_run(tmp_path: Path) -> None:
 def test_a_part_that_dies_is_named(tmp_path: Path, word: str, named: str) -> None:
     before = machine_state()
     job = Job(tmp_path / "reports", *QUICK)
-    job.wait_for(" s: 0/")
+    job.wait_for("measuring for")
     _until_probes(job, 10)
     _component(job, word).send_signal(signal.SIGKILL)
     assert job.finish(90) == Exit.RUN_BROKEN, job.text

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -31,6 +32,7 @@ class Asking:
     def __init__(self, address: Address) -> None:
         self.exchanges: list[http.Exchange] = []
         self.connect = http.over_tcp
+        self.ground = SimpleNamespace(hides_tokens=False)
         self.nobody = Caller(cast(Bench, self), address, "", None)
 
 

@@ -77,6 +77,12 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
     monkeypatch.delenv(registry.VARIABLE, raising=False)
     (tmp_path / "home" / "kind").mkdir(parents=True)
+
+    async def none(_image: str) -> bool:
+        """This machine's own engine may have it: it is not asked."""
+        return False
+
+    monkeypatch.setattr(docker, "has_image", none)
     return tmp_path
 
 

@@ -10,7 +10,7 @@ import msgspec
 from harness.base.clock import NS
 from harness.base.units import Unit
 from harness.judge.claimed import held, not_exercised
-from harness.model.judgement import Judgement, observation
+from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.facts import Check, Prediction
@@ -223,12 +223,13 @@ def errata(plan: RecoveryPlan, seen: RecoveryDetails, now: datetime) -> Iterator
 
 
 def version(seen: RecoveryDetails) -> Iterator[Judgement]:
-    """Whether the SQL and the procedure ran on the version that the Terraform names."""
+    """Whether the SQL and the procedure ran on the version that the Terraform names: looked at beside whatever was
+    rehearsed, and no sign that anything was."""
     claim = "iac.database.version"
     if seen.database_major:
         told = message("it ran on {database}; the document's is {major}", database=seen.database, major=str(MAJOR))
         kept = seen.database_major == MAJOR
-        yield held("", claim, True, told) if kept else not_exercised("", claim, told)
+        yield held("", claim, True, told, kind=Kind.CHECK) if kept else not_exercised("", claim, told)
 
 
 def on_server(found: Iterable[Judgement], seen: RecoveryDetails) -> Iterator[Judgement]:
