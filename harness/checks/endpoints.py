@@ -5,9 +5,10 @@ connections, as phones do, and those stay with a pod that left until one side en
 
 A probe that got no answer names no pod. It may have gone to one that had left only when little else can explain it:
 a pod had left not long before, the service had another one all the time, the probes just before and just after it were
-answered promptly, and no fault was at work. So what breaks the service as a whole (a lock in the database, a crowded
-machine) does not count, and of many in a row that a departed pod swallowed none does: the check may miss some, and it
-never knows.
+answered promptly, no fault was at work, and no other pod left just then, which may still be given connections. So what
+breaks the service as a whole (a lock in the database, a crowded machine) does not count, nor do pods that are replaced
+one after the other and end at once, and of many in a row that a departed pod swallowed none does: the check may miss
+some, and it never knows.
 
 Where a probe went was chosen between its sending and its answer: one that was answered by a pod which came back
 meanwhile, or whose coming back was told moments after the answer, accuses nobody.
@@ -30,7 +31,7 @@ from harness.model.stack import FaultKind
 NS = 1_000_000_000
 #: So long after a pod left the endpoints it may still be given new connections (kube-proxy follows the EndpointSlice).
 LIMIT_S = 2.0
-#: kube-proxy may know of a pod's return before the watch that tells it does.
+#: kube-proxy may know of a pod's return, or of its end, before the watch that tells it does.
 TOLD_LATE_S = 1.0
 #: So long after a pod left, a probe without an answer is looked at.
 LOOK_S = 30.0
@@ -135,6 +136,11 @@ class _Behind:
         """Whether the pod joined in that time."""
         return any(from_ns < at_ns <= to_ns for at_ns in self._joined[pod])
 
+    def leaving(self, at_ns: int) -> bool:
+        """Whether a pod left so shortly before ``at_ns`` that it may get new connections, or is told so just after."""
+        from_ns, to_ns = at_ns - round(LIMIT_S * NS), at_ns + round(TOLD_LATE_S * NS)
+        return any(from_ns <= left_ns <= to_ns for left in self._left.values() for left_ns in left)
+
     def outside(self, at_ns: int) -> list[tuple[int, str]]:
         """Every pod that had left and was outside at ``at_ns``, with the time; the last to leave first."""
         found = [(left_ns, pod) for pod in list(self._left) if (left_ns := self.left(pod, at_ns)) is not None]
@@ -151,6 +157,8 @@ def _perhaps(sent: Sequence[ProbeRow], behind: _Behind, disturbed: Sequence[Outa
         if not _silent(probe) or not (_prompt(before, probe) and _prompt(after, probe)):
             continue
         if any(near(each, at_ns) for each in disturbed for at_ns in (probe.sent_ns, probe.done_ns)):
+            continue
+        if behind.leaving(probe.sent_ns):
             continue
         for left_ns, pod in behind.outside(probe.sent_ns):
             since_s = (probe.sent_ns - left_ns) / NS

@@ -157,33 +157,33 @@ def seen(run: str, details: Any, evidence: Gathered | None = None) -> Seen[Any]:
     )
 
 
-@cache
-def judgements(run: str) -> tuple[Judgement, ...]:
-    """Today's judgements on it, or those that it carries."""
-    left = converted(run)
+def judgements_of(left: Again) -> tuple[Judgement, ...]:
+    """Today's judgements on what a run left, or those that it carries."""
     return left.carried or judged(left.type, left.plan, left.seen)
 
 
 @cache
-def result(run: str) -> Result:
-    """Today's document of the run, ended as it ended."""
-    old, left, found = stored(run), converted(run), judgements(run)
-    decided = {int(Exit.OK), int(Exit.HOLD), int(Exit.ROLLED_BACK), None}
+def judgements(run: str) -> tuple[Judgement, ...]:
+    """Those on a run of the corpus."""
+    return judgements_of(converted(run))
+
+
+def result_of(left: Again, found: tuple[Judgement, ...], run_id: str, broke: tuple[Exit, ...] = ()) -> Result:
+    """Today's document of what a run left."""
     page = Page(
         left.type.title(left.plan),
         tuple(left.type.parts(left.plan, left.seen)),
         sections(left.type, left.plan, replace(left.seen, judgements=found)),
     )
-    return conclude(
-        left.type,
-        left.plan,
-        left.seen,
-        found,
-        page,
-        run_id=str(old["run_id"]),
-        broke=() if old["exit_status"] in decided else (Exit(old["exit_status"]),),
-        children=left.children,
-    )
+    return conclude(left.type, left.plan, left.seen, found, page, run_id=run_id, broke=broke, children=left.children)
+
+
+@cache
+def result(run: str) -> Result:
+    """Today's document of a run of the corpus, ended as it ended."""
+    old, decided = stored(run), {int(Exit.OK), int(Exit.HOLD), int(Exit.ROLLED_BACK), None}
+    broke = () if old["exit_status"] in decided else (Exit(old["exit_status"]),)
+    return result_of(converted(run), judgements(run), str(old["run_id"]), broke)
 
 
 def decision_of(old: Json) -> Decision | None:

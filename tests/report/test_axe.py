@@ -1,4 +1,4 @@
-"""No page has a violation of WCAG 2.2 AA that axe-core finds: every command of the corpus, and the sign-off page."""
+"""No page has a violation of WCAG 2.2 AA that axe-core finds: every command's, and the sign-off page."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harness.signoff.page import render
 from scenarios import claims
 from tests.corpus import again
 from tests.corpus.test_again import RUNS
+from tests.rehearsal.unstored import MADE
 from tests.report import axe
 from tests.report.browser import PHONE_PX, Browser, chromium
 from tests.signoff.test_page import everything
@@ -50,6 +51,15 @@ def test_the_page_of_a_run_has_none(browser: Browser, tmp_path: Path, run: str, 
     code, width_px, dark = opening
     page = write_html(tmp_path, again.result(run), claims.REGISTER, language(code))
     assert opened(browser, page, width_px, dark=dark) == []
+
+
+@pytest.mark.parametrize(("made", "opening"), [*zip(MADE, itertools.cycle(OPENINGS), strict=False)])
+def test_nor_has_the_page_of_a_command_that_the_corpus_lacks(
+    browser: Browser, tmp_path: Path, made: str, opening: tuple[str, int, bool]
+) -> None:
+    (code, width_px, dark), left = opening, MADE[made]()
+    of = again.result_of(left, again.judgements_of(left), "19700101T000000Z-made")
+    assert opened(browser, write_html(tmp_path, of, claims.REGISTER, language(code)), width_px, dark=dark) == []
 
 
 @pytest.mark.nightly
