@@ -73,6 +73,9 @@ def test_a_criterion_that_is_called_as_a_check_is_refused_before_any_stack(
     [
         ([], "required"),
         (["fly"], "'fly' is no command"),
+        (["flag_prof", "--help"], "'flag_prof' is no command; did you mean 'flag_proof'?"),
+        (["stack", "upp"], "'stack upp' is no command; did you mean 'stack up'?"),
+        (["rollout_week3", "--help"], "'rollout_week3' is no command; did you mean 'run rollout_week3'?"),
         (["run"], "required"),
         (["run", "rollout_week33"], "rollout_week3"),
         (["run", "rollout_week3", "--window", "120"], "120"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.base import terminal
-from harness.base.data import ROOT
+from harness.base.data import ROOT, SCENARIOS
 from harness.base.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.base.progress import Heartbeat
 from harness.rehearsal.registry import COMMANDS, Entry
@@ -75,9 +75,14 @@ def parse(words: Sequence[str]) -> Command:
 def _unknown(words: Sequence[str]) -> BadInput:
     from harness.base.planfile import nearest
 
-    told = f"{' '.join(words[:2])!r} is no command" if words else "a command is required"
-    near = nearest(" ".join(words[:2]), list(ALL)) or nearest(words[0], list(ALL)) if words else ""
-    return BadInput(f"{told}{near}", where="python -m harness", remedy="python -m harness list shows the commands")
+    if not words:
+        told = "a command is required"
+    elif (SCENARIOS / f"{words[0]}.yaml").is_file():
+        told = f"{words[0]!r} is no command; did you mean 'run {words[0]}'?"
+    else:
+        asked = " ".join(words[:2]) if words[0] in VERBS else words[0]
+        told = f"{asked!r} is no command{nearest(' '.join(words[:2]), list(ALL)) or nearest(words[0], list(ALL))}"
+    return BadInput(told, where="python -m harness", remedy="python -m harness list shows the commands")
 
 
 def _instead(error: Unrecognized) -> str:
