@@ -82,7 +82,13 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """This machine's own engine may have it: it is not asked."""
         return False
 
+    async def tagged(image: str, name: str) -> None:
+        """What the engine would be asked, not the command."""
+        with (tmp_path / "asked").open("a") as lines:
+            lines.write(f"tag {image} {name}\n")
+
     monkeypatch.setattr(docker, "has_image", none)
+    monkeypatch.setattr(docker, "tag", tagged)
     return tmp_path
 
 

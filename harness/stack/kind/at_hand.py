@@ -1,4 +1,8 @@
-"""What this machine has of the rung ``kind``, looked at without making anything; blocks for a moment."""
+"""What this machine has of the rung ``kind``, looked at without making anything; blocks for a moment.
+
+By the command line: every command with ``--on auto`` asks before its first line, and the doctor before the packages are
+there; the SDK takes several times as long to be imported as the command to answer.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The Docker engine: whether one can carry the cluster, and what is asked of it.
 
 By Docker's SDK, which answers with status codes and what the engine sent. By the command line (``docker``) where the
-SDK does less: images built by BuildKit, pushed and pulled with the person's credential helpers, saved and imported as
-files, a container's log followed by a process that is a part of the run, and input into ``docker exec``.
+SDK does less: images built, pushed and pulled with the person's credential helpers, saved, imported as files and
+removed with their parents kept, a container's log followed by a process that is a part of the run, and input into
+``docker exec``.
 """
 
 from __future__ import annotations
@@ -267,6 +268,13 @@ async def has_image(name: str) -> bool:
             raise
         return False
     return True
+
+
+async def tag(image: str, name: str) -> None:
+    """Names an image, by its own name or id, ``REPOSITORY:TAG``. Raises ``StackNotStarted``."""
+    repository, _, label = name.rpartition(":")
+    what = f"naming an image {name}"
+    await ask(lambda client: client.api.tag(image, repository, label), what=what)
 
 
 async def _image(name: str, what: str) -> dict[str, Any]:

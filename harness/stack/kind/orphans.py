@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 
+from harness.base.errors import StackNotStarted
 from harness.stack.kind import cluster, docker, ingress, network, record, secrets_driver
 from harness.stack.kind.commands import Progress
 from harness.stack.kubernetes import labels
-
-_LOOK_LIMIT_S = 20.0
 
 
 async def sweep(progress: Progress) -> None:
@@ -43,35 +41,19 @@ async def _sweep_namespaces(found: record.Cluster, progress: Progress) -> None:
             await network.kubectl(found.control_plane, *arguments, what=f"removing namespace {name}")
 
 
-def leaks(run_id: str, used: record.Cluster | None, *, own: bool) -> list[str]:
+async def leaks(run_id: str, used: record.Cluster | None, *, own: bool) -> list[str]:
     """What Docker and the cluster still have of the run; a look that fails is a line too."""
     if shutil.which("docker") is None:
         return []
     try:
-        left = [f"container {name}" for name in _names("ps", "--all", "--filter", f"label={labels.RUN}={run_id}")]
+        of_run = await docker.containers("looking for containers of the run", {"label": f"{labels.RUN}={run_id}"})
+        left = [f"container {each.name}" for each in of_run]
         if used is not None and own:
-            left += [f"node {name}" for name in _names("ps", "--all", "--filter", f"name=^{used.name}-")]
-            found = _look("network", "ls", "--filter", f"name=^{used.name}$", "--format", "{{.Name}}").split()
-            left += [f"network {name}" for name in found]
-            left += [f"files {record.folder(name)}" for name in record.recorded() if name == used.name]
+            left += await cluster.leaks(used.name)
         elif used is not None:
-            kubectl = ("exec", used.control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
-            listed = _look(*kubectl, "get", "namespaces", "--output=name").split()
-            left += [name for name in listed if name.startswith(f"namespace/{labels.namespace(run_id)}")]
-    except (OSError, subprocess.SubprocessError) as error:
-        return [f"could not look into Docker: {error}"]
+            arguments = ("get", "namespaces", "--output=name")
+            listed = await network.kubectl(used.control_plane, *arguments, what="looking for namespaces of the run")
+            left += [name for name in listed.split() if name.startswith(f"namespace/{labels.namespace(run_id)}")]
+    except StackNotStarted as error:
+        return [f"could not look into Docker: {error.what}"]
     return [f"{thing} is left" for thing in left]
-
-
-def _names(*arguments: str) -> list[str]:
-    return _look(*arguments, "--format", "{{.Names}}").split()
-
-
-def _look(*arguments: str) -> str:
-    return subprocess.run(
-        [shutil.which("docker") or "docker", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=_LOOK_LIMIT_S,
-        check=True,
-    ).stdout

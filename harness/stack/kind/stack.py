@@ -114,6 +114,7 @@ class KindStack(Driven):
         self._secret_store: KindSecretStore | None = None
         self._first: Credentials | None = None
         self._ingress: KindIngress | None = None
+        self._in_docker: list[str] = []  # what is left there once all is down
 
     async def up(self) -> None:
         """Starts every part. Raises ``StackNotStarted`` naming the part."""
@@ -225,7 +226,7 @@ class KindStack(Driven):
         """Valid after ``down``."""
         if self._traces is None or self._ground is None:
             return []
-        left = orphans.leaks(self._run_id, self._ground.cluster, own=self._ground.own_cluster)
+        left = list(self._in_docker)
         if self._driver is not None and not self._ground.own_cluster and self._driver.installed:
             left.append("the CSI driver is left in the cluster")
         if self._ingress is not None and not self._ground.own_cluster and self._ingress.installed:
@@ -343,6 +344,11 @@ class KindStack(Driven):
         return documents.prepared(manifests, facts)
 
     # -- down ----------------------------------------------------------------------------------------------------
+
+    async def _take_down(self) -> None:
+        await super()._take_down()
+        if self._ground is not None:
+            self._in_docker = await orphans.leaks(self._run_id, self._ground.cluster, own=self._ground.own_cluster)
 
     async def _take_parts_down(self) -> None:
         """Each whatever became of the others. Raises ``StackNotStarted`` for the first that stays."""

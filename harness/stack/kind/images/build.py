@@ -24,7 +24,7 @@ async def ensure(recipe: Recipe, clock: Clock, progress: Progress) -> str:
         async with locked(lock, clock, progress, limit_s=BUILD_LIMIT_S):
             if not await docker.has_image(tag):
                 await _build(recipe, tag, clock, progress)
-    await docker.docker("tag", tag, f"{REPOSITORY}/{recipe.name}:{CURRENT}", what="tagging an image")
+    await docker.tag(tag, f"{REPOSITORY}/{recipe.name}:{CURRENT}")
     return tag
 
 

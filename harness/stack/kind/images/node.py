@@ -176,7 +176,7 @@ async def _load(context: Path, parent: str, name: str, components: Iterable[Comp
         change = ("--change", 'ENTRYPOINT ["/usr/local/bin/start-node"]', "--change", "CMD []")
         await docker.docker("commit", *change, container, name, what="keeping the node image", limit_s=STEP_LIMIT_S)
     finally:
-        await docker.docker("rm", "--force", "--volumes", container, what="removing the interim container")
+        await docker.remove([container], what="removing the interim container", limit_s=60)
 
 
 async def _build_component(context: Path, component: Component) -> None:

@@ -30,7 +30,7 @@ async def built(target: Target, progress: Progress) -> str:
     if not identity:
         raise StackNotStarted("docker build named no image", where=target.dockerfile, remedy="build it by hand")
     tag = f"{NAME}:{identity[:12]}"
-    await docker.docker("tag", identity, tag, what="tagging the target's image")
+    await docker.tag(identity, tag)
     return tag
 
 

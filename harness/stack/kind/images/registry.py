@@ -76,5 +76,5 @@ async def pull(pinned: Pinned, as_name: str, progress: Progress) -> bool:
     progress(f"pulling {pinned.repository}:{pinned.tag} by its digest")
     remedy = f"{VARIABLE}={NONE} builds of Debian packages instead; {VARIABLE} also names a mirror"
     await docker.docker("pull", "--quiet", name, what=f"pulling {name}", limit_s=PULL_LIMIT_S, remedy=remedy)
-    await docker.docker("tag", name, as_name, what="naming a pulled image")
+    await docker.tag(name, as_name)
     return True
