@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from harness.judge.window import NS, Window
-from harness.load.population.accounts import accounts
+from harness.load.population.accounts import accounts, on_api
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack.judge import moved_in_time, old_walks
 from harness.rehearsals.one_stack.old_walks import _old
-from harness.rehearsals.one_stack.types import Asked, LegSeen, OneStackPlan, due_of, legs_of, moving, on_api
+from harness.rehearsals.one_stack.types import Asked, LegSeen, OneStackPlan, due_of, legs_of, moving
 from scenarios.load import load
 from tests.one_stack.small import plan
 
@@ -42,13 +42,13 @@ def test_the_document_s_weeks_are_one_population_and_others_are_refused() -> Non
 
 def test_who_moves_and_what_is_due_to_the_api_follows_the_week() -> None:
     legs = [*legs_of(plan())]
-    before = on_api(legs[1].scenario, 1)
+    before = on_api(legs[1].scenario.population, 1)
     assert len(moving(plan(), legs[2], before, 1)) == 10
-    assert not moving(plan(), legs[1], on_api(legs[2].scenario, 1), 1)
+    assert not moving(plan(), legs[1], on_api(legs[2].scenario.population, 1), 1)
     window = Window(start_ns=103 * NS, end_ns=143 * NS)
     for leg in legs:
         due = due_of(plan(), leg, 1, window, origin_ns=3 * NS)
-        assert {each.user for each in due.requests} == on_api(leg.scenario, 1)
+        assert {each.user for each in due.requests} == on_api(leg.scenario.population, 1)
         assert len(due.requests) == leg.scenario.population.flag_on * 8  # one in 5 s each
         assert all(window.start_ns <= each.due_ns < window.end_ns for each in (*due.requests, *due.probes))
 

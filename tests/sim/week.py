@@ -11,7 +11,7 @@ import msgspec
 from harness.base.clock import NS, Clock, utc
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
-from harness.checks.switch_over import SwitchOver
+from harness.judge.switch_over import SwitchOver
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import read_rows
 from harness.judge.window import Window

@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 
 from harness.base.clock import NS
-from harness.checks.switch_over import switch_over
 from harness.judge.judge import judge
 from harness.judge.window import Window
+from harness.load.population.accounts import on_api
 from harness.load.users import Users, UsersPlan
 from harness.migration.engine import Migration
 from harness.migration.heal import heal
 from harness.migration.places import of_endpoints
 from harness.model.direction import Direction
-from harness.model.evidence import FlagRow, Side
+from harness.model.evidence import Side
 from harness.model.message import message
 from harness.model.stack import Capability
 from harness.rehearsal.closing import check_whole_run
@@ -33,7 +33,6 @@ from harness.rehearsals.one_stack.types import (
     due_of,
     legs_of,
     moving,
-    on_api,
 )
 
 _LOOK_EVERY_S = 1.0
@@ -90,7 +89,7 @@ class Course:
         await self._migrate()
         version, published_ns = await self._publish(leg)
         on.details.legs.append(LegSeen(part=leg.part, published_ns=published_ns, moving=len(moved)))
-        self._there = on_api(leg.scenario, self._seed)
+        self._there = on_api(leg.scenario.population, self._seed)
         self._see(moved_ns=await self._fetched(version))
         copied, left = await self._migrate()
         self._see(copied=copied, left=left)
@@ -111,14 +110,11 @@ class Course:
         end_ns = on.clock.now_ns() + round(limit_s * NS)
         while on.clock.now_ns() < end_ns:
             on.evidence.gather()
-            fetched = {
-                row.user
-                for row in on.evidence.rows
-                if isinstance(row, FlagRow) and row.fetched and row.template_version >= version
-            }
-            if len(self._there - fetched) == 0:
+            left = len(self._there - on.evidence.flag.fetched(version))
+            if not left:
                 return on.clock.now_ns()
-            on.progress.live(f"{len(self._there & fetched)}/{len(self._there)} users have fetched version {version}")
+            users = len(self._there)
+            on.progress.live(f"{users - left}/{users} users have fetched version {version}")
             await on.clock.sleep(_LOOK_EVERY_S)
         return None
 
@@ -165,14 +161,7 @@ class Course:
         details.rolled_back = leg.part
         on.phase("roll back", message("{part}: rolled back, the flag is off for all", part=leg.part))
         details.off_ns = await self._users.set_flag(on=False)
-        limit_s = leg.scenario.switch_over_limit_s
-        while on.clock.now_ns() < details.off_ns + round(limit_s * NS):
-            on.evidence.gather()
-            found = switch_over(on.evidence.ledger, details.off_ns, self._there, limit_s)
-            if found.switched == found.clients:
-                break
-            on.progress.live(f"rolling back: {found.switched}/{found.clients} clients are back on Firestore")
-            await on.clock.sleep(_LOOK_EVERY_S)
+        await self._users.all_back(self._there, details.off_ns, leg.scenario.switch_over_limit_s)
         details.back_rows = len(on.evidence.rows)
         self._there = frozenset()
         on.mark("switched_over")

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from harness.base.units import Unit
 from harness.checks.invariants import switch_over_result
-from harness.checks.switch_over import switch_over
+from harness.checks.stepwise import served_of, written_of
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
-from harness.judge.claimed import held, shown_as, unknown
 from harness.judge.flag_log import SHARE, STEADY, FlagLog
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
+from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
-from harness.model.evidence import WRITES, Outcome, RequestRow, Side
+from harness.load.population.accounts import on_api
+from harness.model.evidence import RequestRow
 from harness.model.judgement import Judgement
-from harness.model.message import Message, message
+from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.one_stack.types import (
-    CLAIM_READ_ONLY,
-    CLAIM_STEPWISE,
     ERRATUM_ONE_WAY,
-    ERRATUM_WRITTEN,
     Leg,
     LegSeen,
     OneStackDetails,
     OneStackPlan,
     due_of,
     legs_of,
-    on_api,
 )
 
 OLD_WALKS, MOVED, ENTERED = "moved.old_walks", "moved.in_time", "leg.entered"
-#: The document's limit of errors (1 %): of those who stay, no more may fail.
-MOST_FAILED = 0.01
 _SEPARATE = message("the week's own run judges the claim")
 
 
@@ -53,7 +48,7 @@ def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgemen
     found += of_whole_run(seen.evidence.events, loaded=seen.details.origin_ns is not None)
     yield from found
     yield _stepwise(plan, seen, found)
-    yield _written(seen.evidence.requests)
+    yield written_of(seen.evidence.requests)
 
 
 def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
@@ -160,7 +155,7 @@ def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Ju
         return
     ledger = Ledger()
     ledger.extend(seen.evidence.rows[: details.back_rows])
-    users = on_api(leg.scenario, seen.facts.seed)
+    users = on_api(leg.scenario.population, seen.facts.seed)
     found = switch_over(ledger, details.off_ns, users, leg.scenario.switch_over_limit_s)
     yield msgspec.structs.replace(switch_over_result(found), part=leg.part, gates=True)
 
@@ -173,42 +168,24 @@ def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[J
         for leg in legs_of(plan)
         if (went := entered.get(leg.part)) is not None and went.start_ns is not None
     ]
-    stayed = [row.outcome is Outcome.OK for leg, went in windows for row in _of_those_who_stay(leg, went, seen)]
+    legs = len([*legs_of(plan)])
+    stayed = served_of(row for leg, went in windows for row in _of_those_who_stay(leg, went, seen))
     lost = next((each for each in found if each.id == ACKNOWLEDGED), None)
-    told = message(
-        "{legs} of {all} legs; users who stayed on Firestore: {failed} of {requests} requests failed in the windows",
-        legs=str(len(windows)),
-        all=str(len([*legs_of(plan)])),
-        failed=str(stayed.count(False)),
-        requests=str(len(stayed)),
-    )
-    if len(windows) < len([*legs_of(plan)]) or not stayed or lost is None or lost.verdict is Verdict.INCONCLUSIVE:
-        return unknown("", CLAIM_STEPWISE, told)
-    kept = stayed.count(False) / len(stayed) < MOST_FAILED and lost.verdict is not Verdict.FAIL
-    writes = {"writes": f"{lost.samples:,}", "lost": f"{lost.value or 0:g}"}
-    walks = message("{writes} acknowledged writes, {lost} lost", **writes)
-    return held("", CLAIM_STEPWISE, kept, told, walks, samples=len(stayed))
+    told: Told = (message("{legs} of {all} legs", legs=str(len(windows)), all=str(legs)), *stayed.told)
+    verdict = stayed.verdict
+    if lost is not None:
+        counts = {"writes": f"{lost.samples:,}", "lost": f"{lost.value or 0:g}"}
+        told += (message("{writes} acknowledged writes, {lost} lost", **counts),)
+    if len(windows) < legs or lost is None or lost.verdict is Verdict.INCONCLUSIVE:
+        verdict = Verdict.INCONCLUSIVE
+    elif lost.verdict is Verdict.FAIL:
+        verdict = Verdict.FAIL
+    return msgspec.structs.replace(stayed, verdict=verdict, told=told)
 
 
 def _of_those_who_stay(leg: Leg, went: LegSeen, seen: Seen[OneStackDetails]) -> Iterator[RequestRow]:
-    there = on_api(leg.scenario, seen.facts.seed)
+    there = on_api(leg.scenario.population, seen.facts.seed)
     assert went.start_ns is not None and went.end_ns is not None
     for row in seen.evidence.requests:
         if went.start_ns <= row.due_ns < went.end_ns and row.user not in there:
             yield row
-
-
-def _written(requests: Iterable[RequestRow]) -> Judgement:
-    """Firestore is written all along, says the register: by those who stay, and by the mirror."""
-    writes = [row for row in requests if row.operation in WRITES and row.acknowledged]
-    direct = sum(row.side is Side.FIRESTORE for row in writes)
-    told = message(
-        "{direct} writes went straight to Firestore, and {mirrored} to the API, which mirrors them there",
-        direct=f"{direct:,}",
-        mirrored=f"{len(writes) - direct:,}",
-    )
-    if not writes:
-        return unknown("", CLAIM_READ_ONLY, message("no write was acknowledged"))
-    if not direct:
-        return held("", CLAIM_READ_ONLY, True, told, samples=len(writes))
-    return shown_as("", ERRATUM_WRITTEN, told, claim=CLAIM_READ_ONLY, samples=len(writes))

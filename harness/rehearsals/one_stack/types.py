@@ -10,18 +10,16 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.checks.stepwise import READ_ONLY, STEPWISE
 from harness.judge.window import Window
-from harness.load.population.accounts import Account, accounts
+from harness.load.population.accounts import Account, accounts, on_api
 from harness.load.population.due import probes_due, requests_due
 from harness.model.due import DueList
 from harness.model.message import marked
 from harness.model.scenario import PopulationPlan, Scenario
 
-CLAIM_STEPWISE = "migration.stepwise"  # 移行アプローチ: Firebase is never stopped as a whole
-CLAIM_READ_ONLY = "migration.firestore_read_only"
-ERRATUM_WRITTEN = "migration.firestore_is_written"
 ERRATUM_ONE_WAY = "dual_write.one_way"
-CLAIMS = (CLAIM_STEPWISE, CLAIM_READ_ONLY)
+CLAIMS = (STEPWISE, READ_ONLY)
 
 
 class OneStackPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,20 +110,15 @@ def legs_of(plan: OneStackPlan) -> Iterator[Leg]:
         yield Leg(part=f"week{week}_again" if week <= back else f"week{week}", week=week, scenario=scenario)
 
 
-def on_api(scenario: Scenario, seed: int) -> frozenset[str]:
-    """The users whose flag the week has on."""
-    return frozenset(each.user for each in accounts(scenario.population, seed) if each.flag_expected)
-
-
 def moving(plan: OneStackPlan, leg: Leg, before: frozenset[str], seed: int) -> list[Account]:
     """The accounts that the leg moves to the API; ``before`` were there."""
-    there = on_api(leg.scenario, seed) - before
+    there = on_api(leg.scenario.population, seed) - before
     return [each for each in accounts(plan.population, seed) if each.user in there]
 
 
 def due_of(plan: OneStackPlan, leg: Leg, seed: int, window: Window, *, origin_ns: int) -> DueList:
     """What is due to the API in a leg's window: everybody acts by one schedule, of which the week has a share there."""
-    there = on_api(leg.scenario, seed)
+    there = on_api(leg.scenario.population, seed)
     requests = requests_due(plan.population, seed, origin_ns, window.end_ns)
     return DueList(
         requests=tuple(due for due in requests if due.user in there and due.due_ns >= window.start_ns),
