@@ -11,13 +11,15 @@ from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.verdict import Verdict
 
 
-def rows(count: int, *, side: Side = Side.FIRESTORE, failed: int = 0, **changes: object) -> Iterable[RequestRow]:
+def rows(
+    count: int, *, side: Side = Side.FIRESTORE, failed: int = 0, operation: Operation = Operation.PUT_WALK
+) -> Iterable[RequestRow]:
     for number in range(count):
         outcome = Outcome.SERVER_ERROR if number < failed else Outcome.OK
-        made: dict[str, object] = {"operation": Operation.PUT_WALK, "acknowledged": outcome is Outcome.OK, **changes}
         yield RequestRow(
-            operation_id=f"{side}{number}", user="u", audience="general", side=side, due_ns=1, sent_ns=1, done_ns=2,
-            status=0, outcome=outcome, payload_digest="", flag=False, **made,
+            operation_id=f"{side}{number}", user="u", audience="general", side=side, operation=operation, due_ns=1,
+            sent_ns=1, done_ns=2, status=0, outcome=outcome, acknowledged=outcome is Outcome.OK, payload_digest="",
+            flag=False,
         )  # fmt: skip
 
 

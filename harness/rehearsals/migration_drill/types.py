@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.checks.stepwise import READ_ONLY, STEPWISE
 from harness.model.message import marked
 from harness.model.scenario import AudiencePlan, PopulationPlan
 
 CLAIM_SCRIPT = "phase2.migration"
 CLAIM_PLAN = "checklist.migration.script"
-CLAIMS = (CLAIM_SCRIPT, CLAIM_PLAN, STEPWISE, READ_ONLY)
+CLAIMS = (CLAIM_SCRIPT, CLAIM_PLAN, "migration.stepwise", "migration.firestore_read_only")
 
 
 class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,10 +8,14 @@ from typing import Any
 import msgspec
 
 from harness.base.units import Unit
+from harness.checks.ended_account import ACCOUNT, ended
 from harness.checks.invariants import switch_over_result
+from harness.checks.mirror_steps import CLAIM_STOP
+from harness.checks.mirror_steps import judged as of_steps
 from harness.checks.stepwise import served_of, written_of
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
+from harness.judge.claimed import not_exercised, unknown
 from harness.judge.flag_log import SHARE, STEADY, FlagLog
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
@@ -19,12 +23,14 @@ from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import on_api
 from harness.model.evidence import RequestRow
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message
+from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.one_stack.types import (
     ERRATUM_ONE_WAY,
+    STOP,
     Leg,
     LegSeen,
     OneStackDetails,
@@ -47,6 +53,8 @@ def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgemen
     found += _rolled_back(plan, seen)
     found += of_whole_run(seen.evidence.events, loaded=seen.details.origin_ns is not None)
     yield from found
+    yield from _stopped(plan, seen)
+    yield _account(seen)
     yield _stepwise(plan, seen, found)
     yield written_of(seen.evidence.requests)
 
@@ -76,7 +84,7 @@ def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStack
 def moved_in_time(leg: Leg, went: LegSeen) -> Judgement:
     """Has everybody fetched the week's template?"""
     asked = (message("everybody has fetched the template of the week"),)
-    if went.moved_ns is None:
+    if went.moved_ns is None or went.published_ns is None:
         told = message("somebody had not fetched it when all should have")
         return Judgement(id=MOVED, verdict=Verdict.FAIL, asked=asked, told=(told,))
     seconds = (went.moved_ns - went.published_ns) / NS
@@ -124,7 +132,7 @@ def old_walks(went: LegSeen) -> Judgement:
         "unit": Unit.WALKS,
         "samples": seen.walks,
     }
-    if went.copied is None and lost:
+    if not went.migrated and lost:
         nobody = message("the environment has nothing to migrate to: nobody copied them")
         return Judgement(
             id=OLD_WALKS, verdict=Verdict.ERRATUM_SHOWN, told=(told, nobody), erratum=ERRATUM_ONE_WAY, **measured
@@ -139,11 +147,11 @@ def old_walks(went: LegSeen) -> Judgement:
 
 
 def _copied(went: LegSeen) -> Iterator[Message]:
-    if went.copied is not None:
+    if went.migrated:
         yield message(
             "the migration before has {walks} walks in PostgreSQL as Firestore has them, or later, and left {left}",
-            walks=f"{went.copied:,}",
-            left=f"{went.left:,}",
+            walks=f"{went.migrated[-1].there:,}",
+            left=f"{went.migrated[-1].left:,}",
         )
 
 
@@ -158,6 +166,30 @@ def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Ju
     users = on_api(leg.scenario.population, seen.facts.seed)
     found = switch_over(ledger, details.off_ns, users, leg.scenario.switch_over_limit_s)
     yield msgspec.structs.replace(switch_over_result(found), part=leg.part, gates=True)
+
+
+def _stopped(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
+    """The stepwise stop of the mirror, for a target that can do it."""
+    steps = seen.details.steps
+    for each in of_steps(steps):
+        yield msgspec.structs.replace(each, part=STOP)
+    if not (_has_postgresql(seen) and seen.facts.target_bundled):
+        told = message("the environment has no PostgreSQL, or the target no setting that stops its mirror stepwise")
+        yield not_exercised(STOP, CLAIM_STOP, told)
+    elif len(steps) < len(plan.shares_percent):
+        counts = {"steps": str(len(steps)), "all": str(len(plan.shares_percent))}
+        yield unknown(STOP, CLAIM_STOP, message("{steps} of {all} steps of the mirror's stop were taken", **counts))
+
+
+def _account(seen: Seen[OneStackDetails]) -> Judgement:
+    if not _has_postgresql(seen):
+        nothing = message("the environment has no PostgreSQL in which something could be left of an account")
+        return observation(ACCOUNT, (nothing,), verdict=Verdict.NOT_EXERCISED)
+    return ended(seen.details.account)
+
+
+def _has_postgresql(seen: Seen[OneStackDetails]) -> bool:
+    return Capability.REAL_POSTGRESQL in seen.facts.capabilities
 
 
 def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[Judgement]) -> Judgement:
