@@ -23,6 +23,7 @@ from harness.migration.batch import BATCH_DOCUMENTS, Batch
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, WalkRows, walk_rows
 from harness.migration.engine import ahead
 from harness.migration.load import Loader, Mark
+from harness.migration.source import Source
 from harness.model.stack import PROJECT_ID, Address
 from harness.rehearsals.migration_drill.plants import walks
 from harness.stack.firebase import commands, install
@@ -162,7 +163,7 @@ async def _load(login: Login, rows: Rows) -> None:
 
 
 async def _read(source: Documents) -> None:
-    async for _ in source.raw("walks", ""):
+    async for _ in source.raw("walks"):
         pass
 
 
@@ -172,7 +173,7 @@ async def _whole(login: Login, source: Documents) -> None:
     try:
         loader = Loader(connection)
         await loader.open()
-        async with aclosing(ahead(source.bulk())) as read:
+        async with aclosing(ahead(Source(source).whole())) as read:
             async for batch, last in read:
                 await loader.walks(batch, Mark(kind="walks", number=1, through=batch.through, last=last))
     finally:

@@ -88,6 +88,12 @@ CLAIMS: tuple[Claim, ...] = (
             "copy a user's documents before the flip, and reconcile after a rollback",
         ),
         wrong(
+            "dual_write.ended_account_stays",
+            "nothing says what ends with an account, and it has now two stores to be removed from: deleted at Firebase "
+            "Auth, as the app can, it leaves its row, its walks with their locations, its documents and its photos",
+            "name the operation that ends an account, and let it remove rows, documents and photos",
+        ),
+        wrong(
             "dual_write.document_of_one_mebibyte",
             "one document a walk cannot hold every walk: Firestore refuses one beyond 1 MiB, which by its own rules is "
             "5,728 full locations (183 bytes each), an hour and a half at one a second; from then on every mirror "
@@ -139,7 +145,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SYNC}/list 1/item 4",
         "Firestore書き込みを段階的に停止",
         MEASUREMENT,
-        judged_by("mirror_stop"),
+        judged_by("mirror_stop", "rollout_one_stack"),
         "The mirrored share 100 -> 50 -> 0 %, and what a later flag-off would lose",
         wrong(
             "dual_write.stop_ends_rollback",

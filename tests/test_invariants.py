@@ -11,9 +11,9 @@ from harness.checks.applied_once import applied_once
 from harness.checks.dual_write import StoredWalk
 from harness.checks.invariants import switch_over_result
 from harness.checks.sent import Sent
-from harness.checks.switch_over import SwitchOver
 from harness.checks.tables import CONTRACT, Unread
 from harness.checks.walk_results import acknowledged_result, once_result
+from harness.judge.switch_over import SwitchOver
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
 from tests.checks.sending import USERS, as_sent, held, rows_of

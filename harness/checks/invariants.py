@@ -29,7 +29,6 @@ from harness.checks.reads import reads
 from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
 from harness.checks.stores import DocumentsRead, Stores
-from harness.checks.switch_over import SwitchOver
 from harness.checks.walk_results import (
     ACKNOWLEDGED,
     ONCE,
@@ -44,6 +43,7 @@ from harness.checks.walk_tables import Stored
 from harness.checks.written import Plans
 from harness.evidence.collect import Collector
 from harness.judge.judged import held, result
+from harness.judge.switch_over import SwitchOver
 from harness.load.population.accounts import Account, Canary, accounts, canaries
 from harness.load.population.content import fingerprint, updated
 from harness.load.population.walk import WalkUpdate

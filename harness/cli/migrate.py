@@ -52,6 +52,12 @@ class Migrate(AsJson, OnLiveStack):
     time_zone: ZoneInfo | None = option("zone of times that say none (default: refused)", _zone, metavar="ZONE")
     rejects: Path | None = option("file of what was refused, a JSON line each", Path, metavar="FILE")
     anew: bool = option("begin with the first document, whatever an earlier run has done", default=False)
+    changed: bool = option(
+        "behind a run that came to its end: read and compare only what was written to Firestore since", default=False
+    )
+    deletions: bool = option(
+        "delete walks that were deleted in Firestore since they were moved (default: named)", default=False
+    )
     settle: Duration = option(
         "wait so long for deletions on their way to Firestore; 0s where nobody writes",
         Duration,
@@ -64,6 +70,8 @@ class Migrate(AsJson, OnLiveStack):
         from harness.migration.engine import Migration  # the drivers of the stores load here: no help needs them
         from harness.migration.places import UNTRIED
 
+        if self.anew and self.changed:
+            raise BadInput("--anew and --changed say two things", remedy="leave one of them out")
         places = self._places()
         clock = MachineClock()
         progress = Progress(clock)
@@ -71,7 +79,7 @@ class Migrate(AsJson, OnLiveStack):
             progress.plain(f"{'; '.join(places.beyond)}: {UNTRIED}")
         migration = Migration(
             places, clock, progress, zone=self.time_zone, dry=self.dry_run, anew=self.anew,
-            settle_s=self.settle.seconds,
+            changed=self.changed, deletions=self.deletions, settle_s=self.settle.seconds,
         )  # fmt: skip
         report = asyncio.run(migration.run())
         rejects = self._rejects()
@@ -114,10 +122,12 @@ def told(report: Report, rejects: Path | None) -> Iterator[str]:
     if report.verified is not None:
         found = report.verified
         yield (
-            f"compared: {found.documents:,} documents, {found.walks:,} walks in PostgreSQL: {found.equal:,} equal by "
-            f"digest, {found.later:,} later in PostgreSQL, {found.different:,} different, {found.missing:,} missing, "
-            f"{found.refused:,} refused; {found.caught_up:,} written meanwhile and moved again, {found.taken_back:,} "
-            f"deleted meanwhile and taken back; {found.alone:,} in PostgreSQL alone, {found.orphans:,} of them as moved"
+            f"compared: {found.documents:,} documents, {found.walks:,} walks in PostgreSQL: "
+            + (f"{found.unchanged:,} unchanged since they were compared, " if found.unchanged else "")
+            + f"{found.equal:,} equal by digest, {found.later:,} later in PostgreSQL, {found.different:,} different, "
+            + f"{found.missing:,} missing, {found.refused:,} refused; {found.caught_up:,} written meanwhile and moved "
+            + f"again, {found.taken_back:,} deleted meanwhile and taken back; {found.alone:,} in PostgreSQL alone, "
+            + f"{found.orphans:,} of them as moved"
         )
     yield from (f"  refused: {each.document} {each.field}: {each.why}" for each in report.refused[:_SHOWN])
     if len(report.refused) > _SHOWN:
@@ -128,6 +138,8 @@ def _told(kind: str, moved: Moved) -> Iterator[str]:
     fates = ", ".join(f"{count:,} {fate}" for fate, count in moved.fates.items() if count)
     rate = f" in {moved.seconds:.1f} s" if moved.seconds else ""
     resumed = ", behind what was done before" if moved.resumed else ""
+    if moved.since is not None:
+        resumed = f" written since {moved.since:%Y-%m-%d %H:%M:%S} UTC ({moved.unchanged:,} others were not)"
     yield f"{kind}: {moved.documents:,} documents{rate}{resumed}: {fates or 'none'}, {moved.refused:,} refused"
     for what, counts in (("absent and filled in", moved.repaired), ("without a column", moved.unknown)):
         yield from (f"  {what}: {name} ({count:,} documents)" for name, count in counts.items())

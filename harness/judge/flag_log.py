@@ -66,16 +66,23 @@ class FlagLog:
         self._flags: list[FlagRow] = []
         self._requests: list[tuple[str, int, Side]] = []
         self._audience: dict[str, str] = {}
+        self._version: dict[str, int] = {}
 
     def add(self, row: Row) -> None:
         """Takes one row; rows of other kinds are passed over."""
         match row:
             case FlagRow():
                 self._flags.append(row)
+                if row.fetched:
+                    self._version[row.user] = max(row.template_version, self._version.get(row.user, 0))
             case RequestRow():
                 self._requests.append((row.user, row.sent_ns, row.side))
             case SessionRow():
                 self._audience[row.user] = row.audience
+
+    def fetched(self, version: int) -> set[str]:
+        """The users who have fetched that version of the template, or a later one."""
+        return {user for user, held in self._version.items() if held >= version}
 
     def results(self, scenario: Scenario, at_ns: int) -> tuple[Judgement, ...]:
         """Both checks on what had happened by ``at_ns``."""

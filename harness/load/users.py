@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from harness.base.clock import NS, Clock
+from harness.base.progress import Progress
 from harness.evidence.collect import Collector
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import EvidenceStore
+from harness.judge.switch_over import SwitchOver, switch_over
 from harness.judge.window import Window
 from harness.load.plan import LoadPlan, Offline
 from harness.load.population.due import due_list, probes_due
@@ -24,6 +26,7 @@ from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
 from harness.stack.protocol import Stack
 
 ADMISSION_LIMIT_S = 240.0  # of a machine that many share; a quiet one takes 5
+_LOOK_EVERY_S = 1.0
 LEAD_S = 1.0  # from "go" to the first request, so that no generator begins late
 
 
@@ -46,6 +49,15 @@ class Host(Protocol):
 
     def say(self, text: Message | str) -> None:
         """A line for people."""
+        ...
+
+    def begin(self, said: Message | str) -> None:
+        """What is under way from now on."""
+        ...
+
+    @property
+    def progress(self) -> Progress:
+        """How it stands."""
         ...
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
@@ -171,6 +183,18 @@ class Users:
         users = population.flag_on if on else 0
         self.evidence.event(published_ns, "flag", FLAG, said, version=version, on=users)
         return published_ns
+
+    async def all_back(self, users: Collection[str], published_ns: int, limit_s: float) -> SwitchOver:
+        """Awaits ``users`` on Firestore, after the flag was published off; at most ``limit_s`` long."""
+        host, until_ns = self._host, published_ns + round(limit_s * NS)
+        host.begin(message("rolling back: every client is awaited on Firestore"))
+        while True:
+            self.evidence.gather()
+            found = switch_over(self.evidence.ledger, published_ns, users, limit_s)
+            if found.switched == found.clients or host.clock.now_ns() > until_ns:
+                return found
+            host.progress.live("", done=found.switched, of=found.clients)
+            await host.clock.sleep(_LOOK_EVERY_S)
 
 
 def users_of(scenario: Scenario, seed: int) -> UsersPlan:

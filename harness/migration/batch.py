@@ -9,8 +9,8 @@ from datetime import tzinfo
 import msgspec
 
 from harness.migration.convert import Refused, WalkRows, consent_row, walk_rows
+from harness.migration.source import Document
 from harness.model.stack import COLLECTION
-from harness.stack.firebase.documents import Document
 
 BATCH_DOCUMENTS = 200
 #: A batch is a transaction, and what it has locked the API waits for.

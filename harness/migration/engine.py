@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Protocol
 
 import asyncpg
@@ -20,9 +20,10 @@ from harness.migration.batch import Batch, Refusal, batches
 from harness.migration.fates import Fate
 from harness.migration.load import Loader, Mark, left_to_people
 from harness.migration.places import Places
+from harness.migration.source import Document, Source
 from harness.migration.verify import Verified, Verifier
 from harness.model.stack import COLLECTION
-from harness.stack.firebase.documents import CONSENTS, Document, Documents
+from harness.stack.firebase.documents import CONSENTS, Documents
 
 Load = Callable[[Batch, Mark], Awaitable[dict[str, Fate]]]
 _AHEAD = 2  # batches that are read while one is loaded
@@ -40,11 +41,13 @@ class Says(Protocol):
 class Moved(msgspec.Struct, kw_only=True):
     """One kind of documents: how many were read and ``fates`` by name; ``repaired`` and ``unknown`` fields by name.
 
-    ``resumed``: behind what an earlier process of the same pass had done. ``seconds`` from the first read to the last
-    commit.
+    ``resumed``: behind what an earlier process of the same pass had done. ``unchanged`` were not read: they were not
+    written since an earlier pass (``since``) read them. ``seconds`` from the first read to the last commit.
     """
 
     documents: int = 0
+    unchanged: int = 0
+    since: datetime | None = None
     locations: int = 0
     refused: int = 0
     fates: dict[str, int] = {}
@@ -78,17 +81,24 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 class Migration:
-    """One run. ``report`` fills as it goes."""
+    """One run. ``report`` fills as it goes.
+
+    ``changed``: only what may have changed since the last run over these stores that came to its end is read, and
+    compared; the first run over them reads all, and so does one behind a run over all that was ended. ``anew``: all,
+    from the first document. ``deletions``: a walk whose document is gone, and that is as a migration left it, goes.
+    """
 
     def __init__(
         self, places: Places, clock: Clock, says: Says, *, zone: tzinfo | None = None, dry: bool = False,
-        anew: bool = False, settle_s: float = 10.0,
+        anew: bool = False, changed: bool = False, deletions: bool = False, settle_s: float = 10.0,
     ) -> None:  # fmt: skip
         self._places = places
         self._clock = clock
         self._says = says
         self._zone = zone
         self._anew = anew
+        self._changed = changed
+        self._deletions = deletions
         self._settle_s = settle_s
         self.report = Report(dry=dry)
 
@@ -96,11 +106,11 @@ class Migration:
         """Raises ``PartDied`` when a store does not answer, ``BadInput`` where the database is not ready."""
         places = self._places
         credentials = places.firebase_credentials()
-        source = Documents(places.firestore, places.project_id, credentials and credentials.get_credential())
+        documents = Documents(places.firestore, places.project_id, credentials and credentials.get_credential())
         try:
             connection = await asyncpg.connect(**places.login, timeout=_CONNECT_S)
             try:
-                await self._run(source, connection)
+                await self._run(Source(documents), connection)
             finally:
                 await connection.close(timeout=_CONNECT_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -110,10 +120,10 @@ class Migration:
                 remedy="run the same again: what is done is kept",
             ) from error
         finally:
-            await source.close()
+            await documents.close()
         return self.report
 
-    async def _run(self, source: Documents, connection: asyncpg.Connection) -> None:
+    async def _run(self, source: Source, connection: asyncpg.Connection) -> None:
         report = self.report
         loader = Loader(connection, dry=report.dry)
         await loader.open()
@@ -123,41 +133,52 @@ class Migration:
                 report.users += len(page)
                 report.users_made += made
                 report.users_filled += filled
-        mark = await self._pass(loader, source, COLLECTION, report.walks, loader.walks)
+        mark, read = await self._pass(loader, source, COLLECTION, report.walks, loader.walks)
         await self._pass(loader, source, CONSENTS, report.consents, loader.consents)
         if not report.dry:
-            report.verified = await self._verified(loader, connection, source, mark.number)
+            report.verified = await self._verified(loader, connection, source, mark, read)
             report.refused = [
                 Refusal(document=row["document"], field=row["field"], why=row["why"])
                 for row in await connection.fetch(statements.REFUSED)
             ]
 
-    async def _pass(self, loader: Loader, source: Documents, kind: str, moved: Moved, load: Load) -> Mark:
-        mark = await loader.begun(kind, anew=self._anew)
-        moved.resumed = bool(mark.through)
+    async def _pass(
+        self, loader: Loader, source: Source, kind: str, moved: Moved, load: Load
+    ) -> tuple[Mark, list[str]]:
+        """How far it came; and which paths were read, where not all were."""
+        mark = await loader.begun(kind, await source.now(), anew=self._anew, changed=self._changed)
+        moved.resumed, moved.since = bool(mark.through), mark.since
         begun_ns = self._clock.now_ns()
-        async with aclosing(ahead(source.bulk(kind, mark.through), self._zone)) as read:
+        documents, paths = source.whole(kind, mark.through), []
+        if mark.since is not None:
+            keys = await source.keys(kind)
+            paths = await loader.changed(mark, keys)
+            moved.unchanged = len(keys) - len(paths)
+            documents = source.named(paths)
+        async with aclosing(ahead(documents, self._zone)) as read:
             async for batch, last in read:
-                through = batch.through or mark.through
-                mark = Mark(kind=kind, number=mark.number, through=through, last=last)
+                mark = msgspec.structs.replace(mark, through=batch.through or mark.through, last=last)
                 fates = await load(batch, mark)
                 moved.add(batch, Counter(str(each) for each in fates.values()))
                 if self.report.dry:
                     self.report.refused += [*batch.refused, *left_to_people(batch, fates)]
                 moved.seconds = (self._clock.now_ns() - begun_ns) / NS
                 rate = moved.documents / moved.seconds
-                self._says.live(f"{kind}: {moved.documents:,} read, {rate:.0f}/s, to {through}")
-        return mark
+                self._says.live(f"{kind}: {moved.documents:,} read, {rate:.0f}/s, to {mark.through}")
+        return mark, paths
 
     async def _verified(
-        self, loader: Loader, connection: asyncpg.Connection, source: Documents, number: int
+        self, loader: Loader, connection: asyncpg.Connection, source: Source, mark: Mark, read: list[str]
     ) -> Verified:
-        verifier = Verifier(loader, connection, source, number)
-        async with aclosing(ahead(source.bulk(), self._zone)) as read:
-            async for batch, _ in read:
+        verifier = Verifier(loader, connection, source, mark.number)
+        documents = source.whole()
+        if mark.since is not None:
+            documents = source.named(await verifier.changed(mark, read))
+        async with aclosing(ahead(documents, self._zone)) as again:
+            async for batch, _ in again:
                 await verifier.compare(batch)
                 self._says.live(f"comparing: {verifier.found.documents:,} documents")
-        await verifier.others(self._clock, self._settle_s)
+        await verifier.others(self._clock, self._settle_s, deletions=self._deletions)
         return verifier.found
 
 

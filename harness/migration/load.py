@@ -5,6 +5,7 @@ transaction, so that a process killed at any moment has done a batch wholly or n
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -16,11 +17,15 @@ from harness.migration.batch import Batch, Refusal
 from harness.migration.convert import LOCATION_COLUMNS, WalkRows
 from harness.migration.fates import Fate
 from harness.model.stack import COLLECTION, Endpoints
+from harness.stack.firebase.documents import CONSENTS
 
 _ATTEMPTS = 5  # at a batch that the database refused because of somebody else's locks
 #: Any number that no other program of the database uses.
 LOCK = 7_265_017_115
 _MOVED = f"{statements.SCHEMA}.moved"
+_TABLES = {COLLECTION: "walks", CONSENTS: "consents"}
+#: What Firestore's clock may have been set back by since.
+MARGIN = timedelta(seconds=10)
 _LOCK_S = 30.0
 _CONNECT_S = 10.0
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
@@ -29,12 +34,16 @@ SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'walk
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a pass has come with one kind: ``through`` is the last path that is done; ``last``: nothing is left."""
+    """How far a pass has come with one kind: ``through`` is the last path that is done; ``last``: nothing is left.
+
+    ``since``: it reads only what was written from then on; else all, and it can be gone on with behind ``through``.
+    """
 
     kind: str
     number: int
     through: str = ""
     last: bool = False
+    since: datetime | None = None
 
 
 class Loader:
@@ -78,17 +87,39 @@ class Loader:
                 "another migration holds the database", where="PostgreSQL", remedy="wait until it has ended"
             ) from None
 
-    async def begun(self, kind: str, *, anew: bool = False) -> Mark:
-        """Where the pass goes on: behind what is done of the one that was not finished, else from the first."""
+    async def begun(self, kind: str, now: datetime, *, anew: bool = False, changed: bool = False) -> Mark:
+        """Where the pass goes on: behind what is done of the one that was not finished, else from the first; with
+        ``changed``, behind one that came to its end. ``now`` is Firestore's own time.
+        """
+        since = await self._read_up_to(kind) if changed else None
         if self._dry:
-            return Mark(kind=kind, number=0)
+            return Mark(kind=kind, number=0, since=since)
         done = await self._connection.fetchrow(statements.LATEST, kind)
-        if done is None:
-            return Mark(kind=kind, number=1)
-        if done["last"] or anew:
-            await self._connection.execute(statements.FORGET, kind)
-            return Mark(kind=kind, number=done["pass"] + 1)
-        return Mark(kind=kind, number=done["pass"], through=done["through"])
+        if since is None and not anew and done is not None and not done["last"]:
+            return Mark(kind=kind, number=done["pass"], through=done["through"])
+        number = 1 + (await self._connection.fetchval(statements.NUMBER, kind) or 0)
+        async with self._connection.transaction():
+            for forget in () if since else statements.FORGET:
+                await self._connection.execute(forget, kind)
+            await self._connection.execute(statements.BEGIN, kind, number, now)
+        return Mark(kind=kind, number=number, since=since)
+
+    async def _read_up_to(self, kind: str) -> datetime | None:
+        """What Firestore had at this time was read by a pass that came to its end; ``None`` without one."""
+        if not await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{statements.SCHEMA}.passes"):
+            return None
+        found: datetime | None = await self._connection.fetchval(statements.READ_UP_TO, kind)
+        return found and found - MARGIN
+
+    async def changed(self, mark: Mark, keys: Mapping[str, datetime]) -> list[str]:
+        """The paths of those documents, of all by path and when they were written, that the pass has to read."""
+        ask = self._connection
+        statement = statements.CHANGED.format(table=_TABLES[mark.kind], schema=statements.SCHEMA)
+        names = [path.rpartition("/")[2] for path in keys]
+        rows = await ask.fetch(statement, list(keys), names, list(keys.values()), mark.since, mark.kind)
+        if not self._dry:
+            await ask.execute(statements.GONE, mark.kind, list(keys))
+        return [row["path"] for row in rows]
 
     async def users(self, users: Sequence[tuple[str, str | None, str | None, Any]]) -> tuple[int, int]:
         """Users as (uid, display name, provider, made at): how many rows were made, and how many filled in."""
@@ -181,7 +212,10 @@ class Loader:
         await self.refuse(mark.kind, fates, [*batch.refused, *left_to_people(batch, fates)])
         ask = self._connection
         counts = msgspec.json.encode({fate: sum(each is fate for each in fates.values()) for fate in Fate}).decode()
-        await ask.execute(statements.DONE, mark.number, mark.kind, mark.through, mark.last, counts)
+        if mark.since is None:
+            await ask.execute(statements.DONE, mark.number, mark.kind, mark.through, mark.last, counts)
+        if mark.last:
+            await ask.execute(statements.END, mark.kind, mark.number)
 
 
 def left_to_people(batch: Batch, fates: Mapping[str, Fate]) -> Iterable[Refusal]:

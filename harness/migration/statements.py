@@ -12,13 +12,17 @@ from harness.migration.convert import CONSENT_COLUMNS, LOCATION_COLUMNS, WALK_CO
 
 SCHEMA = "tekutoko_migration"
 
-#: The journal: passes over the source, the ranges of names that are done, what was moved, what was refused.
+#: The journal: the ranges of names that are done, the passes with Firestore's time at their beginning (what was not
+#: written since has been read by one that ended), what was moved, what was refused.
 JOURNAL = f"""
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};
 CREATE TABLE IF NOT EXISTS {SCHEMA}.ranges (
     pass integer NOT NULL, kind text NOT NULL, through text NOT NULL, last boolean NOT NULL,
     counts jsonb NOT NULL, done_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (pass, kind, through, last));
+CREATE TABLE IF NOT EXISTS {SCHEMA}.passes (
+    kind text NOT NULL, pass integer NOT NULL, begun_at timestamptz NOT NULL, ended boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (kind, pass));
 CREATE TABLE IF NOT EXISTS {SCHEMA}.moved (
     walk_id uuid PRIMARY KEY, document text NOT NULL, version timestamptz NOT NULL, stored_at timestamptz NOT NULL,
     pass integer NOT NULL, moved_at timestamptz NOT NULL DEFAULT clock_timestamp());
@@ -131,7 +135,27 @@ LATEST = f"SELECT pass, through, last FROM {SCHEMA}.ranges WHERE kind = $1 ORDER
 DONE = f"""
 INSERT INTO {SCHEMA}.ranges (pass, kind, through, last, counts) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING"""  # noqa: S608 - the contract's own names
-FORGET = f"DELETE FROM {SCHEMA}.refused WHERE kind = $1"  # noqa: S608
+NUMBER = f"""
+SELECT greatest((SELECT max(pass) FROM {SCHEMA}.ranges WHERE kind = $1),
+    (SELECT max(pass) FROM {SCHEMA}.passes WHERE kind = $1))"""  # noqa: S608 - the contract's own names
+BEGIN = f"INSERT INTO {SCHEMA}.passes (kind, pass, begun_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"  # noqa: S608
+END = f"UPDATE {SCHEMA}.passes SET ended = true WHERE kind = $1 AND pass = $2"  # noqa: S608
+READ_UP_TO = f"SELECT max(begun_at) FROM {SCHEMA}.passes WHERE kind = $1 AND ended"  # noqa: S608
+#: Of all documents, given by path, id and when they were written: those that were written since, were refused, or have
+#: no row, whatever the reason.
+CHANGED = """
+SELECT k.path FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (path, name, written)
+    LEFT JOIN {table} AS t ON t.id::text = lower(k.name)
+    LEFT JOIN {schema}.refused AS r ON r.kind = $5 AND r.document = k.path
+WHERE k.written >= $4 OR t.id IS NULL OR r.document IS NOT NULL ORDER BY k.path COLLATE "C" """
+GONE = f"""
+DELETE FROM {SCHEMA}.refused AS r WHERE r.kind = $1
+    AND NOT EXISTS (SELECT 1 FROM unnest($2::text[]) AS k (path) WHERE k.path = r.document)"""  # noqa: S608
+#: A pass over all begins: until it has ended, nothing else has read everything.
+FORGET = (
+    f"DELETE FROM {SCHEMA}.refused WHERE kind = $1",  # noqa: S608
+    f"UPDATE {SCHEMA}.passes SET ended = false WHERE kind = $1",  # noqa: S608
+)
 UNREFUSE = f"DELETE FROM {SCHEMA}.refused WHERE kind = $1 AND document = ANY($2::text[])"  # noqa: S608
 REFUSE = f"""
 INSERT INTO {SCHEMA}.refused SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
@@ -147,7 +171,8 @@ SELECT {_POINTS} FROM walk_locations WHERE walk_id = ANY($1::uuid[]) ORDER BY wa
 OTHERS = f"""
 SELECT w.id, m.document, coalesce(m.stored_at = w.updated_at, false) AS untouched,
     coalesce(m.pass = $2 AND m.stored_at = w.updated_at, false) AS of_this_pass
-FROM walks AS w LEFT JOIN {SCHEMA}.moved AS m ON m.walk_id = w.id WHERE w.id <> ALL($1::uuid[])"""  # noqa: S608
+FROM walks AS w LEFT JOIN {SCHEMA}.moved AS m ON m.walk_id = w.id
+WHERE NOT EXISTS (SELECT 1 FROM unnest($1::uuid[]) AS s (id) WHERE s.id = w.id)"""  # noqa: S608
 RECENT = f"SELECT walk_id, document FROM {SCHEMA}.moved WHERE moved_at > clock_timestamp() - $1::interval"  # noqa: S608
 TAKE_BACK = f"""
 WITH gone AS (

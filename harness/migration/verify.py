@@ -19,19 +19,21 @@ from harness.migration import statements
 from harness.migration.batch import Batch, Refusal
 from harness.migration.convert import digest
 from harness.migration.fates import Fate
-from harness.migration.load import Loader
+from harness.migration.load import Loader, Mark
+from harness.migration.source import Source
 from harness.model.stack import COLLECTION
-from harness.stack.firebase.documents import Documents
 
 
 class Verified(msgspec.Struct, kw_only=True):
-    """Walks by how the two stores agree. ``caught_up`` were written to Firestore meanwhile, and moved again;
+    """Walks by how the two stores agree. ``unchanged`` were read and compared by an earlier pass, were not written to
+    Firestore since, and are in PostgreSQL; ``caught_up`` were written to Firestore meanwhile, and moved again;
     ``later`` are those that PostgreSQL has of a later write; ``alone`` are in PostgreSQL without a document, of which
-    ``orphans`` are as a migration left them; ``taken_back`` were deleted by their users while they were moved.
+    ``orphans`` are as a migration left them; ``taken_back`` were deleted in Firestore while they were moved, or since.
     """
 
     documents: int = 0
     refused: int = 0
+    unchanged: int = 0
     equal: int = 0
     different: int = 0
     later: int = 0
@@ -51,7 +53,7 @@ class Verified(msgspec.Struct, kw_only=True):
 class Verifier:
     """Compares, and brings over what was written meanwhile. ``found`` fills as it goes."""
 
-    def __init__(self, loader: Loader, connection: asyncpg.Connection, source: Documents, number: int) -> None:
+    def __init__(self, loader: Loader, connection: asyncpg.Connection, source: Source, number: int) -> None:
         self._loader = loader
         self._connection = connection
         self._source = source
@@ -59,6 +61,16 @@ class Verifier:
         self._seen: list[uuid.UUID] = []
         self._missing: dict[uuid.UUID, str] = {}
         self.found = Verified()
+
+    async def changed(self, mark: Mark, read: Collection[str]) -> list[str]:
+        """The paths of the documents to be compared by a pass that reads what was written since another: what it
+        ``read``, and what was written meanwhile."""
+        keys = await self._source.keys(COLLECTION)
+        paths = sorted({*await self._loader.changed(mark, keys), *read} & keys.keys())
+        unchanged = keys.keys() - set(paths)
+        self._seen += [uuid.UUID(path.rpartition("/")[2]) for path in unchanged]  # each has its row, and so is one
+        self.found.documents = self.found.unchanged = len(unchanged)
+        return paths
 
     async def compare(self, batch: Batch) -> None:
         """One batch of documents that was read again."""
@@ -85,9 +97,10 @@ class Verifier:
         found.refused += len(refused) - sum(each.why == Fate.DIFFERENT.why for each in refused)
         await self._loader.refuse(COLLECTION, fates, refused)
 
-    async def others(self, clock: Clock, settle_s: float) -> None:
+    async def others(self, clock: Clock, settle_s: float, *, deletions: bool = False) -> None:
         """The way back: what is in PostgreSQL and was not among the documents. Waits ``settle_s`` first: a walk that
-        was moved while its deletion was on its way to Firestore is one that its user deleted.
+        was moved while its deletion was on its way to Firestore is one that its user deleted. With ``deletions`` so
+        is any that is as a migration left it; unless Firestore has no walk at all, and so is hardly the right one.
         """
         recent: list[asyncpg.Record] = []
         if settle_s:
@@ -96,7 +109,8 @@ class Verifier:
         found = self.found
         found.missing = len(self._missing) - len(await self._gone(self._missing))  # what is gone was deleted meanwhile
         rows = await self._connection.fetch(statements.OTHERS, self._seen, self._pass)
-        ours = {row["id"]: row["document"] for row in rows if row["of_this_pass"]}
+        which = "untouched" if deletions and found.documents else "of_this_pass"
+        ours = {row["id"]: row["document"] for row in rows if row[which]}
         gone = await self._gone({row["walk_id"]: row["document"] for row in recent} | ours)
         taken = {row[0] for row in await self._connection.fetch(statements.TAKE_BACK, gone)} if gone else set()
         found.taken_back = len(taken)
@@ -105,7 +119,7 @@ class Verifier:
         found.walks = await self._connection.fetchval("SELECT count(*) FROM walks")
 
     async def _gone(self, documents: dict[uuid.UUID, str]) -> list[uuid.UUID]:
-        there = await self._source.get_many(sorted(documents.values())) if documents else {}
+        there = await self._source.there(sorted(documents.values())) if documents else set()
         return [walk_id for walk_id, name in documents.items() if name not in there]
 
     async def _stored(self, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[datetime, bytes]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from harness.migration.load import Loader
+from harness.migration.source import Source
 from tests.migration.stores import Stores, consent, later, walk
 
 pytestmark = pytest.mark.process
@@ -126,6 +129,85 @@ async def test_the_emulator_replaces_a_document_that_is_written_whole(stores: St
     await stores.put(walk("one", "u1", paused_at=later()))
     await stores.put(walk("one", "u1"))
     reader = stores.documents()
-    [held] = [document.fields async for document in reader.bulk()]
+    [held] = [document.fields async for document in Source(reader).whole()]
     await reader.close()
     assert "paused_at" not in held and len(held["location_data"]) == 3
+
+
+async def test_a_pass_behind_another_reads_only_what_was_written_since(stores: Stores, monkeypatch: Any) -> None:
+    monkeypatch.setattr("harness.migration.load.MARGIN", timedelta(0))
+    documents: dict[str, Any] = {}
+    for number in range(120):  # more than a batch get
+        documents |= walk(f"w{number}", "u1", points=2)
+    await stores.put(documents | walk("refused", "u1", status="flying") | walk("no row", "u1"))
+    await stores.put(consent("u1", 1))
+    first = await stores.migrate(changed=True)
+    assert (first.walks.since, first.walks.fates, len(first.refused)) == (
+        None,
+        {"new": 121},
+        1,
+    )  # nothing to go on from
+    await rows(stores, "DELETE FROM walks WHERE id = $1::text::uuid", name(walk("no row", "u1")))
+    await stores.put(
+        walk("w3", "u1", updated=later(), title="later")
+        | walk("offline", "u1", updated=later(-9_999))  # written by a phone's clock long ago, arrived now
+        | walk("refused again", "u1", status="flying")
+    )
+    await stores.put(consent("u2", 2))
+    writer = stores.documents()
+    await writer.delete(name(walk("w5", "u1")))
+    await writer.close()
+    second = await stores.migrate(changed=True)
+    # Read: what was written, what was refused and what has no row; of 121 moved ones 118 are untouched.
+    assert second.walks.since is not None
+    assert (second.walks.documents, second.walks.unchanged) == (5, 118)
+    assert second.walks.fates == {"deleted": 1, "new": 1, "newer": 1}
+    assert (second.consents.fates, second.consents.unchanged) == ({"new": 1}, 1)
+    found = second.verified
+    assert found is not None
+    assert (found.documents, found.unchanged, found.equal, found.refused, found.orphans) == (123, 118, 2, 3, 1)
+    assert {each.document for each in second.refused} == {
+        next(iter(walk(each, "u1"))) for each in ("refused", "refused again", "no row")
+    }
+    third = await stores.migrate(changed=True, deletions=True)
+    assert (third.walks.fates, third.walks.unchanged) == ({"deleted": 1}, 120)
+    assert third.verified is not None
+    assert (third.verified.taken_back, third.verified.orphans, third.verified.walks) == (1, 0, 121 - 1)
+    whole = await stores.migrate()
+    assert whole.walks.documents == 123 and whole.verified is not None and whole.verified.equal == 120
+
+
+async def test_a_pass_over_all_that_was_ended_is_gone_on_with_before_any_behind_it(stores: Stores) -> None:
+    """What was refused before is forgotten by it, and would else never be named again."""
+    await stores.put(walk("one", "u1", points=4) | walk("two", "u1"))
+    await stores.migrate()
+    await stores.put(walk("one", "u1", points=2, updated=later()))
+    assert len((await stores.migrate()).refused) == 1
+    connection = await stores.connect()
+    loader = Loader(connection)
+    await loader.open()
+    await loader.begun("walks", later(), anew=True)  # and killed
+    await connection.close()
+    found = await stores.migrate(changed=True)
+    assert found.walks.since is None and len(found.refused) == 1
+    assert (await stores.migrate(changed=True)).walks.since is not None
+
+
+async def test_no_walk_is_taken_out_where_firestore_has_none_at_all(stores: Stores) -> None:
+    await stores.put(walk("one", "u1"))
+    await stores.migrate()
+    writer = stores.documents()
+    await writer.delete(name(walk("one", "u1")))
+    await writer.close()
+    found = await stores.migrate(changed=True, deletions=True)
+    assert found.verified is not None and (found.verified.taken_back, found.verified.orphans) == (0, 1)
+
+
+async def test_a_dry_run_behind_another_pass_reads_the_same_and_writes_nothing(stores: Stores) -> None:
+    await stores.put(walk("one", "u1") | walk("odd", "u1", status="flying"))
+    assert (await stores.migrate(dry=True, changed=True)).walks.since is None
+    await stores.migrate()
+    await stores.put(walk("two", "u1"))
+    dry = await stores.migrate(dry=True, changed=True)
+    assert dry.walks.since is not None and dry.walks.fates["new"] == 1 and len(dry.refused) == 1
+    assert (await stores.migrate(changed=True)).walks.fates["new"] == 1

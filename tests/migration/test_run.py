@@ -31,7 +31,7 @@ def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> Non
     # So short a run sends few requests to Firestore, and a kill may come too late.
     assert verdicts.pop("migration.stepwise") is not Verdict.FAIL, job.text
     assert verdicts.pop("migration.killed") is not Verdict.FAIL, job.text
-    assert verdicts.pop("migration.read_only") is Verdict.ERRATUM_SHOWN
+    assert verdicts.pop("migration.firestore_read_only") is Verdict.ERRATUM_SHOWN
     assert set(verdicts.values()) == {Verdict.PASS}, job.text
     assert result.exit_status in (Exit.OK, Exit.HOLD)
     assert details.compared is not None and details.compared.equal >= 200

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
+from harness.checks.mirror_steps import ERRATUM_STOP
 from harness.model.verdict import Verdict
 from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
-from harness.rehearsals.mirror_stop.types import ERRATUM_STOP, MirrorStopPlan
+from harness.rehearsals.mirror_stop.types import MirrorStopPlan
 from harness.report.published import RESULT
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.again import judged_again

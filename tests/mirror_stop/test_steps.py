@@ -1,85 +1,35 @@
-"""The judging of a stepwise stop: what passes, and that bad evidence does not."""
+"""The judging of a stepwise stop: a killed pod, the whole, and the page."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from harness.judge.combine import combine
+from harness.model.mirror import MirrorStep, UserLoss
 from harness.model.section import Lines, Table
 from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal import conclude
-from harness.rehearsals.mirror_stop.judge import judged, killed, mirrored, rolled_back
+from harness.rehearsals.mirror_stop.judge import judged, killed
 from harness.rehearsals.mirror_stop.killed_pod import last_logged
-from harness.rehearsals.mirror_stop.observe import figures
 from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
 from harness.rehearsals.mirror_stop.sections import figures as rehearsed
 from harness.rehearsals.mirror_stop.sections import sections
 from harness.rehearsals.mirror_stop.types import (
     CLAIMS,
     ERRATUM_QUEUE,
-    ERRATUM_STOP,
     PLAN,
     KilledPod,
     MirrorStopDetails,
-    Step,
-    UserLoss,
 )
 from scenarios.claims import REGISTER
-from tests.checks.test_dual_write import NOON, WALK, documents, walk
+from tests.checks.test_mirror_steps import step
 from tests.rehearsal.made import seen
 
-IDS = [WALK.replace("0b", f"{number:02x}") for number in range(40)]
 POD = KilledPod(pod="p", acknowledged=30, in_postgresql=30, queued=30, under_way=4, lost=28, lost_by_others=0)
-
-
-def step(share: int, mirrored: int, written: int, lost: int = 0) -> Step:
-    return msgspec.structs.replace(
-        figures([], {}, {}, share, NOON), walks=written, written=written, mirrored=mirrored, missing=lost
-    )
-
-
-def test_the_figures_of_a_step() -> None:
-    new = [walk(each, "u1") for each in IDS[:3]]
-    old = walk(IDS[3], "u2", updated_at=NOON)
-    gone = IDS[4]
-    stale = walk(IDS[1], "u1", points=1, updated_at=NOON)
-    held = documents(new[0], stale, old, walk(gone))
-    found = figures([*new, old], held, {gone: "u3"}, 50, NOON + timedelta(seconds=1))
-    assert (found.walks, found.written, found.mirrored) == (4, 3, 1)
-    assert (found.missing, found.stale, found.come_back, found.different, found.lost_locations) == (1, 1, 1, 0, 5)
-    assert [(each.user, each.walks, each.locations) for each in found.losses] == [("u1", 2, 5)]
-
-
-@pytest.mark.parametrize(
-    ("share", "seen", "written", "verdict"),
-    [
-        (100, 60, 60, Verdict.PASS),
-        (100, 59, 60, Verdict.FAIL),
-        (50, 31, 60, Verdict.PASS),
-        (50, 60, 60, Verdict.FAIL),
-        (50, 5, 60, Verdict.FAIL),
-        (0, 0, 60, Verdict.PASS),
-        (0, 1, 60, Verdict.FAIL),
-        (0, 0, 0, Verdict.INCONCLUSIVE),
-    ],
-)
-def test_the_share_asked_for_is_the_share_seen(share: int, seen: int, written: int, verdict: Verdict) -> None:
-    assert mirrored(step(share, seen, written)).verdict is verdict
-
-
-def test_a_roll_back_that_loses_once_a_step_was_taken_shows_the_erratum_and_else_fails() -> None:
-    assert rolled_back(step(100, 60, 60)).verdict is Verdict.PASS
-    lost = rolled_back(step(50, 31, 60, lost=29))
-    assert (lost.verdict, lost.erratum) == (Verdict.ERRATUM_SHOWN, ERRATUM_STOP)
-    differs = rolled_back(msgspec.structs.replace(step(50, 31, 60, lost=29), different=1))
-    assert (differs.verdict, differs.erratum) == (Verdict.FAIL, "")  # that is no walk that was not mirrored
-    unexplained = rolled_back(step(100, 59, 60, lost=1))
-    assert (unexplained.verdict, unexplained.erratum) == (Verdict.FAIL, "")
 
 
 def test_a_killed_pods_loss_is_what_it_logged() -> None:
@@ -119,7 +69,7 @@ def test_every_claim_and_erratum_named_is_in_the_register() -> None:
     assert {each.erratum for each in found} - {""} <= errata
 
 
-def details(*steps: Step) -> MirrorStopDetails:
+def details(*steps: MirrorStep) -> MirrorStopDetails:
     return MirrorStopDetails(killed_pod=POD, steps=list(steps))
 
 

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from harness.judge.window import NS, Window
-from harness.load.population.accounts import accounts
+from harness.load.population.accounts import accounts, on_api
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Judgement
+from harness.model.mirror import MirrorStep
 from harness.model.verdict import Verdict
-from harness.rehearsals.one_stack.judge import moved_in_time, old_walks
+from harness.rehearsals.one_stack.judge import judged, moved_in_time, old_walks
 from harness.rehearsals.one_stack.old_walks import _old
-from harness.rehearsals.one_stack.types import Asked, LegSeen, OneStackPlan, due_of, legs_of, moving, on_api
+from harness.rehearsals.one_stack.types import (
+    STOP,
+    Asked,
+    LegSeen,
+    Migrated,
+    OneStackDetails,
+    OneStackPlan,
+    due_of,
+    legs_of,
+    moving,
+)
 from scenarios.load import load
+from tests.checks.test_mirror_steps import step
 from tests.one_stack.small import plan
+from tests.rehearsal.made import seen
+
+COPIED = Migrated(read=4, written=3, taken_back=0, there=40, left=1, seconds=2.0)
 
 
 def went(**changes: object) -> LegSeen:
     seen = LegSeen(
-        part="week1", published_ns=10 * NS, moving=5, copied=40, moved_ns=14 * NS,
+        part="week1", published_ns=10 * NS, moving=5, migrated=(COPIED,), moved_ns=14 * NS,
         asked=Asked(users=5, walks=7, missing=0, short=0),
     )  # fmt: skip
     return msgspec.structs.replace(seen, **changes)
@@ -42,13 +60,13 @@ def test_the_document_s_weeks_are_one_population_and_others_are_refused() -> Non
 
 def test_who_moves_and_what_is_due_to_the_api_follows_the_week() -> None:
     legs = [*legs_of(plan())]
-    before = on_api(legs[1].scenario, 1)
+    before = on_api(legs[1].scenario.population, 1)
     assert len(moving(plan(), legs[2], before, 1)) == 10
-    assert not moving(plan(), legs[1], on_api(legs[2].scenario, 1), 1)
+    assert not moving(plan(), legs[1], on_api(legs[2].scenario.population, 1), 1)
     window = Window(start_ns=103 * NS, end_ns=143 * NS)
     for leg in legs:
         due = due_of(plan(), leg, 1, window, origin_ns=3 * NS)
-        assert {each.user for each in due.requests} == on_api(leg.scenario, 1)
+        assert {each.user for each in due.requests} == on_api(leg.scenario.population, 1)
         assert len(due.requests) == leg.scenario.population.flag_on * 8  # one in 5 s each
         assert all(window.start_ns <= each.due_ns < window.end_ns for each in (*due.requests, *due.probes))
 
@@ -60,8 +78,8 @@ def test_who_moves_and_what_is_due_to_the_api_follows_the_week() -> None:
         (went(asked=Asked(users=5, walks=7, missing=1, short=0)), Verdict.FAIL, True),
         (went(asked=Asked(users=5, walks=7, missing=0, short=1)), Verdict.FAIL, True),
         # Where nobody migrates it is the document's own fault.
-        (went(copied=None, asked=Asked(users=5, walks=7, missing=3, short=0)), Verdict.ERRATUM_SHOWN, True),
-        (went(copied=None), Verdict.PASS, True),
+        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0)), Verdict.ERRATUM_SHOWN, True),
+        (went(migrated=()), Verdict.PASS, True),
         (went(asked=Asked(users=0, walks=0, missing=0, short=0)), Verdict.INCONCLUSIVE, True),
         (went(asked=None), Verdict.INCONCLUSIVE, True),
         (went(moving=0, asked=Asked(users=0, walks=0, missing=0, short=0)), Verdict.NOT_EXERCISED, False),
@@ -104,3 +122,31 @@ def test_an_old_walk_is_one_that_firestore_confirmed_and_nobody_has_touched_sinc
     ]
     assert _old(rows, {"u0001"}, 15 * NS) == {"u0001": ["old", "many0", "many1"]}
     assert _old(rows, {"u0003"}, 15 * NS) == {}
+
+
+REAL = ("real_postgresql",)
+
+
+def told(*steps: MirrorStep, **facts: Any) -> dict[tuple[str, str], Judgement]:
+    details = OneStackDetails(steps=list(steps))
+    return {each.key: each for each in judged(plan(), seen(details, capabilities=REAL, **facts))}
+
+
+def test_the_stop_of_the_mirror_is_judged_by_its_steps_and_one_that_is_missing_holds() -> None:
+    found = told(step(100, 60, 60), step(50, 31, 60, lost=29), step(0, 0, 60, lost=89))
+    of_stop = {id_: each.verdict for (part, id_), each in found.items() if part == STOP}
+    assert of_stop == {
+        "mirror.share_100": Verdict.PASS, "mirror.rollback_after_100": Verdict.PASS,
+        "mirror.share_50": Verdict.PASS, "mirror.rollback_after_50": Verdict.ERRATUM_SHOWN,
+        "mirror.share_0": Verdict.PASS, "mirror.rollback_after_0": Verdict.ERRATUM_SHOWN,
+    }  # fmt: skip
+    lost = told(step(100, 59, 60, lost=1), step(50, 31, 60), step(0, 0, 60))
+    assert lost[STOP, "mirror.rollback_after_100"].verdict is Verdict.FAIL  # before the stop no walk may be lost
+    cut = told(step(100, 60, 60))[STOP, "dual_write.stop"]
+    assert (cut.verdict, cut.holds) == (Verdict.INCONCLUSIVE, True)
+    assert told()["", "account.ended"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_target_that_cannot_stop_its_mirror_is_told_and_not_held() -> None:
+    found = told(target_bundled=False)[STOP, "dual_write.stop"]
+    assert (found.verdict, found.gates) == (Verdict.NOT_EXERCISED, False)

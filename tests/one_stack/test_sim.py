@@ -38,7 +38,7 @@ def of(result: Result, id_: str) -> dict[str, Judgement]:
 def test_a_healthy_target_advances_through_a_roll_back_and_every_week(rolled_back_once: tuple[Result, Path]) -> None:
     result, _ = rolled_back_once
     assert (result.decision, result.exit_status) == (Decision.ADVANCE, Exit.OK), why(result)
-    assert [part.name for part in result.parts] == LEGS
+    assert [part.name for part in result.parts] == [*LEGS, "mirror_stop"]
     assert {each.verdict for each in of(result, "success.error_ratio").values()} == {Verdict.PASS}
     share = of(result, "flag.share")
     assert [share[leg].value for leg in LEGS] == pytest.approx([0.1, 0.3, 0.5, 0.3, 0.5, 1.0])
@@ -54,6 +54,12 @@ def test_where_nothing_is_migrated_the_erratum_is_shown_and_nobody_says_that_wal
     shown = of(result, OLD_WALKS)
     assert {shown[leg].verdict for leg in ("week1", "week2", "week4")} == {Verdict.ERRATUM_SHOWN}, why(result)
     assert {"dual_write.one_way", "migration.firestore_is_written"} <= set(errata_of(result.judgements))
+
+
+def test_what_a_simulation_lacks_is_told_and_holds_nothing(rolled_back_once: tuple[Result, Path]) -> None:
+    result, _ = rolled_back_once
+    for lacking in (of(result, "dual_write.stop")["mirror_stop"], of(result, "account.ended")[""]):
+        assert (lacking.verdict, lacking.gates) == (Verdict.NOT_EXERCISED, False)
 
 
 def test_a_stored_run_is_judged_again_to_the_same(rolled_back_once: tuple[Result, Path]) -> None:

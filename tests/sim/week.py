@@ -11,9 +11,9 @@ import msgspec
 from harness.base.clock import NS, Clock, utc
 from harness.base.progress import Progress
 from harness.base.virtual import VirtualClock
-from harness.checks.switch_over import SwitchOver
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import read_rows
+from harness.judge.switch_over import SwitchOver
 from harness.judge.window import Window
 from harness.model.evidence import EventRow, Row
 from harness.model.judgement import Judgement, Kind

@@ -61,6 +61,11 @@ def accounts(plan: PopulationPlan, seed: int) -> tuple[Account, ...]:
     return tuple(made)
 
 
+def on_api(plan: PopulationPlan, seed: int) -> frozenset[str]:
+    """The users whose flag the plan has on."""
+    return frozenset(each.user for each in accounts(plan, seed) if each.flag_expected)
+
+
 def canaries(count: int, seed: int) -> tuple[Canary, ...]:
     """The users of the probes, apart from the population and in no audience of the rollout."""
     made = []

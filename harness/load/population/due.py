@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count, takewhile
 from typing import Protocol
 
-from harness.load.population.accounts import accounts, canaries
+from harness.load.population.accounts import accounts, canaries, on_api
 from harness.load.population.pacing import Pacing
 from harness.load.population.probes import canary_of, offset_ns
 from harness.load.population.schedule import doing_at, operation_id, slots
@@ -27,7 +27,7 @@ def due_list(scenario: Populated, seed: int, start_ns: int, end_ns: int, *, orig
     """What is due to the API in ``[start_ns, end_ns)`` of a schedule that began at ``origin_ns``, or begins with it."""
     origin_ns = start_ns if origin_ns is None else origin_ns
     requests = requests_due(scenario.population, seed, origin_ns, end_ns)
-    to_api = {account.user for account in accounts(scenario.population, seed) if account.flag_expected}
+    to_api = on_api(scenario.population, seed)
     return DueList(
         requests=tuple(due for due in requests if due.user in to_api and due.due_ns >= start_ns),
         probes=probes_due(scenario.probes, seed, origin_ns, start_ns, end_ns),

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harness.base.units import Unit
-from harness.judge.bounds import ratio_upper
-from harness.model.evidence import Outcome, RequestRow, Side
-from harness.model.judgement import Judgement, Kind
+from harness.checks.stepwise import served_of, written_of
+from harness.model.evidence import RequestRow
+from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill.types import (
     CLAIM_PLAN,
-    CLAIM_READ_ONLY,
     CLAIM_SCRIPT,
-    CLAIM_STEPWISE,
-    ERRATUM_WRITTEN,
     Compared,
     DrillDetails,
     DrillPlan,
@@ -23,8 +20,6 @@ from harness.rehearsals.migration_drill.types import (
     Race,
 )
 
-_MOST_ERRORS = 0.01  # of week 1's own criterion: エラー率 < 1%
-_CONFIDENCE = 0.95
 _ENDED = frozenset({0, 10})  # done; done, and something was refused
 _EXAMPLES = 5
 
@@ -41,8 +36,8 @@ def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow
         yield overwritten(details.race)
     if details.compared is not None:
         yield people(details)
-    yield worked(rows)
-    yield written_to_firestore(rows, details)
+    yield served_of(rows)
+    yield written_of(rows, 0 if details.race is None else details.race.written)
 
 
 def whole(found: Compared) -> Judgement:
@@ -171,53 +166,4 @@ def people(details: DrillDetails) -> Judgement:
         asked=(message("the users of Auth and their consents are moved, too"),),
         told=(told,),
         samples=details.consents,
-    )
-
-
-def worked(rows: list[RequestRow]) -> Judgement:
-    """Could those who stay on Firestore work all the while?"""
-    mine = [row for row in rows if row.side is Side.FIRESTORE]
-    failed = sum(row.outcome is not Outcome.OK for row in mine)
-    told = message(
-        "{failed} of {all} requests of those who stay on Firestore failed while the walks were moved",
-        failed=str(failed),
-        all=f"{len(mine):,}",
-    )
-    bound = ratio_upper(failed, len(mine), _CONFIDENCE) if mine else None
-    if bound is None or (failed < _MOST_ERRORS * len(mine) and bound >= _MOST_ERRORS):
-        verdict = Verdict.INCONCLUSIVE
-    else:
-        verdict = Verdict.PASS if bound < _MOST_ERRORS else Verdict.FAIL
-    return Judgement(
-        id="migration.stepwise",
-        claim=CLAIM_STEPWISE,
-        verdict=verdict,
-        asked=(message("Firebase goes on while users are moved: fewer than 1 % of its requests fail"),),
-        told=(told,),
-        value=failed / len(mine) if mine else None,
-        bound=bound,
-        limit=_MOST_ERRORS,
-        unit=Unit.RATIO,
-        samples=len(mine),
-    )
-
-
-def written_to_firestore(rows: list[RequestRow], details: DrillDetails) -> Judgement:
-    """Is Firestore read only, as the diagram has it?"""
-    direct = sum(row.side is Side.FIRESTORE and row.acknowledged for row in rows)
-    mirrored = 0 if details.race is None else details.race.written
-    told = message(
-        "{direct} writes reached Firestore from the app itself, and {mirrored} of the race by way of the API's mirror",
-        direct=f"{direct:,}",
-        mirrored=f"{mirrored:,}",
-    )
-    return Judgement(
-        id="migration.read_only",
-        claim=CLAIM_READ_ONLY,
-        verdict=Verdict.ERRATUM_SHOWN if direct else Verdict.INCONCLUSIVE,
-        kind=Kind.CRITERION,
-        asked=(message("Firestore is only read while both run"),),
-        told=(told,),
-        samples=direct,
-        erratum=ERRATUM_WRITTEN if direct else "",
     )

@@ -9,10 +9,7 @@ from harness.model.scenario import AudiencePlan, PopulationPlan
 
 CLAIM_SCRIPT = "phase2.migration"
 CLAIM_PLAN = "checklist.migration.script"
-CLAIM_STEPWISE = "migration.stepwise"
-CLAIM_READ_ONLY = "migration.firestore_read_only"
-ERRATUM_WRITTEN = "migration.firestore_is_written"
-CLAIMS = (CLAIM_SCRIPT, CLAIM_PLAN, CLAIM_STEPWISE, CLAIM_READ_ONLY)
+CLAIMS = (CLAIM_SCRIPT, CLAIM_PLAN, "migration.stepwise", "migration.firestore_read_only")
 
 
 class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):

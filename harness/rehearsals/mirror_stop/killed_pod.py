@@ -19,8 +19,8 @@ from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopPlan
 from harness.stack.firebase import rest
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.sign_up import User, sign_up
-from harness.stack.protocol import Stack, Undo
-from harness.stack.waiting import to_its_end
+from harness.stack.injecting import injecting
+from harness.stack.protocol import Stack
 
 USER_PREFIX = "burst-"
 _AT_ONCE = 8
@@ -60,15 +60,11 @@ class Burst:
             await sign_up(endpoints.auth, endpoints.project_id, f"{USER_PREFIX}{number}")
             for number in range(self._plan.burst.users)
         ]
-        resume: list[Undo] = []
-        try:
-            await to_its_end(self._stack.inject(Fault(kind=FaultKind.PART_HANG, subject="firestore")), resume.append)
+        async with injecting(self._stack) as inject:
+            await inject(Fault(kind=FaultKind.PART_HANG, subject="firestore"))
             await self._write(users)
             await self._stack.inject(Fault(kind=FaultKind.POD_CRASH))
             pod = await self._named(killed)
-        finally:
-            for undo in resume:
-                await undo()
         await again()
         return await self._count(pod)
 

@@ -6,24 +6,21 @@ It runs what the document writes after week 4, and shows what a roll back by the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
-from harness.base.clock import utc
 from harness.load.users import Users, UsersPlan
-from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.section import Section
 from harness.model.stack import Capability
+from harness.rehearsal.mirror_steps import MirrorSteps, at_share
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.mirror_stop.judge import judged, killed, rolled_back
-from harness.rehearsals.mirror_stop.killed_pod import Burst
-from harness.rehearsals.mirror_stop.observe import observe
+from harness.rehearsals.mirror_stop.judge import judged, killed
+from harness.rehearsals.mirror_stop.killed_pod import USER_PREFIX, Burst
 from harness.rehearsals.mirror_stop.sections import figures, sections
-from harness.rehearsals.mirror_stop.types import LANES_VARIABLE, SHARE_VARIABLE, MirrorStopDetails, MirrorStopPlan
+from harness.rehearsals.mirror_stop.types import LANES_VARIABLE, MirrorStopDetails, MirrorStopPlan
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import with_env
 from harness.stack.protocol import StackNeeds
@@ -43,7 +40,7 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
     def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack that mirrors the first share. Nothing of it may be one that was kept: parts of it are broken."""
         _ = options
-        return StackNeeds(manifests=at_share(manifests, plan, plan.shares_percent[0]), use_kept=False)
+        return StackNeeds(manifests=_at(manifests, plan, plan.shares_percent[0]), use_kept=False)
 
     async def run(self, plan: MirrorStopPlan, on: Running[MirrorStopDetails]) -> None:
         """The pod, then the steps."""
@@ -59,8 +56,11 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
         await users.admit()
         await users.go()
         on.mark("admitted")
+        steps = MirrorSteps(
+            on, documents, settle_s=plan.settle_s, counts=lambda _, user: not user.startswith(USER_PREFIX)
+        )
         for share in plan.shares_percent:
-            await _step(plan, on, documents, share)
+            on.details.steps.append(await steps.to(share, _at(on.manifests, plan, share), plan.step_s))
 
     def judge(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Judgement]:
         """From the details alone."""
@@ -77,9 +77,9 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
         return figures(seen.details, plan.shares_percent)
 
 
-def at_share(manifests: Manifests, plan: MirrorStopPlan, share: int) -> Manifests:
-    """The manifests with that share mirrored, by the target's own settings."""
-    return with_env(manifests, **{SHARE_VARIABLE: str(share)}, **{LANES_VARIABLE: str(plan.lanes)})
+def _at(manifests: Manifests, plan: MirrorStopPlan, share: int) -> Manifests:
+    """The manifests with that share mirrored, in so many lanes."""
+    return with_env(at_share(manifests, share), **{LANES_VARIABLE: str(plan.lanes)})
 
 
 async def _kill_a_pod(plan: MirrorStopPlan, on: Running[MirrorStopDetails], documents: Documents) -> None:
@@ -90,29 +90,9 @@ async def _kill_a_pod(plan: MirrorStopPlan, on: Running[MirrorStopDetails], docu
     def pod() -> str | None:
         return next((e.subject for e in on.evidence.events if e.kind == "pod" and "SIGKILL" in e.message), None)
 
-    first = at_share(on.manifests, plan, plan.shares_percent[0])
+    first = _at(on.manifests, plan, plan.shares_percent[0])
     on.details.killed_pod = await burst.run(pod, lambda: on.stack.apply(first))
     on.say(killed(on.details.killed_pod).reason)
-
-
-async def _step(plan: MirrorStopPlan, on: Running[MirrorStopDetails], documents: Documents, share: int) -> None:
-    on.phase(f"share {share}", message("the mirror at {share} %", share=str(share)))
-    await on.stack.apply(at_share(on.manifests, plan, share))
-    since = datetime.fromisoformat(utc(on.clock.anchor, on.clock.now_ns()))
-    await on.clock.sleep(plan.step_s)
-    on.evidence.gather()
-    step = await observe(
-        on.stack.endpoints(),
-        documents,
-        on.clock,
-        dict(on.evidence.writes.deleted[Side.API]),
-        share_percent=share,
-        since=since,
-        settle_s=plan.settle_s,
-    )
-    on.details.steps.append(step)
-    on.mark(f"share_{share}")
-    on.say(rolled_back(step).reason)
 
 
 REHEARSAL = MirrorStop()

@@ -5,17 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.message import marked
+from harness.model.mirror import MirrorStep
 from harness.model.scenario import AudiencePlan, PopulationPlan
 
-CLAIM_FALLBACK = "dual_write.diagram"  # PostgreSQL (Primary), Firestore (Fallback)
-CLAIM_STOP = "dual_write.stop"
 CLAIM_LOGGED = "dual_write.failures_logged"
-ERRATUM_STOP = "dual_write.stop_ends_rollback"
 ERRATUM_QUEUE = "dual_write.fallback_with_holes"
-CLAIMS = (CLAIM_LOGGED, CLAIM_STOP, CLAIM_FALLBACK)
+CLAIMS = (CLAIM_LOGGED, "dual_write.stop", "dual_write.diagram")
 
-#: The setting of the bundled API that the steps change. A target that has no such setting cannot be stopped stepwise.
-SHARE_VARIABLE = "MIRROR_SHARE_PERCENT"
+#: A setting of the bundled API.
 LANES_VARIABLE = "MIRROR_LANES"
 
 
@@ -51,34 +48,6 @@ class MirrorStopPlan(msgspec.Struct, frozen=True, kw_only=True):
 PLAN = MirrorStopPlan()
 
 
-class UserLoss(msgspec.Struct, frozen=True, kw_only=True):
-    """What one user would lose by a flag-off: walks missing or of an earlier state, and the locations they lack."""
-
-    user: str
-    walks: int
-    locations: int
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One share, after its time under load. ``written`` walks changed in it, of which ``mirrored`` reached Firestore.
-
-    The rest counts all walks of the run: ``missing`` and ``stale`` documents, deleted walks that would ``come_back``,
-    and documents that are of the last write and ``different`` from it.
-    """
-
-    share_percent: int
-    walks: int
-    written: int
-    mirrored: int
-    missing: int
-    stale: int
-    come_back: int
-    different: int
-    lost_locations: int
-    losses: tuple[UserLoss, ...]
-    examples: tuple[str, ...]
-
-
 class KilledPod(msgspec.Struct, frozen=True, kw_only=True):
     """A pod killed while its mirror queue was full. ``lost`` of the walks it acknowledged are not in Firestore.
 
@@ -104,4 +73,4 @@ class MirrorStopDetails(msgspec.Struct, kw_only=True):
     """The facts of a run."""
 
     killed_pod: KilledPod | None = None
-    steps: list[Step] = []
+    steps: list[MirrorStep] = []

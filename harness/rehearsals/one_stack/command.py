@@ -31,7 +31,7 @@ class OneStack(Staged, Paced):
 
     window: Duration | None = option("length of each measuring window (default: each week's)", Duration, metavar="TIME")
     before: Duration = option(
-        "how long everybody is on Firestore first", Duration, default=Duration("120s"), metavar="TIME"
+        "how long everybody is on Firestore first", Duration, default=Duration("60s"), metavar="TIME"
     )
     roll_back: bool = option("put everybody back on Firestore after week 3, and enter week 2 again", default=False)
 

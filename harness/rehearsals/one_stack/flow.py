@@ -6,37 +6,44 @@ users who moved for their old walks -> measure.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 
 from harness.base.clock import NS
-from harness.checks.switch_over import switch_over
 from harness.judge.judge import judge
 from harness.judge.window import Window
+from harness.load.population.accounts import accounts, on_api
 from harness.load.users import Users, UsersPlan
-from harness.migration.engine import Migration
+from harness.migration.engine import Migration, Report
+from harness.migration.fates import Fate
 from harness.migration.heal import heal
 from harness.migration.places import of_endpoints
 from harness.model.direction import Direction
-from harness.model.evidence import FlagRow, Side
+from harness.model.evidence import Side
+from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.stack import Capability
 from harness.rehearsal.closing import check_whole_run
+from harness.rehearsal.mirror_steps import MirrorSteps, at_share
 from harness.rehearsal.running import Running
+from harness.rehearsals.one_stack.account import end
 from harness.rehearsals.one_stack.old_walks import ask
 from harness.rehearsals.one_stack.types import (
     Leg,
     LegSeen,
+    Migrated,
     OneStackDetails,
     OneStackPlan,
     due_of,
     legs_of,
     moving,
-    on_api,
 )
+from harness.stack.firebase.documents import Documents
 
 _LOOK_EVERY_S = 1.0
+_SETTLE_S = 3.0  # what the mirror takes to delete a document, several times over
 _FETCHED_WITHIN_S = 60.0  # beyond the fetch interval and the pace, after which everybody has fetched
 
 
@@ -73,10 +80,18 @@ class Course:
                 break
             if leg.week == plan.roll_back_after and not on.details.rolled_back:
                 await self._roll_back(leg)
+        manifests = on.manifests
+        if self._copies and on.options.target.bundled and not on.details.fired:
+            manifests = await self._stop_the_mirror()
         await self._users.stop()
         on.mark("load_ended")
+        if on.details.steps:
+            await self._reconcile()
         sides = tuple(Side) if self._copies else (Side.API,)
-        await check_whole_run(on, plan.weeks[-1], on.manifests, sides=sides)
+        await check_whole_run(on, plan.weeks[-1], manifests, sides=sides)
+        if self._copies:
+            on.phase("account", message("an account is deleted at Firebase Auth"))
+            on.details.account = await end(on, accounts(plan.population, self._seed))
 
     @property
     def _copies(self) -> bool:
@@ -87,15 +102,14 @@ class Course:
         moved = moving(self._plan, leg, self._there, self._seed)
         told = message("{part}: {users} users move to the API", part=leg.part, users=str(len(moved)))
         on.phase("leg", told, name=leg.part)
+        on.details.legs.append(LegSeen(part=leg.part, moving=len(moved)))
         await self._migrate()
         version, published_ns = await self._publish(leg)
-        on.details.legs.append(LegSeen(part=leg.part, published_ns=published_ns, moving=len(moved)))
-        self._there = on_api(leg.scenario, self._seed)
+        self._see(published_ns=published_ns)
+        self._there = on_api(leg.scenario.population, self._seed)
         self._see(moved_ns=await self._fetched(version))
-        copied, left = await self._migrate()
-        self._see(copied=copied, left=left)
-        since_ns = on.details.legs[-1].published_ns
-        self._see(asked=await ask(on.stores, on.evidence.requests, moved, since_ns, most=self._plan.asked))
+        await self._migrate()
+        self._see(asked=await ask(on.stores, on.evidence.requests, moved, published_ns, most=self._plan.asked))
         await self._measure(leg)
         on.mark(leg.part)
 
@@ -111,30 +125,24 @@ class Course:
         end_ns = on.clock.now_ns() + round(limit_s * NS)
         while on.clock.now_ns() < end_ns:
             on.evidence.gather()
-            fetched = {
-                row.user
-                for row in on.evidence.rows
-                if isinstance(row, FlagRow) and row.fetched and row.template_version >= version
-            }
-            if len(self._there - fetched) == 0:
+            left = len(self._there - on.evidence.flag.fetched(version))
+            if not left:
                 return on.clock.now_ns()
-            on.progress.live(f"{len(self._there & fetched)}/{len(self._there)} users have fetched version {version}")
+            users = len(self._there)
+            on.progress.live(f"{users - left}/{users} users have fetched version {version}")
             await on.clock.sleep(_LOOK_EVERY_S)
         return None
 
-    async def _migrate(self) -> tuple[int | None, int]:
-        """Brings whatever Firestore has newer to PostgreSQL, while both are written: how many walks are there equal or
-        later, and how many were refused or differ; ``None`` where the environment has no PostgreSQL."""
+    async def _migrate(self) -> None:
+        """Brings whatever Firestore has newer to PostgreSQL, where there is one, while both are written: the first
+        time all, then what was written since; a walk that its user deleted in Firestore goes."""
         if not self._copies:
-            return None, 0
+            return
         on = self._on
-        report = await Migration(
-            of_endpoints(on.stack.endpoints()), on.clock, on.progress, anew=True, settle_s=0.0
-        ).run()
-        found = report.verified
-        if found is None:
-            return 0, len(report.refused)
-        return found.equal + found.later, found.different + found.missing + found.refused
+        begun_ns, places = on.clock.now_ns(), of_endpoints(on.stack.endpoints())
+        migration = Migration(places, on.clock, on.progress, changed=True, deletions=True, settle_s=_SETTLE_S)
+        found = migrated(await migration.run(), (on.clock.now_ns() - begun_ns) / NS)
+        self._see(migrated=(*on.details.legs[-1].migrated, found))
 
     async def _measure(self, leg: Leg) -> None:
         """Load and probes for the week's window; a rollback limit that fires ends the run's course."""
@@ -165,19 +173,28 @@ class Course:
         details.rolled_back = leg.part
         on.phase("roll back", message("{part}: rolled back, the flag is off for all", part=leg.part))
         details.off_ns = await self._users.set_flag(on=False)
-        limit_s = leg.scenario.switch_over_limit_s
-        while on.clock.now_ns() < details.off_ns + round(limit_s * NS):
-            on.evidence.gather()
-            found = switch_over(on.evidence.ledger, details.off_ns, self._there, limit_s)
-            if found.switched == found.clients:
-                break
-            on.progress.live(f"rolling back: {found.switched}/{found.clients} clients are back on Firestore")
-            await on.clock.sleep(_LOOK_EVERY_S)
+        await self._users.all_back(self._there, details.off_ns, leg.scenario.switch_over_limit_s)
         details.back_rows = len(on.evidence.rows)
         self._there = frozenset()
         on.mark("switched_over")
         if self._copies:
             await self._reconcile()
+
+    async def _stop_the_mirror(self) -> Manifests:
+        """Step by step, under the load of everybody: the manifests of the last step. Of walks that the app itself wrote
+        the mirror alone says nothing."""
+        plan, on, endpoints = self._plan, self._on, self._on.stack.endpoints()
+        documents = Documents(endpoints.firestore, endpoints.project_id)
+        on.at_end(documents.close)
+        direct = on.evidence.writes.direct
+        steps = MirrorSteps(on, documents, settle_s=plan.settle_s, counts=lambda walk_id, _: walk_id not in direct)
+        first, *others = plan.shares_percent
+        on.details.steps.append(await steps.left(first, on.details.legs[-1].start_ns or self._origin_ns))
+        manifests = on.manifests
+        for share in others:
+            manifests = at_share(on.manifests, share)
+            on.details.steps.append(await steps.to(share, manifests, plan.step_s))
+        return manifests
 
     async def _reconcile(self) -> None:
         """What PostgreSQL has newer is written to Firestore, whose users go on there."""
@@ -190,3 +207,20 @@ class Course:
     def _see(self, **changes: Any) -> None:
         legs = self._on.details.legs
         legs[-1] = msgspec.structs.replace(legs[-1], **changes)
+
+
+def migrated(report: Report, seconds: float) -> Migrated:
+    """What came of a migration."""
+    found, fates = report.verified, Counter(report.walks.fates)
+    if found is None:
+        return Migrated(
+            read=report.walks.documents, written=0, taken_back=0, there=0, left=len(report.refused), seconds=seconds
+        )
+    return Migrated(
+        read=report.walks.documents,
+        written=fates[Fate.NEW] + fates[Fate.NEWER] + found.caught_up,
+        taken_back=found.taken_back,
+        there=found.unchanged + found.equal + found.later,
+        left=found.different + found.missing + found.refused,
+        seconds=seconds,
+    )

@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from harness.base.units import Unit
+from harness.checks.ended_account import ACCOUNT, ended
 from harness.checks.invariants import switch_over_result
-from harness.checks.switch_over import switch_over
+from harness.checks.mirror_steps import CLAIM_STOP
+from harness.checks.mirror_steps import judged as of_steps
+from harness.checks.stepwise import served_of, written_of
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
-from harness.judge.claimed import held, shown_as, unknown
+from harness.judge.claimed import not_exercised, unknown
 from harness.judge.flag_log import SHARE, STEADY, FlagLog
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
+from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
-from harness.model.evidence import WRITES, Outcome, RequestRow, Side
-from harness.model.judgement import Judgement
-from harness.model.message import Message, message
+from harness.load.population.accounts import on_api
+from harness.model.evidence import RequestRow
+from harness.model.judgement import Judgement, observation
+from harness.model.message import Message, Told, message
+from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.one_stack.types import (
-    CLAIM_READ_ONLY,
-    CLAIM_STEPWISE,
     ERRATUM_ONE_WAY,
-    ERRATUM_WRITTEN,
+    STOP,
     Leg,
     LegSeen,
     OneStackDetails,
     OneStackPlan,
     due_of,
     legs_of,
-    on_api,
 )
 
 OLD_WALKS, MOVED, ENTERED = "moved.old_walks", "moved.in_time", "leg.entered"
-#: The document's limit of errors (1 %): of those who stay, no more may fail.
-MOST_FAILED = 0.01
 _SEPARATE = message("the week's own run judges the claim")
 
 
@@ -52,8 +53,10 @@ def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgemen
     found += _rolled_back(plan, seen)
     found += of_whole_run(seen.evidence.events, loaded=seen.details.origin_ns is not None)
     yield from found
+    yield from _stopped(plan, seen)
+    yield _account(seen)
     yield _stepwise(plan, seen, found)
-    yield _written(seen.evidence.requests)
+    yield written_of(seen.evidence.requests)
 
 
 def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
@@ -81,7 +84,7 @@ def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStack
 def moved_in_time(leg: Leg, went: LegSeen) -> Judgement:
     """Has everybody fetched the week's template?"""
     asked = (message("everybody has fetched the template of the week"),)
-    if went.moved_ns is None:
+    if went.moved_ns is None or went.published_ns is None:
         told = message("somebody had not fetched it when all should have")
         return Judgement(id=MOVED, verdict=Verdict.FAIL, asked=asked, told=(told,))
     seconds = (went.moved_ns - went.published_ns) / NS
@@ -129,7 +132,7 @@ def old_walks(went: LegSeen) -> Judgement:
         "unit": Unit.WALKS,
         "samples": seen.walks,
     }
-    if went.copied is None and lost:
+    if not went.migrated and lost:
         nobody = message("the environment has nothing to migrate to: nobody copied them")
         return Judgement(
             id=OLD_WALKS, verdict=Verdict.ERRATUM_SHOWN, told=(told, nobody), erratum=ERRATUM_ONE_WAY, **measured
@@ -144,11 +147,11 @@ def old_walks(went: LegSeen) -> Judgement:
 
 
 def _copied(went: LegSeen) -> Iterator[Message]:
-    if went.copied is not None:
+    if went.migrated:
         yield message(
             "the migration before has {walks} walks in PostgreSQL as Firestore has them, or later, and left {left}",
-            walks=f"{went.copied:,}",
-            left=f"{went.left:,}",
+            walks=f"{went.migrated[-1].there:,}",
+            left=f"{went.migrated[-1].left:,}",
         )
 
 
@@ -160,9 +163,33 @@ def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Ju
         return
     ledger = Ledger()
     ledger.extend(seen.evidence.rows[: details.back_rows])
-    users = on_api(leg.scenario, seen.facts.seed)
+    users = on_api(leg.scenario.population, seen.facts.seed)
     found = switch_over(ledger, details.off_ns, users, leg.scenario.switch_over_limit_s)
     yield msgspec.structs.replace(switch_over_result(found), part=leg.part, gates=True)
+
+
+def _stopped(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
+    """The stepwise stop of the mirror, for a target that can do it."""
+    steps = seen.details.steps
+    for each in of_steps(steps):
+        yield msgspec.structs.replace(each, part=STOP)
+    if not (_has_postgresql(seen) and seen.facts.target_bundled):
+        told = message("the environment has no PostgreSQL, or the target no setting that stops its mirror stepwise")
+        yield not_exercised(STOP, CLAIM_STOP, told)
+    elif len(steps) < len(plan.shares_percent):
+        counts = {"steps": str(len(steps)), "all": str(len(plan.shares_percent))}
+        yield unknown(STOP, CLAIM_STOP, message("{steps} of {all} steps of the mirror's stop were taken", **counts))
+
+
+def _account(seen: Seen[OneStackDetails]) -> Judgement:
+    if not _has_postgresql(seen):
+        nothing = message("the environment has no PostgreSQL in which something could be left of an account")
+        return observation(ACCOUNT, (nothing,), verdict=Verdict.NOT_EXERCISED)
+    return ended(seen.details.account)
+
+
+def _has_postgresql(seen: Seen[OneStackDetails]) -> bool:
+    return Capability.REAL_POSTGRESQL in seen.facts.capabilities
 
 
 def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[Judgement]) -> Judgement:
@@ -173,42 +200,24 @@ def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[J
         for leg in legs_of(plan)
         if (went := entered.get(leg.part)) is not None and went.start_ns is not None
     ]
-    stayed = [row.outcome is Outcome.OK for leg, went in windows for row in _of_those_who_stay(leg, went, seen)]
+    legs = len([*legs_of(plan)])
+    stayed = served_of(row for leg, went in windows for row in _of_those_who_stay(leg, went, seen))
     lost = next((each for each in found if each.id == ACKNOWLEDGED), None)
-    told = message(
-        "{legs} of {all} legs; users who stayed on Firestore: {failed} of {requests} requests failed in the windows",
-        legs=str(len(windows)),
-        all=str(len([*legs_of(plan)])),
-        failed=str(stayed.count(False)),
-        requests=str(len(stayed)),
-    )
-    if len(windows) < len([*legs_of(plan)]) or not stayed or lost is None or lost.verdict is Verdict.INCONCLUSIVE:
-        return unknown("", CLAIM_STEPWISE, told)
-    kept = stayed.count(False) / len(stayed) < MOST_FAILED and lost.verdict is not Verdict.FAIL
-    writes = {"writes": f"{lost.samples:,}", "lost": f"{lost.value or 0:g}"}
-    walks = message("{writes} acknowledged writes, {lost} lost", **writes)
-    return held("", CLAIM_STEPWISE, kept, told, walks, samples=len(stayed))
+    told: Told = (message("{legs} of {all} legs", legs=str(len(windows)), all=str(legs)), *stayed.told)
+    verdict = stayed.verdict
+    if lost is not None:
+        counts = {"writes": f"{lost.samples:,}", "lost": f"{lost.value or 0:g}"}
+        told += (message("{writes} acknowledged writes, {lost} lost", **counts),)
+    if len(windows) < legs or lost is None or lost.verdict is Verdict.INCONCLUSIVE:
+        verdict = Verdict.INCONCLUSIVE
+    elif lost.verdict is Verdict.FAIL:
+        verdict = Verdict.FAIL
+    return msgspec.structs.replace(stayed, verdict=verdict, told=told)
 
 
 def _of_those_who_stay(leg: Leg, went: LegSeen, seen: Seen[OneStackDetails]) -> Iterator[RequestRow]:
-    there = on_api(leg.scenario, seen.facts.seed)
+    there = on_api(leg.scenario.population, seen.facts.seed)
     assert went.start_ns is not None and went.end_ns is not None
     for row in seen.evidence.requests:
         if went.start_ns <= row.due_ns < went.end_ns and row.user not in there:
             yield row
-
-
-def _written(requests: Iterable[RequestRow]) -> Judgement:
-    """Firestore is written all along, says the register: by those who stay, and by the mirror."""
-    writes = [row for row in requests if row.operation in WRITES and row.acknowledged]
-    direct = sum(row.side is Side.FIRESTORE for row in writes)
-    told = message(
-        "{direct} writes went straight to Firestore, and {mirrored} to the API, which mirrors them there",
-        direct=f"{direct:,}",
-        mirrored=f"{len(writes) - direct:,}",
-    )
-    if not writes:
-        return unknown("", CLAIM_READ_ONLY, message("no write was acknowledged"))
-    if not direct:
-        return held("", CLAIM_READ_ONLY, True, told, samples=len(writes))
-    return shown_as("", ERRATUM_WRITTEN, told, claim=CLAIM_READ_ONLY, samples=len(writes))

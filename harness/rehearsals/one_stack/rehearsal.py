@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.checks.mirror_steps import CLAIM_STOP
 from harness.judge.window import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part
 from harness.model.section import Section, table_of
+from harness.rehearsal.mirror_steps import sections as of_steps
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.one_stack.flow import Course
 from harness.rehearsals.one_stack.judge import judged
-from harness.rehearsals.one_stack.types import Leg, LegSeen, OneStackDetails, OneStackPlan, legs_of
+from harness.rehearsals.one_stack.types import STOP, Leg, LegSeen, OneStackDetails, OneStackPlan, legs_of
 from harness.stack.protocol import StackNeeds
 
 
@@ -27,15 +29,16 @@ class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
 
     def claims(self, plan: OneStackPlan) -> Iterable[tuple[str, str]]:
         """Those of the whole: the weeks' own are judged by their own runs."""
-        return [("", claim) for claim in plan.claims]
+        return [(STOP if claim == CLAIM_STOP else "", claim) for claim in plan.claims]
 
     def parts(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Sequence[Part]:
         """A part a leg."""
         went = {each.part: each for each in seen.details.legs}
-        return [
+        legs = [
             Part(name=leg.part, title=Message(text=leg.scenario.title), seconds=_seconds(went.get(leg.part)))
             for leg in legs_of(plan)
         ]
+        return [*legs, Part(name=STOP, title=message("The stepwise stop of the mirror"))]
 
     def arrange(self, plan: OneStackPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack as the manifests have it."""
@@ -51,7 +54,7 @@ class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
         return judged(plan, seen)
 
     def sections(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Section]:
-        """The legs."""
+        """The legs, and the steps of the mirror's stop."""
         went = {each.part: each for each in seen.details.legs}
         rows = [(leg, went[leg.part]) for leg in legs_of(plan) if leg.part in went]
         if rows:
@@ -61,19 +64,35 @@ class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
                 (message("Part"), lambda of: of[0].part),
                 (message("On the API"), lambda of: str(of[0].scenario.population.flag_on)),
                 (message("Moved"), lambda of: str(of[1].moving)),
-                (message("In PostgreSQL by the migration"), _copied),
+                (message("In PostgreSQL by the migration"), _there),
+                (message("Documents read"), _read),
+                (message("Seconds"), _took),
                 (message("Old walks asked for"), lambda of: "–" if of[1].asked is None else str(of[1].asked.walks)),
                 (message("Not there"), lambda of: "–" if of[1].asked is None else str(of[1].asked.missing)),
-                numbers=(1, 2, 3, 4, 5),
+                numbers=tuple(range(1, 8)),
             )
 
+        yield from of_steps(seen.details.steps)
 
-def _copied(of: tuple[Leg, LegSeen]) -> str:
-    return "–" if of[1].copied is None else f"{of[1].copied:,}"
+
+def _there(of: tuple[Leg, LegSeen]) -> str:
+    return f"{of[1].migrated[-1].there:,}" if of[1].migrated else "–"
+
+
+def _read(of: tuple[Leg, LegSeen]) -> str:
+    return " + ".join(f"{each.read:,}" for each in of[1].migrated) or "–"
+
+
+def _took(of: tuple[Leg, LegSeen]) -> str:
+    return " + ".join(f"{each.seconds:.0f}" for each in of[1].migrated) or "–"
 
 
 def _seconds(went: LegSeen | None) -> float:
-    return 0.0 if went is None or went.end_ns is None else (went.end_ns - went.published_ns) / NS
+    return (
+        0.0
+        if went is None or went.end_ns is None or went.published_ns is None
+        else (went.end_ns - went.published_ns) / NS
+    )
 
 
 REHEARSAL = OneStack()

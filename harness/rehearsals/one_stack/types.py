@@ -10,33 +10,39 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.checks.ended_account import EndedAccount
 from harness.judge.window import Window
-from harness.load.population.accounts import Account, accounts
+from harness.load.population.accounts import Account, accounts, on_api
 from harness.load.population.due import probes_due, requests_due
 from harness.model.due import DueList
 from harness.model.message import marked
+from harness.model.mirror import MirrorStep
 from harness.model.scenario import PopulationPlan, Scenario
 
-CLAIM_STEPWISE = "migration.stepwise"  # 移行アプローチ: Firebase is never stopped as a whole
-CLAIM_READ_ONLY = "migration.firestore_read_only"
-ERRATUM_WRITTEN = "migration.firestore_is_written"
 ERRATUM_ONE_WAY = "dual_write.one_way"
-CLAIMS = (CLAIM_STEPWISE, CLAIM_READ_ONLY)
+CLAIMS = ("migration.stepwise", "migration.firestore_read_only", "dual_write.stop")
+#: The part after the last week: the mirror is stopped stepwise.
+STOP = "mirror_stop"
 
 
 class OneStackPlan(msgspec.Struct, frozen=True, kw_only=True):
     """``weeks`` have the same users under other shares; the last has everybody on the API, and its pace and fetch
     interval are those of all. Everybody is on Firestore for the first ``before_s`` seconds: so long walks are made that
     will have to move. ``roll_back_after`` is the week at whose end everybody is put back on Firestore (0: none).
-    ``asked`` users who have just moved are asked for by their old walks."""
+    ``asked`` users who have just moved are asked for by their old walks. In the end the mirror is brought to each of
+    ``shares_percent``, of which the first is the one that it had all along, for ``step_s`` each; ``settle_s`` is what a
+    mirrored write may take."""
 
     name: str = "rollout_one_stack"
     title: str = marked("The weeks of the rollout over one population")
     claims: tuple[str, ...] = CLAIMS
     weeks: tuple[Scenario, ...]
-    before_s: float = 120.0
+    before_s: float = 60.0
     roll_back_after: int = 0
     asked: int = 20
+    shares_percent: tuple[int, ...] = (100, 50, 0)
+    step_s: float = 20.0
+    settle_s: float = 6.0
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for weeks whose users are not the same."""
@@ -69,18 +75,31 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[str, ...] = ()
 
 
+class Migrated(msgspec.Struct, frozen=True, kw_only=True):
+    """A migration: of the documents ``read`` (those that had changed), ``written`` walks were brought over or replaced;
+    ``taken_back`` ones that their users had deleted. Of all documents ``there`` are in PostgreSQL, in this version or a
+    later one, and ``left`` are refused, missing or different.
+    """
+
+    read: int
+    written: int
+    taken_back: int
+    there: int
+    left: int
+    seconds: float
+
+
 class LegSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A leg that was entered. Times are monotonic ns, ``None`` for what was not come to. ``published_ns`` is when its
     template was, ``moving`` how many users it moves to the API and ``moved_ns`` when the last of all of its users had
-    fetched it. ``copied`` are the walks that the migration found or brought to PostgreSQL (``None``: the environment
-    has none), ``left`` those that it refused or found different. ``judged_ns`` is when the judge was last asked,
+    fetched it. ``migrated`` are the migrations before the template and after everybody had fetched it; none where the
+    environment has no PostgreSQL. ``judged_ns`` is when the judge was last asked,
     ``judged_rows`` how many rows there were then."""
 
     part: str
-    published_ns: int
     moving: int
-    copied: int | None = None
-    left: int = 0
+    migrated: tuple[Migrated, ...] = ()
+    published_ns: int | None = None
     moved_ns: int | None = None
     asked: Asked | None = None
     start_ns: int | None = None
@@ -92,7 +111,8 @@ class LegSeen(msgspec.Struct, frozen=True, kw_only=True):
 class OneStackDetails(msgspec.Struct, kw_only=True):
     """``origin_ns`` is when the schedule began. ``rolled_back`` is the part after which everybody was put back, by the
     plan or by a limit that fired (``fired``), ``off_ns`` when the template was published, ``back_rows`` how many rows
-    there were when everybody was back, or no longer waited for."""
+    there were when everybody was back, or no longer waited for. ``steps`` are those of the mirror's stop, ``account``
+    is the one that was deleted in the end."""
 
     origin_ns: int | None = None
     legs: list[LegSeen] = []
@@ -100,6 +120,8 @@ class OneStackDetails(msgspec.Struct, kw_only=True):
     fired: bool = False
     off_ns: int | None = None
     back_rows: int = 0
+    steps: list[MirrorStep] = []
+    account: EndedAccount | None = None
 
 
 def legs_of(plan: OneStackPlan) -> Iterator[Leg]:
@@ -112,20 +134,15 @@ def legs_of(plan: OneStackPlan) -> Iterator[Leg]:
         yield Leg(part=f"week{week}_again" if week <= back else f"week{week}", week=week, scenario=scenario)
 
 
-def on_api(scenario: Scenario, seed: int) -> frozenset[str]:
-    """The users whose flag the week has on."""
-    return frozenset(each.user for each in accounts(scenario.population, seed) if each.flag_expected)
-
-
 def moving(plan: OneStackPlan, leg: Leg, before: frozenset[str], seed: int) -> list[Account]:
     """The accounts that the leg moves to the API; ``before`` were there."""
-    there = on_api(leg.scenario, seed) - before
+    there = on_api(leg.scenario.population, seed) - before
     return [each for each in accounts(plan.population, seed) if each.user in there]
 
 
 def due_of(plan: OneStackPlan, leg: Leg, seed: int, window: Window, *, origin_ns: int) -> DueList:
     """What is due to the API in a leg's window: everybody acts by one schedule, of which the week has a share there."""
-    there = on_api(leg.scenario, seed)
+    there = on_api(leg.scenario.population, seed)
     requests = requests_due(plan.population, seed, origin_ns, window.end_ns)
     return DueList(
         requests=tuple(due for due in requests if due.user in there and due.due_ns >= window.start_ns),

@@ -13,7 +13,6 @@ import msgspec
 from harness.base.clock import Anchor
 from harness.checks.as_printed import as_printed
 from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
-from harness.checks.switch_over import SwitchOver, switch_over
 from harness.checks.walk_results import READS
 from harness.checks.whole_run import unsaid
 from harness.judge.chance import chance_words, false_roll_backs
@@ -23,8 +22,9 @@ from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, FAULTS, of_event
 from harness.judge.ledger import Ledger
 from harness.judge.summary import summarise
+from harness.judge.switch_over import SwitchOver, switch_over
 from harness.judge.window import NS, Window, of_step
-from harness.load.population.accounts import accounts
+from harness.load.population.accounts import on_api
 from harness.load.population.due import due_list
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, observation
@@ -109,8 +109,7 @@ def unjudged(plan: Scenario, found: Sequence[Judgement]) -> Iterator[Judgement]:
 
 def switched(plan: Scenario, seed: int, ledger: Ledger, off: EventRow) -> SwitchOver:
     """How far the clients of a week are back on Firestore, by what ``ledger`` holds, after ``off``."""
-    users = tuple(each.user for each in accounts(plan.population, seed) if each.flag_expected)
-    return switch_over(ledger, off.at_ns, users, plan.switch_over_limit_s)
+    return switch_over(ledger, off.at_ns, on_api(plan.population, seed), plan.switch_over_limit_s)
 
 
 def switched_of(plan: Scenario, rows: Sequence[Row], week: Observed) -> SwitchOver | None:

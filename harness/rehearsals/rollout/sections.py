@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from harness.base.clock import Anchor, utc
 from harness.base.units import Unit
-from harness.checks.switch_over import SwitchOver
 from harness.judge.ledger import Ledger
 from harness.judge.summary import WindowSummary, summarise
+from harness.judge.switch_over import SwitchOver
 from harness.judge.window import Window, of_step
 from harness.model.evidence import EventRow, Side, told_of
 from harness.model.message import Message, message, quantity, verbatim

@@ -13,6 +13,7 @@ from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.judged import event
 from harness.judge.window import Window
+from harness.load.population.accounts import on_api
 from harness.load.population.due import requests_due
 from harness.load.users import Users, users_of
 from harness.model.due import DueList
@@ -26,7 +27,7 @@ from harness.rehearsal.conclude import measurement
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import not_exercised, switched, unjudged, unplanted
+from harness.rehearsals.rollout.judge import not_exercised, unjudged, unplanted
 from harness.rehearsals.rollout.planting import Planting
 from harness.report.language import language
 from harness.report.terminal import under_way
@@ -119,15 +120,8 @@ class Week:
         self._checks = on.evidence.flag.results(self._plan, self._judged_ns)
         self._decide(Decision.ROLL_BACK, [each for each in self._results if each.fired])
         published_ns = await self._users.set_flag(on=False)
-        off = next(row for row in reversed(on.evidence.events) if row.kind == "flag")
-        on.begin(message("rolling back: every client is awaited on Firestore"))
-        while True:
-            found = switched(self._plan, on.options.seed, on.evidence.ledger, off)
-            late = on.clock.now_ns() > published_ns + int(found.limit_s * NS)
-            if found.switched == found.clients or late:
-                break
-            on.progress.live("", done=found.switched, of=found.clients)
-            await on.clock.sleep(1.0)
+        clients = on_api(self._plan.population, on.options.seed)
+        found = await self._users.all_back(clients, published_ns, self._plan.switch_over_limit_s)
         self._tell(switch_over_result(found))
         on.mark("switched_over")
 
@@ -188,7 +182,8 @@ class Week:
         told = tuple(part for each in because for part in _with_id(each))
         now_ns = self._on.clock.now_ns()
         self._on.evidence.event(now_ns, "decision", decision, told or decision, judged_ns=self._judged_ns)
-        self._on.say(f"decision: {decision}" + "".join(f"\n  {each.id}: {each.reason}" for each in because))
+        lines = [f"decision: {decision}", *(f"  {each.id}: {each.reason}" for each in because)]
+        self._on.say("\n".join(lines))
 
 
 def _with_id(each: Judgement) -> Told:

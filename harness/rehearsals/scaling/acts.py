@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 
 from harness.base.clock import NS
 from harness.base.data import KUBERNETES
@@ -34,11 +33,11 @@ from harness.rehearsals.scaling.types import (
     TakenBack,
     ZoneLost,
 )
+from harness.stack.injecting import injecting
 from harness.stack.manifests.change import spreads_over_zones, without_autoscaler
 from harness.stack.manifests.cpu import scaled
-from harness.stack.protocol import ByKubectl, Undo
+from harness.stack.protocol import ByKubectl
 from harness.stack.rungs import manifests_of
-from harness.stack.waiting import to_its_end
 
 #: After a part: until the feed has told of everything, and the next one's events are its own.
 SETTLE_S = 2.0
@@ -136,16 +135,14 @@ class Acts:
 
     async def _hold(self, part: Part, end_ns: int) -> None:
         """The first ``held`` pods that are endpoints hold memory, each from when it is seen, until ``end_ns``."""
-        undos: dict[str, Undo] = {}
-        try:
+        held: set[str] = set()
+        async with injecting(self._stack) as inject:
             while self._clock.now_ns() < end_ns:
                 for pod in endpoints_now(self._events):
-                    if pod not in undos and len(undos) < part.held:
-                        fault = Fault(kind=FaultKind.POD_MEMORY, share=part.hold, subject=pod)
-                        await to_its_end(self._stack.inject(fault), partial(undos.__setitem__, pod))
+                    if pod not in held and len(held) < part.held:
+                        await inject(Fault(kind=FaultKind.POD_MEMORY, share=part.hold, subject=pod))
+                        held.add(pod)
                 await self._clock.sleep(_POLL_S)
-        finally:
-            await asyncio.gather(*(undo() for undo in undos.values()))
 
     async def _zone(self, part: Part) -> Did:
         manifests = self._with_component(part.component)
@@ -153,17 +150,16 @@ class Acts:
         load = await self._admitted()
         load_ns = await self._settle() + round(_LEAD_S * NS)
         step = asyncio.ensure_future(load.step(_step(part), load_ns))
-        undos: list[Undo] = []
         try:
-            await self._clock.sleep(_BEFORE_LOSS_S)
-            lost_ns = self._clock.now_ns()
-            zone = fullest(placement(self._events, lost_ns))
-            self._on.say(message("losing the zone {zone}", zone=zone))
-            await to_its_end(self._stack.inject(Fault(kind=FaultKind.ZONE_LOSS, subject=zone)), undos.append)
-            await step
+            async with injecting(self._stack) as inject:
+                await self._clock.sleep(_BEFORE_LOSS_S)
+                lost_ns = self._clock.now_ns()
+                zone = fullest(placement(self._events, lost_ns))
+                self._on.say(message("losing the zone {zone}", zone=zone))
+                await inject(Fault(kind=FaultKind.ZONE_LOSS, subject=zone))
+                await step
         finally:
             step.cancel()
-            await asyncio.gather(*(undo() for undo in undos))
         return ZoneLost(zone=zone, lost_ns=lost_ns, end_ns=await self._settle(), spread=spreads_over_zones(manifests))
 
     async def _commands(self, part: Part) -> Did:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,12 +13,14 @@ import msgspec
 from harness.base.errors import PartDied
 from harness.model.stack import COLLECTION, Address
 
-_TIMEOUT_S = 20.0  # the emulator is one thread, and takes seconds for a document of 20,000 locations
 _BATCH = 50  # documents a request: the emulator answers about 50 requests/s, and a walk's document may be 100 kB
-_BATCH_TIMEOUT_S = 20.0
-PAGE = 50  # documents a query: the emulator answers nobody else while it makes them
+_BATCH_TIMEOUT_S = 20.0  # the emulator is one thread, and takes seconds for a document of 20,000 locations
+PAGE = 50  # documents a query
+_KEYS_PAGE = 1_000  # documents without their fields
 _PAGE_TIMEOUT_S = 60.0  # 100 documents near Firestore's limit
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: What gRPC reads of an answer before it is asked to: three walks' documents by default, and then the sender waits.
+_LOOKAHEAD_BYTES = 8 << 20
+_NAME = "__name__"
 CONSENTS = "consents"  # of every user, as a group of collections
 
 
@@ -37,19 +41,11 @@ class Value(msgspec.Struct, frozen=True):
 Fields = dict[str, Value]
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A document as it is read in bulk: its path below the database, its fields as Google's client gives them, and
-    Firestore's own times of it."""
+class Page(msgspec.Struct, frozen=True):
+    """Documents as protocol buffers, by path, and when Firestore read them, by its own clock."""
 
-    path: str
-    fields: dict[str, Any]
-    created: datetime
-    updated: datetime
-
-    @property
-    def name(self) -> str:
-        """Its id within its collection."""
-        return self.path.rpartition("/")[2]
+    documents: Sequence[Any]
+    read_at: datetime
 
 
 class Documents:
@@ -72,7 +68,7 @@ class Documents:
 
     async def get(self, document_id: str) -> Fields | None:
         """The fields of the document, ``None`` when there is none. Raises ``PartDied`` when Firestore fails."""
-        return (await self._read([document_id], _TIMEOUT_S)).get(document_id)
+        return (await self.get_many([document_id])).get(document_id)
 
     async def get_many(self, document_ids: Sequence[str]) -> dict[str, Fields]:
         """Those of the documents that exist, by id; asked for in batches.
@@ -81,7 +77,8 @@ class Documents:
         """
         found: dict[str, Fields] = {}
         for start in range(0, len(document_ids), _BATCH):
-            found |= await self._read(document_ids[start : start + _BATCH], _BATCH_TIMEOUT_S)
+            paths = [f"{COLLECTION}/{each}" for each in document_ids[start : start + _BATCH]]
+            found |= {self._id(raw): _fields(raw.fields) for raw in await self.raw_many(paths)}
         return found
 
     async def all(self) -> dict[str, Fields]:
@@ -90,46 +87,78 @@ class Documents:
 
     async def each(self) -> AsyncIterator[tuple[str, Fields]]:
         """The same, one by one. Raises ``PartDied``."""
-        async for raw in self.raw(COLLECTION, ""):
-            yield raw.name.removeprefix(self._folder), _fields(raw.fields)
+        async with aclosing(self.raw(COLLECTION)) as documents:
+            async for raw in documents:
+                yield self._id(raw), _fields(raw.fields)
 
-    async def bulk(self, collection: str = COLLECTION, after: str = "") -> AsyncIterator[Document]:
+    def path(self, raw: Any) -> str:
+        """Of a document, below the database."""
+        return str(raw.name).removeprefix(f"{self._root}/")
+
+    def _id(self, raw: Any) -> str:
+        return str(raw.name).removeprefix(self._folder)
+
+    async def raw(self, collection: str, after: str = "") -> AsyncGenerator[Any]:
         """Every document of the collection, or of the group ``CONSENTS``, whose path comes behind ``after``, by path.
 
-        Raises ``PartDied``.
+        As protocol buffers. Raises ``PartDied``.
         """
-        async for raw in self.raw(collection, after):
-            yield Document(
-                path=raw.name.removeprefix(f"{self._root}/"),
-                fields=_plain(raw.fields),
-                created=_time(raw.create_time),
-                updated=_time(raw.update_time),
-            )
+        async with aclosing(self.pages(collection, after)) as pages:
+            async for page in pages:
+                for document in page.documents:
+                    yield document
 
-    async def raw(self, collection: str, after: str) -> AsyncIterator[Any]:
-        """They as protocol buffers. By pages: a query holds up everybody else until its last document."""
+    async def pages(self, collection: str, after: str = "", *, keys: bool = False) -> AsyncGenerator[Page]:
+        """They by pages: a query holds up everybody else until its last document. The next one is asked for while
+        one is used. ``keys``: without their fields, but with Firestore's times of them. Raises ``PartDied``."""
+        size = _KEYS_PAGE if keys else PAGE
+        asked = asyncio.ensure_future(self._page(collection, after, size, keys=keys))
+        try:
+            while True:
+                page = await asked
+                if len(page.documents) < size:
+                    yield page
+                    return
+                last = self.path(page.documents[-1])
+                asked = asyncio.ensure_future(self._page(collection, last, size, keys=keys))
+                yield page
+        finally:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+
+    async def now(self) -> datetime:
+        """Firestore's own time. Raises ``PartDied``."""
+        return (await self._page(COLLECTION, "", 1, keys=True)).read_at
+
+    async def _page(self, collection: str, after: str, size: int, *, keys: bool) -> Page:
+        chosen = {"collection_id": collection, "all_descendants": collection == CONSENTS}
+        query: dict[str, Any] = {
+            "from": [chosen], "order_by": [{"field": {"field_path": _NAME}, "direction": 1}], "limit": size,
+        }  # fmt: skip
+        if after:
+            query["start_at"] = {"values": [{"reference_value": f"{self._root}/{after}"}], "before": False}
+        if keys:
+            query["select"] = {"fields": [{"field_path": _NAME}]}
+        client = self._open()
+        answers = await self._all(client.run_query, {"parent": self._root, "structured_query": query}, _PAGE_TIMEOUT_S)
+        found = [answer.document for answer in answers if answer.document.name]
+        return Page(found, answers[-1].read_time.ToDatetime(tzinfo=UTC))
+
+    async def raw_many(self, paths: Sequence[str]) -> list[Any]:
+        """Those of the documents that exist, as protocol buffers; in one request. Raises ``PartDied``."""
+        request = {"database": self._database, "documents": [f"{self._root}/{each}" for each in paths]}
+        answers = await self._all(self._open().batch_get_documents, request, _BATCH_TIMEOUT_S)
+        return [answer.found for answer in answers if answer.found.name]
+
+    async def _all(self, ask: Any, request: dict[str, Any], timeout_s: float) -> list[Any]:
+        """A streamed answer to its end, as protocol buffers."""
         from google.api_core.exceptions import GoogleAPICallError
 
-        chosen = {"collection_id": collection, "all_descendants": collection == CONSENTS}
-        query: dict[str, Any] = {"from": [chosen], "order_by": [{"field": {"field_path": "__name__"}, "direction": 1}]}
-        last = f"{self._root}/{after}" if after else ""
-        while True:
-            if last:
-                query["start_at"] = {"values": [{"reference_value": last}], "before": False}
-            request = {"parent": self._root, "structured_query": {**query, "limit": PAGE}}
-            count = 0
-            try:
-                stream = await self._open().run_query(
-                    request=request, metadata=self._metadata, timeout=_PAGE_TIMEOUT_S, retry=None
-                )
-                async for answer in stream:
-                    if (raw := type(answer).pb(answer).document).name:
-                        count, last = count + 1, raw.name
-                        yield raw
-            except GoogleAPICallError as error:
-                raise self._failed(error) from error
-            if count < PAGE:
-                return
+        try:
+            stream = await ask(request=request, metadata=self._metadata, timeout=timeout_s, retry=None)
+            return [type(answer).pb(answer) async for answer in stream]
+        except GoogleAPICallError as error:
+            raise self._failed(error) from error
 
     async def put(self, document_id: str, fields: Fields) -> None:
         """Writes the whole document. Raises ``PartDied``."""
@@ -172,24 +201,6 @@ class Documents:
             await self._channel.close()
             self._channel = self._client = None
 
-    async def _read(self, document_ids: Sequence[str], timeout_s: float) -> dict[str, Fields]:
-        from google.api_core.exceptions import GoogleAPICallError
-
-        folder = self._folder
-        request: dict[str, Any] = {"database": self._database, "documents": [folder + each for each in document_ids]}
-        found: dict[str, Fields] = {}
-        try:
-            stream = await self._open().batch_get_documents(
-                request=request, metadata=self._metadata, timeout=timeout_s, retry=None
-            )
-            async for answer in stream:
-                if answer.found.name:
-                    document = type(answer.found).pb(answer.found)
-                    found[document.name.removeprefix(folder)] = _fields(document.fields)
-        except GoogleAPICallError as error:
-            raise self._failed(error) from error
-        return found
-
     def _failed(self, error: Exception) -> PartDied:
         return PartDied(
             f"Firestore failed: {error}", where=str(self._address or self._database), remedy="read firestore.log"
@@ -205,7 +216,8 @@ class Documents:
                 transport = FirestoreGrpcAsyncIOTransport(credentials=self._credentials)
                 self._channel = transport.grpc_channel
             else:
-                self._channel = grpc.aio.insecure_channel(str(self._address))
+                options = [("grpc.http2.lookahead_bytes", _LOOKAHEAD_BYTES)]
+                self._channel = grpc.aio.insecure_channel(str(self._address), options=options)
                 transport = FirestoreGrpcAsyncIOTransport(channel=self._channel)
             self._client = FirestoreAsyncClient(transport=transport)
         return self._client
@@ -224,31 +236,6 @@ def _value(cell: Any) -> Value:
     if kind == "timestamp":
         return Value(kind, cell.timestamp_value.ToDatetime(tzinfo=UTC))
     return Value(kind, getattr(cell, f"{kind}_value"))
-
-
-def _plain(held: Any) -> dict[str, Any]:
-    """Fields as Google's client gives them, without the types: in bulk, where ``Value`` would cost the most."""
-    return {name: _read(held[name]) for name in held}
-
-
-def _read(cell: Any) -> Any:
-    kind = cell.WhichOneof("value_type")
-    if kind == "double_value":
-        return cell.double_value
-    if kind == "timestamp_value":
-        return _time(cell.timestamp_value)
-    if kind == "map_value":
-        return _plain(cell.map_value.fields)
-    if kind == "array_value":
-        return [_read(each) for each in cell.array_value.values]
-    if kind == "geo_point_value":
-        return {"latitude": cell.geo_point_value.latitude, "longitude": cell.geo_point_value.longitude}
-    return None if kind in ("null_value", None) else getattr(cell, kind)
-
-
-def _time(held: Any) -> datetime:
-    """To the microsecond below, as ``ToDatetime``, at a quarter of its cost."""
-    return _EPOCH + timedelta(seconds=held.seconds, microseconds=held.nanos // 1000)
 
 
 def instant(text: str) -> datetime:

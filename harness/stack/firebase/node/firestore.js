@@ -11,10 +11,10 @@ if (!port) {
 }
 for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(0));
 
-const { FirestoreServer } = require(path.join(tree, "@firestore-emulator", "server"));
+const server = require(path.join(tree, "@firestore-emulator", "server"));
 const { ServerCredentials } = require(path.join(tree, "@grpc", "grpc-js"));
 
-const emulator = new FirestoreServer();
+const emulator = new server.FirestoreServer();
 // How kept parts are reset and proved empty (harness/stack/firebase/reset.py): bytes in and out, on the emulator's own port.
 const raw = (bytes) => bytes;
 const method = (name) => ({
@@ -33,7 +33,8 @@ emulator.server.addService(
     Count: (_call, done) => done(null, Buffer.from(String(count()))),
   },
 );
-require("./queries").complete(emulator.state);
+require("./queries").complete(emulator.state, server);
+require("./answers").direct(tree, server);
 // Its own start(port) listens on every interface of the machine; nothing of ours may but on loopback.
 emulator.server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error) => {
   if (error) {

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from harness.checks.switch_over import switch_over
 from harness.judge.ledger import Ledger
+from harness.judge.switch_over import switch_over
 from harness.model.evidence import RequestRow, Side
 from tests.judge.evidence import START_NS, ledger, request
 

@@ -1,0 +1,121 @@
+"""A step of a stepwise stop of the mirror: the share that it mirrors, and what a roll back would then lose. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from harness.base.units import Unit
+from harness.checks.dual_write import Comparison, Flaw, StoredWalk, by_user, compare
+from harness.judge.bounds import ratio_lower, ratio_upper
+from harness.model.judgement import Judgement
+from harness.model.message import Message, message
+from harness.model.mirror import MirrorStep, UserLoss
+from harness.model.verdict import Verdict
+from harness.stack.firebase.documents import Fields
+
+CLAIM_FALLBACK = "dual_write.diagram"  # PostgreSQL (Primary), Firestore (Fallback)
+CLAIM_STOP = "dual_write.stop"
+ERRATUM_STOP = "dual_write.stop_ends_rollback"
+_CONFIDENCE = 0.995  # a share that is as asked for is called wrong in at most 1 % of runs
+_EXAMPLES = 5
+
+
+def figures(
+    walks: list[StoredWalk], found: dict[str, Fields], deleted: dict[str, str], share_percent: int, since: datetime
+) -> MirrorStep:
+    """What a step left, from the walks of PostgreSQL, their documents, and the walks that users deleted. ``since``: its
+    begin."""
+    compared = compare(walks, found, deleted, moving=True)
+    unwritten = {each.walk_id for each in compared.findings if each.flaw in (Flaw.MISSING, Flaw.STALE)}
+    written = [walk.id for walk in walks if walk.updated_at is not None and walk.updated_at >= since]
+    losses = by_user(compared.findings)
+    return MirrorStep(
+        share_percent=share_percent,
+        walks=len(walks),
+        written=len(written),
+        mirrored=sum(walk_id not in unwritten for walk_id in written),
+        missing=compared.count(Flaw.MISSING),
+        stale=compared.count(Flaw.STALE),
+        come_back=compared.count(Flaw.EXTRA),
+        different=compared.count(Flaw.DIFFERENT),
+        lost_locations=sum(locations for _, locations in losses.values()),
+        losses=tuple(UserLoss(user=user, walks=count, locations=lost) for user, (count, lost) in losses.items()),
+        examples=_examples(compared),
+    )
+
+
+def _examples(compared: Comparison) -> tuple[str, ...]:
+    return tuple(str(finding) for finding in compared.findings[:_EXAMPLES])
+
+
+def judged(steps: Iterable[MirrorStep]) -> Iterator[Judgement]:
+    """Both, of each step."""
+    for step in steps:
+        yield mirrored(step)
+        yield rolled_back(step)
+
+
+def mirrored(step: MirrorStep) -> Judgement:
+    """Is the share that was asked for the share that is mirrored?"""
+    share = step.share_percent / 100
+    counts = {"mirrored": str(step.mirrored), "written": str(step.written), "share": str(step.share_percent)}
+    told = [message("{mirrored} of {written} walks written at {share} % reached Firestore", **counts)]
+    if not step.written:
+        verdict = Verdict.INCONCLUSIVE
+    elif share in (0.0, 1.0):
+        verdict = Verdict.PASS if step.mirrored == share * step.written else Verdict.FAIL
+    else:
+        low = ratio_lower(step.mirrored, step.written, _CONFIDENCE)
+        high = ratio_upper(step.mirrored, step.written, _CONFIDENCE)
+        verdict = Verdict.PASS if low <= share <= high else Verdict.FAIL
+        told.append(message("a share of {low} to {high} %", low=f"{low * 100:.0f}", high=f"{high * 100:.0f}"))
+    return Judgement(
+        id=f"mirror.share_{step.share_percent}",
+        claim=CLAIM_STOP,
+        verdict=verdict,
+        asked=(message("{share} % of the written walks are mirrored", share=str(step.share_percent)),),
+        told=tuple(told),
+        value=step.mirrored / step.written if step.written else None,
+        limit=share,
+        unit=Unit.RATIO,
+        samples=step.written,
+    )
+
+
+def rolled_back(step: MirrorStep) -> Judgement:
+    """Would a roll back after the step lose nothing? Once less than all is mirrored it loses walks, says the register;
+    a document that is there and differs is no loss of that kind, and neither is anything lost while all is mirrored.
+    """
+    lost = step.missing + step.stale + step.come_back + step.different
+    nothing_lost = Verdict.PASS if step.walks else Verdict.INCONCLUSIVE
+    as_told = bool(lost) and step.share_percent < 100 and not step.different
+    return Judgement(
+        id=f"mirror.rollback_after_{step.share_percent}",
+        claim=CLAIM_FALLBACK,
+        verdict=Verdict.ERRATUM_SHOWN if as_told else Verdict.FAIL if lost else nothing_lost,
+        asked=(message("a flag-off after {share} % loses nothing", share=str(step.share_percent)),),
+        told=(_loss(step),),
+        value=lost if step.walks else None,
+        limit=0,
+        unit=Unit.WALKS,
+        samples=step.walks,
+        erratum=ERRATUM_STOP if as_told else "",
+        examples=step.examples,
+    )
+
+
+def _loss(step: MirrorStep) -> Message:
+    return message(
+        "a flag-off after {share} % would lose {missing} walks and the last state of {stale} more ({locations} "
+        "locations, {users} users), and bring {back} deleted walks back; {different} documents differ; of {walks} "
+        "walks",
+        share=str(step.share_percent),
+        missing=str(step.missing),
+        stale=str(step.stale),
+        locations=str(step.lost_locations),
+        users=str(len(step.losses)),
+        back=str(step.come_back),
+        different=str(step.different),
+        walks=str(step.walks),
+    )

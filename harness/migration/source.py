@@ -1,0 +1,115 @@
+"""Firestore as a migration reads it: whole collections by path, or by their keys only what was written since."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from harness.model.stack import COLLECTION
+from harness.stack.firebase.documents import Documents
+
+_READERS = 4  # batches that are asked for at once
+_BATCH = 50  # documents of each
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A document as it is read in bulk: its path below the database, its fields as Google's client gives them, and
+    Firestore's own times of it."""
+
+    path: str
+    fields: dict[str, Any]
+    created: datetime
+    updated: datetime
+
+    @property
+    def name(self) -> str:
+        """Its id within its collection."""
+        return self.path.rpartition("/")[2]
+
+
+class Source:
+    """Reads by ``documents``. A kind is a collection, or the group ``CONSENTS``."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    async def whole(self, kind: str = COLLECTION, after: str = "") -> AsyncGenerator[Document]:
+        """Every document whose path comes behind ``after``, by path. Raises ``PartDied``."""
+        async with aclosing(self._documents.raw(kind, after)) as found:
+            async for raw in found:
+                yield self._document(raw)
+
+    async def keys(self, kind: str) -> dict[str, datetime]:
+        """Every document's path, and when it was last written by Firestore's clock. Raises ``PartDied``."""
+        async with aclosing(self._documents.pages(kind, keys=True)) as pages:
+            return {self._documents.path(raw): _time(raw.update_time) async for page in pages for raw in page.documents}
+
+    async def named(self, paths: Sequence[str]) -> AsyncGenerator[Document]:
+        """Those of the documents that exist, in this order; some batches of them are asked for at once.
+
+        Raises ``PartDied``.
+        """
+        parts = iter([paths[first : first + _BATCH] for first in range(0, len(paths), _BATCH)])
+        asked: deque[asyncio.Task[list[Any]]] = deque()
+        try:
+            while True:
+                while len(asked) < _READERS and (part := next(parts, None)) is not None:
+                    asked.append(asyncio.ensure_future(self._documents.raw_many(part)))
+                if not asked:
+                    return
+                found = {self._documents.path(raw): raw for raw in await asked[0]}
+                asked.popleft()
+                for _, raw in sorted(found.items()):
+                    yield self._document(raw)
+        finally:
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    async def there(self, names: Sequence[str]) -> set[str]:
+        """Those of the walks' documents, by id, that exist. Raises ``PartDied``."""
+        return set(await self._documents.get_many(names))
+
+    async def now(self) -> datetime:
+        """Firestore's own time."""
+        return await self._documents.now()
+
+    def _document(self, raw: Any) -> Document:
+        return Document(
+            path=self._documents.path(raw),
+            fields=_plain(raw.fields),
+            created=_time(raw.create_time),
+            updated=_time(raw.update_time),
+        )
+
+
+def _plain(held: Any) -> dict[str, Any]:
+    """Fields as Google's client gives them, without the types: in bulk, where ``Value`` would cost the most."""
+    return {name: _read(held[name]) for name in held}
+
+
+def _read(cell: Any) -> Any:
+    kind = cell.WhichOneof("value_type")
+    if kind == "double_value":
+        return cell.double_value
+    if kind == "timestamp_value":
+        return _time(cell.timestamp_value)
+    if kind == "map_value":
+        return _plain(cell.map_value.fields)
+    if kind == "array_value":
+        return [_read(each) for each in cell.array_value.values]
+    if kind == "geo_point_value":
+        return {"latitude": cell.geo_point_value.latitude, "longitude": cell.geo_point_value.longitude}
+    return None if kind in ("null_value", None) else getattr(cell, kind)
+
+
+def _time(held: Any) -> datetime:
+    """To the microsecond below, as ``ToDatetime``, at a quarter of its cost."""
+    return _EPOCH + timedelta(seconds=held.seconds, microseconds=held.nanos // 1000)

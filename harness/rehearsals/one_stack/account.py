@@ -1,0 +1,62 @@
+"""An account is deleted as the app can: at Firebase Auth. What of its user is there before and after, past the API."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from harness.base.clock import NS
+from harness.checks.dual_write import document_id
+from harness.checks.ended_account import EndedAccount, Held
+from harness.checks.stores import DRAIN_LIMIT_S, Stores, user_rows
+from harness.load.population.accounts import Account
+from harness.model.evidence import Side
+from harness.rehearsal.running import Running
+from harness.stack.firebase.sign_up import Ended, end_account
+
+_LIST = "/v1/walks?page=1&limit=20"
+
+
+async def end(on: Running[Any], accounts: Sequence[Account]) -> EndedAccount | None:
+    """Deletes the account of whom Storage and PostgreSQL hold most; ``None`` where nobody has a walk. The load has
+    ended. Raises ``PartDied`` and ``NotAsNamed``."""
+    stores, clock, endpoints = on.stores, on.clock, on.stack.endpoints()
+    photos = Counter(name.split("/")[1] for name in await _photos(stores))
+    stored = Counter(walk.user for walk in (await stores.walks()).walks)
+    account = max(accounts, key=lambda each: (min(photos[each.user], 1), stored[each.user]), default=None)
+    if account is None or not stored[account.user]:
+        return None
+    user, written = account.user, on.evidence.writes.kept[Side.FIRESTORE]
+    walks = {walk.id for walk in (await stores.walks()).walks if walk.user == user}
+    token = await stores.sign_in(account)
+    own = walks | {walk_id for walk_id, of in written.items() if of == user}
+    before = await _held(stores, user, own)
+    begun_ns = clock.now_ns()
+    await end_account(endpoints.auth, endpoints.project_id, user, Ended.DELETED, 0)
+    await clock.sleep(DRAIN_LIMIT_S)
+    after = await _held(stores, user, own)
+    answer = await stores.exchange("GET", _LIST, token, b"")
+    seconds = (clock.now_ns() - begun_ns) / NS
+    return EndedAccount(user=user, before=before, after=after, old_token=answer.status, seconds=seconds)
+
+
+async def _held(stores: Stores, user: str, walks: Collection[str]) -> Held:
+    """Walks by their ids: a user's row that goes leaves them without an owner."""
+    stored = [walk for walk in (await stores.walks()).walks if walk.id in walks]
+    documents = stores.documents()
+    try:
+        there = await documents.get_many([document_id(each) for each in sorted(walks)])
+    finally:
+        await documents.close()
+    return Held(
+        rows=await user_rows(stores.endpoints, user),
+        walks=len(stored),
+        locations=sum(len(walk.locations) for walk in stored),
+        documents=len(there),
+        photos=sum(name.startswith(f"users/{user}/") for name in await _photos(stores)),
+    )
+
+
+async def _photos(stores: Stores) -> list[str]:
+    return await stores.photos() if stores.endpoints.storage is not None else []
