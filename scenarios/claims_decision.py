@@ -34,7 +34,7 @@ _REASONS = (
         f"{_LEARN}/item 1",
         "負荷分散と冗長構成を自前で学習できる",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "The learning path is run through in the environment kind",
     ),
     promise(
@@ -122,7 +122,7 @@ _REQUIREMENTS = (
         f"{_FIT}/table 1/row 4",
         "Pod/Deployment/Service等",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "The learning path is run through in the environment kind",
     ),
     promise(

@@ -183,8 +183,8 @@ _PODS = (
         _SERVICE,
         "type: LoadBalancer",
         MANIFEST,
-        judged_by("rollout", "chaos", "deploy_rehearsal"),
-        "A layer-4 service: Envoy as TCP proxy on local, kube-proxy on kind",
+        judged_by("rollout", "chaos", "deploy_rehearsal", "runbooks"),
+        "A layer-4 service: Envoy as TCP proxy on local, kube-proxy on kind; there also at a load balancer's address",
     ),
     promise(
         "manifest.service.ports",

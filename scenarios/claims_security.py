@@ -243,7 +243,7 @@ _RECOVERY = (
         f"{_DR}/list 3/item 1",
         "特定時点に復元",
         PROCEDURE,
-        judged_by("dr_restore"),
+        judged_by("dr_restore", "runbooks"),
         "Restored to a chosen second into a new instance and verified",
         wrong(
             "dr.restored_instance_unmanaged",
