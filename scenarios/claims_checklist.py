@@ -76,8 +76,8 @@ _IAC = (
         f"{_LIST} 3/item 1",
         "Terraform backend設定（Cloud Storage + KMS）",
         RECORD,
-        NOT_BUILT,
-        "Validated; see erratum iac.state_key_is_no_kms",
+        judged_by("infrastructure"),
+        "Read off the backend's block; see erratum iac.state_key_is_no_kms",
     ),
     promise(
         "checklist.iac.secrets",
@@ -92,8 +92,8 @@ _IAC = (
         f"{_LIST} 3/item 3",
         "環境差分管理戦略（dev/staging/prod）",
         RECORD,
-        NOT_BUILT,
-        "Validated for each environment",
+        judged_by("infrastructure"),
+        "The environments' folders are compared",
     ),
     promise(
         "checklist.iac.modules",
@@ -135,7 +135,7 @@ _SECURITY = (
         f"{_LIST} 4/item 4",
         "脆弱性スキャンCI/CD統合",
         RECORD,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Looked for in the workflow",
     ),
 )

@@ -73,8 +73,8 @@ _PODS = (
         _DEPLOYMENT,
         "image: gcr.io/PROJECT_ID/tekutoko-api:latest",
         MANIFEST,
-        NOT_BUILT,
-        "Read; each overlay replaces it",
+        judged_by("infrastructure"),
+        "Read off the Deployment; each overlay replaces it",
         wrong(
             "manifest.deployment.image_latest",
             "':latest' names no version: after CI's set image the next kubectl apply takes the Deployment back "
