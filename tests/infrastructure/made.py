@@ -147,6 +147,11 @@ def written(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+def details() -> InfrastructureDetails:
+    """Of what the document prints."""
+    return InfrastructureDetails(repository=read(DOCUMENT, MANIFESTS))
+
+
 def of(repository: Path, *, printed: bool = False) -> dict[str, Judgement]:
     """What is said of what is read of ``repository``."""
     plan = InfrastructurePlan(tables=TABLES, repository=str(repository), printed=printed)
