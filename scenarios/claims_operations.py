@@ -109,8 +109,8 @@ _PHASE2 = (
         f"{_WORK}/item 6",
         "Factory Pattern実装、Feature Flag統合、互換性テスト",
         MEASUREMENT,
-        NOT_BUILT,
-        "The population behaves as that app: factory, flag, old and new side",
+        person("flag.factory", "flag.remote_config", "api.mirror_format"),
+        "The app's code is its team's: a person's to sign; the population behaves as that app",
     ),
     promise(
         "phase2.migration",

@@ -135,7 +135,8 @@ _SCALE_OUT = (
         "画像処理",
         MEASUREMENT,
         judged_by("chaos"),
-        "A busy loop takes a core beside one pod: the share of the requests that fails meanwhile",
+        "Heavy work in the API's own control group, as an image being made smaller there would be: the share of the "
+        "requests that fails meanwhile",
     ),
     promise(
         "strategy.risk.redundancy",

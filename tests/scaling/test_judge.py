@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from harness.base.units import Unit
@@ -146,6 +147,19 @@ def test_an_eviction_that_leaves_too_few_is_a_breach() -> None:
     assert judged([], 0) == {INCONCLUSIVE}
     breach = drained(drain(False), 2, refused=0)[0]
     assert "breached by b" in breach.reason
+
+
+@pytest.mark.parametrize(
+    ("ready_s", "verdict", "erratum"),
+    [(45, PASS, "scaling.time.one_minute_is_no_least"), (60, PASS, ""), (180, PASS, ""), (181, FAIL, "")],
+)
+def test_sooner_than_the_printed_least_is_good(ready_s: int, verdict: Verdict, erratum: str) -> None:
+    """1〜3分: beyond the most is a fail; before the least nobody has lost anything, and the least is none."""
+    part = msgspec.structs.replace(HPA, up_after_s=60.0)
+    up = [endpoints(-1, 2), resize(15, 4, "cpu resource above target"), endpoints(ready_s, 4)]
+    found = judge_autoscaling.autoscaled(part, Loaded(load_ns=0, end_ns=200 * NS), up)[0]
+    assert (found.claim, found.verdict, found.erratum) == ("scaling.time.hpa_up", verdict, erratum)
+    assert ("sooner than the 60 s" in found.reason) is bool(erratum)
 
 
 def test_the_autoscaler_up_and_down() -> None:
