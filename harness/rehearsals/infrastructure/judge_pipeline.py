@@ -111,17 +111,19 @@ def _scans(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
         yield shown_as("", "security.nancy_input", why, claim=claim, also=also)
     else:
         yield from absent(plan, claim, message("workflow"), *also)
-    for claim, there, what in (
-        ("security.scan.dependabot", found.dependabot, message("configuration of Dependabot")),
-        ("phase2.dockerfile", bool(found.stages), message("Dockerfile")),
-    ):
-        if not there:
-            yield from absent(plan, claim, what)
-        elif claim == "phase2.dockerfile":
-            told = message("stages: {counts}", counts=", ".join(f"{name} {n}" for name, n in found.stages.items()))
-            yield held("", claim, all(count > 1 for count in found.stages.values()), told)
-        else:
-            yield held("", claim, True, message("Dependabot is configured"))
+    yield from _files(plan, found)
+
+
+def _files(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
+    if found.dependabot:
+        yield held("", "security.scan.dependabot", True, message("Dependabot is configured"))
+    else:
+        yield from absent(plan, "security.scan.dependabot", message("configuration of Dependabot"))
+    if not found.stages:
+        yield from absent(plan, "phase2.dockerfile", message("Dockerfile"))
+        return
+    told = message("stages: {counts}", counts=", ".join(f"{name} {n}" for name, n in found.stages.items()))
+    yield held("", "phase2.dockerfile", all(count > 1 for count in found.stages.values()), told)
 
 
 def _container_scan(found: Repository, runs: list[str]) -> Judgement:
