@@ -116,12 +116,6 @@ _SCALING = (
         MEASUREMENT,
         judged_by("scaling"),
         "From the load step to the replicas it asks for, ready",
-        wrong(
-            "scaling.time.one_minute_is_no_least",
-            "where the nodes have room the autoscaler sees the load within two syncs of 15 s, may double or add four "
-            "pods each 15 s, and a pod is ready within 15 s: ten can be ready before a minute is over",
-            "write 'up to 3 minutes'",
-        ),
     ),
     promise(
         "scaling.time.hpa_down",

@@ -43,7 +43,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do. ``wait_s``
     bounds every wait of the part. ``up_after_s`` is the least that the document prints for the way up: sooner is
-    good, and shows that it is no least. For ``load_s`` there are ``in_flight`` requests under way, each on a connection
+    good, and told. For ``load_s`` there are ``in_flight`` requests under way, each on a connection
     of its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold``
     of their memory limit. ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
     """
