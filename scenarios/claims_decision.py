@@ -7,7 +7,6 @@ from scenarios.claim_form import (
     CALCULATION,
     MANIFEST,
     MEASUREMENT,
-    NOT_BUILT,
     PROCEDURE,
     RECORD,
     judged_by,
@@ -34,7 +33,7 @@ _REASONS = (
         f"{_LEARN}/item 1",
         "負荷分散と冗長構成を自前で学習できる",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "The learning path is run through in the environment kind",
     ),
     promise(
@@ -94,8 +93,8 @@ _REQUIREMENTS = (
         f"{_FIT}/table 1/row 3",
         "SLA 99.95%",
         CALCULATION,
-        NOT_BUILT,
-        "The published SLAs of every part in series, beside the measured availability",
+        judged_by("infrastructure"),
+        "The published SLAs of every part in series",
         wrong(
             "requirements.sla_of_control_plane",
             "99.95 % is Autopilot's control plane; its pods in several zones carry 99.9 %, and Cloud SQL HA "
@@ -122,7 +121,7 @@ _REQUIREMENTS = (
         f"{_FIT}/table 1/row 4",
         "Pod/Deployment/Service等",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("runbooks"),
         "The learning path is run through in the environment kind",
     ),
     promise(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, NOT_BUILT, PROCEDURE, RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import MANIFEST, PROCEDURE, RECORD, judged_by, person, promise, wrong
 
 _RESOURCES = "管理対象リソース/code 1"
 _SECRETS = "Secrets管理戦略/list 1"
@@ -14,7 +14,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Terraform必須化/text 1",
         "全てのGCPリソースをTerraformで管理（必須）",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Resources the document uses against resources its Terraform has",
         wrong(
             "iac.not_everything",
@@ -23,17 +23,29 @@ CLAIMS: tuple[Claim, ...] = (
             "drop the gcloud creation (or import), and add the missing modules",
         ),
     ),
-    promise("iac.layout", "Terraform構成/code 1", "environments/", MANIFEST, NOT_BUILT, "The folder's layout"),
     promise(
-        "iac.autopilot", _RESOURCES, "enable_autopilot = true", MANIFEST, NOT_BUILT, "terraform validate and checkov"
+        "iac.layout",
+        "Terraform構成/code 1",
+        "environments/",
+        MANIFEST,
+        judged_by("infrastructure"),
+        "The files of the layout are looked for",
+    ),
+    promise(
+        "iac.autopilot",
+        _RESOURCES,
+        "enable_autopilot = true",
+        MANIFEST,
+        judged_by("infrastructure"),
+        "Read off the cluster's resource",
     ),
     promise(
         "iac.workload_pool",
         _RESOURCES,
         'workload_pool = "${var.project_id}.svc.id.goog"',
         MANIFEST,
-        NOT_BUILT,
-        "terraform validate with the provider pinned",
+        judged_by("infrastructure"),
+        "Read off the cluster's resource, beside the provider's version",
         wrong(
             "iac.workload_pool_redundant",
             "Autopilot always has this pool; google providers before mid-2024 refuse the block beside "
@@ -54,7 +66,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         'tier              = "db-custom-2-4"  # 2 vCPU, 4GB',
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "The tier's name against Cloud SQL's rule db-custom-CPUS-MEGABYTES",
         wrong(
             "iac.tier_is_4_megabytes",
@@ -76,7 +88,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         'start_time                     = "03:00"',
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Read as UTC; see erratum dr.backup_hour_is_utc",
     ),
     promise(
@@ -84,7 +96,7 @@ CLAIMS: tuple[Claim, ...] = (
         _RESOURCES,
         "transaction_log_retention_days = 7",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "7, the most of the Enterprise edition",
     ),
     promise(
@@ -92,7 +104,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Terraform State管理/text 1",
         "Cloud Storage + KMS暗号化",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "The backend's block",
     ),
     promise(
@@ -100,7 +112,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Terraform State管理/code 1",
         "encryption_key = ",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "The backend's keys and their forms",
         wrong(
             "iac.state_key_is_no_kms",
@@ -153,7 +165,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_SECRETS}/item 3",
         "dev/staging/prod",
         MANIFEST,
-        NOT_BUILT,
-        "One folder an environment, differing in values only",
+        judged_by("infrastructure"),
+        "One folder an environment, of the same files, differing in values only",
     ),
 )

@@ -73,8 +73,8 @@ _PODS = (
         _DEPLOYMENT,
         "image: gcr.io/PROJECT_ID/tekutoko-api:latest",
         MANIFEST,
-        NOT_BUILT,
-        "Read; each overlay replaces it",
+        judged_by("infrastructure"),
+        "Read off the Deployment; each overlay replaces it",
         wrong(
             "manifest.deployment.image_latest",
             "':latest' names no version: after CI's set image the next kubectl apply takes the Deployment back "
@@ -183,8 +183,8 @@ _PODS = (
         _SERVICE,
         "type: LoadBalancer",
         MANIFEST,
-        judged_by("rollout", "chaos", "deploy_rehearsal"),
-        "A layer-4 service: Envoy as TCP proxy on local, kube-proxy on kind",
+        judged_by("rollout", "chaos", "deploy_rehearsal", "runbooks"),
+        "A layer-4 service: Envoy as TCP proxy on local, kube-proxy on kind; there also at a load balancer's address",
     ),
     promise(
         "manifest.service.ports",

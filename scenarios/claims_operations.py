@@ -17,7 +17,7 @@ _START = (
         _CREATE,
         "gcloud container clusters create-auto tekutoko-cluster",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Read only: no cloud is touched; kind stands in",
         wrong(
             "operations.cluster_twice",
@@ -31,8 +31,8 @@ _START = (
         _CREATE,
         "gcloud container clusters get-credentials tekutoko-cluster",
         PROCEDURE,
-        NOT_BUILT,
-        "Read only",
+        judged_by("infrastructure"),
+        "Read only: every command and step means the same cluster",
     ),
     promise(
         "operations.first_deploy",
@@ -69,8 +69,8 @@ _PHASE2 = (
         f"{_WORK}/item 1",
         "GKE Autopilot、Cloud SQL (HA)、IAM、Secret Manager",
         MANIFEST,
-        NOT_BUILT,
-        "terraform validate and checkov",
+        judged_by("infrastructure"),
+        "A resource for each of the four is looked for",
     ),
     promise(
         "phase2.manifests",
@@ -85,8 +85,8 @@ _PHASE2 = (
         f"{_WORK}/item 3",
         "マルチステージビルド",
         MANIFEST,
-        NOT_BUILT,
-        "Built for the environment kind",
+        judged_by("infrastructure"),
+        "The stages of each Dockerfile are counted",
     ),
     promise(
         "phase2.cicd",
@@ -109,8 +109,8 @@ _PHASE2 = (
         f"{_WORK}/item 6",
         "Factory Pattern実装、Feature Flag統合、互換性テスト",
         MEASUREMENT,
-        NOT_BUILT,
-        "The population behaves as that app: factory, flag, old and new side",
+        person("flag.factory", "flag.remote_config", "api.mirror_format"),
+        "The app's code is its team's: a person's to sign; the population behaves as that app",
     ),
     promise(
         "phase2.migration",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, NOT_BUILT, PROCEDURE, RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, judged_by, person, promise, wrong
 
 _HPA = "自動スケーリング（HPA）"
 _TIMES = "スケーリング時間/table 1"
@@ -186,8 +186,8 @@ _PIPELINE = (
         _WORKFLOW,
         "branches: [main]",
         PROCEDURE,
-        NOT_BUILT,
-        "The workflow is linted and rehearsed",
+        judged_by("infrastructure"),
+        "Read off the workflow: which push deploys, and what stands before it",
         wrong(
             "cicd.no_tests",
             "a push to main goes to production without a test, a scan or an approval",
@@ -199,8 +199,8 @@ _PIPELINE = (
         _WORKFLOW,
         "credentials_json: ${{ secrets.GCP_SA_KEY }}",
         MANIFEST,
-        NOT_BUILT,
-        "Read by a workflow linter",
+        judged_by("infrastructure"),
+        "Read off the workflow's step",
         wrong(
             "cicd.long_lived_key",
             "a long-lived key of a service account in GitHub, while the security chapter asks for Workload "
@@ -213,7 +213,7 @@ _PIPELINE = (
         _WORKFLOW,
         "gcloud builds submit --tag gcr.io/$PROJECT_ID/tekutoko-api:$GITHUB_SHA",
         PROCEDURE,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "The step's command is evaluated with the environment the workflow gives it",
         wrong(
             "cicd.project_id_unset",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, NOT_BUILT, PROCEDURE, RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, judged_by, person, promise, wrong
 
 _NETWORK = "ネットワークセキュリティ/list 1"
 _HARDENING = "セキュリティ強化施策（Phase2実装項目）"
@@ -23,7 +23,7 @@ _IAM = (
         "IAM権限/list 1/item 1",
         "Cloud SQL Client",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Looked for in the Terraform",
     ),
     promise(
@@ -31,7 +31,7 @@ _IAM = (
         "IAM権限/list 1/item 2",
         "Secret Manager Accessor",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Looked for in the Terraform",
     ),
     promise(
@@ -78,7 +78,7 @@ _NET = (
         f"{_NETWORK}/item 3",
         "ノードはプライベートIP（Autopilotデフォルト）",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Looked for in the create command and the Terraform",
         wrong(
             "security.private_nodes_not_asked_for",
@@ -124,7 +124,7 @@ _HARD = (
         f"{_HARDENING}/list 1/item 1",
         "Artifact Registry自動スキャン有効化",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Looked for in the Terraform",
         wrong(
             "security.scan_needs_artifact_registry",
@@ -137,7 +137,7 @@ _HARD = (
         f"{_HARDENING}/list 1/item 2",
         "go list -m all | nancy sleuth",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Looked for in the workflow",
         wrong(
             "security.nancy_input",
@@ -151,7 +151,7 @@ _HARD = (
         f"{_HARDENING}/list 1/item 3",
         "GitHub Dependabot有効化",
         MANIFEST,
-        NOT_BUILT,
+        judged_by("infrastructure"),
         "Looked for as .github/dependabot.yml",
     ),
     promise(
@@ -243,7 +243,7 @@ _RECOVERY = (
         f"{_DR}/list 3/item 1",
         "特定時点に復元",
         PROCEDURE,
-        judged_by("dr_restore"),
+        judged_by("dr_restore", "runbooks"),
         "Restored to a chosen second into a new instance and verified",
         wrong(
             "dr.restored_instance_unmanaged",

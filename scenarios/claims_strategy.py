@@ -7,7 +7,6 @@ from scenarios.claim_form import (
     CALCULATION,
     MANIFEST,
     MEASUREMENT,
-    NOT_BUILT,
     PROCEDURE,
     RECORD,
     judged_by,
@@ -43,8 +42,8 @@ _SCALE_OUT = (
         f"{_VERSUS}/row 2",
         "単一パイプラインで容易",
         PROCEDURE,
-        NOT_BUILT,
-        "The workflow is linted and its steps are rehearsed",
+        judged_by("infrastructure"),
+        "The workflows that deploy are counted; what their steps do: deploy_rehearsal",
     ),
     promise(
         "strategy.versus.scaling",
@@ -136,7 +135,8 @@ _SCALE_OUT = (
         "画像処理",
         MEASUREMENT,
         judged_by("chaos"),
-        "A busy loop takes a core beside one pod: the share of the requests that fails meanwhile",
+        "Heavy work in the API's own control group, as an image being made smaller there would be: the share of the "
+        "requests that fails meanwhile",
     ),
     promise(
         "strategy.risk.redundancy",

@@ -79,7 +79,7 @@ def test_claims_of_your_own_are_a_kind_too(tmp_path: Path) -> None:
         ("flag_proof", "limit: 5min", "limit: 5", "5 is not a duration", ", limit"),
         ("cost", "tolerance: 10%", "tolerance: 10", "10 is not a percentage", ", tolerance"),
         ("prices", "gib_hour: $0.007", "gib_hour: 0.007", "0.007 is not an amount of dollars", ", database.gib_hour"),
-        ("runbooks", "limit: 240s", "limit: 240", "240 is not a duration", ", limit"),
+        ("runbooks", "limit: 420s", "limit: 420", "420 is not a duration", ", limit"),
         ("deploy", "limits: rollout_week2", "limits: rollout_week9", "no scenario is called", ", limits"),
         ("network", "to: api_server", "to: api_servers", "did you mean 'api_server'?", ".to"),
         ("scenario", "window: ", "windo: ", "unknown key 'windo'; did you mean 'window'?", ", windo"),

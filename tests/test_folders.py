@@ -25,13 +25,13 @@ from harness.cli import stack_command
 from harness.load.plan import LoadPlan
 from harness.load.plan import write as write_plan
 from harness.rehearsals.dr_restore.archive import Archive
-from harness.rehearsals.dr_restore.site import Site
 from harness.stack.kind import docker
 from harness.stack.kind import outside as outside_module
 from harness.stack.kind.outside import Outside, started_here
 from harness.stack.kubernetes.compose import Definition
 from harness.stack.local import postgres_template
 from harness.stack.processes import Account
+from harness.stack.site import Site
 from harness.stack.state import RunState, npm, ports
 
 pytestmark = pytest.mark.process

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "migration_drill": ("migration_drill", ()),
     "mirror_stop": ("mirror_stop", ()),
     "cost": ("cost", ()),
+    "infrastructure": ("infrastructure", ()),
     "runbooks": ("runbooks", ("--on", "local")),
     "operations": ("operations", ("daily", "--context", "nobody", "--kubeconfig", str(NOBODY))),
     "alert_drill": ("alert_drill", ()),

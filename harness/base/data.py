@@ -13,6 +13,8 @@ SCENARIOS = ROOT / "scenarios"
 PLANS = SCENARIOS / "plans"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 OVERLAYS = KUBERNETES / "overlays"
+#: What the document prints besides its manifests: Terraform, workflow, commands.
+DOCUMENT = ROOT / "deploy" / "document"
 MONITORING = ROOT / "deploy" / "monitoring"
 KIND_CONFIG = ROOT / "kind-config.yaml"
 COMPOSE = ROOT / "compose.yaml"

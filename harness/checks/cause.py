@@ -27,15 +27,21 @@ MOST, MOST_LINES = 8, 20
 AFTER_S = 60.0
 #: What a pod's event says when nothing is amiss.
 _HEALTHY = ("created", "started", "readiness probe passes")
+_STACKS = frozenset({"fault", "pod"})
 _CHANGES = frozenset({"deployment", "eviction", "node", "failover", "phase"})
 
 
 def cause(evidence: Gathered, judgements: Sequence[Judgement], anchor: Anchor, *, ended: bool) -> Iterator[Table]:
-    """Where to look for the cause; nothing of a run that advances, that broke (not ``ended``), or that keeps no rows by
-    design."""
+    """Where to look for the cause; nothing of a run that advances, that broke (not ``ended``), that keeps no rows by
+    design, or that is held and had neither users nor pods."""
     decision = combine(judgements)
-    if evidence.rows and (decision is Decision.ROLL_BACK or (decision is Decision.HOLD and ended)):
+    held = decision is Decision.HOLD and ended and _acted(evidence)
+    if evidence.rows and (decision is Decision.ROLL_BACK or held):
         yield _table(evidence, judgements, anchor)
+
+
+def _acted(evidence: Gathered) -> bool:
+    return bool(evidence.requests or evidence.probes or any(row.kind in _STACKS for row in evidence.events))
 
 
 def _table(evidence: Gathered, judgements: Sequence[Judgement], anchor: Anchor) -> Table:

@@ -20,6 +20,7 @@ from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.deploy import plan as deploy
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.flag_proof.types import FlagPlan
+from harness.rehearsals.infrastructure.types import Tables as Infrastructure
 from harness.rehearsals.load_stages.types import LoadStagesPlan
 from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.runbooks.types import RunbooksPlan
@@ -62,6 +63,7 @@ KINDS = {
     "scenario": FileKind("a scenario", scenario.ScenarioFile, _scenario),
     "claims": FileKind("a file of claims", claims_file.ClaimsFile, claims_file.load),
     "cost": FileKind("the tables of cost", Tables),
+    "infrastructure": FileKind("the tables of infrastructure", Infrastructure),
     "prices": FileKind("unit prices for cost", Prices),
     "deploy": FileKind("a plan of deploy_rehearsal", deploy.DeployFile, deploy.load),
     "dr_restore": FileKind("a plan of dr_restore", RecoveryPlan),

@@ -45,6 +45,7 @@ class StandingStack:
         self._progress = progress
         self.run_id = run_identity(clock, "stack", options.seed)
         manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
+        self._containers = manifests.deployment.template.containers
         self._folder = open_folder(options.reports, self.run_id)
         self._stack = stack_for(
             options,
@@ -79,6 +80,8 @@ class StandingStack:
             up_utc=utc(self._clock.anchor, self._clock.now_ns()),
             logs=str(self._folder / "logs"),
             endpoints=self._stack.endpoints(),
+            asked_cores=sum(each.request_cpu_m or 0 for each in self._containers) / 1000 or None,
+            asked_memory_bytes=sum(each.request_memory_bytes or 0 for each in self._containers) or None,
         )
         write_private(run_folder(self.run_id) / RECORD, msgspec.json.encode(self.up))
         self._progress.end()  # before what is told on standard output

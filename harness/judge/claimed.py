@@ -45,9 +45,9 @@ def unknown(part: str, claim: str, *told: Message, **measured: Any) -> Judgement
     return claimed(part, claim, Verdict.INCONCLUSIVE, *told, **measured)
 
 
-def not_exercised(part: str, claim: str, *told: Message) -> Judgement:
+def not_exercised(part: str, claim: str, *told: Message, **measured: Any) -> Judgement:
     """Nothing was there to show ``claim``: it gates nothing."""
-    return claimed(part, claim, Verdict.NOT_EXERCISED, *told)
+    return claimed(part, claim, Verdict.NOT_EXERCISED, *told, **measured)
 
 
 def seconds(value: float | None, limit: float | None = None) -> dict[str, Any]:

@@ -32,8 +32,9 @@ async def exchange(address: Address, method: str, path: str, token: str, body: b
 
 
 async def over_socket(address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
-    """The answer. Raises ``Refused``, or ``OSError``, ``EOFError`` or ``h11.RemoteProtocolError`` for a broken one.
+    """The answer; an empty ``token`` is not sent.
 
+    Raises ``Refused``, or ``OSError``, ``EOFError`` or ``h11.RemoteProtocolError`` for a broken one.
     Bounded in time by the caller, who may cancel it at any moment.
     """
     try:
@@ -42,7 +43,9 @@ async def over_socket(address: Address, method: str, path: str, token: str, body
         raise Refused(str(error)) from error
     try:
         connection = h11.Connection(h11.CLIENT)
-        headers = [("Host", str(address)), ("Authorization", f"Bearer {token}"), ("Connection", "close")]
+        headers = [("Host", str(address)), ("Connection", "close")]
+        if token:
+            headers.append(("Authorization", f"Bearer {token}"))
         if body:
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         writer.write(_sent(connection, h11.Request(method=method, target=path, headers=headers), body))
@@ -50,6 +53,15 @@ async def over_socket(address: Address, method: str, path: str, token: str, body
         return Answer(status=answer.status, body=answer.body, pod=answer.headers.get("x-pod-name", ""))
     finally:
         writer.close()
+
+
+async def status_of(address: Address, path: str, limit_s: float) -> int:
+    """HTTP's status of a GET by nobody; 0 where no answer came within ``limit_s``."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return (await exchange(address, "GET", path, "", b"")).status
+    except (Refused, OSError, EOFError, TimeoutError, h11.RemoteProtocolError):
+        return 0
 
 
 def _sent(connection: h11.Connection, head: h11.Request, body: bytes) -> bytes:

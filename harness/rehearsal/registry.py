@@ -36,6 +36,7 @@ MODULES = {
     "conformance": "harness.rehearsals.conformance.rehearsal",
     "security": "harness.rehearsals.security.rehearsal",
     "cost": "harness.rehearsals.cost.rehearsal",
+    "infrastructure": "harness.rehearsals.infrastructure.rehearsal",
     "runbooks": "harness.rehearsals.runbooks.rehearsal",
     "operations": "harness.rehearsals.operations.rehearsal",
 }
@@ -90,6 +91,7 @@ COMMANDS = (
     Entry("alert_drill", "harness.rehearsals.alert_drill.command:AlertDrill", _FAULTS),
     Entry("conformance", "harness.rehearsals.conformance.command:Conformance", _EDGES),
     Entry("security", "harness.rehearsals.security.command:Security", _EDGES),
+    Entry("infrastructure", "harness.rehearsals.infrastructure.command:Infrastructure", _EDGES),
     Entry("network", "harness.rehearsals.network.command:Network", _EDGES),
     Entry("secret_rotation", "harness.rehearsals.secret_rotation.command:SecretRotation", _EDGES),
 )

@@ -13,25 +13,17 @@ from urllib.parse import quote
 import msgspec
 
 from harness.model.claim import Claim, Erratum
-from harness.model.message import marked
 from harness.report import words
 from harness.report.language import Language
 from harness.report.templates import page
 from harness.signoff.links import age, href, short
-from harness.signoff.types import DAY_S, Evidence, Run, Signoff, Standing, State
+from harness.signoff.types import DAY_S, WORD, Evidence, Run, Signoff, Standing, State
 
 _TEMPLATES = Path(__file__).with_name("templates")
 #: So many runs are named beside a claim; the others are counted.
 _MOST_EVIDENCE = 3
 CHECKLIST = "checklist."
 
-WORD = {
-    State.READY: marked("ready"),
-    State.NOT_READY: marked("not ready"),
-    State.ERRATUM_SHOWN: marked("erratum shown"),
-    State.PERSON: marked("a person's to decide"),
-    State.NOT_EXERCISED: marked("not exercised"),
-}
 SIGN = {
     State.READY: "✓",
     State.NOT_READY: "✗",

@@ -8,8 +8,8 @@ from harness.base.errors import Exit
 from harness.report.language import Language, padded
 from harness.report.words import report_line
 from harness.signoff.links import short
-from harness.signoff.page import WORD, counted, missing
-from harness.signoff.types import Signoff, State
+from harness.signoff.page import counted, missing
+from harness.signoff.types import WORD, Signoff, State
 
 #: So many claims that are not ready are named, and reasons why others were not exercised.
 _MOST = 12

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.judgement import Judgement
-from harness.model.message import Told
+from harness.model.message import Told, marked
 from harness.model.result import Result
 
 SCHEMA_VERSION = 1
@@ -27,6 +27,16 @@ class State(StrEnum):
     def blocks(self) -> bool:
         """Whether it keeps the document from being signed: not kept, or not shown to be."""
         return self in (State.NOT_READY, State.NOT_EXERCISED)
+
+
+#: As people read them.
+WORD = {
+    State.READY: marked("ready"),
+    State.NOT_READY: marked("not ready"),
+    State.ERRATUM_SHOWN: marked("erratum shown"),
+    State.PERSON: marked("a person's to decide"),
+    State.NOT_EXERCISED: marked("not exercised"),
+}
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,8 @@ RECORD = "stack.json"
 
 
 class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``stack up`` tells: where everything answers, and where the logs lie."""
+    """What ``stack up`` tells: where everything answers, where the logs lie, and what each pod requests (``None``: the
+    manifests do not say)."""
 
     run_id: str
     rung: Rung
@@ -23,6 +24,8 @@ class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
     up_utc: str
     logs: str
     endpoints: Endpoints
+    asked_cores: float | None = None
+    asked_memory_bytes: int | None = None
 
 
 def recorded() -> Iterator[tuple[StackFacts, Lease]]:

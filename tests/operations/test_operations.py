@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from harness.base.clock import NS, Anchor
 from harness.base.errors import BadInput
 from harness.cli.main import parse
 from harness.model.judgement import Judgement
@@ -19,10 +22,11 @@ from harness.rehearsals.operations.seen import logs, standing
 from harness.rehearsals.operations.seen.cluster import ASKED
 from harness.rehearsals.operations.seen.facts import LogsNow, Reviewed
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
+from harness.stack.local.sampler import Usage
 from harness.stack.standing import StackFacts
 from harness.stack.state.lease import Lease, PartRecord
 from harness.stack.state.processes import ProcessIdentity
-from tests.operations.made import DAILY, HPA, LOGS, PDB, details, pod, seen
+from tests.operations.made import DAILY, HPA, LOGS, NOW, PDB, details, pod, seen
 from tests.rehearsal.made import by_id
 
 
@@ -63,7 +67,7 @@ def changed(document: dict[str, Any], **status: Any) -> dict[str, Any]:
         (
             {"pods": [pod("api-1", containerStatuses=[{"restartCount": 1, "lastState": {"terminated": {
                 "exitCode": 1, "reason": "Error", "finishedAt": "2026-01-01T22:00:00Z"}}}])]},
-            "attention.pods", "api-1: a container ended 2.0 h ago: Error (1)",
+            "attention.pods", "api-1: a container ended 120 min ago: Error (1)",
         ),
         ({"top": "api-1 570m 90Mi\n"}, "attention.usage", "api-1 uses 95% of the processors"),
         ({"top": "api-1 5m 600Mi\n"}, "attention.usage", "api-1 uses 94% of the memory"),
@@ -128,20 +132,39 @@ def test_lines_that_are_no_structured_log_are_counted_apart() -> None:
     assert found == LogsNow(lines={"": 3, "CRITICAL": 1}, errors=(("a", 1),))
 
 
+class Moved:
+    """A clock that moves by what is slept."""
+
+    anchor = Anchor(monotonic_ns=0, unix_ns=0)
+
+    def __init__(self) -> None:
+        self._now_ns = 0
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    async def sleep(self, seconds: float) -> None:
+        self._now_ns += round(seconds * NS)
+
+
 async def test_a_stack_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pod whose sidecar is gone is not ready; one that was replaced is no pod any more."""
     alive, dead = {1: True, 2: True, 3: True}, ProcessIdentity(pid=4, started="")
     monkeypatch.setattr(ProcessIdentity, "alive", lambda self: alive.get(self.pid, False))
     monkeypatch.setattr(standing, "proportional_bytes", lambda pids: 100 * len(pids))
 
-    async def status(_facts: StackFacts, path: str) -> int:
+    async def status(_address: Address, path: str, _limit_s: float) -> int:
         return 200 if path == "/health" else 0
 
-    monkeypatch.setattr(standing, "_status", status)
+    monkeypatch.setattr(standing, "status_of", status)
+    monkeypatch.setattr(standing, "began_unix_s", lambda _pid: 1_767_311_940.0)  # a minute before midnight
     parts = {"api-1": 1, "api-1.sidecar": 2, "api-2": 3, "api-2.sidecar": 4, "api-0": 4, "api-0.sidecar": 4, "envoy": 1}
     lease = Lease(
         run_id="stack", owner=dead,
-        parts=[PartRecord(part=name, identity=ProcessIdentity(pid=pid, started="")) for name, pid in parts.items()],
+        parts=[
+            PartRecord(part="api-1", identity=dead),
+            *(PartRecord(part=name, identity=ProcessIdentity(pid=pid, started="")) for name, pid in parts.items()),
+        ],
     )  # fmt: skip
     (tmp_path / "api-1.log").write_text(LOGS)
     (tmp_path / "api-1.sidecar.log").write_text("not of the API\n")
@@ -149,14 +172,36 @@ async def test_a_stack_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     facts = StackFacts(
         run_id="stack", rung=Rung.LOCAL, target="t", up_utc="", logs=str(tmp_path),
         endpoints=Endpoints(service=here, auth=here, firestore=here, remote_config=here, database=here),
+        asked_cores=0.6, asked_memory_bytes=640,
     )  # fmt: skip
-    found = await standing.observe(facts, lease)
-    assert [(pod.name, pod.ready, pod.memory_bytes) for pod in found.pods] == [
-        ("api-1", True, 200),
-        ("api-2", False, 100),
+    clock = Moved()
+    monkeypatch.setattr(standing, "usage_of", lambda _pid, _tree: Usage(clock.now_ns() / NS, 0))
+    found = await standing.observe(facts, lease, clock, NOW)
+    assert [(pod.name, pod.ready, pod.memory_bytes, pod.cores, pod.restarts) for pod in found.pods] == [
+        ("api-1", True, 200, 2.0, 1),
+        ("api-2", False, 100, None, 0),
     ]
+    assert (found.pods[0].asked_cores, found.pods[0].asked_memory_bytes) == (0.6, 640)
+    assert found.pods[0].restarted_s == 60.0 and found.pods[1].restarted_s is None
     assert found.logs.total == 3 and found.answers == {"/health": 200, "/ready": 0}
     assert found.autoscalers is None and found.warnings is None
+
+
+def test_what_nobody_tells_is_not_well() -> None:
+    """A pod whose use or request is not known may be above it; one that is above it is told all the same."""
+    silent = msgspec.structs.replace(seen().pods[0], asked_cores=None)
+    found = said(details(pods=(silent,)))["attention.usage"]
+    assert found.verdict is Verdict.INCONCLUSIVE and found.holds and silent.name in found.reason
+    full = msgspec.structs.replace(silent, name="full", memory_bytes=silent.asked_memory_bytes)
+    assert said(details(pods=(silent, full)))["attention.usage"].verdict is Verdict.FAIL
+
+
+def test_lines_older_than_a_day_are_not_of_the_day() -> None:
+    """A line that tells no moment, or none that can be placed, counts: nothing is left out unseen."""
+    said_at = ("2026-01-01T23:00:00Z", "2026-01-02T01:00:00+00:00", "2026-01-01T00:00:00", "once")
+    lines = [json.dumps({"severity": "ERROR", "message": "m", "timestamp": each}) for each in said_at]
+    found = logs.counted([*lines, "text"], since=NOW)
+    assert found.lines == {"ERROR": 3, "": 1}
 
 
 def test_without_a_stack_or_a_cluster_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from harness.rehearsals.dr_restore.disasters import damage
 from harness.rehearsals.dr_restore.points import Transfer, differences
 from harness.rehearsals.dr_restore.restore import BackupDamaged, Point, restore
 from harness.rehearsals.dr_restore.sentinel import closing
-from harness.rehearsals.dr_restore.site import Site, remove
 from harness.rehearsals.dr_restore.world import SEGMENT_BYTES, World, look, world
+from harness.stack.site import Site, remove
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

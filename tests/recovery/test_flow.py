@@ -19,9 +19,9 @@ from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.stack.rungs import manifests_of, overlay
+from harness.stack.site import Site
 from harness.stack.targets import resolve
 from tests.rehearsal.again import judged_again
 

@@ -18,9 +18,9 @@ from harness.rehearsals.dr_restore.facts import Loss, SizePoint
 from harness.rehearsals.dr_restore.keeper import Kept
 from harness.rehearsals.dr_restore.schedule import backup_for, daily_time, expired, next_backup, reach_by_count
 from harness.rehearsals.dr_restore.sentinel import Sentinel, loss
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.sizes import predict
 from harness.rehearsals.dr_restore.types import RecoveryPlan
+from harness.stack.site import Site
 
 MIB = 1024**2
 JST = daily_time("03:00", "JST")

@@ -17,10 +17,10 @@ from harness.base.clock import NS, MachineClock
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.judge import findings
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.stall import Range, due, expected, stalled
 from harness.rehearsals.dr_restore.types import RecoveryPlan, StallPlan
+from harness.stack.site import Site
 from tests.recovery.stalls import lost
 
 PLAN = planfile.bundled("dr_restore", RecoveryPlan)

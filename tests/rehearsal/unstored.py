@@ -25,6 +25,7 @@ from tests.alert_drill import made as alert_drill
 from tests.corpus import again
 from tests.corpus.again import Again
 from tests.cost import made as cost
+from tests.infrastructure import made as infrastructure
 from tests.migration import drilled
 from tests.one_stack import small
 from tests.operations import made as operations
@@ -97,6 +98,7 @@ MADE: dict[str, Callable[[], Again]] = {
     "migration_drill": lambda: Again("migration_drill", drilled.PLAN, seen(drilled.details(), drilled.requests())),
     "operations": review,
     "rollout_one_stack": one_stack,
+    "infrastructure": lambda: Again("infrastructure", infrastructure.PRINTED, seen(infrastructure.details())),
     "runbooks": lambda: Again("runbooks", runbooks.PLAN, seen(runbooks.details())),
     "security": security,
 }

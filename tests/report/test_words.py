@@ -32,8 +32,8 @@ _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9_./:=@-]*[A-Za-z0-9_]|(?
 #: Products, and parts of them; what Kubernetes, Swift and the design document call their own things.
 _NAMES = frozenset(
     """
-    Actions Adapter Admin Alertmanager Apache Argo Artifact Auth Authorization Autopilot Basic Bench Budget Chaos Cloud Compose Compute Config Container
-    Contour Cookie Debian Deployment Docker Dockerfile Driver English Engine Enterprise Envoy Error Events Factory Firebase Firestore Go Google Grafana Helm Identity Ingress JUnit
+    Accessor Actions Adapter Admin Alertmanager Apache Argo Artifact Auth Authorization Autopilot Basic Bench Budget Chaos Client Cloud Compose Compute Config Container
+    Contour Cookie Debian Dependabot Deployment Docker Dockerfile Driver English Engine Enterprise Envoy Error Events Factory Firebase Firestore Go Google Grafana Helm Identity Ingress JUnit
     Job Kubernetes Linux Liveness Locust Logging Manager Monitoring Node Phase Pod PostgreSQL Probe Prometheus Proxy Python Readiness
     Registry Remote Restricted Secret Secrets Service Slack Sloth Standard Startup Storage Store Swift Taint TekuToko Terraform Token Toolkit Ubuntu Walk Webhook
     Workload checkov for gcloud git gke govulncheck kubeconfig kubectl kubelet kustomize libpq mmdebstrap nancy nox npm pip schemathesis sudo

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.base import planfile
 from harness.base.data import ROOT
 from harness.model.command import Ran
-from harness.rehearsals.runbooks.typed import commands
-from harness.rehearsals.runbooks.types import RunbooksDetails, RunbooksPlan, Typed
+from harness.rehearsals.runbooks.typed import Command, commands, scripts
+from harness.rehearsals.runbooks.types import Balanced, Ground, Page, RunbooksDetails, RunbooksPlan, Typed
 
 PLAN = planfile.bundled("runbooks", RunbooksPlan)
 DOCS = ROOT / "docs"
 
 
+def typed_of(page: Page, folder: Path = DOCS) -> list[Command]:
+    """The lines of a page, or its blocks where a shell runs them."""
+    text = (folder / page.page).read_text("utf-8")
+    return [*(scripts(text) if page.ground is Ground.DATABASE else commands(text, {"ZONE": "a"}))]
+
+
 def details() -> RunbooksDetails:
     """Every line of every page, each of which said something."""
-    found = RunbooksDetails(zone="a")
+    found = RunbooksDetails(zone="a", balanced=Balanced(address="172.18.0.3", status=200))
     for page in PLAN.parts:
-        lines = [*commands((DOCS / page.page).read_text("utf-8"), {"ZONE": "a"})]
+        lines = typed_of(page)
         found.lines[page.name] = len(lines)
         found.typed[page.name] = [
             Typed(
                 chapter=line.chapter,
                 heading=line.heading,
-                ran=Ran(command=" ".join(("kubectl", *line.words)), status=0, output="well"),
+                ran=Ran(command=f"kubectl {' '.join(line.words)}", status=0, output="well"),
                 seconds=1.0,
             )
             for line in lines

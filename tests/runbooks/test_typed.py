@@ -10,10 +10,10 @@ from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
 from harness.rehearsals.runbooks.judge import judged
 from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL
-from harness.rehearsals.runbooks.typed import commands
-from harness.rehearsals.runbooks.types import RunbooksDetails
+from harness.rehearsals.runbooks.typed import commands, scripts
+from harness.rehearsals.runbooks.types import Balanced, Page, RunbooksDetails
 from tests.rehearsal.made import by_id
-from tests.runbooks.made import DOCS, PLAN, details
+from tests.runbooks.made import DOCS, PLAN, details, typed_of
 
 PAGE = """# A page
 
@@ -52,12 +52,8 @@ def test_what_needs_a_shell_is_refused(line: str) -> None:
 
 
 @pytest.mark.parametrize("page", PLAN.parts, ids=lambda page: page.name)
-def test_both_languages_type_the_same(page: object) -> None:
-    name = getattr(page, "page", "")
-    english, japanese = (
-        [each.words for each in commands((folder / name).read_text("utf-8"), {"ZONE": "z"})]
-        for folder in (DOCS, DOCS / "ja")
-    )
+def test_both_languages_type_the_same(page: Page) -> None:
+    english, japanese = ([each.words for each in typed_of(page, folder)] for folder in (DOCS, DOCS / "ja"))
     assert english == japanese != []
 
 
@@ -86,14 +82,41 @@ def test_pages_that_were_typed_to_their_end() -> None:
     found = said(details())
     assert {name: each.verdict for name, each in found.items()} == {
         "operations.confirm": Verdict.ERRATUM_SHOWN,
+        "manifest.service": Verdict.PASS,
+        "decision.learning": Verdict.PASS,
+        "dr.restore.step1": Verdict.PASS,
         "checklist.availability.multi_zone": Verdict.PASS,
         "learning.phase2": Verdict.ERRATUM_SHOWN,
         "learning.phase4": Verdict.PASS,
         "learning.phase6": Verdict.PASS,
     }
     assert {(part, claim) for part, claim in REHEARSAL.claims(PLAN)} == {
-        (each.part, each.claim) for each in found.values()
+        (each.part, claim) for each in found.values() for claim in each.claims
     }
+
+
+@pytest.mark.parametrize(
+    ("balanced", "why"),
+    [
+        (None, "the Service has no address"),
+        (Balanced(address="", status=0), "the Service has no address"),
+        (Balanced(address="172.18.0.3", status=503), "172.18.0.3: /health answers 503"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_none(balanced: Balanced | None, why: str) -> None:
+    of = details()
+    of.balanced = balanced
+    found = said(of)["manifest.service"]
+    assert found.verdict is Verdict.FAIL and why in found.reason
+
+
+def test_a_block_is_run_whole_by_a_shell() -> None:
+    (block,) = scripts("## One\n\n```sh\ncat <<END | grep x\nx\nEND\n```\n")
+    assert (block.chapter, block.words) == ("One", ("cat <<END | grep x\nx\nEND",))
+    # kubectl's wait takes no value with a = in it, such as base64 that is filled up.
+    waits = [each for page in PLAN.parts for each in typed_of(page) if each.words[0] == "wait"]
+    values = [word.partition("}=")[2] for each in waits for word in each.words if word.startswith("--for=jsonpath=")]
+    assert len(values) > 5 and not [value for value in values if "=" in value]
 
 
 def test_a_command_that_fails_fails_its_page() -> None:
@@ -107,6 +130,8 @@ def test_a_command_that_fails_fails_its_page() -> None:
         and "status 1, error: no such thing" in found["learning.phase6"].reason
     )
     assert found["learning.phase4"].verdict is Verdict.PASS
+    assert found["decision.learning"].verdict is Verdict.FAIL
+    assert found["decision.learning"].also == ("requirements.learning",)
 
 
 def test_a_page_that_was_cut_fails() -> None:

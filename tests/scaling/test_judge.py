@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from harness.base.units import Unit
@@ -146,6 +147,20 @@ def test_an_eviction_that_leaves_too_few_is_a_breach() -> None:
     assert judged([], 0) == {INCONCLUSIVE}
     breach = drained(drain(False), 2, refused=0)[0]
     assert "breached by b" in breach.reason
+
+
+@pytest.mark.parametrize(
+    ("ready_s", "verdict", "words"),
+    [(45, PASS, "; sooner than the 60 s"), (60, PASS, "; not sooner than"), (181, FAIL, "; not sooner than")],
+)
+def test_sooner_than_the_printed_least_is_good_and_told(ready_s: int, verdict: Verdict, words: str) -> None:
+    """1〜3分: beyond the most is a fail; before the least nobody has lost anything."""
+    part = msgspec.structs.replace(HPA, up_after_s=60.0)
+    up = [endpoints(-1, 2), resize(15, 4, "cpu resource above target"), endpoints(ready_s, 4)]
+    found = judge_autoscaling.autoscaled(part, Loaded(load_ns=0, end_ns=200 * NS), up)[0]
+    assert (found.claim, found.verdict, words in found.reason) == ("scaling.time.hpa_up", verdict, True), found.reason
+    never = judge_autoscaling.autoscaled(part, Loaded(load_ns=0, end_ns=200 * NS), up[:1])[0]
+    assert never.verdict is FAIL and "sooner" not in never.reason
 
 
 def test_the_autoscaler_up_and_down() -> None:

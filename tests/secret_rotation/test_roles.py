@@ -19,12 +19,12 @@ from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
 from harness.model.secrets import Credentials
 from harness.model.stack import Address, DatabaseAccess
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.world import world
 from harness.rehearsals.secret_rotation.roles import PAIR, Roles, first
 from harness.stack.firebase.rest import request
 from harness.stack.kind.images import binaries
 from harness.stack.kind.secret_store import SECRET, publish
+from harness.stack.site import Site
 from tests.kind.shared import has_go
 
 pytestmark = pytest.mark.process

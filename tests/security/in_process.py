@@ -13,6 +13,7 @@ from harness.contract.check import Check
 from harness.contract.http import Exchange
 from harness.contract.run import CheckRun
 from harness.contract.runner import run_checks
+from harness.rehearsals.security import layers
 from harness.rehearsals.security.checks import ALL, ASKED, LEFT, PRODUCTION
 from harness.rehearsals.security.checks.secrets import told_by
 from harness.rehearsals.security.ground import Canaries, SecurityGround
@@ -20,6 +21,7 @@ from harness.rehearsals.security.privileges import Role
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests import load
 from tests.conformance.in_process import Plant, planted
+from tests.security.image import archive
 
 #: What is asked here: production mode verifies by the machine's own clock (``test_production.py``).
 CHECKS = (*ASKED, *LEFT)
@@ -40,7 +42,10 @@ async def _checked(
         async def role() -> Role:
             return Role(name="tekutoko")
 
-        given: dict[str, Any] = {"manifests": load(OVERLAYS / "local"), "role": role} | parts
+        async def images() -> list[str]:
+            return [*layers.found("image", archive(folder / "image.tar"))]
+
+        given: dict[str, Any] = {"manifests": load(OVERLAYS / "local"), "role": role, "images": images} | parts
         ground = SecurityGround(
             reach=reach,
             clock=clock,

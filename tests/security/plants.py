@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,11 +16,13 @@ from harness.base.data import OVERLAYS
 from harness.contract.people import opened, unsigned
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
+from harness.rehearsals.security import layers
 from harness.rehearsals.security.privileges import Role
 from harness.stack.manifests import load
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import PASSWORD, PROJECT, Target
 from tests.conformance.plants.planting import Plants
+from tests.security.image import KEY, archive
 
 PLANTS = Plants()
 Claims = dict[str, Any]
@@ -424,6 +428,7 @@ def _can_i(more: str) -> Callable[..., Any]:
         "selfsubjectaccessreviews.authorization.k8s.io   []                  []               [create]\n"
         "                                                [/api/*]            []               [get]\n"
         "                                                [/healthz]          []               [get]\n"
+        "                                                [/openid/v1/jwks]   []               [get]\n"
     )
 
     async def kubectl(*words: str) -> Ran:
@@ -442,6 +447,13 @@ async def _superuser() -> Role:
     return Role(name="tekutoko", superuser=True, member_of=("pg_read_server_files",))
 
 
+async def _with_a_key() -> list[str]:
+    """The last layer takes the key away again, as a Dockerfile that copies one for a build does."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = archive(Path(folder) / "image.tar", [{"root/.ssh/id_ed25519": KEY}, {"root/.ssh/.wh.id_ed25519": b""}])
+        return [*layers.found("image", image)]
+
+
 DEPLOYED = (
     Deployed(name="default_account", parts=_with(lambda pod: pod.pop("serviceAccountName")), finds="privilege.account"),
     Deployed(name="admin_binding", parts=_with(_granting, **{"RoleBinding/x": _BINDING}), finds="privilege.granted"),
@@ -455,5 +467,6 @@ DEPLOYED = (
         name="reads_secrets", finds="privilege.can_i",
         parts=lambda: kubectl_of("secrets                                         []                  []               [get list]\n"),
     ),
+    Deployed(name="key_in_a_layer", parts=lambda: {"images": _with_a_key}, finds="secret.images"),
     Deployed(name="superuser", parts=lambda: {"role": _superuser}, finds="privilege.database"),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.message import verbatim
 from harness.model.verdict import Verdict
 from harness.rehearsals.security.checks import ALL, PRODUCTION
-from harness.rehearsals.security.judge import ACCOUNT, FIREBASE, LEAST, TOO_BROAD, UNRESTRICTED, asked, judged
+from harness.rehearsals.security.judge import ACCOUNT, FIREBASE, ROLES, TOO_BROAD, UNRESTRICTED, asked, judged
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
 from scenarios import claims
 
@@ -38,7 +38,7 @@ def test_a_whole_run_keeps_everything_and_shows_the_erratum() -> None:
     assert found[ACCOUNT].verdict is Verdict.PASS
     assert found[FIREBASE].verdict is Verdict.ERRATUM_SHOWN
     assert found[FIREBASE].erratum == TOO_BROAD
-    assert found[FIREBASE].claims == (FIREBASE, LEAST)
+    assert found[FIREBASE].claims == (FIREBASE, *ROLES)
     assert UNRESTRICTED not in found
     assert not any(each.holds for each in found.values())
     assert {TOO_BROAD, UNRESTRICTED} <= set(claims.ERRATA)

@@ -18,10 +18,10 @@ from harness.base.errors import StackNotStarted
 from harness.base.private import open_beneath
 from harness.model.stack import Address
 from harness.rehearsals.dr_restore.server import SUPERUSER, Server
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.wal import SEGMENT
 from harness.stack.local import postgres_template
 from harness.stack.processes import Process, Spec, spawn, tail
+from harness.stack.site import Site
 
 PARTIAL = ".partial"
 STALLED = "stalled"

@@ -7,7 +7,7 @@ import msgspec
 from harness.rehearsals.dr_restore import wal
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.backup import Backup
-from harness.rehearsals.dr_restore.site import Site, remove
+from harness.stack.site import Site, remove
 
 
 class ArchiveState(msgspec.Struct, frozen=True, kw_only=True):

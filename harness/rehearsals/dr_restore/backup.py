@@ -10,8 +10,8 @@ import msgspec
 
 from harness.model.stack import Address
 from harness.rehearsals.dr_restore.server import SUPERUSER
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.wal import segment_of
+from harness.stack.site import Site
 
 MANIFEST = "backup_manifest"
 _SYNC_METHOD = 17  # the first version whose pg_basebackup can flush a whole file system at once

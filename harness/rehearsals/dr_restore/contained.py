@@ -8,7 +8,6 @@ from pathlib import Path
 
 from harness.rehearsals.dr_restore.restore import Serve
 from harness.rehearsals.dr_restore.server import Server, words
-from harness.rehearsals.dr_restore.site import Site
 from harness.stack import environment
 from harness.stack.kind import docker, orphans
 from harness.stack.kind.database import KindDatabase
@@ -16,6 +15,7 @@ from harness.stack.kubernetes import labels
 from harness.stack.local import postgres_template
 from harness.stack.processes import Spec
 from harness.stack.protocol import Stack
+from harness.stack.site import Site
 
 _PORT = 5432
 _REMOVE_LIMIT_S = 60.0

@@ -17,9 +17,9 @@ from harness.rehearsals.dr_restore.archive_check import check_archive
 from harness.rehearsals.dr_restore.facts import CaseResult, Check
 from harness.rehearsals.dr_restore.restore import BackupDamaged, Point, PointNotReached, Restored, restore, time_of
 from harness.rehearsals.dr_restore.sentinel import closing, loss
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.types import Disaster
 from harness.rehearsals.dr_restore.world import SEGMENT_BYTES, World, look, world
+from harness.stack.site import Site
 
 LOAD_S = 2.2  # sentinels between the backup and the disaster: a whole second before it must lie behind the backup
 FAILURES = 3

@@ -18,8 +18,8 @@ from harness.rehearsals.dr_restore.moved_clock import MovedClock
 from harness.rehearsals.dr_restore.restore import Point, Source, restore
 from harness.rehearsals.dr_restore.schedule import backup_for, expired, next_backup
 from harness.rehearsals.dr_restore.sentinel import closing, recovered
-from harness.rehearsals.dr_restore.site import Site, remove
 from harness.rehearsals.dr_restore.world import SEGMENT_BYTES, World, world
+from harness.stack.site import Site, remove
 
 START = datetime(2026, 1, 5, 0, 0, tzinfo=UTC)
 _COMMITS_A_DAY = 4

@@ -24,12 +24,12 @@ from harness.rehearsals.dr_restore.procedure import KEY, Reached, as_written
 from harness.rehearsals.dr_restore.restore import Point, Restored, Serve, Source, restore
 from harness.rehearsals.dr_restore.sentinel import Sentinels, closing, loss, recovered
 from harness.rehearsals.dr_restore.server import Server
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, Restart, case_of
 from harness.rehearsals.dr_restore.traffic import Calls, Traffic
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.dr_restore.verification import Held, Phones, archive_mode, sessions, verified
 from harness.stack.protocol import Stack
+from harness.stack.site import Site
 
 DETECT_LIMIT_S = 60.0
 #: Below what the rungs give a rollout (180 s): pods that never answer are a result of the procedure, not of the stack.

@@ -22,8 +22,8 @@ from harness.rehearsals.dr_restore.facts import Check
 from harness.rehearsals.dr_restore.restore import Point, restore
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import Server
-from harness.rehearsals.dr_restore.site import Site, remove
 from harness.rehearsals.dr_restore.world import SEGMENT_BYTES, World, world
+from harness.stack.site import Site, remove
 
 WRITERS = 4
 ACCOUNTS = 20

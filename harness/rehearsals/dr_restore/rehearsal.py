@@ -25,12 +25,12 @@ from harness.rehearsals.dr_restore.points import random_points
 from harness.rehearsals.dr_restore.restore import Serve
 from harness.rehearsals.dr_restore.schedule import daily_time
 from harness.rehearsals.dr_restore.sections import figures, sections
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.sizes import sizes
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.stall import stalled
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.stack.protocol import Stack, StackNeeds
+from harness.stack.site import Site
 
 #: At the largest size at once: the primary, its WAL, the backup, the stream, one restored copy.
 COPIES = 5

@@ -13,8 +13,8 @@ from harness.model.message import Message, message
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.backup import Backup, verify
 from harness.rehearsals.dr_restore.server import Server
-from harness.rehearsals.dr_restore.site import Site, copy_tree
 from harness.stack.processes import tail
+from harness.stack.site import Site, copy_tree
 
 REPLAY_LIMIT_S = 600.0
 

@@ -10,10 +10,10 @@ import asyncpg
 
 from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
-from harness.rehearsals.dr_restore.site import Site, copy_tree, refuse_full_disk
 from harness.stack.local import postgres_template
 from harness.stack.local.postgres import MAX_CONNECTIONS, remove_killed
 from harness.stack.processes import Process, Spec, spawn, tail
+from harness.stack.site import Site, copy_tree, refuse_full_disk
 from harness.stack.waiting import until
 
 SUPERUSER = "postgres"

@@ -16,8 +16,8 @@ from harness.rehearsals.dr_restore.facts import Overhead, Prediction, SizePoint
 from harness.rehearsals.dr_restore.restore import Point, Source, restore
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import Server, new_primary
-from harness.rehearsals.dr_restore.site import GIB, Site, copy_tree, remove
 from harness.rehearsals.dr_restore.types import SizesPlan
+from harness.stack.site import GIB, Site, copy_tree, remove
 
 CONFIDENCE = 0.95
 _ROW_BYTES = 1060  # 992 of payload, the row's head, its key and its page's share

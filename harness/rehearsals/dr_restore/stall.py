@@ -17,9 +17,9 @@ from harness.rehearsals.dr_restore.keeper import START
 from harness.rehearsals.dr_restore.moved_clock import MovedClock
 from harness.rehearsals.dr_restore.restore import Point, restore
 from harness.rehearsals.dr_restore.sentinel import INSERT, closing, recovered
-from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.types import StallPlan
 from harness.rehearsals.dr_restore.world import World, world
+from harness.stack.site import Site
 
 #: Moved time is whole nanoseconds, a plan's seconds are not: what differs by less is the same.
 ROUNDING_S = 0.001

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.rehearsals.dr_restore.site import Site
+from harness.stack.site import Site
 
 SEGMENT = re.compile(r"^[0-9A-F]{24}$")
 _COMMIT = re.compile(

@@ -19,7 +19,7 @@ from harness.rehearsals.dr_restore.facts import Check
 from harness.rehearsals.dr_restore.restore import Source
 from harness.rehearsals.dr_restore.sentinel import Sentinels, closing
 from harness.rehearsals.dr_restore.server import SMALL_SEGMENT_MIB, Server, new_primary
-from harness.rehearsals.dr_restore.site import Site, remove
+from harness.stack.site import Site, remove
 
 SEGMENT_BYTES = SMALL_SEGMENT_MIB * 1024 * 1024
 SCHEMA = f"""

@@ -22,12 +22,13 @@ def benched(plan: LoadStagesPlan, found: Benched | None) -> Iterator[Judgement]:
         return
     told = message(
         "{program}: {answered} of {requests} requests with one token were answered, {at_once} at once; {refused} not "
-        "by 2xx, for the API takes {limit} a minute of a user",
+        "by 2xx, for each of {pods} pods takes {limit} a minute of a user",
         program=found.program,
         answered=str(found.answered),
         requests=str(found.requests),
         at_once=str(found.at_once),
         refused=str(found.not_2xx),
+        pods=str(plan.pods),
         limit=str(RATE_LIMIT_PER_MIN),
     )
     yield shown_or_not("", ERRATUM, found.not_2xx > 0, told, value=float(found.not_2xx), samples=found.answered)

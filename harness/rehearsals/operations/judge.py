@@ -5,7 +5,7 @@ The document's task is done when everything it names could be read; what was rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.judge.claimed import held, unknown
 from harness.model.judgement import Judgement, Kind
@@ -17,6 +17,7 @@ from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetail
 #: Of its request: above it a pod comes near to its limit, or to be the first to be evicted.
 _FULL = 0.9
 _MOST = 5
+_USAGE = "attention.usage"
 
 
 def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgement]:
@@ -37,7 +38,7 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
         )
         yield held("", claim, True, told)
     yield _looked("attention.pods", _pods(observed.pods), message("every pod is ready, and none ended in a day"))
-    yield _looked("attention.usage", _full(observed.pods), message("no pod uses 90 % of what it requests"))
+    yield _usage(observed.pods)
     yield _looked("attention.logs", _errors(observed), message("no error was logged"))
     yield _looked("attention.answers", _answers(observed), message("the service answers as it should"))
     if observed.autoscalers is not None:
@@ -79,8 +80,21 @@ def _pods(pods: Iterable[PodNow]) -> Iterator[Message]:
         if not pod.ready:
             yield message("{pod} is {phase}, and not ready", pod=pod.name, phase=pod.phase)
         if pod.restarted_s is not None and pod.restarted_s < DAY_S:
-            hours = f"{pod.restarted_s / 3600:.1f}"
-            yield message("{pod}: a container ended {hours} h ago: {why}", pod=pod.name, hours=hours, why=pod.why)
+            minutes = f"{pod.restarted_s / 60:.0f}"
+            why = verbatim(pod.why) if pod.why else message("nobody says why")
+            yield message("{pod}: a container ended {minutes} min ago: {why}", pod=pod.name, minutes=minutes, why=why)
+
+
+def _usage(pods: Sequence[PodNow]) -> Judgement:
+    """What one pod does not tell may be above the limit: then nothing is well, unless another pod already is not."""
+    full = [*_full(pods)]
+    silent = [
+        pod.name for pod in pods if None in (pod.cores, pod.asked_cores, pod.memory_bytes, pod.asked_memory_bytes)
+    ]
+    if silent and not full:
+        why = message("what these use or request is not known: {pods}", pods=", ".join(silent[:_MOST]))
+        return Judgement(id=_USAGE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(why,))
+    return _looked(_USAGE, full, message("no pod uses 90 % of what it requests"))
 
 
 def _full(pods: Iterable[PodNow]) -> Iterator[Message]:

@@ -44,7 +44,7 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
         """Looks, and reads the stored results of the task's topics."""
         on.phase("look", message("looking at what is there"))
         now_utc = utc(on.clock.anchor, on.clock.now_ns())
-        on.details.observed = await _observed(plan, on, now_utc)
+        on.details.observed = await _observed(plan, on, datetime.fromisoformat(now_utc))
         if topics := TOPICS[plan.task]:
             on.phase("review", message("reading the stored results"))
             on.details.reviewed += reviewed(on.options.reports, topics, on.options.target, now_utc)
@@ -59,11 +59,11 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
         return sections(seen.details)
 
 
-async def _observed(plan: OperationsPlan, on: Running[OperationsDetails], now_utc: str) -> Observed:
+async def _observed(plan: OperationsPlan, on: Running[OperationsDetails], now: datetime) -> Observed:
     if not plan.context:
-        return await standing.observe(*standing.the_one())
+        return await standing.observe(*standing.the_one(), on.clock, now)
     of = access.look(plan.context, plan.kubeconfig)
-    return await cluster.observe(of, plan.namespace, on.folder, datetime.fromisoformat(now_utc))
+    return await cluster.observe(of, plan.namespace, on.folder, now)
 
 
 REHEARSAL = Operations()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
-from harness.rehearsals.runbooks.types import Page, RunbooksDetails, RunbooksPlan, Typed
+from harness.model.verdict import Verdict
+from harness.rehearsals.runbooks.types import Balanced, Ground, Page, RunbooksDetails, RunbooksPlan, Typed
 
 CONFIRM, PHASE_2 = "operations.confirm", "learning.phase2"
 #: The kinds of Phase 2 that ``kubectl get all`` does not list.
 _NOT_ALL = ("configmap/", "secret/", "serviceaccount/", "poddisruptionbudget")
 _GET_ALL = "kubectl get all"
 _AUTOSCALER = "get hpa"
+_OK = 200
 
 
 def judged(plan: RunbooksPlan, details: RunbooksDetails) -> Iterator[Judgement]:
@@ -23,7 +27,10 @@ def judged(plan: RunbooksPlan, details: RunbooksDetails) -> Iterator[Judgement]:
             typed = details.typed[page.name]
             for chapter, claim in page.claims.items():
                 of = [each for each in typed if chapter in ("", each.chapter)]
-                yield _page(page, claim, of, whole=len(typed) == details.lines.get(page.name), all_=typed)
+                found = _page(page, claim, of, whole=len(typed) == details.lines.get(page.name), all_=typed)
+                balanced = page.ground is Ground.BALANCED and found.verdict is Verdict.PASS
+                found = _answered(found, details.balanced) if balanced else found
+                yield found if chapter else msgspec.structs.replace(found, also=page.also)
 
 
 def _page(page: Page, claim: str, typed: Sequence[Typed], *, whole: bool, all_: Sequence[Typed]) -> Judgement:
@@ -43,6 +50,16 @@ def _page(page: Page, claim: str, typed: Sequence[Typed], *, whole: bool, all_: 
         shown = "learning.phase2_lacks_hpa_and_probes"
         return shown_as(page.name, shown, told, each, why, claim=claim, samples=len(typed))
     return held(page.name, claim, True, told, each, samples=len(typed))
+
+
+def _answered(found: Judgement, seen: Balanced | None) -> Judgement:
+    """The page is kept where the load balancer's address answers, too."""
+    if seen is None or not seen.address:
+        why = message("the Service has no address")
+    else:
+        why = message("{address}: /health answers {status}", address=seen.address, status=str(seen.status))
+    verdict = Verdict.PASS if seen is not None and seen.status == _OK else Verdict.FAIL
+    return msgspec.structs.replace(found, verdict=verdict, told=(*found.told, why))
 
 
 def _said(one: Typed) -> Message:

@@ -1,13 +1,14 @@
-"""The runbooks typed: each page's commands on a cluster of the run's own, in order, until one fails."""
+"""The runbooks typed: each page's commands in order, until one fails, on what the run has of its own for it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.base.clock import NS
+from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import NotCapable
+from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -18,10 +19,12 @@ from harness.model.verdict import Verdict
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
+from harness.rehearsals.runbooks import balancer, practice
 from harness.rehearsals.runbooks.judge import judged
-from harness.rehearsals.runbooks.typed import commands
-from harness.rehearsals.runbooks.types import Page, RunbooksDetails, RunbooksPlan, Typed
+from harness.rehearsals.runbooks.typed import Command, commands, scripts
+from harness.rehearsals.runbooks.types import Ground, Page, RunbooksDetails, RunbooksPlan, Typed
 from harness.stack.protocol import ByKubectl, StackNeeds
+from harness.stack.site import Site
 
 DOCS = ROOT / "docs"
 #: What exercises apply: a copy lies at hand under its own name.
@@ -38,7 +41,7 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
 
     def claims(self, plan: RunbooksPlan) -> Iterator[tuple[str, str]]:
         """Those of each page."""
-        yield from ((page.name, claim) for page in plan.parts for claim in page.claims.values())
+        yield from ((page.name, claim) for page in plan.parts for claim in (*page.claims.values(), *page.also))
 
     def needs(self, plan: RunbooksPlan) -> Mapping[str, Iterable[Capability]]:
         """What each page names."""
@@ -66,10 +69,11 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
         pages = [page for page in plan.parts if not self.lacking(plan, on.stack.capabilities, page.name)]
         if not pages:
             return
-        await on.up()
+        if any(page.ground is not Ground.DATABASE for page in pages):
+            await on.up()
         for page in pages:
             on.phase(page.name, Message(text=page.title))
-            await _type(plan, page, on)
+            await (_run_scripts if page.ground is Ground.DATABASE else _type)(plan, page, on)
             on.mark(page.name)
 
     def judge(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Iterable[Judgement]:
@@ -98,6 +102,8 @@ async def _type(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetails]) ->
     stack = on.stack
     if not isinstance(stack, ByKubectl):
         raise NotCapable("this environment has no kubectl", remedy="use --on kind")
+    if page.ground is Ground.BALANCED:
+        await balancer.give_address(stack, plan.limit_s)
     zone = await _zone(stack) if Capability.NODES in page.needs else ""
     if zone:
         on.details.zone = zone
@@ -113,10 +119,39 @@ async def _type(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetails]) ->
         on.say(f"kubectl {' '.join(line.words)}")
         begun_ns = on.clock.now_ns()
         ran = await stack.kubectl(*line.words, limit_s=plan.limit_s, folder=EXERCISES)
-        seconds = (on.clock.now_ns() - begun_ns) / NS
-        typed.append(Typed(chapter=line.chapter, heading=line.heading, ran=ran, seconds=seconds))
+        typed.append(_typed(line, ran, begun_ns, on.clock))
         if ran.status != 0:
             return
+    if page.ground is Ground.BALANCED:
+        on.details.balanced = await balancer.asked(stack, plan.limit_s)
+
+
+async def _run_scripts(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetails]) -> None:
+    site = Site.begin(f"{on.run_id}-{page.name}", on.folder / "logs", on.clock)
+    on.hold(site)
+    await site.provide(on.progress)
+    variables = practice.variables_in(site)
+
+    async def stop() -> None:
+        await practice.stop(site, variables, plan.limit_s)
+
+    on.at_end(stop)
+    variables["MOMENT"] = await practice.damaged(site, variables, plan.limit_s)
+    blocks = [*scripts((DOCS / page.page).read_text("utf-8"))]
+    on.details.lines[page.name] = len(blocks)
+    typed = on.details.typed.setdefault(page.name, [])
+    for block in blocks:
+        on.say(block.heading)
+        begun_ns = on.clock.now_ns()
+        ran = await practice.run_script(site, block.words[0], variables, plan.limit_s)
+        typed.append(_typed(block, ran, begun_ns, on.clock))
+        if ran.status != 0:
+            return
+
+
+def _typed(line: Command, ran: Ran, begun_ns: int, clock: Clock) -> Typed:
+    seconds = (clock.now_ns() - begun_ns) / NS
+    return Typed(chapter=line.chapter, heading=line.heading, ran=ran, seconds=seconds)
 
 
 async def _zone(stack: ByKubectl) -> str:

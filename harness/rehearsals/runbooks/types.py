@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from harness.base.planfile import once
@@ -11,15 +13,26 @@ from harness.model.stack import Capability
 from scenarios.claims import ClaimId
 
 
+class Ground(StrEnum):
+    """What a page's commands act on."""
+
+    CLUSTER = "cluster"  # the run's own, by kubectl
+    BALANCED = "balanced"  # the same, with a load balancer in front
+    DATABASE = "database"  # a PostgreSQL that lost a table, by a shell
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the manual, below ``docs/``. ``claims`` by the heading of level 2 whose commands are the exercise of
-    each, "" for the whole page; ``needs`` is what it cannot be typed without."""
+    each, "" for the whole page, whose verdict is that of ``also`` too; ``needs`` is what it cannot be typed without,
+    ``ground`` what it is typed on."""
 
     name: str
     title: str
     page: str
     claims: dict[str, ClaimId]
     needs: tuple[Capability, ...] = (Capability.REAL_KUBERNETES,)
+    ground: Ground = Ground.CLUSTER
+    also: tuple[ClaimId, ...] = ()
 
 
 class RunbooksPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +57,19 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class Balanced(msgspec.Struct, frozen=True, kw_only=True):
+    """The address that the Service had when its page was typed, "" without one, and HTTP's status of ``/health`` there,
+    0 without an answer."""
+
+    address: str
+    status: int
+
+
 class RunbooksDetails(msgspec.Struct, kw_only=True):
-    """The facts: what was typed of each page, how many lines it has, and the zone that was drained."""
+    """The facts: what was typed of each page, how many lines it has, the zone that was drained, and what the load
+    balancer's address answered."""
 
     typed: dict[str, list[Typed]] = {}
     lines: dict[str, int] = {}
     zone: str = ""
+    balanced: Balanced | None = None

@@ -99,11 +99,22 @@ def autoscaled(
     path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
     up = message("load to {most} ready endpoints [{path}]", most=str(most), path=path)
     return [
-        timed(part, "scaling.time.hpa_up", reached_s, part.up_within_s, up),
+        _grew(part, reached_s, up),
         _also(_rose(part, rises, most, path, ruled), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
         _fell(part, did, rows, most, asked),
         _also(_down(part, did, rows, most), *_UP_AND_DOWN),
     ]
+
+
+def _grew(part: Part, reached_s: float | None, what: Message) -> Judgement:
+    """The document's minutes. Whoever gets the pods before the least of them has lost nothing: it is told."""
+    found = timed(part, "scaling.time.hpa_up", reached_s, part.up_within_s, what)
+    if reached_s is None or not part.up_after_s:
+        return found
+    least = f"{part.up_after_s:g}"
+    early = message("sooner than the {least} s that are printed as the least", least=least)
+    late = message("not sooner than the {least} s that are printed as the least", least=least)
+    return msgspec.structs.replace(found, told=(*found.told, early if reached_s < part.up_after_s else late))
 
 
 def _also(found: Judgement, *claims: str) -> Judgement:

@@ -42,9 +42,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the plan, with the limits it is judged by. Times in seconds.
 
     ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do. ``wait_s``
-    bounds every wait of the part. For ``load_s`` there are ``in_flight`` requests under way, each on a connection of
-    its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold`` of
-    their memory limit. ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
+    bounds every wait of the part. ``up_after_s`` is the least that the document prints for the way up: sooner is
+    good, and told. For ``load_s`` there are ``in_flight`` requests under way, each on a connection
+    of its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold``
+    of their memory limit. ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     pods: Pods = 3
     low: Pods = 2
     high: Pods = 2
+    up_after_s: Seconds = 0.0
     up_within_s: Seconds = 300.0
     down_after_s: Seconds = 0.0
     down_within_s: Seconds = 300.0

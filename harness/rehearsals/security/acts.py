@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -12,8 +16,9 @@ from harness.contract.http import Exchange
 from harness.contract.logs import Logs
 from harness.contract.reach import OnStack
 from harness.contract.runner import run_checks
-from harness.model.stack import Capability
+from harness.model.stack import Capability, Rung
 from harness.rehearsal.running import Running
+from harness.rehearsals.security import layers
 from harness.rehearsals.security.checks import ALL, ASKED, LEFT, PRODUCTION
 from harness.rehearsals.security.checks.secrets import told_by
 from harness.rehearsals.security.ground import Canaries, SecurityGround
@@ -23,6 +28,9 @@ from harness.rehearsals.security.production import in_production
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
 from harness.stack.firebase.documents import Documents
 from harness.stack.protocol import ByKubectl
+
+#: To bring an image out of the engine.
+IMAGE_LIMIT_S = 180.0
 
 
 async def act(plan: SecurityPlan, on: Running[SecurityDetails]) -> None:
@@ -65,7 +73,21 @@ def _ground(on: Running[SecurityDetails], logs: Logs) -> SecurityGround:
         kubectl=stack.kubectl
         if isinstance(stack, ByKubectl) and Capability.REAL_KUBERNETES in stack.capabilities
         else None,
+        images=functools.partial(_images, on) if on.options.rung is Rung.KIND else None,
     )
+
+
+async def _images(on: Running[SecurityDetails]) -> list[str]:
+    """What is wrong with the images of the pods' containers, each brought out of the engine for the look alone."""
+    from harness.stack.kind import docker
+
+    wrong: list[str] = []
+    for image in dict.fromkeys(each.image for each in on.manifests.deployment.template.containers):
+        with tempfile.TemporaryDirectory(prefix="tekutoko-image-") as scratch:
+            archive = Path(scratch) / "image.tar"
+            await docker.save(image, archive, limit_s=IMAGE_LIMIT_S)
+            wrong += await asyncio.to_thread(lambda of, at: [*layers.found(of, at)], image, archive)
+    return wrong
 
 
 async def _make(

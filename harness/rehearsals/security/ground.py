@@ -30,7 +30,8 @@ class Canaries(msgspec.Struct, kw_only=True):
 class SecurityGround(Ground, frozen=True, kw_only=True):
     """``issuer`` signs where signatures are verified, ``None`` against the emulator. ``pods`` share the requests.
     ``folder`` is the run's, ``facts`` what will be written of it besides. ``role`` reads the target's role in
-    PostgreSQL, ``kubectl`` asks the API server; ``None`` where there is none.
+    PostgreSQL, ``kubectl`` asks the API server, ``images`` looks into the pods' images and tells what is wrong;
+    ``None`` where there is none.
     """
 
     canaries: Canaries
@@ -41,6 +42,7 @@ class SecurityGround(Ground, frozen=True, kw_only=True):
     facts: Callable[[], bytes] = lambda: b""
     role: Callable[[], Awaitable[Role]] | None = None
     kubectl: Callable[..., Awaitable[Ran]] | None = None
+    images: Callable[[], Awaitable[list[str]]] | None = None
 
 
 def of(bench: Bench) -> SecurityGround:

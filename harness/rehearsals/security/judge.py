@@ -14,7 +14,9 @@ from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
 
 ACCOUNT, FIREBASE, LEAST = "security.workload_identity", "security.iam.firebase", "security.least_privilege"
 TOO_BROAD = "security.firebase_admin_too_broad"
-CLAIMS = (ACCOUNT, FIREBASE, LEAST)
+#: The roles against the calls that are made.
+ROLES = (LEAST, "checklist.security.workload_identity")
+CLAIMS = (ACCOUNT, FIREBASE, *ROLES)
 UNRESTRICTED = "security.pods_unrestricted"
 _OF_PODS = ("privilege.api_token", "privilege.context")
 #: The check whose verdict is the claim's.
@@ -60,18 +62,18 @@ def _of_roles(plan: SecurityPlan, details: SecurityDetails) -> Judgement:
     wrong = [run.id for run in ran if run.deviation or run.lacking or run.broken]
     if not plan.production or len(ran) < len(wanted):
         why = message("the production mode of the bundled API was not tried whole")
-        return _claim(FIREBASE, Verdict.NOT_EXERCISED, (why,), also=(LEAST,))
+        return _claim(FIREBASE, Verdict.NOT_EXERCISED, (why,), also=ROLES)
     if wrong:
         why = message(
             "not shown: of the checks in production mode these are not kept: {checks}", checks=", ".join(wrong)
         )
-        return _claim(FIREBASE, Verdict.INCONCLUSIVE, (why,), also=(LEAST,))
+        return _claim(FIREBASE, Verdict.INCONCLUSIVE, (why,), also=ROLES)
     why = message(
         "signed tokens were verified in {count} checks by a process whose service account exists nowhere: the role "
         "Firebase Admin is not needed for it",
         count=str(len(ran)),
     )
-    return _claim(FIREBASE, Verdict.ERRATUM_SHOWN, (why,), also=(LEAST,), erratum=TOO_BROAD)
+    return _claim(FIREBASE, Verdict.ERRATUM_SHOWN, (why,), also=ROLES, erratum=TOO_BROAD)
 
 
 def _claim(claim: str, verdict: Verdict, told: Told, *, also: tuple[str, ...] = (), erratum: str = "") -> Judgement:

@@ -19,9 +19,10 @@ Document = dict[str, Any]
 _SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|PRIVATE_KEY|API_KEY", re.IGNORECASE)
 _HOST = ("hostNetwork", "hostPID", "hostIPC")
 _SQL_TIMEOUT_S = 10.0
-#: Rules that every account has by itself (system:discovery, system:basic-user, system:public-info-viewer).
+#: Rules that every account has by itself (system:discovery, system:basic-user, system:public-info-viewer,
+#: system:service-account-issuer-discovery).
 _EVERYBODYS = re.compile(
-    r"selfsubject(access|rules)?reviews?\.|^\s+\[/(api|apis|healthz|livez|readyz|openapi|version|\.well-known)"
+    r"selfsubject(access|rules)?reviews?\.|^\s+\[/(api|apis|healthz|livez|readyz|openapi|openid|version|\.well-known)"
 )
 _ROLE = """
 SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolcreatedb AS creates_databases,

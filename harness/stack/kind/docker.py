@@ -277,6 +277,17 @@ async def tag(image: str, name: str) -> None:
     await ask(lambda client: client.api.tag(image, repository, label), what=what)
 
 
+async def save(image: str, archive: Path, *, limit_s: float) -> None:
+    """Writes ``image`` with all its layers into ``archive``. Raises ``StackNotStarted``."""
+
+    def written(client: DockerClient) -> None:
+        with archive.open("wb") as into:
+            for part in client.images.get(image).save():
+                into.write(part)
+
+    await ask(written, what=f"reading the image {image}", limit_s=limit_s)
+
+
 async def _image(name: str, what: str) -> dict[str, Any]:
     return await ask(lambda client: client.api.inspect_image(name), what=what)  # type: ignore[no-untyped-call]
 

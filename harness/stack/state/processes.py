@@ -92,6 +92,14 @@ def identify(pid: int) -> ProcessIdentity | None:
         return None
 
 
+def began_unix_s(pid: int) -> float | None:
+    """When the process ``pid`` began, by the wall clock; ``None`` when there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except _GONE:
+        return None
+
+
 def marked(variable: str, values: Iterable[str]) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
     """Processes whose environment holds ``variable`` with one of ``values``, this one excepted, with that environment.
 

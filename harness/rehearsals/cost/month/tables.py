@@ -89,11 +89,13 @@ class Supposed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tables(msgspec.Struct, frozen=True, kw_only=True):
-    """The costs as the document prints them. ``tolerance``: an estimate may differ so much from what is recomputed.
-    ``measured_by``: the scenario whose newest run is read where none is named, if it is no older than ``max_age_s``.
+    """The costs as the document prints them. ``region``: where it runs. ``tolerance``: an estimate may differ so much
+    from what is recomputed. ``measured_by``: the scenario whose newest run is read where none is named, if it is no
+    older than ``max_age_s``.
     """
 
     title: str
+    region: str
     month_s: Seconds
     tolerance: Ratio
     measured_by: str

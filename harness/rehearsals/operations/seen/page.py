@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.model.message import message
+from harness.model.message import Message, message
 from harness.model.section import Pairs, Row, Section, Table, table_of
 from harness.rehearsals.operations.seen.facts import AutoscalerNow, PodNow
 from harness.rehearsals.operations.types import OperationsDetails
+from harness.signoff.types import WORD, State
 
 _NONE = "–"
 
@@ -51,7 +52,7 @@ def sections(details: OperationsDetails) -> Iterator[Section]:
             message("Reviewed"),
             details.reviewed,
             (message("Claim"), lambda each: each.claim),
-            (message("Where it stands"), lambda each: each.state),
+            (message("Where it stands"), lambda each: Message(text=WORD[State(each.state)])),
             (message("Age in days"), lambda each: _NONE if each.age_s is None else f"{each.age_s / 86_400:.1f}"),
             (message("By the run"), lambda each: each.folder or _NONE),
             numbers=(2,),

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from harness.base.clock import NS, Clock
 from harness.base.errors import BadInput
-from harness.load.http1 import exchange
+from harness.load.http1 import status_of
 from harness.model.stack import Rung
 from harness.rehearsals.operations.seen import logs
-from harness.rehearsals.operations.seen.facts import Observed, PodNow
-from harness.stack.local.sampler import proportional_bytes
+from harness.rehearsals.operations.seen.facts import DAY_S, Observed, PodNow
+from harness.stack.local.sampler import family_tree, proportional_bytes, usage_of
 from harness.stack.standing import StackFacts, recorded
 from harness.stack.state.lease import Lease, lives
+from harness.stack.state.processes import ProcessIdentity, began_unix_s
 
 _SIDECAR = ".sidecar"
+_PROCESSES = 2  # of a pod: target and sidecar
 _ASK_LIMIT_S = 5.0
+_WATCHED_S = 1.0
 _ASKED = ("/health", "/ready")
 
 
@@ -32,14 +36,18 @@ def the_one() -> tuple[StackFacts, Lease]:
     return there[0]
 
 
-async def observe(facts: StackFacts, lease: Lease) -> Observed:
-    """As a person at this machine sees it."""
+async def observe(facts: StackFacts, lease: Lease, clock: Clock, now: datetime) -> Observed:
+    """As a person at this machine sees it, in about a second: so long processors are watched."""
     lines = (line for path in sorted(_logs(facts, lease)) for line in path.read_text(errors="replace").splitlines())
+    begin_ns, before = clock.now_ns(), _cpu_s(lease)
+    await clock.sleep(_WATCHED_S)
+    watched_s, after = (clock.now_ns() - begin_ns) / NS, _cpu_s(lease)
+    cores = {name: (after[name] - before[name]) / watched_s for name in after.keys() & before.keys()}
     return Observed(
         where=facts.run_id,
-        pods=tuple(_pods(lease)),
-        logs=logs.counted(lines),
-        answers={path: await _status(facts, path) for path in _ASKED},
+        pods=tuple(_pods(facts, lease, cores, now.timestamp())),
+        logs=logs.counted(lines, since=now - timedelta(seconds=DAY_S)),
+        answers={path: await status_of(facts.endpoints.service, path, _ASK_LIMIT_S) for path in _ASKED},
     )
 
 
@@ -53,21 +61,40 @@ def _logs(facts: StackFacts, lease: Lease) -> Iterator[Path]:
         yield from Path(facts.logs).glob(f"{name}.log")
 
 
-def _pods(lease: Lease) -> Iterator[PodNow]:
-    """Those that were not replaced: a pod is there while both its processes are."""
+def _of(lease: Lease, name: str) -> dict[str, list[ProcessIdentity]]:
+    """The pod's target and sidecar, each with all its processes so far, the newest last."""
+    return {part: [each.identity for each in lease.parts if each.part == part] for part in (name, name + _SIDECAR)}
+
+
+def _cpu_s(lease: Lease) -> dict[str, float]:
+    """What the processes of each pod that runs whole have used of processors so far."""
+    tree, found = family_tree(), {}
     for name in _names(lease):
-        of = {part.part: part.identity for part in lease.parts if part.part in (name, name + _SIDECAR)}
-        alive = all(each.alive() for each in of.values()) and len(of) == 2
-        if not alive and not any(each.alive() for each in of.values()):
+        used = [usage_of(each[-1].pid, tree) for each in _of(lease, name).values() if each and each[-1].alive()]
+        whole = [each.cpu_s for each in used if each is not None]
+        if len(whole) == _PROCESSES:
+            found[name] = sum(whole)
+    return found
+
+
+def _pods(facts: StackFacts, lease: Lease, cores: Mapping[str, float], now_unix_s: float) -> Iterator[PodNow]:
+    """Those that were not replaced: a pod is there while one of its processes is, and ready while both are."""
+    for name in _names(lease):
+        of = _of(lease, name)
+        newest = [each[-1] for each in of.values() if each]
+        living = [each.pid for each in newest if each.alive()]
+        if not living:
             continue
-        memory = proportional_bytes([each.pid for each in of.values() if each.alive()])
-        yield PodNow(name=name, phase="Running" if alive else "Failed", ready=alive, memory_bytes=memory)
-
-
-async def _status(facts: StackFacts, path: str) -> int:
-    """HTTP's status; 0 without an answer."""
-    try:
-        async with asyncio.timeout(_ASK_LIMIT_S):
-            return (await exchange(facts.endpoints.service, "GET", path, "", b"")).status
-    except Exception:
-        return 0
+        ready, again = len(living) == _PROCESSES, [each[-1] for each in of.values() if len(each) > 1]
+        began = [unix_s for each in again if (unix_s := began_unix_s(each.pid)) is not None]
+        yield PodNow(
+            name=name,
+            phase="Running" if ready else "Failed",
+            ready=ready,
+            restarts=sum(len(each) - 1 for each in of.values() if each),
+            restarted_s=now_unix_s - max(began) if began else None,
+            cores=cores.get(name),
+            memory_bytes=proportional_bytes(living),
+            asked_cores=facts.asked_cores,
+            asked_memory_bytes=facts.asked_memory_bytes,
+        )

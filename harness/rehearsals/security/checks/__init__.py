@@ -27,6 +27,6 @@ NOT_COVERED = (
         "signs for production"
     ),
     marked("IAM of Google Cloud: which roles the target's Google service account really has"),
-    marked("images: what lies in their layers is a scanner's to say"),
+    marked("images: known vulnerabilities of the programs in them are a scanner's to say"),
     marked("the way to the Service: TLS and addresses are those of `nox -s network`"),
 )

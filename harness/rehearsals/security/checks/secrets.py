@@ -31,6 +31,7 @@ _INSIDE = {
     "a token": TOKEN,
 }
 _MOST_BYTES = 64 * 1024 * 1024  # of a file
+_MOST_SHOWN = 5
 _WAIT_S = 1.0  # for lines that are still to be written
 
 
@@ -146,6 +147,16 @@ async def folder(bench: Bench) -> None:
                 raise Deviates("none of them", f"{name} holds {what}")
         if TOKEN.search(content):
             raise Deviates("no token", f"{name} holds one")
+
+
+@CHECKS("secret.images", "the images of the pods hold no key, no password and no token, in no layer")
+async def images(bench: Bench) -> None:
+    """What a later layer took away is in the image all the same; so is what built it."""
+    look = of(bench).images
+    if look is None:
+        raise NotExercised(message("the environment has no images"), allowed=True)
+    if wrong := await look():
+        raise Deviates("none of them", "; ".join(wrong[:_MOST_SHOWN]))
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -1,0 +1,39 @@
+"""``python -m harness infrastructure``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.base.data import DOCUMENT
+from harness.base.errors import BadInput
+from harness.model.stack import Target
+from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
+from harness.rehearsal.command import option
+from harness.rehearsals.infrastructure.types import InfrastructurePlan, Tables
+from harness.stack.targets import resolve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Infrastructure(OnLocal, OwnPlan, WithTarget):
+    """Terraform, workflows, gcloud commands: read and judged.
+
+    Of what the document prints, or of a checkout of your own. It runs nothing of them, and asks no cloud.
+    """
+
+    name = "infrastructure"
+    example = "--repository ../backend"
+
+    repository: Path | None = option(
+        "a checkout of your own (default: deploy/document, what the document prints)", Path, metavar="DIR"
+    )
+
+    def planned(self) -> InfrastructurePlan:
+        folder = self.repository or DOCUMENT
+        if not folder.is_dir():
+            raise BadInput(f"there is no folder {folder}", where="--repository", remedy="name a checkout")
+        printed = self.repository is None
+        return InfrastructurePlan(tables=self.read(Tables), repository=str(folder.resolve()), printed=printed)
+
+    def asked(self) -> Target:
+        return resolve(self.target)

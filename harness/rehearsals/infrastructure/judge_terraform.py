@@ -1,0 +1,248 @@
+"""What the Terraform of a repository says, against what the document says of it. Pure.
+
+What the document does not print is not exercised of the document, and is not kept by a repository that has it not.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+
+from harness.judge.claimed import held, not_exercised, shown_as, unknown
+from harness.model.judgement import Judgement
+from harness.model.message import Message, message
+from harness.rehearsals.infrastructure.types import Backend, Document, InfrastructurePlan, Repository
+
+_TIER = re.compile(r"db-custom-(\d+)-(\d+)")
+_KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
+_ROLE = re.compile(r"roles/[A-Za-z0-9_.]+")
+_ROLES = {
+    "security.iam.cloud_sql": "roles/cloudsql.client",
+    "security.iam.secret_manager": "roles/secretmanager.secretAccessor",
+}
+#: Cloud SQL's rule for db-custom-CPUS-MEGABYTES.
+_LEAST_MB, _STEP_MB, _LEAST_MB_A_CPU, _MOST_MB_A_CPU = 3840, 256, 922, 6656
+_MOST_LOG_DAYS = 7  # Cloud SQL Enterprise
+_KEY_BYTES = 32
+
+
+def terraform(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
+    """Each claim on Terraform."""
+    yield _layout(plan, found)
+    yield _environments(plan, found)
+    yield from _cluster(plan, found)
+    yield from _database(plan, found)
+    yield from _state(plan, found)
+    yield from _roles(plan, found)
+    yield from _everything(plan, found)
+
+
+def absent(plan: InfrastructurePlan, claim: str, what: Message, *also: str) -> Iterator[Judgement]:
+    """Nothing of ``claim`` is in the files."""
+    for each in (claim, *also):
+        if plan.printed:
+            why = message("the document prints no {what}: read a repository of your own by --repository", what=what)
+            yield not_exercised("", each, why)
+        else:
+            yield held("", each, False, message("there is no {what}", what=what))
+
+
+def first(block: Document, *names: str) -> Document:
+    """The first block of a block, and so on; {} where there is none."""
+    for name in names:
+        found = block.get(name)
+        block = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
+    return block
+
+
+def _layout(plan: InfrastructurePlan, found: Repository) -> Judgement:
+    layout, claim = plan.tables.layout, "iac.layout"
+    wanted = [f"environments/{each}/{name}" for each in layout.environments for name in layout.environment_files]
+    wanted += [f"modules/{each}/{name}" for each in layout.modules for name in layout.module_files]
+    missing = [each for each in wanted if not any(f"/{name}".endswith(f"/{each}") for name in found.files)]
+    told = message(
+        "{there} of {all} files of the layout are there", there=str(len(wanted) - len(missing)), all=str(len(wanted))
+    )
+    if plan.printed and missing:
+        return not_exercised("", claim, told)
+    lacks = (message("missing: {files}", files=", ".join(missing)),) if missing else ()
+    return held("", claim, not missing, told, *lacks)
+
+
+def _environments(plan: InfrastructurePlan, found: Repository) -> Judgement:
+    """A folder for each, of the same files: what differs are values."""
+    claim, also = "iac.secrets.environments", ("checklist.iac.environments",)
+    there: dict[str, set[str]] = {each: set() for each in plan.tables.layout.environments}
+    for name in found.files:
+        if match := re.search(r"(?:^|/)environments/([^/]+)/(.+)", name):
+            there.setdefault(match[1], set()).add(match[2])
+    empty = [name for name, files in there.items() if not files]
+    told = message("environments: {names}", names=", ".join(f"{name} ({len(of)})" for name, of in there.items()))
+    if plan.printed and empty:
+        return not_exercised("", claim, told, also=also)
+    every = set().union(*there.values())
+    differ = sorted({name for name in every for files in there.values() if name not in files})
+    lacks = (message("not in each: {files}", files=", ".join(differ)),) if differ else ()
+    return held("", claim, not empty and not differ, told, *lacks, also=also)
+
+
+def _cluster(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
+    clusters = found.of("google_container_cluster")
+    if not clusters:
+        names = ("iac.workload_pool", "security.network.private_nodes")
+        yield from absent(plan, "iac.autopilot", message("resource {kind}", kind="google_container_cluster"), *names)
+        return
+    for claim, of in (("iac.autopilot", _autopilot), ("iac.workload_pool", _pool)):
+        yield from (of(claim, each.attributes, found) for each in clusters[:1])
+    private = all(
+        first(each.attributes, "private_cluster_config").get("enable_private_nodes") is True for each in clusters
+    )
+    asked = [each for each in found.scripts if "create-auto" in each]
+    claim = "security.network.private_nodes"
+    if private and all("--enable-private-nodes" in each for each in asked):
+        yield held("", claim, True, message("private nodes are asked for wherever a cluster is made"))
+    else:
+        why = message("neither every resource nor every command that makes a cluster asks for private nodes")
+        yield shown_as("", "security.private_nodes_not_asked_for", why, claim=claim)
+
+
+def _autopilot(claim: str, cluster: Document, _: Repository) -> Judgement:
+    said = cluster.get("enable_autopilot")
+    return held("", claim, said is True, message("enable_autopilot is {value}", value=str(said).lower()))
+
+
+def _pool(claim: str, cluster: Document, found: Repository) -> Judgement:
+    pool = first(cluster, "workload_identity_config").get("workload_pool", "")
+    if not pool:
+        return held("", claim, True, message("no workload pool is named, and Autopilot has it by itself"))
+    told = message("the workload pool {pool} stands beside enable_autopilot", pool=str(pool))
+    if cluster.get("enable_autopilot") is True and "google" not in found.pinned:
+        why = message("no version of the provider google is pinned")
+        return shown_as("", "iac.workload_pool_redundant", told, why, claim=claim)
+    return held("", claim, str(pool).endswith(".svc.id.goog"), told)
+
+
+def _database(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
+    databases = found.of("google_sql_database_instance")
+    if not databases:
+        names = ("iac.database.backup", "iac.database.log_retention")
+        yield from absent(
+            plan, "iac.database.tier", message("resource {kind}", kind="google_sql_database_instance"), *names
+        )
+        return
+    settings = first(databases[0].attributes, "settings")
+    backup = first(settings, "backup_configuration")
+    yield _tier(str(settings.get("tier", "")))
+    yield _backup(plan, backup)
+    days = backup.get("transaction_log_retention_days")
+    kept = isinstance(days, int) and 1 <= days <= _MOST_LOG_DAYS
+    told = message("{days} days of logs; Cloud SQL keeps 1 to {most}", days=str(days), most=str(_MOST_LOG_DAYS))
+    yield held("", "iac.database.log_retention", kept, told)
+
+
+def _tier(tier: str) -> Judgement:
+    claim = "iac.database.tier"
+    match = _TIER.fullmatch(tier)
+    if match is None:
+        return unknown("", claim, message("the tier {tier} is no db-custom-CPUS-MEGABYTES", tier=tier or "–"))
+    cpus, megabytes = int(match[1]), int(match[2])
+    told = message("{tier} asks for {cpus} processors and {mb} MB", tier=tier, cpus=match[1], mb=match[2])
+    least = max(_LEAST_MB, _LEAST_MB_A_CPU * cpus)
+    right = megabytes % _STEP_MB == 0 and least <= megabytes <= _MOST_MB_A_CPU * cpus and (cpus == 1 or cpus % 2 == 0)
+    if right:
+        return held("", claim, True, told)
+    why = message(
+        "Cloud SQL refuses it: a multiple of {step} MB, from {least} MB", step=str(_STEP_MB), least=str(least)
+    )
+    if megabytes < _STEP_MB:  # gigabytes were meant
+        return shown_as("", "iac.tier_is_4_megabytes", told, why, claim=claim)
+    return held("", claim, False, told, why)
+
+
+def _backup(plan: InfrastructurePlan, backup: Document) -> Judgement:
+    claim, said = "iac.database.backup", str(backup.get("start_time", ""))
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", said)
+    on = backup.get("enabled") is True and backup.get("point_in_time_recovery_enabled") is True
+    if match is None or not on:
+        told = message("backups and recovery to a moment are not both on, or have no time: {time}", time=said or "–")
+        return held("", claim, False, told)
+    hour = (int(match[1]) + plan.tables.utc_offset_hours) % 24
+    there = f"{hour:02d}:{match[2]}"
+    told = message(
+        "{time} is read as UTC: {there} where the document runs, which says {asked}",
+        time=said,
+        there=there,
+        asked=plan.tables.backup_at,
+    )
+    if there != plan.tables.backup_at:
+        return shown_as("", "dr.backup_hour_is_utc", told, claim=claim)
+    return held("", claim, True, told)
+
+
+def _state(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
+    claim, also = "iac.state.kms", ("iac.state", "checklist.iac.backend")
+    if not found.backends:
+        yield from absent(plan, claim, message("backend of Terraform's state"), *also)
+        return
+    wrong = [each for each in found.backends if (each.kind, _key(each)) != ("gcs", "kms")]
+    if not wrong:
+        told = message("each state lies in Cloud Storage, under a key of KMS ({count})", count=str(len(found.backends)))
+        yield held("", claim, True, told, also=also)
+        return
+    one = wrong[0]
+    told = message("{file}: backend {kind}, encrypted by {what}", file=one.file, kind=one.kind, what=_NAMES[_key(one)])
+    if one.kind == "gcs" and _key(one) == "kms path":
+        why = message("encryption_key takes 32 bytes in base64: a path of KMS is refused there")
+        yield shown_as("", "iac.state_key_is_no_kms", told, why, claim=claim, also=also)
+    else:
+        yield held("", claim, False, told, also=also)
+
+
+_NAMES = {
+    "kms": message("a key of KMS"),
+    "kms path": message("the path of a key of KMS, as if it were the key itself"),
+    "customer": message("a key of the customer's"),
+    "none": message("Google's own key alone"),
+}
+
+
+def _key(backend: Backend) -> str:
+    """What encrypts a state."""
+    kms, own = (str(backend.attributes.get(name, "")) for name in ("kms_encryption_key", "encryption_key"))
+    if kms:
+        return "kms" if _KMS_KEY.fullmatch(kms) or kms.startswith("${") else "none"
+    if _KMS_KEY.fullmatch(own):
+        return "kms path"
+    try:
+        return "customer" if len(base64.b64decode(own, validate=True)) == _KEY_BYTES else "none"
+    except binascii.Error:
+        return "none"
+
+
+def _roles(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
+    granting = [each for each in found.resources if "_iam_" in each.kind]
+    if not granting:
+        yield from absent(plan, next(iter(_ROLES)), message("grant of a role"), *[*_ROLES][1:])
+        return
+    granted = {role for each in granting for role in _ROLE.findall(json.dumps(each.attributes))}
+    told = message("granted: {roles}", roles=", ".join(sorted(granted)) or "–")
+    yield from (held("", claim, role in granted, told) for claim, role in _ROLES.items())
+
+
+def _everything(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
+    kinds = {each.kind for each in found.resources}
+    missing = [name for name, of in plan.tables.services.items() if not kinds & set(of)]
+    by_hand = [each for each in found.scripts if re.search(r"\bcreate(-auto)?\b", each)]
+    for claim, lacks, made in (
+        ("iac.everything", missing, by_hand),
+        ("phase2.terraform", [each for each in plan.tables.of_phase_2 if each in missing], []),
+    ):
+        told = [message("without a resource: {services}", services=", ".join(lacks))] if lacks else []
+        told += [message("made by hand: {command}", command=each) for each in made]
+        if told:
+            yield shown_as("", "iac.not_everything", *told, claim=claim)
+        else:
+            yield held("", claim, True, message("each service that the document uses has a resource"))

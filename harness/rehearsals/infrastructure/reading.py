@@ -1,0 +1,134 @@
+"""A repository's Terraform, workflows, scripts and manifests as data. Nothing of it is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import yaml
+
+from harness.base.errors import BadInput
+from harness.rehearsals.infrastructure.types import Backend, Document, Image, Repository, Resource
+
+#: Folders that hold somebody else's files.
+_NOT_OURS = frozenset({".git", ".terraform", "node_modules", "vendor", ".venv"})
+_MOST_BYTES = 1_000_000
+_PLAIN = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
+_WORKFLOWS = ".github/workflows/"
+
+
+def read(root: Path, manifests: Path) -> Repository:
+    """Everything of ``root``; its Deployments' images, or where it has none those of ``manifests``.
+
+    Raises ``BadInput`` for a file that its language refuses: whatever it says would count as not there.
+    """
+    files = [*_files(root)]
+    terraform = {name: _terraform(root, name) for name in files if name.endswith(".tf")}
+    images = tuple(_images(root, files)) or tuple(_images(manifests, [*_files(manifests)]))
+    return Repository(
+        files=tuple(name for name in files if name.endswith((".tf", ".tfvars"))),
+        resources=tuple(each for name, found in terraform.items() for each in _resources(name, found)),
+        backends=tuple(each for name, found in terraform.items() for each in _backends(name, found)),
+        pinned=tuple(dict.fromkeys(each for found in terraform.values() for each in _pinned(found))),
+        workflows={
+            name: document
+            for name in files
+            if _WORKFLOWS in f"/{name}" and name.endswith((".yml", ".yaml"))
+            for document in _yaml(root, name, _Workflow)
+        },
+        scripts=tuple(line for name in files if name.endswith(".sh") for line in _gcloud(_text(root, name))),
+        images=images,
+        dependabot=any(name.endswith((".github/dependabot.yml", ".github/dependabot.yaml")) for name in files),
+        stages={name: _stages(_text(root, name)) for name in files if Path(name).name.startswith("Dockerfile")},
+    )
+
+
+def _files(root: Path) -> Iterator[str]:
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root)
+        if path.is_file() and not _NOT_OURS & set(name.parts) and path.stat().st_size <= _MOST_BYTES:
+            yield name.as_posix()
+
+
+def _text(root: Path, name: str) -> str:
+    return (root / name).read_text("utf-8", errors="replace")
+
+
+def _terraform(root: Path, name: str) -> Document:
+    try:
+        found: Document = hcl2.loads(_text(root, name), serialization_options=_PLAIN)
+    except Exception as error:  # of the parser's own, whose library is hcl2's affair
+        raise BadInput(
+            f"this is no Terraform: {str(error).partition(chr(10))[0]}",
+            where=str(root / name),
+            remedy="terraform fmt says more",
+        ) from error
+    return found
+
+
+def _resources(name: str, found: Document) -> Iterator[Resource]:
+    for block in found.get("resource", ()):
+        for kind, named in block.items():
+            for each, attributes in named.items():
+                yield Resource(kind=kind, name=each, file=name, attributes=attributes)
+
+
+def _backends(name: str, found: Document) -> Iterator[Backend]:
+    for block in found.get("terraform", ()):
+        for backend in block.get("backend", ()):
+            for kind, attributes in backend.items():
+                yield Backend(kind=kind, file=name, attributes=attributes)
+
+
+def _pinned(found: Document) -> Iterator[str]:
+    for block in found.get("terraform", ()):
+        for providers in block.get("required_providers", ()):
+            yield from (name for name, each in providers.items() if isinstance(each, dict) and each.get("version"))
+
+
+class _Workflow(yaml.SafeLoader):
+    """YAML as GitHub reads it: ``on`` is a key, not true."""
+
+
+_Workflow.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _yaml(root: Path, name: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Iterator[Document]:
+    try:
+        found = yaml.load_all(_text(root, name), loader)
+        yield from (each for each in found if isinstance(each, dict))
+    except yaml.YAMLError as error:
+        raise BadInput(f"this is no YAML: {str(error).partition(chr(10))[0]}", where=str(root / name)) from error
+
+
+def _images(root: Path, files: list[str]) -> Iterator[Image]:
+    for name in files:
+        if name.endswith((".yaml", ".yml")) and "kind: Deployment" in _text(root, name):
+            for document in _yaml(root, name):
+                yield from _of_deployment(document)
+
+
+def _of_deployment(document: Document) -> Iterator[Image]:
+    if document.get("kind") != "Deployment":
+        return
+    containers: list[Any] = document.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or []
+    for each in containers:
+        if isinstance(each, dict) and each.get("image"):
+            yield Image(container=str(each.get("name", "")), image=str(each["image"]))
+
+
+def _gcloud(script: str) -> Iterator[str]:
+    """The lines that call gcloud, each with what continues it."""
+    for line in re.sub(r"\\\n\s*", " ", script).splitlines():
+        if line.strip().startswith("gcloud "):
+            yield " ".join(line.split())
+
+
+def _stages(dockerfile: str) -> int:
+    return len(re.findall(r"^\s*FROM\s", dockerfile, re.MULTILINE | re.IGNORECASE))

@@ -1,0 +1,116 @@
+"""What a workflow of GitHub does, step by step, and the variables that a step's commands are given. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from harness.rehearsals.infrastructure.types import Document
+
+_USED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_SET = re.compile(r"^\s*(?:export\s+)?(\w+)=", re.MULTILINE)
+_HANDED_ON = re.compile(r"(\w+)=.*GITHUB_ENV")
+#: What every step has, and what google-github-actions/auth sets for those behind it.
+_GIVEN = re.compile(r"GITHUB_\w+|RUNNER_\w+|CI|HOME|PATH|PWD|SHELL|USER")
+_AUTH = "google-github-actions/auth"
+_OF_AUTH = frozenset({
+    "CLOUDSDK_CORE_PROJECT", "CLOUDSDK_PROJECT", "GCLOUD_PROJECT", "GCP_PROJECT", "GOOGLE_CLOUD_PROJECT",
+    "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GHA_CREDS_PATH",
+})  # fmt: skip
+_DEPLOYS = re.compile(r"\bkubectl\s+(set image|apply|rollout)|\bhelm\s+upgrade|\bkustomize\b")
+_TESTS = re.compile(r"\b(go test|pytest|npm (run )?test|make (\w+-)?tests?|nox|xcodebuild test)\b")
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a job: the action that it ``uses`` with its inputs, or what it runs. ``known`` are the variables of
+    workflow, job, step, and what earlier steps handed on."""
+
+    uses: str
+    given: dict[str, str]
+    run: str
+    known: frozenset[str]
+
+    @property
+    def unset(self) -> list[str]:
+        """The variables that its commands use and nobody sets."""
+        of_its_own = {*_SET.findall(self.run)}
+        used = dict.fromkeys(braced or bare for braced, bare in _USED.findall(self.run))
+        return [each for each in used if each not in self.known | of_its_own and not _GIVEN.fullmatch(each)]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A job. ``approved``: it waits for whoever guards its environment."""
+
+    name: str
+    needs: tuple[str, ...]
+    approved: bool
+    steps: tuple[Step, ...]
+
+    @property
+    def deploys(self) -> bool:
+        """Whether it changes what runs."""
+        return any(_DEPLOYS.search(step.run) for step in self.steps)
+
+    @property
+    def tests(self) -> bool:
+        """Whether a test runs in it, before it deploys where it does."""
+        for step in self.steps:
+            if _TESTS.search(step.run):
+                return True
+            if _DEPLOYS.search(step.run):
+                return False
+        return False
+
+
+def jobs(workflow: Document) -> list[Job]:
+    """In the file's order."""
+    outer = _names(workflow.get("env"))
+    return [_job(name, job, outer) for name, job in (workflow.get("jobs") or {}).items() if isinstance(job, dict)]
+
+
+def branches(workflow: Document) -> list[str]:
+    """Those whose push starts it."""
+    on = workflow.get("on")
+    push = on.get("push") if isinstance(on, dict) else None
+    found = push.get("branches") if isinstance(push, dict) else None
+    return [str(each) for each in found or ()]
+
+
+def tested(job: Job, others: list[Job]) -> bool:
+    """Whether it runs only behind a test: its own, or that of a job which it needs, at any distance."""
+    by_name, seen, left = {each.name: each for each in others}, set[str](), [job.name]
+    while left:
+        name = left.pop()
+        if name in seen or name not in by_name:
+            continue
+        seen.add(name)
+        if by_name[name].tests:
+            return True
+        left += by_name[name].needs
+    return False
+
+
+def _job(name: str, job: Document, outer: frozenset[str]) -> Job:
+    needs = job.get("needs") or ()
+    known = outer | _names(job.get("env"))
+    return Job(
+        name=name,
+        needs=(needs,) if isinstance(needs, str) else tuple(needs),
+        approved="environment" in job,
+        steps=tuple(_steps(job.get("steps") or (), known)),
+    )
+
+
+def _steps(steps: Any, known: frozenset[str]) -> Iterator[Step]:
+    for each in steps:
+        run, uses = str(each.get("run", "")), str(each.get("uses", ""))
+        given = {str(name): str(value) for name, value in (each.get("with") or {}).items()}
+        yield Step(uses=uses, given=given, run=run, known=known | _names(each.get("env")))
+        known |= frozenset(_HANDED_ON.findall(run)) | (_OF_AUTH if uses.startswith(_AUTH) else frozenset())
+
+
+def _names(env: Any) -> frozenset[str]:
+    return frozenset(env) if isinstance(env, dict) else frozenset()

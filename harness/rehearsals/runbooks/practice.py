@@ -1,0 +1,72 @@
+"""A PostgreSQL to practise the restore on: it archives its WAL, has a base backup, and its table was dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from shlex import quote
+
+from harness.base.errors import StackNotStarted
+from harness.model.command import Ran
+from harness.stack.site import Site
+from harness.stack.state.ports import any_free_port
+
+#: How many walks there were at the moment that is restored to.
+WALKS = 10
+# One more comes after the moment, and must not be there again.
+_DAMAGE = f"""
+mkdir "$ARCHIVE"
+initdb -D "$DATA" -U postgres -A trust
+cat >> "$DATA/postgresql.conf" <<END
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+port = $PRIMARY_PORT
+archive_mode = on
+archive_command = 'cp %p $ARCHIVE/%f'
+END
+pg_ctl -D "$DATA" -l "$DATA/log" -w start
+createdb -h 127.0.0.1 -p $PRIMARY_PORT -U postgres tekutoko
+psql "$PRIMARY" -qc "CREATE TABLE walks (id int PRIMARY KEY, created_at timestamptz NOT NULL DEFAULT clock_timestamp())"
+pg_basebackup -d "$PRIMARY" -D "$BACKUP" --checkpoint=fast
+psql "$PRIMARY" -qc "INSERT INTO walks SELECT generate_series(1, {WALKS})"
+"""
+_MOMENT = 'psql "$PRIMARY" -Atc "SELECT clock_timestamp()"'
+_STOP = 'for each in "$RESTORED" "$DATA"; do [ ! -e "$each/postmaster.pid" ] || pg_ctl -D "$each" -m fast -w stop; done'
+_DROP = 'psql "$PRIMARY" -qc "INSERT INTO walks VALUES (0)" && psql "$PRIMARY" -qc "DROP TABLE walks"'
+
+
+def variables_in(site: Site) -> dict[str, str]:
+    """The page's, and those of the database that it is typed on; all but the moment."""
+    port = any_free_port()
+    folders = {name: str(site.folder / name.lower()) for name in ("BACKUP", "ARCHIVE", "RESTORED", "DATA")}
+    return {
+        **folders,
+        "PRIMARY_PORT": str(port),
+        "PRIMARY": f"host=127.0.0.1 port={port} user=postgres dbname=tekutoko",
+        "PORT": str(any_free_port()),
+    }
+
+
+async def damaged(site: Site, variables: Mapping[str, str], limit_s: float) -> str:
+    """Makes the database as the page finds it: the moment before the damage. Raises ``StackNotStarted``."""
+    said = [await _done(site, script, variables, limit_s) for script in (_DAMAGE, _MOMENT, _DROP)]
+    return said[1].strip()
+
+
+async def stop(site: Site, variables: Mapping[str, str], limit_s: float) -> None:
+    """Ends both servers in order: one that is killed leaves its shared memory. Raises ``StackNotStarted``."""
+    await _done(site, _STOP, variables, limit_s)
+
+
+async def run_script(site: Site, script: str, variables: Mapping[str, str], limit_s: float) -> Ran:
+    """A block, run by bash as PostgreSQL's account; it ends at the first command that fails."""
+    path = f"{site.programs.folder}:{site.programs.environment['PATH']}"
+    known = "".join(f"export {name}={quote(value)}\n" for name, value in {**variables, "PATH": path}.items())
+    done = await site.tool("/bin/bash", "-euo", "pipefail", "-c", known + script, check=False, limit_s=limit_s)
+    return Ran(command=script, status=done.status, output=done.out + done.err)
+
+
+async def _done(site: Site, script: str, variables: Mapping[str, str], limit_s: float) -> str:
+    ran = await run_script(site, script, variables, limit_s)
+    if ran.status != 0:
+        raise StackNotStarted(f"the database to practise on: {ran.output[-800:]}", where=str(site.folder))
+    return ran.output

@@ -1,0 +1,63 @@
+"""Secrets in an image: in its configuration, its history, and every layer, what a later one took away included."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+_MOST_BYTES = 1_000_000  # of a file: a key is small
+#: Files that hold credentials wherever they lie, if anything is in them.
+_NAMES = re.compile(
+    r"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.env|\.netrc|\.pgpass|\.git-credentials|\.docker/config\.json"
+    r"|application_default_credentials\.json|kubeconfig)$"
+)
+_CONTENTS = {
+    "a private key": re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\\?[rn\s]+[A-Za-z0-9+/=\\\s]{64,}"),
+    "a Google API key": re.compile(rb"\bAIza[0-9A-Za-z_-]{35}\b"),
+    "a GitHub token": re.compile(rb"\bgh[pousr]_[0-9A-Za-z]{36}\b"),
+}
+_VARIABLE = re.compile(r"\b([A-Z0-9_]*(?:PASSWORD|SECRET|TOKEN|PRIVATE_KEY|API_KEY)[A-Z0-9_]*)=(\S+)")
+
+
+def found(name: str, archive: Path) -> Iterator[str]:
+    """What is wrong with the image ``name``, which ``docker save`` wrote into ``archive``: where, and what."""
+    with tarfile.open(archive) as whole:
+        manifest = msgspec.json.decode(_bytes(whole, "manifest.json"))[0]
+        yield from (f"{name}: {each}" for each in _configured(msgspec.json.decode(_bytes(whole, manifest["Config"]))))
+        for number, layer in enumerate(manifest["Layers"], 1):
+            content = whole.extractfile(layer)
+            assert content is not None
+            for each in _in_layer(content):
+                yield f"{name}, layer {number}: {each}"
+
+
+def _configured(config: dict[str, Any]) -> Iterator[str]:
+    """Variables that the image sets, and those of the commands that made it."""
+    said = [*((config.get("config") or {}).get("Env") or ())]
+    said += [str(each.get("created_by", "")) for each in config.get("history") or ()]
+    for variable in dict.fromkeys(match[1] for text in said for match in _VARIABLE.finditer(text)):
+        yield f"the variable {variable} is set"
+
+
+def _in_layer(layer: IO[bytes]) -> Iterator[str]:
+    with tarfile.open(fileobj=layer, mode="r:*") as files:
+        for member in files:
+            if not member.isfile() or not 0 < member.size <= _MOST_BYTES:
+                continue
+            if _NAMES.search(member.name):
+                yield f"{member.name}, a file of credentials"
+                continue
+            held = files.extractfile(member)
+            content = b"" if held is None else held.read()
+            yield from (f"{member.name}, {what}" for what, form in _CONTENTS.items() if form.search(content))
+
+
+def _bytes(whole: tarfile.TarFile, name: str) -> bytes:
+    content = whole.extractfile(name)
+    assert content is not None
+    return content.read()

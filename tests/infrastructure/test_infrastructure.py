@@ -1,0 +1,149 @@
+"""A repository is read as it stands: the document's own errata are shown, a good one passes, each mistake is told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.base.data import DOCUMENT
+from harness.base.errors import BadInput
+from harness.cli.main import parse
+from harness.model.verdict import Verdict
+from harness.rehearsals.infrastructure.judge import CLAIMS
+from harness.rehearsals.infrastructure.reading import read
+from harness.rehearsals.infrastructure.rehearsal import REHEARSAL
+from scenarios.claims import REGISTER
+from tests.infrastructure import made
+from tests.infrastructure.made import BACKEND, CLUSTER, DATABASE, DEPLOYMENT, GOOD, REST, ROLES, WORKFLOW
+from tests.scenarios.test_index import seed_text
+
+PASSES = {"iac.autopilot", "iac.database.log_retention", "strategy.versus.pipeline", "operations.credentials"}
+#: What the document prints nothing of.
+UNPRINTED = {
+    "iac.layout", "iac.secrets.environments", "security.iam.cloud_sql", "security.iam.secret_manager",
+    "security.scan.dependabot", "phase2.dockerfile",
+}  # fmt: skip
+MAIN = "terraform/modules/gke-autopilot/main.tf"
+SQL = "terraform/modules/cloud-sql/main.tf"
+STATE = "terraform/environments/prod/backend.tf"
+FLOW = ".github/workflows/deploy.yml"
+
+
+def test_what_the_document_prints_is_wrong_as_the_register_says() -> None:
+    found = made.of(DOCUMENT, printed=True)
+    assert {name for name, each in found.items() if each.verdict is Verdict.PASS} == PASSES
+    assert {name for name, each in found.items() if each.verdict is Verdict.NOT_EXERCISED} == UNPRINTED
+    others = {name: each for name, each in found.items() if name not in PASSES | UNPRINTED}
+    assert {each.verdict for each in others.values()} == {Verdict.ERRATUM_SHOWN}
+    for each in others.values():
+        owners = [claim.id for claim in REGISTER.values() if each.erratum in {one.id for one in claim.errata}]
+        assert owners, each.erratum
+    assert {claim for each in found.values() for claim in each.claims} == {
+        *CLAIMS, "manifest.gcr_shut_down",
+    } - {""}  # fmt: skip
+    assert {claim for _, claim in REHEARSAL.claims(made.PRINTED)} == {*CLAIMS}
+
+
+@pytest.mark.document
+def test_the_files_are_the_document_s() -> None:
+    printed = "\n".join(re.findall(r"^```\w+\n(.*?)^```", seed_text(), re.MULTILINE | re.DOTALL))
+    files = [path for path in DOCUMENT.rglob("*") if path.is_file()]
+    assert len(files) == 5
+    for path in files:
+        assert path.read_text("utf-8").strip() in printed, path
+
+
+def test_a_repository_that_has_everything(tmp_path: Path) -> None:
+    found = made.of(made.written(tmp_path, GOOD))
+    wrong = {name: each.reason for name, each in found.items() if each.verdict is not Verdict.PASS}
+    assert wrong == {"requirements.availability_sla": found["requirements.availability_sla"].reason}
+    assert found["requirements.availability_sla"].erratum == "requirements.sla_of_control_plane"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "claim", "verdict", "words"),
+    [
+        (MAIN, CLUSTER.replace("= true", "= false", 1), "iac.autopilot", "fail", "enable_autopilot is false"),
+        (MAIN, CLUSTER.replace("nodes = true", "nodes = false"), "security.network.private_nodes", "erratum_shown", ""),
+        (STATE, BACKEND.replace("version", "note"), "iac.workload_pool", "erratum_shown", "no version"),
+        (SQL, DATABASE.replace("2-4096", "2-4000"), "iac.database.tier", "fail", "4000 MB"),
+        (SQL, DATABASE.replace("2-4096", "3-4096"), "iac.database.tier", "fail", "3 processors"),
+        (SQL, DATABASE.replace("custom-2-4096", "f1-micro"), "iac.database.tier", "inconclusive", "db-f1-micro"),
+        (SQL, DATABASE.replace("18:00", "25:00"), "iac.database.backup", "fail", "25:00"),
+        (SQL, DATABASE.replace("18:00", "17:00"), "iac.database.backup", "erratum_shown", "02:00"),
+        (SQL, DATABASE.replace("days = 7", "days = 8"), "iac.database.log_retention", "fail", "8 days"),
+        (STATE, BACKEND.replace("gcs", "local"), "iac.state.kms", "fail", "backend local"),
+        (STATE, BACKEND.replace("kms_encryption_key", "encryption_key"), "iac.state.kms", "erratum_shown", "path"),
+        (STATE, re.sub(r"kms_encryption_key.*", "", BACKEND), "iac.state.kms", "fail", "Google's own key"),
+        (STATE, "", "iac.state.kms", "fail", "no backend"),
+        ("terraform/modules/iam/main.tf", ROLES.replace("cloudsql.client", "owner"), "security.iam.cloud_sql", "fail",
+         "roles/owner"),
+        ("terraform/modules/iam/main.tf", "", "security.iam.secret_manager", "fail", "no grant"),
+        ("terraform/modules/firebase-storage/main.tf", REST.replace("containerscanning", "x"),
+         "security.scan.container", "fail", "containerscanning"),
+        ("terraform/environments/dev/extra.tf", "", "iac.secrets.environments", "fail", "extra.tf"),
+        ("setup.sh", "gcloud container clusters create-auto tekutoko-cluster --region=asia-northeast1 "
+         "--enable-private-nodes\n", "operations.create_cluster", "erratum_shown", "by Terraform"),
+        ("setup.sh", made.CREDENTIALS.replace("asia-northeast1", "us-east1"), "operations.credentials", "fail",
+         "us-east1"),
+        (FLOW, WORKFLOW.replace("needs: test", ""), "cicd.trigger", "erratum_shown", "deploy"),
+        (FLOW, WORKFLOW.replace("[main]", "[other]"), "cicd.trigger", "fail", "other"),
+        (FLOW, WORKFLOW.replace("workload_identity_provider", "credentials_json"), "cicd.auth", "erratum_shown", ""),
+        (FLOW, WORKFLOW.replace("  PROJECT_ID:", "  OTHER:"), "cicd.build", "erratum_shown", "PROJECT_ID"),
+        (FLOW, WORKFLOW.replace("TAG=", "TAGS="), "cicd.build", "fail", "TAG"),
+        (FLOW, WORKFLOW.replace("govulncheck ./...", "go list -m all | nancy sleuth"), "security.scan.go_modules",
+         "erratum_shown", "nancy"),
+        (FLOW, WORKFLOW.replace("pkg.dev", "x").replace("asia-northeast1-docker.x", "asia.gcr.io"),
+         "security.scan.container", "erratum_shown", ""),
+        (".github/workflows/second.yml", WORKFLOW, "strategy.versus.pipeline", "fail", "second.yml"),
+        ("deploy/deployment.yaml", DEPLOYMENT.replace(":1a2b3c", ""), "manifest.deployment.image", "erratum_shown", ""),
+        ("Dockerfile", "FROM golang\n", "phase2.dockerfile", "fail", "Dockerfile 1"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_told(tmp_path: Path, name: str, text: str, claim: str, verdict: str, words: str) -> None:
+    """And whatever else is good stays good, but for what the same mistake spoils."""
+    found = made.of(made.written(tmp_path, GOOD | {name: text}))[claim]
+    assert (found.verdict, words in found.reason) == (verdict, True), found.reason
+
+
+@pytest.mark.parametrize(
+    ("gone", "claim"),
+    [
+        (".github/dependabot.yml", "security.scan.dependabot"),
+        ("terraform/modules/iam/outputs.tf", "iac.layout"),
+        ("terraform/environments/dev/main.tf", "iac.secrets.environments"),
+        ("Dockerfile", "phase2.dockerfile"),
+        (FLOW, "cicd.trigger"),
+    ],
+)
+def test_what_a_repository_has_not_is_not_kept(tmp_path: Path, gone: str, claim: str) -> None:
+    files = {name: text for name, text in GOOD.items() if name != gone}
+    assert made.of(made.written(tmp_path, files))[claim].verdict is Verdict.FAIL
+
+
+def test_a_digest_is_a_version(tmp_path: Path) -> None:
+    image = DEPLOYMENT.replace(":1a2b3c", "@sha256:" + "0" * 64)
+    found = made.of(made.written(tmp_path, GOOD | {"deploy/deployment.yaml": image}))
+    assert found["manifest.deployment.image"].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("name", "text"), [(MAIN, "resource {{"), (FLOW, "on: [")])
+def test_a_file_that_its_language_refuses_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(BadInput, match=r"this is no (Terraform|YAML)") as told:
+        read(made.written(tmp_path, GOOD | {name: text}), made.MANIFESTS)
+    assert name in str(told.value)
+
+
+def test_a_variable_that_an_earlier_step_hands_on_is_set(tmp_path: Path) -> None:
+    flow = WORKFLOW.replace("  PROJECT_ID:", "  OTHER:").replace(
+        "      - run: |\n          TAG=",
+        '      - run: echo "PROJECT_ID=p" >> $GITHUB_ENV\n      - run: |\n          TAG=',
+    )
+    assert made.of(made.written(tmp_path, GOOD | {FLOW: flow}))["cicd.build"].verdict is Verdict.PASS
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no folder"):
+        parse(["infrastructure", "--repository", str(tmp_path / "none"), "--reports", str(tmp_path)]).run()
