@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
+from harness.base.errors import BadInput
 from harness.model.stack import Target
 from harness.objectives.files import defined
 from harness.rehearsal.arguments import OnLocal, WithTarget
 from harness.rehearsal.command import option
-from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan
+from harness.rehearsals.alert_drill.theirs.files import read
+from harness.rehearsals.alert_drill.types import CONSULTED, PLAN, AlertDrillPlan
+from harness.report.published import folder_of
 from harness.stack.targets import resolve
 
 _MOST = 30.0
@@ -27,6 +31,7 @@ class AlertDrill(WithTarget, OnLocal):
     """The four alerts on a real Prometheus and Alertmanager.
 
     Each breach is planted; each alert fires, stays quiet, resolves, and reaches Slack, mail and PagerDuty's stand-ins.
+    With --alerts a team's own are asked about the same evidence.
     """
 
     name = "alert_drill"
@@ -35,9 +40,27 @@ class AlertDrill(WithTarget, OnLocal):
     scale: float = option(
         "what the document's minutes are divided by; 1 takes 90 minutes", _scale, default=PLAN.scale, metavar="N"
     )
+    alerts: Path | None = option(
+        "a folder of your own Prometheus rules or Cloud Monitoring policies: what each does, and what is wrong with it",
+        Path,
+        metavar="DIR",
+    )
+    of: str | None = option(
+        "with --alerts: drill nothing, and ask about the evidence of this stored run (its folder, or its name below "
+        "the reports folder)",
+        metavar="RUN",
+    )
 
     def planned(self) -> AlertDrillPlan:
-        return msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
+        plan = msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
+        if self.alerts is None:
+            if self.of is not None:
+                raise BadInput("--of says whose evidence --alerts asks about", where="--of", remedy="add --alerts DIR")
+            return plan
+        plan = msgspec.structs.replace(plan, theirs=read(self.alerts))
+        if self.of is None:
+            return plan
+        return msgspec.structs.replace(plan, **CONSULTED, of=str(folder_of(self.of, self.reports)))
 
     def asked(self) -> Target:
         return resolve(self.target)

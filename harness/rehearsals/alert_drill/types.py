@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from harness.model.message import marked
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Fault, FaultKind
 from harness.objectives.alerts import RATE_WINDOW_S
+from harness.objectives.firing import Spell
+from harness.objectives.foreign.rules import Rule
 from harness.objectives.sloth import Objective
 
 AVAILABILITY, LATENCY, ERRORS, BUDGET = (
@@ -63,6 +67,8 @@ TRIALS = (
 class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The course of the drill. Seconds and minutes are the document's, and ``scale`` divides them: of a scaled drill
     the document's 5 and 10 minutes are not shown. Days are never scaled: their history is made, and reaches back.
+    ``theirs`` are a team's own rules, asked about the drill's evidence, or, with nothing drilled, about that of the
+    stored run in the folder ``of``.
     """
 
     name: str = "alert_drill"
@@ -83,6 +89,8 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     #: A probe waits longer than a slow database takes: of that trial the availability is to know nothing.
     probes: ProbePlan = ProbePlan(rate_per_s=8.0, canary_users=10, timeout_s=8.0)
     request_timeout_s: float = 10.0
+    theirs: tuple[Rule, ...] = ()
+    of: str = ""
 
     def scaled(self, seconds: float) -> float:
         """Of the document's time, in this drill's."""
@@ -101,6 +109,12 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PLAN = AlertDrillPlan()
+#: What differs in a plan that drills nothing: it asks about a stored run.
+CONSULTED: dict[str, Any] = {
+    "name": "alert_check",
+    "title": marked("A team's own alerts, asked about a stored run"),
+    "claims": (),
+}
 
 
 class Planted(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,11 +148,51 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     flaw: str = ""
 
 
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """A breach in the document's time (s from the course's begin)."""
+
+    name: str
+    begin_s: float
+    end_s: float
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A series of a rule's query: how long it held without a gap at most, and each stretch in which the alert fires
+    (ms of the document's time from the course's begin)."""
+
+    labels: dict[str, str]
+    longest_s: float
+    spells: tuple[Spell, ...]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What Prometheus made of a rule's query: its ``tree``, {} where it is none of PromQL; what it ``refused`` it for;
+    what ``held``."""
+
+    tree: dict[str, Any] = {}
+    refused: str = ""
+    held: tuple[Held, ...] = ()
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan's ``theirs`` over a run's evidence, of ``seconds`` in the document's time, of which the run's were
+    divided by ``scale``: an answer for each, in order; by metric and label the values that are ``emitted``; the
+    ``course`` of its breaches, () of a run that planted none. ``run`` is its id, "" for the drill itself."""
+
+    seconds: float
+    scale: float
+    answers: tuple[Answer, ...]
+    emitted: dict[str, dict[str, tuple[str, ...]]]
+    course: tuple[Stretch, ...] = ()
+    run: str = ""
+
+
 class AlertDrillDetails(msgspec.Struct, kw_only=True):
     """The facts of a run. ``leaves_ns`` is when the old outage of the made history leaves the long windows,
     ``history_ns`` where that history ends; ``asked_ns`` when Prometheus was asked for what had fired.
     ``burns`` are Sloth's paging burn-rate alerts; ``waits_s`` how long Alertmanager may hold a first and a further
-    notification; ``targets`` how many pods of the target were scraped at most."""
+    notification; ``targets`` how many pods of the target were scraped at most,
+    ``emitted`` by metric and label the values that the target had; ``asked`` what a team's own rules do."""
 
     origin_ns: int = 0
     history_ns: int = 0
@@ -150,3 +204,5 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     burns: list[Firing] = []
     waits_s: tuple[float, float] = (0.0, 0.0)
     targets: int = 0
+    emitted: dict[str, dict[str, tuple[str, ...]]] = {}
+    asked: Asked | None = None
