@@ -148,10 +148,10 @@ def _grouped(tree: Tree, asked: Sequence[Selector], known: Known) -> Iterator[Me
     by = {
         label
         for each in walk(tree)
-        if each["type"] == "aggregation" and not each["without"]
-        for label in each["grouping"]
+        if each["type"] == "aggregation" and not each.get("without")
+        for label in each.get("grouping", ())
     }
-    for label in sorted(by - there):
+    for label in sorted(by - there - {"le"}):  # of buckets that are none it is told
         yield message("it is summed by the label {label}, which no series has", label=label)
 
 
@@ -209,7 +209,7 @@ def _quantiles(tree: Tree) -> Iterator[Message]:
         for asked in selectors(inner):
             if not asked.metric.endswith("_bucket"):
                 yield message("no quantile: {metric} has no buckets", metric=asked.metric)
-        if inner["type"] == "aggregation" and ("le" in inner["grouping"]) == inner["without"]:
+        if inner["type"] == "aggregation" and ("le" in inner.get("grouping", ())) == inner.get("without", False):
             yield message("no quantile: its buckets are summed without the label le")
 
 

@@ -17,6 +17,11 @@ _LESS, _MORE = ("<", "<="), (">", ">=")
 _SETS = ("and", "or", "unless")
 _KEEPING = ("sum", "avg", "min", "max", "topk", "bottomk", "quantile")
 _EVENTS = ("_total", "_count", "_bucket")
+#: What of a tree is looked at; the rest says how it is evaluated.
+_KEPT = frozenset((
+    "type", "expr", "lhs", "rhs", "param", "args", "op", "val", "name", "matchers", "value", "range", "func",
+    "grouping", "without", "matching", "labels", "on",
+))  # fmt: skip
 
 
 class Matcher(msgspec.Struct, frozen=True):
@@ -62,6 +67,15 @@ class Measure(StrEnum):
     OTHER = "other"
 
 
+def pruned(tree: Any) -> Any:
+    """Without what is not looked at, and what is not set."""
+    if isinstance(tree, list):
+        return [pruned(each) for each in tree]
+    if not isinstance(tree, Mapping):
+        return tree
+    return {key: pruned(each) for key, each in tree.items() if key in _KEPT and each not in (None, False, [])}
+
+
 def walk(tree: Tree) -> Iterator[Tree]:
     """The tree and everything beneath it."""
     yield tree
@@ -76,8 +90,8 @@ def selectors(tree: Tree) -> list[Selector]:
 
 
 def _selector(tree: Tree) -> Selector:
-    found = frozenset(Matcher(each["name"], each["type"], each["value"]) for each in tree["matchers"])
-    named = next((each.value for each in found if (each.label, each.op) == ("__name__", "=")), tree["name"])
+    found = frozenset(Matcher(each["name"], each["type"], each["value"]) for each in tree.get("matchers", ()))
+    named = next((each.value for each in found if (each.label, each.op) == ("__name__", "=")), "")
     others = frozenset(each for each in found if each.label != "__name__")
     return Selector(named, others, (tree.get("range") or 0) / 1000)
 
@@ -196,6 +210,6 @@ def summed_by(tree: Tree) -> tuple[str, ...] | None:
     tree = bare(tree)
     if tree["type"] == "binaryExpr":
         return summed_by(tree["lhs"])
-    if tree["type"] != "aggregation" or tree["without"]:
+    if tree["type"] != "aggregation" or tree.get("without"):
         return None
-    return tuple(sorted(tree["grouping"]))
+    return tuple(sorted(tree.get("grouping", ())))

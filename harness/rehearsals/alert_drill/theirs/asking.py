@@ -14,7 +14,7 @@ from harness.model.message import message
 from harness.objectives.firing import spells, states
 from harness.objectives.foreign.emitted import CONTRACT, merged
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import selectors
+from harness.objectives.foreign.trees import pruned, selectors
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags
 from harness.rehearsals.alert_drill.theirs.course import Course, Samples, open_metrics, scraped
@@ -112,7 +112,7 @@ class _Server:
         answer = await self.program.get(f"/api/v1/parse_query?query={quote(rule.expr)}")
         if answer.status == _BAD_REQUEST:
             return Answer(refused=_ERROR.sub("", msgspec.json.decode(answer.body)["error"]))
-        return Answer(tree=self.program.read(answer)["data"])
+        return Answer(tree=pruned(self.program.read(answer)["data"]))
 
     async def held(self, rule: Rule, answer: Answer, course: Course) -> Answer:
         """When the rule held and when it fires, of each of its series."""
