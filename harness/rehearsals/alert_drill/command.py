@@ -7,14 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import BadInput
 from harness.model.stack import Target
 from harness.objectives.files import defined
 from harness.rehearsal.arguments import OnLocal, WithTarget
 from harness.rehearsal.command import option
-from harness.rehearsals.alert_drill.theirs.files import read
-from harness.rehearsals.alert_drill.types import CONSULTED, PLAN, AlertDrillPlan
-from harness.report.published import folder_of
+from harness.rehearsals.alert_drill.theirs.asked_for import with_theirs
+from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan
 from harness.stack.targets import resolve
 
 _MOST = 30.0
@@ -53,14 +51,7 @@ class AlertDrill(WithTarget, OnLocal):
 
     def planned(self) -> AlertDrillPlan:
         plan = msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
-        if self.alerts is None:
-            if self.of is not None:
-                raise BadInput("--of says whose evidence --alerts asks about", where="--of", remedy="add --alerts DIR")
-            return plan
-        plan = msgspec.structs.replace(plan, theirs=read(self.alerts))
-        if self.of is None:
-            return plan
-        return msgspec.structs.replace(plan, **CONSULTED, of=str(folder_of(self.of, self.reports)))
+        return with_theirs(plan, self.alerts, self.of, self.reports)
 
     def asked(self) -> Target:
         return resolve(self.target)

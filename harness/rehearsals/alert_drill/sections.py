@@ -8,27 +8,16 @@ from harness.evidence.gathered import Gathered
 from harness.judge.difference import Single
 from harness.model.message import message
 from harness.model.section import Cell, Section, table_of
-from harness.objectives.foreign.rules import Rule
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.alert_drill.judge import Pair, compared, off_by_s
-from harness.rehearsals.alert_drill.judge_theirs import fired
-from harness.rehearsals.alert_drill.types import (
-    CLAIM,
-    AlertDrillDetails,
-    AlertDrillPlan,
-    Answer,
-    Asked,
-    Delivery,
-    Planted,
-)
-
-_MOST_MOMENTS = 8
+from harness.rehearsals.alert_drill.theirs.page import theirs_table
+from harness.rehearsals.alert_drill.types import CLAIM, AlertDrillDetails, AlertDrillPlan, Delivery, Planted
 
 
 def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Section]:
     """The trials, what fired beside what had to, and what was delivered; what a team's own alerts did."""
     if details.asked is not None:
-        yield _theirs(plan, details.asked)
+        yield theirs_table(plan, details.asked)
     if not details.asked_ns:
         return
 
@@ -76,34 +65,6 @@ def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathere
         (message("status"), status),
         (message("at (s)"), lambda each: since(each.at_ns)),
         numbers=(3,),
-    )
-
-
-def _theirs(plan: AlertDrillPlan, asked: Asked) -> Section:
-    """Each of a team's own alerts over the course, in the document's time."""
-
-    def moments(of: tuple[Rule, Answer]) -> str:
-        times = [f"{at_s / 60:.1f}" for at_s, _ in fired(of[1])]
-        return ", ".join(times[:_MOST_MOMENTS]) + (" …" if len(times) > _MOST_MOMENTS else "")
-
-    breaches = ", ".join(f"{each.name} {each.begin_s / 60:.1f}–{each.end_s / 60:.1f}" for each in asked.course)
-    return table_of(
-        message("A team's own alerts"),
-        [pair for pair in zip(plan.theirs, asked.answers, strict=True) if not pair[0].records],
-        (message("alert"), lambda of: of[0].name),
-        (message("file and line"), lambda of: of[0].where),
-        (message("must hold (s)"), lambda of: f"{of[0].for_s:g}"),
-        (message("held at most (s)"), lambda of: f"{max((h.longest_s for h in of[1].held), default=0.0):.0f}"),
-        (message("fired (min)"), moments),
-        numbers=(2, 3),
-        note=(
-            message(
-                "over {minutes} minutes of the document's time, by what users and probes of the run saw, told as the "
-                "API's own counters; what nobody answered it cannot count",
-                minutes=f"{asked.seconds / 60:.0f}",
-            ),
-            *((message("breaches (min): {breaches}", breaches=breaches),) if breaches else ()),
-        ),
     )
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from harness.model.message import marked
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Fault, FaultKind
 from harness.objectives.alerts import RATE_WINDOW_S
-from harness.objectives.firing import Spell
 from harness.objectives.foreign.rules import Rule
 from harness.objectives.sloth import Objective
+from harness.rehearsals.alert_drill.theirs.facts import Asked
 
 AVAILABILITY, LATENCY, ERRORS, BUDGET = (
     "AvailabilityBelow99_5Percent",
@@ -109,12 +107,6 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PLAN = AlertDrillPlan()
-#: What differs in a plan that drills nothing: it asks about a stored run.
-CONSULTED: dict[str, Any] = {
-    "name": "alert_check",
-    "title": marked("A team's own alerts, asked about a stored run"),
-    "claims": (),
-}
 
 
 class Planted(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,45 +138,6 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     resolved: bool
     at_ns: int
     flaw: str = ""
-
-
-class Stretch(msgspec.Struct, frozen=True, kw_only=True):
-    """A breach in the document's time (s from the course's begin)."""
-
-    name: str
-    begin_s: float
-    end_s: float
-
-
-class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A series of a rule's query: how long it held without a gap at most, and each stretch in which the alert fires
-    (ms of the document's time from the course's begin)."""
-
-    labels: dict[str, str]
-    longest_s: float
-    spells: tuple[Spell, ...]
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What Prometheus made of a rule's query: its ``tree``, {} where it is none of PromQL; what it ``refused`` it for;
-    what ``held``."""
-
-    tree: dict[str, Any] = {}
-    refused: str = ""
-    held: tuple[Held, ...] = ()
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan's ``theirs`` over a run's evidence, of ``seconds`` in the document's time, of which the run's were
-    divided by ``scale``: an answer for each, in order; by metric and label the values that are ``emitted``; the
-    ``course`` of its breaches, () of a run that planted none. ``run`` is its id, "" for the drill itself."""
-
-    seconds: float
-    scale: float
-    answers: tuple[Answer, ...]
-    emitted: dict[str, dict[str, tuple[str, ...]]]
-    course: tuple[Stretch, ...] = ()
-    run: str = ""
 
 
 class AlertDrillDetails(msgspec.Struct, kw_only=True):

@@ -18,7 +18,8 @@ from harness.objectives.foreign.trees import pruned, selectors
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags
 from harness.rehearsals.alert_drill.theirs.course import Course, Samples, open_metrics, scraped
-from harness.rehearsals.alert_drill.types import AlertDrillDetails, Answer, Asked, Held
+from harness.rehearsals.alert_drill.theirs.facts import Answer, Asked, Held
+from harness.rehearsals.alert_drill.types import AlertDrillDetails
 from harness.stack.kind.images import binaries
 from harness.stack.state.ports import any_free_port
 

@@ -13,7 +13,8 @@ from harness.rehearsal.conduct import PLAN_JSON
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill.theirs.asking import asked
 from harness.rehearsals.alert_drill.theirs.course import of_drill, of_run
-from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, Asked
+from harness.rehearsals.alert_drill.theirs.facts import Asked
+from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan
 from harness.report.published import RESULT, RESULT_JSON
 
 
