@@ -36,7 +36,6 @@ QUERIES = {
     "of recorded rate": "job:errors:rate5m > 0.03",
     "recorded rate": 'sum by (job) (rate(http_requests_total{status=~"5.."}[5m]))',
     "by itself": 'rate(http_requests_total{status=~"5.."}[5m]) / rate(http_requests_total[5m]) > 0.03',
-    "no part": "sum(rate(http_requests_refused_total[5m])) / " + _ALL + " > 0.03",
     "wider than the whole": _ALL + ' / sum(rate(http_requests_total{route=~"/v1/.*"}[5m])) > 0.03',
     "other windows": 'sum(rate(http_requests_total{status=~"5.."}[1m])) / ' + _ALL + " > 0.03",
     "other sums": 'sum by (job) (rate(http_requests_total{status=~"5.."}[5m])) / ' + _ALL + " > 0.03",
@@ -47,6 +46,15 @@ QUERIES = {
     "no label to sum by": "sum by (handler) (rate(http_requests_total[5m])) > 100",
     "short window": "sum(rate(http_requests_total[15s])) > 100",
     "platform": "increase(kube_pod_container_status_restarts_total[10m]) > 3",
+    "of one route": 'sum(rate(http_requests_total{route="/v1/walks",status=~"5.."}[5m])) / '
+    'sum(rate(http_requests_total{route=~"/v1/.*"}[5m])) > 0.02',
+    "of a counter of its own": "sum(rate(http_requests_refused_total[5m])) / " + _ALL + " > 0.02",
+    "odds": 'sum(rate(http_requests_total{status=~"5.."}[5m])) / sum(rate(http_requests_total{status=~"2.."}[5m])) > 2',
+    "growth": "sum(rate(http_requests_total[5m])) / sum(rate(http_requests_total[1h])) > 3",
+    "burn": 'sum(rate(http_requests_total{status=~"5.."}[1h])) / sum(rate(http_requests_total[1h])) > 0.005',
+    "p99": "histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket[5m]))) > 0.6",
+    "few of another kind": 'sum(rate(mirror_writes_total{outcome="failed"}[5m])) > 0.1',
+    "label made": 'sum by (kind) (label_replace(rate(http_requests_total[5m]), "kind", "$1", "route", "(.*)")) > 100',
     "gauge": "max(database_pool_connections / database_pool_limit) > 0.9",
 }  # fmt: skip
 

@@ -22,14 +22,20 @@ from harness.objectives.foreign.trees import (
     bare,
     compared,
     measure,
+    part_of,
+    quantile,
+    relabelled,
     selectors,
     shares,
     summed_by,
     walk,
+    whole_share,
 )
 
 _SHOWN_VALUES = 16
 _EVENTS = (Measure.PER_SECOND, Measure.COUNT)
+_OF_REQUESTS = ("request", "probe")
+_P95, _P95_LIMIT_S = 0.95, 0.6
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,13 +52,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         """Of each recording."""
         return {name: tree for name, (_, tree) in self.recorded.items()}
 
-    def labels_of(self, metric: str) -> frozenset[str] | None:
-        """Those that its series have; ``None`` of a metric that nobody here knows."""
-        if metric in self.recorded:
-            rule, tree = self.recorded[metric]
-            beneath = [self.labels_of(each.metric) for each in selectors(tree) if each.metric != metric]
-            return frozenset(rule.labels).union(SCRAPED, *filter(None, beneath))
-        return SCRAPED | frozenset(self.emitted[metric]) if metric in self.emitted else None
+    def labels_of(self, metric: str, above: frozenset[str] = frozenset()) -> frozenset[str] | None:
+        """Those that its series have; ``None`` of a metric that nobody here knows, or that a recording makes of one.
+        ``above`` are the recordings that it was come from."""
+        if metric not in self.recorded:
+            return SCRAPED | frozenset(self.emitted[metric]) if metric in self.emitted else None
+        rule, tree = self.recorded[metric]
+        above |= {metric}
+        beneath = [self.labels_of(each.metric, above) for each in selectors(tree) if each.metric not in above]
+        if None in beneath or relabelled(tree):
+            return None
+        return frozenset(rule.labels).union(SCRAPED, *filter(None, beneath))
 
 
 def faults(rule: Rule, tree: Tree, refused: str, known: Known) -> Iterator[Message]:
@@ -78,7 +88,7 @@ def faults(rule: Rule, tree: Tree, refused: str, known: Known) -> Iterator[Messa
             )
     yield from _grouped(tree, asked, known)
     yield from _divided(tree)
-    yield from _quantiles(tree)
+    yield from _quantiles(tree, known)
     for part in compared(tree):
         yield from _limit(part, known)
         yield from _duration(rule, part, known)
@@ -95,7 +105,7 @@ def _told(rule: Rule) -> Iterator[Message]:
 
 
 def _metric(metric: str, known: Known) -> Iterator[Message]:
-    if metric in known.recorded or metric in known.emitted or of_platform(metric):
+    if not metric or metric in known.recorded or metric in known.emitted or of_platform(metric):
         return
     near = difflib.get_close_matches(metric, [*known.emitted, *known.recorded], n=1, cutoff=0.8)
     if near:
@@ -142,7 +152,7 @@ def _matches(asked: Matcher, value: str) -> bool:
 def _grouped(tree: Tree, asked: Sequence[Selector], known: Known) -> Iterator[Message]:
     """Labels to sum by that nothing beneath has."""
     labels = [known.labels_of(each.metric) for each in asked]
-    if None in labels or not labels:
+    if None in labels or not labels or relabelled(tree):
         return
     there = frozenset[str]().union(*(each for each in labels if each is not None))
     by = {
@@ -170,7 +180,7 @@ def _divided(tree: Tree) -> Iterator[Message]:
                 "a rate that is no ratio: one side is of {part}, the other of {whole}", part=sides[0], whole=sides[1]
             )
         for one in parts:
-            if not any(_part_of(one, other) for other in wholes):
+            if {part_of(one, other) for other in wholes} == {False}:
                 yield message(
                     "a rate that is no ratio: what is divided, {part}, is no part of what it is divided by",
                     part=_shown(one),
@@ -178,12 +188,6 @@ def _divided(tree: Tree) -> Iterator[Message]:
         matching = each.get("matching") or {}
         if not matching.get("on") and not matching.get("labels"):
             yield from _matched(part, whole, parts, wholes)
-
-
-def _part_of(part: Selector, whole: Selector) -> bool:
-    """Whether whatever ``part`` counts ``whole`` counts, too."""
-    asked = {each for each in whole.matchers if each.label != "le"}
-    return part.family == whole.family and asked <= part.matchers
 
 
 def _matched(part: Tree, whole: Tree, parts: Sequence[Selector], wholes: Sequence[Selector]) -> Iterator[Message]:
@@ -200,14 +204,14 @@ def _matched(part: Tree, whole: Tree, parts: Sequence[Selector], wholes: Sequenc
         yield message("a rate that is no ratio: each series is divided by itself, which is 1; sum both sides first")
 
 
-def _quantiles(tree: Tree) -> Iterator[Message]:
+def _quantiles(tree: Tree, known: Known) -> Iterator[Message]:
     """Quantiles of what has no buckets."""
     for each in walk(tree):
         if each["type"] != "call" or each["func"]["name"] != "histogram_quantile":
             continue
         inner = bare(each["args"][1])
         for asked in selectors(inner):
-            if not asked.metric.endswith("_bucket"):
+            if asked.metric not in known.recorded and not asked.metric.endswith("_bucket"):
                 yield message("no quantile: {metric} has no buckets", metric=asked.metric)
         if inner["type"] == "aggregation" and ("le" in inner.get("grouping", ())) == inner.get("without", False):
             yield message("no quantile: its buckets are summed without the label le")
@@ -216,12 +220,13 @@ def _quantiles(tree: Tree) -> Iterator[Message]:
 def _limit(part: Compared, known: Known) -> Iterator[Message]:
     """Limits that are no limit of what is compared."""
     measured = measure(part.part, known.queries)
-    if measured in _EVENTS and 0 < part.limit < 1:
+    requests = any(word in each.metric for each in _beneath(part.part, known) for word in _OF_REQUESTS)
+    if measured in _EVENTS and requests and 0 < part.limit < 1:
         yield message(
             "a rate that is no ratio: its limit is {limit} events, not a share of all; divide by the rate of all",
             limit=f"{part.limit:g}",
         )
-    if measured is Measure.SHARE and part.above and part.limit >= 1:
+    if measured is Measure.SHARE and part.above and part.limit >= 1 and whole_share(part.part):
         yield message("it never fires: a share is at most 1, and its limit is {limit}", limit=f"{part.limit:g}")
     if measured is Measure.SECONDS and part.above:
         highest = max((_highest(each.metric, known) for each in selectors(part.part)), default=0.0)
@@ -233,6 +238,15 @@ def _limit(part: Compared, known: Known) -> Iterator[Message]:
             )
 
 
+def _beneath(tree: Tree, known: Known) -> list[Selector]:
+    """What it selects, and what the recordings that it selects do."""
+    found = selectors(tree)
+    return [
+        *found,
+        *(one for each in found if each.metric in known.recorded for one in selectors(known.queries[each.metric])),
+    ]
+
+
 def _highest(metric: str, known: Known) -> float:
     """The highest finite bucket of a histogram (s); 0 where it is not known."""
     bounds = map(float, known.emitted.get(metric, {}).get("le", ()))
@@ -242,18 +256,17 @@ def _highest(metric: str, known: Known) -> float:
 def of_document(part: Compared, document: Iterable[Alert], recorded: Mapping[str, Tree]) -> Alert | None:
     """The document's alert that compares the same: its p95 with 0.6 s, its failed share with 3 %."""
     measured = measure(part.part, recorded)
+    windows_s = {each.range_s for each in selectors(part.part)}
     for alert in document:
         if alert.name == "LatencyP95Above600ms":
-            same = measured is Measure.SECONDS and part.above and math.isclose(part.limit, _P95_LIMIT_S)
+            same = quantile(part.part) == _P95 and part.above and math.isclose(part.limit, _P95_LIMIT_S)
         else:
             limit = part.limit if part.above else 1 - part.limit
             same = measured is Measure.SHARE and math.isclose(limit, alert.limit, rel_tol=1e-9)
+            same &= not alert.objective or windows_s == {alert.window_s}
         if same:
             return alert
     return None
-
-
-_P95_LIMIT_S = 0.6
 
 
 def _duration(rule: Rule, part: Compared, known: Known) -> Iterator[Message]:

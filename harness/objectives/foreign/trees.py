@@ -192,10 +192,51 @@ def _of_both(tree: Tree, recorded: Mapping[str, Tree]) -> Measure:
     )
     known = left if left is not None else right
     if tree["op"] == "/" and left is not None and right is not None:
-        return Measure.SHARE if left is right and left in (Measure.PER_SECOND, Measure.COUNT) else Measure.OTHER
+        events = left is right and left in (Measure.PER_SECOND, Measure.COUNT)
+        return Measure.SHARE if events and _asked(tree["lhs"]) != _asked(tree["rhs"]) else Measure.OTHER
     if tree["op"] in ("*", "/", "^", "%") or known is None:
         return Measure.OTHER
     return known if None in (left, right) or left is right else Measure.OTHER
+
+
+def _asked(tree: Tree) -> set[tuple[str, frozenset[Matcher]]]:
+    """Of which series: where both sides ask for the same, it is growth and no share. One by one each is itself."""
+    return {(each.metric, each.matchers) for each in selectors(tree)}
+
+
+def part_of(part: Selector, whole: Selector) -> bool | None:
+    """Whether ``whole`` counts whatever ``part`` counts; ``None`` where their matchers do not say."""
+    if part.family != whole.family:
+        return None
+    found: set[bool | None] = {True}
+    for asked in (each for each in whole.matchers - part.matchers if each.label != "le"):
+        own = [each for each in part.matchers if each.label == asked.label]
+        found.add(None if own else False)
+    return False if False in found else None if None in found else True
+
+
+def whole_share(tree: Tree) -> bool:
+    """Whether it is a division in which all that is divided is surely part of what it is divided by."""
+    tree = bare(tree)
+    while tree["type"] == "aggregation":
+        tree = bare(tree["expr"])
+    if tree["type"] != "binaryExpr" or tree["op"] != "/":
+        return False
+    wholes = selectors(tree["rhs"])
+    return all(any(part_of(each, one) for one in wholes) for each in selectors(tree["lhs"]))
+
+
+def quantile(tree: Tree) -> float | None:
+    """Which one it is; ``None`` of what is none."""
+    tree = bare(tree)
+    named = tree["type"] == "call" and tree["func"]["name"] == "histogram_quantile"
+    return constant(tree["args"][0]) if named else None
+
+
+def relabelled(tree: Tree) -> bool:
+    """Whether it makes labels of its own, or takes some from another metric."""
+    made = {each["func"]["name"] for each in walk(tree) if each["type"] == "call"}
+    return bool(made & {"label_replace", "label_join"})
 
 
 def shares(tree: Tree) -> Iterator[Tree]:
