@@ -22,6 +22,7 @@ from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.cost import cost_sections
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.report.words import lacking_words
 
@@ -39,9 +40,10 @@ class Page:
 
 
 def sections(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Section, ...]:
-    """What the page of a run that was judged shows besides: where to look for the cause, then the rehearsal's own."""
+    """What the page of a run that was judged shows besides: where to look for the cause, then the rehearsal's own, then
+    what it cost of the month's availability."""
     found = cause(seen.evidence, seen.judgements, seen.facts.anchor, ended=seen.ended)
-    return (*found, *rehearsal.sections(plan, seen))
+    return (*found, *rehearsal.sections(plan, seen), *cost_sections(rehearsal.costs(plan, seen)))
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:

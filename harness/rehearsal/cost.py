@@ -1,18 +1,45 @@
-"""What a stretch of a run cost of the month's availability, by its probes: one line for every page that says so."""
+"""What experiments, deploys and recoveries cost of the month's availability: one section for every page of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+import msgspec
 import numpy as np
 
 from harness.evidence.gathered import Gathered
 from harness.judge.window import NS, Window
 from harness.model.message import Message, message
-from harness.objectives.budget import line, spent
+from harness.model.section import Lines, Section
+from harness.objectives.budget import line, outage_line, spent
 
-COSTS = message("What it cost of the month's availability")
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What something cost of the budget of 43 minutes, and how often a month it may happen; of a ``part`` of the plan,
+    "" of the whole run."""
+
+    title: Message
+    said: Message
+    part: str = ""
 
 
-def cost_between(evidence: Gathered, start_ns: int, end_ns: int) -> Message:
-    """Of the probes due from ``start_ns`` to ``end_ns`` (monotonic)."""
+def cost_between(title: Message, evidence: Gathered, start_ns: int, end_ns: int, part: str = "") -> Cost:
+    """By the probes due from ``start_ns`` to ``end_ns`` (monotonic)."""
     probes = evidence.ledger.probe_rows_due(Window(start_ns=start_ns, end_ns=end_ns))
-    return line(spent(int(np.count_nonzero(~probes["ok"])), len(probes), (end_ns - start_ns) / NS))
+    said = line(spent(int(np.count_nonzero(~probes["ok"])), len(probes), (end_ns - start_ns) / NS))
+    return Cost(title=title, said=said, part=part)
+
+
+def cost_of_outage(title: Message, outage_s: float) -> Cost:
+    """Of an outage that lasted ``outage_s``."""
+    return Cost(title=title, said=outage_line(outage_s))
+
+
+def cost_sections(costs: Iterable[Cost]) -> Iterator[Section]:
+    """A list of them for the whole run and for each part that has any, in their order."""
+    by_part: dict[str, list[Cost]] = {}
+    for each in costs:
+        by_part.setdefault(each.part, []).append(each)
+    for part, its in by_part.items():
+        lines = tuple(message("{title}: {cost}", title=each.title, cost=each.said) for each in its)
+        yield Lines(title=message("What it cost of the month's availability"), lines=lines, part=part)

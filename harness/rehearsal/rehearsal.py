@@ -19,6 +19,7 @@ from harness.model.message import Message
 from harness.model.result import Facts, Part
 from harness.model.section import Section
 from harness.model.stack import Capability, lacks
+from harness.rehearsal.cost import Cost
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.stack.protocol import StackNeeds
@@ -109,6 +110,11 @@ class Rehearsal(ABC, Generic[P, D]):
 
     def sections(self, plan: P, seen: Seen[D]) -> Iterable[Section]:
         """What the page of a run that was judged shows besides: tables, charts, lines, as data."""
+        _ = plan, seen
+        return ()
+
+    def costs(self, plan: P, seen: Seen[D]) -> Iterable[Cost]:
+        """What each experiment, deploy or recovery of the run cost of the month's availability; the page says it."""
         _ = plan, seen
         return ()
 

@@ -104,5 +104,14 @@ def _said(key: str, value: Any) -> bool:
 RESULT = ResultDocument()
 
 
+def folder_of(text: str, reports: Path) -> Path:
+    """The folder of the stored run that ``text`` names: a folder, or a run's id below ``reports``, or ``latest``.
+    Raises ``BadInput`` when there is none."""
+    for folder in (Path(text), reports / text):
+        if (folder / RESULT_JSON).is_file():
+            return folder.resolve()
+    raise BadInput(f"there is no stored run {text!r}", where="--of", remedy=f"name a folder with a {RESULT_JSON}")
+
+
 if __name__ == "__main__":
     RESULT.schema_file.write_bytes(RESULT.encode_schema())

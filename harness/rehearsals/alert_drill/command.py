@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -10,6 +11,7 @@ from harness.model.stack import Target
 from harness.objectives.files import defined
 from harness.rehearsal.arguments import OnLocal, WithTarget
 from harness.rehearsal.command import option
+from harness.rehearsals.alert_drill.theirs.asked_for import with_theirs
 from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan
 from harness.stack.targets import resolve
 
@@ -27,6 +29,7 @@ class AlertDrill(WithTarget, OnLocal):
     """The four alerts on a real Prometheus and Alertmanager.
 
     Each breach is planted; each alert fires, stays quiet, resolves, and reaches Slack, mail and PagerDuty's stand-ins.
+    With --alerts a team's own are asked about the same evidence.
     """
 
     name = "alert_drill"
@@ -35,9 +38,20 @@ class AlertDrill(WithTarget, OnLocal):
     scale: float = option(
         "what the document's minutes are divided by; 1 takes 90 minutes", _scale, default=PLAN.scale, metavar="N"
     )
+    alerts: Path | None = option(
+        "a folder of your own Prometheus rules or Cloud Monitoring policies: what each does, and what is wrong with it",
+        Path,
+        metavar="DIR",
+    )
+    of: str | None = option(
+        "with --alerts: drill nothing, and ask about the evidence of this stored run (its folder, or its name below "
+        "the reports folder)",
+        metavar="RUN",
+    )
 
     def planned(self) -> AlertDrillPlan:
-        return msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
+        plan = msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
+        return with_theirs(plan, self.alerts, self.of, self.reports)
 
     def asked(self) -> Target:
         return resolve(self.target)

@@ -19,6 +19,7 @@ from harness.objectives.firing import Spell
 from harness.rehearsals.alert_drill.configure import alerts
 from harness.rehearsals.alert_drill.expected import Due, due
 from harness.rehearsals.alert_drill.judge_errata import budgets, errata
+from harness.rehearsals.alert_drill.judge_theirs import theirs
 from harness.rehearsals.alert_drill.types import (
     BUDGET,
     CLAIM,
@@ -48,7 +49,11 @@ def tolerance_s(plan: AlertDrillPlan) -> float:
 
 
 def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Judgement]:
-    """Four alerts, four things each; the routes; what was seen of the errata."""
+    """Four alerts, four things each; the routes; what was seen of the errata; a team's own alerts."""
+    if details.asked is not None:
+        yield from theirs(plan, details.asked)
+    if plan.of:
+        return
     yield from budgets(plan)
     if not details.asked_ns:
         return

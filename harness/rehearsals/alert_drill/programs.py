@@ -9,6 +9,7 @@ import shutil
 import signal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import psutil
@@ -24,9 +25,18 @@ from harness.stack.state import MARKER
 
 READY_LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
+_ANSWER_LIMIT_S = 60.0
 _POLL_S = 0.2
 _BACKFILL_LIMIT_S = 240.0
-RETENTION = "60d"  # of the made history; Prometheus' own 15 days would drop it
+_RETENTION = "60d"  # of the made history; Prometheus' own 15 days would drop it
+
+
+def prometheus_flags(config: Path, data: Path, port: int) -> tuple[str, ...]:
+    """How Prometheus is started on a configuration and its blocks."""
+    return (
+        f"--config.file={config}", f"--storage.tsdb.path={data}", f"--storage.tsdb.retention.time={_RETENTION}",
+        f"--web.listen-address={HOST}:{port}",
+    )  # fmt: skip
 
 
 class Program:
@@ -62,11 +72,18 @@ class Program:
         raise StackNotStarted(f"{self.name} is not ready\n{tail(self._log)}", where=str(self._log))
 
     async def ask(self, path: str) -> Any:
-        """What its API answers. Raises ``PartDied``."""
+        """What its API answers. Raises ``PartDied``, also for any other status than 200."""
+        return self.read(await self.get(path))
+
+    async def get(self, path: str) -> rest.Answer:
+        """Its answer, whatever its status. Raises ``PartDied`` where there is none."""
         try:
-            answer = await rest.request(self.address, "GET", path, timeout_s=30.0)
+            return await rest.request(self.address, "GET", path, timeout_s=_ANSWER_LIMIT_S)
         except (OSError, EOFError) as error:
             raise PartDied(f"{self.name} does not answer: {error}\n{tail(self._log)}", where=str(self._log)) from error
+
+    def read(self, answer: rest.Answer) -> Any:
+        """What it says. Raises ``PartDied`` for any other status than 200."""
         if answer.status != 200:
             raise PartDied(f"{self.name} answered {answer.status}: {answer.body[:300]!r}", where=str(self._log))
         return msgspec.json.decode(answer.body)
@@ -99,6 +116,17 @@ class Program:
         return [f"{self.name} (process {self._process.pid})"] if living and self._process else []
 
 
+async def emitted_by(prometheus: Program, matcher: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Of every metric with series that ``matcher`` matches the labels and their values, without those of scraping."""
+    answer = await prometheus.ask("/api/v1/series?match[]=" + quote(f"{{{matcher}}}"))
+    found: dict[str, dict[str, set[str]]] = {}
+    for each in answer["data"]:
+        metric = found.setdefault(each["__name__"], {})
+        for label in each.keys() - {"__name__", "job", "instance"}:
+            metric.setdefault(label, set()).add(each[label])
+    return {name: {key: tuple(sorted(values)) for key, values in labels.items()} for name, labels in found.items()}
+
+
 class Data:
     """Prometheus' blocks, which are large, and nothing that a judge reads: they go with the run."""
 
@@ -107,7 +135,7 @@ class Data:
 
     async def backfill(self, promtool: Path, content: str) -> None:
         """Makes blocks of OpenMetrics text. Raises ``StackNotStarted``."""
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder.with_suffix(".om")
         file.write_text(content)
         command: list[str | Path] = [

@@ -16,11 +16,10 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.sections import figures, sections
-from harness.rehearsals.alert_drill.types import (
-    AlertDrillDetails,
-    AlertDrillPlan,
-    Planted,
-)
+from harness.rehearsals.alert_drill.theirs.asking import asked
+from harness.rehearsals.alert_drill.theirs.course import of_drill
+from harness.rehearsals.alert_drill.theirs.stored import of_stored
+from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, Planted
 from harness.rehearsals.alert_drill.watching import ask, watched
 from harness.stack.kind.images import binaries
 from harness.stack.protocol import StackNeeds
@@ -34,16 +33,18 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
 
     def needs(self, plan: AlertDrillPlan) -> Mapping[str, Iterable[Capability]]:
         """Pods whose metrics Prometheus reaches."""
-        _ = plan
-        return {"": (Capability.REAL_PROCESSES, Capability.REAL_POSTGRESQL)}
+        return {} if plan.of else {"": (Capability.REAL_PROCESSES, Capability.REAL_POSTGRESQL)}
 
-    def arrange(self, plan: AlertDrillPlan, options: Options, manifests: Manifests) -> StackNeeds:
-        """A stack with faults between the service and its pods."""
-        _ = plan, options
-        return StackNeeds(manifests=manifests, fault_proxy=True)
+    def arrange(self, plan: AlertDrillPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
+        """A stack with faults between the service and its pods; none where a stored run is asked about."""
+        _ = options
+        return None if plan.of else StackNeeds(manifests=manifests, fault_proxy=True)
 
     async def run(self, plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
-        """Everything up, then the trials, one after the other."""
+        """Everything up, then the trials, one after the other; what a team's own alerts do of it."""
+        if plan.of:
+            on.details.asked = await of_stored(plan, on)
+            return
         await binaries.ensure(binaries.PROMETHEUS, on.clock, on.say)
         await binaries.ensure(binaries.ALERTMANAGER, on.clock, on.say)
         await on.up()
@@ -61,6 +62,9 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
         await _course(plan, on)
         await ask(plan, on, prometheus)
         await users.stop()
+        if plan.theirs:
+            course = of_drill(plan, on.details, on.clock.wall_ns() / NS)
+            on.details.asked = await asked(plan.theirs, course, on.evidence, on)
 
     def judge(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Judgement]:
         """Prometheus and the receivers against our own arithmetic on the evidence."""

@@ -10,11 +10,14 @@ from harness.model.message import message
 from harness.model.section import Cell, Section, table_of
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.alert_drill.judge import Pair, compared, off_by_s
+from harness.rehearsals.alert_drill.theirs.page import theirs_table
 from harness.rehearsals.alert_drill.types import CLAIM, AlertDrillDetails, AlertDrillPlan, Delivery, Planted
 
 
 def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Section]:
-    """The trials, what fired beside what had to, and what was delivered."""
+    """The trials, what fired beside what had to, and what was delivered; what a team's own alerts did."""
+    if details.asked is not None:
+        yield theirs_table(plan, details.asked)
     if not details.asked_ns:
         return
 

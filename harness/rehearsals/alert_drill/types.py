@@ -8,7 +8,9 @@ from harness.model.message import marked
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Fault, FaultKind
 from harness.objectives.alerts import RATE_WINDOW_S
+from harness.objectives.foreign.rules import Rule
 from harness.objectives.sloth import Objective
+from harness.rehearsals.alert_drill.theirs.facts import Asked
 
 AVAILABILITY, LATENCY, ERRORS, BUDGET = (
     "AvailabilityBelow99_5Percent",
@@ -63,6 +65,8 @@ TRIALS = (
 class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The course of the drill. Seconds and minutes are the document's, and ``scale`` divides them: of a scaled drill
     the document's 5 and 10 minutes are not shown. Days are never scaled: their history is made, and reaches back.
+    ``theirs`` are a team's own rules, asked about the drill's evidence, or, with nothing drilled, about that of the
+    stored run in the folder ``of``.
     """
 
     name: str = "alert_drill"
@@ -83,6 +87,8 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     #: A probe waits longer than a slow database takes: of that trial the availability is to know nothing.
     probes: ProbePlan = ProbePlan(rate_per_s=8.0, canary_users=10, timeout_s=8.0)
     request_timeout_s: float = 10.0
+    theirs: tuple[Rule, ...] = ()
+    of: str = ""
 
     def scaled(self, seconds: float) -> float:
         """Of the document's time, in this drill's."""
@@ -138,7 +144,8 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     """The facts of a run. ``leaves_ns`` is when the old outage of the made history leaves the long windows,
     ``history_ns`` where that history ends; ``asked_ns`` when Prometheus was asked for what had fired.
     ``burns`` are Sloth's paging burn-rate alerts; ``waits_s`` how long Alertmanager may hold a first and a further
-    notification; ``targets`` how many pods of the target were scraped at most."""
+    notification; ``targets`` how many pods of the target were scraped at most,
+    ``emitted`` by metric and label the values that the target had; ``asked`` what a team's own rules do."""
 
     origin_ns: int = 0
     history_ns: int = 0
@@ -150,3 +157,5 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     burns: list[Firing] = []
     waits_s: tuple[float, float] = (0.0, 0.0)
     targets: int = 0
+    emitted: dict[str, dict[str, tuple[str, ...]]] = {}
+    asked: Asked | None = None

@@ -16,7 +16,7 @@ from harness.model.message import message
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill import configure, history
 from harness.rehearsals.alert_drill.exporter import Seen as Exporter
-from harness.rehearsals.alert_drill.programs import RETENTION, Data, Program
+from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags
 from harness.rehearsals.alert_drill.receivers import HOST, Receivers, serve_mail, serve_pages
 from harness.rehearsals.alert_drill.types import (
     PROBES,
@@ -89,10 +89,9 @@ async def _started(on: Running[AlertDrillDetails], folder: Path, *, alerts: int,
         "--cluster.listen-address=",
     )  # fmt: skip
     await prometheus.start(
-        binaries.PROMETHEUS.folder() / "prometheus", f"--config.file={folder / 'prometheus.yaml'}",
-        f"--storage.tsdb.path={folder / 'data'}", f"--storage.tsdb.retention.time={RETENTION}",
-        f"--web.listen-address={HOST}:{metrics}",
-    )  # fmt: skip
+        binaries.PROMETHEUS.folder() / "prometheus",
+        *prometheus_flags(folder / "prometheus.yaml", folder / "data", metrics),
+    )
     on.beside(_follow_targets(on))
     for program in (alertmanager, prometheus):
         await program.ready(on.clock)
@@ -156,9 +155,10 @@ async def _follow_targets(on: Running[AlertDrillDetails]) -> None:
 
 
 async def ask(plan: AlertDrillPlan, on: Running[AlertDrillDetails], prometheus: Program) -> None:
-    """What had fired, by the samples of ``ALERTS``, each at its evaluation."""
+    """What had fired, by the samples of ``ALERTS``, each at its evaluation; what the target emits."""
     on.details.asked_ns = on.clock.now_ns()
     every_ns = round(plan.scaled(plan.evaluate_s) * NS)
+    on.details.emitted = await emitted_by(prometheus, f'job="{TARGET}"')
     span = f"{round((on.details.asked_ns - on.details.origin_ns) / NS) + 60}s"
     query = quote(f'ALERTS{{alertstate="firing"}}[{span}]')
     answer = await prometheus.ask(f"/api/v1/query?query={query}")

@@ -13,13 +13,14 @@ from harness.model.message import Message, message
 from harness.model.result import Part
 from harness.model.section import Section
 from harness.model.stack import Rung, lacks
+from harness.rehearsal.cost import Cost, cost_between
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import judge_run
 from harness.rehearsals.chaos.flow import Experiments
 from harness.rehearsals.chaos.judge import figures
-from harness.rehearsals.chaos.sections import sections
+from harness.rehearsals.chaos.sections import named, sections
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan
 from harness.stack.protocol import StackNeeds
 
@@ -88,6 +89,12 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
     def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Section]:
         """The course of the experiments, the figures of each, and how a database failed over."""
         return sections(plan, seen)
+
+    def costs(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Cost]:
+        """Of each experiment, from its first fault on."""
+        return [
+            cost_between(named(plan, each), seen.evidence, each.start_ns, each.end_ns) for each in seen.details.made
+        ]
 
     def figures(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Figure]:
         """The share of requests and probes that failed in each experiment."""

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.judge.window import NS
 from harness.model.message import Message, message
-from harness.model.section import Band, Cell, Chart, Lines, Row, Section, Table, Timeline, table_of
-from harness.rehearsal.cost import COSTS, cost_between
+from harness.model.section import Band, Cell, Chart, Row, Section, Table, Timeline, table_of
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.chaos.judge import Figures, figures
 from harness.rehearsals.chaos.judge_failover import failover_of
@@ -24,9 +23,6 @@ def sections(plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterator[Section]:
     if made:
         yield _course(plan, seen)
         yield _experiments_table(plan, [(each, figures(seen.evidence.ledger, each)) for each in made])
-        costs = [(each, cost_between(seen.evidence, each.start_ns, each.end_ns)) for each in made]
-        lines = tuple(message("{title}: {cost}", title=_named(plan, each), cost=cost) for each, cost in costs)
-        yield Lines(title=COSTS, lines=lines)
     failovers = [*_failovers(plan, seen)]
     if failovers:
         yield _failovers_table(failovers)
@@ -48,7 +44,7 @@ def _course(plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Timeline:
         shown,
         evidence.events,
         {"fault", "failover"},
-        phases=tuple(_band(axis, each.begun_ns, each.end_ns, _named(plan, each)) for each in made),
+        phases=tuple(_band(axis, each.begun_ns, each.end_ns, named(plan, each)) for each in made),
         shaded=tuple(
             _band(axis, each.start_ns, each.undone_ns or each.end_ns, message("fault"), judged=True) for each in made
         ),
@@ -61,7 +57,8 @@ def _band(axis: Axis, start_ns: int, end_ns: int, label: Message, *, judged: boo
     return Band(start=start, end=end, label=label, judged=judged)
 
 
-def _named(plan: ChaosPlan, made: Made) -> Message:
+def named(plan: ChaosPlan, made: Made) -> Message:
+    """An experiment by its number and title."""
     return message("{number}. {title}", number=str(made.number), title=_title(plan, made))
 
 
@@ -69,7 +66,7 @@ def _experiments_table(plan: ChaosPlan, rows: Sequence[tuple[Made, Figures]]) ->
     return table_of(
         message("Experiments"),
         rows,
-        (message("Experiment"), lambda of: _named(plan, of[0])),
+        (message("Experiment"), lambda of: named(plan, of[0])),
         (message("Failed"), lambda of: message("{failed} of {all}", failed=str(of[1].failed), all=str(of[1].calls))),
         (message("Outage"), lambda of: _seconds(of[1].outage_s)),
         (message("Steady again"), lambda of: _seconds(of[1].recovered_s)),

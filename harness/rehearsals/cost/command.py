@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base import planfile
-from harness.base.errors import BadInput
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
 from harness.rehearsal.command import option
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.cost.types import CostPlan
-from harness.report.published import RESULT_JSON
+from harness.report.published import folder_of
 from harness.stack.targets import resolve
 
 
@@ -37,17 +36,8 @@ class Cost(OnLocal, OwnPlan, WithTarget):
 
     def planned(self) -> CostPlan:
         prices = planfile.load(self.prices, Prices) if self.prices else planfile.bundled("prices", Prices)
-        return CostPlan(tables=self.read(Tables), prices=prices, of=self._folder())
-
-    def _folder(self) -> str:
-        if self.of is None:
-            return ""
-        for folder in (Path(self.of), self.reports / self.of):
-            if (folder / RESULT_JSON).is_file():
-                return str(folder.resolve())
-        raise BadInput(
-            f"there is no stored run {self.of!r}", where="--of", remedy=f"name a folder with a {RESULT_JSON}"
-        )
+        of = "" if self.of is None else str(folder_of(self.of, self.reports))
+        return CostPlan(tables=self.read(Tables), prices=prices, of=of)
 
     def asked(self) -> Target:
         return resolve(self.target)

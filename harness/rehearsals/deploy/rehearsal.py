@@ -9,9 +9,10 @@ from harness.judge.difference import Ratio
 from harness.judge.window import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message
+from harness.model.message import Message, message
 from harness.model.result import Part
 from harness.model.section import Section
+from harness.rehearsal.cost import Cost, cost_between
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -55,6 +56,15 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
     def sections(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Section]:
         """Of each part its course, what users met, what was seen besides, and the commands with their output."""
         return sections(plan, seen)
+
+    def costs(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Cost]:
+        """Of each part's deploy."""
+        _ = plan
+        for each in seen.details.followed:
+            since_ns = each.since_ns
+            yield cost_between(
+                message("the deploy"), seen.evidence, since_ns, max(since_ns, each.end_ns), part=each.name
+            )
 
     def figures(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Figure]:
         """The share of requests and probes that failed in each part."""

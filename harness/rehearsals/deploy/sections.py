@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from harness.evidence.gathered import Gathered
 from harness.model.message import message
 from harness.model.section import Block, Blocks, Cell, Chart, Lines, Section, Timeline
-from harness.rehearsal.cost import cost_between
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.deploy import judge_run
 from harness.rehearsals.deploy.tallies import Tally
@@ -66,7 +65,6 @@ def _lines(version: str, followed: Followed, met: Tally, seen: Seen[DeployDetail
         all=str(met.calls),
         seconds="–" if met.bad_s is None else f"{met.bad_s:.1f} s",
     )
-    yield cost_between(seen.evidence, followed.since_ns, max(followed.since_ns, followed.end_ns))
     yield from judge_run.observed(followed, seen.evidence.events)
 
 

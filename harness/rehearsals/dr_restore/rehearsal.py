@@ -13,6 +13,7 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.section import Section
 from harness.model.stack import Capability, Rung
+from harness.rehearsal.cost import Cost, cost_of_outage
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -87,6 +88,11 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
     def sections(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Section]:
         """The disasters with their RPO and RTO, restores by size, what was left out."""
         return sections(plan, seen.details)
+
+    def costs(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Cost]:
+        """Of each disaster, until writes were served again."""
+        _ = plan
+        return [cost_of_outage(each.title, each.total_s) for each in seen.details.cases]
 
     def figures(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Figure]:
         """RPO and RTO of each disaster."""

@@ -24,8 +24,6 @@ from harness.model.section import (
     table_of,
 )
 from harness.model.verdict import Verdict
-from harness.objectives.budget import outage_line
-from harness.rehearsal.cost import COSTS
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.dr_restore.facts import RTO_PARTS, CaseResult, Check, Prediction
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
@@ -41,8 +39,6 @@ def sections(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Section]:
     if seen.cases:
         yield _recoveries(seen)
         yield _disasters(seen)
-        costs = tuple(message("{title}: {cost}", title=c.title, cost=outage_line(c.total_s)) for c in seen.cases)
-        yield Lines(title=COSTS, lines=costs)
     for title, checks in (
         (message("Backups on the document's schedule"), seen.schedule),
         (message("Random restore points"), seen.points),

@@ -37,6 +37,7 @@ from harness.rehearsal.facts import patch_errata
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge_beside import in_one_place, without_the_flag
+from harness.rehearsals.rollout.judge_objectives import objectives
 from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
 from harness.rehearsals.rollout.queries import value_query
 from harness.report.words import lacking_words
@@ -62,6 +63,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         results = judge(plan, ledger, week.planned, at.at_ns, due=due, not_exercised=lacking)
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
+        found += objectives(plan, ledger, week.planned, at.at_ns, due)
         found += _window(plan, ledger, week.window)
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))

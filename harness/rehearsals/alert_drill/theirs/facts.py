@@ -1,0 +1,48 @@
+"""What a real Prometheus made of a team's own rules over a run's course."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.objectives.firing import Spell
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """A breach in the document's time (s from the course's begin)."""
+
+    name: str
+    begin_s: float
+    end_s: float
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A series of a rule's query: how long it held without a gap at most, and each stretch in which the alert fires
+    (ms of the document's time from the course's begin)."""
+
+    labels: dict[str, str]
+    longest_s: float
+    spells: tuple[Spell, ...]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What Prometheus made of a rule's query: its ``tree``, {} where it is none of PromQL; what it ``refused`` it for;
+    what ``held``."""
+
+    tree: dict[str, Any] = {}
+    refused: str = ""
+    held: tuple[Held, ...] = ()
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan's ``theirs`` over a run's evidence, of ``seconds`` in the document's time, of which the run's were
+    divided by ``scale``: an answer for each, in order; by metric and label the values that are ``emitted``; the
+    ``course`` of its breaches, () of a run that planted none. ``run`` is its id, "" for the drill itself."""
+
+    seconds: float
+    scale: float
+    answers: tuple[Answer, ...]
+    emitted: dict[str, dict[str, tuple[str, ...]]]
+    course: tuple[Stretch, ...] = ()
+    run: str = ""

@@ -1,0 +1,233 @@
+"""A team's own alerts: read from its files, told over a drill's course, and judged."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.base.clock import NS
+from harness.base.data import MONITORING
+from harness.base.errors import BadInput, Exit
+from harness.cli.main import parse
+from harness.model.verdict import Verdict
+from harness.objectives.firing import Spell
+from harness.objectives.foreign.emitted import CONTRACT, merged
+from harness.objectives.foreign.rules import Rule
+from harness.rehearsals.alert_drill.judge import judged
+from harness.rehearsals.alert_drill.sections import sections
+from harness.rehearsals.alert_drill.theirs.course import SCRAPE_S, of_drill, of_run, open_metrics, scraped
+from harness.rehearsals.alert_drill.theirs.facts import Answer, Asked, Held, Stretch
+from harness.rehearsals.alert_drill.theirs.files import read
+from harness.rehearsals.alert_drill.types import ERRORS, AlertDrillDetails, AlertDrillPlan
+from tests.alert_drill import theirs
+from tests.alert_drill.made import PLANNED, drilled
+from tests.objectives import parsed
+from tests.rehearsal.made import result_in
+from tests.rehearsal.replayed import replayed
+from tests.rehearsal.unstored import alerts
+
+_END_S = 1_800_000_000.0
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def test_both_formats_are_read(tmp_path: Path) -> None:
+    """Rules, the recording among them, and the conditions of policies, each with its file and line."""
+    found = read(theirs.right(tmp_path))
+    assert [(each.name, each.where, each.for_s, each.every_s, each.channels) for each in found] == [
+        ("Outside: probes fail", "policies/outside.yml:6", 60, 30, ("projects/p/notificationChannels/1",)),
+        ("job:http_errors:share1m", "rules.yaml:5", 0, 15, None),
+        ("ErrorsAbove3Percent", "rules.yaml:9", 300, 15, None),
+        ("Slow", "rules.yaml:12", 600, 15, None),
+    ]
+    assert [each.records for each in found] == [False, True, False, False]
+
+
+def test_what_is_rendered_here_is_read_as_a_team_s_own() -> None:
+    """Sloth's rules, ours and the policies; objectives, Alertmanager's file and the dashboard are left alone."""
+    found = read(MONITORING)
+    assert {each.where.partition("/")[0] for each in found} == {"prometheus", "cloud-monitoring"}
+    assert sum(not each.records for each in found) == 24
+
+
+def test_a_condition_without_promql_names_its_metric(tmp_path: Path) -> None:
+    """By its filter; where that is the platform's, none."""
+    (tmp_path / "p.json").write_text(
+        '[{"displayName": "P", "enabled": false, "conditions": [{"displayName": "c", "conditionThreshold": {"filter": '
+        '"metric.type = \\"prometheus.googleapis.com/http_errors_total/counter\\"", "duration": "300s"}}]}]'
+    )
+    found = read(tmp_path)[0]
+    assert (found.expr, found.metric, found.for_s, found.channels, found.enabled) == (
+        "", "http_errors_total", 300, (), False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "where"),
+    [
+        ("groups:\n- rules:\n  - alert: A\n", "a rule without `expr`", "r.yaml:3, groups[0].rules[0]"),
+        ("groups:\n- rules:\n  - {alert: A, expr: up, for: soon}\n", "no duration such as 5m", "r.yaml:3, "),
+        ("groups:\n- rules:\n  - alert: A\n   expr: up\n", "not YAML", "r.yaml:4"),
+        ("displayName: P\nconditions:\n- {displayName: c}\n", "no kind that Cloud Monitoring has", "r.yaml:3, "),
+        ("groups:\n- rules:\n  - {record: a, expr: up}\n", "holds no alert", "--alerts"),
+    ],
+)
+def test_what_cannot_be_read_is_told_by_its_place(tmp_path: Path, text: str, what: str, where: str) -> None:
+    """A recording alone is no alert."""
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(BadInput, match=what) as found:
+        read(tmp_path)
+    assert found.value.where.startswith(where)
+
+
+def test_whose_evidence_is_only_said_of_alerts(tmp_path: Path) -> None:
+    """And the folder and the run must be there."""
+    for words in (
+        ["--of", "latest"],
+        ["--alerts", str(tmp_path / "gone")],
+        ["--alerts", str(MONITORING), "--of", "gone"],
+    ):
+        with pytest.raises(BadInput):
+            parse(["alert_drill", "--reports", str(tmp_path), *words]).run()
+
+
+# -- the course --------------------------------------------------------------------------------------------------------
+
+
+def test_a_drill_s_course_is_stretched_to_the_document_s_minutes() -> None:
+    """A trial of 5 minutes lasts 5 minutes, whatever its minutes were divided by."""
+    details, _ = drilled()
+    course = of_drill(PLANNED, details, _END_S)
+    for trial, stretch in zip(PLANNED.trials, course.stretches(), strict=True):
+        assert stretch.name == trial.name
+        assert stretch.end_s - stretch.begin_s == pytest.approx(trial.lasts_s, abs=PLANNED.scale * 0.2)
+    assert course.end_unix_s - course.begin_unix_s == course.seconds
+
+
+def test_what_users_saw_is_told_as_the_api_s_counters() -> None:
+    """As many as were answered; an outage's requests, which nobody answered, are none of them."""
+    details, evidence = drilled()
+    found = scraped(of_drill(PLANNED, details, _END_S), evidence)
+    answered = [row for row in evidence.requests if row.status and row.done_ns <= details.asked_ns]
+    assert len(answered) < len(evidence.requests)
+    of_500 = found['http_requests_total{method="GET",route="/v1/walks",status="503",job="tekutoko-api",instance="run"}']
+    assert not any('status="0"' in series for series in found)
+    failed = sum(row.status == 503 for row in answered)
+    live = [float(value) for at_s, value in of_500 if at_s >= _END_S - of_drill(PLANNED, details, _END_S).seconds]
+    assert live[-1] - live[0] == failed
+    steps = {round(b[0] - a[0], 3) for a, b in zip(of_500[-9:], of_500[-8:], strict=False)}
+    assert steps == {SCRAPE_S}
+    assert of_500[-1][0] - of_500[0][0] > 7 * 86_400  # the made days
+    assert open_metrics(found).endswith("# EOF\n")
+
+
+def test_any_other_run_is_told_as_it_was() -> None:
+    """From its first call to its last, without made days."""
+    _, evidence = drilled()
+    course = of_run(evidence, _END_S)
+    assert course.scale == 1 and course.stretches() == ()
+    assert course.seconds == (course.end_ns - course.begin_ns) / NS
+    assert min(at_s for values in scraped(course, evidence).values() for at_s, _ in values) >= course.begin_unix_s
+
+
+# -- the judge ---------------------------------------------------------------------------------------------------------
+
+_COURSE = (Stretch(name="errors", begin_s=600, end_s=1080), Stretch(name="latency", begin_s=2000, end_s=2800))
+
+
+def asked(*rules: tuple[str, Answer], **more: Any) -> tuple[AlertDrillPlan, Asked]:
+    """A plan of alerts on queries of ``parsed``, and the answers."""
+    own = tuple(
+        Rule(name=name, where=f"r.yaml:{n}", expr="x", for_s=600.0 if name == "p95" else 300.0)
+        for n, (name, _) in enumerate(rules)
+    )
+    answers = tuple(
+        msgspec.structs.replace(each, tree={} if each.refused else parsed.kept()[name]) for name, each in rules
+    )
+    buckets = {"http_request_duration_seconds_bucket": {"le": ("0.6", "5.0", "+Inf")}}
+    plan = msgspec.structs.replace(PLANNED, theirs=own, of="somewhere")
+    return plan, Asked(
+        seconds=3600, scale=15, answers=answers, emitted=merged(CONTRACT, buckets), course=_COURSE, **more
+    )  # fmt: skip
+
+
+def found_in(plan: AlertDrillPlan, of: Asked) -> dict[str, tuple[Verdict, str]]:
+    """By id."""
+    details = AlertDrillDetails(asked=of)
+    assert [*sections(plan, details, drilled()[1])]
+    return {each.id: (each.verdict, each.reason) for each in judged(plan, details, drilled()[1])}
+
+
+def test_what_fires_is_told_by_its_breach() -> None:
+    """Its seconds are from the breach's begin."""
+    fires = Answer(held=(Held(labels={}, longest_s=420, spells=(Spell(915_000, 1_095_000),)),))
+    found = found_in(*asked(("share", fires), ("p95", Answer())))
+    assert found["theirs.r.yaml:0"] == (Verdict.PASS, "it fires 1 times; 315 s into errors")
+    assert found["theirs.r.yaml:1"] == (Verdict.PASS, "it stays quiet: its query never held")
+    assert found["theirs.breach.errors"] == (Verdict.PASS, "fired in it: share")
+    assert found["theirs.breach.latency"][0] is Verdict.FAIL
+
+
+def test_what_holds_too_briefly_is_told() -> None:
+    """For how long, of what it must."""
+    found = found_in(*asked(("share", Answer(held=(Held(labels={}, longest_s=180, spells=()),)))))
+    assert found["theirs.r.yaml:0"] == (
+        Verdict.PASS, "it stays quiet: its query held for at most 180 s of the 5m that it must",
+    )  # fmt: skip
+
+
+def test_a_fault_fails_whatever_it_did() -> None:
+    """What Prometheus refuses, too."""
+    fires = Answer(held=(Held(labels={}, longest_s=420, spells=(Spell(915_000, None),)),))
+    found = found_in(*asked(("rate", fires), ("share", Answer(refused="unclosed left parenthesis"))))
+    assert found["theirs.r.yaml:0"][0] is Verdict.FAIL
+    assert found["theirs.r.yaml:1"] == (Verdict.FAIL, "Prometheus refuses it: unclosed left parenthesis")
+
+
+def test_what_rests_on_the_platform_is_not_exercised() -> None:
+    """It is no fault, and no pass."""
+    found = found_in(*asked(("platform", Answer())))
+    assert found["theirs.r.yaml:0"][0] is Verdict.NOT_EXERCISED
+
+
+def test_of_a_drill_with_a_team_s_own_both_are_judged() -> None:
+    """What the drill says stays."""
+    plan, of = asked(("share", Answer()))
+    details, evidence = drilled()
+    details.asked = of
+    found = {each.id for each in judged(msgspec.structs.replace(plan, of=""), details, evidence)}
+    assert {"alert.error_ratio.fires", "theirs.r.yaml:0"} <= found
+
+
+# -- all of it ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.process
+@pytest.mark.nightly
+@pytest.mark.timeout(300)
+def test_faults_in_a_folder_are_named_and_a_right_one_has_none(tmp_path: Path) -> None:
+    """By a real Prometheus over a stored drill: the three that were planted, each at its line; of a right folder, and
+    of what is rendered here, none, and every breach fires something."""
+    folder = asyncio.run(replayed(alerts(), tmp_path / "reports"))
+
+    def verdicts(name: str, of: Path) -> tuple[Exit, dict[str, tuple[Verdict, str]]]:
+        reports = tmp_path / name
+        status = parse(["alert_drill", "--alerts", str(of), "--of", str(folder), "--reports", str(reports)]).run()
+        judgements = result_in((reports / "latest").resolve()).judgements
+        return Exit(status), {each.id.removeprefix("theirs."): (each.verdict, each.reason) for each in judgements}
+
+    status, found = verdicts("wrong", theirs.wrong(tmp_path / "theirs"))
+    assert status is Exit.HOLD
+    named = {name: reason.partition("; it ")[0] for name, (verdict, reason) in found.items() if name in theirs.WRONG}
+    assert named == theirs.WRONG
+    for name, of in (("right", theirs.right(tmp_path / "ours")), ("rendered", MONITORING)):
+        status, found = verdicts(name, of)
+        assert status is Exit.OK and {verdict for verdict, _ in found.values()} == {Verdict.PASS}, found
+        assert {"breach.errors", "breach.latency", "breach.outage"} <= {*found}
+        if name == "right":
+            assert "into errors" in found["rules.yaml:9"][1] and "into latency" in found["rules.yaml:12"][1]
+    assert ERRORS in found["breach.errors"][1]
