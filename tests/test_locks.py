@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,9 @@ CLUSTER = ("harness.stack.kind", "harness.stack.kube", "harness.stack.kubernetes
 #: What every run calls of the cluster's folders: what killed runs left is looked for whatever the environment.
 ENGINE = "harness.stack.kind.docker"  # which sweeps ask, functions and all
 SWEEPS = ("harness.stack.kind.orphans", "harness.stack.kind.keeper", "harness.stack.kind.at_hand")
+
+#: The fields of a syntax node that hold statements, or what holds some.
+_STATEMENTS = ("body", "orelse", "handlers", "finalbody", "cases")
 
 
 def pins(level: str) -> dict[str, str]:
@@ -81,9 +84,16 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imported(tree: ast.AST, *, inside: bool = False) -> Iterator[tuple[str, bool]]:
-    """Each imported name, and whether it is imported only when a function runs. What types alone need is left out."""
-    for node in ast.iter_child_nodes(tree):
+@cache
+def imports(name: str) -> tuple[tuple[str, bool], ...]:
+    """What a module imports, read once: three tests follow it."""
+    return tuple(imported(ast.parse(modules()[name].read_text())))
+
+
+def imported(parent: ast.AST, *, inside: bool = False) -> Iterator[tuple[str, bool]]:
+    """Each imported name, and whether it is imported only when a function runs. What types alone need is left out.
+    Imports are statements: what is no statement is not looked into."""
+    for node in chain.from_iterable(getattr(parent, each, ()) for each in _STATEMENTS):
         if isinstance(node, ast.Import):
             yield from ((alias.name, inside) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -103,7 +113,7 @@ def reached(roots: list[str]) -> dict[str, set[str]]:
     seen, queue = set(roots), list(roots)
     while queue:
         name = queue.pop()
-        for wanted, late in imported(ast.parse(modules()[name].read_text())):
+        for wanted, late in imports(name):
             if late and name != ENGINE and (of_a_cluster(name) or of_a_cluster(wanted)):
                 continue
             ours = next((each for each in (wanted, wanted.rpartition(".")[0]) if each in modules()), None)
@@ -134,8 +144,8 @@ def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:
     locked = names("kind")
     found = {
         wanted.partition(".")[0]
-        for name, path in modules().items()
-        for wanted, _ in imported(ast.parse(path.read_text()))
+        for name in modules()
+        for wanted, _ in imports(name)
         if wanted not in modules() and wanted.rpartition(".")[0] not in modules()
     }
     assert [each for each in found - sys.stdlib_module_names - {"__future__"} if not distributions(each) & locked] == []
@@ -144,15 +154,18 @@ def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
+@cache
+def installed() -> dict[str, int]:
+    """The bytes of each installed package, by its record, which names each file's size."""
+    return {
+        re.sub(r"[-_.]+", "-", each.name).lower(): sum(file.size or 0 for file in each.files or ())
+        for each in metadata.distributions()
+    }
+
+
 def mib(level: str) -> float:
-    """By the records of the installed packages, which name each file's size."""
     wanted = names(level)
-    files = (file for each in metadata.distributions() if _normal(each) in wanted for file in each.files or ())
-    return sum(file.size or 0 for file in files) / 2**20 + BARE_MIB
-
-
-def _normal(each: metadata.Distribution) -> str:
-    return re.sub(r"[-_.]+", "-", each.name).lower()
+    return sum(size for name, size in installed().items() if name in wanted) / 2**20 + BARE_MIB
 
 
 @pytest.mark.parametrize("level", bootstrap.LEVELS)

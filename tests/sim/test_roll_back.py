@@ -18,7 +18,7 @@ from harness.model.scenario import Metric, Scenario
 from harness.model.stack import Fault, FaultKind
 from harness.model.verdict import Decision, Verdict
 from harness.stack.sim.world import Planted
-from tests.sim.week import Week, cut, table, week
+from tests.sim.week import Week, cut, few, table, week
 
 Answer = RequestRow | ProbeRow
 ROLLED_BACK = (Decision.ROLL_BACK, Exit.ROLLED_BACK)
@@ -162,7 +162,7 @@ def assert_all_back(seen: Week, scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=NAMES)
 def test_a_row_at_its_limit_does_not_fire(tmp_path: Path, row: RowOfTheTable) -> None:
-    scenario = cut(table(row.week), window_s=row.window_s)
+    scenario = few(table(row.week), window_s=row.window_s)
     metric, limit = limit_of(scenario, row)
     seen = week(tmp_path, scenario, planted=row.under)
     assert seen.ended == (Decision.HOLD, Exit.HOLD), seen.why
