@@ -3,13 +3,11 @@ what the levels cost, which README and the doctor tell."""
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
-from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from harness.base import bootstrap
 from harness.base.data import ROOT
 from harness.stack.firebase import install
 from harness.stack.local import postgres_programs
+from tests.imports import imports
 
 LOCAL_MIB, WITH_NODE_MIB = 800, 1000  # the most that a week of the rollout on `local` may install, Node at hand or not
 NPM_MIB = install.TREE.mib + postgres_programs.TREE.mib
@@ -27,9 +26,6 @@ CLUSTER = ("harness.stack.kind", "harness.stack.kube", "harness.stack.kubernetes
 #: What every run calls of the cluster's folders: what killed runs left is looked for whatever the environment.
 ENGINE = "harness.stack.kind.docker"  # which sweeps ask, functions and all
 SWEEPS = ("harness.stack.kind.orphans", "harness.stack.kind.keeper", "harness.stack.kind.at_hand")
-
-#: The fields of a syntax node that hold statements, or what holds some.
-_STATEMENTS = ("body", "orelse", "handlers", "finalbody", "cases")
 
 
 def pins(level: str) -> dict[str, str]:
@@ -84,24 +80,6 @@ def modules() -> dict[str, Path]:
     return found
 
 
-@cache
-def imports(name: str) -> tuple[tuple[str, bool], ...]:
-    """What a module imports, read once: three tests follow it."""
-    return tuple(imported(ast.parse(modules()[name].read_text())))
-
-
-def imported(parent: ast.AST, *, inside: bool = False) -> Iterator[tuple[str, bool]]:
-    """Each imported name, and whether it is imported only when a function runs. What types alone need is left out.
-    Imports are statements: what is no statement is not looked into."""
-    for node in chain.from_iterable(getattr(parent, each, ()) for each in _STATEMENTS):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, inside) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from ((f"{node.module}.{alias.name}", inside) for alias in node.names)
-        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            yield from imported(node, inside=inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
-
-
 def of_a_cluster(name: str) -> bool:
     return any(name == folder or name.startswith(folder + ".") for folder in CLUSTER)
 
@@ -113,10 +91,11 @@ def reached(roots: list[str]) -> dict[str, set[str]]:
     seen, queue = set(roots), list(roots)
     while queue:
         name = queue.pop()
-        for wanted, late in imports(name):
+        for each in imports(modules()[name]):
+            wanted, late = each.whole, each.late
             if late and name != ENGINE and (of_a_cluster(name) or of_a_cluster(wanted)):
                 continue
-            ours = next((each for each in (wanted, wanted.rpartition(".")[0]) if each in modules()), None)
+            ours = next((found for found in (wanted, wanted.rpartition(".")[0]) if found in modules()), None)
             if ours is None and wanted.partition(".")[0] not in sys.stdlib_module_names | {"__future__"}:
                 outside.setdefault(wanted.partition(".")[0], set()).add(name)
             elif ours is not None and ours not in seen:
@@ -142,11 +121,9 @@ def test_the_walk_finds_a_package_of_a_higher_level() -> None:
 
 def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:
     locked = names("kind")
+    wanted = {each.whole for path in modules().values() for each in imports(path)}
     found = {
-        wanted.partition(".")[0]
-        for name in modules()
-        for wanted, _ in imports(name)
-        if wanted not in modules() and wanted.rpartition(".")[0] not in modules()
+        name.partition(".")[0] for name in wanted if name not in modules() and name.rpartition(".")[0] not in modules()
     }
     assert [each for each in found - sys.stdlib_module_names - {"__future__"} if not distributions(each) & locked] == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from harness.contract.check import Check
 from harness.contract.http import Exchange
 from harness.contract.run import CheckRun
 from harness.contract.runner import run_checks
+from harness.model.manifests import Manifests
 from harness.rehearsals.security.checks import ALL, ASKED, LEFT, PRODUCTION
 from harness.rehearsals.security.checks.secrets import told_by
 from harness.rehearsals.security.ground import Canaries, SecurityGround
@@ -23,6 +25,12 @@ from tests.conformance.in_process import Plant, planted
 
 #: What is asked here: production mode verifies by the machine's own clock (``test_production.py``).
 CHECKS = (*ASKED, *LEFT)
+
+
+@cache
+def manifests() -> Manifests:
+    """Ours, which no check changes."""
+    return load(OVERLAYS / "local")
 
 
 async def _checked(
@@ -40,7 +48,7 @@ async def _checked(
         async def role() -> Role:
             return Role(name="tekutoko")
 
-        given: dict[str, Any] = {"manifests": load(OVERLAYS / "local"), "role": role} | parts
+        given: dict[str, Any] = {"manifests": manifests(), "role": role} | parts
         ground = SecurityGround(
             reach=reach,
             clock=clock,

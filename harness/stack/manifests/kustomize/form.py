@@ -11,7 +11,6 @@ import msgspec
 from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.stack.manifests.faults import at_fault
-from harness.stack.manifests.kustomize import tree
 from harness.stack.manifests.kustomize.fields import FieldSpec
 from harness.stack.manifests.kustomize.resource import Selector
 
