@@ -33,6 +33,7 @@ settings.register_profile("same", deadline=None, derandomize=True, max_examples=
 settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("same")
 
+LONGEST_ID = 120  # characters of one parameter
 GROUP = pytest.StashKey[str]()
 HOME = pytest.StashKey[WorkerHome]()
 
@@ -59,6 +60,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[HOME] = WorkerHome()
     elif (file := config.getoption("--record")) is not None:
         config.pluginmanager.register(Recorder(file), "rehearsal-recorder")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A long text is named by its beginning and length: an id goes from process to process with each report, and one
+    parameter has five megabytes.
+    """
+    if not isinstance(val, str | bytes) or len(val) <= LONGEST_ID:
+        return None
+    begins = val[: LONGEST_ID // 2]
+    text = begins if isinstance(begins, str) else begins.decode("ascii", "backslashreplace")
+    return f"{text}...{len(val)}"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

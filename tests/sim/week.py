@@ -63,6 +63,11 @@ def few(scenario: Scenario, *, window_s: float) -> Scenario:
     return msgspec.structs.replace(small, population=plan)
 
 
+def seldom_probed(scenario: Scenario) -> Scenario:
+    """With a probe a second, of which no criterion asks anything."""
+    return msgspec.structs.replace(scenario, probes=msgspec.structs.replace(scenario.probes, rate_per_s=1.0))
+
+
 class Named(Simulated):
     """Whose runs' ids have nothing of this machine: two folders have the same run."""
 
