@@ -3,10 +3,8 @@ what the levels cost, which README and the doctor tell."""
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
-from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from itertools import pairwise
@@ -19,6 +17,7 @@ from harness.base import bootstrap
 from harness.base.data import ROOT
 from harness.stack.firebase import install
 from harness.stack.local import postgres_programs
+from tests.imports import imports
 
 LOCAL_MIB, WITH_NODE_MIB = 800, 1000  # the most that a week of the rollout on `local` may install, Node at hand or not
 NPM_MIB = install.TREE.mib + postgres_programs.TREE.mib
@@ -81,17 +80,6 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imported(tree: ast.AST, *, inside: bool = False) -> Iterator[tuple[str, bool]]:
-    """Each imported name, and whether it is imported only when a function runs. What types alone need is left out."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, inside) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from ((f"{node.module}.{alias.name}", inside) for alias in node.names)
-        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            yield from imported(node, inside=inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
-
-
 def of_a_cluster(name: str) -> bool:
     return any(name == folder or name.startswith(folder + ".") for folder in CLUSTER)
 
@@ -103,10 +91,11 @@ def reached(roots: list[str]) -> dict[str, set[str]]:
     seen, queue = set(roots), list(roots)
     while queue:
         name = queue.pop()
-        for wanted, late in imported(ast.parse(modules()[name].read_text())):
+        for each in imports(modules()[name]):
+            wanted, late = each.whole, each.late
             if late and name != ENGINE and (of_a_cluster(name) or of_a_cluster(wanted)):
                 continue
-            ours = next((each for each in (wanted, wanted.rpartition(".")[0]) if each in modules()), None)
+            ours = next((found for found in (wanted, wanted.rpartition(".")[0]) if found in modules()), None)
             if ours is None and wanted.partition(".")[0] not in sys.stdlib_module_names | {"__future__"}:
                 outside.setdefault(wanted.partition(".")[0], set()).add(name)
             elif ours is not None and ours not in seen:
@@ -132,11 +121,9 @@ def test_the_walk_finds_a_package_of_a_higher_level() -> None:
 
 def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:
     locked = names("kind")
+    wanted = {each.whole for path in modules().values() for each in imports(path)}
     found = {
-        wanted.partition(".")[0]
-        for name, path in modules().items()
-        for wanted, _ in imported(ast.parse(path.read_text()))
-        if wanted not in modules() and wanted.rpartition(".")[0] not in modules()
+        name.partition(".")[0] for name in wanted if name not in modules() and name.rpartition(".")[0] not in modules()
     }
     assert [each for each in found - sys.stdlib_module_names - {"__future__"} if not distributions(each) & locked] == []
 
@@ -144,15 +131,18 @@ def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
+@cache
+def installed() -> dict[str, int]:
+    """The bytes of each installed package, by its record, which names each file's size."""
+    return {
+        re.sub(r"[-_.]+", "-", each.name).lower(): sum(file.size or 0 for file in each.files or ())
+        for each in metadata.distributions()
+    }
+
+
 def mib(level: str) -> float:
-    """By the records of the installed packages, which name each file's size."""
     wanted = names(level)
-    files = (file for each in metadata.distributions() if _normal(each) in wanted for file in each.files or ())
-    return sum(file.size or 0 for file in files) / 2**20 + BARE_MIB
-
-
-def _normal(each: metadata.Distribution) -> str:
-    return re.sub(r"[-_.]+", "-", each.name).lower()
+    return sum(size for name, size in installed().items() if name in wanted) / 2**20 + BARE_MIB
 
 
 @pytest.mark.parametrize("level", bootstrap.LEVELS)

@@ -8,13 +8,14 @@ and the reasons of the manifests' patches.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from chaos import catalogue
@@ -33,17 +34,21 @@ _HEADER = "# The reports' messages. Extract and merge with: nox -s messages"
 
 #: Functions whose first argument is a message id.
 KEYWORDS = {"say": None, "message": None, "marked": None}
-_METHODS = [("**.py", "python"), ("**/templates/**.j2", "jinja2.ext:babel_extract")]
+_METHODS = {".py": "python", ".j2": "jinja2.ext:babel_extract"}
 _OVERLAYS = ("local",)
 
 
 def report_messages() -> dict[str, list[tuple[str, int]]]:
     """Every message id of the code and the templates, with the places it stands at."""
     found: dict[str, list[tuple[str, int]]] = {}
-    for file, line, text, _, _ in extract_from_dir(ROOT / "harness", _METHODS, keywords=KEYWORDS):
-        first = text if isinstance(text, str) else text[0]
-        if not first.endswith("\n"):  # what one process says to another on a pipe
-            found.setdefault(first, []).append((f"harness/{file}", line))
+    calls = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\s*\(")
+    for path in sorted((ROOT / "harness").rglob("*")):
+        if path.suffix not in _METHODS or not calls.search(path.read_text("utf-8")):
+            continue  # Babel takes each file apart, which is most of the time
+        for line, text, _, _ in extract_from_file(_METHODS[path.suffix], str(path), keywords=KEYWORDS):
+            first = text if isinstance(text, str) else text[0]
+            if not first.endswith("\n"):  # what one process says to another on a pipe
+                found.setdefault(first, []).append((str(path.relative_to(ROOT)), line))
     for meaning in MEANING.values():
         found.setdefault(meaning, []).append(("harness/base/errors.py", 0))
     return found

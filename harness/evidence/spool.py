@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -32,17 +33,19 @@ class SpoolWriter:
     room again leaves no torn line behind.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        """``now_ns`` is the run's time: in virtual time rows are there as soon whatever the machine does."""
         self.path = path
+        self._now_ns = now_ns
         self._file = path.open("ab", buffering=0)
         self._lines: list[bytes] = []
         self._unwritten = b""
-        self._flushed_ns = time.monotonic_ns()
+        self._flushed_ns = now_ns()
 
     def write(self, row: Row) -> None:
         """Queues ``row``; flushed with the next batch."""
         self._lines.append(_encoder.encode(row))
-        if len(self._lines) >= FLUSH_ROWS or time.monotonic_ns() - self._flushed_ns > FLUSH_NS:
+        if len(self._lines) >= FLUSH_ROWS or self._now_ns() - self._flushed_ns > FLUSH_NS:
             self.flush()
 
     def flush(self) -> None:
@@ -52,7 +55,7 @@ class SpoolWriter:
             self._lines.clear()
         while self._unwritten:  # an unbuffered write may be short
             self._unwritten = self._unwritten[self._file.write(self._unwritten) :]
-        self._flushed_ns = time.monotonic_ns()
+        self._flushed_ns = self._now_ns()
 
     def close(self) -> None:
         """Flushes and closes, also when the disk refuses; idempotent."""

@@ -80,10 +80,12 @@ def counting(criterion: Criterion, rows: Calls) -> NDArray[np.bool_]:
 
 def figure(criterion: Criterion, rows: Calls) -> Figure | None:
     """The criterion's figure on its sample of the requests or probes ``rows``; ``None`` when that is empty."""
-    rows = rows[counting(criterion, rows)]
+    quantile = criterion.metric in QUANTILE
+    if quantile:  # of any other metric every row counts
+        rows = rows[counting(criterion, rows)]
     if not len(rows):
         return None
-    if criterion.metric in QUANTILE:
+    if quantile:
         return _quantile(criterion.metric, rows)
     return _ratio(criterion.metric, int(np.count_nonzero(~rows["ok"])), len(rows))
 

@@ -101,10 +101,12 @@ def _unproved(criterion: Criterion, view: View) -> Message | None:
     silence = silence_words(view) if criterion.metric is Metric.AVAILABILITY else None
     if silence is not None:
         return silence
+    planned = view.planned(criterion.metric)
     proving = view.proving(criterion)
-    measured = figure(criterion, proving)
-    if measured is None or _by_bounds(criterion, measured).verdict is not Verdict.PASS:
-        return missing_words(view.planned(criterion.metric))
+    if planned.proving is not planned.calls:  # else it is what was seen
+        measured = figure(criterion, proving)
+        if measured is None or _by_bounds(criterion, measured).verdict is not Verdict.PASS:
+            return missing_words(planned)
     good = int(np.count_nonzero(counting(criterion, proving) & ~bad_calls(criterion, proving)))
     if good < criterion.smallest_sample:
         return message("the smallest sample is {samples}", samples=count(criterion.smallest_sample))

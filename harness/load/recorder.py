@@ -20,7 +20,7 @@ class Recorder:
         self._path = spool
         try:
             spool.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = SpoolWriter(spool)
+            self._writer = SpoolWriter(spool, now_ns)
         except OSError as error:
             raise self._refused(error) from error
 

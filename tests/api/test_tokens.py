@@ -136,6 +136,10 @@ class Signer:
             .sign(self.key, hashes.SHA256())
         )
         self.certificates = json.dumps({"kid-1": certificate.public_bytes(serialization.Encoding.PEM).decode()})
+        pem = self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        self._signer = crypt.RSASigner.from_string(pem, key_id="kid-1")  # type: ignore[no-untyped-call]
 
     def token(self, uid: str, **changes: Any) -> str:
         now = int(time.time())
@@ -147,11 +151,7 @@ class Signer:
             "iat": now,
             "exp": now + 60,
         }
-        pem = self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        )
-        signer = crypt.RSASigner.from_string(pem, key_id="kid-1")  # type: ignore[no-untyped-call]
-        return jwt.encode(signer, claims | changes).decode()  # type: ignore[no-untyped-call,no-any-return]
+        return jwt.encode(self._signer, claims | changes).decode()  # type: ignore[no-untyped-call,no-any-return]
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import EvidenceNotRead
-from harness.evidence.spool import SpoolReader, SpoolWriter
+from harness.evidence.spool import FLUSH_NS, SpoolReader, SpoolWriter
 from harness.model.evidence import EventRow, Row, SampleRow
 
 rows = st.lists(
@@ -43,6 +44,24 @@ def test_a_half_written_line_waits_for_its_rest(tmp_path: Path) -> None:
         file.write(whole[10:])
     assert reader.read() == [row]
     assert reader.read() == []
+
+
+def test_when_rows_are_handed_over_is_said_by_the_runs_time_and_not_by_the_machines(tmp_path: Path) -> None:
+    """A simulated run on a busy machine has the evidence of one on an idle machine, to the byte."""
+    now_ns = 0
+    writer, reader = SpoolWriter(tmp_path / "a.jsonl", lambda: now_ns), SpoolReader(tmp_path / "a.jsonl")
+    writer.write(row_of(1))
+    time.sleep(FLUSH_NS / 1e9 + 0.01)
+    writer.write(row_of(2))
+    assert reader.read() == []
+    now_ns = FLUSH_NS + 1
+    writer.write(row_of(3))
+    assert reader.read() == [row_of(1), row_of(2), row_of(3)]
+    writer.close()
+
+
+def row_of(at_ns: int) -> SampleRow:
+    return SampleRow(at_ns=at_ns, metric="m", subject="s", value=2.0)
 
 
 def test_a_spool_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ what is drawn for each set is which requests and probes fail and how long each r
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from harness.judge.combine import combine
 from harness.judge.judge import judge
+from harness.judge.ledger import Ledger
 from harness.model.judgement import Kind
 from harness.model.scenario import Metric
 from harness.model.verdict import Decision
@@ -37,10 +39,16 @@ AT_THRESHOLD = [
 ]
 
 
+@cache
+def healthy_book(week: int) -> Ledger:
+    """Whatever a set changes in it, each set draws anew."""
+    return ledger(*healthy(WEEKS[week]))
+
+
 def advances(week: int, seed: int, *, failures: float, unavailable: float, p95_ms: float, sets: int) -> float:
     """The share of drawn sets with which the week advances, of a service with these true figures."""
     of = WEEKS[week]
-    book, span = ledger(*healthy(of)), window(of)
+    book, span = healthy_book(week), window(of)
     requests, probes = book.requests, book.probes
     due_ns: NDArray[np.int64] = requests["due_ns"].copy()
     dice = np.random.default_rng(seed)

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 
 from harness.base.errors import EvidenceNotWritten, MeasurementFailed
 from harness.evidence.spool import SpoolReader
+from harness.load.plan import LoadPlan
 from harness.load.population.accounts import canaries
 from harness.load.population.due import due_list
 from harness.load.probe import Probed, Prober
@@ -51,8 +53,8 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
     made.close()
 
 
-def stream(prober: Scripted, recorder: Recorder) -> Stream:
-    return Stream(PLAN, recorder, [cast("Prober", prober)] * PLAN.probes.canary_users)
+def stream(prober: Scripted, recorder: Recorder, plan: LoadPlan = PLAN) -> Stream:
+    return Stream(plan, recorder, [cast("Prober", prober)] * PLAN.probes.canary_users)
 
 
 async def cancelled_after(running: Stream, seconds: float) -> None:
@@ -78,9 +80,15 @@ async def test_an_exception_of_a_probe_is_an_error_of_the_measurement(
 
 async def test_the_last_probes_exception_is_told_too(recorder: Recorder) -> None:
     prober = Scripted(KeyError("late"))
-    running = stream(prober, recorder)
+    slow = msgspec.structs.replace(PLAN.probes, rate_per_s=10.0)  # a busy machine begins no fourth with the third
+    running = stream(prober, recorder, msgspec.structs.replace(PLAN, probes=slow))
+    task = asyncio.ensure_future(running.run(now_ns()))
+    while prober.made < 3:  # noqa: ASYNC110 - the prober knows no event
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.01)  # it has raised
+    task.cancel()
     with pytest.raises(MeasurementFailed, match="late"):
-        await cancelled_after(running, 0.025)
+        await task
     assert prober.made == 3
 
 

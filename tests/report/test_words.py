@@ -89,10 +89,11 @@ def _entries() -> tuple[tuple[str, str], ...]:
 
 def _said_in(path: Path) -> Iterator[str]:
     """The strings of a module that hold a sentence: with a space, no docstring."""
-    tree = ast.parse(path.read_text())
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+    docstrings: set[int] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Expr):  # walked before what it holds
+            docstrings.add(id(node.value))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
             yield from (node.value,) if " " in node.value.strip() else ()
 
 

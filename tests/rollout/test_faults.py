@@ -22,7 +22,7 @@ from harness.model.verdict import Decision
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.planting import Planting
 from harness.stack.sim.stack import MemoryStack
-from tests.sim.week import Week, cut, table, week
+from tests.sim.week import Week, cut, few, table, week
 
 ANY = Criterion(id="ours", kind=Kind.CRITERION, metric=Metric.AVAILABILITY, comparison=Comparison.ABOVE, threshold=0.5)
 NOW = Fault(kind=FaultKind.ERRORS, share=0.12)
@@ -177,7 +177,7 @@ async def test_what_is_being_injected_as_the_window_ends_is_whole_undone_and_tol
 def test_a_window_without_the_fault_that_its_plan_names_shows_nothing_of_it(tmp_path: Path) -> None:
     """The injection takes longer than the window has left: what was measured knows no fault, and the week holds."""
     fault = Fault(kind=FaultKind.ERRORS, share=0.01, after_s=7.9)
-    plan = msgspec.structs.replace(cut(table(3), window_s=8.0, fetch_interval_s=5.0), criteria=(ANY,), claims=())
+    plan = msgspec.structs.replace(few(table(3), window_s=8.0), criteria=(ANY,), claims=())
     found = week(tmp_path, plan, faults=(fault,))
     assert found.run.decision is Decision.ADVANCE, found.why
     (tmp_path / "late").mkdir()
@@ -198,7 +198,7 @@ def test_a_window_without_the_fault_that_its_plan_names_shows_nothing_of_it(tmp_
 
 def test_a_week_in_which_a_fault_ends(tmp_path: Path) -> None:
     fault = Fault(kind=FaultKind.ERRORS, share=0.5, after_s=2, for_s=3)
-    plan = msgspec.structs.replace(cut(table(3), window_s=8.0, fetch_interval_s=5.0), criteria=(ANY,))
+    plan = msgspec.structs.replace(few(table(3), window_s=8.0), criteria=(ANY,))
     found = week(tmp_path, plan, faults=(fault,))
     start_ns = found.window.start_ns
     moments = [(row.at_ns - start_ns) / NS for row in found.rows if isinstance(row, EventRow) and row.kind == "fault"]

@@ -28,7 +28,7 @@ from scenarios.claims import REGISTER
 from tests.rehearsal.again import judged_again
 from tests.rehearsal.made import by_id
 from tests.rollout.synthetic import Week, facts_of, generate
-from tests.sim.week import cut, table, week
+from tests.sim.week import few, table, week
 
 CLAIM = OwnClaim(
     id="walks.availability",
@@ -63,7 +63,7 @@ def criterion_of(found: Result) -> Judgement:
 
 
 OURS = msgspec.structs.replace(
-    cut(table(3), window_s=8.0, fetch_interval_s=5.0),
+    few(table(3), window_s=8.0),
     claims=(),
     criteria=(msgspec.structs.replace(rule(""), threshold=0.95),),  # carried by 59 probes
 )

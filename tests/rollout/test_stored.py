@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections.abc import Callable
 from fractions import Fraction
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -32,12 +34,12 @@ from harness.stack.sim.world import Planted
 from scenarios.load import load
 from tests.rehearsal.again import judged_again
 from tests.rehearsal.made import by_id, seen
-from tests.sim.week import Week, cut, table, week
+from tests.sim.week import Week, cut, few, table, week
 
 HEALTHY, BROKEN = Planted(), Planted(unavailable=Fraction(1, 20), errors=Fraction(1, 30))
 WAYS = {
-    "holds": (cut(table(3), window_s=8.0, fetch_interval_s=5.0), HEALTHY, Decision.HOLD),
-    "rolled_back": (cut(table(3), window_s=60.0, fetch_interval_s=5.0), BROKEN, Decision.ROLL_BACK),
+    "holds": (few(table(3), window_s=8.0), HEALTHY, Decision.HOLD),
+    "rolled_back": (few(table(3), window_s=60.0), BROKEN, Decision.ROLL_BACK),
 }
 ROLLED_BACK = pytest.mark.parametrize("told", ["rolled_back"], indirect=True, scope="module")
 
@@ -50,10 +52,14 @@ def again(found: Week, rows: tuple[Row, ...], details: WeekDetails | None = None
     return judged(REHEARSAL, found.plan, left)
 
 
-@pytest.fixture(scope="module", params=WAYS)
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Week, list[Judgement]]:
-    """A run, which nobody changes, and what its live judge had said when it decided."""
-    scenario, planted, decision = WAYS[request.param]
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Week, list[Judgement]]]:
+    """A run of each way, made once."""
+    return cache(partial(ran, tmp_path_factory))
+
+
+def ran(folders: pytest.TempPathFactory, way: str) -> tuple[Week, list[Judgement]]:
+    scenario, planted, decision = WAYS[way]
     live: list[Judgement] = []
     decide = under_way.Week._decide
 
@@ -63,9 +69,17 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(under_way.Week, "_decide", remembered)
-        found = week(tmp_path_factory.mktemp("week"), scenario, planted=planted)
+        found = week(folders.mktemp("week"), scenario, planted=planted)
     assert found.run.decision is decision, found.why
     return found, live
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def told(
+    request: pytest.FixtureRequest, runs: Callable[[str], tuple[Week, list[Judgement]]]
+) -> tuple[Week, list[Judgement]]:
+    """A run, which nobody changes, and what its live judge had said when it decided."""
+    return runs(request.param)
 
 
 def test_it_is_judged_again_and_as_it_was_judged_live(told: tuple[Week, list[Judgement]]) -> None:

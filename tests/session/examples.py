@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import settings
 
 #: What a change draws of the night's number: the same ones each time, so that more of them find little more.
-SHARE = 1 / 3
+SHARE = 1 / 4
 #: Of a property that names no number, at each change; by night it is hypothesis' own, 100.
-SAME = 40
+SAME = 25
 LEAST = 5
 
 

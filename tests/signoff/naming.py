@@ -6,7 +6,6 @@ every rehearsal imports, what looks at a whole run under load.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -19,6 +18,7 @@ from harness.base.data import KUBERNETES, PLANS, ROOT, SCENARIOS
 from harness.rehearsal.registry import COMMANDS
 from scenarios import claims
 from scenarios.errata import SHOWN_BY
+from tests.imports import imports
 
 FOLDERS = {entry.name: entry.at.split(".")[2] for entry in COMMANDS}
 _FOLLOWED = ("harness.checks.", "harness.judge.", "harness.rehearsal.closing")
@@ -37,14 +37,9 @@ def _words(path: Path) -> frozenset[str]:
 @cache
 def _imported(path: Path) -> frozenset[Path]:
     """The modules of ``_FOLLOWED`` that a module imports."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
-                file = ROOT / f"{name.replace('.', '/')}.py"
-                if name.startswith(_FOLLOWED) and file.is_file():
-                    found.add(file)
-    return frozenset(found)
+    names = {name for each in imports(path) for name in (each.module, each.whole) if name.startswith(_FOLLOWED)}
+    files = (ROOT / f"{name.replace('.', '/')}.py" for name in names)
+    return frozenset(file for file in files if file.is_file())
 
 
 def closure(files: Iterable[Path]) -> frozenset[Path]:

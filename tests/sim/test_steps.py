@@ -31,6 +31,7 @@ population:
   steps: [{at: 40s, pace: 25s}]
   audiences: [{name: general, users: 100, flag_on: 100}]
 window: 120s
+probes: {rate: 1/s, canary_users: 8}
 success: [error_ratio < 5%, latency_p95 < 800ms, request_rate >= 3.3/s, "latency_p95[step=40s] < 800ms"]
 rollback: [latency_p95 > 600ms, "latency_p95[step=0s] > 600ms"]
 """

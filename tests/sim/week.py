@@ -50,6 +50,24 @@ def cut(scenario: Scenario, *, window_s: float | None = None, **population: Any)
     return msgspec.structs.replace(scenario, population=plan, window_s=window_s or scenario.window_s)
 
 
+def few(scenario: Scenario, *, window_s: float) -> Scenario:
+    """A tenth of the users, each ten times as often: as many requests, for what asks nothing of who sends them. To
+    admit 250 users takes longer than a window of seconds.
+    """
+    small = cut(scenario, window_s=window_s, fetch_interval_s=5.0)
+    plan = small.population
+    tenth = tuple(
+        msgspec.structs.replace(each, users=each.users // 10, flag_on=each.flag_on // 10) for each in plan.audiences
+    )
+    plan = msgspec.structs.replace(plan, audiences=tenth, pace_s=plan.pace_s / 10)
+    return msgspec.structs.replace(small, population=plan)
+
+
+def seldom_probed(scenario: Scenario) -> Scenario:
+    """With a probe a second, of which no criterion asks anything."""
+    return msgspec.structs.replace(scenario, probes=msgspec.structs.replace(scenario.probes, rate_per_s=1.0))
+
+
 class Named(Simulated):
     """Whose runs' ids have nothing of this machine: two folders have the same run."""
 

@@ -40,8 +40,9 @@ class VirtualLoad:
         self._firestore = Client(world.firestore)
         self.spools = (folder / "load.jsonl", folder / "probes.jsonl")
         self._ended = Ended()
-        self._shared = Shared(plan=plan, recorder=Recorder(self.spools[0]), ended=self._ended)
-        self._probes = Recorder(self.spools[1])
+        with running_on(self._runtime):  # whose time says when rows are handed over
+            recorder, self._probes = map(Recorder, self.spools)
+        self._shared = Shared(plan=plan, recorder=recorder, ended=self._ended)
         self._admitting: list[asyncio.Task[Any]] = []
         self._phones: list[Phone] = []
         self._probers: list[Any] = []
@@ -93,12 +94,13 @@ class VirtualLoad:
         for task in (*self._beside, *self._admitting):
             task.cancel()
         await asyncio.gather(*self._users, *self._beside, *self._admitting, return_exceptions=True)
-        for phone in self._phones:
-            account = phone.account
-            row = SessionRow(at_ns=self._runtime.now_ns(), user=account.user, audience=account.audience, live=False)
-            self._shared.recorder.write(row)
-        self._shared.recorder.close()
-        self._probes.close()
+        with running_on(self._runtime):
+            for phone in self._phones:
+                account = phone.account
+                row = SessionRow(at_ns=self._runtime.now_ns(), user=account.user, audience=account.audience, live=False)
+                self._shared.recorder.write(row)
+            self._shared.recorder.close()
+            self._probes.close()
         self._check()
 
     def _check(self) -> None:

@@ -11,7 +11,6 @@ import msgspec
 from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.stack.manifests.faults import at_fault
-from harness.stack.manifests.kustomize import tree
 from harness.stack.manifests.kustomize.fields import FieldSpec
 from harness.stack.manifests.kustomize.resource import Selector
 
@@ -246,12 +245,12 @@ def configuration(file: Path) -> Configuration:
 
 def replacements(file: Path) -> list[Replacement]:
     """A file that ``replacements`` names: one, or a list. Raises ``BadInput``."""
-    [(data, lines)] = yamltext.documents(yamltext.read(file), str(file), loader=tree.SAFE) or [(None, {})]
+    [(data, lines)] = yamltext.documents(yamltext.read(file), str(file)) or [(None, {})]
     return converted(data if isinstance(data, list) else [data], list[Replacement], file, lines)
 
 
 def _mapping(file: Path) -> tuple[dict[str, Any], yamltext.Lines]:
-    found = yamltext.documents(yamltext.read(file), str(file), loader=tree.SAFE)
+    found = yamltext.documents(yamltext.read(file), str(file))
     if len(found) != 1 or not isinstance(found[0][0], dict):
         raise BadInput(f"{file} is not one mapping", where=str(file), remedy="write `resources: [deployment.yaml]`")
     data, lines = found[0]

@@ -58,11 +58,7 @@ class Seq(list[Any]):
         self.at = at
 
 
-#: The same in C where PyYAML was built with it: a folder is read many times in a run, and ten times as fast by it.
-SAFE: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(SAFE):  # type: ignore[misc]  # one of the two classes
+class _Loader(yamltext.SAFE):  # type: ignore[misc]  # one of the two classes
     """The safe constructors with the plain scalars that Go's YAML knows."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML has it
