@@ -110,12 +110,10 @@ class _Drill:
 
     async def run(self) -> None:
         plan, on, endpoints = self._plan, self._on, self._endpoints
-        users = Users(on, UsersPlan(population=plan.population, seed=self._seed))
-        await users.set_flag(on=True)
-        await users.admit()
+        strange = await self._plant()  # minutes: longer than who is signed in waits to be let go, or a token lasts
         racer = await sign_up(endpoints.auth, endpoints.project_id, RACER)
-        strange = await self._plant()
-        await users.go()
+        users = Users(on, UsersPlan(population=plan.population, seed=self._seed))
+        await users.begin()
         racing = Racing(endpoints, on.clock, racer, self._raced, plan.race_every_s)
         on.phase("moving", message("the migrator moves {walks} walks under live traffic", walks=f"{plan.walks:,}"))
         environment = variables(endpoints, on.folder / REJECTS, on.run_id)
