@@ -91,8 +91,11 @@ class Source:
 
 
 def _plain(held: Any) -> dict[str, Any]:
-    """Fields as Google's client gives them, without the types: in bulk, where ``Value`` would cost the most."""
-    return {name: _read(held[name]) for name in held}
+    """Fields as Google's client gives them, without the types: in bulk, where ``Value`` would cost the most.
+
+    Most cells are numbers: one that is not 0.0 needs no look at its kind.
+    """
+    return {name: cell.double_value or _read(cell) for name, cell in held.items()}
 
 
 def _read(cell: Any) -> Any:

@@ -119,6 +119,7 @@ async def test_compiling_late_changes_no_answer(tree: Path, tmp_path: Path) -> N
 
 FIRESTORE = """
 import asyncio, sys
+from datetime import UTC, datetime
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 async def main():
@@ -129,6 +130,18 @@ async def main():
     print((await walk.get()).to_dict() == {"title": "散歩", "at": 1.5, "points": [{"lat": 35.0}], "n": 3})
     await walk.delete()
     print((await walk.get()).exists)
+    kinds = {
+        "nothing": None, "no": False, "zero": 0, "below": -5, "large": 2**52, "nought": 0.0, "text": "", "bytes": b"\\x00\\xff",
+        "at": datetime(1969, 12, 31, 23, 59, 59, 5000, tzinfo=UTC), "empty": [], "map": {}, "names": {"a.b": {"ä": [1, [2.5][0]]}},
+        "place": firestore.GeoPoint(0.0, -0.5), "other": client.document("walks/w2"),
+    }
+    for number in (3, 1, 2):
+        await client.collection("walks").document(f"k{number}").set(kinds)
+    held = (await client.collection("walks").document("k1").get()).to_dict()
+    print(held == kinds and all(type(held[name]) is type(kinds[name]) for name in kinds if name != "at"))
+    found = [each async for each in client.collection("walks").order_by("__name__").select(["text", "zero"]).stream()]
+    print([each.id for each in found] == ["k1", "k2", "k3"] and all(each.to_dict() == {"text": "", "zero": 0} for each in found))
+    print(all(each.update_time == each.create_time for each in found))
 asyncio.run(main())
 """
 
@@ -143,7 +156,7 @@ async def test_firestore_answers_google_own_client(tree: Path, tmp_path: Path) -
             env=os.environ | {"FIRESTORE_EMULATOR_HOST": str(address)}, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert used.returncode == 0, used.stderr
-        assert used.stdout.split() == ["True", "False"]
+        assert used.stdout.split() == ["True", "False", "True", "True", "True"]
         process.terminate()
         assert process.wait(timeout=1) == 0
 

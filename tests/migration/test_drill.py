@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from harness.checks.dual_write import document_id
 from harness.migration.convert import Refused, walk_rows
 from harness.model.evidence import RequestRow
 from harness.model.judgement import Judgement
+from harness.model.message import message
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.compare import became, named_in, verdicts
@@ -22,8 +24,10 @@ from harness.rehearsals.migration_drill.types import (
     DrillDetails,
     OddDocument,
     Race,
+    WeekSeen,
 )
 from harness.stack.firebase.documents import Value
+from scenarios.load import load
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
 from tests.migration.drilled import PLAN, details, replace, requests
 
@@ -82,6 +86,33 @@ def test_what_is_planted_wrong_is_found(given: DrillDetails, name: str, verdict:
 def test_a_document_out_of_the_ordinary_that_went_wrong_fails_and_is_named(odd: OddDocument) -> None:
     found = told(details(odd=[odd]))["migration.odd"]
     assert found.verdict is Verdict.FAIL and odd.name in found.examples[0]
+
+
+def week(verdict: Verdict = Verdict.PASS, **changes: Any) -> WeekSeen:
+    criterion = Judgement(id="success.error_ratio", verdict=verdict, told=(message("0 of 330"),))
+    return replace(WeekSeen(criteria=(criterion,), asked=100), **changes)
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        (week(), Verdict.PASS),
+        (week(Verdict.FAIL), Verdict.FAIL),
+        (week(Verdict.INCONCLUSIVE), Verdict.INCONCLUSIVE),
+        (week(wrong=1, examples=("walk w of u: 404",)), Verdict.FAIL),
+        (week(Verdict.INCONCLUSIVE, wrong=1), Verdict.FAIL),
+        (week(asked=0), Verdict.INCONCLUSIVE),
+        (week(criteria=()), Verdict.INCONCLUSIVE),
+        (None, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_week_1_on_what_was_moved_is_judged_with_the_walks_that_its_users_find(
+    seen: WeekSeen | None, verdict: Verdict
+) -> None:
+    plan = replace(PLAN, week=load("rollout_week1"))
+    found = {each.id: each for each in judged(plan, details(week=seen), requests())}["migration.week1"]
+    assert found.verdict is verdict
+    assert "migration.week1" not in told(details(week=seen))  # nothing is said where none was to be run
 
 
 def test_no_request_to_firestore_shows_nothing() -> None:

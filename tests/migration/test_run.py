@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400)]
 
 def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> None:
     before = machine_state()
-    words = ("--walks", "200", "--locations", "8", "--kills", "2")
+    words = ("--walks", "200", "--locations", "8", "--kills", "2", "--week", "0s")
     job = Job(tmp_path, *words, command=("migration_drill",), on=None)
     job.finish(350)
     [written] = tmp_path.glob("*-migration_drill-*/result.json")
@@ -42,7 +42,7 @@ def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> Non
 @pytest.mark.nightly
 def test_a_migrator_that_overwrites_and_swallows_is_found(tmp_path: Path) -> None:
     migrator = f"{sys.executable} {Path(__file__).parent / 'naive_migrator.py'}"
-    words = ("--walks", "200", "--locations", "8", "--kills", "0", "--migrator", migrator)
+    words = ("--walks", "200", "--locations", "8", "--kills", "0", "--week", "0s", "--migrator", migrator)
     job = Job(tmp_path, *words, command=("migration_drill",), on=None)
     assert job.finish(350) == Exit.HOLD
     [written] = tmp_path.glob("*-migration_drill-*/result.json")

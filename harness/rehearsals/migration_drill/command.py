@@ -9,18 +9,19 @@ import msgspec
 
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, WithTarget
-from harness.rehearsal.command import option, within
+from harness.rehearsal.command import Duration, option, within
 from harness.rehearsals.migration_drill.types import DrillPlan
 from harness.stack.targets import resolve_command
 
 PLAN = DrillPlan()
+WEEK = "rollout_week1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drill(OnLocal, WithTarget):
     """Walks moved to PostgreSQL under live traffic.
 
-    The migrator is killed at drawn moments and goes on; then every document is compared with its walk.
+    The migrator is killed at drawn moments and goes on; every document is compared with its walk; then week 1 is run.
     """
 
     name = "migration_drill"
@@ -35,9 +36,17 @@ class Drill(OnLocal, WithTarget):
     locations: int = option("so many locations each, on average", within(1, 1_000), default=PLAN.locations, metavar="N")
     kills: int = option("so often the migrator is killed", within(0, 100), default=PLAN.kills, metavar="N")
 
+    week: Duration = option(
+        "week 1 is run so long on what was moved; 0s: not", Duration, default=Duration("330s"), metavar="TIME"
+    )
+
     def planned(self) -> DrillPlan:
+        from scenarios.load import load, with_options
+
+        seconds = self.week.seconds
         return msgspec.structs.replace(
             PLAN,
+            week=with_options(load(WEEK), window_s=seconds) if seconds else None,
             migrator=tuple(shlex.split(self.migrator)),
             walks=self.walks,
             locations=self.locations,

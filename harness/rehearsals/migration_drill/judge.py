@@ -18,6 +18,7 @@ from harness.rehearsals.migration_drill.types import (
     DrillPlan,
     OddDocument,
     Race,
+    WeekSeen,
 )
 
 _ENDED = frozenset({0, 10})  # done; done, and something was refused
@@ -38,6 +39,8 @@ def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow
         yield people(details)
     yield served_of(rows)
     yield written_of(rows, 0 if details.race is None else details.race.written)
+    if plan.week is not None:
+        yield week(details.week)
 
 
 def whole(found: Compared) -> Judgement:
@@ -166,4 +169,34 @@ def people(details: DrillDetails) -> Judgement:
         asked=(message("the users of Auth and their consents are moved, too"),),
         told=(told,),
         samples=details.consents,
+    )
+
+
+def week(seen: WeekSeen | None) -> Judgement:
+    """Does week 1 hold on what was moved, and do its users find their old walks?"""
+    if seen is None:
+        found = Verdict.INCONCLUSIVE
+        told: tuple[Message, ...] = (message("week 1 was not come to"),)
+    else:
+        verdicts = {each.verdict for each in seen.criteria}
+        failed = seen.wrong > 0 or Verdict.FAIL in verdicts
+        found = Verdict.FAIL if failed else Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.INCONCLUSIVE
+        if not seen.asked and found is Verdict.PASS:
+            found = Verdict.INCONCLUSIVE
+        told = (
+            message(
+                "{asked} moved walks asked for at the API by their owners, {wrong} not as moved",
+                asked=str(seen.asked),
+                wrong=str(seen.wrong),
+            ),
+            *(message("{what}: {why}", what=each.id, why=each.told[0]) for each in seen.criteria),
+        )
+    return Judgement(
+        id="migration.week1",
+        claim=CLAIM_PLAN,
+        verdict=found,
+        asked=(message("week 1 keeps its criteria on what was moved, and its users find their old walks"),),
+        told=told,
+        samples=0 if seen is None else seen.asked,
+        examples=() if seen is None else seen.examples,
     )

@@ -1,10 +1,12 @@
 """The drill: walks lie in Firestore, half of the users are on the API, and the migrator runs, is killed and goes on.
 
 Once it has come to its end the load is stopped, and it runs once more: what was written last is in both stores then.
+Week 1 follows, on the same stack.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 import asyncpg
@@ -30,6 +32,7 @@ from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator,
 from harness.rehearsals.migration_drill.racing import Racing
 from harness.rehearsals.migration_drill.sections import figures, sections
 from harness.rehearsals.migration_drill.types import DrillDetails, DrillPlan
+from harness.rehearsals.migration_drill.week import week
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.sign_up import sign_up
 from harness.stack.protocol import StackNeeds
@@ -37,6 +40,7 @@ from harness.stack.protocol import StackNeeds
 RACER = "racer"
 _COMMIT = 2_000  # locations: the emulator answers nobody else meanwhile
 _SQL_S = 10.0
+_ASKED_EACH = 5  # moved walks that each owner asks for in week 1
 _RUNS_S = 4.0  # that a process which is to be killed runs at most before it counts: it takes a second to begin
 
 
@@ -102,15 +106,14 @@ class _Drill:
         self._users = [each.user for each in accounts(plan.population, self._seed)]
         self._raced: list[str] = []
         self._consents: list[str] = []
+        self._moved_walks: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
 
     async def run(self) -> None:
         plan, on, endpoints = self._plan, self._on, self._endpoints
-        users = Users(on, UsersPlan(population=plan.population, seed=self._seed))
-        await users.set_flag(on=True)
-        await users.admit()
+        strange = await self._plant()  # minutes: longer than who is signed in waits to be let go, or a token lasts
         racer = await sign_up(endpoints.auth, endpoints.project_id, RACER)
-        strange = await self._plant()
-        await users.go()
+        users = Users(on, UsersPlan(population=plan.population, seed=self._seed))
+        await users.begin()
         racing = Racing(endpoints, on.clock, racer, self._raced, plan.race_every_s)
         on.phase("moving", message("the migrator moves {walks} walks under live traffic", walks=f"{plan.walks:,}"))
         environment = variables(endpoints, on.folder / REJECTS, on.run_id)
@@ -124,6 +127,8 @@ class _Drill:
         await on.clock.sleep(DRAIN_LIMIT_S)
         on.details.attempts.append(await migrator.run(self._connection, plan.limit_s))
         await self._look(strange, racing)
+        if plan.week is not None:
+            await week(plan.week, on, self._moved_walks)
 
     async def _plant(self) -> list[plants.Plant]:
         """Walks of the users, of the racer, and those out of the ordinary; consents."""
@@ -138,8 +143,11 @@ class _Drill:
         ):
             raced = number % share == 0 and len(self._raced) < plan.racing
             waiting[path] = {**fields, "user_id": RACER} if raced else fields
+            walk_id, user = path.removeprefix("walks/").lower(), str(fields["user_id"])
             if raced:
-                self._raced.append(path.removeprefix("walks/").lower())
+                self._raced.append(walk_id)
+            elif len(self._moved_walks[user]) < _ASKED_EACH:
+                self._moved_walks[user].append((walk_id, len(fields["location_data"])))
             located += len(fields["location_data"])
             if located >= _COMMIT:
                 await self._documents.put_all(waiting)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.judgement import Judgement
 from harness.model.message import marked
-from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
 
 CLAIM_SCRIPT = "phase2.migration"
 CLAIM_PLAN = "checklist.migration.script"
@@ -16,7 +17,8 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     """``walks`` of ``locations`` each on average lie in Firestore; the migrator is killed ``kills`` times.
 
     ``migrator`` is a command of the team's own, () for ours. ``racing`` of the walks are written through the API while
-    they are moved, one every ``race_every_s``. ``limit_s`` is how long the migrator may take in all.
+    they are moved, one every ``race_every_s``. ``limit_s`` is how long the migrator may take in all. ``week`` is run on
+    what was moved (``None``: none is).
     """
 
     name: str = "migration_drill"
@@ -29,6 +31,7 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     racing: int = 40
     race_every_s: float = 0.2
     limit_s: float = 2_400.0
+    week: Scenario | None = None
     population: PopulationPlan = PopulationPlan(
         audiences=(AudiencePlan(name="general", users=40, flag_on=20),), pace_s=5.0
     )
@@ -84,6 +87,16 @@ class Race(msgspec.Struct, frozen=True, kw_only=True):
     lost: tuple[str, ...] = ()
 
 
+class WeekSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Week 1 on what was moved: its ``criteria`` as judged, how many moved walks their owners ``asked`` the API for,
+    and how many of them were ``wrong``, not as moved."""
+
+    criteria: tuple[Judgement, ...]
+    asked: int
+    wrong: int = 0
+    examples: tuple[str, ...] = ()
+
+
 class DrillDetails(msgspec.Struct, kw_only=True):
     """The facts of a run. ``users`` and ``consents`` that PostgreSQL lacks are named."""
 
@@ -95,3 +108,4 @@ class DrillDetails(msgspec.Struct, kw_only=True):
     users_missing: tuple[str, ...] = ()
     consents: int = 0
     consents_missing: tuple[str, ...] = ()
+    week: WeekSeen | None = None

@@ -1,0 +1,66 @@
+"""Week 1 on what the drill made: its users sign in on the same stack, and those of the API find their moved walks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from harness.base.clock import NS
+from harness.judge.judge import judge
+from harness.judge.window import Window
+from harness.load.population.accounts import accounts
+from harness.load.users import Users, users_of
+from harness.model.message import message
+from harness.model.scenario import Scenario
+from harness.rehearsal.running import Running
+from harness.rehearsals.migration_drill.types import DrillDetails, WeekSeen
+
+_OK = 200
+_EXAMPLES = 5
+
+
+async def week(scenario: Scenario, on: Running[DrillDetails], moved: Mapping[str, Sequence[tuple[str, int]]]) -> None:
+    """A population of its own, whose evidence is kept apart: its users have the names of those who were there before.
+
+    ``moved`` are walks by their owner, each with its number of locations; those of the owners whom the week has on the
+    API are asked for. Raises ``PartDied`` and errors of the measurement.
+    """
+    users = Users(on, users_of(scenario, on.options.seed), apart="week1")
+    start_ns = await users.begin()
+    window = Window(start_ns=start_ns, end_ns=start_ns + round(scenario.window_s * NS))
+    lasts = message("week 1 on what was moved, for {seconds} s", seconds=f"{scenario.window_s:g}")
+    on.phase("week1", lasts, lasts_s=scenario.window_s)
+    seen = await _asked(scenario, on, moved)
+    await on.clock.sleep(max(0, window.end_ns - on.clock.now_ns()) / NS)
+    due = await users.answered(window)
+    found = judge(scenario, users.evidence.ledger, window, on.clock.now_ns(), due=due)
+    await users.stop()
+    for failure in users.evidence.failures():
+        raise failure
+    on.details.week = msgspec.structs.replace(seen, criteria=found)
+    on.mark("week1")
+
+
+async def _asked(
+    scenario: Scenario, on: Running[DrillDetails], moved: Mapping[str, Sequence[tuple[str, int]]]
+) -> WeekSeen:
+    """What owners of moved walks find of them at the API."""
+    count = 0
+    wrong: list[str] = []
+    for account in accounts(scenario.population, on.options.seed):
+        if not account.flag_expected or account.user not in moved:
+            continue
+        token = await on.stores.sign_in(account)
+        for walk_id, locations in moved[account.user]:
+            count += 1
+            answer = await on.stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
+            there = len(msgspec.json.decode(answer.body, type=_Walk).locations) if answer.status == _OK else None
+            if there != locations:
+                was = f"answered with {answer.status}" if there is None else f"{there} of {locations} locations"
+                wrong.append(f"walk {walk_id} of {account.user}: {was}")
+    return WeekSeen(criteria=(), asked=count, wrong=len(wrong), examples=tuple(wrong[:_EXAMPLES]))
+
+
+class _Walk(msgspec.Struct):
+    locations: list[msgspec.Raw] = []
