@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from harness.base.units import Unit
@@ -11,6 +11,7 @@ from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.mirror import MirrorStep, UserLoss
+from harness.model.section import Lines, Section, table_of
 from harness.model.verdict import Verdict
 from harness.stack.firebase.documents import Fields
 
@@ -118,4 +119,38 @@ def _loss(step: MirrorStep) -> Message:
         back=str(step.come_back),
         different=str(step.different),
         walks=str(step.walks),
+    )
+
+
+def sections(steps: Sequence[MirrorStep]) -> Iterator[Section]:
+    """What each step leaves, and what each user would lose after it."""
+    if steps:
+        yield table_of(
+            message("What each step leaves"),
+            steps,
+            (message("mirrored share"), lambda step: f"{step.share_percent} %"),
+            (message("walks"), lambda step: f"{step.walks:,}"),
+            (message("written in the step"), lambda step: f"{step.written:,}"),
+            (message("reached Firestore"), lambda step: f"{step.mirrored:,}"),
+            (message("missing"), lambda step: f"{step.missing:,}"),
+            (message("of an earlier state"), lambda step: f"{step.stale:,}"),
+            (message("deleted, and back"), lambda step: f"{step.come_back:,}"),
+            (message("different"), lambda step: f"{step.different:,}"),
+            (message("locations lost"), lambda step: f"{step.lost_locations:,}"),
+            numbers=tuple(range(1, 9)),
+        )
+    for step in steps:
+        if step.losses:
+            yield Lines(
+                title=message("A flag-off after {share} % would lose", share=str(step.share_percent)),
+                lines=tuple(map(_of_user, step.losses)),
+            )
+
+
+def _of_user(loss: UserLoss) -> Message:
+    return message(
+        "{user}: {walks} walks ({locations} locations)",
+        user=loss.user,
+        walks=str(loss.walks),
+        locations=str(loss.locations),
     )

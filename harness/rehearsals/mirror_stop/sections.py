@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.mirror_steps import sections as of_steps
 from harness.judge.difference import Ratio, Single
 from harness.model.section import Section
-from harness.rehearsal.mirror_steps import sections as of_steps
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.mirror_stop.types import MirrorStopDetails
 

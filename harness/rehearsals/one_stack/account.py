@@ -22,15 +22,15 @@ async def end(on: Running[Any], accounts: Sequence[Account]) -> EndedAccount | N
     """Deletes the account of whom Storage and PostgreSQL hold most; ``None`` where nobody has a walk. The load has
     ended. Raises ``PartDied`` and ``NotAsNamed``."""
     stores, clock, endpoints = on.stores, on.clock, on.stack.endpoints()
-    photos = Counter(name.split("/")[1] for name in await _photos(stores))
-    stored = Counter(walk.user for walk in (await stores.walks()).walks)
-    account = max(accounts, key=lambda each: (min(photos[each.user], 1), stored[each.user]), default=None)
+    photos = Counter(name.split("/")[1] for name in await _photos(stores) if name.startswith("users/"))
+    walks = (await stores.walks()).walks
+    stored = Counter(walk.user for walk in walks)
+    account = max(accounts, key=lambda each: (photos[each.user] > 0, stored[each.user]), default=None)
     if account is None or not stored[account.user]:
         return None
     user, written = account.user, on.evidence.writes.kept[Side.FIRESTORE]
-    walks = {walk.id for walk in (await stores.walks()).walks if walk.user == user}
+    own = {walk.id for walk in walks if walk.user == user} | {each for each, of in written.items() if of == user}
     token = await stores.sign_in(account)
-    own = walks | {walk_id for walk_id, of in written.items() if of == user}
     before = await _held(stores, user, own)
     begun_ns = clock.now_ns()
     await end_account(endpoints.auth, endpoints.project_id, user, Ended.DELETED, 0)

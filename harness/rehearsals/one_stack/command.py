@@ -23,7 +23,8 @@ class OneStack(Staged, Paced):
     """Weeks 1 to 4 on one stack: walks live on, and are migrated.
 
     Before each step the walks of Firestore are migrated under live traffic; the users who move then ask the API for
-    their old walks. With `--roll-back` week 3 ends on Firestore, and the rollout enters week 2 again.
+    their old walks. With `--roll-back` week 3 ends on Firestore, and the rollout enters week 2 again. In the end the
+    mirror to Firestore is stopped, and an account is deleted.
     """
 
     name = "rollout_one_stack"
