@@ -71,13 +71,15 @@ class Containers:
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
+        self._left: list[str] = []
 
     async def down(self) -> None:
-        """Nothing is left to do."""
+        """Nothing is left to do but to look."""
+        self._left = await orphans.leaks(self._run_id, None, own=False)
 
     def leaks(self) -> list[str]:
-        """What Docker still has."""
-        return orphans.leaks(self._run_id, None, own=False)
+        """What Docker still has; valid after ``down``."""
+        return self._left
 
 
 def contained(stack: Stack) -> Serve:
