@@ -29,6 +29,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``target_digest`` is of its program or image, ``environment`` what it is told to be ("staging").
     ``manifest_changes`` is what the rehearsal changes in the document's manifests on every rung, ``rung_changes`` what
     the rung forced upon them besides, each "name: reason"; ``missing_manifests`` are kinds that Phase 2 requires.
+    ``only_looks``: nothing was brought up or applied, and what was looked at is somebody's own.
     """
 
     rung: Rung
@@ -42,6 +43,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     manifests: str = ""
     environment: str = ""
     capabilities: tuple[str, ...] = ()
+    only_looks: bool = False
     versions: dict[str, str] = {}
     timings: dict[str, float] = {}
     leaks: tuple[str, ...] = ()

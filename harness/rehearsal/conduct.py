@@ -228,6 +228,7 @@ class Conductor(Generic[P, D]):
             started_utc=utc(self.clock.anchor, self.started_ns),
             anchor=self.clock.anchor,
             capabilities=() if self._stack is None else tuple(sorted(self._stack.capabilities)),
+            only_looks=self.rehearsal.only_looks,
             versions=self._versions(),
             timings={name: round(value, 3) for name, value in timings.items()},
             leaks=self._leaks,

@@ -57,7 +57,8 @@ class Rehearsal(ABC, Generic[P, D]):
     """One rehearsal, as a value. All but ``run`` is pure: a stored run is judged again by the same code.
 
     ``name`` is its name in the registry. ``decides``: its decision is one of the rollout (advance, hold, roll back).
-    ``simulated``: it can do without real processes, and so in virtual time.
+    ``simulated``: it can do without real processes, and so in virtual time. ``only_looks``: it brings nothing up, and
+    looks at what is there.
     ``plan`` is the type of its plan, as ``plan.json`` keeps it; ``details`` that of its own facts: whatever a judgement
     rests on that is not in the evidence.
     """
@@ -65,6 +66,7 @@ class Rehearsal(ABC, Generic[P, D]):
     name: str
     decides: bool = False
     simulated: bool = False
+    only_looks: bool = False
     plan: type[P]
     details: type[D]
 

@@ -359,7 +359,8 @@ def _claims(result: Result, register: Mapping[str, Claim], say: Language) -> Ite
 
 def _differs(result: Result, say: Language) -> Iterator[Block]:
     """All of it in one place: where the run was, its window and factors, its parts' versions, what the environment
-    can do and cannot; what stands in for production; what was changed in the manifests, and by whom."""
+    can do and cannot; what stands in for production; what was changed in the manifests, and by whom. Of a run that
+    only looks at what is there, nothing of the last two is known."""
     found, (has, lacks) = result.facts, told.capabilities(result.facts, say)
     pairs = [*told.place(found, say), *_pairs(result, say, differs=True)]
     versions = [f"{name} {version}" for name, version in found.versions.items()]
@@ -370,6 +371,8 @@ def _differs(result: Result, say: Language) -> Iterator[Block]:
     )
     pairs += [(say(head), say.listed(some)) for head, some in named if some]
     yield listed(f"{name}: {value}" for name, value in pairs)
+    if found.only_looks:
+        return
     yield listed(told.stand_ins(found, say), title=say("What stands in for production"))
     for title, changes, none in (
         (marked("What the environment changed in the manifests"), found.rung_changes, say("Nothing.")),

@@ -51,7 +51,7 @@ def test_what_is_read_of_a_healthy_cluster() -> None:
     assert observed.logs == LogsNow(lines={"INFO": 2, "": 1})
     assert observed.unread == ()
     found = said(details())
-    assert {each.verdict for each in found.values()} == {Verdict.PASS} and len(found) == 8
+    assert {each.verdict for each in found.values()} == {Verdict.PASS} and len(found) == 7
 
 
 def changed(document: dict[str, Any], **status: Any) -> dict[str, Any]:
@@ -105,6 +105,7 @@ def test_a_task_without_what_it_is_made_of_is_inconclusive(instead: dict[str, An
 
 
 def test_an_answer_that_is_none_holds() -> None:
+    assert "attention.answers" not in said(details()), "of a cluster nobody is asked"
     found = said(details(answers={"/health": 200, "/ready": 503}))["attention.answers"]
     assert found.verdict is Verdict.FAIL and found.reason == "/ready answers 503"
 

@@ -25,6 +25,7 @@ class Cost(Rehearsal[CostPlan, CostDetails]):
     """The rehearsal."""
 
     name = "cost"
+    only_looks = True
     plan, details = CostPlan, CostDetails
 
     def title(self, plan: CostPlan) -> Message:

@@ -19,6 +19,7 @@ class Infrastructure(Rehearsal[InfrastructurePlan, InfrastructureDetails]):
     """The rehearsal. It has no figures."""
 
     name = "infrastructure"
+    only_looks = True
     plan, details = InfrastructurePlan, InfrastructureDetails
 
     def title(self, plan: InfrastructurePlan) -> Message:

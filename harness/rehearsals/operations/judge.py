@@ -40,7 +40,8 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
     yield _looked("attention.pods", _pods(observed.pods), message("every pod is ready, and none ended in a day"))
     yield _usage(observed.pods)
     yield _looked("attention.logs", _errors(observed), message("no error was logged"))
-    yield _looked("attention.answers", _answers(observed), message("the service answers as it should"))
+    if observed.answers:
+        yield _looked("attention.answers", _answers(observed), message("the service answers as it should"))
     if observed.autoscalers is not None:
         yield _looked("attention.autoscaler", _autoscalers(observed), message("every autoscaler knows, and has room"))
     if observed.budgets is not None:

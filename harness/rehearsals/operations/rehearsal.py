@@ -30,6 +30,7 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
     """The rehearsal."""
 
     name = "operations"
+    only_looks = True
     plan, details = OperationsPlan, OperationsDetails
 
     def title(self, plan: OperationsPlan) -> Message:
