@@ -19,8 +19,7 @@ from harness.model.section import Blocks, Lines, Timeline
 from harness.model.stack import Target, Version
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.command import Duration
-from harness.rehearsal.conclude import judged
-from harness.rehearsal.cost import cost_sections
+from harness.rehearsal.conclude import judged, sections
 from harness.rehearsals.deploy.command import DeployRehearsal
 from harness.rehearsals.deploy.plan import PLAN, load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
@@ -166,7 +165,7 @@ def test_what_users_met_and_what_was_run_is_on_the_page() -> None:
     assert [str(each.title) for each in course.charts] == ["Availability probes"], "no event tells of a revision"
     told = [str(line) for line in lines.lines]
     assert told[1] == "1 of 20 bad, from the first to the last 0.0 s"
-    (cost,) = cost_sections(REHEARSAL.costs(plan, of))
+    *_, cost = sections(REHEARSAL, plan, of)  # the seam's own
     assert isinstance(cost, Lines) and cost.part == "as_written"
     assert str(cost.lines[0]).startswith(
         "the deploy: 1 of 20 probes failed, as an outage of 2.0 s: 0.077 % of the month's 43.2 minutes"
