@@ -11,7 +11,7 @@ from harness.judge.judged import event, result
 from harness.judge.window import NS
 from harness.model.evidence import Outcome, ProbeRow, Row
 from harness.model.message import message
-from harness.model.section import Lines, Table, Timeline
+from harness.model.section import Table, Timeline
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import judged
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
@@ -56,8 +56,11 @@ def test_an_experiment_that_was_made_is_judged_and_stands_in_the_table() -> None
     assert (good.verdict, good.value, good.samples, good.part) == (Verdict.PASS, 7, 100, "1")
     bad = by_id(judged(REHEARSAL, kill, seen(ChaosDetails(made=[made()]), probes(50))))["pod_kill"]
     assert bad.verdict is Verdict.FAIL and combine([bad]) is Decision.HOLD
-    course, table, cost = REHEARSAL.sections(kill, seen(ChaosDetails(made=[made()]), probes(7)))
-    assert isinstance(course, Timeline) and isinstance(table, Table) and isinstance(cost, Lines)
+    of = seen(ChaosDetails(made=[made()]), probes(7))
+    course, table = REHEARSAL.sections(kill, of)
+    (cost,) = REHEARSAL.costs(kill, of)
+    assert isinstance(course, Timeline) and isinstance(table, Table)
+    assert str(cost.said).startswith("7 of 100 probes failed, as an outage of") and cost.part == ""
     assert [str(each.title) for each in course.charts] == ["Availability probes"]
     assert [str(cell) for cell in table.rows[0].cells[1:]] == ["7 of 100", "0.6 s", "2.0 s", "completed"]
     assert table.rows[0].link == "journals/01.json"

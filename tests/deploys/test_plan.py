@@ -19,7 +19,7 @@ from harness.model.section import Blocks, Lines, Timeline
 from harness.model.stack import Target, Version
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.command import Duration
-from harness.rehearsal.conclude import judged
+from harness.rehearsal.conclude import judged, sections
 from harness.rehearsals.deploy.command import DeployRehearsal
 from harness.rehearsals.deploy.plan import PLAN, load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
@@ -158,12 +158,17 @@ def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exe
 def test_what_users_met_and_what_was_run_is_on_the_page() -> None:
     plan = one("release")
     rows: list[Row] = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
-    course, lines, blocks = REHEARSAL.sections(plan, seen(details(release(written={"a": 3, "n": 4})), rows))
+    of = seen(details(release(written={"a": 3, "n": 4})), rows)
+    course, lines, blocks = REHEARSAL.sections(plan, of)
     assert isinstance(course, Timeline) and isinstance(lines, Lines) and isinstance(blocks, Blocks)
     assert course.part == lines.part == blocks.part == "as_written"
     assert [str(each.title) for each in course.charts] == ["Availability probes"], "no event tells of a revision"
     told = [str(line) for line in lines.lines]
     assert told[1] == "1 of 20 bad, from the first to the last 0.0 s"
-    assert told[2].startswith("1 of 20 probes failed, as an outage of 2.0 s: 0.077 % of the month's 43.2 minutes")
-    assert told[3] == "rows with the new column: 3 inserted by old pods, 4 by new ones"
+    *_, cost = sections(REHEARSAL, plan, of)  # the seam's own
+    assert isinstance(cost, Lines) and cost.part == "as_written"
+    assert str(cost.lines[0]).startswith(
+        "the deploy: 1 of 20 probes failed, as an outage of 2.0 s: 0.077 % of the month's 43.2 minutes"
+    )
+    assert told[2] == "rows with the new column: 3 inserted by old pods, 4 by new ones"
     assert (str(blocks.blocks[0].caption), blocks.blocks[0].text) == ("set image ended in 0", "said")

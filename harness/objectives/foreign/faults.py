@@ -214,7 +214,7 @@ def _quantiles(tree: Tree, known: Known) -> Iterator[Message]:
             if asked.metric not in known.recorded and not asked.metric.endswith("_bucket"):
                 yield message("no quantile: {metric} has no buckets", metric=asked.metric)
         if inner["type"] == "aggregation" and ("le" in inner.get("grouping", ())) == inner.get("without", False):
-            yield message("no quantile: its buckets are summed without the label le")
+            yield message("no quantile: its buckets are summed without the label {label}", label="le")
 
 
 def _limit(part: Compared, known: Known) -> Iterator[Message]:

@@ -72,8 +72,9 @@ def _unseen(answer: Answer) -> Message | None:
 
 
 def fired(answer: Answer) -> list[tuple[float, float | None]]:
-    """Every stretch in which the alert fires, of whichever series: (from, to) in s of the course, the first first."""
-    found = [each for held in answer.held for each in held.spells]
+    """Every stretch in which the alert fires, once whichever of its series do: (from, to) in s of the course, the first
+    first."""
+    found = {each for held in answer.held for each in held.spells}
     return sorted(
         ((each.fired_ms / 1000, None if each.resolved_ms is None else each.resolved_ms / 1000) for each in found),
         key=lambda each: each[0],
