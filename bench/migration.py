@@ -126,7 +126,7 @@ def _parts(whole: list[Any], size: int) -> Iterator[list[Any]]:
 
 
 def _result(size: Size, locations: int, took: dict[str, list[float]]) -> Result:
-    def ratio(name: str, bare: str, ours: str, limit: float) -> Figure:
+    def ratio(name: str, bare: str, ours: str, limit: float | None = None) -> Figure:
         runs = [one / other for one, other in zip(took[bare], took[ours], strict=True)]
         return msgspec.structs.replace(of_runs(name, "", runs), limit=limit, at_least=True)
 
@@ -136,6 +136,7 @@ def _result(size: Size, locations: int, took: dict[str, list[float]]) -> Result:
         figures=(
             ratio("load stage / bare COPY, walks/s", "bare COPY", "load stage", LEAST_LOAD),
             ratio("end to end / bare reading, walks/s", "bare reading", "end to end", LEAST_WHOLE),
+            ratio("end to end / unopened, walks/s", "unopened", "end to end"),
             *(of_runs(name, "walks/s", [size.walks / each for each in seconds]) for name, seconds in took.items()),
         ),
     )
