@@ -79,6 +79,12 @@ class Report(msgspec.Struct, kw_only=True):
     verified: Verified | None = None
     refused: list[Refusal] = []
 
+    @property
+    def written(self) -> int:
+        """Walks that were brought over or replaced, by the pass and by the comparison behind it."""
+        of_pass = self.walks.fates.get(Fate.NEW, 0) + self.walks.fates.get(Fate.NEWER, 0)
+        return of_pass + (0 if self.verified is None else self.verified.caught_up)
+
 
 class Migration:
     """One run. ``report`` fills as it goes.

@@ -45,6 +45,16 @@ class Verified(msgspec.Struct, kw_only=True):
     taken_back: int = 0
 
     @property
+    def there(self) -> int:
+        """Documents that are in PostgreSQL, in this version or a later one."""
+        return self.unchanged + self.equal + self.later
+
+    @property
+    def left(self) -> int:
+        """Those that are not, or not as they are."""
+        return self.different + self.missing + self.refused
+
+    @property
     def whole(self) -> bool:
         """Every document that can be moved is in PostgreSQL, in this version or a later one."""
         return not (self.different or self.missing or self.orphans)

@@ -39,6 +39,7 @@ async def test_all_is_moved_once_and_both_ways_agree(stores: Stores) -> None:
     assert (first.users_made, first.consents.fates) == (1, {"new": 2})
     assert first.verified is not None and first.verified.whole
     assert (first.verified.equal, first.verified.walks, first.verified.alone) == (250, 250, 0)
+    assert (first.written, first.verified.there, first.verified.left) == (250, 250, 0)
     again = await stores.migrate()
     assert (again.walks.fates, again.consents.fates) == ({"same": 250}, {"same": 2})
     points = await rows(stores, "SELECT count(*) FROM walk_locations")

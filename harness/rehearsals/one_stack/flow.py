@@ -6,7 +6,6 @@ users who moved for their old walks -> measure.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -16,8 +15,7 @@ from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load.population.accounts import accounts, on_api
 from harness.load.users import Users, UsersPlan
-from harness.migration.engine import Migration, Report
-from harness.migration.fates import Fate
+from harness.migration.engine import Migration
 from harness.migration.heal import heal
 from harness.migration.places import of_endpoints
 from harness.model.direction import Direction
@@ -141,8 +139,18 @@ class Course:
         on = self._on
         begun_ns, places = on.clock.now_ns(), of_endpoints(on.stack.endpoints())
         migration = Migration(places, on.clock, on.progress, changed=True, deletions=True, settle_s=_SETTLE_S)
-        found = migrated(await migration.run(), (on.clock.now_ns() - begun_ns) / NS)
-        self._see(migrated=(*on.details.legs[-1].migrated, found))
+        report = await migration.run()
+        found = report.verified
+        assert found is not None, "it was no dry run"
+        came = Migrated(
+            read=report.walks.documents,
+            written=report.written,
+            taken_back=found.taken_back,
+            there=found.there,
+            left=found.left,
+            seconds=(on.clock.now_ns() - begun_ns) / NS,
+        )
+        self._see(migrated=(*on.details.legs[-1].migrated, came))
 
     async def _measure(self, leg: Leg) -> None:
         """Load and probes for the week's window; a rollback limit that fires ends the run's course."""
@@ -207,20 +215,3 @@ class Course:
     def _see(self, **changes: Any) -> None:
         legs = self._on.details.legs
         legs[-1] = msgspec.structs.replace(legs[-1], **changes)
-
-
-def migrated(report: Report, seconds: float) -> Migrated:
-    """What came of a migration."""
-    found, fates = report.verified, Counter(report.walks.fates)
-    if found is None:
-        return Migrated(
-            read=report.walks.documents, written=0, taken_back=0, there=0, left=len(report.refused), seconds=seconds
-        )
-    return Migrated(
-        read=report.walks.documents,
-        written=fates[Fate.NEW] + fates[Fate.NEWER] + found.caught_up,
-        taken_back=found.taken_back,
-        there=found.unchanged + found.equal + found.later,
-        left=found.different + found.missing + found.refused,
-        seconds=seconds,
-    )
