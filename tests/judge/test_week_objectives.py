@@ -8,7 +8,7 @@ import pytest
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS, Window
 from harness.load.population.due import due_list
-from harness.model.evidence import Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault, FaultKind
@@ -31,7 +31,7 @@ def found(*, bad_probes: int = 0, failed: int = 0, slow: int = 0, seconds: float
         ledger.add(
             RequestRow(
                 operation_id=each.id, user=each.user, audience="general", side=Side.API,
-                operation=each.operation, due_ns=each.due_ns, sent_ns=each.due_ns,
+                operation=each.operation or Operation.LIST_WALKS, due_ns=each.due_ns, sent_ns=each.due_ns,
                 done_ns=each.due_ns + (700 if number < slow else 20) * 1_000_000, status=503 if bad else 200,
                 outcome=Outcome.SERVER_ERROR if bad else Outcome.OK, acknowledged=not bad, payload_digest="", flag=True,
             )
