@@ -142,12 +142,15 @@ BEGIN = f"INSERT INTO {SCHEMA}.passes (kind, pass, begun_at) VALUES ($1, $2, $3)
 END = f"UPDATE {SCHEMA}.passes SET ended = true WHERE kind = $1 AND pass = $2"  # noqa: S608
 READ_UP_TO = f"SELECT max(begun_at) FROM {SCHEMA}.passes WHERE kind = $1 AND ended"  # noqa: S608
 #: Of all documents, given by path, id and when they were written: those that were written since, were refused, or have
-#: no row, whatever the reason.
+#: no row, whatever the reason; and the others of the same row with them.
 CHANGED = """
-SELECT k.path FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (path, name, written)
-    LEFT JOIN {table} AS t ON t.id::text = lower(k.name)
-    LEFT JOIN {schema}.refused AS r ON r.kind = $5 AND r.document = k.path
-WHERE k.written >= $4 OR t.id IS NULL OR r.document IS NOT NULL ORDER BY k.path COLLATE "C" """
+WITH looked_at AS (
+    SELECT k.path, bool_or(k.written >= $4 OR t.id IS NULL OR r.document IS NOT NULL)
+        OVER (PARTITION BY lower(k.name)) AS chosen
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS k (path, name, written)
+        LEFT JOIN {table} AS t ON t.id::text = lower(k.name)
+        LEFT JOIN {schema}.refused AS r ON r.kind = $5 AND r.document = k.path)
+SELECT path FROM looked_at WHERE chosen ORDER BY path COLLATE "C" """
 GONE = f"""
 DELETE FROM {SCHEMA}.refused AS r WHERE r.kind = $1
     AND NOT EXISTS (SELECT 1 FROM unnest($2::text[]) AS k (path) WHERE k.path = r.document)"""  # noqa: S608

@@ -194,6 +194,18 @@ async def test_a_pass_over_all_that_was_ended_is_gone_on_with_before_any_behind_
     assert (await stores.migrate(changed=True)).walks.since is not None
 
 
+async def test_a_document_that_lost_to_another_of_its_walk_is_named_behind_another_pass_too(
+    stores: Stores, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("harness.migration.load.MARGIN", timedelta(0))
+    [(path, fields)] = walk("one", "u1").items()
+    lower = name({path: fields}).lower()
+    await stores.put({path: fields, f"walks/{lower}": {**fields, "id": lower, "updated_at": later(-1)}})
+    first, second = await stores.migrate(), await stores.migrate(changed=True)
+    assert [each.document for each in first.refused] == [f"walks/{lower}"] == [each.document for each in second.refused]
+    assert (second.walks.documents, second.walks.unchanged) == (2, 0)
+
+
 async def test_no_walk_is_taken_out_where_firestore_has_none_at_all(stores: Stores) -> None:
     await stores.put(walk("one", "u1"))
     await stores.migrate()

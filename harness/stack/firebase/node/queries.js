@@ -93,7 +93,14 @@ const page = (collection, { has_start_at, start_at, has_limit, limit }) => {
 exports.complete = (state, server) => {
   kept(server);
   replaced(state);
-  const plain = state.v1Query.bind(state);
+  const emulator = state.v1Query;
+  // It sorts all documents, and then takes those that match: here only these are sorted, and the answer is the same.
+  const plain = (parent, query) => {
+    if (!query.has_where || !query.order_by.length) return emulator.call(state, parent, query);
+    const any = Object.create(query, { order_by: { value: [] }, has_limit: { value: false } });
+    const matching = emulator.call(state, parent, any);
+    return emulator.call({ getCollection: () => ({ getAllDocuments: () => matching }) }, parent, query);
+  };
   const everywhere = (parent, query, from) => {
     const [, project, , database] = parent.split("/");
     const root = state.getProject(project).getDatabase(database);
