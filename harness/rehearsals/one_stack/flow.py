@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from harness.base.clock import NS
+from harness.base.errors import PartDied
 from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load.population.accounts import accounts, on_api
@@ -41,6 +42,7 @@ from harness.rehearsals.one_stack.types import (
 from harness.stack.firebase.documents import Documents
 
 _LOOK_EVERY_S = 1.0
+_TRIES = 3  # of a migration: it goes on where it was
 _SETTLE_S = 3.0  # what the mirror takes to delete a document, several times over
 _FETCHED_WITHIN_S = 60.0  # beyond the fetch interval and the pace, after which everybody has fetched
 
@@ -138,8 +140,15 @@ class Course:
             return
         on = self._on
         begun_ns, places = on.clock.now_ns(), of_endpoints(on.stack.endpoints())
-        migration = Migration(places, on.clock, on.progress, changed=True, deletions=True, settle_s=_SETTLE_S)
-        report = await migration.run()
+        for left in reversed(range(_TRIES)):
+            migration = Migration(places, on.clock, on.progress, changed=True, deletions=True, settle_s=_SETTLE_S)
+            try:
+                report = await migration.run()
+                break
+            except PartDied as error:  # a store that is only busy; one that is dead ends the run by itself
+                if not left:
+                    raise
+                on.say(message("the migration was cut short and is run again: {why}", why=error.what))
         found = report.verified
         assert found is not None, "it was no dry run"
         came = Migrated(

@@ -1,0 +1,54 @@
+"""The weeks over one population on real parts, with short windows and a roll back: as a person runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.base.errors import Exit
+from harness.checks.ended_account import ERRATUM_LEFT
+from harness.checks.mirror_steps import ERRATUM_STOP
+from harness.model.verdict import Verdict
+from harness.rehearsals.one_stack.judge import OLD_WALKS
+from harness.rehearsals.one_stack.rehearsal import REHEARSAL
+from harness.rehearsals.one_stack.types import STOP, OneStackPlan
+from harness.report.published import RESULT
+from tests.main_job import Job, left_since, machine_state
+from tests.rehearsal.again import judged_again
+
+# The course in virtual time, and the judge on planted evidence, are looked at per push (the other modules of this folder).
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(2400)]
+
+#: What short windows cannot prove, and what a machine that others share makes late.
+_OF_THE_WINDOW = ("success.", "rollback.", "migration.stepwise", "machine.")
+
+
+def test_walks_live_on_through_a_roll_back_until_the_mirror_is_stopped(tmp_path: Path) -> None:
+    before = machine_state()
+    words = ("--roll-back", "--window", "15s", "--before", "45s", "--pace", "60s")
+    job = Job(tmp_path, *words, command=("rollout_one_stack",))
+    status = job.finish(2300)
+    [written] = tmp_path.glob("*-rollout_one_stack-*/result.json")
+    as_it_must_be(written.parent, job.text)
+    assert status in (Exit.OK, Exit.HOLD)
+    assert left_since(before, job) == {}
+
+
+def as_it_must_be(folder: Path, text: str = "") -> None:
+    """Of the folder of a whole run with a roll back."""
+    result = RESULT.read(folder / "result.json")
+    assert result.facts.errors == () and result.facts.leaks == (), text
+    details = judged_again(REHEARSAL, OneStackPlan, folder)
+    wrong = [each for each in result.judgements if not each.verdict.good and not each.id.startswith(_OF_THE_WINDOW)]
+    assert {each.id for each in wrong if each.gates} <= {"mirror.share_50"}, text  # wrong by design once in a hundred
+    assert [leg.part for leg in details.legs] == ["week1", "week2", "week3", "week2_again", "week3_again", "week4"]
+    assert all(len(leg.migrated) == 2 and leg.migrated[-1].left == 0 < leg.migrated[-1].there for leg in details.legs)
+    asked = [each for each in result.judgements if each.id == OLD_WALKS]
+    assert {each.verdict for each in asked} == {Verdict.PASS} and all(each.samples for each in asked)
+    assert [step.share_percent for step in details.steps] == [100, 50, 0]
+    stop = {each.id: each for each in result.judgements if each.part == STOP}
+    assert stop["mirror.rollback_after_100"].verdict is Verdict.PASS
+    assert {stop[f"mirror.rollback_after_{share}"].erratum for share in (50, 0)} == {ERRATUM_STOP}
+    assert details.account is not None and details.account.after == details.account.before
+    assert ERRATUM_LEFT in {each.erratum for each in result.judgements}
