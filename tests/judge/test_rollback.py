@@ -249,6 +249,9 @@ def test_the_earlier_of_limit_and_blackout_names_the_instant() -> None:
     result = one(AVAILABLE_99, [*slow_decay, *(probe(31 + n / 10, good=False) for n in range(60))])
     assert result.samples == 300
     assert result.reason.startswith("fired: 90 % of the first 300")
+    both = one(criterion("rollback", "availability", "<", 0.99, 51), dark(0, 100, 5.2))  # by one and the same answer
+    assert both.fired_at_ns == START_NS + round(5.01 * NS)
+    assert both.reason == "fired: 0 % of the first 51 probes were good, limit 99 %"
 
 
 # -- lag and measurement errors ------------------------------------------------------------------------------------

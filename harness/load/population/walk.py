@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -158,6 +159,7 @@ class Polyline:
         return self._parts[0]
 
 
+@lru_cache(maxsize=256)  # steps are a few 1e-5 degrees: nearly always one of some ten values
 def _signed(value: int) -> str:
     value = ~(value << 1) if value < 0 else value << 1
     text = ""
