@@ -70,6 +70,26 @@ def test_one_that_fires_without_a_cause_fails() -> None:
     assert verdicts(details)["alert.error_ratio.quiet"] is Verdict.FAIL
 
 
+def test_one_that_had_to_fire_in_a_breach_that_was_to_be_too_small_is_inconclusive() -> None:
+    """On a busy machine 510 ms are more than 600: the alert did right, and shows nothing of its quiet."""
+    trials = tuple(
+        msgspec.structs.replace(each, fires=()) if each.name == "errors" else each for each in PLANNED.trials
+    )
+    plan = msgspec.structs.replace(PLANNED, trials=trials)
+    quiet = next(each for each in judged(plan, *drilled()) if each.id == "alert.error_ratio.quiet")
+    assert quiet.verdict is Verdict.INCONCLUSIVE and quiet.holds
+    assert "1 times what was seen went above its limit" in quiet.reason
+
+
+def test_a_breach_in_which_an_alert_fired_shows_no_gap() -> None:
+    """It was not quiet."""
+    details, evidence = drilled()
+    small = next(each for each in details.planted if each.trial == "errors_below_limit")
+    details.firings.append(Firing(alert=ERRORS, objective="", job="users", fired_ns=small.begun_ns, resolved_ns=None))
+    gap = next(each for each in judged(PLANNED, details, evidence) if each.id == "drill.gap")
+    assert gap.reason == "quiet, as written, in latency_below_limit"
+
+
 @pytest.mark.parametrize("route", ["slack", "pagerduty"])
 def test_a_notification_that_did_not_come_fails(route: str) -> None:
     """On each of the alert's routes."""

@@ -147,13 +147,19 @@ def _fires(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mi
 def _quiet(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     wrong = [pair for _, found in mine for pair in found if pair.due is None]
     quiet = [t.name for t in plan.trials if name not in t.fires and any(p.trial == t.name for p in details.planted)]
-    planned = [pair for each, found in mine for pair in found if pair.due and not _planned(plan, details, each, pair)]
-    verdict = Verdict.INCONCLUSIVE if not quiet else Verdict.FAIL if wrong or planned else Verdict.PASS
+    had_to = [pair for each, found in mine for pair in found if pair.due and not _planned(plan, details, each, pair)]
+    verdict = Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if had_to or not quiet else Verdict.PASS
     asked = message("stays quiet when it must")
     told = message(
         "{trials} breaches that are too short, too small or of another kind: it fired {wrong} times without a cause",
-        trials=str(len(quiet)), wrong=str(len(wrong) + len(planned)),
+        trials=str(len(quiet)), wrong=str(len(wrong)),
     )  # fmt: skip
+    if had_to:
+        told = message(
+            "{told}; {count} times what was seen went above its limit outside the breaches that were to: it had to "
+            "fire, and whether it stays quiet was not seen",
+            told=told, count=str(len(had_to)),
+        )  # fmt: skip
     return _judgement(plan, name, "quiet", verdict=verdict, asked=asked, told=told, value=None, samples=len(quiet))
 
 

@@ -63,9 +63,10 @@ def errata(plan: AlertDrillPlan, details: AlertDrillDetails) -> Iterator[Judgeme
         yield observation("drill.blind", (_blind(outage.ended_ns - outage.begun_ns),), erratum=ERRATUM_BLIND)
     yield from _window(details, details.planted[0].begun_ns)
     small = [
-        t.name
-        for t in plan.trials
-        if t.name.endswith("_below_limit") and any(p.trial == t.name for p in details.planted)
+        each.trial
+        for each in details.planted
+        if each.trial.endswith("_below_limit")
+        and not any(f.job == USERS and each.begun_ns <= f.fired_ns <= each.ended_ns for f in details.firings)
     ]
     if small:
         told_gap: Told = (message("quiet, as written, in {trials}", trials=", ".join(small)),)
