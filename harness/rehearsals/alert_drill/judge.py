@@ -65,7 +65,7 @@ def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered)
         yield _resolves(plan, details, name, mine)
         yield _routes(details, name, mine)
     yield from _by_route(details, [each.alert for each, _ in found])
-    yield from errata(plan, details)
+    yield from errata(details)
 
 
 def compared(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> list[tuple[Due, list[Pair]]]:

@@ -44,7 +44,7 @@ def budgets(plan: AlertDrillPlan) -> Iterator[Judgement]:
         )  # fmt: skip
 
 
-def errata(plan: AlertDrillPlan, details: AlertDrillDetails) -> Iterator[Judgement]:
+def errata(details: AlertDrillDetails) -> Iterator[Judgement]:
     """What the drill shows of the document's own mistakes."""
     paged = [
         each for each in details.deliveries if each.route == "pagerduty" and each.alert == ERRORS and not each.flaw
