@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from harness.base.clock import NS
 from harness.judge.judge import judge
 from harness.judge.window import Window
-from harness.load.population.accounts import accounts
+from harness.load.population.accounts import Account, accounts
 from harness.load.users import Users, users_of
 from harness.model.message import message
 from harness.model.scenario import Scenario
@@ -21,17 +21,19 @@ _EXAMPLES = 5
 
 
 async def week(scenario: Scenario, on: Running[DrillDetails], moved: Mapping[str, Sequence[tuple[str, int]]]) -> None:
-    """A population of its own, whose evidence is kept apart: its users have the names of those who were there before.
+    """A population of its own, whose evidence is kept apart: its users have the names of those who were there before,
+    and by another seed walks of other ids.
 
     ``moved`` are walks by their owner, each with its number of locations; those of the owners whom the week has on the
     API are asked for. Raises ``PartDied`` and errors of the measurement.
     """
-    users = Users(on, users_of(scenario, on.options.seed), apart="week1")
+    seed = on.options.seed + 1
+    users = Users(on, users_of(scenario, seed), apart="week1")
     start_ns = await users.begin()
     window = Window(start_ns=start_ns, end_ns=start_ns + round(scenario.window_s * NS))
     lasts = message("week 1 on what was moved, for {seconds} s", seconds=f"{scenario.window_s:g}")
     on.phase("week1", lasts, lasts_s=scenario.window_s)
-    seen = await _asked(scenario, on, moved)
+    seen = await _asked(accounts(scenario.population, seed), on, moved)
     await on.clock.sleep(max(0, window.end_ns - on.clock.now_ns()) / NS)
     due = await users.answered(window)
     found = judge(scenario, users.evidence.ledger, window, on.clock.now_ns(), due=due)
@@ -43,12 +45,12 @@ async def week(scenario: Scenario, on: Running[DrillDetails], moved: Mapping[str
 
 
 async def _asked(
-    scenario: Scenario, on: Running[DrillDetails], moved: Mapping[str, Sequence[tuple[str, int]]]
+    owners: Iterable[Account], on: Running[DrillDetails], moved: Mapping[str, Sequence[tuple[str, int]]]
 ) -> WeekSeen:
     """What owners of moved walks find of them at the API."""
     count = 0
     wrong: list[str] = []
-    for account in accounts(scenario.population, on.options.seed):
+    for account in owners:
         if not account.flag_expected or account.user not in moved:
             continue
         token = await on.stores.sign_in(account)
