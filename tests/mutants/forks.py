@@ -123,6 +123,7 @@ def _fails(seconds: Mapping[pytest.Item, float]) -> bool:
     """Without pytest's reports, which cost more than most tests; the first that fails is not even taken down."""
     for item, following in zip(seconds, [*list(seconds)[1:], None], strict=True):
         signal.setitimer(signal.ITIMER_PROF, ENDLESS_CPU_S + 10.0 * seconds[item])
+        _made_ready(item)
         item.stash[tmppath_result_key] = {}  # the report's outcome, which tmp_path looks for when it is taken down
         try:
             item.ihook.pytest_runtest_setup(item=item)
@@ -133,6 +134,12 @@ def _fails(seconds: Mapping[pytest.Item, float]) -> bool:
             return True
         item.ihook.pytest_runtest_teardown(item=item, nextitem=following)
     return False
+
+
+def _made_ready(item: pytest.Item) -> None:
+    """As pytest's own protocol does with an item that has run before, which has lost its request."""
+    if isinstance(item, pytest.Function) and not item._request:
+        item._initrequest()
 
 
 def _forked(work: Callable[[], int]) -> int:

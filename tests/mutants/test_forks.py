@@ -38,6 +38,9 @@ class Loop:
         forks.ENDLESS_CPU_S = 0.2
         forks._under = lambda mutant: None
         print([forks._judged("mutant", {item: 0.0}) for item in session.items])
+        good = session.items[0]
+        good.config.hook.pytest_runtest_protocol(item=good, nextitem=None)
+        print("once more:", forks._judged("mutant", {good: 0.0}))
         return True
 
 sys.exit(pytest.main(["-q", "-s", "-p", "no:cacheprovider", sys.argv[1]], plugins=[Loop()]))
@@ -54,3 +57,4 @@ def test_what_fails_is_told_from_what_does_not(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert "[0, 1, 0, 36]" in found.stdout, found.stdout + found.stderr
+    assert "once more: 0" in found.stdout, "as where it is learned what a test reaches, when it has just run"
