@@ -144,6 +144,9 @@ class Moved:
     def now_ns(self) -> int:
         return self._now_ns
 
+    def wall_ns(self) -> int:
+        return self._now_ns
+
     async def sleep(self, seconds: float) -> None:
         self._now_ns += round(seconds * NS)
 

@@ -20,7 +20,7 @@ from tests.report.results import NASTY
 from tests.scenarios.test_index import seed_text
 from tests.signoff.made import ASKED, judgement, stored
 
-SHOWN, UNSHOWN, READ = "dr.configmap_changes_nothing", "dr.backup_hour_is_utc", "requirements.sla_of_control_plane"
+SHOWN, UNSHOWN, READ = "dr.configmap_changes_nothing", "dr.backup_hour_is_utc", "iac.ignored_or_encrypted"
 KNOWN = Known(patches=read_patches(), shown_by=read_shown_by())
 
 
