@@ -73,7 +73,7 @@ class Program:
 
     async def ask(self, path: str) -> Any:
         """What its API answers. Raises ``PartDied``, also for any other status than 200."""
-        return self.read(await self.get(path))
+        return self.said(await self.get(path))
 
     async def get(self, path: str) -> rest.Answer:
         """Its answer, whatever its status. Raises ``PartDied`` where there is none."""
@@ -82,7 +82,7 @@ class Program:
         except (OSError, EOFError) as error:
             raise PartDied(f"{self.name} does not answer: {error}\n{tail(self._log)}", where=str(self._log)) from error
 
-    def read(self, answer: rest.Answer) -> Any:
+    def said(self, answer: rest.Answer) -> Any:
         """What it says. Raises ``PartDied`` for any other status than 200."""
         if answer.status != 200:
             raise PartDied(f"{self.name} answered {answer.status}: {answer.body[:300]!r}", where=str(self._log))

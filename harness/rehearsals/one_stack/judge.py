@@ -208,10 +208,12 @@ def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[J
     if lost is not None:
         counts = {"writes": f"{lost.samples:,}", "lost": f"{lost.value or 0:g}"}
         told += (message("{writes} acknowledged writes, {lost} lost", **counts),)
-    if len(windows) < legs or lost is None or lost.verdict is Verdict.INCONCLUSIVE:
-        verdict = Verdict.INCONCLUSIVE
-    elif lost.verdict is Verdict.FAIL:
+    if lost is not None and lost.verdict is Verdict.FAIL:
         verdict = Verdict.FAIL
+    elif verdict is not Verdict.FAIL and (
+        len(windows) < legs or lost is None or lost.verdict is Verdict.INCONCLUSIVE
+    ):
+        verdict = Verdict.INCONCLUSIVE
     return msgspec.structs.replace(stayed, verdict=verdict, told=told)
 
 

@@ -113,7 +113,7 @@ class _Server:
         answer = await self.program.get(f"/api/v1/parse_query?query={quote(rule.expr)}")
         if answer.status == _BAD_REQUEST:
             return Answer(refused=_ERROR.sub("", msgspec.json.decode(answer.body)["error"]))
-        return Answer(tree=pruned(self.program.read(answer)["data"]))
+        return Answer(tree=pruned(self.program.said(answer)["data"]))
 
     async def held(self, rule: Rule, answer: Answer, course: Course) -> Answer:
         """When the rule held and when it fires, of each of its series."""
@@ -139,7 +139,7 @@ class _Server:
         answer = await self.program.get(f"/api/v1/query_range?query={quote(rule.expr)}&{over}")
         if answer.status == _NOT_EVALUATED:
             return str(msgspec.json.decode(answer.body)["error"])
-        data: list[Any] = self.program.read(answer)["data"]["result"]
+        data: list[Any] = self.program.said(answer)["data"]["result"]
         return data
 
 
