@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from harness.base.clock import unix_ns
 from harness.base.errors import MeasurementFailed
 from harness.load.api_side import ApiSide
 from harness.load.auth import Token, sign_in
@@ -156,7 +157,8 @@ class Phone:
         missing_expected = self._known.missing_expected(side, planned.walk_id)
         if side is Side.API:
             return self._api.execute(planned, self._token.id_token, missing_expected=missing_expected)
-        now = moment(self._shared.plan.anchor.unix_ns + planned.due_offset_ns)
+        # By a clock behind the server's a document would look older than the walk that the API wrote before it.
+        now = moment(unix_ns(self._shared.plan.anchor, self._shared.origin_ns + planned.due_offset_ns))
         walk = self._memory.whole(planned.walk_id)
         return self._firestore.execute(planned, walk, now, missing_expected=missing_expected)
 
