@@ -212,6 +212,16 @@ class OnLocal(Rehearsing):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TargetOnLocal(OnLocal, WithTarget):
+    """One that acts on the bundled API, or on somebody's own by its command."""
+
+    def asked(self) -> Target:
+        from harness.stack.targets import resolve_command
+
+        return resolve_command(self.target)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paced(Command):
     """The users."""
 

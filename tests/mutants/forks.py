@@ -138,7 +138,7 @@ def _fails(seconds: Mapping[pytest.Item, float]) -> bool:
 
 def _made_ready(item: pytest.Item) -> None:
     """As pytest's own protocol does with an item that has run before, which has lost its request."""
-    if isinstance(item, pytest.Function) and not item._request:
+    if isinstance(item, pytest.Function) and not getattr(item, "_request", None):
         item._initrequest()
 
 

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.model.stack import Target
 from harness.objectives.files import defined
-from harness.rehearsal.arguments import OnLocal, WithTarget
+from harness.rehearsal.arguments import TargetOnLocal
 from harness.rehearsal.command import option
 from harness.rehearsals.alert_drill.theirs.asked_for import with_theirs
 from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan
-from harness.stack.targets import resolve
 
 _MOST = 30.0
 
@@ -25,7 +23,7 @@ def _scale(text: str) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlertDrill(WithTarget, OnLocal):
+class AlertDrill(TargetOnLocal):
     """The four alerts on a real Prometheus and Alertmanager.
 
     Each breach is planted; each alert fires, stays quiet, resolves, and reaches Slack, mail and PagerDuty's stand-ins.
@@ -52,6 +50,3 @@ class AlertDrill(WithTarget, OnLocal):
     def planned(self) -> AlertDrillPlan:
         plan = msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
         return with_theirs(plan, self.alerts, self.of, self.reports)
-
-    def asked(self) -> Target:
-        return resolve(self.target)

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base.errors import BadInput
-from harness.model.stack import Target
-from harness.rehearsal.arguments import OnLocal, WithTarget
+from harness.rehearsal.arguments import TargetOnLocal
 from harness.rehearsal.command import option, within
 from harness.rehearsal.only import chosen, only
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.report.files import not_written, write_atomically
 from harness.report.junit import JUNIT_XML
-from harness.stack.targets import resolve_command
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conformance(OnLocal, WithTarget):
+class Conformance(TargetOnLocal):
     """An API checked against the contract.
 
     The bundled one, or any other with --target.
@@ -55,9 +53,6 @@ class Conformance(OnLocal, WithTarget):
         if file is not None:
             OpenApiPlan(file)
         return ConformancePlan(only=asked if self.only else (), fuzz_s=self.fuzz, openapi=str(file or ""))
-
-    def asked(self) -> Target:
-        return resolve_command(self.target)
 
     def ended(self, folder: Path) -> None:
         if self.junit is None:

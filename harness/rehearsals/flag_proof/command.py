@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.model.stack import Target
-from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
+from harness.rehearsal.arguments import OwnPlan, TargetOnLocal
 from harness.rehearsal.command import option
 from harness.rehearsals.flag_proof.types import FlagPlan
-from harness.stack.targets import resolve_command
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlagProof(OwnPlan, OnLocal, WithTarget):
+class FlagProof(OwnPlan, TargetOnLocal):
     """How the flag switches clients, and that no walk is lost.
 
     How long every client takes to change sides, for several fetch intervals, in virtual time and on real phones.
@@ -27,6 +25,3 @@ class FlagProof(OwnPlan, OnLocal, WithTarget):
 
     def planned(self) -> FlagPlan:
         return msgspec.structs.replace(self.read(FlagPlan), virtual_only=self.virtual_only)
-
-    def asked(self) -> Target:
-        return resolve_command(self.target)

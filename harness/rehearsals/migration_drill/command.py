@@ -7,18 +7,16 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.model.stack import Target
-from harness.rehearsal.arguments import OnLocal, WithTarget
+from harness.rehearsal.arguments import TargetOnLocal
 from harness.rehearsal.command import Duration, option, within
 from harness.rehearsals.migration_drill.types import DrillPlan
-from harness.stack.targets import resolve_command
 
 PLAN = DrillPlan()
 WEEK = "rollout_week1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drill(OnLocal, WithTarget):
+class Drill(TargetOnLocal):
     """Walks moved to PostgreSQL under live traffic.
 
     The migrator is killed at drawn moments and goes on; every document is compared with its walk; then week 1 is run.
@@ -52,6 +50,3 @@ class Drill(OnLocal, WithTarget):
             locations=self.locations,
             kills=self.kills,
         )
-
-    def asked(self) -> Target:
-        return resolve_command(self.target)

@@ -210,9 +210,7 @@ def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[J
         told += (message("{writes} acknowledged writes, {lost} lost", **counts),)
     if lost is not None and lost.verdict is Verdict.FAIL:
         verdict = Verdict.FAIL
-    elif verdict is not Verdict.FAIL and (
-        len(windows) < legs or lost is None or lost.verdict is Verdict.INCONCLUSIVE
-    ):
+    elif verdict is not Verdict.FAIL and (len(windows) < legs or lost is None or lost.verdict is Verdict.INCONCLUSIVE):
         verdict = Verdict.INCONCLUSIVE
     return msgspec.structs.replace(stayed, verdict=verdict, told=told)
 
