@@ -1,4 +1,4 @@
-"""The weeks over one population on real parts, with short windows and a roll back: as a person runs it."""
+"""The weeks over one population on real parts, with short windows: as a person runs it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly, pytest.m
 _OF_THE_WINDOW = ("success.", "rollback.", "migration.stepwise", "machine.")
 
 
-def test_walks_live_on_through_a_roll_back_until_the_mirror_is_stopped(tmp_path: Path) -> None:
+def test_walks_live_on_from_week_to_week_until_the_mirror_is_stopped(tmp_path: Path) -> None:
     before = machine_state()
-    words = ("--roll-back", "--window", "15s", "--before", "45s", "--pace", "60s")
+    words = ("--window", "15s", "--before", "45s", "--pace", "60s")
     job = Job(tmp_path, *words, command=("rollout_one_stack",))
     status = job.finish(2300)
     [written] = tmp_path.glob("*-rollout_one_stack-*/result.json")
@@ -36,13 +36,13 @@ def test_walks_live_on_through_a_roll_back_until_the_mirror_is_stopped(tmp_path:
 
 
 def as_it_must_be(folder: Path, text: str = "") -> None:
-    """Of the folder of a whole run with a roll back."""
+    """Of the folder of a whole run."""
     result = RESULT.read(folder / "result.json")
     assert result.facts.errors == () and result.facts.leaks == (), text
     details = judged_again(REHEARSAL, OneStackPlan, folder)
     wrong = [each for each in result.judgements if not each.verdict.good and not each.id.startswith(_OF_THE_WINDOW)]
     assert {each.id for each in wrong if each.gates} <= {"mirror.share_50"}, text  # wrong by design once in a hundred
-    assert [leg.part for leg in details.legs] == ["week1", "week2", "week3", "week2_again", "week3_again", "week4"]
+    assert [leg.part for leg in details.legs] == ["week1", "week2", "week3", "week4"]
     assert all(len(leg.migrated) == 2 and leg.migrated[-1].left == 0 < leg.migrated[-1].there for leg in details.legs)
     asked = [each for each in result.judgements if each.id == OLD_WALKS]
     assert {each.verdict for each in asked} == {Verdict.PASS} and all(each.samples for each in asked)
