@@ -13,6 +13,7 @@ after a request that was answered, as a request of its own that is not in the sc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -103,7 +104,7 @@ class Phone:
             return
         if isinstance(planned.body, WalkUpdate):
             planned = self._with_thumbnail(planned, planned.body)
-        self._memory.remember(planned, moment(self._shared.plan.anchor.unix_ns + planned.due_offset_ns))
+        self._memory.remember(planned, self._moment(planned))
         if not self._is_offline(due_ns):
             answered = self._request(planned, planned.operation_id, due_ns)
             left = self._memory.left_behind(planned) if answered else None
@@ -157,10 +158,13 @@ class Phone:
         missing_expected = self._known.missing_expected(side, planned.walk_id)
         if side is Side.API:
             return self._api.execute(planned, self._token.id_token, missing_expected=missing_expected)
-        # By a clock behind the server's a document would look older than the walk that the API wrote before it.
-        now = moment(unix_ns(self._shared.plan.anchor, self._shared.origin_ns + planned.due_offset_ns))
         walk = self._memory.whole(planned.walk_id)
-        return self._firestore.execute(planned, walk, now, missing_expected=missing_expected)
+        return self._firestore.execute(planned, walk, self._moment(planned), missing_expected=missing_expected)
+
+    def _moment(self, planned: Planned) -> datetime:
+        """When it is due, by the server's clock: by one behind it a document would look older than the walk that the
+        API wrote before it."""
+        return moment(unix_ns(self._shared.plan.anchor, self._shared.origin_ns + planned.due_offset_ns))
 
     def _record(
         self, planned: Planned, operation_id: str, side: Side, result: Result, times: Mapping[str, int], *, on: bool
