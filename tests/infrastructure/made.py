@@ -155,4 +155,4 @@ def details() -> InfrastructureDetails:
 def of(repository: Path, *, printed: bool = False) -> dict[str, Judgement]:
     """What is said of what is read of ``repository``."""
     plan = InfrastructurePlan(tables=TABLES, repository=str(repository), printed=printed)
-    return by_id(judged(plan, InfrastructureDetails(repository=read(repository, MANIFESTS))))
+    return by_id(judged(plan, InfrastructureDetails(repository=read(repository, MANIFESTS if printed else None))))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import msgspec
+
 from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import message
+from harness.model.verdict import Verdict
 from harness.rehearsals.infrastructure.judge_pipeline import pipeline
 from harness.rehearsals.infrastructure.judge_terraform import terraform
 from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan
@@ -26,9 +29,15 @@ CLAIMS = (
 def judged(plan: InfrastructurePlan, details: InfrastructureDetails) -> Iterator[Judgement]:
     """Every claim, where the repository was read."""
     if details.repository is not None:
-        yield from terraform(plan, details.repository)
-        yield from pipeline(plan, details.repository)
+        for each in (*terraform(plan, details.repository), *pipeline(plan, details.repository)):
+            yield each if plan.printed else _of_their_own(each)
         yield _availability(plan)
+
+
+def _of_their_own(found: Judgement) -> Judgement:
+    """Where the document's mistake stands in a repository of one's own, it is that repository's: it fails."""
+    wrong = found.verdict is Verdict.ERRATUM_SHOWN
+    return msgspec.structs.replace(found, verdict=Verdict.FAIL) if wrong else found
 
 
 def _availability(plan: InfrastructurePlan) -> Judgement:

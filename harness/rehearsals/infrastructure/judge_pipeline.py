@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.judge.claimed import held, shown_as
+from harness.judge.claimed import held, not_exercised, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.rehearsals.infrastructure.judge_terraform import absent
@@ -36,7 +36,7 @@ def pipeline(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
         yield _build(steps)
         told = message("workflows that deploy: {names}", names=", ".join(deploying))
         yield held("", "strategy.versus.pipeline", len(deploying) == 1, told)
-    yield from _images(plan, found)
+    yield from _images(found)
     yield from _scans(plan, found)
     yield from _commands(plan, found)
 
@@ -78,10 +78,10 @@ def _build(steps: list[Step]) -> Judgement:
     return held("", claim, False, told)
 
 
-def _images(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
+def _images(found: Repository) -> Iterator[Judgement]:
     claim = "manifest.deployment.image"
     if not found.images:
-        yield from absent(plan, claim, message("Deployment with an image"))
+        yield not_exercised("", claim, message("there is no Deployment: manifests may lie elsewhere"))
         return
     told = message("images: {names}", names=", ".join(each.image for each in found.images))
     if any(_floats(each.image) for each in found.images):

@@ -20,14 +20,14 @@ _PLAIN = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, s
 _WORKFLOWS = ".github/workflows/"
 
 
-def read(root: Path, manifests: Path) -> Repository:
-    """Everything of ``root``; its Deployments' images, or where it has none those of ``manifests``.
+def read(root: Path, manifests: Path | None = None) -> Repository:
+    """Everything of ``root``, and of ``manifests`` the images of Deployments.
 
     Raises ``BadInput`` for a file that its language refuses: whatever it says would count as not there.
     """
     files = [*_files(root)]
     terraform = {name: _terraform(root, name) for name in files if name.endswith(".tf")}
-    images = tuple(_images(root, files)) or tuple(_images(manifests, [*_files(manifests)]))
+    images = [*_images(root, files), *(_images(manifests, [*_files(manifests)]) if manifests is not None else ())]
     return Repository(
         files=tuple(name for name in files if name.endswith((".tf", ".tfvars"))),
         resources=tuple(each for name, found in terraform.items() for each in _resources(name, found)),
@@ -40,7 +40,7 @@ def read(root: Path, manifests: Path) -> Repository:
             for document in _yaml(root, name, _Workflow)
         },
         scripts=tuple(line for name in files if name.endswith(".sh") for line in _gcloud(_text(root, name))),
-        images=images,
+        images=tuple(images),
         dependabot=any(name.endswith((".github/dependabot.yml", ".github/dependabot.yaml")) for name in files),
         stages={name: _stages(_text(root, name)) for name in files if Path(name).name.startswith("Dockerfile")},
     )

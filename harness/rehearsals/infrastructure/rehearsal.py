@@ -36,7 +36,7 @@ class Infrastructure(Rehearsal[InfrastructurePlan, InfrastructureDetails]):
         from harness.rehearsals.infrastructure.reading import read  # HCL's grammar loads here
 
         on.phase("read", message("reading {folder}", folder=plan.repository))
-        on.details.repository = read(Path(plan.repository), KUBERNETES / "document")
+        on.details.repository = read(Path(plan.repository), KUBERNETES / "document" if plan.printed else None)
 
     def judge(self, plan: InfrastructurePlan, seen: Seen[InfrastructureDetails]) -> Iterable[Judgement]:
         """From what was read."""
