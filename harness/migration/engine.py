@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime, tzinfo
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import asyncpg
 import msgspec
@@ -26,6 +26,7 @@ from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import CONSENTS, Documents
 
 Load = Callable[[Batch, Mark], Awaitable[dict[str, Fate]]]
+Came = TypeVar("Came")
 _AHEAD = 2  # batches that are read while one is loaded
 _CONNECT_S = 10.0
 
@@ -110,13 +111,29 @@ class Migration:
 
     async def run(self) -> Report:
         """Raises ``PartDied`` when a store does not answer, ``BadInput`` where the database is not ready."""
+        await self._with_stores(self._run)
+        return self.report
+
+    async def agreed(self) -> int:
+        """Both stores were just made to agree (``heal``): every walk that has a document counts as left by a migration,
+        so that one that its user then deletes in Firestore is known to be deleted, by ``deletions``, whoever wrote it.
+        How many walks it is news of. Raises as ``run``.
+        """
+        return await self._with_stores(self._agreed)
+
+    async def _agreed(self, source: Source, connection: asyncpg.Connection) -> int:
+        loader = Loader(connection)
+        await loader.open()
+        return await loader.agreed(await source.keys(COLLECTION))
+
+    async def _with_stores(self, work: Callable[[Source, asyncpg.Connection], Awaitable[Came]]) -> Came:
         places = self._places
         credentials = places.firebase_credentials()
         documents = Documents(places.firestore, places.project_id, credentials and credentials.get_credential())
         try:
             connection = await asyncpg.connect(**places.login, timeout=_CONNECT_S)
             try:
-                await self._run(Source(documents), connection)
+                return await work(Source(documents), connection)
             finally:
                 await connection.close(timeout=_CONNECT_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -127,7 +144,6 @@ class Migration:
             ) from error
         finally:
             await documents.close()
-        return self.report
 
     async def _run(self, source: Source, connection: asyncpg.Connection) -> None:
         report = self.report

@@ -102,6 +102,14 @@ SELECT id, document, updated_at, stored_at, $1::int FROM staged_walks WHERE stor
 ON CONFLICT (walk_id) DO UPDATE SET
     document = EXCLUDED.document, version = EXCLUDED.version, stored_at = EXCLUDED.stored_at,
     pass = EXCLUDED.pass, moved_at = clock_timestamp()"""  # noqa: S608 - the contract's own names
+#: Of documents, given by id, whose walks are in PostgreSQL as well: those that no migration left so, from now on as if.
+AGREED = f"""
+INSERT INTO {SCHEMA}.moved AS m (walk_id, document, version, stored_at, pass)
+SELECT DISTINCT ON (w.id) w.id, k.name, w.updated_at, w.updated_at, 0
+FROM walks AS w JOIN unnest($1::text[]) AS k (name) ON lower(k.name) = w.id::text
+ON CONFLICT (walk_id) DO UPDATE SET
+    document = EXCLUDED.document, version = EXCLUDED.version, stored_at = EXCLUDED.stored_at
+WHERE m.stored_at <> EXCLUDED.stored_at RETURNING walk_id"""  # noqa: S608 - the contract's own names
 FATES = """
 SELECT document, CASE WHEN fate IN ('new', 'newer') AND stored_at IS NULL THEN 'overtaken' ELSE fate END
 FROM staged_walks"""

@@ -72,6 +72,9 @@ class Stores:
         options.setdefault("settle_s", 0.0)
         return await Migration(self.places, MachineClock(), Quiet(), **options).run()
 
+    async def agreed(self) -> int:
+        return await Migration(self.places, MachineClock(), Quiet()).agreed()
+
 
 class Quiet:
     def live(self, text: str) -> None:

@@ -206,6 +206,23 @@ async def test_a_document_that_lost_to_another_of_its_walk_is_named_behind_anoth
     assert (second.walks.documents, second.walks.unchanged) == (2, 0)
 
 
+async def test_a_walk_of_the_api_that_both_stores_hold_goes_with_its_document_once_they_agree(stores: Stores) -> None:
+    """A roll back: whoever is on Firestore again deletes there what the API wrote before."""
+    await stores.put(walk("moved", "u1") | walk("kept", "u1") | walk("api", "u1") | walk("not there yet", "u1"))
+    await stores.migrate()
+    await rows(stores, "UPDATE walks SET title = 'of the API'")  # the trigger makes each row later than its document
+    await rows(stores, "DELETE FROM tekutoko_migration.moved WHERE document = $1", name(walk("api", "u1")))
+    writer = stores.documents()
+    await writer.delete(name(walk("not there yet", "u1")))  # the mirror wrote nothing of it
+    agreed = [await stores.agreed() for _ in range(2)]
+    await writer.delete(name(walk("moved", "u1")))
+    await writer.delete(name(walk("api", "u1")))
+    await writer.close()
+    found = (await stores.migrate(changed=True, deletions=True)).verified
+    assert agreed == [3, 0] and found is not None
+    assert (found.taken_back, found.walks) == (2, 2)  # what had no document stays
+
+
 async def test_no_walk_is_taken_out_where_firestore_has_none_at_all(stores: Stores) -> None:
     await stores.put(walk("one", "u1"))
     await stores.migrate()

@@ -199,6 +199,7 @@ class Course:
         on.mark("switched_over")
         if self._copies:
             await self._reconcile()
+            await Migration(of_endpoints(on.stack.endpoints()), on.clock, on.progress).agreed()
 
     async def _stop_the_mirror(self) -> Manifests:
         """Step by step, under the load of everybody: the manifests of the last step. Of walks that the app itself wrote
@@ -218,8 +219,7 @@ class Course:
 
     async def _reconcile(self) -> None:
         """What PostgreSQL has newer is written to Firestore, whose users go on there."""
-        on = self._on
-        writes = on.evidence.writes
+        on, writes = self._on, self._on.evidence.writes
         told = {"deleted": writes.deleted[Side.API], "own": writes.direct}
         done = await heal(on.stack.endpoints(), Direction.TO_FIRESTORE, apply=True, **told)
         on.phase("reconciled", message("reconciled: {counts}", counts=done.told))
