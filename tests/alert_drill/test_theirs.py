@@ -19,8 +19,8 @@ from harness.objectives.foreign.emitted import CONTRACT, merged
 from harness.objectives.foreign.rules import Rule
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.sections import sections
-from harness.rehearsals.alert_drill.theirs.course import SCRAPE_S, of_drill, of_run, open_metrics, scraped
-from harness.rehearsals.alert_drill.theirs.facts import Answer, Asked, Held, Stretch
+from harness.rehearsals.alert_drill.theirs.course import of_drill, of_run, open_metrics, scraped
+from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Answer, Asked, Held, Stretch
 from harness.rehearsals.alert_drill.theirs.files import read
 from harness.rehearsals.alert_drill.types import ERRORS, AlertDrillDetails, AlertDrillPlan
 from tests.alert_drill import theirs

@@ -12,10 +12,9 @@ from harness.objectives.foreign.emitted import of_platform
 from harness.objectives.foreign.faults import Known, faults
 from harness.objectives.foreign.rules import Rule
 from harness.objectives.foreign.trees import selectors
-from harness.rehearsals.alert_drill.theirs.facts import Answer, Asked, Stretch
+from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Answer, Asked, Stretch
 from harness.rehearsals.alert_drill.types import AlertDrillPlan
 
-SCRAPE_S = 15.0
 _LATE_S = 60.0  # behind a breach that an alert may still begin to fire in: its window has to forget it
 _MOST_SHOWN = 4
 

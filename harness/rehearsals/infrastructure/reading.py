@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import hcl2
-import yaml
 
+from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.rehearsals.infrastructure.types import Backend, Document, Image, Repository, Resource
 
@@ -37,7 +37,7 @@ def read(root: Path, manifests: Path | None = None) -> Repository:
             name: document
             for name in files
             if _WORKFLOWS in f"/{name}" and name.endswith((".yml", ".yaml"))
-            for document in _yaml(root, name, _Workflow)
+            for document in _yaml(root, name)
         },
         scripts=tuple(line for name in files if name.endswith(".sh") for line in _gcloud(_text(root, name))),
         images=tuple(images),
@@ -89,22 +89,9 @@ def _pinned(found: Document) -> Iterator[str]:
             yield from (name for name, each in providers.items() if isinstance(each, dict) and each.get("version"))
 
 
-class _Workflow(yaml.SafeLoader):
-    """YAML as GitHub reads it: ``on`` is a key, not true."""
-
-
-_Workflow.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _yaml(root: Path, name: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Iterator[Document]:
-    try:
-        found = yaml.load_all(_text(root, name), loader)
-        yield from (each for each in found if isinstance(each, dict))
-    except yaml.YAMLError as error:
-        raise BadInput(f"this is no YAML: {str(error).partition(chr(10))[0]}", where=str(root / name)) from error
+def _yaml(root: Path, name: str) -> Iterator[Document]:
+    found = yamltext.documents(_text(root, name), str(root / name), merge_keys=True)
+    yield from (each for each, _ in found if isinstance(each, dict))
 
 
 def _images(root: Path, files: list[str]) -> Iterator[Image]:

@@ -18,10 +18,9 @@ from harness.evidence.gathered import Gathered
 from harness.model.evidence import ProbeRow, RequestRow
 from harness.rehearsals.alert_drill import history
 from harness.rehearsals.alert_drill.exporter import BAD_STATUS, GOOD_STATUS, Seen
-from harness.rehearsals.alert_drill.theirs.facts import Stretch
+from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Stretch
 from harness.rehearsals.alert_drill.types import PROBES, TARGET, AlertDrillDetails, AlertDrillPlan
 
-SCRAPE_S = 15.0
 Samples: TypeAlias = dict[str, list[tuple[float, str]]]
 R = TypeVar("R", RequestRow, ProbeRow)
 #: Of what days are made: the series, and the words for bad and good in it.

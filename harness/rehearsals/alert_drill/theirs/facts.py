@@ -8,6 +8,9 @@ import msgspec
 
 from harness.objectives.firing import Spell
 
+#: How often a run's evidence is told as if it had been scraped (s of the document's time).
+SCRAPE_S = 15.0
+
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """A breach in the document's time (s from the course's begin)."""
