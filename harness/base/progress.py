@@ -6,6 +6,7 @@ Standard library only, as all that comes before the locked environment.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -70,6 +71,8 @@ class Progress:
         now_ns = self._clock.now_ns()
         phase = self.phase or Phase(note, now_ns)
         self.phase = replace(phase, note=note, rows=rows, done=done, of=of or phase.of)
+        if self.terminal and rows and not phase.rows:
+            self.draw()  # a table is there at once: in simulated time a phase may be over before the next look
         if not self.terminal and now_ns - self._last_plain_ns >= self._plain_every_ns:
             self._last_plain_ns = now_ns
             self.still()
@@ -127,7 +130,7 @@ class Progress:
             self._stream.write(text)
             self._stream.flush()
         except (BrokenPipeError, ValueError):
-            self._stream = _NOWHERE
+            self._stream = io.StringIO()  # read by nobody
         except OSError:
             return
 
@@ -185,14 +188,3 @@ class Heartbeat:
             elif self._clock.now_ns() - self._heard_ns >= self._silent_ns:
                 self.heard()
                 self._progress.still(self._name)
-
-
-class _Nowhere:
-    def write(self, _text: str) -> int:
-        return 0
-
-    def flush(self) -> None:
-        return None
-
-
-_NOWHERE: TextIO = _Nowhere()  # type: ignore[assignment]  # the two methods that Progress calls

@@ -90,13 +90,8 @@ class Screen:
 def closing(stream: TextIO, lines: Iterable[Line]) -> None:
     """The lines of the end: each lead in columns of its own, the headline and the last line at the end."""
     console, every = _console(stream), list(lines)
-    headline = [line for line in every if line.headline]
-    last = max(0, len(every) - 1)
-    ordered = (
-        [line for line in every[:last] if not line.headline]
-        + headline
-        + [each for each in every[last:] if not each.headline]
-    )
+    # The headline before the last line, which says where to read on.
+    ordered = sorted(every, key=lambda line: 1 if line.headline else 2 if line is every[-1] else 0)
     for with_lead, group in groupby(ordered, lambda line: bool(line.lead)):
         if with_lead:
             console.print(_columns(group))
