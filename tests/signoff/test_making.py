@@ -18,9 +18,9 @@ from harness.base.clock import MachineClock
 from harness.base.data import PLANS
 from harness.base.errors import BadInput, Exit
 from harness.base.planfile import bundled, parse
-from harness.base.progress import Progress
+from harness.base.progress import Heartbeat, Progress
 from harness.cli.main import main
-from harness.cli.stored.evidence import Making, due_of
+from harness.cli.stored.evidence import Making, due_of, run_process
 from harness.model.message import english
 from harness.model.stack import Rung
 from harness.report.language import language
@@ -249,3 +249,16 @@ def test_an_interrupt_reaches_the_command_under_way_and_its_ending_is_waited_for
     out, _ = parent.communicate(timeout=20)
     assert out.strip() == str(int(Exit.INTERRUPTED))
     assert mark.read_text() == "began interrupted ended"
+
+
+@pytest.mark.process
+def test_while_a_command_runs_only_the_heartbeat_of_its_own_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child = tmp_path / "child"
+    child.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(2.5)\n")
+    child.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(child))
+    with Heartbeat("signoff", silent_s=1.5):
+        assert run_process([]) == 0
+    assert capsys.readouterr().err == ""

@@ -17,7 +17,7 @@ from typing import Any
 from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit
-from harness.base.progress import Progress
+from harness.base.progress import LOOK_S, Heartbeat, Progress
 from harness.model.message import Message, marked, message, verbatim
 from harness.model.stack import Rung
 from harness.rehearsal.command import Command, replay, words
@@ -112,8 +112,11 @@ def run_process(typed: Sequence[str]) -> int:
     interrupted = False
     while True:
         try:
-            status = process.wait()
+            status = process.wait(LOOK_S)
             break
+        except subprocess.TimeoutExpired:
+            if Heartbeat.current:
+                Heartbeat.current.heard()  # the process tells of itself, by a heartbeat of its own
         except KeyboardInterrupt:
             interrupted = True
             process.terminate()  # as Ctrl-C, which a job in the background ignores; a second one does no harm
