@@ -32,6 +32,12 @@ def test_published_sample_sizes(limit: float, without: int, with_one: int) -> No
     assert ratio_upper(1, with_one) < limit <= ratio_upper(1, with_one - 1)
 
 
+def test_a_limit_that_is_just_the_bound_of_a_sample_needs_one_more() -> None:
+    assert samples_needed(ratio_upper(0, 10)) == 11
+    assert samples_needed(0.96) == 1  # one answer without a failure shows a ratio of at most 95 %
+    assert samples_needed(0.99, 1) == 2
+
+
 def test_p95_needs_59() -> None:
     assert quantile_samples_needed() == 59
     assert upper_rank(58) is None
@@ -113,10 +119,9 @@ def test_no_bound_of_no_sample(events_n: tuple[int, int]) -> None:
     for bound in (ratio_upper, ratio_lower):
         with pytest.raises(ValueError, match="not a ratio"):
             bound(*events_n)
-    with pytest.raises(ValueError, match="no sample"):
-        samples_needed(0.0)
-    with pytest.raises(ValueError, match="no sample"):
-        samples_needed(1.0)
+    for limit in (0.0, 1.0):
+        with pytest.raises(ValueError, match="the limit lies between 0 and 1"):
+            samples_needed(limit)
     assert lower_rank(0) is None
     assert upper_rank(0) is None
     assert quantile_bounds(np.array([])) == (None, None)

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.base.units import Unit
 from harness.judge.bounds import ratio_lower, ratio_upper
-from harness.judge.chance import advances, false_roll_backs, fires, preflight_sentences, sentence
+from harness.judge.chance import advances, chance_words, false_roll_backs, fires, preflight_sentences, sentence
 from harness.judge.power import requirements
 from harness.model.judgement import Kind
+from harness.model.message import quantity
 from harness.model.verdict import FalseRollBack
 from scenarios.load import load
 from tests.judge.evidence import criterion, scenario
@@ -79,6 +81,21 @@ def test_a_limit_s_chance_is_told_to_a_tenth_of_a_percent() -> None:
         "rollback limit limit: by chance alone it fires in 18.9 % of windows of 1,200 samples when the true failure "
         "ratio is 0.5 %, the most that may still advance"
     )
+
+
+def test_a_page_says_the_same_of_a_limit() -> None:
+    chance = FalseRollBack(id="limit", failure_ratio=0.005, samples=1_200, probability=0.189412)
+    told = chance_words(chance)
+    assert str(told) == (
+        "By chance alone it fires in 18.9 % of windows of 1,200 samples when the true failure ratio is 0.5 %, the most "
+        "that may still advance."
+    )
+    assert told.values["share"] == quantity(0.189, Unit.RATIO) and told.values["ratio"] == quantity(0.005, Unit.RATIO)
+
+
+def test_a_week_s_chance_is_kept_to_six_places() -> None:
+    [chance] = false_roll_backs(load("rollout_week3"))
+    assert chance.probability == round(fires(0.005, 0.01, 300, 1200), 6)
 
 
 def test_before_a_week_both_are_told_what_it_can_prove_and_what_chance_does() -> None:

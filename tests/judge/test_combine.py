@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.base.errors import Exit
+from harness.base.errors import Exit, more_severe
 from harness.judge.combine import combine, exit_status
 from harness.model.judgement import Judgement, Kind, errata_of, observation
 from harness.model.message import message
@@ -85,6 +85,15 @@ def test_what_is_not_good_never_betters_a_decision(some: list[Judgement], more: 
 )
 def test_the_exit_status(decision: Decision | None, broke: tuple[Exit, ...], leaks: bool, status: Exit) -> None:
     assert exit_status(decision, broke, leaks=leaks) is status
+
+
+def test_without_a_word_of_leaks_there_were_none() -> None:
+    assert exit_status(ADVANCE) is Exit.OK
+
+
+def test_a_roll_back_is_told_unless_what_broke_is_more_severe() -> None:
+    for broke in Exit:
+        assert exit_status(ROLL_BACK, (broke,)) is more_severe(broke, Exit.ROLLED_BACK)
 
 
 def test_only_a_pass_and_an_erratum_shown_are_good() -> None:

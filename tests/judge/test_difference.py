@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harness.judge.bounds import lower_rank, ratio_lower, upper_rank
-from harness.judge.difference import Exact, Measured, Rate, Ratio, Sample, Series, Single, differ, effective_size
+from harness.judge.difference import (
+    Exact,
+    Measured,
+    Rate,
+    Ratio,
+    Sample,
+    Series,
+    Single,
+    _apart,
+    _inertia,
+    differ,
+    effective_size,
+)
 
 ratios = st.integers(1, 500).flatmap(lambda n: st.builds(Ratio, st.integers(0, n), st.just(n)))
 rates = st.builds(Rate, st.integers(0, 500), st.floats(1, 300))
@@ -151,6 +163,27 @@ def test_of_fewer_than_twenty_values_nothing_is_said_and_of_equal_ones_nothing_h
     assert effective_size(np.ones(25), 0.5) == pytest.approx(worth_by_definition([1.0] * 25, 0.5))
 
 
+def test_what_a_series_is_worth_does_not_hang_on_its_unit() -> None:
+    series = hanging_together(np.random.default_rng(4), 60, 0.8)
+    assert effective_size(series * 1e-6, 0.5) == effective_size(series, 0.5)
+    rare = np.zeros(60)
+    rare[7] = 1.0
+    assert _inertia(rare * 0.5) == _inertia(rare)
+
+
+def test_equal_values_have_no_inertia() -> None:
+    assert _inertia(np.ones(40)) == 1.0
+    assert effective_size(np.ones(40), 0.5) > 0
+
+
+def test_intervals_that_touch_overlap() -> None:
+    one = Measured(value=1.0, lower=0.0, upper=2.0, samples=9)
+    other = Measured(value=3.0, lower=2.0, upper=4.0, samples=9)
+    assert not _apart(one, other) and not _apart(other, one)
+    apart = msgspec.structs.replace(other, lower=2.1)
+    assert _apart(one, apart) and _apart(apart, one)
+
+
 def test_intervals_are_two_sided() -> None:
     """Of a count of 10 the known one is 4.795 to 18.390, of none 0 to 3.689; of 5 in 10 0.187 to 0.813."""
     expected: dict[Sample, tuple[float, float, float, int]] = {
@@ -167,6 +200,8 @@ def test_intervals_are_two_sided() -> None:
 def test_without_a_sample_or_a_time_nothing_differs() -> None:
     for none, some in ((Ratio(0, 0), Ratio(5, 5)), (Rate(0, 0), Rate(9, 1)), (Rate(0, 1), Rate(0, 1))):
         assert not differ(none, some) and not differ(some, none)
+    assert not differ(Rate(5, 0), Rate(5, 10)) and not differ(Rate(5, 10), Rate(5, 0))
+    assert Rate(3, 0.5).measured().value == 6.0
     assert differ(Rate(0, 0.5), Rate(30, 0.5)) and differ(Ratio(0, 20), Ratio(1, 1))
 
 

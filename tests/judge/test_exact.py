@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.base.units import Unit
 from harness.judge.window import NS
 from harness.model.evidence import Outcome, RequestRow, Row, SessionRow, Side
+from harness.model.message import worded
 from harness.model.verdict import Verdict
 from tests.judge.evidence import (
     START_NS,
@@ -33,6 +35,7 @@ def test_rate_is_good_answers_in_the_window_over_the_window() -> None:
     assert result.value == result.bound == 400 / 120
     assert result.samples == 400
     assert result.reason == "400 good answers in 120 s: 3.333/s, limit 3/s"
+    assert result.told[0].values["rate"] == worded("3.333/s", Unit.PER_SECOND)
 
 
 @pytest.mark.parametrize(("failed", "verdict"), [(40, Verdict.PASS), (41, Verdict.FAIL)])
@@ -59,7 +62,11 @@ def test_rate_is_judged_only_while_enough_is_offered(offered: int, verdict: Verd
     result = judged(less, [*requests(less)])["success.request_rate"]
     assert (result.verdict, result.samples) == (verdict, offered)
     if verdict is Verdict.INCONCLUSIVE:
-        assert "only 3.292/s were offered; it is judged when at least 3.3/s are" in result.reason
+        assert result.reason == (
+            "395 good answers in 120 s: 3.292/s, limit 3/s; "
+            "only 3.292/s were offered; it is judged when at least 3.3/s are"
+        )
+        assert result.told[1].values["offered"] == worded("3.292/s", Unit.PER_SECOND)
 
 
 def test_a_fail_of_the_rate_stands_only_where_what_is_missing_cannot_undo_it() -> None:
@@ -93,7 +100,7 @@ def test_lag_voids_a_fail_of_the_rate() -> None:
     ]
     result = judged(WEEK2, [*rows[:-60], *late])["success.request_rate"]
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "void: 60 requests were sent late" in result.reason
+    assert result.reason.endswith("; void: 60 requests were sent late by the generator")
     slow = [msgspec.structs.replace(row, done_ns=START_NS + 122 * NS) for row in rows[-60:]]
     assert judged(WEEK2, [*rows[:-60], *slow])["success.request_rate"].verdict is Verdict.FAIL
     # Ten late ones cannot explain fifty missing answers.
@@ -133,7 +140,7 @@ def test_firestore_answers_do_not_serve() -> None:
     ]
     result = one(USERS_250, [*sessions(WEEK3), *rows])
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "the load offered only 249 such users" in result.reason
+    assert result.reason.endswith("; the load offered only 249 such users")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +208,7 @@ def test_lag_voids_a_fail_of_the_concurrency() -> None:
     ]
     result = one(USERS_250, [*sessions(WEEK3), *rows])
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "the generator sent the missing users' requests late" in result.reason
+    assert result.reason.endswith("; void: the generator sent the missing users' requests late")
 
 
 def test_concurrency_without_data() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.base.units import Unit
 from harness.judge.indicators import indicators, week_check
 from harness.judge.ledger import Ledger
 from harness.judge.summary import WindowSummary
 from harness.judge.window import NS, Window
 from harness.model.evidence import Operation, Outcome, Side
+from harness.model.judgement import Kind
+from harness.model.message import quantity
 from harness.model.verdict import Verdict
 from scenarios import claims
 from scenarios.load import load
@@ -30,7 +33,15 @@ def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
         each.gates for each in found.values()
     )
     assert found["sli.latency"].reason == "p50 10 ms; p95 20 ms; p99 30 ms"
+    assert found["sli.errors"].reason == "4xx 0 %; 5xx 0 %; error ratio 0 %"
+    assert found["sli.request_rate"].reason == "QPS 5/s"
     assert found["sli.pod_resources"].reason == "CPU 0.5; memory 256 MiB"
+    assert found["sli.replicas"].reason == "min 2; max 2"
+    assert {(each.claim, each.kind, each.samples) for each in found.values()} == {
+        (name, Kind.CHECK, 600) for name in found
+    }
+    assert found["sli.request_rate"].told[0].values["value"] == quantity(5.0, Unit.PER_SECOND)
+    assert found["sli.errors"].told[2].values["value"] == quantity(0.0, Unit.RATIO)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +57,13 @@ def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
 def test_what_was_not_measured_leaves_its_indicator_alone_inconclusive(claim: str, lacking: dict[str, None]) -> None:
     found = {each.id: each for each in indicators(msgspec.structs.replace(SEEN, **lacking))}
     assert [name for name, each in found.items() if each.verdict is Verdict.INCONCLUSIVE] == [claim]
-    assert found[claim].reason.startswith("not measured: ")
+    named = {"sli.latency": "p99", "sli.errors": "4xx", "sli.request_rate": "QPS", "sli.pod_resources": "memory"}
+    assert found[claim].reason.split("; ")[0] == f"not measured: {named.get(claim, 'min')}"
+
+
+def test_all_that_was_not_measured_is_named() -> None:
+    found = {each.id: each for each in indicators(msgspec.structs.replace(SEEN, ratio_4xx=None, error_ratio=None))}
+    assert found["sli.errors"].reason == "not measured: 4xx, error ratio; 5xx 0 %"
 
 
 def test_where_pods_are_not_sampled_at_all_their_indicators_are_not_exercised() -> None:
@@ -65,13 +82,20 @@ def week(name: str, seen: WindowSummary = SEEN, ledger: Ledger | None = None) ->
 def test_week_1_wants_every_operation_answered_well() -> None:
     ledger = Ledger()
     assert week("rollout_week1", ledger=ledger)[1] is Verdict.INCONCLUSIVE
+    every = ", ".join(Operation)
+    assert week("rollout_week1", ledger=ledger)[2].startswith(f"not answered well even once: {every}; ")
     for number, operation in enumerate(Operation):
         outcome = Outcome.SERVER_ERROR if operation is Operation.DELETE_WALK else Outcome.OK
         ledger.extend([request(1.0 + number, operation=operation, outcome=outcome)])
     assert week("rollout_week1", ledger=ledger)[:2] == ("rollout.week1.check", Verdict.FAIL)
-    assert "not answered well even once: delete_walk" in week("rollout_week1", ledger=ledger)[2]
+    said = week("rollout_week1", ledger=ledger)[2].split("; ")
+    assert said[0] == "not answered well even once: delete_walk"
+    assert said[1:] == [f"{each} {int(each is not Operation.DELETE_WALK)}" for each in Operation]
     ledger.extend([request(130.0, operation=Operation.DELETE_WALK)])
     assert week("rollout_week1", ledger=ledger)[1] is Verdict.FAIL, "it is beyond the window"
+    firestore = msgspec.structs.replace(request(61.0, operation=Operation.DELETE_WALK), side=Side.FIRESTORE)
+    ledger.extend([firestore])
+    assert week("rollout_week1", ledger=ledger)[1] is Verdict.FAIL, "it is not the API's answer"
     ledger.extend([request(60.0, operation=Operation.DELETE_WALK)])
     assert week("rollout_week1", ledger=ledger)[1] is Verdict.PASS
 
@@ -84,7 +108,14 @@ def test_week_2_wants_latency_and_errors() -> None:
 def test_week_3_is_a_load_test_of_250_users_at_the_documents_pace() -> None:
     assert week("rollout_week3")[:2] == ("rollout.week3.check", Verdict.PASS)
     assert week("rollout_week3", msgspec.structs.replace(SEEN, requests_per_s=4.7))[1] is Verdict.FAIL
+    assert week("rollout_week3", msgspec.structs.replace(SEEN, requests_per_s=4.75))[1] is Verdict.PASS
     plan = load("rollout_week3")
+    (told,) = week_check(plan, SEEN, Ledger(), WINDOW)
+    assert told.reason == "250 users on the API, each with one request in 50 s: 5/s came"
+    assert told.samples == 600
     faster = msgspec.structs.replace(plan, population=msgspec.structs.replace(plan.population, pace_s=14.0))
     assert [each.verdict for each in week_check(faster, SEEN, Ledger(), WINDOW)] == [Verdict.NOT_EXERCISED]
     assert [*week_check(load("rollout_week4"), SEEN, Ledger(), WINDOW)] == []
+    fewer = msgspec.structs.replace(plan.population, audiences=plan.population.audiences[:1])
+    own = msgspec.structs.replace(plan, population=fewer)
+    assert [each.verdict for each in week_check(own, SEEN, Ledger(), WINDOW)] == [Verdict.NOT_EXERCISED]
