@@ -37,6 +37,23 @@ def test_what_the_host_took_is_told() -> None:
     assert "its host gave 6.0 s of processors to others" in found.reason
 
 
+def test_two_samples_are_enough_and_the_ends_of_the_stretch_are_samples_themselves() -> None:
+    calls = [probe(5, latency_ms=5000)]  # from the second sample to the third
+    waited, stolen = counted(WAITED, 0, 1, 3, 8), counted(STOLEN, 0, 2, 2.5, 9)
+    (found,) = observed([*waited, *stolen], calls)
+    assert "a processor 40% of the time, and 40% of the worst 5 s" in found.reason
+    assert found.reason.endswith("; its host gave 0.5 s of processors to others")
+    (found,) = observed([*waited[1:3], *stolen[1:3]], calls)
+    assert found.reason.endswith("; its host gave 0.5 s of processors to others")
+    (found,) = observed([*waited, *stolen[1:2]], calls)
+    assert "host" not in found.reason
+
+
+def test_a_counter_that_lags_its_clock_says_no_more_than_all_of_the_time() -> None:
+    (found,) = observed(counted(WAITED, 0, 0, 6, 6), [probe(5, latency_ms=5000)])
+    assert "a processor 100% of the time, and 100% of the worst 5 s" in found.reason
+
+
 def test_nothing_is_said_where_nothing_was_counted_or_called() -> None:
     assert [*observed([], CALLS)] == [*observed(counted(WAITED, 1), CALLS)] == []
     assert [*observed(counted(WAITED, 0, 1, 2), [])] == []

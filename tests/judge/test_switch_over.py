@@ -61,6 +61,18 @@ def test_what_counts_is_when_a_request_was_sent() -> None:
     assert found.last_s == 10.0
 
 
+def test_a_request_sent_just_as_the_flag_goes_off_counts_and_of_two_at_once_firestore_is_not_the_later() -> None:
+    assert switch_over(ledger(*calls("a", (0, F))), START_NS, ("a",), 300).last_s == 0.0
+    both = calls("a", (10, A), (10, F), (60, F))
+    assert switch_over(ledger(*both), START_NS, ("a",), 300).last_s == 60.0
+
+
+def test_who_is_not_in_evidence_has_nobody_else_s_switch() -> None:
+    rows = [*calls("a", (10, F)), *calls("b", (20, F)), *calls("c", (30, F))]
+    found = switch_over(ledger(*rows), START_NS, ("a", "b", "c", "stranger"), 300)
+    assert (found.switched, found.late_users) == (3, ("stranger",))
+
+
 def test_no_evidence_and_nobody() -> None:
     assert switch_over(Ledger(), START_NS, ("a",), 300).late_users == ("a",)
     nobody = switch_over(Ledger(), START_NS, (), 300)

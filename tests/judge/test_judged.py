@@ -1,0 +1,71 @@
+"""A check's word as a judgement, its way into the evidence and back, and a claim judged in a part of a plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.base.errors import BadInput
+from harness.base.units import Unit
+from harness.judge import claimed
+from harness.judge.judged import counted, event, held, of_event, result, told_only
+from harness.model.evidence import EventRow
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import message
+from harness.model.verdict import Verdict
+
+WHY = (message("why"),)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED])
+@pytest.mark.parametrize(("flaws", "value"), [(0, 0.0), (3, 3.0), (None, None)])
+def test_a_check_allows_no_flaw(verdict: Verdict, flaws: int | None, value: float | None) -> None:
+    assert result("writes.acknowledged", "migration.dual_write", verdict, flaws, 9, WHY) == Judgement(
+        id="writes.acknowledged", kind=Kind.CHECK, claim="migration.dual_write", verdict=verdict,
+        asked=counted("writes.acknowledged"), told=WHY, value=value, limit=0.0, unit=Unit.FLAWS, samples=9,
+        gates=verdict is not Verdict.NOT_EXERCISED,
+    )  # fmt: skip
+
+
+def test_a_check_may_be_told_only_or_be_wanted_all_the_same() -> None:
+    failed = result("pdb.budget", "manifest.pdb", Verdict.FAIL, 1, 2, WHY)
+    assert failed.gates and not told_only(failed).gates and told_only(failed).verdict is Verdict.FAIL
+    nothing = result("pdb.budget", "manifest.pdb", Verdict.NOT_EXERCISED, None, 0, WHY)
+    assert not nothing.gates and held(nothing).gates
+
+
+def test_a_check_comes_back_from_the_evidence_and_another_harness_word_is_refused() -> None:
+    check = result("pdb.budget", "manifest.pdb", Verdict.FAIL, 1, 2, WHY)
+    row = event(7, check)
+    assert (row.at_ns, row.kind, row.subject, of_event(row)) == (7, "check", "pdb.budget", check)
+    other = EventRow(at_ns=7, kind="check", subject="pdb.budget", message="", data={"judgement": {"id": 3}})
+    with pytest.raises(BadInput, match="cannot be read") as caught:
+        of_event(other)
+    assert caught.value.where == 'events, kind "check", subject "pdb.budget"'
+    assert caught.value.remedy == "it was written by another harness; judge it with that one"
+
+
+def test_a_claim_of_a_part_keeps_what_was_measured_whatever_its_verdict() -> None:
+    measured = {"value": 3.0, "samples": 4}
+    expected = {
+        Verdict.PASS: claimed.held("drain", "manifest.pdb", True, *WHY, **measured),
+        Verdict.FAIL: claimed.held("drain", "manifest.pdb", False, *WHY, **measured),
+        Verdict.INCONCLUSIVE: claimed.unknown("drain", "manifest.pdb", *WHY, **measured),
+        Verdict.NOT_EXERCISED: claimed.not_exercised("drain", "manifest.pdb", *WHY, **measured),
+    }
+    for verdict, found in expected.items():
+        assert found == Judgement(
+            id="manifest.pdb", claim="manifest.pdb", part="drain", verdict=verdict, told=WHY, value=3.0, samples=4,
+            gates=verdict is not Verdict.NOT_EXERCISED,
+        )  # fmt: skip
+
+
+def test_an_erratum_that_was_contradicted_fails_with_what_was_measured() -> None:
+    seen = claimed.shown_or_not("drain", "manifest.x", True, *WHY, samples=4)
+    assert (seen.verdict, seen.erratum, seen.claim, seen.samples) == (
+        Verdict.ERRATUM_SHOWN,
+        "manifest.x",
+        "manifest.x",
+        4,
+    )
+    unseen = claimed.shown_or_not("drain", "manifest.x", False, *WHY, samples=4)
+    assert (unseen.verdict, unseen.erratum, unseen.claim, unseen.samples) == (Verdict.FAIL, "", "manifest.x", 4)
