@@ -31,6 +31,7 @@ from harness.rehearsals.migration_drill.judge import judged
 from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, variables
 from harness.rehearsals.migration_drill.racing import Racing
 from harness.rehearsals.migration_drill.sections import figures, sections
+from harness.rehearsals.migration_drill.stayers import seen_enough
 from harness.rehearsals.migration_drill.types import DrillDetails, DrillPlan
 from harness.rehearsals.migration_drill.week import week
 from harness.stack.firebase.documents import Documents
@@ -121,6 +122,7 @@ class _Drill:
         on.beside(racing.begin())
         await self._moved(migrator)
         on.mark("moved")
+        await seen_enough(on, plan.stay_limit_s)
         racing.over = True
         await users.stop()
         on.phase("settling", message("the load has ended; the migrator runs once more"))

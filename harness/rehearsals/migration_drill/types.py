@@ -17,8 +17,9 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     """``walks`` of ``locations`` each on average lie in Firestore; the migrator is killed ``kills`` times.
 
     ``migrator`` is a command of the team's own, () for ours. ``racing`` of the walks are written through the API while
-    they are moved, one every ``race_every_s``. ``limit_s`` is how long the migrator may take in all. ``week`` is run on
-    what was moved (``None``: none is).
+    they are moved, one every ``race_every_s``. ``limit_s`` is how long the migrator may take in all, and
+    ``stay_limit_s`` how long the load then goes on at most, until enough was seen of those who stay on Firestore.
+    ``week`` is run on what was moved (``None``: none is).
     """
 
     name: str = "migration_drill"
@@ -31,9 +32,10 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     racing: int = 40
     race_every_s: float = 0.2
     limit_s: float = 2_400.0
+    stay_limit_s: float = 120.0
     week: Scenario | None = None
     population: PopulationPlan = PopulationPlan(
-        audiences=(AudiencePlan(name="general", users=40, flag_on=20),), pace_s=5.0
+        audiences=(AudiencePlan(name="general", users=40, flag_on=20),), pace_s=2.0
     )
 
 
