@@ -105,8 +105,13 @@ def show(value: float, unit: Unit) -> str:
         return f"{value:.0f}"
     if unit is Unit.DOLLARS:
         return f"${value:,.2f}"
-    number = f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
-    return f"{number} {unit}".rstrip()
+    return f"{plain(value)} {unit}".rstrip()
+
+
+def plain(value: float, digits: int = 4) -> str:
+    """``value`` to so many significant digits, and never by a power of ten: 43156, not 4.316e+04."""
+    shown = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e+" in shown else shown
 
 
 # -- how a plan file writes them: see ``harness.base.planfile`` -----------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.base.units import Unit, show
+from harness.base.units import Unit, plain, show
 from harness.model.message import Message, marked, message, quantity, worded
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
 
@@ -48,8 +48,8 @@ def beside(value: float, threshold: float, unit: Unit) -> str:
         return show(value, unit)
     factor, suffix = {Unit.RATIO: (100.0, " %"), Unit.PER_SECOND: (1.0, "/s")}.get(unit, (1.0, f" {unit}"))
     for digits in range(4, 16):
-        shown = f"{value * factor:.{digits}g}"
-        if shown != f"{threshold * factor:.{digits}g}":
+        shown = plain(value * factor, digits)
+        if shown != plain(threshold * factor, digits):
             return shown + suffix
     return show(value, unit)
 

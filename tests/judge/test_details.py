@@ -56,6 +56,9 @@ THREE = scenario(SUCCESS_ERRORS, SUCCESS_P95)
         (0.995, 0.995, Unit.RATIO, "99.5 %"),
         (500.00001, 500.0, Unit.MILLISECONDS, "500.00001 ms"),
         (241.31, 500.0, Unit.MILLISECONDS, "241.3 ms"),
+        (43_155.6, 300.0, Unit.SECONDS, "43156 s"),
+        (9_999.96, 300.0, Unit.SECONDS, "10000 s"),
+        (10_000.4, 10_000.0, Unit.SECONDS, "10000.4 s"),
         (2.9999, 3.0, Unit.PER_SECOND, "2.9999/s"),
         (float(np.nextafter(3.0, 4.0)), 3.0, Unit.PER_SECOND, "3/s"),  # no 15 digits tell them apart
         (float(np.nextafter(8.0, 9.0)), 8.0, Unit.PER_SECOND, "8/s"),  # 16 would, and are no measurement's
