@@ -25,9 +25,9 @@ STOPS_WITHIN_S = 60.0
 #: The tests in process that the rules' functions may be reached by.
 TESTS = (
     "judge", "control", "checks", "alert_drill", "chaos", "conformance/test_grades.py", "corpus/test_again.py",
-    "corpus/test_today.py", "cost", "deploys", "flag_proof", "migration", "mirror_stop", "network", "one_stack",
-    "operations", "reconcile", "recovery", "rollout", "runbooks", "scaling", "secret_rotation", "security/test_judge.py",
-    "stages", "stored", "test_invariants.py",
+    "corpus/test_today.py", "cost", "deploys", "flag_proof", "infrastructure", "migration", "mirror_stop", "network",
+    "one_stack", "operations", "reconcile", "recovery", "rollout", "runbooks", "scaling", "secret_rotation",
+    "security/test_judge.py", "stages", "stored", "test_invariants.py",
 )  # fmt: skip
 PYTEST = [
     "-q", "-s", "--rootdir=.", "--groups", "fast", "-p", "no:cacheprovider", "-p", "no:randomly",
