@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -10,6 +12,7 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill.judge import judged, tolerance_s
 from harness.rehearsals.alert_drill.types import CLAIM, CLAIMS, AlertDrillDetails, Firing
 from tests.alert_drill.made import ERRORS, PLANNED, TARGET, drilled
+from tests.rehearsal.told import told_as
 
 WHAT = ("fires", "quiet", "resolves", "routes")
 
@@ -29,6 +32,14 @@ def test_a_drill_that_went_as_it_must_passes() -> None:
     assert shown == {
         "alert.pagerduty_phase4", "alert.error_ratio_blind", "alert.availability_no_window", "alert.gap_to_objective",
     }  # fmt: skip
+
+
+def test_what_is_said_of_a_drill() -> None:
+    """Of one that went as it must, and of one whose alerts neither fire nor arrive."""
+    told_as(judged(PLANNED, *drilled()), Path(__file__).with_name("told_right.json"))
+    details, evidence = drilled()
+    details.firings, details.deliveries = [], []
+    told_as(judged(PLANNED, details, evidence), Path(__file__).with_name("told_silent.json"))
 
 
 def changed(name: str, **to: int | None) -> AlertDrillDetails:
