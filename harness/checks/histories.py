@@ -90,10 +90,14 @@ class WalkHistory:
         return any(self._behind(state, asked) and not self._replaced(state, asked) for state in fitting)
 
     def locations_right(self, count: int, found: Iterable[State], asked: Asked) -> bool:
-        """Whether so many locations may stand in the walk; a walk that was deleted may hold any of them."""
+        """Whether so many locations may stand in the walk; a walk that was deleted may hold any of them. Some may be
+        left out (``count`` is ``NOT_IN_ORDER``) where a write of this side was not acknowledged: those after it go on
+        behind its locations, and nothing says whether they are there.
+        """
         sent = [state for state in self._states if state.sent_ns <= asked.done_ns]
         if count < 0:
-            return False
+            acknowledged = {state.locations for state in sent if state.acknowledged}
+            return any(state.here and state.locations and state.locations not in acknowledged for state in sent)
         if any(not state.contents and state.sent_ns > NEVER for state in sent):
             return True
         due = [state.locations for state in sent if state.acknowledged and state.done_ns <= asked.sent_ns]

@@ -186,6 +186,26 @@ def test_a_write_without_an_acknowledgement_may_be_shown_or_not() -> None:
     assert flaws(with_walk(LIST, THIRD, SECOND, rows)) == [(name(LIST), Flaw.OLD)]  # that before it was acknowledged
 
 
+def test_locations_of_a_write_without_an_acknowledgement_may_be_left_out_amid_the_others() -> None:
+    """Refused on a crowded target: the phone in steps does not send it again, and the next PUT goes on behind it."""
+
+    def left_out(rows: list[RequestRow]) -> list[RequestRow]:
+        def change(row: RequestRow) -> RequestRow:
+            shown = parse(row.shown)
+            assert shown is not None and shown.walks[0].locations
+            walk = msgspec.structs.replace(shown.walks[0], locations=NOT_IN_ORDER)
+            return msgspec.structs.replace(row, shown=text(Shown((walk,))))
+
+        return with_row(GET, change, rows)
+
+    assert flaws(left_out(unanswered_at(FIRST))) == []
+    assert flaws(left_out(ROWS)) == [(name(GET), Flaw.LOCATIONS)]
+    later, other = unanswered_at(THIRD), unanswered_at(DELETE)  # after the GET, and of another walk
+    assert flaws(left_out(later)) == flaws(left_out(other)) == [(name(GET), Flaw.LOCATIONS)]
+    sent_twice = with_row(FIRST, lambda row: msgspec.structs.replace(row, retried=True))
+    assert flaws(left_out(sent_twice)) == [(name(GET), Flaw.LOCATIONS)]  # the second was acknowledged
+
+
 def test_one_that_was_shown_stays() -> None:
     rows = unanswered_at(SECOND, THIRD)  # the GET between shows the second
     assert flaws(rows) == []
