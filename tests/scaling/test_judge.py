@@ -239,10 +239,20 @@ for: "base/secret.yaml": error when patching "base/secret.yaml": Secret in versi
 illegal base64 data at input byte 6"""
 
 
+#: The same where kubectl's own patch is refused before the Secret is read.
+INVALID = (
+    "The request is invalid: patch: Invalid value: \"map[data:map[db_password:BASE64_ENCODED_PASSWORD]]\": error "
+    "decoding from json: illegal base64 data at input byte 6"
+)
+
+
 @pytest.mark.parametrize(
     ("status", "output", "verdict"),
     [
         (1, f"service/tekutoko-api created\n{REFUSED}", Verdict.ERRATUM_SHOWN),
+        (1, f"serviceaccount/tekutoko-api-sa configured\n{INVALID}", Verdict.ERRATUM_SHOWN),
+        (1, f'{INVALID}\nThe Deployment "tekutoko-api" is invalid: spec.replicas: Invalid value: -1', FAIL),
+        (1, 'The Deployment "tekutoko-api" is invalid: spec.selector: field is immutable', FAIL),
         (1, f"{PATCH_REFUSED}\nservice/tekutoko-api configured", Verdict.ERRATUM_SHOWN),
         (1, f"{PATCH_REFUSED}\n{PATCH_REFUSED.replace('illegal base64 data', 'field is immutable')}", FAIL),
         (1, f"{REFUSED}\nError from server (Forbidden): deployments.apps is forbidden", FAIL),  # not the Secret alone

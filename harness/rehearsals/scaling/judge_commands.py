@@ -18,7 +18,8 @@ from harness.rehearsals.scaling.types import Commanded, Effect, Part
 
 #: What the API server says of the printed Secret's placeholders.
 NO_BASE64 = "illegal base64"
-_ERROR = re.compile(r"^(?=error\b)", re.MULTILINE | re.IGNORECASE)
+#: Where kubectl begins to tell of an error; of what the API server calls invalid it says it otherwise.
+_ERROR = re.compile(r"^(?=error\b|the (?:request|\S+ \S+) is invalid\b)", re.MULTILINE | re.IGNORECASE)
 #: What kubectl says when it follows one of several pods.
 _CHOSE = re.compile(r"Found \d+ pods, using pod/\S+")
 _WATCHED = ("get pods", "logs", "top pods", "get hpa", "get events")
