@@ -55,6 +55,7 @@ def rendered() -> dict[str, str]:
     policies += [render.burn_policy(each, pages=pages) for each in known for pages in (True, False)]
     return {
         f"{RULES}/as-written.yaml": _MADE + as_yaml(render.rules(alerts)),
+        "prometheus-adapter/config.yaml": _MADE + as_yaml(render.external_metrics()),
         "grafana/objectives.json": _json(render.dashboard(known)),
         **{f"cloud-monitoring/{policy['displayName'].rpartition('/')[2]}.json": _json(policy) for policy in policies},
     }
