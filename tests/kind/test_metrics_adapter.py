@@ -158,7 +158,7 @@ async def test_what_a_killed_run_left_is_removed_once(tmp_path: Path, monkeypatc
     )  # fmt: skip
     told: list[str] = []
     await WIDE.sweep(found, told.append)
-    assert asked == told == []
+    assert (asked, told) == ([], [])
     place = ClusterWide("c", WIDE.mark)
     await place.take(MachineClock(), told.append)
     await WIDE.sweep(found, told.append)

@@ -10,13 +10,7 @@ from harness.judge.window import NS
 from harness.model.evidence import EventRow, SampleRow, Side
 from harness.model.message import Message, message
 from harness.model.parts import ended
-from harness.model.section import (
-    Cell,
-    Chart,
-    Lines,
-    Pairs,
-    Section,
-)
+from harness.model.section import Cell, Chart, Lines, Pairs, Section
 from harness.rehearsal.moments import timeline
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.scaling.judge import Rows
