@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,14 +15,21 @@ from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, Scale, sync
 from harness.model.autoscaling import PodPhase, PodUsage, ScaledPod
-from harness.model.evidence import EventRow, SampleRow
+from harness.model.evidence import EventRow, Outcome, RequestRow, Row, SampleRow
 from harness.model.judgement import Judgement
+from harness.model.parts import PartRun
+from harness.model.stack import Capability, Rung
 from harness.model.verdict import Verdict
 from harness.objectives.render import EXTERNAL_P95
+from harness.rehearsal.conclude import judged as whole
 from harness.rehearsals.scaling.judge_latency import CLAIM, TO_NO_EFFECT, external, readings, slowed
-from harness.rehearsals.scaling.types import ScalingPlan, Slowed, controlled
+from harness.rehearsals.scaling.rehearsal import REHEARSAL
+from harness.rehearsals.scaling.types import ScalingDetails, ScalingPlan, Slowed, controlled
 from harness.stack.manifests import load as load_manifests
+from tests.rehearsal.drawn import drawn
+from tests.rehearsal.made import seen
 from tests.scaling.test_rule import MIB, pod, resize
+from tests.scaling.test_zones import request
 
 CONTROLLED = controlled(load_manifests(OVERLAYS / "kind-latency")) or pytest.fail("the manifests have no HPA")
 (PART,) = (each for each in planfile.bundled("scaling", ScalingPlan).parts if each.name == "hpa_latency")
@@ -226,3 +234,35 @@ def test_the_status_tells_what_was_read() -> None:
     first = readings(GOOD.rows, EXTERNAL_P95)[0]
     assert (first.at_ns, first.value_m) == (round((BEGUN_S + 0.1) * NS), 40)
     assert readings(GOOD.rows, "another") == []
+
+
+def asked(at_s: float) -> RequestRow:
+    return msgspec.structs.replace(
+        request(at_s, Outcome.OK), done_ns=round((at_s + (0.8 if at_s < SLOW_S else 0.02)) * NS)
+    )
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_whole_part_is_judged_and_drawn_with_its_p95(tmp_path: Path, lang: str) -> None:
+    plan = ScalingPlan(name="scaling", title="Scaling", parts=(PART,))
+    details = ScalingDetails(
+        cpu_factor=0.3,
+        runs={PART.name: PartRun(start_ns=(BEGUN_S - 420) * NS, end_ns=UNTIL_S * NS)},
+        did={PART.name: DID},
+    )
+    assert msgspec.json.decode(msgspec.json.encode(details), type=ScalingDetails) == details
+    rows: list[Row] = [*GOOD.rows, *GOOD.samples, *map(asked, range(0, UNTIL_S - 20, 2))]
+    left = seen(details, rows, rung=Rung.KIND, capabilities=PART.needs)
+    found = {each.claim: each.verdict for each in whole(REHEARSAL, plan, left) if each.part == PART.name}
+    expected = dict.fromkeys(PART.claims, Verdict.PASS) | {TO_NO_EFFECT: Verdict.ERRATUM_SHOWN}
+    assert found == expected
+    page = drawn(REHEARSAL, plan, left, tmp_path, lang)
+    assert EXTERNAL_P95 in page and "500 ms" in page
+
+
+def test_elsewhere_the_part_is_not_exercised() -> None:
+    plan = ScalingPlan(name="scaling", title="Scaling", parts=(PART,))
+    left = seen(ScalingDetails(), [], rung=Rung.LOCAL, capabilities=(Capability.AUTOSCALING, Capability.DOCUMENT_TEMPO))
+    found = whole(REHEARSAL, plan, left)
+    assert {each.verdict for each in found if each.part == PART.name} == {Verdict.NOT_EXERCISED}
+    assert "the environment lacks external metrics for the HPA" in {each.reason for each in found}
