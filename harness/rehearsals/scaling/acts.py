@@ -132,7 +132,13 @@ class Acts:
             end_ns = self._clock.now_ns()
         else:
             await load.step(_step(part), load_ns)
-        self._wait_said(part)
+        self._on.say(
+            message(
+                "the load has ended; waiting up to {seconds} s for {count} pods",
+                seconds=f"{part.wait_s:g}",
+                count=str(part.low),
+            )
+        )
         await self._until(lambda: self._endpoints(end_ns, part.low), part.wait_s)
         return Loaded(load_ns=load_ns, end_ns=end_ns)
 
@@ -152,11 +158,11 @@ class Acts:
             await inject(Fault(kind=FaultKind.DATABASE_LOCKED, delay_ms=part.delay_ms))
             await self._light(part, load, part.load_s)
         end_ns = self._clock.now_ns()
-        self._wait_said(part)
+        words = {"seconds": f"{part.wait_s:g}", "count": str(part.low)}
+        self._on.say(message("answers are quick again; waiting up to {seconds} s for {count} pods", **words))
         while not self._endpoints(end_ns, part.low) and self._clock.now_ns() < end_ns + part.wait_s * NS:
             await self._light(part, load, _LIGHT_S)
-        await stack.apply(self._manifests)  # an HPA that cannot read its metric takes no pod away
-        await stack.stop_external_metrics()
+        await stack.stop_external_metrics()  # the next part applies manifests without it
         return Slowed(load_ns=slow_ns, end_ns=end_ns, controlled=controlled(manifests))
 
     async def _light(self, part: Part, load: StageProcesses, seconds: float) -> None:
@@ -165,10 +171,10 @@ class Acts:
 
     def _with_external_metric(self, part: Part) -> Manifests:
         """The run's own where their HPA asks for one; else the overlay beside them, where there is one."""
-        own = self._manifests
         folder = self._beside(part.component)
-        lacks = external(own.hpa) is None
-        return self._overlay(folder) if lacks and folder is not None and folder.is_dir() else own
+        if external(self._manifests.hpa) is None and folder is not None and folder.is_dir():
+            return self._overlay(folder)
+        return self._manifests
 
     async def _hold(self, part: Part, end_ns: int) -> None:
         """The first ``held`` pods that are endpoints hold memory, each from when it is seen, until ``end_ns``."""
@@ -210,10 +216,6 @@ class Acts:
         begun_ns = self._clock.now_ns()
         await doing.run()
         return Commanded(begun_ns=begun_ns, ran=doing.ran, effects=tuple(doing.effects))
-
-    def _wait_said(self, part: Part) -> None:
-        words = {"seconds": f"{part.wait_s:g}", "count": str(part.low)}
-        self._on.say(message("the load has ended; waiting up to {seconds} s for {count} pods", **words))
 
     async def _admitted(self) -> StageProcesses:
         self._on.details.users = ACCOUNTS
