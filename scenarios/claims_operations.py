@@ -102,7 +102,7 @@ _PHASE2 = (
         "SLI/SLO定義、アラート設定、ダッシュボード作成",
         MEASUREMENT,
         judged_by("alert_drill"),
-        "Each alert of the rendered rules fires on planted breaches, resolves, and is delivered",
+        "Each alert of the rendered rules fires on injected faults, resolves, and is delivered",
     ),
     promise(
         "phase2.ios",
