@@ -250,15 +250,12 @@ def _metrics(folder: Folder) -> Iterator[tuple[dict[str, Any], tuple[str, int]]]
 
 
 def _summed(name: str) -> Read:
-    """A Resource metric of the pod's summed requests, by percent."""
-
     def reading(folder: Folder) -> Reading:
         if folder.autoscaler() is None:
             return _unread(message("no HorizontalPodAutoscaler scales the Deployment"))
         several = sum(not each.init or each.says.get("restartPolicy") == "Always" for each in folder.of_target()) > 1
         for each, place in _metrics(folder) if several else ():
-            by_percent = at(each, "resource", "target", "averageUtilization") is not None
-            if by_percent and each.get("type") == "Resource" and at(each, "resource", "name") == name:
+            if at(each, "resource", "name") == name and at(each, "resource", "target", "averageUtilization") is not None:
                 told = message("a percentage of {name} is of all the pod's containers together", name=name)
                 return _still(told, place)
         return _fixed(message("no percentage of {name} is of several containers together", name=name))
@@ -267,8 +264,6 @@ def _summed(name: str) -> Read:
 
 
 def _external(says: Callable[[Any], Reading | None]) -> Read:
-    """Of the first external metric that it ``says`` something of."""
-
     def reading(folder: Folder) -> Reading:
         for each, place in _metrics(folder):
             if found := says(at(each, "external")):
