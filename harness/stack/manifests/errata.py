@@ -255,7 +255,7 @@ def _summed(name: str) -> Read:
             return _unread(message("no HorizontalPodAutoscaler scales the Deployment"))
         several = sum(not each.init or each.says.get("restartPolicy") == "Always" for each in folder.of_target()) > 1
         for each, place in _metrics(folder) if several else ():
-            if at(each, "resource", "name") == name and at(each, "resource", "target", "averageUtilization") is not None:
+            if at(each, "resource", "name") == name and at(each, "resource", "target", "averageUtilization"):
                 told = message("a percentage of {name} is of all the pod's containers together", name=name)
                 return _still(told, place)
         return _fixed(message("no percentage of {name} is of several containers together", name=name))
