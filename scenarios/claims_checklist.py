@@ -30,8 +30,8 @@ _PERFORMANCE = (
         f"{_LIST} 1/item 3",
         "外部メトリクス",
         RECORD,
-        person("sli.latency", "sli.request_rate"),
-        "A plan of the team; that the API tells what an external metric needs: its /metrics",
+        person("sli.latency", "sli.request_rate", "manifest.hpa.external"),
+        "A plan of the team; that the API tells what an external metric needs, and what an HPA does with it",
     ),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, NOT_BUILT, PROCEDURE, judged_by, promise, wrong
+from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, judged_by, promise, wrong
 
 _FILES = "必要なマニフェストファイル"
 _DEPLOYMENT = "1. Deployment設定/code 1"
@@ -332,13 +332,20 @@ _LIMITS = (
         "manifest.hpa.external",
         _HPA,
         "custom.googleapis.com|request_latency_p95",
-        MANIFEST,
-        NOT_BUILT,
-        "Planned for Phase 4; checked for sense only",
+        MEASUREMENT,
+        judged_by("scaling"),
+        "The commented lines in force: under light load answers are made slow; replica decisions by the metric alone, "
+        "against the rule",
         wrong(
             "manifest.hpa.quantity_500m",
             "the quantity 500m is 0.5: right for a metric in seconds, half a millisecond for one in ms",
             "name the metric's unit; for ms write 500",
+        ),
+        wrong(
+            "manifest.hpa.latency_of_the_database",
+            "a p95 rises with a slow database too, and no pod makes that quicker: the HPA adds pods up to maxReplicas, "
+            "each with its connections, and the p95 stays",
+            "scale on CPU and on requests a pod, and keep the p95 as an alert",
         ),
     ),
     promise(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.claim import Claim
-from scenarios.claim_form import MANIFEST, MEASUREMENT, NOT_BUILT, PROCEDURE, RECORD, judged_by, person, promise, wrong
+from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, judged_by, person, promise, wrong
 
 _CREATE = "GKEクラスタ作成/code 1"
 _FIRST = "初回デプロイ/code 1"
@@ -101,8 +101,8 @@ _PHASE2 = (
         f"{_WORK}/item 5",
         "SLI/SLO定義、アラート設定、ダッシュボード作成",
         MEASUREMENT,
-        NOT_BUILT,
-        "Rules fire on synthetic evidence and are delivered",
+        judged_by("alert_drill"),
+        "Each alert of the rendered rules fires on injected faults, resolves, and is delivered",
     ),
     promise(
         "phase2.ios",

@@ -55,34 +55,21 @@ def rendered() -> dict[str, str]:
     policies += [render.burn_policy(each, pages=pages) for each in known for pages in (True, False)]
     return {
         f"{RULES}/as-written.yaml": _MADE + as_yaml(render.rules(alerts)),
+        "prometheus-adapter/config.yaml": _MADE + as_yaml(render.external_metrics()),
         "grafana/objectives.json": _json(render.dashboard(known)),
         **{f"cloud-monitoring/{policy['displayName'].rpartition('/')[2]}.json": _json(policy) for policy in policies},
     }
 
 
-async def by_sloth(into: Path) -> list[Path]:
-    """Sloth's rules of each file of objectives, written into ``into``. Raises ``StackNotStarted``."""
-    folder = await binaries.ensure(binaries.SLOTH, MachineClock(), print)
-    written = []
+async def by_sloth(into: Path) -> None:
+    """Writes Sloth's rules of each file of objectives into ``into``. Raises ``StackNotStarted``."""
+    sloth = await binaries.ensure(binaries.SLOTH, MachineClock(), print) / "sloth"
     for days in BURNS:
-        windows = (
-            ["--slo-period-windows-path", str(SLO / "windows")] if (SLO / "windows" / f"{days}d.yaml").exists() else []
-        )
+        windows = SLO / "windows" / f"{days}d.yaml"
+        own = ("--slo-period-windows-path", windows.parent) if windows.exists() else ()
         for path in sorted((SLO / f"{days}d").glob("*.yaml")):
-            target = into / path.name
-            command: list[str | Path] = [
-                folder / "sloth",
-                "generate",
-                "-i",
-                path,
-                "-o",
-                target,
-                "--default-slo-period",
-                f"{days}d",
-            ]
-            await run([*command, *windows], what=f"rendering {path.name} by Sloth", limit_s=_LIMIT_S)
-            written.append(target)
-    return written
+            command = (sloth, "generate", "-i", path, "-o", into / path.name, "--default-slo-period", f"{days}d", *own)
+            await run(command, what=f"rendering {path.name} by Sloth", limit_s=_LIMIT_S)
 
 
 def main() -> None:

@@ -44,6 +44,7 @@ class Capability(StrEnum):
     DATABASE_INSTANCES = "database_instances"  # pods can be led to another PostgreSQL (``Database.register``)
     VERSIONS = "versions"  # next versions of the target can be built and brought where pods start (``Stack.build``)
     DOCUMENT_TEMPO = "document_tempo"  # controllers' periods as Kubernetes has them (tempo 1)
+    EXTERNAL_METRICS = "external_metrics"  # an adapter can serve them to the autoscaler (``WithExternalMetrics``)
 
 
 def lacks(needs: Iterable[Capability], capabilities: Collection[str]) -> tuple[str, ...]:
@@ -76,6 +77,7 @@ class FaultKind(StrEnum):
     DATABASE_RESTART = "database_restart"
     DATABASE_FAILOVER = "database_failover"  # the primary killed, the standby that follows it promoted, pods led to it
     DATABASE_SLOW = "database_slow"  # every sidecar delays by ``delay_ms`` each way
+    DATABASE_LOCKED = "database_locked"  # the application's tables are locked for ``delay_ms``, again and again
     DATABASE_CUT = "database_cut"  # every sidecar cuts its connections and refuses others
     PART_HANG = "part_hang"  # ``subject`` of ``PARTS``: accepts, never answers
     PART_SLOW = "part_slow"  # ``subject``: stopped and continued in turn
@@ -100,6 +102,7 @@ FAULT = {
     FaultKind.DATABASE_RESTART: marked("database restart"),
     FaultKind.DATABASE_FAILOVER: marked("database failover"),
     FaultKind.DATABASE_SLOW: marked("database slow"),
+    FaultKind.DATABASE_LOCKED: marked("database locked"),
     FaultKind.DATABASE_CUT: marked("database cut"),
     FaultKind.PART_HANG: marked("part hang"),
     FaultKind.PART_SLOW: marked("part slow"),
@@ -107,7 +110,9 @@ FAULT = {
 #: Faults in front of the pods: they need the fault proxy.
 PROXY_FAULTS = frozenset({FaultKind.ERRORS, FaultKind.LATENCY, FaultKind.UNAVAILABLE})
 #: Faults that take a delay.
-DELAYS = frozenset({FaultKind.LATENCY, FaultKind.SIDECAR_DELAY, FaultKind.DATABASE_SLOW})
+DELAYS = frozenset(
+    {FaultKind.LATENCY, FaultKind.SIDECAR_DELAY, FaultKind.DATABASE_SLOW, FaultKind.DATABASE_LOCKED}
+)
 #: The parts that ``part_hang`` and ``part_slow`` know.
 PARTS = ("auth", "firestore", "remote_config", "storage")
 

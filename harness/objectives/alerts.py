@@ -18,6 +18,8 @@ DAY_S = 86_400.0
 RATE_WINDOW_S = 60.0
 #: The requests that count: those of the API's own routes, not health checks.
 ROUTES = 'route=~"/v1/.*"'
+LATENCY = "http_request_duration_seconds_bucket"
+P95 = 0.95
 FAILED = 'status=~"5..|429|0"'  # 0: nothing was answered, where who counts can see that
 
 
@@ -54,10 +56,9 @@ def promql_duration(seconds: float) -> str:
     return f"{round(seconds * 1000)}ms"
 
 
-def latency_expr(window_s: float, limit_s: float) -> str:
-    """The p95 of each job's requests over ``window_s``, above ``limit_s``."""
-    rate = f"rate(http_request_duration_seconds_bucket{{{ROUTES}}}[{promql_duration(window_s)}])"
-    return f"histogram_quantile(0.95, sum by (job, le) ({rate})) > {limit_s:g}"
+def latency_expr(window_s: float, quantile: float = P95, series: str = f"{LATENCY}{{{ROUTES}}}") -> str:
+    """The ``quantile`` of each job's requests over ``window_s``, in seconds: the p95, unless told otherwise."""
+    return f"histogram_quantile({quantile:g}, sum by (job, le) (rate({series}[{promql_duration(window_s)}])))"
 
 
 def error_expr(window_s: float, limit: float) -> str:
@@ -90,7 +91,7 @@ def four(objectives: Sequence[Objective], scale: float = 1.0) -> Iterator[Alert]
         name="LatencyP95Above600ms",
         claim="alert.latency_p95",
         quotation="p95レイテンシ > 600ms （10分継続）→ Slack通知",
-        expr=latency_expr(minute_s, 0.6),
+        expr=f"{latency_expr(minute_s)} > 0.6",
         limit=0.05,
         window_s=minute_s,
         for_s=600.0 / scale,

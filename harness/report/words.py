@@ -80,6 +80,7 @@ CAPABILITY = {
     Capability.LONG_WINDOWS: marked("windows of days"),
     Capability.VERSIONS: marked("versions of the target built and deployed"),
     Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
+    Capability.EXTERNAL_METRICS: marked("external metrics for the HPA"),
 }
 
 TIMING = {

@@ -271,6 +271,20 @@ class WithIngress(Protocol):
         ...
 
 
+@runtime_checkable
+class WithExternalMetrics(Protocol):
+    """What a stack with ``Capability.EXTERNAL_METRICS`` has besides."""
+
+    async def start_external_metrics(self) -> None:
+        """Brings up what scrapes the target's pods and serves the rules of ``deploy/monitoring`` to the autoscaler.
+        It stays until ``stop_external_metrics`` or ``down``. Raises ``StackNotStarted``."""
+        ...
+
+    async def stop_external_metrics(self) -> None:
+        """Takes it away. An autoscaler that still asks for its metrics takes no pod away any more."""
+        ...
+
+
 class Beside(Protocol):
     """The target's program once more, as no pod: nothing probes, restarts or routes to it."""
 

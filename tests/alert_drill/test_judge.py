@@ -101,6 +101,11 @@ def test_a_breach_in_which_an_alert_fired_shows_no_gap() -> None:
     assert gap.reason == "quiet, as written, in latency_below_limit"
 
 
+def test_each_of_the_four_things_of_each_alert_shows_the_work_item() -> None:
+    shown = {each.id for each in judged(PLANNED, *drilled()) if "phase2.monitoring" in each.also}
+    assert shown == {f"{claim}.{what}" for claim in CLAIM.values() for what in WHAT}
+
+
 @pytest.mark.parametrize("route", ["slack", "pagerduty"])
 def test_a_notification_that_did_not_come_fails(route: str) -> None:
     """On each of the alert's routes."""

@@ -14,6 +14,7 @@ import yaml
 
 from harness.base.data import ROOT
 from harness.model.stack import Rung
+from harness.objectives.render import EXTERNAL_P95
 from harness.stack.manifests import kustomize, load
 from harness.stack.manifests.forced import reasons
 from scenarios import index
@@ -29,6 +30,7 @@ LAYERS = (
     "overlays/kind-graceful",
     "overlays/kind-networkpolicy",
     "overlays/kind-secret-manager",
+    "overlays/kind-latency",
 )
 
 #: docs/contract/environment.md#variables; the emulators' hosts and the credentials' path are the rung's.
@@ -150,6 +152,21 @@ def test_the_replicas_probes_and_limits_of_the_document_reach_every_layer() -> N
         ]
 
     assert figures("document") == figures("base") == figures("overlays/local")
+
+
+def test_the_external_metric_is_the_document_s_commented_one() -> None:
+    printed = (KUBERNETES / "document" / "hpa.yaml").read_text(encoding="utf-8")
+    _, _, commented = printed.partition("# Phase4で追加予定")
+    lines = [line.removeprefix("  # ") for line in commented.splitlines() if line.startswith("  # ")]
+    of_document, of_overlay = (load(KUBERNETES / layer) for layer in ("document", "overlays/kind-latency"))
+    (external,) = yaml.safe_load("\n".join(lines))
+    scaler = "HorizontalPodAutoscaler/tekutoko-api-hpa"
+    assert of_overlay.documents[scaler]["spec"]["metrics"] == [
+        *of_document.documents[scaler]["spec"]["metrics"],
+        external,
+    ]
+    assert external["external"]["metric"]["name"] == EXTERNAL_P95, "what deploy/monitoring serves"
+    assert of_overlay.hpa is not None and of_overlay.hpa.metrics[-1].value_m == 500
 
 
 def test_no_secret_is_committed() -> None:

@@ -42,6 +42,7 @@ OUTSIDE = {
     "manifest.workload_identity_binding_missing",
     "manifest.hpa.connections_at_max",
     "manifest.hpa.quantity_500m",  # commented out there
+    "manifest.hpa.latency_of_the_database",
     "manifest.pdb.involuntary",
 }
 #: What the patches of ``base`` mend.
@@ -64,6 +65,11 @@ def states(folder: Path) -> dict[str, str]:
 
 def test_every_erratum_about_a_manifest_is_in_the_table() -> None:
     assert {name for name in ERRATA if name.startswith("manifest.")} <= set(errata.TABLE) <= set(ERRATA)
+
+
+def test_with_the_document_s_commented_lines_the_p95_scales() -> None:
+    found = of(KUBERNETES / "overlays" / "kind-latency")["manifest.hpa.latency_of_the_database"]
+    assert found.state == STILL_THERE and "request_latency_p95 scales the Deployment" in str(found.told)
 
 
 def test_in_the_documents_own_folder_every_erratum_that_can_be_read_is_still_there() -> None:
@@ -119,6 +125,7 @@ READ = [
     ("autoscaled", "manifest.hpa.cpu_of_summed_requests", STILL_THERE),
     ("autoscaled", "manifest.hpa.memory_of_summed_requests", FIXED_HERE),
     ("autoscaled", "manifest.hpa.quantity_500m", FIXED_HERE),
+    ("autoscaled", "manifest.hpa.latency_of_the_database", NOT_READABLE),  # its external metric is of requests
     ("deprecated", "manifest.gcr_shut_down", STILL_THERE),
     ("deprecated", "architecture.https_at_l4", STILL_THERE),
     ("deprecated", "manifest.configmap.keys_missing", FIXED_HERE),

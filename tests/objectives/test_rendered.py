@@ -19,7 +19,7 @@ def test_the_file_is_current(name: str) -> None:
 def test_nothing_else_lies_there() -> None:
     """A policy of an alert that was renamed would stay."""
     made = {*rendered(), *(f"{RULES}/{path.name}" for path in MONITORING.glob("slo/*d/*.yaml"))}
-    folders = ("cloud-monitoring", "grafana", RULES)
+    folders = ("cloud-monitoring", "grafana", "prometheus-adapter", RULES)
     there = {str(path.relative_to(MONITORING)) for folder in folders for path in (MONITORING / folder).iterdir()}
     assert there == made
 

@@ -33,12 +33,13 @@ CONTAINERS = ("api", "proxy", "native")  # the last is an init container with re
 
 def an_hpa(dice: random.Random, name: str) -> Hpa:
     low = dice.randint(1, 3)
-    metrics = dice.choice((("cpu",), ("memory",), ("cpu", "memory"), ("memory", "cpu")))
+    of_pods = (("cpu",), ("memory",), ("cpu", "memory"), ("memory", "cpu"))
+    metrics = dice.choice((*of_pods, ("external",), ("cpu", "external"), ("external", "memory")))
     return Hpa(
         name=name,
         min_replicas=low,
         max_replicas=low + dice.randint(1, 20),
-        metrics=tuple(_metric(dice, resource) for resource in metrics),
+        metrics=tuple(_external(dice, name) if each == "external" else _metric(dice, each) for each in metrics),
         behavior=None if dice.random() < 0.4 else Behavior(up=_rules(dice, True), down=_rules(dice, False)),
     )
 
@@ -54,6 +55,17 @@ def _metric(dice: random.Random, resource: str) -> MetricSpec:
             kind=MetricKind.CONTAINER_RESOURCE, name=resource, container=container, average_utilization=percent
         )
     return MetricSpec(kind=MetricKind.RESOURCE, name=resource, average_utilization=percent)
+
+
+def _external(dice: random.Random, app: str) -> MetricSpec:
+    """As the document's: a value of its own, in seconds; or one for each pod."""
+    per_pod, wanted_m = dice.random() < 0.25, dice.randint(100, 900)
+    return MetricSpec(
+        kind=MetricKind.EXTERNAL,
+        name=f"{app}|latency_p95",
+        average_value_m=wanted_m if per_pod else None,
+        value_m=None if per_pod else wanted_m,
+    )
 
 
 def _rules(dice: random.Random, up: bool) -> ScalingRules:
@@ -120,6 +132,17 @@ def usage(dice: random.Random, pods: list[ScaledPod], hpa: Hpa) -> list[PodUsage
     return found
 
 
+def external(dice: random.Random, hpa: Hpa) -> dict[str, list[int]]:
+    """Of each external metric its values, around the target or far from it; now and then there is none."""
+    found = {}
+    for metric in hpa.metrics:
+        if metric.kind is MetricKind.EXTERNAL:
+            target_m = metric.value_m or metric.average_value_m or 0
+            count = dice.choices((0, 1, 2), weights=(1, 12, 3))[0]
+            found[metric.name] = [round(target_m / count * dice.lognormvariate(0, 0.4)) for _ in range(count)]
+    return found
+
+
 def _whole(values: dict[str, int]) -> dict[str, int]:
     return {"cpu": values["cpu"], "memory": values["memory"] // 1000 * 1000}
 
@@ -144,6 +167,10 @@ def written_hpa(hpa: Hpa) -> Json:
 
 
 def _written_metric(metric: MetricSpec) -> Json:
+    if metric.kind is MetricKind.EXTERNAL:
+        kind, amount_m = ("Value", metric.value_m) if metric.value_m else ("AverageValue", metric.average_value_m)
+        wanted = {"type": kind, kind[0].lower() + kind[1:]: f"{amount_m}m"}
+        return {"type": "External", "external": {"metric": {"name": metric.name}, "target": wanted}}
     target: Json = {"type": "Utilization", "averageUtilization": metric.average_utilization}
     if metric.average_value_m is not None:
         target = {"type": "AverageValue", "averageValue": _quantity(metric.name, metric.average_value_m)}
@@ -189,6 +216,11 @@ def written_usage(usages: list[PodUsage]) -> list[Json]:
         }
         for each in usages
     ]
+
+
+def written_external(values_m: list[int], metric: str) -> list[Json]:
+    now = when(time.time_ns())
+    return [{"metricName": metric, "metricLabels": {}, "timestamp": now, "value": f"{each}m"} for each in values_m]
 
 
 def _quantities(amounts: dict[str, int]) -> Json:

@@ -87,7 +87,8 @@ class Subject:
         self._scaled_by_hand: int | None = None
         self._conditions: dict[str, tuple[bool, str]] = {}
         self._reads = 0
-        self._items: list[Json] | None = []
+        self._items: list[Json] = []
+        self._external: dict[str, list[int]] = {}
         self._lock = threading.Lock()
 
     def make(self) -> None:
@@ -110,8 +111,9 @@ class Subject:
         path = self._path("autoscaling/v2", "horizontalpodautoscalers", "")
         self._version = int(self._client.make(path, cases.written_hpa(self.hpa))["metadata"]["resourceVersion"])
 
-    def answer(self) -> list[Json] | None:
-        """The controller reads a metric: a new sample at a reconciliation's first reading."""
+    def answer(self, metric: str) -> list[Json]:
+        """The controller reads the external ``metric`` or, for "", those of the pods: a new sample at a
+        reconciliation's first reading."""
         with self._lock:
             first = self._reads % len(self.hpa.metrics) == 0
             if self._reads == 0:
@@ -123,7 +125,7 @@ class Subject:
                 time.sleep(self._dice.uniform(0, 0.2))  # else all readings lie on a grid, and windows end on it
                 self._sample()
                 self._scale_by_hand()
-            return self._items
+            return cases.written_external(self._external[metric], metric) if metric else self._items
 
     def _begin(self, asked_ns: int) -> None:
         """``recordInitialRecommendation`` comes before the first metric is asked for, not long before."""
@@ -135,11 +137,12 @@ class Subject:
     def _sample(self) -> None:
         used = cases.usage(self._dice, self._pods, self.hpa)
         self._items = cases.written_usage(used)
+        self._external = cases.external(self._dice, self.hpa)
         self._pending = Look(
             hpa=self.hpa,
             scale=Scale(self._replicas, 0),
             pods=tuple(self._pods),
-            readings=Readings(pods=used),
+            readings=Readings(pods=used, custom=self._external),
             now_ns=time.time_ns(),
             settings=SETTINGS,
         )

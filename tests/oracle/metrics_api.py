@@ -1,8 +1,10 @@
-"""metrics.k8s.io on loopback, behind the API server's aggregation layer: a handler answers each list of pod metrics."""
+"""metrics.k8s.io and external.metrics.k8s.io on loopback, behind the API server's aggregation layer: a handler answers
+each list of pod metrics, and of an external metric ``<app>|...``."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import ssl
 import threading
@@ -14,18 +16,11 @@ from typing import Any
 
 from tests.oracle.control_plane import NAMESPACE, Client, Json, until
 
-GROUP = "/apis/metrics.k8s.io/v1beta1"
-#: The ``app`` label asked for -> the items, or ``None`` for an error of the API.
-Answer = Callable[[str], list[Json] | None]
+GROUP, EXTERNAL = "metrics.k8s.io", "external.metrics.k8s.io"
+#: The ``app`` label asked for, and the external metric or "" -> the items, or ``None`` for an error of the API.
+Answer = Callable[[str, str], list[Json] | None]
 
-_RESOURCES = {
-    "kind": "APIResourceList",
-    "apiVersion": "v1",
-    "groupVersion": "metrics.k8s.io/v1beta1",
-    "resources": [
-        {"name": "pods", "singularName": "", "namespaced": True, "kind": "PodMetrics", "verbs": ["get", "list"]}
-    ],
-}
+_KINDS = {GROUP: "PodMetricsList", EXTERNAL: "ExternalMetricValueList"}
 
 
 def _handler(answer: Answer, failures: list[BaseException]) -> type[BaseHTTPRequestHandler]:
@@ -34,19 +29,21 @@ def _handler(answer: Answer, failures: list[BaseException]) -> type[BaseHTTPRequ
 
         def do_GET(self) -> None:
             url = urllib.parse.urlsplit(self.path)
-            if not url.path.endswith("/pods"):
-                self._send(200, _RESOURCES if url.path.startswith(GROUP) else {"kind": "Status"})
+            group, _, name = url.path.removeprefix("/apis/").partition(f"/v1beta1/namespaces/{NAMESPACE}/")
+            if not name:
+                self._send(200, _resources(group.partition("/")[0]))
                 return
+            metric = urllib.parse.unquote(name) if group == EXTERNAL else ""
             selector = urllib.parse.parse_qs(url.query).get("labelSelector", [""])[0]
             try:
-                items = answer(selector.removeprefix("app="))
+                items = answer(metric.partition("|")[0] or selector.removeprefix("app="), metric)
             except BaseException as error:
                 failures.append(error)
                 items = None
             if items is None:
                 self._send(500, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500})
                 return
-            self._send(200, {"kind": "PodMetricsList", "apiVersion": "metrics.k8s.io/v1beta1", "items": items})
+            self._send(200, {"kind": _KINDS[group], "apiVersion": f"{group}/v1beta1", "items": items})
 
         def _send(self, status: int, body: Json) -> None:
             data = json.dumps(body).encode()
@@ -60,6 +57,12 @@ def _handler(answer: Answer, failures: list[BaseException]) -> type[BaseHTTPRequ
             pass
 
     return Handler
+
+
+def _resources(group: str) -> Json:
+    pods = {"name": "pods", "singularName": "", "namespaced": True, "kind": "PodMetrics", "verbs": ["get", "list"]}
+    of_group = {"groupVersion": f"{group}/v1beta1", "resources": [pods] if group == GROUP else []}
+    return {"kind": "APIResourceList", "apiVersion": "v1", **of_group} if group in _KINDS else {"kind": "Status"}
 
 
 class _Server(ThreadingHTTPServer):
@@ -82,7 +85,9 @@ def metrics_api(client: Client, certificates: Path, answer: Answer) -> Iterator[
     thread.start()
     try:
         _register(client, server.server_address[1])
-        until("the metrics API", lambda: client.get(f"{GROUP}/namespaces/{NAMESPACE}/pods?labelSelector=app%3D"))
+        for group, asked in ((GROUP, "pods?labelSelector=app%3D"), (EXTERNAL, "none%7Clatency")):
+            path = f"/apis/{group}/v1beta1/namespaces/{NAMESPACE}/{asked}"
+            until(f"the API {group}", functools.partial(client.get, path))
         yield failures
     finally:
         server.shutdown()
@@ -98,17 +103,18 @@ def _register(client: Client, port: int) -> None:
             "spec": {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": port}]},
         },
     )
-    client.make(
-        "/apis/apiregistration.k8s.io/v1/apiservices",
-        {
-            "metadata": {"name": "v1beta1.metrics.k8s.io"},
-            "spec": {
-                "group": "metrics.k8s.io",
-                "version": "v1beta1",
-                "groupPriorityMinimum": 100,
-                "versionPriority": 100,
-                "insecureSkipTLSVerify": True,
-                "service": {"name": "metrics", "namespace": NAMESPACE, "port": port},
+    for group in _KINDS:
+        client.make(
+            "/apis/apiregistration.k8s.io/v1/apiservices",
+            {
+                "metadata": {"name": f"v1beta1.{group}"},
+                "spec": {
+                    "group": group,
+                    "version": "v1beta1",
+                    "groupPriorityMinimum": 100,
+                    "versionPriority": 100,
+                    "insecureSkipTLSVerify": True,
+                    "service": {"name": "metrics", "namespace": NAMESPACE, "port": port},
+                },
             },
-        },
-    )
+        )

@@ -26,7 +26,9 @@ def test_the_same_decisions_on_random_samples(programs: dict[str, Path], samples
     controllers = ["horizontal-pod-autoscaler-controller"]
     with control_plane(programs, tmp_path, controllers, FLAGS) as client:
         answer = metrics_api(
-            client, tmp_path / "certificates", lambda app: subjects[app].answer() if app in subjects else []
+            client,
+            tmp_path / "certificates",
+            lambda app, metric: subjects[app].answer(metric) if app in subjects else [],
         )
         with answer as failures:
             statuses = Statuses(client)

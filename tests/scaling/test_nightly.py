@@ -1,4 +1,4 @@
-"""The autoscaler under memory and the loss of a zone on a real cluster, as a person runs them: nox -s nightly."""
+"""The autoscaler under memory, by the p95, and the loss of a zone on a real cluster, as a person runs them: nox -s nightly."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ parts:
 """
 
 
+#: Up to four pods and no wait for the five minutes of stabilisation.
+LATENCY = """
+title: Slow answers for a short time
+parts:
+- {name: latency, kind: hpa_latency, title: Slow answers, component: latency, low: 2, high: 4, pods: 6, rate: 2/s,
+   claims: [manifest.hpa.external, manifest.hpa.latency_of_the_database], needs: [external_metrics],
+   delay: 900ms, load: 240s, up_within: 180s, wait: 1s}
+"""
+
+
 def judgements(job: Job) -> dict[str, Judgement]:
     result = result_in(job.folder)
     assert result.facts.leaks == () and judged_again(REHEARSAL, job.folder) == result.judgements
@@ -47,6 +57,19 @@ def test_memory_alone_asks_for_what_the_rule_says(tmp_path: Path) -> None:
     told = judgements(job)["scaling.hpa.memory"]
     assert (told.verdict, english(told.shown)) == (Verdict.PASS, "2 -> 4"), told
     assert "1 of 1 decisions as the rule has them" in told.reason
+    assert left_since(before, job) == {}
+
+
+def test_the_p95_alone_asks_for_pods_that_cure_nothing(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(LATENCY)
+    before = machine_state()
+    job = Job(tmp_path / "reports", "--plan", str(tmp_path / "plan.yaml"), command=("scaling",), on=Rung.KIND)
+    assert job.finish(LIMIT_S) == Exit.OK, job.text
+    told = judgements(job)
+    external = told["manifest.hpa.external"]
+    assert external.verdict is Verdict.PASS and "decisions as the rule has them" in external.reason, external
+    assert told["manifest.hpa.latency_of_the_database"].verdict is Verdict.ERRATUM_SHOWN
+    assert "Starting" in (job.folder / "logs" / "prometheus-adapter.log").read_text()
     assert left_since(before, job) == {}
 
 

@@ -22,7 +22,7 @@ KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kuberne
 
 def test_the_bundled_plan() -> None:
     plan = planfile.bundled("scaling", ScalingPlan)
-    names = ["manual", "apply", "drain", "takes_back", "hpa_cpu", "hpa_memory", "commands"]
+    names = ["manual", "apply", "drain", "takes_back", "hpa_cpu", "hpa_memory", "hpa_latency", "commands"]
     assert [part.name for part in plan.parts] == names
     assert (plan.parts[0].low, plan.parts[0].high) == (2, 8)
 

@@ -386,6 +386,36 @@ async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
         await connection.close()
 
 
+@on_kind_too
+async def test_locked_tables_keep_who_asks_for_them_waiting_and_nobody_else(stack: Stack) -> None:
+    held_s, statement = 0.6, "SELECT count(*) FROM standby_test"
+    await written(stack.database().access(), "locked")
+    connection = await superuser(stack.database().access())
+
+    async def took_s(what: str) -> float:
+        begun = time.monotonic()
+        await connection.fetchval(what)
+        return time.monotonic() - begun
+
+    undo = await stack.inject(Fault(kind=FaultKind.DATABASE_LOCKED, delay_ms=held_s * 1000))
+    try:
+        await asyncio.sleep(held_s)  # from the middle of one on
+        asked = [await took_s(statement) for _ in range(6)]
+        assert max(asked) > held_s / 2 and max(asked) < held_s + 2, asked
+        assert max([await took_s("SELECT 1") for _ in range(6)]) < held_s / 2
+        assert {answer.status for answer in await many(stack, 20)} == {200}, "pods stay ready"
+    finally:
+        await undo()
+        await undo()
+    try:
+        assert max([await took_s(statement) for _ in range(6)]) < held_s / 2
+        await connection.execute("DROP TABLE standby_test")  # nobody holds a lock on it, and others count its rows
+        with pytest.raises(BadInput, match="no table"):
+            await stack.inject(Fault(kind=FaultKind.DATABASE_LOCKED, delay_ms=100))
+    finally:
+        await connection.close()
+
+
 @on_local
 async def test_a_standby_follows_and_takes_over(stack: Stack) -> None:
     if Capability.DATABASE_INSTANCES not in stack.capabilities:

@@ -30,6 +30,8 @@ from harness.rehearsals.alert_drill.types import (
     Firing,
 )
 
+#: What the alerts are a part of: each that fires and is delivered shows it.
+_WORK = ("phase2.monitoring",)
 _NS = 1_000_000_000
 GATHERED_S = 0.75  # until what happened is evidence, and on the page that is scraped
 DELIVERED_S = 5.0  # beyond what Alertmanager may hold a notification
@@ -119,8 +121,8 @@ def _judgement(
     value: float | None, samples: int,
 ) -> Judgement:  # fmt: skip
     return Judgement(
-        id=f"{CLAIM[name]}.{what}", claim=CLAIM[name], verdict=verdict, asked=(asked,), told=(told, _scale(plan)),
-        value=value, limit=tolerance_s(plan) if value is not None else None,
+        id=f"{CLAIM[name]}.{what}", claim=CLAIM[name], also=_WORK, verdict=verdict, asked=(asked,),
+        told=(told, _scale(plan)), value=value, limit=tolerance_s(plan) if value is not None else None,
         unit=Unit.SECONDS if value is not None else Unit.NONE, samples=samples,
     )  # fmt: skip
 
@@ -210,8 +212,8 @@ def _routes(details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     asked = message("reaches {routes}, and nobody else", routes=routes)
     told = message("{count} times it fired; not delivered: {lacking}", count=str(count), lacking=str(len(lacking)))
     return Judgement(
-        id=f"{CLAIM[name]}.routes", claim=CLAIM[name], verdict=verdict, asked=(asked,), told=(told,), samples=count,
-        examples=tuple(lacking[:5]),
+        id=f"{CLAIM[name]}.routes", claim=CLAIM[name], also=_WORK, verdict=verdict, asked=(asked,), told=(told,),
+        samples=count, examples=tuple(lacking[:5]),
     )  # fmt: skip
 
 

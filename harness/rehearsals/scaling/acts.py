@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
 
 from harness.base.clock import NS
 from harness.base.data import KUBERNETES
@@ -19,6 +22,7 @@ from harness.model.stack import Fault, FaultKind
 from harness.model.step import Arrivals, Step
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling.by_kubectl import Commands
+from harness.rehearsals.scaling.judge_latency import external
 from harness.rehearsals.scaling.judge_sizes import pods_left_s
 from harness.rehearsals.scaling.types import (
     Applied,
@@ -30,13 +34,15 @@ from harness.rehearsals.scaling.types import (
     Part,
     PartKind,
     ScalingDetails,
+    Slowed,
     TakenBack,
     ZoneLost,
+    controlled,
 )
 from harness.stack.injecting import injecting
 from harness.stack.manifests.change import spreads_over_zones, without_autoscaler
 from harness.stack.manifests.cpu import scaled
-from harness.stack.protocol import ByKubectl
+from harness.stack.protocol import ByKubectl, WithExternalMetrics
 from harness.stack.rungs import manifests_of
 
 #: After a part: until the feed has told of everything, and the next one's events are its own.
@@ -44,6 +50,8 @@ SETTLE_S = 2.0
 ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
 _LEAD_S = 0.5
 _POLL_S = 1.0
+_QUIET_S = 90.0  # until the metric of the first requests was scraped twice, listed, and read by the autoscaler
+_LIGHT_S = 30.0
 _BEFORE_LOSS_S = 20.0  # of load, so that the requests before the loss can be compared
 
 
@@ -70,6 +78,7 @@ class Acts:
             PartKind.DRAIN: self._drain,
             PartKind.TAKES_BACK: self._takes_back,
             PartKind.HPA: self._hpa,
+            PartKind.HPA_LATENCY: self._hpa_latency,
             PartKind.ZONE: self._zone,
             PartKind.COMMANDS: self._commands,
         }[part.kind]
@@ -133,6 +142,40 @@ class Acts:
         await self._until(lambda: self._endpoints(end_ns, part.low), part.wait_s)
         return Loaded(load_ns=load_ns, end_ns=end_ns)
 
+    async def _hpa_latency(self, part: Part) -> Did:
+        """Light load all the while, so that there is a p95; for ``load_s`` of it the database is slow."""
+        stack, manifests = self._stack, self._with_external_metric(part)
+        assert isinstance(stack, WithExternalMetrics)  # the part needs external_metrics
+        if external(manifests.hpa) is None:
+            now_ns = self._clock.now_ns()
+            return Slowed(load_ns=now_ns, end_ns=now_ns)
+        await stack.start_external_metrics()
+        await stack.apply(manifests)
+        load = await self._admitted()
+        await self._light(part, load, _QUIET_S)
+        async with injecting(stack) as inject:
+            slow_ns = self._clock.now_ns()
+            await inject(Fault(kind=FaultKind.DATABASE_LOCKED, delay_ms=part.delay_ms))
+            await self._light(part, load, part.load_s)
+        end_ns = self._clock.now_ns()
+        words = {"seconds": f"{part.wait_s:g}", "count": str(part.low)}
+        self._on.say(message("answers are quick again; waiting up to {seconds} s for {count} pods", **words))
+        while not self._endpoints(end_ns, part.low) and self._clock.now_ns() < end_ns + part.wait_s * NS:
+            await self._light(part, load, _LIGHT_S)
+        await stack.stop_external_metrics()  # the next part applies manifests without it
+        return Slowed(load_ns=slow_ns, end_ns=end_ns, controlled=controlled(manifests))
+
+    async def _light(self, part: Part, load: StageProcesses, seconds: float) -> None:
+        step = msgspec.structs.replace(_step(part), seconds=seconds)
+        await load.step(step, self._clock.now_ns() + round(_LEAD_S * NS))
+
+    def _with_external_metric(self, part: Part) -> Manifests:
+        """The run's own where their HPA asks for one; else the overlay beside them, where there is one."""
+        folder = self._beside(part.component)
+        if external(self._manifests.hpa) is None and folder is not None and folder.is_dir():
+            return self._overlay(folder)
+        return self._manifests
+
     async def _hold(self, part: Part, end_ns: int) -> None:
         """The first ``held`` pods that are endpoints hold memory, each from when it is seen, until ``end_ns``."""
         held: set[str] = set()
@@ -145,7 +188,7 @@ class Acts:
                 await self._clock.sleep(_POLL_S)
 
     async def _zone(self, part: Part) -> Did:
-        manifests = self._with_component(part.component)
+        manifests = without_autoscaler(self._overlay(self._beside(part.component)), self._plain.deployment.replicas)
         await self._stack.apply(manifests)
         load = await self._admitted()
         load_ns = await self._settle() + round(_LEAD_S * NS)
@@ -178,11 +221,14 @@ class Acts:
         self._on.details.users = ACCOUNTS
         return await self._users.load()
 
-    def _with_component(self, name: str) -> Manifests:
-        """The overlay beside the environment's own, without the autoscaler. Raises ``BadInput``."""
-        options, factor = self._on.options, self._on.details.cpu_factor
-        folder = options.manifests.with_name(f"{options.manifests.name}-{name}") if name else None
-        return without_autoscaler(scaled(manifests_of(options, folder), factor), self._plain.deployment.replicas)
+    def _beside(self, component: str) -> Path | None:
+        """The overlay beside the environment's own."""
+        own = self._on.options.manifests
+        return own.with_name(f"{own.name}-{component}") if component else None
+
+    def _overlay(self, folder: Path | None) -> Manifests:
+        """Raises ``BadInput``."""
+        return scaled(manifests_of(self._on.options, folder), self._on.details.cpu_factor)
 
     async def _reached(self, pods: int, limit_s: float) -> tuple[int, float | None]:
         """Now, and the seconds until exactly so many pods are endpoints, ``None`` when they are not in ``limit_s``."""

@@ -12,6 +12,7 @@ from harness.model.stack import Rung
 from harness.rehearsals.scaling import judge_zones
 from harness.rehearsals.scaling.judge_autoscaling import under_load
 from harness.rehearsals.scaling.judge_commands import commands
+from harness.rehearsals.scaling.judge_latency import slowed
 from harness.rehearsals.scaling.judge_sizes import applied, drained, manual, taken_back
 from harness.rehearsals.scaling.types import (
     Applied,
@@ -22,6 +23,7 @@ from harness.rehearsals.scaling.types import (
     Part,
     ScalingDetails,
     ScalingPlan,
+    Slowed,
     TakenBack,
     ZoneLost,
 )
@@ -56,6 +58,8 @@ def of_part(part: Part, details: ScalingDetails, rows: Rows, end_ns: int) -> lis
             found = drained(part, did, events)
         case TakenBack() as did:
             found = taken_back(part, did, events)
+        case Slowed() as did:
+            found = slowed(part, did, events, samples)
         case Loaded() as did:
             found = under_load(part, did, events, samples, controlled=details.controlled, rung=rows.rung)
         case ZoneLost() as did:

@@ -94,15 +94,15 @@ def autoscaled(
     """
     load_ns, end_ns = did.load_ns, did.end_ns
     most = most_endpoints(rows, load_ns, end_ns)
-    rises = _rises(resizes(rows, load_ns), part.low, end_ns)
+    rises = rises_of(resizes(rows, load_ns), part.low, end_ns)
     reached_s = None if most <= part.low else endpoints_reached_s(rows, load_ns, lambda count: count >= most)
     path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
     up = message("load to {most} ready endpoints [{path}]", most=str(most), path=path)
     return [
         _grew(part, reached_s, up),
         _also(_rose(part, rises, most, path, ruled), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
-        _fell(part, did, rows, most, asked),
-        _also(_down(part, did, rows, most), *_UP_AND_DOWN),
+        fell(part, did, rows, most, asked),
+        _also(down(part, did, rows, most), *_UP_AND_DOWN),
     ]
 
 
@@ -121,7 +121,8 @@ def _also(found: Judgement, *claims: str) -> Judgement:
     return msgspec.structs.replace(found, also=claims)
 
 
-def _down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int) -> Judgement:
+def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int) -> Judgement:
+    """To the fewest pods after the load, and no fewer."""
     low_s = endpoints_reached_s(rows, did.end_ns, lambda count: count <= part.low)
     left = len(endpoints_now(rows))
     told = message(
@@ -134,19 +135,22 @@ def _down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int) -> Judge
     return held(part.name, "scaling.hpa.down_to_2", kept, told, **seconds(low_s))
 
 
-def _fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:
+def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:
     """The document's five minutes. They are the least, says an erratum, which a time of more shows."""
     end_ns = did.end_ns
     last_ns = max((at_ns for at_ns, _, size in asked if did.load_ns <= at_ns and size >= most), default=end_ns)
     falls = [each for each in resizes(rows, did.load_ns) if each.at_ns >= end_ns and each.size < most]
     fell_s = (falls[0].at_ns - last_ns) / NS if falls else None
     what = message("from the end of load to fewer replicas")
-    if last_ns != end_ns:
-        before_s = f"{(end_ns - last_ns) / NS:.0f}"
+    words = {"most": str(most), "seconds": f"{abs(end_ns - last_ns) / NS:.0f}"}
+    if last_ns < end_ns:
         what = message(
-            "from the last recommendation of {most}, {seconds} s before the end of load, to fewer replicas",
-            most=str(most),
-            seconds=before_s,
+            "from the last recommendation of {most}, {seconds} s before the end of load, to fewer replicas", **words
+        )
+    if last_ns > end_ns:
+        what = message(
+            "from the last recommendation of {most}, {seconds} s after the answers were quick again, to fewer replicas",
+            **words,
         )
     found = timed(part, "scaling.time.hpa_down", fell_s, part.down_within_s, what, after_s=part.down_after_s)
     if found.verdict is not Verdict.PASS or fell_s is None or fell_s < _FIVE_MINUTES_S:
@@ -179,7 +183,8 @@ def _short(reason: str) -> str:
     return reason.replace(" resource utilization (percentage of request)", "")
 
 
-def _rises(steps: Sequence[Resize], low: int, end_ns: int) -> list[Resize]:
+def rises_of(steps: Sequence[Resize], low: int, end_ns: int) -> list[Resize]:
+    """Those of ``steps`` before ``end_ns`` that went beyond all before them, from ``low`` on."""
     found: list[Resize] = []
     for each in steps:
         if each.at_ns < end_ns and each.size > (found[-1].size if found else low):
@@ -211,11 +216,10 @@ def by_rule(ruled: Ruled) -> tuple[Verdict, Told]:
     telling = [each for each in ruled.utilizations if each.percent >= LEAST_PERCENT]
     odd = [each for each in telling if not is_of(each, ruled.request_m)]
     alone = sum(is_of(each, ruled.alone_m) for each in telling)
-    against = [each for each in ruled.decisions if each.allowed and each.size not in each.allowed]
-    unread = [each for each in ruled.decisions if not each.allowed]
+    held_to = agreement(ruled.decisions)
     agree = message(
         "{agree} of {all} decisions as the rule has them over the summed requests",
-        agree=str(len(ruled.decisions) - len(against) - len(unread)),
+        agree=str(held_to.agree),
         all=str(len(ruled.decisions)),
     )
     percentages = message(
@@ -224,14 +228,34 @@ def by_rule(ruled: Ruled) -> tuple[Verdict, Told]:
         all=str(len(telling)),
         alone=str(alone),
     )
-    if against:
-        return Verdict.FAIL, (agree, percentages, *(_against(each) for each in against))
+    if held_to.verdict is Verdict.FAIL:
+        return Verdict.FAIL, (agree, percentages, *held_to.told)
     if odd:
         return Verdict.FAIL, (agree, percentages, *(_odd(each) for each in odd[:3]))
-    if unread or not telling or not ruled.decisions:
-        lacking = message("{count} decisions without figures", count=str(len(unread)))
-        return Verdict.INCONCLUSIVE, (agree, percentages, lacking)
-    return Verdict.PASS, (agree, percentages)
+    if not telling:
+        return Verdict.INCONCLUSIVE, (agree, percentages, *held_to.told)
+    return held_to.verdict, (agree, percentages, *held_to.told)
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """How many decisions are the rule's; fails for one that is none of its, and tells which."""
+
+    agree: int
+    verdict: Verdict
+    told: Told
+
+
+def agreement(decided: Sequence[Decision]) -> Agreement:
+    """Of each decision with the rule; inconclusive where one has no figures, or there is none."""
+    against = [each for each in decided if each.allowed and each.size not in each.allowed]
+    unread = sum(not each.allowed for each in decided)
+    agree = len(decided) - len(against) - unread
+    if against:
+        return Agreement(agree=agree, verdict=Verdict.FAIL, told=(*map(_against, against),))
+    if unread or not decided:
+        lacking = message("{count} decisions without figures", count=str(unread))
+        return Agreement(agree=agree, verdict=Verdict.INCONCLUSIVE, told=(lacking,))
+    return Agreement(agree=agree, verdict=Verdict.PASS, told=())
 
 
 def _against(each: Decision) -> Message:

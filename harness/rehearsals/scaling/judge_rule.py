@@ -1,13 +1,15 @@
 """What the autoscaling rule (``harness.control.hpa``) asks for at the moments a real controller decided.
 
 The evidence has what the controller read: metrics-server's figures of each pod with the time at which they could be
-asked for, and the pods' states from the watch. Both are known to some seconds: a decision agrees when its size is among
-the answers of every state that it can have seen. What the controller remembers, recommendations and changes of size, is
-taken from the decisions seen before; its own restart, which it forgets them by, is not in the evidence.
+asked for, external metrics as its status tells them after each sync, and the pods' states from the watch. All are known
+to some seconds: a decision agrees when its size is among the answers of every state that it can have seen. What the
+controller remembers, recommendations and changes of size, is taken from the decisions seen before; its own restart,
+which it forgets them by, is not in the evidence.
 """
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterable, Sequence
@@ -54,6 +56,7 @@ class Course:
     """Usage and pods over time, from the rows of the evidence."""
 
     def __init__(self, rows: Iterable[EventRow], samples: Iterable[SampleRow], controlled: Controlled) -> None:
+        rows = [*rows]
         self._pods = [row for row in rows if row.kind == "pod"]
         self._usage: dict[str, list[tuple[int, dict[str, float]]]] = {}
         self._asked: dict[tuple[int, int, int], int | None] = {}
@@ -65,6 +68,7 @@ class Course:
                     figures.append((row.at_ns, {}))
                 figures[-1][1][row.metric] = row.value
         self._containers = controlled.containers
+        self._external = [(row.at_ns, _external(row)) for row in rows if row.subject == f"hpa/{controlled.hpa.name}"]
 
     def asks(self, hpa: Hpa, current: int, at_ns: int, cut_ns: int) -> int | None:
         """Replicas before any limit, of the pods at ``at_ns`` and the figures there were at ``cut_ns``; ``None``
@@ -73,7 +77,10 @@ class Course:
         if key not in self._asked:
             pods = self._scaled(at_ns)
             ground = Ground(current=current, pods=pods, settings=Settings(), now_ns=at_ns)
-            self._asked[key] = propose(hpa, ground, Readings(pods=self._read(cut_ns, pods)), current).replicas
+            told = bisect.bisect_right(self._external, cut_ns, key=lambda each: each[0])
+            external = self._external[told - 1][1] if told else {}
+            readings = Readings(pods=self._read(cut_ns, pods), custom=external)
+            self._asked[key] = propose(hpa, ground, readings, current).replicas
         return self._asked[key]
 
     def size(self, at_ns: int) -> int:
@@ -118,6 +125,11 @@ class Course:
                 window_ns = round(last.get("window_s", WINDOW_S) * NS)
                 found.append(PodUsage(name=name, at_ns=at_ns, window_ns=window_ns, containers_m={"": used}))
         return found
+
+
+def _external(row: EventRow) -> dict[str, tuple[int, ...]]:
+    """What the controller read of external metrics, as an HPA's status says it."""
+    return {each["name"]: (each["value_m"],) for each in row.data.get("metrics", ()) if "value_m" in each}
 
 
 def decisions(

@@ -10,28 +10,25 @@ from harness.judge.window import NS
 from harness.model.evidence import EventRow, SampleRow, Side
 from harness.model.message import Message, message
 from harness.model.parts import ended
-from harness.model.section import (
-    Cell,
-    Chart,
-    Lines,
-    Pairs,
-    Section,
-)
+from harness.model.section import Cell, Chart, Lines, Pairs, Section
 from harness.rehearsal.moments import timeline
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.scaling.judge import Rows
+from harness.rehearsals.scaling.judge_latency import external
 from harness.rehearsals.scaling.judge_sizes import shown_s
 from harness.rehearsals.scaling.judge_zones import ZoneLoss
 from harness.rehearsals.scaling.judge_zones import seen as zone_seen
 from harness.rehearsals.scaling.types import (
     Applied,
     Commanded,
+    Did,
     Drained,
     Effect,
     Loaded,
     Part,
     ScalingDetails,
     ScalingPlan,
+    Slowed,
     ZoneLost,
 )
 from harness.report import course as charts
@@ -56,7 +53,7 @@ def sections(plan: ScalingPlan, seen: Seen[ScalingDetails], rows: Rows) -> Itera
             yield stretch(
                 message("Pods against the load"),
                 axis,
-                (chart, *_load(measured_on(axis, seen.evidence))),
+                (chart, *_load(measured_on(axis, seen.evidence), details.did.get(part.name))),
                 part=part.name,
             )
         lines = observed(part, details, rows, end_ns)
@@ -65,10 +62,13 @@ def sections(plan: ScalingPlan, seen: Seen[ScalingDetails], rows: Rows) -> Itera
     yield timeline(rows.events, seen.facts.anchor.monotonic_ns)
 
 
-def _load(measured: Measured) -> Iterator[Chart]:
-    """What the pods carry: requests to the API, and their CPU, by which the autoscaler decides."""
+def _load(measured: Measured, did: Did | None) -> Iterator[Chart]:
+    """What the pods carry: requests to the API, and the latency or CPU by which the autoscaler decides."""
     if Side.API in measured.sides:
-        yield charts.requests(measured.axis, Side.API, measured.sides[Side.API])
+        axis, side = measured.axis, measured.sides[Side.API]
+        yield charts.requests(axis, Side.API, side)
+        if isinstance(did, Slowed) and did.controlled is not None and (p95 := external(did.controlled.hpa)) is not None:
+            yield charts.latency(axis, Side.API, side, [float(p95.value_m or 0)])  # thousandths of a second: ms
     yield from charts.cpu(measured)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from harness.base.planfile import RuleError, once
-from harness.base.units import PerSecond, Ratio, Seconds
+from harness.base.units import Milliseconds, PerSecond, Ratio, Seconds
 from harness.model.autoscaling import ContainerRequests, Hpa
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
@@ -30,6 +30,7 @@ class PartKind(StrEnum):
     DRAIN = "drain"  # every pod evicted under the budget
     TAKES_BACK = "takes_back"  # scaled to high by hand under the autoscaler
     HPA = "hpa"  # low -> what the load asks for -> low
+    HPA_LATENCY = "hpa_latency"  # under light load, while the database is slow; by the overlay ``component``
     ZONE = "zone"  # every node of a zone frozen, on a cluster of the run's own, without the autoscaler
     COMMANDS = "commands"  # the document's commands, by kubectl, in the run's namespace
 
@@ -45,7 +46,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     bounds every wait of the part. ``up_after_s`` is the least that the document prints for the way up: sooner is
     good, and told. For ``load_s`` there are ``in_flight`` requests under way, each on a connection
     of its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold``
-    of their memory limit. ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
+    of their memory limit. Of ``hpa_latency`` every sidecar holds what passes for ``delay_ms`` each way so long.
+    ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     hold: Hold = 0.0
     held: int = 0
     rate_per_s: Annotated[PerSecond, msgspec.Meta(ge=0, le=MOST_RATE_PER_S, description="at most 2000/s")] = 0.0
+    delay_ms: Milliseconds = 0.0
     component: str = ""
 
     def __post_init__(self) -> None:
@@ -181,6 +184,12 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="hpa"):
     end_ns: int
 
 
+class Slowed(Loaded, frozen=True, kw_only=True, tag="hpa_latency"):
+    """When answers were slow, by the database, under the HPA of ``controlled``; never, without an external metric."""
+
+    controlled: Controlled | None = None
+
+
 class ZoneLost(msgspec.Struct, frozen=True, kw_only=True, tag="zone"):
     """Which zone was lost when. ``spread``: the Deployment asks for a spread over zones."""
 
@@ -198,7 +207,7 @@ class Commanded(msgspec.Struct, frozen=True, kw_only=True, tag="commands"):
     effects: tuple[Effect, ...] = ()
 
 
-Did = Manual | Applied | Drained | TakenBack | Loaded | ZoneLost | Commanded
+Did = Manual | Applied | Drained | TakenBack | Loaded | Slowed | ZoneLost | Commanded
 
 
 class ScalingDetails(PartsDetails, kw_only=True):

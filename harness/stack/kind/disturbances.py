@@ -20,6 +20,7 @@ from harness.stack.kind.sidecars import CTR, Sidecars
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.pods import Pod
+from harness.stack.locking import lock_tables
 from harness.stack.manifests import quantity
 from harness.stack.protocol import Undo
 from harness.stack.waiting import given_up
@@ -82,7 +83,7 @@ class Disturbances:
                 f"{fault.kind} acts on the pods' proxy to the database, and they have none",
                 remedy="choose another fault: these pods reach the database by themselves",
             )
-        delay = f"delay {fault.delay_ms:g}"
+        delay, held_s = f"delay {fault.delay_ms:g}", fault.delay_ms / 1000
         start: dict[FaultKind, Callable[[], Awaitable[Undo]]] = {
             FaultKind.POD_CRASH: lambda: self._signal(target, "SIGKILL"),
             FaultKind.POD_CRASH_LOOP: lambda: self._crash_loop(target),
@@ -97,6 +98,7 @@ class Disturbances:
             FaultKind.SIDECAR_DELAY: lambda: self._control(sidecar, [self._pod(sidecar)], delay),
             FaultKind.DATABASE_SLOW: lambda: self._everywhere(sidecar, delay),
             FaultKind.DATABASE_CUT: lambda: self._everywhere(sidecar, "cut"),
+            FaultKind.DATABASE_LOCKED: lambda: lock_tables(self._database.access(), held_s, self._clock),
             FaultKind.DATABASE_RESTART: self._restart_database,
             FaultKind.DATABASE_FAILOVER: self._fail_over,
             FaultKind.PART_HANG: lambda: self._pause(fault.subject),

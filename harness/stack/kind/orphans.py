@@ -6,7 +6,7 @@ import json
 import shutil
 
 from harness.base.errors import StackNotStarted
-from harness.stack.kind import cluster, docker, ingress, network, record, secrets_driver
+from harness.stack.kind import cluster, docker, ingress, metrics_adapter, network, record, secrets_driver
 from harness.stack.kind.commands import Progress
 from harness.stack.kubernetes import labels
 
@@ -26,7 +26,8 @@ async def sweep(progress: Progress) -> None:
         if found_cluster is not None and found_cluster.complete and await cluster.answers(found_cluster):
             await _sweep_namespaces(found_cluster, progress)
             await secrets_driver.sweep(found_cluster, progress)
-            await ingress.sweep(found_cluster, progress)
+            for wide in (ingress.WIDE, metrics_adapter.WIDE):
+                await wide.sweep(found_cluster, progress)
 
 
 async def _sweep_namespaces(found: record.Cluster, progress: Progress) -> None:

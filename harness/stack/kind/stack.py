@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, StackNotStarted
@@ -18,6 +18,7 @@ from harness.model.message import message
 from harness.model.secrets import Credentials
 from harness.model.stack import PROJECT_ID, Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.kind import network, orphans, record
+from harness.stack.kind.addon import Addon
 from harness.stack.kind.around import Around
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
@@ -26,6 +27,7 @@ from harness.stack.kind.ground import DATABASE, Ground, Images
 from harness.stack.kind.images.load import load
 from harness.stack.kind.ingress import KindIngress
 from harness.stack.kind.kubectl_runner import run_kubectl
+from harness.stack.kind.metrics_adapter import MetricsAdapter, scraped
 from harness.stack.kind.secret_store import KindSecretStore, publish
 from harness.stack.kind.secrets_driver import Driver
 from harness.stack.kind.sidecars import Sidecars
@@ -42,6 +44,7 @@ from harness.stack.state import RunState
 from harness.stack.state.leaks import leaks
 from harness.stack.waiting import together
 
+A = TypeVar("A", bound=Addon)
 DOWN_LIMIT_S = 240.0  # a whole cluster on a busy machine
 
 
@@ -89,6 +92,7 @@ class KindStack(Driven):
                 Capability.DATABASE_INSTANCES,
                 Capability.VERSIONS,
                 Capability.DOCUMENT_TEMPO,
+                Capability.EXTERNAL_METRICS,
                 *limits,
             }
         )
@@ -113,7 +117,7 @@ class KindStack(Driven):
         self._driver: Driver | None = None
         self._secret_store: KindSecretStore | None = None
         self._first: Credentials | None = None
-        self._ingress: KindIngress | None = None
+        self._addons: dict[type[Addon], Addon] = {}  # what was asked for
         self._in_docker: list[str] = []  # what is left there once all is down
 
     async def up(self) -> None:
@@ -202,18 +206,30 @@ class KindStack(Driven):
 
     async def start_ingress(self, ingress_class: str, pod_labels: Mapping[str, str]) -> IngressEntry:
         """Contour and Envoy, in the run's namespace; built, where they are missing, when they are first asked for."""
-        inside = self._running()
-        if self._ingress is None:
-            assert self._ground is not None and self._ground.cluster is not None and self._state is not None
-            made, scratch = self._ground.cluster, self._state.folder
-            self._ingress = KindIngress(made, inside, scratch=scratch, clock=self._clock, progress=self._progress)
-        return await self._ingress.start(ingress_class, pod_labels)
+        return await self._addon(KindIngress).start(ingress_class, pod_labels)
 
     async def put_certificate(self, name: str, chain: bytes, key: bytes) -> None:
-        """Valid after ``start_ingress``."""
-        self._running()
-        assert self._ingress is not None, "there is no controller that would read it"
-        await self._ingress.put_certificate(name, chain, key)
+        """Before ``start_ingress`` there is no controller that would read it."""
+        await self._addon(KindIngress).put_certificate(name, chain, key)
+
+    async def start_external_metrics(self) -> None:
+        """Prometheus and its adapter, as the Ingress controller."""
+        await self._addon(MetricsAdapter).start(scraped(self._manifests, self._target))
+
+    async def stop_external_metrics(self) -> None:
+        """With what is theirs in the whole cluster; their log is kept."""
+        await self._addon(MetricsAdapter).stop(self._logs_folder)
+
+    def _addon(self, kind: type[A]) -> A:
+        """The run's own, which is there until ``down``."""
+        inside = self._running()
+        if kind not in self._addons:
+            assert self._ground is not None and self._ground.cluster is not None and self._state is not None
+            made, scratch = self._ground.cluster, self._state.folder
+            self._addons[kind] = kind(made, inside, scratch=scratch, clock=self._clock, progress=self._progress)
+        found = self._addons[kind]
+        assert isinstance(found, kind)
+        return found
 
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
@@ -229,8 +245,8 @@ class KindStack(Driven):
         left = list(self._in_docker)
         if self._driver is not None and not self._ground.own_cluster and self._driver.installed:
             left.append("the CSI driver is left in the cluster")
-        if self._ingress is not None and not self._ground.own_cluster and self._ingress.installed:
-            left.append("the Ingress controller's kinds are left in the cluster")
+        if not self._ground.own_cluster:
+            left += [f"left in the cluster: {addon.wide.told}" for addon in self._addons.values() if addon.installed]
         return leaks(self._traces) + left
 
     # -- up ------------------------------------------------------------------------------------------------------
@@ -358,13 +374,12 @@ class KindStack(Driven):
         try:
             async with asyncio.timeout(DOWN_LIMIT_S):
                 if self._inside is not None:
-                    if self._ingress is not None and self._ingress.installed:
-                        await self._noting(self._ingress.keep_log(self._logs_folder))
+                    for addon in self._addons.values():
+                        await self._noting(addon.keep_log(self._logs_folder))
+                        await self._noting(addon.remove(whole_cluster_goes=ground.own_cluster))
                     if not ground.own_cluster:
                         await self._noting(self._inside.workload.remove())
                         await self._noting(self._remove_driver())
-                    if self._ingress is not None:
-                        await self._noting(self._ingress.remove(whole_cluster_goes=ground.own_cluster))
                     await self._inside.close()
                 await ground.stop()
         except TimeoutError:

@@ -101,8 +101,8 @@ class Watching:
             status = item.get("status", {})
             current, desired = status.get("currentReplicas", 0), status.get("desiredReplicas", 0)
             name = item["metadata"]["name"]
-            metrics = list(filter(None, (_metric(each) for each in status.get("currentMetrics") or [])))
-            words = ", ".join(f"{each['name']} {each['utilization']} %" for each in metrics)
+            metrics = list(filter(None, (metric_read(each) for each in status.get("currentMetrics") or [])))
+            words = ", ".join(map(_shown, metrics))
             said = message(
                 "{change}: wants {desired} of {current} replicas; {metrics}",
                 change=change, desired=str(desired), current=str(current), metrics=words or message("no metrics yet"),
@@ -182,11 +182,19 @@ class Watching:
         self._feed.publish(SampleRow(at_ns=self._clock.now_ns(), metric=metric, subject=subject, value=float(value)))
 
 
-def _metric(each: Json) -> Json | None:
-    """``status.currentMetrics[]``: percent of the requests, and the mean a pod in milli-units."""
-    resource = each.get("resource", {})
+def metric_read(each: Json) -> Json | None:
+    """``status.currentMetrics[]``: of a resource, percent of the requests, and the mean a pod in milli-units; of an
+    external metric, its value in milli-units. ``None`` for one without a figure."""
+    resource, external = each.get("resource", {}), each.get("external", {})
     current = resource.get("current", {})
-    if "averageUtilization" not in current:
-        return None
-    average_m = int(quantity.parse(current.get("averageValue", "0")) * 1000)
-    return {"name": resource["name"], "utilization": current["averageUtilization"], "average_m": average_m}
+    if "averageUtilization" in current:
+        average_m = int(quantity.parse(current.get("averageValue", "0")) * 1000)
+        return {"name": resource["name"], "utilization": current["averageUtilization"], "average_m": average_m}
+    if "value" in external.get("current", {}):
+        return {"name": external["metric"]["name"], "value_m": int(quantity.parse(external["current"]["value"]) * 1000)}
+    return None
+
+
+def _shown(metric: Json) -> str:
+    figure = f"{metric['utilization']} %" if "utilization" in metric else f"{metric['value_m']}m"
+    return f"{metric['name']} {figure}"

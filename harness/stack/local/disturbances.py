@@ -19,6 +19,7 @@ from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Pod
+from harness.stack.locking import lock_tables
 from harness.stack.processes import Spec, spawn
 from harness.stack.protocol import Undo
 from harness.stack.state import RunState
@@ -71,6 +72,7 @@ class Disturbances:
             FaultKind.DATABASE_RESTART: self._database_restart,
             FaultKind.DATABASE_FAILOVER: self._database_failover,
             FaultKind.DATABASE_SLOW: self._database_slow,
+            FaultKind.DATABASE_LOCKED: self._database_locked,
             FaultKind.DATABASE_CUT: self._database_cut,
             FaultKind.PART_HANG: self._part_hang,
             FaultKind.PART_SLOW: self._part_slow,
@@ -159,6 +161,10 @@ class Disturbances:
 
     async def _database_cut(self, _: Fault) -> Undo:
         return self._every_sidecar("cut")
+
+    async def _database_locked(self, fault: Fault) -> Undo:
+        assert self.database is not None
+        return await lock_tables(self.database.access(), fault.delay_ms / 1000, self._clock)
 
     async def _database_restart(self, _: Fault) -> Undo:
         await self._parts.restart_postgres()

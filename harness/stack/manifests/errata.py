@@ -241,39 +241,48 @@ def _key_file(folder: Folder) -> Reading:
     return _fixed(message("no Secret holds a key file that nobody reads"))
 
 
-def _metric(folder: Folder, name: str) -> tuple[str, int] | None:
-    """The place of a Resource metric of the pod's summed requests, by percent."""
-    scaler = folder.autoscaler()
-    for index, each in enumerate(listed(at(scaler[1], "spec", "metrics")) if scaler else []):
-        is_it = each.get("type") == "Resource" and at(each, "resource", "name") == name
-        if scaler is not None and is_it and at(each, "resource", "target", "averageUtilization") is not None:
-            return folder.place(scaler[0], "spec", "metrics", index, "resource", "target", "averageUtilization")
-    return None
+def _metrics(folder: Folder) -> Iterator[tuple[dict[str, Any], tuple[str, int]]]:
+    """Each metric that the Deployment is scaled by, with its place."""
+    key, document = folder.autoscaler() or ("", {})
+    for index, each in enumerate(listed(at(document, "spec", "metrics"))):
+        target = ("resource", "target", "averageUtilization") if "resource" in each else ()
+        yield each, folder.place(key, "spec", "metrics", index, *target)
 
 
 def _summed(name: str) -> Read:
     def reading(folder: Folder) -> Reading:
         if folder.autoscaler() is None:
             return _unread(message("no HorizontalPodAutoscaler scales the Deployment"))
-        place = _metric(folder, name)
         several = sum(not each.init or each.says.get("restartPolicy") == "Always" for each in folder.of_target()) > 1
-        if place is None or not several:
-            return _fixed(message("no percentage of {name} is of several containers together", name=name))
-        return _still(message("a percentage of {name} is of all the pod's containers together", name=name), place)
+        for each, place in _metrics(folder) if several else ():
+            if at(each, "resource", "name") == name and at(each, "resource", "target", "averageUtilization"):
+                told = message("a percentage of {name} is of all the pod's containers together", name=name)
+                return _still(told, place)
+        return _fixed(message("no percentage of {name} is of several containers together", name=name))
 
     return reading
 
 
-def _external(folder: Folder) -> Reading:
-    scaler = folder.autoscaler()
-    for index, each in enumerate(listed(at(scaler[1], "spec", "metrics")) if scaler else []):
-        value = at(each, "external", "target", "value") or at(each, "external", "target", "averageValue")
-        if value is not None:
-            assert scaler is not None  # it has metrics
-            place = folder.place(scaler[0], "spec", "metrics", index)
-            told = message("the external metric's value is {value}", value=str(value))
-            return _still(told, place) if str(value).endswith("m") else _fixed(told, place)
-    return _unread(message("no external metric scales the Deployment"))
+def _external(says: Callable[[Any], Reading | None]) -> Read:
+    def reading(folder: Folder) -> Reading:
+        for each, place in _metrics(folder):
+            if found := says(at(each, "external")):
+                return found._replace(place=place)
+        return _unread(message("no external metric scales the Deployment"))
+
+    return reading
+
+
+def _unit(metric: Any) -> Reading | None:
+    value = at(metric, "target", "value") or at(metric, "target", "averageValue")
+    told = message("the external metric's value is {value}", value=str(value))
+    return None if value is None else _still(told) if str(value).endswith("m") else _fixed(told)
+
+
+def _of_latency(metric: Any) -> Reading | None:
+    name = str(at(metric, "metric", "name") or "")
+    told = message("the external metric {name} scales the Deployment", name=name)
+    return _still(told) if "latenc" in name.lower() else None
 
 
 def _front(folder: Folder) -> Reading:
@@ -378,7 +387,8 @@ TABLE: dict[str, Read] = {
     "manifest.hpa.connections_at_max": _outside(_POOL),
     "manifest.hpa.cpu_of_summed_requests": _summed("cpu"),
     "manifest.hpa.memory_of_summed_requests": _summed("memory"),
-    "manifest.hpa.quantity_500m": _external,
+    "manifest.hpa.quantity_500m": _external(_unit),
+    "manifest.hpa.latency_of_the_database": _external(_of_latency),
     "manifest.pdb.involuntary": _outside(_WORDS),
     "deploy.downtime_without_prestop": _pre_stop,
     "architecture.https_at_l4": _front,

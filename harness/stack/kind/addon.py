@@ -1,0 +1,123 @@
+"""What a run has in its namespace besides the target and brings something of into the whole cluster.
+
+It goes with the namespace, and that with it: one run at a time has it (``cluster_wide``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.base.clock import Clock
+from harness.base.errors import StackNotStarted
+from harness.stack.kind.cluster_wide import ClusterWide
+from harness.stack.kind.commands import Progress
+from harness.stack.kind.images.build import ensure
+from harness.stack.kind.images.load import load
+from harness.stack.kind.images.recipe import Recipe
+from harness.stack.kind.kubectl_runner import run_kubectl
+from harness.stack.kind.network import kubectl
+from harness.stack.kind.record import Cluster
+from harness.stack.kubernetes.inside import Inside
+
+READY_LIMIT_S = 120.0
+
+
+class Wide(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the whole cluster: ``things`` are kubectl's TYPE/NAME, of kube-system where their type has a namespace;
+    ``told`` is what people call them, ``mark`` the file in the cluster's folder."""
+
+    mark: str
+    told: str
+    things: tuple[str, ...]
+
+    async def delete(self, made: Cluster) -> None:
+        """Raises ``StackNotStarted``."""
+        gone = ("delete", "--namespace=kube-system", *self.things, "--ignore-not-found", "--timeout=60s")
+        await kubectl(made.control_plane, *gone, what=f"removing {self.told}", limit_s=90)
+
+    async def sweep(self, found: Cluster, progress: Progress) -> None:
+        """Removes what a killed run left. Raises ``StackNotStarted``."""
+        place = ClusterWide(found.name, self.mark)
+        with place.left() as left:
+            if left:
+                await self.delete(found)
+                place.unmark()
+                progress(f"removed {self.told} from {found.name}")
+
+
+class Addon:
+    """That of one run, until ``remove``: a Deployment by the name ``name``. ``scratch`` holds what is only needed
+    meanwhile."""
+
+    wide: Wide
+    name: str
+
+    def __init__(self, made: Cluster, inside: Inside, *, scratch: Path, clock: Clock, progress: Progress) -> None:
+        self._made = made
+        self._inside = inside
+        self._scratch = scratch
+        self._clock = clock
+        self._progress = progress
+        self._place = ClusterWide(made.name, self.wide.mark)
+
+    @property
+    def installed(self) -> bool:
+        """Whether this run brought anything into the cluster, or may have, and it is not removed yet."""
+        return self._place.installed
+
+    async def take(self, recipe: Recipe) -> str:
+        """The cluster's is this run's from then on; the image, in the nodes.
+
+        Waits while another run has the cluster's. Raises ``StackNotStarted``.
+        """
+        image = await ensure(recipe, self._clock, self._progress)
+        await self._place.take(self._clock, self._progress)
+        await load(self._made.nodes[1:], [image], self._scratch, self._progress)
+        return image
+
+    async def ready(self, what: str) -> None:
+        """Returns once the Deployment is, and says that ``what`` is. Raises ``StackNotStarted``."""
+        limit = f"--timeout={READY_LIMIT_S:g}s"
+        words = ("rollout", "status", f"deployment/{self.name}", limit)
+        status, said = await self.in_namespace(*words, limit_s=READY_LIMIT_S + 10)
+        if status != 0:
+            log = await self.log()
+            raise StackNotStarted(
+                f"{what} is not ready after {READY_LIMIT_S:g} s: {said.strip()}\n{log[-1500:]}",
+                where=f"{self._inside.namespace}: deployment/{self.name}",
+                remedy="see the events of its pod in the report",
+            )
+        self._progress(f"{what} is ready")
+
+    async def log(self) -> str:
+        """What its containers have said."""
+        words = ("logs", f"deployment/{self.name}", "--all-containers", "--prefix", "--tail=2000")
+        return (await self.in_namespace(*words))[1]
+
+    async def keep_log(self, folder: Path) -> None:
+        """``folder/<mark>.log``; nothing once it was removed."""
+        if self.installed:
+            (folder / f"{self.wide.mark}.log").write_text(await self.log())
+
+    async def remove(self, *, whole_cluster_goes: bool) -> None:
+        """Removes what is of the whole cluster, unless that goes; the rest goes with the namespace.
+
+        Raises ``StackNotStarted``.
+        """
+        try:
+            if self.installed and not whole_cluster_goes:
+                await self.wide.delete(self._made)
+                self._place.unmark()
+        finally:
+            await self._place.release()
+
+    async def in_namespace(self, *words: str, limit_s: float = 30.0) -> tuple[int, str]:
+        """kubectl in the run's namespace: its status, and what it said."""
+        ran = await run_kubectl(self._made.control_plane, self._inside.namespace, *words, limit_s=limit_s)
+        return ran.status, ran.output
+
+    async def kubectl(self, *arguments: str, what: str, stdin: str = "") -> str:
+        """kubectl on the whole cluster. Raises ``StackNotStarted``."""
+        return await kubectl(self._made.control_plane, *arguments, what=what, limit_s=60, stdin=stdin)
