@@ -163,6 +163,21 @@ def test_sooner_than_the_printed_least_is_good_and_told(ready_s: int, verdict: V
     assert never.verdict is FAIL and "sooner" not in never.reason
 
 
+@pytest.mark.parametrize(("asked_s", "verdict"), [(601, INCONCLUSIVE), (600, FAIL), (190, FAIL)])
+def test_not_at_the_fewest_says_nothing_while_the_metrics_asked_for_more(asked_s: int, verdict: Verdict) -> None:
+    """Within the five minutes of stabilisation before the last look, at 900 s, nothing could go."""
+    rows = [
+        endpoints(-1, 2),
+        resize(30, 5, "cpu above target"),
+        endpoints(40, 5),
+        resize(600, 3, "below"),
+        endpoints(900, 3),
+    ]
+    found = autoscaled(rows, asked=[(60 * NS, "hpa", 5.0), (asked_s * NS, "hpa", 3.0), (890 * NS, "hpa", 2.0)])[3]
+    assert (found.id, found.verdict) == ("scaling.hpa.down_to_2", verdict)
+    assert ("until 299 s before the last look" in found.reason) is (verdict is INCONCLUSIVE)
+
+
 def test_the_autoscaler_up_and_down() -> None:
     """Load from 0 to 200 s."""
     up = [endpoints(-1, 2), resize(30, 4, "cpu resource utilization (percentage of request) above target")]
@@ -181,6 +196,9 @@ def test_the_autoscaler_up_and_down() -> None:
     assert autoscaled(up + fell, 240)[2].verdict is FAIL
     still = verdicts(autoscaled(up))
     assert (still["scaling.time.hpa_down"], still["scaling.hpa.down_to_2"]) == (FAIL, FAIL)
+    after = autoscaled([*up, resize(560, 4, "All metrics below target"), endpoints(562, 4), endpoints(900, 4)],
+                       asked=[(60 * NS, "hpa", 5.0), (250 * NS, "hpa", 5.0)])  # fmt: skip
+    assert "50 s after its cause had ended" in after[2].reason and after[2].value == 310.0
     idle = verdicts(autoscaled([endpoints(-1, 2), endpoints(201, 2)]))
     assert set(idle.values()) == {FAIL}
     memory = [endpoints(-1, 2), resize(30, 3, "memory resource above target"), endpoints(40, 3), *down]
@@ -241,7 +259,7 @@ illegal base64 data at input byte 6"""
 
 #: The same where kubectl's own patch is refused before the Secret is read.
 INVALID = (
-    "The request is invalid: patch: Invalid value: \"map[data:map[db_password:BASE64_ENCODED_PASSWORD]]\": error "
+    'The request is invalid: patch: Invalid value: "map[data:map[db_password:BASE64_ENCODED_PASSWORD]]": error '
     "decoding from json: illegal base64 data at input byte 6"
 )
 

@@ -148,7 +148,7 @@ def test_the_metric_alone_raises_and_lets_go_and_cures_nothing() -> None:
     assert found[CLAIM].limit == 180 and 0 < (found[CLAIM].value or 0) < 60
     assert (found[TO_NO_EFFECT].verdict, found[TO_NO_EFFECT].erratum) == (Verdict.ERRATUM_SHOWN, TO_NO_EFFECT)
     assert "up to 10 pods in place of 2 the p95 is never below 0.90 s" in found[TO_NO_EFFECT].reason
-    assert found[DOWN].verdict is Verdict.PASS and "after the answers were quick again" in found[DOWN].reason
+    assert found[DOWN].verdict is Verdict.PASS and "after its cause had ended" in found[DOWN].reason
     assert found[LOW].verdict is Verdict.PASS and "10 -> 2" in found[LOW].reason
     assert {*found} == {*PART.claims}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.judge.claimed import held, seconds
+from harness.judge.claimed import held, seconds, unknown
 from harness.judge.endpoints import endpoints_now, endpoints_reached_s, most_endpoints
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
@@ -102,7 +102,7 @@ def autoscaled(
         _grew(part, reached_s, up),
         _also(_rose(part, rises, most, path, ruled), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
         fell(part, did, rows, most, asked),
-        _also(down(part, did, rows, most), *_UP_AND_DOWN),
+        _also(down(part, did, rows, most, asked), *_UP_AND_DOWN),
     ]
 
 
@@ -121,8 +121,10 @@ def _also(found: Judgement, *claims: str) -> Judgement:
     return msgspec.structs.replace(found, also=claims)
 
 
-def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int) -> Judgement:
-    """To the fewest pods after the load, and no fewer."""
+def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked = ()) -> Judgement:
+    """To the fewest pods after the load, and no fewer. Not known where the metrics asked for more less than the five
+    minutes of stabilisation before the last look: then nothing else could be.
+    """
     low_s = endpoints_reached_s(rows, did.end_ns, lambda count: count <= part.low)
     left = len(endpoints_now(rows))
     told = message(
@@ -131,6 +133,12 @@ def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int) -> Judgem
         low=str(part.low),
         left=str(left),
     )
+    more_ns = max((at_ns for at_ns, _, size in asked if size > part.low), default=0)
+    looked_ns = max((row.at_ns for row in rows), default=0)
+    if low_s is None and left > part.low and more_ns and looked_ns - more_ns < _FIVE_MINUTES_S * NS:
+        seconds_ago = f"{(looked_ns - more_ns) / NS:.0f}"
+        asking = message("the metrics asked for more until {seconds} s before the last look", seconds=seconds_ago)
+        return unknown(part.name, "scaling.hpa.down_to_2", told, asking)
     kept = low_s is not None and most > part.low <= left
     return held(part.name, "scaling.hpa.down_to_2", kept, told, **seconds(low_s))
 
@@ -149,7 +157,7 @@ def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: As
         )
     if last_ns > end_ns:
         what = message(
-            "from the last recommendation of {most}, {seconds} s after the answers were quick again, to fewer replicas",
+            "from the last recommendation of {most}, {seconds} s after its cause had ended, to fewer replicas",
             **words,
         )
     found = timed(part, "scaling.time.hpa_down", fell_s, part.down_within_s, what, after_s=part.down_after_s)
