@@ -110,9 +110,7 @@ FAULT = {
 #: Faults in front of the pods: they need the fault proxy.
 PROXY_FAULTS = frozenset({FaultKind.ERRORS, FaultKind.LATENCY, FaultKind.UNAVAILABLE})
 #: Faults that take a delay.
-DELAYS = frozenset(
-    {FaultKind.LATENCY, FaultKind.SIDECAR_DELAY, FaultKind.DATABASE_SLOW, FaultKind.DATABASE_LOCKED}
-)
+DELAYS = frozenset({FaultKind.LATENCY, FaultKind.SIDECAR_DELAY, FaultKind.DATABASE_SLOW, FaultKind.DATABASE_LOCKED})
 #: The parts that ``part_hang`` and ``part_slow`` know.
 PARTS = ("auth", "firestore", "remote_config", "storage")
 
