@@ -57,6 +57,20 @@ def test_answers_that_were_not_kept_hold() -> None:
     assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True)
 
 
+def test_where_nobody_reads_after_a_write_there_was_nothing_to_see() -> None:
+    """Each of many users sends one request, or none: a short step's load."""
+    first = next(at for at, each in enumerate(PLANNED) if each.operation is Operation.PUT_WALK)
+    assert first == 0
+    found = judged(ROWS[:1])
+    assert (found.verdict, found.gates, found.holds) == (Verdict.NOT_EXERCISED, False, False)
+    assert "0 of them requested from the API after an acknowledged write" in found.reason
+    unacknowledged = msgspec.structs.replace(
+        ROWS[0], status=500, outcome=Outcome.SERVER_ERROR, acknowledged=False, shown=""
+    )
+    nothing = judged([unacknowledged])
+    assert (nothing.verdict, nothing.holds) == (Verdict.INCONCLUSIVE, True)
+
+
 def test_another_seed_s_requests_prove_nothing() -> None:
     [found] = reads_of_steps(ROWS, users=COUNT, seed=SEED + 1, anchor_unix_ns=ANCHOR)
     assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True)
