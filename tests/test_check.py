@@ -132,7 +132,7 @@ def test_the_command_tells_of_every_file_and_ends_in_2_when_one_is_not_fine(
     wrong.write_text(EXAMPLES["scaling"].read_text().replace("high: 8", "high: 80", 1))
     fine = EXAMPLES["scaling"]
     assert main(["check", str(fine)]) == Exit.OK
-    assert capsys.readouterr() == (f"{fine}: fine, a plan of scaling; parts: 7\n", "")
+    assert capsys.readouterr() == (f"{fine}: fine, a plan of scaling; parts: 8\n", "")
     assert main(["check", str(wrong), str(fine), str(tmp_path / "none.yaml")]) == Exit.USAGE
     said = capsys.readouterr()
     assert said.out.splitlines() == [
