@@ -137,7 +137,7 @@ def test_the_command_tells_of_every_file_and_ends_in_2_when_one_is_not_fine(
     said = capsys.readouterr()
     assert said.out.splitlines() == [
         f"{wrong}: not fine, taken for a plan of scaling by the schema that its first lines name",
-        f"{fine}: fine, a plan of scaling; parts: 7",
+        f"{fine}: fine, a plan of scaling; parts: 8",
         f"{tmp_path / 'none.yaml'}: not fine",
     ]
     assert f"where: {wrong}:11, parts[0].high" in said.err
