@@ -34,7 +34,7 @@ CONTAINERS = ("api", "proxy", "native")  # the last is an init container with re
 def an_hpa(dice: random.Random, name: str) -> Hpa:
     low = dice.randint(1, 3)
     of_pods = (("cpu",), ("memory",), ("cpu", "memory"), ("memory", "cpu"))
-    metrics = dice.choice((*of_pods, ("external",), ("cpu", "external"), ("external", "memory")))
+    metrics = dice.choice((*of_pods, *of_pods, ("external",), ("cpu", "external"), ("external", "memory")))
     return Hpa(
         name=name,
         min_replicas=low,
@@ -109,7 +109,7 @@ def a_pod(dice: random.Random, name: str, now_s: int) -> ScaledPod:
 
 def usage(dice: random.Random, pods: list[ScaledPod], hpa: Hpa) -> list[PodUsage]:
     """Around the target, or far from it; some pods are missing."""
-    level = dice.choice((1.0, 1.0, 0.95, 1.12)) * dice.lognormvariate(0, dice.choice((0.02, 0.3, 0.8)))
+    level = _level(dice)
     missing = dice.choice((0.0, 0.0, 0.15, 0.5))
     found = []
     now_s = int(time.time())
@@ -132,6 +132,10 @@ def usage(dice: random.Random, pods: list[ScaledPod], hpa: Hpa) -> list[PodUsage
     return found
 
 
+def _level(dice: random.Random) -> float:
+    return dice.choice((1.0, 1.0, 0.95, 1.12)) * dice.lognormvariate(0, dice.choice((0.02, 0.3, 0.8)))
+
+
 def external(dice: random.Random, hpa: Hpa) -> dict[str, list[int]]:
     """Of each external metric its values, around the target or far from it; now and then there is none."""
     found = {}
@@ -139,7 +143,7 @@ def external(dice: random.Random, hpa: Hpa) -> dict[str, list[int]]:
         if metric.kind is MetricKind.EXTERNAL:
             target_m = metric.value_m or metric.average_value_m or 0
             count = dice.choices((0, 1, 2), weights=(1, 12, 3))[0]
-            found[metric.name] = [round(target_m / count * dice.lognormvariate(0, 0.4)) for _ in range(count)]
+            found[metric.name] = [round(target_m / count * _level(dice)) for _ in range(count)]
     return found
 
 
