@@ -79,6 +79,11 @@ class Reads(msgspec.Struct, kw_only=True):
         return self.lists + self.walks + self.writes + self.probes
 
     @property
+    def unknown(self) -> bool:
+        """Whether an answer, or what it showed, is not in evidence, or fits no schedule."""
+        return bool(self.unread or self.missing or self.unmatched)
+
+    @property
     def examples(self) -> list[WrongRead]:
         """All that is wrong; first one of each flaw."""
         first = {wrong.flaw: wrong for wrong in reversed(self.wrong)}

@@ -27,6 +27,7 @@ def reads_of_steps(
         plan = population(users)
         plans = Plans(plan, accounts(plan, seed), seed=seed, anchor_unix_ns=anchor_unix_ns, bucket="")
         found = reads(requests, plans)
-        asked = found.bound or found.wrong or found.unread or found.missing or found.unmatched or not found.writes
         judgement = reads_result(found)
-        yield judgement if asked else msgspec.structs.replace(judgement, verdict=Verdict.NOT_EXERCISED, gates=False)
+        if found.writes and not (found.bound or found.wrong or found.unknown):
+            judgement = msgspec.structs.replace(judgement, verdict=Verdict.NOT_EXERCISED, gates=False)
+        yield judgement

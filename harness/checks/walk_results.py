@@ -62,7 +62,7 @@ def reads_result(found: Reads) -> Judgement:
 
     An answer that is not in evidence might be just the wrong one.
     """
-    unknown = found.unread or found.missing or found.unmatched or not found.bound
+    unknown = found.unknown or not found.bound
     verdict = Verdict.FAIL if found.wrong else Verdict.INCONCLUSIVE if unknown else Verdict.PASS
     told = with_few(found.told, [str(wrong) for wrong in found.examples])
     return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)

@@ -9,51 +9,31 @@ from __future__ import annotations
 
 import argparse
 import socket
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness.evidence.gathered import stored
 from harness.judge.combine import combine
-from harness.model.judgement import Judgement
-from harness.model.result import Result
-from harness.model.section import Section
 from harness.rehearsal import registry
-from harness.rehearsal.conclude import details_of, judged, sections
-from harness.rehearsal.rehearsal import Seen
+from harness.rehearsal.rehearsal import Rehearsal
 from harness.report.published import RESULT
 from tests.corpus.scrub import take
+from tests.rehearsal.again import again
 
 TODAY = Path(__file__).with_name("today")
-_RESULT, _PLAN = "result.json", "plan.json"
 _DRAWN = (".html", ".xml", ".md")
 
 
-class Again(msgspec.Struct, frozen=True):
-    """A stored run's document, and what today's judge and renderer make of its folder."""
-
-    result: Result
-    judgements: tuple[Judgement, ...]
-    sections: tuple[Section, ...]
-
-
-def again(folder: Path) -> Again:
-    """From the folder alone."""
-    result = RESULT.read(folder / _RESULT)
-    rehearsal = registry.rehearsal(result.rehearsal)
-    plan: Any = msgspec.json.decode((folder / _PLAN).read_bytes(), type=rehearsal.plan)
-    details = details_of(rehearsal, result)
-    seen = Seen(facts=result.facts, details=details, evidence=stored(folder), ended=not result.facts.errors)
-    found = judged(rehearsal, plan, seen)
-    drawn = sections(rehearsal, plan, replace(seen, judgements=found))
-    return Again(result, tuple(found), tuple(drawn))
+def rehearsed(folder: Path) -> tuple[Rehearsal[Any, Any], type[Any], Path]:
+    """What ``tests.rehearsal.again`` asks for: the rehearsal and its plan's type are those that the document names."""
+    rehearsal = registry.rehearsal(RESULT.read(folder / "result.json").rehearsal)
+    return rehearsal, rehearsal.plan, folder
 
 
 def renew(folder: Path) -> None:
     """Writes what today's judge says into the stored document."""
-    now = again(folder)
+    now = again(*rehearsed(folder))
     decided = None if now.result.decision is None else combine(now.judgements)
     changed = msgspec.structs.replace(now.result, judgements=now.judgements, sections=now.sections, decision=decided)
     RESULT.write(folder, changed)

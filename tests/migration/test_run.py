@@ -28,10 +28,9 @@ def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> Non
     assert result.facts.errors == () and result.facts.leaks == (), job.text
     details = judged_again(REHEARSAL, DrillPlan, written.parent)
     verdicts = {each.id: each.verdict for each in result.judgements}
-    # Enough is seen of those who stay, however short the move is; on a machine full of other tests the emulator, one
-    # thread, lets some of them wait too long. A kill may come too late.
+    # Enough is seen of those who stay, however short the move is; a kill may come too late.
     (stayed,) = [each for each in result.judgements if each.id == "migration.stepwise"]
-    assert stayed.samples >= 299 and verdicts.pop(stayed.id) is not Verdict.NOT_EXERCISED, job.text
+    assert stayed.samples >= 299 and verdicts.pop(stayed.id) is not Verdict.FAIL, job.text
     assert verdicts.pop("migration.killed") is not Verdict.FAIL, job.text
     assert verdicts.pop("migration.firestore_read_only") is Verdict.ERRATUM_SHOWN
     assert set(verdicts.values()) == {Verdict.PASS}, job.text

@@ -17,12 +17,10 @@ async def seen_enough(on: Running[DrillDetails], limit_s: float) -> None:
     """Waits until they have sent as many requests as "fewer than 1 %" takes where none fails; ``limit_s`` at most."""
     needed = samples_needed(MOST_FAILED)
     until_ns = on.clock.now_ns() + round(limit_s * NS)
-    told = False
+    if _served(on) < needed:
+        said = message("the load goes on until those who stay have sent {needed} requests", needed=f"{needed:,}")
+        on.phase("staying", said)
     while _served(on) < needed and on.clock.now_ns() < until_ns:
-        if not told:
-            said = message("the load goes on until those who stay have sent {needed} requests", needed=f"{needed:,}")
-            on.phase("staying", said)
-            told = True
         await on.clock.sleep(_LOOK_S)
 
 

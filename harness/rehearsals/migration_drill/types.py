@@ -35,7 +35,7 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     stay_limit_s: float = 120.0
     week: Scenario | None = None
     population: PopulationPlan = PopulationPlan(
-        audiences=(AudiencePlan(name="general", users=40, flag_on=20),), pace_s=3.0
+        audiences=(AudiencePlan(name="general", users=40, flag_on=20),), pace_s=5.0
     )
 
 

@@ -46,7 +46,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     bounds every wait of the part. ``up_after_s`` is the least that the document prints for the way up: sooner is
     good, and told. For ``load_s`` there are ``in_flight`` requests under way, each on a connection
     of its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold``
-    of their memory limit. Of ``hpa_latency`` every sidecar holds what passes for ``delay_ms`` each way so long.
+    of their memory limit. Of ``hpa_latency`` all tables are locked for ``delay_ms``, again and again, so long.
     ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
     """
 
