@@ -1,9 +1,10 @@
 """Makes the locked Python environment, from nothing but Python 3.11+ and a package index.
 
 Standard library only. The environment lies in ``home()/venv/<key>/``, outside the checkout; the key changes with the
-lock files, the interpreter and the machine's architecture, so a changed lock never meets an old environment. It holds
-what was needed so far and grows: what rehearses on this machine's processes needs ``run``, a cluster ``kind``, the
-tests ``dev``. Each lock pins all that the one before it pins, at the same versions, and more.
+lock files, the interpreter (``interpreter.py`` chooses it) and the machine's architecture, so a changed lock never
+meets an old environment. It holds what was needed so far and grows: what rehearses on this machine's processes needs
+``run``, a cluster ``kind``, the tests ``dev``. Each lock pins all that the one before it pins, at the same versions,
+and more.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Callable
 from importlib import util
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.base import node
+from harness.base import interpreter, node
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import home
@@ -72,7 +72,7 @@ def lock(level: str) -> Path:
 
 def environment_folder() -> Path:
     """Where the environment of these lock files and this interpreter lies, made or not."""
-    facts = f"{platform.python_implementation()} {platform.python_version()} {platform.machine()} {sys.base_prefix}"
+    facts = " ".join(interpreter.chosen().facts)
     pins = b"".join(lock(level).read_bytes() for level in LEVELS)
     return home() / "venv" / hashlib.sha256(pins + facts.encode()).hexdigest()[:16]
 
@@ -83,7 +83,7 @@ def installed(folder: Path) -> str:
 
 
 def _mark(folder: Path, level: str) -> Path:
-    return folder / f".complete-{level}"
+    return folder / f"{interpreter.COMPLETE}{level}"
 
 
 def _run(command: list[str], what: str) -> None:
@@ -101,13 +101,14 @@ def _only(package: str) -> str:
 
 
 def _make(folder: Path) -> None:
-    """The bare environment, with a pip of its own where this Python can give it one (Debian: python3-venv)."""
+    """The bare environment, with a pip of its own where its Python can give it one (Debian: python3-venv)."""
+    command = [interpreter.chosen().program, "-m", "venv"]
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        venv.create(folder, with_pip=True)
-    except (subprocess.CalledProcessError, ImportError):
+        _run([*command, str(folder)], "making an environment with pip")
+    except RuntimeError:
         shutil.rmtree(folder, ignore_errors=True)
-        venv.create(folder, with_pip=False)
+        _run([*command, "--without-pip", str(folder)], "making an environment")
 
 
 def _pip(folder: Path) -> list[str]:
@@ -154,6 +155,7 @@ def ensure(level: str = "run", progress: Progress = _say) -> Path:
     written. Two runs at once make it once: the second waits for the first. What runs in it meanwhile keeps what it has:
     a higher lock only adds.
     """
+    interpreter.chosen(progress)
     folder = environment_folder()
     names = list(LEVELS)
     level = _wanted(level, installed(folder))

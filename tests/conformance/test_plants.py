@@ -117,7 +117,7 @@ def test_every_plant_has_its_own_name() -> None:
     assert set(HIDES) | ALONE <= set(names)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_nothing_is_found_where_nothing_is_planted(tmp_path: Path, seed: int) -> None:
     found = checked(CHECKS, [], tmp_path, seed)
     assert len(found) == len(CHECKS)

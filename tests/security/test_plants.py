@@ -37,7 +37,7 @@ def test_there_are_as_many_as_were_asked_for() -> None:
     assert len({planted.name for planted in PLANTS}) == len(PLANTS)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_nothing_is_found_where_nothing_is_planted(tmp_path: Path, seed: int) -> None:
     found = checked(CHECKS, [], tmp_path, seed, **kubectl_of())
     assert len(found) == len(CHECKS)

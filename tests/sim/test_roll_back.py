@@ -18,7 +18,7 @@ from harness.model.scenario import Metric, Scenario
 from harness.model.stack import Fault, FaultKind
 from harness.model.verdict import Decision, Verdict
 from harness.stack.sim.world import Planted
-from tests.sim.week import Week, cut, few, seldom_probed, table, week
+from tests.sim.week import Week, a_tenth_of_users, cut, few, seldom_probed, table, week
 
 Answer = RequestRow | ProbeRow
 ROLLED_BACK = (Decision.ROLL_BACK, Exit.ROLLED_BACK)
@@ -89,6 +89,14 @@ NAMES = [f"week{row.week}-{row.id}" for row in ROWS]
 def asked(row: RowOfTheTable, scenario: Scenario) -> Scenario:
     """With a tenth of the probes where the row is of users' requests."""
     return scenario if row.id == "rollback.availability" else seldom_probed(scenario)
+
+
+def small(row: RowOfTheTable) -> Scenario:
+    """With a tenth of the users; where the row is of probes, with a tenth of their requests."""
+    scenario = table(row.week)
+    if row.id == "rollback.availability":
+        return a_tenth_of_users(cut(scenario, window_s=row.window_s))
+    return seldom_probed(few(scenario, window_s=row.window_s))
 
 
 def limit_of(scenario: Scenario, row: RowOfTheTable) -> tuple[Metric, float]:
@@ -167,7 +175,7 @@ def assert_all_back(seen: Week, scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=NAMES)
 def test_a_row_at_its_limit_does_not_fire(tmp_path: Path, row: RowOfTheTable) -> None:
-    scenario = asked(row, few(table(row.week), window_s=row.window_s))
+    scenario = small(row)
     metric, limit = limit_of(scenario, row)
     seen = week(tmp_path, scenario, planted=row.under)
     assert seen.ended == (Decision.HOLD, Exit.HOLD), seen.why

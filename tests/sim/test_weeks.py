@@ -154,7 +154,7 @@ def test_lost_writes_hold_a_week_that_every_criterion_passes(tmp_path: Path, pla
 
 def test_an_old_answer_now_and_then_holds_a_week_that_would_advance_without_the_judge_of_reads(tmp_path: Path) -> None:
     """Every 25th list or walk is as before its user's last PUT, as from a replica that lags; no answer fails."""
-    seen = week(tmp_path, cut(table(3)), planted=Planted(reads_old=25))
+    seen = week(tmp_path, cut(table(3), window_s=75), planted=Planted(reads_old=25))
     assert seen.ended == (Decision.HOLD, Exit.HOLD), seen.why
     others = [check for check in seen.checks if check.id != READS]
     assert combine((*seen.criteria, *others)) is Decision.ADVANCE, seen.why

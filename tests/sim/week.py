@@ -54,13 +54,18 @@ def few(scenario: Scenario, *, window_s: float) -> Scenario:
     """A tenth of the users, each ten times as often: as many requests, for what asks nothing of who sends them. To
     admit 250 users takes longer than a window of seconds.
     """
-    small = cut(scenario, window_s=window_s, fetch_interval_s=5.0)
+    small = a_tenth_of_users(cut(scenario, window_s=window_s, fetch_interval_s=5.0))
     plan = small.population
+    return msgspec.structs.replace(small, population=msgspec.structs.replace(plan, pace_s=plan.pace_s / 10))
+
+
+def a_tenth_of_users(scenario: Scenario) -> Scenario:
+    """And a tenth of their requests, for what asks nothing of either."""
+    plan = scenario.population
     tenth = tuple(
         msgspec.structs.replace(each, users=each.users // 10, flag_on=each.flag_on // 10) for each in plan.audiences
     )
-    plan = msgspec.structs.replace(plan, audiences=tenth, pace_s=plan.pace_s / 10)
-    return msgspec.structs.replace(small, population=plan)
+    return msgspec.structs.replace(scenario, population=msgspec.structs.replace(plan, audiences=tenth))
 
 
 def seldom_probed(scenario: Scenario) -> Scenario:

@@ -99,32 +99,35 @@ class Walking:
         return int(self._chance.random() * below)
 
     def batch(self, now_unix_ns: int, interval_ns: int, count: int) -> tuple[Location, ...]:
-        """The ``count`` locations of the ``interval_ns`` before ``now_unix_ns``."""
-        seconds = interval_ns / count / NS
-        return tuple(
-            self._step(now_unix_ns - interval_ns * left // count, seconds) for left in range(count - 1, -1, -1)
-        )
+        """The ``count`` locations of the ``interval_ns`` before ``now_unix_ns``.
 
-    def _step(self, at_unix_ns: int, seconds: float) -> Location:
-        drawn = self._chance.random  # as ``_draw``, for as many as are drawn here
-        self._latitude_e6 += int(drawn() * 41) - 20
-        self._longitude_e6 += int(drawn() * 41) - 18
-        self._distance_dm += int(seconds * (10 + int(drawn() * 6)))
-        self._polyline.add(self._latitude_e6 // 10, self._longitude_e6 // 10)
-        moving = int(drawn() * 8) > 0  # standing still, a phone knows neither speed nor course
-        location = Location(
-            latitude=self._latitude_e6 / 1e6,
-            longitude=self._longitude_e6 / 1e6,
-            altitude=int(drawn() * 400) / 10,
-            timestamp=moment(at_unix_ns),
-            horizontal_accuracy=3 + int(drawn() * 120) / 10,
-            vertical_accuracy=2 + int(drawn() * 80) / 10,
-            speed=(10 + int(drawn() * 6)) / 10 if moving else None,
-            course=int(drawn() * 3600) / 10 if moving else None,
-            sequence_number=self._sequence,
-        )
-        self._sequence += 1
-        return location
+        One loop over names of its own: a run makes more of these than of anything else, and its judge makes them again.
+        """
+        seconds = interval_ns / count / NS
+        chance, add = self._chance.random, self._polyline.add  # ``chance`` as in ``_draw``
+        latitude_e6, longitude_e6, distance_dm = self._latitude_e6, self._longitude_e6, self._distance_dm
+        found = []
+        for number in range(count):
+            latitude_e6 += int(chance() * 41) - 20
+            longitude_e6 += int(chance() * 41) - 18
+            distance_dm += int(seconds * (10 + int(chance() * 6)))
+            add(latitude_e6 // 10, longitude_e6 // 10)
+            moving = int(chance() * 8) > 0  # standing still, a phone knows neither speed nor course
+            location = Location(
+                latitude=latitude_e6 / 1e6,
+                longitude=longitude_e6 / 1e6,
+                altitude=int(chance() * 400) / 10,
+                timestamp=moment(now_unix_ns - interval_ns * (count - 1 - number) // count),
+                horizontal_accuracy=3 + int(chance() * 120) / 10,
+                vertical_accuracy=2 + int(chance() * 80) / 10,
+                speed=(10 + int(chance() * 6)) / 10 if moving else None,
+                course=int(chance() * 3600) / 10 if moving else None,
+                sequence_number=self._sequence + number,
+            )
+            found.append(location)
+        self._latitude_e6, self._longitude_e6, self._distance_dm = latitude_e6, longitude_e6, distance_dm
+        self._sequence += count
+        return tuple(found)
 
     def update(self, now_unix_ns: int, interval_ns: int, *, completed: bool = False) -> WalkUpdate:
         """The next PUT, with 1..60 locations of the last ``interval_ns``."""
@@ -146,12 +149,12 @@ class Polyline:
 
     def __init__(self) -> None:
         self._parts: list[str] = []
-        self._last = (0, 0)
+        self._latitude_e5 = self._longitude_e5 = 0  # of the last point
 
     def add(self, latitude_e5: int, longitude_e5: int) -> None:
         """Appends a point."""
-        self._parts.append(_signed(latitude_e5 - self._last[0]) + _signed(longitude_e5 - self._last[1]))
-        self._last = (latitude_e5, longitude_e5)
+        self._parts.append(_signed(latitude_e5 - self._latitude_e5) + _signed(longitude_e5 - self._longitude_e5))
+        self._latitude_e5, self._longitude_e5 = latitude_e5, longitude_e5
 
     def text(self) -> str:
         """The polyline so far."""

@@ -60,6 +60,7 @@ class Course:
         self._pods = [row for row in rows if row.kind == "pod"]
         self._usage: dict[str, list[tuple[int, dict[str, float]]]] = {}
         self._asked: dict[tuple[int, int, int], int | None] = {}
+        self._pods_at: dict[int, list[ScaledPod]] = {}
         for row in samples:
             if row.subject.startswith("pod/") and row.metric in {*_METRICS, "cpu_milli", "window_s", "lag_s"}:
                 figures = self._usage.setdefault(row.subject.removeprefix("pod/"), [])
@@ -88,6 +89,11 @@ class Course:
         return sum(not pod.terminating for pod in self._scaled(at_ns))
 
     def _scaled(self, at_ns: int) -> list[ScaledPod]:
+        if at_ns not in self._pods_at:
+            self._pods_at[at_ns] = self._pods_then(at_ns)
+        return self._pods_at[at_ns]
+
+    def _pods_then(self, at_ns: int) -> list[ScaledPod]:
         seen: dict[str, _Seen] = {}
         for row in self._pods:
             if row.at_ns > at_ns:
@@ -115,10 +121,10 @@ class Course:
         """The last figure that was there of each of ``pods``: metrics-server answers for pods that exist alone."""
         found = []
         for name in (pod.name for pod in pods):
-            figures = self._usage.get(name, [])
-            there = [each for each in figures if each[0] + each[1].get("lag_s", 0.0) * NS <= cut_ns]
-            if there:
-                at_ns, last = there[-1]
+            figures = reversed(self._usage.get(name, []))
+            last_there = next((each for each in figures if each[0] + each[1].get("lag_s", 0.0) * NS <= cut_ns), None)
+            if last_there is not None:
+                at_ns, last = last_there
                 used = {resource: _milli_up(last[metric]) for metric, resource in _METRICS.items() if metric in last}
                 if "cpu_milli" in last:
                     used["cpu"] = round(last["cpu_milli"])
