@@ -75,6 +75,9 @@ def _touched(planted: Planted) -> set[str]:
     return {_near(id_) for id_ in planted.finds | HIDES.get(planted.name, set())}
 
 
+PUSHED = 3  # batches of every push, the largest: later ones hold what they have no room for
+
+
 def batches() -> list[list[Planted]]:
     """Each plant in the first batch where no other touches checks of the same thing; those ``ALONE`` in none."""
     made: list[list[Planted]] = []
@@ -131,7 +134,13 @@ def test_a_plant_is_found_by_its_checks(planted: Planted, tmp_path: Path) -> Non
     assert deviating_in(found) == planted.finds, found
 
 
-@pytest.mark.parametrize("number", range(len(batches())))
+@pytest.mark.parametrize(
+    "number",
+    [
+        number if number < PUSHED else pytest.param(number, marks=pytest.mark.nightly)
+        for number in range(len(batches()))
+    ],
+)
 def test_plants_together_are_found_and_nothing_else(number: int, tmp_path: Path) -> None:
     found_all(batches()[number], tmp_path, seed=number)
 

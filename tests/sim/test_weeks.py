@@ -22,7 +22,7 @@ from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
 from harness.model.judgement import errata_of
 from harness.model.verdict import Decision, Verdict
 from harness.stack.sim.world import Planted
-from tests.sim.week import Week, cut, table, week
+from tests.sim.week import Week, cut, few, table, week
 
 SEEDS = range(1, 11)
 #: What nothing in memory can show: no eviction, no pod that leaves or is sampled; a week that advances takes no step back.
@@ -79,7 +79,7 @@ def test_week_2_advances_at_its_default_pace(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     """Of a run with everything in it: planted failures, a roll back, checks of the stores."""
     planted = Planted(errors=Fraction(1, 10), slow=Fraction(1, 7), slow_ms=300, unavailable=Fraction(1, 50))
-    scenario = cut(table(2), fetch_interval_s=5.0)
+    scenario = few(table(2), window_s=120)
     first, second = (week(tmp_path / name, scenario, seed=7, planted=planted) for name in ("first", "second"))
     assert first.run.decision is Decision.ROLL_BACK
     assert first.bytes() == second.bytes()

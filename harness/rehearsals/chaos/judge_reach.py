@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.stats import mannwhitneyu
 
 from harness.judge.ledger import OPERATIONS, Calls, Ledger
 from harness.judge.window import NS
@@ -60,6 +59,8 @@ def _within(rows: Calls, start_ns: int, end_ns: int) -> np.ndarray[tuple[int], n
 
 def _operations(calm: Calls, faulty: Calls) -> Iterator[tuple[bool, Message] | None]:
     """Of each operation with enough requests: whether it is slower, and how much."""
+    from scipy.stats import mannwhitneyu  # slow to import
+
     for operation, number in OPERATIONS.items():
         before, meanwhile = (_latencies_ms(rows[rows["operation"] == number]) for rows in (calm, faulty))
         if min(len(before), len(meanwhile)) < LEAST_OF_OPERATION:
