@@ -29,10 +29,10 @@ CLEARLY = 1.25
 ROUNDS = 3
 TRY_LIMIT_S = 20
 
-#: What a build is asked: who it is, whether it has the modules that compiled parts may lack, and the CPU seconds of one
+#: What a build is asked: who it is, whether it has the modules that a build may lack, and the CPU seconds of one
 #: loop over attributes, dictionaries and calls, the shortest of three.
 ASKED = """
-import ctypes, json, platform, sqlite3, ssl, sys, time, venv, zlib
+import ctypes, ensurepip, json, platform, sqlite3, ssl, sys, time, venv, zlib
 
 class Row:
     def __init__(self, number):

@@ -80,10 +80,12 @@ def applied(manifests: Manifests) -> Applied:
 
 
 def _unread(manifests: Manifests) -> Iterator[str]:
-    """The keys of ConfigMap and Secret that no variable of a container names."""
+    """The keys of ConfigMap and Secret that no variable of a container names, also before the rung gave it another
+    value."""
     containers = manifests.deployment.template.containers
     read = {each.source.rpartition("/")[2] for container in containers for each in container.env}
-    yield from (key for key in (*manifests.config, *manifests.secret_keys) if key not in read)
+    keys = (*manifests.config, *manifests.secret_keys)
+    yield from (key for key in keys if key not in read and key not in manifests.read_keys)
 
 
 def _mounts_whole(pod: dict[str, Any]) -> bool:

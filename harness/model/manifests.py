@@ -152,6 +152,7 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     pdb: Budget | None
     patches: tuple[PatchNote, ...] = ()
     written: tuple[str, ...] = ()  # ``Kind/name`` of what the folder has, before a rung left out or stood in
+    read_keys: tuple[str, ...] = ()  # of ConfigMaps and Secrets, that a container's variable names as it is written
     beside: tuple[str, ...] = ()  # images that run beside the target, which are to be at hand
     warnings: tuple[ManifestWarning, ...] = ()  # of the folder as it was written
     errata: tuple[RepositoryErratum, ...] = ()

@@ -52,6 +52,19 @@ def test_an_annotation_that_the_environment_itself_took_away_was_there() -> None
     assert judged(applied(without))["manifest.serviceaccount"].verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize("rung", [Rung.LOCAL, Rung.KIND])
+def test_a_key_whose_variable_the_environment_gave_another_value_was_read(rung: Rung) -> None:
+    """A healthy week on kind once told ``firebase_project_id`` to be read by no container."""
+    options = Options(rung=rung, target=bundled(), seed=7, reports=Path(), replay="", manifests=OVERLAYS / str(rung))
+    found = manifests_of(options)
+    assert "firebase_project_id" in found.config
+    keys = judged(applied(found))["manifest.configmap.keys"]
+    assert keys.verdict is Verdict.PASS, keys.reason
+    unread = msgspec.structs.replace(found, config={**found.config, "debug_level": "1"})
+    keys = judged(applied(unread))["manifest.configmap.keys"]
+    assert keys.verdict is Verdict.FAIL and "read by no container: debug_level" in keys.reason
+
+
 def test_no_value_of_a_variable_is_kept() -> None:
     assert not any(each.env or each.secrets for each in FOUND.deployment.template.containers)
 

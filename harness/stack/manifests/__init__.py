@@ -8,6 +8,7 @@ goes through the same door, so every error says what, where and what to do.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,6 +69,8 @@ def load(
             names = (work.deployment.partition("/")[2], work.service.partition("/")[2])
             found = _typed(work.documents, (*notes, *work.notes), folder, *names)
             found = msgspec.structs.replace(found, beside=tuple(dict.fromkeys(work.keeps)))
+    as_written = documents.get(f"Deployment/{found.deployment.name}", {})
+    found = msgspec.structs.replace(found, read_keys=tuple(_read_keys(as_written)))
     if of_the_rehearsal(folder):  # its errata are told by what its patches say
         return msgspec.structs.replace(found, written=tuple(documents))
     name = found.deployment.name
@@ -78,6 +81,18 @@ def load(
         warnings=risks.warnings(rendered, written),
         errata=errata.read(written),
     )
+
+
+def _read_keys(deployment: dict[str, Any]) -> Iterator[str]:
+    """The keys of ConfigMaps and Secrets that variables of its containers name, before a rung gives them other values.
+
+    ``deployment`` has been read as one.
+    """
+    pod = deployment.get("spec", {}).get("template", {}).get("spec", {})
+    for container in (*(pod.get("containers") or ()), *(pod.get("initContainers") or ())):
+        for variable in container.get("env") or ():
+            source = variable.get("valueFrom") or {}
+            yield from (source[kind]["key"] for kind in ("configMapKeyRef", "secretKeyRef") if source.get(kind))
 
 
 def of_the_rehearsal(folder: Path) -> bool:
