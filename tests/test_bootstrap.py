@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.base import bootstrap, node
+from harness.base import bootstrap, interpreter, node
 from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.model.stack import Rung
 from harness.stack import rungs
@@ -70,7 +70,7 @@ def asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The levels that were installed, into nothing, on a machine with a Node of its own."""
     asked: list[str] = []
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(bootstrap, "_make", lambda folder: folder.mkdir())
+    monkeypatch.setattr(bootstrap, "_make", lambda folder, _python: folder.mkdir())
     monkeypatch.setattr(bootstrap, "_install", lambda _folder, level, _progress: asked.append(level))
     monkeypatch.setattr(node, "on_path", lambda: Path("/usr/bin/node"))
     return asked
@@ -108,6 +108,27 @@ def test_an_installation_that_failed_leaves_what_there_was(
     with pytest.raises(RuntimeError, match="no index"):
         bootstrap.ensure("kind", quiet)
     assert bootstrap.installed(bootstrap.environment_folder()) == "run"
+
+
+def test_where_a_faster_build_s_environment_cannot_be_made_the_one_that_is_there_does(
+    asked_for: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = interpreter.started()
+    faster = own._replace(program="/usr/bin/python3", facts=(*own.facts[:3], "/another"))
+    there, said = bootstrap.ensure("run", quiet), list[str]()
+
+    def fails(_folder: Path, python: interpreter.Python) -> None:
+        raise RuntimeError(f"making an environment of {python.program} failed (1):\nno index")
+
+    monkeypatch.setattr(interpreter, "chosen", lambda _say: faster)
+    monkeypatch.setattr(bootstrap, "_make", fails)
+    assert bootstrap.ensure("run", said.append) == there
+    assert said == [
+        f"making an environment of /usr/bin/python3 failed (1); going on in the environment that {own.program} has"
+    ]
+    with pytest.raises(RuntimeError, match="no index"):  # it has not so much
+        bootstrap.ensure("dev", quiet)
+    assert asked_for == ["run"]
 
 
 @pytest.mark.parametrize(

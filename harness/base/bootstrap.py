@@ -27,6 +27,7 @@ from harness.base import interpreter, node
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import home
+from harness.base.interpreter import Python
 from harness.base.progress import Heartbeat
 
 LOCKS = ROOT / "locks"
@@ -70,9 +71,11 @@ def lock(level: str) -> Path:
     return LOCKS / f"{level}.lock"
 
 
-def environment_folder() -> Path:
-    """Where the environment of these lock files and this interpreter lies, made or not."""
-    facts = " ".join(interpreter.chosen().facts)
+def environment_folder(python: Python | None = None) -> Path:
+    """Where the environment of these lock files and of ``python`` lies, made or not; without one, of that which was
+    chosen before, or else of the Python that runs this.
+    """
+    facts = " ".join((python or interpreter.kept() or interpreter.started()).facts)
     pins = b"".join(lock(level).read_bytes() for level in LEVELS)
     return home() / "venv" / hashlib.sha256(pins + facts.encode()).hexdigest()[:16]
 
@@ -100,9 +103,9 @@ def _only(package: str) -> str:
     return match[0]
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, python: Python) -> None:
     """The bare environment, with a pip of its own where its Python can give it one (Debian: python3-venv)."""
-    command = [interpreter.chosen().program, "-m", "venv"]
+    command = [python.program, "-I", "-m", "venv"]
     shutil.rmtree(folder, ignore_errors=True)
     try:
         _run([*command, str(folder)], "making an environment with pip")
@@ -153,25 +156,36 @@ def ensure(level: str = "run", progress: Progress = _say) -> Path:
 
     Raises ``RuntimeError`` with what to do when packages cannot be installed, ``OSError`` when the folder cannot be
     written. Two runs at once make it once: the second waits for the first. What runs in it meanwhile keeps what it has:
-    a higher lock only adds.
+    a higher lock only adds. Where that of a faster build cannot be made, one of the Python that was started does.
     """
-    interpreter.chosen(progress)
-    folder = environment_folder()
-    names = list(LEVELS)
-    level = _wanted(level, installed(folder))
-    if not _has(folder, level):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with folder.with_suffix(".lock").open("w") as lock_file:
-            fcntl.flock(lock_file, fcntl.LOCK_EX)
-            if not _has(folder, level):
-                if not installed(folder):
-                    _make(folder)
-                progress(f"first run: installing the locked packages of {level} into {folder}")
-                with Heartbeat("installing the locked packages"):
-                    _install(folder, level, progress)
-                for below in names[: names.index(level) + 1]:
-                    _mark(folder, below).touch()
+    python, own = interpreter.chosen(progress), interpreter.started()
+    folder, before = environment_folder(python), environment_folder(own)
+    try:
+        _grow(folder, python, _wanted(level, installed(folder)), progress)
+    except RuntimeError as error:
+        if folder == before or not _has(before, _wanted(level, installed(before))):
+            raise
+        progress(f"{str(error).splitlines()[0].rstrip(':')}; going on in the environment that {own.program} has")
+        folder = before
     return folder / "bin" / "python"
+
+
+def _grow(folder: Path, python: Python, level: str, progress: Progress) -> None:
+    """Makes the environment, or adds to it, where it has not ``level``."""
+    if _has(folder, level):
+        return
+    names = list(LEVELS)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock_file:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        if not _has(folder, level):
+            if not installed(folder):
+                _make(folder, python)
+            progress(f"first run: installing the locked packages of {level} into {folder}")
+            with Heartbeat("installing the locked packages"):
+                _install(folder, level, progress)
+            for below in names[: names.index(level) + 1]:
+                _mark(folder, below).touch()
 
 
 def _has(folder: Path, level: str) -> bool:

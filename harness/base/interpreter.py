@@ -1,23 +1,27 @@
-"""Which Python the locked environment is made of: the one that was started, or a faster build of the same version.
+"""Which Python the locked environment is made of: the one that was started, or a clearly faster build beside it.
 
 A CPython compiled without profile-guided optimisation, as pyenv makes it unless told otherwise, takes up to twice as
-long for the same work as a distribution's build of the same version: the harness' own load, the bundled API and the
-tests all pay for it. No build says reliably how it was compiled, so the builds on this machine are tried on the same
-loop, once; what was found is kept in ``home()/python.json``. Standard library only.
+long for the same loop as a distribution's build: the harness' own load, the bundled API and the tests all pay for it.
+How a build was compiled stands in it only if a flag of ``configure`` did it (Debian's was not). So the builds of the
+minor version that was started are tried on one loop, once for each folder ``home()`` and each Python that is started;
+what was found is kept in ``home()/python.json``. Standard library only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import platform
 import shutil
+import signal
+import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.base.home import home
 
@@ -74,30 +78,68 @@ def started() -> Python:
     return Python(str(getattr(sys, "_base_executable", sys.executable)), facts)
 
 
-def chosen(say: Callable[[str], None] | None = None) -> Python:
-    """``started()``, or the build of its version that is clearly faster here. Tried once a machine: it takes a second.
-
-    ``say`` hears of another build that is taken.
+def kept() -> Python | None:
+    """What was chosen before for the Python that runs this, while that is as it was; of an environment of ours, that
+    itself. Nothing is tried.
     """
     of = started()
-    if (kept := _kept(of)) is not None:
-        return kept
-    others = [path for path in _on_path() if Path(path).resolve() != Path(of.program).resolve()]
-    if not others:
+    if any(Path(sys.prefix).glob(f"{COMPLETE}*")):
         return of
-    best, times = _fastest(of, others)
-    _keep(of, best, times)
-    if best != of and say is not None:
-        say(f"{best.program} does the same work {times:.1f} times as fast as {of.program}: it is used from now on")
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found = _file()["/".join(of.facts)]
+        if found["stamp"] == _stamp(found["python"]):
+            return Python(found["python"], tuple(found["facts"]))
+    return None
+
+
+def chosen(say: Callable[[str], None]) -> Python:
+    """``started()``, or the build of its minor version that is clearly faster here; tried where none is kept.
+
+    ``say`` hears of another build that is taken. Two at once try one after the other, and choose the same.
+    """
+    of = started()
+    if (before := kept()) is not None:
+        return before
+    with _alone():
+        if (before := kept()) is not None:
+            return before
+        others = [path for path in _on_path() if Path(path).resolve() != Path(of.program).resolve()]
+        best, times = _fastest(of, others) if others else (of, 1.0)
+        _keep(of, best, times)
+    if best != of:
+        say(f"{best.program} does a loop {times:.1f} times as fast as {of.program}: it is used from now on")
     return best
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One trial at a time. A folder that cannot be written is told by who makes the environment there."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            home().mkdir(parents=True, exist_ok=True)
+            file = held.enter_context((home() / KEPT).with_suffix(".lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _on_path() -> list[str]:
-    """Programs of PATH by the names that a Python of this minor version has."""
+    """Programs by the names that a Python of this minor version has: of PATH, ``/usr/bin`` and ``/usr/local/bin``."""
     names = (f"python{sys.version_info.major}.{sys.version_info.minor}", "python3")
-    folders = dict.fromkeys((*os.get_exec_path(), "/usr/bin", "/usr/local/bin"))
+    on_path = [folder for folder in os.get_exec_path() if Path(folder).is_absolute()]
+    folders = dict.fromkeys((*on_path, "/usr/bin", "/usr/local/bin"))
     found = [shutil.which(name, path=folder) for folder in folders for name in names]
-    return list({str(Path(each).resolve()): each for each in reversed(found) if each is not None}.values())
+    there = {str(Path(each).resolve()): each for each in reversed(found) if each is not None}
+    return [program for resolved, program in there.items() if _trusted(Path(resolved))]
+
+
+def _trusted(program: Path) -> bool:
+    """Whether root may run it: nobody else can change it, or put another in its place. Others run what PATH names."""
+    if os.geteuid() != 0:
+        return True
+    with contextlib.suppress(OSError):
+        looked_at = [each.stat() for each in (program, program.parent)]
+        return all(each.st_uid == 0 and not each.st_mode & (stat.S_IWGRP | stat.S_IWOTH) for each in looked_at)
+    return False
 
 
 def _fastest(of: Python, others: list[str]) -> tuple[Python, float]:
@@ -116,37 +158,49 @@ def _fastest(of: Python, others: list[str]) -> tuple[Python, float]:
 
 def _try(program: str) -> _Tried | None:
     """``None`` for what is no Python, lacks a module, or does not answer."""
-    with contextlib.suppress(OSError, ValueError, KeyError, subprocess.TimeoutExpired):
-        said = subprocess.run(
-            [program, "-I", "-c", ASKED], capture_output=True, text=True, timeout=TRY_LIMIT_S, check=False
-        )
-        if said.returncode == 0:
-            found = json.loads(said.stdout)
-            return _Tried(Python(found["python"], tuple(found["facts"])), float(found["loop_s"]))
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, subprocess.TimeoutExpired):
+        found = json.loads(_answer([program, "-I", "-c", ASKED]))
+        python = Python(str(Path(found["python"]).resolve()), tuple(found["facts"]))
+        return _Tried(python, float(found["loop_s"]))
     return None
 
 
-def _kept(of: Python) -> Python | None:
-    """What was found for ``of`` before, while it is there; of an environment of ours, that itself."""
-    if any(Path(sys.prefix).glob(f"{COMPLETE}*")):
-        return of
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        found = json.loads((home() / KEPT).read_text("utf-8"))["/".join(of.facts)]
-        kept = Python(found["python"], tuple(found["facts"]))
-        if os.access(kept.program, os.X_OK):
-            return kept
-    return None
+def _answer(command: list[str]) -> str:
+    """What it writes before it ends, "" where it fails. It and what it started are gone then, in time or not."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, text=True, start_new_session=True
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=TRY_LIMIT_S)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return said if process.returncode == 0 else ""
+
+
+def _file() -> dict[str, dict[str, Any]]:
+    """What was found before, by the Python that was started; nothing where it cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((home() / KEPT).read_text("utf-8"))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _stamp(program: str) -> list[int]:
+    """Another build in the same place has another. Raises ``OSError`` when it is gone."""
+    there = Path(program).stat()
+    return [there.st_mtime_ns, there.st_size]
 
 
 def _keep(of: Python, best: Python, times: float) -> None:
     """Beside what was found for other Pythons. That a folder cannot be written says who makes the environment there."""
     file = home() / KEPT
-    before: dict[str, object] = {}
-    with contextlib.suppress(OSError, ValueError):
-        before = json.loads(file.read_text("utf-8"))
-    found = {"python": best.program, "facts": best.facts, "times_as_fast": round(times, 2)}
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        stamp = _stamp(best.program)
+        found = {"python": best.program, "facts": best.facts, "stamp": stamp, "times_as_fast": round(times, 2)}
         beside = file.with_suffix(f".{os.getpid()}")
-        beside.write_text(json.dumps(before | {"/".join(of.facts): found}, indent=2) + "\n", "utf-8")
+        beside.write_text(json.dumps(_file() | {"/".join(of.facts): found}, indent=2) + "\n", "utf-8")
         beside.replace(file)

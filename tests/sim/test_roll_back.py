@@ -92,7 +92,7 @@ def asked(row: RowOfTheTable, scenario: Scenario) -> Scenario:
 
 
 def small(row: RowOfTheTable) -> Scenario:
-    """With a tenth of the users; where the row is of probes, with a tenth of their requests."""
+    """With a tenth of the users; where the row is of probes, with a tenth of the users' requests too."""
     scenario = table(row.week)
     if row.id == "rollback.availability":
         return a_tenth_of_users(cut(scenario, window_s=row.window_s))
