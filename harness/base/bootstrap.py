@@ -158,11 +158,13 @@ def ensure(level: str = "run", progress: Progress = _say) -> Path:
     written. Two runs at once make it once: the second waits for the first. What runs in it meanwhile keeps what it has:
     a higher lock only adds. Where that of a faster build cannot be made, one of the Python that was started does.
     """
-    python, own = interpreter.chosen(progress), interpreter.started()
-    folder, before = environment_folder(python), environment_folder(own)
+    python = interpreter.chosen(progress)
+    folder = environment_folder(python)
     try:
         _grow(folder, python, _wanted(level, installed(folder)), progress)
     except RuntimeError as error:
+        own = interpreter.started()
+        before = environment_folder(own)
         if folder == before or not _has(before, _wanted(level, installed(before))):
             raise
         progress(f"{str(error).splitlines()[0].rstrip(':')}; going on in the environment that {own.program} has")
