@@ -1,28 +1,22 @@
-"""Holes: targets and deployments that are insecure in one way each, and the checks that must find it."""
+"""Holes: targets that are insecure in one way each, and the checks that must find it."""
 
 from __future__ import annotations
 
 import functools
-import tempfile
+import itertools
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
+from api.errors import RateLimited
 from api.model import User, WalkDetail
 from api.protocol import Limits
-from harness.base.data import OVERLAYS
+from api.ratelimit import RateLimit
 from harness.contract.people import opened, unsigned
-from harness.model.command import Ran
-from harness.model.manifests import Manifests
-from harness.rehearsals.security import layers
-from harness.rehearsals.security.privileges import Role
-from harness.stack.manifests import load
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import PASSWORD, PROJECT, Target
 from tests.conformance.plants.planting import Plants
-from tests.security.image import KEY, archive
 
 PLANTS = Plants()
 Claims = dict[str, Any]
@@ -346,6 +340,38 @@ def limit_by_address(target: Target) -> None:
     target.settings = msgspec.structs.replace(target.settings, rate_limit_per_minute=100_000)
 
 
+def pods_of(limited: int, free: int) -> Callable[[Target], None]:
+    """So many pods with a limit of their own each, and so many with none, asked by turns."""
+
+    def plant(target: Target) -> None:
+        target.settings = msgspec.structs.replace(target.settings, rate_limit_per_minute=100_000)
+        limits = [RateLimit(cast(Any, _Monotonic(target)), 100) for _ in range(limited)]
+        asked = itertools.count()
+
+        def before(call: Call) -> Answer | None:
+            if not call.asks("GET") or (pod := next(asked) % (limited + free)) >= limited:
+                return None
+            try:
+                limits[pod].admit(call.uid)
+            except RateLimited:
+                return refusal(429, "RATE_LIMITED")
+            return None
+
+        target.front.before.append(before)
+
+    return plant
+
+
+class _Monotonic:
+    """The target's time, as a limit reads it."""
+
+    def __init__(self, target: Target) -> None:
+        self.monotonic_ns = target.clock.now_ns
+
+
+PLANTS.add("one_pod_of_two_limits", pods_of(1, 1), "heavy.rate")
+
+
 # -- secrets ---------------------------------------------------------------------------------------------------------
 
 
@@ -381,92 +407,3 @@ def _sql_told(call: Call, answer: Answer) -> None:
 PLANTS.answers("stack_trace_told", _trace_told, "secret.answers")
 PLANTS.answers("sql_told", _sql_told, "secret.answers")
 PLANTS.reads("id_cut", _id_cut, "injection.sql.path")
-
-
-# -- what is deployed ------------------------------------------------------------------------------------------------
-
-
-class Deployed(msgspec.Struct, frozen=True, kw_only=True):
-    """Something wrong beside the target, as ``parts`` of the ground. ``finds`` is the check that must find it."""
-
-    name: str
-    parts: Callable[[], dict[str, Any]]
-    finds: str
-
-
-def _with(change: Callable[[dict[str, Any]], object], **documents: Any) -> Callable[[], dict[str, Any]]:
-    """The manifests with another pod, and with more documents."""
-
-    def parts() -> dict[str, Any]:
-        found: Manifests = load(OVERLAYS / "local")
-        whole = msgspec.json.decode(msgspec.json.encode(found.documents)) | documents
-        change(whole[f"Deployment/{found.deployment.name}"]["spec"]["template"]["spec"])
-        return {"manifests": msgspec.structs.replace(found, documents=whole)}
-
-    return parts
-
-
-def _same(_pod: dict[str, Any]) -> None:
-    """The pods are right."""
-
-
-def _granting(pod: dict[str, Any]) -> None:
-    pod["serviceAccountName"] = "tekutoko-api-sa"
-
-
-_BINDING = {
-    "kind": "RoleBinding", "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
-    "subjects": [{"kind": "ServiceAccount", "name": "tekutoko-api-sa"}],
-}  # fmt: skip
-_OPEN = {"kind": "NetworkPolicy", "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}}
-
-
-def _can_i(more: str) -> Callable[..., Any]:
-    listed = (
-        "Resources                                       Non-Resource URLs   Resource Names   Verbs\n"
-        "selfsubjectreviews.authentication.k8s.io        []                  []               [create]\n"
-        "selfsubjectaccessreviews.authorization.k8s.io   []                  []               [create]\n"
-        "                                                [/api/*]            []               [get]\n"
-        "                                                [/healthz]          []               [get]\n"
-        "                                                [/openid/v1/jwks]   []               [get]\n"
-    )
-
-    async def kubectl(*words: str) -> Ran:
-        output = listed + more if "can-i" in words else "rehearsal"
-        return Ran(command=" ".join(words), status=0, output=output)
-
-    return kubectl
-
-
-def kubectl_of(more: str = "") -> dict[str, Any]:
-    """An API server that lets the pods' account do what every account may, and ``more``."""
-    return {"kubectl": _can_i(more)}
-
-
-async def _superuser() -> Role:
-    return Role(name="tekutoko", superuser=True, member_of=("pg_read_server_files",))
-
-
-async def _with_a_key() -> list[str]:
-    """The last layer takes the key away again, as a Dockerfile that copies one for a build does."""
-    with tempfile.TemporaryDirectory() as folder:
-        image = archive(Path(folder) / "image.tar", [{"root/.ssh/id_ed25519": KEY}, {"root/.ssh/.wh.id_ed25519": b""}])
-        return [*layers.found("image", image)]
-
-
-DEPLOYED = (
-    Deployed(name="default_account", parts=_with(lambda pod: pod.pop("serviceAccountName")), finds="privilege.account"),
-    Deployed(name="admin_binding", parts=_with(_granting, **{"RoleBinding/x": _BINDING}), finds="privilege.granted"),
-    Deployed(name="host_network", parts=_with(lambda pod: pod.update(hostNetwork=True)), finds="privilege.host"),
-    Deployed(
-        name="password_in_clear", finds="privilege.in_clear",
-        parts=_with(lambda pod: pod["containers"][0]["env"].append({"name": "DB_PASSWORD", "value": "x"})),
-    ),
-    Deployed(name="open_policy", parts=_with(_same, **{"NetworkPolicy/x": _OPEN}), finds="privilege.policy_open"),
-    Deployed(
-        name="reads_secrets", finds="privilege.can_i",
-        parts=lambda: kubectl_of("secrets                                         []                  []               [get list]\n"),
-    ),
-    Deployed(name="key_in_a_layer", parts=lambda: {"images": _with_a_key}, finds="secret.images"),
-    Deployed(name="superuser", parts=lambda: {"role": _superuser}, finds="privilege.database"),
-)  # fmt: skip

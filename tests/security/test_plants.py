@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.contract.run import CheckRun
 from harness.rehearsals.security.checks import ALL
 from harness.rehearsals.security.mutations import EMULATED
+from harness.rehearsals.security.privileges import carries_api_token, policies, unrestricted
 from harness.rehearsals.security.signatures import IN_PRODUCTION
 from tests.conformance.outcomes import Outcome, ended
 from tests.conformance.plants.planting import Planted
 from tests.security import plants
+from tests.security.deployed import (
+    DEPLOYED,
+    HARMLESS,
+    Deployed,
+    in_context,
+    kubectl_of,
+    of_policy,
+    with_token,
+)
 from tests.security.in_process import CHECKS, checked, of
-from tests.security.plants import DEPLOYED, Deployed, kubectl_of
+from tests.security.plants import pods_of
 
 PLANTS = tuple(plants.PLANTS)
 #: What our own manifests are told, which the document prints so: no secret is out, and a pod may do more than it needs.
@@ -66,6 +77,68 @@ def test_a_hole_of_the_deployment_is_found(deployed: Deployed, tmp_path: Path) -
     checks = [check for check in CHECKS if check.id.startswith("privilege.") or check.id == deployed.finds]
     found = checked(checks, [], tmp_path, **(kubectl_of() | deployed.parts()))
     assert wrong_in(found) == {deployed.finds}, found
+
+
+@pytest.mark.parametrize("harmless", HARMLESS, ids=lambda harmless: harmless.name)
+def test_what_is_no_hole_of_the_deployment_is_not_found(harmless: Deployed, tmp_path: Path) -> None:
+    checks = [check for check in CHECKS if check.id.startswith("privilege.")]
+    found = checked(checks, [], tmp_path, **(kubectl_of() | harmless.parts()))
+    assert wrong_in(found) == set() and harmless.finds in found, found
+
+
+def test_pods_that_each_keep_their_limit_are_not_found(tmp_path: Path) -> None:
+    found = checked(of("heavy.rate"), [pods_of(2, 0)], tmp_path, pods=2)
+    assert ended(found, Outcome.PASSED) == {"heavy.rate"}, found
+
+
+def test_one_pod_of_two_that_limits_hides_no_other(tmp_path: Path) -> None:
+    found = checked(of("heavy.rate"), [pods_of(1, 1)], tmp_path, pods=2)
+    assert wrong_in(found) == {"heavy.rate"}
+    deviation = found["heavy.rate"].deviation
+    assert deviation is not None and "401 of" in deviation.got
+
+
+@pytest.mark.parametrize(
+    ("spec", "restricted"),
+    [
+        ({}, {"Ingress"}),
+        ({"egress": []}, {"Ingress"}),
+        ({"egress": [{"to": [{"podSelector": {}}]}]}, {"Ingress", "Egress"}),
+        ({"egress": [{}], "policyTypes": ["Ingress"]}, {"Ingress"}),
+        ({"policyTypes": ["Egress"]}, {"Egress"}),
+    ],
+)
+def test_a_policy_restricts_what_kubernetes_says(spec: dict[str, Any], restricted: set[str]) -> None:
+    """SetDefaults_NetworkPolicy of k8s.io/kubernetes: Egress by itself where there are rules of it."""
+    assert policies(of_policy(**spec)) == {"NetworkPolicy/x": restricted}
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "values", "selected"),
+    [
+        ("In", "app", ["tekutoko-api"], True), ("In", "app", ["other"], False), ("In", "none", ["x"], False),
+        ("NotIn", "app", ["tekutoko-api"], False), ("NotIn", "app", ["other"], True), ("NotIn", "none", ["x"], True),
+        ("Exists", "app", None, True), ("Exists", "none", None, False),
+        ("DoesNotExist", "app", None, False), ("DoesNotExist", "none", None, True),
+    ],
+)  # fmt: skip
+def test_expressions_of_a_selector_are_kubernetes_own(
+    operator: str, key: str, values: list[str] | None, selected: bool
+) -> None:
+    selector = {"matchExpressions": [{"key": key, "operator": operator, "values": values}]}
+    assert bool(policies(of_policy(podSelector=selector))) is selected
+
+
+def test_what_a_pod_s_context_leaves_open(tmp_path: Path) -> None:
+    """A container's own words go before its pod's; a token for another audience is none of the API server's."""
+    kept = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    pod = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert [*unrestricted(in_context(pod, kept))] == []
+    for own in ({"runAsNonRoot": False}, {"runAsUser": 0}):
+        wrong = [*unrestricted(in_context(pod, kept | own))]
+        assert wrong and all("runAsNonRoot" in each for each in wrong)
+    assert all("seccompProfile" in each for each in unrestricted(in_context({"runAsNonRoot": True}, kept)))
+    assert carries_api_token(with_token({})) and not carries_api_token(with_token({"audience": "sts"}))
 
 
 def test_what_shows_a_finding_holds_no_token(tmp_path: Path) -> None:

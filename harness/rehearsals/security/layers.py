@@ -36,6 +36,11 @@ def found(name: str, archive: Path) -> Iterator[str]:
                 yield f"{name}, layer {number}: {each}"
 
 
+def held(content: bytes) -> Iterator[str]:
+    """What of a key or a token stands in ``content``."""
+    return (what for what, form in _CONTENTS.items() if form.search(content))
+
+
 def _configured(config: dict[str, Any]) -> Iterator[str]:
     """Variables that the image sets, and those of the commands that made it."""
     said = [*((config.get("config") or {}).get("Env") or ())]
@@ -52,9 +57,8 @@ def _in_layer(layer: IO[bytes]) -> Iterator[str]:
             if _NAMES.search(member.name):
                 yield f"{member.name}, a file of credentials"
                 continue
-            held = files.extractfile(member)
-            content = b"" if held is None else held.read()
-            yield from (f"{member.name}, {what}" for what, form in _CONTENTS.items() if form.search(content))
+            file = files.extractfile(member)
+            yield from (f"{member.name}, {what}" for what in held(b"" if file is None else file.read()))
 
 
 def _bytes(whole: tarfile.TarFile, name: str) -> bytes:

@@ -4,8 +4,10 @@ for ``read_role``.
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import asyncpg
@@ -14,9 +16,17 @@ import msgspec
 from harness.base.errors import PartDied
 from harness.model.manifests import Manifests
 from harness.model.stack import Endpoints
+from harness.rehearsals.security import layers
 
 Document = dict[str, Any]
 _SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|PRIVATE_KEY|API_KEY", re.IGNORECASE)
+_SECRETS_PLACE = re.compile(r"_(FILE|PATH)$", re.IGNORECASE)  # where a secret lies, and not the secret
+#: A password in an address, or among a driver's words. One that is taken from a variable, ``$(NAME)`` of Kubernetes' or
+#: ``$NAME`` of a shell's, stands elsewhere.
+_PASSWORD_HELD = re.compile(r"""\w://[^\s/:@]*:(?!\$)[^\s/@]+@|password=["']?(?![\s"'&$])\S""", re.IGNORECASE)
+_TAKEN = re.compile(r"\$\(\w+\)")
+#: The one capability that Kubernetes' restricted standard lets a container add: a port below 1024.
+_HARMLESS = "NET_BIND_SERVICE"
 _HOST = ("hostNetwork", "hostPID", "hostIPC")
 _SQL_TIMEOUT_S = 10.0
 #: Rules that every account has by itself (system:discovery, system:basic-user, system:public-info-viewer,
@@ -90,11 +100,13 @@ def granted(manifests: Manifests) -> list[str]:
 
 
 def _is(subject: Document, account: str) -> bool:
-    if subject.get("kind") == "ServiceAccount":
-        return subject.get("name") == account
-    return subject.get("kind") == "Group" and str(subject.get("name", "")).startswith(
-        ("system:serviceaccounts", "system:auth")
-    )
+    """Whether it is the account: by itself, as the user that it is at the API server, or in a group that it is in."""
+    kind, name = subject.get("kind"), str(subject.get("name", ""))
+    if kind == "ServiceAccount":
+        return name == account
+    if kind == "User":
+        return name.startswith("system:serviceaccount:") and name.endswith(f":{account}")
+    return kind == "Group" and name.startswith(("system:serviceaccounts", "system:auth"))
 
 
 def of_host(manifests: Manifests) -> list[str]:
@@ -106,7 +118,7 @@ def of_host(manifests: Manifests) -> list[str]:
         security = each.get("securityContext") or {}
         found += [f"{each['name']}: privileged"] if security.get("privileged") else []
         added = (security.get("capabilities") or {}).get("add") or ()
-        found += [f"{each['name']}: capability {name}" for name in added]
+        found += [f"{each['name']}: capability {name}" for name in added if name != _HARMLESS]
     return found
 
 
@@ -116,40 +128,62 @@ def containers(spec: Document) -> list[Document]:
 
 
 def unrestricted(manifests: Manifests) -> Iterator[str]:
-    """What the pods' security context leaves open, as Kubernetes' restricted standard names it."""
+    """What the pods' security context leaves open, as Kubernetes' restricted standard names it: what a container says
+    goes before what its pod says."""
     spec = pod(manifests)
-    of_pod = spec.get("securityContext") or {}
     for each in containers(spec):
-        security = each.get("securityContext") or {}
-        if not (security.get("runAsNonRoot") or of_pod.get("runAsNonRoot")):
+        own = each.get("securityContext") or {}
+        both = (spec.get("securityContext") or {}) | own
+        if both.get("runAsNonRoot") is not True or both.get("runAsUser") == 0:
             yield f"{each['name']}: runAsNonRoot is not asked for"
-        if security.get("allowPrivilegeEscalation") is not False:
+        if own.get("allowPrivilegeEscalation") is not False:
             yield f"{each['name']}: allowPrivilegeEscalation is not false"
-        if "ALL" not in ((security.get("capabilities") or {}).get("drop") or ()):
+        if "ALL" not in ((own.get("capabilities") or {}).get("drop") or ()):
             yield f"{each['name']}: capabilities are not dropped"
+        if (both.get("seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"):
+            yield f"{each['name']}: no seccompProfile is asked for"
 
 
 def carries_api_token(manifests: Manifests) -> bool:
     """Whether the pods carry a token for the API server, which Kubernetes gives where nobody says otherwise."""
     spec = pod(manifests)
-    account = manifests.documents.get(f"ServiceAccount/{spec.get('serviceAccountName', '')}", {})
+    account = manifests.documents.get(f"ServiceAccount/{spec.get('serviceAccountName', 'default')}", {})
     said = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
-    return said is not False
+    sources = [of for each in spec.get("volumes") or () for of in (each.get("projected") or {}).get("sources") or ()]
+    mounted = [of["serviceAccountToken"] or {} for of in sources if "serviceAccountToken" in of]
+    return said is not False or any(not each.get("audience") for each in mounted)  # no audience is the API server's
 
 
 def in_clear(manifests: Manifests) -> list[str]:
-    """Secrets that stand in the Deployment or in a ConfigMap."""
+    """Secrets that stand in the Deployment or in a ConfigMap: by the name of what holds them, or by what is held."""
     found = []
     for each in containers(pod(manifests)):
         for variable in each.get("env") or ():
             source = (variable.get("valueFrom") or {}).get("configMapKeyRef")
-            if _SECRET_NAME.search(str(variable.get("name", ""))) and (variable.get("value") or source):
-                found.append(f"{each['name']}: {variable['name']}")
-        found += [f"{each['name']}: {word}" for word in each.get("args") or () if re.search(r"password=\S", str(word))]
+            name, value = str(variable.get("name", "")), str(variable.get("value") or "")
+            if _secret(name, value) or (source and _named(name)):
+                found.append(f"{each['name']}: {name}")
+        words = map(str, (*(each.get("command") or ()), *(each.get("args") or ())))
+        found += [f"{each['name']}: word {n} of its command" for n, word in enumerate(words, 1) if _held(word)]
     for key, each in manifests.documents.items():
         if key.startswith("ConfigMap/"):
-            found += [f"{key}: {name}" for name in each.get("data") or {} if _SECRET_NAME.search(name)]
+            found += [f"{key}: {name}" for name, value in (each.get("data") or {}).items() if _secret(name, str(value))]
+            found += [f"{key}: {name}" for name in each.get("binaryData") or {} if _named(name)]
     return found
+
+
+def _named(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None and _SECRETS_PLACE.search(name) is None
+
+
+def _secret(name: str, value: str) -> bool:
+    """Whether a variable or a key of a ConfigMap holds a secret: a value that is another variable's holds none."""
+    return _held(value) or (_named(name) and bool(value) and _TAKEN.fullmatch(value) is None)
+
+
+def _held(text: str) -> bool:
+    """Whether a secret stands in a text."""
+    return _PASSWORD_HELD.search(text) is not None or any(layers.held(text.encode()))
 
 
 def policies(manifests: Manifests) -> dict[str, set[str]]:
@@ -161,10 +195,27 @@ def policies(manifests: Manifests) -> dict[str, set[str]]:
     found = {}
     for key, each in manifests.documents.items():
         spec = each.get("spec") or {}
-        wanted = (spec.get("podSelector") or {}).get("matchLabels") or {}
-        if key.startswith("NetworkPolicy/") and wanted.items() <= labels.items():
-            found[key] = set(spec.get("policyTypes") or ("Ingress",))
+        if key.startswith("NetworkPolicy/") and _selects(spec.get("podSelector") or {}, labels):
+            by_itself = ("Ingress", "Egress") if spec.get("egress") else ("Ingress",)  # as Kubernetes fills it in
+            found[key] = set(spec.get("policyTypes") or by_itself)
     return found
+
+
+def _selects(selector: Document, labels: dict[str, str]) -> bool:
+    """Whether a label selector selects ``labels``: all that it asks for; an empty one selects everything."""
+    wanted: Document = selector.get("matchLabels") or {}
+    return wanted.items() <= labels.items() and all(
+        _expressed(each, labels) for each in selector.get("matchExpressions") or ()
+    )
+
+
+def _expressed(expression: Document, labels: dict[str, str]) -> bool:
+    """One of ``matchExpressions``. NotIn holds for a label that is not there, too."""
+    there, values = expression.get("key") in labels, expression.get("values") or ()
+    held = labels.get(str(expression.get("key"))) in values
+    return {"In": held, "NotIn": not held, "Exists": there, "DoesNotExist": not there}.get(
+        str(expression.get("operator")), False
+    )
 
 
 def open_rules(manifests: Manifests) -> list[str]:
@@ -174,10 +225,28 @@ def open_rules(manifests: Manifests) -> list[str]:
         spec = manifests.documents[key].get("spec") or {}
         for direction, peers in (("ingress", "from"), ("egress", "to")):
             for rule in spec.get(direction) or ():
-                cidrs = [(each.get("ipBlock") or {}).get("cidr") for each in rule.get(peers) or ()]
-                if not rule.get(peers) or "0.0.0.0/0" in cidrs:
+                if not rule.get(peers) or any(map(_every_pod, rule[peers])) or _everywhere(rule[peers]):
                     found.append(f"{key}: {direction} {'from' if peers == 'from' else 'to'} everywhere")
     return found
+
+
+def _every_pod(peer: Document) -> bool:
+    """Whether a peer is every pod of every namespace. ``podSelector`` alone means the policy's own."""
+    return peer.get("namespaceSelector") is not None and not any(
+        any((peer.get(name) or {}).values()) for name in ("namespaceSelector", "podSelector")
+    )
+
+
+def _everywhere(peers: Iterable[Document]) -> bool:
+    """Whether the blocks of a rule are, together, all addresses of a version of IP, whatever they leave out. What is no
+    range is a name that a cluster's own stands for."""
+    fours, sixes = list[ipaddress.IPv4Network](), list[ipaddress.IPv6Network]()
+    for each in peers:
+        with contextlib.suppress(ValueError):
+            network = ipaddress.ip_network((each.get("ipBlock") or {}).get("cidr", ""), strict=False)
+            fours.append(network) if isinstance(network, ipaddress.IPv4Network) else sixes.append(network)
+    wholes = map(ipaddress.collapse_addresses, (fours, sixes))
+    return any(each.prefixlen == 0 for whole in wholes for each in whole)
 
 
 def beyond_everybody(listed: str) -> list[str]:

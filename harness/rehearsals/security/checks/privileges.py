@@ -74,7 +74,7 @@ async def policy(bench: Bench) -> None:
 
 @CHECKS("privilege.policy_open", "no rule of a NetworkPolicy lets everybody, or everything, through", _NETWORK)
 async def policy_open(bench: Bench) -> None:
-    """A rule without peers, or for 0.0.0.0/0."""
+    """A rule without peers, for all addresses, or for every pod of every namespace."""
     manifests = _manifests(bench)
     if not privileges.policies(manifests):
         raise NotExercised(message("no NetworkPolicy selects the pods"), allowed=True)
