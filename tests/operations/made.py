@@ -58,8 +58,32 @@ HPA = {
             {"resource": {"name": "cpu", "current": {"averageUtilization": 12}}},
             {"resource": {"name": "memory", "current": {"averageUtilization": 30}}},
         ],
+        "conditions": [
+            {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": "recommended size"},
+            {"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound", "message": "from cpu"},
+            {"type": "ScalingLimited", "status": "True", "reason": "TooFewReplicas", "message": "at its least"},
+        ],
     },
 }
+
+
+def scaler(conditions: dict[str, tuple[str, str]] | None = None, **metrics: tuple[Any, Any]) -> dict[str, Any]:
+    """The HPA with other ``conditions``, a status and a reason by their types (() leaves one out), and with ``metrics``
+    alone: by its kind what the spec and the status hold of each, ``None`` where the controller could not read it.
+    """
+    made: dict[str, Any] = json.loads(json.dumps(HPA))
+    for type_, said in (conditions or {}).items():
+        made["status"]["conditions"] = [each for each in made["status"]["conditions"] if each["type"] != type_]
+        if said:
+            made["status"]["conditions"].append({"type": type_, "status": said[0], "reason": said[1], "message": "so"})
+    if metrics:
+        made["spec"]["metrics"] = [{kind: asked} for kind, (asked, _) in metrics.items()]
+        made["status"]["currentMetrics"] = [
+            {"type": ""} if now is None else {kind: now} for kind, (_, now) in metrics.items()
+        ]
+    return made
+
+
 PDB = {"metadata": {"name": "tekutoko-api-pdb"}, "status": {"currentHealthy": 2, "disruptionsAllowed": 1}}
 LOGS = '{"severity": "INFO", "message": "Walk created"}\n{"severity": "INFO", "message": "Walk listed"}\nplain\n'
 HEALTHY: dict[str, Any] = {

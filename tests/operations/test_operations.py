@@ -21,12 +21,13 @@ from harness.rehearsals.operations.rehearsal import REHEARSAL
 from harness.rehearsals.operations.seen import logs, standing
 from harness.rehearsals.operations.seen.cluster import ASKED
 from harness.rehearsals.operations.seen.facts import LogsNow, Reviewed
+from harness.rehearsals.operations.seen.page import sections
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 from harness.stack.local.sampler import Usage
 from harness.stack.standing import StackFacts
 from harness.stack.state.lease import Lease, PartRecord
 from harness.stack.state.processes import ProcessIdentity
-from tests.operations.made import DAILY, HPA, LOGS, NOW, PDB, details, pod, seen
+from tests.operations.made import DAILY, HPA, LOGS, NOW, PDB, details, pod, scaler, seen
 from tests.rehearsal.made import by_id
 
 
@@ -54,6 +55,118 @@ def test_what_is_read_of_a_healthy_cluster() -> None:
     assert {each.verdict for each in found.values()} == {Verdict.PASS} and len(found) == 7
 
 
+#: One of each kind of a metric but Resource, with each kind of target that it can have.
+EXTERNAL = {"metric": {"name": "http_p95_ms", "selector": {"matchLabels": {"app": "a"}}}, "target": {"value": "500"}}
+METRICS: dict[str, tuple[Any, Any]] = {
+    "resource": (
+        {"name": "memory", "target": {"type": "AverageValue", "averageValue": "400Mi"}},
+        {"name": "memory", "current": {"averageUtilization": 17, "averageValue": "90Mi"}},
+    ),
+    "containerResource": (
+        {"name": "cpu", "container": "api", "target": {"type": "Utilization", "averageUtilization": 60}},
+        {"name": "cpu", "container": "api", "current": {"averageUtilization": 7, "averageValue": "35m"}},
+    ),
+    "pods": (
+        {"metric": {"name": "requests"}, "target": {"type": "AverageValue", "averageValue": "100"}},
+        {"metric": {"name": "requests"}, "current": {"averageValue": "0"}},
+    ),
+    "object": (
+        {"metric": {"name": "hits"}, "describedObject": {"kind": "Ingress", "name": "main"}, "target": {"value": "2k"}},
+        {"metric": {"name": "hits"}, "describedObject": {"kind": "Ingress", "name": "main"}, "current": {"value": "9"}},
+    ),
+    "external": (EXTERNAL, {"metric": EXTERNAL["metric"], "current": {"value": "120"}}),
+}
+
+
+def test_every_kind_of_a_metric_is_read_and_shown() -> None:
+    observed = seen(hpa=[scaler(**METRICS)])
+    assert observed.autoscalers is not None
+    assert observed.autoscalers[0].uses == (
+        ("memory", "90Mi", "400Mi"),
+        ("api cpu", 7, 60),
+        ("requests", "0", "100"),
+        ("Ingress/main hits", "9", "2k"),
+        ("http_p95_ms", "120", "500"),
+    )
+    of = OperationsDetails(observed=observed)
+    assert said(of)["attention.autoscaler"].verdict is Verdict.PASS
+    assert "api cpu 7 % / 60 %, requests 0 / 100" in str([*sections(of)])
+    assert msgspec.convert(msgspec.to_builtins(of), OperationsDetails) == of, "a stored run reads the same"
+
+
+def test_metrics_of_one_name_are_told_apart() -> None:
+    """By what they select: that one is known says nothing of the other."""
+    hpa = scaler(external=METRICS["external"])
+    hpa["spec"]["metrics"].append({"external": {"metric": {"name": "http_p95_ms"}, "target": {"averageValue": "5"}}})
+    hpa["status"]["currentMetrics"].append({"type": ""})
+    observed = seen(hpa=[hpa])
+    assert observed.autoscalers is not None
+    assert observed.autoscalers[0].uses == (("http_p95_ms", "120", "500"), ("http_p95_ms", None, "5"))
+
+
+@pytest.mark.parametrize(
+    "said_of_it",
+    [
+        {},
+        {"ScalingLimited": ("True", "ScaleUpLimit")},
+        {"ScalingLimited": ("False", "DesiredWithinRange")},
+        {"ScalingLimited": ()},
+        {"AbleToScale": ("True", "ScaleDownStabilized")},
+    ],
+)
+def test_what_an_autoscaler_is_made_for_is_well(said_of_it: dict[str, tuple[str, str]]) -> None:
+    """It stays at its least, or takes its time."""
+    found = said(OperationsDetails(observed=seen(hpa=[scaler(said_of_it)])))["attention.autoscaler"]
+    assert found.verdict is Verdict.PASS, found.reason
+
+
+def test_a_run_that_kept_no_conditions_is_judged_as_it_was() -> None:
+    observed = seen()
+    assert observed.autoscalers is not None
+    old = msgspec.structs.replace(observed.autoscalers[0], conditions=None)
+    assert said(details(autoscalers=(old,)))["attention.autoscaler"].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("instead", "name"),
+    [
+        ({"hpa": []}, "attention.autoscaler"), ({"pdb": []}, "attention.budget"),
+        ({"logs": "plain\n"}, "attention.logs"),
+    ],
+)  # fmt: skip
+def test_where_there_is_nothing_nothing_is_well(instead: dict[str, Any], name: str) -> None:
+    found = said(OperationsDetails(observed=seen(**instead)))
+    assert found[name].verdict is Verdict.INCONCLUSIVE and found[name].holds
+    assert {each.verdict for each in found.values() if each.id != name} == {Verdict.PASS}
+
+
+def test_a_sidecar_among_the_init_containers_counts() -> None:
+    """It uses and requests as the others do, and may end as they do; one that ran to its end requests nothing."""
+    ended = {"terminated": {"exitCode": 2, "reason": "Error", "finishedAt": "2026-01-01T23:00:00Z"}}
+    with_one = pod("api-1", initContainerStatuses=[{"restartCount": 3, "lastState": ended}])
+    with_one["spec"]["initContainers"] = [
+        {"restartPolicy": "Always", "resources": {"requests": {"cpu": "400m", "memory": "360Mi"}}},
+        {"resources": {"requests": {"cpu": "2"}}},
+    ]
+    found = seen(pods=[with_one]).pods[0]
+    assert (found.asked_cores, found.asked_memory_bytes, found.restarts) == (1.0, 1000 * 2**20, 4)
+    assert (found.restarted_s, found.why) == (3600.0, "Error (2)")
+
+
+def test_a_container_that_requests_nothing_leaves_the_share_open() -> None:
+    bare = pod("api-1")
+    del bare["spec"]["containers"][1]["resources"]["requests"]["cpu"]
+    found = seen(pods=[bare])
+    assert found.pods[0].asked_cores is None and found.pods[0].asked_memory_bytes == 640 * 2**20
+    assert said(OperationsDetails(observed=found))["attention.usage"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_events_that_are_counted_in_a_series_are_counted() -> None:
+    event = {"reason": "Unhealthy", "series": {"count": 7}, "involvedObject": {"kind": "Pod", "name": "api-1"}}
+    observed = seen(events=[event])
+    assert observed.warnings is not None and observed.warnings[0].times == 7
+
+
 def changed(document: dict[str, Any], **status: Any) -> dict[str, Any]:
     made = copy.deepcopy(document)
     made["status"] |= status
@@ -73,6 +186,21 @@ def changed(document: dict[str, Any], **status: Any) -> dict[str, Any]:
         ({"top": "api-1 5m 600Mi\n"}, "attention.usage", "api-1 uses 94% of the memory"),
         ({"hpa": [changed(HPA, desiredReplicas=10)]}, "attention.autoscaler", "wants its most, 10 replicas"),
         ({"hpa": [changed(HPA, currentMetrics=None)]}, "attention.autoscaler", "does not know cpu, memory"),
+        (
+            {"hpa": [scaler({"ScalingActive": ("False", "FailedGetExternalMetric")})]},
+            "attention.autoscaler", "ScalingActive is False, FailedGetExternalMetric: so",
+        ),
+        ({"hpa": [scaler({"ScalingActive": ("Unknown", "")})]}, "attention.autoscaler", "ScalingActive is Unknown"),
+        ({"hpa": [scaler({"ScalingActive": ()})]}, "attention.autoscaler", "nobody says ScalingActive"),
+        (
+            {"hpa": [scaler({"AbleToScale": ("False", "FailedGetScale")})]},
+            "attention.autoscaler", "AbleToScale is False, FailedGetScale",
+        ),
+        (
+            {"hpa": [scaler({"ScalingLimited": ("True", "TooManyReplicas")})]},
+            "attention.autoscaler", "ScalingLimited is True, TooManyReplicas",
+        ),
+        ({"hpa": [scaler(external=(EXTERNAL, None))]}, "attention.autoscaler", "does not know http_p95_ms"),
         ({"pdb": [changed(PDB, disruptionsAllowed=0)]}, "attention.budget", "allows no eviction: 2 healthy"),
         (
             {"events": [{"reason": "Unhealthy", "message": "probe failed", "count": 3,

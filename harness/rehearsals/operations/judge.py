@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.judge.claimed import held, unknown
+from harness.model.autoscaling import ConditionType
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
-from harness.rehearsals.operations.seen.facts import DAY_S, Observed, PodNow, Reviewed
+from harness.rehearsals.operations.seen.facts import DAY_S, AutoscalerNow, Condition, Observed, PodNow, Reviewed
 from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetails, OperationsPlan
 
 #: Of its request: above it a pod comes near to its limit, or to be the first to be evicted.
 _FULL = 0.9
 _MOST = 5
-_USAGE = "attention.usage"
+_USAGE, _LOGS = "attention.usage", "attention.logs"
+#: The reason of ScalingLimited where an HPA's metrics ask for more than its most.
+TOO_MANY = "TooManyReplicas"
 
 
 def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgement]:
@@ -39,13 +42,15 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
         yield held("", claim, True, told)
     yield _looked("attention.pods", _pods(observed.pods), message("every pod is ready, and none ended in a day"))
     yield _usage(observed.pods)
-    yield _looked("attention.logs", _errors(observed), message("no error was logged"))
+    yield _logged(observed)
     if observed.answers:
         yield _looked("attention.answers", _answers(observed), message("the service answers as it should"))
     if observed.autoscalers is not None:
-        yield _looked("attention.autoscaler", _autoscalers(observed), message("every autoscaler knows, and has room"))
+        well = message("every autoscaler knows, and has room")
+        yield _of_all("attention.autoscaler", observed.autoscalers, _autoscalers(observed), well)
     if observed.budgets is not None:
-        yield _looked("attention.budget", _budgets(observed), message("every disruption budget allows an eviction"))
+        well = message("every disruption budget allows an eviction")
+        yield _of_all("attention.budget", observed.budgets, _budgets(observed), well)
     if observed.warnings is not None:
         yield _looked("attention.events", _warnings(observed), message("no event warns"))
 
@@ -56,6 +61,17 @@ def _looked(name: str, found: Iterable[Message], well: Message) -> Judgement:
     more = (message("{count} more", count=str(len(told) - _MOST)),) if len(told) > _MOST else ()
     verdict = Verdict.FAIL if told else Verdict.PASS
     return Judgement(id=name, kind=Kind.CHECK, verdict=verdict, told=(*told[:_MOST], *more) or (well,))
+
+
+def _of_all(name: str, there: Sequence[object], found: Iterable[Message], well: Message) -> Judgement:
+    """Where there is none, none of them is well."""
+    if there:
+        return _looked(name, found, well)
+    return _unknown(name, message("there is none in the namespace"))
+
+
+def _unknown(name: str, why: Message) -> Judgement:
+    return Judgement(id=name, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(why,))
 
 
 def _lacking(observed: Observed) -> Iterator[Message]:
@@ -93,8 +109,9 @@ def _usage(pods: Sequence[PodNow]) -> Judgement:
         pod.name for pod in pods if None in (pod.cores, pod.asked_cores, pod.memory_bytes, pod.asked_memory_bytes)
     ]
     if silent and not full:
-        why = message("what these use or request is not known: {pods}", pods=", ".join(silent[:_MOST]))
-        return Judgement(id=_USAGE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(why,))
+        return _unknown(
+            _USAGE, message("what these use or request is not known: {pods}", pods=", ".join(silent[:_MOST]))
+        )
     return _looked(_USAGE, full, message("no pod uses 90 % of what it requests"))
 
 
@@ -107,6 +124,14 @@ def _full(pods: Iterable[PodNow]) -> Iterator[Message]:
             if used is not None and asked and used > _FULL * asked:
                 share = f"{used / asked:.0%}"
                 yield message("{pod} uses {share} of the {what} that it requests", pod=pod.name, share=share, what=name)
+
+
+def _logged(observed: Observed) -> Judgement:
+    """Lines of which none tells a severity tell of no error either."""
+    lines = observed.logs
+    if lines.total and not lines.errors and lines.lines.get("", 0) == lines.total:
+        return _unknown(_LOGS, message("no line of the logs tells a severity"))
+    return _looked(_LOGS, _errors(observed), message("no error was logged"))
 
 
 def _errors(observed: Observed) -> Iterator[Message]:
@@ -122,11 +147,42 @@ def _answers(observed: Observed) -> Iterator[Message]:
 
 def _autoscalers(observed: Observed) -> Iterator[Message]:
     for each in observed.autoscalers or ():
+        yield from _conditions(each)
         if each.wanted >= each.most:
             yield message("{name} wants its most, {most} replicas", name=each.name, most=str(each.most))
         unknown_metrics = [name for name, now, _ in each.uses if now is None]
         if unknown_metrics:
             yield message("{name} does not know {metrics}", name=each.name, metrics=", ".join(unknown_metrics))
+
+
+def _conditions(scaler: AutoscalerNow) -> Iterator[Message]:
+    """What the controller says of it: that it can scale, and reads its metrics. That it stays at its least
+    (TooFewReplicas) or takes its time (ScaleUpLimit, ScaleDownLimit) is what it is made for; that it stays below what
+    its metrics ask for is not.
+    """
+    if scaler.conditions is None:
+        return
+    said = {each.type: each for each in scaler.conditions}
+    for type_ in (ConditionType.ABLE_TO_SCALE, ConditionType.SCALING_ACTIVE):
+        found = said.get(type_)
+        if found is None:
+            yield message("{name}: nobody says {condition}", name=scaler.name, condition=type_.value)
+        elif found.status != "True":
+            yield _condition(scaler, found)
+    limited = said.get(ConditionType.SCALING_LIMITED)
+    if limited is not None and limited.status == "True" and limited.reason == TOO_MANY:
+        yield _condition(scaler, limited)
+
+
+def _condition(scaler: AutoscalerNow, found: Condition) -> Message:
+    return message(
+        "{name}: {condition} is {status}, {reason}: {said}",
+        name=scaler.name,
+        condition=found.type,
+        status=found.status,
+        reason=found.reason,
+        said=found.said,
+    )
 
 
 def _budgets(observed: Observed) -> Iterator[Message]:

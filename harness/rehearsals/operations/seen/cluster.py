@@ -11,11 +11,14 @@ from typing import Any
 from harness.model.command import Ran
 from harness.model.stack import OwnCluster
 from harness.rehearsals.operations.seen import logs
-from harness.rehearsals.operations.seen.facts import AutoscalerNow, BudgetNow, Observed, PodNow, Warned
+from harness.rehearsals.operations.seen.facts import AutoscalerNow, BudgetNow, Condition, Observed, PodNow, Warned
 from harness.stack.kube.kubectl_runner import run_kubectl
 from harness.stack.manifests.quantity import millicores, whole_bytes
 
 _LIMIT_S = 30.0
+_KINDS = ("resource", "containerResource", "pods", "object", "external")  # of a metric of autoscaling/v2
+_NAMED = ("name", "container", "metric", "describedObject")
+_FIGURES = ("averageUtilization", "averageValue", "value")
 _APP = "app=tekutoko-api"  # the label that the document's manifests give the pods
 #: What is asked, by what of the page is made of it.
 ASKED: dict[str, tuple[str, ...]] = {
@@ -64,12 +67,20 @@ def _used(top: str) -> Iterator[tuple[str, tuple[float, int]]]:
             yield words[0], (millicores(words[1]) / 1000, whole_bytes(words[2]))
 
 
+def _asked(spec: Mapping[str, Any], resource: str) -> list[str] | None:
+    """What each container that runs as long as its pod requests, a sidecar among the init containers too. ``None``
+    where one says nothing: what the pod uses is then no share of anything."""
+    beside = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
+    asked = [each.get("resources", {}).get("requests", {}).get(resource) for each in (*beside, *spec["containers"])]
+    return None if None in asked else asked
+
+
 def _pod(item: Mapping[str, Any], used: Mapping[str, tuple[float, int]], now: datetime) -> PodNow:
     name, status = item["metadata"]["name"], item["status"]
-    containers = status.get("containerStatuses", [])
+    containers = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
     ended = [each["lastState"]["terminated"] for each in containers if each.get("lastState", {}).get("terminated")]
     last = max(ended, key=lambda each: each["finishedAt"], default=None)
-    asked = [each.get("resources", {}).get("requests", {}) for each in item["spec"]["containers"]]
+    asked_cores, asked_memory = (_asked(item["spec"], each) for each in ("cpu", "memory"))
     cores, memory = used.get(name, (None, None))
     return PodNow(
         name=name,
@@ -81,27 +92,54 @@ def _pod(item: Mapping[str, Any], used: Mapping[str, tuple[float, int]], now: da
         node=item["spec"].get("nodeName", ""),
         cores=cores,
         memory_bytes=memory,
-        asked_cores=sum(millicores(each.get("cpu", "0")) for each in asked) / 1000,
-        asked_memory_bytes=sum(whole_bytes(each.get("memory", "0")) for each in asked),
+        asked_cores=None if asked_cores is None else sum(map(millicores, asked_cores)) / 1000,
+        asked_memory_bytes=None if asked_memory is None else sum(map(whole_bytes, asked_memory)),
     )
 
 
 def _autoscaler(item: Mapping[str, Any]) -> AutoscalerNow:
     spec, status = item["spec"], item.get("status", {})
-    now = {
-        each["resource"]["name"]: each["resource"]["current"].get("averageUtilization")
-        for each in status.get("currentMetrics") or ()
-        if "resource" in each
-    }
-    targets = [each["resource"] for each in spec.get("metrics", ()) if "resource" in each]
+    now = {_metric(each): each for each in status.get("currentMetrics") or ()}
     return AutoscalerNow(
         name=item["metadata"]["name"],
         least=spec.get("minReplicas", 1),
         most=spec["maxReplicas"],
         replicas=status.get("currentReplicas", 0),
         wanted=status.get("desiredReplicas", 0),
-        uses=tuple((each["name"], now.get(each["name"]), each["target"]["averageUtilization"]) for each in targets),
+        uses=tuple(_use(each, now.get(_metric(each))) for each in spec.get("metrics") or ()),
+        conditions=tuple(
+            Condition(
+                type=each["type"],
+                status=each["status"],
+                reason=each.get("reason", ""),
+                said=each.get("message", "")[:200],
+            )
+            for each in status.get("conditions") or ()
+        ),
     )
+
+
+def _source(metric: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The kind of a metric of autoscaling/v2 and what stands below it; of one that the controller could not read,
+    nothing does."""
+    return next(((kind, metric[kind]) for kind in _KINDS if kind in metric), ("", {}))
+
+
+def _metric(metric: Mapping[str, Any]) -> str:
+    """What tells a metric from the others of its HPA, in spec and status alike: all but its figures."""
+    kind, source = _source(metric)
+    return json.dumps([kind, {name: source[name] for name in _NAMED if name in source}], sort_keys=True)
+
+
+def _use(metric: Mapping[str, Any], now: Mapping[str, Any] | None) -> tuple[str, int | str | None, int | str]:
+    """A metric's name, now, and its target: per cent of the request, a mean a pod, or a value."""
+    _, source = _source(metric)
+    target, current = source.get("target", {}), _source(now or {})[1].get("current", {})
+    what = next((each for each in _FIGURES if each in target), "")
+    of = source.get("describedObject") or {}
+    names = (source.get("container"), f"{of['kind']}/{of['name']}" if of else "", source.get("name"),
+             source.get("metric", {}).get("name"))  # fmt: skip
+    return " ".join(filter(None, names)), current.get(what), target.get(what, "")
 
 
 def _budget(item: Mapping[str, Any]) -> BudgetNow:
@@ -115,9 +153,10 @@ def _budget(item: Mapping[str, Any]) -> BudgetNow:
 
 def _warned(item: Mapping[str, Any]) -> Warned:
     about = item["involvedObject"]
+    times = item.get("count") or (item.get("series") or {}).get("count") or 1  # events.k8s.io counts in a series
     return Warned(
         reason=item.get("reason", ""),
         about=f"{about['kind']}/{about['name']}",
         said=item.get("message", "")[:200],
-        times=item.get("count") or 1,
+        times=times,
     )

@@ -25,16 +25,28 @@ class PodNow(msgspec.Struct, frozen=True, kw_only=True):
     asked_memory_bytes: int | None = None
 
 
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """One of an HPA's ``status.conditions``, in Kubernetes' words; ``status`` is True, False or Unknown."""
+
+    type: str
+    status: str
+    reason: str = ""
+    said: str = ""
+
+
 class AutoscalerNow(msgspec.Struct, frozen=True, kw_only=True):
-    """An HPA. ``uses`` are its metrics in per cent of the request, now and the target; now is ``None`` where it knows
-    none."""
+    """An HPA. ``uses`` are its metrics, now and the target: per cent of the request as a number, any other amount as
+    Kubernetes writes it; now is ``None`` where it knows none. ``conditions`` are ``None`` of a run that did not keep
+    them.
+    """
 
     name: str
     least: int
     most: int
     replicas: int
     wanted: int
-    uses: tuple[tuple[str, int | None, int], ...] = ()
+    uses: tuple[tuple[str, int | str | None, int | str], ...] = ()
+    conditions: tuple[Condition, ...] | None = None
 
 
 class BudgetNow(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,4 +72,10 @@ def _memory(pod: PodNow) -> str:
 
 
 def _uses(each: AutoscalerNow) -> str:
-    return ", ".join(f"{name} {_NONE if now is None else f'{now} %'} / {most} %" for name, now, most in each.uses)
+    return ", ".join(
+        f"{name} {_NONE if now is None else _amount(now)} / {_amount(most)}" for name, now, most in each.uses
+    )
+
+
+def _amount(amount: int | str) -> str:
+    return f"{amount} %" if isinstance(amount, int) else amount
