@@ -23,7 +23,7 @@ FACTS = facts()
 RUN = Measured(
     run_id="week", rehearsal="rollout_week", plan="rollout_week4", rung="local", target=FACTS.target,
     target_digest=FACTS.target_digest, started_utc="2025-12-30T00:00:00Z", broke=False, seconds=330.0, users=500,
-    requests=3300, walks=400, pods=2.5, log_bytes=3300 * 400, database_bytes=5_000_000, photo_bytes=200_000,
+    requests=3300, walks=400, kept_walks=330, photo_walks=400, pods=2.5, log_bytes=3300 * 400, database_bytes=5_000_000, photo_bytes=200_000,
     connections=20, max_connections=100,
 )  # fmt: skip
 

@@ -47,7 +47,52 @@ def test_a_run_s_bill() -> None:
     assert found()["cost.assumption.database_size"].erratum == "cost.users_are_not_connections"
     of = PLAN.by_run(POD, RUN)
     assert of.pods == pytest.approx(PLAN.corrected(POD, 2.5).pods)
+    assert found(kept_walks=1)["cost.logging"] == found()["cost.logging"], "the claim is on the rate that is aimed at"
     assert PLAN.month_log_gib(RUN) == pytest.approx(400 * 10 * 730 * 3600 / 2**30)
+
+
+#: 500 users record 30 walks each.
+_WALKS = 15_000
+
+
+def test_what_a_walk_takes_is_taken_by_the_document_s_walks() -> None:
+    """10 requests and 400 bytes of logs each, 15,151.5 bytes of the database, 500 of photos."""
+    used = PLAN.used_by(POD, RUN)
+    assert used.log_gib == pytest.approx(10 * 400 * _WALKS / 2**30)
+    assert used.storage_gb == pytest.approx(500 * _WALKS / 1e9)
+    assert used.database_gib == 10.0, "no smaller disk is sold"
+    told = found()["cost.stored_bytes"].reason
+    assert "10.0 requests, 15,152 bytes in the database, 500 of photos" in told and "15,000 such walks" in told
+
+
+@pytest.mark.parametrize(
+    ("fields", "part", "dearer"),
+    [
+        ({"database_bytes": 330 * 2 * 2**20}, "database", (2 * 2**20 * _WALKS / 2**30 - 10) * 0.17 * 2),
+        ({"photo_bytes": 400 * 50_000_000}, "storage", (50_000_000 * _WALKS / 1e9 - 5) * 0.026),
+        (
+            {"requests": 330 * 9_000, "log_bytes": 330 * 9_000 * 400},
+            "logging",
+            (9_000 * 400 * _WALKS / 2**30 - 50) * 0.5,
+        ),
+    ],
+)
+def test_each_that_the_run_measured_enters_the_bill(fields: dict[str, Any], part: str, dearer: float) -> None:
+    before = PLAN.by_run(POD, RUN)
+    after = PLAN.by_run(POD, msgspec.structs.replace(RUN, **fields))
+    differ = {name: after.parts[name] - before.parts[name] for name in after.parts}
+    assert differ.pop(part) == pytest.approx(dearer)
+    assert set(differ.values()) == {0.0}
+
+
+def test_what_the_run_did_not_measure_is_the_document_s() -> None:
+    bare = msgspec.structs.replace(RUN, database_bytes=None, photo_bytes=None)
+    used = PLAN.used_by(POD, bare)
+    assert (used.storage_gb, used.database_gib) == (100.0, 10.0)
+    before = msgspec.structs.replace(RUN, kept_walks=0, photo_walks=0)  # read before walks were counted
+    assert PLAN.used_by(POD, before).storage_gb == 100.0
+    assert PLAN.used_by(POD, before).log_gib == pytest.approx(PLAN.month_log_gib(RUN))
+    assert "of a walk" not in by_id(judged(PLAN, POD, before, FACTS))["cost.stored_bytes"].reason
 
 
 @pytest.mark.parametrize(
@@ -119,13 +164,19 @@ def test_the_mean_lies_among_the_samples(rows: list[tuple[float, int]]) -> None:
 
 
 def request(
-    at_s: float, user: str, *, side: Side = Side.API, operation: Operation = Operation.CREATE_WALK
+    at_s: float,
+    user: str,
+    *,
+    side: Side = Side.API,
+    operation: Operation = Operation.CREATE_WALK,
+    walk_id: str = "",
+    acknowledged: bool = True,
 ) -> RequestRow:
     at_ns = round(at_s * _S)
     return RequestRow(
         operation_id=f"{user}-{at_s}", user=user, audience="general", side=side, operation=operation, due_ns=at_ns,
-        sent_ns=at_ns, done_ns=at_ns + _S, status=201, outcome=Outcome.OK, acknowledged=True, payload_digest="d",
-        flag=True,
+        sent_ns=at_ns, done_ns=at_ns + _S, status=201, outcome=Outcome.OK, acknowledged=acknowledged,
+        payload_digest="d", flag=True, walk_id=walk_id,
     )  # fmt: skip
 
 
@@ -143,10 +194,14 @@ def test_what_is_read_of_a_run(tmp_path: Path) -> None:
         [
             happened(0, "pod", "api-1", "ready", {}),
             sample(0, 2),
-            request(10, "a"),
+            request(10, "a", walk_id="1"),
+            request(10.2, "a", operation=Operation.PUT_WALK, walk_id="1"),
+            request(10.3, "a", operation=Operation.PUT_WALK, walk_id="2"),
+            request(10.4, "a", operation=Operation.DELETE_WALK, walk_id="2"),
+            request(10.5, "a", operation=Operation.PUT_WALK, walk_id="3", acknowledged=False),
             request(15, "b", operation=Operation.GET_WALK),
-            request(40, "c", side=Side.FIRESTORE),
-            request(19, "a"),
+            request(40, "c", side=Side.FIRESTORE, walk_id="4"),
+            request(19, "a", walk_id="5"),
             sample(30, 4_000, "stored_bytes", "database"),
             sample(30, 7, "connections", "database"),
         ]
@@ -157,9 +212,10 @@ def test_what_is_read_of_a_run(tmp_path: Path) -> None:
     log_bytes = reading.logged(tmp_path, evidence)
     assert log_bytes == 120
     of = reading.measured(result(), evidence, log_bytes)
-    assert (of.seconds, of.users, of.requests, of.walks, of.pods) == (10.0, 2, 3, 2, 2.0)
+    assert (of.seconds, of.users, of.requests, of.walks, of.pods) == (10.0, 2, 7, 2, 2.0)
+    assert (of.kept_walks, of.photo_walks) == (2, 3), "one was deleted, one never answered"
     assert (of.database_bytes, of.photo_bytes, of.connections, of.max_connections) == (4_000, None, 7, None)
-    assert of.log_bytes_a_request == 40.0 and not of.broke
+    assert of.log_bytes_a_request == pytest.approx(120 / 7) and not of.broke
     assert reading.logged(tmp_path / "nowhere", evidence) is None
 
 

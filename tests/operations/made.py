@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,7 +68,9 @@ HPA = {
 }
 
 
-def scaler(conditions: dict[str, tuple[str, str]] | None = None, **metrics: tuple[Any, Any]) -> dict[str, Any]:
+def scaler(
+    conditions: Mapping[str, tuple[str, ...]] | None = None, metrics: Mapping[str, tuple[Any, Any]] | None = None
+) -> dict[str, Any]:
     """The HPA with other ``conditions``, a status and a reason by their types (() leaves one out), and with ``metrics``
     alone: by its kind what the spec and the status hold of each, ``None`` where the controller could not read it.
     """

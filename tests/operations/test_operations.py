@@ -79,7 +79,7 @@ METRICS: dict[str, tuple[Any, Any]] = {
 
 
 def test_every_kind_of_a_metric_is_read_and_shown() -> None:
-    observed = seen(hpa=[scaler(**METRICS)])
+    observed = seen(hpa=[scaler(metrics=METRICS)])
     assert observed.autoscalers is not None
     assert observed.autoscalers[0].uses == (
         ("memory", "90Mi", "400Mi"),
@@ -96,7 +96,7 @@ def test_every_kind_of_a_metric_is_read_and_shown() -> None:
 
 def test_metrics_of_one_name_are_told_apart() -> None:
     """By what they select: that one is known says nothing of the other."""
-    hpa = scaler(external=METRICS["external"])
+    hpa = scaler(metrics={"external": METRICS["external"]})
     hpa["spec"]["metrics"].append({"external": {"metric": {"name": "http_p95_ms"}, "target": {"averageValue": "5"}}})
     hpa["status"]["currentMetrics"].append({"type": ""})
     observed = seen(hpa=[hpa])
@@ -114,7 +114,7 @@ def test_metrics_of_one_name_are_told_apart() -> None:
         {"AbleToScale": ("True", "ScaleDownStabilized")},
     ],
 )
-def test_what_an_autoscaler_is_made_for_is_well(said_of_it: dict[str, tuple[str, str]]) -> None:
+def test_what_an_autoscaler_is_made_for_is_well(said_of_it: dict[str, tuple[str, ...]]) -> None:
     """It stays at its least, or takes its time."""
     found = said(OperationsDetails(observed=seen(hpa=[scaler(said_of_it)])))["attention.autoscaler"]
     assert found.verdict is Verdict.PASS, found.reason
@@ -200,7 +200,7 @@ def changed(document: dict[str, Any], **status: Any) -> dict[str, Any]:
             {"hpa": [scaler({"ScalingLimited": ("True", "TooManyReplicas")})]},
             "attention.autoscaler", "ScalingLimited is True, TooManyReplicas",
         ),
-        ({"hpa": [scaler(external=(EXTERNAL, None))]}, "attention.autoscaler", "does not know http_p95_ms"),
+        ({"hpa": [scaler(metrics={"external": (EXTERNAL, None)})]}, "attention.autoscaler", "does not know http_p95_ms"),
         ({"pdb": [changed(PDB, disruptionsAllowed=0)]}, "attention.budget", "allows no eviction: 2 healthy"),
         (
             {"events": [{"reason": "Unhealthy", "message": "probe failed", "count": 3,

@@ -38,7 +38,7 @@ def judged(plan: CostPlan, pod: PodSizes, run: Measured | None, facts: Facts) ->
     yield _connections(plan.tables, run)
     yield _sizing(plan, pod, run)
     if run.photo_bytes is not None or run.database_bytes is not None:
-        yield _stored(run)
+        yield _stored(plan, pod, run)
 
 
 def refused(plan: CostPlan, run: Measured | None, facts: Facts) -> Message | None:
@@ -146,7 +146,7 @@ def _sizing(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
     due = plan.by_run(pod, run)
     printed = plan.tables.printed.total_usd
     told = message(
-        "by the run's pods and logs a month costs {due}, the document's estimate is {printed}; {connections} "
+        "by the run's pods, logs and stores a month costs {due}, the document's estimate is {printed}; {connections} "
         "connections were in use",
         due=money(due.total),
         printed=money(printed),
@@ -155,20 +155,36 @@ def _sizing(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
     return held(MEASURED, SIZING, True, told, **dollars(due.total, printed))
 
 
-def _stored(run: Measured) -> Judgement:
+def _stored(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
     """What a walk of the run takes in the stores; its photos are the app's small thumbnails alone."""
-    return observation(
-        "cost.stored_bytes",
-        (
+    told = [
+        message(
+            "{walks} walks were created; the database held {database}, Storage {photos}",
+            walks=str(run.walks),
+            database=_size(run.database_bytes),
+            photos=_size(run.photo_bytes),
+        )
+    ]
+    rates, usage = run.rates, plan.used_by(pod, run)
+    if rates.requests_a_walk is not None:
+        told.append(
             message(
-                "{walks} walks were created; the database held {database}, Storage {photos}",
-                walks=str(run.walks),
-                database=_size(run.database_bytes),
-                photos=_size(run.photo_bytes),
-            ),
-        ),
-        part=MEASURED,
-    )
+                "of a walk that was kept: {requests} requests, {database} bytes in the database, {photos} of photos; "
+                "the bill has {walks} such walks a month: {gib} GiB of disk, {gb} GB of photos, {log} GiB of logs",
+                requests=f"{rates.requests_a_walk:.1f}",
+                database=_count(rates.database_bytes_a_walk),
+                photos=_count(rates.photo_bytes_a_walk),
+                walks=f"{plan.tables.supposed.walks:,.0f}",
+                gib=f"{usage.database_gib:.1f}",
+                gb=f"{usage.storage_gb:.1f}",
+                log=f"{usage.log_gib:.1f}",
+            )
+        )
+    return observation("cost.stored_bytes", tuple(told), part=MEASURED)
+
+
+def _count(count: float | None) -> str:
+    return "?" if count is None else f"{count:,.0f}"
 
 
 def _size(count: int | None) -> str:

@@ -62,7 +62,7 @@ def _logs_of(logs: Path, pod: str) -> Iterator[Path]:
 
 def measured(result: Result, evidence: Gathered, log_bytes: int | None) -> Measured:
     """From the rows of a run. Pure."""
-    to_api = [row for row in evidence.requests if row.side is Side.API]
+    to_api, kept = [row for row in evidence.requests if row.side is Side.API], evidence.writes.kept
     calls: list[RequestRow | ProbeRow] = [*to_api, *evidence.probes]
     begin_ns = min((call.sent_ns for call in calls), default=0)
     end_ns = max((call.done_ns for call in calls), default=0)
@@ -80,6 +80,8 @@ def measured(result: Result, evidence: Gathered, log_bytes: int | None) -> Measu
         users=len({row.user for row in to_api}),
         requests=len(calls),
         walks=sum(row.operation is Operation.CREATE_WALK and row.acknowledged for row in to_api),
+        kept_walks=len(kept[Side.API]),
+        photo_walks=len(kept[Side.API].keys() | kept[Side.FIRESTORE].keys()),
         pods=mean(evidence.samples, "replicas", begin_ns, end_ns),
         log_bytes=log_bytes,
         database_bytes=_last(evidence.samples, "stored_bytes", "database"),

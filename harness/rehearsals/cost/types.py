@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.rehearsals.cost.month import bill
-from harness.rehearsals.cost.month.bill import Bill, Size
+from harness.rehearsals.cost.month.bill import Bill, Rates, Size, Usage
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
 
@@ -32,10 +32,11 @@ class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def by_run(self, pod: PodSizes, run: Measured) -> Bill:
         """The corrected month with what the run measured."""
-        usage = bill.measured(
-            self.tables, self.prices, pod.requested, pods=run.pods, log_bytes_a_request=run.log_bytes_a_request
-        )
-        return bill.bill(usage, self.prices, self.tables.hours)
+        return bill.bill(self.used_by(pod, run), self.prices, self.tables.hours)
+
+    def used_by(self, pod: PodSizes, run: Measured) -> Usage:
+        """What that month uses."""
+        return bill.measured(self.tables, self.prices, pod.requested, run.rates)
 
     def month_log_gib(self, run: Measured) -> float | None:
         """The logs of a month by those of the run's requests."""
@@ -52,8 +53,9 @@ class PodSizes(msgspec.Struct, frozen=True, kw_only=True):
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What a stored run used. ``seconds`` is from its first request to the API to its last answer, ``pods`` the mean of
     the replicas in that time, ``requests`` those of users and probes. ``log_bytes`` are all that its pods wrote.
-    ``walks`` were created. What lay in the stores when the load had ended, and how many ``connections`` PostgreSQL had,
-    is as of its last check. ``None``: the run did not keep it.
+    ``walks`` were created by the API, ``kept_walks`` were there by its answers when the load had ended, and
+    ``photo_walks`` by either side's; 0 of runs that were read before these were counted. What lay in the stores then,
+    and how many ``connections`` PostgreSQL had, is as of its last check. ``None``: the run did not keep it.
     """
 
     run_id: str
@@ -68,6 +70,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     users: int
     requests: int
     walks: int
+    kept_walks: int = 0
+    photo_walks: int = 0
     pods: float | None = None
     log_bytes: int | None = None
     database_bytes: int | None = None
@@ -78,7 +82,23 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def log_bytes_a_request(self) -> float | None:
         """Of what the pods wrote."""
-        return self.log_bytes / self.requests if self.log_bytes and self.requests else None
+        return _each(self.log_bytes or None, self.requests)
+
+    @property
+    def rates(self) -> Rates:
+        """What a bill is made of."""
+        return Rates(
+            pods=self.pods,
+            log_bytes_a_request=self.log_bytes_a_request,
+            requests_a_walk=_each(self.requests, self.kept_walks),
+            database_bytes_a_walk=_each(self.database_bytes, self.kept_walks),
+            photo_bytes_a_walk=_each(self.photo_bytes, self.photo_walks),
+        )
+
+
+def _each(amount: int | None, count: int) -> float | None:
+    """So much of each of so many; ``None`` where nobody knows."""
+    return amount / count if amount is not None and count else None
 
 
 class CostDetails(msgspec.Struct, kw_only=True):

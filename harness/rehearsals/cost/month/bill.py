@@ -39,6 +39,18 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     samples_m: float
 
 
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run measured of its use: ``pods`` on average, the bytes that a request logs; of a walk that is kept, its
+    requests to the API and its bytes in the stores. ``None``: the run does not say.
+    """
+
+    pods: float | None = None
+    log_bytes_a_request: float | None = None
+    requests_a_walk: float | None = None
+    database_bytes_a_walk: float | None = None
+    photo_bytes_a_walk: float | None = None
+
+
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """A month's bill by its parts, dollars."""
 
@@ -171,14 +183,24 @@ def corrected(tables: Tables, prices: Prices, pod_size: Size, *, pods: float | N
     )
 
 
-def measured(
-    tables: Tables, prices: Prices, pod_size: Size, *, pods: float | None, log_bytes_a_request: float | None
-) -> Usage:
-    """The corrected quantities, but for what a run measured: its mean of pods, and the logs of a request at the
-    supposed rate of requests, all month.
+def measured(tables: Tables, prices: Prices, pod_size: Size, of: Rates) -> Usage:
+    """The corrected quantities, but for what a run measured: its mean of pods; and of the supposed walks of a month the
+    logs of their requests, their photos, and what they take of the database's disk, of which none smaller than the
+    supposed one is sold. Without the requests of a walk, logs are those of the supposed rate, all month.
     """
-    usage, gib = corrected(tables, prices, pod_size, pods=pods), month_log_gib(tables, log_bytes_a_request)
-    return usage if gib is None else msgspec.structs.replace(usage, log_gib=gib)
+    walks, usage = tables.supposed.walks, corrected(tables, prices, pod_size, pods=of.pods)
+    log_gib, kept_gib = month_log_gib(tables, of.log_bytes_a_request), usage.database_gib
+    if of.log_bytes_a_request is not None and of.requests_a_walk is not None:
+        log_gib = of.log_bytes_a_request * of.requests_a_walk * walks / GIB
+    if of.database_bytes_a_walk is not None:
+        kept_gib = max(kept_gib, of.database_bytes_a_walk * walks / GIB)
+    photos = of.photo_bytes_a_walk
+    return msgspec.structs.replace(
+        usage,
+        log_gib=usage.log_gib if log_gib is None else log_gib,
+        database_gib=kept_gib,
+        storage_gb=usage.storage_gb if photos is None else photos * walks / GB,
+    )
 
 
 def month_log_gib(tables: Tables, bytes_a_request: float | None) -> float | None:

@@ -74,7 +74,8 @@ def bills(plan: CostPlan, pod: PodSizes, run: Measured | None) -> Table:
     rows.append(Row(cells=(message("Total"), *(money(each.total) for _, each in columns))))
     note = message(
         "left out are the sidecar, the cluster's fee, the database's storage and the API's own metrics; the run gives "
-        "its mean of pods and the logs of a request"
+        "its mean of pods, and of each walk that the document's users record in a month the logs of its requests, its "
+        "bytes in the database and its photos, which are the app's thumbnails"
     )
     return Table(
         title=message("A month's bill"),

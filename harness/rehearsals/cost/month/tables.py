@@ -87,6 +87,11 @@ class Supposed(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: PerSecond
     clusters: Count
 
+    @property
+    def walks(self) -> float:
+        """Of all users, in a month."""
+        return self.users * self.walks_a_user
+
 
 class Tables(msgspec.Struct, frozen=True, kw_only=True):
     """The costs as the document prints them. ``region``: where it runs. ``tolerance``: an estimate may differ so much
