@@ -27,6 +27,7 @@ UNPRINTED = {
 }  # fmt: skip
 MAIN = "terraform/modules/gke-autopilot/main.tf"
 SQL = "terraform/modules/cloud-sql/main.tf"
+OTHER = "terraform/modules/cloud-sql/other.tf"
 STATE = "terraform/environments/prod/backend.tf"
 FLOW = ".github/workflows/deploy.yml"
 
@@ -100,12 +101,64 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
         (".github/workflows/second.yml", WORKFLOW, "strategy.versus.pipeline", "fail", "second.yml"),
         ("deploy/deployment.yaml", DEPLOYMENT.replace(":1a2b3c", ""), "manifest.deployment.image", "fail", ""),
         ("Dockerfile", "FROM golang\n", "phase2.dockerfile", "fail", "Dockerfile 1"),
+        (OTHER, CLUSTER.replace("primary", "second").replace("= true", "= false", 1), "iac.autopilot", "fail", "false"),
+        (MAIN, CLUSTER.replace("= true", "= var.autopilot", 1), "iac.autopilot", "inconclusive", "var.autopilot"),
+        (OTHER, DATABASE.replace("main", "second").replace("2-4096", "2-4000"), "iac.database.tier", "fail", "4000 MB"),
+        (OTHER, DATABASE.replace("main", "second").replace("18:00", "17:00"), "iac.database.backup", "fail", "02:00"),
+        (OTHER, DATABASE.replace("main", "second").replace("days = 7", "days = 8"), "iac.database.log_retention", "fail",
+         "8 days"),
+        (SQL, DATABASE.replace('"18:00"', "var.hour"), "iac.database.backup", "inconclusive", "var.hour"),
+        (SQL, DATABASE.replace("enabled                        = true", "enabled = var.on", 1), "iac.database.backup",
+         "inconclusive", "var.on"),
+        (SQL, DATABASE.replace("days = 7", "days = var.days"), "iac.database.log_retention", "inconclusive", "var.days"),
+        (STATE, re.sub(r"(bucket|kms_encryption_key) .*", "", BACKEND), "iac.state.kms", "inconclusive",
+         "terraform init"),
+        (OTHER, BACKEND.replace("gcs", "local"), "iac.state.kms", "fail", "backend local"),
+        (MAIN, CLUSTER.replace("${var.project_id}.svc.id.goog", "${var.pool}"), "iac.workload_pool", "inconclusive",
+         "var.pool"),
+        ("terraform/modules/iam/main.tf", re.sub(r"for_each.*", "for_each = local.roles", ROLES),
+         "security.iam.cloud_sql", "inconclusive", "each.value"),
+        (FLOW, WORKFLOW.replace("go test ./...", "go test ./... || true"), "cicd.trigger", "fail", "deploy"),
+        (FLOW, WORKFLOW.replace("go test ./...", "# go test ./..."), "cicd.trigger", "fail", "deploy"),
+        (FLOW, WORKFLOW.replace("- run: |\n          go", "- continue-on-error: true\n        run: |\n          go"),
+         "cicd.trigger", "fail", "deploy"),
+        (FLOW, WORKFLOW.replace("needs: test", "needs: test\n    if: always()"), "cicd.trigger", "fail", "deploy"),
+        (FLOW, WORKFLOW.replace("needs: test", "needs: test\n    if: ${{ !cancelled() }}"), "cicd.trigger", "fail",
+         "deploy"),
+        ("deploy/deployment.yaml", DEPLOYMENT.replace("containers:", "initContainers:\n      - image: busybox:latest\n"
+         "        name: wait\n      containers:"), "manifest.deployment.image", "fail", "busybox:latest"),
     ],
 )  # fmt: skip
 def test_each_mistake_fails(tmp_path: Path, name: str, text: str, claim: str, verdict: str, words: str) -> None:
     """Also one that the document makes: in a repository of one's own it can be mended."""
     found = made.of(made.written(tmp_path, GOOD | {name: text}))[claim]
     assert (found.verdict, words in found.reason) == (verdict, True), found.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "claim"),
+    [
+        (FLOW, WORKFLOW.replace("branches: [main]", "branches: main"), "cicd.trigger"),
+        (FLOW, WORKFLOW.replace("go test ./...", "gotestsum ./..."), "cicd.trigger"),
+        (FLOW, WORKFLOW.replace("needs: test", "needs: test\n    if: always() && needs.test.result == 'success'"),
+         "cicd.trigger"),
+        (FLOW, WORKFLOW.replace("    steps:\n      - run: |\n          go test",
+         "    steps:\n      - uses: golang/govulncheck-action@v1\n      - run: |\n          go test").replace(
+         "          govulncheck ./...\n", ""), "security.scan.go_modules"),
+        ("Dockerfile.dockerignore", "*\n!api\n", "phase2.dockerfile"),
+        (OTHER, DATABASE.replace("main", "copy").replace("settings {", 'master_instance_name = "main"\n  settings {')
+         .replace("enabled                        = true", "enabled = false", 1), "iac.database.backup"),
+        ("terraform/modules/iam/main.tf", ROLES + '''
+resource "google_project_iam_member" "more" {
+  for_each = local.more
+  role     = each.key
+}
+''', "security.iam.cloud_sql"),
+    ],
+)  # fmt: skip
+def test_what_is_no_mistake_is_none(tmp_path: Path, name: str, text: str, claim: str) -> None:
+    found = made.of(made.written(tmp_path, GOOD | {name: text}))[claim]
+    assert found.verdict is Verdict.PASS, found.reason
 
 
 @pytest.mark.parametrize(

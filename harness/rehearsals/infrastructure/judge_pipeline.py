@@ -16,7 +16,7 @@ _AUTH, _CREDENTIALS = "google-github-actions/auth", "google-github-actions/get-g
 _BUILDS = re.compile(r"\bgcloud builds submit\b|\bdocker (buildx )?build\b|\bko build\b")
 #: But for the images of Google's own that lie there.
 _OLD_REGISTRY = re.compile(r"\b(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|distroless/)")
-_SCANS = re.compile(r"\bgovulncheck\b|go list -json[^|]*\|\s*nancy\b")
+_SCANS = re.compile(r"\bgovulncheck\b|^golang/govulncheck-action\b|go list -json[^|]*\|\s*nancy\b")
 _SCANNING = "containerscanning.googleapis.com"
 _NAMED = re.compile(r"(create-auto|get-credentials)\s+([\w-]+).*?--(?:region|location|zone)[= ]([\w-]+)")
 
@@ -100,7 +100,8 @@ def _floats(image: str) -> bool:
 
 
 def _scans(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
-    runs = [step.run for workflow in found.workflows.values() for job in jobs(workflow) for step in job.steps]
+    steps = [step for workflow in found.workflows.values() for job in jobs(workflow) for step in job.steps]
+    runs = [step.run or step.uses for step in steps]
     yield _container_scan(found, runs)
     claim, also = "security.scan.go_modules", ("checklist.security.scan",)
     if any(_SCANS.search(run) for run in runs):

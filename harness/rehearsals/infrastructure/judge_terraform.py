@@ -9,11 +9,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.judge.claimed import held, not_exercised, shown_as, unknown
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
+from harness.model.verdict import Verdict
 from harness.rehearsals.infrastructure.types import Backend, Document, InfrastructurePlan, Repository
 
 _TIER = re.compile(r"db-custom-(\d+)-(\d+)")
@@ -27,6 +28,8 @@ _ROLES = {
 _LEAST_MB, _STEP_MB, _LEAST_MB_A_CPU, _MOST_MB_A_CPU = 3840, 256, 922, 6656
 _MOST_LOG_DAYS = 7  # Cloud SQL Enterprise
 _KEY_BYTES = 32
+_BACKUP_ON = ("enabled", "point_in_time_recovery_enabled")
+_WORST = (Verdict.FAIL, Verdict.ERRATUM_SHOWN, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 
 def terraform(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
@@ -96,7 +99,7 @@ def _cluster(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
         yield from absent(plan, "iac.autopilot", message("resource {kind}", kind="google_container_cluster"), *names)
         return
     for claim, of in (("iac.autopilot", _autopilot), ("iac.workload_pool", _pool)):
-        yield from (of(claim, each.attributes, found) for each in clusters[:1])
+        yield _worst([of(claim, each.attributes, found) for each in clusters])
     private = all(
         first(each.attributes, "private_cluster_config").get("enable_private_nodes") is True for each in clusters
     )
@@ -111,6 +114,8 @@ def _cluster(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
 
 def _autopilot(claim: str, cluster: Document, _: Repository) -> Judgement:
     said = cluster.get("enable_autopilot")
+    if _elsewhere(said):
+        return _open(claim, "enable_autopilot", said)
     return held("", claim, said is True, message("enable_autopilot is {value}", value=str(said).lower()))
 
 
@@ -122,6 +127,8 @@ def _pool(claim: str, cluster: Document, found: Repository) -> Judgement:
     if cluster.get("enable_autopilot") is True and "google" not in found.pinned:
         why = message("no version of the provider google is pinned")
         return shown_as("", "iac.workload_pool_redundant", told, why, claim=claim)
+    if _elsewhere(pool) and not str(pool).endswith(".svc.id.goog"):
+        return _open(claim, "workload_pool", pool)
     return held("", claim, str(pool).endswith(".svc.id.goog"), told)
 
 
@@ -133,14 +140,40 @@ def _database(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement
             plan, "iac.database.tier", message("resource {kind}", kind="google_sql_database_instance"), *names
         )
         return
-    settings = first(databases[0].attributes, "settings")
-    backup = first(settings, "backup_configuration")
-    yield _tier(str(settings.get("tier", "")))
-    yield _backup(plan, backup)
-    days = backup.get("transaction_log_retention_days")
+    primaries = [each for each in databases if not _is_replica(each.attributes)] or databases
+    every = [first(each.attributes, "settings") for each in primaries]
+    yield _worst([_tier(str(settings.get("tier", ""))) for settings in every])
+    backups = [first(settings, "backup_configuration") for settings in every]
+    yield _worst([_backup(plan, backup) for backup in backups])
+    yield _worst([_retention(backup) for backup in backups])
+
+
+def _is_replica(database: Document) -> bool:
+    """A replica is backed up by its primary."""
+    return "master_instance_name" in database
+
+
+def _retention(backup: Document) -> Judgement:
+    claim, days = "iac.database.log_retention", backup.get("transaction_log_retention_days")
+    if _elsewhere(days):
+        return _open(claim, "transaction_log_retention_days", days)
     kept = isinstance(days, int) and 1 <= days <= _MOST_LOG_DAYS
     told = message("{days} days of logs; Cloud SQL keeps 1 to {most}", days=str(days), most=str(_MOST_LOG_DAYS))
-    yield held("", "iac.database.log_retention", kept, told)
+    return held("", claim, kept, told)
+
+
+def _worst(found: Sequence[Judgement]) -> Judgement:
+    """Of several resources the first whose verdict is the worst."""
+    return min(found, key=lambda each: _WORST.index(each.verdict))
+
+
+def _elsewhere(value: object) -> bool:
+    """Whether the value of an attribute is that of a variable or a local: it stands in a file that is not read."""
+    return isinstance(value, str) and "${" in value
+
+
+def _open(claim: str, name: str, value: object) -> Judgement:
+    return unknown("", claim, message("{name} is {value}, which is not read", name=name, value=str(value)))
 
 
 def _tier(tier: str) -> Judgement:
@@ -165,7 +198,10 @@ def _tier(tier: str) -> Judgement:
 def _backup(plan: InfrastructurePlan, backup: Document) -> Judgement:
     claim, said = "iac.database.backup", str(backup.get("start_time", ""))
     match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", said)
-    on = backup.get("enabled") is True and backup.get("point_in_time_recovery_enabled") is True
+    for name in ("start_time", *_BACKUP_ON):
+        if _elsewhere(backup.get(name)):
+            return _open(claim, name, backup[name])
+    on = all(backup.get(name) is True for name in _BACKUP_ON)
     if match is None or not on:
         told = message("backups and recovery to a moment are not both on, or have no time: {time}", time=said or "–")
         return held("", claim, False, told)
@@ -187,7 +223,12 @@ def _state(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
     if not found.backends:
         yield from absent(plan, claim, message("backend of Terraform's state"), *also)
         return
-    wrong = [each for each in found.backends if (each.kind, _key(each)) != ("gcs", "kms")]
+    others = (each for each in found.backends if (each.kind, _key(each)) != ("gcs", "kms"))
+    wrong = sorted(others, key=_is_partial)
+    if wrong and _is_partial(wrong[0]):
+        why = message("{file}: the backend's settings are given to terraform init", file=wrong[0].file)
+        yield unknown("", claim, why, also=also)
+        return
     if not wrong:
         told = message("each state lies in Cloud Storage, under a key of KMS ({count})", count=str(len(found.backends)))
         yield held("", claim, True, told, also=also)
@@ -209,6 +250,11 @@ _NAMES = {
 }
 
 
+def _is_partial(backend: Backend) -> bool:
+    """Whether its settings stand elsewhere: without a bucket it could not be used as it is."""
+    return backend.kind == "gcs" and _key(backend) == "none" and "bucket" not in backend.attributes
+
+
 def _key(backend: Backend) -> str:
     """What encrypts a state."""
     kms, own = (str(backend.attributes.get(name, "")) for name in ("kms_encryption_key", "encryption_key"))
@@ -227,9 +273,15 @@ def _roles(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
     if not granting:
         yield from absent(plan, next(iter(_ROLES)), message("grant of a role"), *[*_ROLES][1:])
         return
-    granted = {role for each in granting for role in _ROLE.findall(json.dumps(each.attributes))}
+    named = [_ROLE.findall(json.dumps(each.attributes)) for each in granting]
+    granted = {role for roles in named for role in roles}
     told = message("granted: {roles}", roles=", ".join(sorted(granted)) or "–")
-    yield from (held("", claim, role in granted, told) for claim, role in _ROLES.items())
+    unread = [each.attributes.get("role") for each, roles in zip(granting, named, strict=True) if not roles]
+    for claim, role in _ROLES.items():
+        if role not in granted and any(map(_elsewhere, unread)):
+            yield _open(claim, "role", next(filter(_elsewhere, unread)))
+        else:
+            yield held("", claim, role in granted, told)
 
 
 def _everything(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:

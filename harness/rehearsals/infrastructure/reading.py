@@ -42,7 +42,7 @@ def read(root: Path, manifests: Path | None = None) -> Repository:
         scripts=tuple(line for name in files if name.endswith(".sh") for line in _gcloud(_text(root, name))),
         images=tuple(images),
         dependabot=any(name.endswith((".github/dependabot.yml", ".github/dependabot.yaml")) for name in files),
-        stages={name: _stages(_text(root, name)) for name in files if Path(name).name.startswith("Dockerfile")},
+        stages={name: _stages(_text(root, name)) for name in files if _is_dockerfile(Path(name).name)},
     )
 
 
@@ -104,7 +104,8 @@ def _images(root: Path, files: list[str]) -> Iterator[Image]:
 def _of_deployment(document: Document) -> Iterator[Image]:
     if document.get("kind") != "Deployment":
         return
-    containers: list[Any] = document.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or []
+    pod: Document = document.get("spec", {}).get("template", {}).get("spec", {})
+    containers: list[Any] = [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]
     for each in containers:
         if isinstance(each, dict) and each.get("image"):
             yield Image(container=str(each.get("name", "")), image=str(each["image"]))
@@ -115,6 +116,10 @@ def _gcloud(script: str) -> Iterator[str]:
     for line in re.sub(r"\\\n\s*", " ", script).splitlines():
         if line.strip().startswith("gcloud "):
             yield " ".join(line.split())
+
+
+def _is_dockerfile(name: str) -> bool:
+    return name.startswith("Dockerfile") and not name.endswith(".dockerignore")
 
 
 def _stages(dockerfile: str) -> int:

@@ -21,17 +21,28 @@ _OF_AUTH = frozenset({
     "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GHA_CREDS_PATH",
 })  # fmt: skip
 _DEPLOYS = re.compile(r"\bkubectl\s+(set image|apply|rollout)|\bhelm\s+upgrade|\bkustomize\b")
-_TESTS = re.compile(r"\b(go test|pytest|npm (run )?test|make (\w+-)?tests?|nox|xcodebuild test)\b")
+_TESTS = re.compile(r"\b(go test|gotestsum|pytest|npm (run )?test|make (\w+-)?tests?|nox|xcodebuild test)\b")
+#: What goes on whatever became of what was before it.
+_ANYHOW = re.compile(r"\b(always|failure)\s*\(|!\s*cancelled\s*\(")
+_BUT_FOR = re.compile(r"\bneeds\.[\w-]+\.result\s*==\s*'success'")
+_TRUE_ANYHOW = re.compile(r"\|\|\s*(true|:|exit 0)|^\s*#")
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A step of a job: the action that it ``uses`` with its inputs, or what it runs. ``known`` are the variables of
-    workflow, job, step, and what earlier steps handed on."""
+    workflow, job, step, and what earlier steps handed on; ``may_fail``: the job goes on all the same."""
 
     uses: str
     given: dict[str, str]
     run: str
     known: frozenset[str]
+    may_fail: bool = False
+
+    @property
+    def tests(self) -> bool:
+        """Whether a test runs in it, whose failure ends the job."""
+        lines = [line for line in self.run.splitlines() if _TESTS.search(line)]
+        return not self.may_fail and any(not _TRUE_ANYHOW.search(line) for line in lines)
 
     @property
     def unset(self) -> list[str]:
@@ -42,11 +53,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A job. ``approved``: it waits for whoever guards its environment."""
+    """A job. ``approved``: it waits for whoever guards its environment; ``anyhow``: it runs whatever became of those
+    that it needs."""
 
     name: str
     needs: tuple[str, ...]
     approved: bool
+    anyhow: bool
     steps: tuple[Step, ...]
 
     @property
@@ -58,7 +71,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def tests(self) -> bool:
         """Whether a test runs in it, before it deploys where it does."""
         for step in self.steps:
-            if _TESTS.search(step.run):
+            if step.tests:
                 return True
             if _DEPLOYS.search(step.run):
                 return False
@@ -76,7 +89,7 @@ def branches(workflow: Document) -> list[str]:
     on = workflow.get("on")
     push = on.get("push") if isinstance(on, dict) else None
     found = push.get("branches") if isinstance(push, dict) else None
-    return [str(each) for each in found or ()]
+    return [str(each) for each in ((found,) if isinstance(found, str) else found or ())]
 
 
 def tested(job: Job, others: list[Job]) -> bool:
@@ -89,17 +102,18 @@ def tested(job: Job, others: list[Job]) -> bool:
         seen.add(name)
         if by_name[name].tests:
             return True
-        left += by_name[name].needs
+        left += () if by_name[name].anyhow else by_name[name].needs
     return False
 
 
 def _job(name: str, job: Document, outer: frozenset[str]) -> Job:
-    needs = job.get("needs") or ()
+    needs, when = job.get("needs") or (), str(job.get("if", ""))
     known = outer | _names(job.get("env"))
     return Job(
         name=name,
         needs=(needs,) if isinstance(needs, str) else tuple(needs),
         approved="environment" in job,
+        anyhow=_ANYHOW.search(when) is not None and _BUT_FOR.search(when) is None,
         steps=tuple(_steps(job.get("steps") or (), known)),
     )
 
@@ -108,7 +122,8 @@ def _steps(steps: Any, known: frozenset[str]) -> Iterator[Step]:
     for each in steps:
         run, uses = str(each.get("run", "")), str(each.get("uses", ""))
         given = {str(name): str(value) for name, value in (each.get("with") or {}).items()}
-        yield Step(uses=uses, given=given, run=run, known=known | _names(each.get("env")))
+        may_fail = each.get("continue-on-error") not in (None, False)
+        yield Step(uses=uses, given=given, run=run, known=known | _names(each.get("env")), may_fail=may_fail)
         known |= frozenset(_HANDED_ON.findall(run)) | (_OF_AUTH if uses.startswith(_AUTH) else frozenset())
 
 
