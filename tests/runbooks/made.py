@@ -7,8 +7,9 @@ from pathlib import Path
 from harness.base import planfile
 from harness.base.data import ROOT
 from harness.model.command import Ran
+from harness.rehearsals.runbooks.practice import WALKS
 from harness.rehearsals.runbooks.typed import Command, commands, scripts
-from harness.rehearsals.runbooks.types import Balanced, Ground, Page, RunbooksDetails, RunbooksPlan, Typed
+from harness.rehearsals.runbooks.types import Balanced, Ground, Page, Restored, RunbooksDetails, RunbooksPlan, Typed
 
 PLAN = planfile.bundled("runbooks", RunbooksPlan)
 DOCS = ROOT / "docs"
@@ -22,7 +23,9 @@ def typed_of(page: Page, folder: Path = DOCS) -> list[Command]:
 
 def details() -> RunbooksDetails:
     """Every line of every page, each of which said something."""
-    found = RunbooksDetails(zone="a", balanced=Balanced(address="172.18.0.3", status=200))
+    found = RunbooksDetails(
+        zone="a", balanced=Balanced(address="172.18.0.3", status=200), restored=Restored(walks=WALKS, of=WALKS)
+    )
     for page in PLAN.parts:
         lines = typed_of(page)
         found.lines[page.name] = len(lines)

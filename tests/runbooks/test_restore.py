@@ -29,6 +29,7 @@ async def test_every_block_of_the_page_restores_to_the_moment(tmp_path: Path) ->
         said = [await practice.run_script(site, block, variables, LIMIT_S) for block in blocks]
         assert [each.status for each in said] == [0, 0, 0], said
         assert re.search(rf"^{practice.WALKS}\|", said[-1].output, re.M), said[-1].output
+        assert await practice.walks_again(site, variables, LIMIT_S) == practice.WALKS
         # A moment too late is seen by the page's own check: the walk behind it is there.
         assert (await practice.run_script(site, LATE, variables, LIMIT_S)).status == 0
         assert (await practice.run_script(site, blocks[-1], variables, LIMIT_S)).status != 0

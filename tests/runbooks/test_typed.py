@@ -11,7 +11,7 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.runbooks.judge import judged
 from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL
 from harness.rehearsals.runbooks.typed import commands, scripts
-from harness.rehearsals.runbooks.types import Balanced, Page, RunbooksDetails
+from harness.rehearsals.runbooks.types import Balanced, Page, Restored, RunbooksDetails
 from tests.rehearsal.made import by_id
 from tests.runbooks.made import DOCS, PLAN, details, typed_of
 
@@ -108,6 +108,23 @@ def test_an_address_that_does_not_answer_is_none(balanced: Balanced | None, why:
     of.balanced = balanced
     found = said(of)["manifest.service"]
     assert found.verdict is Verdict.FAIL and why in found.reason
+
+
+@pytest.mark.parametrize(
+    ("restored", "verdict", "why"),
+    [
+        (Restored(walks=10, of=10), Verdict.PASS, "10 of 10 walks"),
+        (Restored(walks=0, of=10), Verdict.FAIL, "0 of 10 walks"),
+        (Restored(walks=None, of=10), Verdict.FAIL, "– of 10 walks"),
+        (None, Verdict.PASS, "each ended in 0"),  # a run of before it was asked
+    ],
+)
+def test_a_restore_that_brought_too_little_is_none(restored: Restored | None, verdict: Verdict, why: str) -> None:
+    """Every command of it ended well: a database without a walk has none behind the moment either."""
+    of = details()
+    of.restored = restored
+    found = said(of)["dr.restore.step1"]
+    assert found.verdict is verdict and why in found.reason
 
 
 def test_a_block_is_run_whole_by_a_shell() -> None:

@@ -12,6 +12,8 @@ from harness.rehearsals.security.checks import ALL
 from harness.rehearsals.security.mutations import EMULATED
 from harness.rehearsals.security.privileges import carries_api_token, policies, unrestricted
 from harness.rehearsals.security.signatures import IN_PRODUCTION
+from tests.conformance.front import Answer, Call
+from tests.conformance.in_process import Target
 from tests.conformance.outcomes import Outcome, ended
 from tests.conformance.plants.planting import Planted
 from tests.security import plants
@@ -139,6 +141,16 @@ def test_what_a_pod_s_context_leaves_open(tmp_path: Path) -> None:
         assert wrong and all("runAsNonRoot" in each for each in wrong)
     assert all("seccompProfile" in each for each in unrestricted(in_context({"runAsNonRoot": True}, kept)))
     assert carries_api_token(with_token({})) and not carries_api_token(with_token({"audience": "sts"}))
+
+
+def test_an_answer_that_no_cache_may_keep_is_not_told_to_be_kept(tmp_path: Path) -> None:
+    def plant(target: Target) -> None:
+        def after(call: Call, answer: Answer) -> None:
+            answer.headers["cache-control"] = "no-cache, no-store, must-revalidate"
+
+        target.front.after.append(after)
+
+    assert ended(checked(of("injection.cached"), [plant], tmp_path), Outcome.PASSED) == {"injection.cached"}
 
 
 def test_what_shows_a_finding_holds_no_token(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.runbooks.types import Balanced, Ground, Page, RunbooksDetails, RunbooksPlan, Typed
+from harness.rehearsals.runbooks.types import Balanced, Ground, Page, Restored, RunbooksDetails, RunbooksPlan, Typed
 
 CONFIRM, PHASE_2 = "operations.confirm", "learning.phase2"
 #: The kinds of Phase 2 that ``kubectl get all`` does not list.
@@ -28,8 +28,10 @@ def judged(plan: RunbooksPlan, details: RunbooksDetails) -> Iterator[Judgement]:
             for chapter, claim in page.claims.items():
                 of = [each for each in typed if chapter in ("", each.chapter)]
                 found = _page(page, claim, of, whole=len(typed) == details.lines.get(page.name), all_=typed)
-                balanced = page.ground is Ground.BALANCED and found.verdict is Verdict.PASS
-                found = _answered(found, details.balanced) if balanced else found
+                if found.verdict is Verdict.PASS and page.ground is Ground.BALANCED:
+                    found = _answered(found, details.balanced)
+                if found.verdict is Verdict.PASS and page.ground is Ground.DATABASE:
+                    found = _whole(found, details.restored)
                 yield found if chapter else msgspec.structs.replace(found, also=page.also)
 
 
@@ -59,6 +61,16 @@ def _answered(found: Judgement, seen: Balanced | None) -> Judgement:
     else:
         why = message("{address}: /health answers {status}", address=seen.address, status=str(seen.status))
     verdict = Verdict.PASS if seen is not None and seen.status == _OK else Verdict.FAIL
+    return msgspec.structs.replace(found, verdict=verdict, told=(*found.told, why))
+
+
+def _whole(found: Judgement, seen: Restored | None) -> Judgement:
+    """The page is kept where every walk of the moment is there again, too. It shows that there is none behind it."""
+    if seen is None:
+        return found
+    walks = "–" if seen.walks is None else str(seen.walks)
+    why = message("{walks} of {all} walks of the moment are there again", walks=walks, all=str(seen.of))
+    verdict = Verdict.PASS if seen.walks == seen.of else Verdict.FAIL
     return msgspec.structs.replace(found, verdict=verdict, told=(*found.told, why))
 
 

@@ -30,6 +30,7 @@ pg_basebackup -d "$PRIMARY" -D "$BACKUP" --checkpoint=fast
 psql "$PRIMARY" -qc "INSERT INTO walks SELECT generate_series(1, {WALKS})"
 """
 _MOMENT = 'psql "$PRIMARY" -Atc "SELECT clock_timestamp()"'
+_AGAIN = 'psql "host=127.0.0.1 port=$PORT user=postgres dbname=tekutoko" -Atc "SELECT count(*) FROM walks WHERE id > 0"'
 _STOP = 'for each in "$RESTORED" "$DATA"; do [ ! -e "$each/postmaster.pid" ] || pg_ctl -D "$each" -m fast -w stop; done'
 _DROP = 'psql "$PRIMARY" -qc "INSERT INTO walks VALUES (0)" && psql "$PRIMARY" -qc "DROP TABLE walks"'
 
@@ -50,6 +51,12 @@ async def damaged(site: Site, variables: Mapping[str, str], limit_s: float) -> s
     """Makes the database as the page finds it: the moment before the damage. Raises ``StackNotStarted``."""
     said = [await _done(site, script, variables, limit_s) for script in (_DAMAGE, _MOMENT, _DROP)]
     return said[1].strip()
+
+
+async def walks_again(site: Site, variables: Mapping[str, str], limit_s: float) -> int | None:
+    """How many of the moment's walks the restored database has; ``None`` where it does not answer."""
+    asked = await run_script(site, _AGAIN, variables, limit_s)
+    return int(asked.output) if asked.status == 0 and asked.output.strip().isdecimal() else None
 
 
 async def stop(site: Site, variables: Mapping[str, str], limit_s: float) -> None:

@@ -22,7 +22,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.runbooks import balancer, practice
 from harness.rehearsals.runbooks.judge import judged
 from harness.rehearsals.runbooks.typed import Command, commands, scripts
-from harness.rehearsals.runbooks.types import Ground, Page, RunbooksDetails, RunbooksPlan, Typed
+from harness.rehearsals.runbooks.types import Ground, Page, Restored, RunbooksDetails, RunbooksPlan, Typed
 from harness.stack.protocol import ByKubectl, StackNeeds
 from harness.stack.site import Site
 
@@ -147,6 +147,8 @@ async def _run_scripts(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetai
         typed.append(_typed(block, ran, begun_ns, on.clock))
         if ran.status != 0:
             return
+    walks = await practice.walks_again(site, variables, plan.limit_s)
+    on.details.restored = Restored(walks=walks, of=practice.WALKS)
 
 
 def _typed(line: Command, ran: Ran, begun_ns: int, clock: Clock) -> Typed:

@@ -65,11 +65,20 @@ class Balanced(msgspec.Struct, frozen=True, kw_only=True):
     status: int
 
 
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of the walks that were there at the moment are there again, ``None`` where nobody could be asked."""
+
+    walks: int | None
+    of: int
+
+
 class RunbooksDetails(msgspec.Struct, kw_only=True):
-    """The facts: what was typed of each page, how many lines it has, the zone that was drained, and what the load
-    balancer's address answered."""
+    """The facts: what was typed of each page, how many lines it has, the zone that was drained, what the load
+    balancer's address answered, and what the restored database holds; ``None`` of a run that did not come to it, or
+    did not ask."""
 
     typed: dict[str, list[Typed]] = {}
     lines: dict[str, int] = {}
     zone: str = ""
     balanced: Balanced | None = None
+    restored: Restored | None = None

@@ -202,11 +202,13 @@ async def cors(bench: Bench) -> None:
     advice=True,
 )
 async def cached(bench: Bench) -> None:
-    """Without Cache-Control a shared cache keeps no answer to a request with Authorization (RFC 9111, 3.5)."""
+    """Without Cache-Control a shared cache keeps no answer to a request with Authorization (RFC 9111, 3.5), and none
+    that is private or not to be stored, whatever else is said (3)."""
     victim, _ = await _settled(bench)
     exchange = must(await victim.me.get(f"{WALKS}/{victim.walk_id}"), 200)
     told = exchange.headers.get("cache-control", "")
-    if any(word in told for word in ("public", "s-maxage", "must-revalidate")):
+    said = {each.partition("=")[0].strip().lower() for each in told.split(",")}
+    if said & {"public", "s-maxage", "must-revalidate"} and not said & {"private", "no-store"}:
         raise Deviates("no leave to keep it", f"Cache-Control: {told}", exchange)
 
 

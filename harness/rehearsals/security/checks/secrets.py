@@ -25,7 +25,7 @@ _INSIDE = {
         rb"/(?:usr|home|root|app|opt|var|site-packages|go/src)/[\w./-]+\.(?:py|go|js|rb|java)\b"
     ),
     "an error of SQL": re.compile(
-        rb"SQLSTATE|syntax error at or near|pq: |pgx|asyncpg|psycopg|relation \\?\"\w+|violates \w+ constraint"
+        rb"SQLSTATE|syntax error at or near|\bpq: |\bpgx\b|asyncpg|psycopg|relation \\?\"\w+|violates \w+ constraint"
     ),
     "where the database is": re.compile(rb"postgres(?:ql)?://|DB_PASSWORD|\bpassword authentication\b"),
     "a token": TOKEN,
