@@ -20,7 +20,10 @@ from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsals.cost import reading
 from harness.rehearsals.cost.judge_measured import CLAIMS, judged
+from harness.rehearsals.cost.month import bill
+from harness.rehearsals.cost.month.bill import Usage
 from harness.rehearsals.cost.rehearsal import REHEARSAL
+from harness.rehearsals.cost.types import Measured
 from harness.report.published import RESULT
 from tests.cost.made import FACTS, PLAN, POD, RUN, details
 from tests.rehearsal.made import by_id, result_in, seen
@@ -51,13 +54,17 @@ def test_a_run_s_bill() -> None:
     assert PLAN.month_log_gib(RUN) == pytest.approx(400 * 10 * 730 * 3600 / 2**30)
 
 
+def used_by(run: Measured) -> Usage:
+    return bill.measured(PLAN.tables, PLAN.prices, POD.requested, run.rates)
+
+
 #: 500 users record 30 walks each.
 _WALKS = 15_000
 
 
 def test_what_a_walk_takes_is_taken_by_the_document_s_walks() -> None:
     """10 requests and 400 bytes of logs each, 15,151.5 bytes of the database, 500 of photos."""
-    used = PLAN.used_by(POD, RUN)
+    used = used_by(RUN)
     assert used.log_gib == pytest.approx(10 * 400 * _WALKS / 2**30)
     assert used.storage_gb == pytest.approx(500 * _WALKS / 1e9)
     assert used.database_gib == 10.0, "no smaller disk is sold"
@@ -87,11 +94,11 @@ def test_each_that_the_run_measured_enters_the_bill(fields: dict[str, Any], part
 
 def test_what_the_run_did_not_measure_is_the_document_s() -> None:
     bare = msgspec.structs.replace(RUN, database_bytes=None, photo_bytes=None)
-    used = PLAN.used_by(POD, bare)
+    used = used_by(bare)
     assert (used.storage_gb, used.database_gib) == (100.0, 10.0)
     before = msgspec.structs.replace(RUN, kept_walks=0, photo_walks=0)  # read before walks were counted
-    assert PLAN.used_by(POD, before).storage_gb == 100.0
-    assert PLAN.used_by(POD, before).log_gib == pytest.approx(PLAN.month_log_gib(RUN))
+    assert used_by(before).storage_gb == 100.0
+    assert used_by(before).log_gib == pytest.approx(PLAN.month_log_gib(RUN))
     assert "of a walk" not in by_id(judged(PLAN, POD, before, FACTS))["cost.stored_bytes"].reason
 
 

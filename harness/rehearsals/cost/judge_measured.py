@@ -165,7 +165,7 @@ def _stored(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
             photos=_size(run.photo_bytes),
         )
     ]
-    rates, usage = run.rates, plan.used_by(pod, run)
+    rates, usage = run.rates, bill.measured(plan.tables, plan.prices, pod.requested, run.rates)
     if rates.requests_a_walk is not None:
         told.append(
             message(

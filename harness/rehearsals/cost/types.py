@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.rehearsals.cost.month import bill
-from harness.rehearsals.cost.month.bill import Bill, Rates, Size, Usage
+from harness.rehearsals.cost.month.bill import Bill, Rates, Size
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
 
@@ -32,11 +32,8 @@ class CostPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def by_run(self, pod: PodSizes, run: Measured) -> Bill:
         """The corrected month with what the run measured."""
-        return bill.bill(self.used_by(pod, run), self.prices, self.tables.hours)
-
-    def used_by(self, pod: PodSizes, run: Measured) -> Usage:
-        """What that month uses."""
-        return bill.measured(self.tables, self.prices, pod.requested, run.rates)
+        usage = bill.measured(self.tables, self.prices, pod.requested, run.rates)
+        return bill.bill(usage, self.prices, self.tables.hours)
 
     def month_log_gib(self, run: Measured) -> float | None:
         """The logs of a month by those of the run's requests."""

@@ -245,8 +245,9 @@ def _everywhere(peers: Iterable[Document]) -> bool:
         with contextlib.suppress(ValueError):
             network = ipaddress.ip_network((each.get("ipBlock") or {}).get("cidr", ""), strict=False)
             fours.append(network) if isinstance(network, ipaddress.IPv4Network) else sixes.append(network)
-    wholes = map(ipaddress.collapse_addresses, (fours, sixes))
-    return any(each.prefixlen == 0 for whole in wholes for each in whole)
+    return any(each.prefixlen == 0 for each in ipaddress.collapse_addresses(fours)) or any(
+        each.prefixlen == 0 for each in ipaddress.collapse_addresses(sixes)
+    )
 
 
 def beyond_everybody(listed: str) -> list[str]:
