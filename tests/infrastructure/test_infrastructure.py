@@ -27,6 +27,7 @@ UNPRINTED = {
 }  # fmt: skip
 MAIN = "terraform/modules/gke-autopilot/main.tf"
 SQL = "terraform/modules/cloud-sql/main.tf"
+BEFORE = ".github/workflows/a.yml"
 OTHER = "terraform/modules/cloud-sql/other.tf"
 STATE = "terraform/environments/prod/backend.tf"
 FLOW = ".github/workflows/deploy.yml"
@@ -99,6 +100,9 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
         (FLOW, WORKFLOW.replace("pkg.dev", "x").replace("asia-northeast1-docker.x", "asia.gcr.io"),
          "security.scan.container", "fail", ""),
         (".github/workflows/second.yml", WORKFLOW, "strategy.versus.pipeline", "fail", "second.yml"),
+        (".github/workflows/second.yml", WORKFLOW.replace("needs: test", ""), "cicd.trigger", "fail", "deploy"),
+        (".github/workflows/second.yml", WORKFLOW.replace("workload_identity_provider", "credentials_json"), "cicd.auth",
+         "fail", "kept as a secret"),
         ("deploy/deployment.yaml", DEPLOYMENT.replace(":1a2b3c", ""), "manifest.deployment.image", "fail", ""),
         ("Dockerfile", "FROM golang\n", "phase2.dockerfile", "fail", "Dockerfile 1"),
         (OTHER, CLUSTER.replace("primary", "second").replace("= true", "= false", 1), "iac.autopilot", "fail", "false"),
@@ -140,6 +144,8 @@ def test_each_mistake_fails(tmp_path: Path, name: str, text: str, claim: str, ve
     [
         (FLOW, WORKFLOW.replace("branches: [main]", "branches: main"), "cicd.trigger"),
         (FLOW, WORKFLOW.replace("go test ./...", "gotestsum ./..."), "cicd.trigger"),
+        (BEFORE, WORKFLOW.replace("[main]", "[develop]").replace("needs: test", ""), "cicd.trigger"),
+        (FLOW, re.sub(r"- run: \|\n +TAG=.*\n.*\n", "- uses: docker/build-push-action@v6\n", WORKFLOW), "cicd.build"),
         (FLOW, WORKFLOW.replace("needs: test", "needs: test\n    if: always() && needs.test.result == 'success'"),
          "cicd.trigger"),
         (FLOW, WORKFLOW.replace("    steps:\n      - run: |\n          go test",

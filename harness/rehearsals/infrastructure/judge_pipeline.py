@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.judge.claimed import held, not_exercised, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import message
-from harness.rehearsals.infrastructure.judge_terraform import absent
+from harness.rehearsals.infrastructure.judge_terraform import absent, worst
 from harness.rehearsals.infrastructure.types import InfrastructurePlan, Repository
 from harness.rehearsals.infrastructure.workflow import Job, Step, branches, jobs, tested
 
 _AUTH, _CREDENTIALS = "google-github-actions/auth", "google-github-actions/get-gke-credentials"
 _BUILDS = re.compile(r"\bgcloud builds submit\b|\bdocker (buildx )?build\b|\bko build\b")
+_BUILD_ACTION = "docker/build-push-action"
 #: But for the images of Google's own that lie there.
 _OLD_REGISTRY = re.compile(r"\b(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|distroless/)")
 _SCANS = re.compile(r"\bgovulncheck\b|^golang/govulncheck-action\b|go list -json[^|]*\|\s*nancy\b")
@@ -29,16 +30,20 @@ def pipeline(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
     if not deploying:
         yield from absent(plan, "cicd.trigger", message("workflow that deploys"), *claims)
     else:
-        name, of = next(iter(deploying.items()))
-        yield _trigger(branches(found.workflows[name]), of)
-        steps = [step for job in of for step in job.steps]
-        yield _auth(steps)
-        yield _build(steps)
+        pushed = {name: branches(found.workflows[name]) for name in deploying}
+        by_main = [name for name in deploying if "main" in pushed[name]] or [*deploying][:1]
+        yield worst([_trigger(pushed[name], deploying[name]) for name in by_main])
+        yield _auth(_steps(deploying.values()))
+        yield _build(_steps(every.values()))
         told = message("workflows that deploy: {names}", names=", ".join(deploying))
         yield held("", "strategy.versus.pipeline", len(deploying) == 1, told)
     yield from _images(found)
     yield from _scans(plan, found)
     yield from _commands(plan, found)
+
+
+def _steps(workflows: Iterable[list[Job]]) -> list[Step]:
+    return [step for of in workflows for job in of for step in job.steps]
 
 
 def _trigger(pushed: list[str], of: list[Job]) -> Judgement:
@@ -66,7 +71,7 @@ def _auth(steps: list[Step]) -> Judgement:
 
 def _build(steps: list[Step]) -> Judgement:
     claim = "cicd.build"
-    building = [step for step in steps if _BUILDS.search(step.run)]
+    building = [step for step in steps if _BUILDS.search(step.run) or step.uses.startswith(_BUILD_ACTION)]
     if not building:
         return held("", claim, False, message("no step builds an image"))
     unset = list(dict.fromkeys(name for step in building for name in step.unset))
@@ -100,8 +105,7 @@ def _floats(image: str) -> bool:
 
 
 def _scans(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
-    steps = [step for workflow in found.workflows.values() for job in jobs(workflow) for step in job.steps]
-    runs = [step.run or step.uses for step in steps]
+    runs = [step.run or step.uses for step in _steps(map(jobs, found.workflows.values()))]
     yield _container_scan(found, runs)
     claim, also = "security.scan.go_modules", ("checklist.security.scan",)
     if any(_SCANS.search(run) for run in runs):

@@ -99,7 +99,7 @@ def _cluster(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
         yield from absent(plan, "iac.autopilot", message("resource {kind}", kind="google_container_cluster"), *names)
         return
     for claim, of in (("iac.autopilot", _autopilot), ("iac.workload_pool", _pool)):
-        yield _worst([of(claim, each.attributes, found) for each in clusters])
+        yield worst([of(claim, each.attributes, found) for each in clusters])
     private = all(
         first(each.attributes, "private_cluster_config").get("enable_private_nodes") is True for each in clusters
     )
@@ -142,10 +142,10 @@ def _database(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement
         return
     primaries = [each for each in databases if not _is_replica(each.attributes)] or databases
     every = [first(each.attributes, "settings") for each in primaries]
-    yield _worst([_tier(str(settings.get("tier", ""))) for settings in every])
+    yield worst([_tier(str(settings.get("tier", ""))) for settings in every])
     backups = [first(settings, "backup_configuration") for settings in every]
-    yield _worst([_backup(plan, backup) for backup in backups])
-    yield _worst([_retention(backup) for backup in backups])
+    yield worst([_backup(plan, backup) for backup in backups])
+    yield worst([_retention(backup) for backup in backups])
 
 
 def _is_replica(database: Document) -> bool:
@@ -162,7 +162,7 @@ def _retention(backup: Document) -> Judgement:
     return held("", claim, kept, told)
 
 
-def _worst(found: Sequence[Judgement]) -> Judgement:
+def worst(found: Sequence[Judgement]) -> Judgement:
     """Of several resources the first whose verdict is the worst."""
     return min(found, key=lambda each: _WORST.index(each.verdict))
 
