@@ -140,17 +140,13 @@ def _database(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement
             plan, "iac.database.tier", message("resource {kind}", kind="google_sql_database_instance"), *names
         )
         return
-    primaries = [each for each in databases if not _is_replica(each.attributes)] or databases
+    # A replica is backed up by its primary.
+    primaries = [each for each in databases if "master_instance_name" not in each.attributes] or databases
     every = [first(each.attributes, "settings") for each in primaries]
     yield worst([_tier(str(settings.get("tier", ""))) for settings in every])
     backups = [first(settings, "backup_configuration") for settings in every]
     yield worst([_backup(plan, backup) for backup in backups])
     yield worst([_retention(backup) for backup in backups])
-
-
-def _is_replica(database: Document) -> bool:
-    """A replica is backed up by its primary."""
-    return "master_instance_name" in database
 
 
 def _retention(backup: Document) -> Judgement:
