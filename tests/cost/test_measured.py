@@ -96,6 +96,7 @@ def test_what_the_run_did_not_measure_is_the_document_s() -> None:
     bare = msgspec.structs.replace(RUN, database_bytes=None, photo_bytes=None)
     used = used_by(bare)
     assert (used.storage_gb, used.database_gib) == (100.0, 10.0)
+    assert used_by(msgspec.structs.replace(RUN, photo_bytes=0)).storage_gb == 100.0, "no photo was measured"
     before = msgspec.structs.replace(RUN, kept_walks=0, photo_walks=0)  # read before walks were counted
     assert used_by(before).storage_gb == 100.0
     assert used_by(before).log_gib == pytest.approx(PLAN.month_log_gib(RUN))

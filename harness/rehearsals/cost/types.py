@@ -88,8 +88,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
             pods=self.pods,
             log_bytes_a_request=self.log_bytes_a_request,
             requests_a_walk=_each(self.requests, self.kept_walks),
-            database_bytes_a_walk=_each(self.database_bytes, self.kept_walks),
-            photo_bytes_a_walk=_each(self.photo_bytes, self.photo_walks),
+            database_bytes_a_walk=_each(self.database_bytes or None, self.kept_walks),
+            photo_bytes_a_walk=_each(self.photo_bytes or None, self.photo_walks),  # none was put: none was measured
         )
 
 

@@ -20,7 +20,7 @@ _FULL = 0.9
 _MOST = 5
 _USAGE, _LOGS = "attention.usage", "attention.logs"
 #: The reason of ScalingLimited where an HPA's metrics ask for more than its most.
-TOO_MANY = "TooManyReplicas"
+_TOO_MANY = "TooManyReplicas"
 
 
 def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgement]:
@@ -170,7 +170,7 @@ def _conditions(scaler: AutoscalerNow) -> Iterator[Message]:
         elif found.status != "True":
             yield _condition(scaler, found)
     limited = said.get(ConditionType.SCALING_LIMITED)
-    if limited is not None and limited.status == "True" and limited.reason == TOO_MANY:
+    if limited is not None and limited.status == "True" and limited.reason == _TOO_MANY:
         yield _condition(scaler, limited)
 
 
