@@ -175,9 +175,9 @@ def _stored(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
                 database=_count(rates.database_bytes_a_walk),
                 photos=_count(rates.photo_bytes_a_walk),
                 walks=f"{plan.tables.supposed.walks:,.0f}",
-                gib=f"{usage.database_gib:.1f}",
-                gb=f"{usage.storage_gb:.1f}",
-                log=f"{usage.log_gib:.1f}",
+                gib=f"{usage.database_gib:.3g}",
+                gb=f"{usage.storage_gb:.3g}",
+                log=f"{usage.log_gib:.3g}",
             )
         )
     return observation("cost.stored_bytes", tuple(told), part=MEASURED)
