@@ -22,6 +22,8 @@ from harness.rehearsals.operations.seen import standing
 from harness.stack.firebase.sign_up import sign_up
 from harness.stack.standing import StackFacts, recorded
 from tests.rehearsal.made import by_id, result_in
+from tests.session import workers
+from tests.session.homes import WorkerHome
 from tests.stack.rungs import ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.nightly]
@@ -36,7 +38,15 @@ def harness(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def own_home(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A machine-wide folder in which no other stack stands: what is looked at is the only one, and all of it is ended."""
+    home = None if workers.is_one(request.config) else WorkerHome()  # a worker has its own
+    yield
+    assert home is None or home.leave() == []
+
+
+@pytest.fixture(scope="module")
+def reports(own_home: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The reports folder of a stack that is up, and was asked a little."""
     folder = tmp_path_factory.mktemp("live") / "reports"
     try:
