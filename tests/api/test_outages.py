@@ -81,7 +81,7 @@ class Pool:
         return self
 
     async def fetch(self, *_: object) -> list[Any]:
-        _, error = self.steps.pop(0)
+        _place, error = self.steps.pop(0)
         if error is not None:
             raise error
         return []
