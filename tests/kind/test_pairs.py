@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +28,20 @@ def ours() -> list[str]:
     ]
 
 
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind_cluster: Cluster) -> Iterator[Cluster]:
+    """Another folder of state than the cluster's; what a pair that failed left on the engine goes."""
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
+    yield kind_cluster
+    asyncio.run(docker.remove(ours(), what="removing what is left", limit_s=60))
+
+
 @needs_spaces
 @pytest.mark.parametrize("number", range(20))
-def test_twenty_pairs_on_a_real_engine_do_each_other_no_harm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind_cluster: Cluster, number: int
-) -> None:
+def test_twenty_pairs_on_a_real_engine_do_each_other_no_harm(tmp_path: Path, own_home: Cluster, number: int) -> None:
     """And none to the cluster of another folder of state. Their containers are of its nodes' image, which is here."""
-    others = asyncio.run(cluster.answers(kind_cluster))
-    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
-    image = ["--entrypoint", "sleep", kind_cluster.images[0], "600"]
+    answered = asyncio.run(cluster.answers(own_home))
+    image = ["--entrypoint", "sleep", own_home.images[0], "600"]
     assert pair(tmp_path / f"pair-{number}", ROUNDS, {}, image) == []
     assert ours() == [] and record.recorded() == []
-    assert others and asyncio.run(cluster.answers(kind_cluster))
+    assert answered and asyncio.run(cluster.answers(own_home))
