@@ -76,3 +76,9 @@ class Unavailable(ApiError):  # noqa: N818
 
     status = 503
     code = "INTERNAL_ERROR"
+
+
+class NothingDone(Unavailable):
+    """``Unavailable``, and for certain nothing of the request was written: no connection to the database was had, or
+    other requests were first each time.
+    """

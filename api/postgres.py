@@ -11,7 +11,7 @@ import asyncpg
 from msgspec import UNSET, structs
 
 from api import sql
-from api.errors import Invalid, Unavailable
+from api.errors import Invalid, NothingDone, Unavailable
 from api.model import CHANGEABLE, DEFAULT_TITLE, Location, NewWalk, User, Walk, WalkChange, WalkDetail, WalkPage
 from api.ports import Clock, PoolStats
 from api.settings import DatabaseSettings
@@ -43,6 +43,7 @@ _UNAVAILABLE = (
     asyncpg.TransactionTimeoutError,
     asyncpg.InternalClientError,  # the connection was cut in the middle of a message
 )
+_NO_ANSWER = "The database does not answer"
 _RULES = {
     "walks_end_needs_start": "end_time needs a start_time",
     "walks_end_after_start": "end_time is before start_time",
@@ -112,7 +113,7 @@ class PostgresDatabase:
         except TimeoutError:
             busy = self._pool.get_idle_size() == 0 and self._pool.get_size() == self._settings.pool_max
             return busy and self._answered_ns > asked_ns - FRESH_NS
-        except (*_UNAVAILABLE, asyncpg.PostgresError):
+        except (*_UNAVAILABLE, asyncpg.PostgresError, NothingDone):
             return False
         return True
 
@@ -149,7 +150,7 @@ class PostgresDatabase:
     async def put_walk(self, user: User, walk_id: str, change: WalkChange) -> Walk | None:
         """Changes or creates the walk and its locations in one statement; see ``api.sql`` for the attempts.
 
-        Raises ``Unavailable`` when each was overtaken: the caller may send it again.
+        Raises ``NothingDone`` when each was overtaken: the caller may send it again.
         """
         values = [getattr(change, name) for name in CHANGEABLE]
         mask = sum(1 << bit for bit, value in enumerate(values) if value is not UNSET)
@@ -165,7 +166,7 @@ class PostgresDatabase:
             owner = await self._fetchrow(sql.WALK_OWNER, walk_id)
             if owner is not None and owner[0] != user.uid:
                 return None
-        raise Unavailable("Other requests write this walk at the moment; try again")
+        raise NothingDone("Other requests write this walk at the moment; try again")
 
     async def delete_walk(self, user: User, walk_id: str) -> bool:
         """Whether there was such a walk of the user."""
@@ -202,15 +203,18 @@ class PostgresDatabase:
         except asyncpg.DataError as error:  # of the driver (does not fit the type) and of the server (class 22)
             raise Invalid("A value does not fit its field") from error
         except _UNAVAILABLE as error:
-            raise Unavailable("The database does not answer") from error
+            raise Unavailable(_NO_ANSWER) from error
         self._answered_ns = self._clock.monotonic_ns()
         return rows
 
     async def _query(self, release_timeout_s: float, statement: str, *arguments: object) -> Any:
         """A connection that is not free again ``release_timeout_s`` after its query was given up is closed."""
         # Not "acquire(timeout=...)": on Python 3.11 it makes a task for each call, a tenth of a query's CPU.
-        async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
-            connection = await self._pool.acquire()
+        try:
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+                connection = await self._pool.acquire()
+        except _UNAVAILABLE as error:  # nothing was sent; what an earlier statement of the request did is known
+            raise NothingDone(_NO_ANSWER) from error
         try:
             return await connection.fetch(statement, *arguments)
         finally:

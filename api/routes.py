@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import answers, decode, openapi
-from api.errors import ApiError, NotFound, Unavailable
+from api.errors import ApiError, NotFound, NothingDone, Unavailable
 from api.model import NewWalk, State, WalkChange
 from api.service import Service
 
@@ -84,18 +84,19 @@ class Walks:
         """
         try:
             yield
-        except Unavailable:
-            self._service.unsettled.note(walk_id, user_id, deletes=deletes)
-            raise
-        except ApiError:
-            raise  # PostgreSQL refused it
-        except BaseException:
-            self._service.unsettled.note(walk_id, user_id, deletes=deletes)
+        except BaseException as error:
+            if not _wrote_nothing(error):
+                self._service.unsettled.note(walk_id, user_id, deletes=deletes)
             raise
 
     def _written(self, message: str, walk_id: str, user_id: str) -> None:
         self._service.mirror.submit(walk_id, user_id)
         self._service.log.info(message, walk_id=walk_id, user_id=user_id)
+
+
+def _wrote_nothing(error: BaseException) -> bool:
+    """Whether PostgreSQL refused the write, or was never asked."""
+    return isinstance(error, ApiError) and (isinstance(error, NothingDone) or not isinstance(error, Unavailable))
 
 
 class Platform:

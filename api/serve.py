@@ -25,12 +25,13 @@ from api.metrics_port import MetricsServer, listening, page
 from api.ports import MirrorSink, Ports
 from api.postgres import PostgresDatabase
 from api.protocol import SPARE, LimitedProtocol, Limits
-from api.service import CLOSE_S, GRACE_S, MIRROR_S, Service
+from api.service import CANCELLED_S, CLOSE_S, GRACE_S, MIRROR_S, Service
 from api.settings import Settings
 
-CLOSING_S = 1.0  # within which idle connections are closed one by one; what is left then at once
+SERVER_S = 0.2  # uvicorn's own: it sees the signal within a tenth of a second, and waits another
+REQUESTS_S = int(GRACE_S - SERVER_S - CANCELLED_S - MIRROR_S - CLOSE_S)  # the mirror goes on meanwhile
+CLOSING_S = 1.0  # of those, within which idle connections are closed one by one; what is left then at once
 UNREAD_S = 0.02  # within which the loop reads what a connection had
-REQUESTS_S = round(GRACE_S - CLOSE_S - MIRROR_S - CLOSING_S)  # the mirror is drained meanwhile, and in its share
 METRICS_STOP_S = 1
 OTHER_FILES = 128  # the database pool, the mirror, Storage, the log, the event loop
 PORT_TAKEN = 3  # uvicorn's exit status for it
@@ -59,13 +60,15 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         loop = asyncio.get_running_loop()
-        one_by_one_until = loop.time() + CLOSING_S
+        began = loop.time()
         for connection in list(self.server_state.connections):
             if not _has_unread(connection.transport):
                 connection.shutdown()
-            if loop.time() < one_by_one_until:
+            if loop.time() < began + CLOSING_S:
                 await pause(0)  # the loop closes this one's socket, and reads what came on the others
         await pause(UNREAD_S)
+        if self.config.timeout_graceful_shutdown is not None:  # asyncio's, which takes fractions
+            self.config.timeout_graceful_shutdown -= loop.time() - began  # type: ignore[assignment]
         await super().shutdown(sockets)
 
     def _stop(self) -> None:

@@ -18,11 +18,12 @@ from api.settings import Settings
 from api.unsettled import Unsettled
 
 #: The contract's ten seconds from SIGTERM to the end, and who has which part of them when all take as long as they may:
-#: requests end (``api.serve``), the mirror has its share, then what is left closes.
+#: requests end (``api.serve`` gives them what the others leave), those cancelled give their connections back, writes of
+#: unknown outcome are looked at in whatever is left, the mirror has its share, and the rest closes.
 GRACE_S = 10.0
+CANCELLED_S = 1.2  # beyond api.postgres.RELEASE_TIMEOUT_S
 MIRROR_S = 2.0
-CLOSE_S = 2.0
-CANCELLED_S = 1.2  # in which a cancelled request gives its connection back (api.postgres.RELEASE_TIMEOUT_S)
+CLOSE_S = 1.5  # the channel, the pool (api.postgres.CLOSE_TIMEOUT_S), and the process' own end
 CHANNEL_CLOSE_S = 0.3
 _POLL_S = 0.01
 
@@ -88,7 +89,7 @@ class Service:
         """Drains mirror and photo removals in what is left of the ten seconds, then closes the ports."""
         self.begin_stop()
         await self._requests_ended()
-        await self.unsettled.drain(self._left_s() / 2)
+        await self.unsettled.drain(self._left_s() - MIRROR_S)
         left_s = self._left_s()
         await asyncio.gather(self.mirror.drain(left_s), self.removals.drain(left_s))
         if self.ports.mirror is not None:

@@ -32,7 +32,10 @@ _NS = 1_000_000_000
 
 
 class UnsettledStats(Struct):
-    """Since the start. Always: noted = settled + dropped + waiting. ``settled`` were looked at once at least."""
+    """Since the start. Always: noted = settled + dropped + waiting, and ``waiting`` are those without a look yet.
+
+    ``settled`` were looked at once at least, or are looked at together with a later one of the same walk and user.
+    """
 
     noted: int = 0
     settled: int = 0
@@ -144,13 +147,15 @@ class Unsettled:
         deleted = gone and write.deletes
         if deleted:
             self._removals.submit(user_id, walk_id)
+        if self._writes.get(key) is not write:
+            return True  # another one was noted meanwhile, which ended this one and has a look of its own
         if not write.looks:
             self._end(settled=True)
         write.looks += 1
         last = write.looks == len(LOOK_AFTER_S)
         if deleted and write.late and not last:
             write.writes = write.deletes = False  # this is known; the late write is looked for once more
-        elif (deleted or last) and self._writes.get(key) is write:
+        elif deleted or last:
             del self._writes[key]
         return True
 

@@ -1,6 +1,7 @@
 """One harness of a pair, small: it sweeps, begins runs, looks at all that is its own, and ends them.
 
-``python -m tests.pair_job FOLDER ROUNDS``. Each round is what a run does on this machine and in its Docker: the
+``python -m tests.pair_job FOLDER ROUNDS IMAGE...``: of ``IMAGE`` and the words behind it, which end ``docker run``, its
+containers are made. Each round is what a run does on this machine and in its Docker: the
 preflight's sweep, a lease with a part that runs, a container, a cluster of its own; while it holds them the other
 harness sweeps too. Ends in 1 with a line for each thing of its own that somebody took away.
 """
@@ -12,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.base.clock import MachineClock
@@ -30,9 +32,10 @@ _LOOK_EVERY_S = 0.1
 
 
 class Held:
-    """What one run has."""
+    """What one run has; its containers are of ``image``, and the words around it in ``docker run``."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, image: Sequence[str] = ("image",)) -> None:
+        self.image = image
         self.state = RunState.begin(run_identity(MachineClock(), "pair", number))
         self.folder = self.state.folder
         (self.folder / "data").write_text("kept by the run")
@@ -57,9 +60,9 @@ class Held:
         )  # fmt: skip
         record.write(planned)
         marked = labels.arguments(self.state.lease)
-        await docker("run", "--detach", "--name", self.container, *marked, "image", what="running a container")
+        await docker("run", "--detach", "--name", self.container, *marked, *self.image, what="running a container")
         node = ("--label", f"io.x-k8s.kind.cluster={self.cluster}")
-        await docker("run", "--detach", "--name", self.node, *node, "image", what="making a node")
+        await docker("run", "--detach", "--name", self.node, *node, *self.image, what="making a node")
 
     async def taken_away(self) -> list[str]:
         """What is not there any more."""
@@ -87,7 +90,7 @@ class Held:
         await docker("rm", "--force", "--volumes", *found, what="removing it")
 
 
-async def main(folder: Path, rounds: int) -> int:
+async def main(folder: Path, rounds: int, image: Sequence[str]) -> int:
     """The exit status. The two wait for each other, so that they are live together."""
     lost: list[str] = []
 
@@ -99,7 +102,7 @@ async def main(folder: Path, rounds: int) -> int:
         await asyncio.sleep(0.02)
     for number in range(rounds):
         await sweep(told)
-        held = Held(number)
+        held = Held(number, image)
         await held.make()
         for _ in range(LOOKS):
             await sweep(told)
@@ -111,4 +114,4 @@ async def main(folder: Path, rounds: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]))))
+    sys.exit(asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])))

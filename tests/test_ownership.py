@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -420,23 +420,27 @@ def test_clusters_of_two_folders_and_of_two_runs_never_have_one_name(
 # -- pairs of harnesses ------------------------------------------------------------------------------------------------
 
 
-def pair(folder: Path, rounds: int) -> list[str]:
-    """Two small harnesses, each in a space of process ids of its own, on one folder and one engine; what was lost."""
+def pair(folder: Path, rounds: int, engine: Mapping[str, str], image: Sequence[str]) -> list[str]:
+    """Two small harnesses, each in a space of process ids of its own, on one folder of state and one Docker engine, the
+    one of the variables ``engine``, where containers are made of ``image``; what was lost. ``folder`` is made.
+    """
     folder.mkdir()
-    engine = stub_docker.install(folder.parent / f"{folder.name}-docker")
-    environment = {**os.environ, **engine, "TEKUTOKO_REHEARSAL_HOME": str(folder.parent / f"{folder.name}-home")}
-    command = [*IN_A_SPACE, sys.executable, "-m", "tests.pair_job", str(folder), str(rounds)]
+    command = [*IN_A_SPACE, sys.executable, "-m", "tests.pair_job", str(folder), str(rounds), *image]
     both = [
         subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=ROOT, env={**os.environ, **engine}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         for _ in range(2)
     ]
     said = [process.communicate(timeout=LIMIT_S * rounds)[0] for process in both]
-    left = [f"container {name} is left" for name in stub_docker.containers(folder.parent / f"{folder.name}-docker")]
-    return [
-        f"{process.returncode}: {text}" for process, text in zip(both, said, strict=True) if process.returncode
-    ] + left
+    return [f"{process.returncode}: {text}" for process, text in zip(both, said, strict=True) if process.returncode]
+
+
+def pair_on_a_stub(folder: Path, rounds: int) -> list[str]:
+    """What was lost, and what is left."""
+    docker_folder = folder.parent / f"{folder.name}-docker"
+    lost = pair(folder, rounds, stub_docker.install(docker_folder), ["image"])
+    return lost + [f"container {name} is left" for name in stub_docker.containers(docker_folder)]
 
 
 HOLDS = """
@@ -488,7 +492,7 @@ def test_kill_9_leaves_its_process_container_and_cluster_to_the_next_command(
 
 @needs_spaces
 def test_two_harnesses_in_two_containers_do_each_other_no_harm(tmp_path: Path) -> None:
-    assert pair(tmp_path / "pair", rounds=2) == []
+    assert pair_on_a_stub(tmp_path / "pair", rounds=2) == []
 
 
 @needs_spaces
@@ -496,4 +500,4 @@ def test_two_harnesses_in_two_containers_do_each_other_no_harm(tmp_path: Path) -
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", range(20))
 def test_twenty_pairs_do_each_other_no_harm(tmp_path: Path, number: int) -> None:
-    assert pair(tmp_path / f"pair-{number}", rounds=3) == []
+    assert pair_on_a_stub(tmp_path / f"pair-{number}", rounds=3) == []

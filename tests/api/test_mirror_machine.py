@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 from hypothesis import HealthCheck, currently_in_test_context, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from api.app import build_app
 from api.clock import pause
@@ -27,10 +27,12 @@ from api.memory import LoopClock, MemoryDatabase, MemoryMirror, MemoryTokens, Se
 from api.model import User, WalkChange, WalkDetail
 from api.ports import Ports
 from api.service import Service
+from api.unsettled import EVERY_S, LOOK_AFTER_S, LOOK_TIMEOUT_S, UnsettledStats
 from harness.base.virtual import VirtualLoop
 from tests.api import world
 from tests.api.test_contract import location
 from tests.api.test_mirror import balanced
+from tests.api.test_unsettled import balanced as settled_balance
 from tests.session.examples import examples
 
 T = TypeVar("T")
@@ -57,6 +59,8 @@ MOODS: list[Mood] = [
 WELL: Mood = (0.01, True)
 PODS = st.sampled_from([0, 1])
 walks = st.sampled_from(WALKS)
+#: Of a write whose answer is lost; ``None`` when it never is committed.
+COMMITS_AFTER_S = st.sampled_from([None, 0.0, 4.0])
 
 
 class Firestore:
@@ -114,7 +118,7 @@ class Sink:
 class Postgres(MemoryDatabase):
     """One for all pods. ``loses_answers``: a write ends in a 503, and is committed ``commits_after_s`` later, or never.
 
-    ``written_s`` has when each walk was last committed.
+    ``written_s`` has when each walk was last committed; a question for a version takes ``version_takes_s``.
     """
 
     def __init__(self) -> None:
@@ -122,6 +126,7 @@ class Postgres(MemoryDatabase):
         self.loses_answers = False
         self.commits_after_s: float | None = None
         self.away = False
+        self.version_takes_s = 0.0
         self.written_s: dict[str, float] = {}
         self.under_way: set[asyncio.Task[None]] = set()
 
@@ -137,6 +142,7 @@ class Postgres(MemoryDatabase):
 
     async def walk_version(self, walk_id: str) -> Any:
         self._answers()
+        await pause(self.version_takes_s)
         return await super().walk_version(walk_id)
 
     async def _write(self, walk_id: str, write: Callable[[], Awaitable[Any]]) -> Any:
@@ -239,12 +245,24 @@ class Mirrors(RuleBasedStateMachine):
     def firestore_is(self, mood: Mood) -> None:
         self.firestore.mood = mood
 
-    @rule(pod=PODS, walk=walks, delete=st.booleans(), commits_after_s=st.sampled_from([None, 0.0, 4.0]))
+    @rule(pod=PODS, walk=walks, delete=st.booleans(), commits_after_s=COMMITS_AFTER_S)
     def an_answer_is_lost(self, pod: int, walk: str, delete: bool, commits_after_s: float | None) -> None:
         """PostgreSQL's: the statement ends within ``api.postgres.COMMAND_TIMEOUT_S``, or never began."""
         self.postgres.loses_answers, self.postgres.commits_after_s = True, commits_after_s
         self.now((self._delete if delete else self._put)(pod, walk))
         self.postgres.loses_answers = False
+
+    @rule(pod=PODS, walk=walks, deletes=st.tuples(st.booleans(), st.booleans()), commits_after_s=COMMITS_AFTER_S)
+    def an_answer_is_lost_during_a_look(
+        self, pod: int, walk: str, deletes: tuple[bool, bool], commits_after_s: float | None
+    ) -> None:
+        """The pod looks at the first write, and PostgreSQL takes its time, when the second one is noted."""
+        self.an_answer_is_lost(pod, walk, deletes[0], commits_after_s)
+        self.postgres.version_takes_s = LOOK_TIMEOUT_S - EVERY_S
+        self.now(pause(LOOK_AFTER_S[0] + 2 * EVERY_S))
+        self.an_answer_is_lost(pod, walk, deletes[1], commits_after_s)
+        self.now(pause(LOOK_TIMEOUT_S))
+        self.postgres.version_takes_s = 0.0
 
     @rule(seconds=st.sampled_from([0.05, 7.0]))
     def postgresql_is_away(self, seconds: float) -> None:
@@ -286,6 +304,13 @@ class Mirrors(RuleBasedStateMachine):
         late_s = self.loop.time() + LATEST_S  # what it had sent may arrive until then, and nobody looks
         self.lost_s |= dict.fromkeys(lost, late_s)
         self.pods[pod] = self.now(self._pod())
+
+    @invariant()
+    def what_waits_is_what_was_not_looked_at(self) -> None:
+        for pod in self.pods:
+            unsettled = pod.service.unsettled
+            assert settled_balance(unsettled)
+            assert unsettled.stats.waiting == sum(write.looks == 0 for write in unsettled._writes.values())
 
     @rule()
     def quiet(self) -> None:
@@ -381,5 +406,21 @@ def test_a_late_write_is_looked_for_though_another_write_s_answer_was_lost_meanw
         both.firestore.mood = WELL
         both.an_answer_is_lost(pod=1, walk=WALKS[0], delete=False, commits_after_s=None)
         both.deletes(pod=0, walk=WALKS[0])
+    finally:
+        both.teardown()
+
+
+def test_a_write_is_ended_once_though_another_is_noted_during_its_look() -> None:
+    """The look's end counted the first write again, and nobody waited by the count while the second did."""
+    both = Mirrors()
+    try:
+        both.an_answer_is_lost(pod=0, walk=WALKS[0], delete=False, commits_after_s=0.0)
+        both.postgres.version_takes_s = 3.0
+        both.time_passes(seconds=LOOK_AFTER_S[0] + 2 * EVERY_S)
+        both.an_answer_is_lost(pod=0, walk=WALKS[0], delete=False, commits_after_s=0.0)
+        for _ in range(12):
+            both.time_passes(seconds=1.0)
+            both.what_waits_is_what_was_not_looked_at()
+        assert both.pods[0].service.unsettled.stats == UnsettledStats(noted=2, settled=2)
     finally:
         both.teardown()

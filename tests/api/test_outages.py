@@ -10,12 +10,13 @@ import pytest
 from msgspec import structs
 
 from api.clock import SystemClock
-from api.postgres import PostgresDatabase
+from api.postgres import PUT_ATTEMPTS, PostgresDatabase
 from api.settings import DatabaseSettings
 from tests.api import world
+from tests.api.postgres import free_port
 from tests.api.test_contract import assert_error
 from tests.api.test_postgres import _connect, _fresh
-from tests.api.world import new_id
+from tests.api.world import new_id, new_user
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,79 @@ async def test_a_defect_stays_a_500(error: type[Exception], monkeypatch: pytest.
     monkeypatch.setattr(database, "_query", query)
     async with world.running(database) as api, api.as_user() as client:
         assert_error(await client.get("/v1/walks"), 500, "INTERNAL_ERROR")
+
+
+class Pool:
+    """Each statement gets the next of ``steps``: what refuses its connection, its rows, or what breaks it when sent."""
+
+    def __init__(self, *steps: tuple[str, Exception | None]) -> None:
+        self.steps = list(steps)
+        self.given = 0
+
+    async def acquire(self) -> Pool:
+        place, error = self.steps[0]
+        if place == "connect" and error is not None:
+            raise error
+        self.given += 1
+        return self
+
+    async def fetch(self, *_: object) -> list[Any]:
+        _place, error = self.steps.pop(0)
+        if error is not None:
+            raise error
+        return []
+
+    async def release(self, connection: Pool, *, timeout: float) -> None:  # noqa: ASYNC109 - asyncpg's
+        assert connection is self and timeout
+        self.given -= 1
+
+    async def close(self) -> None:
+        assert not self.given
+
+
+REFUSED, RESET = ConnectionRefusedError("refused"), ConnectionResetError("reset")
+NO_ROW = ("send", None)
+
+
+@pytest.mark.parametrize(
+    ("steps", "noted"),
+    [
+        ([("connect", REFUSED)], 0),
+        ([("connect", TimeoutError())], 0),  # none was free in time
+        ([("connect", asyncpg.TooManyConnectionsError("full"))], 0),
+        ([("connect", asyncpg.CannotConnectNowError("starting up"))], 0),
+        ([NO_ROW, ("connect", REFUSED)], 0),  # overtaken, so nothing was written, and then no connection
+        ([NO_ROW] * 2 * PUT_ATTEMPTS, 0),  # overtaken each time
+        ([("send", RESET)], 1),
+        ([("send", TimeoutError())], 1),
+        ([NO_ROW, NO_ROW, ("send", RESET)], 1),
+    ],
+)
+async def test_the_outcome_is_unknown_of_what_was_sent_alone(
+    steps: list[tuple[str, Exception | None]], noted: int
+) -> None:
+    """In a plain outage each retry of a POST has a new id: noted, they would push out the write that is unknown."""
+    database, uid = PostgresDatabase(DatabaseSettings(), SystemClock()), new_user()
+    async with world.running(database) as api, api.as_user(uid) as client:
+        database._known[uid] = None
+        database._pool = Pool(*steps)
+        assert_error(await client.put(f"/v1/walks/{new_id()}", json={"title": "t"}), 503, "INTERNAL_ERROR")
+        assert api.service.unsettled.stats.noted == noted
+        database._pool.steps = [("connect", REFUSED)]
+
+
+@pytest.mark.process
+async def test_an_outage_however_long_keeps_the_places_of_the_unknown_writes() -> None:
+    database, uid = PostgresDatabase(DatabaseSettings(port=free_port()), SystemClock()), new_user()
+    async with world.running(database) as api, api.as_user(uid) as client:
+        database._known[uid] = None
+        for method, path in (
+            ("POST", "/v1/walks"),
+            ("PUT", f"/v1/walks/{new_id()}"),
+            ("DELETE", f"/v1/walks/{new_id()}"),
+        ):
+            assert_error(await client.request(method, path, json={"title": "t"}), 503, "INTERNAL_ERROR")
+        assert api.service.unsettled.stats.noted == 0
 
 
 @pytest.mark.process

@@ -11,7 +11,9 @@ from typing import Any, cast
 import pytest
 import uvicorn
 
-from api.serve import _Server
+from api import service
+from api.postgres import CLOSE_TIMEOUT_S, RELEASE_TIMEOUT_S
+from api.serve import CLOSING_S, REQUESTS_S, SERVER_S, UNREAD_S, _Server
 
 REQUEST = b"POST /v1/walks HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 Message = MutableMapping[str, Any]
@@ -67,3 +69,26 @@ async def test_a_request_that_came_before_the_end_is_answered(
     await serving
     for client in clients:
         client.close()
+
+
+def test_the_parts_of_the_worst_stop_fit_into_its_ten_seconds() -> None:
+    requests_ended_s = SERVER_S + REQUESTS_S + service.CANCELLED_S
+    assert requests_ended_s + service.MIRROR_S + service.CLOSE_S < service.GRACE_S  # and leave some for looks
+    assert REQUESTS_S > CLOSING_S + UNREAD_S
+    assert service.CANCELLED_S > RELEASE_TIMEOUT_S
+    assert service.CLOSE_S > service.CHANNEL_CLOSE_S + CLOSE_TIMEOUT_S
+
+
+@pytest.mark.process
+async def test_what_the_closing_takes_is_taken_from_the_requests_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.serve.UNREAD_S", 0.5)
+    config = uvicorn.Config(app, loop="asyncio", lifespan="off", log_config=None, timeout_graceful_shutdown=5)
+    server = _Server(config)
+    listening = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
+        await asyncio.sleep(0.01)
+    server.should_exit = True
+    await serving
+    left_s = config.timeout_graceful_shutdown
+    assert left_s is not None and 2 < left_s <= 4.5

@@ -87,6 +87,15 @@ def test_the_night_has_the_jobs_that_issue_12_names() -> None:
     assert len(lines) > 25
 
 
+def test_what_no_push_runs_of_the_tests_has_a_judged_job() -> None:
+    """The floor of coverage ends the session in 1, whatever the tests say."""
+    sessions = [step.words(7)[3] for job in jobs.read(jobs.OURS) for step in job.steps if "noxfile.py" in step.run]
+    assert sorted(sessions) == ["coverage", "nightly", "oracle"]
+    assert all(
+        step.judged and step.good == (0,) for job in jobs.read(jobs.OURS) for step in job.steps if "noxfile" in step.run
+    )
+
+
 def test_a_job_fits_github_s_six_hours_with_its_replays() -> None:
     for job in jobs.read(jobs.OURS):
         assert job.timeout_minutes <= 355, job.name

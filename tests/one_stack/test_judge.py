@@ -13,7 +13,7 @@ from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.mirror import MirrorStep
 from harness.model.verdict import Verdict
-from harness.rehearsals.one_stack.judge import judged, moved_in_time, old_walks
+from harness.rehearsals.one_stack.judge import COPIED, copied, judged, moved_in_time, old_walks
 from harness.rehearsals.one_stack.old_walks import _old
 from harness.rehearsals.one_stack.types import (
     STOP,
@@ -31,13 +31,13 @@ from tests.checks.test_mirror_steps import step
 from tests.one_stack.small import plan
 from tests.rehearsal.made import seen
 
-COPIED = Migrated(read=4, written=3, taken_back=0, there=40, left=1, seconds=2.0)
+MIGRATED = Migrated(read=4, written=3, taken_back=0, there=40, left=0, seconds=2.0)
 
 
 def went(**changes: object) -> LegSeen:
     seen = LegSeen(
-        part="week1", published_ns=10 * NS, moving=5, migrated=(COPIED,), moved_ns=14 * NS,
-        asked=Asked(users=5, walks=7, missing=0, short=0),
+        part="week1", published_ns=10 * NS, moving=5, migrated=(MIGRATED, MIGRATED), moved_ns=14 * NS,
+        asked=Asked(users=5, walks=7, missing=0, short=0), start_ns=18 * NS, end_ns=48 * NS,
     )  # fmt: skip
     return msgspec.structs.replace(seen, **changes)
 
@@ -104,6 +104,49 @@ def row(at_s: float, walk: str, user: str = "u0001", **changes: object) -> Reque
         acknowledged=True, payload_digest="", flag=False, walk_id=walk,
     )  # fmt: skip
     return msgspec.structs.replace(made, **changes)
+
+
+def migrated(**changes: int) -> LegSeen:
+    return went(migrated=(MIGRATED, msgspec.structs.replace(MIGRATED, **changes)))
+
+
+def deleted(at_s: float, walk: str) -> RequestRow:
+    return row(at_s, walk, side=Side.API, operation=Operation.DELETE_WALK)
+
+
+#: Deletions of the API that the last migration may have met halfway: two walks.
+MEANWHILE = [deleted(14, "one"), deleted(14.5, "one"), deleted(17.9, "two")]
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        (migrated(), Verdict.PASS),
+        (migrated(left=1), Verdict.FAIL),
+        # What the first one leaves, the last one looks at again.
+        (went(migrated=(msgspec.structs.replace(MIGRATED, left=1), MIGRATED)), Verdict.PASS),
+        (migrated(there=0), Verdict.INCONCLUSIVE),  # nothing done is not green
+        (went(migrated=()), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_migration_that_leaves_a_walk_behind_fails_the_leg(seen: LegSeen, verdict: Verdict) -> None:
+    others = [deleted(13.9, "before"), deleted(18, "in the leg"), row(15, "of-the-app"), row(15, "put", side=Side.API)]
+    found = copied(seen, others)
+    assert (found.verdict, found.gates) == (verdict, True)
+
+
+def test_what_a_migration_met_halfway_through_a_deletion_is_not_held_against_it() -> None:
+    assert copied(migrated(), MEANWHILE).verdict is Verdict.PASS
+    assert copied(migrated(left=2), MEANWHILE).verdict is Verdict.INCONCLUSIVE
+    assert copied(migrated(left=3), MEANWHILE).verdict is Verdict.FAIL
+
+
+def test_a_leg_with_postgresql_is_asked_for_its_migration() -> None:
+    details = OneStackDetails(origin_ns=0, legs=[migrated(left=1)])
+    found = {each.key: each for each in judged(plan(), seen(details, capabilities=REAL))}
+    assert found["week1", COPIED].verdict is Verdict.FAIL and found["week1", COPIED].holds
+    found = {each.key: each for each in judged(plan(), seen(details, capabilities=()))}
+    assert ("week1", COPIED) not in found
 
 
 def test_an_old_walk_is_one_that_firestore_confirmed_and_nobody_has_touched_since() -> None:

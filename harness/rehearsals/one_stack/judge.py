@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from harness.judge.ledger import Ledger
 from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import on_api
-from harness.model.evidence import RequestRow
+from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message
 from harness.model.stack import Capability
@@ -39,7 +39,7 @@ from harness.rehearsals.one_stack.types import (
     legs_of,
 )
 
-OLD_WALKS, MOVED, ENTERED = "moved.old_walks", "moved.in_time", "leg.entered"
+OLD_WALKS, MOVED, COPIED, ENTERED = "moved.old_walks", "moved.in_time", "moved.copied", "leg.entered"
 _SEPARATE = message("the week's own run judges the claim")
 
 
@@ -65,6 +65,8 @@ def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStack
         yield Judgement(id=ENTERED, verdict=Verdict.NOT_EXERCISED, told=(told,))
         return
     yield moved_in_time(leg, went)
+    if _has_postgresql(seen):
+        yield copied(went, seen.evidence.requests)
     yield old_walks(went)
     rows = seen.evidence.rows[: went.judged_rows]
     window = Window(start_ns=went.start_ns, end_ns=went.end_ns)
@@ -140,19 +142,48 @@ def old_walks(went: LegSeen) -> Judgement:
     return Judgement(
         id=OLD_WALKS,
         verdict=Verdict.FAIL if lost else Verdict.PASS,
-        told=(told, *_copied(went)),
+        told=(told,),
         examples=seen.examples,
         **measured,
     )
 
 
-def _copied(went: LegSeen) -> Iterator[Message]:
-    if went.migrated:
-        yield message(
-            "the migration before has {walks} walks in PostgreSQL as Firestore has them, or later, and left {left}",
-            walks=f"{went.migrated[-1].there:,}",
-            left=f"{went.migrated[-1].left:,}",
-        )
+def copied(went: LegSeen, rows: Iterable[RequestRow]) -> Judgement:
+    """Has the last migration before the leg was measured left no document behind?
+
+    It may have seen the document of a walk whose deletion at the API had reached PostgreSQL and not yet Firestore: with
+    as many deletions since it began as documents left, nobody can say.
+    """
+    asked = (message("the migration before the leg leaves no walk behind"),)
+    last = went.migrated[-1] if went.migrated else None
+    if last is None or went.start_ns is None or not last.there + last.left:
+        told = message("no migrated walk was seen")
+        return Judgement(id=COPIED, verdict=Verdict.INCONCLUSIVE, asked=asked, told=(told,))
+    told = message(
+        "the migration before has {walks} walks in PostgreSQL as Firestore has them, or later, and left {left}",
+        walks=f"{last.there:,}",
+        left=f"{last.left:,}",
+    )
+    began_ns = went.moved_ns or went.published_ns or 0
+    deleted = {
+        row.walk_id
+        for row in rows
+        if row.side is Side.API and row.operation is Operation.DELETE_WALK and began_ns <= row.sent_ns < went.start_ns
+    }
+    verdict, why = Verdict.PASS if not last.left else Verdict.FAIL, tuple[Message, ...]()
+    if 0 < last.left <= len(deleted):
+        verdict = Verdict.INCONCLUSIVE
+        why = (message("{walks} walks were deleted at the API meanwhile", walks=f"{len(deleted):,}"),)
+    return Judgement(
+        id=COPIED,
+        verdict=verdict,
+        asked=asked,
+        told=(told, *why),
+        value=float(last.left),
+        limit=0.0,
+        unit=Unit.WALKS,
+        samples=last.there + last.left,
+    )
 
 
 def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
