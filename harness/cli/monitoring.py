@@ -1,18 +1,22 @@
 """Writes what is rendered of ``deploy/monitoring/slo``: ``python -m harness.cli.monitoring``. Tests hold it current.
 
 Sloth renders the burn-rate rules of each objective; the alerts as written, the Cloud Monitoring policies and the
-dashboard are ours.
+dashboard are ours. Sloth is a program that has to be built: a digest in the first line of its rules says without it
+whether they are of the objectives as they now are.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
+from harness.base import yamltext
 from harness.base.clock import MachineClock
 from harness.base.data import MONITORING
 from harness.objectives import render
@@ -61,15 +65,42 @@ def rendered() -> dict[str, str]:
     }
 
 
-async def by_sloth(into: Path) -> None:
-    """Writes Sloth's rules of each file of objectives into ``into``. Raises ``StackNotStarted``."""
-    sloth = await binaries.ensure(binaries.SLOTH, MachineClock(), print) / "sloth"
+def objective_files() -> Iterator[tuple[Path, int]]:
+    """What Sloth renders, a rules file of each, and over how many days."""
     for days in BURNS:
-        windows = SLO / "windows" / f"{days}d.yaml"
-        own = ("--slo-period-windows-path", windows.parent) if windows.exists() else ()
         for path in sorted((SLO / f"{days}d").glob("*.yaml")):
-            command = (sloth, "generate", "-i", path, "-o", into / path.name, "--default-slo-period", f"{days}d", *own)
-            await run(command, what=f"rendering {path.name} by Sloth", limit_s=_LIMIT_S)
+            yield path, days
+
+
+def _windows(days: int) -> Path:
+    """The burn-rate windows of so many days; Sloth's own where it is not there."""
+    return SLO / "windows" / f"{days}d.yaml"
+
+
+def sealed(path: Path, days: int, by_sloth: str) -> str:
+    """The rules behind a line that names the objectives of ``path`` and holds a digest of these, their windows, Sloth's
+    pinned version and the rules: a change of any of them alone gives another line. Comments do not count."""
+    sources = [each for each in (path, _windows(days)) if each.exists()]
+    read = [[data for data, _ in yamltext.documents(yamltext.read(each), str(each))] for each in sources]
+    facts = [binaries.SLOTH.version().encode(), msgspec.json.encode(read, order="sorted"), by_sloth.encode()]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(fact).digest() for fact in facts)).hexdigest()[:16]
+    return f"{_MADE.strip()} {path.relative_to(MONITORING)} {digest}\n{by_sloth}"
+
+
+def unsealed(text: str) -> str:
+    """The rules as Sloth wrote them."""
+    return text.partition("\n")[2]
+
+
+async def by_sloth(into: Path) -> None:
+    """Writes Sloth's rules of each file of objectives into ``into``, sealed. Raises ``StackNotStarted``."""
+    sloth = await binaries.ensure(binaries.SLOTH, MachineClock(), print) / "sloth"
+    for path, days in objective_files():
+        own = ("--slo-period-windows-path", _windows(days).parent) if _windows(days).exists() else ()
+        made = into / path.name
+        command = (sloth, "generate", "-i", path, "-o", made, "--default-slo-period", f"{days}d", *own)
+        await run(command, what=f"rendering {path.name} by Sloth", limit_s=_LIMIT_S)
+        made.write_text(sealed(path, days, made.read_text()))
 
 
 def main() -> None:
