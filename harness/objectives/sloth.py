@@ -6,6 +6,7 @@ SLOs", multiwindow, multi-burn-rate), for 30 days as Sloth has them, for 7 days 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -45,49 +46,6 @@ class SlothFile(msgspec.Struct, frozen=True, kw_only=True):
     slos: tuple[Slo, ...]
 
 
-class Objective(msgspec.Struct, frozen=True, kw_only=True):
-    """An objective over ``days``: at least ``target`` of the events are good."""
-
-    service: str
-    name: str
-    description: str
-    days: int
-    target: float
-    bad: str
-    total: str
-
-    @property
-    def budget(self) -> float:
-        """The share of events that may be bad."""
-        return round(1 - self.target, 12)
-
-    @property
-    def id(self) -> str:
-        """As Sloth's label ``sloth_id`` says it."""
-        return f"{self.service}-{self.name}"
-
-    def bad_over(self, window: str) -> str:
-        """PromQL: the share of bad events over ``window``."""
-        return f"({self.bad.replace(WINDOW, window)})\n/\n({self.total.replace(WINDOW, window)})"
-
-
-def objectives(data: Any, days: int) -> tuple[Objective, ...]:
-    """Those of a file's plain data. Raises ``msgspec.ValidationError``."""
-    file = msgspec.convert(data, SlothFile)
-    return tuple(
-        Objective(
-            service=file.service,
-            name=slo.name,
-            description=slo.description,
-            days=days,
-            target=round(slo.objective / 100, 12),
-            bad=slo.sli.events.error_query.strip(),
-            total=slo.sli.events.total_query.strip(),
-        )
-        for slo in file.slos
-    )
-
-
 class Burn(msgspec.Struct, frozen=True, kw_only=True):
     """A burn-rate alert's window: it fires while ``budget_share`` of the budget goes within ``long_s``, and within
     ``short_s`` still does."""
@@ -117,3 +75,58 @@ def _burns(*shares: float) -> tuple[Burn, ...]:
 
 #: By the days of the objective's window.
 BURNS = {30: _burns(0.02, 0.05, 0.10, 0.10), 7: _burns(0.08, 0.125, 0.20, 0.42)}
+
+
+class Objective(msgspec.Struct, frozen=True, kw_only=True):
+    """An objective over ``days``: at least ``target`` of the events are good. ``alert`` names its burn-rate alerts."""
+
+    service: str
+    name: str
+    description: str
+    days: int
+    target: float
+    bad: str
+    total: str
+    alert: str = ""
+
+    @property
+    def budget(self) -> float:
+        """The share of events that may be bad."""
+        return round(1 - self.target, 12)
+
+    @property
+    def id(self) -> str:
+        """As Sloth's label ``sloth_id`` says it."""
+        return f"{self.service}-{self.name}"
+
+    def bad_over(self, window: str) -> str:
+        """PromQL: the share of bad events over ``window``."""
+        return f"({self.bad.replace(WINDOW, window)})\n/\n({self.total.replace(WINDOW, window)})"
+
+    def burns(self, share: Callable[[int], float | None], *, pages: bool) -> bool:
+        """Whether its burn-rate alert holds, where ``share`` of a window (s) is the bad share over it: it is above the
+        rate's over both windows of a pair; ``None``, of which nothing is known, is not."""
+        return any(
+            all((part := share(each)) is not None and part > burn.rate(self.days) * self.budget
+                for each in (burn.short_s, burn.long_s))
+            for burn in BURNS[self.days]
+            if burn.pages is pages
+        )  # fmt: skip
+
+
+def objectives(data: Any, days: int) -> tuple[Objective, ...]:
+    """Those of a file's plain data. Raises ``msgspec.ValidationError``."""
+    file = msgspec.convert(data, SlothFile)
+    return tuple(
+        Objective(
+            service=file.service,
+            name=slo.name,
+            description=slo.description,
+            days=days,
+            target=round(slo.objective / 100, 12),
+            bad=slo.sli.events.error_query.strip(),
+            total=slo.sli.events.total_query.strip(),
+            alert=str(slo.alerting["name"]),
+        )
+        for slo in file.slos
+    )

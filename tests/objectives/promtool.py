@@ -11,6 +11,7 @@ import yaml
 
 from harness.base.data import MONITORING
 from harness.cli.monitoring import RULES
+from harness.objectives.firing import State
 from harness.stack.kind.images import binaries
 
 _LIMIT_S = 200
@@ -44,6 +45,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
                 for at_s, on in expected
             ],
         }
+
+
+def changes(found: Sequence[tuple[int, State]]) -> list[tuple[int, bool]]:
+    """Every moment at which it fires or ceases to, the evaluation before it, and every tenth besides."""
+    fires = [(at_s, state is State.FIRING) for at_s, state in found]
+    kept = {0, *range(0, len(fires), 10)}
+    kept |= {each for n in range(1, len(fires)) if fires[n][1] != fires[n - 1][1] for each in (n - 1, n)}
+    return [fires[number] for number in sorted(kept)]
 
 
 def check(folder: Path, cases: Sequence[Case], every_s: int, rules: Mapping[str, Sequence[str]]) -> str:
