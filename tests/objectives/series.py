@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from random import Random
 
 PROBES = 'availability_probes_total{outcome="%s",job="probes"}'
 REQUESTS = 'http_requests_total{job="tekutoko-api",method="GET",route="/v1/walks",status="%s"}'
 BUCKETS = 'http_request_duration_seconds_bucket{job="tekutoko-api",route="/v1/walks",le="%s"}'
-Series = Mapping[str, Sequence[float]]
+Series = dict[str, Sequence[float]]
 
 
 def counted(shares: Sequence[float], each: float) -> tuple[list[float], list[float]]:
@@ -28,7 +28,7 @@ def both_of(bad: Sequence[float], good: Sequence[float]) -> list[float]:
 
 def slowness(good: Sequence[float], both: Sequence[float]) -> Series:
     """A histogram whose good requests took less than 0.5 s, and the others 0.6 to 0.8."""
-    buckets = {"0.5": good, "0.6": good, "0.8": both, "+Inf": both}
+    buckets: Series = {"0.5": good, "0.6": good, "0.8": both, "+Inf": both}
     count = BUCKETS.replace("_bucket", "_count").replace(',le="%s"', "")
     return {BUCKETS % bound: values for bound, values in buckets.items()} | {count: both}
 

@@ -28,7 +28,7 @@ PAGES = pytest.mark.parametrize("pages", [True, False], ids=["page", "ticket"])
 HOUR_S = 3600
 #: Of a page and of a ticket: as coarse as the shortest window of each allows, two samples of it.
 STEP_S = {True: 150, False: HOUR_S}
-EACH, DRAWN = 1_000_000, 3
+EACH, DRAWN = 1_000_000, 2
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -168,7 +168,7 @@ def burnt(
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_our_arithmetic_is_sloth_s_rules_on_drawn_series(name: str, tmp_path: Path) -> None:
-    """Pages and tickets of three drawn hours each, whose shares are recorded first."""
+    """Pages and tickets of two drawn hours each, whose shares are recorded first."""
     objective, step_s, cases, fired = OBJECTIVES[name], 15, [], 0
     for number in range(DRAWN):
         chance = stream(number, "objectives:drawn")
