@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ from harness.base.clock import MachineClock
 from harness.base.data import MONITORING
 from harness.objectives import render
 from harness.objectives.alerts import four
-from harness.objectives.files import SLO, defined
-from harness.objectives.sloth import BURNS
+from harness.objectives.files import SLO, defined, objective_files
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import binaries
 
@@ -63,13 +61,6 @@ def rendered() -> dict[str, str]:
         "grafana/objectives.json": _json(render.dashboard(known)),
         **{f"cloud-monitoring/{policy['displayName'].rpartition('/')[2]}.json": _json(policy) for policy in policies},
     }
-
-
-def objective_files() -> Iterator[tuple[Path, int]]:
-    """What Sloth renders, a rules file of each, and over how many days."""
-    for days in BURNS:
-        for path in sorted((SLO / f"{days}d").glob("*.yaml")):
-            yield path, days
 
 
 def _windows(days: int) -> Path:

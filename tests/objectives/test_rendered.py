@@ -9,9 +9,9 @@ import pytest
 
 from harness.base.data import MONITORING
 from harness.cli import monitoring
-from harness.cli.monitoring import RULES, by_sloth, objective_files, rendered, sealed, unsealed
+from harness.cli.monitoring import RULES, by_sloth, rendered, sealed, unsealed
 from harness.objectives.alerts import four, promql_duration
-from harness.objectives.files import defined
+from harness.objectives.files import defined, objective_files
 
 
 @pytest.mark.parametrize("name", sorted(rendered()))
