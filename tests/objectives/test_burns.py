@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -160,10 +161,11 @@ def burnt(
     """By our own arithmetic, at each evaluation."""
     times = [n * step_s * 1000 for n in range(len(bad))]
     wrong, right = Counter(times, bad), Counter(times, good)
-    return states(
-        ((at_ms // 1000, objective.burns(lambda s, at_ms=at_ms: share([wrong], [wrong, right], at_ms, s * 1000), pages=pages))
-         for at_ms in times), 0,
-    )  # fmt: skip
+
+    def over(at_ms: int, window_s: int) -> float | None:
+        return share([wrong], [wrong, right], at_ms, window_s * 1000)
+
+    return states(((at_ms // 1000, objective.burns(partial(over, at_ms), pages=pages)) for at_ms in times), 0)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -11,7 +11,7 @@ from harness.base.data import MONITORING
 from harness.cli import monitoring
 from harness.cli.monitoring import RULES, by_sloth, rendered, sealed, unsealed
 from harness.objectives.alerts import four, promql_duration
-from harness.objectives.files import defined, objective_files
+from harness.objectives.files import SLO, defined, objective_files
 
 
 @pytest.mark.parametrize("name", sorted(rendered()))
@@ -47,8 +47,8 @@ def test_stale_rules_are_seen(
 ) -> None:
     """An objective or a window was changed, and the rules were not rendered again; a comment changes nothing."""
     slo = tmp_path / "slo"
-    for part in (OBJECTIVES["latency"][0], monitoring.SLO / "windows" / "7d.yaml"):
-        into = slo / part.relative_to(monitoring.SLO)
+    for part in (OBJECTIVES["latency"][0], SLO / "windows" / "7d.yaml"):
+        into = slo / part.relative_to(SLO)
         into.parent.mkdir(parents=True)
         into.write_text("# another comment\n" + part.read_text())
     monkeypatch.setattr(monitoring, "SLO", slo)
