@@ -8,24 +8,22 @@ whether they are of the objectives as they now are.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
-from harness.base import yamltext
 from harness.base.clock import MachineClock
 from harness.base.data import MONITORING
 from harness.objectives import render
 from harness.objectives.alerts import four
-from harness.objectives.files import SLO, defined, objective_files
+from harness.objectives.files import defined, objective_files
+from harness.objectives.sealing import MADE, sealed, windows_of
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import binaries
 
 RULES = "prometheus/rules"
-_MADE = "# Made by `python -m harness.cli.monitoring`. Change deploy/monitoring/slo or harness/objectives.\n"
 _LIMIT_S = 60.0
 
 
@@ -56,42 +54,22 @@ def rendered() -> dict[str, str]:
     policies = [render.policy(alert) for alert in alerts]
     policies += [render.burn_policy(each, pages=pages) for each in known for pages in (True, False)]
     return {
-        f"{RULES}/as-written.yaml": _MADE + as_yaml(render.rules(alerts)),
-        "prometheus-adapter/config.yaml": _MADE + as_yaml(render.external_metrics()),
+        f"{RULES}/as-written.yaml": MADE + as_yaml(render.rules(alerts)),
+        "prometheus-adapter/config.yaml": MADE + as_yaml(render.external_metrics()),
         "grafana/objectives.json": _json(render.dashboard(known)),
         **{f"cloud-monitoring/{policy['displayName'].rpartition('/')[2]}.json": _json(policy) for policy in policies},
     }
-
-
-def _windows(days: int) -> Path:
-    """The burn-rate windows of so many days; Sloth's own where it is not there."""
-    return SLO / "windows" / f"{days}d.yaml"
-
-
-def sealed(path: Path, days: int, by_sloth: str) -> str:
-    """The rules behind a line that names the objectives of ``path`` and holds a digest of these, their windows, Sloth's
-    pinned version and the rules: a change of any of them alone gives another line. Comments do not count."""
-    sources = [each for each in (path, _windows(days)) if each.exists()]
-    read = [[data for data, _ in yamltext.documents(yamltext.read(each), str(each))] for each in sources]
-    facts = [binaries.SLOTH.version().encode(), msgspec.json.encode(read, order="sorted"), by_sloth.encode()]
-    digest = hashlib.sha256(b"".join(hashlib.sha256(fact).digest() for fact in facts)).hexdigest()[:16]
-    return f"{_MADE.strip()} {path.relative_to(MONITORING)} {digest}\n{by_sloth}"
-
-
-def unsealed(text: str) -> str:
-    """The rules as Sloth wrote them."""
-    return text.partition("\n")[2]
 
 
 async def by_sloth(into: Path) -> None:
     """Writes Sloth's rules of each file of objectives into ``into``, sealed. Raises ``StackNotStarted``."""
     sloth = await binaries.ensure(binaries.SLOTH, MachineClock(), print) / "sloth"
     for path, days in objective_files():
-        own = ("--slo-period-windows-path", _windows(days).parent) if _windows(days).exists() else ()
+        own = ("--slo-period-windows-path", windows_of(path).parent) if windows_of(path).exists() else ()
         made = into / path.name
         command = (sloth, "generate", "-i", path, "-o", made, "--default-slo-period", f"{days}d", *own)
         await run(command, what=f"rendering {path.name} by Sloth", limit_s=_LIMIT_S)
-        made.write_text(sealed(path, days, made.read_text()))
+        made.write_text(sealed(path, binaries.SLOTH.version(), made.read_text()))
 
 
 def main() -> None:

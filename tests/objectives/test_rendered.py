@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.base.data import MONITORING
-from harness.cli import monitoring
-from harness.cli.monitoring import RULES, by_sloth, rendered, sealed, unsealed
+from harness.cli.monitoring import RULES, by_sloth, rendered
 from harness.objectives.alerts import four, promql_duration
 from harness.objectives.files import SLO, defined, objective_files
+from harness.objectives.sealing import sealed, unsealed
+from harness.stack.kind.images import binaries
 
 
 @pytest.mark.parametrize("name", sorted(rendered()))
@@ -20,7 +21,8 @@ def test_the_file_is_current(name: str) -> None:
     assert (MONITORING / name).read_text() == rendered()[name]
 
 
-OBJECTIVES = {path.stem: (path, days) for path, days in objective_files()}
+OBJECTIVES = {path.stem: path for path, _ in objective_files()}
+SLOTH = binaries.SLOTH.version()
 
 
 def kept(name: str) -> str:
@@ -31,7 +33,7 @@ def kept(name: str) -> str:
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_sloth_s_rules_are_of_the_objectives_as_they_are(name: str) -> None:
     """By the digest in their first line, without Sloth. Red? ``python -m harness.cli.monitoring``."""
-    assert kept(name) == sealed(*OBJECTIVES[name], unsealed(kept(name)))
+    assert kept(name) == sealed(OBJECTIVES[name], SLOTH, unsealed(kept(name)))
 
 
 @pytest.mark.parametrize(
@@ -42,30 +44,31 @@ def test_sloth_s_rules_are_of_the_objectives_as_they_are(name: str) -> None:
         ("windows/7d.yaml", "errorBudgetPercent: 42", "errorBudgetPercent: 40"),
     ],
 )
-def test_stale_rules_are_seen(
-    changed: str, before: str, after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stale_rules_are_seen(changed: str, before: str, after: str, tmp_path: Path) -> None:
     """An objective or a window was changed, and the rules were not rendered again; a comment changes nothing."""
     slo = tmp_path / "slo"
-    for part in (OBJECTIVES["latency"][0], SLO / "windows" / "7d.yaml"):
+    for part in (OBJECTIVES["latency"], SLO / "windows" / "7d.yaml"):
         into = slo / part.relative_to(SLO)
         into.parent.mkdir(parents=True)
         into.write_text("# another comment\n" + part.read_text())
-    monkeypatch.setattr(monitoring, "SLO", slo)
-    monkeypatch.setattr(monitoring, "MONITORING", tmp_path)
     path, text = slo / "7d" / "latency.yaml", kept("latency")
-    assert text == sealed(path, 7, unsealed(text))
+    assert text == sealed(path, SLOTH, unsealed(text))
     whole = (slo / changed).read_text()
     assert before in whole
     (slo / changed).write_text(whole.replace(before, after))
-    assert text != sealed(path, 7, unsealed(text))
+    assert text != sealed(path, SLOTH, unsealed(text))
+
+
+def test_rules_of_another_sloth_are_seen() -> None:
+    """Its pinned version was raised."""
+    assert kept("errors") != sealed(OBJECTIVES["errors"], "v0.0.0", unsealed(kept("errors")))
 
 
 def test_rules_that_somebody_changed_by_hand_are_seen() -> None:
     """The digest is of the rules, too."""
     changed = kept("errors").replace("13.44", "14.4")
     assert changed != kept("errors")
-    assert changed != sealed(*OBJECTIVES["errors"], unsealed(changed))
+    assert changed != sealed(OBJECTIVES["errors"], SLOTH, unsealed(changed))
 
 
 @pytest.mark.process
