@@ -46,37 +46,6 @@ class SlothFile(msgspec.Struct, frozen=True, kw_only=True):
     slos: tuple[Slo, ...]
 
 
-class Burn(msgspec.Struct, frozen=True, kw_only=True):
-    """A burn-rate alert's window: it fires while ``budget_share`` of the budget goes within ``long_s``, and within
-    ``short_s`` still does."""
-
-    pages: bool
-    short_s: int
-    long_s: int
-    budget_share: float
-
-    def rate(self, days: int) -> float:
-        """Of the budget of so many days: 14.4 for 2 % of 30 days' within one hour."""
-        return self.budget_share * days * 86_400 / self.long_s
-
-
-_MINUTE, _HOUR = 60, 3600
-
-
-def _burns(*shares: float) -> tuple[Burn, ...]:
-    page_quick, page_slow, ticket_quick, ticket_slow = shares
-    return (
-        Burn(pages=True, short_s=5 * _MINUTE, long_s=_HOUR, budget_share=page_quick),
-        Burn(pages=True, short_s=30 * _MINUTE, long_s=6 * _HOUR, budget_share=page_slow),
-        Burn(pages=False, short_s=2 * _HOUR, long_s=24 * _HOUR, budget_share=ticket_quick),
-        Burn(pages=False, short_s=6 * _HOUR, long_s=72 * _HOUR, budget_share=ticket_slow),
-    )
-
-
-#: By the days of the objective's window.
-BURNS = {30: _burns(0.02, 0.05, 0.10, 0.10), 7: _burns(0.08, 0.125, 0.20, 0.42)}
-
-
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
     """An objective over ``days``: at least ``target`` of the events are good. ``alert`` names its burn-rate alerts."""
 
@@ -130,3 +99,34 @@ def objectives(data: Any, days: int) -> tuple[Objective, ...]:
         )
         for slo in file.slos
     )
+
+
+class Burn(msgspec.Struct, frozen=True, kw_only=True):
+    """A burn-rate alert's window: it fires while ``budget_share`` of the budget goes within ``long_s``, and within
+    ``short_s`` still does."""
+
+    pages: bool
+    short_s: int
+    long_s: int
+    budget_share: float
+
+    def rate(self, days: int) -> float:
+        """Of the budget of so many days: 14.4 for 2 % of 30 days' within one hour."""
+        return self.budget_share * days * 86_400 / self.long_s
+
+
+_MINUTE, _HOUR = 60, 3600
+
+
+def _burns(*shares: float) -> tuple[Burn, ...]:
+    page_quick, page_slow, ticket_quick, ticket_slow = shares
+    return (
+        Burn(pages=True, short_s=5 * _MINUTE, long_s=_HOUR, budget_share=page_quick),
+        Burn(pages=True, short_s=30 * _MINUTE, long_s=6 * _HOUR, budget_share=page_slow),
+        Burn(pages=False, short_s=2 * _HOUR, long_s=24 * _HOUR, budget_share=ticket_quick),
+        Burn(pages=False, short_s=6 * _HOUR, long_s=72 * _HOUR, budget_share=ticket_slow),
+    )
+
+
+#: By the days of the objective's window.
+BURNS = {30: _burns(0.02, 0.05, 0.10, 0.10), 7: _burns(0.08, 0.125, 0.20, 0.42)}
