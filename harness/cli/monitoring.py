@@ -1,7 +1,8 @@
 """Writes what is rendered of ``deploy/monitoring/slo``: ``python -m harness.cli.monitoring``. Tests hold it current.
 
 Sloth renders the burn-rate rules of each objective; the alerts as written, the Cloud Monitoring policies and the
-dashboard are ours.
+dashboard are ours. Sloth is a program that has to be built: a digest in the first line of its rules says without it
+whether they are of the objectives as they now are.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ from harness.base.clock import MachineClock
 from harness.base.data import MONITORING
 from harness.objectives import render
 from harness.objectives.alerts import four
-from harness.objectives.files import SLO, defined
-from harness.objectives.sloth import BURNS
+from harness.objectives.files import defined, objective_files
+from harness.objectives.sealing import MADE, sealed, windows_of
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import binaries
 
 RULES = "prometheus/rules"
-_MADE = "# Made by `python -m harness.cli.monitoring`. Change deploy/monitoring/slo or harness/objectives.\n"
 _LIMIT_S = 60.0
 
 
@@ -54,22 +54,22 @@ def rendered() -> dict[str, str]:
     policies = [render.policy(alert) for alert in alerts]
     policies += [render.burn_policy(each, pages=pages) for each in known for pages in (True, False)]
     return {
-        f"{RULES}/as-written.yaml": _MADE + as_yaml(render.rules(alerts)),
-        "prometheus-adapter/config.yaml": _MADE + as_yaml(render.external_metrics()),
+        f"{RULES}/as-written.yaml": MADE + as_yaml(render.rules(alerts)),
+        "prometheus-adapter/config.yaml": MADE + as_yaml(render.external_metrics()),
         "grafana/objectives.json": _json(render.dashboard(known)),
         **{f"cloud-monitoring/{policy['displayName'].rpartition('/')[2]}.json": _json(policy) for policy in policies},
     }
 
 
 async def by_sloth(into: Path) -> None:
-    """Writes Sloth's rules of each file of objectives into ``into``. Raises ``StackNotStarted``."""
+    """Writes Sloth's rules of each file of objectives into ``into``, sealed. Raises ``StackNotStarted``."""
     sloth = await binaries.ensure(binaries.SLOTH, MachineClock(), print) / "sloth"
-    for days in BURNS:
-        windows = SLO / "windows" / f"{days}d.yaml"
-        own = ("--slo-period-windows-path", windows.parent) if windows.exists() else ()
-        for path in sorted((SLO / f"{days}d").glob("*.yaml")):
-            command = (sloth, "generate", "-i", path, "-o", into / path.name, "--default-slo-period", f"{days}d", *own)
-            await run(command, what=f"rendering {path.name} by Sloth", limit_s=_LIMIT_S)
+    for path, days in objective_files():
+        own = ("--slo-period-windows-path", windows_of(path).parent) if windows_of(path).exists() else ()
+        made = into / path.name
+        command = (sloth, "generate", "-i", path, "-o", made, "--default-slo-period", f"{days}d", *own)
+        await run(command, what=f"rendering {path.name} by Sloth", limit_s=_LIMIT_S)
+        made.write_text(sealed(path, binaries.SLOTH.version(), made.read_text()))
 
 
 def main() -> None:

@@ -31,6 +31,17 @@ class Route(StrEnum):
     PAGERDUTY = "pagerduty"
 
 
+class Urgency(msgspec.Struct, frozen=True):
+    """Of a burn-rate alert: its label ``severity``, and whom it reaches."""
+
+    severity: str
+    routes: tuple[Route, ...]
+
+
+#: By whether it pages.
+BURN_URGENCY = {True: Urgency("critical", (Route.PAGERDUTY, Route.SLACK)), False: Urgency("warning", (Route.SLACK,))}
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One alert: ``expr`` holds while the bad share over ``window_s`` is above ``limit``; it fires after ``for_s``."""
 

@@ -29,10 +29,11 @@ def burn_rate(bad_share: float, target: float) -> float:
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """What something cost of a month's availability, by probes. ``outage_s`` is their failures' share of the time."""
+    """What something cost of a month's availability, by probes or, where there are none, by users' requests: so many of
+    the ``asked`` were ``bad``. ``outage_s`` is their failures' share of the time."""
 
     bad: int
-    probes: int
+    asked: int
     outage_s: float
 
     @property
@@ -46,32 +47,50 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
         return math.floor(budget_s() / self.outage_s) if self.outage_s > 0 else None
 
 
-def spent(bad: int, probes: int, seconds: float) -> Spent:
-    """What ``bad`` of the probes that were made over ``seconds`` cost."""
-    return Spent(bad=bad, probes=probes, outage_s=bad / probes * seconds if probes else 0.0)
+def spent(bad: int, asked: int, seconds: float) -> Spent:
+    """What ``bad`` of the probes or requests that were due over ``seconds`` cost."""
+    return Spent(bad=bad, asked=asked, outage_s=bad / asked * seconds if asked else 0.0)
 
 
 def line(cost: Spent) -> Message:
-    """What it cost, for people."""
-    if not cost.probes:
+    """What it cost by probes, for people."""
+    if not cost.asked:
         return message("no probe was made: what it cost of the month's availability is not known")
     if not cost.bad:
         return message(
             "all of {probes} probes were answered well: nothing of the month's {budget} minutes",
-            probes=f"{cost.probes:,}",
+            probes=f"{cost.asked:,}",
             budget=_budget(),
         )
     return message(
         "{bad} of {probes} probes failed, as {outage}",
         bad=f"{cost.bad:,}",
-        probes=f"{cost.probes:,}",
+        probes=f"{cost.asked:,}",
+        outage=outage_line(cost.outage_s),
+    )
+
+
+def requests_line(cost: Spent) -> Message:
+    """The same by users' requests."""
+    if not cost.asked:
+        return message("no request was made: what it cost of the month's availability is not known")
+    if not cost.bad:
+        return message(
+            "all of {requests} requests of users were answered well: nothing of the month's {budget} minutes",
+            requests=f"{cost.asked:,}",
+            budget=_budget(),
+        )
+    return message(
+        "{bad} of {requests} requests of users failed, as {outage}",
+        bad=f"{cost.bad:,}",
+        requests=f"{cost.asked:,}",
         outage=outage_line(cost.outage_s),
     )
 
 
 def outage_line(outage_s: float) -> Message:
     """What an outage costs, for people."""
-    cost = Spent(bad=1, probes=1, outage_s=outage_s)
+    cost = Spent(bad=1, asked=1, outage_s=outage_s)
     said = {"seconds": f"{outage_s:,.1f}", "share": f"{cost.share * 100:.2g}", "budget": _budget()}
     if not cost.times_a_month:
         return message(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import msgspec
 
 from harness.base import yamltext
@@ -12,14 +15,21 @@ from harness.objectives.sloth import BURNS, Objective, objectives
 SLO = MONITORING / "slo"
 
 
-def defined() -> tuple[Objective, ...]:
-    """Those of every file, the longest window first. Raises ``BadInput``."""
-    found: list[Objective] = []
+def objective_files() -> Iterator[tuple[Path, int]]:
+    """Every file of objectives, of which Sloth renders the rules file of that name, and over how many days they are:
+    the longest window first."""
     for days in sorted(BURNS, reverse=True):
         for path in sorted((SLO / f"{days}d").glob("*.yaml")):
-            for data, _ in yamltext.documents(yamltext.read(path), str(path)):
-                try:
-                    found += objectives(data, days)
-                except msgspec.ValidationError as error:
-                    raise BadInput(f"no file of Sloth's: {error}", where=str(path), remedy="see the others") from error
+            yield path, days
+
+
+def defined() -> tuple[Objective, ...]:
+    """Those of every file, in their order. Raises ``BadInput``."""
+    found: list[Objective] = []
+    for path, days in objective_files():
+        for data, _ in yamltext.documents(yamltext.read(path), str(path)):
+            try:
+                found += objectives(data, days)
+            except msgspec.ValidationError as error:
+                raise BadInput(f"no file of Sloth's: {error}", where=str(path), remedy="see the others") from error
     return tuple(found)

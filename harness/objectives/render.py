@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harness.objectives.alerts import (
+    BURN_URGENCY,
     LATENCY,
     RATE_WINDOW_S,
     ROUTES,
@@ -70,10 +71,10 @@ def burn_policy(objective: Objective, *, pages: bool) -> dict[str, Any]:
     burns = [burn for burn in BURNS[objective.days] if burn.pages is pages]
     held = "\nor\n".join(f"({burning(objective, burn)})" for burn in burns)
     told = " or ".join(f"{burn.rate(objective.days):g}x over {promql_duration(burn.long_s)}" for burn in burns)
-    kind, severity = ("Page", "critical") if pages else ("Ticket", "warning")
-    routes = ("pagerduty", "slack") if pages else ("slack",)
+    kind, urgency = "Page" if pages else "Ticket", BURN_URGENCY[pages]
     said = f"The error budget of {objective.name} burns {told}. {objective.description}."
-    return _policy(f"{objective.name.capitalize()}BudgetBurns-{kind}", held, 0.0, severity, routes=routes, told=said)
+    name = f"{objective.name.capitalize()}BudgetBurns-{kind}"
+    return _policy(name, held, 0.0, urgency.severity, routes=urgency.routes, told=said)
 
 
 def burning(objective: Objective, burn: Burn) -> str:

@@ -6,6 +6,7 @@ SLOs", multiwindow, multi-burn-rate), for 30 days as Sloth has them, for 7 days 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ class SlothFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
-    """An objective over ``days``: at least ``target`` of the events are good."""
+    """An objective over ``days``: at least ``target`` of the events are good. ``alert`` names its burn-rate alerts."""
 
     service: str
     name: str
@@ -55,6 +56,7 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
     target: float
     bad: str
     total: str
+    alert: str = ""
 
     @property
     def budget(self) -> float:
@@ -70,6 +72,16 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
         """PromQL: the share of bad events over ``window``."""
         return f"({self.bad.replace(WINDOW, window)})\n/\n({self.total.replace(WINDOW, window)})"
 
+    def burns(self, share: Callable[[int], float | None], *, pages: bool) -> bool:
+        """Whether its burn-rate alert holds, where ``share`` of a window (s) is the bad share over it: it is above the
+        rate's over both windows of a pair; ``None``, of which nothing is known, is not."""
+        return any(
+            all((part := share(each)) is not None and part > burn.rate(self.days) * self.budget
+                for each in (burn.short_s, burn.long_s))
+            for burn in BURNS[self.days]
+            if burn.pages is pages
+        )  # fmt: skip
+
 
 def objectives(data: Any, days: int) -> tuple[Objective, ...]:
     """Those of a file's plain data. Raises ``msgspec.ValidationError``."""
@@ -83,6 +95,7 @@ def objectives(data: Any, days: int) -> tuple[Objective, ...]:
             target=round(slo.objective / 100, 12),
             bad=slo.sli.events.error_query.strip(),
             total=slo.sli.events.total_query.strip(),
+            alert=str(slo.alerting["name"]),
         )
         for slo in file.slos
     )

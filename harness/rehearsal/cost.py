@@ -8,10 +8,12 @@ import msgspec
 import numpy as np
 
 from harness.evidence.gathered import Gathered
+from harness.judge.ledger import Calls
 from harness.judge.window import NS, Window
+from harness.model.evidence import Side
 from harness.model.message import Message, message
 from harness.model.section import Lines, Section
-from harness.objectives.budget import line, outage_line, spent
+from harness.objectives.budget import Spent, line, outage_line, requests_line, spent
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +28,19 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 def cost_between(title: Message, evidence: Gathered, start_ns: int, end_ns: int, part: str = "") -> Cost:
     """By the probes due from ``start_ns`` to ``end_ns`` (monotonic)."""
     probes = evidence.ledger.probe_rows_due(Window(start_ns=start_ns, end_ns=end_ns))
-    said = line(spent(int(np.count_nonzero(~probes["ok"])), len(probes), (end_ns - start_ns) / NS))
-    return Cost(title=title, said=said, part=part)
+    return Cost(title=title, said=line(_spent(probes, (end_ns - start_ns) / NS)), part=part)
+
+
+def cost_by_requests(title: Message, evidence: Gathered, start_ns: int, end_ns: int, part: str = "") -> Cost:
+    """Where there are no probes: by the users' requests to the API due from ``start_ns`` to ``end_ns``, and over the
+    time until the last of them: the load may have ended before."""
+    requests = evidence.ledger.requests_due(Window(start_ns=start_ns, end_ns=end_ns), Side.API)
+    last_ns = int(requests["due_ns"].max()) if len(requests) else start_ns
+    return Cost(title=title, said=requests_line(_spent(requests, (last_ns - start_ns) / NS)), part=part)
+
+
+def _spent(calls: Calls, seconds: float) -> Spent:
+    return spent(int(np.count_nonzero(~calls["ok"])), len(calls), seconds)
 
 
 def cost_of_outage(title: Message, outage_s: float) -> Cost:

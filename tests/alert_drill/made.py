@@ -11,7 +11,7 @@ from harness.base.clock import NS
 from harness.evidence.gathered import Gathered
 from harness.objectives.files import defined
 from harness.rehearsals.alert_drill.configure import alerts
-from harness.rehearsals.alert_drill.expected import due
+from harness.rehearsals.alert_drill.expected import burns_due, due
 from harness.rehearsals.alert_drill.types import (
     ERRORS,
     PLAN,
@@ -62,22 +62,20 @@ def _drilled() -> tuple[AlertDrillDetails, Gathered]:
     details = AlertDrillDetails(origin_ns=_ORIGIN_NS, history_ns=_ORIGIN_NS - 3 * NS, waits_s=(1.0, 2.0), targets=2)
     details.leaves_ns = _ORIGIN_NS + round((PLANNED.load_s + PLANNED.after_s) * NS)
     evidence = _Made(PLANNED, Path("made")).rows(details)
-    for each in due(PLANNED, alerts(PLANNED.objectives, PLANNED.scale), details, evidence):
+    written = due(PLANNED, alerts(PLANNED.objectives, PLANNED.scale), details, evidence)
+    for each in (*written, *burns_due(PLANNED, details, evidence)):
+        into = details.burns if each.severity else details.firings
         for spell in each.spells:
             times = [None if ms is None else _ORIGIN_NS + ms * 1_000_000 for ms in (spell.fired_ms, spell.resolved_ms)]
             assert times[0] is not None
-            named = {"alert": each.alert.name, "objective": each.alert.objective, "job": each.job}
-            details.firings.append(Firing(**named, fired_ns=times[0], resolved_ns=times[1]))
-            for route in each.alert.routes:
+            named = {"alert": each.alert, "objective": each.objective, "job": each.job, "severity": each.severity}
+            into.append(Firing(**named, fired_ns=times[0], resolved_ns=times[1]))
+            for route in each.routes:
                 for resolved, at_ns in enumerate(times):
                     if at_ns is not None:
                         details.deliveries.append(
                             Delivery(**named, route=route, resolved=bool(resolved), at_ns=at_ns + NS)
                         )
-    burnt_ns = details.planted[0].begun_ns + NS
-    details.burns.append(
-        Firing(alert="AvailabilityBudgetBurns", objective="availability", job="", fired_ns=burnt_ns, resolved_ns=None)
-    )
     return details, evidence
 
 

@@ -8,13 +8,23 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
+from harness.evidence.gathered import Gathered
 from harness.model.verdict import Verdict
-from harness.rehearsals.alert_drill.judge import judged, tolerance_s
+from harness.rehearsals.alert_drill import judge_burns
+from harness.rehearsals.alert_drill.judge import judged
+from harness.rehearsals.alert_drill.judge_burns import burn_tolerance_s
+from harness.rehearsals.alert_drill.pairs import tolerance_s
 from harness.rehearsals.alert_drill.types import CLAIM, CLAIMS, AlertDrillDetails, Firing
 from tests.alert_drill.made import ERRORS, PLANNED, TARGET, drilled
 from tests.rehearsal.told import told_as
 
+BURNS = ("burn.page.fires", "burn.page.routes", "burn.ticket.fires", "burn.ticket.routes")
 WHAT = ("fires", "quiet", "resolves", "routes")
+
+
+def burns(details: AlertDrillDetails) -> dict[str, Verdict]:
+    """Those of the burn rates."""
+    return {each.id: each.verdict for each in judge_burns.burns(PLANNED, details, drilled()[1])}
 
 
 def verdicts(details: AlertDrillDetails) -> dict[str, Verdict]:
@@ -28,6 +38,7 @@ def test_a_drill_that_went_as_it_must_passes() -> None:
     assert {name: found[name] for name in found if name.startswith(("alert.", "slo."))} == dict.fromkeys(
         [*(f"{claim}.{what}" for claim in CLAIM.values() for what in WHAT), *CLAIMS[len(CLAIM) :]], Verdict.PASS
     )
+    assert burns(drilled()[0]) == dict.fromkeys(BURNS, Verdict.PASS)
     shown = {each.erratum for each in judged(PLANNED, *drilled()) if each.verdict is Verdict.ERRATUM_SHOWN}
     assert shown == {
         "alert.pagerduty_phase4", "alert.error_ratio_blind", "alert.availability_no_window", "alert.gap_to_objective",
@@ -38,7 +49,7 @@ def test_what_is_said_of_a_drill() -> None:
     """Of one that went as it must, and of one whose alerts neither fire nor arrive."""
     told_as(judged(PLANNED, *drilled()), Path(__file__).with_name("told_right.json"))
     details, evidence = drilled()
-    details.firings, details.deliveries = [], []
+    details.firings, details.burns, details.deliveries = [], [], []
     told_as(judged(PLANNED, details, evidence), Path(__file__).with_name("told_silent.json"))
 
 
@@ -103,7 +114,7 @@ def test_a_breach_in_which_an_alert_fired_shows_no_gap() -> None:
 
 def test_each_of_the_four_things_of_each_alert_shows_the_work_item() -> None:
     shown = {each.id for each in judged(PLANNED, *drilled()) if "phase2.monitoring" in each.also}
-    assert shown == {f"{claim}.{what}" for claim in CLAIM.values() for what in WHAT}
+    assert shown == {f"{claim}.{what}" for claim in CLAIM.values() for what in WHAT} | set(BURNS)
 
 
 @pytest.mark.parametrize("route", ["slack", "pagerduty"])
@@ -148,3 +159,83 @@ def test_the_blind_alert_is_not_shown_where_the_target_s_counters_fired_too() ->
     at_ns = details.planted[-1].begun_ns + NS
     details.firings.append(Firing(alert=ERRORS, objective="", job=TARGET, fired_ns=at_ns, resolved_ns=None))
     assert "drill.blind" not in verdicts(details)
+
+
+# -- the burn rates -----------------------------------------------------------------------------------------------------
+
+EACH = pytest.mark.parametrize("severity", ["critical", "warning"])
+OBJECTIVE = pytest.mark.parametrize("objective", ["availability", "errors", "latency"])
+KIND = {"critical": "burn.page", "warning": "burn.ticket"}
+
+
+def but(severity: str, what: str, verdict: Verdict = Verdict.FAIL) -> dict[str, Verdict]:
+    """Everything well but one."""
+    return dict.fromkeys(BURNS, Verdict.PASS) | {f"{KIND[severity]}.{what}": verdict}
+
+
+@EACH
+@OBJECTIVE
+def test_a_burn_rate_alert_that_never_fired_fails(severity: str, objective: str) -> None:
+    """A page or a ticket, of each objective; nothing of it is delivered then."""
+    details = drilled()[0]
+    own = [each for each in details.burns if (each.objective, each.severity) == (objective, severity)]
+    assert own
+    details.burns = [each for each in details.burns if each not in own]
+    kind = KIND[severity]
+    assert burns(details) == but(severity, "fires") | {f"{kind}.routes": Verdict.INCONCLUSIVE}
+
+
+@EACH
+@OBJECTIVE
+@pytest.mark.parametrize("sooner", [True, False])
+def test_a_burn_rate_alert_that_fires_at_another_time_fails(severity: str, objective: str, *, sooner: bool) -> None:
+    """By more than two evaluations and a scrape, for the first time."""
+    details = drilled()[0]
+    off_ns = round((burn_tolerance_s(PLANNED) + 0.1) * NS)
+    at = next(n for n, f in enumerate(details.burns) if (f.objective, f.severity) == (objective, severity))
+    moved = details.burns[at].fired_ns + (-off_ns if sooner else off_ns)
+    details.burns[at] = msgspec.structs.replace(details.burns[at], fired_ns=moved)
+    assert burns(details)[f"{KIND[severity]}.fires"] is Verdict.FAIL
+
+
+@EACH
+def test_a_burn_rate_alert_without_a_cause_fails(severity: str) -> None:
+    """It fired, and was delivered, before anything was broken."""
+    details = drilled()[0]
+    own = next(each for each in details.burns if (each.objective, each.severity) == ("latency", severity))
+    early = msgspec.structs.replace(own, fired_ns=details.origin_ns, resolved_ns=details.origin_ns + NS)
+    details.burns.insert(0, early)
+    assert burns(details)[f"{KIND[severity]}.fires"] is Verdict.FAIL
+
+
+@EACH
+@OBJECTIVE
+def test_a_burn_rate_alert_that_reaches_slack_under_the_other_s_name_alone_fails(severity: str, objective: str) -> None:
+    """Slack is told of a page and of a ticket by the same name: the severity tells them apart."""
+    details = drilled()[0]
+    details.deliveries = [
+        each
+        for each in details.deliveries
+        if (each.route, each.objective, each.severity) != ("slack", objective, severity)
+    ]
+    assert burns(details) == but(severity, "routes")
+
+
+def test_a_ticket_that_pages_fails() -> None:
+    """Nobody is woken by a ticket."""
+    details = drilled()[0]
+    ticket = next(each for each in details.deliveries if each.severity == "warning")
+    details.deliveries.append(msgspec.structs.replace(ticket, route="pagerduty"))
+    assert burns(details) == but("warning", "routes")
+
+
+def test_a_drill_in_which_an_objective_never_had_to_burn_says_nothing_of_it() -> None:
+    """Two of three are not all."""
+    details, evidence = drilled()
+    details.burns = [each for each in details.burns if each.objective != "latency"]
+    evidence = Gathered()
+    evidence.see(row for row in drilled()[1].requests if row.done_ns - row.due_ns < NS // 2)
+    evidence.see(drilled()[1].probes)
+    found = {each.id: each for each in judge_burns.burns(PLANNED, details, evidence)}
+    assert found["burn.page.fires"].verdict is found["burn.ticket.fires"].verdict is Verdict.INCONCLUSIVE
+    assert "had to fire for 2 of 3 objectives" in found["burn.page.fires"].reason

@@ -22,7 +22,7 @@ from tests.alert_drill.stub import StubRun
 @pytest.mark.nightly
 @pytest.mark.timeout(900)
 async def test_each_alert_fires_stays_quiet_resolves_and_reaches_whom_it_must(tmp_path: Path) -> None:
-    """Four alerts, four things each; an outage that the target's own counters would not show."""
+    """Four alerts, four things each, and the burn rates; an outage that the target's own counters would not show."""
     plan = msgspec.structs.replace(PLAN, objectives=defined(), after_s=15.0, overhead_s=0.2)
     on: Any = StubRun(plan, tmp_path)
     await binaries.ensure(binaries.PROMETHEUS, on.clock, print)
@@ -42,5 +42,6 @@ async def test_each_alert_fires_stays_quiet_resolves_and_reaches_whom_it_must(tm
     for each in found.values():
         print(each.id, each.verdict, each.value, each.limit, each.reason, each.examples)
     assert left == []
-    wanted = {f"{claim}.{what}" for claim in CLAIM.values() for what in ("fires", "quiet", "resolves", "routes")}
+    wanted = {f"burn.{kind}.{what}" for kind in ("page", "ticket") for what in ("fires", "routes")}
+    wanted |= {f"{claim}.{what}" for claim in CLAIM.values() for what in ("fires", "quiet", "resolves", "routes")}
     assert wanted <= {name for name, each in found.items() if each.verdict is Verdict.PASS}

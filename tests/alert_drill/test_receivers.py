@@ -18,7 +18,7 @@ from harness.rehearsals.alert_drill.receivers import (
 )
 from harness.rehearsals.alert_drill.types import Delivery
 
-TITLE = "[FIRING] ErrorRateAbove3Percent objective= job=users"
+TITLE = "[FIRING] ErrorRateAbove3Percent objective= job=users severity=critical"
 
 
 @pytest.fixture

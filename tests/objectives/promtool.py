@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import yaml
 
+from harness.base import yamltext
 from harness.base.data import MONITORING
 from harness.cli.monitoring import RULES
+from harness.objectives.firing import State
 from harness.stack.kind.images import binaries
 
 _LIMIT_S = 200
@@ -46,30 +49,42 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+def changes(found: Sequence[tuple[int, State]]) -> list[tuple[int, bool]]:
+    """Every moment at which it fires or ceases to, the evaluation before it, and every tenth besides."""
+    fires = [(at_s, state is State.FIRING) for at_s, state in found]
+    kept = {0, *range(0, len(fires), 10)}
+    kept |= {each for n in range(1, len(fires)) if fires[n][1] != fires[n - 1][1] for each in (n - 1, n)}
+    return [fires[number] for number in sorted(kept)]
+
+
 def check(folder: Path, cases: Sequence[Case], every_s: int, rules: Mapping[str, Sequence[str]]) -> str:
     """What promtool says; "" when everything is as expected. By rendered file: which of its alerts and recordings are
     evaluated, every ``every_s``; others cost minutes and say nothing here."""
-    files = [_only(folder, name, wanted) for name, wanted in rules.items()]
+    found = {folder / f"{name}.yaml": _only(name, wanted) for name, wanted in rules.items()}
+    for file, groups in found.items():
+        _write(file, {"groups": groups})
     content = {
-        "rule_files": [str(file) for file in files],
+        "rule_files": [str(file) for file in found],
         "evaluation_interval": f"{every_s}s",
         # As they stand; without an order promtool takes any, and what is recorded may be an evaluation late.
-        "group_eval_order": [g["name"] for file in files for g in yaml.safe_load(file.read_text())["groups"]],
+        "group_eval_order": [group["name"] for groups in found.values() for group in groups],
         "tests": [case.as_data() for case in cases],
     }
     path = folder / "test.yaml"
-    path.write_text(yaml.safe_dump(content, width=10_000))
+    _write(path, content)
     command: list[str | Path] = [binaries.PROMETHEUS.folder() / "promtool", "test", "rules", path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-def _only(folder: Path, name: str, wanted: Sequence[str]) -> Path:
-    """The rendered rules of that name, without those that are not ``wanted``."""
-    rules = yaml.safe_load((MONITORING / RULES / f"{name}.yaml").read_text())
-    for group in rules["groups"]:
+def _write(path: Path, content: Any) -> None:
+    """As JSON, which is YAML, and written in no time."""
+    path.write_bytes(msgspec.json.encode(content))
+
+
+def _only(name: str, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """The groups of the rendered rules of that name, without the rules that are not ``wanted``."""
+    groups = yaml.load((MONITORING / RULES / f"{name}.yaml").read_text(), yamltext.SAFE)["groups"]
+    for group in groups:
         group["rules"] = [rule for rule in group["rules"] if rule.get("alert", rule.get("record")) in wanted]
-    rules["groups"] = [group for group in rules["groups"] if group["rules"]]
-    path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(rules, width=10_000))
-    return path
+    return [group for group in groups if group["rules"]]

@@ -8,18 +8,29 @@ import msgspec
 import pytest
 
 from harness.judge.window import NS
-from harness.model.evidence import EventRow, SampleRow
+from harness.model.evidence import EventRow, Outcome, RequestRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.parts import PartRun
 from harness.model.section import Lines, Pairs, Timeline
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import judged
+from harness.rehearsal.conclude import sections as sections_of
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
-from harness.rehearsals.scaling.types import Drained, Loaded, Manual, Part, PartKind, ScalingDetails, ScalingPlan
+from harness.rehearsals.scaling.types import (
+    Drained,
+    Loaded,
+    Manual,
+    Part,
+    PartKind,
+    ScalingDetails,
+    ScalingPlan,
+    ZoneLost,
+)
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, seen
 from tests.scaling.test_judge import by_hand, endpoints, pod, resize
+from tests.scaling.test_zones import request
 
 HPA = Part(
     name="hpa", kind=PartKind.HPA, title="HPA", low=2, high=4, load_s=200, up_within_s=180, down_after_s=285,
@@ -143,3 +154,48 @@ def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
     assert [each.name for each in broke] == [each.name for each in whole] != []
     assert {each.sample.measured().value for each in broke} == {None}
     assert any(each.sample.measured().value is not None for each in whole)
+
+
+DRAIN = Part(name="drain", kind=PartKind.DRAIN, title="A drain", claims=("manifest.pdb",), rate_per_s=5, load_s=10)
+ZONE = Part(
+    name="zone", kind=PartKind.ZONE, title="A zone", claims=("requirements.multi_zone",), rate_per_s=5, load_s=60
+)
+COSTLY = ScalingPlan(name="zone_loss", title="Costs", parts=(DRAIN, ZONE))
+
+
+def costing() -> ScalingDetails:
+    """A drain from 10 s to 40 s, a zone that was lost at 120 s, of a part that ended at 200 s."""
+    return ScalingDetails(
+        runs={"drain": PartRun(start_ns=0, end_ns=50 * NS), "zone": PartRun(start_ns=90 * NS, end_ns=210 * NS)},
+        did={
+            "drain": Drained(since_ns=10 * NS, until_ns=40 * NS, least=1, granted=2, refused=1, took_s=28.0),
+            "zone": ZoneLost(zone="a", lost_ns=120 * NS, end_ns=200 * NS, spread=False),
+        },
+    )
+
+
+def told(facts: ScalingDetails, rows: list[RequestRow]) -> dict[str, str]:
+    """What each part cost, as the page says it."""
+    sections = sections_of(REHEARSAL, COSTLY, seen(facts, rows))
+    costs = [each for each in sections if isinstance(each, Lines) and "cost of the month" in str(each.title)]
+    return {each.part: str(each.lines[0]) for each in costs}
+
+
+def test_a_drain_and_the_loss_of_a_zone_say_what_they_cost_by_requests() -> None:
+    """Of the requests that were due the while; those before and behind are another's."""
+    bad = {5, *range(130, 142)}
+    rows = [request(at_s, Outcome.TIMEOUT if at_s in bad else Outcome.OK) for at_s in (*range(40), *range(100, 160))]
+    assert told(costing(), rows) == {
+        "drain": "the drain: all of 30 requests of users were answered well: nothing of the month's 43.2 minutes",
+        # 12 of the 40 from 120 s on, over the 39 s until the last.
+        "zone": "the loss of the zone a: 12 of 40 requests of users failed, as an outage of 11.7 s: 0.45 % of the month's "
+        "43.2 minutes; it may happen 221 times a month, and nothing else",
+    }
+
+
+def test_without_a_request_the_cost_is_not_known_and_of_a_part_that_broke_off_none_is_told() -> None:
+    facts = costing()
+    facts.runs["zone"].end_ns = None
+    assert told(facts, []) == {
+        "drain": "the drain: no request was made: what it cost of the month's availability is not known"
+    }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
+from harness.model.section import Lines
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from tests.main_job import Job, left_since, machine_state
@@ -20,7 +21,7 @@ title: A short plan
 parts:
 - {name: manual, kind: manual, title: By hand, high: 3, pods: 3, up_within: 60s, down_within: 15s,
    claims: [scaling.time.manual_up, scaling.time.manual_down]}
-- {name: drain, kind: drain, title: A drain, claims: [manifest.pdb]}
+- {name: drain, kind: drain, title: A drain, claims: [manifest.pdb], rate: 5/s, load: 5s}
 - {name: commands, kind: commands, title: kubectl, claims: [monitoring.commands], needs: [real_kubernetes]}
 """
 
@@ -37,6 +38,8 @@ def test_by_hand_and_a_drain(tmp_path: Path) -> None:
     # Two of two pods, one after the other: the second was refused until a successor was ready.
     drained = found["drain", "manifest.pdb"].reason
     assert "2 evicted" in drained and "ready pods beside each: 1, 1" in drained
+    (cost,) = (each for each in result.sections if isinstance(each, Lines) and "cost of the month" in str(each.title))
+    assert cost.part == "drain" and "requests of users" in str(cost.lines[0])
     assert found["commands", "monitoring.commands"].verdict is Verdict.NOT_EXERCISED
     assert judged_again(REHEARSAL, job.folder) == result.judgements
     assert left_since(before, job) == {}

@@ -12,9 +12,9 @@ from harness.judge.window import NS
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.parts import PartRun
 from harness.model.secrets import Seen, Synced, Trial
-from harness.model.section import Table
+from harness.model.section import Lines, Table
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import judged
+from harness.rehearsal.conclude import judged, sections
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
 from harness.rehearsals.secret_rotation.types import AsWritten, Course, Rotated, RotationDetails, RotationPlan, Started
 from tests.rehearsal.drawn import drawn
@@ -111,6 +111,17 @@ def test_what_failed_stands_from_step_to_step() -> None:
     assert rows[0] == ["before the first step", "10.0", "100", "0"]
     assert sum(int(row[3]) for row in rows) == 300 and sum(int(row[2]) for row in rows) == 1800
     assert [str(row.cells[1]) for row in times.rows] == ["14.0", "13.0", "4.0", "49.0", "29.9"]
+
+
+def test_each_rotation_says_what_it_cost_by_its_own_requests() -> None:
+    """From its first step, at 10 s, to the last request of its load."""
+    found = sections(REHEARSAL, PLAN, seen(details(), ROWS))
+    said = {each.part: str(each.lines[0]) for each in found if isinstance(each, Lines) and "cost" in str(each.title)}
+    assert said == {
+        "naive": "the rotation: 300 of 1,700 requests of users failed, as an outage of 30.0 s: 1.2 % of the month's 43.2 "
+        "minutes; it may happen 86 times a month, and nothing else",
+        "two_roles": "the rotation: all of 1,700 requests of users were answered well: nothing of the month's 43.2 minutes",
+    }
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

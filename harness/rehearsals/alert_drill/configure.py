@@ -28,15 +28,15 @@ def scaled(text: str, scale: float) -> str:
     return promql_duration(round(seconds(text[:-1] + _UNIT.get(unit, unit)) / scale, 3))
 
 
+def seen_by_users(promql: str) -> str:
+    """The same queries of what users saw: what the drill breaks in front of the pods the target never counts."""
+    return promql.replace(f'job="{TARGET}"', f'job="{USERS}"').replace("5..|429", "5..|429|0")
+
+
 def alerts(objectives: Iterable[Objective], scale: float) -> tuple[Alert, ...]:
-    """The alerts as written. Of the budgets of requests the drill drills what users saw: what it breaks in front of the
-    pods the target never counts."""
+    """The alerts as written, those on budgets of requests by what users saw."""
     seen = [
-        msgspec.structs.replace(
-            each,
-            bad=each.bad.replace(TARGET, USERS).replace("5..|429", "5..|429|0"),
-            total=each.total.replace(TARGET, USERS),
-        )
+        msgspec.structs.replace(each, bad=seen_by_users(each.bad), total=seen_by_users(each.total))
         for each in objectives
     ]
     return tuple(four(seen, scale))

@@ -7,15 +7,17 @@ elsewhere within theirs, which is what the judge allows for. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
 
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import RequestRow, Side
-from harness.objectives.alerts import Alert
+from harness.objectives.alerts import BURN_URGENCY, Alert, Route
 from harness.objectives.counter import Counter, share
 from harness.objectives.firing import Spell, spells, states
+from harness.objectives.sloth import Objective
 from harness.rehearsals.alert_drill import exporter, history
 from harness.rehearsals.alert_drill.types import BUDGET, ERRORS, LATENCY, USERS, AlertDrillDetails, AlertDrillPlan
 
@@ -24,10 +26,15 @@ Pair = tuple[Counter, Counter]
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """The stretches in which an alert of a job had to fire, in ms from the load's begin."""
+    """The stretches in which an alert of a job had to fire, in ms from the load's begin; ``severity`` "": it has one
+    alone. It is held for ``for_s``, and reaches ``routes``."""
 
-    alert: Alert
+    alert: str
+    objective: str
     job: str
+    severity: str
+    for_s: float
+    routes: tuple[Route, ...]
     spells: tuple[Spell, ...]
 
 
@@ -35,10 +42,25 @@ def due(plan: AlertDrillPlan, alerts: Iterable[Alert], details: AlertDrillDetail
     """Of every alert as written: those on requests by what users saw."""
     readings = _Readings(plan, details, evidence)
     for alert in alerts:
-        bad, good = readings.of(alert)
-        held = readings.held(alert, bad, good)
-        job = USERS if alert.name in (ERRORS, LATENCY) else ""
-        yield Due(alert=alert, job=job, spells=tuple(spells(states(held, round(alert.for_s * 1000)))))
+        held = readings.held(alert, *readings.of(alert))
+        yield Due(
+            alert=alert.name, objective=alert.objective, job=USERS if alert.name in (ERRORS, LATENCY) else "",
+            severity="", for_s=alert.for_s, routes=alert.routes,
+            spells=tuple(spells(states(held, round(alert.for_s * 1000)))),
+        )  # fmt: skip
+
+
+def burns_due(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Due]:
+    """Of the burn-rate alerts of each objective that names them: the page, then the ticket."""
+    readings = _Readings(plan, details, evidence)
+    for objective in plan.objectives:
+        for pages, urgency in BURN_URGENCY.items():
+            held = readings.burning(objective, pages=pages)
+            if objective.alert:
+                yield Due(
+                    alert=objective.alert, objective=objective.name, job="", severity=urgency.severity, for_s=0.0,
+                    routes=urgency.routes, spells=tuple(spells(states(held, 0))),
+                )  # fmt: skip
 
 
 class _Readings:
@@ -52,10 +74,11 @@ class _Readings:
         self._times_ms = np.arange(-2 * scrape_ms, self._end_ms + 1, scrape_ms)
         calls = [row for row in evidence.requests if row.side is Side.API]
         answered = [row for row in calls if row.status]
-        self._failed = self._live(history.requests(plan), [(row.done_ns, exporter.failed(row)) for row in calls])
-        self._probes = self._live(history.probes(plan), [(row.done_ns, not row.good) for row in evidence.probes])
-        self._above_alert = self._live(None, _slow(answered, 0.6))
-        self._above_objective = self._live(None, _slow(answered, 0.5))
+        past = exporter.pasts(plan)
+        self._failed = self._live(past.requests, [(row.done_ns, exporter.failed(row)) for row in calls])
+        self._probes = self._live(past.probes, [(row.done_ns, not row.good) for row in evidence.probes])
+        self._above_alert = self._live(past.latencies, _slow(answered, 0.6))
+        self._above_objective = self._live(past.latencies, _slow(answered, 0.5))
 
     def of(self, alert: Alert) -> Pair:
         """Bad and good of what the alert is about."""
@@ -68,21 +91,27 @@ class _Readings:
     def held(self, alert: Alert, bad: Counter, good: Counter) -> Iterator[tuple[int, bool]]:
         """Whether its expression holds, at each evaluation."""
         window_ms = round(alert.window_s * 1000)
-        for at_ms in range(0, self._end_ms + 1, self._every_ms):
+        for at_ms in self._evaluations():
             part = share([bad], [bad, good], at_ms, window_ms)
             yield at_ms, part is not None and part > alert.limit
 
-    def _live(self, past: history.Past | None, events: Sequence[tuple[int, bool]]) -> Pair:
+    def burning(self, objective: Objective, *, pages: bool) -> Iterator[tuple[int, bool]]:
+        """Whether the objective's burn-rate alert holds, at each evaluation."""
+        pair = {"availability": self._probes, "errors": self._failed, "latency": self._above_objective}[objective.name]
+        for at_ms in self._evaluations():
+            yield at_ms, objective.burns(partial(_over, pair, at_ms), pages=pages)
+
+    def _evaluations(self) -> range:
+        return range(0, self._end_ms + 1, self._every_ms)
+
+    def _live(self, past: history.Past, events: Sequence[tuple[int, bool]]) -> Pair:
         """The counters of ``events``, each (done, bad), behind those of the past."""
-        origin_ns = self._details.origin_ns
+        origin_ns, base = self._details.origin_ns, past.end
         times_ms, values = list[int](), (list[float](), list[float]())
-        base = (0.0, 0.0)
-        if past is not None:
-            base = past.end
-            for at_ns, bad, good in past.samples(self._details.leaves_ns, self._details.history_ns):
-                times_ms.append((at_ns - origin_ns) // _MS)
-                values[0].append(bad)
-                values[1].append(good)
+        for at_ns, bad, good in past.samples(self._details.leaves_ns, self._details.history_ns):
+            times_ms.append((at_ns - origin_ns) // _MS)
+            values[0].append(bad)
+            values[1].append(good)
         times_ms += self._times_ms.tolist()
         for column, wanted in enumerate((True, False)):
             done = np.sort(
@@ -91,6 +120,11 @@ class _Readings:
             counted = base[column] + np.searchsorted(done, self._times_ms, side="right")
             values[column].extend(counted.tolist())
         return Counter(times_ms, values[0]), Counter(times_ms, values[1])
+
+
+def _over(pair: Pair, at_ms: int, window_s: int) -> float | None:
+    bad, good = pair
+    return share([bad], [bad, good], at_ms, window_s * 1000)
 
 
 def _slow(rows: Iterable[RequestRow], limit_s: float) -> list[tuple[int, bool]]:

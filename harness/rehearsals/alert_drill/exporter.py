@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from harness.base.clock import NS
 from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
+from harness.rehearsals.alert_drill import history
+from harness.rehearsals.alert_drill.history import Past
+from harness.rehearsals.alert_drill.types import PROBES, USERS, AlertDrillPlan
 
 BOUNDS_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 2.0, 5.0)
 _ROUTES = {
@@ -20,9 +25,57 @@ _ROUTES = {
     Operation.PUT_WALK: ("PUT", "/v1/walks/{id}"),
     Operation.DELETE_WALK: ("DELETE", "/v1/walks/{id}"),
 }
-#: The labels of what was made of the days before.
-PAST = 'method="GET",route="/v1/walks"'
-BAD_STATUS, GOOD_STATUS = "503", "200"
+#: Of the made days: where their requests went, how they ended, and how long the good and the slow ones took.
+_PAST_ROUTE = "/v1/walks"
+_BAD_STATUS, _GOOD_STATUS = "503", "200"
+_GOOD_S, _SLOW_S = 0.05, 0.7
+_LATENCY = "http_request_duration_seconds"
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A series of the made days on the page of ``job``: ``bad`` times the bad events of its past and ``good`` times
+    the good ones. ``family`` is of OpenMetrics' ``kind``."""
+
+    job: str
+    family: str
+    series: str
+    past: Past
+    kind: str = "counter"
+    bad: float = 0.0
+    good: float = 0.0
+
+    def told(self, bad: float, good: float) -> str:
+        """Its value after so many events."""
+        return f"{self.bad * bad + self.good * good:.12g}"
+
+
+class Pasts(msgspec.Struct, frozen=True, kw_only=True):
+    """The days before, of each objective."""
+
+    probes: Past
+    requests: Past
+    latencies: Past
+
+    def series(self) -> Iterator[Made]:
+        """As the pages go on with them, a family after the other."""
+        for word, bad in (("bad", 1.0), ("good", 0.0)):
+            name = f'availability_probes_total{{outcome="{word}"}}'
+            yield Made(job=PROBES, family="availability_probes", series=name, past=self.probes, bad=bad, good=1 - bad)
+        for word, bad in ((_BAD_STATUS, 1.0), (_GOOD_STATUS, 0.0)):
+            name = f'http_requests_total{{method="GET",route="{_PAST_ROUTE}",status="{word}"}}'
+            yield Made(job=USERS, family="http_requests", series=name, past=self.requests, bad=bad, good=1 - bad)
+        weights = [(f'bucket{{route="{_PAST_ROUTE}",le="{le}"}}', float(le >= _SLOW_S), 1.0) for le in BOUNDS_S]
+        weights.append((f'bucket{{route="{_PAST_ROUTE}",le="+Inf"}}', 1.0, 1.0))
+        weights.append((f'sum{{route="{_PAST_ROUTE}"}}', _SLOW_S, _GOOD_S))
+        weights.append((f'count{{route="{_PAST_ROUTE}"}}', 1.0, 1.0))
+        for name, bad, good in weights:
+            yield Made(job=USERS, family=_LATENCY, kind="histogram", series=f"{_LATENCY}_{name}", past=self.latencies,
+                       bad=bad, good=good)  # fmt: skip
+
+
+def pasts(plan: AlertDrillPlan) -> Pasts:
+    """The days before that a plan has."""
+    return Pasts(probes=history.probes(plan), requests=history.requests(plan), latencies=history.latencies(plan))
 
 
 def failed(row: RequestRow) -> bool:
@@ -36,18 +89,29 @@ def latency_s(row: RequestRow) -> float:
 
 
 class Seen:
-    """Counts rows as they come. ``past`` are probes and requests before the first, bad and good each."""
+    """Counts rows as they come. ``past`` is what was before the first."""
 
-    def __init__(self, past_probes: tuple[float, float], past_requests: tuple[float, float]) -> None:
-        self._probes: Counter[str] = Counter({"bad": round(past_probes[0]), "good": round(past_probes[1])})
+    def __init__(self, past: Pasts | None = None) -> None:
+        probes, requests, latencies = (
+            ((0.0, 0.0),) * 3 if past is None else (past.probes.end, past.requests.end, past.latencies.end)
+        )
+        self._probes: Counter[str] = Counter({"bad": round(probes[0]), "good": round(probes[1])})
         self._requests: Counter[tuple[str, str, str]] = Counter(
             {
-                ("GET", "/v1/walks", BAD_STATUS): round(past_requests[0]),
-                ("GET", "/v1/walks", GOOD_STATUS): round(past_requests[1]),
+                ("GET", _PAST_ROUTE, _BAD_STATUS): round(requests[0]),
+                ("GET", _PAST_ROUTE, _GOOD_STATUS): round(requests[1]),
             }
         )
         self._buckets: dict[str, list[int]] = {}
         self._sums_s: defaultdict[str, float] = defaultdict(float)
+        for took_s, count in ((_SLOW_S, latencies[0]), (_GOOD_S, latencies[1])):
+            if count:
+                self._took(_PAST_ROUTE, took_s, round(count))
+
+    def _took(self, route: str, seconds: float, count: int = 1) -> None:
+        buckets = self._buckets.setdefault(route, [0] * (len(BOUNDS_S) + 1))
+        buckets[bisect_left(BOUNDS_S, seconds)] += count
+        self._sums_s[route] += count * seconds
 
     def see(self, requests: Sequence[RequestRow], probes: Sequence[ProbeRow]) -> None:
         """Takes rows, each once."""
@@ -59,9 +123,7 @@ class Seen:
             method, route = _ROUTES[row.operation]
             self._requests[method, route, str(row.status)] += 1
             if row.status:
-                buckets = self._buckets.setdefault(route, [0] * (len(BOUNDS_S) + 1))
-                buckets[bisect_left(BOUNDS_S, latency_s(row))] += 1
-                self._sums_s[route] += latency_s(row)
+                self._took(route, latency_s(row))
 
     def probes_page(self) -> str:
         """Prometheus text of the probes."""
@@ -76,8 +138,8 @@ class Seen:
             f'http_requests_total{{method="{method}",route="{route}",status="{status}"}} {count}'
             for (method, route, status), count in sorted(self._requests.items())
         ]
-        lines.append("# TYPE http_request_duration_seconds histogram")
-        name = "http_request_duration_seconds"
+        lines.append(f"# TYPE {_LATENCY} histogram")
+        name = _LATENCY
         for route, buckets in sorted(self._buckets.items()):
             total = 0
             for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), buckets, strict=True):

@@ -1,5 +1,5 @@
-"""The days before the drill, made: probes and requests of 30 and 7 days, with an old outage that leaves the window just
-after the drill's own has crossed the limit. Pure.
+"""The days before the drill, made: probes of 30 days, requests and their latencies of 7, each with an old outage that
+leaves the window just after the drill's own has crossed the limit. Pure.
 
 So a window of days is drilled as it is: the outage planted now brings the share above its limit, and it comes down once
 the old one is more than 30 (7) days ago. The history weighs as much as makes that so, by the plan's own rates.
@@ -19,6 +19,7 @@ from harness.rehearsals.alert_drill.types import AlertDrillPlan
 STEP_S = 600
 _LEADING = 6  # samples before the old outage
 _ABOVE = 0.8  # of the limit: the share once the old outage has left, and all of the new one has come
+_SLOW = (FaultKind.LATENCY, FaultKind.DATABASE_SLOW)
 _CROSSING = 0.4  # of the new outage: when the limit is crossed
 
 
@@ -47,18 +48,31 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 
 def probes(plan: AlertDrillPlan) -> Past:
     """Of the availability, whose alert is at 99.5 %."""
-    rate = plan.probes.rate_per_s
-    outage = sum(plan.scaled(t.lasts_s) * rate for t in plan.trials if t.fault.kind is FaultKind.UNAVAILABLE)
-    others = sum(plan.scaled(t.lasts_s) * rate * t.fault.share for t in plan.trials if t.fault.kind is FaultKind.ERRORS)
-    return _past(30, 0.005, outage, others, plan.load_s * rate)
+    return _failures(plan, 30, 0.005, plan.probes.rate_per_s)
 
 
 def requests(plan: AlertDrillPlan) -> Past:
     """Of the failed requests, whose budget's alert is at 80 % of 1 %."""
-    rate = plan.population.users / plan.population.pace_s
+    return _failures(plan, 7, 0.008, _requests_per_s(plan))
+
+
+def latencies(plan: AlertDrillPlan) -> Past:
+    """Of the requests that took longer than the objective's 0.5 s, whose budget's alert is at 80 % of 5 %: the slow
+    database is the last of them in the drill."""
+    rate = _requests_per_s(plan)
+    slow = {t.name: plan.scaled(t.lasts_s) * rate for t in plan.trials if t.fault.kind in _SLOW}
+    last = sum(plan.scaled(t.lasts_s) * rate for t in plan.trials if t.fault.kind is FaultKind.DATABASE_SLOW)
+    return _past(7, 0.04, last, sum(slow.values()) - last, plan.load_s * rate)
+
+
+def _requests_per_s(plan: AlertDrillPlan) -> float:
+    return plan.population.users / plan.population.pace_s
+
+
+def _failures(plan: AlertDrillPlan, days: int, limit: float, rate: float) -> Past:
     outage = sum(plan.scaled(t.lasts_s) * rate for t in plan.trials if t.fault.kind is FaultKind.UNAVAILABLE)
     others = sum(plan.scaled(t.lasts_s) * rate * t.fault.share for t in plan.trials if t.fault.kind is FaultKind.ERRORS)
-    return _past(7, 0.008, outage, others, plan.load_s * rate)
+    return _past(days, limit, outage, others, plan.load_s * rate)
 
 
 def _past(days: int, limit: float, outage: float, others: float, live: float) -> Past:

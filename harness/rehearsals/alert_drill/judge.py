@@ -7,51 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
-from harness.objectives.alerts import Alert
-from harness.objectives.firing import Spell
 from harness.rehearsals.alert_drill.configure import alerts
 from harness.rehearsals.alert_drill.expected import Due, due
+from harness.rehearsals.alert_drill.judge_burns import burns
 from harness.rehearsals.alert_drill.judge_errata import budgets, errata
 from harness.rehearsals.alert_drill.judge_theirs import theirs
+from harness.rehearsals.alert_drill.pairs import Pair, at_once, is_of, off_by_s, paired, tolerance_s, undelivered
 from harness.rehearsals.alert_drill.types import (
     BUDGET,
     CLAIM,
     ROUTE_CLAIM,
     AlertDrillDetails,
     AlertDrillPlan,
-    Delivery,
-    Firing,
 )
 
 #: What the alerts are a part of: each that fires and is delivered shows it.
 _WORK = ("phase2.monitoring",)
 _NS = 1_000_000_000
-GATHERED_S = 0.75  # until what happened is evidence, and on the page that is scraped
-DELIVERED_S = 5.0  # beyond what Alertmanager may hold a notification
-FIRST_S = 30.0  # before its first sample: of the first evaluations Prometheus tells Alertmanager, and writes none yet
-
-
-class Pair(msgspec.Struct, frozen=True):
-    """A stretch that had to be (s from the load's begin) beside the one that was, either of them ``None``."""
-
-    due: Spell | None
-    seen: Firing | None
-
-
-def tolerance_s(plan: AlertDrillPlan) -> float:
-    """One evaluation and one scrape, and the time in which evidence is gathered."""
-    return plan.scaled(plan.evaluate_s) + plan.scaled(plan.scrape_s) + GATHERED_S
 
 
 def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Judgement]:
-    """Four alerts, four things each; the routes; what was seen of the errata; a team's own alerts."""
+    """Four alerts, four things each; the routes; the burn rates; what was seen of the errata; a team's own alerts."""
     if details.asked is not None:
         yield from theirs(plan, details.asked)
     if plan.of:
@@ -61,59 +42,22 @@ def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered)
         return
     found = compared(plan, details, evidence)
     for name in CLAIM:
-        mine = [(each, pairs) for each, pairs in found if each.alert.name == name]
+        mine = [(each, pairs) for each, pairs in found if each.alert == name]
         yield _fires(plan, details, name, mine)
         yield _quiet(plan, details, name, mine)
         yield _resolves(plan, details, name, mine)
         yield _routes(details, name, mine)
-    yield from _by_route(details, [each.alert for each, _ in found])
+    yield from _by_route(details, [each for each, _ in found])
+    yield from burns(plan, details, evidence)
     yield from errata(details)
 
 
 def compared(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> list[tuple[Due, list[Pair]]]:
     """What had to fire beside what did, of each alert on what users and probes saw."""
-    return [
-        (each, _paired(details, each)) for each in due(plan, alerts(plan.objectives, plan.scale), details, evidence)
-    ]
-
-
-def _paired(details: AlertDrillDetails, wanted: Due) -> list[Pair]:
-    """In order; a firing belongs to the stretch that it overlaps."""
-    seen = sorted((f for f in details.firings if _is_of(f, wanted)), key=lambda firing: firing.fired_ns)
-    pairs: list[Pair] = []
-    for spell in wanted.spells:
-        end_ms = spell.resolved_ms if spell.resolved_ms is not None else _ms(details, details.asked_ns)
-        slack_ms = wanted.alert.for_s * 500 + 5000
-        own = [f for f in seen if spell.fired_ms - slack_ms <= _ms(details, f.fired_ns) <= end_ms]
-        pairs.append(Pair(spell, own[0] if own else None))
-        seen = [f for f in seen if not own or f is not own[0]]
-    return [*pairs, *(Pair(None, firing) for firing in seen)]
-
-
-def _is_of(firing: Firing | Delivery, wanted: Due) -> bool:
-    return (firing.alert, firing.objective, firing.job) == (wanted.alert.name, wanted.alert.objective, wanted.job)
-
-
-def _ms(details: AlertDrillDetails, at_ns: int) -> float:
-    return (at_ns - details.origin_ns) / 1e6
+    return [(each, paired(details, each)) for each in due(plan, alerts(plan.objectives, plan.scale), details, evidence)]
 
 
 Mine = Sequence[tuple[Due, list[Pair]]]
-
-
-def _at_once(pair: Pair) -> bool:
-    """Whether it had to fire from the first evaluation on: the made history alone says so."""
-    return pair.due is not None and pair.due.fired_ms == 0
-
-
-def off_by_s(details: AlertDrillDetails, pair: Pair) -> tuple[float | None, float | None]:
-    """How much later than it had to it fired and resolved (s); ``None`` where either did not."""
-    if pair.due is None or pair.seen is None:
-        return None, None
-    fired = (_ms(details, pair.seen.fired_ns) - pair.due.fired_ms) / 1000
-    if pair.due.resolved_ms is None or pair.seen.resolved_ns is None:
-        return fired, None
-    return fired, (_ms(details, pair.seen.resolved_ns) - pair.due.resolved_ms) / 1000
 
 
 def _judgement(
@@ -135,7 +79,7 @@ def _scale(plan: AlertDrillPlan) -> Message:
 
 def _fires(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     pairs = [pair for _, found in mine for pair in found if pair.due is not None]
-    offs = [abs(off) for pair in pairs if not _at_once(pair) and (off := off_by_s(details, pair)[0]) is not None]
+    offs = [abs(off) for pair in pairs if not at_once(pair) and (off := off_by_s(details, pair)[0]) is not None]
     missed = sum(pair.seen is None for pair in pairs)
     right = bool(offs) and not missed and max(offs) <= tolerance_s(plan)
     verdict = Verdict.INCONCLUSIVE if not pairs else Verdict.PASS if right else Verdict.FAIL
@@ -168,10 +112,10 @@ def _quiet(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mi
 def _planned(plan: AlertDrillPlan, details: AlertDrillDetails, wanted: Due, pair: Pair) -> bool:
     """Whether a stretch that had to be begins in a trial that the plan has it fire in. The budgets of what the history
     or a trial below the limits spends fire when they must, which is another's to say."""
-    if wanted.alert.name == BUDGET or pair.due is None:
+    if wanted.alert == BUDGET or pair.due is None:
         return True
     at_ns = details.origin_ns + pair.due.fired_ms * 1_000_000
-    fires = {trial.name for trial in plan.trials if wanted.alert.name in trial.fires}
+    fires = {trial.name for trial in plan.trials if wanted.alert in trial.fires}
     slack_ns = round(plan.scaled(plan.between_s) * _NS)
     return any(p.begun_ns <= at_ns <= p.ended_ns + slack_ns for p in details.planted if p.trial in fires)
 
@@ -203,12 +147,12 @@ def _routes(details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     count = 0
     for each, found in mine:
         seen = [pair for pair in found if pair.seen is not None]
-        own = [d for d in details.deliveries if _is_of(d, each) and not d.flaw]
-        lacking += [f"{d.route}: not its route" for d in own if d.route not in each.alert.routes]
-        lacking += [what for pair in seen for what in _undelivered(details, each.alert, pair, own)]
+        own = [d for d in details.deliveries if is_of(d, each) and not d.flaw]
+        lacking += [f"{d.route}: not its route" for d in own if d.route not in each.routes]
+        lacking += [what for pair in seen for what in undelivered(details, each, pair, own)]
         count += len(seen)
     verdict = Verdict.INCONCLUSIVE if not count else Verdict.FAIL if lacking else Verdict.PASS
-    routes = ", ".join(sorted({route for each, _ in mine for route in each.alert.routes}))
+    routes = ", ".join(sorted({route for each, _ in mine for route in each.routes}))
     asked = message("reaches {routes}, and nobody else", routes=routes)
     told = message("{count} times it fired; not delivered: {lacking}", count=str(count), lacking=str(len(lacking)))
     return Judgement(
@@ -217,27 +161,12 @@ def _routes(details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     )  # fmt: skip
 
 
-def _undelivered(details: AlertDrillDetails, alert: Alert, pair: Pair, own: Sequence[Delivery]) -> Iterator[str]:
-    """What of one stretch of firing did not come within what Alertmanager may hold it."""
-    assert pair.seen is not None
-    within_ns = round((sum(details.waits_s) + DELIVERED_S) * _NS)
-    early_ns = round(FIRST_S * _NS) if _at_once(pair) else 0
-    for what, resolved, at_ns, first_ns in (
-        ("firing", False, pair.seen.fired_ns, pair.seen.fired_ns - early_ns),
-        ("resolved", True, pair.seen.resolved_ns, pair.seen.resolved_ns),
-    ):
-        if at_ns is None or first_ns is None:
-            continue
-        came = {d.route for d in own if d.resolved == resolved and first_ns <= d.at_ns <= at_ns + within_ns}
-        yield from (f"{route}: {what} {alert.objective}".strip() for route in alert.routes if route not in came)
-
-
-def _by_route(details: AlertDrillDetails, known: Sequence[Alert]) -> Iterator[Judgement]:
+def _by_route(details: AlertDrillDetails, known: Sequence[Due]) -> Iterator[Judgement]:
     """Each receiver: what it got was what the real one takes, and of an alert that goes there."""
     for route, claim in ROUTE_CLAIM.items():
         got = [each for each in details.deliveries if each.route == route]
         flaws = [each.flaw for each in got if each.flaw]
-        wanted = {alert.name for alert in known if route in alert.routes}
+        wanted = {each.alert for each in known if route in each.routes}
         silent = sorted(wanted - {each.alert for each in got})
         verdict = Verdict.PASS if got and not flaws and not silent else Verdict.FAIL
         told = message("{count} notifications, {flaws} of them refused", count=str(len(got)), flaws=str(len(flaws)))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
+from harness.objectives.alerts import BURN_URGENCY
 from harness.objectives.budget import budget_s
 from harness.rehearsals.alert_drill.types import (
     AVAILABILITY,
@@ -20,6 +21,7 @@ from harness.rehearsals.alert_drill.types import (
 )
 
 _NS = 1_000_000_000
+TICKET = BURN_URGENCY[False].severity
 ERRATUM_PHASE, ERRATUM_BLIND = "alert.pagerduty_phase4", "alert.error_ratio_blind"
 ERRATUM_WINDOW, ERRATUM_GAP = "alert.availability_no_window", "alert.gap_to_objective"
 #: Error Budget as the document prints it: 43 minutes a month, 5 % and 1 % of requests.
@@ -83,7 +85,11 @@ def _blind(lasted_ns: int) -> Message:
 
 def _window(details: AlertDrillDetails, begun_ns: int) -> Iterator[Judgement]:
     """The burn rate beside the alert as written, from the first breach that probes saw."""
-    burns = sorted(f.fired_ns for f in details.burns if f.fired_ns >= begun_ns and f.alert.startswith("Availability"))
+    burns = sorted(
+        f.fired_ns
+        for f in details.burns
+        if f.fired_ns >= begun_ns and f.objective == "availability" and f.severity != TICKET
+    )
     written = sorted(f.fired_ns for f in _of(details.firings, AVAILABILITY) if f.fired_ns >= begun_ns)
     if burns and written:
         told = message(

@@ -24,7 +24,7 @@ SLACK_PATH, PAGERDUTY_PATH = "/services/T000/B000/drill", "/v2/enqueue"
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 _BLOCK_BYTES, _LIMIT_BYTES, _LIMIT_S = 65_536, 1_000_000, 30.0
 #: How the notification's title names the alert (deploy/monitoring/alertmanager/alertmanager.yaml).
-_TITLE = re.compile(r"\[(FIRING|RESOLVED)\] (\w+) objective=(\w*) job=([\w-]*)")
+_TITLE = re.compile(r"\[(FIRING|RESOLVED)\] (\w+) objective=(\w*) job=([\w-]*) severity=(\w*)")
 Page = Callable[[str, str, bytes], tuple[int, str, bytes]]
 
 
@@ -137,7 +137,7 @@ class Receivers:
 
     def _keep(self, route: str, title: str, *, flaw: str) -> None:
         found = _TITLE.search(title)
-        status, alert, objective, job = found.groups() if found else ("", "", "", "")
+        status, alert, objective, job, severity = found.groups() if found else [""] * 5
         if not found and not flaw:
             flaw = f"names no alert: {title[:80]}"
         self._got(
@@ -146,6 +146,7 @@ class Receivers:
                 alert=alert,
                 objective=objective,
                 job=job,
+                severity=severity,
                 resolved=status == "RESOLVED",
                 at_ns=self._clock.now_ns(),
                 flaw=flaw,

@@ -9,7 +9,9 @@ from harness.judge.difference import Single
 from harness.model.message import message
 from harness.model.section import Cell, Section, table_of
 from harness.rehearsal.rehearsal import Figure
-from harness.rehearsals.alert_drill.judge import Pair, compared, off_by_s
+from harness.rehearsals.alert_drill.judge import compared
+from harness.rehearsals.alert_drill.judge_burns import compared_burns
+from harness.rehearsals.alert_drill.pairs import Pair, off_by_s
 from harness.rehearsals.alert_drill.theirs.page import theirs_table
 from harness.rehearsals.alert_drill.types import CLAIM, AlertDrillDetails, AlertDrillPlan, Delivery, Planted
 
@@ -36,7 +38,8 @@ def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathere
         numbers=(1, 2),
         note=(message("minutes of the document are divided by {scale} here", scale=f"{plan.scale:g}"),),
     )
-    rows = [(each, pair) for each, pairs in compared(plan, details, evidence) for pair in pairs]
+    found = [*compared(plan, details, evidence), *compared_burns(plan, details, evidence)]
+    rows = [(each, pair) for each, pairs in found for pair in pairs]
 
     def due_s(pair: Pair, *, resolved: bool) -> Cell:
         at_ms = None if pair.due is None else pair.due.resolved_ms if resolved else pair.due.fired_ms
@@ -45,7 +48,7 @@ def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathere
     yield table_of(
         message("What had to fire, and what fired"),
         rows,
-        (message("alert"), lambda row: f"{row[0].alert.name} {row[0].alert.objective}".strip()),
+        (message("alert"), lambda row: f"{row[0].alert} {row[0].objective} {row[0].severity}".strip()),
         (message("had to fire (s)"), lambda row: due_s(row[1], resolved=False)),
         (message("fired (s)"), lambda row: since(row[1].seen.fired_ns) if row[1].seen else ""),
         (message("had to resolve (s)"), lambda row: due_s(row[1], resolved=True)),
@@ -61,7 +64,7 @@ def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathere
         message("What was delivered"),
         details.deliveries,
         (message("route"), lambda each: each.route),
-        (message("alert"), lambda each: f"{each.alert} {each.objective} {each.job}".strip()),
+        (message("alert"), lambda each: f"{each.alert} {each.objective} {each.job} {each.severity}".strip()),
         (message("status"), status),
         (message("at (s)"), lambda each: since(each.at_ns)),
         numbers=(3,),
@@ -76,9 +79,6 @@ def figures(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered
             abs(off)
             for each, pairs in found
             for pair in pairs
-            if each.alert.name == name
-            and pair.due
-            and pair.due.fired_ms
-            and (off := off_by_s(details, pair)[0]) is not None
+            if each.alert == name and pair.due and pair.due.fired_ms and (off := off_by_s(details, pair)[0]) is not None
         ]
         yield Figure(f"{name} off by", "s", "worse", Single(max(offs, default=None)), gates=True)

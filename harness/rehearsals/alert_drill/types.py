@@ -126,6 +126,7 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
     job: str
     fired_ns: int
     resolved_ns: int | None
+    severity: str = ""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,13 +139,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     resolved: bool
     at_ns: int
     flaw: str = ""
+    severity: str = ""
 
 
 class AlertDrillDetails(msgspec.Struct, kw_only=True):
     """The facts of a run. ``leaves_ns`` is when the old outage of the made history leaves the long windows,
     ``history_ns`` where that history ends; ``asked_ns`` when Prometheus was asked for what had fired.
-    ``burns`` are Sloth's paging burn-rate alerts; ``waits_s`` how long Alertmanager may hold a first and a further
-    notification; ``targets`` how many pods of the target were scraped at most,
+    ``burns`` are Sloth's burn-rate alerts, pages and tickets by their severity; ``waits_s`` how long Alertmanager may
+    hold a first and a further notification; ``targets`` how many pods of the target were scraped at most,
     ``emitted`` by metric and label the values that the target had; ``asked`` what a team's own rules do."""
 
     origin_ns: int = 0

@@ -13,9 +13,11 @@ from harness.base import yamltext
 from harness.base.clock import NS, unix_ns
 from harness.base.data import MONITORING
 from harness.model.message import message
+from harness.objectives.files import objective_files
 from harness.rehearsal.running import Running
-from harness.rehearsals.alert_drill import configure, history
+from harness.rehearsals.alert_drill import configure
 from harness.rehearsals.alert_drill.exporter import Seen as Exporter
+from harness.rehearsals.alert_drill.exporter import pasts
 from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags
 from harness.rehearsals.alert_drill.receivers import HOST, Receivers, serve_mail, serve_pages
 from harness.rehearsals.alert_drill.types import (
@@ -43,13 +45,12 @@ async def watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Progr
     now_ns = on.clock.now_ns()
     details.history_ns = now_ns
     details.leaves_ns = now_ns + round((plan.load_s + plan.scaled(plan.between_s) + plan.after_s) * NS)
-    past_probes, past_requests = history.probes(plan), history.requests(plan)
     data = Data(folder / "data")
     on.hold(data)
     made = _open_metrics(plan, on)
     on.say(message("making 30 and 7 days of history: {lines} samples", lines=str(made.count("\n"))))
     await data.backfill(binaries.PROMETHEUS.folder() / "promtool", made)
-    exporter = Exporter(past_probes.end, past_requests.end)
+    exporter = Exporter(pasts(plan))
     receivers = Receivers(on.clock, details.deliveries.append)
     pages, smtp, alerts, metrics = (any_free_port() for _ in range(4))
     _write(folder, plan, details, pages=pages, smtp=smtp, alerts=alerts)
@@ -101,20 +102,15 @@ async def _started(on: Running[AlertDrillDetails], folder: Path, *, alerts: int,
 
 def _open_metrics(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> str:
     """The history as OpenMetrics text, a family after the other."""
-    families = (
-        ("availability_probes", f'outcome="{{}}",job="{PROBES}"', ("bad", "good"), history.probes(plan)),
-        (
-            "http_requests", f'method="GET",route="/v1/walks",status="{{}}",job="{USERS}"', ("503", "200"),
-            history.requests(plan),
-        ),
-    )  # fmt: skip
     lines: list[str] = []
-    for family, labels, words, past in families:
-        lines.append(f"# TYPE {family} counter")
-        samples = list(past.samples(on.details.leaves_ns, on.details.history_ns))
-        for column, word in enumerate(words, 1):
-            known = f'{family}_total{{{labels.format(word)},instance="harness"}}'
-            lines += [f"{known} {each[column]:.0f} {unix_ns(on.clock.anchor, each[0]) / NS:.3f}" for each in samples]
+    families = set[str]()
+    for made in pasts(plan).series():
+        if made.family not in families:
+            families.add(made.family)
+            lines.append(f"# TYPE {made.family} {made.kind}")
+        known = f'{made.series.removesuffix("}")},job="{made.job}",instance="harness"}}'
+        for at_ns, bad, good in made.past.samples(on.details.leaves_ns, on.details.history_ns):
+            lines.append(f"{known} {made.told(bad, good)} {unix_ns(on.clock.anchor, at_ns) / NS:.3f}")
     return "\n".join([*lines, "# EOF"]) + "\n"
 
 
@@ -132,8 +128,9 @@ def _write(
     (folder / "prometheus.yaml").write_text(_dump(scraped))
     (folder / "alertmanager.yaml").write_text(_dump(told))
     (folder / "rules" / "as-written.yaml").write_text(_dump(configure.rules(plan.objectives, plan)))
-    burns = MONITORING / "prometheus" / "rules" / "availability.yaml"
-    (folder / "rules" / "availability.yaml").write_text(burns.read_text())
+    for path, _ in objective_files():
+        rules = (MONITORING / "prometheus" / "rules" / path.name).read_text()
+        (folder / "rules" / path.name).write_text(configure.seen_by_users(rules))
 
 
 def _dump(data: Any) -> str:
@@ -168,13 +165,11 @@ async def ask(plan: AlertDrillPlan, on: Running[AlertDrillDetails], prometheus: 
             round(float(at) * NS) - on.clock.anchor.unix_ns + on.clock.anchor.monotonic_ns for at, _ in series["values"]
         ]
         found = on.details.burns if "sloth_severity" in labels else on.details.firings
-        if labels.get("sloth_severity") == "ticket":
-            continue
         for first_ns, last_ns in _stretches(times, every_ns):
             found.append(
                 Firing(
                     alert=labels["alertname"], objective=labels.get("objective", ""), job=labels.get("job", ""),
-                    fired_ns=first_ns,
+                    severity=labels.get("severity", ""), fired_ns=first_ns,
                     resolved_ns=None if on.details.asked_ns - last_ns < 3 * every_ns else last_ns + every_ns,
                 )
             )  # fmt: skip

@@ -103,8 +103,15 @@ class Acts:
         return Applied(applied_ns=applied_ns, replicas=replicas)
 
     async def _drain(self, part: Part) -> Did:
+        load = await self._admitted() if part.rate_per_s else None
         since_ns = self._clock.now_ns()
-        drained = await self._stack.drain(limit_s=part.wait_s)
+        draining = asyncio.ensure_future(self._stack.drain(limit_s=part.wait_s))
+        try:
+            while load is not None and not draining.done():
+                await self._light(part, load, part.load_s)
+            drained = await draining
+        finally:
+            draining.cancel()
         return Drained(
             since_ns=since_ns,
             until_ns=await self._settle(),

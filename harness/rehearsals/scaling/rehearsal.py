@@ -9,9 +9,11 @@ from dataclasses import replace
 from harness.evidence.gathered import Gathered
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.model.parts import ended
 from harness.model.section import Section
 from harness.model.stack import Rung
+from harness.rehearsal.cost import Cost, cost_by_requests
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import InParts
 from harness.rehearsal.rehearsal import Figure, Seen
@@ -20,7 +22,15 @@ from harness.rehearsals.scaling import sections
 from harness.rehearsals.scaling.acts import Acts
 from harness.rehearsals.scaling.figures import reached
 from harness.rehearsals.scaling.judge import Rows, judged, of_part
-from harness.rehearsals.scaling.types import Part, PartKind, ScalingDetails, ScalingPlan, controlled
+from harness.rehearsals.scaling.types import (
+    Drained,
+    Part,
+    PartKind,
+    ScalingDetails,
+    ScalingPlan,
+    ZoneLost,
+    controlled,
+)
 from harness.report.panels import Course
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import scaled
@@ -58,6 +68,16 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
     def sections(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Section]:
         """Pods over time, what was observed, and the moments."""
         return sections.sections(plan, seen, _rows(seen.facts.rung, seen.evidence))
+
+    def costs(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Cost]:
+        """Of each drain and of each loss of a zone, by the requests that were made the while."""
+        for part, _, _ in ended(plan.parts, seen.details.runs):
+            match seen.details.did.get(part.name):
+                case Drained(since_ns=since_ns, until_ns=until_ns):
+                    yield cost_by_requests(message("the drain"), seen.evidence, since_ns, until_ns, part.name)
+                case ZoneLost(zone=zone, lost_ns=lost_ns, end_ns=end_ns):
+                    title = message("the loss of the zone {zone}", zone=zone)
+                    yield cost_by_requests(title, seen.evidence, lost_ns, end_ns, part.name)
 
     def figures(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Figure]:
         """When each number of pods was reached; without a value in a part that was not carried through."""

@@ -27,7 +27,7 @@ class PartKind(StrEnum):
 
     MANUAL = "manual"  # low -> high -> low by ``kubectl scale``
     APPLY = "apply"  # scaled to high by hand, then the manifests with ``replicas: low`` are applied
-    DRAIN = "drain"  # every pod evicted under the budget
+    DRAIN = "drain"  # every pod evicted under the budget, under light load where the part has a rate
     TAKES_BACK = "takes_back"  # scaled to high by hand under the autoscaler
     HPA = "hpa"  # low -> what the load asks for -> low
     HPA_LATENCY = "hpa_latency"  # under light load, while the database is slow; by the overlay ``component``
@@ -46,8 +46,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     bounds every wait of the part. ``up_after_s`` is the least that the document prints for the way up: sooner is
     good, and told. For ``load_s`` there are ``in_flight`` requests under way, each on a connection
     of its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold``
-    of their memory limit. Of ``hpa_latency`` all tables are locked for ``delay_ms``, again and again, so long.
-    ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
+    of their memory limit; of ``drain`` again and again, until it is over. Of ``hpa_latency`` all tables are locked for
+    ``delay_ms``, again and again, so long. ``component`` names the overlay beside the environment's own, as in
+    ``overlays/kind-spread``.
     """
 
     name: str
@@ -72,9 +73,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     component: str = ""
 
     def __post_init__(self) -> None:
-        """Raises ``RuleError`` where the fewest pods are more than the most."""
+        """Raises ``RuleError`` where the fewest pods are more than the most, or the load of a drain never lasts."""
         if self.low > self.high:
             raise RuleError(f"low is {self.low}, above high, {self.high}", "low")
+        if self.kind is PartKind.DRAIN and self.rate_per_s and self.load_s < 1:
+            raise RuleError("the load of a drain needs a length of at least 1 s", "load")
 
     @property
     def resource(self) -> str:

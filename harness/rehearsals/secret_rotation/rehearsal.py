@@ -9,9 +9,11 @@ from harness.base.units import Unit
 from harness.judge.difference import Ratio, Single
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.model.parts import ended
 from harness.model.section import Section
 from harness.model.stack import Rung
+from harness.rehearsal.cost import Cost, cost_by_requests
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import InParts
 from harness.rehearsal.rehearsal import Figure, Seen
@@ -21,6 +23,7 @@ from harness.rehearsals.secret_rotation.acts import Acts
 from harness.rehearsals.secret_rotation.judge import calls_of, judged, of_part
 from harness.rehearsals.secret_rotation.judge_rotation import rotation
 from harness.rehearsals.secret_rotation.types import (
+    Course,
     PartKind,
     Rotated,
     Rotation,
@@ -61,6 +64,13 @@ class SecretRotation(InParts[RotationPlan, RotationDetails]):
         """The phases of each rotation, and what was observed."""
         evidence, start_ns = seen.evidence, seen.facts.anchor.monotonic_ns
         return sections.sections(plan, seen.details, evidence.ledger, evidence.events, start_ns)
+
+    def costs(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Cost]:
+        """Of each rotation, from its first step to the end of its load."""
+        for part, _, _ in ended(plan.parts, seen.details.runs):
+            match seen.details.did.get(part.name):
+                case Rotated(course=Course(begun_ns=begun_ns, loaded_ns=int(loaded_ns))):
+                    yield cost_by_requests(message("the rotation"), seen.evidence, begun_ns, loaded_ns, part.name)
 
     def figures(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Figure]:
         """What failed of each rotation's requests, and its times from the publishing; without a value where the part

@@ -17,17 +17,12 @@ from harness.base.clock import NS
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import ProbeRow, RequestRow
 from harness.rehearsals.alert_drill import history
-from harness.rehearsals.alert_drill.exporter import BAD_STATUS, GOOD_STATUS, Seen
+from harness.rehearsals.alert_drill.exporter import Seen, pasts
 from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Stretch
-from harness.rehearsals.alert_drill.types import PROBES, TARGET, AlertDrillDetails, AlertDrillPlan
+from harness.rehearsals.alert_drill.types import PROBES, TARGET, USERS, AlertDrillDetails, AlertDrillPlan
 
 Samples: TypeAlias = dict[str, list[tuple[float, str]]]
 R = TypeVar("R", RequestRow, ProbeRow)
-#: Of what days are made: the series, and the words for bad and good in it.
-_PAST = (
-    (PROBES, 'availability_probes_total{outcome="WORD"}', ("bad", "good")),
-    (TARGET, 'http_requests_total{method="GET",route="/v1/walks",status="WORD"}', (BAD_STATUS, GOOD_STATUS)),
-)
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,12 +83,11 @@ def of_run(evidence: Gathered, end_unix_s: float) -> Course:
 
 def scraped(course: Course, evidence: Gathered) -> Samples:
     """By series, every sample as (Unix seconds, value)."""
-    past, found = _past(course), Samples()
-    for job, labels, words in _PAST if past else ():
-        for at_s, *counts in _made(course, past[job]):
-            for word, count in zip(words, counts, strict=True):
-                found.setdefault(_labelled(labels.replace("WORD", word), job), []).append((at_s, f"{count:.0f}"))
-    seen = Seen(past[PROBES].end, past[TARGET].end) if past else Seen((0.0, 0.0), (0.0, 0.0))
+    past, found = None if course.plan is None else pasts(course.plan), Samples()
+    for made in past.series() if past else ():
+        samples = found.setdefault(_labelled(made.series, _job(made.job)), [])
+        samples += [(at_s, made.told(bad, good)) for at_s, bad, good in _made(course, made.past)]
+    seen = Seen(past)
     requests, probes = _Rows([each for each in evidence.requests if each.status]), _Rows(evidence.probes)
     for number in range(int(course.seconds // SCRAPE_S) + 1):
         until_ns = course.begin_ns + round(number * SCRAPE_S / course.scale * NS)
@@ -126,8 +120,9 @@ def _read(page: str, job: str) -> Iterator[tuple[str, str]]:
             yield _labelled(series, job), value
 
 
-def _past(course: Course) -> dict[str, history.Past]:
-    return {} if course.plan is None else {PROBES: history.probes(course.plan), TARGET: history.requests(course.plan)}
+def _job(page: str) -> str:
+    """What users saw is told as the target's own."""
+    return TARGET if page == USERS else page
 
 
 def _made(course: Course, past: history.Past) -> Iterator[tuple[float, float, float]]:
