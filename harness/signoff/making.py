@@ -10,7 +10,7 @@ import msgspec
 from harness.base.planfile import RuleError, once
 from harness.model.message import Message, message
 from harness.model.scenario import Span
-from harness.signoff.states import broke, left_out
+from harness.signoff.counting import broken, left_out
 from harness.signoff.types import Asked, Stored
 
 
@@ -72,7 +72,7 @@ def held(stored: Iterable[Stored], asked: Asked, replay: str) -> str:
     found = [
         each
         for each in stored
-        if each.result.facts.replay == replay and not left_out(each.result, asked) and not broke(each.result)
+        if each.result.facts.replay == replay and not left_out(each.result, asked) and not broken(each.result)
     ]
     return max(found, key=lambda each: each.result.facts.started_utc).folder if found else ""
 
