@@ -100,4 +100,4 @@ def _moment(utc: str) -> datetime | None:
 
 def _injected(result: Result) -> Told:
     why = message("faults were injected, and it is evidence of the roll back alone")
-    return (why, *result.facts.faults) if result.facts.faults else ()
+    return (why, *result.facts.injected) if result.facts.injected else ()

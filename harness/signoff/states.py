@@ -103,7 +103,7 @@ def _newest(seen: Iterable[_Seen]) -> Iterator[_Seen]:
     first: dict[tuple[object, ...], str] = {}
     for each, judgement in seen:
         result, facts = each.result, each.result.facts
-        key = (result.rehearsal, result.plan, facts.rung, bool(facts.faults), judgement.part)
+        key = (result.rehearsal, result.plan, facts.rung, bool(facts.injected), judgement.part)
         alone = (*key, judgement.id)
         if all(first.get(one, each.folder) == each.folder for one in (key, alone)):
             first[alone if facts.only else key] = each.folder

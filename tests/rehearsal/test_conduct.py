@@ -136,7 +136,7 @@ async def test_a_run_says_what_keeps_it_from_being_the_bundled_plan_whole(tmp_pa
     assert (run.options.only, run.options.own) == ((), ())
     run.options = msgspec.structs.replace(run.options, only=("manual",), own=("--quick",))
     facts = (await run.run()).facts
-    assert (facts.only, facts.own, facts.faults) == (("manual",), ("--quick",), ())
+    assert (facts.only, facts.own, facts.injected) == (("manual",), ("--quick",), ())
 
 
 async def test_too_few_rows_fail_and_hold(tmp_path: Path) -> None:

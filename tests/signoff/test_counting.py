@@ -31,7 +31,7 @@ CLAIM = "related.api"
 WEEK, BACK = "rollout.week3.success.availability", "rollout.rollback.step1"
 OLD: dict[str, Any] = {"started_utc": "2026-01-08T00:00:00.000Z"}
 INJECTED: dict[str, Any] = {
-    "faults": (Fault(kind=FaultKind.ERRORS, share=0.12).told,),
+    "injected": (Fault(kind=FaultKind.ERRORS, share=0.12).told,),
     "rehearsal": "rollout_week",
     "status": Exit.ROLLED_BACK,
 }

@@ -32,7 +32,6 @@ class Operations(Rehearsing, WithTarget):
     context: str | None = option("a context of the kubeconfig (default: the stack that is up here)", metavar="NAME")
     kubeconfig: str | None = option("the kubeconfig (default: KUBECONFIG, or ~/.kube/config)", metavar="FILE")
     namespace: str = option("the namespace of the pods", default="default", metavar="NAME")
-
     own_stack: bool = option("bring up a stack of processes to look at", default=False)
 
     def planned(self) -> OperationsPlan:
