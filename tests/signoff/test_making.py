@@ -144,6 +144,24 @@ def test_no_other_run_holds_a_command(more: dict[str, object]) -> None:
     assert held([stored("run", replay=LINES[0])], ASKED, LINES[0]) == "run"
 
 
+def test_a_review_is_made_again_behind_what_it_reads(tmp_path: Path) -> None:
+    """Never before: else it would say of what was made since that it is not there."""
+    page = "python -m harness operations weekly --seed 1"
+    old, new = "2026-01-08T00:00:00.000Z", "2026-01-09T00:00:00.000Z"
+    seen, later = stored("seen", replay=LINES[0], started_utc=old), stored("later", replay=LINES[0], started_utc=new)
+    review = stored("review", replay=page, started_utc="2026-01-08T12:00:00.000Z")
+    assert held([seen, review], ASKED, page, LINES[:1]) == "review"
+    assert held([seen, later, review], ASKED, page, LINES[:1]) == held([review], ASKED, page, LINES[:1]) == ""
+    text = TINY.replace("network --on kind --seed 1", "operations weekly --seed 1").replace(
+        "1min}", "1min, reviews: true}"
+    )
+    plan = parse(text, "x.yaml", EvidencePlan, name="x")
+    runs = [stored(name, replay=line, started_utc=old) for name, line in zip("ab", LINES, strict=True)]
+    for found, left in (([*runs, review], False), ([runs[0], review], True)):
+        due = due_of(plan, found, ASKED, target=None, reports=tmp_path, lang="en")
+        assert due[2].left is left, due[2]
+
+
 def test_the_newest_of_two_that_hold_it_is_named() -> None:
     found: list[Stored] = [
         stored("new", replay=LINES[0]), stored("old", replay=LINES[0], started_utc="2026-01-08T00:00:00.000Z"),
