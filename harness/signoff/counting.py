@@ -39,7 +39,7 @@ def _against_all(result: Result, asked: Asked) -> Iterator[Message]:
     if asked.digests and facts.target_digest not in asked.digests:
         yield message("another program or image: {digest}", digest=facts.target_digest)
     if facts.own:
-        yield message("a plan of one's own: {options}", options=", ".join(facts.own))
+        yield message("not the bundled plan: {options}", options=", ".join(facts.own))
     if result.exit_status is None:
         yield message("it is under way, or was killed before it could report")
     if age is None or age < 0:

@@ -133,7 +133,7 @@ def test_a_plan_of_ones_own_counts_neither_for_nor_against_anything() -> None:
     theirs = stored("theirs", check("a", Verdict.PASS), own=("--plan",))
     found = standing([theirs])
     assert found.state is State.NOT_EXERCISED
-    assert english(found.told).endswith("that counts; a plan of one's own: --plan")
+    assert english(found.told).endswith("that counts; not the bundled plan: --plan")
     assert runs([theirs], ASKED)[0].left_out
     failed = stored("theirs", check("a", Verdict.FAIL), own=("--quick",))
     assert standing([stored("ours", check("a", Verdict.PASS), **OLD), failed]).state is State.READY
