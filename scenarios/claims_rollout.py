@@ -244,7 +244,7 @@ _ROLLBACK = (
         f"{_STEP} 1",
         "`use_go_backend`を`false`に変更",
         PROCEDURE,
-        judged_by("rollout"),
+        judged_by("run"),
         "The template is published with the flag off",
     ),
     promise(
@@ -252,7 +252,7 @@ _ROLLBACK = (
         f"{_STEP} 2",
         "5分以内に全クライアントがFirebase経由に切り替わる",
         PROCEDURE,
-        judged_by("flag_proof", "rollout"),
+        judged_by("flag_proof", "run"),
         "Each client's first request on Firestore after the publish, the last within 300 s",
         wrong(
             "rollout.rollback.twelve_hours",
@@ -266,7 +266,7 @@ _ROLLBACK = (
         f"{_STEP} 3",
         "メトリクス/ログを保存し、原因分析",
         PROCEDURE,
-        judged_by("rollout"),
+        judged_by("run"),
         "Evidence, metrics and every component's log are in the run's folder",
         wrong(
             "rollout.rollback.data_left_behind",

@@ -19,7 +19,7 @@ from harness.stack import state
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.protocol import StackNeeds
 from harness.stack.rungs import manifests_of, stack_for
-from harness.stack.standing import RECORD, StackFacts, recorded
+from harness.stack.standing import RECORD, StackFacts, facts_of, recorded
 from harness.stack.state.lease import Condition, condition, lives, remove_run_folder, run_folder
 from harness.stack.state.processes import ends_in_order, wait_gone
 from harness.stack.state.sweeping import end_run
@@ -45,7 +45,7 @@ class StandingStack:
         self._progress = progress
         self.run_id = run_identity(clock, "stack", options.seed)
         manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
-        self._containers = manifests.deployment.template.containers
+        self._manifests = manifests
         self._folder = open_folder(options.reports, self.run_id)
         self._stack = stack_for(
             options,
@@ -73,15 +73,14 @@ class StandingStack:
         state.sweep(lambda line: self._progress(f"left by a killed run: {line}"))
         self._progress.begin("bringing the stack up")
         await self._stack.up()
-        self.up = StackFacts(
-            run_id=self.run_id,
-            rung=self._options.rung,
-            target=self._options.target.name,
+        self.up = facts_of(
+            self.run_id,
+            self._options.rung,
+            self._options.target.name,
+            self._manifests,
+            endpoints=self._stack.endpoints(),
             up_utc=utc(self._clock.anchor, self._clock.now_ns()),
             logs=str(self._folder / "logs"),
-            endpoints=self._stack.endpoints(),
-            asked_cores=sum(each.request_cpu_m or 0 for each in self._containers) / 1000 or None,
-            asked_memory_bytes=sum(each.request_memory_bytes or 0 for each in self._containers) or None,
         )
         write_private(run_folder(self.run_id) / RECORD, msgspec.json.encode(self.up))
         self._progress.end()  # before what is told on standard output

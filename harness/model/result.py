@@ -14,7 +14,7 @@ from harness.base.errors import Exit
 from harness.model.claim import OwnClaim
 from harness.model.judgement import Judgement
 from harness.model.manifests import ManifestWarning, RepositoryErratum
-from harness.model.message import Message
+from harness.model.message import Message, Told
 from harness.model.section import Section
 from harness.model.stack import Rung
 from harness.model.verdict import Decision
@@ -30,6 +30,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``manifest_changes`` is what the rehearsal changes in the document's manifests on every rung, ``rung_changes`` what
     the rung forced upon them besides, each "name: reason"; ``missing_manifests`` are kinds that Phase 2 requires.
     ``only_looks``: nothing was brought up or applied, and what was looked at is somebody's own.
+
+    What keeps it from being the bundled plan, whole and undisturbed: ``only`` are the names to which ``--only``
+    narrowed it, ``own`` the options that ask for less or by other limits, ``injected`` the faults of the plan.
     """
 
     rung: Rung
@@ -44,6 +47,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     environment: str = ""
     capabilities: tuple[str, ...] = ()
     only_looks: bool = False
+    only: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    injected: Told = ()
     versions: dict[str, str] = {}
     timings: dict[str, float] = {}
     leaks: tuple[str, ...] = ()

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from harness.base.data import OVERLAYS, REPORTS
+from harness.base.data import OVERLAYS, PLANS, REPORTS
 from harness.base.progress import Progress
 from harness.model.scenario import Scenario
 from harness.model.stack import AUTO, RUNGS, Rung, Target
-from harness.rehearsal.command import Command, Duration, option, replay, whole, within
+from harness.rehearsal.command import Command, Duration, option, own, replay, whole, within
 from harness.rehearsal.lifecycle import clock_of, conducted
-from harness.rehearsal.only import chosen, only
+from harness.rehearsal.only import chosen, only, words
 from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster
 from harness.rehearsal.registry import rehearsal
@@ -89,7 +89,7 @@ class Rehearsing(Spoken, AsJson, InReports):
 
     def at(self, rung: Rung, target: Target, manifests: Path) -> Options:
         """What is asked for besides the plan, where nothing else is to be chosen."""
-        return Options(
+        options = Options(
             rung=rung,
             target=target,
             seed=self.seed,
@@ -98,6 +98,7 @@ class Rehearsing(Spoken, AsJson, InReports):
             replay=replay(self),
             lang=self.lang,
         )
+        return _apart(self, options)
 
     def said(self, plan: Any) -> Iterable[str]:
         """The lines behind the first, before anything begins."""
@@ -164,7 +165,7 @@ class OnStack(WithTarget, OnCluster, InReports):
         chosen = choose(self.on, target)
         plain = folder_of(manifests, target, chosen.rung)
         with_it = plain if manifests or target.manifests else plain.with_name(plain.name + component)
-        return Options(
+        options = Options(
             rung=chosen.rung,
             rung_reason=chosen.why,
             target=for_rung(target, chosen.rung),
@@ -177,6 +178,7 @@ class OnStack(WithTarget, OnCluster, InReports):
             signals_at_once=self.signals_at_once,
             lang=lang,
         )
+        return _apart(self, options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,11 +239,23 @@ class Paced(Command):
         return with_options(load(name), **{field: each.seconds for field, each in typed.items() if each})
 
 
+def not_bundled(path: Path) -> bool:
+    """Whether a plan file says another thing than every one of scenarios/plans. Raises ``BadInput``."""
+    from harness.base import yamltext
+
+    def said(file: Path) -> list[Any]:
+        return [document for document, _ in yamltext.documents(yamltext.read(file), str(file))]
+
+    return said(path) not in map(said, PLANS.glob("*.yaml"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class OwnPlan(Command):
     """The plan."""
 
-    plan: Path | None = option("a plan of your own instead of the one in scenarios/plans", Path, metavar="FILE")
+    plan: Path | None = option(
+        "a plan of your own instead of the one in scenarios/plans", Path, metavar="FILE", own=not_bundled
+    )
 
     def read(self, form: type[P]) -> P:
         """The plan of the file that is named, else the bundled one of the command's name. Raises ``BadInput``."""
@@ -269,6 +283,11 @@ class Parts(OwnPlan):
 
     def said(self, plan: Any) -> Iterable[str]:
         return [f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}"]
+
+
+def _apart(command: Command, options: Options) -> Options:
+    """With what keeps a run of the command from being the bundled plan, whole."""
+    return msgspec.structs.replace(options, only=tuple(words(getattr(command, "only", ()))), own=own(command))
 
 
 def first_line(options: Options) -> str:

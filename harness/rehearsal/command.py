@@ -35,14 +35,16 @@ def option(
     always: bool = False,
     replayed: bool = True,
     consent: bool = False,
+    own: Callable[[Any], bool] | None = None,
     **more: Any,
 ) -> Any:
     """The field of an option: a switch where ``default`` is false, repeatable where it is (). ``told`` is for the help,
     "" hides it. ``read`` makes its value of a word and raises ``ValueError``; ``str`` of the value is the word again.
 
     ``always``: a replay names it though it is the default. ``replayed`` is false for what changes how a run is told or
-    confirmed, and not what is run. ``consent`` is typed each time, and no default gives it. ``more`` is argparse's:
-    ``metavar``, ``choices``, ``nargs``, ``required``.
+    confirmed, and not what is run. ``consent`` is typed each time, and no default gives it. ``own`` says of a value
+    that is not the default whether a run by it says nothing of the document's claims: it asks for less, or by limits
+    of somebody's own. ``more`` is argparse's: ``metavar``, ``choices``, ``nargs``, ``required``.
     """
     shown = f" (default: {default})" if default not in (None, False, (), "") and "(default" not in told else ""
     more["help"] = f"{told}{shown}".replace("%", "%%") if told else argparse.SUPPRESS
@@ -54,7 +56,7 @@ def option(
         more["action"] = "append"
     more["default"] = argparse.SUPPRESS  # what is not typed is the file's, the environment's or the field's own
     said = {"positional": positional, "always": always, "replayed": replayed, "consent": consent, "argparse": more}
-    said["read"] = read
+    said |= {"read": read, "own": own}
     return dataclasses.field(default=default, metadata=said)
 
 
@@ -162,6 +164,12 @@ def words(command: Command, *, all_: bool = False) -> list[str]:
             for text in texts:
                 found += [f"{flag(name)}={text}"] if text.startswith("-") else [flag(name), text]
     return found
+
+
+def own(command: Command) -> tuple[str, ...]:
+    """The options by which a run says nothing of the document's claims."""
+    typed = {field.name: field.metadata["own"] for field in dataclasses.fields(command)}
+    return tuple(flag(name) for name in given(command) if typed[name] and typed[name](getattr(command, name)))
 
 
 def replay(command: Command) -> str:

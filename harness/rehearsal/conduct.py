@@ -228,7 +228,10 @@ class Conductor(Generic[P, D]):
             started_utc=utc(self.clock.anchor, self.started_ns),
             anchor=self.clock.anchor,
             capabilities=() if self._stack is None else tuple(sorted(self._stack.capabilities)),
-            only_looks=self.rehearsal.only_looks,
+            only_looks=self.rehearsal.only_looks and self._needs is None,
+            only=options.only,
+            own=options.own,
+            injected=tuple(each.told for each in getattr(self.plan, "faults", ())),  # of a week, or of several
             versions=self._versions(),
             timings={name: round(value, 3) for name, value in timings.items()},
             leaks=self._leaks,

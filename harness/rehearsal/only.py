@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,10 +12,10 @@ from harness.rehearsal.command import option
 _MANY = 30
 
 
-def only(what: str, metavar: str = "NAME,...") -> Any:
-    """The option's field; ``what`` are the things of which it chooses, for the help."""
+def only(what: str, metavar: str = "NAME,...", own: Callable[[Any], bool] | None = None) -> Any:
+    """The option's field; ``what`` are the things of which it chooses, for the help, ``own`` as of any option."""
     told = f"only these {what}: by name, with commas or repeated; * and ? stand for what they do in a shell"
-    return option(told, default=(), metavar=metavar)
+    return option(told, default=(), metavar=metavar, own=own)
 
 
 def words(asked: Iterable[str]) -> list[str]:

@@ -14,6 +14,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     ``replay`` is the command that runs this again. ``own_cluster`` is of the rung ``kube``. ``signals_at_once``: on
     ``local`` a leaving pod is signalled while the Service still leads to it. ``lang`` is the language of the pages.
+    ``only`` and ``own`` are as in ``Facts``.
     """
 
     rung: Rung
@@ -27,3 +28,5 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     own_cluster: OwnCluster | None = None
     signals_at_once: bool = False
     lang: str = "en"
+    only: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()

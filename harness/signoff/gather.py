@@ -1,7 +1,8 @@
-"""The stored results of a reports folder, of runs and of the runs of sequences; and the page of last time."""
+"""The stored results of a reports folder, of runs and of the runs of sequences; and the last page of each target."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from harness.report.latest import LATEST
 from harness.report.published import RESULT, RESULT_JSON
 from harness.signoff.types import SCHEMA_VERSION, Signoff, Stored
 
-#: The folder of the page below the reports folder, and its files.
+#: The folder of the page below the reports folder, its document, and the folder of the last ones before it.
 FOLDER = "signoff"
-DOCUMENT, PREVIOUS = "signoff.json", "previous.json"
+DOCUMENT, PREVIOUS = "signoff.json", "previous"
 
 
 def gather(reports: Path) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
@@ -36,13 +37,24 @@ def _documents(reports: Path) -> Iterator[Path]:
         yield from (path for path in reports.glob(pattern) if path.relative_to(reports).parts[0] != LATEST)
 
 
-def previous(reports: Path) -> Signoff | None:
-    """The page of last time; ``None`` where there is none that can be read: then nothing is said of changes."""
+def previous(reports: Path, target: str) -> Signoff | None:
+    """The last page of ``target``; ``None`` where there is none that can be read: then nothing is said of changes."""
+    folder = reports / FOLDER
+    found = (_read(path) for path in (folder / DOCUMENT, _last(folder, target)))
+    return next((each for each in found if each is not None and each.asked.target == target), None)
+
+
+def _read(path: Path) -> Signoff | None:
     try:
-        found = msgspec.json.decode((reports / FOLDER / DOCUMENT).read_bytes(), type=Signoff)
+        found = msgspec.json.decode(path.read_bytes(), type=Signoff)
     except (OSError, ValueError):
         return None
     return found if found.schema_version == SCHEMA_VERSION else None
+
+
+def _last(folder: Path, target: str) -> Path:
+    """Where the page of a target goes when another takes its place."""
+    return folder / PREVIOUS / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.json"
 
 
 def encode(document: Signoff) -> bytes:
@@ -51,13 +63,14 @@ def encode(document: Signoff) -> bytes:
 
 
 def keep(reports: Path, document: Signoff) -> Path:
-    """Writes ``document``; that of last time stays beside it. Raises ``EvidenceNotWritten``."""
+    """Writes ``document``, once the one that stands there is kept as the last of its target; whatever ends it between,
+    one of the two can be read. Raises ``EvidenceNotWritten``."""
     folder = reports / FOLDER
     path = folder / DOCUMENT
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if path.is_file():
-            path.replace(folder / PREVIOUS)
+        (folder / PREVIOUS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise not_written(path, error) from error
+    if (before := _read(path)) is not None:
+        write_atomically(_last(folder, before.asked.target), encode(before))
     return write_atomically(path, encode(document))

@@ -9,16 +9,19 @@ import msgspec
 
 from harness.base.planfile import RuleError, once
 from harness.model.message import Message, message
+from harness.model.result import Result
 from harness.model.scenario import Span
-from harness.signoff.states import broke, left_out
+from harness.signoff.counting import broken, left_out
 from harness.signoff.types import Asked, Stored
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """A command line behind ``python -m harness``, and about how long it takes on two cores."""
+    """A command line behind ``python -m harness``, and about how long it takes on two cores. ``reviews``: it reads the
+    results of the commands before it, and is made again behind each of them."""
 
     run: str
     takes_s: Span
+    reviews: bool = False
 
     @property
     def words(self) -> list[str]:
@@ -66,15 +69,21 @@ def minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f}"
 
 
-def held(stored: Iterable[Stored], asked: Asked, replay: str) -> str:
-    """The folder of the newest run of that line that counts and ended as it should; "" where there is none. What it
-    found does not matter: run again, it would find the same."""
-    found = [
-        each
-        for each in stored
-        if each.result.facts.replay == replay and not left_out(each.result, asked) and not broke(each.result)
-    ]
-    return max(found, key=lambda each: each.result.facts.started_utc).folder if found else ""
+def held(stored: Sequence[Stored], asked: Asked, replay: str, behind: Iterable[str] = ()) -> str:
+    """The folder of the newest run of that line that counts and ended as it should; "" where there is none, or none
+    later than those of the lines ``behind`` which it comes. What it found does not matter: run again, it would find
+    the same."""
+
+    def newest(line: str) -> tuple[str, str]:
+        found = ((each.result.facts.started_utc, each.folder) for each in stored if _whole(each.result, asked, line))
+        return max(found, default=("", ""))
+
+    started_utc, folder = newest(replay)
+    return folder if all("" < newest(line)[0] <= started_utc for line in behind) else ""
+
+
+def _whole(result: Result, asked: Asked, replay: str) -> bool:
+    return result.facts.replay == replay and not left_out(result, asked) and not broken(result)
 
 
 def told(plan: EvidencePlan, due: Sequence[Due]) -> Iterator[Message]:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from harness.model.claim import Claim, Erratum
+from harness.model.message import message
 from harness.report import words
 from harness.report.language import Language
 from harness.report.templates import page
@@ -136,8 +137,8 @@ class _Views:
         )
 
     def run(self, run: Run) -> RunView:
-        """A run, and what is said of it: why nothing of it counts, or how it ended."""
-        ended = self.say("exit status {status}", status=str(run.exit_status))
+        """A run, and what is said of it: why nothing of it counts, or how it ended, and what it is no evidence of."""
+        ended = message("exit status {status}", status=str(run.exit_status))
         return RunView(
             href=href(run),
             name=run.plan if run.plan == run.rehearsal else f"{run.rehearsal}: {run.plan}",
@@ -146,7 +147,7 @@ class _Views:
             digest=short(run.target_digest),
             age=self.say.message(age(run.age_s)),
             replay=run.replay,
-            said=self.say.told(run.left_out, ended),
+            said=self.say.told(run.left_out or (ended, *run.limits), ""),
         )
 
 

@@ -82,7 +82,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A run that was found. ``age_s`` is ``None`` where its start cannot be read; ``left_out`` says why nothing of it
-    counts, () where it does. ``broke``: it did not end as it should, so nothing is ready by it.
+    counts, () where it does; ``limits`` what it is no evidence of though it counts. ``broke``: it did not end, or did
+    not measure, as it should, so nothing is ready by it.
     """
 
     folder: str
@@ -97,6 +98,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replay: str
     exit_status: int | None
     left_out: Told = ()
+    limits: Told = ()
     broke: bool = False
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ class Identity:
 def digest(target: Target) -> str:
     """``sha256:...`` of what runs: the image's digest where its name pins one, else Docker's id of it; of the bundled
     API and of a command the SHA-256 of its files. "" where it cannot be told: an image that this machine's Docker does
-    not have or is yet to build, a module that an interpreter looks for.
+    not have or is yet to build, a module that an interpreter looks for, what a launcher that lies on the PATH
+    (``uvicorn main:app``, ``npm start``, ``go run .``) finds by itself.
     """
     if target.bundled:
         return _of_files(tuple(sorted(path for pattern in _API for path in (ROOT / "api").rglob(pattern))))
@@ -40,13 +41,21 @@ def digest(target: Target) -> str:
         return f"sha256:{of}" if pinned else _image_id(target.image)
     if target.dockerfile or not target.command or "-m" in target.command:
         return ""
-    return _of_files(tuple(_named(target)))
+    named = _named(target)
+    return _of_files(named) if named else ""
 
 
-def _named(target: Target) -> Iterable[Path]:
-    """The files that the command names: its program, and a script behind an interpreter."""
-    paths = (Path(target.folder) / word for word in target.command)
-    return dict.fromkeys(path for path in paths if path.is_file())
+def _named(target: Target) -> tuple[Path, ...]:
+    """The files that the command names: its program, and a script behind an interpreter. () where its program lies on
+    the PATH, and what follows is no script: a file next to it, or nothing but files and options."""
+    program, *words = target.command
+    files = [path for word in target.command if (path := Path(target.folder) / word).is_file()]
+    if shutil.which(Path(program).name) == program:
+        plain = [word for word in words if not word.startswith("-")]
+        scripts = words[:1] if words[:1] == plain[:1] else plain
+        if not scripts or not all((Path(target.folder) / word).is_file() for word in scripts):
+            return ()
+    return tuple(dict.fromkeys(files))
 
 
 def _of_files(paths: tuple[Path, ...]) -> str:

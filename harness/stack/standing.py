@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from harness.base.home import runs_folder
+from harness.model.manifests import Manifests
 from harness.model.stack import Endpoints, Rung
 from harness.stack.state.lease import Lease, lives, read_lease
 
@@ -26,6 +27,23 @@ class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: Endpoints
     asked_cores: float | None = None
     asked_memory_bytes: int | None = None
+
+
+def facts_of(
+    run_id: str, rung: Rung, target: str, manifests: Manifests, *, endpoints: Endpoints, up_utc: str, logs: str
+) -> StackFacts:
+    """Those of a stack that is up with ``manifests``; ``logs`` is the folder of its logs."""
+    containers = manifests.deployment.template.containers
+    return StackFacts(
+        run_id=run_id,
+        rung=rung,
+        target=target,
+        up_utc=up_utc,
+        logs=logs,
+        endpoints=endpoints,
+        asked_cores=sum(each.request_cpu_m or 0 for each in containers) / 1000 or None,
+        asked_memory_bytes=sum(each.request_memory_bytes or 0 for each in containers) or None,
+    )
 
 
 def recorded() -> Iterator[tuple[StackFacts, Lease]]:

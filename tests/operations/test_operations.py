@@ -16,6 +16,7 @@ from harness.cli.main import parse
 from harness.model.judgement import Judgement
 from harness.model.stack import Address, Endpoints, Rung
 from harness.model.verdict import Verdict
+from harness.rehearsals.operations.command import Operations
 from harness.rehearsals.operations.judge import judged
 from harness.rehearsals.operations.rehearsal import REHEARSAL
 from harness.rehearsals.operations.seen import logs, standing
@@ -24,6 +25,7 @@ from harness.rehearsals.operations.seen.facts import LogsNow, Reviewed
 from harness.rehearsals.operations.seen.page import sections
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 from harness.stack.local.sampler import Usage
+from harness.stack.rungs import manifests_of
 from harness.stack.standing import StackFacts
 from harness.stack.state.lease import Lease, PartRecord
 from harness.stack.state.processes import ProcessIdentity
@@ -342,4 +344,17 @@ def test_without_a_stack_or_a_cluster_nothing_begins(tmp_path: Path, monkeypatch
         parse(["operations", "daily", "--reports", str(tmp_path)]).run()
     with pytest.raises(BadInput, match="there is no kubeconfig"):
         parse(["operations", "daily", "--context", "prod", "--kubeconfig", str(tmp_path / "none")]).run()
+    with pytest.raises(BadInput, match="name two things to look at"):
+        parse(["operations", "daily", "--context", "prod", "--own-stack"]).run()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stack_of_its_own_is_brought_up_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "recorded", lambda: iter(()))
+    command = parse(["operations", "weekly", "--own-stack"])
+    assert isinstance(command, Operations)
+    plan, options = command.planned(), command.resolved()
+    assert (options.rung, plan.task) == (Rung.LOCAL, Task.WEEKLY)
+    needs = REHEARSAL.arrange(plan, options, manifests_of(options))
+    assert needs is not None and needs.manifests == manifests_of(options)
+    assert REHEARSAL.arrange(DAILY, options, manifests_of(options)) is None

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.base import machine
@@ -128,6 +129,14 @@ async def test_the_stored_run_is_judged_again_to_the_same(tmp_path: Path) -> Non
     seen = Seen(facts=result.facts, details=details, evidence=stored(run.folder), judgements=result.judgements)
     assert judged(toy, ToyPlan(at_least=3), seen) == result.judgements
     assert list(toy.sections(ToyPlan(), seen)) == list(result.sections)
+
+
+async def test_a_run_says_what_keeps_it_from_being_the_bundled_plan_whole(tmp_path: Path) -> None:
+    run = conductor(tmp_path, Empty())
+    assert (run.options.only, run.options.own) == ((), ())
+    run.options = msgspec.structs.replace(run.options, only=("manual",), own=("--quick",))
+    facts = (await run.run()).facts
+    assert (facts.only, facts.own, facts.injected) == (("manual",), ("--quick",), ())
 
 
 async def test_too_few_rows_fail_and_hold(tmp_path: Path) -> None:

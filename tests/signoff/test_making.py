@@ -20,9 +20,11 @@ from harness.base.errors import BadInput, Exit
 from harness.base.planfile import bundled, parse
 from harness.base.progress import Heartbeat, Progress
 from harness.cli.main import main
+from harness.cli.main import parse as command_of
 from harness.cli.stored.evidence import Making, due_of, run_process
 from harness.model.message import english
 from harness.model.stack import Rung
+from harness.rehearsals.rollout.command import Run
 from harness.report.language import language
 from harness.report.published import RESULT
 from harness.signoff.gather import gather
@@ -142,6 +144,24 @@ def test_no_other_run_holds_a_command(more: dict[str, object]) -> None:
     assert held([stored("run", replay=LINES[0])], ASKED, LINES[0]) == "run"
 
 
+def test_a_review_is_made_again_behind_what_it_reads(tmp_path: Path) -> None:
+    """Never before: else it would say of what was made since that it is not there."""
+    page = "python -m harness operations weekly --seed 1"
+    old, new = "2026-01-08T00:00:00.000Z", "2026-01-09T00:00:00.000Z"
+    seen, later = stored("seen", replay=LINES[0], started_utc=old), stored("later", replay=LINES[0], started_utc=new)
+    review = stored("review", replay=page, started_utc="2026-01-08T12:00:00.000Z")
+    assert held([seen, review], ASKED, page, LINES[:1]) == "review"
+    assert held([seen, later, review], ASKED, page, LINES[:1]) == held([review], ASKED, page, LINES[:1]) == ""
+    text = TINY.replace("network --on kind --seed 1", "operations weekly --seed 1").replace(
+        "1min}", "1min, reviews: true}"
+    )
+    plan = parse(text, "x.yaml", EvidencePlan, name="x")
+    runs = [stored(name, replay=line, started_utc=old) for name, line in zip("ab", LINES, strict=True)]
+    for found, left in (([*runs, review], False), ([runs[0], review], True)):
+        due = due_of(plan, found, ASKED, target=None, reports=tmp_path, lang="en")
+        assert due[2].left is left, due[2]
+
+
 def test_the_newest_of_two_that_hold_it_is_named() -> None:
     found: list[Stored] = [
         stored("new", replay=LINES[0]), stored("old", replay=LINES[0], started_utc="2026-01-08T00:00:00.000Z"),
@@ -160,6 +180,12 @@ def test_a_target_of_ones_own_is_named_to_every_command_and_one_that_takes_none_
     assert any("cannot be run here" in str(line) for line in told(plan, due))
 
 
+def test_the_whole_plan_has_a_step_of_each_command_that_judges() -> None:
+    named = {step.words[0] for step in bundled("signoff", EvidencePlan).steps}
+    judge = {command for claim in claims.REGISTER.values() for command in claim.state_from.commands}
+    assert judge - named == set()
+
+
 @pytest.mark.parametrize("name", ["signoff", "signoff_short"])
 def test_the_plans_make_evidence_for_every_claim_that_a_command_judges(name: str) -> None:
     plan = bundled(name, EvidencePlan)
@@ -169,7 +195,11 @@ def test_the_plans_make_evidence_for_every_claim_that_a_command_judges(name: str
         for claim in claims.REGISTER.values()
         if claim.state_from.commands and not {*claim.state_from.commands} & named
     }
-    assert unmade <= {"operations.weekly", "operations.monthly"}, "those are read off a stack that is up"
+    assert unmade == set()
+    assert "operations weekly" in {" ".join(step.words[:2]) for step in plan.steps}
+    assert "operations monthly" in {" ".join(step.words[:2]) for step in plan.steps}
+    weeks = [command for step in plan.steps if isinstance(command := command_of(step.words), Run)]
+    assert any(week.planned().faults for week in weeks), "of a week that is rolled back alone is the roll back seen"
     due = due_of(plan, [], ASKED, target=None, reports=Path("reports"), lang="en")
     assert all(each.environment in {"local", "kind"} for each in due), "none is chosen by what a machine has"
 

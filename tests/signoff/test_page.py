@@ -8,21 +8,22 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
-from harness.base.errors import Exit
+from harness.base.errors import EvidenceNotWritten, Exit
 from harness.cli.main import main
 from harness.cli.stored.signoff import ERRATA, PAGES
 from harness.model.message import verbatim
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.report.files import write_atomically
 from harness.report.language import LANGUAGES, language
 from harness.report.published import RESULT
 from harness.signoff.document import document
 from harness.signoff.errata import errata
-from harness.signoff.gather import DOCUMENT, FOLDER, PREVIOUS
+from harness.signoff.gather import DOCUMENT, FOLDER, PREVIOUS, keep, previous
 from harness.signoff.page import SIGN, render
 from harness.signoff.types import Signoff, State, Stored
 from harness.stack.identity import digest
-from harness.stack.targets import bundled
+from harness.stack.targets import bundled, resolve
 from scenarios import claims
 from tests.corpus import again
 from tests.report.page import Page
@@ -173,7 +174,44 @@ def test_stored_runs_are_gathered_with_those_of_sequences_and_what_is_broken_is_
         assert (tmp_path / FOLDER / name).stat().st_size < 1_000_000
     assert signoff(tmp_path, "--digest", "sha256:0000") == Exit.HOLD
     assert all(run.left_out for run in read(tmp_path).runs)
-    assert (tmp_path / FOLDER / PREVIOUS).is_file() and len(read(tmp_path).changes) > 10
+    assert len([*(tmp_path / FOLDER / PREVIOUS).iterdir()]) == 1 and len(read(tmp_path).changes) > 10
+
+
+def page_of(target: str, *found: Stored) -> Signoff:
+    return document(claims.REGISTER, found, msgspec.structs.replace(ASKED, target=target))
+
+
+def test_the_last_page_of_each_target_is_kept(tmp_path: Path) -> None:
+    """Two targets by turns."""
+    first, other = page_of("a", stored("run", judgement(CLAIM, Verdict.PASS), target="a")), page_of("b")
+    keep(tmp_path, first)
+    keep(tmp_path, other)
+    assert previous(tmp_path, "a") == first and previous(tmp_path, "b") == other
+    again = page_of("a")
+    keep(tmp_path, again)
+    assert previous(tmp_path, "a") == again and previous(tmp_path, "b") == other
+    assert previous(tmp_path, "c") is None
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_page_that_cannot_be_written_takes_nothing_away(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full before the last page is kept, and between that and the new one."""
+    last = page_of("a")
+    keep(tmp_path, last)
+    written: list[Path] = []
+
+    def full(path: Path, content: bytes) -> Path:
+        if len(written) == at:
+            raise EvidenceNotWritten("no space")
+        written.append(path)
+        return write_atomically(path, content)
+
+    monkeypatch.setattr("harness.signoff.gather.write_atomically", full)
+    with pytest.raises(EvidenceNotWritten):
+        keep(tmp_path, page_of("b"))
+    assert previous(tmp_path, "a") == last and previous(tmp_path, "b") is None
 
 
 def _store(folder: Path, name: str) -> None:
@@ -196,3 +234,30 @@ def test_a_run_says_which_program_or_image_it_was_of(tmp_path: Path) -> None:
     assert digest(pinned) == "sha256:abc"
     assert digest(msgspec.structs.replace(target, command=("python", "-m", "theirs"))) == ""
     assert digest(msgspec.structs.replace(target, command=(), dockerfile="Dockerfile")) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        ("launch", False),
+        ("launch start", False),
+        ("launch run .", False),
+        ("launch main:app", False),
+        ("launch main:app --env-file .env", False),
+        ("launch --config conf.py main:app", False),
+        ("launch server.py --port 8000", True),
+        ("launch -u server.py", True),
+        ("launch --jar=x .env server.py", True),
+        ("./launch start", True),
+    ],
+)
+def test_a_launcher_says_nothing_of_what_it_launches(
+    words: str, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("path/launch", "launch", "server.py", "conf.py", ".env"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.chdir(tmp_path)
+    assert bool(digest(resolve(words))) is known

@@ -239,6 +239,7 @@ def test_the_fault_gate_s_errors_roll_week_3_back_at_the_first_answer_that_may_b
     scenario = table(3)
     seen = week(tmp_path, scenario, faults=(Fault(kind=FaultKind.ERRORS, share=0.12),))
     assert seen.ended == ROLLED_BACK, seen.why
+    assert [str(each) for each in seen.run.facts.injected] == ["errors on 12 % of requests"]
     found = seen.told["rollback.availability"]
     assert (found.verdict, found.samples) == (Verdict.FAIL, 300)
     assert found.value == pytest.approx(0.88, abs=0.03)

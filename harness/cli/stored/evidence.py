@@ -39,7 +39,7 @@ def due_of(
 
     on_kind = any(str(Rung.KIND) in step.words for step in plan.steps)
     lacking = at_hand.lacking() if on_kind and not at_hand.docker_answers() else ""
-    found = []
+    found = list[Due]()
     for step in plan.steps:
         command = parse(step.words)
         cannot = _cannot(command, target, lacking)
@@ -47,13 +47,14 @@ def due_of(
         if target is not None and cannot is None:
             given["target"] = target
         made = dataclasses.replace(command, **given)
+        before = [each.replay for each in found if each.cannot is None] if step.reviews else ()
         found.append(
             Due(
                 replay=replay(made),
                 words=(*command.name.split(), *words(made, all_=True)),
                 environment=str(getattr(command, "on", Rung.LOCAL)),
                 takes_s=step.takes_s,
-                held=held(stored, asked, replay(made)),
+                held=held(stored, asked, replay(made), before),
                 cannot=cannot,
             )
         )

@@ -64,7 +64,9 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         made_it = self._make(asked) if self._runs() else Exit.OK
         stored, unreadable = gather(self.reports)
         asked = msgspec.structs.replace(asked, now_utc=_now())
-        made = document(claims.REGISTER, stored, asked, unreadable=unreadable, previous=previous(self.reports))
+        made = document(
+            claims.REGISTER, stored, asked, unreadable=unreadable, previous=previous(self.reports, asked.target)
+        )
         folder = keep(self.reports, made).parent
         write_pages(folder, made)
         status = made_it or (Exit.HOLD if made.blocked else Exit.OK)

@@ -21,6 +21,10 @@ _MOST_DRAWN = 500
 _FILES = (".yaml", ".yml")
 
 
+def _any_file(asked: Sequence[str]) -> bool:
+    return any(word.endswith(_FILES) for word in words(asked))
+
+
 def _budget(text: str) -> Duration:
     if not (budget := Duration(text)).seconds:
         raise ValueError("it is 0: no schedule would be begun; write for example '90min'")
@@ -44,7 +48,7 @@ class Chaos(Staged, Paced, Healing):
     name = "chaos"
     example = "--only pod_kill"
 
-    only: tuple[str, ...] = only("experiments, or files of your own that end in .yaml", "NAME|FILE,...")
+    only: tuple[str, ...] = only("experiments, or files of your own that end in .yaml", "NAME|FILE,...", own=_any_file)
     list: bool = option("name the bundled experiments and end", default=False, replayed=False)
 
     def planned(self) -> ChaosPlan:

@@ -64,7 +64,13 @@ class RollingUpdate(Rehearsing, OnStack, Paced):
     example = "--on local --times 1"
 
     pace: Duration = option("one request of a user in this time", Duration, default=Duration("10s"), metavar="TIME")
-    least: int = option("requests and probes wanted", within(1, 1_000_000), default=LEAST_CALLS, metavar="N")
+    least: int = option(
+        "requests and probes wanted",
+        within(1, 1_000_000),
+        default=LEAST_CALLS,
+        metavar="N",
+        own=lambda least: least < LEAST_CALLS,
+    )
     times: int = option("how often the pods are replaced twice", within(1, 100), default=2, metavar="N")
 
     def planned(self) -> ChaosPlan:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.base import planfile
 from harness.model.stack import Target
-from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
+from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget, not_bundled
 from harness.rehearsal.command import option
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
@@ -27,7 +27,9 @@ class Cost(OnLocal, OwnPlan, WithTarget):
     name = "cost"
     example = "--prices ours.yaml --of latest"
 
-    prices: Path | None = option("unit prices of your own (default: scenarios/plans/prices.yaml)", Path, metavar="FILE")
+    prices: Path | None = option(
+        "unit prices of your own (default: scenarios/plans/prices.yaml)", Path, metavar="FILE", own=not_bundled
+    )
     of: str | None = option(
         "the stored run to measure by: its folder, or its name below the reports folder (default: the newest of the "
         "scenario that the plan names)",

@@ -10,7 +10,7 @@ from harness.base.errors import BadInput
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
 from harness.rehearsal.command import option
-from harness.rehearsals.infrastructure.types import InfrastructurePlan, Tables
+from harness.rehearsals.infrastructure.types import CHECKOUT, PRINTED, InfrastructurePlan, Tables
 from harness.stack.targets import resolve
 
 
@@ -33,7 +33,9 @@ class Infrastructure(OnLocal, OwnPlan, WithTarget):
         if not folder.is_dir():
             raise BadInput(f"there is no folder {folder}", where="--repository", remedy="name a checkout")
         printed = self.repository is None
-        return InfrastructurePlan(tables=self.read(Tables), repository=str(folder.resolve()), printed=printed)
+        name = PRINTED if printed else CHECKOUT
+        tables = self.read(Tables)
+        return InfrastructurePlan(name=name, tables=tables, repository=str(folder.resolve()), printed=printed)
 
     def asked(self) -> Target:
         return resolve(self.target)

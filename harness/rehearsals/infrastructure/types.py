@@ -9,6 +9,8 @@ import msgspec
 from harness.base.units import Ratio
 
 Document = dict[str, Any]
+#: The plan's name: of what the document prints, and of a checkout, whose verdicts do not take the place of the others.
+PRINTED, CHECKOUT = "infrastructure", "infrastructure_checkout"
 
 
 class Sla(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class InfrastructurePlan(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of a run. ``repository`` is the folder that is read, ``printed`` whether that is what the document
     prints, of which much is left out."""
 
-    name: str = "infrastructure"
+    name: str = PRINTED
     tables: Tables
     repository: str
     printed: bool

@@ -58,7 +58,7 @@ class LoadStages(OwnPlan, Staged):
     pods: str | None = option("the knee is searched for these numbers of pods, e.g. 2,10", metavar="N,N")
     only: tuple[str, ...] = only(f"parts of {', '.join((*_PARTS, _KNEE))}")
     workers: int = option("Locust worker processes", within(1, 8), default=1, metavar="N")
-    quick: bool = option("windows a tenth as long (at least 4 s): a look, not a judgement", default=False)
+    quick: bool = option("windows a tenth as long (at least 4 s): a look, not a judgement", default=False, own=bool)
 
     def planned(self) -> LoadStagesPlan:
         plan = msgspec.structs.replace(self.read(LoadStagesPlan), workers=self.workers)

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base.data import OVERLAYS
+from harness.base.errors import BadInput
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import Rehearsing, WithTarget
 from harness.rehearsal.command import option
 from harness.rehearsal.options import Options
 from harness.rehearsals.operations.types import OperationsPlan, Task
 from harness.report.summary import SUMMARY_MD
-from harness.stack.targets import resolve
+from harness.stack.targets import resolve, resolve_command
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operations(Rehearsing, WithTarget):
     """The page that an operator needs: of a day, week, month.
 
-    Of the stack of processes that is up, or of a cluster by its context. It reads, and changes nothing.
+    Of the stack of processes that is up, or of a cluster by its context. It reads, and changes nothing. With
+    --own-stack it brings a stack up, looks at that, and takes it down.
     """
 
     name = "operations"
@@ -30,26 +32,31 @@ class Operations(Rehearsing, WithTarget):
     context: str | None = option("a context of the kubeconfig (default: the stack that is up here)", metavar="NAME")
     kubeconfig: str | None = option("the kubeconfig (default: KUBECONFIG, or ~/.kube/config)", metavar="FILE")
     namespace: str = option("the namespace of the pods", default="default", metavar="NAME")
+    own_stack: bool = option("bring up a stack of processes to look at", default=False)
 
     def planned(self) -> OperationsPlan:
         """Raises ``BadInput`` where there is nothing to look at."""
+        if self.own_stack and self.context is not None:
+            raise BadInput("--own-stack and --context name two things to look at", remedy="leave one out")
         from harness.rehearsals.operations.seen import standing
         from harness.stack.kube import access
 
-        if self.context is None:
-            standing.the_one()
-        else:
+        if self.context is not None:
             access.look(self.context, self.kubeconfig or "")
+        elif not self.own_stack:
+            standing.the_one()
         return OperationsPlan(
             task=self.task,
             context=self.context or "",
             kubeconfig=self.kubeconfig or "",
             namespace=self.namespace,
+            own_stack=self.own_stack,
         )
 
     def resolved(self) -> Options:
         rung = Rung.LOCAL if self.context is None else Rung.KUBE
-        return self.at(rung, resolve(self.target), OVERLAYS / rung)
+        target = resolve_command(self.target) if self.own_stack else resolve(self.target)
+        return self.at(rung, target, OVERLAYS / rung)
 
     def ended(self, folder: Path) -> None:
         """Prints the page."""

@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from harness.base.clock import utc
+from harness.base.errors import StackNotStarted
 from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.section import Section
+from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.operations.judge import judged
@@ -18,6 +21,9 @@ from harness.rehearsals.operations.seen.facts import Observed
 from harness.rehearsals.operations.seen.page import sections
 from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetails, OperationsPlan, Task
 from harness.stack.kube import access
+from harness.stack.protocol import StackNeeds
+from harness.stack.standing import StackFacts, facts_of
+from harness.stack.state.lease import Lease, read_lease, run_folder
 
 _TITLES = {
     Task.DAILY: message("The daily look: pods, logs, metrics"),
@@ -41,6 +47,11 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
         """That of the task."""
         return [("", CLAIMS[plan.task])]
 
+    def arrange(self, plan: OperationsPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
+        """A stack as the manifests have it, where one is to be brought up."""
+        _ = options
+        return StackNeeds(manifests=manifests) if plan.own_stack else None
+
     async def run(self, plan: OperationsPlan, on: Running[OperationsDetails]) -> None:
         """Looks, and reads the stored results of the task's topics."""
         on.phase("look", message("looking at what is there"))
@@ -61,10 +72,24 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
 
 
 async def _observed(plan: OperationsPlan, on: Running[OperationsDetails], now: datetime) -> Observed:
+    if plan.own_stack:
+        await on.up()
+        return await standing.observe(*_brought_up(on, now), on.clock, now)
     if not plan.context:
         return await standing.observe(*standing.the_one(), on.clock, now)
     of = access.look(plan.context, plan.kubeconfig)
     return await cluster.observe(of, plan.namespace, on.folder, now)
+
+
+def _brought_up(on: Running[OperationsDetails], now: datetime) -> tuple[StackFacts, Lease]:
+    """The run's own stack, as that of ``stack up`` is found."""
+    facts = facts_of(
+        on.run_id, on.options.rung, on.options.target.name, on.manifests,
+        endpoints=on.stack.endpoints(), up_utc=now.isoformat(), logs=str(on.folder / "logs"),
+    )  # fmt: skip
+    if (lease := read_lease(run_folder(on.run_id))) is None:
+        raise StackNotStarted("the run's own stack has left no record of its processes", where=on.run_id)
+    return facts, lease
 
 
 REHEARSAL = Operations()

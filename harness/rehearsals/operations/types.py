@@ -32,13 +32,15 @@ TOPICS: dict[Task, tuple[str, ...]] = {
 
 
 class OperationsPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """``context`` and ``namespace`` name a cluster's; without a context it is the stack of processes that is up."""
+    """``context`` and ``namespace`` name a cluster's; without a context it is the stack of processes that is up, with
+    ``own_stack`` one that the run brings up to look at."""
 
     name: str = "operations"
     task: Task
     context: str = ""
     kubeconfig: str = ""
     namespace: str = "default"
+    own_stack: bool = False
 
 
 class OperationsDetails(msgspec.Struct, kw_only=True):

@@ -1,0 +1,103 @@
+"""What counts as evidence, and why not: of a run as a whole, for a claim, and of what passes in it. Pure.
+
+A run that is none of the document's plan on the target that is asked for counts neither for nor against anything; one
+that injected faults is evidence of the roll back alone. Of what counts, all that fails counts against its claim; what
+passes is good for nothing where the run broke or measured wrongly, or made a part of the claim's checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from harness.base.errors import Exit
+from harness.judge.judged import MEASUREMENT
+from harness.model.message import Message, Told, message
+from harness.model.result import Result
+from harness.model.stack import Rung
+from harness.signoff.types import DAY_S, Asked
+
+#: How a run ends that carried out what it was to; any other ending is a broken run's.
+_ENDED = (Exit.OK, Exit.HOLD, Exit.ROLLED_BACK)
+#: Begins the claims that only a run with an injected fault can be evidence of.
+_ROLL_BACK = "rollout.rollback."
+
+
+def left_out(result: Result, asked: Asked) -> Told:
+    """Why nothing of a run counts; () of one that does."""
+    return next(((reason,) for reason in _against_all(result, asked)), ())
+
+
+def _against_all(result: Result, asked: Asked) -> Iterator[Message]:
+    facts, age = result.facts, age_s(result, asked)
+    if facts.rung is Rung.SIM:
+        yield message("simulated: no evidence for a sign-off")
+    if facts.target != asked.target:
+        yield message("another target: {target}", target=facts.target)
+    if asked.digests and not facts.target_digest:
+        yield message("it does not say of which program or image it is")
+    if asked.digests and facts.target_digest not in asked.digests:
+        yield message("another program or image: {digest}", digest=facts.target_digest)
+    if facts.own:
+        yield message("not the bundled plan: {options}", options=", ".join(facts.own))
+    if result.exit_status is None:
+        yield message("it is under way, or was killed before it could report")
+    if age is None or age < 0:
+        yield message("its time cannot be: {started}", started=facts.started_utc)
+    elif age > asked.max_age_s:
+        days, most = f"{age / DAY_S:.1f}", f"{asked.max_age_s / DAY_S:g}"
+        yield message("too old: {days} days, at most {most} count", days=days, most=most)
+
+
+def aside(result: Result, claim: str) -> Told:
+    """Why a run that counts does not for ``claim``; () where it does."""
+    return () if claim.startswith(_ROLL_BACK) else _injected(result)
+
+
+def limits(result: Result) -> Told:
+    """What a run that counts is no evidence of; () where it counts for all that it says."""
+    return (*_injected(result), *in_part(result))
+
+
+def broken(result: Result) -> Told:
+    """Why nothing is ready by a run, though what it saw fail counts: it did not end as it should, or did not measure.
+    () where it did both."""
+    what = (*result.facts.errors, *result.facts.leaks)
+    if what:
+        return (message("the run did not end as it should: {what}", what=what[0].partition("\n")[0]),)
+    if result.exit_status not in _ENDED:
+        return (message("the run did not end as it should (exit status {status})", status=str(result.exit_status)),)
+    return next((each.told for each in result.judgements if each.id == MEASUREMENT), ())
+
+
+def in_part(result: Result) -> Told:
+    """Why what passes is no word on the whole of a claim: of the checks that judge it only some were made. () where
+    all were: of a plan in parts, those that were run are whole, and what is looked at over all of them is of all."""
+    if not result.facts.only or result.parts:
+        return ()
+    names = ", ".join(result.facts.only)
+    return (message("narrowed to {names}: not all that judges the claim was made", names=names),)
+
+
+def age_s(result: Result, asked: Asked) -> float | None:
+    """How long ago the run began, in seconds; ``None`` where it does not say."""
+    begun, now = started(result), _moment(asked.now_utc)
+    return None if begun is None or now is None else (now - begun).total_seconds()
+
+
+def started(result: Result) -> datetime | None:
+    """When the run began; ``None`` where it does not say."""
+    return _moment(result.facts.started_utc)
+
+
+def _moment(utc: str) -> datetime | None:
+    """A UTC time of ISO 8601, ``None`` where it is none."""
+    try:
+        return datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _injected(result: Result) -> Told:
+    why = message("faults were injected, and it is evidence of the roll back alone")
+    return (why, *result.facts.injected) if result.facts.injected else ()

@@ -1,0 +1,193 @@
+"""What counts as evidence, and why not: the page says no more than was seen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.base.data import PLANS
+from harness.base.errors import Exit
+from harness.cli.main import parse
+from harness.judge.judged import MEASUREMENT
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import english, message
+from harness.model.result import Part
+from harness.model.stack import Fault, FaultKind, Rung
+from harness.model.verdict import Verdict
+from harness.rehearsal.command import own
+from harness.rehearsals.infrastructure.command import Infrastructure
+from harness.signoff.making import held
+from harness.signoff.states import runs, standings
+from harness.signoff.types import Standing, State, Stored
+from scenarios import claims
+from tests.signoff.made import ASKED, judgement, stored
+
+CLAIM = "related.api"
+WEEK, BACK = "rollout.week3.success.availability", "rollout.rollback.step1"
+OLD: dict[str, Any] = {"started_utc": "2026-01-08T00:00:00.000Z"}
+INJECTED: dict[str, Any] = {
+    "injected": (Fault(kind=FaultKind.ERRORS, share=0.12).told,),
+    "rehearsal": "rollout_week",
+    "status": Exit.ROLLED_BACK,
+}
+
+
+def standing(found: Sequence[Stored], claim: str = CLAIM) -> Standing:
+    return next(each for each in standings(claims.REGISTER, found, ASKED) if each.claim == claim)
+
+
+def check(name: str, verdict: Verdict, **more: Any) -> Judgement:
+    """One of the checks that are the verdict on the claim together."""
+    return judgement(CLAIM, verdict, id=name, **more)
+
+
+# -- the measurement -------------------------------------------------------------------------------------------------
+
+
+def test_an_error_of_the_measurement_makes_nothing_ready_and_the_run_is_made_again() -> None:
+    why = (message("the measurement failed: users-1: its spool ended early"),)
+    lost = Judgement(id=MEASUREMENT, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=why)
+    run = stored("run", check("walks.get", Verdict.PASS), lost, status=10, replay="again")
+    found = standing([run])
+    assert found.state is State.NOT_READY and "its spool ended early" in english(found.told)
+    assert runs([run], ASKED)[0].broke and held([run], ASKED, "again") == ""
+    shown = judgement(CLAIM, Verdict.ERRATUM_SHOWN, erratum="scaling.hpa_takes_back")
+    assert standing([stored("run", shown, lost, status=10)]).state is State.NOT_READY
+    failed = standing([stored("run", check("walks.get", Verdict.FAIL), lost, status=10)])
+    assert failed.state is State.NOT_READY and english(failed.told) == "as it was seen"
+
+
+# -- a run that was narrowed -----------------------------------------------------------------------------------------
+
+
+def test_some_of_the_checks_make_no_claim_ready_and_what_they_saw_fail_counts() -> None:
+    run = stored("run", check("upsert.b", Verdict.PASS), only=("upsert.b",))
+    found = standing([run])
+    assert found.state is State.NOT_EXERCISED
+    assert english(found.told) == "narrowed to upsert.b: not all that judges the claim was made"
+    assert english(runs([run], ASKED)[0].limits) == english(found.told)
+    assert standing([stored("run", check("upsert.b", Verdict.FAIL), only=("upsert.b",))]).state is State.NOT_READY
+
+
+def test_a_narrowed_run_takes_the_place_of_what_it_judged_itself() -> None:
+    whole = stored("whole", check("upsert.a", Verdict.FAIL), check("upsert.b", Verdict.PASS), **OLD)
+    other = stored("one", check("upsert.b", Verdict.PASS), only=("upsert.b",))
+    assert standing([whole, other]).state is State.NOT_READY
+    mended = stored("one", check("upsert.a", Verdict.PASS), only=("upsert.a",))
+    assert standing([whole, mended]).state is State.READY
+    worse = stored("one", check("upsert.b", Verdict.FAIL), only=("upsert.b",))
+    good = stored("whole", check("upsert.a", Verdict.PASS), check("upsert.b", Verdict.PASS), **OLD)
+    assert standing([good, worse]).state is State.NOT_READY
+
+
+def test_a_whole_run_takes_the_place_of_all() -> None:
+    narrowed = stored("one", check("upsert.b", Verdict.FAIL), only=("upsert.b",), **OLD)
+    whole = stored("whole", check("upsert.a", Verdict.PASS))
+    found = standing([narrowed, whole])
+    assert found.state is State.READY and [each.folder for each in found.evidence] == ["whole"]
+
+
+def test_a_part_that_was_run_is_whole_and_another_one_of_the_same_number_is_not_it() -> None:
+    """Experiments are numbered in the order in which a run makes them."""
+    run = stored("run", check("pod_kill", Verdict.PASS, part="1"), only=("pod_kill",))
+    parts = msgspec.structs.replace(run.result, parts=(Part(name="1", title=message("pod_kill")),))
+    in_part = msgspec.structs.replace(run, result=parts)
+    assert standing([in_part]).state is State.READY
+    whole = stored("whole", check("drain", Verdict.FAIL, part="1"), **OLD)
+    assert standing([whole, in_part]).state is State.NOT_READY
+
+
+# -- faults ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_week_with_a_fault_counts_neither_for_nor_against_the_week() -> None:
+    good = stored("good", judgement(WEEK, Verdict.PASS), rehearsal="rollout_week", **OLD)
+    bad = stored("bad", judgement(WEEK, Verdict.FAIL), **INJECTED)
+    found = standing([good, bad], WEEK)
+    assert found.state is State.READY and [each.folder for each in found.evidence] == ["good"]
+    alone = standing([bad], WEEK)
+    assert alone.state is State.NOT_EXERCISED and "faults were injected" in english(alone.told)
+    run = runs([bad], ASKED)[0]
+    assert not run.left_out and "errors on 12 % of requests" in english(run.limits)
+    assert standing([stored("passed", judgement(WEEK, Verdict.PASS), **INJECTED)], WEEK).state is State.NOT_EXERCISED
+
+
+def test_a_week_with_a_fault_is_the_evidence_of_the_roll_back() -> None:
+    """A later week that was not rolled back takes nothing from it."""
+    back = stored("back", judgement(BACK, Verdict.PASS), **{**INJECTED, **OLD})
+    good = stored("good", judgement(BACK, Verdict.NOT_EXERCISED), rehearsal="rollout_week")
+    assert standing([back, good], BACK).state is State.READY
+    late = stored("late", judgement(BACK, Verdict.FAIL), **INJECTED)
+    assert standing([back, late], BACK).state is State.NOT_READY
+
+
+# -- a plan of one's own ---------------------------------------------------------------------------------------------
+
+
+def test_a_plan_of_ones_own_counts_neither_for_nor_against_anything() -> None:
+    theirs = stored("theirs", check("a", Verdict.PASS), own=("--plan",))
+    found = standing([theirs])
+    assert found.state is State.NOT_EXERCISED
+    assert english(found.told).endswith("that counts; not the bundled plan: --plan")
+    assert runs([theirs], ASKED)[0].left_out
+    failed = stored("theirs", check("a", Verdict.FAIL), own=("--quick",))
+    assert standing([stored("ours", check("a", Verdict.PASS), **OLD), failed]).state is State.READY
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "scaling --plan {mine}",
+        "zone_loss --plan {mine}",
+        "runbooks --plan {mine}",
+        "cost --prices {mine}",
+        "load_stages --quick",
+        "rolling_update --least 1",
+        "chaos --only pod_kill,{mine}",
+    ],
+)
+def test_what_asks_for_less_or_by_other_limits_is_said_by_the_run(line: str, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text((PLANS / "scaling.yaml").read_text("utf-8").replace("up_within: 45s", "up_within: 600s"))
+    assert mine.read_text() != (PLANS / "scaling.yaml").read_text("utf-8")
+    typed = line.format(mine=mine)
+    command: Any = parse(typed.split())
+    assert own(command) == (typed.split()[1],)
+    local = dataclasses.replace(command, **({"on": "local"} if hasattr(command, "on") else {}))
+    assert local.resolved().own == own(command)
+
+
+@pytest.mark.parametrize(
+    "line", ["scaling --plan {copy}", "rolling_update --least 5000", "load_stages --pods 2", "chaos --only pod_kill"]
+)
+def test_what_asks_for_no_less_counts(line: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.yaml"
+    copy.write_text("# ours\n" + (PLANS / "scaling.yaml").read_text("utf-8"))
+    assert own(parse(line.format(copy=copy).split())) == ()
+
+
+def test_a_run_says_to_what_it_was_narrowed() -> None:
+    command: Any = parse(["conformance", "--only", "upsert.*,walks.get", "--only", "log.*"])
+    assert command.resolved().only == ("upsert.*", "walks.get", "log.*")
+    staged: Any = parse(["scaling", "--on", "local", "--only", "manual"])
+    assert staged.resolved().only == ("manual",) and staged.resolved().rung is Rung.LOCAL
+
+
+def test_a_checkout_of_ones_own_does_not_take_the_place_of_what_the_document_prints(tmp_path: Path) -> None:
+    def planned(*words: str) -> str:
+        command = parse(("infrastructure", *words))
+        assert isinstance(command, Infrastructure)
+        return command.planned().name
+
+    printed, theirs = planned(), planned("--repository", str(tmp_path))
+    assert printed == "infrastructure" and theirs != printed
+    claim = "iac.autopilot"
+    shown = stored("printed", judgement(claim, Verdict.PASS), rehearsal="infrastructure", **OLD)
+    failed = stored("theirs", judgement(claim, Verdict.FAIL), rehearsal="infrastructure")
+    failed = msgspec.structs.replace(failed, result=msgspec.structs.replace(failed.result, plan=theirs))
+    assert [each.folder for each in standing([shown, failed], claim).evidence] == ["theirs", "printed"]
