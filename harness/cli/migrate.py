@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from harness.base.clock import MachineClock
-from harness.base.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.cli.live import OnLiveStack, live
@@ -89,7 +89,7 @@ class Migrate(AsJson, OnLiveStack):
         said = msgspec.json.encode(report).decode() if self.json else "\n".join(told(report, rejects))
         sys.stdout.write(said + "\n")
         whole = report.verified is None or report.verified.whole
-        return Exit.OK if whole and not report.refused else Exit.HOLD
+        return tool_status({Exit.HOLD: not whole or report.refused})
 
     def _places(self) -> Places:
         if self.from_environment and (self.endpoints is not None or self.stack):

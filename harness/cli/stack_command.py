@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.base.clock import NS, MachineClock
-from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.base.errors import BadInput, Exit, StackNotStarted, tool_status
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
@@ -210,7 +210,7 @@ class StackStatus(AsJson):
             sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         else:
             sys.stdout.write("\n".join(_shown(each) for each in found) + "\n" if found else "nothing is left running\n")
-        return Exit.HOLD if any(each.trouble for each in found) else Exit.OK
+        return tool_status({Exit.HOLD: any(each.trouble for each in found)})
 
 
 def _shown(each: Standing) -> str:
@@ -264,4 +264,4 @@ class StackDown(OnCluster, AsJson):
     def _tell(self, lines: Sequence[str], nothing: str) -> int:
         told = msgspec.json.encode(lines).decode() if self.json else "\n".join(lines) or nothing
         sys.stdout.write(f"{told}\n")
-        return Exit.LEAK if any("could not" in line for line in lines) else Exit.OK
+        return tool_status({Exit.LEAK: any("could not" in line for line in lines)})
