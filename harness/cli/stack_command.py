@@ -248,6 +248,8 @@ class StackDown(OnCluster, AsJson):
         from harness.cli.standing import end_standing_stacks
         from harness.stack import rungs, state
 
+        if self.on == Rung.KUBE and self.force:
+            raise BadInput("--force is of kept parts, which a cluster of your own has not", remedy="leave it out")
         if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
             return self._tell(take_down(cluster), "nothing was left there")
         self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
