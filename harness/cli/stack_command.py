@@ -133,7 +133,7 @@ async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: Machine
 def _tell(facts: StackFacts) -> None:
     lines = [f"stack {facts.run_id} is up (environment {facts.rung}, target {facts.target})"]
     lines += [f"  {name:<14} {value}" for name, value in _addresses(facts.endpoints).items()]
-    lines += [f"  {'logs':<14} {facts.logs}", "end it with Ctrl-C, or from anywhere: python -m harness stack down"]
+    lines += [f"  {'logs':<14} {facts.logs}", "end it with Ctrl-C, or from anywhere: python3 -m harness stack down"]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
@@ -224,7 +224,7 @@ def _shown(each: Standing) -> str:
         alive = f"{part.memory_bytes / 2**20:.0f} MiB" if part.alive else "DEAD"
         lines.append(f"  {part.part:<16} process {part.pid}{port} {alive}")
     if each.trouble:
-        lines.append(f"  not usable: {each.trouble}; `python -m harness stack down` takes it away")
+        lines.append(f"  not usable: {each.trouble}; `python3 -m harness stack down` takes it away")
     return "\n".join(lines)
 
 
