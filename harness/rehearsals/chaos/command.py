@@ -53,6 +53,8 @@ class Chaos(Staged, Paced, Healing):
 
     @classmethod
     def takes_default(cls, name: str, typed: Sequence[str]) -> bool:
+        """What only names the experiments reads nothing."""
+        _ = name
         return "--list" not in typed
 
     def planned(self) -> ChaosPlan:
