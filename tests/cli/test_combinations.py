@@ -68,7 +68,11 @@ def files(tmp_path: Path, name: str) -> Given:
     for option, bundled in (("plan", name.removesuffix("_rehearsal")), ("prices", "prices")):
         plan = ROOT / "scenarios" / "plans" / f"{bundled}.yaml"
         if plan.is_file():  # another of the same form
-            text = plan.read_text("utf-8").replace('\ntitle: "', '\ntitle: "Another: ', 1).replace("2026-11-27", "2026-11-26")
+            text = (
+                plan.read_text("utf-8")
+                .replace('\ntitle: "', '\ntitle: "Another: ', 1)
+                .replace("2026-11-27", "2026-11-26")
+            )
             found[option] = tmp_path / f"{option}.yaml"
             found[option].write_text(text, "utf-8")
     return found
@@ -253,5 +257,9 @@ def test_what_is_listed_takes_no_default_of_a_run(
 
 
 def test_each_part_of_a_recovery_takes_its_own_option() -> None:
-    for part, option in (("points", {"points": 5}), ("sizes", {"size": "1GiB"}), ("stall", {"stall": Duration("90min")})):
+    for part, option in (
+        ("points", {"points": 5}),
+        ("sizes", {"size": "1GiB"}),
+        ("stall", {"stall": Duration("90min")}),
+    ):
         assert made(DrRestore, {"only": (part,)}, option).planned() != made(DrRestore, {"only": (part,)}).planned()

@@ -92,7 +92,9 @@ def test_an_exit_rule_is_a_function_that_weighs_and_each_counts_once(tmp_path: P
 
 
 def test_an_exit_rule_is_seen_through_names_wraps_and_calls_and_where_a_status_is_chosen(tmp_path: Path) -> None:
-    weighs = "from harness.base.errors import Exit, more_severe\ndef exit_status(found):\n    return more_severe(*found)\n"
+    weighs = (
+        "from harness.base.errors import Exit, more_severe\ndef exit_status(found):\n    return more_severe(*found)\n"
+    )
     use = "from harness.judge.combine import exit_status\n"
     tool = "from harness.base.errors import Exit, tool_status\n"
     source = planted(
