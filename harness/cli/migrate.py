@@ -19,7 +19,7 @@ from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.cli.live import OnLiveStack, live
 from harness.rehearsal.arguments import AsJson
-from harness.rehearsal.command import Duration, option
+from harness.rehearsal.command import Duration, flag, given, option
 
 if TYPE_CHECKING:
     from harness.migration.engine import Moved, Report
@@ -72,6 +72,8 @@ class Migrate(AsJson, OnLiveStack):
 
         if self.anew and self.changed:
             raise BadInput("--anew and --changed say two things", remedy="leave one of them out")
+        if self.dry_run and (more := sorted({"deletions", "settle"} & set(given(self)))):
+            raise BadInput(f"--dry-run compares nothing: {', '.join(map(flag, more))}", remedy="leave one of them out")
         places = self._places()
         clock = MachineClock()
         progress = Progress(clock)

@@ -229,6 +229,7 @@ def test_each_pair_of_options_changes_what_is_run(name: str, tmp_path: Path) -> 
         (["run", "rollout_week3", "--on", "local", "--yes-use-this-cluster"], "belongs to --on kube"),
         (["stack", "down", "--on", "kube", "--force"], "--force is of kept parts"),
         (["chaos", "--list", "--seed", "7"], "--list runs nothing: --seed"),
+        (["migrate", "--dry-run", "--settle", "3s"], "--dry-run compares nothing: --settle"),
         (["operations", "daily", "--namespace", "mine"], "--namespace: of --context alone"),
         (["alert_drill", "--alerts", str(RULES), "--of", str(SAMPLE), "--scale", "2"], "--of drills nothing"),
         *(
