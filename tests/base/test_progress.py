@@ -227,8 +227,8 @@ def test_load_stages_on_a_terminal_of_80_columns_show_no_stale_line(lang: str, t
     stages = [f"users_{users}" for users in (10, 50, 100, 500)]
 
     def look(terminal: Terminal) -> None:
-        drawn = under_way(terminal)
-        bars.extend(name for name in stages if drawn and f"{name}," in drawn[0].replace("、", ",") and "━" in drawn[1])
+        head, *below = under_way(terminal) or [""]
+        bars.extend(name for name in stages if f"{name}," in head.replace("、", ",") and "━" in "".join(below))
 
     words = ("load_stages", "--quick", "--only", "users", "--on", "local", "--lang", lang, "--reports", str(tmp_path))
     status, terminal = watched([sys.executable, "-m", "harness", *words], look, limit_s=360)

@@ -202,7 +202,7 @@ def test_what_is_accepted_changes_what_is_run(name: str, tmp_path: Path) -> None
         walk.beside(base)
         walk.reading |= {*base}  # without which it is refused
         if walk.accepted(base) is None and base.get("on") == Rung.KUBE:  # which the rehearsal cannot have
-            walk.reading |= options(OnCluster)
+            walk.reading |= {field.name for field in dataclasses.fields(OnCluster)}
     assert not walk.without, walk.without[:5]
     assert walk.reading >= walk.every, "an option that is refused wherever it was tried shows nothing"
 
