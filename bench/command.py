@@ -12,7 +12,7 @@ import msgspec
 
 from harness.base import bootstrap
 from harness.base.clock import MachineClock
-from harness.base.errors import Exit, MeasurementFailed
+from harness.base.errors import Exit, MeasurementFailed, tool_status
 from harness.base.progress import Progress
 from harness.rehearsal.arguments import AsJson
 from harness.rehearsal.command import option
@@ -61,4 +61,4 @@ class Bench(AsJson):
         below = [] if self.quick else not_kept(results)
         for line in below:
             sys.stderr.write(f"limit not kept: {line}\n")
-        return Exit.HOLD if below else Exit.OK
+        return tool_status({Exit.HOLD: below})

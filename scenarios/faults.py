@@ -52,7 +52,7 @@ class FaultFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             known = word in list(FaultKind)
             what = f"{word} is an experiment" if known else f"{text!r} is no fault"
             raise RuleError(
-                what, remedy="run it with `python -m harness chaos`" if known else f"the forms are: {FORMS}"
+                what, remedy="run it with `python3 -m harness chaos`" if known else f"the forms are: {FORMS}"
             )
         try:
             delay, _, share = amount.partition(":") if word == FaultWord.LATENCY else ("", "", amount)

@@ -1,1 +1,6 @@
+"""The tests."""
 
+import os
+
+#: However pytest was started, lines to be typed again begin so.
+os.environ["TEKUTOKO_PYTHON"] = "python3"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from importlib import util
@@ -31,8 +32,8 @@ def by_a_bare_python(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("harness", "undo", "--help"), "python -m harness undo"),
-        (("harness", "cluster", "up", "--help"), "python -m harness cluster up"),
+        (("harness", "undo", "--help"), "python3 -m harness undo"),
+        (("harness", "cluster", "up", "--help"), "python3 -m harness cluster up"),
         (("harness", "images", "--help"), "--load CLUSTER"),
     ],
 )
@@ -40,6 +41,39 @@ def test_any_python_goes_on_in_the_locked_environment(words: tuple[str, ...], sa
     done = by_a_bare_python(*words)
     assert done.returncode == 0, done.stderr
     assert says in done.stdout
+
+
+@pytest.mark.process
+def test_what_is_to_be_typed_again_begins_as_the_first_python_was_typed() -> None:
+    """Through the locked environment, whose own Python nobody types."""
+    environment = {name: value for name, value in os.environ.items() if name != interpreter.TYPED}
+    words = [BARE.name, "-S", "-m", "harness", "run", "--windw"]
+    done = subprocess.run(
+        words, executable=BARE, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=120
+    )
+    assert f"where: {BARE.name} -m harness run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("first", "handed_on", "told"),
+    [
+        ("python", None, "python"),
+        ("python3", None, "python3"),
+        ("python3.12", None, "python3.12"),
+        ("/opt/venv/bin/python", None, "python3"),  # a path of this machine, such as nox' own
+        ("/home/me/.cache/venv/bin/python", "python3.12", "python3.12"),
+        ("python", "rm -rf /", "python3"),
+        ("", None, "python3"),
+    ],
+)
+def test_a_python_is_named_as_it_was_typed_and_else_as_every_machine_has_it(
+    first: str, handed_on: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "orig_argv", [first, "-m", "harness"])
+    monkeypatch.delenv(interpreter.TYPED, raising=False)
+    if handed_on is not None:
+        monkeypatch.setenv(interpreter.TYPED, handed_on)
+    assert interpreter.typed() == told
 
 
 @pytest.mark.process

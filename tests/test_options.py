@@ -188,5 +188,5 @@ def test_the_first_line_holds_seed_rung_and_replay(tmp_path: Path) -> None:
     first = result.stderr.splitlines()[0]
     assert first.startswith("seed 7, environment local (as asked), target bundled walk API")
     replay = shlex.split(first.split("replay: ")[1])
-    assert replay[:5] == ["python", "-m", "harness", "run", "rollout_week3"]
+    assert replay[:5] == ["python3", "-m", "harness", "run", "rollout_week3"]
     assert {"--seed", "7", "--window", "60s", "--fault", "errors=12%"} <= set(replay)

@@ -36,7 +36,7 @@ def text(name: str) -> str:
 
 
 def commands(page: str) -> set[str]:
-    return set(re.findall(r"(?:nox|noxfile\.py) -s (\w+)|python -m (harness[\w.]* ?[a-z_]*)", page))
+    return set(re.findall(r"(?:nox|noxfile\.py) -s (\w+)|python3? -m (harness[\w.]* ?[a-z_]*)", page))
 
 
 def literal(page: str) -> set[str]:
@@ -82,7 +82,7 @@ def test_a_readme_is_short_and_names_every_command(name: str) -> None:
     assert len(readme.splitlines()) <= MOST_LINES
     assert readme.count("![") == 2
     for verb in {name.partition(" ")[0] for name in ALL}:
-        assert re.search(rf"(nox -s|python -m harness|noxfile\.py -s) {verb}\b", readme), verb
+        assert re.search(rf"(nox -s|python3 -m harness|noxfile\.py -s) {verb}\b", readme), verb
     for session in set(registry.get()) - FOR_WORKERS:
         assert re.search(rf"\b{session}\b", readme), session
 
@@ -94,7 +94,7 @@ def test_every_exit_status_has_its_row_and_every_rehearsal_its_page(folder: str)
         assert f"| {int(status)} |" in statuses, status
     pages = "\n".join(path.read_text() for path in (ROOT / folder / "rehearsals").glob("*.md"))
     for entry in COMMANDS:
-        assert re.search(rf"(nox -s|python -m harness) {entry.name}\b", pages), entry.name
+        assert re.search(rf"(nox -s|python3 -m harness) {entry.name}\b", pages), entry.name
 
 
 @pytest.mark.parametrize("folder", ["docs", "docs/ja"])
@@ -105,7 +105,7 @@ def test_every_option_stands_in_the_manual(folder: str) -> None:
 
 
 #: A line in a block or between back quotes: a session with what goes through it, or the harness itself.
-TYPED = re.compile(r"(?:nox|python3 noxfile\.py) -s (\w+)(?: -- (.+))?|python -m harness (.+)")
+TYPED = re.compile(r"(?:nox|python3 noxfile\.py) -s (\w+)(?: -- (.+))?|python3? -m harness (.+)")
 
 
 def typed(page: str) -> list[list[str]]:
@@ -136,7 +136,7 @@ def test_every_line_to_type_is_taken(name: str) -> None:
 
 
 def test_lines_to_type_are_found() -> None:
-    page = "Type `nox -s rollout -- --on sim` or\n```\nnox -s rollout_week3 -- --seed 7   # a week\npython -m harness list\n```"
+    page = "Type `nox -s rollout -- --on sim` or\n```\nnox -s rollout_week3 -- --seed 7   # a week\npython3 -m harness list\n```"
     assert typed(page) == [["run", "rollout_week3", "--seed", "7"], ["list"], ["rollout", "--on", "sim"]]
     assert len(typed(text("README.md"))) > 25
     assert len(typed(text("docs/rehearsals/chaos.md"))) > 8

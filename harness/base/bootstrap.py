@@ -219,4 +219,5 @@ def _go_on(arguments: list[str], level: str) -> int:  # noqa: RET503 - os.execv 
         _say(f"the locked packages could not be installed: {error}")
         _say(f"  to do: check the package index (pip's own settings are used) and the space below {home()}")
         return 2
+    os.environ[interpreter.TYPED] = interpreter.typed()
     os.execv(python, [str(python), *arguments])  # noqa: S606 - no shell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 #: What decoding JSON that others wrote may raise: msgspec's own error is a ``ValueError``, and so is that of broken
@@ -54,6 +55,11 @@ MEANING = {
 def more_severe(*statuses: Exit) -> Exit:
     """The most severe of ``statuses``; ``Exit.OK`` when there is none."""
     return min(statuses, key=SEVERITY.index, default=Exit.OK)
+
+
+def tool_status(found: Mapping[Exit, object]) -> Exit:
+    """What a tool ends in, which judges no rehearsal: the most severe status whose finding is so; none is ``OK``."""
+    return more_severe(*(status for status, is_so in found.items() if is_so))
 
 
 class RehearsalError(Exception):

@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import stat
@@ -26,6 +27,8 @@ from typing import Any, NamedTuple
 from harness.base.home import home
 
 KEPT = "python.json"
+#: Tells the locked environment's Python how the one was typed that went on in it.
+TYPED = "TEKUTOKO_PYTHON"
 #: How the files begin that say what an environment of ours has whole.
 COMPLETE = ".complete-"
 #: How many times as fast another build must be: closer builds may change places from try to try.
@@ -76,6 +79,14 @@ def started() -> Python:
     """The Python that runs this; below a virtual environment, what that was made of."""
     facts = (platform.python_implementation(), platform.python_version(), platform.machine(), sys.base_prefix)
     return Python(str(getattr(sys, "_base_executable", sys.executable)), facts)
+
+
+def typed() -> str:
+    """How whoever reads this starts a Python, for the lines that are to be typed again: the name that was typed
+    (``python``, ``python3.12``); else ``python3``, which is there where no ``python`` is (Debian).
+    """
+    name = os.environ.get(TYPED) or sys.orig_argv[0]
+    return name if re.fullmatch(r"python(3(\.\d+)?)?", name) else "python3"
 
 
 def kept() -> Python | None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from harness.base import yamltext
-from harness.base.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit, tool_status
 from harness.rehearsal.arguments import AsJson
 from harness.rehearsal.command import option
 
@@ -52,7 +52,7 @@ class Check(AsJson):
         else:
             for each in checked:
                 _tell(each)
-        return Exit.OK if all(each.fine for each in checked) else Exit.USAGE
+        return tool_status({Exit.USAGE: not all(each.fine for each in checked)})
 
 
 def check(path: Path) -> Checked:

@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 
 from harness.base.data import SCENARIOS
 from harness.base.errors import Exit
-from harness.rehearsal.command import Command, flag, option
+from harness.rehearsal.command import PROGRAM, Command, flag, option
 
 _SHELLS = ("bash", "zsh", "fish")
+#: The names that are completed behind: what was typed, too, such as ``python3.12``.
+_PYTHONS = tuple(dict.fromkeys(("python", "python3", PROGRAM.partition(" ")[0])))
 
 
 class Completed(NamedTuple):
@@ -33,9 +35,9 @@ class Completed(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Completion(Command):
-    """What a shell completes behind `python -m harness`.
+    """What a shell completes behind `python3 -m harness`.
 
-    bash: source <(python -m harness completion bash); zsh: the same with zsh; fish: source (python -m harness
+    bash: source <(python3 -m harness completion bash); zsh: the same with zsh; fish: source (python3 -m harness
     completion fish | psub). In a file that the shell reads at its start it is there each time.
     """
 
@@ -49,7 +51,8 @@ class Completion(Command):
         from harness.cli.main import ALL
 
         commands = {name: list(_of(entry.load())) for name, entry in ALL.items()}
-        told = {name: entry.told for name, entry in ALL.items()}
+        commands["list"] = [Completed("--json", "print the list as JSON", (), file=False, switch=True)]
+        told = {"list": "Every command.", **{name: entry.told for name, entry in ALL.items()}}
         lines = _fish(commands, told) if self.shell == "fish" else _bash(commands, zsh=self.shell == "zsh")
         sys.stdout.write("\n".join(lines) + "\n")
         return Exit.OK
@@ -70,7 +73,7 @@ def _of(command: type[Command]) -> Iterator[Completed]:
         yield Completed(name, said["help"].replace("%%", "%"), values, file, field.default is False)
 
 
-_HEAD = "# Completion of `python -m harness`, made by `python -m harness completion SHELL`."
+_HEAD = f"# Completion of `{PROGRAM}`, made by `{PROGRAM} completion SHELL`."
 _FUNCTION = r"""
 _tekutoko_rehearsal() {
     local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" command="" flags="" values=""
@@ -79,7 +82,7 @@ _tekutoko_rehearsal() {
     command="${COMP_WORDS[3]}"
     case "$command" in VERBS) [[ COMP_CWORD -gt 4 ]] && command="$command ${COMP_WORDS[4]}" ;; esac
     if [[ COMP_CWORD -eq 3 ]]; then
-        COMPREPLY=($(compgen -W "FIRST list --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "FIRST --help --version" -- "$current"))
         return 0
     fi
     case "$command" in
@@ -92,7 +95,7 @@ VALUES
     [[ -n "$values" ]] && COMPREPLY=($(compgen -W "$values" -- "$current"))
     return 0
 }
-complete -o default -o bashdefault -F _tekutoko_rehearsal python python3
+complete -o default -o bashdefault -F _tekutoko_rehearsal PYTHONS
 """
 
 
@@ -110,6 +113,7 @@ def _bash(commands: dict[str, list[Completed]], *, zsh: bool) -> list[str]:
                 values.append(f'        "{name} {each.flag}") values="{" ".join(each.values)}" ;;')
     made = _FUNCTION.strip("\n").replace("FIRST", " ".join(_first(commands))).replace("VERBS", "|".join(verbs))
     made = made.replace("CASES", "\n".join(cases)).replace("VALUES", "\n".join(values))
+    made = made.replace("PYTHONS", " ".join(_PYTHONS))
     loaded = ["autoload -U +X compinit && compinit", "autoload -U +X bashcompinit && bashcompinit"] if zsh else []
     return [_HEAD.replace("SHELL", "zsh" if zsh else "bash"), *loaded, *made.splitlines()]
 
@@ -124,7 +128,7 @@ def _fish(commands: dict[str, list[Completed]], told: dict[str, str]) -> list[st
         "    test (count $argv) -gt 0; and string match -q -- $argv' *' (string join -- ' ' $words[4..-1])' '",
         "end",
     ]
-    complete = "complete -c python -c python3"
+    complete = f"complete -c {' -c '.join(_PYTHONS)}"
     for verb, words in _verbs(commands).items():
         lines.append(f"{complete} -n __tekutoko_at -f -a {verb}")
         lines += [

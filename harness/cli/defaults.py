@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.base.errors import BadInput
-from harness.rehearsal.command import Command, flag, flags
+from harness.rehearsal.command import PROGRAM, Command, flag, flags
 from harness.rehearsal.registry import Entry
 
 FILE, VARIABLE = "rehearsal.toml", "TEKUTOKO_OPTION_"
@@ -63,7 +63,7 @@ def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path)
             from harness.base.planfile import nearest
 
             told = f"[{table}]: no such command{nearest(table, list(entries))}"
-            raise BadInput(told, where=where, remedy="python -m harness list shows the commands")
+            raise BadInput(told, where=where, remedy=f"{PROGRAM} list shows the commands")
         _check(key, [entries[table]] if table else entries.values(), command, where)
         if f"--{key}" in flags(command) and table in ("", command.name):
             texts = tuple(map(_text, value if isinstance(value, list) else [value]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.base.errors import Exit
+from harness.base.errors import Exit, tool_status
 from harness.rehearsal.arguments import AsJson
 
 
@@ -33,4 +33,4 @@ class Doctor(AsJson):
                 sys.stdout.write(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}\n")
                 if not check.ok:
                     sys.stdout.write(f"       to do: {check.remedy}\n")
-        return Exit.OK if all(check.ok for check in checks) else Exit.HOLD
+        return tool_status({Exit.HOLD: not all(check.ok for check in checks)})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import sys
 import tomllib
 import traceback
@@ -11,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.base import terminal
+from harness.base import interpreter, terminal
 from harness.base.data import ROOT, SCENARIOS
 from harness.base.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.base.progress import Heartbeat
@@ -46,7 +48,8 @@ TOOLS = (
 #: The commands of two words, by the first.
 VERBS = tuple(dict.fromkeys(entry.name.partition(" ")[0] for entry in TOOLS if " " in entry.name))
 ALL = {entry.name: entry for entry in (*COMMANDS, *TOOLS)}
-_USAGE = "usage: python -m harness COMMAND [OPTIONS] | COMMAND --help | list | --version"
+_PROGRAM = f"{interpreter.typed()} -m harness"
+_USAGE = f"usage: {_PROGRAM} COMMAND [OPTIONS] | COMMAND --help | list | --version"
 
 
 def listed(entries: Sequence[Entry]) -> str:
@@ -77,12 +80,14 @@ def _unknown(words: Sequence[str]) -> BadInput:
 
     if not words:
         told = "a command is required"
+    elif words[0] == "list":
+        return BadInput(f"list takes --json and nothing else, not {shlex.join(words[1:])}", where=f"{_PROGRAM} list")
     elif (SCENARIOS / f"{words[0]}.yaml").is_file():
         told = f"{words[0]!r} is no command; did you mean 'run {words[0]}'?"
     else:
         asked = " ".join(words[:2]) if words[0] in VERBS else words[0]
         told = f"{asked!r} is no command{nearest(' '.join(words[:2]), list(ALL)) or nearest(words[0], list(ALL))}"
-    return BadInput(told, where="python -m harness", remedy="python -m harness list shows the commands")
+    return BadInput(told, where=_PROGRAM, remedy=f"{_PROGRAM} list shows the commands")
 
 
 def _instead(error: Unrecognized) -> str:
@@ -99,6 +104,9 @@ def _answer(words: list[str]) -> str | None:
     """What is said without running a command: the list, the version, the verbs of ``stack`` and ``cluster``."""
     if words in (["list"], ["list", "--help"], ["list", "-h"], ["--help"], ["-h"]):
         return f"{_USAGE}\n\n{listed(tuple(ALL.values()))}"
+    if words == ["list", "--json"]:
+        found = [{"name": each.name, "group": each.group, "told": each.told} for each in ALL.values()]
+        return f"{json.dumps(found, indent=2)}\n"
     if words == ["--version"]:
         return f"tekutoko-rehearsal {tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['version']}\n"
     if len(words) == 2 and words[0] in VERBS and words[1] in ("--help", "-h"):

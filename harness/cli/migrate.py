@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from harness.base.clock import MachineClock
-from harness.base.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.cli.live import OnLiveStack, live
 from harness.rehearsal.arguments import AsJson
-from harness.rehearsal.command import Duration, option
+from harness.rehearsal.command import Duration, flag, given, option
 
 if TYPE_CHECKING:
     from harness.migration.engine import Moved, Report
@@ -72,6 +72,8 @@ class Migrate(AsJson, OnLiveStack):
 
         if self.anew and self.changed:
             raise BadInput("--anew and --changed say two things", remedy="leave one of them out")
+        if self.dry_run and (more := sorted({"deletions", "settle"} & set(given(self)))):
+            raise BadInput(f"--dry-run compares nothing: {', '.join(map(flag, more))}", remedy="leave one of them out")
         places = self._places()
         clock = MachineClock()
         progress = Progress(clock)
@@ -89,7 +91,7 @@ class Migrate(AsJson, OnLiveStack):
         said = msgspec.json.encode(report).decode() if self.json else "\n".join(told(report, rejects))
         sys.stdout.write(said + "\n")
         whole = report.verified is None or report.verified.whole
-        return Exit.OK if whole and not report.refused else Exit.HOLD
+        return tool_status({Exit.HOLD: not whole or report.refused})
 
     def _places(self) -> Places:
         if self.from_environment and (self.endpoints is not None or self.stack):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import Exit
+from harness.base.errors import Exit, tool_status
 from harness.cli.live import OnLiveStack, live
 from harness.evidence.read import read_rows
 from harness.judge.writes import Writes
@@ -50,7 +50,7 @@ class Reconcile(AsJson, OnLiveStack):
             sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         else:
             sys.stdout.write(told(found, applied=self.apply) + "\n")
-        return Exit.HOLD if found.named or (found.changes and not self.apply) else Exit.OK
+        return tool_status({Exit.HOLD: found.named or (found.changes and not self.apply)})
 
 
 def told(found: Healing, *, applied: bool) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.base.clock import NS, MachineClock
-from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.base.errors import BadInput, Exit, StackNotStarted, tool_status
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
@@ -133,7 +133,7 @@ async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: Machine
 def _tell(facts: StackFacts) -> None:
     lines = [f"stack {facts.run_id} is up (environment {facts.rung}, target {facts.target})"]
     lines += [f"  {name:<14} {value}" for name, value in _addresses(facts.endpoints).items()]
-    lines += [f"  {'logs':<14} {facts.logs}", "end it with Ctrl-C, or from anywhere: python -m harness stack down"]
+    lines += [f"  {'logs':<14} {facts.logs}", "end it with Ctrl-C, or from anywhere: python3 -m harness stack down"]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
@@ -210,7 +210,7 @@ class StackStatus(AsJson):
             sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         else:
             sys.stdout.write("\n".join(_shown(each) for each in found) + "\n" if found else "nothing is left running\n")
-        return Exit.HOLD if any(each.trouble for each in found) else Exit.OK
+        return tool_status({Exit.HOLD: any(each.trouble for each in found)})
 
 
 def _shown(each: Standing) -> str:
@@ -224,7 +224,7 @@ def _shown(each: Standing) -> str:
         alive = f"{part.memory_bytes / 2**20:.0f} MiB" if part.alive else "DEAD"
         lines.append(f"  {part.part:<16} process {part.pid}{port} {alive}")
     if each.trouble:
-        lines.append(f"  not usable: {each.trouble}; `python -m harness stack down` takes it away")
+        lines.append(f"  not usable: {each.trouble}; `python3 -m harness stack down` takes it away")
     return "\n".join(lines)
 
 
@@ -248,6 +248,8 @@ class StackDown(OnCluster, AsJson):
         from harness.cli.standing import end_standing_stacks
         from harness.stack import rungs, state
 
+        if self.on == Rung.KUBE and self.force:
+            raise BadInput("--force is of kept parts, which a cluster of your own has not", remedy="leave it out")
         if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
             return self._tell(take_down(cluster), "nothing was left there")
         self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
@@ -264,4 +266,4 @@ class StackDown(OnCluster, AsJson):
     def _tell(self, lines: Sequence[str], nothing: str) -> int:
         told = msgspec.json.encode(lines).decode() if self.json else "\n".join(lines) or nothing
         sys.stdout.write(f"{told}\n")
-        return Exit.LEAK if any("could not" in line for line in lines) else Exit.OK
+        return tool_status({Exit.LEAK: any("could not" in line for line in lines)})

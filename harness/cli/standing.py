@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.clock import Clock, utc
-from harness.base.errors import Exit, more_severe
+from harness.base.errors import Exit, tool_status
 from harness.base.private import write_private
 from harness.base.progress import Progress
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
@@ -67,7 +67,7 @@ class StandingStack:
         errors = [error for error in self.lifecycle.errors if not (self.up and error.exit is Exit.INTERRUPTED)]
         for error in errors:
             self._progress.plain(f"error: {error}")
-        return more_severe(*(error.exit for error in errors), *([Exit.LEAK] if leaks else []))
+        return tool_status({error.exit: True for error in errors} | {Exit.LEAK: leaks})
 
     async def _stand(self, told: Callable[[StackFacts], None]) -> None:
         state.sweep(lambda line: self._progress(f"left by a killed run: {line}"))

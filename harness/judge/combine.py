@@ -1,4 +1,4 @@
-"""What all judgements of a run come to, and the exit status of it: THE rule, of every command. Pure.
+"""What all judgements of a run come to, and the exit status of it: THE rule, of every rehearsal. Pure.
 
 It is docs/judging.md#exit-status: a rollback limit that fired rolls back; a judgement that gates and is neither a pass
 nor an erratum shown holds; and where nothing was exercised, that is no success.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 import msgspec
 
 from harness.base.data import OVERLAYS, PLANS, REPORTS
+from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.model.scenario import Scenario
 from harness.model.stack import AUTO, RUNGS, Rung, Target
@@ -163,6 +164,9 @@ class OnStack(WithTarget, OnCluster, InReports):
 
         target = resolve(self.target)
         chosen = choose(self.on, target)
+        if self.signals_at_once and chosen.rung in (Rung.KIND, Rung.KUBE):  # on sim with its reason, as it is accepted
+            what = "--signals-at-once is of --on local: on a cluster kubelet and kube-proxy race as they do"
+            raise BadInput(what, remedy="leave it out; --no-signals-at-once takes a default back")
         plain = folder_of(manifests, target, chosen.rung)
         with_it = plain if manifests or target.manifests else plain.with_name(plain.name + component)
         options = Options(

@@ -21,9 +21,10 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 from harness.base import units
 from harness.base.errors import BadInput
+from harness.base.interpreter import typed as typed_python
 
 C = TypeVar("C", bound="Command")
-PROGRAM = "python -m harness"
+PROGRAM = f"{typed_python()} -m harness"
 
 
 def option(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from harness.base.errors import BadInput
-from harness.rehearsal.command import option
+from harness.rehearsal.command import Command, flag, given, option
 
 _MANY = 30
 
@@ -32,6 +32,15 @@ def chosen(asked: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise BadInput(f"{pattern!r} is none{nearest(pattern, names)}", where="--only", remedy=_there(names))
     return tuple(name for name in names if not patterns or any(fnmatchcase(name, each) for each in patterns))
+
+
+def belong(typed: Command, parts: Mapping[str, Collection[str]], names: Collection[str]) -> None:
+    """``parts`` read an option, each by its name. Raises ``BadInput`` for one that is given where none of them is among
+    ``names``, those that are made."""
+    for name in given(typed):
+        if name in parts and not {*parts[name]} & {*names}:
+            what = f"{flag(name)} is for {', '.join(parts[name])} alone, which --only leaves out"
+            raise BadInput(what, where=flag(name), remedy="leave one of the two out")
 
 
 def _there(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.base.errors import BadInput
 from harness.base.home import home
 from harness.model.stack import OwnCluster, Rung
-from harness.rehearsal.command import Command, flag, option
+from harness.rehearsal.command import Command, flag, given, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,8 @@ class OnCluster(Command):
         Nothing is asked of the cluster here.
         """
         if rung is not Rung.KUBE:
-            for name in ("context", "kubeconfig", "image_registry"):
-                if getattr(self, name):
+            for name in ("context", "kubeconfig", "image_registry", "yes_use_this_cluster"):
+                if name in given(self):
                     raise BadInput(f"{flag(name)} belongs to --on kube", remedy="add --on kube, or leave it out")
             return None
         from harness.stack.kube import access

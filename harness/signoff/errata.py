@@ -120,5 +120,5 @@ class _Text:
         commands = self.known.shown_by.get(erratum.id, ())
         if not commands:
             return self.say("No rehearsal shows it: it was found by reading.")
-        lines = self.say.listed(f"`python -m harness {name}`" for name in commands)
+        lines = self.say.listed(f"`python3 -m harness {name}`" for name in commands)
         return self.say("Not shown by a run yet; {commands} would show it.", commands=lines)

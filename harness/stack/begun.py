@@ -101,7 +101,7 @@ class Begun(ABC):
             if bring_up.done():
                 bring_up.result()
             elif isinstance(died := death.exception(), PartDied):
-                remedy = "read the log; `python -m harness doctor` says what this machine lacks"
+                remedy = "read the log; `python3 -m harness doctor` says what this machine lacks"
                 raise StackNotStarted(died.what, where=died.where, remedy=remedy) from died
         finally:
             bring_up.cancel()

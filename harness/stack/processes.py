@@ -92,7 +92,7 @@ class Watched:
         return StackNotStarted(
             f"{self.part}: {what}\n{tail(self.log)}",
             where=str(self.log),
-            remedy="read the log; `python -m harness doctor` says what this machine lacks",
+            remedy="read the log; `python3 -m harness doctor` says what this machine lacks",
         )
 
     def part_died(self) -> PartDied:

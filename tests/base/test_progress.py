@@ -186,6 +186,15 @@ def test_a_heartbeat_leaves_no_thread_and_no_drawing() -> None:
     assert threading.active_count() == before
 
 
+def under_way(terminal: Terminal) -> list[str]:
+    """What is drawn at this moment from the spinner on, of which there is at most one, as of bars."""
+    lines = terminal.lines
+    assert sum("━" in line for line in lines) <= 1, "\n".join(lines)
+    drawn = [number for number, line in enumerate(lines) if line[:1] in set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")]
+    assert len(drawn) <= 1, "\n".join(lines)
+    return [line for line in lines[drawn[0] :] if line] if drawn else []
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_week_on_a_terminal_of_80_columns_shows_no_stale_line(lang: str, tmp_path: Path) -> None:
@@ -194,12 +203,8 @@ def test_a_week_on_a_terminal_of_80_columns_shows_no_stale_line(lang: str, tmp_p
     window = {"en": "measuring for 20 s", "ja": "20秒間の測定"}[lang]
 
     def look(terminal: Terminal) -> None:
-        lines = terminal.lines
-        assert sum("━" in line for line in lines) <= 1, "\n".join(lines)
-        drawn = [number for number, line in enumerate(lines) if line[:1] in set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")]
-        assert len(drawn) <= 1, "\n".join(lines)
-        if drawn and window in lines[drawn[0]]:
-            tables.append(len([line for line in lines[drawn[0] + 1 :] if line]))
+        if (drawn := under_way(terminal)) and window in drawn[0]:
+            tables.append(len(drawn) - 1)
 
     words = ("run", "rollout_week3", "--on", "sim", "--window", "20s", "--lang", lang, "--reports", str(tmp_path))
     status, terminal = watched([sys.executable, "-m", "harness", *words], look, limit_s=250)
@@ -210,3 +215,26 @@ def test_a_week_on_a_terminal_of_80_columns_shows_no_stale_line(lang: str, tmp_p
     at = [number for number, line in enumerate(lines) if line == verdict]
     assert len(at) == 1 and len(lines) - at[0] <= 6, "the decision stands at the end, before the report"
     assert all(sum(2 if ord(c) > 0x2E80 else 1 for c in line) <= 80 for line in lines)
+
+
+@pytest.mark.stack
+@pytest.mark.nightly
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_load_stages_on_a_terminal_of_80_columns_show_no_stale_line(lang: str, tmp_path: Path) -> None:
+    """Recorded while real processes carry them: each stage has its bar, and none is left of it."""
+    bars: list[str] = []
+    stages = [f"users_{users}" for users in (10, 50, 100, 500)]
+
+    def look(terminal: Terminal) -> None:
+        head, *below = under_way(terminal) or [""]
+        bars.extend(name for name in stages if f"{name}," in head.replace("、", ",") and "━" in "".join(below))
+
+    words = ("load_stages", "--quick", "--only", "users", "--on", "local", "--lang", lang, "--reports", str(tmp_path))
+    status, terminal = watched([sys.executable, "-m", "harness", *words], look, limit_s=360)
+    lines = [line for line in terminal.lines if line]
+    assert status in (0, 10), "\n".join(lines)
+    assert list(dict.fromkeys(bars)) == stages
+    assert not under_way(terminal) and not [line for line in lines if "━" in line]
+    assert sum(line.startswith("[") and "users_" in line for line in lines) >= len(stages), "each is told, and stays"
+    assert "report.html" in "".join(lines[-3:])

@@ -6,6 +6,7 @@ import argparse
 import ast
 import dataclasses
 import inspect
+import json
 import shlex
 import subprocess
 import sys
@@ -91,7 +92,7 @@ def test_a_replay_is_the_same_command(name: str) -> None:
     def same(typed: Command) -> None:
         aside: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(command) if not f.metadata["replayed"]}
         line = shlex.split(replay(typed))
-        assert line[:3] == ["python", "-m", "harness"]
+        assert line[:3] == ["python3", "-m", "harness"]
         assert parse(line[3:]) == dataclasses.replace(typed, **aside)
         assert declared.parse(command, words(typed, all_=True)) == typed
 
@@ -109,7 +110,7 @@ def test_the_registry_and_the_class_say_the_same_and_the_example_is_one(
     assert isinstance(parse([*name.split(), *shlex.split(command.example)]), command)
     assert main([*name.split(), "--help"]) == Exit.OK
     told = " ".join(capsys.readouterr().out.split())
-    assert f"example: python -m harness {name} {command.example}" in told
+    assert f"example: python3 -m harness {name} {command.example}" in told
     assert all(each in told for each in flags(command))
 
 
@@ -227,7 +228,7 @@ def test_what_is_mistyped_is_told_with_what_is_near(
 ) -> None:
     assert main(typed) == Exit.USAGE
     said = capsys.readouterr().err
-    assert says in said and "where: python -m harness" in said and "to do: " in said
+    assert says in said and "where: python3 -m harness" in said and "to do: " in said
 
 
 @pytest.mark.parametrize("typed", [["list"], ["list", "--help"], ["--help"]])
@@ -238,6 +239,16 @@ def test_the_list_has_every_command_once_under_its_group(typed: list[str], capsy
         assert sum(line.startswith(f"  {name} ") for line in lines) == 1
         assert f"{entry.group}:" in lines
     assert max(map(len, lines)) <= 80
+
+
+def test_the_list_is_there_as_json_and_takes_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--json"]) == Exit.OK
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["name"], each["group"], each["told"]) for each in found] == [
+        (entry.name, entry.group, entry.told) for entry in ALL.values()
+    ]
+    assert main(["list", "--lang", "ja"]) == Exit.USAGE
+    assert "list takes --json and nothing else, not --lang ja" in capsys.readouterr().err
 
 
 def test_the_version_is_the_project_s(capsys: pytest.CaptureFixture[str]) -> None:
@@ -273,7 +284,7 @@ class Several(Command):
 
 def test_a_command_takes_several_words_and_says_them_again() -> None:
     typed = declared.parse(Several, ["a", "b c"])
-    assert typed.files == ("a", "b c") and replay(typed) == "python -m harness several a 'b c'"
+    assert typed.files == ("a", "b c") and replay(typed) == "python3 -m harness several a 'b c'"
 
 
 #: What a help is not to load: it takes longer than all the rest together.

@@ -73,6 +73,15 @@ def test_what_is_planted_wrong_is_found(given: DrillDetails, name: str, verdict:
 
 
 @pytest.mark.parametrize(
+    ("status", "verdict"), [(0, Verdict.NOT_EXERCISED), (10, Verdict.NOT_EXERCISED), (1, Verdict.FAIL)]
+)
+def test_a_drill_that_was_to_kill_nothing_shows_nothing_of_kills(status: int, verdict: Verdict) -> None:
+    given = details(attempts=[Attempt(seconds=1, walks=30, killed=False, status=status)])
+    found = {each.id: each for each in judged(replace(PLAN, kills=0), given, requests())}
+    assert found["migration.killed"].verdict is verdict
+
+
+@pytest.mark.parametrize(
     "odd",
     [
         OddDocument(name="vanished", refused=False, there=False, named=False),

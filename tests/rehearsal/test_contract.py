@@ -28,6 +28,7 @@ from harness.report.language import DOMAINS
 from harness.report.published import RESULT
 from tests.corpus import again
 from tests.corpus.again import Again
+from tests.rehearsal import toy
 from tests.rehearsal.made import result_in
 from tests.rehearsal.replayed import replayed
 from tests.rehearsal.test_conduct import Empty, conductor
@@ -58,6 +59,12 @@ STORED = {
 SAME = {"{words}", "5xx"}
 #: The toy is not of the product, whose catalogues have no words for it.
 TOYS = {"{count} rows came", "Rows", "Subject", "What happened"}
+
+
+def test_the_toy_has_some_forty_lines() -> None:
+    """Beside what it imports; blank ones are none."""
+    lines = Path(toy.__file__).read_text("utf-8").partition("\nclass ")[2].splitlines()
+    assert len([line for line in lines if line.strip()]) <= 45
 
 
 def test_every_rehearsal_of_the_registry_is_held_to_the_contract() -> None:

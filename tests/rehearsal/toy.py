@@ -1,4 +1,5 @@
-"""A rehearsal of some forty lines: what a newcomer writes. It asks an empty stack how many rows it tells."""
+"""A rehearsal of some forty lines beside its imports: what a newcomer writes. It asks an empty stack how many rows it
+tells."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import msgspec
 from harness.judge.difference import Exact
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.model.section import Row, Section, Table
 from harness.model.verdict import Verdict
 from harness.rehearsal.options import Options
@@ -22,6 +23,7 @@ class ToyPlan(msgspec.Struct, frozen=True, kw_only=True):
     """``at_least`` rows are promised within ``within_s`` seconds."""
 
     name: str = "toy"
+    title: str = "A stack that tells rows"
     at_least: int = 1
     within_s: float = 5.0
 
@@ -35,24 +37,15 @@ class ToyDetails(msgspec.Struct, kw_only=True):
 class Toy(Rehearsal[ToyPlan, ToyDetails]):
     """The rehearsal."""
 
-    name = "toy"
-    plan, details = ToyPlan, ToyDetails
-
-    def title(self, plan: ToyPlan) -> Message:
-        """Its heading."""
-        return message("A stack that tells {count} rows", count=str(plan.at_least))
+    name, plan, details = "toy", ToyPlan, ToyDetails
 
     def claims(self, plan: ToyPlan) -> Iterable[tuple[str, str]]:
-        """One."""
         return [("", "toy.rows")] if plan.at_least else []
 
     def arrange(self, plan: ToyPlan, options: Options, manifests: Manifests) -> StackNeeds:
-        """A stack as the manifests have it."""
-        _ = plan, options
         return StackNeeds(manifests=manifests)
 
     async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
-        """Counts the rows for a while."""
         await on.up()
         end_ns = on.clock.now_ns() + round(plan.within_s * 1e9)
         while (on.details.rows or 0) < plan.at_least and on.clock.now_ns() < end_ns:
@@ -60,24 +53,19 @@ class Toy(Rehearsal[ToyPlan, ToyDetails]):
             on.details.rows = sum(each.kind == "component" for each in on.evidence.events)
 
     def judge(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Judgement]:
-        """Enough rows."""
-        if seen.details.rows is not None:
-            told = message("{count} rows came", count=str(seen.details.rows))
-            verdict = Verdict.PASS if seen.details.rows >= plan.at_least else Verdict.FAIL
+        if (rows := seen.details.rows) is not None:
+            told = message("{count} rows came", count=str(rows))
+            verdict = Verdict.PASS if rows >= plan.at_least else Verdict.FAIL
             yield Judgement(
                 id="toy.rows", claim="toy.rows", verdict=verdict, told=(told,),
-                value=seen.details.rows, limit=plan.at_least, samples=seen.details.rows,
+                value=rows, limit=plan.at_least, samples=rows,
             )  # fmt: skip
 
     def sections(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Section]:
-        """The rows."""
-        _ = plan
         rows = tuple(Row(cells=(each.subject, each.message)) for each in seen.evidence.events)
         yield Table(title=message("Rows"), heads=(message("Subject"), message("What happened")), rows=rows)
 
     def figures(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Figure]:
-        """How many."""
-        _ = plan
         yield Figure("rows", "", "better", Exact(seen.details.rows), gates=True)
 
 

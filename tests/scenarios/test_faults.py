@@ -41,7 +41,7 @@ def test_a_fault_of_a_scenario(text: str, fault: Fault) -> None:
         ("- pod_crash\n- errors=12%@100s+21s", "ends 121 s into", f"plan.yaml:{FIRST + 1}, faults[1]", "earlier"),
         ("- {kind: errors, at: 130s}", "begins 130 s into", "faults[0]", "window longer"),
         ("- errors=12", "not a percentage", f"plan.yaml:{FIRST}, faults[0]", "errors=12%"),
-        ("- pod_kill", "is an experiment", "faults[0]", "python -m harness chaos"),
+        ("- pod_kill", "is an experiment", "faults[0]", "python3 -m harness chaos"),
         ("- eror=12%", "is no fault", "faults[0]", "errors=12%"),
         ("- {kind: eror}", "'eror' is none of errors, latency", "faults[0].kind", "kind: errors"),
         ("- {kind: errors, share: 0%}", "hits nothing", "faults[0].share", "share: 12%"),

@@ -65,6 +65,8 @@ _ONE_REHEARSAL = {"run": "rollout"}
 _ABOUT = frozenset({"claim", "id", "name", "check"})
 _WHY = frozenset({"reason", "detail", "told"})
 MOST_LINES = 400
+#: What a tool names its statuses to: a command that judges no rehearsal.
+_OF_TOOLS = "tool_status"
 
 
 def verdict_enums(source: Source) -> list[Class]:
@@ -117,19 +119,24 @@ def option_classes(source: Source) -> list[Class]:
 
 
 def exit_rules(source: Source) -> list[str]:
-    """Functions that weigh outcomes by ``more_severe`` and whose answer is some document's exit status: the argument
-    ``exit_status=``, given there itself or by a call of the function.
+    """Functions that say in which exit status something ends: those whose answer is some document's ``exit_status=``
+    (given there itself, by a name or by a call, however wrapped) and that weigh outcomes by ``more_severe``; and those
+    that choose between statuses, in an expression or by what they return.
+
+    A tool judges no rehearsal: it names what each finding ends in to ``tool_status``, which is a rule anywhere else.
     """
     found: dict[str, None] = {}
     for module in source.modules.values():
-        for function, node in _calls(module):
+        for function, node in module.inside:
+            if _chooses(node) or (function is node and len(_returned(node)) > 1):
+                found[_place(module, function)] = None
+            if not isinstance(node, ast.Call):
+                continue
+            if _called(node) == _OF_TOOLS and folder_of(module.name) != "cli":
+                found[_place(module, function)] = None
             for given in node.keywords:
-                if given.arg != "exit_status" or not isinstance(given.value, ast.Call):
-                    continue
-                if _called(given.value) == "more_severe":
-                    found[_place(module, function)] = None
-                elif (rule := _function(source, module, given.value)) is not None and _weighs(rule[1]):
-                    found[_place(*rule)] = None
+                if given.arg == "exit_status":
+                    found |= dict.fromkeys(_weighed(source, module, function, given.value, set()))
     return sorted(found)
 
 
@@ -238,6 +245,66 @@ def _called(call: ast.Call) -> str:
 
 def _weighs(function: ast.AST) -> bool:
     return any(isinstance(each, ast.Call) and _called(each) == "more_severe" for each in ast.walk(function))
+
+
+def _weighed(source: Source, module: Module, function: ast.AST, said: ast.expr, seen: set[ast.AST]) -> Iterator[str]:
+    """Where what an expression in ``function`` says was weighed: through the names that it was given, and calls."""
+    for node in ast.walk(said):
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, ast.Name):
+            for given in _given(function, node.id):
+                yield from _weighed(source, module, function, given, seen)
+        elif isinstance(node, ast.Call) and _called(node) == "more_severe":
+            yield _place(module, function)
+        elif isinstance(node, ast.Call) and _called(node) != _OF_TOOLS:
+            where, rule = _function(source, module, node) or (module, None)
+            if rule is not None and _weighs(rule):
+                yield _place(where, rule)
+            for answer in _answers(rule):
+                yield from _weighed(source, where, rule or function, answer, seen)
+
+
+def _given(function: ast.AST, name: str) -> Iterator[ast.expr]:
+    """What a local name of a function is given."""
+    if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        for node in ast.walk(function):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            value = getattr(node, "value", None)
+            if isinstance(value, ast.expr) and any(isinstance(each, ast.Name) and each.id == name for each in targets):
+                yield value
+
+
+def _answers(function: ast.AST | None) -> list[ast.expr]:
+    """What a function returns, but for what it makes of an exception."""
+    found, waiting = [], list(ast.iter_child_nodes(function)) if function is not None else []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Return) and node.value is not None:
+            found.append(node.value)
+        if not isinstance(node, ast.ExceptHandler | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def _status(node: ast.expr) -> str:
+    """The exit status that is written there, such as ``Exit.HOLD``, as a number too; "" where none is."""
+    if isinstance(node, ast.Call) and _called(node) == "int" and node.args:
+        return _status(node.args[0])
+    named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Exit"
+    return ast.unparse(node) if named else ""
+
+
+def _chooses(node: ast.AST) -> bool:
+    return isinstance(node, ast.IfExp) and bool(_status(node.body) and _status(node.orelse))
+
+
+def _returned(function: ast.AST) -> set[str]:
+    """The statuses that a function returns as they are written."""
+    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        return set()
+    return {status for each in _answers(function) if (status := _status(each))}
 
 
 def _function(source: Source, module: Module, call: ast.Call) -> tuple[Module, ast.AST] | None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.session.lint import LINT
 from tests.shape import count, scaffold
-from tests.shape.__main__ import LIMITS, RULES, SCAFFOLD, above, figures, lowered, main, places
+from tests.shape.__main__ import LIMITS, ONE_EACH, RULES, SCAFFOLD, above, blind, figures, lowered, main, places
 from tests.shape.source import Source, read
 
 VERDICT = """
@@ -89,6 +89,48 @@ def test_an_exit_rule_is_a_function_that_weighs_and_each_counts_once(tmp_path: P
     assert count.exit_rules(source) == [
         "harness/four.py:2 _exit", "harness/judge/combine.py:1 exit_status", "harness/three.py:1 document",
     ]  # fmt: skip
+
+
+def test_an_exit_rule_is_seen_through_names_wraps_and_calls_and_where_a_status_is_chosen(tmp_path: Path) -> None:
+    weighs = (
+        "from harness.base.errors import Exit, more_severe\ndef exit_status(found):\n    return more_severe(*found)\n"
+    )
+    use = "from harness.judge.combine import exit_status\n"
+    tool = "from harness.base.errors import Exit, tool_status\n"
+    source = planted(
+        tmp_path,
+        judge__combine=weighs,
+        rehearsal__conclude=use + "def conclude(under_way):\n    status = exit_status([])\n"
+        "    return Result(exit_status=None if under_way else int(status))\n",
+        cli__rejudge=use + "def rejudge():\n    return Judged(exit_status=int(_status()))\n"
+        "def _status():\n    return exit_status([])\n",
+        cli__compare="def compare(worse):\n    return Compared(exit_status=int(Exit.HOLD if worse else Exit.OK))\n",
+        cli__signoff="def run(made, blocked):\n    return made or (Exit.HOLD if blocked else Exit.OK)\n",
+        cli__down="def run(left):\n    if left:\n        return Exit.LEAK\n    return int(Exit.OK)\n",
+        cli__main="def main(run):\n    try:\n        return run()\n    except SystemExit:\n        return Exit.OK\n"
+        "    except KeyboardInterrupt:\n        return Exit.INTERRUPTED\n",
+        cli__doctor=tool + "def run(bad):\n    return tool_status({Exit.HOLD: bad})\n",
+        cli__check=tool + "def run(bad):\n    return Checked(exit_status=int(tool_status({Exit.USAGE: bad})))\n",
+        rehearsals__drill__judge=tool + "def ended(bad):\n    return tool_status({Exit.HOLD: bad})\n",
+        base__errors="def more_severe(*found): ...\ndef tool_status(found):\n    return more_severe(*found)\n",
+    )
+    assert count.exit_rules(source) == [
+        "harness/cli/compare.py:1 compare", "harness/cli/down.py:1 run", "harness/cli/signoff.py:1 run",
+        "harness/judge/combine.py:2 exit_status", "harness/rehearsals/drill/judge.py:2 ended",
+    ]  # fmt: skip
+
+
+def test_a_counter_that_sees_none_of_what_is_there_once_is_blind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = json.loads(LIMITS.read_text())
+    assert [limits[name] for name in ONE_EACH] == [1] * len(ONE_EACH) and not blind(limits)
+    assert blind(limits | {"exit_rules": 0}) == ["exit_rules: none is seen"]
+    planted(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.setattr("tests.shape.__main__.ROOT", tmp_path)
+    assert main(["--root", str(tmp_path)]) == 1
+    assert "the counter is blind: exit_rules: none is seen" in capsys.readouterr().err
 
 
 def test_who_starts_a_load_is_counted(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_one_that_a_run_showed_names_run_verdict_figure_and_what_was_seen() -> N
 
 def test_one_that_none_showed_says_which_command_would_or_that_it_was_read() -> None:
     text = written(made(seen()))
-    assert "Not shown by a run yet; `python -m harness dr_restore` would show it." in section(text, UNSHOWN)
+    assert "Not shown by a run yet; `python3 -m harness dr_restore` would show it." in section(text, UNSHOWN)
     assert "No rehearsal shows it: it was found by reading." in section(text, READ)
     order = [text.index(f"## {title}") for title in ("Shown by runs", "Not shown by a run yet", "Found by reading")]
     assert order == sorted(order)

@@ -45,7 +45,7 @@ steps:
 - {run: "network --on kind --seed 1", takes: 1min}
 """
 PLAN = parse(TINY, "tiny.yaml", EvidencePlan, name="tiny")
-LINES = ["python -m harness conformance --seed 1", "python -m harness scaling --on local --seed 1 --only manual"]
+LINES = ["python3 -m harness conformance --seed 1", "python3 -m harness scaling --on local --seed 1 --only manual"]
 
 
 def asked() -> Asked:
@@ -92,7 +92,7 @@ def test_the_plan_is_told_first_with_what_is_run_how_long_and_what_cannot_be(tmp
     lines = said.splitlines()
     assert lines[0] == "tiny: 2 of 3 commands are to be run, about 5 min"
     assert f"  {LINES[1]}: local, about 3 min" in lines
-    assert "  python -m harness network --on kind --seed 1: cannot be run here, there is no Docker" in lines
+    assert "  python3 -m harness network --on kind --seed 1: cannot be run here, there is no Docker" in lines
     assert f"command 1 of 2: {LINES[0]} (about 2 min; 5 to go)" in lines[4]
     assert "command 2 of 2 ended in 0 after 0.0 min" in lines[-1]
     assert {"--reports", str(tmp_path)} <= set(runs.ran[1])
@@ -127,7 +127,7 @@ def test_a_command_that_broke_does_not_keep_the_others_from_being_run(tmp_path: 
 @pytest.mark.parametrize(
     "more",
     [
-        {"replay": "python -m harness conformance --seed 2"},
+        {"replay": "python3 -m harness conformance --seed 2"},
         {"target_digest": "sha256:2222"},
         {"target": "another"},
         {"started_utc": "2025-01-01T00:00:00Z"},
@@ -160,6 +160,12 @@ def test_a_review_is_made_again_behind_what_it_reads(tmp_path: Path) -> None:
     for found, left in (([*runs, review], False), ([runs[0], review], True)):
         due = due_of(plan, found, ASKED, target=None, reports=tmp_path, lang="en")
         assert due[2].left is left, due[2]
+
+
+@pytest.mark.parametrize("python", ["python", "python3.12"])
+def test_a_run_that_another_name_of_python_began_holds_the_command(python: str) -> None:
+    replay = LINES[0].replace("python3", python)
+    assert held([stored("run", replay=replay)], ASKED, LINES[0]) == "run"
 
 
 def test_the_newest_of_two_that_hold_it_is_named() -> None:

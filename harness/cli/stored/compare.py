@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.base.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.units import Unit
 from harness.cli.stored.folder import StoredRun, judge_again
 from harness.cli.stored.settings import Setting, asked_apart, cut_short, settings
@@ -142,7 +142,7 @@ def compare(a: StoredRun, b: StoredRun, *, across: bool = False) -> Comparison:
         settings=settings(a, b),
         worse=tuple(worse),
         nothing=nothing,
-        exit_status=int(Exit.HOLD if worse or nothing or spoilt else Exit.OK),
+        exit_status=int(tool_status({Exit.HOLD: worse or nothing or spoilt})),
     )
 
 

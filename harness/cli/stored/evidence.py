@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
-from harness.base.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.progress import LOOK_S, Heartbeat, Progress
 from harness.model.message import Message, marked, message, verbatim
 from harness.model.stack import Rung
@@ -87,7 +87,7 @@ class Making:
         """Runs what is left; ``INTERRUPTED`` where it was interrupted, else ``OK``, however the commands ended."""
         for line in told(plan, due):
             self._progress.plain(self.say.message(line))
-        left = [each for each in due if each.left]
+        left, status = [each for each in due if each.left], int(Exit.OK)
         for number, each in enumerate(left, 1):
             to_go_s = sum(other.takes_s for other in left[number - 1 :])
             which = {"number": number, "all": len(left)}
@@ -101,8 +101,8 @@ class Making:
             self._progress(self.say(ended, status=str(int(status)), minutes=took, **which))
             if status == Exit.INTERRUPTED:
                 self._progress(self.say("interrupted: what has ended is kept, and the same command goes on from here"))
-                return Exit.INTERRUPTED
-        return Exit.OK
+                break
+        return tool_status({Exit.INTERRUPTED: status == Exit.INTERRUPTED})
 
 
 def run_process(typed: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ import msgspec
 from harness.base import planfile
 from harness.base.clock import MachineClock, utc
 from harness.base.data import PLANS
-from harness.base.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.progress import Progress
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import AsJson, InReports, Spoken, WithTarget
@@ -69,7 +69,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         )
         folder = keep(self.reports, made).parent
         write_pages(folder, made)
-        status = made_it or (Exit.HOLD if made.blocked else Exit.OK)
+        status = tool_status({made_it: True, Exit.HOLD: made.blocked})
         if self.json:
             sys.stdout.write(encode(made).decode())
         else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.base.errors import BadInput
 from harness.objectives.files import defined
 from harness.rehearsal.arguments import TargetOnLocal
 from harness.rehearsal.command import option
@@ -48,5 +49,7 @@ class AlertDrill(TargetOnLocal):
     )
 
     def planned(self) -> AlertDrillPlan:
+        if self.of is not None and self.scale != PLAN.scale:
+            raise BadInput("--of drills nothing, and --scale is how fast it is drilled", remedy="leave one of them out")
         plan = msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
         return with_theirs(plan, self.alerts, self.of, self.reports)

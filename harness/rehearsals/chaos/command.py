@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.base.errors import BadInput
 from harness.model.direction import Direction
 from harness.rehearsal.arguments import Paced, Staged
-from harness.rehearsal.command import Command, Duration, option, replay, within
+from harness.rehearsal.command import Command, Duration, flag, given, option, replay, within
 from harness.rehearsal.only import chosen, only, words
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ class Chaos(Staged, Paced, Healing):
     only: tuple[str, ...] = only("experiments, or files of your own that end in .yaml", "NAME|FILE,...", own=_any_file)
     list: bool = option("name the bundled experiments and end", default=False, replayed=False)
 
+    @classmethod
+    def takes_default(cls, name: str, typed: Sequence[str]) -> bool:
+        """What only names the experiments reads nothing."""
+        _ = name
+        return "--list" not in typed
+
     def planned(self) -> ChaosPlan:
         """The experiments that are named, else all in their order."""
         from chaos import catalogue  # what a plan is made of loads here: no help needs it
@@ -84,6 +90,8 @@ class Chaos(Staged, Paced, Healing):
         if self.list:
             from chaos import catalogue
 
+            if more := sorted(set(given(self)) - {"list", "no_defaults"}):
+                raise BadInput(f"--list runs nothing: {', '.join(map(flag, more))}", remedy="leave one of them out")
             for name in catalogue.names():
                 sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
             return 0

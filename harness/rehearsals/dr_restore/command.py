@@ -11,10 +11,13 @@ from harness.base import units
 from harness.base.errors import BadInput
 from harness.rehearsal.arguments import OwnPlan, Rehearsing, WithTarget
 from harness.rehearsal.command import Duration, option, whole
-from harness.rehearsal.only import chosen, only
+from harness.rehearsal.only import belong, chosen, only
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
 from harness.stack.targets import resolve
+
+#: The part that alone reads an option.
+_OF_PART = {"on": ("stack",), "points": ("points",), "size": ("sizes",), "sizes": ("sizes",), "stall": ("stall",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,7 @@ class DrRestore(OwnPlan, Rehearsing, WithTarget):
 
     def planned(self) -> RecoveryPlan:
         plan, parts = self.read(RecoveryPlan), chosen(self.only, PARTS)
+        belong(self, _OF_PART, parts)
         stall_s = plan.stall.stall_s if self.stall is None else self.stall.seconds
         try:
             sizes = plan.sizes.sizes_bytes

@@ -13,7 +13,7 @@ from harness.base.errors import BadInput
 from harness.model.step import Arrivals
 from harness.rehearsal.arguments import OwnPlan, Staged
 from harness.rehearsal.command import option, within
-from harness.rehearsal.only import chosen, only
+from harness.rehearsal.only import belong, chosen, only
 from harness.rehearsals.load_stages.types import (
     MOST_PODS,
     CapacityStage,
@@ -73,6 +73,7 @@ class LoadStages(OwnPlan, Staged):
             plan = _quick(plan)
         if self.only:
             names = chosen(self.only, (*_PARTS, _KNEE))
+            belong(self, {"pods": (_KNEE,), "quick": tuple(_PARTS)}, names)
             arrivals = tuple(each for name, each in _PARTS.items() if name in names)
             plan = msgspec.structs.replace(plan, arrivals=arrivals)
             plan = plan if _KNEE in names else _searched(plan, ())

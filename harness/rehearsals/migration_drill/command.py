@@ -26,14 +26,13 @@ class Drill(TargetOnLocal):
     example = "--walks 1000 --kills 2"
 
     migrator: str = option(
-        "a command of your own in place of `python -m harness migrate` (docs/contract/environment.md#migrator)",
+        "a command of your own in place of `python3 -m harness migrate` (docs/contract/environment.md#migrator)",
         default="",
         metavar="COMMAND",
     )
     walks: int = option("so many walks lie in Firestore", within(50, 100_000), default=PLAN.walks, metavar="N")
     locations: int = option("so many locations each, on average", within(1, 1_000), default=PLAN.locations, metavar="N")
-    kills: int = option("so often the migrator is killed", within(0, 100), default=PLAN.kills, metavar="N")
-
+    kills: int = option("so often the migrator is killed; 0 holds", within(0, 100), default=PLAN.kills, metavar="N")
     week: Duration = option(
         "week 1 is run so long on what was moved; 0s: not", Duration, default=Duration("330s"), metavar="TIME"
     )

@@ -74,7 +74,7 @@ def whole(found: Compared) -> Judgement:
 
 
 def killed(plan: DrillPlan, details: DrillDetails) -> Judgement:
-    """Did the migrator come to its end, killed as often as was planned?"""
+    """Did the migrator come to its end, killed as often as was planned? One that was not to be killed shows nothing."""
     kills = sum(each.killed for each in details.attempts)
     last = details.attempts[-1] if details.attempts else None
     if last is None or last.killed:
@@ -88,7 +88,8 @@ def killed(plan: DrillPlan, details: DrillDetails) -> Judgement:
             status=str(last.status),
             seconds=f"{sum(each.seconds for each in details.attempts):.0f}",
         )
-        short = Verdict.INCONCLUSIVE if kills < plan.kills else Verdict.PASS
+        shown = Verdict.PASS if plan.kills else Verdict.NOT_EXERCISED
+        short = Verdict.INCONCLUSIVE if kills < plan.kills else shown
         verdict = short if last.status in _ENDED else Verdict.FAIL
     return Judgement(
         id="migration.killed",

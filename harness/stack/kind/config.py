@@ -94,7 +94,7 @@ def free_ports(count: int, taken: set[int]) -> list[int]:
     raise StackNotStarted(
         f"fewer than {count} free ports from {FIRST_PORT} to {LAST_PORT}",
         where=socket.gethostname(),
-        remedy="end programs that listen there, or delete clusters: python -m harness stack down",
+        remedy="end programs that listen there, or delete clusters: python3 -m harness stack down",
     )
 
 

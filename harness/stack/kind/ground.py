@@ -148,7 +148,7 @@ class Ground:
         if self._use is None or found is None or not found.complete:
             why = "it is being made or removed"
         elif cluster.outdated(found):
-            why = "it is of another version of the checkout; `python -m harness stack keep --on kind` renews it"
+            why = "it is of another version of the checkout; `python3 -m harness stack keep --on kind` renews it"
         elif not await cluster.answers(found):
             why = "not all its nodes are ready"
         else:

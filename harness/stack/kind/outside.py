@@ -75,7 +75,7 @@ class Outside:
         self.image = image
         what = f"starting the container of {self.part}"
         if not await docker.has_image(image):
-            raise StackNotStarted(f"{what} failed: there is no image {image}", remedy="python -m harness images")
+            raise StackNotStarted(f"{what} failed: there is no image {image}", remedy="python3 -m harness images")
 
         def start(_client: object) -> None:
             container = started_here(image)

@@ -383,7 +383,7 @@ class KindStack(Driven):
                     await self._inside.close()
                 await ground.stop()
         except TimeoutError:
-            remedy = "`python -m harness stack down` takes away what is left"
+            remedy = "`python3 -m harness stack down` takes away what is left"
             raise StackNotStarted(f"the stack is not down after {DOWN_LIMIT_S:g} s", remedy=remedy) from None
 
     async def _remove_driver(self) -> None:

@@ -22,7 +22,7 @@ from harness.stack.waiting import together
 
 RUNNING_LIMIT_S = 180.0  # images may have to be pulled
 IMAGES = (
-    "name the registry that the nodes pull from with --image-registry and fill it once (python -m "
+    "name the registry that the nodes pull from with --image-registry and fill it once (python3 -m "
     "harness images --push REGISTRY); a kind cluster takes them by --load NAME"
 )
 _POLL_S = 0.25

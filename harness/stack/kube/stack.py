@@ -319,7 +319,7 @@ class KubeStack(Driven):
                 if self._api is not None:
                     await self._noting(self._look(self._api))
         except TimeoutError:
-            remedy = "`python -m harness stack down --on kube --context NAME` takes away what is left"
+            remedy = "`python3 -m harness stack down --on kube --context NAME` takes away what is left"
             raise StackNotStarted(f"the stack is not down after {DOWN_LIMIT_S:g} s", remedy=remedy) from None
         finally:
             if self._inside is not None:

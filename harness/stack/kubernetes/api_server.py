@@ -68,7 +68,7 @@ class ApiServer:
             raise StackNotStarted(
                 f"the cluster's kubeconfig cannot be used: {error}",
                 where=str(kubeconfig),
-                remedy="python -m harness stack down, then run again",
+                remedy="python3 -m harness stack down, then run again",
             ) from error
         return cls(ApiClient(settings), clock)
 

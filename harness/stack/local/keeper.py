@@ -81,14 +81,14 @@ class LocalKeeper:
             raise StackNotStarted(
                 "parts are kept in another container that shares this folder",
                 where=str(kept.kept_folder(RUNG)),
-                remedy="end them there with `python -m harness stack down`, or name another TEKUTOKO_REHEARSAL_HOME",
+                remedy="end them there with `python3 -m harness stack down`, or name another TEKUTOKO_REHEARSAL_HOME",
             )
         if kept.in_use(RUNG):
             user = kept.last_user(RUNG)
             raise StackNotStarted(
                 f"the kept parts cannot be replaced ({why}): {user.run_id if user else 'a run'} uses them",
                 where=str(kept.kept_folder(RUNG)),
-                remedy="wait for it to end, or end them with `python -m harness stack down --force`",
+                remedy="wait for it to end, or end them with `python3 -m harness stack down --force`",
             )
 
 

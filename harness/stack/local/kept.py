@@ -28,7 +28,7 @@ from harness.stack.state.sweeping import end_run
 PARTS = frozenset({"postgres", *CHECKS})
 RESET_LIMIT_S = 15.0
 ELSEWHERE = "they run in another container"
-RENEW = "`python -m harness stack keep` renews them"
+RENEW = "`python3 -m harness stack keep` renews them"
 _PROGRAMS = ("harness/stack/firebase", "harness/model", "locks/run.lock")
 _SUFFIXES = {".py", ".js", ".json", ".lock"}
 

@@ -31,7 +31,7 @@ def the_one() -> tuple[StackFacts, Lease]:
         found = ", ".join(facts.run_id for facts, _ in there) or "none"
         raise BadInput(
             f"one stack of processes is wanted, and those that are up are: {found}",
-            remedy="python -m harness stack up --on local --detach, or name a cluster by --context",
+            remedy="python3 -m harness stack up --on local --detach, or name a cluster by --context",
         )
     return there[0]
 
