@@ -13,6 +13,8 @@ class Writes:
         self.kept: dict[Side, dict[str, str]] = {side: {} for side in Side}
         #: Written or deleted straight in Firestore, or perhaps so: the mirror alone no longer decides their documents.
         self.direct: set[str] = set()
+        #: Deleted straight in Firestore, and sent to neither side since.
+        self.gone: set[str] = set()
 
     def add(self, row: Row) -> None:
         """Takes note of a request; any other row is none of ours."""
@@ -21,12 +23,15 @@ class Writes:
         walk_id = row.walk_id.lower()
         if row.side is Side.FIRESTORE:
             self.direct.add(walk_id)
+        self.gone.discard(walk_id)
         if not row.acknowledged:
             return
         deleted, kept = self.deleted[row.side], self.kept[row.side]
         if row.operation is Operation.DELETE_WALK:
             kept.pop(walk_id, None)
             deleted[walk_id] = row.user
+            if row.side is Side.FIRESTORE:
+                self.gone.add(walk_id)
         else:
             deleted.pop(walk_id, None)
             kept[walk_id] = row.user

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from datetime import datetime, tzinfo
 from typing import Protocol, TypeVar
@@ -14,6 +14,7 @@ import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import PartDied
+from harness.checks.dual_write import document_id
 from harness.migration import statements
 from harness.migration.accounts import accounts
 from harness.migration.batch import Batch, Refusal, batches
@@ -114,17 +115,23 @@ class Migration:
         await self._with_stores(self._run)
         return self.report
 
-    async def agreed(self) -> int:
+    async def agreed(self, gone: Collection[str] = (), settled: Callable[[], Awaitable[None]] | None = None) -> int:
         """Both stores were just made to agree (``heal``): every walk that has a document counts as left by a migration,
-        so that one that its user then deletes in Firestore is known to be deleted, by ``deletions``, whoever wrote it.
-        How many walks it is news of. Raises as ``run``.
+        so that one that its user then deletes in Firestore is known to be deleted, by ``deletions``, whoever wrote it;
+        so do those ``gone`` (ids in lower case), which their users have deleted there before. ``settled`` as ``heal``
+        takes it, of ``gone``. How many walks it is news of. Raises as ``run``.
         """
-        return await self._with_stores(self._agreed)
 
-    async def _agreed(self, source: Source, connection: asyncpg.Connection) -> int:
-        loader = Loader(connection)
-        await loader.open()
-        return await loader.agreed(await source.keys(COLLECTION))
+        async def agreed(source: Source, connection: asyncpg.Connection) -> int:
+            loader = Loader(connection)
+            await loader.open()
+            names = {path.rpartition("/")[2] for path in await source.keys(COLLECTION)}
+            if settled is not None:
+                await settled()
+            there = {name.lower() for name in names}
+            return await loader.agreed([*names, *(document_id(each) for each in gone if each not in there)])
+
+        return await self._with_stores(agreed)
 
     async def _with_stores(self, work: Callable[[Source, asyncpg.Connection], Awaitable[Came]]) -> Came:
         places = self._places
@@ -193,6 +200,7 @@ class Migration:
         self, loader: Loader, connection: asyncpg.Connection, source: Source, mark: Mark, read: list[str]
     ) -> Verified:
         verifier = Verifier(loader, connection, source, mark.number)
+        begun = await connection.fetchval(statements.NOW)
         documents = source.whole()
         if mark.since is not None:
             documents = source.named(await verifier.changed(mark, read))
@@ -200,7 +208,7 @@ class Migration:
             async for batch, _ in again:
                 await verifier.compare(batch)
                 self._says.live(f"comparing: {verifier.found.documents:,} documents")
-        await verifier.others(self._clock, self._settle_s, deletions=self._deletions)
+        await verifier.others(self._clock, self._settle_s, begun, deletions=self._deletions)
         return verifier.found
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from harness.checks.dual_write import document_id, expected
+from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.stores import read_walks
 from harness.migration.convert import walk_rows
-from harness.migration.healing import Healing, decided, healing
+from harness.migration.healing import Healing, decided, healing, overtaken
 from harness.migration.load import move
 from harness.model.direction import Direction
 from harness.model.judgement import Judgement, Kind
@@ -15,7 +15,7 @@ from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields
-from harness.stack.firebase.documents import Documents
+from harness.stack.firebase.documents import Documents, Held
 
 RECONCILE = "reconcile"
 
@@ -27,26 +27,39 @@ async def heal(
     apply: bool,
     deleted: Collection[str] = (),
     own: Collection[str] = (),
+    settled: Callable[[], Awaitable[None]] | None = None,
 ) -> Healing:
     """What there was to do, and with ``apply`` is done. ``deleted`` and ``own`` as ``healing`` takes them.
 
+    While the app goes on in Firestore: ``settled`` is awaited once the stores are read, and returns when ``deleted``
+    and ``own`` hold all that was sent until then; a document that is no longer as it was read is left alone and named.
     Raises ``PartDied`` when a store does not answer, ``TooManyWalks`` when there are more walks than are read.
     """
     documents = Documents(endpoints.firestore, endpoints.project_id)
     try:
         walks = await read_walks(endpoints)
-        held = await documents.all()
-        plan = healing(walks, held, deleted, direction, own)
+        held = await documents.held()
+        if settled is not None:
+            await settled()
+        fields = {name: document.fields for name, document in held.items()}
+        plan = healing(walks, fields, deleted, direction, own)
         if apply:
-            by_name = {document_id(walk.id): walk for walk in walks}
-            for name in plan.write:
-                await documents.put(name, expected(by_name[name]))
-            for name in plan.delete:
-                await documents.delete(name)
-        rows = {name: walk_rows(name, plain_fields(held[name])) for name in (*plan.replace, *plan.copy)}
+            plan = overtaken(plan, await _apply(plan, walks, held, documents))
+        rows = {name: walk_rows(name, plain_fields(fields[name])) for name in (*plan.replace, *plan.copy)}
         return decided(plan, await move(endpoints, rows, dry=not apply)) if rows else plan
     finally:
         await documents.close()
+
+
+async def _apply(
+    plan: Healing, walks: Collection[StoredWalk], held: Mapping[str, Held], documents: Documents
+) -> list[str]:
+    """Writes and deletes documents by ``plan``; those that were no longer as ``held``."""
+    by_name = {document_id(walk.id): walk for walk in walks}
+    missed = [
+        name for name in plan.write if not await documents.put_over(name, expected(by_name[name]), held.get(name))
+    ]
+    return missed + [name for name in plan.delete if not await documents.delete_seen(name, held[name])]
 
 
 def healed(done: Healing, left: Healing) -> Judgement:

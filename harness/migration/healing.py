@@ -5,7 +5,7 @@ the app itself, once the flag was off) is named when PostgreSQL is copied, and i
 document that differs and is not newer is named. So whatever differs is either healed or named. A
 document without a walk is either a deleted walk's or one that the app made itself: it is deleted only when the
 evidence says that the API confirmed its deletion, and is named otherwise. A document that is not in the app's format is
-never copied, but named. What the evidence knows
+never copied, but named, and so is one that somebody else wrote after it was read. What the evidence knows
 the app to have written or deleted itself (``own``) differs because it is to: while PostgreSQL is copied such documents
 are neither brought back nor deleted nor named, but counted; only one that is older than its walk is written.
 """
@@ -86,6 +86,13 @@ def decided(plan: Healing, fates: Mapping[str, Fate]) -> Healing:
     left = [f"{name.lower()}: {fate.why or fate}" for name, fate in fates.items() if not fate.written]
     copy, replace = ([name for name in names if fates[name].written] for names in (plan.copy, plan.replace))
     return msgspec.structs.replace(plan, copy=tuple(copy), replace=tuple(replace), named=(*plan.named, *left))
+
+
+def overtaken(plan: Healing, names: Collection[str]) -> Healing:
+    """The plan without those documents, which somebody else wrote or deleted since they were read."""
+    left = tuple(f"{name.lower()}: written to Firestore meanwhile" for name in names)
+    write, delete = (tuple(each for each in those if each not in names) for those in (plan.write, plan.delete))
+    return msgspec.structs.replace(plan, write=write, delete=delete, named=(*plan.named, *left))
 
 
 def _to_firestore(

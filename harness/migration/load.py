@@ -121,10 +121,9 @@ class Loader:
             await ask.execute(statements.GONE, mark.kind, list(keys))
         return [row["path"] for row in rows]
 
-    async def agreed(self, paths: Iterable[str]) -> int:
-        """The walks of these documents count as left by a migration; how many did not before."""
-        names = [path.rpartition("/")[2] for path in paths]
-        return len(await self._connection.fetch(statements.AGREED, names))
+    async def agreed(self, names: Iterable[str]) -> int:
+        """The walks of these documents, by id, count as left by a migration; how many did not before."""
+        return len(await self._connection.fetch(statements.AGREED, list(names)))
 
     async def users(self, users: Sequence[tuple[str, str | None, str | None, Any]]) -> tuple[int, int]:
         """Users as (uid, display name, provider, made at): how many rows were made, and how many filled in."""

@@ -102,7 +102,7 @@ SELECT id, document, updated_at, stored_at, $1::int FROM staged_walks WHERE stor
 ON CONFLICT (walk_id) DO UPDATE SET
     document = EXCLUDED.document, version = EXCLUDED.version, stored_at = EXCLUDED.stored_at,
     pass = EXCLUDED.pass, moved_at = clock_timestamp()"""  # noqa: S608 - the contract's own names
-#: Of documents, given by id, whose walks are in PostgreSQL as well: those that no migration left so, from now on as if.
+#: Of documents, given by id, whose walks are in PostgreSQL: those that no migration left so, from now on as if.
 AGREED = f"""
 INSERT INTO {SCHEMA}.moved AS m (walk_id, document, version, stored_at, pass)
 SELECT DISTINCT ON (w.id) w.id, k.name, w.updated_at, w.updated_at, 0
@@ -184,7 +184,8 @@ SELECT w.id, m.document, coalesce(m.stored_at = w.updated_at, false) AS untouche
     coalesce(m.pass = $2 AND m.stored_at = w.updated_at, false) AS of_this_pass
 FROM walks AS w LEFT JOIN {SCHEMA}.moved AS m ON m.walk_id = w.id
 WHERE NOT EXISTS (SELECT 1 FROM unnest($1::uuid[]) AS s (id) WHERE s.id = w.id)"""  # noqa: S608
-RECENT = f"SELECT walk_id, document FROM {SCHEMA}.moved WHERE moved_at > clock_timestamp() - $1::interval"  # noqa: S608
+NOW = "SELECT clock_timestamp()"
+RECENT = f"SELECT walk_id, document FROM {SCHEMA}.moved WHERE moved_at > $1"  # noqa: S608
 TAKE_BACK = f"""
 WITH gone AS (
     DELETE FROM walks AS w USING {SCHEMA}.moved AS m

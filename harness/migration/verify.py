@@ -107,15 +107,15 @@ class Verifier:
         found.refused += len(refused) - sum(each.why == Fate.DIFFERENT.why for each in refused)
         await self._loader.refuse(COLLECTION, fates, refused)
 
-    async def others(self, clock: Clock, settle_s: float, *, deletions: bool = False) -> None:
+    async def others(self, clock: Clock, settle_s: float, begun: datetime, *, deletions: bool = False) -> None:
         """The way back: what is in PostgreSQL and was not among the documents. Waits ``settle_s`` first: a walk that
-        was moved while its deletion was on its way to Firestore is one that its user deleted. With ``deletions`` so
-        is any that is as a migration left it; unless Firestore has no walk at all, and so is hardly the right one.
+        was moved while its deletion was on its way to Firestore is one that its user deleted, also if its document was
+        still there when the comparison, which began at ``begun`` by PostgreSQL's clock, read it or moved it. With
+        ``deletions`` so is any that is as a migration left it; unless Firestore has no walk at all, and so is hardly
+        the right one.
         """
-        recent: list[asyncpg.Record] = []
-        if settle_s:
-            recent = await self._connection.fetch(statements.RECENT, timedelta(seconds=2 * settle_s))
-            await clock.sleep(settle_s)
+        recent = await self._connection.fetch(statements.RECENT, begun - timedelta(seconds=settle_s))
+        await clock.sleep(settle_s)
         found = self.found
         found.missing = len(self._missing) - len(await self._gone(self._missing))  # what is gone was deleted meanwhile
         rows = await self._connection.fetch(statements.OTHERS, self._seen, self._pass)

@@ -1,5 +1,5 @@
-"""The mirror's sink against a Firestore that keeps its preconditions, as the real one does and the emulator does not:
-a write that arrives late, whatever became of its answer, never replaces a newer one.
+"""The mirror's sink against a Firestore that keeps its preconditions, as the real one and our emulator do, and here with
+answers that are held back: a write that arrives late, whatever became of its answer, never replaces a newer one.
 """
 
 from __future__ import annotations

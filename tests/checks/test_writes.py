@@ -43,6 +43,17 @@ def test_a_write_to_firestore_counts_as_direct_whether_confirmed_or_not() -> Non
     assert (writes.kept[Side.FIRESTORE], writes.deleted[Side.FIRESTORE]) == ({}, {"b": "u1"})
 
 
+def test_a_walk_that_was_deleted_in_firestore_is_gone_until_either_side_is_told_of_it_again() -> None:
+    writes = Writes()
+    writes.add(row(Side.API, Operation.PUT_WALK, "a"))
+    writes.add(row(Side.FIRESTORE, Operation.DELETE_WALK, "b", acknowledged=False))
+    writes.add(row(Side.FIRESTORE, Operation.DELETE_WALK, "A"))
+    writes.add(row(Side.API, Operation.GET_WALK, "a"))
+    assert writes.gone == {"a"}
+    writes.add(row(Side.API, Operation.PUT_WALK, "a", acknowledged=False))
+    assert writes.gone == set()
+
+
 def test_reads_unconfirmed_writes_and_other_rows_change_nothing() -> None:
     writes = Writes()
     writes.add(row(Side.API, Operation.GET_WALK, "a"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from harness.load.population.firestore_document import document, location
 from harness.load.population.walk import Walking, moment
 from harness.migration.engine import Migration, Report
 from harness.migration.places import Places
-from harness.model.stack import Address
+from harness.model.stack import Address, Endpoints
 from harness.stack.firebase import commands, install
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.sign_up import sign_up
@@ -72,8 +72,18 @@ class Stores:
         options.setdefault("settle_s", 0.0)
         return await Migration(self.places, MachineClock(), Quiet(), **options).run()
 
-    async def agreed(self) -> int:
-        return await Migration(self.places, MachineClock(), Quiet()).agreed()
+    async def agreed(self, gone: Collection[str] = (), settled: Callable[[], Awaitable[None]] | None = None) -> int:
+        return await Migration(self.places, MachineClock(), Quiet()).agreed(gone, settled)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """As far as both stores are asked."""
+        nobody, login = Address(host="127.0.0.1", port=1), self.login
+        return Endpoints(
+            service=nobody, auth=nobody, firestore=self.firestore, remote_config=nobody,
+            database=Address(host=login["host"], port=login["port"]), project_id=PROJECT,
+            database_name=login["database"], database_user=login["user"],
+        )  # fmt: skip
 
 
 class Quiet:

@@ -10,12 +10,12 @@ import pytest
 
 from harness.checks.dual_write import document_id
 from harness.migration.convert import Refused, walk_rows
-from harness.model.evidence import RequestRow
+from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill import plants
-from harness.rehearsals.migration_drill.compare import became, named_in, verdicts
+from harness.rehearsals.migration_drill.compare import Written, became, named_in, strangers, verdicts, written
 from harness.rehearsals.migration_drill.judge import judged
 from harness.rehearsals.migration_drill.types import (
     CLAIMS,
@@ -49,7 +49,7 @@ def test_a_good_drill_passes_and_shows_the_erratum_and_no_more() -> None:
     assert {claim for each in found.values() for claim in each.claims} == set(CLAIMS)
 
 
-@pytest.mark.parametrize("wrong", ["missing", "older", "different"])
+@pytest.mark.parametrize("wrong", ["missing", "older", "different", "strange"])
 def test_a_walk_that_is_not_as_its_document_fails(wrong: str) -> None:
     compared = replace(COMPARED, **{wrong: 1})
     assert told(details(compared=compared))["migration.whole"].verdict is Verdict.FAIL
@@ -65,7 +65,9 @@ def test_a_walk_that_is_not_as_its_document_fails(wrong: str) -> None:
         (details(race=Race(walks=0, written=0)), "migration.overwritten", Verdict.INCONCLUSIVE),
         (details(users_missing=("u1",)), "migration.people", Verdict.FAIL),
         (details(consents_missing=("c",)), "migration.people", Verdict.FAIL),
-        (details(compared=replace(COMPARED, documents=0)), "migration.whole", Verdict.INCONCLUSIVE),
+        (details(compared=replace(COMPARED, documents=0, equal=0)), "migration.whole", Verdict.INCONCLUSIVE),
+        (details(compared=replace(COMPARED, equal=0, later=30)), "migration.whole", Verdict.INCONCLUSIVE),
+        (details(compared=replace(COMPARED, equal=0, stamped=30)), "migration.whole", Verdict.PASS),
     ],
 )  # fmt: skip
 def test_what_is_planted_wrong_is_found(given: DrillDetails, name: str, verdict: Verdict) -> None:
@@ -131,14 +133,44 @@ def test_no_request_to_firestore_shows_nothing() -> None:
 
 def test_each_way_in_which_a_walk_can_differ_is_told_apart() -> None:
     stored, held = {WALK: walk()}, documents(walk())
-    assert list(verdicts(held, stored)) == [("equal", "")]
-    assert [kind for kind, _ in verdicts(held, {})] == ["missing"]
-    assert [kind for kind, _ in verdicts(documents(walk(updated_at=NOON - timedelta(hours=1))), stored)] == ["later"]
+    assert list(verdicts(held, stored, ())) == [("equal", "")]
+    assert [kind for kind, _ in verdicts(held, {}, ())] == ["missing"]
     newer = documents(walk(updated_at=NOON + timedelta(hours=1)))
-    assert [kind for kind, _ in verdicts(newer, stored)] == ["older"]
+    assert [kind for kind, _ in verdicts(newer, stored, {WALK})] == ["older"]
     held[document_id(WALK)]["title"] = Value("string", "x")
-    [(kind, example)] = verdicts(held, stored)
+    [(kind, example)] = verdicts(held, stored, ())
     assert kind == "different" and "title" in example
+
+
+def test_a_walk_that_postgresql_says_is_later_is_so_only_where_the_api_wrote_it() -> None:
+    """A migrator that corrupts what it moves, and lets the database stamp it, has not moved it."""
+    stored, before = {WALK: walk()}, documents(walk(updated_at=NOON - timedelta(hours=1)))
+    assert [kind for kind, _ in verdicts(before, stored, ())] == ["stamped"]
+    for field in ("title", "location_data"):
+        corrupted = {name: dict(fields) for name, fields in before.items()}
+        corrupted[document_id(WALK)][field] = Value("array", []) if field == "location_data" else Value("string", "x")
+        assert [kind for kind, _ in verdicts(corrupted, stored, ())] == ["different"]
+        assert [kind for kind, _ in verdicts(corrupted, stored, {WALK})] == ["later"]
+
+
+def test_a_walk_without_a_document_is_the_api_s_or_was_deleted_in_firestore_or_is_strange() -> None:
+    [row] = requests(1)
+    rows = [
+        replace(row, walk_id="MADE", side=Side.API),
+        replace(row, walk_id="perhaps", side=Side.API, acknowledged=False),
+        replace(row, walk_id="back", side=Side.API),
+        replace(row, walk_id="back", side=Side.API, operation=Operation.DELETE_WALK),
+        replace(row, walk_id="gone", operation=Operation.DELETE_WALK),
+        replace(row, walk_id="read", side=Side.API, operation=Operation.GET_WALK),
+    ]
+    sent = written(rows, ["RACED"])
+    assert sent == Written(
+        api=frozenset({"made", "perhaps", "back", "raced"}), deleted=frozenset({"back"}), firestore=frozenset({"gone"})
+    )
+    alone = {"made", "perhaps", "raced", "gone", "back", "read", "invented"}
+    assert strangers(alone, sent) == ["back", "invented", "read"]
+    unnamed = replace(row, walk_id="", side=Side.API, operation=Operation.CREATE_WALK, acknowledged=False)
+    assert strangers(alone, written([*rows, unnamed], ["raced"])) == ["back", "read"]  # one may be that
 
 
 def test_our_own_converter_does_with_each_plant_what_it_must() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from harness.migration.batch import Batch
+from harness.migration.convert import walk_rows
 from harness.migration.load import Loader
 from harness.migration.source import Source
+from harness.migration.verify import Verifier
 from tests.migration.stores import Stores, consent, later, walk
 
 pytestmark = pytest.mark.process
@@ -220,7 +224,31 @@ async def test_a_walk_of_the_api_that_both_stores_hold_goes_with_its_document_on
     await writer.close()
     found = (await stores.migrate(changed=True, deletions=True)).verified
     assert agreed == [3, 0] and found is not None
-    assert (found.taken_back, found.walks) == (2, 2)  # what had no document stays
+    assert (found.taken_back, found.walks) == (2, 2)  # what had no document, and nobody deleted, stays
+
+
+async def test_a_walk_that_was_moved_by_the_comparison_and_deleted_since_is_taken_back(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the comparison goes on: its document was there when it was read."""
+    await stores.put(walk("stays", "u1"))
+    compare = Verifier.compare
+
+    async def later(verifier: Verifier, batch: Batch) -> None:
+        made = walk("made meanwhile", "u1") | walk("kept", "u1")
+        await stores.put(made)
+        for path, fields in made.items():
+            rows = walk_rows(path.split("/")[1], fields)
+            batch.take(path.split("/")[1], rows)
+        await compare(verifier, batch)
+        writer = stores.documents()
+        await writer.delete(name(walk("made meanwhile", "u1")))
+        await writer.close()
+        await asyncio.sleep(0.2)  # several times what a deletion may be on its way
+
+    monkeypatch.setattr(Verifier, "compare", later)
+    found = (await stores.migrate(settle_s=0.02)).verified
+    assert found is not None and (found.caught_up, found.taken_back, found.walks) == (2, 1, 2)
 
 
 async def test_no_walk_is_taken_out_where_firestore_has_none_at_all(stores: Stores) -> None:

@@ -15,7 +15,7 @@ from harness.cli.reconcile import Reconcile, told
 from harness.migration.convert import walk_rows
 from harness.migration.fates import Fate
 from harness.migration.heal import healed
-from harness.migration.healing import Healing, decided, healing
+from harness.migration.healing import Healing, decided, healing, overtaken
 from harness.model.direction import Direction
 from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
@@ -72,6 +72,14 @@ def test_what_the_app_deleted_or_wrote_again_itself_is_neither_brought_back_nor_
     assert (again.changes, again.named, again.own) == (0, (), 1)
     older = healing([walk()], documents(walk(updated_at=NOON)), (), Direction.TO_FIRESTORE, own=[WALK])
     assert (older.write, older.own) == ((NAME,), 0)
+
+
+def test_a_document_that_was_written_since_it_was_read_is_left_alone_and_named() -> None:
+    plan = healing([walk()], documents(walk(OTHER)), {OTHER}, Direction.TO_FIRESTORE)
+    assert (plan.write, plan.delete) == ((NAME,), (OTHER_NAME,))
+    found = overtaken(plan, [OTHER_NAME])
+    assert (found.write, found.delete, found.named) == ((NAME,), (), (f"{OTHER}: written to Firestore meanwhile",))
+    assert overtaken(plan, []) == plan
 
 
 def test_newer_and_unknown_documents_are_copied_to_postgresql() -> None:

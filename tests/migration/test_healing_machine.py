@@ -25,7 +25,7 @@ from harness.migration.fates import Fate
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
 from harness.model.stack import Address, Endpoints
-from harness.stack.firebase.documents import Fields, Value
+from harness.stack.firebase.documents import Fields, Held, Value
 from tests.checks.test_dual_write import NOON, point, walk
 from tests.session.examples import examples
 
@@ -66,14 +66,17 @@ class Firestore:
     def __init__(self) -> None:
         self.documents: dict[str, Fields] = {}
 
-    async def all(self) -> dict[str, Fields]:
-        return deepcopy(self.documents)
+    async def held(self) -> dict[str, Held]:
+        return {name: Held(fields, None) for name, fields in deepcopy(self.documents).items()}
 
-    async def put(self, name: str, fields: Fields) -> None:
+    async def put_over(self, name: str, fields: Fields, seen: Held | None) -> bool:
+        assert self.documents.get(name) == (seen and seen.fields)
         self.documents[name] = deepcopy(fields)
+        return True
 
-    async def delete(self, name: str) -> None:
-        del self.documents[name]
+    async def delete_seen(self, name: str, seen: Held) -> bool:
+        assert self.documents.pop(name) == seen.fields
+        return True
 
     async def close(self) -> None:
         """Nothing to close."""

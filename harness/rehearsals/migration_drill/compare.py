@@ -11,6 +11,8 @@ import msgspec
 
 from harness.checks.dual_write import StoredWalk, difference
 from harness.checks.stores import read_stored
+from harness.judge.writes import Writes
+from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.plants import Plant
 from harness.rehearsals.migration_drill.types import Compared, OddDocument
@@ -19,10 +21,34 @@ from harness.stack.firebase.documents import Documents, Fields
 _BATCH = 200
 _EXAMPLES = 5
 _ALL = 1_000_000
+_WRONG = ("missing", "older", "different")
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What was sent past the migrator, answered or not: walks by id in lower case that the ``api`` was asked to write,
+    those of them whose deletion it confirmed, and those that were written or deleted in ``firestore``; and how many
+    walks the API may have made whose ids nobody was told."""
+
+    api: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
+    firestore: frozenset[str] = frozenset()
+    unnamed: int = 0
+
+
+def written(rows: Iterable[RequestRow], raced: Iterable[str]) -> Written:
+    """By the users' requests, and by those who wrote to ``raced`` walks. Pure."""
+    api, unnamed, writes = {each.lower() for each in raced}, 0, Writes()
+    for row in rows:
+        writes.add(row)
+        if row.side is Side.API and row.operation in WRITES:
+            api.add(row.walk_id.lower())
+            unnamed += row.operation is Operation.CREATE_WALK and not row.acknowledged
+    deleted, firestore = frozenset(writes.deleted[Side.API]), frozenset(writes.direct)
+    return Written(api=frozenset(api), deleted=deleted, firestore=firestore, unnamed=unnamed)
 
 
 async def compared(
-    endpoints: Endpoints, documents: Documents, connection: asyncpg.Connection, apart: Collection[str]
+    endpoints: Endpoints, documents: Documents, connection: asyncpg.Connection, apart: Collection[str], sent: Written
 ) -> Compared:
     """All but those ``apart``, by document id. Raises ``PartDied`` and asyncpg's errors."""
     counts: Counter[str] = Counter()
@@ -32,9 +58,9 @@ async def compared(
 
     async def look() -> None:
         stored = await read_stored(endpoints, _ALL, only=[name.lower() for name in batch])
-        for kind, example in verdicts(batch, {walk.id: walk for walk in stored.walks}):
+        for kind, example in verdicts(batch, {walk.id: walk for walk in stored.walks}, sent.api):
             counts[kind] += 1
-            if kind not in ("equal", "later") and len(examples) < _EXAMPLES:
+            if kind in _WRONG and len(examples) < _EXAMPLES:
                 examples.append(example)
         batch.clear()
 
@@ -47,17 +73,33 @@ async def compared(
     if batch:
         await look()
     held = {str(row[0]) for row in await connection.fetch("SELECT id FROM walks")}
+    strange = strangers(held - seen, sent)
+    examples += [_stranger(each, sent) for each in strange[: _EXAMPLES - len(examples)]]
     return Compared(
         documents=counts.total(),
         walks=len(held),
         alone=len(held - seen),
+        strange=len(strange),
         examples=tuple(examples),
-        **{kind: counts[kind] for kind in ("equal", "later", "missing", "older", "different")},
+        **{kind: counts[kind] for kind in ("equal", "stamped", "later", *_WRONG)},
     )
 
 
-def verdicts(documents: Mapping[str, Fields], stored: Mapping[str, StoredWalk]) -> Iterable[tuple[str, str]]:
-    """Of each document what it is to its walk, and an example of it. Pure."""
+def strangers(alone: Collection[str], sent: Written) -> list[str]:
+    """Of the walks that have no document those that the API deleted, and those that neither it made nor anybody
+    deleted in Firestore. Pure."""
+    return sorted({*alone} & sent.deleted) + sorted({*alone} - sent.api - sent.firestore)[sent.unnamed :]
+
+
+def _stranger(walk_id: str, sent: Written) -> str:
+    return f"{walk_id} was deleted through the API" if walk_id in sent.deleted else f"{walk_id} was made by nobody"
+
+
+def verdicts(
+    documents: Mapping[str, Fields], stored: Mapping[str, StoredWalk], api: Collection[str]
+) -> Iterable[tuple[str, str]]:
+    """Of each document what it is to its walk, and an example of it. ``api``: walks that the API was asked to write,
+    without which PostgreSQL has no later write of any, and only its own word for when it stored one. Pure."""
     for name, fields in documents.items():
         walk = stored.get(name.lower())
         differs = None if walk is None else difference(walk, fields)
@@ -66,11 +108,21 @@ def verdicts(documents: Mapping[str, Fields], stored: Mapping[str, StoredWalk]) 
         elif differs is None:
             yield "equal", ""
         else:
-            written, at = fields.get("updated_at"), walk.updated_at
-            kind = "different"
-            if written is not None and written.kind == "timestamp" and at is not None and written.value != at:
-                kind = "older" if at < written.value else "later"
-            yield kind, f"{name.lower()}: {differs.field} is {differs.found}, must be {differs.wanted}"
+            kind = _unlike(walk, fields, may_be_later=walk.id in api)
+            yield kind, f"{walk.id}: {differs.field} is {differs.found}, must be {differs.wanted}"
+
+
+def _unlike(walk: StoredWalk, fields: Fields, *, may_be_later: bool) -> str:
+    """What a walk is that differs from its document."""
+    theirs, at = fields.get("updated_at"), walk.updated_at
+    if theirs is None or theirs.kind != "timestamp" or at is None or theirs.value == at:
+        return "different"
+    if at < theirs.value:
+        return "older"
+    if may_be_later:
+        return "later"
+    same = msgspec.structs.replace(walk, columns={**walk.columns, "updated_at": theirs.value})
+    return "different" if difference(same, fields) else "stamped"
 
 
 async def odd(endpoints: Endpoints, plants: Sequence[Plant], rejects: Path) -> list[OddDocument]:

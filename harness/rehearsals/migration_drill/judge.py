@@ -44,8 +44,9 @@ def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow
 
 
 def whole(found: Compared) -> Judgement:
-    """Is every document in PostgreSQL, as it is, or in a later write?"""
-    wrong = found.missing + found.older + found.different
+    """Is every document in PostgreSQL, as it is, or in a later write, and nothing else?"""
+    wrong = found.missing + found.older + found.different + found.strange
+    nothing = not (found.equal + found.stamped)  # what the API has written since says nothing of what was moved
     told = message(
         "{documents} documents against {walks} walks: {equal} equal field for field, {later} of a later write in "
         "PostgreSQL, {missing} missing, {older} older than their document, {different} different; {alone} walks have "
@@ -62,15 +63,25 @@ def whole(found: Compared) -> Judgement:
     return Judgement(
         id="migration.whole",
         claim=CLAIM_SCRIPT,
-        verdict=Verdict.INCONCLUSIVE if not found.documents else Verdict.FAIL if wrong else Verdict.PASS,
+        verdict=Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if nothing else Verdict.PASS,
         asked=(message("every walk of Firestore is in PostgreSQL, in this version or a later one"),),
-        told=(told,),
+        told=(told, *_beside(found)),
         value=wrong,
         limit=0,
         unit=Unit.WALKS,
         samples=found.documents,
         examples=found.examples,
     )
+
+
+def _beside(found: Compared) -> Iterator[Message]:
+    """What there is only where a migrator is no good, or the database stamps what it stores."""
+    if found.stamped:
+        count = f"{found.stamped:,}"
+        yield message("{count} more are equal but for a later updated_at, and nobody wrote them", count=count)
+    if found.strange:
+        count = str(found.strange)
+        yield message("{count} that have no document were made by nobody, or deleted through the API", count=count)
 
 
 def killed(plan: DrillPlan, details: DrillDetails) -> Judgement:

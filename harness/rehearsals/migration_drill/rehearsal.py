@@ -26,7 +26,7 @@ from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.migration_drill import plants
-from harness.rehearsals.migration_drill.compare import absent, compared, odd
+from harness.rehearsals.migration_drill.compare import absent, compared, odd, written
 from harness.rehearsals.migration_drill.judge import judged
 from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, variables
 from harness.rehearsals.migration_drill.racing import Racing
@@ -186,7 +186,8 @@ class _Drill:
         on.phase("comparing", message("comparing every document with its walk"))
         details.odd = await odd(self._endpoints, strange, on.folder / REJECTS)
         apart = {plant.name for plant in strange}
-        details.compared = await compared(self._endpoints, self._documents, self._connection, apart)
+        sent = written(on.evidence.requests, self._raced)
+        details.compared = await compared(self._endpoints, self._documents, self._connection, apart, sent)
         details.race = await racing.found()
         details.users_missing = await absent(self._connection, "users", self._users)
         details.consents_missing = await absent(self._connection, "consents", self._consents)

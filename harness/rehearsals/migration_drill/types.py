@@ -66,8 +66,10 @@ class OddDocument(msgspec.Struct, frozen=True, kw_only=True):
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """Every document against its walk, by the checkers, once the load has ended and both stores are still.
 
-    ``later``: PostgreSQL has a later write than the document, which is the mirror's affair. ``older``: the document is
-    later than the walk. ``alone``: in PostgreSQL, without a document.
+    ``later``: PostgreSQL has a later write of the API's than the document, which is the mirror's affair. ``stamped``:
+    equal but for a later ``updated_at``, and the API wrote nothing. ``older``: the document is later than the walk.
+    ``alone``: in PostgreSQL, without a document; ``strange`` ones were deleted through the API, or neither
+    made by it nor deleted in Firestore.
     """
 
     documents: int
@@ -78,6 +80,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     older: int
     different: int
     alone: int
+    stamped: int = 0
+    strange: int = 0
     examples: tuple[str, ...] = ()
 
 

@@ -6,6 +6,7 @@ users who moved for their old walks -> measure.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -89,6 +90,8 @@ class Course:
         on.mark("load_ended")
         if on.details.steps:
             await self._reconcile()
+        if on.details.fired and self._copies:
+            await self._bring_over()  # what Firestore was told since the roll back: both sides' writes are looked for
         sides = tuple(Side) if self._copies else (Side.API,)
         await check_whole_run(on, plan.weeks[-1], manifests, sides=sides)
         if self._copies:
@@ -137,10 +140,14 @@ class Course:
         return None
 
     async def _migrate(self) -> None:
-        """Brings whatever Firestore has newer to PostgreSQL, where there is one, while both are written: the first
-        time all, then what was written since; a walk that its user deleted in Firestore goes."""
-        if not self._copies:
-            return
+        """Before and behind a template, where there is a PostgreSQL."""
+        if self._copies:
+            came = await self._bring_over()
+            self._see(migrated=(*self._on.details.legs[-1].migrated, came))
+
+    async def _bring_over(self) -> Migrated:
+        """Brings whatever Firestore has newer to PostgreSQL, while both are written: the first time all, then what was
+        written since; a walk that its user deleted in Firestore goes."""
         on = self._on
         begun_ns, places = on.clock.now_ns(), of_endpoints(on.stack.endpoints())
         for left in reversed(range(_TRIES)):
@@ -154,7 +161,7 @@ class Course:
                 on.say(message("the migration was cut short and is run again: {why}", why=error.what))
         found = report.verified
         assert found is not None, "it was no dry run"
-        came = Migrated(
+        return Migrated(
             read=report.walks.documents,
             written=report.written,
             taken_back=found.taken_back,
@@ -162,7 +169,6 @@ class Course:
             left=found.left,
             seconds=(on.clock.now_ns() - begun_ns) / NS,
         )
-        self._see(migrated=(*on.details.legs[-1].migrated, came))
 
     async def _measure(self, leg: Leg) -> None:
         """Load and probes for the week's window; a rollback limit that fires ends the run's course."""
@@ -198,8 +204,9 @@ class Course:
         self._there = frozenset()
         on.mark("switched_over")
         if self._copies:
-            await self._reconcile()
-            await Migration(of_endpoints(on.stack.endpoints()), on.clock, on.progress).agreed()
+            await self._reconcile(self._settled)
+            migration = Migration(of_endpoints(on.stack.endpoints()), on.clock, on.progress)
+            await migration.agreed(on.evidence.writes.gone, self._settled)
 
     async def _stop_the_mirror(self) -> Manifests:
         """Step by step, under the load of everybody: the manifests of the last step. Of walks that the app itself wrote
@@ -217,12 +224,18 @@ class Course:
             on.details.steps.append(await steps.to(share, manifests, plan.step_s))
         return manifests
 
-    async def _reconcile(self) -> None:
-        """What PostgreSQL has newer is written to Firestore, whose users go on there."""
+    async def _reconcile(self, settled: Callable[[], Awaitable[None]] | None = None) -> None:
+        """What PostgreSQL has newer is written to Firestore; ``settled`` as ``heal`` takes it, where users go on
+        there."""
         on, writes = self._on, self._on.evidence.writes
-        told = {"deleted": writes.deleted[Side.API], "own": writes.direct}
+        told: dict[str, Any] = {"deleted": writes.deleted[Side.API], "own": writes.direct, "settled": settled}
         done = await heal(on.stack.endpoints(), Direction.TO_FIRESTORE, apply=True, **told)
         on.phase("reconciled", message("reconciled: {counts}", counts=done.told))
+
+    async def _settled(self) -> None:
+        """Until all that was sent before was answered or given up, and is in evidence."""
+        await self._on.clock.sleep(self._plan.weeks[-1].request_timeout_s + 1)
+        self._on.evidence.gather()
 
     def _see(self, **changes: Any) -> None:
         legs = self._on.details.legs

@@ -41,6 +41,13 @@ class Value(msgspec.Struct, frozen=True):
 Fields = dict[str, Value]
 
 
+class Held(msgspec.Struct, frozen=True):
+    """A document as it was read; ``version`` is Firestore's own time of its last write, a protocol buffer."""
+
+    fields: Fields
+    version: Any
+
+
 class Page(msgspec.Struct, frozen=True):
     """Documents as protocol buffers, by path, and when Firestore read them, by its own clock."""
 
@@ -84,6 +91,11 @@ class Documents:
     async def all(self) -> dict[str, Fields]:
         """Every walk's document by id. Raises ``PartDied``."""
         return {name: fields async for name, fields in self.each()}
+
+    async def held(self) -> dict[str, Held]:
+        """The same with their versions, for ``put_over`` and ``delete_seen``. Raises ``PartDied``."""
+        async with aclosing(self.raw(COLLECTION)) as documents:
+            return {self._id(raw): Held(_fields(raw.fields), raw.update_time) async for raw in documents}
 
     async def each(self) -> AsyncIterator[tuple[str, Fields]]:
         """The same, one by one. Raises ``PartDied``."""
@@ -162,10 +174,15 @@ class Documents:
 
     async def put(self, document_id: str, fields: Fields) -> None:
         """Writes the whole document. Raises ``PartDied``."""
-        from harness.stack.firebase.document_writes import cells
+        await self._commit(self._whole(document_id, fields))
 
-        document = {"name": f"{self._folder}{document_id}", "fields": cells(fields)}
-        await self._commit({"update": document})
+    async def put_over(self, document_id: str, fields: Fields, seen: Held | None) -> bool:
+        """The same only where the document is as it was ``seen`` (``None``: it was not there); whether it was.
+
+        Raises ``PartDied``.
+        """
+        condition = {"exists": False} if seen is None else {"update_time": seen.version}
+        return await self._commit_if(self._whole(document_id, fields) | {"current_document": condition})
 
     async def put_all(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
         """Writes whole documents, by path, in one commit; as Google's client is given them. Raises ``PartDied``."""
@@ -184,8 +201,30 @@ class Documents:
         """Deletes the document, if there is one. Raises ``PartDied``."""
         await self._commit({"delete": f"{self._folder}{document_id}"})
 
+    async def delete_seen(self, document_id: str, seen: Held) -> bool:
+        """Deletes the document only where it is as it was ``seen``; whether it was. Raises ``PartDied``."""
+        write = {"delete": f"{self._folder}{document_id}", "current_document": {"update_time": seen.version}}
+        return await self._commit_if(write)
+
+    def _whole(self, document_id: str, fields: Fields) -> dict[str, Any]:
+        from harness.stack.firebase.document_writes import cells
+
+        return {"update": {"name": f"{self._folder}{document_id}", "fields": cells(fields)}}
+
     async def _commit(self, write: dict[str, Any]) -> None:
         await self._send({"database": self._database, "writes": [write]})
+
+    async def _commit_if(self, write: dict[str, Any]) -> bool:
+        """Whether the document was as the write's precondition wants it."""
+        from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
+
+        try:
+            await self._commit(write)
+        except PartDied as error:
+            if isinstance(error.__cause__, (FailedPrecondition, AlreadyExists, NotFound, Aborted)):
+                return False
+            raise
+        return True
 
     async def _send(self, request: Any) -> None:
         from google.api_core.exceptions import GoogleAPICallError

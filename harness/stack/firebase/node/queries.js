@@ -1,8 +1,9 @@
 // What the emulator leaves out of a query without a word, and whoever reads a whole store needs: the order by a
 // document's name, cursors on it, collection groups, and a choice of fields. It answers a cursor that it does not know
-// with all documents from the first on, so that a reader by pages would never come to its end. And a document that is
-// written whole (without a mask) loses the fields that it had and is not given again, as in Firestore; the emulator
-// would keep them.
+// with all documents from the first on, so that a reader by pages would never come to its end. And of writes: a document
+// that is written whole (without a mask) loses the fields that it had and is not given again, as in Firestore, where the
+// emulator would keep them; and a write on the condition that the document was last written at some time is refused
+// where it was not, which the emulator would carry out.
 "use strict";
 const NAME = "__name__";
 
@@ -74,6 +75,30 @@ const replaced = (state) => {
   };
 };
 
+const FAILED_PRECONDITION = 9;
+const conditional = (state) => {
+  const plain = state.writeV1Document.bind(state);
+  state.writeV1Document = (date, write) => {
+    if (write.has_current_document && write.current_document.has_update_time) {
+      const { hasExist, updatedAt } = state.getDocument(write.has_delete ? write.delete : write.update.name).metadata;
+      const { seconds, nanos } = write.current_document.update_time;
+      const same = hasExist && seconds * 1e3 + nanos / 1e6 === updatedAt.getTime();
+      if (!same) refuse(plain, date, write, hasExist);
+    }
+    return plain(date, write);
+  };
+};
+// By the emulator's own error, whose class it does not export: that of a condition which surely does not hold.
+const refuse = (plain, date, write, exists) => {
+  try {
+    plain(date, Object.create(write, { current_document: { value: { has_exists: true, exists: !exists } } }));
+  } catch (error) {
+    error.code = FAILED_PRECONDITION;
+    error.message = "the stored version does not match the required base version";
+    throw error;
+  }
+};
+
 // In the order of their names, from the cursor on.
 const page = (collection, { has_start_at, start_at, has_limit, limit }) => {
   const order = ordered(collection);
@@ -93,6 +118,7 @@ const page = (collection, { has_start_at, start_at, has_limit, limit }) => {
 exports.complete = (state, server) => {
   kept(server);
   replaced(state);
+  conditional(state);
   const emulator = state.v1Query;
   // It sorts all documents, and then takes those that match: here only these are sorted, and the answer is the same.
   const plain = (parent, query) => {
