@@ -163,9 +163,11 @@ class Migration:
                 report.users_made += made
                 report.users_filled += filled
         mark, read = await self._pass(loader, source, COLLECTION, report.walks, loader.walks)
-        await self._pass(loader, source, CONSENTS, report.consents, loader.consents)
+        consents, _ = await self._pass(loader, source, CONSENTS, report.consents, loader.consents)
         if not report.dry:
             report.verified = await self._verified(loader, connection, source, mark, read)
+            for each in (mark, consents):
+                await loader.ended(each)
             report.refused = [
                 Refusal(document=row["document"], field=row["field"], why=row["why"])
                 for row in await connection.fetch(statements.REFUSED)

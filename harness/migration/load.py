@@ -179,11 +179,12 @@ class Loader:
             columns=statements.STAGED_WALKS,
         )
         decide = statements.DECIDE if self._journal else statements.DECIDE_ANEW
+        ids = [rows.id for rows in walks.values()]
         if self._dry:
-            await ask.execute(decide)
+            await ask.execute(decide, ids)
             return _fates(await ask.fetch(statements.DRY_FATES))
-        await ask.execute(statements.LOCK, [rows.id for rows in walks.values()])
-        await ask.execute(decide)
+        locked = [row["id"] for row in await ask.fetch(statements.LOCK, ids)]
+        await ask.execute(decide, locked)
         await ask.execute(statements.DELETE)
         await ask.execute(self._insert)
         fates = _fates(await ask.fetch(statements.FATES))
@@ -218,8 +219,10 @@ class Loader:
         counts = msgspec.json.encode({fate: sum(each is fate for each in fates.values()) for fate in Fate}).decode()
         if mark.since is None:
             await ask.execute(statements.DONE, mark.number, mark.kind, mark.through, mark.last, counts)
-        if mark.last:
-            await ask.execute(statements.END, mark.kind, mark.number)
+
+    async def ended(self, mark: Mark) -> None:
+        """The pass has come to its end, the comparison behind it too: another may read what was written since."""
+        await self._connection.execute(statements.END, mark.kind, mark.number)
 
 
 def left_to_people(batch: Batch, fates: Mapping[str, Fate]) -> Iterable[Refusal]:

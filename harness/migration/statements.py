@@ -59,12 +59,13 @@ RETURNING (xmax = 0) AS fresh"""
 #: Owners of what is moved whom Auth no longer knows; a transaction of its own, so that no caller of the API waits.
 OWNERS = "INSERT INTO users (id) SELECT unnest($1::text[]) ON CONFLICT (id) DO NOTHING"
 
-#: Rows are locked in one order, and held until the batch is committed.
-LOCK = "SELECT 1 FROM walks AS w WHERE w.id = ANY($1::uuid[]) ORDER BY w.id FOR UPDATE"
+#: Rows are locked in one order, and held until the batch is committed. One that the API makes after is not among them.
+LOCK = "SELECT w.id FROM walks AS w WHERE w.id = ANY($1::uuid[]) ORDER BY w.id FOR UPDATE"
 
 _FATE = """
 UPDATE staged_walks AS s SET fate = CASE
     WHEN w.id IS NULL THEN CASE WHEN m.walk_id IS NULL THEN 'new' ELSE 'deleted' END
+    WHEN NOT w.id = ANY($1::uuid[]) THEN 'overtaken'
     WHEN s.updated_at < v.version THEN 'older'
     WHEN s.updated_at = v.version THEN 'same'
     WHEN s.points < (SELECT count(*) FROM walk_locations AS l WHERE l.walk_id = s.id) THEN 'fewer'
@@ -75,6 +76,7 @@ FROM staged_walks AS o
     LEFT JOIN LATERAL (SELECT CASE WHEN m.stored_at = w.updated_at THEN m.version ELSE w.updated_at END AS version)
         AS v ON true
 WHERE s.id = o.id"""
+#: ``$1`` are the rows that are locked, or all in a dry run.
 DECIDE = _FATE.format(journal=f"{SCHEMA}.moved")
 #: Where no journal is yet: in a dry run before the first.
 DECIDE_ANEW = _FATE.format(journal="no_journal")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.base.errors import PartDied
 from harness.migration.batch import Batch
 from harness.migration.convert import walk_rows
 from harness.migration.load import Loader
@@ -196,6 +197,29 @@ async def test_a_pass_over_all_that_was_ended_is_gone_on_with_before_any_behind_
     found = await stores.migrate(changed=True)
     assert found.walks.since is None and len(found.refused) == 1
     assert (await stores.migrate(changed=True)).walks.since is not None
+
+
+async def test_a_comparison_that_was_killed_is_done_before_anything_is_taken_for_compared(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pass before it reads versions alone, and takes content of the same version for the same."""
+    monkeypatch.setattr("harness.migration.load.MARGIN", timedelta(0))
+    await stores.put(walk("one", "u1") | walk("two", "u1"))
+    await stores.migrate()
+    await stores.put(walk("one", "u1", title="other content of the same version"))
+
+    async def killed(*_: object, **__: object) -> None:
+        raise PartDied("killed", where="here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Verifier, "compare", killed)
+        with pytest.raises(PartDied):
+            await stores.migrate()
+    found = await stores.migrate(changed=True)
+    assert found.walks.since is None and found.verified is not None and found.verified.different == 1
+    assert [each.document for each in found.refused] == [next(iter(walk("one", "u1")))]
+    again = await stores.migrate(changed=True)
+    assert again.walks.since is not None and again.verified is not None and again.verified.different == 1
 
 
 async def test_a_document_that_lost_to_another_of_its_walk_is_named_behind_another_pass_too(

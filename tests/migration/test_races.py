@@ -13,8 +13,10 @@ import pytest
 from harness.base.seed import stream
 from harness.migration.batch import Batch
 from harness.migration.convert import walk_rows
+from harness.migration.fates import Fate
 from harness.migration.load import Loader
-from tests.migration.stores import Stores, walk
+from harness.migration.statements import LOCK
+from tests.migration.stores import Stores, later, walk
 
 pytestmark = pytest.mark.process
 
@@ -61,6 +63,30 @@ async def test_no_older_value_takes_the_place_of_a_newer_one(stores: Stores, wri
     assert backwards == []
     assert moved > 0 and sum(row["title"].startswith("document") for row in rows) > WALKS / 2
     assert sum(row["title"].startswith("writer") for row in rows) == writes
+
+
+async def test_a_walk_that_the_api_makes_once_the_rows_are_locked_is_not_replaced(stores: Stores) -> None:
+    """Nothing holds it, and the API's next write of it may come before the document takes its place."""
+    await stores.empty()
+    [(path, fields)] = walk("one", "u1", title="document", updated=later(9_999_999)).items()
+    rows, batch = walk_rows(path.split("/")[1], fields), Batch()
+    batch.take(path.split("/")[1], rows)
+    api = await stores.connect()
+
+    class Overtaken(asyncpg.Connection):
+        async def fetch(self, query: str, *values: Any, **options: Any) -> Any:
+            found = await super().fetch(query, *values, **options)
+            if query == LOCK and not found:
+                assert await api.fetchval(PUT, rows.id, "of the API")
+            return found
+
+    connection = await asyncpg.connect(**stores.login, connection_class=Overtaken)
+    loader = Loader(connection)
+    await loader.open()
+    assert [*(await loader.walks(batch)).values()] == [Fate.OVERTAKEN]
+    assert await api.fetchval("SELECT title FROM walks") == "of the API"
+    assert [*(await loader.walks(batch)).values()] == [Fate.NEWER]
+    await asyncio.gather(api.close(), connection.close())
 
 
 async def puts(stores: Stores, ids: list[Any], left: Any, name: str) -> None:
