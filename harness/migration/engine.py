@@ -22,7 +22,7 @@ from harness.migration.fates import Fate
 from harness.migration.load import Loader, Mark, left_to_people
 from harness.migration.places import Places
 from harness.migration.source import Document, Source
-from harness.migration.verify import Verified, Verifier
+from harness.migration.verify import Verified, Verifier, forget_gone
 from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import CONSENTS, Documents
 
@@ -189,6 +189,8 @@ class Migration:
         async with aclosing(ahead(documents, self._zone)) as read:
             async for batch, last in read:
                 mark = msgspec.structs.replace(mark, through=batch.through or mark.through, last=last)
+                if mark.since is not None and kind == COLLECTION:  # the first time every walk would be asked for twice
+                    await forget_gone(loader, source, batch)
                 fates = await load(batch, mark)
                 moved.add(batch, Counter(str(each) for each in fates.values()))
                 if self.report.dry:

@@ -121,6 +121,12 @@ class Loader:
             await ask.execute(statements.GONE, mark.kind, list(keys))
         return [row["path"] for row in rows]
 
+    async def absent(self, batch: Batch) -> list[str]:
+        """The documents of the batch, by id, whose walks PostgreSQL has not."""
+        ids = {rows.id: name for name, rows in batch.walks.items()}
+        there = {row["id"] for row in await self._connection.fetch(statements.THERE, list(ids))}
+        return [name for walk_id, name in ids.items() if walk_id not in there]
+
     async def agreed(self, names: Iterable[str]) -> int:
         """The walks of these documents, by id, count as left by a migration; how many did not before."""
         return len(await self._connection.fetch(statements.AGREED, list(names)))

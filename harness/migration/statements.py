@@ -59,6 +59,7 @@ RETURNING (xmax = 0) AS fresh"""
 #: Owners of what is moved whom Auth no longer knows; a transaction of its own, so that no caller of the API waits.
 OWNERS = "INSERT INTO users (id) SELECT unnest($1::text[]) ON CONFLICT (id) DO NOTHING"
 
+THERE = "SELECT id FROM walks WHERE id = ANY($1::uuid[])"
 #: Rows are locked in one order, and held until the batch is committed. One that the API makes after is not among them.
 LOCK = "SELECT w.id FROM walks AS w WHERE w.id = ANY($1::uuid[]) ORDER BY w.id FOR UPDATE"
 

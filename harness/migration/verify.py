@@ -84,6 +84,7 @@ class Verifier:
 
     async def compare(self, batch: Batch) -> None:
         """One batch of documents that was read again."""
+        await forget_gone(self._loader, self._source, batch)
         found, walks = self.found, batch.walks
         fates = await self._loader.walks(batch)
         stored = await self._stored([rows.id for rows in walks.values()])
@@ -141,3 +142,13 @@ class Verifier:
         for row in points:
             located[row[0]].append(tuple(row))
         return {row["id"]: (row["version"], digest(tuple(row)[:-1], located[row["id"]])) for row in walks}
+
+
+async def forget_gone(loader: Loader, source: Source, batch: Batch) -> None:
+    """Takes out of the batch what would make a walk anew of a document that is there no more: it was read some batches
+    ago, and the walk may have been deleted through the API since, its document by the mirror. Raises ``PartDied``.
+    """
+    absent = await loader.absent(batch)
+    there = await source.there(sorted(absent)) if absent else set()
+    for name in {*absent} - there:
+        del batch.walks[name]

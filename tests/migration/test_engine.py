@@ -275,6 +275,51 @@ async def test_a_walk_that_was_moved_by_the_comparison_and_deleted_since_is_take
     assert found is not None and (found.caught_up, found.taken_back, found.walks) == (2, 1, 2)
 
 
+async def test_a_walk_that_is_deleted_on_both_sides_between_reading_and_loading_is_never_made_again(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made through the API, so that no journal knows of it; its document was read batches ago."""
+    monkeypatch.setattr("harness.migration.load.MARGIN", timedelta(0))
+    await stores.put(walk("stays", "u1") | walk("goes", "u1"))
+    await stores.migrate()
+    await rows(stores, "CREATE TABLE made (id uuid)")
+    await rows(
+        stores,
+        "CREATE FUNCTION made() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN INSERT INTO made VALUES (NEW.id); RETURN NEW; END $$",
+    )
+    await rows(stores, "CREATE TRIGGER made AFTER INSERT ON walks FOR EACH ROW EXECUTE FUNCTION made()")
+    await rows(stores, "DELETE FROM tekutoko_migration.moved")
+    begun, looked = Loader.absent, list[int]()
+
+    async def deleted_meanwhile(loader: Loader, batch: Batch) -> list[str]:
+        if not looked and batch.walks:
+            await rows(stores, "DELETE FROM walks WHERE id = $1::text::uuid", name(walk("goes", "u1")))
+            writer = stores.documents()
+            await writer.delete(name(walk("goes", "u1")))
+            await writer.close()
+        looked.append(len(batch.walks))
+        return await begun(loader, batch)
+
+    monkeypatch.setattr(Loader, "absent", deleted_meanwhile)
+    try:
+        await stores.put(walk("goes", "u1", updated=later()))
+        found = (await stores.migrate(changed=True)).verified
+        assert found is not None and (found.taken_back, found.walks, found.left) == (0, 1, 0) and looked
+        assert await rows(stores, "SELECT * FROM made") == []
+        looked.clear()
+        await stores.put(walk("goes", "u1", updated=later(2)))
+        await rows(stores, "INSERT INTO walks (id) VALUES ($1::text::uuid)", name(walk("goes", "u1")))
+        await rows(stores, "TRUNCATE made")
+        found = (await stores.migrate()).verified  # all, and here it is the comparison that has read it before
+        assert found is not None and (found.taken_back, found.walks, found.left) == (0, 1, 0)
+        assert await rows(stores, "SELECT * FROM made WHERE id = $1::text::uuid", name(walk("goes", "u1"))) == []
+    finally:
+        await rows(stores, "DROP TRIGGER made ON walks")
+        await rows(stores, "DROP FUNCTION made()")
+        await rows(stores, "DROP TABLE made")
+
+
 async def test_no_walk_is_taken_out_where_firestore_has_none_at_all(stores: Stores) -> None:
     await stores.put(walk("one", "u1"))
     await stores.migrate()

@@ -73,7 +73,7 @@ async def test_a_walk_that_the_api_makes_once_the_rows_are_locked_is_not_replace
     batch.take(path.split("/")[1], rows)
     api = await stores.connect()
 
-    class Overtaken(asyncpg.Connection):
+    class Overtaken(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
         async def fetch(self, query: str, *values: Any, **options: Any) -> Any:
             found = await super().fetch(query, *values, **options)
             if query == LOCK and not found:

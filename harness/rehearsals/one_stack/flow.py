@@ -1,7 +1,7 @@
 """What a run does: everybody on Firestore, then leg by leg to the API, one population on one stack.
 
-A leg: migrate -> publish its shares -> everybody has fetched them -> migrate what was written meanwhile -> ask the
-users who moved for their old walks -> measure.
+A leg: migrate -> publish its shares -> everybody has fetched them, and no earlier write is under way -> migrate what
+was written meanwhile -> ask the users who moved for their old walks -> measure.
 """
 
 from __future__ import annotations
@@ -114,6 +114,8 @@ class Course:
         self._see(published_ns=published_ns)
         self._there = on_api(leg.scenario.population, self._seed)
         self._see(moved_ns=await self._fetched(version))
+        if self._copies:
+            await self._settled()  # a write to Firestore may have been under way while its phone fetched
         await self._migrate()
         self._see(asked=await ask(on.stores, on.evidence.requests, moved, published_ns, most=self._plan.asked))
         await self._measure(leg)
