@@ -184,7 +184,7 @@ async def test_all_four_advance_in_order(tmp_path: Path) -> None:
     assert found.outcome == (Decision.ADVANCE, 0, None)
     assert {(o.seed, p.window_s, p.population.pace_s) for p, o in weeks.asked} == {(7, 9, 4)}
     assert all(plan.faults for plan, _ in weeks.asked)
-    replay = "python -m harness rollout --on local --seed 7 --pace 4s --window 9s --fault errors=1%"
+    replay = "python3 -m harness rollout --on local --seed 7 --pace 4s --window 9s --fault errors=1%"
     assert found.result.facts.replay == replay
     assert weeks.asked[2][1].replay == replay.replace("rollout --on", "run rollout_week3 --on")
     assert all((found.folder / each.folder).is_dir() for each in found.result.children)
