@@ -1,7 +1,8 @@
 """Was every client off the API within five minutes of the flag's publish? (ロールバック手順 2.) Pure, of any run.
 
 ``switch_over`` follows the clients of a roll back as it happens; this looks at the evidence of every ``false`` that
-stood: no request may have been sent to the API once the limit had passed.
+stood: no request may have been sent to the API once the limit had passed, and everybody who had been on the API must be
+seen on Firestore after the publish. Of who is not, what is missing may be just the late request.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ FLAG = "use_go_backend"
 class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
     """``offs`` are publishes of ``false`` that stood for the whole limit, ``short`` those that did not.
 
-    ``late`` are users who sent to the API after the limit.
+    ``late`` are users who sent to the API after the limit, ``unseen`` others who had sent to it and have no request to
+    Firestore while the flag stood off.
     """
 
     offs: int
     short: int
     late: tuple[str, ...]
     limit_s: float
+    unseen: tuple[str, ...] = ()
 
     @property
     def told(self) -> Told:
@@ -41,7 +44,15 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
                 limit=f"{self.limit_s:g}",
                 late=str(len(self.late)),
             ),
+            *self._unknown,
         )
+
+    @property
+    def _unknown(self) -> Told:
+        if not self.unseen:
+            return ()
+        words = {"count": str(len(self.unseen)), "first": self.unseen[0]}
+        return (message("{count} users of the API have no request to Firestore in evidence, {first} first", **words),)
 
 
 def off_in_time(
@@ -57,8 +68,27 @@ def off_in_time(
     stretches = [(at_ns, to_ns) for (at_ns, on), (to_ns, _) in ends if not on]
     limit_ns = round(limit_s * NS)
     whole = [(at_ns, to_ns) for at_ns, to_ns in stretches if to_ns - at_ns >= limit_ns]
-    late = {row.user for row in requests if row.side is Side.API and _after(row.sent_ns, whole, limit_ns)}
-    return OffInTime(offs=len(whole), short=len(stretches) - len(whole), late=tuple(sorted(late)), limit_s=limit_s)
+    rows = [*requests]
+    late = {row.user for row in rows if row.side is Side.API and _after(row.sent_ns, whole, limit_ns)}
+    return OffInTime(
+        offs=len(whole),
+        short=len(stretches) - len(whole),
+        late=tuple(sorted(late)),
+        limit_s=limit_s,
+        unseen=tuple(sorted(_unseen(rows, stretches, whole) - late)),
+    )
+
+
+def _unseen(
+    rows: Sequence[RequestRow], stretches: Sequence[tuple[int, int]], whole: Sequence[tuple[int, int]]
+) -> set[str]:
+    """Who sent to the API since the flag had been off before, and in one of the ``whole`` stretches to no other."""
+    found: set[str] = set()
+    for at_ns, to_ns in whole:
+        since_ns = max((to for _, to in stretches if to <= at_ns), default=0)
+        on_api = {row.user for row in rows if row.side is Side.API and since_ns <= row.sent_ns < to_ns}
+        found |= on_api - {r.user for r in rows if r.side is Side.FIRESTORE and at_ns <= r.sent_ns < to_ns}
+    return found
 
 
 def _after(sent_ns: int, stretches: Sequence[tuple[int, int]], limit_ns: int) -> bool:

@@ -17,16 +17,18 @@ from harness.model.verdict import Verdict
 
 
 def reads_of_steps(
-    requests: Sequence[RequestRow], *, users: int, seed: int, anchor_unix_ns: int
+    requests: Sequence[RequestRow], *, users: int, seed: int, anchor_unix_ns: int, missing: int = 0
 ) -> Iterator[Judgement]:
     """The judgement on all ``requests`` of a run whose load was that of steps with so many ``users``; none without
-    requests. Their photos are uploaded beside them: no walk names one, so that the bucket is not asked for. Short steps
-    of many users may have nobody read after a write of theirs was acknowledged: then there was nothing to see.
+    requests. ``missing`` are so many as the steps' plans show: by the users' own numbers a user's last is not missed.
+    Their photos are uploaded beside them: no walk names one, so that the bucket is not asked for. Short steps of many
+    users may have nobody read after a write of theirs was acknowledged: then there was nothing to see.
     """
     if requests:
         plan = population(users)
         plans = Plans(plan, accounts(plan, seed), seed=seed, anchor_unix_ns=anchor_unix_ns, bucket="")
         found = reads(requests, plans)
+        found.missing = max(found.missing, missing)
         judgement = reads_result(found)
         if found.writes and not (found.bound or found.wrong or found.unknown):
             judgement = msgspec.structs.replace(judgement, verdict=Verdict.NOT_EXERCISED, gates=False)

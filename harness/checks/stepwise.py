@@ -9,6 +9,9 @@ from collections.abc import Iterable
 
 from harness.base.units import Unit
 from harness.judge.bounds import ratio_upper
+from harness.judge.lacking import lacking
+from harness.judge.planned import lacking_words
+from harness.model.due import Due
 from harness.model.evidence import WRITES, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import message
@@ -20,15 +23,19 @@ ERRATUM_WRITTEN = "migration.firestore_is_written"
 MOST_FAILED = 0.01
 
 
-def served(requests: int, failed: int) -> Judgement:
-    """Of those who stay on Firestore: did fewer than 1 % of their requests fail, with 95 % confidence?"""
+def served(requests: int, failed: int, missing: int) -> Judgement:
+    """Of those who stay on Firestore: did fewer than 1 % of their requests fail, with 95 % confidence?
+
+    So many are due and ``missing`` in evidence: they count as failed before a pass, and a fail stands without them.
+    """
+    due = requests + missing
     told = message(
         "{failed} of {requests} requests of users who stay on Firestore failed",
         failed=f"{failed:,}",
         requests=f"{requests:,}",
     )
-    bound = ratio_upper(failed, requests) if requests else None
-    if bound is None or (failed < MOST_FAILED * requests and bound >= MOST_FAILED):
+    bound = ratio_upper(failed + missing, due) if requests else None
+    if bound is None or (failed < MOST_FAILED * due and bound >= MOST_FAILED):
         verdict = Verdict.INCONCLUSIVE
     else:
         verdict = Verdict.PASS if bound < MOST_FAILED else Verdict.FAIL
@@ -37,7 +44,7 @@ def served(requests: int, failed: int) -> Judgement:
         claim=STEPWISE,
         verdict=verdict,
         asked=(message("Firebase goes on while users are moved: fewer than 1 % of its requests fail"),),
-        told=(told,),
+        told=(told, *((lacking_words(missing, due),) if missing else ())),
         value=failed / requests if requests else None,
         bound=bound,
         limit=MOST_FAILED,
@@ -46,10 +53,12 @@ def served(requests: int, failed: int) -> Judgement:
     )
 
 
-def served_of(rows: Iterable[RequestRow]) -> Judgement:
-    """The same of requests on whichever side: those to Firestore count."""
-    outcomes = [row.outcome is Outcome.OK for row in rows if row.side is Side.FIRESTORE]
-    return served(len(outcomes), outcomes.count(False))
+def served_of(rows: Iterable[RequestRow], due: Iterable[Due]) -> Judgement:
+    """The same of requests on whichever side: those to Firestore count, and what of ``due`` has no row on any."""
+    there = [*rows]
+    outcomes = [row.outcome is Outcome.OK for row in there if row.side is Side.FIRESTORE]
+    missing = lacking((each.id for each in due), (row.operation_id for row in there))
+    return served(len(outcomes), outcomes.count(False), len(missing))
 
 
 def written(direct: int, mirrored: int) -> Judgement:

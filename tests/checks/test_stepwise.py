@@ -37,14 +37,14 @@ def rows(
 def test_fewer_than_one_in_a_hundred_may_fail_and_few_requests_prove_nothing(
     requests: int, failed: int, verdict: Verdict
 ) -> None:
-    found = served(requests, failed)
+    found = served(requests, failed, 0)
     assert (found.verdict, found.samples) == (verdict, requests)
 
 
 def test_only_requests_to_firestore_are_of_those_who_stay() -> None:
-    found = served_of([*rows(400), *rows(400, side=Side.API, failed=400)])
+    found = served_of([*rows(400), *rows(400, side=Side.API, failed=400)], [])
     assert (found.verdict, found.samples) == (Verdict.PASS, 400)
-    assert served_of(rows(400, failed=40)).verdict is Verdict.FAIL
+    assert served_of(rows(400, failed=40), []).verdict is Verdict.FAIL
 
 
 def test_writes_of_the_app_itself_show_the_erratum_and_without_one_nothing_is_known() -> None:

@@ -94,7 +94,7 @@ def steps(found: Again) -> tuple[Judgement, ...]:
             value=each.figures.latency_p95_ms, bound=each.figures.latency_p95_upper_ms, limit=found.plan.p95_limit_ms,
             unit=Unit.MILLISECONDS, samples=each.figures.requests,
         )
-        for each in steps_of(found.plan, found.seen.details, found.seen.evidence.ledger)
+        for each in steps_of(found.plan, found.seen.details, found.seen.evidence.ledger, found.seen.facts.seed)
     )  # fmt: skip
 
 

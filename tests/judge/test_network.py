@@ -130,13 +130,13 @@ def requests(good: int, bad: int) -> list[RequestRow]:
     ],
 )
 def test_users_through_the_service(good: int, bad: int, verdict: Verdict) -> None:
-    found = judge.users(requests(good, bad), S, 2 * S, 0.01)
+    found = judge.users(requests(good, bad), S, 2 * S, 0.01, [S + number for number in range(good + bad)])
     assert found.verdict is verdict
     assert (found.samples, found.value) == (good + bad, bad / (good + bad) if good else None)
 
 
 def test_only_requests_of_the_time_count() -> None:
-    assert judge.users(requests(400, 0), 2 * S, 3 * S, 0.01).verdict is Verdict.INCONCLUSIVE
+    assert judge.users(requests(400, 0), 2 * S, 3 * S, 0.01, []).verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS, Window
+from harness.load.population.due import stayers_due
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, SampleRow, Side
 from harness.model.judgement import Judgement
 from harness.model.stack import PodState
@@ -13,20 +14,21 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.rollout.judge_beside import in_one_place, without_the_flag
 from scenarios.load import load
 
-WINDOW = Window(start_ns=100 * NS, end_ns=220 * NS)
 WEEK = load("rollout_week3")
+#: What is due on Firestore in the week's first two minutes, and the window in which the first 400 of it are.
+DUE = stayers_due(WEEK.population, WEEK.population, 3, 100 * NS, Window(start_ns=100 * NS, end_ns=220 * NS))
+WINDOW = Window(start_ns=100 * NS, end_ns=DUE[400].due_ns)
 STEPWISE, READ_ONLY = "migration.stepwise", "migration.firestore_read_only"
 
 
 def ledger(failed: int, *, operation: Operation = Operation.PUT_WALK, side: Side = Side.FIRESTORE) -> Ledger:
     """Four hundred requests, the first ``failed`` of them bad."""
     of = Ledger()
-    for number in range(400):
-        due_ns = 100 * NS + number * NS // 4
+    for number, due in enumerate(DUE[:400]):
         of.add(
             RequestRow(
-                operation_id=f"o{number}", user=f"u{number % 9}", audience="general", side=side, operation=operation,
-                due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 1, status=0, acknowledged=True, payload_digest="",
+                operation_id=due.id, user=due.user, audience="general", side=side, operation=operation,
+                due_ns=due.due_ns, sent_ns=due.due_ns, done_ns=due.due_ns + 1, status=0, acknowledged=True, payload_digest="",
                 outcome=Outcome.SERVER_ERROR if number < failed else Outcome.OK, flag=False,
             )
         )  # fmt: skip
@@ -34,7 +36,7 @@ def ledger(failed: int, *, operation: Operation = Operation.PUT_WALK, side: Side
 
 
 def beside(of: Ledger) -> dict[str, Judgement]:
-    return {each.id: each for each in without_the_flag(WEEK, of, WINDOW)}
+    return {each.id: each for each in without_the_flag(WEEK, of, WINDOW, 3, of.calls)}
 
 
 @pytest.mark.parametrize(("failed", "verdict"), [(0, Verdict.PASS), (4, Verdict.FAIL)])
@@ -54,7 +56,7 @@ def test_writes_to_firestore_show_that_it_is_not_read_only() -> None:
 
 def test_without_requests_nothing_is_known_and_with_everybody_on_the_api_nothing_is_asked() -> None:
     assert beside(ledger(0, side=Side.API))[STEPWISE].verdict is Verdict.INCONCLUSIVE
-    assert list(without_the_flag(load("rollout_week4"), ledger(0), WINDOW)) == []
+    assert list(without_the_flag(load("rollout_week4"), ledger(0), WINDOW, 3, {})) == []
 
 
 def pod(name: str, state: str = PodState.READY) -> EventRow:

@@ -31,6 +31,7 @@ from scenarios.load import load
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
 from tests.migration.drilled import PLAN, details, replace, requests
 
+SEED = 1
 UNIX_NS = 1_790_000_000_000_000_000
 
 
@@ -38,7 +39,7 @@ COMPARED = Compared(documents=30, walks=31, equal=29, later=1, missing=0, older=
 
 
 def told(given: DrillDetails, rows: list[RequestRow] | None = None) -> dict[str, Judgement]:
-    return {each.id: each for each in judged(PLAN, given, requests() if rows is None else rows)}
+    return {each.id: each for each in judged(PLAN, given, requests() if rows is None else rows, SEED)}
 
 
 def test_a_good_drill_passes_and_shows_the_erratum_and_no_more() -> None:
@@ -121,7 +122,7 @@ def test_week_1_on_what_was_moved_is_judged_with_the_walks_that_its_users_find(
     seen: WeekSeen | None, verdict: Verdict
 ) -> None:
     plan = replace(PLAN, week=load("rollout_week1"))
-    found = {each.id: each for each in judged(plan, details(week=seen), requests())}["migration.week1"]
+    found = {each.id: each for each in judged(plan, details(week=seen), requests(), SEED)}["migration.week1"]
     assert found.verdict is verdict
     assert "migration.week1" not in told(details(week=seen))  # nothing is said where none was to be run
 

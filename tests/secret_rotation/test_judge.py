@@ -8,10 +8,8 @@ import pytest
 
 from harness.judge.ledger import CALL, Calls
 from harness.judge.window import NS
-from harness.load.population.arrivals import offsets_ns
 from harness.model.message import english
 from harness.model.secrets import Seen, Synced, Trial
-from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.secret_rotation import judge_rotation as judge
 from harness.rehearsals.secret_rotation.types import Course, PartKind, RotationPart, Started
@@ -160,10 +158,3 @@ def test_the_figures_by_phase() -> None:
     assert found.outage_s == pytest.approx(33.9)
     unreached = msgspec.structs.replace(COURSE, files_ns=None, synced_ns=None, restarted_ns=None, settled_ns=None)
     assert judge.rotation(unreached, calls(count=0)).outage_s is None
-
-
-@pytest.mark.parametrize(("rate", "seconds"), [(10, 100), (0.2, 300), (3.3, 7), (7, 0.5), (0.1, 1)])
-def test_the_plan_s_requests_are_those_that_the_load_makes(rate: float, seconds: float) -> None:
-    part = msgspec.structs.replace(PART, rate_per_s=rate, load_s=seconds)
-    step = Step(name="r", arrivals=Arrivals.EVEN, seconds=seconds, users=1, rate_per_s=rate)
-    assert judge.planned(part) == len(offsets_ns(step, 1))

@@ -11,6 +11,7 @@ import pytest
 from harness.base.clock import NS, Anchor
 from harness.base.virtual import VirtualLoop
 from harness.judge.ledger import Ledger
+from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.message import english
 from harness.model.stack import Address, Endpoints
@@ -55,8 +56,9 @@ class Generator:
 
     async def step(self, step: Step, origin_ns: int) -> None:
         self._origin_ns = origin_ns
-        for number in range(400):
-            self._ledger.add(answered(number, origin_ns + number * 30 * MS))
+        due_ns = due_of_step(step, 0, origin_ns) or [origin_ns + number * 30 * MS for number in range(400)]
+        for number, at_ns in enumerate(due_ns):
+            self._ledger.add(answered(number, at_ns))
         end_ns = origin_ns + round((step.seconds + self._straggles_s) * NS)
         await asyncio.sleep((end_ns - self._clock.now_ns()) / NS)
 
@@ -102,7 +104,7 @@ def measured(
         load = cast(Any, Generator(ledger, **generator))
         measuring = Measuring(load, cast(Any, Evidence(ledger, told or [])), ENDPOINTS, LoopClock())
         made: Made = loop.run_until_complete(measuring.step(step, 2))
-        return result_of(made, ledger, Limits(p95_ms=500, error_ratio=0.01))
+        return result_of(made, ledger, Limits(p95_ms=500, error_ratio=0.01), 0)
     finally:
         loop.close()
 

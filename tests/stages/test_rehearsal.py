@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from harness.judge.window import NS
+from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
@@ -17,24 +18,23 @@ from harness.rehearsals.load_stages.judge import knees_of, steps_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, Made, sized
 from tests.rehearsal.drawn import drawn
-from tests.rehearsal.made import by_id, seen
+from tests.rehearsal.made import by_id, facts, seen
 from tests.stages.test_claims import MANIFESTS, PLAN
 
 MS = 1_000_000
 NUMBERS = count()
+SEED = facts().seed
 
 
 def answers(start_ns: int, step: Step, latency_ms: float) -> list[RequestRow]:
-    """400 answers in the step, all alike."""
-    apart_ns = round(step.seconds * NS) // 400
+    """An answer to each of the step's requests, all alike."""
     return [
         RequestRow(
             operation_id=f"u{next(NUMBERS):05d}-00000", user="u", audience="general", side=Side.API,
-            operation=Operation.LIST_WALKS, due_ns=start_ns + at * apart_ns, sent_ns=start_ns + at * apart_ns,
-            done_ns=start_ns + at * apart_ns + round(latency_ms * MS), status=200, outcome=Outcome.OK,
-            acknowledged=False, payload_digest="", flag=True,
+            operation=Operation.LIST_WALKS, due_ns=at_ns, sent_ns=at_ns, done_ns=at_ns + round(latency_ms * MS),
+            status=200, outcome=Outcome.OK, acknowledged=False, payload_digest="", flag=True,
         )
-        for at in range(400)
+        for at_ns in due_of_step(step, SEED, start_ns) or ()
     ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ FOUND = ((20, 50.0), (40, 900.0), (40, 900.0), (28.3, 60.0), (33, 900.0), (33, 9
 def test_steps_and_knees_are_what_the_rows_say() -> None:
     details, rows = search(*FOUND)
     ledger = seen(details, rows).evidence.ledger
-    steps = steps_of(PLAN, details, ledger)
+    steps = steps_of(PLAN, details, ledger, SEED)
     assert [step.verdict for step in steps] == [Verdict.PASS, Verdict.FAIL, Verdict.FAIL, Verdict.PASS,
                                                 Verdict.FAIL, Verdict.FAIL, Verdict.PASS]  # fmt: skip
     [knee] = knees_of(PLAN, steps, 0.5)
@@ -68,7 +68,7 @@ def test_steps_and_knees_are_what_the_rows_say() -> None:
 
 def test_a_search_that_broke_off_has_no_knee() -> None:
     details, rows = search(*FOUND[:4])
-    assert knees_of(PLAN, steps_of(PLAN, details, seen(details, rows).evidence.ledger), 1.0) == []
+    assert knees_of(PLAN, steps_of(PLAN, details, seen(details, rows).evidence.ledger, SEED), 1.0) == []
 
 
 def test_every_claim_is_judged_and_what_was_not_run_gates_nothing() -> None:

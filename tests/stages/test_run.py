@@ -71,7 +71,7 @@ def details_in(job: Job) -> LoadStagesDetails:
 def made(job: Job) -> list[StepResult]:
     """The steps that were made, judged from the stored evidence."""
     plan = msgspec.json.decode((job.folder / "plan.json").read_bytes(), type=LoadStagesPlan)
-    return steps_of(plan, details_in(job), stored(job.folder).ledger)
+    return steps_of(plan, details_in(job), stored(job.folder).ledger, result_in(job.folder).facts.seed)
 
 
 def of_plan(step: StepResult) -> bool:

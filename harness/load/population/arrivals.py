@@ -26,3 +26,10 @@ def offsets_ns(step: Step, seed: int) -> list[int]:
     while (at_s := at_s - math.log(1.0 - chance.random()) / step.rate_per_s) < step.seconds:
         found.append(round(at_s * NS))
     return found
+
+
+def due_of_step(step: Step, seed: int, start_ns: int) -> list[int] | None:
+    """When each request is due of the step that began at ``start_ns``; ``None`` of a closed loop: it has no plan."""
+    if step.arrivals is Arrivals.CLOSED:
+        return None
+    return [start_ns + offset_ns for offset_ns in offsets_ns(step, seed)]

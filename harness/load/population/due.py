@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count, takewhile
 from typing import Protocol
 
+from harness.judge.window import Window
 from harness.load.population.accounts import accounts, canaries, on_api
 from harness.load.population.pacing import Pacing
 from harness.load.population.probes import canary_of, offset_ns
@@ -56,6 +57,14 @@ def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) ->
             name = operation_id(account.user, number)
             found.append(Due(id=name, user=account.user, due_ns=due_ns, operation=doing_at(slot, number).operation))
     return tuple(sorted(found, key=lambda due: (due.due_ns, due.id)))
+
+
+def stayers_due(
+    plan: PopulationPlan, shares: PopulationPlan, seed: int, origin_ns: int, window: Window
+) -> tuple[Due, ...]:
+    """What users who by ``shares`` are not on the API have due in ``window``, by ``plan``, begun at ``origin_ns``."""
+    due, moved = requests_due(plan, seed, origin_ns, window.end_ns), on_api(shares, seed)
+    return tuple(each for each in due if each.user not in moved and each.due_ns >= window.start_ns)
 
 
 def probes_due(plan: ProbePlan, seed: int, origin_ns: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:

@@ -51,7 +51,7 @@ class Acts:
         on.begin(message("{step}, {pods} pods", step=step.name, pods=str(pods)), lasts_s=step.seconds)
         made = await self.measuring.step(step, pods)
         on.details.made.append(made)
-        result = result_of(made, on.evidence.ledger, limits_of(self._plan))
+        result = result_of(made, on.evidence.ledger, limits_of(self._plan), on.options.seed)
         on.say(
             f"{step.name}, {pods} pods: {result.figures.offered_per_s:.1f}/s offered, "
             f"{result.figures.answered_per_s:.1f}/s answered, {result.verdict}: {english(result.told)}"

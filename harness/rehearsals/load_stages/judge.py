@@ -10,6 +10,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import Told, message
 from harness.model.result import Facts
 from harness.model.stack import Capability
+from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_claims import judged as claims_judged
 from harness.rehearsals.load_stages.judge_claims import of_knee
 from harness.rehearsals.load_stages.judge_knee import Tried, knee, next_rate
@@ -28,7 +29,7 @@ def judged(plan: LoadStagesPlan, details: LoadStagesDetails, ledger: Ledger, fac
     """The plan's claims, and every knee that was searched to its end."""
     if details.sized is None:
         return
-    steps = steps_of(plan, details, ledger)
+    steps = steps_of(plan, details, ledger, facts.seed)
     knees = knees_of(plan, steps, details.knee_cpu_factor)
     yield from claims_judged(
         plan,
@@ -46,9 +47,9 @@ def limits_of(plan: LoadStagesPlan) -> Limits:
     return Limits(p95_ms=plan.p95_limit_ms, error_ratio=plan.error_limit)
 
 
-def steps_of(plan: LoadStagesPlan, details: LoadStagesDetails, ledger: Ledger) -> list[StepResult]:
-    """Every step that was made, judged, in its order."""
-    return [result_of(made, ledger, limits_of(plan)) for made in details.made]
+def steps_of(plan: LoadStagesPlan, details: LoadStagesDetails, ledger: Ledger, seed: int) -> list[StepResult]:
+    """Every step that was made, judged, in its order; ``seed`` is the run's."""
+    return [result_of(made, ledger, limits_of(plan), seed) for made in details.made]
 
 
 def knees_of(plan: LoadStagesPlan, steps: Sequence[StepResult], cpu_factor: float) -> list[Knee]:
@@ -84,6 +85,7 @@ def tried_of(result: StepResult) -> Tried:
         unspread=spread_words(result.figures, result.pods) is not None,
         rate_limited=limiter_words(result.figures) is not None,
         without_photos=photo_words(result.figures) is not None,
+        incomplete=bool(result.figures.missing) and result.verdict is Verdict.INCONCLUSIVE,
     )
 
 

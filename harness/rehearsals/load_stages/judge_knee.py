@@ -18,8 +18,8 @@ TRIES = 2
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """A rate that was tried.
 
-    ``generator_limited``, ``unspread``, ``rate_limited``, ``without_photos``: the step says nothing of the target (or
-    of it beside photos), however it looks.
+    ``generator_limited``, ``unspread``, ``rate_limited``, ``without_photos``, ``incomplete`` (requests of it are not in
+    evidence, and could tell): the step says nothing of the target (or of it beside photos), however it looks.
     """
 
     rate_per_s: float
@@ -28,11 +28,13 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     unspread: bool = False
     rate_limited: bool = False
     without_photos: bool = False
+    incomplete: bool = False
 
     @property
     def mute(self) -> bool:
         """Whether the step says nothing."""
-        return self.generator_limited or self.unspread or self.rate_limited or self.without_photos
+        unlike = self.generator_limited or self.unspread or self.rate_limited
+        return unlike or self.without_photos or self.incomplete
 
 
 def next_rate(plan: KneePlan, first_rate_per_s: float, tried: Sequence[Tried]) -> float | None:
@@ -92,6 +94,8 @@ def _why_mute(last: Tried) -> Message:
         return message("above, the load was not spread over the pods")
     if last.rate_limited:
         return message("above, the API's rate limiter answered")
+    if last.incomplete:
+        return message("above, requests that were due are not in evidence")
     return message("above, the photos beside it were not uploaded")
 
 

@@ -4,6 +4,8 @@ The generator proves that it was not the limit: a step whose requests were sent 
 core left, is inconclusive, whatever it shows. So is one whose requests did not reach all of the pods alike: kept
 connections stay with the pods that they began on. And one that met the API's rate limiter: its answers cost nothing.
 And one beside photos that were not uploaded.
+
+What was due by the step's own plan and is not in evidence counts against a pass, and undoes a fail that it could undo.
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ from numpy.typing import NDArray
 
 from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper, samples_needed
 from harness.judge.figures import latencies_ms
+from harness.judge.lacking import lacking, of_plan
 from harness.judge.lag import ON_TIME_NS, lag_ns
 from harness.judge.ledger import Calls, Ledger
+from harness.judge.planned import lacking_words
 from harness.judge.summary import together
 from harness.judge.window import NS, Window
+from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, message
 from harness.model.step import Step
@@ -44,10 +49,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     error_ratio: float
 
 
-def result_of(made: Made, ledger: Ledger, limits: Limits) -> StepResult:
-    """The step judged, from what the ledger has of its window."""
+def result_of(made: Made, ledger: Ledger, limits: Limits, seed: int) -> StepResult:
+    """The step judged, from what the ledger has of its window, beside what was due by ``seed``, the run's."""
     window = window_of(made.start_ns, made.step.seconds)
-    measured = figures(ledger.requests_due(window, Side.API), window, made, ledger)
+    calls = ledger.requests_due(window, Side.API)
+    due_ns = due_of_step(made.step, seed, made.start_ns)
+    missing = 0
+    if due_ns is not None:
+        missing, calls = len(lacking(due_ns, calls["due_ns"].tolist())), of_plan(calls, due_ns)
+    measured = figures(calls, window, made, ledger, missing=missing)
     judged, told = verdict(measured, limits, made.pods)
     return StepResult(
         step=made.step, pods=made.pods, figures=measured, verdict=judged, told=told, start_ns=made.start_ns
@@ -59,11 +69,13 @@ def photos_due(step: Step) -> int:
     return round(step.photos_per_s * step.seconds)
 
 
-def figures(calls: Calls, window: Window, made: Made, ledger: Ledger) -> StepFigures:
-    """The figures of the requests due in ``window`` (rows of ``CALL``, those of the step alone)."""
+def figures(calls: Calls, window: Window, made: Made, ledger: Ledger, *, missing: int = 0) -> StepFigures:
+    """The figures of the requests due in ``window`` (rows of ``CALL``, those of the step alone), of which so many more
+    were due."""
     latency = np.sort(latencies_ms(calls))
     total, failed = len(calls), int(np.count_nonzero(~calls["ok"]))
-    lower, upper = quantile_bounds(latency) if total else (None, None)
+    lower, _ = quantile_bounds(np.append(np.zeros(missing), latency))
+    _, upper = quantile_bounds(np.append(latency, np.full(missing, np.inf)))
     lag_ms: NDArray[np.float64] = np.sort(lag_ns(calls) / _MS)
     cpu, memory = together(ledger.samples["cpu_cores"], window), together(ledger.samples["memory_bytes"], window)
 
@@ -81,8 +93,8 @@ def figures(calls: Calls, window: Window, made: Made, ledger: Ledger) -> StepFig
         latency_p95_ms=percentile(latency, 0.95),
         latency_p99_ms=percentile(latency, 0.99),
         latency_p95_lower_ms=lower,
-        latency_p95_upper_ms=upper,
-        error_upper=ratio_upper(failed, total) if total else None,
+        latency_p95_upper_ms=None if upper == np.inf else upper,
+        error_upper=ratio_upper(failed + missing, total + missing) if total else None,
         lag_p99_ms=percentile(lag_ms, 0.99),
         generator_cpu_cores=made.generator_cpu_cores,
         machine_cpu_ratio=made.machine_cpu_ratio,
@@ -93,6 +105,7 @@ def figures(calls: Calls, window: Window, made: Made, ledger: Ledger) -> StepFig
         requests_by_pod=ledger.pods_due(window),
         photos_due=photos_due(made.step),
         photos_uploaded=made.photos_uploaded,
+        missing=missing,
     )
 
 
@@ -101,24 +114,34 @@ def verdict(measured: StepFigures, limits: Limits, pods: int) -> tuple[Verdict, 
 
     Errors are judged by their bound once the sample can carry it, on the measured ratio below that, which is said.
     """
+    lost = _lost(measured)
     if not measured.requests or measured.latency_p95_ms is None:
-        return Verdict.INCONCLUSIVE, (message("no request was due"),)
+        return Verdict.INCONCLUSIVE, lost or (message("no request was due"),)
     spread = spread_words(measured, pods)
     if mute := generator_words(measured) or spread or limiter_words(measured) or photo_words(measured):
-        return Verdict.INCONCLUSIVE, (mute,)
-    return _kept(measured, measured.latency_p95_ms, limits)
+        return Verdict.INCONCLUSIVE, (mute, *lost)
+    found, told = _kept(measured, measured.latency_p95_ms, limits)
+    return found, (*told, *lost)
+
+
+def _lost(measured: StepFigures) -> Told:
+    """Says what is due and not in evidence; () where all is there."""
+    missing = measured.missing
+    return (lacking_words(missing, measured.requests + missing),) if missing else ()
 
 
 def _kept(measured: StepFigures, p95_ms: float, limits: Limits) -> tuple[Verdict, Told]:
     p95 = f"{p95_ms:.0f}"
-    ratio = measured.failed / measured.requests
+    due, failed = measured.requests + measured.missing, measured.failed + measured.missing
     errors = message("{failed} of {all} failed", failed=str(measured.failed), all=str(measured.requests))
     lower, upper = measured.latency_p95_lower_ms, measured.latency_p95_upper_ms
     if lower is not None and lower >= limits.p95_ms:
         return Verdict.FAIL, (message("p95 {p95} ms, at least {lower} ms", p95=p95, lower=f"{lower:.0f}"), errors)
-    if ratio_lower(measured.failed, measured.requests) > limits.error_ratio:
+    if ratio_lower(measured.failed, due) > limits.error_ratio:
         above = message("{errors}, above {limit} %", errors=errors, limit=f"{limits.error_ratio * 100:g}")
         return Verdict.FAIL, (above, message("p95 {p95} ms", p95=p95))
+    if upper is None and due >= _P95_SAMPLES:  # what is missing reaches it
+        return Verdict.INCONCLUSIVE, (message("p95 {p95} ms", p95=p95), errors)
     if upper is None:
         few = message(
             "p95 {p95} ms, but {count} requests are too few ({needed} are needed)",
@@ -128,9 +151,9 @@ def _kept(measured: StepFigures, p95_ms: float, limits: Limits) -> tuple[Verdict
         )
         return Verdict.INCONCLUSIVE, (few,)
     kept = message("p95 {p95} ms, at most {upper} ms", p95=p95, upper=f"{upper:.0f}")
-    if upper >= limits.p95_ms or ratio >= limits.error_ratio:
+    if upper >= limits.p95_ms or failed / due >= limits.error_ratio:
         return Verdict.INCONCLUSIVE, (kept, message("{errors}: too near the limit to tell", errors=errors))
-    if samples_needed(limits.error_ratio, measured.failed) > measured.requests:
+    if samples_needed(limits.error_ratio, failed) > due:
         errors = message(
             "{errors} (too few to carry a bound below {limit} %)",
             errors=errors,

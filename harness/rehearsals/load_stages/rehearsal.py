@@ -66,19 +66,24 @@ class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
         facts, evidence = seen.facts, seen.evidence
         yield from judged(plan, seen.details, evidence.ledger, facts)
         yield from benched(plan, seen.details.benched)
+        made = steps_of(plan, seen.details, evidence.ledger, facts.seed)
         yield from reads_of_steps(
-            evidence.requests, users=plan.accounts, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
+            evidence.requests,
+            users=plan.accounts,
+            seed=facts.seed,
+            anchor_unix_ns=facts.anchor.unix_ns,
+            missing=sum(each.figures.missing for each in made),
         )
 
     def sections(self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails]) -> Iterable[Section]:
         """The knees as a picture, and every step."""
-        steps = steps_of(plan, seen.details, seen.evidence.ledger)
+        steps = steps_of(plan, seen.details, seen.evidence.ledger, seen.facts.seed)
         return sections.sections(plan, steps, seen.details.knee_cpu_factor)
 
     def figures(self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails]) -> Iterable[Figure]:
         """Failures and p95 of every stage, and the knees; without a value where it was not made."""
         ledger = seen.evidence.ledger
-        made = steps_of(plan, seen.details, ledger)
+        made = steps_of(plan, seen.details, ledger, seen.facts.seed)
         named = {each.step.name: each for each in made}
         for stage in plan.stages:
             yield from _of_stage(stage.name, named.get(stage.name), ledger)

@@ -175,6 +175,8 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     ``generator_cpu_cores`` is that of the busiest worker; ``machine_cpu_ratio`` of all cores of the machine: both over
     the step's own seconds. ``database_connections`` are the most seen of the ``database_limit`` (``max_connections``).
     ``requests_by_pod`` counts the answers that name their pod. ``photos_uploaded`` of ``photos_due`` beside the step.
+    ``missing`` requests of an open loop were due beside those in evidence: the lower bound of p95 takes them as quick,
+    the upper ones as failed (of p95 ``None`` where they reach it).
     """
 
     offered_per_s: float
@@ -198,12 +200,13 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     database_limit: int | None = None
     photos_due: int = 0
     photos_uploaded: int = 0
+    missing: int = 0
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """A step judged: ``pass`` when p95 and errors keep their limits, ``fail`` when one is broken; ``inconclusive`` when
-    the sample cannot tell, the generator was the limit, the load was not spread over the pods, the API's rate limiter
-    answered, or the photos beside it were not uploaded."""
+    the sample cannot tell, what is missing of it could, the generator was the limit, the load was not spread over the
+    pods, the API's rate limiter answered, or the photos beside it were not uploaded."""
 
     step: Step
     pods: int

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from harness.base.units import Unit
 from harness.checks.stepwise import served_of, written_of
+from harness.judge.window import Window
+from harness.load.population.due import stayers_due
+from harness.model.due import Due
 from harness.model.evidence import RequestRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
@@ -25,8 +28,8 @@ _ENDED = frozenset({0, 10})  # done; done, and something was refused
 _EXAMPLES = 5
 
 
-def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow]) -> Iterator[Judgement]:
-    """All that was seen."""
+def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow], seed: int) -> Iterator[Judgement]:
+    """All that was seen; ``seed`` is the run's."""
     rows = list(requests)
     yield killed(plan, details)
     if details.compared is not None:
@@ -37,10 +40,17 @@ def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow
         yield overwritten(details.race)
     if details.compared is not None:
         yield people(details)
-    yield served_of(rows)
+    yield served_of(rows, _due_of_those_who_stay(plan, details, seed))
     yield written_of(rows, 0 if details.race is None else details.race.written)
     if plan.week is not None:
         yield week(details.week)
+
+
+def _due_of_those_who_stay(plan: DrillPlan, details: DrillDetails, seed: int) -> tuple[Due, ...]:
+    if details.origin_ns is None or details.sent_ns is None:
+        return ()
+    window = Window(start_ns=details.origin_ns, end_ns=details.sent_ns)
+    return stayers_due(plan.population, plan.population, seed, details.origin_ns, window)
 
 
 def whole(found: Compared) -> Judgement:

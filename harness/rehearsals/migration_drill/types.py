@@ -104,7 +104,12 @@ class WeekSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrillDetails(msgspec.Struct, kw_only=True):
-    """The facts of a run. ``users`` and ``consents`` that PostgreSQL lacks are named."""
+    """The facts of a run. ``users`` and ``consents`` that PostgreSQL lacks are named. The schedule began at
+    ``origin_ns``; what was due until ``sent_ns`` was sent before the load was ended (monotonic, ``None``: not come to).
+    """
+
+    origin_ns: int | None = None
+    sent_ns: int | None = None
 
     planted: int = 0
     attempts: list[Attempt] = []

@@ -17,19 +17,17 @@ from harness.load.stages.process import StageProcesses
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.stack import Rung
-from harness.model.step import Arrivals, Step
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge
 from harness.rehearsals.network.clients import Clients
 from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
-from harness.rehearsals.network.types import NetworkDetails, NetworkPath, NetworkPlan
+from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPath, NetworkPlan, step_of
 from harness.stack.manifests.change import policies, without_autoscaler, without_ingress
 from harness.stack.protocol import ByKubectl, WithIngress
 from harness.stack.rungs import manifests_of
 
-ACCOUNTS = 20  # a user's share of 10/s is 30 a minute, below the rate limit
 _LEAD_S = 0.5
 _AGAIN_S = 1.0  # between rounds, while the enforcer catches up
 
@@ -146,13 +144,10 @@ class Course:
         """``work`` while users load the service, for the plan's time or longer."""
         on, plan = self._on, self._plan
         start_ns = on.clock.now_ns() + round(_LEAD_S * NS)
-        step = Step(
-            name="policies", arrivals=Arrivals.EVEN, seconds=plan.hold_s, users=ACCOUNTS, rate_per_s=plan.rate_per_s
-        )
         on.details.loaded_ns = (start_ns, start_ns + round(plan.hold_s * NS))
         on.say(f"{plan.rate_per_s:g} requests/s through the service for {plan.hold_s:g} s")
         async with asyncio.TaskGroup() as group:
-            group.create_task(load.step(step, start_ns))
+            group.create_task(load.step(step_of(plan), start_ns))
             group.create_task(work)
         on.evidence.gather()
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from harness.base.units import Unit
-from harness.judge import bounds
+from harness.judge.bounds import ratio_upper
+from harness.judge.lacking import failures_below, lacking
+from harness.judge.planned import lacking_words
 from harness.judge.window import NS
 from harness.model.evidence import EventRow, RequestRow
 from harness.model.evidence import Outcome as Answer
@@ -103,31 +105,36 @@ def kubelet(
     return _found(check, verdict, told, shown=_pods(len(fresh)))
 
 
-def users(requests: Iterable[RequestRow], since_ns: int, until_ns: int, most_failed: float) -> Judgement:
-    """Users through the Service while the policies came into force: less than ``most_failed`` (0..1) fails, at 95 %."""
+def users(
+    requests: Iterable[RequestRow], since_ns: int, until_ns: int, most_failed: float, due_ns: Sequence[int]
+) -> Judgement:
+    """Users through the Service while the policies came into force: less than ``most_failed`` (0..1) fails, at 95 %.
+
+    Those of the plan are due at ``due_ns``: what of it is not in evidence counts against a pass, and for a fail not.
+    """
     due = [row for row in requests if since_ns <= row.due_ns < until_ns]
-    failed = sum(row.outcome is not Answer.OK for row in due)
+    failed, missing = sum(row.outcome is not Answer.OK for row in due), len(lacking(due_ns, (r.due_ns for r in due)))
+    verdict, bound = failures_below(most_failed, failed, len(due), missing)
+    lost = (lacking_words(missing, len(due) + missing),) if missing else ()
     if not due:
         nothing = message("no request was sent under the policies")
-        return _found("users.service", Verdict.INCONCLUSIVE, nothing)
-    upper, lower = bounds.ratio_upper(failed, len(due)), bounds.ratio_lower(failed, len(due))
-    verdict = Verdict.PASS if upper < most_failed else Verdict.FAIL if lower > most_failed else Verdict.INCONCLUSIVE
+        return _found("users.service", Verdict.INCONCLUSIVE, nothing, notes=lost)
     counts = {"failed": str(failed), "all": str(len(due))}
     told = message(
         "{failed} of {all} requests through the Service failed while the policies came into force and held (at most "
         "{upper} % at 95 %, limit {limit} %)",
         **counts,
-        upper=f"{upper * 100:.2f}",
+        upper=f"{ratio_upper(failed + missing, len(due) + missing) * 100:.2f}",
         limit=f"{most_failed * 100:g}",
     )
     return Judgement(
         id="users.service",
         claim=CHECKS["users.service"],
         verdict=verdict,
-        told=(told,),
+        told=(told, *lost),
         shown=(message("{failed} of {all}", **counts),),
         value=failed / len(due),
-        bound=lower if verdict is Verdict.FAIL else upper,
+        bound=bound,
         limit=most_failed,
         unit=Unit.RATIO,
         samples=len(due),

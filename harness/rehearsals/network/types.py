@@ -8,7 +8,10 @@ import msgspec
 
 from harness.base.planfile import once
 from harness.base.units import Ratio, Seconds
+from harness.model.step import Arrivals, Step
 from harness.rehearsals.network.types_ingress import IngressEvidence, IngressPlan, LowRate, Outcome
+
+ACCOUNTS = 20  # a user's share of 10/s is 30 a minute, below the rate limit
 
 
 class Client(StrEnum):
@@ -80,6 +83,13 @@ class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{path.name}: only the target's pods have others of their kind")
             if path.place.value == path.client.value:
                 raise ValueError(f"{path.name}: a pod that asks itself asks no network")
+
+
+def step_of(plan: NetworkPlan) -> Step:
+    """The users' load while the policies come into force."""
+    return Step(
+        name="policies", arrivals=Arrivals.EVEN, seconds=plan.hold_s, users=ACCOUNTS, rate_per_s=plan.rate_per_s
+    )
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,8 @@ from harness.judge.ledger import Ledger
 from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import on_api
+from harness.load.population.due import stayers_due
+from harness.model.due import Due
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message
@@ -232,7 +234,10 @@ def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[J
         if (went := entered.get(leg.part)) is not None and went.start_ns is not None
     ]
     legs = len([*legs_of(plan)])
-    stayed = served_of(row for leg, went in windows for row in _of_those_who_stay(leg, went, seen))
+    stayed = served_of(
+        (row for leg, went in windows for row in _of_those_who_stay(leg, went, seen)),
+        (due for leg, went in windows for due in _due_of_those_who_stay(plan, leg, went, seen)),
+    )
     lost = next((each for each in found if each.id == ACKNOWLEDGED), None)
     told: Told = (message("{legs} of {all} legs", legs=str(len(windows)), all=str(legs)), *stayed.told)
     verdict = stayed.verdict
@@ -252,3 +257,11 @@ def _of_those_who_stay(leg: Leg, went: LegSeen, seen: Seen[OneStackDetails]) -> 
     for row in seen.evidence.requests:
         if went.start_ns <= row.due_ns < went.end_ns and row.user not in there:
             yield row
+
+
+def _due_of_those_who_stay(plan: OneStackPlan, leg: Leg, went: LegSeen, seen: Seen[OneStackDetails]) -> tuple[Due, ...]:
+    seed, origin_ns = seen.facts.seed, seen.details.origin_ns
+    if origin_ns is None or went.start_ns is None or went.end_ns is None:
+        return ()
+    window = Window(start_ns=went.start_ns, end_ns=went.end_ns)
+    return stayers_due(plan.population, leg.scenario.population, seed, origin_ns, window)

@@ -65,6 +65,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += flag.results(plan, at.at_ns)
         found += objectives(plan, ledger, week.planned, at.at_ns, due)
         found += _window(plan, ledger, week.window)
+        found += without_the_flag(plan, ledger, week.window, week.seed, seen.evidence.ledger.calls)
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
     found += _checks(plan, week, rows, seen.facts.anchor)
@@ -148,7 +149,6 @@ def _window(plan: Scenario, ledger: Ledger, window: Window) -> Iterator[Judgemen
     seen = summarise(ledger, window, Side.API)
     yield from indicators(seen)
     yield from week_check(plan, seen, ledger, window)
-    yield from without_the_flag(plan, ledger, window)
 
 
 def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor) -> Iterator[Judgement]:

@@ -12,6 +12,7 @@ import numpy as np
 from harness.checks.stepwise import served, written
 from harness.judge.ledger import OPERATIONS, Ledger
 from harness.judge.window import Window
+from harness.load.population.due import stayers_due
 from harness.model.evidence import WRITES, EventRow, SampleRow
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
@@ -23,15 +24,19 @@ _METRICS = ("cpu_cores", "memory_bytes")
 _WRITES = [OPERATIONS[operation] for operation in WRITES]
 
 
-def without_the_flag(plan: Scenario, ledger: Ledger, window: Window) -> Iterator[Judgement]:
-    """Of a week in which some users have the flag off: whether Firestore serves them throughout, and is written."""
+def without_the_flag(
+    plan: Scenario, ledger: Ledger, window: Window, seed: int, there: Collection[str]
+) -> Iterator[Judgement]:
+    """Of a week in which some users have the flag off: whether Firestore serves them throughout, and is written. Their
+    schedule began with ``window``; ``there`` are the ids of all calls in evidence, also after the judge was asked."""
     if plan.population.users == plan.population.flag_on:
         return
     rows = ledger.requests_due(window, None)
     api, writes = rows["api"], rows["ok"] & np.isin(rows["operation"], _WRITES)
     stayed = rows[~api]
+    due = stayers_due(plan.population, plan.population, seed, window.start_ns, window)
     found = (
-        served(len(stayed), int(np.count_nonzero(~stayed["ok"]))),
+        served(len(stayed), int(np.count_nonzero(~stayed["ok"])), sum(each.id not in there for each in due)),
         written(int(np.count_nonzero(writes & ~api)), int(np.count_nonzero(writes & api))),
     )
     yield from (msgspec.structs.replace(each, kind=Kind.CHECK, gates=False) for each in found)

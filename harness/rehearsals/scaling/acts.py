@@ -19,12 +19,12 @@ from harness.model.disruption import Budget
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.stack import Fault, FaultKind
-from harness.model.step import Arrivals, Step
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling.by_kubectl import Commands
 from harness.rehearsals.scaling.judge_latency import external
 from harness.rehearsals.scaling.judge_sizes import pods_left_s
 from harness.rehearsals.scaling.types import (
+    ACCOUNTS,
     Applied,
     Commanded,
     Did,
@@ -38,6 +38,7 @@ from harness.rehearsals.scaling.types import (
     TakenBack,
     ZoneLost,
     controlled,
+    step_of,
 )
 from harness.stack.injecting import injecting
 from harness.stack.manifests.change import spreads_over_zones, without_autoscaler
@@ -47,7 +48,6 @@ from harness.stack.rungs import manifests_of
 
 #: After a part: until the feed has told of everything, and the next one's events are its own.
 SETTLE_S = 2.0
-ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
 _LEAD_S = 0.5
 _POLL_S = 1.0
 _QUIET_S = 90.0  # until the metric of the first requests was scraped twice, listed, and read by the autoscaler
@@ -138,7 +138,7 @@ class Acts:
             await self._hold(part, end_ns)
             end_ns = self._clock.now_ns()
         else:
-            await load.step(_step(part), load_ns)
+            await load.step(step_of(part), load_ns)
         self._on.say(
             message(
                 "the load has ended; waiting up to {seconds} s for {count} pods",
@@ -173,7 +173,7 @@ class Acts:
         return Slowed(load_ns=slow_ns, end_ns=end_ns, controlled=controlled(manifests))
 
     async def _light(self, part: Part, load: StageProcesses, seconds: float) -> None:
-        step = msgspec.structs.replace(_step(part), seconds=seconds)
+        step = msgspec.structs.replace(step_of(part), seconds=seconds)
         await load.step(step, self._clock.now_ns() + round(_LEAD_S * NS))
 
     def _with_external_metric(self, part: Part) -> Manifests:
@@ -199,7 +199,7 @@ class Acts:
         await self._stack.apply(manifests)
         load = await self._admitted()
         load_ns = await self._settle() + round(_LEAD_S * NS)
-        step = asyncio.ensure_future(load.step(_step(part), load_ns))
+        step = asyncio.ensure_future(load.step(step_of(part), load_ns))
         try:
             async with injecting(self._stack) as inject:
                 await self._clock.sleep(_BEFORE_LOSS_S)
@@ -210,7 +210,8 @@ class Acts:
                 await step
         finally:
             step.cancel()
-        return ZoneLost(zone=zone, lost_ns=lost_ns, end_ns=await self._settle(), spread=spreads_over_zones(manifests))
+        spread = spreads_over_zones(manifests)
+        return ZoneLost(zone=zone, load_ns=load_ns, lost_ns=lost_ns, end_ns=await self._settle(), spread=spread)
 
     async def _commands(self, part: Part) -> Did:
         assert isinstance(self._stack, ByKubectl)  # the part needs real_kubernetes
@@ -259,20 +260,6 @@ class Acts:
         give_up_ns = self._clock.now_ns() + round(limit_s * NS)
         while not reached() and self._clock.now_ns() < give_up_ns:
             await self._clock.sleep(_POLL_S)
-
-
-def _step(part: Part) -> Step:
-    """Each request on a connection of its own, as phones that ask once in 50 s: a kept one stays with its pod, and new
-    pods would get nothing of the load."""
-    return Step(
-        name=part.name,
-        arrivals=Arrivals.EVEN if part.rate_per_s else Arrivals.CLOSED,
-        seconds=part.load_s,
-        users=ACCOUNTS,
-        rate_per_s=part.rate_per_s,
-        in_flight=part.in_flight,
-        new_connections=True,
-    )
 
 
 def least_available(budget: Budget | None, replicas: int) -> int:

@@ -10,13 +10,16 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.judge.claimed import NEVER, held, seconds, shown_as, unknown
+from harness.judge.lacking import lacking
+from harness.judge.planned import lacking_words
 from harness.judge.window import NS
 from harness.judge.zones import nodes_of, placement, zones
+from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Outcome, RequestRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.stack import PodState
-from harness.rehearsals.scaling.types import Part, ZoneLost
+from harness.rehearsals.scaling.types import Part, ZoneLost, step_of
 
 NO_SPREAD = "manifest.deployment.no_zone_spread"
 MULTI_ZONE, REHEARSED = "requirements.multi_zone", "checklist.availability.multi_zone"
@@ -35,7 +38,9 @@ class ZoneLoss(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     failed: int
     failed_after_out: int
-    dark_windows: int  # of 10 s, with requests, all failed
+    dark_windows: int  # of 10 s, with requests due, all in evidence and failed
+    unknown_windows: int = 0  # of 10 s, with nothing answered in evidence and something missing
+    missing: int = 0  # due, and not in evidence
 
 
 def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable[RequestRow]) -> ZoneLoss:
@@ -56,6 +61,8 @@ def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable
         if len(pods) >= part.high and all(by_node.get(node, "") != zone for node in nodes_of(rows, pods).values())
     ]
     asked = [row for row in requests if lost_ns <= row.due_ns < end_ns]
+    lost_rows = lacking(_due_ns(part, did), (row.due_ns for row in asked))
+    dark, unknown_windows = _dark(asked, lost_rows, lost_ns)
     out_ns = out[0] if out else end_ns
     return ZoneLoss(
         zone=zone,
@@ -67,13 +74,16 @@ def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable
         requests=len(asked),
         failed=sum(row.outcome is not Outcome.OK for row in asked),
         failed_after_out=sum(row.outcome is not Outcome.OK and row.due_ns >= out_ns for row in asked),
-        dark_windows=_dark(asked, lost_ns),
+        dark_windows=dark,
+        unknown_windows=unknown_windows,
+        missing=len(lost_rows),
     )
 
 
 def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
     """Several zones must have carried the pods and some requests must have been answered all the time; the pods must
-    have come back within the part's limit. Without requests, or a node that was called silent, nothing is known.
+    have come back within the part's limit. Without requests, or a node that was called silent, nothing is known; nor of
+    a window of which what is due and not in evidence may have been answered, or have failed.
 
     ``spread``: the Deployment asks for a spread over zones. Without it pods that share the lost zone are the erratum
     ``manifest.deployment.no_zone_spread``.
@@ -85,7 +95,9 @@ def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
     told = _answered(loss)
     failed = message("{failed} of {all} failed", failed=str(loss.failed), all=str(loss.requests))
     measured = {"shown": (failed,), "samples": loss.requests}
-    if several or spread:
+    if several and not loss.dark_windows and loss.unknown_windows:
+        answered = unknown(part.name, MULTI_ZONE, *told)
+    elif several or spread:
         answered = held(part.name, MULTI_ZONE, several and not loss.dark_windows, *told, **measured)
     else:
         none = message("the Deployment asks for no spread over zones")
@@ -119,6 +131,7 @@ def _answered(loss: ZoneLoss) -> Told:
         message(
             "{count} windows of {seconds} s without any answer", count=str(loss.dark_windows), seconds=str(WINDOW_S)
         ),
+        *((lacking_words(loss.missing, loss.requests + loss.missing),) if loss.missing else ()),
     )
 
 
@@ -135,12 +148,22 @@ def _back(part: Part, loss: ZoneLoss) -> Message:
     )
 
 
-def _dark(requests: Sequence[RequestRow], since_ns: int) -> int:
+def _due_ns(part: Part, did: ZoneLost) -> list[int]:
+    """When requests were due from the loss of the zone on; none where it is not known when the load began."""
+    due_ns = None if did.load_ns is None else due_of_step(step_of(part), 0, did.load_ns)
+    return [at_ns for at_ns in due_ns or () if did.lost_ns <= at_ns < did.end_ns]
+
+
+def _dark(requests: Sequence[RequestRow], missing_ns: Sequence[int], since_ns: int) -> tuple[int, int]:
+    """How many windows had no answer, and of how many that is not known: calls due at ``missing_ns`` have no row."""
     answered: dict[int, bool] = {}
     for row in requests:
         window = (row.due_ns - since_ns) // (WINDOW_S * NS)
         answered[window] = answered.get(window, False) or row.outcome is Outcome.OK
-    return sum(not some for some in answered.values())
+    dark = {window for window, some in answered.items() if not some}
+    lit = set(answered) - dark
+    unknown_windows = {(at_ns - since_ns) // (WINDOW_S * NS) for at_ns in missing_ns} - lit
+    return len(dark - unknown_windows), len(unknown_windows)
 
 
 def _since(begin_ns: int, moments: Sequence[int]) -> float | None:

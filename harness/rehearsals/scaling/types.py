@@ -15,8 +15,10 @@ from harness.model.manifests import Manifests
 from harness.model.parts import PartsDetails
 from harness.model.scenario import MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS
 from harness.model.stack import Capability
+from harness.model.step import Arrivals, Step
 from scenarios.claims import ClaimOrErratumId
 
+ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
 Pods = Annotated[int, msgspec.Meta(ge=1, le=40, examples=[2])]
 #: Of the memory limit; the target itself needs the rest.
 Hold = Annotated[Ratio, msgspec.Meta(le=0.9, description="at most 90%")]
@@ -83,6 +85,20 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     def resource(self) -> str:
         """The one that the part loads."""
         return "memory" if self.hold else "cpu"
+
+
+def step_of(part: Part) -> Step:
+    """The part's load. Each request is on a connection of its own, as phones that ask once in 50 s: a kept one stays
+    with its pod, and new pods would get nothing of the load."""
+    return Step(
+        name=part.name,
+        arrivals=Arrivals.EVEN if part.rate_per_s else Arrivals.CLOSED,
+        seconds=part.load_s,
+        users=ACCOUNTS,
+        rate_per_s=part.rate_per_s,
+        in_flight=part.in_flight,
+        new_connections=True,
+    )
 
 
 class ScalingPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,9 +210,11 @@ class Slowed(Loaded, frozen=True, kw_only=True, tag="hpa_latency"):
 
 
 class ZoneLost(msgspec.Struct, frozen=True, kw_only=True, tag="zone"):
-    """Which zone was lost when. ``spread``: the Deployment asks for a spread over zones."""
+    """Which zone was lost when. ``spread``: the Deployment asks for a spread over zones. The load began at ``load_ns``;
+    ``None`` of a run stored before that was kept."""
 
     zone: str
+    load_ns: int | None = None
     lost_ns: int
     end_ns: int
     spread: bool

@@ -12,11 +12,11 @@ from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.message import Message, message
 from harness.model.secrets import Credentials, Synced
-from harness.model.step import Arrivals, Step
 from harness.rehearsal.running import Running
 from harness.rehearsals.secret_rotation import trials
 from harness.rehearsals.secret_rotation.roles import Roles, other
 from harness.rehearsals.secret_rotation.types import (
+    ACCOUNTS,
     AsWritten,
     Course,
     Did,
@@ -25,10 +25,10 @@ from harness.rehearsals.secret_rotation.types import (
     RotationDetails,
     RotationPart,
     Started,
+    step_of,
 )
 from harness.stack.protocol import WithSecretStore
 
-ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
 _LEAD_S = 0.5
 _BEFORE_S = 10.0  # of undisturbed load before the first step
 _POLL_S = 0.25
@@ -153,10 +153,7 @@ class Acts:
         """``rotate`` with the part's load over it."""
         load = await self._admitted()
         origin_ns = self._clock.now_ns() + round(_LEAD_S * NS)
-        step = Step(
-            name=part.name, arrivals=Arrivals.EVEN, seconds=part.load_s, users=ACCOUNTS, rate_per_s=part.rate_per_s
-        )
-        making = asyncio.ensure_future(load.step(step, origin_ns))
+        making = asyncio.ensure_future(load.step(step_of(part), origin_ns))
         try:
             await self._clock.sleep(_BEFORE_S)
             course = await rotate()

@@ -5,13 +5,13 @@ An erratum that was shown is no failure; one that was contradicted is.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from harness.judge.claimed import held, seconds, shown_or_not, unknown
+from harness.judge.lacking import lacking
 from harness.judge.ledger import Calls
 from harness.judge.window import NS
+from harness.load.population.arrivals import due_of_step
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.secrets import Synced, Trial
@@ -25,6 +25,7 @@ from harness.rehearsals.secret_rotation.types import (
     Rotation,
     RotationPart,
     Started,
+    step_of,
 )
 
 #: Beyond the poll interval: the driver's work on its queue, the API server, and our own look twice a second.
@@ -236,23 +237,19 @@ def _loses_nothing(part: RotationPart, course: Course, calls: Calls) -> Judgemen
     return held(part.name, claim, failed == 0, *told, **measured)
 
 
-def planned(part: RotationPart) -> int:
-    """How many requests are due in the part's load, which come evenly (``harness.load.population.arrivals``)."""
-    return math.ceil(round(part.rate_per_s * part.load_s, 6))
-
-
 def _incomplete(part: RotationPart, course: Course, calls: Calls) -> Message | None:
     """Why the requests in evidence cannot carry a pass; ``None`` when they can.
 
     Every request of the plan must be there: one that is not counts as failed, and none may fail.
     """
-    wanted = max(part.least_requests, 1, planned(part))
     last_ns = max(at_ns or 0 for at_ns in (course.begun_ns, course.settled_ns, course.revoked_ns))
-    if len(calls) < wanted:
-        words = {"there": str(len(calls)), "due": str(wanted)}
-        return message("{there} requests are in evidence, and {due} were due", **words)
     if course.loaded_ns is None or course.loaded_ns <= last_ns:
         return message("the load ended before the rotation did")
+    step = step_of(part)
+    due_ns = due_of_step(step, 0, course.loaded_ns - round(step.seconds * NS)) or []
+    there, wanted = len(due_ns) - len(lacking(due_ns, calls["due_ns"].tolist())), max(part.least_requests, len(due_ns))
+    if there < wanted:
+        return message("{there} requests are in evidence, and {due} were due", there=str(there), due=str(wanted))
     return None
 
 

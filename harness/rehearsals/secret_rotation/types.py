@@ -12,10 +12,12 @@ from harness.base.units import PerSecond, Seconds
 from harness.model.parts import PartsDetails
 from harness.model.secrets import Seen, Synced, Trial
 from harness.model.stack import Capability
+from harness.model.step import Arrivals, Step
 from scenarios.claims import ClaimOrErratumId
 
 MOST_RATE_PER_S = 50.0  # this is no load test
 MOST_LOAD_S = 600.0
+ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
 
 #: The name of each trial: the document's volume alone, with a mount and no class, with the template applied first.
 ALONE, CLASSLESS, EXISTING = "alone", "classless", "existing"
@@ -55,6 +57,11 @@ class RotationPart(msgspec.Struct, frozen=True, kw_only=True):
         loaded = self.kind in (PartKind.NAIVE, PartKind.TWO_ROLES)
         if loaded and not (0 < self.rate_per_s <= MOST_RATE_PER_S and 0 < self.load_s <= MOST_LOAD_S):
             raise ValueError(f"a rotation needs a load of at most {MOST_RATE_PER_S:g}/s for {MOST_LOAD_S:g} s")
+
+
+def step_of(part: RotationPart) -> Step:
+    """The part's load."""
+    return Step(name=part.name, arrivals=Arrivals.EVEN, seconds=part.load_s, users=ACCOUNTS, rate_per_s=part.rate_per_s)
 
 
 class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
