@@ -44,22 +44,24 @@ def ledger(
 
 
 def test_a_fault_that_every_operation_feels_is_said_to_spread_with_figures() -> None:
-    found = spread(CLAIM, ledger(set(Operation)), MADE, [MADE])
+    found = spread(CLAIM, ledger(set(Operation)), MADE, [MADE], ())
     assert (found.verdict, found.claim, found.gates) == (Verdict.PASS, CLAIM, False)
     assert "5 of 5 operations are slower while it lasts; " in found.reason
     assert "put_walk: p50 300 ms, without the fault 23 ms" in found.reason
 
 
 def test_a_fault_that_some_operations_do_not_feel_does_not_spread() -> None:
-    found = spread(CLAIM, ledger({Operation.PUT_WALK, Operation.CREATE_WALK}), MADE, [MADE])
+    found = spread(CLAIM, ledger({Operation.PUT_WALK, Operation.CREATE_WALK}), MADE, [MADE], ())
     assert found.verdict is Verdict.FAIL and "2 of 5 operations" in found.reason
-    assert spread(CLAIM, ledger(set()), MADE, [MADE]).verdict is Verdict.FAIL
+    assert spread(CLAIM, ledger(set()), MADE, [MADE], ()).verdict is Verdict.FAIL
 
 
 def test_with_one_operation_or_few_requests_nothing_is_told() -> None:
-    assert spread(CLAIM, ledger(set(Operation), (Operation.PUT_WALK,)), MADE, [MADE]).verdict is Verdict.INCONCLUSIVE
+    assert (
+        spread(CLAIM, ledger(set(Operation), (Operation.PUT_WALK,)), MADE, [MADE], ()).verdict is Verdict.INCONCLUSIVE
+    )
     short = msgspec.structs.replace(MADE, undone_ns=103 * NS)
-    assert spread(CLAIM, ledger(set(Operation)), short, [short]).verdict is Verdict.INCONCLUSIVE
+    assert spread(CLAIM, ledger(set(Operation)), short, [short], ()).verdict is Verdict.INCONCLUSIVE
 
 
 def test_what_another_experiment_slowed_is_not_what_it_is_held_against() -> None:
@@ -70,7 +72,7 @@ def test_what_another_experiment_slowed_is_not_what_it_is_held_against() -> None
         for place, operation in enumerate(Operation):
             of.add(request(number * 10 + place, operation, second, 300 if slow else 20))
     other = msgspec.structs.replace(MADE, number=2, start_ns=60 * NS, undone_ns=80 * NS, steady_ns=80 * NS)
-    assert "without the fault 20 ms" in spread(CLAIM, of, MADE, [MADE, other]).reason
+    assert "without the fault 20 ms" in spread(CLAIM, of, MADE, [MADE, other], ()).reason
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_one_good_answer_while_the_way_is_cut_shows_another_way(good: set[int], 
     for second in range(90, 130):
         ok = not 100 <= second < 115 or second in good
         of.add(request(second, Operation.GET_WALK, second, 20, ok=ok))
-    found, told = cut_off(of.requests, MADE)
+    found, told = cut_off(of.requests, MADE, ())
     assert found is verdict and words in str(told)
 
 
@@ -94,8 +96,8 @@ def test_what_was_sent_before_all_was_cut_or_answered_after_the_undo_shows_no_ot
     of.add(request(1, Operation.GET_WALK, 100.5, 20))
     of.add(request(2, Operation.GET_WALK, 114.0, 2000))
     of.add(request(3, Operation.GET_WALK, 105.0, 20, ok=False))
-    assert cut_off(of.requests, MADE)[0] is Verdict.PASS
-    assert cut_off(Ledger().requests, MADE)[0] is Verdict.INCONCLUSIVE
+    assert cut_off(of.requests, MADE, ())[0] is Verdict.PASS
+    assert cut_off(Ledger().requests, MADE, ())[0] is Verdict.INCONCLUSIVE
 
 
 def test_the_experiments_judge_the_claims_that_they_name() -> None:

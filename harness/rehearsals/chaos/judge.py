@@ -10,7 +10,7 @@ import numpy as np
 from harness.base.units import Unit
 from harness.judge.figures import Figure, clears, figure
 from harness.judge.ledger import Calls, Ledger
-from harness.judge.planned import Planned, lacking_words, planned_in
+from harness.judge.planned import MISSING, Planned, lacking_words, planned_in
 from harness.judge.window import NS, Window
 from harness.model.due import DueList
 from harness.model.evidence import Outcome, RequestRow, Side
@@ -57,7 +57,8 @@ def figures(ledger: Ledger, made: Made) -> Figures:
 def judge(
     ledger: Ledger, made: Made, expects: Expectation, criteria: Sequence[Criterion] = (), *, due: DueList
 ) -> Judgement:
-    """Of what was due in ``span``. What is ``due`` there and not in evidence counts as failed where it would pass.
+    """Of what was due in ``span``. What is ``due`` there and not in evidence counts as failed where it would pass, and
+    as good where it would fail.
 
     With ``expects.unharmed`` the latency of users' requests keeps ``criteria`` as well, by its bound, to the undo.
     The id is left to the caller.
@@ -84,13 +85,13 @@ def judge(
     share = seen.failed / seen.calls
     counts = {"failed": str(seen.failed), "all": str(seen.calls), "share": f"{share * 100:.1f}"}
     told: Told = (message("{failed} of {all} requests and probes failed ({share} %)", **counts),)
-    broken = _broken(expects, share, seen.recovered_s)
-    if broken is not None:
-        return judged(Verdict.FAIL, *told, broken)
     planned = planned_in(ledger, due, window)
     missing = sum(each.missing for each in planned)
     if missing:
         told = (*told, lacking_words(missing, sum(each.count for each in planned)))
+    broken = _broken(expects, seen.failed / (seen.calls + missing), seen.recovered_s)
+    if broken is not None:
+        return judged(Verdict.FAIL, *told, broken)
     if (seen.failed + missing) / (seen.calls + missing) > expects.most_failed:
         return judged(Verdict.INCONCLUSIVE, *told, _allowance(expects))
     again = message("steady again {seconds} s after the undo", seconds=f"{seen.recovered_s or 0:.1f}")
@@ -111,6 +112,8 @@ def _unharmed(
     if verdict is Verdict.PASS:
         verdict, *harm = _latency(_proving(requests, faulty), criteria)
         verdict = Verdict.PASS if verdict is Verdict.PASS else Verdict.INCONCLUSIVE
+    elif verdict is Verdict.FAIL and _latency(_sparing(requests, faulty), criteria)[0] is not Verdict.FAIL:
+        verdict = Verdict.INCONCLUSIVE
     return verdict, *harm
 
 
@@ -125,6 +128,14 @@ def _proving(requests: Planned, faulty: Window) -> Calls:
     rows = requests.proving
     found: Calls = rows[rows["api"] & (rows["due_ns"] < faulty.end_ns)]
     return found
+
+
+def _sparing(requests: Planned, faulty: Window) -> Calls:
+    """The same, with what is not in evidence answered at once: what a fail must stand against."""
+    rows = _proving(requests, faulty).copy()
+    lost = rows["status"] == MISSING
+    rows["status"][lost], rows["ok"][lost] = 200, True
+    return rows
 
 
 def _allowance(expects: Expectation) -> Message:

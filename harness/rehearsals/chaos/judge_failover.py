@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from harness.evidence.gathered import Gathered
 from harness.judge.window import NS
 from harness.model.evidence import WRITES, EventRow, Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement
@@ -43,20 +44,15 @@ def writes(requests: Iterable[RequestRow], probes: Iterable[ProbeRow], since_ns:
     return found
 
 
-def failover_of(
-    made: Made,
-    failover: Failover,
-    events: Iterable[EventRow],
-    requests: Sequence[RequestRow],
-    probes: Sequence[ProbeRow],
-) -> FailoverSeen | None:
+def failover_of(made: Made, failover: Failover, evidence: Gathered, missing_ns: Sequence[int]) -> FailoverSeen | None:
     """How the failover of the experiment went, by what was in evidence when it had ended; ``None`` as of ``seen``."""
     until_ns = made.answered_ns
     return seen(
-        steps(events, made.begun_ns, until_ns),
-        [row for row in requests if row.done_ns <= until_ns],
-        [row for row in probes if row.done_ns <= until_ns],
+        steps(evidence.events, made.begun_ns, until_ns),
+        [row for row in evidence.requests if row.done_ns <= until_ns],
+        [row for row in evidence.probes if row.done_ns <= until_ns],
         synchronous=failover.synchronous,
+        missing_ns=missing_ns,
     )
 
 
@@ -70,9 +66,16 @@ def steps(events: Iterable[EventRow], since_ns: int, until_ns: int = _FOR_EVER) 
 
 
 def seen(
-    at: dict[str, int], requests: Iterable[RequestRow], probes: Iterable[ProbeRow], *, synchronous: bool
+    at: dict[str, int],
+    requests: Iterable[RequestRow],
+    probes: Iterable[ProbeRow],
+    *,
+    synchronous: bool,
+    missing_ns: Sequence[int] = (),
 ) -> FailoverSeen | None:
-    """``None`` when a step is missing. ``outage_s`` is ``None`` when no write failed, or none was good again."""
+    """``None`` when a step is missing. ``outage_s`` is ``None`` when no write failed, or none was good again. Calls due
+    at ``missing_ns`` are not in evidence: any of them may be a write, good or not.
+    """
     if any(step not in at for step in _STEPS):
         return None
     begun_ns, killed_ns, detected_ns, promoted_ns, led_ns = (at[step] for step in _STEPS)
@@ -91,6 +94,8 @@ def seen(
         lead_s=(led_ns - promoted_ns) / NS,
         outage_s=None if outage_ns is None else outage_ns / NS,
         failed_writes=len(during),
+        most_s=None if good_ns is None else (good_ns - last_ns) / NS,
+        missing=0 if good_ns is None else sum(last_ns <= at_ns <= good_ns for at_ns in missing_ns),
     )
 
 
@@ -117,7 +122,11 @@ def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judge
         return adding(judged, steps_told, nothing, verdict=Verdict.INCONCLUSIVE)
     failed = {"seconds": f"{found.outage_s:.1f}", "count": str(found.failed_writes)}
     outage = message("users' writes failed for {seconds} s ({count} of them)", **failed)
-    if judged.verdict.good and found.outage_s > expects.most_outage_s:
+    longer = found.outage_s > expects.most_outage_s
+    if judged.verdict.good and found.missing and (longer or (found.most_s or 0.0) > expects.most_outage_s):
+        lost = message("{count} calls that were due meanwhile are not in evidence", count=str(found.missing))
+        return adding(judged, steps_told, outage, lost, verdict=Verdict.INCONCLUSIVE)
+    if judged.verdict.good and longer:
         limit = message("longer than {limit} s", limit=f"{expects.most_outage_s:g}")
         return adding(judged, steps_told, outage, limit, verdict=Verdict.FAIL)
     return adding(judged, steps_told, outage)

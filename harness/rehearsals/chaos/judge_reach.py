@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from harness.judge.ledger import OPERATIONS, Calls, Ledger
+from harness.judge.planned import lacking_words
 from harness.judge.window import NS
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
@@ -22,10 +23,14 @@ _LEVEL = 0.05
 _MS = 1_000_000
 
 
-def cut_off(rows: Calls, made: Made) -> tuple[Verdict, Message]:
-    """Whether none of ``rows`` was sent and answered well while the fault lasted: then what it cuts is the only way."""
-    undone_ns = made.undone_ns or made.end_ns
-    sent = rows[(rows["sent_ns"] >= made.start_ns + round(SET_IN_S * NS)) & (rows["sent_ns"] < undone_ns)]
+def cut_off(rows: Calls, made: Made, missing_ns: Sequence[int]) -> tuple[Verdict, Message]:
+    """Whether none of ``rows`` was sent and answered well while the fault lasted: then what it cuts is the only way.
+
+    Calls that were due at ``missing_ns`` are not in evidence: one of them may just have been.
+    """
+    begun_ns, undone_ns = made.start_ns + round(SET_IN_S * NS), made.undone_ns or made.end_ns
+    sent = rows[(rows["sent_ns"] >= begun_ns) & (rows["sent_ns"] < undone_ns)]
+    missing = sum(begun_ns <= at_ns < undone_ns for at_ns in missing_ns)
     good = int(np.count_nonzero(sent["ok"] & (sent["done_ns"] < undone_ns)))
     counts = {"good": str(good), "all": str(len(sent))}
     if not len(sent):
@@ -34,12 +39,15 @@ def cut_off(rows: Calls, made: Made) -> tuple[Verdict, Message]:
         return Verdict.FAIL, message(
             "{good} of {all} were answered well while it lasted: there is another way", **counts
         )
+    if missing:
+        return Verdict.INCONCLUSIVE, lacking_words(missing, len(sent) + missing)
     return Verdict.PASS, message("none of {all} was answered well while it lasted: there is no other way", **counts)
 
 
-def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made]) -> Judgement:
+def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made], missing_ns: Sequence[int]) -> Judgement:
     """Whether every operation of users on the API is slower while the fault lasts than while none of ``every``
-    experiment's lasts, by the ranks of latencies at a level of 5 %. The id is the claim's.
+    experiment's lasts, by the ranks of latencies at a level of 5 %. The id is the claim's. Nothing is known where calls
+    due meanwhile (``missing_ns``) are not in evidence: they may be the quick ones, or the slow.
     """
     rows = ledger.requests[ledger.requests["api"] & ledger.requests["ok"]]
     faulty = rows[_within(rows, made.start_ns, made.undone_ns or made.end_ns)]
@@ -48,6 +56,9 @@ def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made]) -> Jud
         calm = calm[~_within(calm, each.start_ns, each.steady_ns or each.end_ns)]
     found = [each for each in _operations(calm, faulty) if each is not None]
     verdict, told = _reached(found)
+    missing = sum(made.start_ns <= at_ns < (made.undone_ns or made.end_ns) for at_ns in missing_ns)
+    if missing:
+        verdict, told = Verdict.INCONCLUSIVE, (*told, lacking_words(missing, len(faulty) + missing))
     return Judgement(
         id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=told, samples=len(faulty)
     )

@@ -12,6 +12,7 @@ from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import Gathered
 from harness.judge.claimed import not_exercised
 from harness.load.population.due import due_within
+from harness.model.due import DueList
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.stack import lacks
@@ -57,7 +58,8 @@ def experiments(
         yield _placed(plan, number, planned, found)
         if planned.experiment.expects.spreads and number in made:
             claim = planned.experiment.expects.spreads
-            spreads = spread(claim, evidence.ledger, made[number], details.made)
+            missing_ns = _missing_ns(plan, details, made[number], evidence, seed)
+            spreads = spread(claim, evidence.ledger, made[number], details.made, missing_ns)
             yield msgspec.structs.replace(spreads, part=part_of(plan, number))
 
 
@@ -66,23 +68,33 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     expects = plan.experiments[made.number - 1].experiment.expects
     if expects.repeated is not None and made.tried == ():
         return _inconclusive(message("there was no steady state to try the detection from"))
-    window = span(made)
-    due = due_within(plan.scenario, seed, details.origin_ns, window.start_ns, window.end_ns)
+    due, missing_ns = _due(plan, details, made, seed), _missing_ns(plan, details, made, evidence, seed)
     judged = judge(evidence.ledger, made, expects, plan.criteria, due=due)
     lost = outright(evidence.requests, made.start_ns, made.undone_ns or made.end_ns)
     judged = judged if lost is None else adding(judged, lost)
     if expects.answers_none:
-        only, way = cut_off(rows_of(evidence.ledger, window), made)
+        only, way = cut_off(rows_of(evidence.ledger, span(made)), made, missing_ns)
         judged = adding(judged, way, verdict=only if judged.verdict is Verdict.PASS else None)
     if expects.repeated is not None and made.series is not None:
         judged = judged_against(expected(made.series), judged, made=made.repeated, times=expects.repeated.times)
     if expects.failover is not None:
-        found = failover_of(made, expects.failover, evidence.events, evidence.requests, evidence.probes)
+        found = failover_of(made, expects.failover, evidence, missing_ns)
         judged = on_server(judged_failover(expects.failover, found, judged), made.server)
     if not made.broken:
         return judged
     told = message("the experiment could not be made: {why}", why=verbatim(made.broken))
     return msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE, told=(told,), erratum="")
+
+
+def _due(plan: ChaosPlan, details: ChaosDetails, made: Made, seed: int) -> DueList:
+    window = span(made)
+    return due_within(plan.scenario, seed, details.origin_ns, window.start_ns, window.end_ns)
+
+
+def _missing_ns(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: Gathered, seed: int) -> list[int]:
+    """When the calls were due, while the experiment lasted, that are not in evidence."""
+    due, there = _due(plan, details, made, seed), evidence.ledger.calls
+    return [each.due_ns for each in (*due.requests, *due.probes) if each.id not in there]
 
 
 def checks(plan: ChaosPlan, details: ChaosDetails, evidence: Gathered) -> Sequence[Judgement]:

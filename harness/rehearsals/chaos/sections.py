@@ -85,7 +85,7 @@ def _failovers(plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterator[tuple[Made
     for made in seen.details.made:
         failover = plan.experiments[made.number - 1].experiment.expects.failover
         if failover is not None:
-            found = failover_of(made, failover, evidence.events, evidence.requests, evidence.probes)
+            found = failover_of(made, failover, evidence, ())
             if found is not None:
                 yield made, found
 

@@ -99,7 +99,8 @@ class ChaosPlan(msgspec.Struct, frozen=True, kw_only=True):
 class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A failover as it went, in seconds: from the kill until it was detected, from there until the standby took
     writes, from there until the pods were led to it; and, for users, from the first write that failed to the first
-    good one. ``failed_writes`` counts those in between.
+    good one. ``failed_writes`` counts those in between. From the last good write before it to the first one after are
+    ``most_s``; ``missing`` calls were due then and are not in evidence.
     """
 
     synchronous: bool
@@ -108,6 +109,8 @@ class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
     lead_s: float
     outage_s: float | None
     failed_writes: int
+    most_s: float | None = None
+    missing: int = 0
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from harness.base.units import Unit
 from harness.judge.bounds import ratio_lower, ratio_upper
+from harness.judge.lacking import failures_below
+from harness.judge.planned import lacking_words
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.verdict import Verdict
@@ -187,7 +189,7 @@ def _in_order(restart: Restart, limit_s: float) -> tuple[Verdict, Told]:
     if restart.why:
         longer = message("not complete in {seconds} s, so it takes longer than this", seconds=f"{restart.took_s:.0f}")
         late = (longer, verbatim(restart.why))
-    if seen.requests and ratio_lower(seen.errors, seen.requests) > MOST_FAILED:
+    if seen.requests and ratio_lower(seen.errors, seen.requests + seen.requests_missing) > MOST_FAILED:
         return Verdict.FAIL, (*late, message("an outage, not a restart in order"), failed)
     if verdict is Verdict.PASS and not seen.requests:
         nobody = message("no request was due in its {seconds} s", seconds=f"{restart.took_s:.0f}")
@@ -202,16 +204,18 @@ def _available(plan: RecoveryPlan, after: Calls | None) -> Judgement:
     wanted, verdict = plan.traffic.available_above, Verdict.INCONCLUSIVE
     if after is not None and after.bound is not None and after.bound > wanted:
         verdict = Verdict.PASS
-    elif after is not None and after.availability is not None and after.availability < wanted:
+    elif after is not None and after.probes and _at_best(after) < wanted:
         verdict = Verdict.FAIL
     told = _not_reached()
+    lost: Told = ()
     if after is not None:
         told = message("{good} of {probes} probes good", good=str(after.good), probes=str(after.probes))
+        lost = _lost(after.probes_missing, after.probes)
     return Judgement(
         id="traffic.after",
         claim="dr.restore.step3",
         verdict=verdict,
-        told=(told,),
+        told=(told, *lost),
         value=None if after is None else after.availability,
         bound=None if after is None else after.bound,
         limit=wanted,
@@ -220,17 +224,25 @@ def _available(plan: RecoveryPlan, after: Calls | None) -> Judgement:
     )
 
 
+def _at_best(after: Calls) -> float:
+    """The availability if every probe that is not in evidence was good."""
+    return (after.good + after.probes_missing) / (after.probes + after.probes_missing)
+
+
+def _lost(missing: int, there: int) -> Told:
+    return (lacking_words(missing, there + missing),) if missing else ()
+
+
 def _users(plan: RecoveryPlan, after: Calls | None) -> Judgement:
     """The users' errors by their bounds: below the limit, above it, or too near or too few to tell."""
     limit, verdict = plan.traffic.errors_below, Verdict.INCONCLUSIVE
     value = upper = None
     told = _not_reached() if after is None else message("no request was due")
+    lost: Told = ()
     if after is not None and after.requests:
-        value, upper = after.errors / after.requests, ratio_upper(after.errors, after.requests)
-        if upper < limit:
-            verdict = Verdict.PASS
-        elif ratio_lower(after.errors, after.requests) > limit:
-            verdict = Verdict.FAIL
+        missing, lost = after.requests_missing, _lost(after.requests_missing, after.requests)
+        value, upper = after.errors / after.requests, ratio_upper(after.errors + missing, after.requests + missing)
+        verdict, _ = failures_below(limit, after.errors, after.requests, missing)
         told = message(
             "{errors} of {requests} requests of the users failed; the limit is the rollout's of week 1",
             errors=str(after.errors),
@@ -240,7 +252,7 @@ def _users(plan: RecoveryPlan, after: Calls | None) -> Judgement:
         id="traffic.users",
         claim="dr.restore.step3",
         verdict=verdict,
-        told=(told,),
+        told=(told, *lost),
         value=value,
         bound=upper,
         limit=limit,

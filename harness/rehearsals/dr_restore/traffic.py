@@ -21,13 +21,18 @@ REQUEST_TIMEOUT_S = 5.0
 
 
 class Calls(msgspec.Struct, frozen=True, kw_only=True):
-    """What a window saw. ``bound``: the availability is at least this, 95 %; ``None`` without a probe."""
+    """What a window saw. ``bound``: the availability is at least this, 95 %; ``None`` without a probe.
+
+    ``probes_missing`` and ``requests_missing`` more were due and are not in evidence: bad ones for ``bound``.
+    """
 
     probes: int
     good: int
     bound: float | None
     requests: int
     errors: int
+    probes_missing: int = 0
+    requests_missing: int = 0
 
     @property
     def availability(self) -> float | None:
@@ -101,12 +106,16 @@ class Traffic:
         probes = self.evidence.ledger.probe_rows_due(window)
         requests = self.evidence.ledger.requests_due(window, Side.API)
         good, count = int(probes["ok"].sum()), len(probes)
+        due, there = self._users.due(window), self.evidence.ledger.calls
+        probes_missing = sum(each.id not in there for each in due.probes)
         return Calls(
             probes=count,
             good=good,
-            bound=ratio_lower(good, count) if count else None,
+            bound=ratio_lower(good, count + probes_missing) if count else None,
             requests=len(requests),
             errors=int((~requests["ok"]).sum()),
+            probes_missing=probes_missing,
+            requests_missing=sum(each.id not in there for each in due.requests),
         )
 
     def _last_good_ns(self) -> int:
