@@ -21,7 +21,7 @@ import pytest
 from harness.base.clock import NS, Anchor, ClockSteps, MachineClock
 from harness.base.errors import EvidenceNotRead, Exit, RehearsalError
 from harness.evidence.collect import Collector
-from harness.evidence.gathered import EVIDENCE, stored
+from harness.evidence.gathered import EVIDENCE, Gathered, stored
 from harness.evidence.store import EvidenceStore
 from harness.judge.combine import combine
 from harness.judge.judge import judge
@@ -95,13 +95,20 @@ def users_of() -> list[str]:
     return sorted({due.user for due in DUE.requests})
 
 
+def of_week(gathered: Gathered) -> tuple[Judgement, ...]:
+    """Week 3's criteria."""
+    return judge(WEEK3, gathered.ledger, WINDOW, WINDOW.end_ns, due=DUE)
+
+
 class World:
-    """One run's evidence on its way. A way overrides what it harms, and says in what a command ends by it."""
+    """One run's evidence on its way, and what is ``judged`` of it. A way overrides what it harms, and says in what a
+    command ends by it."""
 
     ends = Exit.RUN_BROKEN
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.judged: Callable[[Gathered], tuple[Judgement, ...]] = of_week
         self.clock = SteppedClock()
         self.collector = Collector(EvidenceStore(folder / "evidence.sqlite", "run", self.clock.anchor), self.clock)
 
@@ -145,7 +152,7 @@ class World:
         self.collector.store.close()
         self.afterwards(self.folder / EVIDENCE)
         gathered = stored(self.folder)
-        return (*judge(WEEK3, gathered.ledger, WINDOW, WINDOW.end_ns, due=DUE), *measurement(gathered))
+        return (*self.judged(gathered), *measurement(gathered))
 
     def afterwards(self, file: Path) -> None:
         """Happens to the store of the run, once it is over."""

@@ -22,7 +22,7 @@ from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
 from harness.checks.isolation import Answers, isolation, wrong_answers
 from harness.checks.mirror_losses import by_firestore
-from harness.checks.off_in_time import OffInTime, off_in_time
+from harness.checks.off_in_time import OffInTime, due_beside, off_in_time
 from harness.checks.photos import explained
 from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import reads
@@ -140,10 +140,13 @@ class Invariants:
 
     def off_in_time(self) -> Judgement:
         """Of a run in which the flag may have gone off; a week's roll back is judged as it happens."""
-        limit_s = self._scenario.switch_over_limit_s
-        end_ns = max((row.done_ns for row in self._evidence.requests), default=0)
-        found = off_in_time(self._evidence.events, self._evidence.requests, limit_s=limit_s, end_ns=end_ns)
-        return off_result(found)
+        plan, rows = self._scenario, self._evidence.requests
+        end_ns = max((row.done_ns for row in rows), default=0)
+        # What was due last may have waited behind another request of its user when the load was ended.
+        sent_ns = end_ns - round((plan.request_timeout_s + 1) * NS)
+        due = due_beside(rows, plan.population, self._seed, sent_ns)
+        limit_s = plan.switch_over_limit_s
+        return off_result(off_in_time(self._evidence.events, rows, limit_s=limit_s, end_ns=end_ns, due=due))
 
     def _of_writes(self, stored: Stored) -> tuple[Judgement, Judgement]:
         plan, anchor = self._scenario.probes, self._clock.anchor

@@ -2,7 +2,7 @@
 
 ``switch_over`` follows the clients of a roll back as it happens; this looks at the evidence of every ``false`` that
 stood: no request may have been sent to the API once the limit had passed, and everybody who had been on the API must be
-seen on Firestore after the publish. Of who is not, what is missing may be just the late request.
+seen on Firestore after the publish, with all that was due after the limit: what is missing may be the late request.
 """
 
 from __future__ import annotations
@@ -12,8 +12,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from harness.checks.sent import number_of
+from harness.judge.planned import AGAIN
+from harness.load.population.accounts import accounts
+from harness.load.population.due import requests_due
+from harness.load.population.pacing import Pacing
+from harness.load.population.schedule import slots
+from harness.model.due import Due
 from harness.model.evidence import EventRow, RequestRow, Side
 from harness.model.message import Told, message
+from harness.model.scenario import PopulationPlan
 
 NS = 1_000_000_000
 FLAG = "use_go_backend"
@@ -23,7 +31,7 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
     """``offs`` are publishes of ``false`` that stood for the whole limit, ``short`` those that did not.
 
     ``late`` are users who sent to the API after the limit, ``unseen`` others who had sent to it and have no request to
-    Firestore while the flag stood off.
+    Firestore while the flag stood off, or of whom a request that was due after the limit is not in evidence.
     """
 
     offs: int
@@ -52,13 +60,22 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
         if not self.unseen:
             return ()
         words = {"count": str(len(self.unseen)), "first": self.unseen[0]}
-        return (message("{count} users of the API have no request to Firestore in evidence, {first} first", **words),)
+        return (
+            message("of {count} users not every request is in evidence that would show it: {first} first", **words),
+        )
 
 
 def off_in_time(
-    events: Iterable[EventRow], requests: Iterable[RequestRow], *, limit_s: float, end_ns: int
+    events: Iterable[EventRow],
+    requests: Iterable[RequestRow],
+    *,
+    limit_s: float,
+    end_ns: int,
+    due: Iterable[Due],
 ) -> OffInTime:
-    """``events`` of kind "flag" on ``FLAG`` carry ``on``: for how many users. The evidence ends at ``end_ns``."""
+    """``events`` of kind "flag" on ``FLAG`` carry ``on``: for how many users. The evidence ends at ``end_ns``; what was
+    to be sent by then, to whichever side, is ``due``.
+    """
     published = sorted(
         (event.at_ns, int(event.data["on"]))
         for event in events
@@ -70,13 +87,25 @@ def off_in_time(
     whole = [(at_ns, to_ns) for at_ns, to_ns in stretches if to_ns - at_ns >= limit_ns]
     rows = [*requests]
     late = {row.user for row in rows if row.side is Side.API and _after(row.sent_ns, whole, limit_ns)}
+    there = {row.operation_id for row in rows}
+    lost = {each.user for each in due if each.id not in there and _after(each.due_ns, whole, limit_ns)}
     return OffInTime(
         offs=len(whole),
         short=len(stretches) - len(whole),
         late=tuple(sorted(late)),
         limit_s=limit_s,
-        unseen=tuple(sorted(_unseen(rows, stretches, whole) - late)),
+        unseen=tuple(sorted((_unseen(rows, stretches, whole) | lost) - late)),
     )
+
+
+def due_beside(rows: Iterable[RequestRow], plan: PopulationPlan, seed: int, end_ns: int) -> tuple[Due, ...]:
+    """What everybody has due until ``end_ns``, by a schedule whose begin any of ``rows`` tells; none without one."""
+    placed, pacing = slots(accounts(plan, seed), seed), Pacing(plan)
+    first = next((row for row in rows if row.user in placed and AGAIN not in row.operation_id), None)
+    if first is None:
+        return ()
+    origin_ns = first.due_ns - pacing.due_ns(placed[first.user].place, number_of(first.operation_id))
+    return requests_due(plan, seed, origin_ns, end_ns)
 
 
 def _unseen(
@@ -91,5 +120,5 @@ def _unseen(
     return found
 
 
-def _after(sent_ns: int, stretches: Sequence[tuple[int, int]], limit_ns: int) -> bool:
-    return any(at_ns + limit_ns < sent_ns < to_ns for at_ns, to_ns in stretches)
+def _after(at_ns: int, stretches: Sequence[tuple[int, int]], limit_ns: int) -> bool:
+    return any(from_ns + limit_ns < at_ns < to_ns for from_ns, to_ns in stretches)

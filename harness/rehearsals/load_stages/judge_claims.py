@@ -94,7 +94,8 @@ def _stages(steps: Sequence[StepResult]) -> Judgement:
     order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
     worst = min((each.verdict for each in users), key=order.index)
     shown = tuple(_of_users(each) for each in users)
-    return claimed("", claim, worst, message("in the other reading"), *flights, shown=shown, erratum=erratum)
+    why = () if worst is Verdict.PASS else next(each.told for each in users if each.verdict is worst)
+    return claimed("", claim, worst, *why, message("in the other reading"), *flights, shown=shown, erratum=erratum)
 
 
 def _of_users(step: StepResult) -> Message:

@@ -1,0 +1,350 @@
+"""Properties of every judge of calls whose plan is known: what is decided with rows lost is decided so with all of them.
+
+So healthy evidence with rows dropped never fails, and bad evidence never passes for what was dropped. (Weeks have
+``test_evidence_lost.py``, the steps' spools ``tests/test_ways_to_lose_steps.py``.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.checks.invariants import off_result
+from harness.checks.off_in_time import FLAG, off_in_time
+from harness.checks.stepwise import served_of
+from harness.judge.bounds import ratio_lower
+from harness.judge.lacking import failures_below, lacking, of_plan
+from harness.judge.ledger import Ledger
+from harness.judge.window import NS
+from harness.load.population.arrivals import due_of_step
+from harness.model.due import Due, DueList
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.judgement import Judgement
+from harness.model.message import verbatim
+from harness.model.step import Arrivals, Step
+from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.judge import judge as chaos_judge
+from harness.rehearsals.chaos.judge import rows_of, span
+from harness.rehearsals.chaos.judge_failover import judged_failover, seen, steps
+from harness.rehearsals.chaos.judge_reach import cut_off, spread
+from harness.rehearsals.chaos.types import Expectation, Failover, Made
+from harness.rehearsals.dr_restore.judge_steps import steps as recovery_steps
+from harness.rehearsals.dr_restore.traffic import Calls
+from harness.rehearsals.load_stages.judge_steps import Limits, result_of
+from harness.rehearsals.load_stages.types import Made as MadeStep
+from harness.rehearsals.network import judge as network
+from harness.rehearsals.scaling import judge_zones as zones
+from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost, step_of
+from harness.rehearsals.secret_rotation import judge_rotation as rotation
+from tests.judge.test_chaos import P95
+from tests.recovery.test_judge import PLAN as RECOVERY
+from tests.recovery.test_judge import stack
+from tests.scaling.test_zones import course
+from tests.secret_rotation.test_judge import COURSE
+from tests.secret_rotation.test_judge import PART as ROTATION
+from tests.session.examples import examples
+
+Rows = Sequence[RequestRow]
+LOOK = settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+DECIDED = (Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN)
+EVEN = Step(name="users_500", arrivals=Arrivals.EVEN, rate_per_s=10, users=500, seconds=60)
+POISSON = Step(name="capacity", arrivals=Arrivals.POISSON, rate_per_s=20, users=1000, seconds=30)
+ZONE = Part(name="z", kind=PartKind.ZONE, title="", claims=(), up_within_s=450, rate_per_s=1, load_s=400)
+FAULT = Made(number=1, begun_ns=0, start_ns=10 * NS, undone_ns=20 * NS, steady_before=True, steady_ns=25 * NS,
+             answered_ns=60 * NS, end_ns=60 * NS)  # fmt: skip
+WRITTEN = {"begun": 9.7, "killed": 10.0, "detected": 13.0, "promoted": 13.4, "led": 13.5}
+FLAGS = [
+    EventRow(at_ns=at_s * NS, kind="flag", subject=FLAG, message="", data={"on": on}) for at_s, on in ((0, 20), (50, 0))
+]
+
+
+def row(due_ns: int, number: int, *, side: Side = Side.API) -> RequestRow:
+    return RequestRow(
+        operation_id=f"o{number:05d}", user=f"u{number % 20}", audience="", side=side, operation=Operation.PUT_WALK,
+        due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + NS // 50, status=200, outcome=Outcome.OK, acknowledged=True,
+        payload_digest="", flag=True,
+    )  # fmt: skip
+
+
+def failed(good: RequestRow) -> RequestRow:
+    return msgspec.structs.replace(good, outcome=Outcome.TIMEOUT, status=0, acknowledged=False)
+
+
+def slow(good: RequestRow) -> RequestRow:
+    return msgspec.structs.replace(good, done_ns=good.due_ns + NS)
+
+
+def late(good: RequestRow) -> RequestRow:
+    """On the API, wherever it was to be."""
+    return msgspec.structs.replace(good, side=Side.API)
+
+
+def every(seconds: float, rate_per_s: float, *, side: Side = Side.API) -> list[RequestRow]:
+    return [row(round(number * NS / rate_per_s), number, side=side) for number in range(round(seconds * rate_per_s))]
+
+
+def ledger(rows: Rows) -> Ledger:
+    found = Ledger()
+    found.extend(rows)
+    return found
+
+
+def due(rows: Rows) -> tuple[Due, ...]:
+    return tuple(Due(id=each.operation_id, user=each.user, due_ns=each.due_ns) for each in rows)
+
+
+def missing_ns(planned: Rows, rows: Rows) -> list[int]:
+    return lacking((each.due_ns for each in planned), (each.due_ns for each in rows))
+
+
+class Case:
+    """Good rows of a plan, what makes one bad, and the verdict on what is left of them."""
+
+    def __init__(
+        self,
+        rows: Iterable[RequestRow],
+        judged: Callable[[Rows, Rows], Judgement | Verdict],
+        *,
+        bad: Callable[[RequestRow], RequestRow] = failed,
+        always: Iterable[int] = (),
+    ) -> None:
+        self.rows = [*rows]
+        self._judged = judged
+        self.bad = bad
+        self.always = frozenset(always)  # bad in healthy evidence too: what the case is about
+
+    def verdict(self, rows: Rows) -> Verdict:
+        found = self._judged(rows, self.rows)
+        return found if isinstance(found, Verdict) else found.verdict
+
+
+def of_step(step: Step) -> Case:
+    made = MadeStep(step=step, pods=2, start_ns=0)
+    rows = [row(at_ns, number) for number, at_ns in enumerate(due_of_step(step, 1, 0) or ())]
+    rows = [msgspec.structs.replace(each, user=each.operation_id) for each in rows]
+    return Case(
+        rows, lambda left, _: result_of(made, ledger(left), Limits(p95_ms=500, error_ratio=0.01), 1).verdict, bad=failed
+    )
+
+
+def of_zone() -> Case:
+    rows = [row(at_ns, number) for number, at_ns in enumerate(due_of_step(step_of(ZONE), 0, 0) or ())]
+    did = ZoneLost(zone="zone-a", load_ns=0, lost_ns=0, end_ns=460 * NS, spread=True)
+    return Case(rows, lambda left, _: zones.judged(ZONE, zones.seen(ZONE, did, course(), left), spread=True)[0])
+
+
+def of_experiment(*, unharmed: bool) -> Case:
+    expects = Expectation(most_failed=0.1, recover_within_s=20, why="t", unharmed=unharmed)
+
+    def judged(left: Rows, planned: Rows) -> Judgement:
+        window = span(FAULT)
+        there = [each for each in due(planned) if window.start_ns <= each.due_ns < window.end_ns]
+        requests = DueList(requests=tuple(there), probes=())
+        return chaos_judge(ledger(left), FAULT, expects, [P95], due=requests)
+
+    return Case(every(60, 10), judged, bad=slow if unharmed else failed)
+
+
+def of_cut() -> Case:
+    """All that was sent meanwhile fails; what is "bad" here is good: there is another way."""
+    rows = every(60, 10)
+    cut = {n for n, each in enumerate(rows) if FAULT.start_ns <= each.due_ns < FAULT.end_ns}
+    rows = [failed(each) if number in cut else each for number, each in enumerate(rows)]
+
+    def judged(left: Rows, planned: Rows) -> Verdict:
+        return cut_off(rows_of(ledger(left), span(FAULT)), FAULT, missing_ns(planned, left))[0]
+
+    return Case(rows, judged, bad=lambda each: msgspec.structs.replace(each, outcome=Outcome.OK, status=200))
+
+
+def of_spread() -> Case:
+    rows = [
+        msgspec.structs.replace(slow(each) if 10 <= each.due_ns / NS < 20 else each, operation=operation)
+        for number, each in enumerate(every(60, 10))
+        for operation in ((Operation.PUT_WALK, Operation.GET_WALK)[number % 2],)
+    ]
+    return Case(
+        rows, lambda left, planned: spread("c", ledger(left), FAULT, [FAULT], missing_ns(planned, left)),
+        bad=lambda each: msgspec.structs.replace(each, done_ns=each.due_ns + NS // 100),
+    )  # fmt: skip
+
+
+def of_failover() -> Case:
+    """No write is good from the kill for 5 s."""
+    rows = every(60, 10)
+    down = [number for number, each in enumerate(rows) if 10 <= each.due_ns / NS < 15]
+    at = steps(
+        [
+            EventRow(at_ns=round(s * NS), kind="failover", subject="", message="", data={"step": n})
+            for n, s in WRITTEN.items()
+        ],
+        0,
+    )
+    passed = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),))
+
+    def judged(left: Rows, planned: Rows) -> Judgement:
+        found = seen(at, left, [], synchronous=True, missing_ns=missing_ns(planned, left))
+        return judged_failover(Failover(synchronous=True, most_outage_s=10), found, passed)
+
+    return Case(rows, judged, always=down)
+
+
+def of_recovery(check: str) -> Case:
+    rows = every(30, 10)
+
+    def judged(left: Rows, planned: Rows) -> Judgement:
+        good, gone = sum(each.outcome is Outcome.OK for each in left), len(planned) - len(left)
+        after = Calls(
+            probes=len(left), good=good, bound=ratio_lower(good, len(planned)) if left else None,
+            requests=len(left), errors=len(left) - good, probes_missing=gone, requests_missing=gone,
+        )  # fmt: skip
+        return next(each for each in recovery_steps(RECOVERY, stack(after=after), own_network=True) if each.id == check)
+
+    return Case(rows, judged)
+
+
+def of_flag() -> Case:
+    """Everybody is on the API for 50 s, then on Firestore for 400 s; "bad" is who is still on the API."""
+    before = [row(n * NS, n) for n in range(50)]
+    after = [row((51 + n) * NS, 50 + n, side=Side.FIRESTORE) for n in range(400)]
+
+    def judged(left: Rows, planned: Rows) -> Judgement:
+        return off_result(off_in_time(FLAGS, left, limit_s=300, end_ns=460 * NS, due=due(planned)))
+
+    return Case([*before, *after], judged, bad=late)
+
+
+@cache
+def cases() -> dict[str, Case]:
+    every_500 = every(50, 10)
+    due_500 = [each.due_ns for each in every_500]
+    return {
+        "step even": of_step(EVEN),
+        "step poisson": of_step(POISSON),
+        "network": Case(every_500, lambda left, _: network.users(left, 0, 50 * NS, 0.01, due_500)),
+        "stepwise": Case(every(60, 10, side=Side.FIRESTORE), lambda left, planned: served_of(left, due(planned))),
+        "rotation": Case(
+            every(100, 10), lambda left, _: rotation.two_roles(ROTATION, COURSE, ledger(left).requests, 20)[0]
+        ),
+        "zone": of_zone(),
+        "experiment": of_experiment(unharmed=False),
+        "experiment unharmed": of_experiment(unharmed=True),
+        "cut": of_cut(),
+        "spread": of_spread(),
+        "failover": of_failover(),
+        "recovery probes": of_recovery("traffic.after"),
+        "recovery users": of_recovery("traffic.users"),
+        "flag": of_flag(),
+    }
+
+
+NAMES = sorted(cases())
+
+
+def drawn(data: st.DataObject, case: Case) -> tuple[Rows, list[int]]:
+    """All rows, some of them bad, in a burst or scattered; and the bad ones."""
+    most = len(case.rows)
+    start, length = data.draw(st.integers(0, most - 1)), data.draw(st.sampled_from([0, 1, 4, 7, 20, 60, 120, most]))
+    bad = {*range(start, min(most, start + length)), *data.draw(st.sets(st.integers(0, most - 1), max_size=9))}
+    bad = bad if data.draw(st.booleans()) else {n for n in bad if n < start}
+    bad |= case.always
+    return [case.bad(each) if number in bad else each for number, each in enumerate(case.rows)], sorted(bad)
+
+
+def dropped(data: st.DataObject, rows: Rows, bad: Sequence[int]) -> Rows:
+    """Without some of them: the bad ones, a few of any, a stretch, or most."""
+    everyone = range(len(rows))
+    among = bad if bad and data.draw(st.booleans()) else everyone
+    how = data.draw(st.sampled_from(["all", "some", "stretch"]))
+    if how == "stretch":
+        start, length = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.integers(1, len(rows)))
+        gone = set(everyone[start : start + length])
+    else:
+        gone = set(among) if how == "all" else data.draw(st.sets(st.sampled_from(among), min_size=1, max_size=20))
+    return [each for number, each in enumerate(rows) if number not in gone]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_and_healthy_is_good_and_bad_enough_is_not(name: str) -> None:
+    case = cases()[name]
+    healthy = [case.bad(each) if number in case.always else each for number, each in enumerate(case.rows)]
+    assert case.verdict(healthy) is Verdict.PASS
+    assert case.verdict([case.bad(each) for each in case.rows]) is not Verdict.PASS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_row_lost_of_healthy_evidence_fails_nothing(name: str) -> None:
+    case = cases()[name]
+    healthy = [case.bad(each) if number in case.always else each for number, each in enumerate(case.rows)]
+    for gone in (0, len(healthy) // 3, len(healthy) // 2, len(healthy) - 1):
+        left = [each for number, each in enumerate(healthy) if number != gone]
+        assert case.verdict(left) is not Verdict.FAIL
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.data())
+@LOOK
+def test_what_is_decided_with_rows_lost_is_decided_so_with_all_of_them(name: str, data: st.DataObject) -> None:
+    case = cases()[name]
+    rows, bad = drawn(data, case)
+    whole, left = case.verdict(rows), case.verdict(dropped(data, rows, bad))
+    if left in DECIDED:
+        assert whole is left
+
+
+@pytest.mark.parametrize("name", ["step even", "step poisson"])
+def test_good_rows_that_no_plan_holds_stand_for_none_that_is_missing(name: str) -> None:
+    """Failures left out, and good rows of another run, or of the same one once more, in their place."""
+    case = cases()[name]
+    rows = [failed(each) if number % 50 == 0 else each for number, each in enumerate(case.rows)]
+    assert case.verdict(rows) is Verdict.FAIL
+    kept = [each for each in rows if each.outcome is Outcome.OK]
+    for apart_ns in (0, 1_000_000):
+        strange = [
+            msgspec.structs.replace(
+                each, operation_id=f"{each.operation_id}-x", user=f"{each.user}x", due_ns=each.due_ns + apart_ns,
+                sent_ns=each.sent_ns + apart_ns, done_ns=each.done_ns + apart_ns,
+            )
+            for each in kept
+        ]  # fmt: skip
+        assert case.verdict([*kept, *strange]) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(10, 100), (0.2, 300), (3.3, 7), (7, 0.5), (0.1, 1)])
+def test_a_step_s_plan_begins_where_it_begins_and_a_closed_loop_has_none(rate: float, seconds: float) -> None:
+    step = Step(name="r", arrivals=Arrivals.EVEN, seconds=seconds, users=1, rate_per_s=rate)
+    planned = due_of_step(step, 1, 5 * NS) or []
+    assert planned[0] == 5 * NS and all(5 * NS <= at_ns < (5 + seconds) * NS for at_ns in planned)
+    assert len(planned) == math.ceil(round(rate * seconds, 6))
+    assert due_of_step(msgspec.structs.replace(step, arrivals=Arrivals.CLOSED, in_flight=3), 1, 0) is None
+
+
+def test_what_lacks_is_counted_by_what_each_row_stands_for() -> None:
+    assert lacking([1, 1, 2, 3], [1, 2, 2, 9]) == [1, 3]
+    assert lacking([], [1]) == [] and lacking(["a"], []) == ["a"]
+    rows = ledger([row(1, 1), row(1, 2), failed(row(1, 3)), failed(row(7, 4)), row(8, 5)]).requests
+    assert of_plan(rows, [1])["id"].tolist() == [0, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("failures", "seen", "missing", "verdict"),
+    [
+        (0, 0, 0, Verdict.INCONCLUSIVE),
+        (0, 299, 0, Verdict.PASS),
+        (0, 299, 1, Verdict.INCONCLUSIVE),
+        (0, 600, 1, Verdict.PASS),  # one failure of 601
+        (20, 400, 0, Verdict.FAIL),
+        (20, 400, 3000, Verdict.INCONCLUSIVE),  # if all of those were good, it would not
+        (0, 0, 9, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_ratio_beside_what_is_missing(failures: int, seen: int, missing: int, verdict: Verdict) -> None:
+    assert failures_below(0.01, failures, seen, missing)[0] is verdict
