@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.judge.ledger import Calls, Ledger
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
 from harness.model.evidence import Outcome as Answer
 from harness.model.judgement import Judgement
@@ -108,15 +109,17 @@ def test_new_pods_that_do_not_become_ready() -> None:
     assert judge.kubelet(HEALTHY, None, None, wanted=1).verdict is Verdict.INCONCLUSIVE
 
 
-def requests(good: int, bad: int) -> list[RequestRow]:
-    return [
+def calls(good: int, bad: int) -> Calls:
+    found = Ledger()
+    found.extend(
         RequestRow(
             operation_id=f"o{number}", user="u", audience="", side=Side.API, operation=Operation.LIST_WALKS,
             due_ns=S + number, sent_ns=S, done_ns=2 * S, status=200 if number < good else 0,
             outcome=Answer.OK if number < good else Answer.TIMEOUT, acknowledged=False, payload_digest="", flag=True,
         )
         for number in range(good + bad)
-    ]  # fmt: skip
+    )  # fmt: skip
+    return found.requests
 
 
 @pytest.mark.parametrize(
@@ -130,13 +133,17 @@ def requests(good: int, bad: int) -> list[RequestRow]:
     ],
 )
 def test_users_through_the_service(good: int, bad: int, verdict: Verdict) -> None:
-    found = judge.users(requests(good, bad), S, 2 * S, 0.01, [S + number for number in range(good + bad)])
+    found = judge.users(calls(good, bad), [S + number for number in range(good + bad)], 0.01)
     assert found.verdict is verdict
     assert (found.samples, found.value) == (good + bad, bad / (good + bad) if good else None)
 
 
-def test_only_requests_of_the_time_count() -> None:
-    assert judge.users(requests(400, 0), 2 * S, 3 * S, 0.01, []).verdict is Verdict.INCONCLUSIVE
+def test_only_requests_of_the_plan_and_failed_ones_count() -> None:
+    assert judge.users(calls(400, 0), [], 0.01).verdict is Verdict.INCONCLUSIVE
+    assert judge.users(calls(400, 20), [S + number for number in range(400)], 0.01).samples == 420
+    found = judge.users(calls(400, 0), [S + 1000 + number for number in range(400)], 0.01)
+    assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 0)
+    assert "400 of the 400 planned are not in evidence" in english(found.notes)
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def cases() -> dict[str, Case]:
     return {
         "step even": of_step(EVEN),
         "step poisson": of_step(POISSON),
-        "network": Case(every_500, lambda left, _: network.users(left, 0, 50 * NS, 0.01, due_500)),
+        "network": Case(every_500, lambda left, _: network.users(ledger(left).requests, due_500, 0.01)),
         "stepwise": Case(every(60, 10, side=Side.FIRESTORE), lambda left, planned: served_of(left, due(planned))),
         "rotation": Case(
             every(100, 10), lambda left, _: rotation.two_roles(ROTATION, COURSE, ledger(left).requests, 20)[0]
@@ -262,7 +262,8 @@ def drawn(data: st.DataObject, case: Case) -> tuple[Rows, list[int]]:
 def dropped(data: st.DataObject, rows: Rows, bad: Sequence[int]) -> Rows:
     """Without some of them: the bad ones, a few of any, a stretch, or most."""
     everyone = range(len(rows))
-    among = bad if bad and data.draw(st.booleans()) else everyone
+    only_bad: bool = data.draw(st.booleans())
+    among: Sequence[int] = bad if bad and only_bad else everyone
     how = data.draw(st.sampled_from(["all", "some", "stretch"]))
     if how == "stretch":
         start, length = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.integers(1, len(rows)))
@@ -300,7 +301,7 @@ def test_what_is_decided_with_rows_lost_is_decided_so_with_all_of_them(name: str
         assert whole is left
 
 
-@pytest.mark.parametrize("name", ["step even", "step poisson"])
+@pytest.mark.parametrize("name", ["step even", "step poisson", "network"])
 def test_good_rows_that_no_plan_holds_stand_for_none_that_is_missing(name: str) -> None:
     """Failures left out, and good rows of another run, or of the same one once more, in their place."""
     case = cases()[name]

@@ -8,18 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
 from harness.base.units import Unit
+from harness.checks.step_reads import reads_of_steps
 from harness.judge.bounds import ratio_upper
-from harness.judge.lacking import failures_below, lacking
+from harness.judge.lacking import failures_below, lacking, of_plan
+from harness.judge.ledger import Calls
 from harness.judge.planned import lacking_words
 from harness.judge.window import NS
+from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, RequestRow
-from harness.model.evidence import Outcome as Answer
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message, verbatim
+from harness.model.result import Facts
 from harness.model.stack import PodState
 from harness.model.verdict import Verdict
-from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Place, Round
+from harness.rehearsals.network.types import (
+    ACCOUNTS,
+    Attempt,
+    Client,
+    NetworkDetails,
+    NetworkPath,
+    NetworkPlan,
+    Place,
+    Round,
+    step_of,
+)
 from harness.rehearsals.network.types_ingress import Outcome
 
 POLICY = "security.network.policy"
@@ -105,18 +120,30 @@ def kubelet(
     return _found(check, verdict, told, shown=_pods(len(fresh)))
 
 
-def users(
-    requests: Iterable[RequestRow], since_ns: int, until_ns: int, most_failed: float, due_ns: Sequence[int]
-) -> Judgement:
+def due_of(plan: NetworkPlan, details: NetworkDetails) -> list[int]:
+    """When each request of the users' load was due, ns; none where it was not begun."""
+    start_ns, end_ns = details.loaded_ns
+    return (due_of_step(step_of(plan), 0, start_ns) or []) if end_ns else []
+
+
+def reads(plan: NetworkPlan, details: NetworkDetails, requests: Sequence[RequestRow], facts: Facts) -> list[Judgement]:
+    """What answers showed the users who loaded the Service."""
+    missing = len(lacking(due_of(plan, details), (row.due_ns for row in requests)))
+    unix_ns = facts.anchor.unix_ns
+    return [*reads_of_steps(requests, users=ACCOUNTS, seed=facts.seed, anchor_unix_ns=unix_ns, missing=missing)]
+
+
+def users(calls: Calls, due_ns: Sequence[int], most_failed: float) -> Judgement:
     """Users through the Service while the policies came into force: less than ``most_failed`` (0..1) fails, at 95 %.
 
-    Those of the plan are due at ``due_ns``: what of it is not in evidence counts against a pass, and for a fail not.
+    ``calls`` are those that were due meanwhile, ``due_ns`` is when the plan has them: what of it is not in evidence
+    counts as failed before a pass, and as good before a fail.
     """
-    due = [row for row in requests if since_ns <= row.due_ns < until_ns]
-    failed, missing = sum(row.outcome is not Answer.OK for row in due), len(lacking(due_ns, (r.due_ns for r in due)))
+    due, missing = of_plan(calls, due_ns), len(lacking(due_ns, calls["due_ns"].tolist()))
+    failed = int(np.count_nonzero(~due["ok"]))
     verdict, bound = failures_below(most_failed, failed, len(due), missing)
     lost = (lacking_words(missing, len(due) + missing),) if missing else ()
-    if not due:
+    if not len(due):
         nothing = message("no request was sent under the policies")
         return _found("users.service", Verdict.INCONCLUSIVE, nothing, notes=lost)
     counts = {"failed": str(failed), "all": str(len(due))}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from harness.checks.step_reads import reads_of_steps
-from harness.judge.lacking import lacking
-from harness.load.population.arrivals import due_of_step
+from harness.judge.window import Window
+from harness.model.evidence import Side
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -18,7 +17,7 @@ from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge, judge_ingress
 from harness.rehearsals.network.flow import Course, fronted
-from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPath, NetworkPlan, step_of
+from harness.rehearsals.network.types import NetworkDetails, NetworkPath, NetworkPlan
 from harness.rehearsals.network.types_ingress import IngressEvidence, Scene
 from harness.stack.manifests.change import without_ingress, without_policies
 from harness.stack.protocol import ByKubectl, StackNeeds
@@ -57,9 +56,8 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
         checks, of_ingress = judge.CHECKS.items(), judge_ingress.CHECKS.items()
         if Capability.REAL_KUBERNETES not in seen.facts.capabilities:
             return judge.not_exercised((*checks, *of_ingress), _no_pods(seen.facts))
-        return [
-            *_of_policies(plan, seen), *_of_ingress(plan, seen), *_observed(seen.details), *_reads(plan, seen)
-        ]  # fmt: skip
+        reads = judge.reads(plan, seen.details, seen.evidence.requests, seen.facts)
+        return [*_of_policies(plan, seen), *_of_ingress(plan, seen), *_observed(seen.details), *reads]
 
     def sections(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Section]:
         """Every path over the rounds, and every request by HTTPS."""
@@ -85,7 +83,7 @@ def _no_pods(facts: Facts) -> Message:
 
 def _of_policies(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement]:
     details, results = seen.details, _path_results(plan, seen.details)
-    until_ns = details.fronted_ns
+    until_ns, loaded = details.fronted_ns, Window(start_ns=details.loaded_ns[0], end_ns=details.loaded_ns[1])
     events = [row for row in seen.evidence.events if until_ns is None or row.at_ns < until_ns]
     return [
         judge.paths(plan.paths, results, allowed=True),
@@ -93,23 +91,10 @@ def _of_policies(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgemen
         judge.kubelet(
             events, details.applied_ns, details.replaced_ns, wanted=details.replicas, trouble=details.trouble
         ),
-        judge.users(seen.evidence.requests, *details.loaded_ns, plan.most_failed, _due_ns(plan, details)),
+        judge.users(seen.evidence.ledger.requests_due(loaded, Side.API), judge.due_of(plan, details), plan.most_failed),
         judge.opt_in(details.listed.get("before"), details.listed.get("after"), details.policies),
         judge.few_paths(plan.paths, results),
     ]
-
-
-def _due_ns(plan: NetworkPlan, details: NetworkDetails) -> list[int]:
-    """When each request of the load was due; none where it was not begun."""
-    start_ns, end_ns = details.loaded_ns
-    return (due_of_step(step_of(plan), 0, start_ns) or []) if end_ns else []
-
-
-def _reads(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterator[Judgement]:
-    """What answers showed the users who loaded the service."""
-    rows, facts = seen.evidence.requests, seen.facts
-    missing = len(lacking(_due_ns(plan, seen.details), (row.due_ns for row in rows)))
-    return reads_of_steps(rows, users=ACCOUNTS, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns, missing=missing)
 
 
 def _of_ingress(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement]:
