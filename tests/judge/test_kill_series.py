@@ -66,11 +66,27 @@ def test_more_latency_detection_or_readiness_never_expects_less(more_s: float, r
 def test_fewer_than_a_quarter_or_more_than_all_fails(failed: int, verdict: Verdict) -> None:
     computed = Expected(in_flight=40, undetected=60, undetected_least=60, undetected_most=60, none_ready=0)
     judged = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), samples=9_000, value=failed)
-    assert judged_against(computed, judged, made=15, times=15).verdict is verdict
+    assert judged_against(computed, judged, made=15, times=15, missing=0).verdict is verdict
     worse = msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE)
-    assert judged_against(computed, worse, made=15, times=15).verdict is Verdict.INCONCLUSIVE
-    fewer = judged_against(computed, judged, made=5, times=15)
+    assert judged_against(computed, worse, made=15, times=15, missing=0).verdict is Verdict.INCONCLUSIVE
+    fewer = judged_against(computed, judged, made=5, times=15, missing=0)
     assert fewer.verdict is Verdict.INCONCLUSIVE and "5 of 15 were made" in fewer.reason
+
+
+@pytest.mark.parametrize(
+    ("failed", "missing", "verdict"),
+    [
+        (24, 1, Verdict.INCONCLUSIVE),  # the one that is missing may have failed
+        (20, 4, Verdict.FAIL),
+        (99, 1, Verdict.PASS),
+        (99, 2, Verdict.INCONCLUSIVE),
+        (101, 50, Verdict.FAIL),
+    ],
+)
+def test_what_is_missing_may_have_failed_or_not(failed: int, missing: int, verdict: Verdict) -> None:
+    computed = Expected(in_flight=40, undetected=60, undetected_least=60, undetected_most=60, none_ready=0)
+    judged = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), samples=9_000, value=failed)
+    assert judged_against(computed, judged, made=15, times=15, missing=missing).verdict is verdict
 
 
 def test_trials_that_are_alike_give_one_figure_and_those_that_differ_give_bounds() -> None:

@@ -33,6 +33,8 @@ from harness.rehearsals.chaos.judge import judge as chaos_judge
 from harness.rehearsals.chaos.judge import rows_of, span
 from harness.rehearsals.chaos.judge_failover import judged_failover, seen, steps
 from harness.rehearsals.chaos.judge_reach import cut_off, spread
+from harness.rehearsals.chaos.judge_series import judged_against
+from harness.rehearsals.chaos.kill_series import Expected
 from harness.rehearsals.chaos.types import Expectation, Failover, Made
 from harness.rehearsals.dr_restore.judge_steps import steps as recovery_steps
 from harness.rehearsals.dr_restore.traffic import Calls
@@ -153,6 +155,18 @@ def of_experiment(*, unharmed: bool) -> Case:
     return Case(every(60, 10), judged, bad=slow if unharmed else failed)
 
 
+def of_series() -> Case:
+    """Between 25 and 100 failures were computed; fifty there are."""
+    computed = Expected(in_flight=40, undetected=60, undetected_least=60, undetected_most=60, none_ready=0)
+
+    def judged(left: Rows, planned: Rows) -> Judgement:
+        bad, gone = sum(each.outcome is not Outcome.OK for each in left), len(planned) - len(left)
+        so_far = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), value=bad)
+        return judged_against(computed, so_far, made=15, times=15, missing=gone)
+
+    return Case(every(60, 10), judged, always=range(100, 150))
+
+
 def of_cut() -> Case:
     """All that was sent meanwhile fails; what is "bad" here is good: there is another way."""
     rows = every(60, 10)
@@ -237,6 +251,7 @@ def cases() -> dict[str, Case]:
         "zone": of_zone(),
         "experiment": of_experiment(unharmed=False),
         "experiment unharmed": of_experiment(unharmed=True),
+        "series": of_series(),
         "cut": of_cut(),
         "spread": of_spread(),
         "failover": of_failover(),

@@ -58,7 +58,7 @@ def experiments(
         yield _placed(plan, number, planned, found)
         if planned.experiment.expects.spreads and number in made:
             claim = planned.experiment.expects.spreads
-            missing_ns = _missing_ns(plan, details, made[number], evidence, seed)
+            missing_ns = _missing_ns(_due(plan, details, made[number], seed), evidence)
             spreads = spread(claim, evidence.ledger, made[number], details.made, missing_ns)
             yield msgspec.structs.replace(spreads, part=part_of(plan, number))
 
@@ -68,7 +68,8 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     expects = plan.experiments[made.number - 1].experiment.expects
     if expects.repeated is not None and made.tried == ():
         return _inconclusive(message("there was no steady state to try the detection from"))
-    due, missing_ns = _due(plan, details, made, seed), _missing_ns(plan, details, made, evidence, seed)
+    due = _due(plan, details, made, seed)
+    missing_ns = _missing_ns(due, evidence)
     judged = judge(evidence.ledger, made, expects, plan.criteria, due=due)
     lost = outright(evidence.requests, made.start_ns, made.undone_ns or made.end_ns)
     judged = judged if lost is None else adding(judged, lost)
@@ -76,7 +77,8 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
         only, way = cut_off(rows_of(evidence.ledger, span(made)), made, missing_ns)
         judged = adding(judged, way, verdict=only if judged.verdict is Verdict.PASS else None)
     if expects.repeated is not None and made.series is not None:
-        judged = judged_against(expected(made.series), judged, made=made.repeated, times=expects.repeated.times)
+        times, missing = expects.repeated.times, len(missing_ns)
+        judged = judged_against(expected(made.series), judged, made=made.repeated, times=times, missing=missing)
     if expects.failover is not None:
         found = failover_of(made, expects.failover, evidence, missing_ns)
         judged = on_server(judged_failover(expects.failover, found, judged), made.server)
@@ -87,14 +89,14 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
 
 
 def _due(plan: ChaosPlan, details: ChaosDetails, made: Made, seed: int) -> DueList:
+    """What was due while the experiment lasted."""
     window = span(made)
     return due_within(plan.scenario, seed, details.origin_ns, window.start_ns, window.end_ns)
 
 
-def _missing_ns(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: Gathered, seed: int) -> list[int]:
-    """When the calls were due, while the experiment lasted, that are not in evidence."""
-    due, there = _due(plan, details, made, seed), evidence.ledger.calls
-    return [each.due_ns for each in (*due.requests, *due.probes) if each.id not in there]
+def _missing_ns(due: DueList, evidence: Gathered) -> list[int]:
+    """When each call of the list was due that is not in evidence."""
+    return [each.due_ns for each in (*due.requests, *due.probes) if each.id not in evidence.ledger.calls]
 
 
 def checks(plan: ChaosPlan, details: ChaosDetails, evidence: Gathered) -> Sequence[Judgement]:
