@@ -54,7 +54,7 @@ from tests.session.examples import examples
 
 Rows = Sequence[RequestRow]
 LOOK = settings(
-    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 DECIDED = (Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN)
 EVEN = Step(name="users_500", arrivals=Arrivals.EVEN, rate_per_s=10, users=500, seconds=60)
