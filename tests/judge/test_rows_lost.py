@@ -305,6 +305,22 @@ def test_one_row_lost_of_healthy_evidence_fails_nothing(name: str) -> None:
         assert case.verdict(left) is not Verdict.FAIL
 
 
+@pytest.mark.parametrize("length", [2, 12, 45, 70, 95])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_burst_of_bad_rows_that_is_lost_passes_nothing_and_one_of_good_rows_fails_nothing(
+    name: str, length: int
+) -> None:
+    case = cases()[name]
+    healthy = [case.bad(each) if number in case.always else each for number, each in enumerate(case.rows)]
+    for start in (0, 100, 150, 200):
+        burst = range(start, start + length)
+        left = [each for number, each in enumerate(healthy) if number not in burst]
+        assert case.verdict(left) is not Verdict.FAIL
+        bad = [case.bad(case.rows[number]) if number in burst else each for number, each in enumerate(healthy)]
+        if case.verdict(bad) is not Verdict.PASS:
+            assert case.verdict(left) is not Verdict.PASS
+
+
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
 @LOOK

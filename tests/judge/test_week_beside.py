@@ -21,10 +21,12 @@ WINDOW = Window(start_ns=100 * NS, end_ns=DUE[400].due_ns)
 STEPWISE, READ_ONLY = "migration.stepwise", "migration.firestore_read_only"
 
 
-def ledger(failed: int, *, operation: Operation = Operation.PUT_WALK, side: Side = Side.FIRESTORE) -> Ledger:
-    """Four hundred requests, the first ``failed`` of them bad."""
+def ledger(
+    failed: int, *, operation: Operation = Operation.PUT_WALK, side: Side = Side.FIRESTORE, lost: int = 0
+) -> Ledger:
+    """Four hundred requests, the first ``failed`` of them bad, without the first ``lost``."""
     of = Ledger()
-    for number, due in enumerate(DUE[:400]):
+    for number, due in [*enumerate(DUE[:400])][lost:]:
         of.add(
             RequestRow(
                 operation_id=due.id, user=due.user, audience="general", side=side, operation=operation,
@@ -44,6 +46,13 @@ def test_firestore_serves_users_without_the_flag_throughout_or_not(failed: int, 
     found = beside(ledger(failed))[STEPWISE]
     assert (found.verdict, found.gates, found.samples) == (verdict, False, 400)
     assert f"{failed} of 400 requests of users who stay" in found.reason
+
+
+@pytest.mark.parametrize(("failed", "lost"), [(4, 4), (4, 2), (0, 1), (0, 200), (3, 1)])
+def test_what_they_have_due_and_is_not_in_evidence_neither_passes_nor_fails(failed: int, lost: int) -> None:
+    found = beside(ledger(failed, lost=lost))[STEPWISE]
+    assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 400 - lost)
+    assert f"{lost} of the 400 planned are not in evidence" in found.reason
 
 
 def test_writes_to_firestore_show_that_it_is_not_read_only() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from harness.checks.dual_write import document_id
+from harness.judge.window import NS, Window
+from harness.load.population.due import stayers_due
 from harness.migration.convert import Refused, walk_rows
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Judgement
@@ -48,6 +50,28 @@ def test_a_good_drill_passes_and_shows_the_erratum_and_no_more() -> None:
         "migration.firestore_read_only": Verdict.ERRATUM_SHOWN
     }
     assert {claim for each in found.values() for claim in each.claims} == set(CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("failed", "lost", "verdict"),
+    [
+        (0, 0, Verdict.PASS),
+        (0, 1, Verdict.INCONCLUSIVE),
+        (8, 0, Verdict.FAIL),
+        (8, 8, Verdict.INCONCLUSIVE),
+        (8, 2, Verdict.FAIL),  # six of four hundred
+    ],
+)
+def test_requests_of_those_who_stay_that_are_lost_prove_nothing(failed: int, lost: int, verdict: Verdict) -> None:
+    window = Window(start_ns=5 * NS, end_ns=105 * NS)
+    due = stayers_due(PLAN.population, PLAN.population, SEED, 5 * NS, window)
+    assert len(due) == 400
+    given = details(origin_ns=window.start_ns, sent_ns=window.end_ns)
+    rows = [replace(row, operation_id=each.id) for row, each in zip(requests(400, failed), due, strict=True)]
+    assert told(given, rows[lost:])["migration.stepwise"].verdict is verdict
+    # A run that was stored before it was kept when its load began is judged by its rows alone.
+    by_rows = told(details(), rows[lost:])["migration.stepwise"].verdict
+    assert by_rows is (Verdict.FAIL if failed > lost else Verdict.PASS)
 
 
 @pytest.mark.parametrize("wrong", ["missing", "older", "different", "strange"])
