@@ -104,7 +104,7 @@ def test_what_is_planted_wrong_is_found(given: DrillDetails, name: str, verdict:
 )
 def test_a_drill_that_was_to_kill_nothing_shows_nothing_of_kills(status: int, verdict: Verdict) -> None:
     given = details(attempts=[Attempt(seconds=1, walks=30, killed=False, status=status)])
-    found = {each.id: each for each in judged(replace(PLAN, kills=0), given, requests())}
+    found = {each.id: each for each in judged(replace(PLAN, kills=0), given, requests(), SEED)}
     assert found["migration.killed"].verdict is verdict
 
 
