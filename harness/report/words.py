@@ -105,6 +105,7 @@ TIMING = {
     "tear_down": marked("tear down took"),
 }
 
+_NOT_HONOURED = "not honoured"  # as ``rehearsal.facts`` begins such a line
 #: An erratum of the document in a folder of somebody's own.
 STATE = {
     STILL_THERE: marked("still there"),
@@ -197,6 +198,12 @@ def report_line(path: str, status: int, say: Language) -> str:
 
 
 def change_words(change: str, say: Language) -> str:
-    """What was changed in the manifests, "name: reason": the reason is a message of its own."""
+    """What was changed in the manifests, "name: reason": the reason is a message of its own; what is not honoured is
+    named by more words with colons."""
     name, colon, reason = change.partition(": ")
-    return f"{name}: {say(reason)}" if colon else change
+    if not colon:
+        return change
+    if name == _NOT_HONOURED:
+        where, colon, reason = reason.rpartition(": ")
+        return say("not honoured: {what}", what=f"{where}{colon}{say(reason)}")
+    return f"{name}: {say(reason)}"
