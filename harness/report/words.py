@@ -14,7 +14,7 @@ from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, marked, message, verbatim, worded
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
-from harness.report.language import Language
+from harness.report.language import ENGLISH, Language
 
 DECISION = {
     Decision.ADVANCE: marked("Advance"),
@@ -127,6 +127,11 @@ SIMULATED = (
     marked("PostgreSQL, Firestore, Auth, Storage and Remote Config: the memory of one process, which never fails"),
     marked("Network, Service and pods: calls that wait as the seed says; no Kubernetes, no limit of CPU or memory"),
 )
+
+
+def decision_word(decision: Decision, say: Language) -> str:
+    """On the terminal: in English as ``result.json`` has it, which scripts look for."""
+    return str(decision) if say is ENGLISH else say(DECISION[decision])
 
 
 def verdict_id(judgement: Judgement) -> str:

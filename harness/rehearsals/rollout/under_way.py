@@ -30,7 +30,7 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import not_exercised, unjudged, unplanted
 from harness.rehearsals.rollout.planting import Planting
 from harness.report.terminal import under_way
-from harness.report.words import DECISION
+from harness.report.words import decision_word
 
 
 class Week:
@@ -185,7 +185,7 @@ class Week:
         told = tuple(part for each in because for part in _with_id(each))
         now_ns = self._on.clock.now_ns()
         self._on.evidence.event(now_ns, "decision", decision, told or decision, judged_ns=self._judged_ns)
-        self._on.say(message("decision: {decision}", decision=Message(text=DECISION[decision])))
+        self._on.say(message("decision: {decision}", decision=decision_word(decision, self._on.language)))
         self._on.became(*because)
 
 
