@@ -11,6 +11,7 @@ from bench import clock
 from bench.result import Figure, Result, of_runs
 from harness.base.clock import MachineClock
 from harness.base.errors import RehearsalError
+from harness.model.message import Message
 from harness.stack.kind import cluster, config, record
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import choice
@@ -49,9 +50,9 @@ async def _ours() -> tuple[float, float]:
     machine = MachineClock()
     marks: dict[str, int] = {}
 
-    def progress(line: str) -> None:
+    def progress(line: Message) -> None:
         for word in (BEGUN, JOINED, READY):
-            if word in line:
+            if word in str(line):
                 marks.setdefault(word, clock.now_ns())
 
     made = await cluster.ensure("bench", machine, progress, kept=False)
@@ -91,5 +92,5 @@ async def _bare() -> float:
         await cluster.delete(planned.name, _quiet)
 
 
-def _quiet(_line: str) -> None:
+def _quiet(_line: Message) -> None:
     """What is made beside the figures is not told."""

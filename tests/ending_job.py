@@ -12,7 +12,6 @@ import fcntl
 import os
 import sys
 import termios
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.base import terminal
@@ -20,6 +19,7 @@ from harness.base.clock import Clock, MachineClock
 from harness.base.errors import Exit, more_severe
 from harness.base.progress import Progress
 from harness.cli import main as cli
+from harness.model.message import Tell
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.rehearsal.lifecycle import Lifecycle, conducted
@@ -60,7 +60,7 @@ class Keeps:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def keep(self, clock: Clock, progress: Callable[[str], None]) -> None:
+    async def keep(self, clock: Clock, progress: Tell) -> None:
         try:
             await wait(self._folder, Progress(clock))
         finally:

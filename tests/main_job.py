@@ -24,6 +24,7 @@ from harness.model.stack import Rung
 from harness.report.published import RESULT, RESULT_JSON
 from harness.stack.state import sweep
 from harness.stack.state.lease import read_lease
+from tests.lines import Lines
 
 ROOT = Path(__file__).resolve().parent.parent
 INTERRUPTED_WITHIN_S = 60.0  # a run that is told to end takes its stack down first
@@ -57,7 +58,7 @@ class Job:
             env={**os.environ, "TMPDIR": str(self.temporary)},
         )  # fmt: skip
         _UNDER_WAY.append(self)
-        self.lines: list[str] = []
+        self.lines = Lines()
         self.segments: set[str] = set()  # SysV shared memory seen in its processes' hands
         self.ports: set[int] = set()  # seen in its leases
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -122,7 +123,7 @@ class Job:
                 os.killpg(self.process.pid, signal.SIGKILL)  # the leader of a session of its own
             self.process.wait(10)
         if self.process.returncode < 0:  # killed: by the test, by us
-            sweep(self.lines.append)
+            sweep(self.lines.tell)
         self._close()
         shutil.rmtree(self.temporary, ignore_errors=True)
         return under_way

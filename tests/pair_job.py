@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.base.clock import MachineClock
+from harness.model.message import Message
 from harness.rehearsal.lifecycle import run_identity
 from harness.stack.kind import cluster, record
 from harness.stack.kind.docker import docker
@@ -94,7 +95,7 @@ async def main(folder: Path, rounds: int, image: Sequence[str]) -> int:
     """The exit status. The two wait for each other, so that they are live together."""
     lost: list[str] = []
 
-    def told(line: str) -> None:
+    def told(line: Message) -> None:
         lost.append(f"swept: {line}")
 
     (folder / f"ready-{process_mark()}").touch()

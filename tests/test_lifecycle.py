@@ -15,6 +15,7 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import Exit, Interrupted, PartDied, RehearsalError, StackNotStarted
+from harness.base.phase import Said
 from harness.base.progress import Progress
 from harness.cli import standing
 from harness.evidence.collect import Collector
@@ -66,8 +67,8 @@ class Told(Progress):
         super().__init__(MachineClock())
         self._lines = lines
 
-    def __call__(self, text: str) -> None:
-        self._lines.append(text)
+    def __call__(self, said: Said | str) -> None:
+        self._lines.append(str(said))
 
 
 @pytest.fixture

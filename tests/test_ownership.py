@@ -42,6 +42,7 @@ from harness.stack.state.machine import home_mark, identity
 from harness.stack.state.processes import this_boot, this_space
 from harness.stack.state.sweeping import end_run
 from tests import stub_docker
+from tests.lines import Lines
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
@@ -152,7 +153,7 @@ def test_after_kill_9_all_of_the_dead_run_goes_and_nothing_else(begun: Callable[
     assert condition(run_folder(DEAD)) is Condition.ABANDONED
     assert dead_runs() == [DEAD]
     lines = sweep(lambda line: None)
-    assert any("ended envoy" in line for line in lines), lines
+    assert any("ended envoy" in str(line) for line in lines), lines
     assert marked_processes(DEAD) == [] and not run_folder(DEAD).exists()
     assert len(marked_processes(ALIVE)) == 1 and (run_folder(ALIVE) / "data").exists() and alive.poll() is None
     assert sweep(lambda line: None) == []
@@ -166,7 +167,7 @@ def test_a_live_run_in_another_container_is_spared(begun: Callable[..., subproce
     assert sweep(lambda line: None) == []
     assert all((run_folder(run_id) / "data").exists() for run_id in ("inside", "outside"))
     assert inside.poll() is None and outside.poll() is None
-    assert end_run(run_folder("inside"))[-1].endswith("some of it runs in another container; end it there")
+    assert str(end_run(run_folder("inside"))[-1]).endswith("some of it runs in another container; end it there")
     assert (run_folder("inside") / "data").exists()
 
 
@@ -180,7 +181,7 @@ def test_what_runs_on_in_another_container_is_left_to_it(begun: Callable[..., su
         == f"run {DEAD}: left to the next command there, its harness is gone, and parts of it run on in another container"
     )
     assert (run_folder(DEAD) / "data").exists()
-    assert any("ended envoy" in line for line in sweep(lambda line: None))
+    assert any("ended envoy" in str(line) for line in sweep(lambda line: None))
     assert not run_folder(DEAD).exists()
 
 
@@ -221,8 +222,8 @@ def plant(run_id: str, content: bytes) -> Path:
 
 def test_a_lease_of_rules_not_known_here_is_told_and_left() -> None:
     folder = plant("newer", b'{"run_id": "newer", "owner": 7}')
-    lines: list[str] = []
-    assert sweep(lines.append) == [] and dead_runs() == []
+    lines = Lines()
+    assert sweep(lines.tell) == [] and dead_runs() == []
     assert lines == [
         f"run newer: left as it is, whether its harness lives cannot be told; if none does, remove {folder}"
     ]
@@ -373,8 +374,8 @@ async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, mo
     for name, marked in marks.items():
         words = [word for label, value in marked.items() for word in ("--label", f"{label}={value}")]
         await docker("run", "--detach", "--name", name, *words, "image", what="running a container")
-    lines: list[str] = []
-    await orphans.sweep(lines.append)
+    lines = Lines()
+    await orphans.sweep(lines.tell)
     assert sorted(stub_docker.containers(tmp_path / "docker")) == ["foreign-node", "foreign.postgres", "live.postgres"]
     assert "removed container dead.postgres" in lines
     state.end()
@@ -478,7 +479,7 @@ def test_kill_9_leaves_its_process_container_and_cluster_to_the_next_command(
             time.sleep(0.05)
         state_lines = sweep(lambda line: None)
         asyncio.run(orphans.sweep(lambda line: None))
-        assert any(its in line for line in state_lines) and not any(others in line for line in state_lines)
+        assert any(its in str(line) for line in state_lines) and not any(others in str(line) for line in state_lines)
         node = f"{record.name_of(record.run_label(others))}-control-plane"
         assert sorted(stub_docker.containers(tmp_path / "docker")) == sorted([f"{others}.postgres", node])
         assert marked_processes(its) == [] and not run_folder(its).exists()

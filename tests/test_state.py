@@ -150,7 +150,7 @@ def test_a_dead_run_is_swept_by_lease_and_by_marker(children: list[subprocess.Po
     by_marker = sleeper(children, **{MARKER: dead})
     folder = plant(dead, record("envoy", by_lease))
     (folder / "spool").mkdir()
-    lines = sweep(lambda line: None)
+    lines = [str(line) for line in sweep(lambda line: None)]
     assert not runs(by_lease) and not runs(by_marker)
     assert not folder.exists()
     assert f"run {dead}: ended envoy (process {by_lease})" in lines
@@ -167,7 +167,7 @@ def test_a_live_run_and_everybody_else_is_spared(children: list[subprocess.Popen
     other_run = sleeper(children, **{MARKER: "of-another-home"})
     recycled = sleeper(children)
     plant(f"dead-{os.getpid()}", PartRecord("auth", ProcessIdentity(recycled, "another-boot:1")))
-    lines = sweep(lambda line: None)
+    lines = [str(line) for line in sweep(lambda line: None)]
     assert [pid for pid in (ours, unmarked, other_run, recycled) if not runs(pid)] == []
     assert state.folder.exists()
     assert [line for line in lines if line.startswith("run live")] == []
@@ -197,7 +197,7 @@ def test_a_run_with_a_process_that_lives_keeps_its_folder_by_which_the_next_comm
 def test_a_folder_without_a_lease_is_a_run_that_was_killed_at_birth() -> None:
     folder = runs_folder() / "unborn"
     folder.mkdir(parents=True)
-    assert any(str(folder) in line for line in sweep(lambda line: None))
+    assert any(str(folder) in str(line) for line in sweep(lambda line: None))
     assert not folder.exists()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
+from harness.base.phase import Said
+
 #: What decoding JSON that others wrote may raise: msgspec's own error is a ``ValueError``, and so is that of broken
 #: UTF-8, which msgspec passes on as it is; nesting of some 100,000 levels exceeds the interpreter's depth.
 NOT_JSON = (ValueError, RecursionError)
@@ -63,13 +65,16 @@ def tool_status(found: Mapping[Exit, object]) -> Exit:
 
 
 class RehearsalError(Exception):
-    """What happened, where, and what to do about it: every error a person reads has the three."""
+    """What happened, where, and what to do about it: every error a person reads has the three. ``told`` is what
+    happened as it was given: a message where a page or a line of the terminal may say it.
+    """
 
     exit: Exit = Exit.INTERNAL
 
-    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, what: Said | str, *, where: str = "", remedy: str = "") -> None:
+        self.told: Said | str = what
+        self.what = str(what)
+        super().__init__(self.what)
         self.where = where
         self.remedy = remedy
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -13,6 +13,20 @@ class Says(Protocol):
     """A language: a message id and what stands in its places become a sentence (``harness.report.language``)."""
 
     def __call__(self, text: str, /, **values: Any) -> str: ...
+
+
+class Said(Protocol):
+    """A sentence as its parts: a message id and what stands in its places (``harness.model.message``)."""
+
+    @property
+    def text(self) -> str:
+        """The id."""
+        ...
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """By the names of the places."""
+        ...
 
 
 def english(text: str, /, **values: Any) -> str:

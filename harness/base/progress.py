@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from harness.base.phase import Line, Phase, Row, Says, english
+from harness.base.phase import Line, Phase, Row, Said, Says, english
 from harness.base.ticks import NS, Machine, Ticks
 
 if TYPE_CHECKING:
@@ -47,16 +47,17 @@ class Progress:
         if self._beat is not None:
             self._beat.of(self)
 
-    def __call__(self, text: str) -> None:
-        """A line that stays, with the seconds since the start before it."""
-        self._line(text, f"[{(self._clock.now_ns() - self._start_ns) / NS:6.1f} s] ")
+    def __call__(self, said: Said | str) -> None:
+        """A line that stays, with the seconds since the start before it; what is no sentence is told as it is."""
+        self._line(self._words(said), f"[{(self._clock.now_ns() - self._start_ns) / NS:6.1f} s] ")
 
-    def plain(self, text: str) -> None:
+    def plain(self, said: Said | str) -> None:
         """A line without the time."""
-        self._line(text)
+        self._line(self._words(said))
 
-    def begin(self, text: str, *, lasts_s: float = 0.0, of: int = 0) -> None:
+    def begin(self, said: Said | str, *, lasts_s: float = 0.0, of: int = 0) -> None:
         """A phase begins, with a line that stays: it is what is under way until the next, or until ``end``."""
+        text = self._words(said)
         with self._lock:
             self.phase = Phase(text, self._clock.now_ns(), lasts_s=lasts_s, of=of)
             if self.terminal and self._screen is None:
@@ -65,9 +66,10 @@ class Progress:
                 self._screen = Screen(self._stream, self._clock, self)
             self(text)
 
-    def live(self, note: str, rows: Sequence[Row] = (), *, done: int = 0, of: int = 0) -> None:
-        """How the phase stands: ``rows`` below it on a terminal, else ``note``; ``done`` of its steps, of which there
+    def live(self, said: Said | str, rows: Sequence[Row] = (), *, done: int = 0, of: int = 0) -> None:
+        """How the phase stands: ``rows`` below it on a terminal, else a note; ``done`` of its steps, of which there
         are ``of``."""
+        note = self._words(said)
         now_ns = self._clock.now_ns()
         phase = self.phase or Phase(note, now_ns)
         self.phase = replace(phase, note=note, rows=rows, done=done, of=of or phase.of)
@@ -113,6 +115,9 @@ class Progress:
             return
         counted = ", ".join(filter(None, (phase.counted(now_ns), phase.left(now_ns, self.say))))
         self(f"{phase.text}: {counted}" + (f" | {phase.note}" if phase.note else ""))
+
+    def _words(self, said: Said | str) -> str:
+        return said if isinstance(said, str) else self.say(said.text, **said.values)
 
     def _line(self, text: str, head: str = "") -> None:
         with self._lock:

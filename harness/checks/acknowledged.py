@@ -16,7 +16,7 @@ from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Create, Put, Sent, SentWalk, Write
 from harness.checks.values import Column
 from harness.load.population.walk import Location, WalkUpdate
-from harness.model.message import Told, message
+from harness.model.message import Message, Told, joined, message
 
 _ALWAYS = ("title", "status", "start_time", "total_distance", "total_steps", "polyline_data")
 _WHEN_SENT = ("end_time", "thumbnail_image_url")  # a PUT without them leaves what is there
@@ -28,11 +28,13 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 
     walk_id: str
     user: str
-    what: str
+    what: Message
     writes: int = 1
 
-    def __str__(self) -> str:
-        return f"walk {self.walk_id} of {self.user}: {self.what}"
+    @property
+    def told(self) -> Message:
+        """For people."""
+        return message("walk {walk} of {user}: {what}", walk=self.walk_id, user=self.user, what=self.what)
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +101,7 @@ def acknowledged(sent: Sent, stored: Mapping[str, StoredWalk], probed: Collectio
         _create(create, stored, counts)
     for each in probed:
         what = _of_canary(each, stored.get(each.walk_id))
-        if what:
+        if what is not None:
             counts.lost.append(Lost(walk_id=each.walk_id, user=each.user, what=what))
     writes: list[Write] = [
         *(write for walk in sent.walks.values() for write in (*walk.puts, *walk.deletes)),
@@ -123,7 +125,7 @@ def _walk(walk: SentWalk, held: StoredWalk | None, counts: _Counts) -> None:
     confirmed_since = [put for put in confirmed if deleted_ns is None or put.sent_ns > deleted_ns]
     if held is None:
         if confirmed_since and not any(not each.acknowledged for each in walk.deletes):
-            _lose(walk, "it is not there", len(confirmed_since), counts)
+            _lose(walk, message("it is not there"), len(confirmed_since), counts)
         elif confirmed_since:
             counts.applied += 1  # the DELETE
         else:
@@ -131,10 +133,11 @@ def _walk(walk: SentWalk, held: StoredWalk | None, counts: _Counts) -> None:
         return
     if _owned(held) and held.user != walk.user:
         # Without a write that was acknowledged there is none to lose: whose row it is, other checks say.
-        _lose(walk, f"it is {held.user or 'nobody'}'s", len(confirmed_since) or int(deleted_ns is not None), counts)
+        whose = message("it is {user}'s", user=_owner(held))
+        _lose(walk, whose, len(confirmed_since) or int(deleted_ns is not None), counts)
         return
     if deleted_ns is not None and not confirmed_since and not perhaps:
-        _lose(walk, "deleted, and it is there", 1, counts)
+        _lose(walk, message("deleted, and it is there"), 1, counts)
         return
     counts.absent += sum(not each.acknowledged for each in walk.deletes)
     if not confirmed_since:
@@ -143,9 +146,13 @@ def _walk(walk: SentWalk, held: StoredWalk | None, counts: _Counts) -> None:
     _content(walk, held, confirmed_since, perhaps, counts)
 
 
-def _lose(walk: SentWalk, what: str, writes: int, counts: _Counts) -> None:
+def _lose(walk: SentWalk, what: Message, writes: int, counts: _Counts) -> None:
     if writes:
         counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what=what, writes=writes))
+
+
+def _owner(held: StoredWalk) -> str | Message:
+    return held.user or message("no user")
 
 
 def _owned(held: StoredWalk) -> bool:
@@ -163,14 +170,17 @@ def _content(
     counts.applied += bool(instead)
     counts.overtaken += bool(instead) and all(put.sent_ns < last.sent_ns for put in instead)
     counts.absent += sum(put.sent_ns > last.sent_ns for put in perhaps) if not instead else 0
-    lost = {last.number} if differs and not instead else set()
-    told = [differs] if lost else []
+    lost: set[int] = set()
+    told: list[Message] = []
+    if differs is not None and not instead:
+        lost, told = {last.number}, [differs]
     wrong = _locations(walk, held, last.number)
-    if wrong.told:
+    if wrong.told is not None:
         # A location is lost with the write that brought it: the first acknowledged one from its place on.
         lost |= {next(put.number for put in confirmed if put.number >= by or put is last) for by in wrong.by}
         told.append(wrong.told)
-    _lose(walk, "; ".join(told), len(lost), counts)
+    if told:
+        _lose(walk, joined(tuple(told)), len(lost), counts)
 
 
 def _create(create: Create, stored: Mapping[str, StoredWalk], counts: _Counts) -> None:
@@ -180,15 +190,14 @@ def _create(create: Create, stored: Mapping[str, StoredWalk], counts: _Counts) -
         counts.absent += not same
         return
     held = stored.get(create.walk_id)
-    what = ""
     if held is None:
-        what = "created, and it is not there"
+        what: Message | None = message("created, and it is not there")
     elif _owned(held) and held.user != create.user:
-        what = f"created, and it is {held.user or 'nobody'}'s"
+        what = message("created, and it is {user}'s", user=_owner(held))
     else:
         fields = {"title": create.body.title, "description": create.body.description}
-        what = next(filter(None, (_other(held, name, value) for name, value in fields.items())), "")
-    if what:
+        what = next(filter(None, (_other(held, name, value) for name, value in fields.items())), None)
+    if what is not None:
         counts.lost.append(Lost(walk_id=create.walk_id, user=create.user, what=what))
 
 
@@ -196,45 +205,48 @@ def _same_title(create: Create, held: StoredWalk) -> bool:
     return "title" in held.layout.walks and held.columns["title"] == create.body.title
 
 
-def _of_canary(probed: Probed, held: StoredWalk | None) -> str:
-    """What is wrong with the canary's walk; "" when nothing is. Its PUTs are alike, so their order does not matter."""
+def _of_canary(probed: Probed, held: StoredWalk | None) -> Message | None:
+    """What is wrong with the canary's walk; ``None`` when nothing is. Its PUTs are alike, so their order does not
+    matter."""
     if held is None:
-        return "the canary's walk is not there"
+        return message("the canary's walk is not there")
     if _owned(held) and held.user != probed.user:
-        return f"the canary's walk is {held.user or 'nobody'}'s"
+        return message("the canary's walk is {user}'s", user=_owner(held))
     strange = len(held.locations) - len(probed.body.locations)
-    return _differs(probed.body, held) or (f"the canary's walk has {strange} locations too many" if strange else "")
+    if (differs := _differs(probed.body, held)) is not None or not strange:
+        return differs
+    return message("the canary's walk has {count} locations too many", count=str(strange))
 
 
-def _differs(body: WalkUpdate, held: StoredWalk) -> str:
+def _differs(body: WalkUpdate, held: StoredWalk) -> Message | None:
     for name in (*_ALWAYS, *_WHEN_SENT):
         value = getattr(body, name)
-        if (value is not None or name in _ALWAYS) and (told := _other(held, name, value)):
+        if (value is not None or name in _ALWAYS) and (told := _other(held, name, value)) is not None:
             return told
-    return ""
+    return None
 
 
-def _other(held: StoredWalk, name: str, value: Any) -> str:
-    """What is wrong with a column that was read; "" when nothing is."""
+def _other(held: StoredWalk, name: str, value: Any) -> Message | None:
+    """What is wrong with a column that was read; ``None`` when nothing is."""
     column = held.layout.walks.get(name)
     if column is None or column.holds(value, held.columns[name]):
-        return ""
+        return None
     return _told(name, held.columns[name], value, column)
 
 
-def _told(name: str, found: Any, wanted: Any, column: Column) -> str:
-    told = f"{name} is {str(found)[:80]}, must be {str(wanted)[:80]}"
+def _told(name: str | Message, found: Any, wanted: Any, column: Column) -> Message:
+    told = message("{name} is {found}, must be {must}", name=name, found=str(found)[:80], must=str(wanted)[:80])
     shift = column.shift(wanted, found)
     if shift is None:
         return told
-    hours = shift.total_seconds() / 3600
-    return f"{told}: {hours:+g} h, as local time in a column without a time zone is"
+    hours = f"{shift.total_seconds() / 3600:+g}"
+    return message("{told}: {hours} h, as local time in a column without a time zone is", told=told, hours=hours)
 
 
 class _Wrong(msgspec.Struct, frozen=True):
     """What is wrong with locations, and the numbers of the PUTs that brought them."""
 
-    told: str = ""
+    told: Message | None = None
     by: frozenset[int] = frozenset()
 
 
@@ -247,16 +259,24 @@ def _locations(walk: SentWalk, held: StoredWalk, number: int) -> _Wrong:
     must = [(by, location) for by, location in walk.recorded if by <= number]
     missing = [(by, location.sequence_number) for by, location in must if location.sequence_number not in there]
     if missing:
-        told = f"{len(missing)} of {len(must)} locations are not there, the first is number {missing[0][1]}"
+        told = message(
+            "{missing} of {all} locations are not there, the first is number {number}",
+            missing=str(len(missing)),
+            all=str(len(must)),
+            number=str(missing[0][1]),
+        )
         return _Wrong(told, frozenset(by for by, _ in missing))
     columns = [(name, read[name]) for name in _OF_LOCATION if name in read]
-    first, wrong = "", set[int]()
+    first: Message | None = None
+    wrong = set[int]()
     for by, location in must:
         row = there[location.sequence_number]
         for name, column in columns:
             value = getattr(location, name)
             if row[name] != value and not column.holds(value, row[name]):
-                first = first or _told(f"location {location.sequence_number}: {name}", row[name], value, column)
+                if first is None:
+                    field = message("location {number}: {name}", number=str(location.sequence_number), name=name)
+                    first = _told(field, row[name], value, column)
                 wrong.add(by)
                 break
     return _Wrong(first, frozenset(wrong))

@@ -28,7 +28,9 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool,
     measured as they are lost is their erratum, shown.
     """
     verdict = Verdict.PASS if found.good else Verdict.FAIL
-    told = with_examples(found.told, [*map(str, found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]])
+    told = with_examples(
+        found.told, [*(each.told for each in found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]]
+    )
     others = found.doubled or any(each.flaw is not Flaw.MISSING for each in found.unexplained)
     if not found.compared and found.good:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk was written through the API alone"),)

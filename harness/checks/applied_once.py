@@ -13,7 +13,7 @@ import msgspec
 
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Sent
-from harness.model.message import Told, message
+from harness.model.message import Message, Told, message
 
 
 class Once(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,11 +24,11 @@ class Once(msgspec.Struct, frozen=True, kw_only=True):
 
     walks: int
     locations: int
-    twice: tuple[str, ...]
-    strange: tuple[str, ...]
+    twice: Told
+    strange: Told
 
     @property
-    def repeated(self) -> tuple[str, ...]:
+    def repeated(self) -> Told:
         """All of it."""
         return (*self.twice, *self.strange)
 
@@ -49,14 +49,22 @@ def applied_once(sent: Sent, stored: Sequence[StoredWalk], users: Collection[str
     """``stored`` are all walks as read, doubled ones included; those of others than ``users`` are passed over."""
     named = set(users)
     own = [walk for walk in stored if walk.user in named]
-    twice = [f"walk {walk_id}: {count} rows" for walk_id, count in Counter(w.id for w in own).items() if count > 1]
+    rows = Counter(walk.id for walk in own)
+    twice = [message("walk {walk}: {count} rows", walk=each, count=str(n)) for each, n in rows.items() if n > 1]
     ids = Counter(create.walk_id for create in sent.creates if create.acknowledged)
-    twice += [f"walk {walk_id}: given to {count} CREATEs" for walk_id, count in ids.items() if count > 1]
+    twice += [
+        message("walk {walk}: given to {count} CREATEs", walk=each, count=str(n)) for each, n in ids.items() if n > 1
+    ]
     strange = _created(sent, own)
     for walk in own:
         numbers = Counter(row["sequence_number"] for row in walk.locations)
         twice += [
-            f"walk {walk.id}: location {number} is there {count} times"
+            message(
+                "walk {walk}: location {number} is there {count} times",
+                walk=walk.id,
+                number=str(number),
+                count=str(count),
+            )
             for number, count in numbers.items()
             if count > 1
         ]
@@ -65,9 +73,9 @@ def applied_once(sent: Sent, stored: Sequence[StoredWalk], users: Collection[str
     return Once(walks=len(own), locations=located, twice=tuple(twice), strange=tuple(strange))
 
 
-def _created(sent: Sent, own: Sequence[StoredWalk]) -> list[str]:
+def _created(sent: Sent, own: Sequence[StoredWalk]) -> list[Message]:
     """Walks that no PUT named: each CREATE made at most one, an acknowledged one that of its id."""
-    found: list[str] = []
+    found: list[Message] = []
     creates = {(create.user, create.body.title): create for create in sent.creates}
     known = {create.walk_id: (create.user, create.body.title) for create in sent.creates if create.acknowledged}
     made: Counter[tuple[str, str]] = Counter()
@@ -79,18 +87,26 @@ def _created(sent: Sent, own: Sequence[StoredWalk]) -> list[str]:
         key = (walk.user, str(walk.columns["title"])) if "title" in walk.layout.walks else known[walk.id]
         create = creates.get(key)
         if create is None:
-            found.append(f"walk {walk.id} of {walk.user}: nobody sent it")
+            found.append(message("walk {walk} of {user}: nobody sent it", walk=walk.id, user=walk.user))
             continue
         made[key] += 1
         if made[key] > 1 or (create.acknowledged and create.walk_id != walk.id):
-            found.append(f"walk {walk.id} of {walk.user}: made once more by one CREATE")
+            again = message("walk {walk} of {user}: made once more by one CREATE", walk=walk.id, user=walk.user)
+            found.append(again)
     return found
 
 
-def _not_sent(walk: StoredWalk, numbers: Collection[int], sent: Sent) -> list[str]:
+def _not_sent(walk: StoredWalk, numbers: Collection[int], sent: Sent) -> list[Message]:
     told = sent.walks.get(walk.id)
     recorded = {location.sequence_number for _, location in told.recorded} if told is not None else set()
     strange = [number for number in numbers if number not in recorded]
     if not strange:
         return []
-    return [f"walk {walk.id}: {len(strange)} locations that were not sent, the first is number {strange[0]}"]
+    return [
+        message(
+            "walk {walk}: {count} locations that were not sent, the first is number {number}",
+            walk=walk.id,
+            count=str(len(strange)),
+            number=str(strange[0]),
+        )
+    ]

@@ -16,6 +16,7 @@ import msgspec
 
 from harness.checks.tables import CONTRACT, Layout
 from harness.checks.values import Column
+from harness.model.message import Message, marked, message
 from harness.stack.firebase.documents import Fields, Value
 
 _TEXTS = ("title", "description", "status")
@@ -75,6 +76,15 @@ class Flaw(StrEnum):
     DIFFERENT = "different"  # of this write, and a field is not as the app reads it
 
 
+#: The flaws as people are told, message ids.
+FLAW_WORDS = {
+    Flaw.MISSING: marked("it has no document"),
+    Flaw.EXTRA: marked("it was deleted, and its document is there"),
+    Flaw.STALE: marked("its document is of an earlier write"),
+    Flaw.DIFFERENT: marked("its document is not as the app reads it"),
+}
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One document that is not as it must be. ``field`` is of the first that differs; ``locations`` are those lost."""
 
@@ -86,11 +96,19 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     found: str = ""
     locations: int = 0
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> Message:
         """For people."""
-        what = f"{self.flaw} walk {self.walk_id} of {self.user or 'nobody'}"
-        field = f": {self.field} is {self.found}, must be {self.expected}" if self.field else ""
-        return what + field + (f", {self.locations} locations lost" if self.locations else "")
+        flaw, user = Message(text=FLAW_WORDS[self.flaw]), self.user or message("no user")
+        told = message("walk {walk} of {user}: {what}", walk=self.walk_id, user=user, what=flaw)
+        if self.field:
+            differs = message(
+                "{name} is {found}, must be {must}", name=self.field, found=self.found, must=self.expected
+            )
+            told = message("{what}: {why}", what=told, why=differs)
+        if self.locations:
+            told = message("{told}, {count} locations lost", told=told, count=str(self.locations))
+        return told
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

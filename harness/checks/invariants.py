@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from harness.base.clock import NS, Clock
-from harness.base.errors import PartDied
+from harness.base.errors import PartDied, RehearsalError
 from harness.base.units import Unit
 from harness.checks import agreement, stores, walk_results
 from harness.checks.acknowledged import Probed, acknowledged
@@ -51,7 +51,7 @@ from harness.load.probe import content
 from harness.model.evidence import ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Told, message, verbatim
+from harness.model.message import Told, message, of_error, verbatim
 from harness.model.scenario import Scenario
 from harness.model.stack import Target
 from harness.model.verdict import Verdict
@@ -246,11 +246,9 @@ def unread(error: Exception) -> tuple[Judgement, ...]:
 
 
 def _unread(error: Exception) -> tuple[Verdict, Told]:
-    if isinstance(error, stores.TooManyWalks):
-        return Verdict.INCONCLUSIVE, (error.told,)
     if isinstance(error, stores.NotAsNamed):
-        return Verdict.NOT_EXERCISED, error.told
-    return Verdict.INCONCLUSIVE, (verbatim(error.what if isinstance(error, PartDied) else str(error)),)
+        return Verdict.NOT_EXERCISED, error.parts
+    return Verdict.INCONCLUSIVE, (of_error(error) if isinstance(error, RehearsalError) else verbatim(str(error)),)
 
 
 def probed_walks(probes: Sequence[ProbeRow], users: int, seed: int, anchor_unix_ns: int) -> tuple[Probed, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
-from harness.model.message import Told, message
+from harness.model.message import Message, Told, joined, message
 
 _NOT_FOUND, _TOO_MANY = 404, 429
 #: The contract's success of each call (docs/contract/walk-api.md, "HTTP").
@@ -57,35 +57,42 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     changed: bool | None
 
     @property
-    def leaked(self) -> str:
-        """What was handed out or changed; "" for nothing."""
+    def leaked(self) -> Told:
+        """What was handed out or changed; () for nothing."""
         told = [self._told(each) for each in (self.get, self.put) if each.shows]
-        told += [f"{self._told(self.put)}, and the walk changed"] if self.changed else []
-        return "; ".join(told)
+        told += [message("{call}, and the walk changed", call=self._told(self.put))] if self.changed else []
+        return tuple(told)
 
     @property
-    def odd(self) -> str:
-        """The answers that were not the contract's 404; "" for none."""
+    def odd(self) -> Told:
+        """The answers that were not the contract's 404; () for none."""
         wrong = [each for each in (self.get, self.put) if each.status != _NOT_FOUND and not each.silent]
-        return "; ".join(f"{self._told(each)}, must be {_NOT_FOUND}" for each in wrong)
+        return tuple(
+            message("{call}, must be {status}", call=self._told(each), status=str(_NOT_FOUND)) for each in wrong
+        )
 
     @property
     def unanswered(self) -> bool:
         """Whether an answer is missing that would say something."""
         return self.get.silent or self.put.silent
 
-    def _told(self, reply: Reply) -> str:
-        call = f"{reply.method} /v1/walks/{self.walk_id} of {self.owner} asked by {self.user}"
-        return f"{call}: {reply.status} {reply.body}".rstrip()
+    def _told(self, reply: Reply) -> Message:
+        return message(
+            "{call} of {owner} asked by {user}: {answer}",
+            call=f"{reply.method} /v1/walks/{self.walk_id}",
+            owner=self.owner,
+            user=self.user,
+            answer=f"{reply.status} {reply.body}".rstrip(),
+        )
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
     """The API's answers to phones with a status below 400: how many, and the wrong ones of each kind, as examples."""
 
     answered: int = 0
-    leaked: tuple[str, ...] = ()
-    statuses: tuple[str, ...] = ()
-    bodies: tuple[str, ...] = ()
+    leaked: Told = ()
+    statuses: Told = ()
+    bodies: Told = ()
 
 
 class Isolation(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,9 +105,9 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
     asked: int
     unanswered: int
     unseen: int
-    leaked: tuple[str, ...]
-    statuses: tuple[str, ...]
-    bodies: tuple[str, ...]
+    leaked: Told
+    statuses: Told
+    bodies: Told
 
     @property
     def told_of_leaks(self) -> Told:
@@ -147,7 +154,7 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
 def wrong_answers(rows: Iterable[object]) -> Answers:
     """Of the evidence's requests. What a phone was refused (4xx, 5xx) is an error of the error ratio, and not here."""
     answered = 0
-    leaked, statuses, bodies = list[str](), list[str](), list[str]()
+    leaked, statuses, bodies = list[Message](), list[Message](), list[Message]()
     for row in rows:
         if not isinstance(row, RequestRow) or row.side is not Side.API:
             continue
@@ -156,15 +163,21 @@ def wrong_answers(rows: Iterable[object]) -> Answers:
         if row.outcome is Outcome.FOREIGN_ANSWER:
             leaked.append(_example(row))
         elif row.outcome is Outcome.BAD_ANSWER and row.status != wanted:
-            statuses.append(f"{_example(row)}, must be {wanted}")
+            statuses.append(message("{call}, must be {status}", call=_example(row), status=str(wanted)))
         elif row.outcome is Outcome.BAD_ANSWER:
             bodies.append(_example(row))
     return Answers(answered=answered, leaked=tuple(leaked), statuses=tuple(statuses), bodies=tuple(bodies))
 
 
-def _example(row: RequestRow) -> str:
-    call = _CALL[row.operation].format(walk_id=row.walk_id)
-    return f"{call} by {row.user} ({row.operation_id}): {row.status} {row.shown or 'an empty body'}"
+def _example(row: RequestRow) -> Message:
+    return message(
+        "{call} by {user} ({operation}): {status} {body}",
+        call=_CALL[row.operation].format(walk_id=row.walk_id),
+        user=row.user,
+        operation=row.operation_id,
+        status=str(row.status),
+        body=row.shown or message("an empty body"),
+    )
 
 
 def isolation(answers: Answers, asked: Sequence[Asked]) -> Isolation:
@@ -174,7 +187,7 @@ def isolation(answers: Answers, asked: Sequence[Asked]) -> Isolation:
         asked=len(asked),
         unanswered=sum(each.unanswered for each in asked),
         unseen=sum(each.changed is None for each in asked),
-        leaked=(*(each.leaked for each in asked if each.leaked), *answers.leaked),
-        statuses=(*(each.odd for each in asked if each.odd), *answers.statuses),
+        leaked=(*(joined(each.leaked) for each in asked if each.leaked), *answers.leaked),
+        statuses=(*(joined(each.odd) for each in asked if each.odd), *answers.statuses),
         bodies=answers.bodies,
     )

@@ -9,7 +9,7 @@ from harness.base.units import Unit
 from harness.checks.dual_write import Comparison, Flaw, StoredWalk, by_user, compare
 from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.model.judgement import Judgement
-from harness.model.message import Message, message
+from harness.model.message import Message, Told, message
 from harness.model.mirror import MirrorStep, UserLoss
 from harness.model.section import Lines, Section, table_of
 from harness.model.verdict import Verdict
@@ -46,8 +46,8 @@ def figures(
     )
 
 
-def _examples(compared: Comparison) -> tuple[str, ...]:
-    return tuple(str(finding) for finding in compared.findings[:_EXAMPLES])
+def _examples(compared: Comparison) -> Told:
+    return tuple(finding.told for finding in compared.findings[:_EXAMPLES])
 
 
 def judged(steps: Iterable[MirrorStep]) -> Iterator[Judgement]:

@@ -19,7 +19,7 @@ from harness.checks.sent import number_of
 from harness.checks.written import NotAsPlanned, Plans, UserWalks
 from harness.load.population.walk import PAGE_WALKS
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
-from harness.model.message import Told, message
+from harness.model.message import Message, Told, marked, message
 from harness.model.shown import Shown, ShownWalk, parse
 
 #: The status that says that there is no such walk: HTTP's, and gRPC's.
@@ -29,17 +29,17 @@ _WITH_ANSWER = frozenset({Operation.PUT_WALK, Operation.CREATE_WALK})
 
 
 class Flaw(StrEnum):
-    """What is wrong with an answer, as people are told."""
+    """What is wrong with an answer, a message id."""
 
-    OLD = "it is as before an acknowledged write"
-    MISSING = "it is not shown, though its write was acknowledged"
-    BACK = "it has gone back behind an answer before"
-    RETURNED = "it was deleted, and is shown again"
-    STRANGE = "it is as nobody wrote it"
-    LOCATIONS = "its locations are not those written so far, in walking order"
-    TWICE = "it is on the list twice"
-    ORDER = "it is on the list after an older one"
-    COUNT = "total_count is not the number of the user's walks"
+    OLD = marked("it is as before an acknowledged write")
+    MISSING = marked("it is not shown, though its write was acknowledged")
+    BACK = marked("it has gone back behind an answer before")
+    RETURNED = marked("it was deleted, and is shown again")
+    STRANGE = marked("it is as nobody wrote it")
+    LOCATIONS = marked("its locations are not those written so far, in walking order")
+    TWICE = marked("it is on the list twice")
+    ORDER = marked("it is on the list after an older one")
+    COUNT = marked("total_count is not the number of the user's walks")
 
 
 class WrongRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +49,13 @@ class WrongRead(msgspec.Struct, frozen=True, kw_only=True):
     walk_id: str
     flaw: Flaw
 
-    def __str__(self) -> str:
-        return f"{self.read}: {f'walk {self.walk_id}: ' if self.walk_id else ''}{self.flaw}"
+    @property
+    def told(self) -> Message:
+        """For people."""
+        flaw = Message(text=self.flaw)
+        if not self.walk_id:
+            return message("{answer}: {flaw}", answer=self.read, flaw=flaw)
+        return message("{answer}: walk {walk}: {flaw}", answer=self.read, walk=self.walk_id, flaw=flaw)
 
 
 class Reads(msgspec.Struct, kw_only=True):

@@ -21,7 +21,7 @@ from harness.judge.writes import Writes
 from harness.load.http1 import Answer, exchange
 from harness.load.population.accounts import Account
 from harness.model.evidence import Side
-from harness.model.message import Message, Told, english, message
+from harness.model.message import Message, Told, joined, message
 from harness.model.stack import Endpoints
 from harness.stack.firebase import storage
 from harness.stack.firebase.documents import Documents, Fields
@@ -49,8 +49,8 @@ class NotAsNamed(RehearsalError):  # noqa: N818
     exit = Exit.HOLD
 
     def __init__(self, told: Message | Told, where: str = "") -> None:
-        self.told: Told = (told,) if isinstance(told, Message) else told
-        super().__init__(english(self.told), where=where, remedy="name tables and columns as docs/contract does")
+        self.parts: Told = (told,) if isinstance(told, Message) else told
+        super().__init__(joined(self.parts), where=where, remedy="name tables and columns as docs/contract does")
 
 
 class TooManyWalks(RehearsalError):  # noqa: N818
@@ -59,8 +59,8 @@ class TooManyWalks(RehearsalError):  # noqa: N818
     exit = Exit.RUN_BROKEN
 
     def __init__(self, most: int, where: str) -> None:
-        self.told: Message = message("there are {walks} walks or more: not all were read", walks=str(most))
-        super().__init__(str(self.told), where=where, remedy="a shorter run, or fewer users")
+        said = message("there are {walks} walks or more: not all were read", walks=str(most))
+        super().__init__(said, where=where, remedy="a shorter run, or fewer users")
 
 
 class DocumentsRead(Protocol):

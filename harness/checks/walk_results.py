@@ -12,7 +12,7 @@ from harness.checks.sent import Sent
 from harness.checks.tables import CONTRACT, LOCATIONS, Layout
 from harness.judge.judged import held, result, with_examples
 from harness.model.judgement import Judgement
-from harness.model.message import Told, message
+from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 
 ACKNOWLEDGED, ONCE, READS = "writes.acknowledged", "writes.applied_once", "reads.acknowledged"
@@ -40,7 +40,7 @@ def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRA
         verdict = Verdict.NOT_EXERCISED
     if sent.unmatched and not found.lost:
         verdict = Verdict.INCONCLUSIVE
-    told = (*with_few(found.told, [str(lost) for lost in found.lost]), *_unmatched(sent))
+    told = (*with_few(found.told, [lost.told for lost in found.lost]), *_unmatched(sent))
     told = (*told, *layout.why, *layout.risks)
     return held(result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, found.lost_writes, found.writes, told))
 
@@ -64,7 +64,7 @@ def reads_result(found: Reads) -> Judgement:
     """
     unknown = found.unknown or not found.bound
     verdict = Verdict.FAIL if found.wrong else Verdict.INCONCLUSIVE if unknown else Verdict.PASS
-    told = with_few(found.told, [str(wrong) for wrong in found.examples])
+    told = with_few(found.told, [wrong.told for wrong in found.examples])
     return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)
 
 
@@ -103,7 +103,7 @@ def among(layout: Layout, places: Collection[str]) -> Told:
     return tuple(each.told for each in layout.unread if each.place in places)
 
 
-def with_few(told: Told, examples: Sequence[str]) -> Told:
+def with_few(told: Told, examples: Sequence[str] | Sequence[Message]) -> Told:
     return with_examples(told, examples[:_EXAMPLES])
 
 

@@ -15,6 +15,7 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit
 from harness.base.home import home
 from harness.base.progress import Progress
+from harness.model.message import message
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import AsJson
 from harness.rehearsal.command import Command, option
@@ -141,7 +142,7 @@ class Images(AsJson):
             name = f"{str(self.push).rstrip('/')}/{tag}"
             await docker("tag", tag, name, what=f"naming {name}")
             await docker("push", name, what=f"pushing {name}", limit_s=LIMIT_S, remedy="docker login, then again")
-            progress(f"pushed {name}")
+            progress(message("pushed {name}", name=name))
         return tags
 
 
@@ -170,4 +171,4 @@ async def _load(name: str, tags: list[str], progress: Progress) -> None:
     with tempfile.TemporaryDirectory(dir=home()) as scratch:
         workers = [node for node, role in nodes if role == "worker"]
         await load(workers or [node for node, _ in nodes], tags, Path(scratch), progress)
-    progress(f"the nodes of {name} have them")
+    progress(message("the nodes of {name} have them", name=name))

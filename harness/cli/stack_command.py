@@ -19,6 +19,7 @@ from harness.base.errors import BadInput, Exit, StackNotStarted, tool_status
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
+from harness.model.message import Message, message
 from harness.model.stack import AUTO, Endpoints, Rung
 from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests
 from harness.rehearsal.command import option, words
@@ -61,11 +62,14 @@ class StackUp(OnStack, OwnManifests, AsJson):
         if self.detach:
             log = options.reports / f"stack-up-{process_mark()}.log"
             child = _start_detached(self._words(options), log)
-            progress(f"bringing a stack up in process {child.pid}; it says what it does in {log}")
+            pid = str(child.pid)
+            progress(
+                message("bringing a stack up in process {pid}; it says what it does in {log}", pid=pid, log=str(log))
+            )
             facts = asyncio.run(_up_detached(child, log, clock))
             with contextlib.suppress(OSError):  # on another disk: it stays where it is
                 log = log.rename(Path(facts.logs) / "stack-up.log")
-            progress(f"the stack is up; its log is {log}")
+            progress(message("the stack is up; its log is {log}", log=str(log)))
             tell(facts)
             return Exit.OK
         standing = StandingStack(options, clock, progress)
@@ -168,7 +172,7 @@ class StackKeep(AsJson):
         rung = rungs.choose(self.on, bundled()).rung
         clock = MachineClock()
         progress = Progress(clock)
-        state.sweep(lambda line: progress(f"left by a killed run: {line}"))
+        state.sweep(lambda line: progress(message("left by a killed run: {what}", what=line)))
         keeper = _keeper(rung)
         asyncio.run(keeper.keep(clock, progress))
         if self.json:
@@ -257,10 +261,14 @@ class StackDown(OnCluster, AsJson):
         lines = end_standing_stacks(progress) if self.on is None else []
         for keeper in _asked(self.on):
             lines += keeper.down(force=self.force)
+
+        def tell(line: Message) -> None:
+            lines.append(str(line))
+
         if self.on == Rung.LOCAL:
-            state.sweep(lines.append)
+            state.sweep(tell)
         else:
-            asyncio.run(rungs.sweep(lines.append))
+            asyncio.run(rungs.sweep(tell))
         return self._tell(lines, "nothing was left running")
 
     def _tell(self, lines: Sequence[str], nothing: str) -> int:

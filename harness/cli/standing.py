@@ -13,6 +13,7 @@ from harness.base.clock import Clock, utc
 from harness.base.errors import Exit, tool_status
 from harness.base.private import write_private
 from harness.base.progress import Progress
+from harness.model.message import Tell, message
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
 from harness.rehearsal.options import Options
 from harness.stack import state
@@ -66,12 +67,12 @@ class StandingStack:
             remove_run_folder(self.run_id)
         errors = [error for error in self.lifecycle.errors if not (self.up and error.exit is Exit.INTERRUPTED)]
         for error in errors:
-            self._progress.plain(f"error: {error}")
+            self._progress.plain(message("error: {error}", error=str(error)))
         return tool_status({error.exit: True for error in errors} | {Exit.LEAK: leaks})
 
     async def _stand(self, told: Callable[[StackFacts], None]) -> None:
-        state.sweep(lambda line: self._progress(f"left by a killed run: {line}"))
-        self._progress.begin("bringing the stack up")
+        state.sweep(lambda line: self._progress(message("left by a killed run: {what}", what=line)))
+        self._progress.begin(message("bringing the stack up"))
         await self._stack.up()
         self.up = facts_of(
             self.run_id,
@@ -85,7 +86,7 @@ class StandingStack:
         write_private(run_folder(self.run_id) / RECORD, msgspec.json.encode(self.up))
         self._progress.end()  # before what is told on standard output
         told(self.up)
-        self._progress.begin("the stack is up")
+        self._progress.begin(message("the stack is up"))
         async for _row in self._stack.watch():  # until a part dies or somebody interrupts
             pass
 
@@ -127,7 +128,7 @@ def standing_stacks() -> list[Standing]:
     return found
 
 
-def end_standing_stacks(say: Callable[[str], None]) -> list[str]:
+def end_standing_stacks(say: Tell) -> list[str]:
     """Asks each ``stack up`` to end in order; kills and cleans up after one that does not in all the time that it has.
     One line each; ``say`` is told whom it waits for.
     """
@@ -141,5 +142,6 @@ def end_standing_stacks(say: Callable[[str], None]) -> list[str]:
             if not ends_in_order(lease.owner, _ORDERLY_LIMIT_S, f"stack {facts.run_id}", say):
                 os.kill(lease.owner.pid, signal.SIGKILL)
                 wait_gone([lease.owner], 3.0)
-        lines += end_run(Path(run_folder(facts.run_id))) or [f"stack {facts.run_id}: taken down"]
+        ended = [*map(str, end_run(Path(run_folder(facts.run_id))))]
+        lines += ended or [f"stack {facts.run_id}: taken down"]
     return lines

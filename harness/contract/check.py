@@ -11,7 +11,7 @@ import msgspec
 from harness.contract.grade import Finding, Source
 from harness.contract.http import Exchange
 from harness.contract.shape import error_problems
-from harness.model.message import Message, message
+from harness.model.message import Message, joined, message
 
 if TYPE_CHECKING:
     from harness.contract.bench import Bench
@@ -28,7 +28,11 @@ class Deviates(Exception):  # noqa: N818 - an outcome, not an error
     """
 
     def __init__(
-        self, expected: str, got: str, exchange: Exchange | None = None, finding: Finding | None = None
+        self,
+        expected: str | Message,
+        got: str | Message,
+        exchange: Exchange | None = None,
+        finding: Finding | None = None,
     ) -> None:
         super().__init__(f"expected {expected}, got {got}")
         self.expected = expected
@@ -119,23 +123,35 @@ class Checks:
 def must(exchange: Exchange, *statuses: int) -> Exchange:
     """``exchange`` when its status is one of ``statuses``; else it deviates."""
     if exchange.status not in statuses:
-        raise Deviates(f"status {' or '.join(map(str, statuses))}", exchange.shown, exchange, Finding.STATUS)
+        raise Deviates(status(*statuses), exchange.shown, exchange, Finding.STATUS)
     return exchange
+
+
+def status(*statuses: int) -> Message:
+    """One of them, or the only one."""
+    wanted: str | Message = str(statuses[0])
+    for each in statuses[1:]:
+        wanted = message("{first} or {second}", first=wanted, second=str(each))
+    return message("status {status}", status=wanted)
 
 
 def must_not_fail(exchange: Exchange) -> Exchange:
     """``exchange`` when it was answered, and by no 5xx."""
     if not 200 <= exchange.status < 500:
-        raise Deviates("an answer below 500", exchange.shown, exchange, Finding.STATUS)
+        raise Deviates(message("an answer below 500"), exchange.shown, exchange, Finding.STATUS)
     return exchange
 
 
 def must_be(
-    what: str, expected: object, got: object, exchange: Exchange | None = None, finding: Finding | None = None
+    what: str | Message,
+    expected: object,
+    got: object,
+    exchange: Exchange | None = None,
+    finding: Finding | None = None,
 ) -> None:
     """Deviates unless the two are equal, types of numbers aside."""
     if expected != got:
-        raise Deviates(f"{what} {expected!r}", f"{got!r}", exchange, finding)
+        raise Deviates(message("{what} {value}", what=what, value=f"{expected!r}"), f"{got!r}", exchange, finding)
 
 
 def needs(exchange: Exchange, *statuses: int) -> Exchange:
@@ -156,7 +172,7 @@ def must_carry(exchange: Exchange, status: int, code: str) -> None:
     if wrong:
         raise Deviates(
             f'{{"error": {{"code": "{code}", "message": ...}}}}',
-            f"{'; '.join(wrong)} ({exchange.shown})",
+            message("{what} ({answer})", what=joined(wrong), answer=exchange.shown),
             exchange,
             Finding.BODY,
         )

@@ -15,7 +15,7 @@ from harness.checks.walk_tables import Stored
 from harness.contract import http, people
 from harness.contract.beside import Spare, spare
 from harness.contract.check import NotExercised
-from harness.model.message import verbatim
+from harness.model.message import of_error
 from harness.model.stack import Endpoints
 from harness.stack.firebase import storage
 from harness.stack.firebase.sign_up import Ended, end_account
@@ -75,7 +75,7 @@ def _not_exercised() -> Iterator[None]:
     try:
         yield
     except stores.NotAsNamed as error:
-        raise NotExercised(verbatim(str(error))) from error
+        raise NotExercised(of_error(error)) from error
 
 
 class OnStack:

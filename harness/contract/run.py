@@ -9,10 +9,10 @@ from harness.model.message import Message
 
 
 class Deviation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a target did otherwise than a sentence says."""
+    """What a target did otherwise than a sentence says; what is no message is data, as it was sent or answered."""
 
-    expected: str
-    got: str
+    expected: str | Message
+    got: str | Message
     grade: Grade
     finding: Finding
 

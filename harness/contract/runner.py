@@ -18,6 +18,7 @@ from harness.contract.grade import GRADES, Finding, Grade, Source, SourceKind
 from harness.contract.http import Exchange
 from harness.contract.rules import CONTRACT, Rules
 from harness.contract.run import CheckRun, Deviation
+from harness.model.message import Message, message
 from harness.report.files import write_atomically
 
 CHECK_LIMIT_S = 120.0  # a check is bounded by its requests; this bounds a mistake of ours
@@ -40,7 +41,7 @@ async def run_checks(
     """
     order = list(checks)
     stream(ground.seed, "conformance:order").shuffle(order)
-    progress.begin(progress.say("checking the API against the contract"), of=len(order))
+    progress.begin(message("checking the API against the contract"), of=len(order))
     for number, check in enumerate(order):
         progress.live(check.id, done=number)
         begun_ns = ground.clock.now_ns()
@@ -53,8 +54,8 @@ async def run_checks(
             result = keep_request(result, exchange, folder)
         seconds = round((ground.clock.now_ns() - begun_ns) / NS, 3)
         result = msgspec.structs.replace(result, seconds=seconds)
-        if told := _told(result):
-            progress(told.splitlines()[0][:200])
+        if (told := _told(result)) is not None:
+            progress(progress.say(told.text, **told.values).splitlines()[0][:200])
         done(result)
         if any(not each.status for each in bench.exchanges):
             await _settle(bench)
@@ -80,13 +81,21 @@ async def _run(check: Check, bench: Bench) -> tuple[CheckRun, Exchange | None]:
     return msgspec.structs.replace(result, broken=reason), None
 
 
-def _told(result: CheckRun) -> str:
-    """A line for the terminal; "" of a check that found nothing wrong."""
+def _told(result: CheckRun) -> Message | None:
+    """A line for the terminal; ``None`` of a check that found nothing wrong."""
     if (found := result.deviation) is not None:
-        return f"{GRADES[found.grade]}: {result.id}: expected {found.expected}, got {found.got}"
+        return message(
+            "{grade}: {check}: expected {expected}, got {got}",
+            grade=Message(text=GRADES[found.grade]),
+            check=result.id,
+            expected=found.expected,
+            got=found.got,
+        )
     if result.lacking is not None:
-        return f"not exercised: {result.id}: {result.lacking}"
-    return f"error of the measurement: {result.id}: {result.broken}" if result.broken else ""
+        return message("not exercised: {check}: {why}", check=result.id, why=result.lacking)
+    if result.broken:
+        return message("error of the measurement: {check}: {why}", check=result.id, why=result.broken)
+    return None
 
 
 def by_file(result: CheckRun, used: Sequence[str], rules: Rules) -> CheckRun:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from harness.model.message import Message, message
+
 CODES = (
     "INVALID_REQUEST",
     "UNAUTHORIZED",
@@ -60,73 +62,77 @@ def _or_null(test: Test) -> Test:
 
 
 #: Field, what it must be, in words.
-WALK: dict[str, tuple[Test, str]] = {
-    "id": (is_uuid, "a UUID"),
-    "user_id": (is_text, "the Firebase uid"),
-    "title": (is_text, "a string"),
-    "description": (is_text, "a string"),
-    "start_time": (_or_null(is_time), "RFC 3339 or null"),
-    "end_time": (_or_null(is_time), "RFC 3339 or null"),
-    "paused_at": (_or_null(is_time), "RFC 3339 or null"),
-    "total_distance": (is_number, "a number"),
-    "total_steps": (is_whole, "a whole number"),
-    "polyline_data": (_or_null(is_text), "a string or null"),
-    "thumbnail_image_url": (_or_null(is_text), "a string or null"),
-    "status": (lambda value: value in STATUSES, f"one of {', '.join(STATUSES)}"),
-    "total_paused_duration": (is_number, "a number"),
+WALK: dict[str, tuple[Test, str | Message]] = {
+    "id": (is_uuid, message("a UUID")),
+    "user_id": (is_text, message("the Firebase uid")),
+    "title": (is_text, message("a string")),
+    "description": (is_text, message("a string")),
+    "start_time": (_or_null(is_time), message("RFC 3339 or null")),
+    "end_time": (_or_null(is_time), message("RFC 3339 or null")),
+    "paused_at": (_or_null(is_time), message("RFC 3339 or null")),
+    "total_distance": (is_number, message("a number")),
+    "total_steps": (is_whole, message("a whole number")),
+    "polyline_data": (_or_null(is_text), message("a string or null")),
+    "thumbnail_image_url": (_or_null(is_text), message("a string or null")),
+    "status": (lambda value: value in STATUSES, message("one of {values}", values=", ".join(STATUSES))),
+    "total_paused_duration": (is_number, message("a number")),
     "created_at": (is_time, "RFC 3339"),
     "updated_at": (is_time, "RFC 3339"),
 }
-LOCATION: dict[str, tuple[Test, str]] = {
-    "latitude": (is_number, "a number"),
-    "longitude": (is_number, "a number"),
+LOCATION: dict[str, tuple[Test, str | Message]] = {
+    "latitude": (is_number, message("a number")),
+    "longitude": (is_number, message("a number")),
     "timestamp": (is_time, "RFC 3339"),
-    "sequence_number": (is_whole, "a whole number"),
+    "sequence_number": (is_whole, message("a whole number")),
 }
 LOCATION_OPTIONAL = ("altitude", "horizontal_accuracy", "vertical_accuracy", "speed", "course")
 
 
 def problems(
     body: object,
-    form: Mapping[str, tuple[Test, str]],
+    form: Mapping[str, tuple[Test, str | Message]],
     optional: Collection[str] = (),
     nullable: Collection[str] = (),
-) -> list[str]:
+) -> list[Message]:
     """What is wrong with ``body``. Fields beyond ``form`` are nobody's harm; some may be absent, or null."""
     if not isinstance(body, dict):
-        return [f"{body!r:.100} is no object"]
+        return [message("{body} is no object", body=f"{body!r:.100}")]
     found = []
     for name, (test, words) in form.items():
         if name not in body:
             if name not in optional:
-                found.append(f"{name} is missing ({words})")
+                found.append(message("{name} is missing ({what})", name=name, what=words))
         elif not (test(body[name]) or (body[name] is None and name in nullable)):
-            found.append(f"{name} is {body[name]!r:.100}, not {words}")
+            found.append(_is_not(name, body[name], words))
     return found
 
 
-def location_problems(body: object) -> list[str]:
+def _is_not(name: str, value: object, wanted: str | Message) -> Message:
+    return message("{name} is {value}, not {wanted}", name=name, value=f"{value!r:.100}", wanted=wanted)
+
+
+def location_problems(body: object) -> list[Message]:
     """What is wrong with one location; its optional fields may be null or absent."""
     found = problems(body, LOCATION)
     if isinstance(body, dict):
         for name in LOCATION_OPTIONAL:
             if not (body.get(name) is None or is_number(body[name])):
-                found.append(f"{name} is {body[name]!r:.100}, not a number, null or absent")
+                found.append(_is_not(name, body[name], message("a number, null or absent")))
     return found
 
 
-def error_problems(body: object, code: str) -> list[str]:
+def error_problems(body: object, code: str) -> list[Message]:
     """What is wrong with an error body that must carry ``code``."""
     if not isinstance(body, dict) or not isinstance(body.get("error"), dict):
-        return ['it is no {"error": {...}}']
+        return [message("it is no {form}", form='{"error": {...}}')]
     error = body["error"]
     found = []
     if error.get("code") not in CODES:
-        found.append(f"error.code is {error.get('code', 'missing')!r}, none of the contract's")
+        found.append(_is_not("error.code", error.get("code", "missing"), message("one of the contract's")))
     elif error["code"] != code:
-        found.append(f"error.code is {error['code']!r}, not {code!r}")
+        found.append(_is_not("error.code", error["code"], repr(code)))
     if not is_text(error.get("message")) or not error["message"]:
-        found.append("error.message is no text")
+        found.append(message("{name} is no text", name="error.message"))
     return found
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.base.units import Unit, show
+from harness.base.units import Unit
 from harness.judge.bounds import CONFIDENCE
 from harness.judge.power import offered, requirements
 from harness.judge.rollback import smallest_sample
@@ -78,19 +78,26 @@ def chance_words(chance: FalseRollBack) -> Message:
     return message(
         "By chance alone it fires in {share} of windows of {samples} samples when the true failure ratio is "
         "{ratio}, the most that may still advance.",
-        share=quantity(round(chance.probability, 3), Unit.RATIO),
-        samples=f"{chance.samples:,}",
-        ratio=quantity(chance.failure_ratio, Unit.RATIO),
+        **_figures(chance),
     )
 
 
-def sentence(chance: FalseRollBack) -> str:
+def sentence(chance: FalseRollBack) -> Message:
     """Of the preflight: what the limit does by chance alone."""
-    ratio, share = show(chance.failure_ratio, Unit.RATIO), show(round(chance.probability, 3), Unit.RATIO)
-    return (
-        f"rollback limit {chance.id}: by chance alone it fires in {share} of windows of {chance.samples:,} samples "
-        f"when the true failure ratio is {ratio}, the most that may still advance"
+    return message(
+        "rollback limit {limit}: by chance alone it fires in {share} of windows of {samples} samples when the true "
+        "failure ratio is {ratio}, the most that may still advance",
+        limit=chance.id,
+        **_figures(chance),
     )
+
+
+def _figures(chance: FalseRollBack) -> dict[str, str | Message]:
+    return {
+        "share": quantity(round(chance.probability, 3), Unit.RATIO),
+        "samples": f"{chance.samples:,}",
+        "ratio": quantity(chance.failure_ratio, Unit.RATIO),
+    }
 
 
 def advances(tries: int) -> float:
@@ -100,7 +107,7 @@ def advances(tries: int) -> float:
     return float(1 - CONFIDENCE**tries)
 
 
-def preflight_sentences(scenario: Scenario) -> list[str]:
+def preflight_sentences(scenario: Scenario) -> list[Message]:
     """What the window can and cannot prove, and what chance alone does to it; see ``requirements``."""
     found = [each.sentence for each in requirements(scenario)]
     return [*found, *map(sentence, false_roll_backs(scenario))]

@@ -71,9 +71,9 @@ def told_only(check: Judgement) -> Judgement:
     return msgspec.structs.replace(check, gates=False)
 
 
-def with_examples(told: Told, examples: Iterable[str]) -> Told:
-    """What was told, and examples as the evidence says them."""
-    return (*told, *(verbatim(example) for example in examples))
+def with_examples(told: Told, examples: Iterable[str | Message]) -> Told:
+    """What was told, and examples: in words, or as the evidence names them."""
+    return (*told, *(each if isinstance(each, Message) else verbatim(each) for each in examples))
 
 
 CHECK_EVENT = "check"

@@ -7,13 +7,14 @@ import math
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.base.units import Unit, show
+from harness.base.units import Unit
 from harness.judge.bounds import quantile_samples_needed, samples_needed
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
-from harness.judge.words import SUBJECT, count, rule
+from harness.judge.words import SUBJECT, asked, count, rule
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
+from harness.model.message import Message, message, quantity
 from harness.model.scenario import QUANTILE, Criterion, Metric, Scenario
 
 #: Of a phone's twenty requests (docs/contract/walk-api.md#real-use); one that has no walk yet puts one where it would
@@ -35,7 +36,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     needed: int
     offered: int
     enough: bool
-    sentence: str
+    sentence: Message
 
 
 def requirements(scenario: Scenario) -> tuple[Requirement, ...]:
@@ -45,16 +46,22 @@ def requirements(scenario: Scenario) -> tuple[Requirement, ...]:
 
 def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
     if criterion.kind is Kind.ROLLBACK_LIMIT:
-        needed, more = smallest_sample(criterion), ""
-        return _compared(criterion, needed, offered(criterion, scenario), "a reading begins at", more)
+        needed = smallest_sample(criterion)
+        begins = message("a reading begins at {count} {samples}", count=count(needed), samples=_samples(criterion))
+        return _compared(criterion, needed, offered(criterion, scenario), begins)
     if criterion.metric is Metric.REQUEST_RATE:
         return _rate(criterion, scenario)
     if criterion.metric is Metric.CONCURRENT_USERS:
         return _users(criterion, scenario)
     if criterion.metric in QUANTILE:
         quantile = QUANTILE[criterion.metric]
-        needed = quantile_samples_needed(quantile=quantile)
-        more = f" ({count(quantile_samples_needed(1, quantile))} with one above the limit)"
+        needed = max(quantile_samples_needed(quantile=quantile), criterion.smallest_sample)
+        wanted = message(
+            "needs {count} {samples} ({more} with one above the limit)",
+            count=count(needed),
+            samples=_samples(criterion),
+            more=count(quantile_samples_needed(1, quantile)),
+        )
     else:
         limit = failure_limit(criterion)
         if not 0 < limit < 1:
@@ -63,10 +70,14 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
                 where=f"criterion {criterion.id}",
                 remedy="give a threshold that leaves room for some failures, e.g. 99.9%",
             )
-        needed = samples_needed(limit)
-        more = f" without a failure ({count(samples_needed(limit, 1))} with one)"
-    needed = max(needed, criterion.smallest_sample)
-    return _compared(criterion, needed, offered(criterion, scenario), "needs", more)
+        needed = max(samples_needed(limit), criterion.smallest_sample)
+        wanted = message(
+            "needs {count} {samples} without a failure ({more} with one)",
+            count=count(needed),
+            samples=_samples(criterion),
+            more=count(samples_needed(limit, 1)),
+        )
+    return _compared(criterion, needed, offered(criterion, scenario), wanted)
 
 
 def offered(criterion: Criterion, scenario: Scenario) -> int:
@@ -90,15 +101,21 @@ def _floor(samples: float) -> int:
     return math.floor(round(samples, 6))
 
 
-def _compared(criterion: Criterion, needed: int, offered: int, verb: str, more: str) -> Requirement:
-    subject = SUBJECT[criterion.metric] + (f" for {criterion.operation}" if criterion.operation else "")
+def _samples(criterion: Criterion) -> Message:
+    subject = Message(text=SUBJECT[criterion.metric])
+    if criterion.operation is None:
+        return subject
+    return message("{samples} for {operation}", samples=subject, operation=criterion.operation)
+
+
+def _compared(criterion: Criterion, needed: int, offered: int, wanted: Message) -> Requirement:
     enough = offered >= needed
     return Requirement(
         id=criterion.id,
         needed=needed,
         offered=offered,
         enough=enough,
-        sentence=_sentence(criterion, enough, f"{verb} {count(needed)} {subject}{more}", f"{count(offered)}"),
+        sentence=_sentence(criterion, enough, wanted, count(offered)),
     )
 
 
@@ -107,13 +124,13 @@ def _rate(criterion: Criterion, scenario: Scenario) -> Requirement:
     requests = scenario.population.flag_on * scenario.population.requests_in(scenario.window_s)
     offered = requests / scenario.window_s if scenario.window_s else 0.0
     enough = round(offered, 9) >= least
-    wanted = f"needs {show(least, Unit.PER_SECOND)} offered to the API"
+    wanted = message("needs {rate} offered to the API", rate=quantity(least, Unit.PER_SECOND))
     return Requirement(
         id=criterion.id,
         needed=math.ceil(round(least * scenario.window_s, 6)),
         offered=_floor(requests),
         enough=enough,
-        sentence=_sentence(criterion, enough, wanted, show(offered, Unit.PER_SECOND)),
+        sentence=_sentence(criterion, enough, wanted, quantity(offered, Unit.PER_SECOND)),
     )
 
 
@@ -125,23 +142,29 @@ def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
     slowest_s = max(each.pace_s for each in within)
     seldom = slowest_s > every
     enough = offered >= needed and not seldom and scenario.window_s > 0
-    pace = f", each only every {slowest_s:g} s" if seldom else ""
+    given: str | Message = count(offered)
+    if seldom:
+        given = message("{count}, each only every {seconds} s", count=count(offered), seconds=f"{slowest_s:g}")
+    wanted = message(
+        "needs {count} users with a good answer every {seconds} s", count=count(needed), seconds=f"{every:g}"
+    )
     return Requirement(
         id=criterion.id,
         needed=needed,
         offered=offered,
         enough=enough,
-        sentence=_sentence(
-            criterion,
-            enough,
-            f"needs {count(needed)} users with a good answer every {every:g} s",
-            f"{count(offered)}{pace}",
-        ),
+        sentence=_sentence(criterion, enough, wanted, given),
     )
 
 
-def _sentence(criterion: Criterion, enough: bool, wanted: str, given: str) -> str:
-    kind = "rollback limit " if criterion.kind is Kind.ROLLBACK_LIMIT else ""
-    where = "the window" if criterion.step_s is None else "the step"
-    verdict = "enough" if enough else "NOT ENOUGH: it will be inconclusive"
-    return f"{kind}{rule(criterion)}: {wanted}; {where} gives {given}: {verdict}"
+def _sentence(criterion: Criterion, enough: bool, wanted: Message, given: str | Message) -> Message:
+    asks = asked(criterion)
+    if criterion.kind is Kind.ROLLBACK_LIMIT:
+        asks = message("rollback limit {limit}", limit=asks)
+    gives = (
+        message("the window gives {given}", given=given)
+        if criterion.step_s is None
+        else message("the step gives {given}", given=given)
+    )
+    verdict = message("enough") if enough else message("NOT ENOUGH: it will be inconclusive")
+    return message("{rule}: {wanted}; {gives}: {verdict}", rule=asks, wanted=wanted, gives=gives, verdict=verdict)

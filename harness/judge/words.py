@@ -6,7 +6,8 @@ from harness.base.units import Unit, plain, show
 from harness.model.message import Message, marked, message, quantity, worded
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
 
-SUBJECT = {Metric.AVAILABILITY: "probes", Metric.ERROR_RATIO: "requests", **dict.fromkeys(QUANTILE, "requests")}
+_REQUESTS = marked("requests")
+SUBJECT = {Metric.AVAILABILITY: marked("probes"), Metric.ERROR_RATIO: _REQUESTS, **dict.fromkeys(QUANTILE, _REQUESTS)}
 
 METRIC = {
     Metric.ERROR_RATIO: marked("error ratio"),
@@ -69,17 +70,22 @@ def rule(criterion: Criterion) -> str:
 def asked(criterion: Criterion) -> Message:
     """Metric and threshold as a person reads them: "availability > 99.5 %"; of a rollback limit, when it fires."""
     comparison = "≥" if criterion.comparison is Comparison.AT_LEAST else criterion.comparison.value
+    return message(
+        "{metric} {comparison} {limit}",
+        metric=about(criterion),
+        comparison=comparison,
+        limit=limit_quantity(criterion),
+    )
+
+
+def about(criterion: Criterion) -> Message:
+    """What a criterion is about: "latency p95 of get_walk"."""
     metric = Message(text=METRIC[criterion.metric])
     if criterion.operation is not None:
         metric = message("{metric} of {operation}", metric=metric, operation=criterion.operation)
     if criterion.step_s is not None:
         metric = message("{metric} in the step from {at} s", metric=metric, at=f"{criterion.step_s:g}")
-    return message(
-        "{metric} {comparison} {limit}",
-        metric=metric,
-        comparison=comparison,
-        limit=limit_quantity(criterion),
-    )
+    return metric
 
 
 def limit_quantity(criterion: Criterion) -> str | Message:

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import msgspec
 
 from harness.base.clock import NS, Clock
-from harness.base.progress import Progress
 from harness.evidence.collect import Collector
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import EvidenceStore
@@ -47,17 +46,16 @@ class Host(Protocol):
         """What carries out ``plan`` where the run is; ``name`` tells several of a run apart."""
         ...
 
-    def say(self, text: Message | str) -> None:
+    def say(self, *told: Message) -> None:
         """A line for people."""
         ...
 
-    def begin(self, said: Message | str) -> None:
+    def begin(self, said: Message) -> None:
         """What is under way from now on."""
         ...
 
-    @property
-    def progress(self) -> Progress:
-        """How it stands."""
+    def live(self, *, done: int, of: int) -> None:
+        """How it stands: so many of its steps are done."""
         ...
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
@@ -193,7 +191,7 @@ class Users:
             found = switch_over(self.evidence.ledger, published_ns, users, limit_s)
             if found.switched == found.clients or host.clock.now_ns() > until_ns:
                 return found
-            host.progress.live("", done=found.switched, of=found.clients)
+            host.live(done=found.switched, of=found.clients)
             await host.clock.sleep(_LOOK_EVERY_S)
 
 

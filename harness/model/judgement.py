@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.base.units import Unit
-from harness.model.message import Told, english
+from harness.model.message import Message, Told, english
 from harness.model.verdict import Verdict
 
 
@@ -55,7 +55,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gates: bool = True
     erratum: str = ""
     seen: Told = ()
-    examples: tuple[str, ...] = ()
+    examples: tuple[str | Message, ...] = ()
     notes: Told = ()
     reproduce: str = ""
     seconds: float = 0.0

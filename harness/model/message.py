@@ -6,10 +6,11 @@ the sentence. Babel finds the ids by the names ``message`` and ``marked`` (``har
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from harness.base.errors import RehearsalError
 from harness.base.units import Unit, show
 
 
@@ -24,6 +25,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Told = tuple[Message, ...]
+#: Who is told what is under way.
+Tell = Callable[[Message], None]
 
 
 def message(text: str, **values: str | Message) -> Message:
@@ -41,9 +44,22 @@ def verbatim(text: str) -> Message:
     return message("{words}", words=text)
 
 
+def of_error(error: RehearsalError) -> Message:
+    """What happened, for a page; where nobody made a message of it, the error's own words."""
+    return error.told if isinstance(error.told, Message) else verbatim(error.what)
+
+
 def english(told: Iterable[Message]) -> str:
     """The parts as one English sentence."""
     return "; ".join(str(part) for part in told)
+
+
+def joined(told: Sequence[Message]) -> Message:
+    """The parts as one message, to stand in another's place; ``told`` has one at least."""
+    first, *others = told
+    for each in others:
+        first = message("{first}; {rest}", first=first, rest=each)
+    return first
 
 
 def quantity(value: float, unit: Unit) -> str | Message:

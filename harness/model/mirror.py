@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.message import Message
+
 #: The setting of the bundled API that the steps change. A target that has no such setting cannot be stopped stepwise.
 SHARE_VARIABLE = "MIRROR_SHARE_PERCENT"
 
@@ -33,4 +35,4 @@ class MirrorStep(msgspec.Struct, frozen=True, kw_only=True):
     different: int
     lost_locations: int
     losses: tuple[UserLoss, ...]
-    examples: tuple[str, ...]
+    examples: tuple[str | Message, ...]

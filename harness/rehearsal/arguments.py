@@ -17,6 +17,7 @@ import msgspec
 from harness.base.data import OVERLAYS, PLANS, REPORTS
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
+from harness.model.message import Message, message
 from harness.model.scenario import Scenario
 from harness.model.stack import AUTO, RUNGS, Rung, Target
 from harness.rehearsal.command import Command, Duration, option, own, replay, whole, within
@@ -25,7 +26,7 @@ from harness.rehearsal.only import chosen, only, words
 from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster
 from harness.rehearsal.registry import rehearsal
-from harness.report.language import LANGUAGES
+from harness.report.language import LANGUAGES, language
 from harness.stack.targets import TARGET_HELP, resolve
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Rehearsing(Spoken, AsJson, InReports):
         )
         return _apart(self, options)
 
-    def said(self, plan: Any) -> Iterable[str]:
+    def said(self, plan: Any) -> Iterable[Message]:
         """The lines behind the first, before anything begins."""
         _ = plan
         return ()
@@ -114,8 +115,7 @@ class Rehearsing(Spoken, AsJson, InReports):
         plan, options = self.planned(), self.resolved()
         clock = clock_of(options.rung)
         progress = Progress(clock)
-        for line in (first_line(options), *self.said(plan)):
-            progress.plain(line)
+        say_first(progress, self.lang, first_line(options), *self.said(plan))
 
         def make() -> Conductor[Any, Any]:
             from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
@@ -285,8 +285,9 @@ class Parts(OwnPlan):
         names = chosen(self.only, [part.name for part in parts])
         return tuple(part for part in parts if part.name in names)
 
-    def said(self, plan: Any) -> Iterable[str]:
-        return [f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}"]
+    def said(self, plan: Any) -> Iterable[Message]:
+        names = ", ".join(part.name for part in plan.parts)
+        yield message("{count} parts: {names}", count=str(len(plan.parts)), names=names)
 
 
 def _apart(command: Command, options: Options) -> Options:
@@ -294,10 +295,22 @@ def _apart(command: Command, options: Options) -> Options:
     return msgspec.structs.replace(options, only=tuple(words(getattr(command, "only", ()))), own=own(command))
 
 
-def first_line(options: Options) -> str:
+def say_first(progress: Progress, lang: str, *lines: Message) -> None:
+    """The lines before anything begins; whatever ``progress`` says from then on is in that language."""
+    progress.say = say = language(lang)
+    for line in lines:
+        progress.plain(say.message(line))
+
+
+def first_line(options: Options) -> Message:
     """The first line of a command: what a run is made of, and how it is run again."""
-    reason = f" ({options.rung_reason})" if options.rung_reason else ""
-    return (
-        f"seed {options.seed}, environment {options.rung}{reason}, target {options.target.name}; "
-        f"replay: {options.replay}"
+    rung: str | Message = options.rung
+    if options.rung_reason:
+        rung = message("{environment} ({why})", environment=rung, why=Message(text=options.rung_reason))
+    return message(
+        "seed {seed}, environment {environment}, target {target}; replay: {replay}",
+        seed=str(options.seed),
+        environment=rung,
+        target=options.target.name,
+        replay=options.replay,
     )

@@ -21,7 +21,7 @@ from harness.model.direction import Direction
 from harness.model.evidence import SampleRow, Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
-from harness.model.message import message, verbatim
+from harness.model.message import message, of_error
 from harness.model.scenario import Scenario
 from harness.model.stack import Endpoints
 from harness.model.verdict import Verdict
@@ -57,8 +57,7 @@ async def check_whole_run(
     if reconcile is not None:
         found.append(await _healed(endpoints, reconcile, evidence))
     evidence.add([event(clock.now_ns(), check) for check in found])
-    for check in found:
-        on.say(f"  {check.id}: {check.verdict}; {check.reason}")
+    on.became(*found)
     on.mark("checked")
 
 
@@ -94,5 +93,5 @@ async def _healed(endpoints: Endpoints, direction: Direction, evidence: Collecto
         done = await heal(endpoints, direction, apply=True, deleted=deleted, own=own)
         left = await heal(endpoints, direction, apply=True, deleted=deleted, own=own)
     except RehearsalError as error:
-        return Judgement(id=RECONCILE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(verbatim(error.what),))
+        return Judgement(id=RECONCILE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(of_error(error),))
     return healed(done, left)

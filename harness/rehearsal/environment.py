@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.base import machine
@@ -12,6 +11,7 @@ from harness.judge.machine_share import STOLEN, WAITED
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
+from harness.model.message import Tell
 from harness.model.stack import Rung
 from harness.rehearsal.lifecycle import Work, run_identity
 from harness.rehearsal.options import Options
@@ -38,7 +38,7 @@ class Environment:
         """Raises ``BadInput`` for what no run here can have, or heed. Here nothing: what a rung lacks is told part by
         part, as not exercised."""
 
-    async def sweep(self, say: Callable[[str], None]) -> None:
+    async def sweep(self, say: Tell) -> None:
         """Removes what killed runs of any rung left, and says what."""
         await sweep(say)
 

@@ -93,7 +93,7 @@ def conducted(
             ended(work.folder)
         except RehearsalError as error:
             statuses.append(error.exit)
-            lines.append(Line(f"error: {error}", tone="bad"))
+            lines.append(Line(say("error: {error}", error=str(error)), tone="bad"))
         progress.closing([Line(""), *lines])
         if as_json:
             sys.stdout.write(RESULT.encode(result).decode())
@@ -148,12 +148,12 @@ class Lifecycle:
         what the flow undoes on its way out, such as a frozen node. That has ``ENDING_LIMIT_S``, as a step has.
         """
         if self._flow is None or self._flow.done() or self._interrupted:
-            self._progress("already taking everything down")
+            self._progress(self._progress.say("already taking everything down"))
             return
         self._interrupted = True
         self._flow.cancel()  # before anything is told
         self._flow.get_loop().call_later(ENDING_LIMIT_S, self._flow.cancel)
-        self._progress("interrupted: taking everything down, then writing the report")
+        self._progress(self._progress.say("interrupted: taking everything down, then writing the report"))
 
     async def finally_(self, step: Callable[[], Awaitable[None]]) -> None:
         """Runs a step of the ending; what it raises is noted and does not stop the next, nor does one that hangs."""
@@ -169,7 +169,7 @@ class Lifecycle:
 
     def _gave_up(self, step: Callable[[], Awaitable[None]]) -> None:
         what = f"a step of the ending, {_named(step)}, did not end within {ENDING_LIMIT_S:g} s"
-        self._progress(f"{what}: going on without it")
+        self._progress(self._progress.say("{what}: going on without it", what=what))
         self.note(
             RehearsalError(what, remedy="look for what it would have ended; the next command sweeps what is left")
         )
@@ -189,7 +189,7 @@ class Lifecycle:
                 self.note(error)
                 leaks.append(f"nobody could look: {error!r}")
         for leak in leaks:
-            self._progress(f"LEAK: {leak}")
+            self._progress(self._progress.say("LEAK: {what}", what=leak))
         return tuple(leaks)
 
     def write(self, *steps: Callable[[], object]) -> None:

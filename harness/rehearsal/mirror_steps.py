@@ -48,5 +48,5 @@ class MirrorSteps:
             share_percent=share_percent, since_ns=since_ns, settle_s=self._settle_s, counts=self._counts,
         )  # fmt: skip
         on.mark(f"share_{share_percent}")
-        on.say(rolled_back(step).reason)
+        on.say(*rolled_back(step).told)
         return step

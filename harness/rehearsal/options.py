@@ -12,9 +12,9 @@ from harness.model.stack import OwnCluster, Rung, Target
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a command line says besides the plan, resolved. What it says of the plan is in the plan itself.
 
-    ``replay`` is the command that runs this again. ``own_cluster`` is of the rung ``kube``. ``signals_at_once``: on
-    ``local`` a leaving pod is signalled while the Service still leads to it. ``lang`` is the language of the pages.
-    ``only`` and ``own`` are as in ``Facts``.
+    ``rung_reason`` is a message id, ``replay`` the command that runs this again. ``own_cluster`` is of the rung
+    ``kube``. ``signals_at_once``: on ``local`` a leaving pod is signalled while the Service still leads to it. ``lang``
+    is the language of the pages. ``only`` and ``own`` are as in ``Facts``.
     """
 
     rung: Rung

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.base.errors import BadInput
 from harness.base.home import home
+from harness.model.message import Message
 from harness.model.stack import OwnCluster, Rung
 from harness.rehearsal.command import Command, flag, given, option
 
@@ -56,9 +57,9 @@ def take_down(cluster: OwnCluster) -> list[str]:
     from harness.base.clock import MachineClock
     from harness.stack.kube import orphans
 
-    lines: list[str] = []
+    lines: list[Message] = []
     asyncio.run(orphans.take_down(cluster, home(), MachineClock(), lines.append))
-    return lines
+    return [*map(str, lines)]
 
 
 def _confirmed(context: str, made: str) -> bool:

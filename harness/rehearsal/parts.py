@@ -99,8 +99,7 @@ class InParts(Rehearsal[P, D]):
                 details.did[part.name] = await acts.run(part)
                 details.runs[part.name].end_ns = on.clock.now_ns()  # what is judged of it was seen until now
                 on.mark(part.name)
-                for each in await self.of_part(plan, part, on):
-                    on.say(f"  {each.verdict}: {each.claim or each.id}: {each.reason}")
+                on.became(*await self.of_part(plan, part, on))
 
     def judge(self, plan: P, seen: Seen[D]) -> Iterator[Judgement]:
         """The claims of every part, and what answers showed the users of the load."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from harness.base.clock import NS, Clock
+from harness.base.phase import Row
 from harness.base.progress import Progress
 from harness.checks.stores import Stores
 from harness.evidence.collect import Collector
@@ -17,11 +18,14 @@ from harness.judge.machine_share import SUBJECT
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.model.evidence import EventRow, SampleRow
+from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import Message, joined, message
 from harness.model.result import Child, Result
 from harness.rehearsal.lifecycle import Held
 from harness.rehearsal.options import Options
+from harness.report.language import language
+from harness.report.words import verdict_id
 from harness.stack.protocol import Stack
 
 if TYPE_CHECKING:
@@ -47,6 +51,7 @@ class Running(Generic[D]):
         self.options = options
         self.clock = clock
         self.progress = progress
+        self.language = language(options.lang)
         self.run_id = run_id
         self.folder = folder
         self.manifests = manifests
@@ -82,16 +87,29 @@ class Running(Generic[D]):
         """What carries out ``plan`` on the stack, not yet started; ``name`` tells several of a run apart."""
         return self.environment.load(self, plan, name)
 
-    def say(self, text: Message | str) -> None:
+    def say(self, *told: Message) -> None:
         """A line on the terminal that stays."""
-        self.progress(self._words(text))
+        self.progress(self.language.told(told, ""))
 
-    def begin(self, said: Message | str, *, lasts_s: float = 0.0, of: int = 0) -> None:
+    def became(self, *found: Judgement) -> None:
+        """A line on the terminal for each: its verdict, what was judged, and why."""
+        for each in found:
+            self.say(
+                message(
+                    "{verdict}: {what}: {why}",
+                    verdict=Message(text=verdict_id(each)),
+                    what=each.id if each.kind is Kind.CHECK else each.claim or each.id,
+                    why=joined(each.told),
+                )
+            )
+
+    def begin(self, said: Message, *, lasts_s: float = 0.0, of: int = 0) -> None:
         """What is under way on the terminal from now on: for ``lasts_s`` seconds, or ``of`` steps, where known."""
-        self.progress.begin(self._words(said), lasts_s=lasts_s, of=of)
+        self.progress.begin(self.language.message(said), lasts_s=lasts_s, of=of)
 
-    def _words(self, text: Message | str) -> str:
-        return self.progress.say(text.text, **text.values) if isinstance(text, Message) else text
+    def live(self, *told: Message, rows: Sequence[Row] = (), done: int = 0, of: int = 0) -> None:
+        """How it stands: in words, as a table below it, or as the ``done`` of its steps."""
+        self.progress.live(self.language.told(told, ""), rows, done=done, of=of)
 
     def mark(self, name: str) -> None:
         """Notes the seconds since the run began."""

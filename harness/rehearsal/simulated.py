@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 from harness.base.clock import Clock, MachineClock
@@ -14,6 +13,7 @@ from harness.checks.stores import Stores
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.load.sim.executor import VirtualLoad
+from harness.model.message import Tell
 from harness.model.stack import Capability
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
@@ -49,7 +49,7 @@ class Simulated(Environment):
             what = "--service-port and --signals-at-once are of processes, which --on sim has not"
             raise BadInput(what, remedy="leave them out, or use --on local")
 
-    async def sweep(self, say: Callable[[str], None]) -> None:
+    async def sweep(self, say: Tell) -> None:
         """A killed run leaves nothing."""
 
     def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:

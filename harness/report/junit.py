@@ -129,7 +129,7 @@ def _output(judgement: Judgement) -> str:
     lines = [f"{judgement.kind}: {words.asked_words(judgement, ENGLISH)}", ", ".join(figures)]
     lines += [f"claim {claim}" for claim in judgement.claims]
     lines += [f"erratum shown: {judgement.erratum}"] if judgement.erratum else []
-    lines += [judgement.reason, *judgement.examples]
+    lines += [judgement.reason, *map(str, judgement.examples)]
     lines += [judgement.reproduce] if judgement.reproduce else []
     return "\n".join(lines)
 

@@ -239,7 +239,7 @@ def _row(judgement: Judgement, shown: Sequence[_Figure], result: Result, say: La
         css="observed" if words.is_observed(judgement) else str(judgement.verdict),
         small=_small(judgement, result, say),
         below=tuple(filter(None, (say.told(judgement.told, ""), say.told(judgement.notes, "")))),
-        notes=(*judgement.examples, *_aside(judgement, result.facts.anchor, say)),
+        notes=(*map(say.shown, judgement.examples), *_aside(judgement, result.facts.anchor, say)),
         anchor=words.anchor(judgement),
         links=tuple(links),
         output=judgement.reproduce,

@@ -63,7 +63,7 @@ def _headline(result: Result, say: Language) -> list[str]:
         return [line, end.reason] if nothing_exercised(result) and not broke(result) else [line]
     decision = say("none: the run did not finish")
     if result.decision is not None:
-        decision = str(result.decision) if say is ENGLISH else say(words.DECISION[result.decision])
+        decision = words.decision_word(result.decision, say)
     return [say("decision: {decision}", decision=decision)]
 
 

@@ -14,7 +14,7 @@ from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, marked, message, verbatim, worded
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
-from harness.report.language import Language
+from harness.report.language import ENGLISH, Language
 
 DECISION = {
     Decision.ADVANCE: marked("Advance"),
@@ -105,6 +105,7 @@ TIMING = {
     "tear_down": marked("tear down took"),
 }
 
+_NOT_HONOURED = "not honoured"  # as ``rehearsal.facts`` begins such a line
 #: An erratum of the document in a folder of somebody's own.
 STATE = {
     STILL_THERE: marked("still there"),
@@ -126,6 +127,11 @@ SIMULATED = (
     marked("PostgreSQL, Firestore, Auth, Storage and Remote Config: the memory of one process, which never fails"),
     marked("Network, Service and pods: calls that wait as the seed says; no Kubernetes, no limit of CPU or memory"),
 )
+
+
+def decision_word(decision: Decision, say: Language) -> str:
+    """On the terminal: in English as ``result.json`` has it, which scripts look for."""
+    return str(decision) if say is ENGLISH else say(DECISION[decision])
 
 
 def verdict_id(judgement: Judgement) -> str:
@@ -197,6 +203,12 @@ def report_line(path: str, status: int, say: Language) -> str:
 
 
 def change_words(change: str, say: Language) -> str:
-    """What was changed in the manifests, "name: reason": the reason is a message of its own."""
+    """What was changed in the manifests, "name: reason": the reason is a message of its own; what is not honoured is
+    named by more words with colons."""
     name, colon, reason = change.partition(": ")
-    return f"{name}: {say(reason)}" if colon else change
+    if not colon:
+        return change
+    if name == _NOT_HONOURED:
+        where, colon, reason = reason.rpartition(": ")
+        return say("not honoured: {what}", what=f"{where}{colon}{say(reason)}")
+    return f"{name}: {say(reason)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from harness.base.errors import PartDied, RehearsalError, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
+from harness.model.message import Tell, message
 from harness.model.stack import Endpoints, Target
 from harness.stack.feed import Feed
 from harness.stack.firebase import admin
@@ -34,7 +35,7 @@ class Begun(ABC):
         folder: Path,
         clock: Clock,
         service_port: int | None,
-        progress: Callable[[str], None],
+        progress: Tell,
     ) -> None:
         self._run_id = run_id
         self._manifests = manifests
@@ -129,4 +130,4 @@ class Begun(ABC):
         try:
             await work
         except RehearsalError as error:
-            self._progress(f"tear down: {error.what}")
+            self._progress(message("tear down: {why}", why=error.what))

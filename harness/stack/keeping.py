@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from harness.base.clock import Clock
+from harness.model.message import Tell
 from harness.model.stack import Rung
 
 
@@ -42,7 +42,7 @@ class Keeper(Protocol):
 
     rung: Rung
 
-    async def keep(self, clock: Clock, progress: Callable[[str], None]) -> None:
+    async def keep(self, clock: Clock, progress: Tell) -> None:
         """Starts them and leaves them running; nothing to do when they are whole. Raises ``StackNotStarted``.
 
         Parts of another checkout, or broken ones, are replaced; those that a live run uses never.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +13,7 @@ from harness.base.clock import Clock
 from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
+from harness.model.message import Tell, marked, message
 from harness.model.stack import AUTO, OwnCluster, Rung, Target
 from harness.stack.keeping import Keeper
 from harness.stack.manifests import by_kubectl, of_the_rehearsal
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 #: Ends the name of the overlay that stands beside another and has the component graceful, too.
 GRACEFUL = "-graceful"
 _SWEEP_LIMIT_S = 60.0  # of what an engine under load is asked and told to remove; the next run goes on with it
-SIMULATED = "as asked; simulated, in virtual time: no evidence for a sign-off"
+SIMULATED = marked("as asked; simulated, in virtual time: no evidence for a sign-off")
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """A rung, and why it: the first line printed says both."""
+    """A rung, and why it, a message id: the first line printed says both."""
 
     rung: Rung
     why: str
@@ -57,16 +57,16 @@ def provide(rung: Rung) -> None:
 
 def _choice(asked: str, target: Target) -> Choice:
     if asked != AUTO:
-        choice = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else "as asked")
+        choice = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else marked("as asked"))
     elif target.own_image and not target.command:
-        choice = Choice(Rung.KIND, "the target is an image")
+        choice = Choice(Rung.KIND, marked("the target is an image"))
     elif not target.bundled:
-        choice = Choice(Rung.LOCAL, "the target is a command of this machine")
+        choice = Choice(Rung.LOCAL, marked("the target is a command of this machine"))
     else:
         from harness.stack.kind.at_hand import lacking
 
-        missing = lacking()
-        choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
+        missing, there = lacking(), marked("Docker and a node image are at hand")
+        choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, there)
     if choice.rung is Rung.SIM and not target.bundled:
         raise BadInput(
             f"the environment sim cannot run {_what(target)}: it has the bundled API's own code in memory",
@@ -146,7 +146,7 @@ def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted:
     return load_manifests(chosen, options.rung, options.target, fronted=fronted, kubectl=kubectl)
 
 
-async def sweep(progress: Callable[[str], None]) -> None:
+async def sweep(progress: Tell) -> None:
     """Removes what killed runs left on this machine, on any rung."""
     from harness.stack import state
     from harness.stack.kind import at_hand, orphans
@@ -158,7 +158,7 @@ async def sweep(progress: Callable[[str], None]) -> None:
                 await orphans.sweep(progress)
         except (StackNotStarted, TimeoutError) as error:  # it hinders a run on kind alone, which then says so
             why = error.what if isinstance(error, StackNotStarted) else f"no end within {_SWEEP_LIMIT_S:g} s"
-            progress(f"could not be looked for in Docker: {why}")
+            progress(message("could not be looked for in Docker: {why}", why=why))
 
 
 class Wanted(Protocol):
@@ -190,9 +190,7 @@ class Wanted(Protocol):
         ...
 
 
-def stack_for(
-    options: Wanted, needs: StackNeeds, *, run_id: str, folder: Path, clock: Clock, progress: Callable[[str], None]
-) -> Stack:
+def stack_for(options: Wanted, needs: StackNeeds, *, run_id: str, folder: Path, clock: Clock, progress: Tell) -> Stack:
     """The stack of the rung that ``options`` name, not yet up."""
     if options.rung is Rung.LOCAL:
         from harness.stack.local import LocalStack

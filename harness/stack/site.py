@@ -8,7 +8,7 @@ import functools
 import os
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from harness.base.clock import NS, Clock
 from harness.base.errors import EvidenceNotWritten, StackNotStarted
 from harness.base.home import home
 from harness.base.private import open_beneath
+from harness.model.message import Tell
 from harness.stack.local.postgres_programs import Programs, provided, whole
 from harness.stack.local.postgres_template import account
 from harness.stack.local.teardown import end_strays
@@ -54,7 +55,7 @@ class Site:
         """PostgreSQL's, all of one version: 15 where ``provide`` found one."""
         return whole()
 
-    async def provide(self, progress: Callable[[str], None]) -> None:
+    async def provide(self, progress: Tell) -> None:
         """Fetches PostgreSQL 15 where none is at hand; once, before the first use of ``programs``."""
         self.programs = await provided(every=True, state=self.state, logs=self.logs, progress=progress)
 

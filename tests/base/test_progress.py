@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.clock import NS, MachineClock
+from harness.base.errors import Exit
 from harness.base.phase import Line, Row
 from harness.base.progress import Heartbeat, Progress
 from harness.base.virtual import ANCHOR
@@ -17,6 +20,9 @@ from harness.report.language import LANGUAGES
 from tests.terminal import Terminal, watched
 
 ROOT = Path(__file__).resolve().parents[2]
+#: What a Japanese line has, and what it has not: four words of English with nothing but spaces between them, other than
+#: names.
+_JAPANESE, _SENTENCE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]"), re.compile("[A-Za-z]+(?: [a-z]{2,}){3}")
 
 
 class Moved:
@@ -238,3 +244,15 @@ def test_load_stages_on_a_terminal_of_80_columns_show_no_stale_line(lang: str, t
     assert not under_way(terminal) and not [line for line in lines if "━" in line]
     assert sum(line.startswith("[") and "users_" in line for line in lines) >= len(stages), "each is told, and stays"
     assert "report.html" in "".join(lines[-3:])
+
+
+@pytest.mark.process
+def test_without_a_terminal_no_line_of_a_week_in_japanese_is_english(tmp_path: Path) -> None:
+    """From the first line to the last: the preflight, a fault, a limit that fires, the roll back, the checks, the end."""
+    words = ("rollout_week3", "--on", "sim", "--window", "60s", "--fault", "errors=30%", "--lang", "ja")
+    command = [sys.executable, "-m", "harness", "run", *words, "--reports", str(tmp_path)]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=250)
+    lines = [line for line in ran.stderr.splitlines() if line]
+    assert ran.returncode == Exit.ROLLED_BACK and len(lines) > 40, ran.stderr
+    assert [line for line in lines if not _JAPANESE.search(line)] == []
+    assert [line for line in lines if _SENTENCE.search(line.partition("再実行: ")[0])] == []

@@ -16,7 +16,7 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.progress import Progress
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import message, verbatim
+from harness.model.message import Tell, message, verbatim
 from harness.model.result import Result
 from harness.model.section import Table
 from harness.model.stack import Rung
@@ -94,7 +94,7 @@ class Nowhere(Environment):
             lambda: self._during(options.seed),
         )
 
-    async def sweep(self, say: Callable[[str], None]) -> None:
+    async def sweep(self, say: Tell) -> None:
         """Nothing to remove."""
 
     def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Any:

@@ -71,13 +71,13 @@ def test_a_run_in_which_all_was_applied_once_loses_and_doubles_nothing() -> None
 )
 def test_a_planted_loss_is_found(stored: dict[str, StoredWalk], what: str) -> None:
     (lost,) = acknowledged(SENT, stored).lost
-    assert what in lost.what
+    assert what in str(lost.what)
 
 
 def test_a_deleted_walk_that_is_there_is_found() -> None:
     rows = [each for each in ROWS if each.operation is not Operation.DELETE_WALK]
     found = acknowledged(SENT, held(rows)).lost
-    assert found and {lost.what for lost in found} == {"deleted, and it is there"}
+    assert found and {str(lost.what) for lost in found} == {"deleted, and it is there"}
 
 
 @given(st.sets(st.sampled_from(range(len(ROWS))), min_size=1, max_size=8))
@@ -144,7 +144,7 @@ def test_what_is_there_more_often_than_it_was_sent_is_found() -> None:
         (list(doubled.values()), "is there 2 times"),
     ):
         repeated = applied_once(SENT, planted, NAMES).repeated
-        assert any(what in each for each in repeated), (what, repeated)
+        assert any(what in str(each) for each in repeated), (what, repeated)
 
 
 CANARY = canaries(1, SEED)[0]
@@ -186,4 +186,4 @@ def test_a_canary_without_an_acknowledged_put_promises_nothing() -> None:
 def test_a_planted_loss_of_a_canarys_walk_is_found(stored: StoredWalk | None, what: str) -> None:
     there = {**HELD} if stored is None else {**HELD, CANARY.walk_id: stored}
     (lost,) = acknowledged(SENT, there, PROBED).lost
-    assert lost.walk_id == CANARY.walk_id and what in lost.what
+    assert lost.walk_id == CANARY.walk_id and what in str(lost.what)

@@ -6,13 +6,14 @@ import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from harness.cli import standing
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S
 from harness.stack.state import processes
+from tests.lines import Lines
 
 PID = 4321
 
@@ -34,7 +35,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Ends the stack of an owner: the lines, and what was said meanwhile."""
 
     def end(owner: Owner) -> tuple[list[str], list[str]]:
-        said: list[str] = []
+        said = Lines()
 
         def wait_gone(owners: list[Owner], limit_s: float) -> list[Owner]:
             assert limit_s > 0
@@ -49,7 +50,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         monkeypatch.setattr(standing, "run_folder", lambda run_id: tmp_path / run_id)
         monkeypatch.setattr(standing, "end_run", lambda folder: [])
         monkeypatch.setattr(os, "kill", lambda pid, number: owner.signals.append(number))
-        return standing.end_standing_stacks(cast("Any", said.append)), said
+        return standing.end_standing_stacks(said.tell), said
 
     return end
 

@@ -29,7 +29,7 @@ def test_a_single_5xx_or_missing_answer_deviates_and_is_shown() -> None:
         errors, _schema = judged((*GOOD, Entry("PUT", "/v1/walks/x", status, "oh")), 1)
         assert outcome(errors) is Outcome.DEVIATION
         assert f"1 of {len(GOOD) + 1}, first PUT /v1/walks/x: {status or 'no answer'}" in (
-            errors.deviation.got if errors.deviation else ""
+            str(errors.deviation.got) if errors.deviation else ""
         )
 
 

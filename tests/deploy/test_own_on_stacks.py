@@ -23,6 +23,7 @@ from harness.stack.manifests import load
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.targets import resolve
 from tests.deploy.test_own import OWN
+from tests.lines import Lines
 from tests.stack.rungs import SMALL, manifests, run_id
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600, func_only=True)]
@@ -63,10 +64,10 @@ async def listed(stack: KindStack, kind: str) -> list[dict[str, Any]]:
 @pytest.mark.kind
 @pytest.mark.usefixtures("kind_cluster")
 async def test_a_cluster_honours_all_of_it(tmp_path: Path) -> None:
-    told: list[str] = []
+    told = Lines()
     stack = KindStack(
         run_id=run_id(), manifests=load(OWN, Rung.KIND), target=resolve(None), folder=tmp_path,
-        clock=MachineClock(), progress=told.append,
+        clock=MachineClock(), progress=told.tell,
     )  # fmt: skip
     async with up(stack):
         pods = await listed(stack, "pods")
@@ -85,16 +86,16 @@ async def test_a_cluster_honours_all_of_it(tmp_path: Path) -> None:
     assert not any("not honoured" in line for line in told)
 
 
-def local(tmp_path: Path, wanted: Manifests, target: Target, told: list[str]) -> LocalStack:
+def local(tmp_path: Path, wanted: Manifests, target: Target, told: Lines) -> LocalStack:
     return LocalStack(
         run_id=run_id(), manifests=wanted, target=target, folder=tmp_path, clock=MachineClock(),
-        progress=told.append,
+        progress=told.tell,
     )  # fmt: skip
 
 
 @pytest.mark.stack
 async def test_processes_honour_what_they_can_and_say_the_rest(tmp_path: Path) -> None:
-    told: list[str] = []
+    told = Lines()
     stack = local(tmp_path, without_autoscaler(load(OWN), 2), resolve(None), told)
     async with up(stack) as events:
         words = [row.message for row in events if row.kind == "pod"]
@@ -111,7 +112,7 @@ async def test_a_startup_probe_that_never_passes_restarts_the_container(tmp_path
     first = msgspec.structs.replace(template.containers[0], startup=startup)
     template = msgspec.structs.replace(template, containers=(first, *template.containers[1:]))
     deployment = msgspec.structs.replace(found.deployment, template=template, replicas=1)
-    stack = local(tmp_path, msgspec.structs.replace(found, deployment=deployment, hpa=None), SMALL, [])
+    stack = local(tmp_path, msgspec.structs.replace(found, deployment=deployment, hpa=None), SMALL, Lines())
     with pytest.raises(StackNotStarted):
         async with up(stack):
             pass

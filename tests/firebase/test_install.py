@@ -17,6 +17,7 @@ from harness.base.errors import StackNotStarted
 from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.stack.firebase import install
 from harness.stack.state import npm
+from tests.lines import Lines
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -53,14 +54,14 @@ def test_the_lock_file_names_no_registry_and_is_of_our_packages() -> None:
 @pytest.mark.process
 def test_installed_once_whole_and_without_scripts(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _npm(tmp_path, monkeypatch, WHOLE)
-    said: list[str] = []
-    tree = install.ensure(said.append)
+    said = Lines()
+    tree = install.ensure(said.tell)
     assert tree == install.folder()
     assert tree.is_relative_to(home / "npm")
     assert "ci --ignore-scripts --no-audit --no-fund --omit=optional" in (tree / "args").read_text()
     assert len(said) == 1
     _npm(tmp_path, monkeypatch, "process.exit(1)")
-    assert install.ensure(said.append) == tree
+    assert install.ensure(said.tell) == tree
     assert len(said) == 1
 
 
@@ -109,9 +110,9 @@ def test_no_end_is_an_end(home: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(npm, "INSTALL_LIMIT_S", 1)
     monkeypatch.setattr(npm, "_BEAT_S", 1)
     _npm(tmp_path, monkeypatch, "setInterval(() => {}, 1000)")
-    said: list[str] = []
+    said = Lines()
     with pytest.raises(StackNotStarted, match="longer than 1 s"):
-        install.ensure(said.append)
+        install.ensure(said.tell)
     assert said[-1] == "still installing the Firebase emulators (1 s)"
 
 

@@ -67,7 +67,7 @@ def test_the_figures_that_readers_are_told(ratio: float, limit: float, least: in
 def test_each_week_says_how_often_its_limit_fires_by_chance(week: int, share: float) -> None:
     [chance] = false_roll_backs(load(f"rollout_week{week}"))
     assert chance.probability == pytest.approx(share, abs=0.0006)
-    assert "by chance alone it fires in" in sentence(chance)
+    assert "by chance alone it fires in" in str(sentence(chance))
 
 
 def test_three_tries_at_the_limit_advance_with_14_percent() -> None:

@@ -201,7 +201,9 @@ def test_the_preflight_knows_how_often_phones_do_it() -> None:
     assert offered(CREATES, OF) == 30
     found = requirements(scenario(CREATES))[0]
     assert not found.enough
-    assert "error ratio of create_walk < 2 %" in found.sentence and "requests for create_walk" in found.sentence
+    assert "error ratio of create_walk < 2 %" in str(found.sentence) and "requests for create_walk" in str(
+        found.sentence
+    )
 
 
 def test_chance_sets_a_limit_beside_the_success_of_the_same_operation() -> None:

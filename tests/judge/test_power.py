@@ -23,19 +23,19 @@ EXPECTED = {
 def test_default_windows_are_enough(week: int) -> None:
     found = requirements(WEEKS[week])
     assert [(r.needed, r.offered) for r in found] == EXPECTED[week]
-    assert all(r.enough and r.sentence.endswith(": enough") for r in found)
+    assert all(r.enough and str(r.sentence).endswith(": enough") for r in found)
     assert [r.id for r in found] == [c.id for c in WEEKS[week].criteria]
 
 
 def test_sentences() -> None:
-    sentences = [r.sentence for week in (2, 3) for r in requirements(WEEKS[week])]
+    sentences = [str(r.sentence) for week in (2, 3) for r in requirements(WEEKS[week])]
     assert sentences == [
         "error ratio < 1 %: needs 299 requests without a failure (473 with one); the window gives 400: enough",
         "latency p95 < 500 ms: needs 59 requests (93 with one above the limit); the window gives 400: enough",
-        "request rate >= 3/s: needs 3.3/s offered to the API; the window gives 3.33/s: enough",
+        "requests/s ≥ 3/s: needs 3.3/s offered to the API; the window gives 3.33/s: enough",
         "rollback limit error ratio > 3 %: a reading begins at 100 requests; the window gives 400: enough",
         "rollback limit latency p95 > 600 ms: a reading begins at 60 requests; the window gives 400: enough",
-        "concurrent users >= 250 users: needs 250 users with a good answer every 120 s; the window gives 250: enough",
+        "concurrent users ≥ 250 users: needs 250 users with a good answer every 120 s; the window gives 250: enough",
         "availability > 99.5 %: needs 598 probes without a failure (947 with one); the window gives 1,200: enough",
         "rollback limit availability < 99 %: a reading begins at 300 probes; the window gives 1,200: enough",
     ]
@@ -46,14 +46,14 @@ def test_a_window_too_short_is_said(window_s: float, enough: bool) -> None:
     week1 = msgspec.structs.replace(WEEKS[1], window_s=window_s)
     first = requirements(week1)[0]
     assert first.enough is enough
-    assert first.sentence.endswith("enough" if enough else "NOT ENOUGH: it will be inconclusive")
+    assert str(first.sentence).endswith("enough" if enough else "NOT ENOUGH: it will be inconclusive")
 
 
 def test_the_documents_pace_offers_too_little_for_its_rate() -> None:
     as_written = msgspec.structs.replace(WEEKS[2], population=msgspec.structs.replace(WEEKS[2].population, pace_s=50.0))
     rate = requirements(as_written)[2]
     assert (rate.needed, rate.offered, rate.enough) == (396, 360, False)
-    assert "the window gives 3/s: NOT ENOUGH" in rate.sentence
+    assert "the window gives 3/s: NOT ENOUGH" in str(rate.sentence)
 
 
 def test_users_too_few_or_too_seldom() -> None:
@@ -61,7 +61,7 @@ def test_users_too_few_or_too_seldom() -> None:
     assert not requirements(scenario(users, users=249))[0].enough
     seldom = requirements(scenario(users, pace_s=121.0))[0]
     assert not seldom.enough
-    assert "250, each only every 121 s" in seldom.sentence
+    assert "250, each only every 121 s" in str(seldom.sentence)
     assert requirements(scenario(users, pace_s=120.0))[0].enough
 
 
@@ -102,7 +102,7 @@ def test_steps_of_the_load_are_counted_at_their_own_pace() -> None:
     slow = msgspec.structs.replace(population, steps=(LoadStep(at_s=60, pace_s=121),))
     told = requirements(msgspec.structs.replace(of, population=slow))
     assert [(each.offered, each.enough) for each in told] == [(84, True), (84, False), (50, False)]
-    assert "50, each only every 121 s: NOT ENOUGH" in told[2].sentence
+    assert "50, each only every 121 s: NOT ENOUGH" in str(told[2].sentence)
 
 
 def test_a_criterion_on_a_step_has_the_step_s_sample_alone() -> None:
@@ -118,5 +118,5 @@ def test_a_criterion_on_a_step_has_the_step_s_sample_alone() -> None:
         (99, 60, False),
         (99, 30, False),
     ]
-    assert found[1].sentence.startswith("error ratio in the step from 60 s < 3 %: needs 99 requests")
-    assert "; the step gives 60: NOT ENOUGH" in found[1].sentence
+    assert str(found[1].sentence).startswith("error ratio in the step from 60 s < 3 %: needs 99 requests")
+    assert "; the step gives 60: NOT ENOUGH" in str(found[1].sentence)

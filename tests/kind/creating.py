@@ -13,13 +13,14 @@ from pathlib import Path
 
 import yaml
 
+from harness.model.message import Message
 from harness.stack.kind import cluster, config, record
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE_LIMIT_S = 60.0
 
 
-def quiet(_line: str) -> None:
+def quiet(_line: Message) -> None:
     """No progress."""
 
 

@@ -24,6 +24,7 @@ from harness.stack.kind.keeper import KindKeeper
 from harness.stack.kind.record import Cluster
 from harness.stack.state.processes import identify
 from tests.kind.creating import creating, half, quiet
+from tests.lines import Lines
 
 pytestmark = [pytest.mark.kind, pytest.mark.slow, pytest.mark.timeout(240, func_only=True)]
 PODS = Path(__file__).parent / "pods.yaml"
@@ -123,7 +124,7 @@ async def test_kept_cluster_is_reused_and_another_configuration_is_not(kind_clus
         again = await cluster.ensure(label, MachineClock(), quiet, kept=True)
         assert again == kept
         other = msgspec.structs.replace(kept, config_digest="another")
-        assert await cluster.unfit(kept, other) == "it was made of another configuration or image"
+        assert str(await cluster.unfit(kept, other)) == "it was made of another configuration or image"
     finally:
         record.write(kind_cluster)
 
@@ -195,8 +196,8 @@ async def test_half_created_cluster_of_a_killed_harness_is_removed(creation: sub
     os.kill(creation.pid, signal.SIGKILL)
     creation.communicate(timeout=10)
     assert half() in await cluster.names()
-    lines: list[str] = []
-    assert half() in await cluster.sweep(lines.append)
+    lines = Lines()
+    assert half() in await cluster.sweep(lines.tell)
     assert any(half() in line and "killed" in line for line in lines)
     assert await cluster.leaks(half()) == []
     until = time.monotonic() + 10

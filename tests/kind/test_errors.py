@@ -19,17 +19,19 @@ import yaml
 
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.model.message import Message
 from harness.stack.kind import cluster, commands, config, docker, lock, record
 from harness.stack.kind.images import binaries, choice
 from harness.stack.kind.outside import Outside
 from harness.stack.state.ports import any_free_port
 from harness.stack.state.processes import ProcessIdentity, identify
 from tests.kind import creating
+from tests.lines import Lines
 
 CLOCK = MachineClock()
 
 
-def quiet(_line: str) -> None:
+def quiet(_line: Message) -> None:
     return None
 
 
@@ -181,9 +183,9 @@ async def test_a_kind_of_another_version_is_not_used(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(binaries, "USUAL_GO", tmp_path / "go")
     monkeypatch.setattr(shutil, "which", lambda name: str(program) if name == "kind" else None)
-    lines: list[str] = []
+    lines = Lines()
     with pytest.raises(StackNotStarted, match="no Go"):
-        await choice.ensure_kind(CLOCK, lines.append)
+        await choice.ensure_kind(CLOCK, lines.tell)
     assert "v0.11.1; v0.30.0 is needed" in lines[0]
 
 
@@ -217,10 +219,10 @@ def _gone(pid: int) -> bool:
 
 
 async def test_a_lock_is_waited_for_only_so_long(tmp_path: Path) -> None:
-    lines: list[str] = []
+    lines = Lines()
     async with lock.locked(tmp_path / "image.lock", CLOCK, quiet, limit_s=1):
         with pytest.raises(StackNotStarted, match="another harness holds image"):
-            async with lock.locked(tmp_path / "image.lock", CLOCK, lines.append, limit_s=0.1):
+            async with lock.locked(tmp_path / "image.lock", CLOCK, lines.tell, limit_s=0.1):
                 raise AssertionError
     assert "waiting" in lines[0]
     async with lock.locked(tmp_path / "image.lock", CLOCK, quiet, limit_s=0.1):

@@ -17,6 +17,7 @@ from harness.stack.kind.images import base, binaries, choice, node
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.parts import manifests
 from harness.stack.state.processes import identify
+from tests.lines import Lines
 
 CLOCK = MachineClock()
 _HAS_GO = os.access(binaries.USUAL_GO, os.X_OK)
@@ -66,15 +67,15 @@ async def test_a_killed_build_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path:
     folder.mkdir(parents=True)
     (folder / "pause.half").write_bytes(b"half of a program")
     assert binaries.missing(binaries.PAUSE) == ["pause"]
-    lines: list[str] = []
-    assert await binaries.ensure(binaries.PAUSE, CLOCK, lines.append) == folder
+    lines = Lines()
+    assert await binaries.ensure(binaries.PAUSE, CLOCK, lines.tell) == folder
     assert [path.name for path in folder.iterdir()] == ["pause"]
     assert "1 of 1" in lines[0]
     process = await asyncio.create_subprocess_exec(folder / "pause")
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 5) in {0, -15}  # 0 when it had set up its handler already
     lines.clear()
-    await binaries.ensure(binaries.PAUSE, CLOCK, lines.append)
+    await binaries.ensure(binaries.PAUSE, CLOCK, lines.tell)
     assert lines == []
 
 

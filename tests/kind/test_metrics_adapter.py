@@ -22,6 +22,7 @@ from harness.stack.kubernetes.labels import PART
 from harness.stack.kubernetes.watching import metric_read
 from harness.stack.manifests import load
 from harness.stack.state.processes import identify
+from tests.lines import Lines
 
 WHERE = Scraped(selector="app=walks", port=9090, path="/metrics")
 FOUND = documents("image:1", WHERE, "tekutoko-run")
@@ -156,16 +157,16 @@ async def test_what_a_killed_run_left_is_removed_once(tmp_path: Path, monkeypatc
         name="c", maker=maker, kept=True, complete=True, own_images=True, images=[], config_digest="", api_port=1,
         ports={}, nodes=["c-control-plane"],
     )  # fmt: skip
-    told: list[str] = []
-    await WIDE.sweep(found, told.append)
+    told = Lines()
+    await WIDE.sweep(found, told.tell)
     assert (asked, told) == ([], [])
     place = ClusterWide("c", WIDE.mark)
-    await place.take(MachineClock(), told.append)
-    await WIDE.sweep(found, told.append)
+    await place.take(MachineClock(), told.tell)
+    await WIDE.sweep(found, told.tell)
     assert asked == [], "a run has it"
     await place.release()  # as the end of its process does; the mark stays
     for _ in range(2):
-        await WIDE.sweep(found, told.append)
+        await WIDE.sweep(found, told.tell)
     assert told == ["removed the API of external metrics from c"]
     (words,) = asked
     assert words[0] == "c-control-plane" and {*WIDE.things} < {*words} and "--namespace=kube-system" in words

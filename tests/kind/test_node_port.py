@@ -14,6 +14,7 @@ from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.pods import Pod
 from harness.stack.kubernetes.watching import Place, Watching
 from harness.stack.kubernetes.workload import PORT_LIMIT_S, Workload
+from tests.lines import Lines
 
 SERVICE = {"spec": {"ports": [{"port": 80}]}}
 
@@ -64,14 +65,14 @@ def workload(taken: tuple[int, ...] = (), free_at_s: float = 0, watched: Watched
 
 
 async def test_the_first_free_port_is_taken_at_once() -> None:
-    said: list[str] = []
-    assert await workload((1,), free_at_s=1).take_node_port([1, 2], SERVICE, said.append) == 2
+    said = Lines()
+    assert await workload((1,), free_at_s=1).take_node_port([1, 2], SERVICE, said.tell) == 2
     assert said == []
 
 
 async def test_another_runs_end_is_waited_for_and_told_once() -> None:
-    said: list[str] = []
-    assert await workload((1, 2), free_at_s=60).take_node_port([1, 2], SERVICE, said.append) == 1
+    said = Lines()
+    assert await workload((1, 2), free_at_s=60).take_node_port([1, 2], SERVICE, said.tell) == 1
     assert said == ["all 2 NodePorts are taken by other runs; waiting for one"]
 
 

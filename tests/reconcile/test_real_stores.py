@@ -93,7 +93,7 @@ async def overwritten(endpoints: Endpoints) -> None:
     asked = await ask_as_others(StoresAt(endpoints), USERS, [owned(walk) for walk in before], SEED, 100)
     assert [(each.get.status, each.put.status, each.changed) for each in asked] == [(404, 200, True)] * 3
     lost = acknowledged(sent, {walk.id: walk for walk in await read_walks(endpoints)}).lost
-    assert {each.what.split(" is ")[0] for each in lost} == {"title"}
+    assert {str(each.what).split(" is ")[0] for each in lost} == {"title"}
 
 
 def owned(walk: StoredWalk) -> Owned:

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from harness.base.clock import MachineClock
 from harness.base.errors import EvidenceNotWritten, StackNotStarted
+from harness.model.message import english
 from harness.rehearsals.dr_restore import backup, points
 from harness.rehearsals.dr_restore.archive_check import check_archive
 from harness.rehearsals.dr_restore.disasters import damage
@@ -134,12 +135,12 @@ async def test_the_books_checker_sees_a_lost_a_doubled_and_a_changed_transaction
     try:
         for each in moved:
             await connection.execute(points._TRANSFER, each.n, each.low, each.high, each.amount)
-        assert await differences(connection, moved) == []
+        assert await differences(connection, moved) == ()
         told = await differences(connection, [*moved, Transfer(n=9, low=3, high=4, amount=5)])
-        assert told == ["1 transactions missing", "balances of accounts 3, 4 do not follow"]
-        assert (await differences(connection, moved[:2]))[0] == "1 too many"
+        assert english(told) == "1 transactions missing; balances of accounts 3, 4 do not follow"
+        assert str((await differences(connection, moved[:2]))[0]) == "1 too many"
         await connection.execute("UPDATE transfer SET amount = 11 WHERE n = 1")
-        assert await differences(connection, moved) == ["transfer 1 with other content"]
+        assert english(await differences(connection, moved)) == "transfer 1 with other content"
     finally:
         await closing(connection)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from harness.base.clock import MachineClock
 from harness.base.errors import Exit
 from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
 from harness.base.progress import Progress
+from harness.model.message import Tell
 from harness.model.stack import Rung
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
@@ -29,7 +29,7 @@ from tests.rehearsal.again import judged_again
 class Nobody(Environment):
     """This machine that left nothing, and has no stack."""
 
-    async def sweep(self, say: Callable[[str], None]) -> None:
+    async def sweep(self, say: Tell) -> None:
         """Nothing to remove."""
 
     def stack(self, run: Any, needs: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from harness.evidence.gathered import stored
 from harness.judge.machine_share import SUBJECT, WAITED
 from harness.model.evidence import EventRow, Outcome, ProbeRow, SampleRow, happened
 from harness.model.judgement import Judgement
-from harness.model.message import Message
+from harness.model.message import Message, Tell
 from harness.model.result import Part, Result
 from harness.model.section import Section, Table
 from harness.model.stack import Capability, Rung
@@ -76,7 +76,7 @@ class Nowhere(Environment):
     def processors(self) -> dict[str, float]:
         return self._counted
 
-    async def sweep(self, say: Callable[[str], None]) -> None:
+    async def sweep(self, say: Tell) -> None:
         """Nothing to remove."""
 
     def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Any:

@@ -64,7 +64,8 @@ class Host:
 
 def planned(found: Week) -> str:
     """What the head of the page says of the faults."""
-    return str(next(each for each in found.run.sections if isinstance(each, Pairs)))
+    pairs = next(each.pairs for each in found.run.sections if isinstance(each, Pairs))
+    return "; ".join(f"{name}: {cell}" for name, cell in pairs)
 
 
 def planting(stack: FaultProxy, *faults: Fault, window_s: float = 60.0) -> tuple[Planting, Host]:

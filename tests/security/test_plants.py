@@ -97,7 +97,7 @@ def test_one_pod_of_two_that_limits_hides_no_other(tmp_path: Path) -> None:
     found = checked(of("heavy.rate"), [pods_of(1, 1)], tmp_path, pods=2)
     assert wrong_in(found) == {"heavy.rate"}
     deviation = found["heavy.rate"].deviation
-    assert deviation is not None and "401 of" in deviation.got
+    assert deviation is not None and "401 of" in str(deviation.got)
 
 
 @pytest.mark.parametrize(

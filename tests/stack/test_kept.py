@@ -35,6 +35,7 @@ from harness.stack.local.kept import Borrowed, borrow
 from harness.stack.local.postgres_template import ensure as ensure_template
 from harness.stack.state import identify, kept, sweep
 from harness.stack.state.lease import read_lease
+from tests.lines import Lines
 from tests.stack.rungs import ROOT, SMALL, ask, manifests, run_id
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -72,8 +73,8 @@ def status() -> tuple[int, list[dict[str, Any]]]:
     return done.returncode, json.loads(done.stdout)
 
 
-async def borrowed(said: list[str] | None = None) -> Borrowed | None:
-    return await borrow("test", (said if said is not None else []).append)
+async def borrowed(said: Lines | None = None) -> Borrowed | None:
+    return await borrow("test", (said if said is not None else Lines()).tell)
 
 
 def identities() -> dict[str, Any]:
@@ -160,7 +161,7 @@ async def test_what_cannot_be_reset_is_not_used() -> None:
     found = kept.read_kept(Rung.LOCAL)
     assert found is not None
     await execute(found.endpoints, "postgres", "postgres", "CREATE TABLE stays (id int)")  # in a database of its own
-    said: list[str] = []
+    said = Lines()
     assert await borrowed(said) is None
     assert "postgres holds 1 relations in postgres" in said[0] and "starts its own" in said[0]
     await execute(found.endpoints, "postgres", "postgres", "DROP TABLE stays")
@@ -168,7 +169,7 @@ async def test_what_cannot_be_reset_is_not_used() -> None:
 
 async def test_a_stack_takes_them_over_alone_and_gives_them_back(tmp_path: Path) -> None:
     before = identities()
-    lines: list[str] = []
+    lines = Lines()
 
     def stack() -> LocalStack:
         return LocalStack(
@@ -178,7 +179,7 @@ async def test_a_stack_takes_them_over_alone_and_gives_them_back(tmp_path: Path)
             folder=tmp_path,
             clock=MachineClock(),
             use_kept=True,
-            progress=lines.append,
+            progress=lines.tell,
         )
 
     made = stack()
@@ -191,7 +192,7 @@ async def test_a_stack_takes_them_over_alone_and_gives_them_back(tmp_path: Path)
         assert lines[0] == "took over the kept parts, reset and proved empty"
         code, (found,) = status()
         assert code == 0 and found["used_by"].startswith("test-")
-        said: list[str] = []
+        said = Lines()
         assert await borrowed(said) is None
         assert "in use by test-" in said[0] and "starts its own" in said[0]
         refused = command("down")
@@ -209,7 +210,7 @@ async def test_a_stack_takes_them_over_alone_and_gives_them_back(tmp_path: Path)
 
 async def test_another_checkout_s_parts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_kept, "own_key", lambda: "another")
-    said: list[str] = []
+    said = Lines()
     assert await borrowed(said) is None
     assert "another version of the checkout" in said[0] and "stack keep" in said[0]
 
@@ -217,7 +218,7 @@ async def test_another_checkout_s_parts_are_refused(monkeypatch: pytest.MonkeyPa
 async def test_a_dead_part_is_seen_and_replaced() -> None:
     before = identities()
     os.kill(before["auth"].pid, signal.SIGKILL)
-    said: list[str] = []
+    said = Lines()
     for _ in range(100):
         if not before["auth"].alive():
             break

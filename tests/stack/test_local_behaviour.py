@@ -15,6 +15,7 @@ from harness.model.evidence import EventRow
 from harness.model.stack import Capability, Fault, FaultKind
 from harness.stack.local import LocalStack
 from harness.stack.state import cgroups
+from tests.lines import Lines
 from tests.stack.rungs import ROOT, SMALL, ask, local
 
 pytestmark = [
@@ -27,7 +28,7 @@ pytestmark = [
 class Shared:
     """The stack, the port it was asked for, and what it told while it came up."""
 
-    def __init__(self, stack: LocalStack, port: int, told: list[str]) -> None:
+    def __init__(self, stack: LocalStack, port: int, told: Lines) -> None:
         self.stack = stack
         self.port = port
         self.told = told
@@ -40,8 +41,8 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shar
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     target = msgspec.structs.replace(SMALL, environment={"LOG_LEVEL": "debug"})
-    stack, told = local(tmp_path_factory.mktemp("stack"), target=target, service_port=port), list[str]()
-    stack._progress = told.append
+    stack, told = local(tmp_path_factory.mktemp("stack"), target=target, service_port=port), Lines()
+    stack._progress = told.tell
     with pytest.raises(StackNotStarted):
         await stack.inject(Fault(kind=FaultKind.ERRORS))
     with pytest.MonkeyPatch.context() as environment:

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from harness.stack.local import LocalStack, deployment
 from harness.stack.state import MARKER, marked, npm, sweep
 from harness.stack.state.leaks import Traces, leaks, shared_files
 from harness.stack.state.lease import read_lease
+from tests.lines import Lines
 from tests.stack.rungs import ROOT, SMALL, ask, local, manifests, run_id
 
 pytestmark = pytest.mark.stack
@@ -29,8 +31,8 @@ pytestmark = pytest.mark.stack
 PARTS = ("auth", "firestore", "remote_config", "storage", "envoy", "fault_proxy", "postgres")
 
 
-def said_by(lines: list[str], of: str) -> list[str]:
-    return [line for line in lines if of in line]
+def said_by(lines: Iterable[object], of: str) -> list[str]:
+    return [line for line in map(str, lines) if of in line]
 
 
 async def refused(stack: LocalStack) -> str:
@@ -206,8 +208,8 @@ async def test_what_a_killed_harness_left_is_removed_by_the_next_and_no_more(tmp
         killed.kill()
         await killed.wait()
         assert list(marked(MARKER, [name])) != []  # else there would be nothing to sweep
-        lines: list[str] = []
-        assert sweep(lines.append) == lines
+        lines = Lines()
+        assert [*map(str, sweep(lines.tell))] == lines
         traces = Traces(
             run_id=name,
             folder=runs_folder() / name,

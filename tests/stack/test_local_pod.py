@@ -19,6 +19,7 @@ from harness.stack.local import LocalStack
 from harness.stack.local.pod import Ground, Pod
 from harness.stack.manifests import load
 from harness.stack.state import RunState, cgroups
+from tests.lines import Lines
 from tests.stack.rungs import ROOT, SMALL, local, manifests, run_id
 
 NOWHERE = Address(host="127.0.0.1", port=9)
@@ -184,8 +185,8 @@ async def test_limits_that_are_not_enforced_are_told(tmp_path: Path, monkeypatch
 
 async def told(stack: LocalStack) -> tuple[int, int, bool]:
     """How often the progress and the events of a stack say it, and whether its capability does not."""
-    lines: list[str] = []
-    stack._progress = lines.append
+    lines = Lines()
+    stack._progress = lines.tell
     try:
         await stack.up()
     finally:

@@ -15,6 +15,7 @@ from harness.base.errors import StackNotStarted
 from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.stack.local import debian, postgres_programs
 from harness.stack.state import npm
+from tests.lines import Lines
 
 
 @pytest.fixture
@@ -113,8 +114,8 @@ def test_programs_of_two_versions_are_no_version(tmp_path: Path) -> None:
 
 def test_a_machine_without_apt_is_told(nothing_here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    said: list[str] = []
-    debian.unpack(said.append)
+    said = Lines()
+    debian.unpack(said.tell)
     assert said == ["this machine has no apt-get"]
 
 
@@ -126,8 +127,8 @@ def test_a_refusal_of_apt_is_told_and_leaves_nothing(
         (tmp_path / name).write_text('#!/bin/sh\necho "E: Unable to locate package postgresql-15" >&2; exit 100\n')
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    said: list[str] = []
-    debian.unpack(said.append)
+    said = Lines()
+    debian.unpack(said.tell)
     assert len(said) == 1
     assert "Unable to locate package postgresql-15" in said[0]
     assert not debian.unpacked().exists()
@@ -139,8 +140,8 @@ def test_a_refusal_of_apt_is_told_and_leaves_nothing(
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt here")
 def test_debians_packages_are_unpacked_without_apts_own_state(nothing_here: Path) -> None:
     """Only on Debian 12 and what derives from it; elsewhere the reason is told."""
-    said: list[str] = []
-    debian.unpack(said.append)
+    said = Lines()
+    debian.unpack(said.tell)
     if said:
         assert "could not be had" in said[0], said
         return
@@ -149,6 +150,6 @@ def test_debians_packages_are_unpacked_without_apts_own_state(nothing_here: Path
     assert found.major == postgres_programs.MAJOR
     assert found.folder.is_relative_to(nothing_here)
     assert found.libraries is not None
-    again: list[str] = []
-    debian.unpack(again.append)
+    again = Lines()
+    debian.unpack(again.tell)
     assert again == []

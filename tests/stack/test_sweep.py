@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell
 from harness.stack import rungs
 from harness.stack.kind import at_hand, orphans
+from tests.lines import Lines
 
 
 @pytest.fixture(autouse=True)
@@ -18,11 +20,11 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(at_hand, "docker_answers", lambda: True)
 
 
-async def _hangs(_say: Callable[[str], None]) -> None:
+async def _hangs(_say: Tell) -> None:
     await asyncio.Event().wait()
 
 
-async def _refuses(_say: Callable[[str], None]) -> None:
+async def _refuses(_say: Tell) -> None:
     raise StackNotStarted("the engine refuses", where="docker", remedy="start it")
 
 
@@ -34,10 +36,10 @@ async def _refuses(_say: Callable[[str], None]) -> None:
     ],
 )
 async def test_a_run_goes_on_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, engine: Callable[[Callable[[str], None]], None], line: str
+    monkeypatch: pytest.MonkeyPatch, engine: Callable[[Tell], None], line: str
 ) -> None:
     monkeypatch.setattr(rungs, "_SWEEP_LIMIT_S", 0.05)
     monkeypatch.setattr(orphans, "sweep", engine)
-    said: list[str] = []
-    await asyncio.wait_for(rungs.sweep(said.append), 5)
+    said = Lines()
+    await asyncio.wait_for(rungs.sweep(said.tell), 5)
     assert said == [line]

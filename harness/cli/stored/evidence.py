@@ -18,7 +18,7 @@ from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.progress import LOOK_S, Heartbeat, Progress
-from harness.model.message import Message, marked, message, verbatim
+from harness.model.message import Message, marked, message, of_error
 from harness.model.stack import Rung
 from harness.rehearsal.command import Command, replay, words
 from harness.report.language import Language
@@ -64,7 +64,7 @@ def due_of(
 def _cannot(command: Command, target: str | None, lacking: str) -> Message | None:
     """Why it cannot be run here of ``target``; ``None`` where it can. ``lacking`` is what keeps kind from being run."""
     if getattr(command, "on", "") == Rung.KIND and lacking:
-        return verbatim(lacking)
+        return Message(text=lacking)
     if target is None:
         return None
     if not any(field.name == "target" for field in dataclasses.fields(command)):
@@ -73,7 +73,7 @@ def _cannot(command: Command, target: str | None, lacking: str) -> Message | Non
         given: dict[str, Any] = {"target": target}
         dataclasses.replace(command, **given).resolved()  # type: ignore[attr-defined]  # every rehearsal has it
     except BadInput as error:
-        return verbatim(error.what)
+        return of_error(error)
     return None
 
 

@@ -6,6 +6,7 @@ from harness.contract.bench import WALKS, Bench
 from harness.contract.check import Checks, Deviates, must, must_not_fail, needs
 from harness.contract.grade import Finding, walk_api
 from harness.contract.samples import location
+from harness.model.message import message
 
 CHECKS = Checks(walk_api("bad-requests"), Finding.STATUS)
 
@@ -150,7 +151,7 @@ async def too_large(bench: Bench) -> None:
     await me.put_walk(walk_id, {"total_steps": 1})
     exchange = await me.put(walk_id, b'{"description": "' + b"x" * _TOO_LARGE + b'"}')
     if exchange.status >= 500 or 200 <= exchange.status < 300:
-        raise Deviates("a refusal (description has at most 1000 characters)", exchange.shown, exchange)
+        raise Deviates(message("a refusal (description has at most 1000 characters)"), exchange.shown, exchange)
     must_not_fail(await me.get(f"{WALKS}/{walk_id}"))
 
 

@@ -6,6 +6,7 @@ from harness.contract.bench import WALKS, Bench
 from harness.contract.check import Checks, Deviates, must, must_be
 from harness.contract.grade import Finding, walk_api
 from harness.contract.samples import location
+from harness.model.message import message
 
 CHECKS = Checks(walk_api("ownership"), Finding.STATUS)
 
@@ -33,7 +34,7 @@ async def put_keeps(bench: Bench) -> None:
     before = await owner.walk(walk_id)
     exchange = await stranger.put(walk_id, {"title": "乗っ取り", "locations": [location(0, latitude=1.5), location(1)]})
     read = await owner.get(f"{WALKS}/{walk_id}")
-    must_be("the owner's walk", before, read.json(), exchange)
+    must_be(message("the owner's walk"), before, read.json(), exchange)
 
 
 @CHECKS("ownership.delete", "another user's walk answers 404 to DELETE")
@@ -51,7 +52,7 @@ async def delete_keeps(bench: Bench) -> None:
     await owner.walk(walk_id)
     exchange = await stranger.delete(walk_id)
     read = await owner.get(f"{WALKS}/{walk_id}")
-    must_be("status of the owner's GET", 200, read.status, exchange)
+    must_be(message("status of the owner's GET"), 200, read.status, exchange)
 
 
 @CHECKS(
@@ -67,4 +68,4 @@ async def leak(bench: Bench) -> None:
     for method, body in (("GET", None), ("PUT", {"total_steps": 1}), ("DELETE", None)):
         exchange = await stranger.send(method, f"{WALKS}/{walk_id}", body)
         if secret.encode() in exchange.body:
-            raise Deviates("nothing of the owner's walk", exchange.shown, exchange)
+            raise Deviates(message("nothing of the owner's walk"), exchange.shown, exchange)

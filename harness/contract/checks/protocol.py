@@ -6,6 +6,7 @@ from harness.contract.bench import Bench
 from harness.contract.check import Checks, Deviates, must, must_carry
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
+from harness.model.message import message
 
 CHECKS = Checks(walk_api("connections"), Finding.STATUS, advice=True)
 
@@ -36,7 +37,7 @@ async def no_request(bench: Bench) -> None:
 async def _refused(bench: Bench, raw: bytes, shown: str) -> None:
     exchange = await bench.nobody.send_raw(raw, "GET", shown)
     if exchange.silent or not (_closed(exchange) or 400 <= exchange.status < 500):
-        raise Deviates("a refusal (4xx), or the end of the connection", exchange.shown, exchange)
+        raise Deviates(message("a refusal (4xx), or the end of the connection"), exchange.shown, exchange)
     if exchange.headers.get("content-type", "").startswith("application/json"):
         must_carry(exchange, exchange.status, "INVALID_REQUEST")
     must(await bench.nobody.get("/health"), 200)

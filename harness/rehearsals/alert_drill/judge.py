@@ -143,12 +143,12 @@ def _resolves(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine:
 
 def _routes(details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     """Each stretch of firing is told on each of the alert's routes, and on no other; and so is its end."""
-    lacking: list[str] = []
+    lacking: list[Message] = []
     count = 0
     for each, found in mine:
         seen = [pair for pair in found if pair.seen is not None]
         own = [d for d in details.deliveries if is_of(d, each) and not d.flaw]
-        lacking += [f"{d.route}: not its route" for d in own if d.route not in each.routes]
+        lacking += [message("{route}: not its route", route=d.route) for d in own if d.route not in each.routes]
         lacking += [what for pair in seen for what in undelivered(details, each, pair, own)]
         count += len(seen)
     verdict = Verdict.INCONCLUSIVE if not count else Verdict.FAIL if lacking else Verdict.PASS

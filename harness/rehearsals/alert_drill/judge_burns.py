@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
 from harness.model.judgement import Judgement
-from harness.model.message import message
+from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.objectives.alerts import BURN_URGENCY
 from harness.objectives.firing import Spell
@@ -113,11 +113,11 @@ def _outside(due: Due, at_s: float, limit_s: float) -> bool:
 
 def _delivered(details: AlertDrillDetails, mine: Mine, *, pages: bool) -> Judgement:
     """Each that fired is told on each of its routes, and on no other; of each objective one at least."""
-    lacking, count = list[str](), 0
+    lacking, count = list[Message](), 0
     for due, pairs in mine:
         own = [each for each in details.deliveries if is_of(each, due) and not each.flaw]
         seen = [pair for pair in pairs if pair.seen is not None]
-        lacking += [f"{each.route}: not its route" for each in own if each.route not in due.routes]
+        lacking += [message("{route}: not its route", route=each.route) for each in own if each.route not in due.routes]
         lacking += [what for pair in seen for what in undelivered(details, due, pair, own)]
         count += bool(seen)
     verdict = Verdict.FAIL if lacking else Verdict.INCONCLUSIVE if count < len(mine) else Verdict.PASS

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from harness.model.message import Message, message
 from harness.objectives.firing import Spell
 from harness.rehearsals.alert_drill.expected import Due
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, Delivery, Firing
@@ -70,16 +71,18 @@ def off_by_s(details: AlertDrillDetails, pair: Pair) -> tuple[float | None, floa
     return fired, (ms_of(details, pair.seen.resolved_ns) - pair.due.resolved_ms) / 1000
 
 
-def undelivered(details: AlertDrillDetails, wanted: Due, pair: Pair, own: Sequence[Delivery]) -> Iterator[str]:
+def undelivered(details: AlertDrillDetails, wanted: Due, pair: Pair, own: Sequence[Delivery]) -> Iterator[Message]:
     """What of one stretch of firing did not come within what Alertmanager may hold it."""
     assert pair.seen is not None
     within_ns = round((sum(details.waits_s) + DELIVERED_S) * _NS)
     early_ns = round(FIRST_S * _NS) if at_once(pair) else 0
     for what, resolved, at_ns, first_ns in (
-        ("firing", False, pair.seen.fired_ns, pair.seen.fired_ns - early_ns),
-        ("resolved", True, pair.seen.resolved_ns, pair.seen.resolved_ns),
+        (message("firing"), False, pair.seen.fired_ns, pair.seen.fired_ns - early_ns),
+        (message("resolved"), True, pair.seen.resolved_ns, pair.seen.resolved_ns),
     ):
         if at_ns is None or first_ns is None:
             continue
         came = {d.route for d in own if d.resolved == resolved and first_ns <= d.at_ns <= at_ns + within_ns}
-        yield from (f"{route}: {what} {wanted.objective}".strip() for route in wanted.routes if route not in came)
+        for route in wanted.routes:
+            if route not in came:
+                yield message("{route}: {what} {objective}", route=route, what=what, objective=str(wanted.objective))

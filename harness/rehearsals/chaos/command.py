@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.base.errors import BadInput
 from harness.model.direction import Direction
+from harness.model.message import Message, message
 from harness.rehearsal.arguments import Paced, Staged
 from harness.rehearsal.command import Command, Duration, flag, given, option, replay, within
 from harness.rehearsal.only import chosen, only, words
@@ -97,9 +98,9 @@ class Chaos(Staged, Paced, Healing):
             return 0
         return super().run()
 
-    def said(self, plan: ChaosPlan) -> Iterable[str]:
+    def said(self, plan: ChaosPlan) -> Iterable[Message]:
         names = ", ".join(each.experiment.name for each in plan.experiments)
-        yield f"{len(plan.experiments)} experiments: {names}"
+        yield message("{count} experiments: {names}", count=str(len(plan.experiments)), names=names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,5 +145,10 @@ class ChaosNightly(Staged, Paced, Healing):
             reconcile=self.reconcile,
         )
 
-    def said(self, plan: NightPlan) -> Iterable[str]:
-        yield f"{len(plan.schedules)} schedules of {plan.length} experiments, seeds {self.seed} and on"
+    def said(self, plan: NightPlan) -> Iterable[Message]:
+        yield message(
+            "{count} schedules of {length} experiments, seeds {seed} and on",
+            count=str(len(plan.schedules)),
+            length=str(plan.length),
+            seed=str(self.seed),
+        )

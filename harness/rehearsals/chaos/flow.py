@@ -74,7 +74,7 @@ class Experiments:
         if planned.graceful:
             wanted = manifests_of(on.options, graceful_beside(on.options.manifests))
         if wanted.folder != self._manifests.folder:
-            on.say(f"applying {wanted.folder}")
+            on.say(message("applying {folder}", folder=str(wanted.folder)))
             self._manifests = self._bridge.manifests = wanted
             await on.stack.apply(wanted)
 
@@ -95,7 +95,7 @@ class Experiments:
         await self._users.answered(span(self._made))
         self._see(answered_ns=on.clock.now_ns())
         judged = of_experiment(self._plan, details, self._made, on.evidence, seed=on.options.seed)
-        on.say(f"  {judged.verdict}: {judged.reason}")
+        on.became(judged)
 
     async def _make(self, number: int, experiment: Experiment) -> None:
         """Chaos Toolkit on it; every fault is undone, whatever became of it."""
@@ -123,7 +123,7 @@ class Experiments:
         self._see(tried=found)
         if found:
             seconds = ", ".join(f"{each:.2f}" for each in found)
-            on.say(f"  detection of a killed pod, tried: {seconds} s")
+            on.say(message("detection of a killed pod, tried: {seconds} s", seconds=seconds))
             self._detection = detection(found, times)
         return bool(found)
 
@@ -152,7 +152,7 @@ class Experiments:
                 break
             if now_ns - since_ns > round((limit_s + STEADY_S + SETTLE_S) * NS):
                 self._took_note(experiment, None, before=before)
-                on.say(f"  not steady: {why or 'too early'}")
+                on.say(message("not steady: {why}", why=why or message("too early")))
                 return False
             await on.clock.sleep(_POLL_S)
         self._took_note(experiment, on.clock.now_ns(), before=before)
@@ -167,7 +167,7 @@ class Experiments:
                 told = (on.evidence, self._manifests, self._plan.scenario, self._detection)
                 series = expect(experiment.expects.repeated, *told)
                 self._see(series=series)
-                on.say(f"  {expected(series).told}")
+                on.say(expected(series).told)
             return
         assert self._made is not None
         # It held from the beginning of the stretch that was looked at.

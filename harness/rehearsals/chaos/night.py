@@ -16,7 +16,7 @@ from harness.base.clock import NS
 from harness.base.errors import Exit, RehearsalError, more_severe
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, Told, message, verbatim
+from harness.model.message import Message, Told, joined, message, verbatim
 from harness.model.result import Result
 from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
@@ -66,15 +66,22 @@ class Night(Rehearsal[NightPlan, NightDetails]):
         for number, schedule in enumerate(plan.schedules, 1):
             if _spent(plan, on):
                 break
-            drawn = ", ".join(schedule.drawn)
-            on.begin(f"schedule {number} of {len(plan.schedules)}, seed {schedule.seed}: {drawn}")
+            on.begin(
+                message(
+                    "schedule {number} of {all}, seed {seed}: {drawn}",
+                    number=str(number),
+                    all=str(len(plan.schedules)),
+                    seed=str(schedule.seed),
+                    drawn=", ".join(schedule.drawn),
+                )
+            )
             ended = await _conducted(plan, schedule, on)
             on.details.ended.append(ended)
             try:
                 keep_failing(ended, on)
             except RehearsalError as error:
                 refused.append(error)
-                on.say(str(error))
+                on.say(verbatim(str(error)))
             if on.cut:
                 raise asyncio.CancelledError
             on.publish()
@@ -101,8 +108,14 @@ class Night(Rehearsal[NightPlan, NightDetails]):
 def _spent(plan: NightPlan, on: Running[NightDetails]) -> bool:
     spent = (on.clock.now_ns() - on.started_ns) / NS > plan.budget_s
     if spent:
-        made = f"{len(on.details.ended)} of {len(plan.schedules)} schedules were made"
-        on.say(f"the budget of {plan.budget_s:g} s is spent; {made}")
+        on.say(
+            message(
+                "the budget of {seconds} s is spent; {made} of {all} schedules were made",
+                seconds=f"{plan.budget_s:g}",
+                made=str(len(on.details.ended)),
+                all=str(len(plan.schedules)),
+            )
+        )
     return spent
 
 
@@ -147,7 +160,7 @@ def ended_as(schedule: Schedule, result: Result, seconds: float) -> Ended:
 def shortcomings(judgements: Iterable[Judgement]) -> Told:
     """The experiments and checks that neither passed nor were left out, with their reasons."""
     return tuple(
-        message("{name}: {verdict}: {why}", name=each.id, verdict=str(each.verdict), why=_joined(each.told))
+        message("{name}: {verdict}: {why}", name=each.id, verdict=str(each.verdict), why=joined(each.told))
         for each in judgements
         if not each.verdict.good and each.verdict is not Verdict.NOT_EXERCISED
     )
@@ -159,7 +172,7 @@ def keep_failing(ended: Ended, on: Running[NightDetails]) -> None:
         return
     path = on.options.reports / FAILING_SEEDS
     keep_seed(path, {"seed": ended.seed, "rung": str(on.options.rung), "replay": ended.replay})
-    on.say(f"the seed {ended.seed} is kept in {path}")
+    on.say(message("the seed {seed} is kept in {path}", seed=str(ended.seed), path=str(path)))
 
 
 def keep_seed(path: Path, entry: dict[str, object]) -> None:
@@ -231,13 +244,6 @@ def _schedules_table(ended: Sequence[Ended]) -> Table:
         row=lambda each: Row(cells=(), link=f"{each.folder}/{REPORT_HTML}" if each.folder else ""),
         numbers=(3, 4),
     )
-
-
-def _joined(told: Told) -> Message:
-    first, *others = told
-    for other in others:
-        first = message("{first}; {rest}", first=first, rest=other)
-    return first
 
 
 def _since(begun_ns: int, on: Running[NightDetails]) -> float:

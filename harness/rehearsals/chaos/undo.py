@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 
+from harness.model.message import Message
 from harness.rehearsal.arguments import AsJson
 
 
@@ -27,8 +28,8 @@ class Undo(AsJson):
         begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
         removed: list[str] = []
 
-        def told(line: str) -> None:  # at once: sweeping takes seconds
-            removed.append(line)
+        def told(line: Message) -> None:  # at once: sweeping takes seconds
+            removed.append(str(line))
             sys.stderr.write(f"{line}\n")
 
         asyncio.run(rungs.sweep(told))

@@ -19,6 +19,7 @@ from harness.base.errors import EvidenceNotWritten
 from harness.contract.grade import Finding, Grade, Source, SourceKind, walk_api
 from harness.contract.people import sign_up
 from harness.contract.run import CheckRun, Deviation
+from harness.model.message import message
 from harness.model.stack import Address, Endpoints
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.conformance.types import Fuzz
@@ -158,16 +159,21 @@ def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tu
     failed = [entry for entry in entries if not 0 < entry.status < 500]
     if failed:
         first = failed[0]
-        got = f"{len(failed)} of {len(entries)}, first {first.method} {first.url}: {first.status or 'no answer'}"
-        found = Deviation(
-            expected="none", got=f"{got} {first.body}".strip(), grade=Grade.CONTRACT, finding=Finding.STATUS
+        got = message(
+            "{count} of {all}, first {call}: {status} {body}",
+            count=str(len(failed)),
+            all=str(len(entries)),
+            call=f"{first.method} {first.url}",
+            status=str(first.status) if first.status else message("no answer"),
+            body=first.body,
         )
+        found = Deviation(expected=message("none"), got=got, grade=Grade.CONTRACT, finding=Finding.STATUS)
         errors = msgspec.structs.replace(errors, source=SOURCE, deviation=found)
     odd = CheckRun(id=_SCHEMA, sentence=SENTENCES[_SCHEMA])
     if status:
         grade = Grade.CONTRACT if source is SOURCE else Grade.OPENAPI
-        got = f"some, with their requests in {LOG}"
-        found = Deviation(expected="no odd answer", got=got, grade=grade, finding=Finding.BODY)
+        got = message("some, with their requests in {file}", file=LOG)
+        found = Deviation(expected=message("no odd answer"), got=got, grade=grade, finding=Finding.BODY)
         odd = msgspec.structs.replace(odd, source=source, deviation=found)
     return errors, odd
 

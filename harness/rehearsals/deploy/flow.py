@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.base.errors import NotCapable
 from harness.load.users import Users, users_of
 from harness.model.manifests import Manifests
+from harness.model.message import message, of_error
 from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
@@ -40,7 +41,7 @@ class Deploys:
     async def run(self) -> None:
         """The steps in order; each may raise."""
         on = self._on
-        on.say(f"manifests: {self._applied.name}")
+        on.say(message("manifests: {folder}", folder=self._applied.name))
         await on.up()
         images = await self._images()
         on.details.versions = tuple(images)
@@ -58,12 +59,12 @@ class Deploys:
     async def _images(self) -> dict[str, str]:
         """By version, before the load begins: building takes the CPU that users need. Without what cannot be made."""
         on = self._on
-        on.say("making the images of the versions")
+        on.say(message("making the images of the versions"))
         versions = [part.version for part in self._plan.parts]
         try:
             images = await on.stack.build(*versions)
         except NotCapable as error:
-            on.say(f"  {error.what}")
+            on.say(of_error(error))
             versions = [version for version in versions if not version.wrapped]
             images = await on.stack.build(*versions)
         return {version.name: image for version, image in zip(versions, images, strict=True)}
@@ -71,6 +72,6 @@ class Deploys:
     async def _follow(self, part: DeployPart) -> None:
         wanted = folder_of(part, self._on.options)
         if wanted != self._applied:
-            self._on.say(f"applying {wanted.name}")
+            self._on.say(message("applying {folder}", folder=wanted.name))
             self._applied, self._manifests = wanted, manifests_for(part, self._on.options)
             await self._on.stack.apply(self._manifests)

@@ -85,8 +85,7 @@ class Parts:
         self._see(ran=tuple(self._ran), end_ns=self._clock.now_ns())
         races = Capability.ENDPOINTS_BEFORE_SIGNALS not in self._stack.capabilities
         told = (self._plan, part, on.details.followed[-1], on.details, self._evidence)
-        for each in judge_run.of_part(*told, seed=on.options.seed, races=races):
-            on.say(f"  {each.verdict}: {each.id}: {each.reason}")
+        on.became(*judge_run.of_part(*told, seed=on.options.seed, races=races))
 
     def _see(self, **changes: object) -> None:
         followed = self._on.details.followed
@@ -158,7 +157,8 @@ class Parts:
                 fired = self._fired(min(ready_ns))
         self._see(fired=fired, undo_ns=self._clock.now_ns())
         if fired is not None:
-            self._on.say(f"  {fired.id} fired: {fired.reason}; undoing")
+            self._on.became(fired)
+            self._on.say(message("undoing the deploy"))
         undo = await self._stack.rollout_undo()  # without a limit that fired too: the next part needs the old version
         self._ran += [undo, await self._stack.rollout_status(limit_s=part.status_s)]
         self._see(done_ns=self._clock.now_ns())

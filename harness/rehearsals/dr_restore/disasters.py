@@ -11,7 +11,7 @@ import msgspec
 from harness.base.clock import NS
 from harness.base.errors import RehearsalError
 from harness.base.private import open_beneath
-from harness.model.message import Message, message, verbatim
+from harness.model.message import Message, message, of_error, verbatim
 from harness.rehearsals.dr_restore import backup
 from harness.rehearsals.dr_restore.archive_check import check_archive
 from harness.rehearsals.dr_restore.facts import CaseResult, Check
@@ -192,18 +192,18 @@ async def _missing_wal_segment(here: World) -> Struck:
     return struck
 
 
-async def _refused(here: World, point: Point, kind: type[RehearsalError]) -> str | None:
+async def _refused(here: World, point: Point, kind: type[RehearsalError]) -> Message | None:
     """What a restore from the newest backup is refused with; ``None`` when it is not."""
     try:
         restored = await restore(here.site, here.source(), point, f"{here.name}-refused", verified=False)
     except kind as error:
-        return error.what
+        return of_error(error)
     here.servers.append(restored.server)
     return None
 
 
-def _told(refused: str | None) -> Message:
-    return message("it was restored") if refused is None else verbatim(refused)
+def _told(refused: Message | None) -> Message:
+    return message("it was restored") if refused is None else refused
 
 
 def damage(damaged: backup.Backup, top: Path) -> None:

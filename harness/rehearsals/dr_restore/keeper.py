@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.model.message import Message, message, verbatim
+from harness.model.message import Message, message, of_error
 from harness.rehearsals.dr_restore import backup, wal
 from harness.rehearsals.dr_restore.facts import Check
 from harness.rehearsals.dr_restore.moved_clock import MovedClock
@@ -145,9 +145,9 @@ async def _edges(here: World, kept: Kept, edge: datetime) -> list[Check]:
     expected = {each.n for each in kept.booked if each.at <= inside.at}
     try:
         backup_for(list(kept.there), outside[-1].at)
-        refused = ""
+        refused = None
     except BadInput as error:
-        refused = error.what
+        refused = of_error(error)
     return [
         Check(
             name=message("the oldest commit inside the retention is restored"),
@@ -161,8 +161,8 @@ async def _edges(here: World, kept: Kept, edge: datetime) -> list[Check]:
         ),
         Check(
             name=message("a point before the oldest backup is refused"),
-            ok=bool(refused),
-            told=verbatim(refused) if refused else message("it was taken"),
+            ok=refused is not None,
+            told=refused or message("it was taken"),
         ),
     ]
 

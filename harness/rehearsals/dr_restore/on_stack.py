@@ -98,7 +98,7 @@ class StackRecovery:
     async def _struck(self, traffic: Traffic) -> tuple[int, int, int]:
         """The disaster: when it was begun, when the server was known dead, when the probes had noticed."""
         struck_ns = traffic.event("fault", "database", message("the server is killed and its data folder lost"))
-        self.on.say("disaster: the data folder is lost")
+        self.on.say(message("disaster: the data folder is lost"))
         dead_ns = await self.stack.database().kill()
         after = message("the server is dead since {seconds} s after that", seconds=f"{(dead_ns - struck_ns) / NS:.3f}")
         traffic.event("fault", "database", after)
@@ -135,7 +135,8 @@ class StackRecovery:
         restored = await restore(self.site, source, Point(), "stack-restored", serve=self.serve)
         self.on.at_end(restored.server.stop)
         traffic.event("component", "database", message("restored on {address}", address=str(restored.server.address)))
-        self.on.say(f"restored in {restored.restore_s:.1f} s, replayed in {restored.replay_s:.1f} s")
+        took, replayed = f"{restored.restore_s:.1f}", f"{restored.replay_s:.1f}"
+        self.on.say(message("restored in {restore} s, replayed in {replay} s", restore=took, replay=replayed))
         return restored
 
     async def _verified(
@@ -185,7 +186,7 @@ class StackRecovery:
         """Steps 2 and 3 as the document has them, watched until the pods are ready or the time is over."""
         limit_s = self.plan.traffic.written_limit_s
         begun_ns = traffic.event("phase", "as written", message("the endpoint into {key}, then restarted", key=KEY))
-        self.on.say(f"the procedure as written, watched for {limit_s:g} s")
+        self.on.say(message("the procedure as written, watched for {seconds} s", seconds=f"{limit_s:g}"))
         steps = await as_written(self.stack, self.on.manifests, traffic, limit_s)
         ended = message("ended") if steps.reached is Reached.READY else message("given up")
         end_ns = traffic.event("phase", "as written", ended)
@@ -205,10 +206,11 @@ class StackRecovery:
         if good_ns is None:
             none = message("no good answer in {seconds} s", seconds=f"{GOOD_LIMIT_S:g}")
             end_ns = traffic.event("phase", "given up", none)
-            self.on.say(f"no good answer in {GOOD_LIMIT_S:g} s after the switch")
+            self.on.say(message("no good answer in {seconds} s after the switch", seconds=f"{GOOD_LIMIT_S:g}"))
         else:
             end_ns = traffic.event("phase", "recovered", message("all pods are ready"))
-            self.on.say(f"the first good answer {(good_ns - begun_ns) / NS:.1f} s after the switch")
+            after_s = f"{(good_ns - begun_ns) / NS:.1f}"
+            self.on.say(message("the first good answer {seconds} s after the switch", seconds=after_s))
         return AsCorrected(
             first_good_s=None if good_ns is None else (good_ns - begun_ns) / NS,
             waited_s=(end_ns - begun_ns) / NS,
@@ -219,10 +221,11 @@ class StackRecovery:
 
     async def _restarted(self, traffic: Traffic) -> Restart:
         found = await restarted(self.stack, traffic)
-        done = (
-            f"not restarted in {found.took_s:.0f} s: {found.why}" if found.why else f"restarted in {found.took_s:.1f} s"
-        )
-        self.on.say(done)
+        if found.why:
+            took = f"{found.took_s:.0f}"
+            self.on.say(message("not restarted in {seconds} s: {why}", seconds=took, why=found.why))
+        else:
+            self.on.say(message("restarted in {seconds} s", seconds=f"{found.took_s:.1f}"))
         return found
 
     async def _judged_again(self, traffic: Traffic) -> Calls:

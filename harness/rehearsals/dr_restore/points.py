@@ -15,7 +15,7 @@ import msgspec
 
 from harness.base import seed as dice
 from harness.base.clock import NS
-from harness.model.message import message, verbatim
+from harness.model.message import Told, joined, message
 from harness.rehearsals.dr_restore import wal
 from harness.rehearsals.dr_restore.archive_check import check_archive
 from harness.rehearsals.dr_restore.facts import Check
@@ -136,20 +136,26 @@ async def _check(here: World, name: str, point: Point, expected: Sequence[Transf
         remove([restored.server.data])
     seen = message("exactly the {count} transactions before it", count=str(len(expected)))
     what = message("restored {point}", point=point.told)
-    return Check(name=what, ok=not told, told=verbatim("; ".join(told)) if told else seen)
+    return Check(name=what, ok=not told, told=joined(told) if told else seen)
 
 
-async def differences(connection: asyncpg.Connection, expected: Sequence[Transfer]) -> list[str]:
-    """Where the restored books differ from those that ``expected`` makes; ``[]`` when they are the same."""
+async def differences(connection: asyncpg.Connection, expected: Sequence[Transfer]) -> Told:
+    """Where the restored books differ from those that ``expected`` makes; () when they are the same."""
     found = {row["n"]: Transfer(**dict(row)) for row in await connection.fetch("SELECT * FROM transfer")}
     known = {transfer.n: transfer for transfer in expected}
-    told = [f"{len(known.keys() - found.keys())} transactions missing"] if known.keys() - found.keys() else []
-    told += [f"{len(found.keys() - known.keys())} too many"] if found.keys() - known.keys() else []
-    told += [f"transfer {n} with other content" for n in known.keys() & found.keys() if known[n] != found[n]]
+    told = []
+    if missing := len(known.keys() - found.keys()):
+        told.append(message("{count} transactions missing", count=str(missing)))
+    if strange := len(found.keys() - known.keys()):
+        told.append(message("{count} too many", count=str(strange)))
+    both = known.keys() & found.keys()
+    told += [message("transfer {n} with other content", n=str(n)) for n in both if known[n] != found[n]]
     balances = dict.fromkeys(range(1, ACCOUNTS + 1), OPENING)
     for transfer in expected:
         balances[transfer.low] -= transfer.amount
         balances[transfer.high] += transfer.amount
     rows = {row["id"]: row["balance"] for row in await connection.fetch("SELECT * FROM account")}
     wrong = [str(account) for account in balances if rows.get(account) != balances[account]]
-    return told + ([f"balances of accounts {', '.join(wrong)} do not follow"] if wrong else [])
+    if wrong:
+        told.append(message("balances of accounts {accounts} do not follow", accounts=", ".join(wrong)))
+    return tuple(told)

@@ -11,8 +11,10 @@ from harness.base import machine
 from harness.base.clock import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
+from harness.model.message import Message, message
 from harness.model.section import Section
 from harness.model.stack import Capability, Rung
+from harness.model.verdict import Verdict
 from harness.rehearsal.cost import Cost, cost_of_outage
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
@@ -30,6 +32,7 @@ from harness.rehearsals.dr_restore.sizes import sizes
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.stall import stalled
 from harness.rehearsals.dr_restore.types import RecoveryPlan
+from harness.report.words import VERDICT
 from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.site import Site
 
@@ -75,7 +78,7 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
         }
         for name in plan.parts:
             begun_ns = on.clock.now_ns()
-            on.begin(name)
+            on.begin(message("the part {part}", part=name))
             await steps[name](plan, on, site)
             on.timings[name] = (on.clock.now_ns() - begun_ns) / NS
             on.details.ended.append(name)
@@ -113,8 +116,15 @@ async def _disasters(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Sit
     for disaster in plan.disasters:
         case = await run_case(site, disaster, plan.sentinel_every_s)
         on.details.cases.append(case)
-        rpo = "no sentinel" if case.loss.rpo_s is None else f"{case.loss.rpo_s:.2f} s"
-        on.say(f"  {disaster}: {'ok' if case.ok else 'NOT OK'}, RPO {rpo}, RTO {case.total_s:.1f} s")
+        on.say(
+            message(
+                "{disaster}: {verdict}, RPO {rpo}, RTO {rto} s",
+                disaster=case.title,
+                verdict=Message(text=VERDICT[Verdict.PASS if case.ok else Verdict.FAIL]),
+                rpo=message("no sentinel") if case.loss.rpo_s is None else f"{case.loss.rpo_s:.2f} s",
+                rto=f"{case.total_s:.1f}",
+            )
+        )
 
 
 async def _schedule(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:

@@ -100,7 +100,7 @@ async def restore(
     begun_ns = site.clock.now_ns()
     if not verified and not (found := await verify(site, source.backup.folder)).ok:
         raise BackupDamaged(
-            f"the backup does not agree with its manifest: {found.said.splitlines()[0]}",
+            message("the backup does not agree with its manifest: {said}", said=found.said.splitlines()[0]),
             where=str(source.backup.folder),
             remedy="restore the backup before it, with the WAL since",
         )
@@ -124,7 +124,7 @@ async def replay(site: Site, source: Source, point: Point, data: Path, serve: Se
         last = tail(server.log)
         if "before configured recovery target was reached" in last:
             raise PointNotReached(
-                f"the WAL at hand ends before {point.value}",
+                message("the WAL at hand ends before {point}", point=point.value),
                 where=str(server.log),
                 remedy="restore to the latest safe time, or find the missing segment",
             ) from error

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta, timezone
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 
 ZONES = {"UTC": UTC, "JST": timezone(timedelta(hours=9), "JST")}
 
@@ -43,7 +44,7 @@ def backup_for(taken: Sequence[datetime], point: datetime) -> datetime:
     if not before:
         oldest = min(taken, default=None)
         raise BadInput(
-            f"{point:%Y-%m-%d %H:%M} UTC lies before the oldest backup kept",
+            message("{point} UTC lies before the oldest backup kept", point=f"{point:%Y-%m-%d %H:%M}"),
             remedy=f"the earliest point is {oldest:%Y-%m-%d %H:%M} UTC" if oldest else "there is no backup",
         )
     return max(before)

@@ -19,7 +19,7 @@ from harness.checks.invariants import probed_walks
 from harness.checks.sent import Sent, api_writes, sent
 from harness.load.population.accounts import accounts, canaries
 from harness.model.evidence import Operation, ProbeRow, RequestRow
-from harness.model.message import message, verbatim
+from harness.model.message import joined, message, of_error, verbatim
 from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.model.stack import Endpoints
 from harness.rehearsals.dr_restore.facts import Check
@@ -73,13 +73,14 @@ def content_checks(phones: Phones, held: Held, stored: Mapping[str, StoredWalk])
     )
     probed = probed_walks(held.probes, phones.probes.canary_users, phones.seed, phones.anchor_unix_ns)
     found = acknowledged(known, stored, probed)
-    told = [*map(str, found.told), *(str(lost) for lost in found.lost[:_EXAMPLES])]
-    told += [f"{len(known.unmatched)} writes are not of the schedule"] if known.unmatched else []
+    told = [*found.told, *(lost.told for lost in found.lost[:_EXAMPLES])]
+    if known.unmatched:
+        told.append(message("{count} writes are not of the schedule", count=str(len(known.unmatched))))
     return [
         Check(
             name=CONTENT,
             ok=found.writes > 0 and not found.lost and not known.unmatched,
-            told=verbatim("; ".join(told)),
+            told=joined(tuple(told)),
         ),
         _nothing_else(phones, held.writes, known, stored),
         _no_other_location(known, stored),
@@ -98,10 +99,12 @@ def _nothing_else(phones: Phones, rows: Sequence[RequestRow], known: Sent, store
         if not nameless[made_by]:
             strange.append(walk_id)
         nameless[made_by] -= 1
-    told = [f"{len(stored)} walks, {len(unknown)} of an id that no phone knows"]
-    if len(unknown) > len(strange):
-        told.append(f"{len(unknown) - len(strange)} of them as a CREATE says that was never answered with an id")
-    return Check(name=COUNT, ok=not strange, told=verbatim("; ".join([*told, *strange[:_EXAMPLES]])))
+    counts = {"walks": str(len(stored)), "unknown": str(len(unknown))}
+    told = [message("{walks} walks, {unknown} of an id that no phone knows", **counts)]
+    if made := len(unknown) - len(strange):
+        as_said = message("{count} of them as a CREATE says that was never answered with an id", count=str(made))
+        told.append(as_said)
+    return Check(name=COUNT, ok=not strange, told=joined((*told, *map(verbatim, strange[:_EXAMPLES]))))
 
 
 def _nameless(rows: Sequence[RequestRow], known: Sent) -> Counter[tuple[str, str]]:
@@ -127,11 +130,25 @@ def _no_other_location(known: Sent, stored: Mapping[str, StoredWalk]) -> Check:
         numbers = Counter(row["sequence_number"] for row in walk.locations)
         twice = [number for number, times in numbers.items() if times > 1]
         strange = sorted(numbers.keys() - _recorded(known, walk.id))
-        wrong += [f"walk {walk.id}: location {number} is there {numbers[number]} times" for number in twice]
+        wrong += [
+            message(
+                "walk {walk}: location {number} is there {count} times",
+                walk=walk.id,
+                number=str(number),
+                count=str(numbers[number]),
+            )
+            for number in twice
+        ]
         if strange:
-            wrong.append(f"walk {walk.id}: {len(strange)} locations that nobody sent, the first is number {strange[0]}")
-    told = [f"{count} locations of {len(stored)} walks", *wrong[:_EXAMPLES]]
-    return Check(name=LOCATIONS, ok=not wrong, told=verbatim("; ".join(told)))
+            nobody = message(
+                "walk {walk}: {count} locations that nobody sent, the first is number {number}",
+                walk=walk.id,
+                count=str(len(strange)),
+                number=str(strange[0]),
+            )
+            wrong.append(nobody)
+    told = message("{locations} locations of {walks} walks", locations=str(count), walks=str(len(stored)))
+    return Check(name=LOCATIONS, ok=not wrong, told=joined((told, *wrong[:_EXAMPLES])))
 
 
 def _recorded(known: Sent, walk_id: str) -> set[int]:
@@ -149,7 +166,7 @@ async def verified(server: Server, endpoints: Endpoints, phones: Phones, held: H
     try:
         there = await stores.read_walks(msgspec.structs.replace(endpoints, database=server.address))
     except stores.NotAsNamed as error:
-        return [Check(name=CONTENT, ok=False, told=verbatim(str(error)))]
+        return [Check(name=CONTENT, ok=False, told=of_error(error))]
     return content_checks(phones, held, {walk.id: walk for walk in there})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.load.stages.admit import StepUsers
 from harness.model.manifests import Manifests
-from harness.model.message import english, message
+from harness.model.message import Message, joined, message
 from harness.model.step import Arrivals, Step
 from harness.rehearsal.running import Running
 from harness.rehearsals.load_stages.judge import knee_of, limits_of, tried_of
@@ -12,6 +12,7 @@ from harness.rehearsals.load_stages.judge_knee import Tried, next_rate
 from harness.rehearsals.load_stages.judge_steps import result_of
 from harness.rehearsals.load_stages.measure import Measuring
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, PhotosPlan, StepResult
+from harness.report.words import VERDICT
 from harness.stack.manifests.cpu import scaled
 
 
@@ -53,8 +54,15 @@ class Acts:
         on.details.made.append(made)
         result = result_of(made, on.evidence.ledger, limits_of(self._plan), on.options.seed)
         on.say(
-            f"{step.name}, {pods} pods: {result.figures.offered_per_s:.1f}/s offered, "
-            f"{result.figures.answered_per_s:.1f}/s answered, {result.verdict}: {english(result.told)}"
+            message(
+                "{step}, {pods} pods: {offered}/s offered, {answered}/s answered, {verdict}: {why}",
+                step=step.name,
+                pods=str(pods),
+                offered=f"{result.figures.offered_per_s:.1f}",
+                answered=f"{result.figures.answered_per_s:.1f}",
+                verdict=Message(text=VERDICT[result.verdict]),
+                why=joined(result.told),
+            )
         )
         await self.measuring.settle()
         return result
@@ -96,7 +104,7 @@ class Acts:
             )
             tried.append(tried_of(await self.step(step, pods)))
         found = knee_of(plan, pods, photos_per_s, tried, on.details.knee_cpu_factor)
-        on.say(message("knee of {pods} pods: {why}", pods=str(pods), why=english(found.told)))
+        on.say(message("knee of {pods} pods: {why}", pods=str(pods), why=joined(found.told)))
 
     async def _warm_up(self, pods: int) -> None:
         seconds, users, on = self._plan.knee.warm_up_s, self._plan.accounts, self._on

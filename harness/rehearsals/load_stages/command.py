@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.model.message import Message, message
 from harness.model.step import Arrivals
 from harness.rehearsal.arguments import OwnPlan, Staged
 from harness.rehearsal.command import option, within
@@ -79,10 +80,9 @@ class LoadStages(OwnPlan, Staged):
             plan = plan if _KNEE in names else _searched(plan, ())
         return plan
 
-    def said(self, plan: LoadStagesPlan) -> Iterable[str]:
+    def said(self, plan: LoadStagesPlan) -> Iterable[Message]:
         total_s = sum(stage.seconds for stage in plan.stages)
-        pods = ", ".join(map(str, plan.knee.pods)) or "no"
-        yield (
-            f"{len(plan.stages)} stages, {total_s:g} s in all; then the knee of {pods} pods; {os.cpu_count()} cores "
-            "for the stack and the load together"
-        )
+        yield message("{count} stages, {seconds} s in all", count=str(len(plan.stages)), seconds=f"{total_s:g}")
+        if plan.knee.pods:
+            yield message("then the knee of {pods} pods", pods=", ".join(map(str, plan.knee.pods)))
+        yield message("{cores} cores for the stack and the load together", cores=str(os.cpu_count()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +13,7 @@ from harness.checks.dual_write import StoredWalk, difference
 from harness.checks.stores import read_stored
 from harness.judge.writes import Writes
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
+from harness.model.message import Message, message
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.plants import Plant
 from harness.rehearsals.migration_drill.types import Compared, OddDocument
@@ -52,7 +53,7 @@ async def compared(
 ) -> Compared:
     """All but those ``apart``, by document id. Raises ``PartDied`` and asyncpg's errors."""
     counts: Counter[str] = Counter()
-    examples: list[str] = []
+    examples: list[Message] = []
     seen: set[str] = set()
     batch: dict[str, Fields] = {}
 
@@ -60,7 +61,7 @@ async def compared(
         stored = await read_stored(endpoints, _ALL, only=[name.lower() for name in batch])
         for kind, example in verdicts(batch, {walk.id: walk for walk in stored.walks}, sent.api):
             counts[kind] += 1
-            if kind in _WRONG and len(examples) < _EXAMPLES:
+            if example is not None and kind in _WRONG and len(examples) < _EXAMPLES:
                 examples.append(example)
         batch.clear()
 
@@ -91,25 +92,28 @@ def strangers(alone: Collection[str], sent: Written) -> list[str]:
     return sorted({*alone} & sent.deleted) + sorted({*alone} - sent.api - sent.firestore)[sent.unnamed :]
 
 
-def _stranger(walk_id: str, sent: Written) -> str:
-    return f"{walk_id} was deleted through the API" if walk_id in sent.deleted else f"{walk_id} was made by nobody"
+def _stranger(walk_id: str, sent: Written) -> Message:
+    if walk_id in sent.deleted:
+        return message("{walk} was deleted through the API", walk=walk_id)
+    return message("{walk} was made by nobody", walk=walk_id)
 
 
 def verdicts(
     documents: Mapping[str, Fields], stored: Mapping[str, StoredWalk], api: Collection[str]
-) -> Iterable[tuple[str, str]]:
-    """Of each document what it is to its walk, and an example of it. ``api``: walks that the API was asked to write,
+) -> Iterable[tuple[str, Message | None]]:
+    """Of each document what it is to its walk, and how it differs. ``api``: walks that the API was asked to write,
     without which PostgreSQL has no later write of any, and only its own word for when it stored one. Pure."""
     for name, fields in documents.items():
         walk = stored.get(name.lower())
         differs = None if walk is None else difference(walk, fields)
         if walk is None:
-            yield "missing", f"{name.lower()} is not in PostgreSQL"
+            yield "missing", message("{walk} is not in PostgreSQL", walk=name.lower())
         elif differs is None:
-            yield "equal", ""
+            yield "equal", None
         else:
             kind = _unlike(walk, fields, may_be_later=walk.id in api)
-            yield kind, f"{walk.id}: {differs.field} is {differs.found}, must be {differs.wanted}"
+            why = _is(differs.field, differs.found, differs.wanted)
+            yield kind, message("{what}: {why}", what=walk.id, why=why)
 
 
 def _unlike(walk: StoredWalk, fields: Fields, *, may_be_later: bool) -> str:
@@ -125,6 +129,10 @@ def _unlike(walk: StoredWalk, fields: Fields, *, may_be_later: bool) -> str:
     return "different" if difference(same, fields) else "stamped"
 
 
+def _is(name: str, found: object, must: object) -> Message:
+    return message("{name} is {found}, must be {must}", name=name, found=str(found), must=str(must))
+
+
 async def odd(endpoints: Endpoints, plants: Sequence[Plant], rejects: Path) -> list[OddDocument]:
     """What became of the documents out of the ordinary."""
     read = await read_stored(endpoints, only=[plant.name for plant in plants])
@@ -135,29 +143,23 @@ async def odd(endpoints: Endpoints, plants: Sequence[Plant], rejects: Path) -> l
 
 def became(plant: Plant, walk: StoredWalk | None, *, named: bool) -> OddDocument:
     """One of them. Pure."""
-    wrong = ""
-    if walk is not None and not plant.refused:
-        wrong = next(
-            (
-                f"{name} is {walk.columns.get(name)!r}, must be {must!r}"
-                for name, must in plant.columns.items()
-                if walk.columns.get(name) != must
-            ),
-            "",
-        )
-        if len(walk.locations) != plant.locations:
-            wrong = wrong or f"{len(walk.locations)} locations, must be {plant.locations}"
-        wrong = wrong or _first_point(plant, walk)
-    return OddDocument(name=plant.what, refused=plant.refused, there=walk is not None, named=named, wrong=wrong)
+    wrong = None if walk is None or plant.refused else next(_wrong(plant, walk), None)
+    return OddDocument(name=plant.what, refused=plant.refused, there=walk is not None, named=named, wrong=wrong or "")
 
 
-def _first_point(plant: Plant, walk: StoredWalk) -> str:
+def _wrong(plant: Plant, walk: StoredWalk) -> Iterator[Message]:
+    for name, must in plant.columns.items():
+        if walk.columns.get(name) != must:
+            yield _is(name, repr(walk.columns.get(name)), repr(must))
+    if len(walk.locations) != plant.locations:
+        yield message("{count} locations, must be {must}", count=str(len(walk.locations)), must=str(plant.locations))
     if not walk.locations:
-        return ""
+        return
     entries = plant.fields.get("location_data") or plant.fields["locationData"]
     first = entries[0].get("coordinate", entries[0])
     must, found = ([each[name] for name in ("latitude", "longitude")] for each in (first, walk.locations[0]))
-    return "" if must == found else f"the first location is at {found}, must be at {must}"
+    if must != found:
+        yield message("the first location is at {found}, must be at {must}", found=str(found), must=str(must))
 
 
 def named_in(rejects: Path) -> set[str]:

@@ -140,14 +140,16 @@ def of_odd(odd: list[OddDocument]) -> Judgement:
         limit=0,
         unit=Unit.FLAWS,
         samples=len(odd),
-        examples=tuple(f"{each.name}: {how(each)}" for each in wrong[:_EXAMPLES]),
+        examples=tuple(
+            message("{what}: {why}", what=Message(text=each.name), why=how(each)) for each in wrong[:_EXAMPLES]
+        ),
     )
 
 
 def how(odd: OddDocument) -> Message:
     """What became of a document, for people."""
     if odd.wrong:
-        return verbatim(odd.wrong)
+        return odd.wrong if isinstance(odd.wrong, Message) else verbatim(odd.wrong)
     if odd.there:
         return message("moved, and named among the rejects") if odd.named else message("moved")
     return message("refused and named") if odd.named else message("vanished without a line")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.judgement import Judgement
-from harness.model.message import marked
+from harness.model.message import Message, marked
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
 
 CLAIM_SCRIPT = "phase2.migration"
@@ -55,7 +55,7 @@ class OddDocument(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool
     there: bool
     named: bool
-    wrong: str = ""
+    wrong: str | Message = ""
 
     @property
     def good(self) -> bool:
@@ -82,7 +82,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     alone: int
     stamped: int = 0
     strange: int = 0
-    examples: tuple[str, ...] = ()
+    examples: tuple[str | Message, ...] = ()
 
 
 class Race(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class WeekSeen(msgspec.Struct, frozen=True, kw_only=True):
     criteria: tuple[Judgement, ...]
     asked: int
     wrong: int = 0
-    examples: tuple[str, ...] = ()
+    examples: tuple[str | Message, ...] = ()
 
 
 class DrillDetails(msgspec.Struct, kw_only=True):

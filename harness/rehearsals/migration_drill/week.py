@@ -11,7 +11,7 @@ from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load.population.accounts import Account, accounts
 from harness.load.users import Users, users_of
-from harness.model.message import message
+from harness.model.message import Message, message
 from harness.model.scenario import Scenario
 from harness.rehearsal.running import Running
 from harness.rehearsals.migration_drill.types import DrillDetails, WeekSeen
@@ -49,7 +49,7 @@ async def _asked(
 ) -> WeekSeen:
     """What owners of moved walks find of them at the API."""
     count = 0
-    wrong: list[str] = []
+    wrong: list[Message] = []
     for account in owners:
         if not account.flag_expected or account.user not in moved:
             continue
@@ -59,8 +59,12 @@ async def _asked(
             answer = await on.stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
             there = len(msgspec.json.decode(answer.body, type=_Walk).locations) if answer.status == _OK else None
             if there != locations:
-                was = f"answered with {answer.status}" if there is None else f"{there} of {locations} locations"
-                wrong.append(f"walk {walk_id} of {account.user}: {was}")
+                was = (
+                    message("answered with {status}", status=str(answer.status))
+                    if there is None
+                    else message("{count} of {all} locations", count=str(there), all=str(locations))
+                )
+                wrong.append(message("walk {walk} of {user}: {what}", walk=walk_id, user=account.user, what=was))
     return WeekSeen(criteria=(), asked=count, wrong=len(wrong), examples=tuple(wrong[:_EXAMPLES]))
 
 

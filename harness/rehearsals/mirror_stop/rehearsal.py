@@ -92,7 +92,7 @@ async def _kill_a_pod(plan: MirrorStopPlan, on: Running[MirrorStopDetails], docu
 
     first = _at(on.manifests, plan, plan.shares_percent[0])
     on.details.killed_pod = await burst.run(pod, lambda: on.stack.apply(first))
-    on.say(killed(on.details.killed_pod).reason)
+    on.say(*killed(on.details.killed_pod).told)
 
 
 REHEARSAL = MirrorStop()

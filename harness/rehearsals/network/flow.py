@@ -103,13 +103,13 @@ class Course:
             await on.stack.restart()
         except StackNotStarted as error:  # what the policies are judged for
             details.trouble = error.what.replace("\n", " ")
-            on.say(f"the new pods are not ready: {details.trouble}")
+            on.say(message("the new pods are not ready: {why}", why=details.trouble))
             return
         await self._ask(matrix, "replaced", since_ns=details.applied_ns)
 
     async def _observe(self, matrix: Matrix) -> None:
         self._on.details.node_port = through = await matrix.through_the_node_port()
-        self._on.say(judge.node_port_told(through)[0])
+        self._on.say(*judge.node_port_told(through))
 
     async def _bring_ingress(self, matrix: Matrix, clients: Clients) -> None:
         """Where it was asked for, and the rung can."""
@@ -137,15 +137,23 @@ class Course:
         for each in asked.attempts:
             told = f"{each.client} → {each.place} ({each.address}): {each.outcome}"
             on.evidence.event(asked.start_ns, "dial", f"pod/{each.pod}", told, round=name)
-        ending = "as wanted" if good else "not as wanted"
-        on.say(f"{name}: {len(asked.attempts)} addresses asked, round {count} is {ending}")
+        on.say(
+            message(
+                "{name}: {count} addresses asked, round {round} is {ending}",
+                name=name,
+                count=str(len(asked.attempts)),
+                round=str(count),
+                ending=message("as wanted") if good else message("not as wanted"),
+            )
+        )
 
     async def _under_load(self, load: StageProcesses, work: Coroutine[Any, Any, None]) -> None:
         """``work`` while users load the service, for the plan's time or longer."""
         on, plan = self._on, self._plan
         start_ns = on.clock.now_ns() + round(_LEAD_S * NS)
         on.details.loaded_ns = (start_ns, start_ns + round(plan.hold_s * NS))
-        on.say(f"{plan.rate_per_s:g} requests/s through the service for {plan.hold_s:g} s")
+        rate, seconds = f"{plan.rate_per_s:g}", f"{plan.hold_s:g}"
+        on.say(message("{rate} requests/s through the service for {seconds} s", rate=rate, seconds=seconds))
         async with asyncio.TaskGroup() as group:
             group.create_task(load.step(step_of(plan), start_ns))
             group.create_task(work)

@@ -14,6 +14,7 @@ from harness.base.errors import NOT_JSON, BadInput, StackNotStarted
 from harness.load.http1 import Answer, Refused, exchange
 from harness.model.entry import IngressEntry
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge_ingress as judge
 from harness.rehearsals.network.certificates import Authority
@@ -110,14 +111,14 @@ class Front:
         await self._kept_out()
         await self._opened()
         await self._as_written()
-        self._on.say("renewing the certificate under HTTPS")
+        self._on.say(message("renewing the certificate under HTTPS"))
         self._see(renewal=await self._course(self._renew))
-        self._on.say("replacing the pods under HTTPS")
+        self._on.say(message("replacing the pods under HTTPS"))
         self._see(update=await self._course(self._stack.restart))
 
     async def _kept_out(self) -> None:
         """The controller without the label, an Ingress that forbids nothing yet."""
-        self._on.say("bringing an Ingress controller, its pod without the label that the policy lets in")
+        self._on.say(message("bringing an Ingress controller, its pod without the label that the policy lets in"))
         self._entry = await self._stack.start_ingress(self._named.ingress_class, {})
         certificate = self._authority.issue(self._named.host)
         await self._stack.put_certificate(self._named.secret, certificate.chain, certificate.key)
@@ -128,7 +129,7 @@ class Front:
 
     async def _opened(self) -> None:
         """The controller with the label; users have both ways."""
-        self._on.say("its pod with the label")
+        self._on.say(message("its pod with the label"))
         self._entry = await self._stack.start_ingress(self._named.ingress_class, EDGE)
         await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], judge.as_wanted)
         await self._plainly(Scene.OPEN, lambda met: met is Outcome.ANSWERED)
@@ -142,7 +143,7 @@ class Front:
 
     async def _as_written(self) -> None:
         """The component: no plain HTTP, no other way in."""
-        self._on.say("applying the component ingress")
+        self._on.say(message("applying the component ingress"))
         await self._stack.apply(self._manifests)
         await self._plainly(Scene.AS_WRITTEN, lambda met: met.kept_out)
         await self._asked(Scene.AS_WRITTEN, self._plan.asks, judge.as_wanted)
@@ -180,7 +181,14 @@ class Front:
         self._see(answers=(*self._seen.answers, *found.values()))
         for name, got in found.items():
             self._evidence.event(got.at_ns, "dial", "ingress", f"{name}: {got.told}", scene=str(scene))
-        self._on.say(f"{scene}: {len(asks)} requests by HTTPS, {'as' if good else 'not as'} wanted")
+        self._on.say(
+            message(
+                "{scene}: {count} requests by HTTPS, {ending}",
+                scene=str(scene),
+                count=str(len(asks)),
+                ending=message("as wanted") if good else message("not as wanted"),
+            )
+        )
 
     async def _plainly(self, scene: Scene, right: Callable[[Outcome], bool]) -> None:
         """What a pod without any label meets at the controller's port of plain HTTP."""
@@ -195,7 +203,7 @@ class Front:
                 break
             await self._clock.sleep(_AGAIN_S)
         self._see(plain={**self._seen.plain, scene: met})
-        self._on.say(f"{scene}: plain HTTP {met}")
+        self._on.say(message("{scene}: plain HTTP {met}", scene=str(scene), met=str(met)))
 
     async def _course(self, change: Callable[[], Awaitable[None]]) -> Course:
         """Requests on new connections, evenly, while ``change`` is made, for the plan's time or longer."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from harness.model.message import Message, message
 from harness.model.scenario import Scenario
 from harness.rehearsal.arguments import EVERYBODY, Paced, Staged
 from harness.rehearsal.command import Duration, option
@@ -42,13 +43,17 @@ class OneStack(Staged, Paced):
         back = _ROLLED_BACK if self.roll_back else 0
         return OneStackPlan(weeks=weeks, before_s=self.before.seconds, roll_back_after=back)
 
-    def said(self, plan: OneStackPlan) -> Iterable[str]:
+    def said(self, plan: OneStackPlan) -> Iterable[Message]:
         """How long the windows are in all."""
         from harness.rehearsals.one_stack.types import legs_of
 
         legs = [*legs_of(plan)]
         total_s = sum(leg.scenario.window_s for leg in legs)
-        return [f"{len(legs)} legs on one stack: measuring windows of {total_s:g} s in all"]
+        yield message(
+            "{count} legs on one stack: measuring windows of {seconds} s in all",
+            count=str(len(legs)),
+            seconds=f"{total_s:g}",
+        )
 
     def _week(self, name: str) -> Scenario:
         week = self.scenario_of(name, window_s=self.window)

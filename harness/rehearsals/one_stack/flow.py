@@ -25,7 +25,7 @@ from harness.migration.places import of_endpoints
 from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.model.manifests import Manifests
-from harness.model.message import message
+from harness.model.message import message, of_error
 from harness.model.stack import Capability
 from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.mirror_steps import MirrorSteps, at_share
@@ -137,7 +137,7 @@ class Course:
             if not left:
                 return on.clock.now_ns()
             users = len(self._there)
-            on.progress.live(f"{users - left}/{users} users have fetched version {version}")
+            on.live(message("users have fetched version {version}", version=str(version)), done=users - left, of=users)
             await on.clock.sleep(_LOOK_EVERY_S)
         return None
 
@@ -160,7 +160,7 @@ class Course:
             except PartDied as error:  # a store that is only busy; one that is dead ends the run by itself
                 if not left:
                     raise
-                on.say(message("the migration was cut short and is run again: {why}", why=error.what))
+                on.say(message("the migration was cut short and is run again: {why}", why=of_error(error)))
         found = report.verified
         assert found is not None, "it was no dry run"
         return Migrated(
@@ -179,15 +179,13 @@ class Course:
         window = Window(start_ns=start_ns, end_ns=start_ns + round(scenario.window_s * NS))
         self._see(start_ns=window.start_ns, end_ns=window.end_ns)
         measuring = message("{part}: measuring for {seconds} s", part=leg.part, seconds=f"{scenario.window_s:g}")
-        on.phase("window", measuring)
+        on.phase("window", measuring, lasts_s=scenario.window_s)
         due = due_of(self._plan, leg, self._seed, window, origin_ns=self._origin_ns)
         while on.clock.now_ns() < window.end_ns:
             await on.clock.sleep(min(_LOOK_EVERY_S, max(0.01, (window.end_ns - on.clock.now_ns()) / NS)))
             on.evidence.gather()
             self._see(judged_ns=on.clock.now_ns(), judged_rows=len(on.evidence.rows))
             found = judge(scenario, on.evidence.ledger, window, on.clock.now_ns(), due=due)
-            elapsed_s = (on.clock.now_ns() - start_ns) / NS
-            on.progress.live(f"{leg.part}: window {elapsed_s:.0f}/{scenario.window_s:.0f} s")
             if any(each.fired for each in found):
                 on.details.fired = True
                 await self._roll_back(leg)

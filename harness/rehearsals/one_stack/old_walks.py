@@ -11,6 +11,7 @@ from harness.checks.dual_write import document_id
 from harness.checks.stores import Stores
 from harness.load.population.accounts import Account
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
+from harness.model.message import Message, message
 from harness.rehearsals.one_stack.types import Asked
 
 #: Of each user.
@@ -39,7 +40,7 @@ async def ask(
     asked = [each for each in moved if each.user in old][:most]
     documents = stores.documents()
     walks = short = 0
-    lacking: list[str] = []
+    lacking: list[Message] = []
     try:
         for account in asked:
             token = await stores.sign_in(account)
@@ -52,11 +53,15 @@ async def ask(
                 answer = await stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
                 there = _locations(answer.body) if answer.status == _FOUND else None
                 wanted = len(document["location_data"].value)
-                if there is None:
-                    lacking.append(f"walk {walk_id} of {account.user}: {answer.status}")
-                elif there < wanted:
-                    short += 1
-                    lacking.append(f"walk {walk_id} of {account.user}: {there} of {wanted} locations")
+                if there is not None and there >= wanted:
+                    continue
+                short += there is not None
+                what = (
+                    message("answered with {status}", status=str(answer.status))
+                    if there is None
+                    else message("{count} of {all} locations", count=str(there), all=str(wanted))
+                )
+                lacking.append(message("walk {walk} of {user}: {what}", walk=walk_id, user=account.user, what=what))
     finally:
         await documents.close()
     missing, examples = len(lacking) - short, tuple(lacking[:_EXAMPLES])

@@ -15,7 +15,7 @@ from harness.judge.window import Window
 from harness.load.population.accounts import Account, accounts, on_api
 from harness.load.population.due import probes_due, requests_due
 from harness.model.due import DueList
-from harness.model.message import marked
+from harness.model.message import Message, marked
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import PopulationPlan, Scenario
 
@@ -72,7 +72,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     walks: int
     missing: int
     short: int
-    examples: tuple[str, ...] = ()
+    examples: tuple[str | Message, ...] = ()
 
 
 class Migrated(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,8 +18,9 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.judge.judged import TAKEN
+from harness.model.message import message
 from harness.model.scenario import Scenario
-from harness.rehearsal.arguments import Paced, Staged, first_line
+from harness.rehearsal.arguments import Paced, Staged, first_line, say_first
 from harness.rehearsal.command import Duration, flag, given, option, parse, words
 from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.options import Options
@@ -107,10 +108,13 @@ class Weeks(OfWeeks):
         with contextlib.ExitStack() as held:
             conductor = begun(self, held)
             clock, progress = conductor.clock, conductor.progress
-            progress.plain(first_line(conductor.options))
             total_s = sum(each.scenario.window_s for each in conductor.plan.weeks)
-            weeks = ", ".join(str(week) for week in conductor.plan.asked)
-            progress.plain(f"weeks {weeks}: measuring windows of {total_s:g} s in all, each with its own stack")
+            windows = message(
+                "weeks {weeks}: measuring windows of {seconds} s in all, each with its own stack",
+                weeks=", ".join(str(week) for week in conductor.plan.asked),
+                seconds=f"{total_s:g}",
+            )
+            say_first(progress, self.lang, first_line(conductor.options), windows)
             return conducted(lambda: conductor, clock, progress, self.lang, as_json=self.json, ended=self.ended)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from harness.base.clock import NS
 from harness.base.errors import PartDied
 from harness.judge.window import Window
+from harness.model.message import message
 from harness.model.stack import Fault
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
@@ -79,7 +80,7 @@ class Planting:
             await clock.sleep(fault.for_s)
             self._acting.add(task)
             await undo()
-            self._on.say(f"fault ended: {fault}")
+            self._on.say(message("fault ended: {fault}", fault=fault.told))
 
     async def _plant(self, fault: Fault, window: Window) -> Undo | None:
         """Its undo; ``None`` of one that was undone again, for the window had ended."""
@@ -89,8 +90,9 @@ class Planting:
         on.at_end(undo)
         if self._over or on.clock.now_ns() >= window.end_ns:
             await undo()
-            on.say(f"fault injected only after the window had ended, and undone: {fault}")
+            late = message("fault injected only after the window had ended, and undone: {fault}", fault=fault.told)
+            on.say(late)
             return None
         on.details.planted = (*on.details.planted, fault)
-        on.say(f"fault injected: {fault}")
+        on.say(message("fault injected: {fault}", fault=fault.told))
         return undo

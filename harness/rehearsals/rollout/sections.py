@@ -11,7 +11,7 @@ from harness.judge.summary import WindowSummary, summarise
 from harness.judge.switch_over import SwitchOver
 from harness.judge.window import Window, of_step
 from harness.model.evidence import EventRow, Side, told_of
-from harness.model.message import Message, message, quantity, verbatim
+from harness.model.message import Message, joined, message, quantity, verbatim
 from harness.model.scenario import LoadStep, PopulationPlan, Scenario
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table, table_of
 from harness.model.stack import Fault
@@ -59,15 +59,18 @@ def week_sections(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Section]:
         yield _events(evidence.events, seen.facts.anchor)
 
 
-def _length(fault: Fault) -> str:
-    return f", for {fault.for_s:g} s" if fault.for_s else ""
+def _fault(fault: Fault) -> Message:
+    told = message("{fault}, {seconds} s into the window", fault=fault.told, seconds=f"{fault.after_s:g}")
+    if not fault.for_s:
+        return told
+    return message("{fault}, for {seconds} s", fault=told, seconds=f"{fault.for_s:g}")
 
 
 def _facts(plan: Scenario, details: WeekDetails) -> Iterator[Pairs]:
-    faults = "; ".join(f"{each}, {each.after_s:g} s into the window{_length(each)}" for each in details.planted)
+    faults = tuple(map(_fault, details.planted))
     yield Pairs(
         pairs=(
-            (message("Faults injected"), verbatim(faults) if faults else message("none")),
+            (message("Faults injected"), joined(faults) if faults else message("none")),
             (message("Scenario"), plan.name),
         )
     )

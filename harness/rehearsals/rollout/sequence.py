@@ -15,7 +15,7 @@ from harness.base.errors import Exit, RehearsalError
 from harness.base.units import Unit
 from harness.judge.chance import advances
 from harness.model.judgement import Judgement, Kind, errata_of, observation
-from harness.model.message import Message, Told, english, message, quantity
+from harness.model.message import Message, Told, english, joined, message, quantity
 from harness.model.result import Part
 from harness.model.scenario import Scenario
 from harness.model.section import Section
@@ -38,7 +38,6 @@ from harness.rehearsals.rollout.weeks import (
     part_of_week,
     stands,
 )
-from harness.report.language import language
 from harness.report.terminal import closing_lines
 
 
@@ -168,12 +167,12 @@ async def _enter(planned: PlannedWeek, on: Running[RolloutDetails]) -> None:
     details, started_ns = on.details, on.clock.now_ns()
     attempt = 1 + sum(each.week == planned.week for each in details.attempts)
     on.progress.plain("")
-    again = f" ({attempt_words(attempt)})" if attempt > 1 else ""
-    on.begin(f"entering {planned.scenario.title}{again}")
+    entering = message("entering {title}", title=Message(text=planned.scenario.title))
+    on.begin(joined((entering, attempt_words(attempt))) if attempt > 1 else entering)
     try:
         replay = _replay_of(on.options, planned.scenario)
         result = await on.child(part_of_week(planned.week), WEEK, planned.scenario, replay=replay)
-        on.progress.closing(closing_lines(result, str(on.folder / result.run_id), language(on.options.lang)))
+        on.progress.closing(closing_lines(result, str(on.folder / result.run_id), on.language))
         seconds = (on.clock.now_ns() - started_ns) / NS
         ended = attempt_of(result, week=planned.week, attempt=attempt, seconds=seconds)
     except RehearsalError as error:

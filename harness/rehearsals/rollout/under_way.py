@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.base.clock import NS
-from harness.base.units import show
 from harness.checks.as_printed import applied
 from harness.checks.invariants import Invariants, switch_over_result
 from harness.judge.chance import preflight_sentences
@@ -13,13 +12,14 @@ from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.judged import event
 from harness.judge.window import Window
+from harness.judge.words import about
 from harness.load.population.accounts import on_api
 from harness.load.population.due import requests_due
 from harness.load.users import Users, users_of
 from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Told, message
-from harness.model.scenario import Criterion, Scenario
+from harness.model.message import Message, Told, message, quantity
+from harness.model.scenario import Scenario
 from harness.model.stack import Rung
 from harness.model.verdict import Decision
 from harness.rehearsal.closing import measure_stores
@@ -29,8 +29,8 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import not_exercised, unjudged, unplanted
 from harness.rehearsals.rollout.planting import Planting
-from harness.report.language import language
 from harness.report.terminal import under_way
+from harness.report.words import decision_word
 
 
 class Week:
@@ -51,7 +51,7 @@ class Week:
     async def run(self) -> None:
         """The steps in order; each may raise."""
         for line in preflight_sentences(self._plan):
-            self._on.progress.plain(f"  {line}")
+            self._on.progress.plain(f"  {self._on.language.message(line)}")
         if self._on.options.rung is not Rung.SIM:  # there nothing of the manifests is applied but the number of pods
             self._on.details.patches = mending(self._on.manifests)
             self._on.details.applied = applied(self._on.manifests)
@@ -152,7 +152,7 @@ class Week:
     def _tell(self, *found: Judgement) -> None:
         for check in found:
             self._on.evidence.add([event(self._on.clock.now_ns(), check)])
-            self._on.say(f"{check.id}: {check.verdict}; {check.reason}")
+        self._on.became(*found)
         self._checks += found
 
     def _fired(self) -> bool:
@@ -165,15 +165,18 @@ class Week:
         ledger = on.evidence.ledger
         self._results = judge(self._plan, ledger, self._window, now_ns, due=self._due, not_exercised=lacking)
         details.judged_ns, details.judged_rows = now_ns, len(on.evidence.rows)
-        on.progress.live(self._live(), under_way(self._results, language(on.options.lang)))
+        on.live(*self._live(), rows=under_way(self._results, on.language))
         return any(each.fired for each in self._results)
 
-    def _live(self) -> str:
-        return " | ".join(
-            f"{_subject(criterion)} {show(each.value, each.unit)} (n={each.samples})"
-            for criterion, each in zip(self._plan.criteria, self._results, strict=True)
-            if each.value is not None and each.kind is Kind.CRITERION
-        )
+    def _live(self) -> Iterator[Message]:
+        for criterion, each in zip(self._plan.criteria, self._results, strict=True):
+            if each.value is not None and each.kind is Kind.CRITERION:
+                yield message(
+                    "{metric} {value} (n={count})",
+                    metric=about(criterion),
+                    value=quantity(each.value, each.unit),
+                    count=str(each.samples),
+                )
 
     def _decide(self, decision: Decision, because: Sequence[Judgement]) -> None:
         self.decision = decision
@@ -182,18 +185,11 @@ class Week:
         told = tuple(part for each in because for part in _with_id(each))
         now_ns = self._on.clock.now_ns()
         self._on.evidence.event(now_ns, "decision", decision, told or decision, judged_ns=self._judged_ns)
-        lines = [f"decision: {decision}", *(f"  {each.id}: {each.reason}" for each in because)]
-        self._on.say("\n".join(lines))
+        self._on.say(message("decision: {decision}", decision=decision_word(decision, self._on.language)))
+        self._on.became(*because)
 
 
 def _with_id(each: Judgement) -> Told:
     """Why it is what it is, beginning with its id."""
     first, *more = each.told
     return (message("{what}: {why}", what=each.id, why=first), *more)
-
-
-def _subject(criterion: Criterion) -> str:
-    """What a criterion is about, as a scenario file names it."""
-    of = f"[{criterion.operation}]" if criterion.operation else ""
-    step = f"[step={criterion.step_s:g}s]" if criterion.step_s is not None else ""
-    return f"{criterion.metric}{of}{step}"

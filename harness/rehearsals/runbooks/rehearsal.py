@@ -11,7 +11,7 @@ from harness.base.errors import NotCapable
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import Message, message, verbatim
 from harness.model.result import Part
 from harness.model.section import Block, Blocks, Section
 from harness.model.stack import Capability
@@ -116,7 +116,7 @@ async def _type(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetails]) ->
     on.details.lines[page.name] = len(lines)
     typed = on.details.typed.setdefault(page.name, [])
     for line in lines:
-        on.say(f"kubectl {' '.join(line.words)}")
+        on.say(verbatim(f"kubectl {' '.join(line.words)}"))
         begun_ns = on.clock.now_ns()
         ran = await stack.kubectl(*line.words, limit_s=plan.limit_s, folder=EXERCISES)
         typed.append(_typed(line, ran, begun_ns, on.clock))
@@ -141,7 +141,7 @@ async def _run_scripts(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetai
     on.details.lines[page.name] = len(blocks)
     typed = on.details.typed.setdefault(page.name, [])
     for block in blocks:
-        on.say(block.heading)
+        on.say(verbatim(block.heading))
         begun_ns = on.clock.now_ns()
         ran = await practice.run_script(site, block.words[0], variables, plan.limit_s)
         typed.append(_typed(block, ran, begun_ns, on.clock))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.model.command import Ran
+from harness.model.message import Tell, verbatim
 from harness.rehearsals.scaling.types import Effect, Part
 from harness.stack.protocol import ByKubectl
 
@@ -33,7 +34,7 @@ class Commands:
     """
 
     def __init__(
-        self, stack: ByKubectl, part: Part, name: str, *, document: Path, folder: Path, say: Callable[[str], None],
+        self, stack: ByKubectl, part: Part, name: str, *, document: Path, folder: Path, say: Tell,
         reached: Reached,
     ) -> None:  # fmt: skip
         self.ran: dict[str, Ran] = {}
@@ -107,7 +108,7 @@ class Commands:
         await self._do("status after undo", "rollout", "status", deployment, limit_s=_UNDONE_S)
 
     async def _do(self, key: str, *words: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
-        self._say(f"kubectl {' '.join(words)}")
+        self._say(verbatim(f"kubectl {' '.join(words)}"))
         one = self.ran[key] = await self._stack.kubectl(*words, limit_s=limit_s, folder=folder)
         with (self._folder / "kubectl.txt").open("a") as file:
             file.write(f"$ {one.command}\n{one.output[:_KEPT]}\n# status {one.status}\n\n")

@@ -172,7 +172,7 @@ class Acts:
     def _tell(self, part: RotationPart, said: Message) -> int:
         at_ns = self._clock.now_ns()
         self._on.evidence.event(at_ns, "phase", part.name, said)
-        self._on.say(f"  {said}")
+        self._on.say(said)
         return at_ns
 
     def _limit_ns(self, part: RotationPart) -> int:

@@ -8,11 +8,11 @@ for, and they are removed.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from harness.model.message import Tell, marked
 from harness.stack.state import npm
 
 SOURCES = Path(__file__).parent / "node"
@@ -39,7 +39,7 @@ def _leave_out(modules: Path) -> None:
                 path.unlink()
 
 
-TREE = npm.Tree(what="the Firebase emulators", sources=SOURCES, mib=76, finish=_leave_out)
+TREE = npm.Tree(what=marked("the Firebase emulators"), sources=SOURCES, mib=76, finish=_leave_out)
 
 
 def folder() -> Path:
@@ -47,7 +47,7 @@ def folder() -> Path:
     return npm.folder(TREE)
 
 
-def ensure(progress: Callable[[str], None]) -> Path:
+def ensure(progress: Tell) -> Path:
     """The emulators' ``node_modules``, installed first where it is missing (10 s with npm's cache, 60 s without).
 
     Blocks. Raises ``StackNotStarted``.

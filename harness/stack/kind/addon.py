@@ -11,8 +11,8 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
+from harness.model.message import Message, Tell, message
 from harness.stack.kind.cluster_wide import ClusterWide
-from harness.stack.kind.commands import Progress
 from harness.stack.kind.images.build import ensure
 from harness.stack.kind.images.load import load
 from harness.stack.kind.images.recipe import Recipe
@@ -26,7 +26,7 @@ READY_LIMIT_S = 120.0
 
 class Wide(msgspec.Struct, frozen=True, kw_only=True):
     """Of the whole cluster: ``things`` are kubectl's TYPE/NAME, of kube-system where their type has a namespace;
-    ``told`` is what people call them, ``mark`` the file in the cluster's folder."""
+    ``told``, a message id, is what people call them, ``mark`` the file in the cluster's folder."""
 
     mark: str
     told: str
@@ -37,14 +37,14 @@ class Wide(msgspec.Struct, frozen=True, kw_only=True):
         gone = ("delete", "--namespace=kube-system", *self.things, "--ignore-not-found", "--timeout=60s")
         await kubectl(made.control_plane, *gone, what=f"removing {self.told}", limit_s=90)
 
-    async def sweep(self, found: Cluster, progress: Progress) -> None:
+    async def sweep(self, found: Cluster, progress: Tell) -> None:
         """Removes what a killed run left. Raises ``StackNotStarted``."""
         place = ClusterWide(found.name, self.mark)
         with place.left() as left:
             if left:
                 await self.delete(found)
                 place.unmark()
-                progress(f"removed {self.told} from {found.name}")
+                progress(message("removed {what} from {cluster}", what=Message(text=self.told), cluster=found.name))
 
 
 class Addon:
@@ -54,7 +54,7 @@ class Addon:
     wide: Wide
     name: str
 
-    def __init__(self, made: Cluster, inside: Inside, *, scratch: Path, clock: Clock, progress: Progress) -> None:
+    def __init__(self, made: Cluster, inside: Inside, *, scratch: Path, clock: Clock, progress: Tell) -> None:
         self._made = made
         self._inside = inside
         self._scratch = scratch
@@ -89,7 +89,7 @@ class Addon:
                 where=f"{self._inside.namespace}: deployment/{self.name}",
                 remedy="see the events of its pod in the report",
             )
-        self._progress(f"{what} is ready")
+        self._progress(message("{what} is ready", what=what))
 
     async def log(self) -> str:
         """What its containers have said."""

@@ -10,19 +10,21 @@ import functools
 import shutil
 import subprocess
 
+from harness.model.message import marked
 from harness.stack.kind.images import choice, node
 
 _ASK_LIMIT_S = 5.0
 
 
 def lacking() -> str:
-    """What a run on kind would lack or first have to make; "" when Docker and a node image are at hand."""
+    """What a run on kind would lack or first have to make, a message id; "" when Docker and a node image are at
+    hand."""
     if shutil.which("docker") is None:
-        return "there is no Docker"
+        return marked("there is no Docker")
     if not docker_answers():
-        return "Docker does not answer"
+        return marked("Docker does not answer")
     if node_image() is None:
-        return "Docker has no node image yet; --on kind gets one first"
+        return marked("Docker has no node image yet; --on kind gets one first")
     return ""
 
 

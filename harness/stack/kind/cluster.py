@@ -16,8 +16,9 @@ import yaml
 from harness.base.clock import NS, Clock
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
+from harness.model.message import Message, Tell, message
 from harness.stack.kind import config, docker, network, parts, record, uses
-from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.commands import run
 from harness.stack.kind.images import choice, node
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.lock import locked
@@ -41,7 +42,7 @@ _CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 async def ensure(
     label: str,
     clock: Clock,
-    progress: Progress,
+    progress: Tell,
     *,
     kept: bool,
     source: Path = config.CONFIG,
@@ -63,11 +64,11 @@ async def ensure(
         planned = plan(name, wanted, images, kept=kept)
         if (found := record.read(name)) is not None:
             if (why := await unfit(found, planned)) is None:
-                progress(f"reusing the cluster {name}")
+                progress(message("reusing the cluster {name}", name=name))
                 return found
             if _in_use(found):
-                raise _used(name, f"process {found.maker.pid}", why)
-            progress(f"the cluster {name} is not reused: {why}")
+                raise _used(name, f"process {found.maker.pid}", str(why))
+            progress(message("the cluster {name} is not reused: {why}", name=name, why=why))
         await delete(name, progress)
         try:
             made = config.merged(wanted, planned, images)
@@ -77,7 +78,7 @@ async def ensure(
             raise
 
 
-async def delete(name: str, progress: Progress, *, force: bool = False) -> bool:
+async def delete(name: str, progress: Tell, *, force: bool = False) -> bool:
     """Removes the cluster's containers, volumes, network and files, without need of kind; whether there was any.
 
     A kind that still makes it, left by a killed harness, is ended first. Raises ``StackNotStarted`` when other runs use
@@ -96,13 +97,13 @@ def _used(name: str, by: str, why: str) -> StackNotStarted:
     )
 
 
-async def _delete(name: str, progress: Progress) -> bool:
+async def _delete(name: str, progress: Tell) -> bool:
     makers = [process.pid for process, _ in marked(MARKER, [name])]
     for pid in makers:
         signal_group(pid, signal.SIGKILL)
     wait_gone([maker for pid in makers if (maker := identify(pid)) is not None], _KILL_S)
     if containers := await _containers(name):
-        progress(f"deleting the cluster {name}")
+        progress(message("deleting the cluster {name}", name=name))
         await docker.remove(containers, what=f"deleting the nodes of {name}", limit_s=DELETE_LIMIT_S)
     networks = await _networks(name)
     for found in networks:
@@ -112,15 +113,15 @@ async def _delete(name: str, progress: Progress) -> bool:
     return existed
 
 
-async def sweep(progress: Progress) -> list[str]:
+async def sweep(progress: Tell) -> list[str]:
     """Deletes our clusters that nobody will use: half-created or not kept, their maker gone. Returns their names."""
     gone = []
     for name in await names():
         left = record.left_behind(name)
         if left is None:
-            progress(f"the cluster {name} is left as it is: whether its maker lives cannot be told")
+            progress(message("the cluster {name} is left as it is: whether its maker lives cannot be told", name=name))
         elif left and not uses.users(name):
-            progress(f"the cluster {name} was left by a run that was killed")
+            progress(message("the cluster {name} was left by a run that was killed", name=name))
             await delete(name, progress)
             gone.append(name)
     return gone
@@ -187,15 +188,15 @@ def _in_use(found: Cluster) -> bool:
     return not found.kept and record.maker_lives(found) and found.maker != identify(os.getpid())
 
 
-async def unfit(found: Cluster, planned: Cluster) -> str | None:
+async def unfit(found: Cluster, planned: Cluster) -> Message | None:
     """Why the cluster cannot stand in for the planned one; ``None`` when it can."""
     if not found.complete:
-        return "it is half-created"
+        return message("it is half-created")
     if (found.images, found.config_digest) != (planned.images, planned.config_digest):
-        return "it was made of another configuration or image"
+        return message("it was made of another configuration or image")
     if not found.kept or not planned.kept:
-        return "it is not kept for reuse"
-    return None if await answers(found) else "not all its nodes are ready"
+        return message("it is not kept for reuse")
+    return None if await answers(found) else message("not all its nodes are ready")
 
 
 async def _create(
@@ -204,15 +205,15 @@ async def _create(
     made: dict[str, Any],
     *,
     clock: Clock,
-    progress: Progress,
+    progress: Tell,
     meanwhile: Callable[[Cluster], Coroutine[Any, Any, None]] | None,
 ) -> Cluster:
     start_ns = clock.now_ns()
     record.write(planned)
-    progress(f"creating the cluster {planned.name} of {len(planned.nodes)} nodes")
+    progress(message("creating the cluster {name} of {count} nodes", name=planned.name, count=str(len(planned.nodes))))
     if planned.own_images:
         for setting in config.OFFLINE_SETTINGS:
-            progress(f"our own node image sets {setting}")
+            progress(message("our own node image sets {setting}", setting=setting))
     names = ("--name", planned.name, "--kubeconfig", str(planned.kubeconfig), "--config", "-")
     await run(
         [kind, "create", "cluster", *names],
@@ -220,14 +221,20 @@ async def _create(
         limit_s=CREATE_LIMIT_S,
         stdin=yaml.safe_dump(made).encode(),
         environment={"KIND_EXPERIMENTAL_DOCKER_NETWORK": planned.network, MARKER: planned.name},
-        on_line=lambda line: progress(f"kind: {line.strip()}") if "✓" in line else None,
+        on_line=lambda line: progress(message("kind: {said}", said=line.strip())) if "✓" in line else None,
         remedy="docker system df shows the space; dmesg and docker logs what a node lacked",
     )
     if planned.own_images:
         await network.connect(planned.control_plane, len(planned.nodes), clock)
     await parts.apply(planned)
     await _nodes_ready(planned, clock)
-    progress(f"{len(planned.nodes)} nodes ready after {(clock.now_ns() - start_ns) / NS:.1f} s")
+    progress(
+        message(
+            "{count} nodes ready after {seconds} s",
+            count=str(len(planned.nodes)),
+            seconds=f"{(clock.now_ns() - start_ns) / NS:.1f}",
+        )
+    )
     await together(parts.rolled_out(planned), *([meanwhile(planned)] if meanwhile is not None else []))
     complete = msgspec.structs.replace(planned, complete=True)
     record.write(complete)

@@ -11,8 +11,8 @@ import fcntl
 from collections.abc import Iterator
 
 from harness.base.clock import Clock
+from harness.model.message import Tell
 from harness.stack.kind import record
-from harness.stack.kind.commands import Progress
 from harness.stack.kind.lock import locked
 
 LOCK_LIMIT_S = 900.0  # another run's whole rehearsal
@@ -27,7 +27,7 @@ class ClusterWide:
         self._held = contextlib.AsyncExitStack()
         self.installed = False  # or may be: by this run, not yet unmarked
 
-    async def take(self, clock: Clock, progress: Progress) -> None:
+    async def take(self, clock: Clock, progress: Tell) -> None:
         """Waits while another run has it. Raises ``StackNotStarted`` after 15 minutes."""
         await self._held.enter_async_context(locked(self._lock, clock, progress, limit_s=LOCK_LIMIT_S))
         self._mark.touch()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from harness.base.errors import StackNotStarted
 
-Progress = Callable[[str], None]
 Line = Callable[[str], None]
 _LAST_WORDS = 1500
 

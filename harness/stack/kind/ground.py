@@ -12,12 +12,11 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
-from harness.model.message import message
+from harness.model.message import Tell, message
 from harness.model.stack import PROJECT_ID, Address, Endpoints, Target, Version
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
 from harness.stack.kind import cluster, docker, record, uses
-from harness.stack.kind.commands import Progress
 from harness.stack.kind.docker import command_of
 from harness.stack.kind.images import build, own, recipes
 from harness.stack.kind.images.recipe import Recipe
@@ -48,6 +47,9 @@ def kept_cluster() -> str:
     return record.name_of(os.environ.get(KEPT, "kept"))
 
 
+RENEW = "`python3 -m harness stack keep --on kind`"
+
+
 class Images(msgspec.Struct, frozen=True, kw_only=True):
     """Tags, each the key of its content; ``command`` is what the target's container runs, () for the image's own."""
 
@@ -61,7 +63,7 @@ class Ground:
     """Everything that is no pod. ``death`` is set to the first unplanned end of a part."""
 
     def __init__(
-        self, state: RunState, *, password: str, logs: Path, clock: Clock, feed: Feed, progress: Progress,
+        self, state: RunState, *, password: str, logs: Path, clock: Clock, feed: Feed, progress: Tell,
         secrets: bool = False,
     ) -> None:  # fmt: skip
         self.cluster: record.Cluster | None = None
@@ -127,7 +129,7 @@ class Ground:
         """
         kept = await self._kept() if use_kept else None
         if kept is not None:
-            self._progress(f"the kept cluster {kept.name} is used")
+            self._progress(message("the kept cluster {name} is used", name=kept.name))
             self.own_cluster, made = False, kept
             await load(kept)
         else:
@@ -146,14 +148,14 @@ class Ground:
         self._use = uses.share(name, self._state.lease.run_id)
         found = record.read(name)  # again: only what is held cannot be removed meanwhile
         if self._use is None or found is None or not found.complete:
-            why = "it is being made or removed"
+            why = message("it is being made or removed")
         elif cluster.outdated(found):
-            why = "it is of another version of the checkout; `python3 -m harness stack keep --on kind` renews it"
+            why = message("it is of another version of the checkout; {command} renews it", command=RENEW)
         elif not await cluster.answers(found):
-            why = "not all its nodes are ready"
+            why = message("not all its nodes are ready")
         else:
             return found
-        self._progress(f"the kept cluster {name} is not used: {why}")
+        self._progress(message("the kept cluster {name} is not used: {why}", name=name, why=why))
         self._give_back()
         return None
 

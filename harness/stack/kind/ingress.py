@@ -14,9 +14,10 @@ import yaml
 
 from harness.base.clock import Clock
 from harness.model.entry import IngressEntry
+from harness.model.message import Tell, marked
 from harness.model.stack import Address
 from harness.stack.kind.addon import Addon, Wide
-from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.commands import run
 from harness.stack.kind.images import binaries, recipes
 from harness.stack.kind.record import Cluster
 from harness.stack.kubernetes import labels
@@ -26,7 +27,9 @@ from harness.stack.kubernetes.inside import Inside
 ADDON = Path(__file__).parent / "addons" / "ingress.yaml"
 NAME = "ingress-controller"
 _KINDS = ("httpproxies.projectcontour.io", "tlscertificatedelegations.projectcontour.io")
-WIDE = Wide(mark="ingress", told="the Ingress controller's kinds", things=tuple(f"crd/{name}" for name in _KINDS))
+WIDE = Wide(
+    mark="ingress", told=marked("the Ingress controller's kinds"), things=tuple(f"crd/{name}" for name in _KINDS)
+)
 _KINDS_FILE = "examples/contour/01-crds.yaml"  # of Contour's module
 _CLASS = "--ingress-class-name="
 _BY_THE_RUNG = "set-by-the-rung"
@@ -37,7 +40,7 @@ class KindIngress(Addon):
 
     wide, name = WIDE, NAME
 
-    def __init__(self, made: Cluster, inside: Inside, *, scratch: Path, clock: Clock, progress: Progress) -> None:
+    def __init__(self, made: Cluster, inside: Inside, *, scratch: Path, clock: Clock, progress: Tell) -> None:
         super().__init__(made, inside, scratch=scratch, clock=clock, progress=progress)
         self._image = ""
         self._node_port = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,14 +11,14 @@ import psutil
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell, message
 from harness.model.stack import Rung
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.kind import at_hand, cluster, config, parts, record, uses
-from harness.stack.kind.commands import Progress
 from harness.stack.kind.ground import kept_cluster
 
 
-async def keep(label: str, clock: Clock, progress: Progress, source: Path = config.CONFIG) -> record.Cluster:
+async def keep(label: str, clock: Clock, progress: Tell, source: Path = config.CONFIG) -> record.Cluster:
     """The kept cluster for ``label`` with its metrics, made where none fits. When cancelled, none is left half-way.
 
     Raises ``StackNotStarted``, ``BadInput``.
@@ -32,7 +31,7 @@ async def keep(label: str, clock: Clock, progress: Progress, source: Path = conf
         if made != before:
             await asyncio.shield(cluster.delete(made.name, progress))
         raise
-    progress(f"metrics flow; export KUBECONFIG={made.kubeconfig}")
+    progress(message("metrics flow; {command}", command=f"export KUBECONFIG={made.kubeconfig}"))
     return made
 
 
@@ -41,7 +40,7 @@ class KindKeeper:
 
     rung = Rung.KIND
 
-    async def keep(self, clock: Clock, progress: Callable[[str], None]) -> None:
+    async def keep(self, clock: Clock, progress: Tell) -> None:
         """Returns when its metrics flow. Ctrl-C in the middle leaves nothing."""
         await keep(kept_cluster().removeprefix(record.mark()), clock, progress)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import StackNotStarted
-from harness.stack.kind.commands import Progress
+from harness.model.message import Tell, message
 
 _POLL_S = 0.5
 
 
 @contextlib.asynccontextmanager
-async def locked(path: Path, clock: Clock, progress: Progress, *, limit_s: float) -> AsyncIterator[int]:
+async def locked(path: Path, clock: Clock, progress: Tell, *, limit_s: float) -> AsyncIterator[int]:
     """Holds the lock file ``path``; gives its file descriptor, which a program may keep open and so hold too.
 
     Raises ``StackNotStarted`` when another holds it for ``limit_s``, or when it cannot be written.
@@ -34,7 +34,7 @@ async def locked(path: Path, clock: Clock, progress: Progress, *, limit_s: float
         told = False
         while not _taken(file.fileno()):
             if not told:
-                progress(f"another harness is at work on {path.stem}; waiting for it")
+                progress(message("another harness is at work on {what}; waiting for it", what=path.stem))
                 told = True
             if clock.now_ns() > give_up_ns:
                 raise StackNotStarted(

@@ -16,6 +16,7 @@ import yaml
 
 from harness.base.data import MONITORING
 from harness.model.manifests import Manifests
+from harness.model.message import marked
 from harness.model.stack import Target
 from harness.stack.kind.addon import Addon, Wide
 from harness.stack.kind.images import binaries, recipes
@@ -29,7 +30,7 @@ API = "apiservice/v1beta1.external.metrics.k8s.io"
 _BINDING = "tekutoko-rehearsal-prometheus-adapter"
 WIDE = Wide(
     mark=NAME,
-    told="the API of external metrics",
+    told=marked("the API of external metrics"),
     things=(API, f"clusterrolebinding/{_BINDING}", f"rolebinding/{_BINDING}"),
 )
 _OURS = "deployment,service,configmap,rolebinding,role,serviceaccount"

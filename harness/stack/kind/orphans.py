@@ -6,12 +6,12 @@ import json
 import shutil
 
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell, message
 from harness.stack.kind import cluster, docker, ingress, metrics_adapter, network, record, secrets_driver
-from harness.stack.kind.commands import Progress
 from harness.stack.kubernetes import labels
 
 
-async def sweep(progress: Progress) -> None:
+async def sweep(progress: Tell) -> None:
     """Removes containers, clusters and namespaces of runs of ours whose owner is dead. Raises ``StackNotStarted``.
 
     What other users of the engine have, in other containers or on other machines, is left.
@@ -19,7 +19,7 @@ async def sweep(progress: Progress) -> None:
     for each in await docker.containers("listing containers", {"label": labels.OWNER}):
         if labels.owned(each.labels) is labels.Owned.DEAD:
             await docker.remove([each.id], what=f"removing {each.name}", limit_s=60)
-            progress(f"removed container {each.name}")
+            progress(message("removed container {name}", name=each.name))
     await cluster.sweep(progress)
     for name in record.recorded():
         found_cluster = record.read(name)
@@ -30,14 +30,14 @@ async def sweep(progress: Progress) -> None:
                 await wide.sweep(found_cluster, progress)
 
 
-async def _sweep_namespaces(found: record.Cluster, progress: Progress) -> None:
+async def _sweep_namespaces(found: record.Cluster, progress: Tell) -> None:
     selector = f"--selector={labels.MANAGED}={labels.MANAGER}"
     what = "listing namespaces"
     listed = await network.kubectl(found.control_plane, "get", "namespaces", selector, "--output=json", what=what)
     for item in json.loads(listed)["items"]:
         name = item["metadata"]["name"]
         if labels.owned(item["metadata"].get("annotations", {})) is labels.Owned.DEAD:
-            progress(f"removing namespace {name} of {found.name}")
+            progress(message("removing namespace {name} of {cluster}", name=name, cluster=found.name))
             arguments = ("delete", "namespace", name, "--wait=false")
             await network.kubectl(found.control_plane, *arguments, what=f"removing namespace {name}")
 

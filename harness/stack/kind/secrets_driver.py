@@ -12,8 +12,9 @@ import yaml
 
 from harness.base.clock import NS, Clock, MachineClock
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell, message
 from harness.stack.kind.cluster_wide import ClusterWide
-from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.commands import run
 from harness.stack.kind.images import binaries
 from harness.stack.kind.network import kubectl
 from harness.stack.kind.record import Cluster
@@ -40,7 +41,7 @@ _OWN_FILES = (
 class Driver:
     """The driver in one cluster, until ``remove``."""
 
-    def __init__(self, made: Cluster, clock: Clock, progress: Progress) -> None:
+    def __init__(self, made: Cluster, clock: Clock, progress: Tell) -> None:
         self._made = made
         self._clock = clock
         self._progress = progress
@@ -63,7 +64,11 @@ class Driver:
         waiting = ("--namespace=kube-system", "rollout", "status", "daemonset/csi-secrets-store")
         limit = f"--timeout={INSTALL_LIMIT_S:.0f}s"
         await self._kubectl(*waiting, limit, what="waiting for the CSI driver", limit_s=INSTALL_LIMIT_S + 10)
-        self._progress(f"the Secrets Store CSI driver {binaries.SECRETS_STORE.version()} runs on every worker")
+        self._progress(
+            message(
+                "the Secrets Store CSI driver {version} runs on every worker", version=binaries.SECRETS_STORE.version()
+            )
+        )
 
     async def remove(self) -> None:
         """Removes it, where it was installed, once no pod has a volume of it. Raises ``StackNotStarted``."""
@@ -78,14 +83,14 @@ class Driver:
         return await kubectl(self._made.control_plane, *arguments, what=what, limit_s=limit_s, stdin=stdin)
 
 
-async def sweep(found: Cluster, progress: Progress) -> None:
+async def sweep(found: Cluster, progress: Tell) -> None:
     """Removes the driver that a killed run left. Raises ``StackNotStarted``."""
     place = ClusterWide(found.name, MARKED)
     with place.left() as left:
         if left:
             await _remove(found, MachineClock())
             place.unmark()
-            progress(f"removed the CSI driver from {found.name}")
+            progress(message("removed the CSI driver from {cluster}", cluster=found.name))
 
 
 async def _remove(made: Cluster, clock: Clock) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from harness.model.command import Ran
 from harness.model.disruption import Drained
 from harness.model.entry import IngressEntry
 from harness.model.manifests import Manifests
-from harness.model.message import message
+from harness.model.message import Tell, message
 from harness.model.secrets import Credentials
 from harness.model.stack import PROJECT_ID, Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.kind import network, orphans, record
@@ -73,7 +73,7 @@ class KindStack(Driven):
         peak_pods: int | None = None,
         use_kept: bool = True,
         secrets: SecretsPlan | None = None,
-        progress: Callable[[str], None],
+        progress: Tell,
     ) -> None:
         surge = manifests.deployment.strategy.max_surge
         pods = peak_pods or manifests.deployment.replicas + (surge if isinstance(surge, int) else 1)
@@ -252,8 +252,6 @@ class KindStack(Driven):
     # -- up ------------------------------------------------------------------------------------------------------
 
     async def _bring_up(self, state: RunState, ground: Ground) -> None:
-        factor = f"are scaled by {self.cpu_factor:.2f} to fit" if self.cpu_factor < 1 else "are the manifests', on"
-        self._progress(f"CPU requests and limits {factor} {os.cpu_count()} cores")
         scaled = message(
             "CPU requests and limits are scaled by {factor} to fit the machine", factor=f"{self.cpu_factor:.2f}"
         )
@@ -274,7 +272,7 @@ class KindStack(Driven):
             self._install_driver(ground, made),
         )
         await inside.workload.apply(self._documents())
-        self._progress("the manifests are applied")
+        self._progress(message("the manifests are applied"))
         await inside.workload.settled()
         self._is_up = True
         assert self._service is not None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell, message
 from harness.model.stack import OwnCluster
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import ApiServer, Json
@@ -17,7 +17,7 @@ _POLL_S = 0.25
 OURS = f"{labels.MANAGED}={labels.MANAGER}"
 
 
-async def sweep(api: ApiServer, progress: Callable[[str], None]) -> list[str]:
+async def sweep(api: ApiServer, progress: Tell) -> list[str]:
     """Begins to delete the namespaces whose owner was a process of this machine and is dead; their names.
 
     One that ends already, as its run was killed while it took it down, is among them. One of another machine is told
@@ -31,12 +31,17 @@ async def sweep(api: ApiServer, progress: Callable[[str], None]) -> list[str]:
             others.append(name)
         elif whose is labels.Owned.DEAD:
             ending = "deletionTimestamp" in item["metadata"]
-            progress(f"left by a killed run: {'waiting for the end of' if ending else 'removing'} namespace {name}")
+            what = (
+                message("waiting for the end of namespace {name}", name=name)
+                if ending
+                else message("removing namespace {name}", name=name)
+            )
+            progress(message("left by a killed run: {what}", what=what))
             if not ending:
                 await api.delete_own(f"{NAMESPACES}/{name}", item["metadata"]["uid"])
             removed.append(name)
     if others:
-        progress(f"of runs on other machines, not looked into: {', '.join(others)}")
+        progress(message("of runs on other machines, not looked into: {runs}", runs=", ".join(others)))
     return removed
 
 
@@ -47,7 +52,7 @@ async def of_run(api: ApiServer, run_id: str) -> list[str]:
     return [f"namespace/{item['metadata']['name']} is left" for item in mine]
 
 
-async def take_down(cluster: OwnCluster, scratch: Path, clock: Clock, told: Callable[[str], None]) -> None:
+async def take_down(cluster: OwnCluster, scratch: Path, clock: Clock, told: Tell) -> None:
     """``sweep`` by itself; returns when what it removed is gone. Raises ``StackNotStarted``, ``Refused``."""
     with tempfile.TemporaryDirectory(dir=scratch) as keys:
         api = await ApiServer.open(Path(cluster.kubeconfig), cluster.context, Path(keys), clock)

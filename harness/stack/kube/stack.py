@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotSt
 from harness.model.command import Ran
 from harness.model.disruption import Drained
 from harness.model.manifests import Manifests
-from harness.model.message import message
+from harness.model.message import Tell, message
 from harness.model.stack import (
     DATABASE_NAME,
     PROJECT_ID,
@@ -81,7 +80,7 @@ class KubeStack(Driven):
         clock: Clock,
         service_port: int | None = None,
         fault_proxy: bool = False,
-        progress: Callable[[str], None],
+        progress: Tell,
     ) -> None:
         self.cpu_factor = 1.0
         self.capabilities = frozenset(
@@ -197,11 +196,11 @@ class KubeStack(Driven):
         if found.metrics:
             self.capabilities |= {Capability.AUTOSCALING}
         else:
-            self._progress("the cluster serves no metrics API: an HPA stands still, usage is unknown")
+            self._progress(message("the cluster serves no metrics API: an HPA stands still, usage is unknown"))
         about = message(
             "Kubernetes {version} of context {context}", version=found.version, context=self._cluster.context
         )
-        self._progress(f"{about}, namespace {self._place.namespace}")
+        self._progress(message("{cluster}, namespace {namespace}", cluster=about, namespace=self._place.namespace))
         self._feed.event("component", "cluster", about, version=found.version, metrics=found.metrics)
         await orphans.sweep(api, self._progress)
         self._inside = inside = Inside(
@@ -212,7 +211,7 @@ class KubeStack(Driven):
         await self._lead_in(state, ends)
         await self._prepare(state)
         await inside.workload.apply(self._documents())
-        self._progress("the manifests are applied")
+        self._progress(message("the manifests are applied"))
         await inside.workload.settled()
         self._is_up = True
         assert self._service is not None
@@ -234,7 +233,7 @@ class KubeStack(Driven):
         ends.keep(beside.follow())
         made = await api.apply(closed(self._target_service()), self._place.namespace)
         await beside.make(self._manifests, made, new_password())
-        self._progress("PostgreSQL, the Firebase parts and the gateway run in the namespace")
+        self._progress(message("PostgreSQL, the Firebase parts and the gateway run in the namespace"))
 
     async def _lead_in(self, state: RunState, ends: Ends) -> None:
         """The loopback ports, and the fault proxy in front of the service's."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell, message
 from harness.model.stack import Address
 from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import ApiServer
@@ -27,9 +28,7 @@ _POLL_S = 0.25
 class Inside:
     """``start`` once; ``close`` whatever became of it."""
 
-    def __init__(
-        self, api: ApiServer, place: Place, *, logs: Path, feed: Feed, clock: Clock, progress: Callable[[str], None]
-    ) -> None:
+    def __init__(self, api: ApiServer, place: Place, *, logs: Path, feed: Feed, clock: Clock, progress: Tell) -> None:
         self.namespace = place.namespace
         self.api = api
         self.watching = Watching(api, place, feed, clock)
@@ -52,7 +51,7 @@ class Inside:
         """Asks as users will. Raises ``StackNotStarted`` after 20 s."""
         for _ in range(round(SERVICE_LIMIT_S / _POLL_S)):
             if await http_status(service, path):
-                self._progress(f"the service answers on {service}")
+                self._progress(message("the service answers on {address}", address=str(service)))
                 return
             await self._clock.sleep(_POLL_S)
         raise StackNotStarted(
@@ -70,7 +69,7 @@ class Inside:
                     remedy="read: kubectl -n kube-system logs deployment/metrics-server",
                 )
             await self._clock.sleep(_POLL_S)
-        self._progress("metrics of every pod flow")
+        self._progress(message("metrics of every pod flow"))
 
     async def close(self) -> None:
         """Follows nothing any more; the namespace stays, see ``Workload.remove``."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from harness.base.clock import NS, Clock, utc
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell, message
 from harness.stack.kubernetes import jobs, labels
 from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.logs import PodLogs
@@ -55,7 +56,7 @@ class Workload:
         made = await self._api.post(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         self._uid = made["metadata"]["uid"]
 
-    async def take_node_port(self, mapped: Sequence[int], service: Json, progress: Callable[[str], None]) -> int:
+    async def take_node_port(self, mapped: Sequence[int], service: Json, progress: Tell) -> int:
         """Makes ``service`` with a mapped NodePort that no Service of the cluster has, which is its own from then on.
 
         Other runs' ends are waited for, up to five minutes. Raises ``StackNotStarted`` when all are taken then.
@@ -68,7 +69,9 @@ class Workload:
                 if port not in taken and await self._takes(port, service):
                     return port
             if not told:
-                progress(f"all {len(mapped)} NodePorts are taken by other runs; waiting for one")
+                progress(
+                    message("all {count} NodePorts are taken by other runs; waiting for one", count=str(len(mapped)))
+                )
                 told = True
             await self._clock.sleep(_POLL_S)
         raise StackNotStarted(

@@ -10,10 +10,11 @@ import fcntl
 import functools
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.base.home import home
+from harness.model.message import Message, Tell, message
 
 PROGRAMS = (
     *("postgres", "initdb", "pg_ctl", "pg_basebackup", "pg_verifybackup", "pg_receivewal"),
@@ -68,38 +69,38 @@ def at_hand() -> bool:
     return any(works(folder, libraries) for folder, libraries, _origin in places())
 
 
-def unpack(progress: Callable[[str], None]) -> None:
+def unpack(progress: Tell) -> None:
     """Fetches and unpacks the packages where no whole version 15 is at hand; tells ``progress`` why there is none yet.
 
     Blocks; about 5 s. apt's own sources and keys are used and its state is not touched, so no root is needed.
     """
-    trouble = "" if at_hand() else _unpacked()
-    if trouble:
+    trouble = None if at_hand() else _unpacked()
+    if trouble is not None:
         progress(trouble)
 
 
-def _unpacked() -> str:
-    """Why it did not become one, in a sentence; "" when it did."""
+def _unpacked() -> Message | None:
+    """Why it did not become one; ``None`` when it did."""
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
-            return f"this machine has no {program}"
+            return message("this machine has no {program}", program=program)
     root = unpacked()
     root.parent.mkdir(parents=True, exist_ok=True)
     with root.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.exists():
             trouble = _made(root)
-            if trouble:
+            if trouble is not None:
                 return trouble
     works.cache_clear()
     if at_hand():
-        return ""
+        return None
     shutil.rmtree(root, ignore_errors=True)
-    return "Debian's programs do not start here: a library of the system is missing"
+    return message("Debian's programs do not start here: a library of the system is missing")
 
 
-def _made(root: Path) -> str:
-    """Makes ``root`` whole, or not at all; why not, in a sentence."""
+def _made(root: Path) -> Message | None:
+    """Makes ``root`` whole, or not at all; then why not."""
     half = root.with_suffix(".half")
     shutil.rmtree(half, ignore_errors=True)
     apt, debs, tree = half / "apt", half / "debs", half / "tree"
@@ -116,10 +117,11 @@ def _made(root: Path) -> str:
         tree.rename(root)
     except (OSError, subprocess.SubprocessError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        return f"Debian's packages of PostgreSQL 15 could not be had: {said[-1][:200] if said else error}"
+        why = said[-1][:200] if said else str(error)
+        return message("Debian's packages of PostgreSQL 15 could not be had: {why}", why=why)
     finally:
         shutil.rmtree(half, ignore_errors=True)
-    return ""
+    return None
 
 
 def _run(command: list[str], folder: Path) -> None:

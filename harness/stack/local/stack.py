@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from harness.base.errors import BadInput, StackNotStarted
 from harness.model.command import Ran
 from harness.model.disruption import Drained, Eviction
 from harness.model.manifests import Manifests
-from harness.model.message import message
+from harness.model.message import Tell, message
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.begun import Begun
 from harness.stack.local.beside import Beside, start_beside
@@ -62,7 +62,7 @@ class LocalStack(Begun):
         use_kept: bool = False,
         signals_at_once: bool = False,
         every_program: bool = False,
-        progress: Callable[[str], None],
+        progress: Tell,
     ) -> None:
         self.capabilities = capabilities(signals_at_once=signals_at_once)
         self.cpu_factor = 1.0
@@ -197,7 +197,7 @@ class LocalStack(Begun):
             self._start_target(parts, faults),
         )
         await self._service_answers(parts)
-        self._progress(f"the service answers on {parts.envoy.address}")
+        self._progress(message("the service answers on {address}", address=str(parts.envoy.address)))
 
     async def _start_service(self, parts: Parts) -> None:
         if self._fault_proxy:
@@ -230,11 +230,11 @@ class LocalStack(Begun):
         for loop in controllers.loops():
             self._keep(loop)
         for line in not_honoured_by_processes(self._manifests):
-            self._progress(f"not honoured in this environment: {line}")
+            self._progress(message("not honoured in this environment: {what}", what=line))
             self._feed.event("component", "manifests", message("not honoured: {what}", what=line))
         if Capability.CPU_LIMITS not in self.capabilities:
             said = message("CPU and memory limits are not enforced: no control groups can be made here")
-            self._progress(str(said))
+            self._progress(said)
             self._feed.event("component", "limits", said)
         self._keep(Sampler(controllers.deployment, self._feed, self._clock).run(parts.processes))
         await controllers.deployment.settled(UP_LIMIT_S)

@@ -10,35 +10,42 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.model.manifests import Manifests
+from harness.model.message import marked
 
 _POD = {
-    "securityContext": "its processes run as the user who runs the rehearsal",
-    "topologySpreadConstraints": "there is one node",
-    "affinity": "there is one node",
-    "nodeSelector": "there is one node",
-    "tolerations": "there is one node",
-    "priorityClassName": "nothing is preempted",
-    "volumes": "its processes see the machine's files",
-    "hostNetwork": "every pod is on the machine's network",
+    "securityContext": marked("its processes run as the user who runs the rehearsal"),
+    "topologySpreadConstraints": marked("there is one node"),
+    "affinity": marked("there is one node"),
+    "nodeSelector": marked("there is one node"),
+    "tolerations": marked("there is one node"),
+    "priorityClassName": marked("nothing is preempted"),
+    "volumes": marked("its processes see the machine's files"),
+    "hostNetwork": marked("every pod is on the machine's network"),
 }
 _CONTAINER = {
-    "securityContext": "its processes run as the user who runs the rehearsal",
-    "volumeMounts": "its processes see the machine's files",
-    "command": "the target's own command runs",
+    "securityContext": marked("its processes run as the user who runs the rehearsal"),
+    "volumeMounts": marked("its processes see the machine's files"),
+    "command": marked("the target's own command runs"),
 }
 _KINDS = {
-    "NetworkPolicy": "its pods have no network of their own",
-    "Ingress": "there is no Ingress controller; users ask the Service",
-    "Role": "nobody asks an API server",
-    "RoleBinding": "nobody asks an API server",
-    "PriorityClass": "nothing is preempted",
+    "NetworkPolicy": marked("its pods have no network of their own"),
+    "Ingress": marked("there is no Ingress controller; users ask the Service"),
+    "Role": marked("nobody asks an API server"),
+    "RoleBinding": marked("nobody asks an API server"),
+    "PriorityClass": marked("nothing is preempted"),
 }
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _RESOURCES = ("cpu", "memory")
 
 
+_ONLY_CPU, _NOT_RUN = marked("only CPU and memory are limited"), marked("it is not run")
+_TARGET_ALONE, _ONLY_GET = marked("only the target is probed"), marked("only httpGet is probed")
+_ONLY_SLEEP = marked("only a sleep is kept")
+
+
 def not_honoured_by_processes(manifests: Manifests) -> tuple[str, ...]:
-    """Sentences on what the rung ``local`` does not honour of ``manifests``, in their order; () when it does all."""
+    """Sentences on what the rung ``local`` does not honour of ``manifests``, in their order; () when it does all. What
+    stands behind the last colon is a message id."""
     return tuple(dict.fromkeys(_found(manifests.documents)))
 
 
@@ -58,23 +65,23 @@ def _of_pod(key: str, pod: dict[str, Any]) -> Iterator[str]:
         yield from (f"{where.format(name)}: {why}" for name, why in _CONTAINER.items() if container.get(name))
         amounts = container.get("resources", {})
         others = {name for part in amounts.values() for name in part} - set(_RESOURCES)
-        yield from (f"{where.format(f'resource {name}')}: only CPU and memory are limited" for name in sorted(others))
+        yield from (f"{where.format(f'resource {name}')}: {_ONLY_CPU}" for name in sorted(others))
         yield from _of_life(where, container)
     for container in pod.get("initContainers", []):
         if container.get("restartPolicy") != "Always":
-            yield f"{key}: init container {container['name']}: it is not run"
+            yield f"{key}: init container {container['name']}: {_NOT_RUN}"
     for container in pod.get("containers", [])[1:]:
         probes = [name for name in _PROBES if "httpGet" in container.get(name, {})]
-        yield from (f"{key}: {name} of container {container['name']}: only the target is probed" for name in probes)
+        yield from (f"{key}: {name} of container {container['name']}: {_TARGET_ALONE}" for name in probes)
 
 
 def _of_life(where: str, container: dict[str, Any]) -> Iterator[str]:
     """Probes and lifecycle hooks that are no HTTP request and no sleep."""
     for name in _PROBES:
         if container.get(name) and "httpGet" not in container[name]:
-            yield f"{where.format(name)}: only httpGet is probed"
+            yield f"{where.format(name)}: {_ONLY_GET}"
     hooks = container.get("lifecycle", {})
     if "postStart" in hooks:
-        yield f"{where.format('postStart')}: it is not run"
+        yield f"{where.format('postStart')}: {_NOT_RUN}"
     if hooks.get("preStop") and "sleep" not in hooks["preStop"]:
-        yield f"{where.format('preStop')}: only a sleep is kept"
+        yield f"{where.format('preStop')}: {_ONLY_SLEEP}"

@@ -12,7 +12,6 @@ from harness.model.disruption import Drained, Eviction
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
-from harness.model.message import message
 from harness.model.stack import PROXY_FAULTS, Address, Capability, Endpoints, Fault, Rung, Version
 from harness.stack.protocol import Database, Undo
 from harness.stack.sim.world import World
@@ -91,8 +90,7 @@ class MemoryStack:
         return []
 
     def _tell(self, fault: Fault, became: str) -> None:
-        said = message("{fault}", fault=fault.told)
-        self._rows.put_nowait(happened(self.world.clock.now_ns(), "fault", became, said, {}))
+        self._rows.put_nowait(happened(self.world.clock.now_ns(), "fault", became, fault.told, {}))
 
     # -- what is not here: each raises ``NotCapable`` --------------------------------------------------------------
 

@@ -20,6 +20,7 @@ import msgspec
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
 from harness.base.node import OLDEST_NODE, on_path
+from harness.model.message import Message, Tell, message
 
 INSTALL_LIMIT_S = 600
 _BEAT_S = 5
@@ -67,7 +68,7 @@ def folder(tree: Tree) -> Path:
     return home() / "npm" / digest.hexdigest()[:16] / "node_modules"
 
 
-def ensure(tree: Tree, progress: Callable[[str], None]) -> Path:
+def ensure(tree: Tree, progress: Tell) -> Path:
     """The ``node_modules`` folder, installed first where it is missing.
 
     Blocks. Two runs at once install it once: the second waits for the first, at most its limit of ten minutes.
@@ -83,7 +84,9 @@ def ensure(tree: Tree, progress: Callable[[str], None]) -> Path:
         with key.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not made.is_dir():
-                progress(f"first run: installing {tree.what} into {key}")
+                progress(
+                    message("first run: installing {what} into {folder}", what=Message(text=tree.what), folder=str(key))
+                )
                 _install(tree, program, key, lock.fileno(), progress)
     except OSError as error:
         raise StackNotStarted(
@@ -94,7 +97,7 @@ def ensure(tree: Tree, progress: Callable[[str], None]) -> Path:
     return made
 
 
-def _install(tree: Tree, program: Path, key: Path, lock: int, progress: Callable[[str], None]) -> None:
+def _install(tree: Tree, program: Path, key: Path, lock: int, progress: Tell) -> None:
     """Installs beside ``key`` and renames. Called under the lock: a half-made folder is a killed run's."""
     half = key.with_suffix(".half")
     shutil.rmtree(half, ignore_errors=True)
@@ -141,13 +144,17 @@ def own_cache(variables: Mapping[str, str]) -> dict[str, str]:
     return {"npm_config_cache": str(home() / "npm" / "cache")}
 
 
-def _wait(tree: Tree, process: subprocess.Popen[bytes], progress: Callable[[str], None]) -> int | None:
+def _wait(tree: Tree, process: subprocess.Popen[bytes], progress: Tell) -> int | None:
     """npm's exit status, with a sign of life every few seconds; ``None`` when it passed its limit."""
     for beat in range(1, INSTALL_LIMIT_S // _BEAT_S + 1):
         try:
             return process.wait(timeout=_BEAT_S)
         except subprocess.TimeoutExpired:
-            progress(f"still installing {tree.what} ({beat * _BEAT_S} s)")
+            progress(
+                message(
+                    "still installing {what} ({seconds} s)", what=Message(text=tree.what), seconds=str(beat * _BEAT_S)
+                )
+            )
     return None
 
 

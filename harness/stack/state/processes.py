@@ -6,11 +6,13 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 import psutil
+
+from harness.model.message import Tell, message
 
 TELL_EVERY_S = 10.0
 _PROC = Path("/proc/self/stat").exists()
@@ -125,15 +127,24 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
 
 
-def ends_in_order(process: ProcessIdentity, limit_s: float, what: str, say: Callable[[str], None]) -> bool:
+def ends_in_order(process: ProcessIdentity, limit_s: float, what: str, say: Tell) -> bool:
     """Whether it ends within ``limit_s``; ``say`` is told of ``what`` every ``TELL_EVERY_S`` that it is waited for."""
     waited_s = 0.0
     while wait_gone([process], min(TELL_EVERY_S, limit_s - waited_s)):
         waited_s += TELL_EVERY_S
         if waited_s >= limit_s:
-            say(f"{what} did not end in order within {limit_s:g} s: killing it")
+            say(
+                message("{what} did not end in order within {seconds} s: killing it", what=what, seconds=f"{limit_s:g}")
+            )
             return False
-        say(f"{what} is ending, since {waited_s:g} s of at most {limit_s:g} s")
+        say(
+            message(
+                "{what} is ending, since {waited} s of at most {seconds} s",
+                what=what,
+                waited=f"{waited_s:g}",
+                seconds=f"{limit_s:g}",
+            )
+        )
     return True
 
 

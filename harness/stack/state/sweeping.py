@@ -6,10 +6,10 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.base.home import runs_folder
+from harness.model.message import Message, Tell, message
 from harness.stack.state import cgroups, shared_memory
 from harness.stack.state.held import is_held
 from harness.stack.state.lease import (
@@ -32,30 +32,41 @@ _KILL_S = 3.0
 _POLL_S = 0.05
 
 
-def sweep(progress: Callable[[str], None]) -> list[str]:
+def sweep(progress: Tell) -> list[Message]:
     """Ends and removes what runs with a dead owner left; returns one line each, also told to ``progress``.
 
     Only processes that carry the dead run's marker or stand in its lease are ended. Bounded: about 10 s a run.
     Safe while other runs are live, in this container or another that shares the folder, and when two sweep at once: the
     second waits for the first. What cannot be told dead is told to ``progress`` and left.
     """
-    removed: list[str] = []
+    removed: list[Message] = []
     with runs_locked() as runs:
         for folder in sorted(path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()):
             found = condition(folder)
+            of = {"run": folder.name, "folder": str(folder)}
             if found is Condition.UNKNOWN:
-                progress(f"run {folder.name}: left as it is, {found.value}; if none does, remove {folder}")
+                unknown = message(
+                    "run {run}: left as it is, whether its harness lives cannot be told; if none does, remove {folder}",
+                    **of,
+                )
+                progress(unknown)
             if found not in (Condition.ABANDONED, Condition.ELSEWHERE):
                 continue
             if found is Condition.ELSEWHERE and not any(marked(MARKER, [folder.name])):
-                progress(f"run {folder.name}: left to the next command there, {found.value}")
+                elsewhere = message(
+                    "run {run}: left to the next command there, its harness is gone, and parts of it run on in another "
+                    "container",
+                    run=folder.name,
+                )
+                progress(elsewhere)
                 continue
             lines = _sweep_run(folder, read_lease(folder))
             for line in lines:
                 progress(line)
             removed += lines
         if ownerless := cgroups.remove_ownerless():
-            removed.append(f"removed {len(ownerless)} control groups of runs that are gone")
+            gone = message("removed {count} control groups of runs that are gone", count=str(len(ownerless)))
+            removed.append(gone)
             progress(removed[-1])
     return removed
 
@@ -68,18 +79,25 @@ def dead_runs() -> list[str]:
     return [folder.name for folder in folders if condition(folder) is Condition.ABANDONED]
 
 
-def end_run(folder: Path) -> list[str]:
+def end_run(folder: Path) -> list[Message]:
     """Ends and removes one run or kept set, whoever owns it: for ``stack down``. One line each; bounded as ``sweep``.
 
     A process that only has the number of a recorded one is left alone, and what runs in another container too.
     """
     with runs_locked():
-        return _sweep_run(folder, read_lease(folder), "taken down") if folder.exists() else []
+        return _sweep_run(folder, read_lease(folder), message("taken down")) if folder.exists() else []
 
 
-def _sweep_run(folder: Path, lease: Lease | None, why: str = "its harness is gone; removing what it left") -> list[str]:
+_GONE = message("its harness is gone; removing what it left")
+
+
+def _sweep_run(folder: Path, lease: Lease | None, why: Message = _GONE) -> list[Message]:
     run_id = folder.name
-    lines = [f"run {run_id}: {why}"]
+
+    def of_run(what: Message) -> Message:
+        return message("run {run}: {what}", run=run_id, what=what)
+
+    lines = [of_run(why)]
     recorded = {} if lease is None else {part.identity: part.part for part in lease.parts}
     creators = _creators(folder, lease)
     living = {identity: name for identity, name in recorded.items() if identity.alive()}
@@ -87,25 +105,26 @@ def _sweep_run(folder: Path, lease: Lease | None, why: str = "its harness is gon
         identity = identify(process.pid)
         if identity is not None:
             living.setdefault(identity, environment.get("TEKUTOKO_PART", "load"))
-    lines += _end(run_id, living)
+    lines += map(of_run, _end(living))
     if _runs_on(folder):
-        return [*lines, f"run {run_id}: could not be ended whole: some of it runs in another container; end it there"]
+        elsewhere = message("could not be ended whole: some of it runs in another container; end it there")
+        return [*lines, of_run(elsewhere)]
     for segment in shared_memory.made_by(creators):
         # Attached means that its postmaster still runs: then it was not ended, and the line above said so.
         if segment.attached == 0 and segment.uid in _users(folder) and identify(segment.creator_pid) is None:
             shared_memory.remove(segment)
-            lines.append(f"run {run_id}: removed shared memory segment {segment.shmid}")
+            lines.append(of_run(message("removed shared memory segment {segment}", segment=str(segment.shmid))))
     if groups := cgroups.of_run(run_id):
         left = cgroups.remove_of_run(run_id)
-        lines.append(f"run {run_id}: removed {len(groups) - len(left)} of {len(groups)} control groups")
+        removed, all_ = str(len(groups) - len(left)), str(len(groups))
+        lines.append(of_run(message("removed {count} of {all} control groups", count=removed, all=all_)))
     shutil.rmtree(folder, ignore_errors=True)
-    lines.append(
-        f"run {run_id}: removed {folder}" if not folder.exists() else f"run {run_id}: could not remove {folder}"
-    )
+    still = message("could not remove {folder}", folder=str(folder))
+    lines.append(of_run(still if folder.exists() else message("removed {folder}", folder=str(folder))))
     return lines
 
 
-def _end(run_id: str, living: dict[ProcessIdentity, str]) -> list[str]:
+def _end(living: dict[ProcessIdentity, str]) -> list[Message]:
     databases = [identity for identity, name in living.items() if name == DATABASE]
     others = [identity for identity in living if identity not in databases]
     # Clients first: a fast shutdown of PostgreSQL then has nobody to disconnect.
@@ -118,8 +137,8 @@ def _end(run_id: str, living: dict[ProcessIdentity, str]) -> list[str]:
         databases = _stop(databases, number, limit_s)
     left += databases
     ended = [identity for identity in living if identity not in left]
-    lines = [f"run {run_id}: ended {living[identity]} (process {identity.pid})" for identity in ended]
-    return lines + [f"run {run_id}: process {identity.pid} could not be ended" for identity in left]
+    lines = [message("ended {part} (process {pid})", part=living[each], pid=str(each.pid)) for each in ended]
+    return lines + [message("process {pid} could not be ended", pid=str(each.pid)) for each in left]
 
 
 def _stop(identities: list[ProcessIdentity], number: signal.Signals, limit_s: float) -> list[ProcessIdentity]:

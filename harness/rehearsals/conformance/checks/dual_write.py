@@ -13,7 +13,7 @@ from harness.contract.check import Checks, Deviates, NotExercised, must_be, need
 from harness.contract.grade import Finding, document, firestore
 from harness.contract.http import Exchange
 from harness.contract.samples import FULL_LOCATION, FULL_WALK, TIMES, location
-from harness.model.message import message
+from harness.model.message import Message, message
 from harness.stack.firebase.documents import Fields, Value, instant
 
 DUAL_WRITE = document("データ同期戦略")
@@ -71,8 +71,12 @@ async def written(bench: Bench) -> None:
         try:
             await bench.document(walk_id)
         except NotExercised as lacking:
-            why = str(bench.ground.absences.mirror.reason or "none")
-            raise Deviates(f"a document walks/{walk_id.upper()}", why, exchange) from lacking
+            why = bench.ground.absences.mirror.reason or message("none")
+            raise Deviates(_named(walk_id), why, exchange) from lacking
+
+
+def _named(walk_id: str) -> Message:
+    return message("a document {document}", document=f"walks/{walk_id.upper()}")
 
 
 @CHECKS("dual_write.document_id", "the document's id is the walk's UUID in UPPER CASE", firestore("document"))
@@ -80,7 +84,7 @@ async def document_id(bench: Bench) -> None:
     """Swift's ``uuidString``."""
     _me, walk_id, exchange, _fields = await _put(bench, {"title": "散歩"})
     if await bench.ground.documents.get(walk_id.upper()) is None:
-        raise Deviates(f"a document walks/{walk_id.upper()}", f"walks/{walk_id.lower()}", exchange)
+        raise Deviates(_named(walk_id), f"walks/{walk_id.lower()}", exchange)
 
 
 @CHECKS("dual_write.id", "the field id is the walk's UUID in UPPER CASE")
@@ -99,7 +103,7 @@ async def types(bench: Bench) -> None:
         wanted = {name: _KINDS[name] for name in held}
         if body is not FULL_WALK:  # null for absent is another check's
             wanted |= {name: held[name] for name in _ABSENT_WHEN_NIL if name in held}
-        must_be("types", wanted, held, exchange)
+        must_be(message("types"), wanted, held, exchange)
 
 
 @CHECKS("dual_write.values", "fields hold the walk's values, in snake case")
@@ -109,7 +113,8 @@ async def values(bench: Bench) -> None:
     for name, value in (FULL_WALK | {"user_id": me.uid}).items():
         held = fields.get(name)
         if held is None:
-            raise Deviates(f"{name} {value!r}", f"no {name} among {sorted(fields)}", exchange)
+            none = message("no {name} among {fields}", name=name, fields=str(sorted(fields)))
+            raise Deviates(f"{name} {value!r}", none, exchange)
         expected = instant(value) if name in TIMES else value
         if held.value != expected:
             raise Deviates(f"{name} {expected!r}", str(held), exchange)
@@ -120,7 +125,7 @@ async def absent(bench: Bench) -> None:
     """Times, polyline and thumbnail of a walk that has none."""
     _me, _walk_id, exchange, fields = await _put(bench, {"title": "散歩"})
     found = {name: str(fields[name]) for name in _ABSENT_WHEN_NIL if name in fields}
-    must_be("fields that are nil", {}, found, exchange)
+    must_be(message("fields that are nil"), {}, found, exchange)
 
 
 @CHECKS("dual_write.location_data", "location_data is always there, empty when there are no locations")
@@ -141,7 +146,7 @@ async def location_keys(bench: Bench) -> None:
     expected = sorted(_CAMEL.get(name, name) for name in FULL_LOCATION)
     for each in _locations(fields):
         held = sorted(name for name in each if name != "sequenceNumber")
-        must_be("keys", expected, held, exchange)
+        must_be(message("keys"), expected, held, exchange)
 
 
 @CHECKS("dual_write.location_values", "a location holds doubles, and its time as a timestamp", firestore("locations"))
@@ -149,7 +154,7 @@ async def location_values(bench: Bench) -> None:
     """Every field, whichever way its key is written."""
     _me, _walk_id, exchange, fields = await _put(bench, {"locations": [location(0)]})
     found = _locations(fields)
-    must_be("locations", 1, len(found), exchange)
+    must_be(message("locations"), 1, len(found), exchange)
     for name, value in FULL_LOCATION.items():
         held = found[0].get(_CAMEL.get(name, name), found[0].get(name))
         expected = Value("timestamp", instant(value)) if name == "timestamp" else Value("double", value)
@@ -164,7 +169,7 @@ async def unknown_speed(bench: Bench) -> None:
     _me, _walk_id, exchange, fields = await _put(bench, body)
     for each in _locations(fields):
         held = {name: str(each.get(name)) for name in ("speed", "course")}
-        must_be("speed and course", dict.fromkeys(held, str(Value("double", -1.0))), held, exchange)
+        must_be("speed, course", dict.fromkeys(held, str(Value("double", -1.0))), held, exchange)
 
 
 @CHECKS(
@@ -181,7 +186,7 @@ async def location_order(bench: Bench) -> None:
     held = [each["altitude"].value for each in found if "altitude" in each]
     if len(held) < 2:
         raise NotExercised(message("it needs two locations in the document; there are {count}", count=str(len(held))))
-    must_be("altitudes", sorted(held), held, exchange)
+    must_be(message("altitudes"), sorted(held), held, exchange)
 
 
 @CHECKS("dual_write.updated", "a changed walk's document follows", DUAL_WRITE)
@@ -191,7 +196,7 @@ async def updated(bench: Bench) -> None:
     exchange = await me.put_walk(walk_id, {"title": "夜の散歩"})
     fields = await _document(bench, walk_id, exchange)
     held = {name: fields[name].value for name in ("title", "total_distance") if name in fields}
-    must_be("fields", {"title": "夜の散歩", "total_distance": FULL_WALK["total_distance"]}, held, exchange)
+    must_be(message("fields"), {"title": "夜の散歩", "total_distance": FULL_WALK["total_distance"]}, held, exchange)
 
 
 @CHECKS("dual_write.deleted", f"a deleted walk's document is removed within {MIRROR_LIMIT_S:g} s", DUAL_WRITE)
@@ -200,7 +205,8 @@ async def deleted(bench: Bench) -> None:
     me, walk_id, _exchange, _fields = await _put(bench, {"title": "散歩"})
     exchange = needs(await me.delete(walk_id))
     if not await bench.document_gone(walk_id):
-        raise Deviates("no document", f"walks/{walk_id.upper()} is still there", exchange)
+        still = message("{what} is still there", what=f"walks/{walk_id.upper()}")
+        raise Deviates(message("no document"), still, exchange)
 
 
 @CHECKS("dual_write.foreign", "a refused write leaves no document", DUAL_WRITE)
@@ -219,4 +225,4 @@ async def foreign(bench: Bench) -> None:
 
 def _of_owner(fields: Fields, owner: Caller, exchange: Exchange) -> None:
     held = {name: fields[name].value for name in ("title", "user_id") if name in fields}
-    must_be("fields", {"title": "本人の散歩", "user_id": owner.uid}, held, exchange)
+    must_be(message("fields"), {"title": "本人の散歩", "user_id": owner.uid}, held, exchange)

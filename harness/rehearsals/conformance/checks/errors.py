@@ -44,7 +44,9 @@ async def path(bench: Bench) -> None:
     raw = "GET /v1/walks/散歩 HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n".encode()
     exchange = await bench.nobody.send_raw(raw, "GET", "/v1/walks/散歩")
     if exchange.status not in _CODES:
-        raise Deviates(f"an answer {', '.join(map(str, _CODES))}", exchange.shown, exchange, Finding.STATUS)
+        raise Deviates(
+            message("an answer {codes}", codes=", ".join(map(str, _CODES))), exchange.shown, exchange, Finding.STATUS
+        )
     must_carry(exchange, exchange.status, _CODES[exchange.status])
 
 

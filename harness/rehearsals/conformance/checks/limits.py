@@ -8,6 +8,7 @@ from harness.contract.bench import WALKS, Bench
 from harness.contract.check import Checks, must, must_be, needs
 from harness.contract.grade import Finding, walk_api
 from harness.contract.samples import FULL_LOCATION, location
+from harness.model.message import message
 
 CHECKS = Checks(walk_api("limits"), Finding.STATUS)
 
@@ -187,7 +188,7 @@ async def locations_in_all(bench: Bench) -> None:
         await me.put_walk(walk_id, {"locations": [location(n, **few) for n in range(first, first + _AT_ONCE)]})
     must(await me.put(walk_id, {"title": "長い散歩", "locations": [location(LOCATIONS_MAX, **few)]}), 400)
     exchange = needs(await me.get(f"{WALKS}/{walk_id}"))
-    must_be("locations", LOCATIONS_MAX, len(await me.locations(walk_id)), exchange, Finding.EFFECT)
+    must_be(message("locations"), LOCATIONS_MAX, len(await me.locations(walk_id)), exchange, Finding.EFFECT)
 
 
 def _query(id_: str, sentence: str, name: str, bad: tuple[int, ...]) -> None:

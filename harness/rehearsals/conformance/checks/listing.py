@@ -10,6 +10,7 @@ from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.samples import FULL_WALK
 from harness.contract.shape import WALK, is_whole, problems
+from harness.model.message import joined, message
 
 CHECKS = Checks(walk_api("list"))
 
@@ -27,7 +28,7 @@ async def _page(me: Caller, page: int, limit: int) -> tuple[Exchange, dict[str, 
 def _read(exchange: Exchange) -> dict[str, Any]:
     body = exchange.json()
     if not isinstance(body, dict) or not isinstance(body.get("walks"), list):
-        raise Deviates("an object with a list of walks", exchange.shown, exchange)
+        raise Deviates(message("an object with a list of walks"), exchange.shown, exchange)
     return body
 
 
@@ -49,11 +50,14 @@ async def body(bench: Bench) -> None:
     await me.put_walk(bench.walk_id(), FULL_WALK)
     exchange, page = await _page(me, 1, 7)
     fields = bench.rule("walk.optional"), bench.rule("walk.nullable")
-    wrong = [f"{name} is no whole number" for name in ("total_count", "page", "limit") if not is_whole(page.get(name))]
+    odd = [name for name in ("total_count", "page", "limit") if not is_whole(page.get(name))]
+    wrong = [message("{name} is no whole number", name=name) for name in odd]
     wrong += [problem for walk in page["walks"] for problem in problems(walk, WALK, *fields)]
     if wrong or not page["walks"]:
-        raise Deviates("the list of the contract", "; ".join(wrong) or "no walk in it", exchange)
-    must_be("page and limit", (1, 7), (page["page"], page["limit"]), exchange)
+        raise Deviates(
+            message("the list of the contract"), joined(wrong) if wrong else message("no walk in it"), exchange
+        )
+    must_be(message("page and limit"), (1, 7), (page["page"], page["limit"]), exchange)
 
 
 @CHECKS("listing.empty", "a user without walks gets an empty list")
@@ -62,7 +66,7 @@ async def empty(bench: Bench) -> None:
     me = await bench.user()
     exchange = needs(await me.get(f"{WALKS}?page=1&limit=20"))
     answered = exchange.json()
-    must_be("walks", [], answered.get("walks", "absent") if isinstance(answered, dict) else answered, exchange)
+    must_be(message("walks"), [], answered.get("walks", "absent") if isinstance(answered, dict) else answered, exchange)
 
 
 @CHECKS("listing.order", "walks are listed newest first")
@@ -72,7 +76,7 @@ async def order(bench: Bench) -> None:
     made = await _some(me, 3)
     exchange, page = await _page(me, 1, 20)
     listed = [walk_id for walk_id in _ids(page) if walk_id in made]
-    must_be("ids", made[::-1], listed, exchange)
+    must_be(message("ids"), made[::-1], listed, exchange)
 
 
 @CHECKS("listing.pages", "pages hold every walk once")
@@ -84,9 +88,9 @@ async def pages(bench: Bench) -> None:
     for number in (1, 2, 3):
         exchange, page = await _page(me, number, 2)
         expected = 1 if number == 3 else 2
-        must_be(f"walks on page {number}", expected, len(page["walks"]), exchange)
+        must_be(message("walks on page {number}", number=str(number)), expected, len(page["walks"]), exchange)
         seen += _ids(page)
-    must_be("ids on all pages", sorted(made), sorted(seen), exchange)
+    must_be(message("ids on all pages"), sorted(made), sorted(seen), exchange)
 
 
 @CHECKS("listing.beyond", "a page beyond the last is empty")
@@ -95,7 +99,7 @@ async def beyond(bench: Bench) -> None:
     me = await bench.user()
     await me.new_walk()
     exchange = must(await me.get(f"{WALKS}?page=1000&limit=100"), 200)
-    must_be("walks", [], _read(exchange)["walks"], exchange)
+    must_be(message("walks"), [], _read(exchange)["walks"], exchange)
 
 
 @CHECKS("listing.total_count", "total_count is the number of one's walks, on every page")
@@ -105,7 +109,7 @@ async def total_count(bench: Bench) -> None:
     await _some(me, 3)
     for number in (1, 9):
         exchange, page = await _page(me, number, 2)
-        must_be(f"total_count on page {number}", 3, page.get("total_count"), exchange)
+        must_be(message("total_count on page {number}", number=str(number)), 3, page.get("total_count"), exchange)
 
 
 @CHECKS("listing.own", "the list holds one's own walks only", walk_api("ownership"), Finding.LEAK)
@@ -116,7 +120,8 @@ async def own(bench: Bench) -> None:
     for who, walk_id, foreign in ((me, mine, theirs), (other, theirs, mine)):
         exchange, page = await _page(who, 1, 100)
         if foreign.lower() in _ids(page):
-            raise Deviates(f"walk {walk_id} alone", f"another user's walk {foreign} too", exchange)
+            too = message("another user's walk {walk} too", walk=str(foreign))
+            raise Deviates(message("walk {walk} alone", walk=walk_id), too, exchange)
 
 
 @CHECKS("listing.deleted", "a deleted walk is not listed")
@@ -126,4 +131,4 @@ async def deleted(bench: Bench) -> None:
     kept, gone = await _some(me, 2)
     needs(await me.delete(gone))
     exchange, page = await _page(me, 1, 20)
-    must_be("ids", [kept], _ids(page), exchange)
+    must_be(message("ids"), [kept], _ids(page), exchange)

@@ -11,7 +11,7 @@ from harness.contract.grade import Finding, document, environment
 from harness.contract.http import Exchange
 from harness.contract.logs import LINE_LIMIT_S, Line
 from harness.contract.shape import is_time
-from harness.model.message import message
+from harness.model.message import Message, message
 
 CHECKS = Checks(document("Cloud Logging"), Finding.EFFECT)
 
@@ -37,6 +37,10 @@ def _of_walk(lines: list[Line], walk_id: str) -> list[dict[str, Any]]:
     return found
 
 
+def _wrote(line: Line) -> Message:
+    return message("{pod} wrote {line}", pod=line.pod, line=line.text[:300])
+
+
 def _every_line(id_: str, field: str, sentence: str, good: Callable[[object, Line], bool]) -> None:
     async def look(bench: Bench) -> None:
         _me, _walk_id, exchange, lines = await _after_a_write(bench)
@@ -46,7 +50,7 @@ def _every_line(id_: str, field: str, sentence: str, good: Callable[[object, Lin
         for line in read:
             assert line.fields is not None
             if not good(line.fields.get(field), line):
-                raise Deviates(f"{field} as said in every line", f"{line.pod} wrote {line.text[:300]}", exchange)
+                raise Deviates(message("{field} as said in every line", field=field), _wrote(line), exchange)
 
     CHECKS.add(id_, sentence, look)
 
@@ -61,7 +65,7 @@ async def json_lines(bench: Bench) -> None:
         )
     for line in lines:
         if line.fields is None:
-            raise Deviates("a JSON object a line", f"{line.pod} wrote {line.text[:300]}", exchange)
+            raise Deviates(message("a JSON object a line"), _wrote(line), exchange)
 
 
 _every_line(
@@ -82,8 +86,8 @@ async def walk_id_field(bench: Bench) -> None:
     read = [line.fields for line in lines if line.fields is not None]
     if not any(str(fields.get("walk_id")).lower() == walk_id.lower() for fields in read):
         raise Deviates(
-            f"a line with walk_id {walk_id} within {LINE_LIMIT_S:g} s",
-            "; ".join(line.text[:200] for line in lines[-3:]) or "no line",
+            message("a line with walk_id {walk} within {seconds} s", walk=walk_id, seconds=f"{LINE_LIMIT_S:g}"),
+            "; ".join(line.text[:200] for line in lines[-3:]) or message("no line"),
             exchange,
         )
 
@@ -110,4 +114,4 @@ async def no_token(bench: Bench) -> None:
     payload = me.token.split(".")[1]
     for line in lines:
         if payload in line.text:
-            raise Deviates("no token in the log", f"{line.pod} wrote one", exchange)
+            raise Deviates(message("no token in the log"), message("{pod} wrote one", pod=line.pod), exchange)

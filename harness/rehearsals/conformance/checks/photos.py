@@ -49,7 +49,11 @@ def _stayed(bench: Bench, name: str, exchange: Exchange) -> NoReturn:
     """A target that removed others leaves this one: a deviation. One that removed none may leave all to the app."""
     removals = bench.ground.absences.photos
     if removals.seen:
-        raise Deviates(f"{name} gone within {REMOVAL_LIMIT_S:g} s", "still there", exchange)
+        raise Deviates(
+            message("{name} gone within {seconds} s", name=name, seconds=f"{REMOVAL_LIMIT_S:g}"),
+            message("still there"),
+            exchange,
+        )
     why = message(
         "the target does not handle Storage, and may leave it to the app: a deleted walk's thumbnail was still there "
         "after {limit} s",
@@ -66,7 +70,7 @@ async def removed(bench: Bench) -> None:
     walk_id, name = await _walk_with_thumbnail(bench, me)
     exchange = await me.put_walk(walk_id, {"title": "続き"})
     if not await bench.ground.reach.has_photo(name):
-        raise Deviates(f"{name} in Storage", "gone after a PUT", exchange)
+        raise Deviates(message("{name} in Storage", name=name), message("gone after a PUT"), exchange)
     await _delete(bench, me, walk_id, name)
 
 
@@ -79,7 +83,8 @@ async def others_stay(bench: Bench) -> None:
     exchange = await _delete(bench, me, walk_id, name)
     gone = [each for each in kept if not await bench.ground.reach.has_photo(each)]
     if gone:
-        raise Deviates("the other walks' thumbnails in Storage", f"gone: {', '.join(gone)}", exchange)
+        wanted = message("the other walks' thumbnails in Storage")
+        raise Deviates(wanted, message("gone: {names}", names=", ".join(gone)), exchange)
 
 
 @CHECKS("photos.foreign", "a refused DELETE removes no thumbnail")
@@ -93,4 +98,4 @@ async def foreign(bench: Bench) -> None:
     walk_id, name = await _walk_with_thumbnail(bench, stranger)
     await _delete(bench, stranger, walk_id, name)
     if not await bench.ground.reach.has_photo(kept):
-        raise Deviates(f"{kept} in Storage", "gone after a stranger's DELETE", exchange)
+        raise Deviates(message("{name} in Storage", name=kept), message("gone after a stranger's DELETE"), exchange)

@@ -14,7 +14,7 @@ from harness.contract.check import Checks, Deviates, NotExercised, must_be, need
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.samples import FULL_WALK, location
-from harness.model.message import verbatim
+from harness.model.message import Message, joined, message
 
 CHECKS = Checks(walk_api("postgresql"), Finding.EFFECT)
 
@@ -27,7 +27,7 @@ async def user(bench: Bench) -> None:
     """Whatever the call."""
     me = await bench.user()
     exchange = needs(await me.get(WALKS))
-    must_be("rows in users", 1, await bench.user_rows(me.uid), exchange)
+    must_be(message("rows in users"), 1, await bench.user_rows(me.uid), exchange)
 
 
 @CHECKS("postgres.walk", "an answered write is in walks")
@@ -54,26 +54,30 @@ async def locations(bench: Bench) -> None:
     if columns is None:
         raise _not_read(stored, tables.LOCATIONS)
     rows = sorted(one.locations, key=lambda row: row["sequence_number"])
-    must_be("sequence numbers", [0, 1], [row["sequence_number"] for row in rows], exchange)
+    must_be(message("sequence numbers"), [0, 1], [row["sequence_number"] for row in rows], exchange)
     for number, row in enumerate(rows):
         sent = {name: location(number)[name] for name in _OF_LOCATION}
-        _held(f"location {number} in walk_locations", sent, row, columns, exchange)
+        _held(message("location {number} in walk_locations", number=str(number)), sent, row, columns, exchange)
     _all_read(stored, (f"{tables.LOCATIONS}.{name}" for name in _OF_LOCATION))
 
 
 def _one(stored: Stored, exchange: Exchange) -> Sequence[StoredWalk]:
-    must_be("rows in walks", 1, len(stored.walks), exchange)
+    must_be(message("rows in walks"), 1, len(stored.walks), exchange)
     return stored.walks
 
 
 def _held(
-    what: str, sent: Mapping[str, Any], row: Mapping[str, Any], columns: Mapping[str, Column], exchange: Exchange
+    what: str | Message,
+    sent: Mapping[str, Any],
+    row: Mapping[str, Any],
+    columns: Mapping[str, Column],
+    exchange: Exchange,
 ) -> None:
     """Deviates unless each column that was read holds what was sent, as finely as its type keeps it."""
     read = [name for name in sent if name in columns]
     if not all(columns[name].holds(comparable(columns[name].kind, sent[name]), row[name]) for name in read):
         expected, held = ({name: values[name] for name in read} for values in (sent, row))
-        raise Deviates(f"{what} {expected!r}", f"{held!r}", exchange)
+        raise Deviates(message("{what} {value}", what=what, value=f"{expected!r}"), f"{held!r}", exchange)
 
 
 def _all_read(stored: Stored, places: Iterable[str]) -> None:
@@ -81,9 +85,8 @@ def _all_read(stored: Stored, places: Iterable[str]) -> None:
     wanted = set(places)
     for each in stored.layout.unread:
         if each.place in wanted:
-            raise NotExercised(verbatim(str(each.told)))
+            raise NotExercised(each.told)
 
 
 def _not_read(stored: Stored, table: str) -> NotExercised:
-    why = [str(each.told) for each in stored.layout.unread if each.place.partition(".")[0] == table]
-    return NotExercised(verbatim("; ".join(why)))
+    return NotExercised(joined(tuple(e.told for e in stored.layout.unread if e.place.partition(".")[0] == table)))

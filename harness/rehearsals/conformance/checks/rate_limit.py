@@ -51,12 +51,14 @@ async def limit(bench: Bench) -> None:
         begun_ns, minute = bench.clock.now_ns(), _minute(bench)
         count, exchange = await _until_limited(bench, me)
         if count < allowed:
-            raise Deviates(f"{allowed} requests let through", f"429 after {count}", exchange)
+            wanted = message("{count} requests let through", count=str(allowed))
+            raise Deviates(wanted, message("429 after {count}", count=str(count)), exchange)
         most = allowed + math.ceil((bench.clock.now_ns() - begun_ns) / NS * allowed / 60)
         if count <= most:
             return
         if _minute(bench) == minute:
-            raise Deviates(f"429 after at most {most}", f"{count} let through, then {exchange.shown}", exchange)
+            got = message("{count} let through, then {answer}", count=str(count), answer=exchange.shown)
+            raise Deviates(message("429 after at most {count}", count=str(most)), got, exchange)
     raise NotExercised(message("a minute turned in each of three attempts"))
 
 
@@ -66,7 +68,7 @@ async def retry_after(bench: Bench) -> None:
     exchange = await _limited(bench, await bench.user())
     value = exchange.headers.get("retry-after", "")
     if not value.isdecimal() or not 1 <= int(value) <= 60:
-        raise Deviates("Retry-After 1..60", f"Retry-After {value!r}" if value else "no Retry-After", exchange)
+        raise Deviates("Retry-After 1..60", f"Retry-After {value!r}" if value else message("no Retry-After"), exchange)
 
 
 @CHECKS("rate_limit.code", "429 carries the code RATE_LIMITED", finding=Finding.BODY)

@@ -17,7 +17,7 @@ from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.samples import FULL_WALK, location
 from harness.contract.shape import STATUSES
-from harness.model.message import message
+from harness.model.message import Message, message
 
 CHECKS = Checks(walk_api("reading-in-the-app"), Finding.BODY, advice=True)
 
@@ -27,23 +27,29 @@ _NUMBERS = ("total_distance", "total_steps", "total_paused_duration", "latitude"
 #: Not optional in the app's type: it has a default, which a missing key or null does not give it.
 _NEVER_NULL = ("title", "description", "total_distance", "total_steps", "total_paused_duration", "status", "locations")
 
+_LIST = message("the list")
+
 
 class _Answer(msgspec.Struct, frozen=True):
     """One object of an answer: a walk or one of its locations, and where it stood."""
 
-    where: str
+    where: str | Message
     fields: dict[str, Any]
     exchange: Exchange
+
+
+def _in(answer: _Answer, what: str) -> Message:
+    return message("{what} in {answer}", what=what, answer=answer.where)
 
 
 async def _answers(bench: Bench) -> list[_Answer]:
     """Every walk and location of the four answers. Raises ``NotExercised`` when none holds any."""
     me, walk_id = await bench.user(), bench.walk_id()
-    bodies = [
+    bodies: list[tuple[str | Message, Exchange]] = [
         ("POST", await me.post({"title": "朝の散歩"})),
         ("PUT", await me.put(walk_id, FULL_WALK | {"locations": [location(0)]})),
         ("GET", await me.get(f"{WALKS}/{walk_id}")),
-        ("the list", await me.get(f"{WALKS}?page=1&limit=20")),
+        (_LIST, await me.get(f"{WALKS}?page=1&limit=20")),
     ]
     found = [answer for where, exchange in bodies if exchange.status < 300 for answer in _objects(where, exchange)]
     if not found:
@@ -51,18 +57,18 @@ async def _answers(bench: Bench) -> list[_Answer]:
     return found
 
 
-def _objects(where: str, exchange: Exchange) -> Iterator[_Answer]:
+def _objects(where: str | Message, exchange: Exchange) -> Iterator[_Answer]:
     body = exchange.json()
     if not isinstance(body, dict):
         return
-    walks = body.get("walks") if where == "the list" else [body]
+    walks = body.get("walks") if where == _LIST else [body]
     for walk in walks if isinstance(walks, list) else ():
         if isinstance(walk, dict):
-            yield _Answer(f"a walk of {where}", walk, exchange)
+            yield _Answer(message("a walk of {answer}", answer=where), walk, exchange)
             points = walk.get("locations")
             for point in points if isinstance(points, list) else ():
                 if isinstance(point, dict):
-                    yield _Answer(f"a location of {where}", point, exchange)
+                    yield _Answer(message("a location of {answer}", answer=where), point, exchange)
 
 
 @CHECKS("app.times", "times have no fractional seconds, which Swift's .iso8601 does not read")
@@ -72,11 +78,8 @@ async def times(bench: Bench) -> None:
         for name in _TIMES:
             value = answer.fields.get(name)
             if isinstance(value, str) and _FRACTION.search(value):
-                raise Deviates(
-                    "whole seconds, or a decoder in the app that reads fractions (.withFractionalSeconds)",
-                    f"{name} {value!r} in {answer.where}",
-                    answer.exchange,
-                )
+                wanted = message("whole seconds, or a decoder in the app that reads fractions (.withFractionalSeconds)")
+                raise Deviates(wanted, _in(answer, f"{name} {value!r}"), answer.exchange)
 
 
 @CHECKS("app.statuses", "a status is one that the app's enum knows")
@@ -85,7 +88,8 @@ async def statuses(bench: Bench) -> None:
     for answer in await _answers(bench):
         value = answer.fields.get("status", STATUSES[0])
         if isinstance(value, str) and value not in STATUSES:
-            raise Deviates(f"one of {', '.join(STATUSES)}", f"{value!r} in {answer.where}", answer.exchange)
+            wanted = message("one of {values}", values=", ".join(STATUSES))
+            raise Deviates(wanted, _in(answer, f"{value!r}"), answer.exchange)
 
 
 @CHECKS("app.nulls", "what has a default in the app is not null")
@@ -94,7 +98,7 @@ async def nulls(bench: Bench) -> None:
     for answer in await _answers(bench):
         for name in _NEVER_NULL:
             if name in answer.fields and answer.fields[name] is None:
-                raise Deviates(f"{name} with its default", f"null in {answer.where}", answer.exchange)
+                raise Deviates(message("{name} with its default", name=name), _in(answer, "null"), answer.exchange)
 
 
 @CHECKS("app.numbers", "numbers are JSON numbers, which Swift does not read from texts")
@@ -103,4 +107,5 @@ async def numbers(bench: Bench) -> None:
     for answer in await _answers(bench):
         for name in _NUMBERS:
             if isinstance(answer.fields.get(name), str):
-                raise Deviates(f"{name} as a number", f"{answer.fields[name]!r} in {answer.where}", answer.exchange)
+                wanted, held = message("{name} as a number", name=name), f"{answer.fields[name]!r}"
+                raise Deviates(wanted, _in(answer, held), answer.exchange)

@@ -29,7 +29,7 @@ async def exit_status(bench: Bench) -> None:
         raise NotExercised(message("it did not exit at all"))
     if status != 0:
         how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
-        raise Deviates("exit status 0", f"{how} (kill -TERM)")
+        raise Deviates(message("exit status {status}", status="0"), f"{how} (kill -TERM)")
 
 
 @CHECKS("stop.within_limit", f"after SIGTERM the process exits within {STOP_LIMIT_S:g} s")
@@ -41,7 +41,10 @@ async def within_limit(bench: Bench) -> None:
         status, seconds = await spare.ended()
     if status is None or seconds > STOP_LIMIT_S:
         raise Deviates(
-            f"exit within {STOP_LIMIT_S:g} s", f"{'running' if status is None else 'exit'} after {seconds:.1f} s"
+            message("exit within {seconds} s", seconds=f"{STOP_LIMIT_S:g}"),
+            message("running after {seconds} s", seconds=f"{seconds:.1f}")
+            if status is None
+            else message("exit after {seconds} s", seconds=f"{seconds:.1f}"),
         )
 
 
@@ -55,7 +58,7 @@ async def finishes_request(bench: Bench) -> None:
         spare.relay.release()
         exchange = await running
     if not 200 <= exchange.status < 300:
-        raise Deviates("the answer 200, as without SIGTERM", exchange.shown, exchange)
+        raise Deviates(message("the answer 200, as without SIGTERM"), exchange.shown, exchange)
 
 
 @CHECKS("stop.stops_accepting", "after SIGTERM no new connection is accepted")
@@ -71,7 +74,8 @@ async def stops_accepting(bench: Bench) -> None:
             await running
         del me
     if last.status not in (0, 503):
-        raise Deviates(f"a refused connection within {_REFUSES_WITHIN_S:g} s", last.shown, last)
+        wanted = message("a refused connection within {seconds} s", seconds=f"{_REFUSES_WITHIN_S:g}")
+        raise Deviates(wanted, last.shown, last)
 
 
 async def _until_refused(bench: Bench, spare: Spare) -> Exchange:

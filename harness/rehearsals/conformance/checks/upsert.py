@@ -26,7 +26,7 @@ async def creates(bench: Bench) -> None:
     exchange = must(await me.put(walk_id, FULL_WALK), bench.rule("put.status"))
     read = await me.get(f"{WALKS}/{walk_id}")
     if read.status != 200:
-        raise Deviates("the walk to exist afterwards", f"GET: {read.shown}", exchange, Finding.EFFECT)
+        raise Deviates(message("the walk to exist afterwards"), f"GET: {read.shown}", exchange, Finding.EFFECT)
 
 
 @CHECKS("upsert.own", "a walk that PUT creates is its sender's", finding=Finding.EFFECT)
@@ -73,7 +73,7 @@ async def updated_at(bench: Bench) -> None:
             message("it needs updated_at in RFC 3339: {before}, {after}", before=repr(before), after=repr(after))
         )
     if instant(str(after)) <= instant(str(before)):
-        raise Deviates(f"updated_at after {before}", f"{after}", exchange, Finding.EFFECT)
+        raise Deviates(message("updated_at after {time}", time=str(before)), f"{after}", exchange, Finding.EFFECT)
 
 
 @CHECKS("upsert.locations_stay", "locations that a PUT does not send stay", finding=Finding.EFFECT)
@@ -82,9 +82,9 @@ async def locations_stay(bench: Bench) -> None:
     me, walk_id = await bench.user(), bench.walk_id()
     await me.put_walk(walk_id, {"locations": [location(0), location(1)]})
     exchange = await me.put_walk(walk_id, {"locations": [location(2)]})
-    must_be("sequence numbers", [0, 1, 2], _numbers(await me.locations(walk_id)), exchange)
+    must_be(message("sequence numbers"), [0, 1, 2], _numbers(await me.locations(walk_id)), exchange)
     exchange = await me.put_walk(walk_id, {"title": "夜の散歩"})
-    must_be("sequence numbers", [0, 1, 2], _numbers(await me.locations(walk_id)), exchange)
+    must_be(message("sequence numbers"), [0, 1, 2], _numbers(await me.locations(walk_id)), exchange)
 
 
 @CHECKS(
@@ -96,7 +96,7 @@ async def locations_replaced(bench: Bench) -> None:
     await me.put_walk(walk_id, {"locations": [location(0), location(1)]})
     exchange = await me.put_walk(walk_id, {"locations": [location(1, latitude=-12.25)]})
     held = [each.get("latitude") for each in await me.locations(walk_id) if each.get("sequence_number") == 1]
-    must_be("latitudes of number 1", [-12.25], held, exchange)
+    must_be(message("latitudes of number 1"), [-12.25], held, exchange)
 
 
 @CHECKS("upsert.locations_order", "locations are answered by sequence_number, however they were sent")
@@ -106,7 +106,7 @@ async def locations_order(bench: Bench) -> None:
     await me.put_walk(walk_id, {"locations": [location(3), location(1)]})
     exchange = await me.put_walk(walk_id, {"locations": [location(3), location(2), location(0)]})
     numbers = [n for n in _numbers(await me.locations(walk_id)) if isinstance(n, int)]
-    must_be("sequence numbers", sorted(numbers), numbers, exchange)
+    must_be(message("sequence numbers"), sorted(numbers), numbers, exchange)
 
 
 @CHECKS(
@@ -123,7 +123,8 @@ async def locations_values(bench: Bench) -> None:
         for name, value in sent.items():
             held = found.get(number, {}).get(name)
             if not (same_time(held, value) if name == "timestamp" else held == value):
-                raise Deviates(f"{name} {value!r} in location {number}", f"{held!r}", exchange)
+                wanted = message("{what} in location {number}", what=f"{name} {value!r}", number=str(number))
+                raise Deviates(wanted, f"{held!r}", exchange)
 
 
 @CHECKS("upsert.locations_optional", "a location's optional fields may be absent", walk_api("location"))
@@ -148,7 +149,7 @@ async def retry(bench: Bench) -> None:
     after = await me.walk(walk_id)
     for walk in (before, after):
         walk.pop("updated_at", None)
-    must_be("the walk", before, after, exchange)
+    must_be(message("the walk"), before, after, exchange)
 
 
 @CHECKS("upsert.batch", "PUT takes 60 locations, the largest batch a phone sends")
@@ -159,7 +160,7 @@ async def batch(bench: Bench) -> None:
     exchange = must(
         await me.put(walk_id, {"locations": [location(number) for number in range(60)]}), bench.rule("put.status")
     )
-    must_be("locations", list(range(60)), sorted(map(int, _whole(await me.locations(walk_id)))), exchange)
+    must_be(message("locations"), list(range(60)), sorted(map(int, _whole(await me.locations(walk_id)))), exchange)
 
 
 def _whole(locations: list[dict[str, Any]]) -> list[int]:

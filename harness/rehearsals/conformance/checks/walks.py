@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contract.bench import WALKS, Bench
-from harness.contract.check import Checks, Deviates, NotExercised, must, must_be, needs
+from harness.contract.check import Checks, Deviates, NotExercised, must, must_be, needs, status
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.samples import FULL_WALK, TIMES, location
 from harness.contract.shape import WALK, location_problems, problems, same_time
-from harness.model.message import message
+from harness.model.message import joined, message
 
 CHECKS = Checks(walk_api("read"))
 
@@ -20,7 +20,7 @@ def well_formed(bench: Bench, exchange: Exchange) -> dict[str, Any]:
     body = exchange.json()
     wrong = problems(body, WALK, bench.rule("walk.optional"), bench.rule("walk.nullable"))
     if wrong:
-        raise Deviates("a Walk of the contract", "; ".join(wrong), exchange)
+        raise Deviates(message("a Walk of the contract"), joined(wrong), exchange)
     assert isinstance(body, dict)
     return body
 
@@ -39,7 +39,7 @@ async def create_body(bench: Bench) -> None:
     exchange = needs(await me.post({"title": "朝の散歩", "description": "川沿い"}))
     walk = well_formed(bench, exchange)
     sent = {"title": "朝の散歩", "description": "川沿い", "user_id": me.uid}
-    must_be("fields", sent, {name: walk.get(name) for name in sent}, exchange)
+    must_be(message("fields"), sent, {name: walk.get(name) for name in sent}, exchange)
 
 
 @CHECKS("walks.create.times", "a walk just created has no start, end or pause: null", walk_api("create"))
@@ -50,7 +50,7 @@ async def create_times(bench: Bench) -> None:
     body = exchange.json()
     if not isinstance(body, dict):
         raise NotExercised(message("it needs the created walk: {answer}", answer=exchange.shown))
-    must_be("times", {}, {name: body[name] for name in TIMES if body.get(name) is not None}, exchange)
+    must_be(message("times"), {}, {name: body[name] for name in TIMES if body.get(name) is not None}, exchange)
 
 
 @CHECKS("walks.create.without_description", "description is optional in POST", walk_api("create"), Finding.STATUS)
@@ -61,7 +61,7 @@ async def create_without_description(bench: Bench) -> None:
     if bench.rule("create.description.required"):
         must(exchange, 400)
     elif not 200 <= exchange.status < 300:
-        raise Deviates("status 201", exchange.shown, exchange, Finding.STATUS)
+        raise Deviates(status(201), exchange.shown, exchange, Finding.STATUS)
 
 
 @CHECKS("walks.get.status", "GET /v1/walks/{uuid} answers 200 for one's own walk", finding=Finding.STATUS)
@@ -80,10 +80,10 @@ async def get_body(bench: Bench) -> None:
     walk = well_formed(bench, exchange)
     locations = walk.get("locations")
     if not isinstance(locations, list) or len(locations) != 2:
-        raise Deviates("locations: a list of the 2 that were sent", f"locations {locations!r:.200}", exchange)
+        raise Deviates(message("locations: a list of the 2 that were sent"), f"locations {locations!r:.200}", exchange)
     wrong = [problem for each in locations for problem in location_problems(each)]
     if wrong:
-        raise Deviates("Locations of the contract", "; ".join(wrong), exchange)
+        raise Deviates(message("Locations of the contract"), joined(wrong), exchange)
 
 
 @CHECKS("walks.get.no_locations", "GET answers locations as a list also when there are none")
@@ -92,7 +92,7 @@ async def get_no_locations(bench: Bench) -> None:
     me = await bench.user()
     exchange = needs(await me.get(f"{WALKS}/{await me.new_walk()}"))
     body = exchange.json()
-    must_be("locations", [], body.get("locations", "absent") if isinstance(body, dict) else body, exchange)
+    must_be(message("locations"), [], body.get("locations", "absent") if isinstance(body, dict) else body, exchange)
 
 
 @CHECKS(
@@ -171,4 +171,4 @@ async def delete_with_locations(bench: Bench) -> None:
     needs(await me.delete(walk_id))
     exchange = await me.put_walk(walk_id, {"locations": [location(7)]})
     numbers = [each.get("sequence_number") for each in await me.locations(walk_id)]
-    must_be("sequence numbers", [7], numbers, exchange)
+    must_be(message("sequence numbers"), [7], numbers, exchange)

@@ -10,6 +10,7 @@ from harness.contract.check import Deviates
 from harness.contract.grade import Finding, Grade, Source, SourceKind
 from harness.contract.http import Exchange
 from harness.contract.run import CheckRun, Deviation
+from harness.model.message import message
 from harness.rehearsals.conformance.openapi.file import OpenApiFile
 from harness.rehearsals.conformance.openapi.operations import SHAPES, Operation
 
@@ -70,7 +71,11 @@ class Answers:
         if key is None:
             if exchange.status < 300 and any(each.startswith("2") for each in responses or {}):
                 named = ", ".join(each for each in responses if each.startswith("2"))
-                self._note(operation, Deviates(f"status {named}", exchange.shown, exchange, Finding.STATUS), here)
+                self._note(
+                    operation,
+                    Deviates(message("status {status}", status=named), exchange.shown, exchange, Finding.STATUS),
+                    here,
+                )
             return  # the file is silent on a refusal: the contract alone says what it is
         schema, there = self._file.at((*operation.path, "responses", key, "content", "application/json", "schema"))
         if not schema or len(exchange.body) > MOST_BYTES or exchange.method == "HEAD":
@@ -78,7 +83,7 @@ class Answers:
         error = next(self._of(operation, key, schema).iter_errors(exchange.json()), None)
         if error is not None:
             at = "/".join(map(str, error.absolute_path)) or "the body"
-            what = Deviates("a body of its own schema", f"{at}: {error.message[:200]}", exchange, Finding.BODY)
+            what = Deviates(message("a body of its own schema"), f"{at}: {error.message[:200]}", exchange, Finding.BODY)
             self._note(operation, what, there)
 
     def _of(self, operation: Operation, key: str, schema: Any) -> Any:

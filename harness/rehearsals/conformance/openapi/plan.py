@@ -10,6 +10,7 @@ from harness.base.errors import BadInput
 from harness.contract.grade import Finding, Grade, Source, SourceKind
 from harness.contract.rules import CONTRACT, Rules
 from harness.contract.run import CheckRun, Deviation
+from harness.model.message import Message, message
 from harness.rehearsals.conformance.openapi.answers import SENTENCES, Answers
 from harness.rehearsals.conformance.openapi.decides import decided
 from harness.rehearsals.conformance.openapi.file import OpenApiFile, read
@@ -61,13 +62,15 @@ class OpenApiPlan:
             call = f"{method.upper()} {shape.replace('{}', '{id}')}"
             if name not in self.operations:
                 place = self.file.place(("paths",))
-                found.append(self._advice(f"openapi.operations.{name}", call, "no such call in the file", place))
+                found.append(
+                    self._advice(f"openapi.operations.{name}", call, message("no such call in the file"), place)
+                )
             elif self.operations[name].whole != shape:
                 at = self.operations[name]
                 found.append(self._advice(f"openapi.operations.{name}", call, at.whole, self.file.place(at.path[:2])))
         return tuple(found)
 
-    def _advice(self, id_: str, expected: str, got: str, place: str) -> CheckRun:
+    def _advice(self, id_: str, expected: str, got: str | Message, place: str) -> CheckRun:
         return CheckRun(
             id=id_,
             sentence=SENTENCES[".".join(id_.split(".")[:2])],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.contract.bench import WALKS, Bench
 from harness.contract.check import Checks, Deviates, must, must_carry
 from harness.contract.grade import Finding, walk_api
+from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import Victim
 from harness.stack.firebase.sign_up import Ended
 
@@ -22,7 +23,7 @@ def _ended(how: Ended) -> None:
         must(exchange, 200, 401)
         foreign = must(await victim.me.get(f"{WALKS}/{stranger.walk_id}"), 404, 401)
         if stranger.told_in(foreign):
-            raise Deviates("nothing of another's walk", "its description", foreign, Finding.LEAK)
+            raise Deviates(message("nothing of another's walk"), message("its description"), foreign, Finding.LEAK)
 
     sentence = f"the token of an account that was {how} is refused, or good as before until it expires"
     CHECKS.add(f"account.{how}", sentence, asked)

@@ -57,7 +57,7 @@ async def inflated(bench: Bench) -> None:
     packed = await asyncio.to_thread(gzip.compress, b'{"title":"' + b"x" * _INFLATED + b'"}')
     exchange = await me.send("POST", WALKS, packed, {"Content-Encoding": "gzip"})
     if not 400 <= exchange.status < 500:
-        raise Deviates("a refusal (4xx)", exchange.shown, exchange)
+        raise Deviates(message("a refusal (4xx)"), exchange.shown, exchange)
 
 
 @CHECKS("heavy.endless", "a body of 10 MB in chunks, whose length nobody said, is refused")
@@ -70,7 +70,7 @@ async def endless(bench: Bench) -> None:
     raw = head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + _CHUNK * _CHUNKS
     exchange = await me.send_raw(raw, "POST", WALKS)
     if exchange.silent or not (exchange.status == 0 or 400 <= exchange.status < 500):
-        raise Deviates("a refusal (4xx), or the end of the connection", exchange.shown, exchange)
+        raise Deviates(message("a refusal (4xx), or the end of the connection"), exchange.shown, exchange)
     must(await bench.nobody.get("/health"), 200)
 
 
@@ -105,8 +105,9 @@ async def _slow(bench: Bench, start: bytes, rest: bytes) -> None:
     lasted = await asyncio.gather(*drips)
     must(beside, 200)
     if None in lasted:
-        got = f"{lasted.count(None)} of {_SLOW} still open"
-        raise Deviates(f"the end of each such connection within {SLOW_LIMIT_S:g} s", got, beside, Finding.EFFECT)
+        got = message("{count} of {all} still open", count=str(lasted.count(None)), all=str(_SLOW))
+        wanted = message("the end of each such connection within {seconds} s", seconds=f"{SLOW_LIMIT_S:g}")
+        raise Deviates(wanted, got, beside, Finding.EFFECT)
 
 
 @CHECKS(
@@ -160,8 +161,9 @@ async def rate(bench: Bench) -> None:
         let_through, refused = let_through + 1, 0
         minutes = (bench.clock.now_ns() - begun_ns) // (60 * NS)
         if let_through > (most := (2 + minutes) * allowed * pods):
-            got = f"{let_through} of {number + 1}"
-            raise Deviates(f"at most {most} requests let through by {pods} pods", got, exchange)
+            got = message("{count} of {all}", count=str(let_through), all=str(number + 1))
+            wanted = message("at most {count} requests let through by {pods} pods", count=str(most), pods=str(pods))
+            raise Deviates(wanted, got, exchange)
         if minutes >= _RATE_MINUTES:  # too slow to meet any limit
             raise NotExercised(
                 message("it needs the limit to act: {count} requests were let through", count=str(let_through))

@@ -15,6 +15,7 @@ from harness.contract.check import Checks, Deviates, must, must_be, must_carry, 
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.people import changed
+from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import Victim
 
 CHECKS = Checks(walk_api("ownership"), Finding.STATUS)
@@ -88,7 +89,12 @@ def _answered(two: _Two, who: Who, expected: int, exchange: Exchange, *, shows: 
     """Deviates for a leak first, then for the status, then for the body."""
     for victim in (two.mine, two.theirs):
         if victim is not shows and victim.told_in(exchange):
-            raise Deviates("nothing of a walk that is not the caller's", "its description", exchange, Finding.LEAK)
+            raise Deviates(
+                message("nothing of a walk that is not the caller's"),
+                message("its description"),
+                exchange,
+                Finding.LEAK,
+            )
     status = expected if who is Who.USER else 401
     must(exchange, status)
     if status in _CODES:
@@ -110,7 +116,9 @@ def _of_walk(who: Who, method: str, whose: Whose) -> None:
         if who is not Who.USER:
             await two.mine.untouched(exchange)
         elif method == "DELETE" and whose is Whose.OWN:
-            must_be("status of a deleted walk", 404, (await two.mine.me.get(f"{WALKS}/{walk_id}")).status, exchange)
+            must_be(
+                message("status of a deleted walk"), 404, (await two.mine.me.get(f"{WALKS}/{walk_id}")).status, exchange
+            )
 
     CHECKS.add(f"identity.{who}.{method.lower()}.{whose}", sentence, asked)
 
@@ -125,7 +133,11 @@ def _of_walks(who: Who) -> None:
             found = body.get("walks") if isinstance(body, dict) else None
             ids = [str(each.get("id")).lower() for each in found or () if isinstance(each, dict)]
             must_be(
-                "ids in the list", [two.mine.walk_id], ids, exchange, Finding.LEAK if len(ids) > 1 else Finding.BODY
+                message("ids in the list"),
+                [two.mine.walk_id],
+                ids,
+                exchange,
+                Finding.LEAK if len(ids) > 1 else Finding.BODY,
             )
 
     async def created(bench: Bench) -> None:
@@ -158,7 +170,7 @@ async def alike(bench: Bench) -> None:
             exchange = await two.asking.send(method, f"{WALKS}/{two.named(whose)}")
             body = exchange.body.decode(errors="replace").lower().replace(two.named(whose), "{id}")
             found.append((exchange.status, body, sorted(exchange.headers)))
-        must_be(f"{method} of another's walk, as of none:", found[1], found[0], exchange)
+        must_be(message("{method} of another's walk, as of none:", method=method), found[1], found[0], exchange)
 
 
 @CHECKS("identity.mass_assignment", "a PUT cannot change whose a walk is, nor when it was made", finding=Finding.EFFECT)

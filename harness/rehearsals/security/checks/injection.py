@@ -6,6 +6,7 @@ from harness.contract.bench import WALKS, Bench, Caller
 from harness.contract.check import Checks, Deviates, must, must_be, must_not_fail
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
+from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import Victim
 
 CHECKS = Checks(walk_api("bad-requests"), Finding.STATUS)
@@ -53,6 +54,7 @@ _PATHS = (
 _METHODS = ("TRACE", "OPTIONS", "PATCH", "HEAD", "CONNECT", "PROPFIND", "DELETE%20", "get")
 _FILES = (b"root:x:0", b"DB_PASSWORD", b"from __future__")
 _SLOWEST_S = 5.0  # an answer that takes longer ran the text
+_SOON = message("an answer within {seconds} s", seconds=f"{_SLOWEST_S:g}")
 
 
 async def _settled(bench: Bench) -> tuple[Victim, Caller]:
@@ -61,7 +63,7 @@ async def _settled(bench: Bench) -> tuple[Victim, Caller]:
 
 def _nothing_told(victim: Victim, exchange: Exchange) -> None:
     if victim.told_in(exchange) or any(each in exchange.body for each in _FILES):
-        raise Deviates("nothing of others, and of no file", exchange.shown, exchange, Finding.LEAK)
+        raise Deviates(message("nothing of others, and of no file"), exchange.shown, exchange, Finding.LEAK)
 
 
 @CHECKS("injection.sql.texts", "a text that is SQL is kept as the text that it is", finding=Finding.EFFECT)
@@ -73,10 +75,15 @@ async def sql_texts(bench: Bench) -> None:
         begun_ns = bench.clock.now_ns()
         exchange = must(await me.put(walk_id, {"title": text, "description": text, "polyline_data": text}), 200)
         if (bench.clock.now_ns() - begun_ns) / 1e9 > _SLOWEST_S:
-            raise Deviates(f"an answer within {_SLOWEST_S:g} s", "one that took longer", exchange)
+            raise Deviates(_SOON, message("one that took longer"), exchange)
         _nothing_told(victim, exchange)
         held = await me.walk(walk_id)
-        must_be("texts", [text] * 3, [held.get(name) for name in ("title", "description", "polyline_data")], exchange)
+        must_be(
+            message("texts"),
+            [text] * 3,
+            [held.get(name) for name in ("title", "description", "polyline_data")],
+            exchange,
+        )
     await victim.untouched(exchange)
 
 
@@ -90,7 +97,7 @@ async def sql_query(bench: Bench) -> None:
         must_not_fail(exchange)
         body = exchange.json()
         count = body.get("total_count", 0) if isinstance(body, dict) else 0
-        must_be("the number of walks", 0, count, exchange, Finding.LEAK)
+        must_be(message("the number of walks"), 0, count, exchange, Finding.LEAK)
     await victim.untouched(exchange)
 
 
@@ -128,7 +135,7 @@ async def methods(bench: Bench) -> None:
             exchange = await caller.send(method, f"{WALKS}/{victim.walk_id}", headers={"X-Secret": victim.absent})
             _nothing_told(victim, exchange)
             if victim.absent.encode() in exchange.body or exchange.status >= 500:
-                raise Deviates("a refusal that echoes nothing", exchange.shown, exchange)
+                raise Deviates(message("a refusal that echoes nothing"), exchange.shown, exchange)
     await victim.untouched(exchange)
 
 
@@ -160,7 +167,7 @@ async def header(bench: Bench) -> None:
     ]
     for exchange in exchanges:
         if "x-injected" in exchange.headers or exchange.status >= 500:
-            raise Deviates("no header X-Injected, and no 5xx", exchange.shown, exchange)
+            raise Deviates(message("no header X-Injected, and no 5xx"), exchange.shown, exchange)
 
 
 @CHECKS("injection.nul", "NUL in a path, a query or a header never answers 5xx")
@@ -175,7 +182,7 @@ async def nul(bench: Bench) -> None:
     ]
     for exchange in exchanges:
         if exchange.status >= 500 or exchange.silent:
-            raise Deviates("an answer below 500, or the end of the connection", exchange.shown, exchange)
+            raise Deviates(message("an answer below 500, or the end of the connection"), exchange.shown, exchange)
     await victim.untouched(exchange)
 
 
@@ -191,7 +198,7 @@ async def cors(bench: Bench) -> None:
         exchange = await victim.me.send(method, f"{WALKS}/{victim.walk_id}", headers=headers)
         allowed = exchange.headers.get("access-control-allow-origin", "")
         if allowed == origin or (allowed and exchange.headers.get("access-control-allow-credentials")):
-            raise Deviates("no such header", f"Access-Control-Allow-Origin: {allowed}", exchange)
+            raise Deviates(message("no such header"), f"Access-Control-Allow-Origin: {allowed}", exchange)
 
 
 @CHECKS(
@@ -209,7 +216,7 @@ async def cached(bench: Bench) -> None:
     told = exchange.headers.get("cache-control", "")
     said = {each.partition("=")[0].strip().lower() for each in told.split(",")}
     if said & {"public", "s-maxage", "must-revalidate"} and not said & {"private", "no-store"}:
-        raise Deviates("no leave to keep it", f"Cache-Control: {told}", exchange)
+        raise Deviates(message("no leave to keep it"), f"Cache-Control: {told}", exchange)
 
 
 @CHECKS("injection.smuggled", "a request hidden in another's body is not answered", walk_api("connections"))
@@ -224,4 +231,4 @@ async def smuggled(bench: Bench) -> None:
     ):
         exchange = await bench.nobody.send_raw(start + framing + b"\r\n" + body, "POST", "(two framings)")
         if exchange.silent or exchange.status >= 500 or exchange.status == 200:
-            raise Deviates("one refusal (4xx), or the end of the connection", exchange.shown, exchange)
+            raise Deviates(message("one refusal (4xx), or the end of the connection"), exchange.shown, exchange)

@@ -30,7 +30,7 @@ def _none(id_: str, sentence: str, found: Callable[[Manifests], object], *, advi
     async def look(bench: Bench) -> None:
         wrong = list(found(_manifests(bench)))  # type: ignore[call-overload]  # lists and iterators of texts
         if wrong:
-            raise Deviates("none", "; ".join(wrong))
+            raise Deviates(message("none"), "; ".join(wrong))
 
     CHECKS.add(id_, sentence, look, advice=advice)
 
@@ -40,7 +40,9 @@ async def account(bench: Bench) -> None:
     """Which is there, and names Google's."""
     found = applied(_manifests(bench))
     if found.account in ("", "default") or not found.annotated:
-        raise Deviates("a ServiceAccount that names Google's", found.account or "the ServiceAccount default")
+        raise Deviates(
+            message("a ServiceAccount that names Google's"), found.account or message("the ServiceAccount default")
+        )
 
 
 _none("privilege.granted", "no manifest grants the pods' account anything at the API server", privileges.granted)
@@ -58,7 +60,7 @@ _none(
 async def api_token(bench: Bench) -> None:
     """``automountServiceAccountToken``. Workload Identity does without it."""
     if privileges.carries_api_token(_manifests(bench)):
-        raise Deviates("automountServiceAccountToken: false", "a token in every pod")
+        raise Deviates("automountServiceAccountToken: false", message("a token in every pod"))
 
 
 @CHECKS(
@@ -69,7 +71,8 @@ async def policy(bench: Bench) -> None:
     manifests = _manifests(bench)
     directions = set().union(*privileges.policies(manifests).values())
     if directions != {"Ingress", "Egress"}:
-        raise Deviates("Ingress and Egress restricted", ", ".join(sorted(directions)) or "no NetworkPolicy")
+        found = ", ".join(sorted(directions)) or message("no NetworkPolicy")
+        raise Deviates(message("Ingress and Egress restricted"), found)
 
 
 @CHECKS("privilege.policy_open", "no rule of a NetworkPolicy lets everybody, or everything, through", _NETWORK)
@@ -79,7 +82,7 @@ async def policy_open(bench: Bench) -> None:
     if not privileges.policies(manifests):
         raise NotExercised(message("no NetworkPolicy selects the pods"), allowed=True)
     if wrong := privileges.open_rules(manifests):
-        raise Deviates("rules with peers", "; ".join(wrong))
+        raise Deviates(message("rules with peers"), "; ".join(wrong))
 
 
 @CHECKS("privilege.can_i", "the API server lets the pods' account do no more than every account")
@@ -95,7 +98,8 @@ async def can_i(bench: Bench) -> None:
     if space.status or ran.status or "Resources" not in ran.output:
         raise NotExercised(message("kubectl auth can-i: {answer}", answer=ran.output[:300] or space.output[:300]))
     if wrong := privileges.beyond_everybody(ran.output):
-        raise Deviates("what every account may", "; ".join(" ".join(line.split()) for line in wrong))
+        more = "; ".join(" ".join(line.split()) for line in wrong)
+        raise Deviates(message("what every account may"), more)
 
 
 @CHECKS("privilege.database", "the target's role in PostgreSQL may do no more than its own database needs")
@@ -106,4 +110,4 @@ async def database(bench: Bench) -> None:
         raise NotExercised(message("the environment has no PostgreSQL"), allowed=True)
     role = await ground.role()
     if wrong := role.beyond():
-        raise Deviates(f"none of them for {role.name}", "; ".join(wrong))
+        raise Deviates(message("none of them for {role}", role=role.name), "; ".join(wrong))

@@ -11,24 +11,24 @@ from harness.contract.check import Checks, Deviates, NotExercised
 from harness.contract.grade import Finding, environment, walk_api
 from harness.contract.http import Exchange
 from harness.contract.samples import location
-from harness.model.message import message
+from harness.model.message import Message, marked, message
 from harness.rehearsals.security.ground import TOKEN, Canaries, of
 
 CHECKS = Checks(environment("log-lines"), Finding.LEAK)
 
 #: What an answer tells of the inside of a target.
 _INSIDE = {
-    "a stack trace": re.compile(
+    marked("a stack trace"): re.compile(
         rb"Traceback \(most recent|goroutine \d+ \[|^\s+at [\w.$]+\(.*:\d+\)|panic: ", re.MULTILINE
     ),
-    "a file's path": re.compile(
+    marked("a file's path"): re.compile(
         rb"/(?:usr|home|root|app|opt|var|site-packages|go/src)/[\w./-]+\.(?:py|go|js|rb|java)\b"
     ),
-    "an error of SQL": re.compile(
+    marked("an error of SQL"): re.compile(
         rb"SQLSTATE|syntax error at or near|\bpq: |\bpgx\b|asyncpg|psycopg|relation \\?\"\w+|violates \w+ constraint"
     ),
-    "where the database is": re.compile(rb"postgres(?:ql)?://|DB_PASSWORD|\bpassword authentication\b"),
-    "a token": TOKEN,
+    marked("where the database is"): re.compile(rb"postgres(?:ql)?://|DB_PASSWORD|\bpassword authentication\b"),
+    marked("a token"): TOKEN,
 }
 _MOST_BYTES = 64 * 1024 * 1024  # of a file
 _MOST_SHOWN = 5
@@ -50,7 +50,13 @@ async def answers(bench: Bench) -> None:
     if told := of(bench).canaries.told:
         what, exchange = told[0]
         shown = f"{exchange.method} {exchange.path.partition('?')[0]}, status {exchange.status}"  # its body holds it
-        raise Deviates("none of it", f"{what} in {len(told)} answers, for example {shown}", exchange)
+        got = message(
+            "{what} in {count} answers, for example {answer}",
+            what=Message(text=what),
+            count=str(len(told)),
+            answer=shown,
+        )
+        raise Deviates(message("none of it"), got, exchange)
 
 
 async def planted(bench: Bench) -> dict[str, str]:
@@ -93,9 +99,12 @@ def _in_logs(id_: str, sentence: str, which: Sequence[str], *, advice: bool = Fa
         for path, content in read:
             for name in which:
                 if canaries[name].encode() in content:
-                    raise Deviates("no such secret in a log", f"{path.name} holds the one sent as {name}")
+                    raise Deviates(
+                        message("no such secret in a log"),
+                        message("{file} holds the one sent as {name}", file=path.name, name=name),
+                    )
             if "token" in which and TOKEN.search(content):
-                raise Deviates("no token in a log", f"{path.name} holds one")
+                raise Deviates(message("no token in a log"), message("{file} holds one", file=path.name))
 
     CHECKS.add(id_, sentence, look, advice=advice)
 
@@ -123,16 +132,17 @@ async def log_password(bench: Bench) -> None:
     for pod in sorted(bench.ground.logs.pods):
         path = folder / f"{pod}.log"
         if path.is_file() and password.encode() in path.read_bytes()[:_MOST_BYTES]:
-            raise Deviates("no password in a log", f"{path.name} holds it")
+            raise Deviates(message("no password in a log"), message("{file} holds it", file=path.name))
 
 
 @CHECKS("secret.folder", "the run's folder and its report hold no token, no password and no secret that was sent")
 async def folder(bench: Bench) -> None:
     """Logs of every part, evidence, manifests, the requests that show a finding, and what will be reported."""
     ground = of(bench)
-    wanted = {f"the secret sent as {name}": each.encode() for name, each in (await planted(bench)).items()}
+    sent = (await planted(bench)).items()
+    wanted = [(message("the secret sent as {name}", name=name), each.encode()) for name, each in sent]
     if password := bench.endpoints.database_password:
-        wanted["the database's password"] = password.encode()
+        wanted.append((message("the database's password"), password.encode()))
     pods = {f"{pod}.log" for pod in bench.ground.logs.pods}  # what pods write has sentences of its own
     contents: list[tuple[str, Callable[[], bytes]]] = [("the report", ground.facts)]
     contents += [
@@ -142,11 +152,11 @@ async def folder(bench: Bench) -> None:
     ]
     for name, read in contents:
         content = read()
-        for what, text in wanted.items():
+        for what, text in wanted:
             if text in content:
-                raise Deviates("none of them", f"{name} holds {what}")
+                raise Deviates(message("none of them"), message("{file} holds {what}", file=name, what=what))
         if TOKEN.search(content):
-            raise Deviates("no token", f"{name} holds one")
+            raise Deviates(message("no token"), message("{file} holds one", file=name))
 
 
 @CHECKS("secret.images", "the images of the pods hold no key, no password and no token, in no layer")
@@ -156,7 +166,7 @@ async def images(bench: Bench) -> None:
     if look is None:
         raise NotExercised(message("the environment has no images"), allowed=True)
     if wrong := await look():
-        raise Deviates("none of them", "; ".join(wrong[:_MOST_SHOWN]))
+        raise Deviates(message("none of them"), "; ".join(wrong[:_MOST_SHOWN]))
 
 
 def _files(root: Path) -> Iterator[Path]:

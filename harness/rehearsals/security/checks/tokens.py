@@ -10,6 +10,7 @@ from harness.contract.check import Checks, Deviates, must, must_be, must_carry
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.people import opened
+from harness.model.message import message
 from harness.rehearsals.security.ground import of
 from harness.rehearsals.security.mutations import EMULATED, Expects, Material, Mutation
 from harness.rehearsals.security.signatures import IN_PRODUCTION
@@ -60,13 +61,17 @@ class Victim:
         """Deviates when the walk is not as it was, or another has come; ``exchange`` is what was asked before."""
         found = await self.me.get(f"{WALKS}/{self.walk_id}")
         must_be(
-            "the walk", self._before, found.json() if found.status == 200 else found.shown, exchange, Finding.EFFECT
+            message("the walk"),
+            self._before,
+            found.json() if found.status == 200 else found.shown,
+            exchange,
+            Finding.EFFECT,
         )
         absent = await self.me.get(f"{WALKS}/{self.absent}")
-        must_be("status of a walk that nobody made", 404, absent.status, exchange, Finding.EFFECT)
+        must_be(message("status of a walk that nobody made"), 404, absent.status, exchange, Finding.EFFECT)
         listed = (await self.me.get(WALKS)).json()
         count = listed.get("total_count") if isinstance(listed, dict) else None
-        must_be("the number of walks", 1, count, exchange, Finding.EFFECT)
+        must_be(message("the number of walks"), 1, count, exchange, Finding.EFFECT)
 
 
 async def material(bench: Bench, me: Caller) -> Material:
@@ -101,13 +106,15 @@ def _answered(mutation: Mutation, victim: Victim, exchange: Exchange) -> None:
     """Deviates for an answer that the mutation must not get; what is shown is the worst of it."""
     odd = mutation.expects is Expects.ODD
     if victim.told_in(exchange) and not (odd and mutation.names_victim):
-        raise Deviates("nothing of the walk", "its description", exchange, Finding.LEAK)
+        raise Deviates(message("nothing of the walk"), message("its description"), exchange, Finding.LEAK)
     if odd:
         if not 200 <= exchange.status < 500:
-            raise Deviates("an answer below 500", exchange.shown, exchange, Finding.STATUS)
+            raise Deviates(message("an answer below 500"), exchange.shown, exchange, Finding.STATUS)
     elif mutation.expects is Expects.CLOSED:
         if exchange.silent or not (exchange.status == 0 or 400 <= exchange.status < 500):
-            raise Deviates("a refusal (4xx), or the end of the connection", exchange.shown, exchange, Finding.STATUS)
+            raise Deviates(
+                message("a refusal (4xx), or the end of the connection"), exchange.shown, exchange, Finding.STATUS
+            )
     else:
         must(exchange, 401)
         must_carry(exchange, 401, "UNAUTHORIZED")
@@ -132,7 +139,7 @@ def _add(checks: Checks, prefix: str, mutations: Iterable[Mutation]) -> None:
                 for path in ("/health", "/ready"):
                     must(await ask(bench, mutation, made_of, ("GET", path, None)), 200)
             fetched = _fetched(made_of) - fetched_before
-            must_be("requests to an address that a token named", 0, fetched, exchange, Finding.EFFECT)
+            must_be(message("requests to an address that a token named"), 0, fetched, exchange, Finding.EFFECT)
 
         sentence = _SENTENCES[mutation.expects].format(kind=mutation.kind)
         checks.add(f"{prefix}.{mutation.name}", sentence, held, advice=mutation.advice)
@@ -149,7 +156,7 @@ async def _good(bench: Bench) -> None:
     """Whoever refuses everybody would keep every other sentence here."""
     victim = await Victim(bench, await bench.user()).settle()
     exchange = must(await victim.me.get(f"{WALKS}/{victim.walk_id}"), 200)
-    must_be("whether the walk is shown", True, victim.told_in(exchange), exchange, Finding.BODY)
+    must_be(message("whether the walk is shown"), True, victim.told_in(exchange), exchange, Finding.BODY)
 
 
 CHECKS.add("token.good", "a good token is let in, and shows its user's walk", _good)
@@ -175,4 +182,4 @@ async def nobody_written(bench: Bench) -> None:
     made_of = await material(bench, ghost)
     for token in (made_of.with_claims(aud="another-project"), made_of.with_claims(exp=made_of.now_s - 7200)):
         exchange = await bench.with_token(token).post({"title": "散歩"})
-    must_be("rows of the user", 0, await bench.user_rows(ghost.uid), exchange, Finding.EFFECT)
+    must_be(message("rows of the user"), 0, await bench.user_rows(ghost.uid), exchange, Finding.EFFECT)

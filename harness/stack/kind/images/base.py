@@ -9,8 +9,9 @@ from typing import Literal
 
 from harness.base.clock import Clock
 from harness.base.home import home
+from harness.model.message import Tell, message
 from harness.stack.kind import docker
-from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.commands import run
 from harness.stack.kind.images import registry
 from harness.stack.kind.lock import locked
 
@@ -28,7 +29,7 @@ def tag(packages: Iterable[str], suite: Suite) -> str:
     return f"tekutoko-rehearsal/base:{suite}-{key}"
 
 
-async def ensure(packages: Iterable[str], clock: Clock, progress: Progress, *, suite: Suite = "trixie") -> str:
+async def ensure(packages: Iterable[str], clock: Clock, progress: Tell, *, suite: Suite = "trixie") -> str:
     """A Docker image of ``suite`` with Debian's essential packages and ``packages``; returns its name.
 
     Pulled where a registry has an official image with these packages. Else made once (about 60 s), without
@@ -42,12 +43,18 @@ async def ensure(packages: Iterable[str], clock: Clock, progress: Progress, *, s
     key = name.rpartition(":")[2]
     async with locked(home() / "kind" / f"base-{key}.lock", clock, progress, limit_s=LIMIT_S):
         if not await docker.has_image(name) and not await _pulled(name, wanted, suite, progress):
-            progress(f"making the base image {name} of {len(wanted)} Debian packages (about a minute, once)")
+            progress(
+                message(
+                    "making the base image {name} of {count} Debian packages (about a minute, once)",
+                    name=name,
+                    count=str(len(wanted)),
+                )
+            )
             await _make(name, home() / "kind" / f"base-{key}.tar", wanted, suite)
     return name
 
 
-async def _pulled(name: str, packages: list[str], suite: Suite, progress: Progress) -> bool:
+async def _pulled(name: str, packages: list[str], suite: Suite, progress: Tell) -> bool:
     official = registry.BASES.get(tuple(packages)) if suite == "bookworm" else None
     return official is not None and await registry.pull(official, name, progress)
 

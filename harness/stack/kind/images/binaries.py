@@ -19,7 +19,8 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
-from harness.stack.kind.commands import Progress, run
+from harness.model.message import Tell, message
+from harness.stack.kind.commands import run
 from harness.stack.kind.lock import locked
 
 USUAL_GO = Path("/usr/local/go/bin/go")
@@ -145,7 +146,7 @@ ACTIONLINT = Module(  # MIT; of lint alone: what the workflows say
 )
 
 
-async def ensure(module: Module, clock: Clock, progress: Progress, only: Collection[str] = ()) -> Path:
+async def ensure(module: Module, clock: Clock, progress: Tell, only: Collection[str] = ()) -> Path:
     """The folder with the module's programs (``only`` some of them), built first where they are missing: one at a time,
     a line each.
 
@@ -158,10 +159,22 @@ async def ensure(module: Module, clock: Clock, progress: Progress, only: Collect
         left = missing(module, only)
         _make_folder(folder)
         for number, program in enumerate(left, 1):
-            progress(f"building {program} from Go modules ({module.name}: {number} of {len(left)}, once a machine)")
+            progress(
+                message(
+                    "building {program} from Go modules ({module}: {number} of {all}, once a machine)",
+                    program=program,
+                    module=module.name,
+                    number=str(number),
+                    all=str(len(left)),
+                )
+            )
             start_ns = clock.now_ns()
             await _build(module, program, folder, lock)
-            progress(f"built {program} in {(clock.now_ns() - start_ns) / NS:.0f} s")
+            progress(
+                message(
+                    "built {program} in {seconds} s", program=program, seconds=f"{(clock.now_ns() - start_ns) / NS:.0f}"
+                )
+            )
     return folder
 
 

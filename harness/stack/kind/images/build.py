@@ -6,8 +6,9 @@ import shutil
 
 from harness.base.clock import Clock
 from harness.base.home import home
+from harness.model.message import Tell, message
 from harness.stack.kind import docker
-from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.commands import run
 from harness.stack.kind.images import base
 from harness.stack.kind.images.recipe import REPOSITORY, Recipe
 from harness.stack.kind.lock import locked
@@ -16,7 +17,7 @@ BUILD_LIMIT_S = 900.0
 CURRENT = "current"  # the tag that compose.yaml and the overlay name: the newest that was built
 
 
-async def ensure(recipe: Recipe, clock: Clock, progress: Progress) -> str:
+async def ensure(recipe: Recipe, clock: Clock, progress: Tell) -> str:
     """The image's tag, built first where Docker lacks it; also tagged ``:current``. Raises ``StackNotStarted``."""
     tag = recipe.tag
     if not await docker.has_image(tag):
@@ -28,14 +29,14 @@ async def ensure(recipe: Recipe, clock: Clock, progress: Progress) -> str:
     return tag
 
 
-async def _build(recipe: Recipe, tag: str, clock: Clock, progress: Progress) -> None:
+async def _build(recipe: Recipe, tag: str, clock: Clock, progress: Tell) -> None:
     base_tag = recipe.base or await base.ensure(recipe.packages, clock, progress, suite="bookworm")
     folder = home() / "kind" / f"context-{recipe.name}"
     shutil.rmtree(folder, ignore_errors=True)  # a killed run's; the lock is ours
     folder.mkdir(parents=True)
     try:
         await recipe.lay_out(folder, progress)
-        progress(f"building the image {tag} (once)")
+        progress(message("building the image {image} (once)", image=tag))
         # Without network: whatever goes in was fetched on the host, with its own settings.
         await run(
             ["docker", "build", "--quiet", "--network", "none", "--build-arg", f"BASE={base_tag}", "-t", tag, folder],

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 
 from harness.base.clock import Clock
+from harness.model.message import Tell, message
 from harness.stack.kind import docker
-from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.commands import run
 from harness.stack.kind.images import binaries, node, registry
 from harness.stack.kind.images.node import NodeImages
 
@@ -26,13 +27,13 @@ def official() -> NodeImages:
     return NodeImages(official_name(), official_name(), own=False)
 
 
-async def ensure_images(clock: Clock, progress: Progress) -> NodeImages:
+async def ensure_images(clock: Clock, progress: Tell) -> NodeImages:
     """The node images to create a cluster of, pulled or built first. Raises ``StackNotStarted``."""
     name = official_name()
     if await docker.has_image(name):
         return official()
     if await registry_answers():
-        progress(f"pulling {name.partition('@')[0]}")
+        progress(message("pulling {image}", image=name.partition("@")[0]))
         await docker.docker("pull", "--quiet", name, what="pulling the node image", limit_s=registry.PULL_LIMIT_S)
         return official()
     return await node.ensure(clock, progress)
@@ -43,12 +44,19 @@ async def registry_answers() -> bool:
     return registry.chosen() is not None and await registry.answers(official_name())
 
 
-async def ensure_kind(clock: Clock, progress: Progress) -> str:
+async def ensure_kind(clock: Clock, progress: Tell) -> str:
     """The program kind: the one of PATH when it has the pinned version, else built. Raises ``StackNotStarted``."""
     wanted = binaries.KIND.version()
     if (found := shutil.which("kind")) is not None:
         said = (await run([found, "version"], what="asking kind for its version", limit_s=10)).split()
         if wanted in said:
             return found
-        progress(f"{found} says {' '.join(said[:2])}; {wanted} is needed and is built")
+        progress(
+            message(
+                "{program} says {said}; {version} is needed and is built",
+                program=str(found),
+                said=" ".join(said[:2]),
+                version=str(wanted),
+            )
+        )
     return str(await binaries.ensure(binaries.KIND, clock, progress) / "kind")

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.stack.kind.commands import Progress, run
+from harness.model.message import Tell, message
+from harness.stack.kind.commands import run
 from harness.stack.kind.docker import docker, execute
 
 LIMIT_S = 300.0
 _CTR = ("ctr", "--namespace", "k8s.io", "images")
 
 
-async def load(nodes: Sequence[str], tags: Sequence[str], scratch: Path, progress: Progress) -> None:
+async def load(nodes: Sequence[str], tags: Sequence[str], scratch: Path, progress: Tell) -> None:
     """Not by ``kind load``, which asks ``crictl`` whether a node has the image: our node image has none, and then all
     is copied at every run. ``scratch`` holds the archive meanwhile. Raises ``StackNotStarted``.
     """
@@ -21,7 +22,13 @@ async def load(nodes: Sequence[str], tags: Sequence[str], scratch: Path, progres
     wanted = sorted(set().union(*missing.values()))
     if not wanted:
         return
-    progress(f"loading {len(wanted)} images into {sum(map(bool, missing.values()))} nodes")
+    progress(
+        message(
+            "loading {count} images into {nodes} nodes",
+            count=str(len(wanted)),
+            nodes=str(sum(map(bool, missing.values()))),
+        )
+    )
     archive = scratch / "images.tar"
     try:
         await docker("save", "--output", archive, *wanted, what="saving images for the cluster", limit_s=LIMIT_S)

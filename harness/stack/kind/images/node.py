@@ -17,8 +17,9 @@ import msgspec
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
+from harness.model.message import Tell, message
 from harness.stack.kind import docker
-from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.commands import run
 from harness.stack.kind.images import base, binaries
 from harness.stack.kind.lock import locked
 
@@ -65,7 +66,7 @@ def images() -> NodeImages:
     return NodeImages(f"{name}-control-plane", f"{name}-worker", own=True)
 
 
-async def ensure(clock: Clock, progress: Progress) -> NodeImages:
+async def ensure(clock: Clock, progress: Tell) -> NodeImages:
     """Our node images, built first where Docker lacks them (about 15 minutes, once a machine; goes on where killed).
 
     Raises ``StackNotStarted`` with what is missing.
@@ -75,7 +76,7 @@ async def ensure(clock: Clock, progress: Progress) -> NodeImages:
         return wanted
     async with locked(home() / "kind" / "node-image.lock", clock, progress, limit_s=LIMIT_S):
         if not (await docker.has_image(wanted.control_plane) and await docker.has_image(wanted.worker)):
-            progress("no image registry answers: building the node image (about 15 minutes, once a machine)")
+            progress(message("no image registry answers: building the node image (about 15 minutes, once a machine)"))
             network = await base.ensure(_NETWORK_PACKAGES, clock, progress)
             await docker.check_privileged(network)
             node = await base.ensure(_NODE_PACKAGES, clock, progress)
@@ -85,17 +86,17 @@ async def ensure(clock: Clock, progress: Progress) -> NodeImages:
     return wanted
 
 
-async def _build(wanted: NodeImages, node: str, network: str, progress: Progress) -> None:
+async def _build(wanted: NodeImages, node: str, network: str, progress: Tell) -> None:
     names = await _kubeadm_names()
     with tempfile.TemporaryDirectory(dir=home() / "kind", prefix="context-") as named:
         context = Path(named)
-        progress("building the node image: Debian, kind's own files, kubelet")
+        progress(message("building the node image: Debian, kind's own files, kubelet"))
         bare = f"{wanted.worker}-bare"
         await _build_bare(context / "node", bare, node, names["pause"])
         try:
-            progress("building the node image: what workers run")
+            progress(message("building the node image: what workers run"))
             await _load(context, bare, wanted.worker, _on_workers(names, network))
-            progress("building the node image: what the control plane runs")
+            progress(message("building the node image: what the control plane runs"))
             await _load(context, wanted.worker, wanted.control_plane, _on_control_plane(names))
         finally:
             await docker.docker("image", "rm", bare, what="removing an interim image")

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.base.errors import BadInput, StackNotStarted
+from harness.model.message import Tell, message
 from harness.model.stack import Target
 from harness.stack.kind import docker
-from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.commands import run
 from harness.stack.kind.images.build import BUILD_LIMIT_S
 from harness.stack.kind.images.recipe import REPOSITORY
 
 NAME = f"{REPOSITORY}/own"
 
 
-async def built(target: Target, progress: Progress) -> str:
+async def built(target: Target, progress: Tell) -> str:
     """The tag of what ``target.dockerfile`` builds: the key of its content, so that nodes take each once.
 
     Docker keeps what it built; its base images come from where the Dockerfile says. Raises ``StackNotStarted``.
     """
-    progress(f"building {target.dockerfile}")
+    progress(message("building {file}", file=target.dockerfile))
     said = await run(
         ["docker", "build", "--quiet", "--file", target.dockerfile, target.context],
         what=f"building the target of {target.dockerfile}",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.stack.kind.commands import Progress
+from harness.model.message import Tell
 
 REPOSITORY = "tekutoko-rehearsal"
 LAYOUT = 1  # rises when images are made differently
@@ -27,7 +27,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     at: str
     digest: str
-    source: Callable[[Progress], Awaitable[Path]]
+    source: Callable[[Tell], Awaitable[Path]]
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
             digest.update(f"\0{part.at}\0{part.digest}".encode())
         return f"{REPOSITORY}/{self.name}:{digest.hexdigest()[:16]}"
 
-    async def lay_out(self, folder: Path, progress: Progress) -> None:
+    async def lay_out(self, folder: Path, progress: Tell) -> None:
         """Makes the build context in the empty ``folder``."""
         (folder / "Dockerfile").write_bytes(self._dockerfile())
         for part in self.parts:
@@ -83,7 +83,7 @@ def here(at: str, path: Path) -> Part:
         if not any(part == "__pycache__" for part in name.parts) and file.suffix != ".md":
             digest.update(f"{name}\0{file.stat().st_mode & 0o111}\0".encode() + file.read_bytes() + b"\0")
 
-    async def source(_progress: Progress) -> Path:
+    async def source(_progress: Tell) -> Path:
         return path
 
     return Part(at=at, digest=digest.hexdigest(), source=source)

