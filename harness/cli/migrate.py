@@ -65,6 +65,10 @@ class Migrate(AsJson, OnLiveStack):
         metavar="TIME",
     )
 
+    def unread(self) -> tuple[str, ...]:
+        """A dry run compares nothing."""
+        return ("deletions", "settle") if self.dry_run else ()
+
     def run(self) -> int:
         """0 when every document is in PostgreSQL; 10 when some were refused, or the stores differ."""
         from harness.migration.engine import Migration  # the drivers of the stores load here: no help needs them
@@ -72,7 +76,7 @@ class Migrate(AsJson, OnLiveStack):
 
         if self.anew and self.changed:
             raise BadInput("--anew and --changed say two things", remedy="leave one of them out")
-        if self.dry_run and (more := sorted({"deletions", "settle"} & set(given(self)))):
+        if more := sorted({*self.unread()} & {*given(self)}):
             raise BadInput(f"--dry-run compares nothing: {', '.join(map(flag, more))}", remedy="leave one of them out")
         places = self._places()
         clock = MachineClock()

@@ -45,6 +45,7 @@ class Named(Protocol):
         ...
 
 
+_CLUSTERS = (Rung.KIND, Rung.KUBE)
 N = TypeVar("N", bound=Named)
 P = TypeVar("P")
 
@@ -151,6 +152,10 @@ class OnStack(WithTarget, OnCluster, InReports):
         "local: signal a pod that leaves while the Service still leads to it, as every cluster does", default=False
     )
 
+    def unread(self) -> tuple[str, ...]:
+        """What a cluster does anyhow."""
+        return (*super().unread(), *(("signals_at_once",) if self.on in _CLUSTERS else ()))
+
     def chosen_rung(self) -> Rung:
         """The environment that ``on`` means for the target. Raises ``BadInput``."""
         from harness.stack.rungs import choose
@@ -164,9 +169,12 @@ class OnStack(WithTarget, OnCluster, InReports):
 
         target = resolve(self.target)
         chosen = choose(self.on, target)
-        if self.signals_at_once and chosen.rung in (Rung.KIND, Rung.KUBE):  # on sim with its reason, as it is accepted
+        placed = dataclasses.replace(self, on=str(chosen.rung))
+        if self.signals_at_once and self.on == AUTO and chosen.rung in _CLUSTERS:  # perhaps a default: it is so there
+            placed = dataclasses.replace(placed, signals_at_once=False)
+        if placed.signals_at_once and chosen.rung in _CLUSTERS:  # on sim with its reason, as it is accepted
             what = "--signals-at-once is of --on local: on a cluster kubelet and kube-proxy race as they do"
-            raise BadInput(what, remedy="leave it out; --no-signals-at-once takes a default back")
+            raise BadInput(what, remedy="leave it out")
         plain = folder_of(manifests, target, chosen.rung)
         with_it = plain if manifests or target.manifests else plain.with_name(plain.name + component)
         options = Options(
@@ -176,10 +184,10 @@ class OnStack(WithTarget, OnCluster, InReports):
             seed=seed,
             reports=self.reports.absolute(),
             manifests=with_it if with_it.exists() else plain,
-            replay=replay(dataclasses.replace(self, on=str(chosen.rung))),
+            replay=replay(placed),
             service_port=self.service_port,
             own_cluster=self.confirmed(chosen.rung),
-            signals_at_once=self.signals_at_once,
+            signals_at_once=placed.signals_at_once,
             lang=lang,
         )
         return _apart(self, options)

@@ -90,6 +90,11 @@ class Command(ABC):
         _ = name, typed
         return True
 
+    def unread(self) -> tuple[str, ...]:
+        """The options that nothing would read beside the others, whether they are given or not: typed they are
+        refused, and a default from outside says nothing. Here none."""
+        return ()
+
     @abstractmethod
     def run(self) -> int:
         """Carries it out; the exit status. Raises ``RehearsalError``."""
@@ -194,7 +199,12 @@ def parse(command: type[C], typed: Sequence[str], defaults: Mapping[str, Any] = 
     if rest:
         raise Unrecognized(command, rest)
     values = {name: tuple(one) if isinstance(one, list) else one for name, one in vars(given).items()}
-    return command(**{**defaults, **({"no_defaults": True} if defaults else {}), **values})
+    made = command(**{**defaults, **({"no_defaults": True} if defaults else {}), **values})
+    if not (outside := defaults.keys() - values.keys()):
+        return made
+    unread = outside & {*made.unread()}
+    nothing: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(command) if each.name in unread}
+    return dataclasses.replace(made, **nothing)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -34,11 +34,16 @@ def chosen(asked: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if not patterns or any(fnmatchcase(name, each) for each in patterns))
 
 
+def left_out(parts: Mapping[str, Collection[str]], names: Collection[str]) -> list[str]:
+    """The options of which no part that reads them, by ``parts``, is among ``names``, those that are made."""
+    return [name for name, readers in parts.items() if not {*readers} & {*names}]
+
+
 def belong(typed: Command, parts: Mapping[str, Collection[str]], names: Collection[str]) -> None:
     """``parts`` read an option, each by its name. Raises ``BadInput`` for one that is given where none of them is among
     ``names``, those that are made."""
     for name in given(typed):
-        if name in parts and not {*parts[name]} & {*names}:
+        if name in left_out(parts, names):
             what = f"{flag(name)} is for {', '.join(parts[name])} alone, which --only leaves out"
             raise BadInput(what, where=flag(name), remedy="leave one of the two out")
 

@@ -90,6 +90,40 @@ def test_paths_are_those_of_the_files_folder(write: Write, tmp_path: Path) -> No
     assert found.target == f"{tmp_path / './walk-api'} --fast" and run("--target", "./x").target == "./x"
 
 
+@pytest.mark.parametrize(
+    ("default", "words", "option"),
+    [
+        ("signals-at-once = true", "run rollout_week3 --on kind", "signals_at_once"),
+        ("points = 50", "dr_restore --only disasters", "points"),
+        ('on = "kind"', "dr_restore --only disasters", "on"),
+        ('pods = "2,4"', "load_stages --only users", "pods"),
+        ("quick = true", "load_stages --only knee", "quick"),
+        ("deletions = true", "migrate --dry-run", "deletions"),
+        ('namespace = "walks"', "operations daily --own-stack", "namespace"),
+        ("scale = 1", "alert_drill --of latest", "scale"),
+    ],
+)
+def test_a_default_that_nothing_would_read_says_nothing_and_typed_it_stands(
+    default: str, words: str, option: str, write: Write
+) -> None:
+    plain: Any = parse(words.split())
+    write(f"{default}\n")
+    found: Any = parse(words.split())
+    assert getattr(found, option) == getattr(plain, option) and found.no_defaults
+    key, _, value = default.partition(" = ")
+    typed: Any = parse([*words.split(), f"--{key}", *([] if value == "true" else [value.strip('"')])])
+    assert getattr(typed, option) != getattr(plain, option)
+    with pytest.raises(BadInput):
+        typed.run() if words.startswith("migrate") else (typed.planned(), typed.resolved())
+
+
+def test_a_default_that_is_read_counts(write: Write) -> None:
+    write("signals-at-once = true\npoints = 50\n")
+    assert run("--on", "local").signals_at_once
+    found: Any = parse(["dr_restore", "--only", "points"])
+    assert found.points == 50
+
+
 def test_a_resumed_rollout_goes_on_as_it_was_begun(write: Write) -> None:
     write('lang = "ja"\nwindow = "60s"\non = "kind"\n')
     resumed: Any = parse(["rollout", "--resume", "latest"])

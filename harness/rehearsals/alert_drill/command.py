@@ -48,6 +48,10 @@ class AlertDrill(TargetOnLocal):
         metavar="RUN",
     )
 
+    def unread(self) -> tuple[str, ...]:
+        """How fast it is drilled, where nothing is."""
+        return () if self.of is None else ("scale",)
+
     def planned(self) -> AlertDrillPlan:
         if self.of is not None and self.scale != PLAN.scale:
             raise BadInput("--of drills nothing, and --scale is how fast it is drilled", remedy="leave one of them out")

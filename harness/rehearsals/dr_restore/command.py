@@ -11,7 +11,7 @@ from harness.base import units
 from harness.base.errors import BadInput
 from harness.rehearsal.arguments import OwnPlan, Rehearsing, WithTarget
 from harness.rehearsal.command import Duration, option, whole
-from harness.rehearsal.only import belong, chosen, only
+from harness.rehearsal.only import belong, chosen, left_out, only
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
 from harness.stack.targets import resolve
@@ -39,6 +39,10 @@ class DrRestore(OwnPlan, Rehearsing, WithTarget):
     sizes: str | None = option("the measured sizes, at least four, e.g. 64MiB,128MiB,...", metavar="SIZE,...")
     stall: Duration | None = option("how long the archiver stalls, in moved time, e.g. 90min", Duration, metavar="TIME")
     manifests: Path | None = option("", Path)  # for tests, which want quicker probes
+
+    def unread(self) -> tuple[str, ...]:
+        """Those of parts that are left out."""
+        return (*super().unread(), *left_out(_OF_PART, chosen(self.only, PARTS)))
 
     def planned(self) -> RecoveryPlan:
         plan, parts = self.read(RecoveryPlan), chosen(self.only, PARTS)

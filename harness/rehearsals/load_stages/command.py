@@ -14,7 +14,7 @@ from harness.model.message import Message, message
 from harness.model.step import Arrivals
 from harness.rehearsal.arguments import OwnPlan, Staged
 from harness.rehearsal.command import option, within
-from harness.rehearsal.only import belong, chosen, only
+from harness.rehearsal.only import belong, chosen, left_out, only
 from harness.rehearsals.load_stages.types import (
     MOST_PODS,
     CapacityStage,
@@ -28,6 +28,8 @@ S = TypeVar("S", UsersStage, CapacityStage, InFlightStages)
 _KNEE = "knee"
 #: What ``--only`` names beside the knee, by how its requests arrive.
 _PARTS = {"users": Arrivals.EVEN, "capacity": Arrivals.POISSON, "in_flight": Arrivals.CLOSED}
+#: The parts that alone read an option.
+_OF_PART = {"pods": (_KNEE,), "quick": tuple(_PARTS)}
 
 
 def _counts(text: str) -> tuple[int, ...]:
@@ -61,6 +63,10 @@ class LoadStages(OwnPlan, Staged):
     workers: int = option("Locust worker processes", within(1, 8), default=1, metavar="N")
     quick: bool = option("windows a tenth as long (at least 4 s): a look, not a judgement", default=False, own=bool)
 
+    def unread(self) -> tuple[str, ...]:
+        """Those of parts that are left out."""
+        return (*super().unread(), *left_out(_OF_PART, chosen(self.only, (*_PARTS, _KNEE))))
+
     def planned(self) -> LoadStagesPlan:
         plan = msgspec.structs.replace(self.read(LoadStagesPlan), workers=self.workers)
         if plan.accounts % plan.workers:
@@ -74,7 +80,7 @@ class LoadStages(OwnPlan, Staged):
             plan = _quick(plan)
         if self.only:
             names = chosen(self.only, (*_PARTS, _KNEE))
-            belong(self, {"pods": (_KNEE,), "quick": tuple(_PARTS)}, names)
+            belong(self, _OF_PART, names)
             arrivals = tuple(each for name, each in _PARTS.items() if name in names)
             plan = msgspec.structs.replace(plan, arrivals=arrivals)
             plan = plan if _KNEE in names else _searched(plan, ())

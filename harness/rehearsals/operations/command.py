@@ -34,6 +34,10 @@ class Operations(Rehearsing, WithTarget):
     namespace: str = option("the namespace of the pods", default="default", metavar="NAME")
     own_stack: bool = option("bring up a stack of processes to look at", default=False)
 
+    def unread(self) -> tuple[str, ...]:
+        """What says which pods of a cluster, where there is none."""
+        return ("kubeconfig", "namespace") if self.context is None else ()
+
     def planned(self) -> OperationsPlan:
         """Raises ``BadInput`` where there is nothing to look at."""
         if self.own_stack and self.context is not None:
@@ -41,7 +45,7 @@ class Operations(Rehearsing, WithTarget):
         from harness.rehearsals.operations.seen import standing
         from harness.stack.kube import access
 
-        if self.context is None and (more := sorted({"kubeconfig", "namespace"} & set(given(self)))):
+        if more := sorted({*self.unread()} & {*given(self)}):
             raise BadInput(f"{' and '.join(map(flag, more))}: of --context alone", remedy="add --context NAME")
         if self.context is not None:
             access.look(self.context, self.kubeconfig or "")
