@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from harness.base import units
+from harness.base.interpreter import PROGRAM
 from harness.base.planfile import RuleError
 from harness.base.units import Milliseconds, Ratio
 from harness.model.scenario import Pause, Span
@@ -51,9 +52,7 @@ class FaultFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if word not in list(FaultWord):
             known = word in list(FaultKind)
             what = f"{word} is an experiment" if known else f"{text!r} is no fault"
-            raise RuleError(
-                what, remedy="run it with `python3 -m harness chaos`" if known else f"the forms are: {FORMS}"
-            )
+            raise RuleError(what, remedy=f"run it with `{PROGRAM} chaos`" if known else f"the forms are: {FORMS}")
         try:
             delay, _, share = amount.partition(":") if word == FaultWord.LATENCY else ("", "", amount)
             if plus and units.seconds(length) == 0:

@@ -89,6 +89,10 @@ def typed() -> str:
     return name if re.fullmatch(r"python(3(\.\d+)?)?", name) else "python3"
 
 
+#: How a line begins that is to be typed again.
+PROGRAM = f"{typed()} -m harness"
+
+
 def kept() -> Python | None:
     """What was chosen before for the Python that runs this, while that is as it was; of an environment of ours, that
     itself. Nothing is tried.

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.base.errors import BadInput
-from harness.rehearsal.command import PROGRAM, Command, flag, flags
+from harness.base.interpreter import PROGRAM
+from harness.rehearsal.command import Command, flag, flags
 from harness.rehearsal.registry import Entry
 
 FILE, VARIABLE = "rehearsal.toml", "TEKUTOKO_OPTION_"

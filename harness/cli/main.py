@@ -48,8 +48,7 @@ TOOLS = (
 #: The commands of two words, by the first.
 VERBS = tuple(dict.fromkeys(entry.name.partition(" ")[0] for entry in TOOLS if " " in entry.name))
 ALL = {entry.name: entry for entry in (*COMMANDS, *TOOLS)}
-_PROGRAM = f"{interpreter.typed()} -m harness"
-_USAGE = f"usage: {_PROGRAM} COMMAND [OPTIONS] | COMMAND --help | list | --version"
+_USAGE = f"usage: {interpreter.PROGRAM} COMMAND [OPTIONS] | COMMAND --help | list | --version"
 
 
 def listed(entries: Sequence[Entry]) -> str:
@@ -81,13 +80,15 @@ def _unknown(words: Sequence[str]) -> BadInput:
     if not words:
         told = "a command is required"
     elif words[0] == "list":
-        return BadInput(f"list takes --json and nothing else, not {shlex.join(words[1:])}", where=f"{_PROGRAM} list")
+        return BadInput(
+            f"list takes --json and nothing else, not {shlex.join(words[1:])}", where=f"{interpreter.PROGRAM} list"
+        )
     elif (SCENARIOS / f"{words[0]}.yaml").is_file():
         told = f"{words[0]!r} is no command; did you mean 'run {words[0]}'?"
     else:
         asked = " ".join(words[:2]) if words[0] in VERBS else words[0]
         told = f"{asked!r} is no command{nearest(' '.join(words[:2]), list(ALL)) or nearest(words[0], list(ALL))}"
-    return BadInput(told, where=_PROGRAM, remedy=f"{_PROGRAM} list shows the commands")
+    return BadInput(told, where=interpreter.PROGRAM, remedy=f"{interpreter.PROGRAM} list shows the commands")
 
 
 def _instead(error: Unrecognized) -> str:

@@ -16,6 +16,7 @@ import msgspec
 
 from harness.base.clock import NS, MachineClock
 from harness.base.errors import BadInput, Exit, StackNotStarted, tool_status
+from harness.base.interpreter import PROGRAM
 from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
@@ -137,7 +138,7 @@ async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: Machine
 def _tell(facts: StackFacts) -> None:
     lines = [f"stack {facts.run_id} is up (environment {facts.rung}, target {facts.target})"]
     lines += [f"  {name:<14} {value}" for name, value in _addresses(facts.endpoints).items()]
-    lines += [f"  {'logs':<14} {facts.logs}", "end it with Ctrl-C, or from anywhere: python3 -m harness stack down"]
+    lines += [f"  {'logs':<14} {facts.logs}", f"end it with Ctrl-C, or from anywhere: {PROGRAM} stack down"]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
@@ -228,7 +229,7 @@ def _shown(each: Standing) -> str:
         alive = f"{part.memory_bytes / 2**20:.0f} MiB" if part.alive else "DEAD"
         lines.append(f"  {part.part:<16} process {part.pid}{port} {alive}")
     if each.trouble:
-        lines.append(f"  not usable: {each.trouble}; `python3 -m harness stack down` takes it away")
+        lines.append(f"  not usable: {each.trouble}; `{PROGRAM} stack down` takes it away")
     return "\n".join(lines)
 
 

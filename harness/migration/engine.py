@@ -23,6 +23,7 @@ from harness.migration.load import Loader, Mark, left_to_people
 from harness.migration.places import Places
 from harness.migration.source import Document, Source
 from harness.migration.verify import Verified, Verifier, forget_gone
+from harness.model.message import Message, message
 from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import CONSENTS, Documents
 
@@ -35,7 +36,7 @@ _CONNECT_S = 10.0
 class Says(Protocol):
     """Where a migration says how far it is (``harness.base.progress.Progress``)."""
 
-    def live(self, text: str) -> None:
+    def live(self, said: Message) -> None:
         """The current state."""
         ...
 
@@ -197,7 +198,15 @@ class Migration:
                     self.report.refused += [*batch.refused, *left_to_people(batch, fates)]
                 moved.seconds = (self._clock.now_ns() - begun_ns) / NS
                 rate = moved.documents / moved.seconds
-                self._says.live(f"{kind}: {moved.documents:,} read, {rate:.0f}/s, to {mark.through}")
+                self._says.live(
+                    message(
+                        "{kind}: {documents} read, {rate}/s, to {path}",
+                        kind=kind,
+                        documents=f"{moved.documents:,}",
+                        rate=f"{rate:.0f}",
+                        path=mark.through,
+                    )
+                )
         return mark, paths
 
     async def _verified(
@@ -211,7 +220,8 @@ class Migration:
         async with aclosing(ahead(documents, self._zone)) as again:
             async for batch, _ in again:
                 await verifier.compare(batch)
-                self._says.live(f"comparing: {verifier.found.documents:,} documents")
+                documents_read = f"{verifier.found.documents:,}"
+                self._says.live(message("comparing: {documents} documents", documents=documents_read))
         await verifier.others(self._clock, self._settle_s, begun, deletions=self._deletions)
         return verifier.found
 

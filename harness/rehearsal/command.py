@@ -21,10 +21,9 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 from harness.base import units
 from harness.base.errors import BadInput
-from harness.base.interpreter import typed as typed_python
+from harness.base.interpreter import PROGRAM
 
 C = TypeVar("C", bound="Command")
-PROGRAM = f"{typed_python()} -m harness"
 
 
 def option(
@@ -217,7 +216,8 @@ def parser(command: type[Command], given: Container[str] = ()) -> argparse.Argum
     ``given`` has to be typed."""
     program = f"{PROGRAM} {command.name}"
     example = f"example: {program} {command.example}"
-    made = _Parser(prog=program, description=inspect.getdoc(command), epilog=example, allow_abbrev=False)
+    told = (inspect.getdoc(command) or "").replace("python3 -m harness", PROGRAM)
+    made = _Parser(prog=program, description=told, epilog=example, allow_abbrev=False)
     fields = {field.name: field for field in dataclasses.fields(command)}
     groups: dict[str, argparse._ActionsContainer] = {}
     for group in command.__mro__:

@@ -16,6 +16,7 @@ from harness.base.phase import Line
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.base.virtual import VirtualClock, runner
+from harness.model.message import message
 from harness.model.stack import Rung
 
 if TYPE_CHECKING:
@@ -168,8 +169,9 @@ class Lifecycle:
             self.note(error)
 
     def _gave_up(self, step: Callable[[], Awaitable[None]]) -> None:
-        what = f"a step of the ending, {_named(step)}, did not end within {ENDING_LIMIT_S:g} s"
-        self._progress(self._progress.say("{what}: going on without it", what=what))
+        limit = f"{ENDING_LIMIT_S:g}"
+        what = message("a step of the ending, {step}, did not end within {limit} s", step=_named(step), limit=limit)
+        self._progress(message("{what}: going on without it", what=what))
         self.note(
             RehearsalError(what, remedy="look for what it would have ended; the next command sweeps what is left")
         )

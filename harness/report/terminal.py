@@ -31,7 +31,7 @@ def closing_lines(result: Result, folder: str, say: Language = ENGLISH) -> Itera
     )
     if result.facts.rung is Rung.SIM:
         yield Line(f"  {say(words.RUNG[Rung.SIM])}")
-    yield from (Line(f"  LEAK {leak}", tone="bad") for leak in result.facts.leaks)
+    yield from (Line(f"  {say('LEAK: {what}', what=leak)}", tone="bad") for leak in result.facts.leaks)
     yield from (Line(say("error: {error}", error=error), tone="bad") for error in result.facts.errors)
     if result.facts.timings:
         yield Line(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))

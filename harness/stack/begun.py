@@ -11,10 +11,11 @@ from typing import Any
 
 from harness.base.clock import Clock
 from harness.base.errors import PartDied, RehearsalError, StackNotStarted
+from harness.base.interpreter import PROGRAM
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
-from harness.model.message import Tell, message
+from harness.model.message import Tell, message, of_error
 from harness.model.stack import Endpoints, Target
 from harness.stack.feed import Feed
 from harness.stack.firebase import admin
@@ -102,7 +103,7 @@ class Begun(ABC):
             if bring_up.done():
                 bring_up.result()
             elif isinstance(died := death.exception(), PartDied):
-                remedy = "read the log; `python3 -m harness doctor` says what this machine lacks"
+                remedy = f"read the log; `{PROGRAM} doctor` says what this machine lacks"
                 raise StackNotStarted(died.what, where=died.where, remedy=remedy) from died
         finally:
             bring_up.cancel()
@@ -130,4 +131,4 @@ class Begun(ABC):
         try:
             await work
         except RehearsalError as error:
-            self._progress(message("tear down: {why}", why=error.what))
+            self._progress(message("tear down: {why}", why=of_error(error)))

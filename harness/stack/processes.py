@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import PartDied, StackNotStarted
+from harness.base.interpreter import PROGRAM
 from harness.stack.state import RunState
 from harness.stack.state.processes import signal_group
 
@@ -92,7 +93,7 @@ class Watched:
         return StackNotStarted(
             f"{self.part}: {what}\n{tail(self.log)}",
             where=str(self.log),
-            remedy="read the log; `python3 -m harness doctor` says what this machine lacks",
+            remedy=f"read the log; `{PROGRAM} doctor` says what this machine lacks",
         )
 
     def part_died(self) -> PartDied:

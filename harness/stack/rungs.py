@@ -13,7 +13,7 @@ from harness.base.clock import Clock
 from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
-from harness.model.message import Tell, marked, message
+from harness.model.message import Tell, marked, message, of_error
 from harness.model.stack import AUTO, OwnCluster, Rung, Target
 from harness.stack.keeping import Keeper
 from harness.stack.manifests import by_kubectl, of_the_rehearsal
@@ -157,7 +157,8 @@ async def sweep(progress: Tell) -> None:
             async with asyncio.timeout(_SWEEP_LIMIT_S):
                 await orphans.sweep(progress)
         except (StackNotStarted, TimeoutError) as error:  # it hinders a run on kind alone, which then says so
-            why = error.what if isinstance(error, StackNotStarted) else f"no end within {_SWEEP_LIMIT_S:g} s"
+            late = message("no end within {limit} s", limit=f"{_SWEEP_LIMIT_S:g}")
+            why = of_error(error) if isinstance(error, StackNotStarted) else late
             progress(message("could not be looked for in Docker: {why}", why=why))
 
 

@@ -60,4 +60,4 @@ def test_what_the_rehearsals_own_pods_cannot_do_is_said(tmp_path: Path, before: 
         path.write_text(path.read_text().replace(before, after))
     assert changed == 1
     said = not_honoured_by_processes(load(tmp_path / "kubernetes/overlays/local-graceful"))
-    assert any(words in line for line in said), said
+    assert any(words in str(line) for line in said), said

@@ -86,7 +86,7 @@ def test_a_commands_folder_and_another_in_its_place_are_forced_alike() -> None:
 
 def test_what_processes_cannot_honour_is_said() -> None:
     said = not_honoured_by_processes(load(OWN))
-    told = " ".join(said)
+    told = " ".join(map(str, said))
     for word in ("securityContext of the pod", "securityContext of container api", "topologySpreadConstraints",
                  "volumes of the pod", "volumeMounts of container api"):  # fmt: skip
         assert word in told

@@ -102,7 +102,7 @@ def test_every_folder_that_starts_is_planned_for_every_rung(theirs: Theirs, rung
     assert {note.reason for note in forced} <= set(reasons.ALL), "each has a reason of the list, which is translated"
     assert {key.partition("/")[0] for key in manifests.documents} <= KINDS
     if rung is Rung.LOCAL:
-        assert all(line.startswith(tuple(manifests.documents)) for line in not_honoured_by_processes(manifests))
+        assert all(str(line).startswith(tuple(manifests.documents)) for line in not_honoured_by_processes(manifests))
         return
     documents = applied(manifests)
     assert BY_THE_RUNG not in str(documents)

@@ -16,6 +16,7 @@ from harness.load.population.firestore_document import document, location
 from harness.load.population.walk import Walking, moment
 from harness.migration.engine import Migration, Report
 from harness.migration.places import Places
+from harness.model.message import Message
 from harness.model.stack import Address, Endpoints
 from harness.stack.firebase import commands, install
 from harness.stack.firebase.documents import Documents
@@ -87,7 +88,7 @@ class Stores:
 
 
 class Quiet:
-    def live(self, text: str) -> None:
+    def live(self, said: Message) -> None:
         """Nobody reads it."""
 
 

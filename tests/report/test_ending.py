@@ -108,7 +108,7 @@ def test_the_terminal_of_a_week_names_every_criterion_and_check() -> None:
     assert lines[0] == "decision: roll_back"
     assert lines[1].startswith("  fail          success criterion availability > 99.5 %: 90 %; the reason given")
     assert lines[3].startswith("  fired         rollback limit    error ratio > 5 %: 12 %; the reason given")
-    assert "  LEAK port 5432" in lines
+    assert "  LEAK: port 5432" in lines
     assert "timings: stack up after 6.0 s" in lines
     assert lines[-1] == (
         "report: reports/x/report.html (exit status 20: rolled back: a rollback limit fired; "

@@ -11,6 +11,7 @@ import yaml
 
 from harness.base.data import KIND_CONFIG
 from harness.base.errors import BadInput, StackNotStarted
+from harness.base.interpreter import PROGRAM
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.record import Cluster
 from harness.stack.state.ports import HOST, can_bind
@@ -94,7 +95,7 @@ def free_ports(count: int, taken: set[int]) -> list[int]:
     raise StackNotStarted(
         f"fewer than {count} free ports from {FIRST_PORT} to {LAST_PORT}",
         where=socket.gethostname(),
-        remedy="end programs that listen there, or delete clusters: python3 -m harness stack down",
+        remedy=f"end programs that listen there, or delete clusters: {PROGRAM} stack down",
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
+from harness.base.interpreter import PROGRAM
 from harness.model.message import Tell, message
 from harness.model.stack import PROJECT_ID, Address, Endpoints, Target, Version
 from harness.stack.fault_proxy import FaultProxy
@@ -47,7 +48,7 @@ def kept_cluster() -> str:
     return record.name_of(os.environ.get(KEPT, "kept"))
 
 
-RENEW = "`python3 -m harness stack keep --on kind`"
+RENEW = f"`{PROGRAM} stack keep --on kind`"
 
 
 class Images(msgspec.Struct, frozen=True, kw_only=True):

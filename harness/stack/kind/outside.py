@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
+from harness.base.interpreter import PROGRAM
 from harness.model.stack import Address
 from harness.stack import environment
 from harness.stack.kind import docker
@@ -75,7 +76,7 @@ class Outside:
         self.image = image
         what = f"starting the container of {self.part}"
         if not await docker.has_image(image):
-            raise StackNotStarted(f"{what} failed: there is no image {image}", remedy="python3 -m harness images")
+            raise StackNotStarted(f"{what} failed: there is no image {image}", remedy=f"{PROGRAM} images")
 
         def start(_client: object) -> None:
             container = started_here(image)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, StackNotStarted
+from harness.base.interpreter import PROGRAM
 from harness.model.command import Ran
 from harness.model.disruption import Drained
 from harness.model.entry import IngressEntry
@@ -256,6 +257,7 @@ class KindStack(Driven):
             "CPU requests and limits are scaled by {factor} to fit the machine", factor=f"{self.cpu_factor:.2f}"
         )
         told = scaled if self.cpu_factor < 1 else message("CPU requests and limits are the manifests', on the machine")
+        self._progress(told)
         self._feed.event("component", "cpu", told, factor=self.cpu_factor)
         # The cluster takes longest: images are built and the outside services start meanwhile.
         await together(ground.start_cluster(self._load, use_kept=self._use_kept), self._prepare(state, ground))
@@ -381,7 +383,7 @@ class KindStack(Driven):
                     await self._inside.close()
                 await ground.stop()
         except TimeoutError:
-            remedy = "`python3 -m harness stack down` takes away what is left"
+            remedy = f"`{PROGRAM} stack down` takes away what is left"
             raise StackNotStarted(f"the stack is not down after {DOWN_LIMIT_S:g} s", remedy=remedy) from None
 
     async def _remove_driver(self) -> None:

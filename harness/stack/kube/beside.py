@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import PartDied, StackNotStarted
+from harness.base.interpreter import PROGRAM
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.stack.feed import Feed
@@ -22,8 +23,8 @@ from harness.stack.waiting import together
 
 RUNNING_LIMIT_S = 180.0  # images may have to be pulled
 IMAGES = (
-    "name the registry that the nodes pull from with --image-registry and fill it once (python3 -m "
-    "harness images --push REGISTRY); a kind cluster takes them by --load NAME"
+    "name the registry that the nodes pull from with --image-registry and fill it once "
+    f"({PROGRAM} images --push REGISTRY); a kind cluster takes them by --load NAME"
 )
 _POLL_S = 0.25
 

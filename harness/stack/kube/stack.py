@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
+from harness.base.interpreter import PROGRAM
 from harness.model.command import Ran
 from harness.model.disruption import Drained
 from harness.model.manifests import Manifests
@@ -318,7 +319,7 @@ class KubeStack(Driven):
                 if self._api is not None:
                     await self._noting(self._look(self._api))
         except TimeoutError:
-            remedy = "`python3 -m harness stack down --on kube --context NAME` takes away what is left"
+            remedy = f"`{PROGRAM} stack down --on kube --context NAME` takes away what is left"
             raise StackNotStarted(f"the stack is not down after {DOWN_LIMIT_S:g} s", remedy=remedy) from None
         finally:
             if self._inside is not None:

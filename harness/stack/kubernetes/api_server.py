@@ -14,6 +14,7 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.errors import RehearsalError, StackNotStarted
+from harness.base.interpreter import PROGRAM
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
@@ -68,7 +69,7 @@ class ApiServer:
             raise StackNotStarted(
                 f"the cluster's kubeconfig cannot be used: {error}",
                 where=str(kubeconfig),
-                remedy="python3 -m harness stack down, then run again",
+                remedy=f"{PROGRAM} stack down, then run again",
             ) from error
         return cls(ApiClient(settings), clock)
 

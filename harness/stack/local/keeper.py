@@ -6,7 +6,8 @@ import asyncio
 
 from harness.base.clock import Clock, utc
 from harness.base.errors import StackNotStarted
-from harness.model.message import Tell, message
+from harness.base.interpreter import PROGRAM
+from harness.model.message import Message, Tell, message
 from harness.model.stack import Rung
 from harness.stack.feed import Feed
 from harness.stack.keeping import PartStatus, Standing
@@ -32,7 +33,7 @@ class LocalKeeper:
         folder = kept.kept_folder(RUNG)
         if folder.exists():
             why = trouble(kept.read_kept(RUNG), read_lease(folder))
-            if not why:
+            if why is None:
                 progress(message("the parts are kept already"))
                 return
             self._free(why)
@@ -47,6 +48,7 @@ class LocalKeeper:
             return None
         found, lease = kept.read_kept(RUNG), read_lease(folder)
         user = kept.last_user(RUNG) if kept.in_use(RUNG) else None
+        why = trouble(found, lease)
         return Standing(
             kind="kept",
             rung=RUNG,
@@ -54,7 +56,7 @@ class LocalKeeper:
             since_utc=found.kept_utc if found is not None else "",
             owner_pid=0,
             used_by=user.run_id if user is not None else "",
-            trouble=trouble(found, lease),
+            trouble=str(why) if why is not None else "",
             parts=_parts(lease, found),
         )
 
@@ -76,19 +78,19 @@ class LocalKeeper:
             if holding is not None:
                 holding.release()
 
-    def _free(self, why: str) -> None:
+    def _free(self, why: Message) -> None:
         if condition(kept.kept_folder(RUNG)) is Condition.KEPT and why == ELSEWHERE:
             raise StackNotStarted(
                 "parts are kept in another container that shares this folder",
                 where=str(kept.kept_folder(RUNG)),
-                remedy="end them there with `python3 -m harness stack down`, or name another TEKUTOKO_REHEARSAL_HOME",
+                remedy=f"end them there with `{PROGRAM} stack down`, or name another TEKUTOKO_REHEARSAL_HOME",
             )
         if kept.in_use(RUNG):
             user = kept.last_user(RUNG)
             raise StackNotStarted(
                 f"the kept parts cannot be replaced ({why}): {user.run_id if user else 'a run'} uses them",
                 where=str(kept.kept_folder(RUNG)),
-                remedy="wait for it to end, or end them with `python3 -m harness stack down --force`",
+                remedy=f"wait for it to end, or end them with `{PROGRAM} stack down --force`",
             )
 
 
@@ -112,8 +114,9 @@ async def _start(clock: Clock, progress: Tell) -> None:
         progress(message("starting the parts to keep"))
         parts = Parts(begun, begun.folder / "logs", clock, Feed(clock))
         await together(parts.start_emulators(progress), parts.start_postgres(progress))
-        if why := await made_empty(parts.endpoints()):  # so that no run waits for what an emulator does at first use
-            raise StackNotStarted(f"the parts came up, but {why}", where=str(begun.folder))
+        why = await made_empty(parts.endpoints())  # so that no run waits for what an emulator does at first use
+        if why is not None:
+            raise StackNotStarted(message("the parts came up, but {why}", why=why), where=str(begun.folder))
         begun.lease.parts = [part for part in begun.lease.parts if part.part in PARTS]
         now_utc = utc(clock.anchor, clock.now_ns())
         kept.write_kept(kept.KeptSet(rung=RUNG, key=own_key(), kept_utc=now_utc, endpoints=parts.endpoints()))

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from harness.base.data import ROOT
 from harness.base.errors import RehearsalError
-from harness.model.message import Tell, message
+from harness.base.interpreter import PROGRAM
+from harness.model.message import Message, Tell, message, of_error
 from harness.model.stack import Address, Endpoints, Rung
 from harness.stack.firebase import reset as firebase_reset
 from harness.stack.local import postgres, postgres_programs, postgres_reset, postgres_template
@@ -27,8 +28,8 @@ from harness.stack.state.sweeping import end_run
 
 PARTS = frozenset({"postgres", *CHECKS})
 RESET_LIMIT_S = 15.0
-ELSEWHERE = "they run in another container"
-RENEW = "`python3 -m harness stack keep` renews them"
+ELSEWHERE = message("they run in another container")
+RENEW = f"`{PROGRAM} stack keep`"
 _PROGRAMS = ("harness/stack/firebase", "harness/model", "locks/run.lock")
 _SUFFIXES = {".py", ".js", ".json", ".lock"}
 
@@ -81,21 +82,21 @@ def address_of(endpoints: Endpoints, part: str) -> Address:
     return address
 
 
-def trouble(found: kept.KeptSet | None, lease: Lease | None) -> str:
-    """Why kept parts cannot be used, as far as it shows from outside; "" when nothing does."""
+def trouble(found: kept.KeptSet | None, lease: Lease | None) -> Message | None:
+    """Why kept parts cannot be used, as far as it shows from outside; ``None`` when nothing does."""
     if found is None or lease is None:
-        return "the keeping was cut short, or its record does not read"
+        return message("the keeping was cut short, or its record does not read")
     missing = PARTS - {part.part for part in lease.parts}
     if missing:
-        return f"{', '.join(sorted(missing))} is not among them"
+        return message("{parts} is not among them", parts=", ".join(sorted(missing)))
     if any(part.identity.elsewhere for part in lease.parts):
         return ELSEWHERE
     dead = [part.part for part in lease.parts if not part.identity.alive()]
     if dead:
-        return f"{', '.join(dead)} died"
+        return message("{parts} died", parts=", ".join(dead))
     if found.key != own_key():
-        return "they are of another version of the checkout"
-    return ""
+        return message("they are of another version of the checkout")
+    return None
 
 
 async def borrow(run_id: str, progress: Tell) -> Borrowed | None:
@@ -113,18 +114,25 @@ async def borrow(run_id: str, progress: Tell) -> Borrowed | None:
         _end_last_user(progress)
         found, lease = kept.read_kept(Rung.LOCAL), read_lease(holding.folder)
         why = trouble(found, lease)
-        if found is not None and lease is not None and not why:
+        if found is not None and lease is not None and why is None:
             owner = identify(os.getpid())
             assert owner is not None
             holding.name(kept.User(run_id, owner))
             borrowed = Borrowed(found, lease, holding)
             _empty_logs(borrowed)
             why = await made_empty(found.endpoints)
-            if not why:
+            if why is None:
                 taken = True
                 progress(message("took over the kept parts, reset and proved empty"))
                 return borrowed
-        progress(message("the kept parts are not used ({why}): this run starts its own; {todo}", why=why, todo=RENEW))
+        assert why is not None
+        progress(
+            message(
+                "the kept parts are not used ({why}): this run starts its own; {command} renews them",
+                why=why,
+                command=RENEW,
+            )
+        )
         return None
     finally:
         if not taken:
@@ -145,12 +153,14 @@ def _empty_logs(borrowed: Borrowed) -> None:
             os.truncate(borrowed.log(part), 0)
 
 
-async def made_empty(endpoints: Endpoints) -> str:
-    """Resets, then looks; what is left, "" when nothing is. About 0.5 s."""
+async def made_empty(endpoints: Endpoints) -> Message | None:
+    """Resets, then looks; why they are not empty, ``None`` when they are. About 0.5 s."""
     try:
         async with asyncio.timeout(RESET_LIMIT_S):
             await asyncio.gather(firebase_reset.reset(endpoints), postgres_reset.reset(endpoints))
             held = await asyncio.gather(firebase_reset.left(endpoints), postgres_reset.left(endpoints))
     except (RehearsalError, TimeoutError) as error:
-        return f"their reset failed: {getattr(error, 'what', '') or 'too slow'}"
-    return "; ".join(line for lines in held for line in lines)
+        why = of_error(error) if isinstance(error, RehearsalError) else message("too slow")
+        return message("their reset failed: {why}", why=why)
+    left = "; ".join(line for lines in held for line in lines)
+    return message("their reset left something: {left}", left=left) if left else None

@@ -229,9 +229,9 @@ class LocalStack(Begun):
         faults.lead(controllers.deployment, LocalDatabase(parts, ground, controllers.deployment))
         for loop in controllers.loops():
             self._keep(loop)
-        for line in not_honoured_by_processes(self._manifests):
-            self._progress(message("not honoured in this environment: {what}", what=line))
-            self._feed.event("component", "manifests", message("not honoured: {what}", what=line))
+        for what in not_honoured_by_processes(self._manifests):
+            self._progress(message("not honoured in this environment: {what}", what=what))
+            self._feed.event("component", "manifests", message("not honoured: {what}", what=what))
         if Capability.CPU_LIMITS not in self.capabilities:
             said = message("CPU and memory limits are not enforced: no control groups can be made here")
             self._progress(said)

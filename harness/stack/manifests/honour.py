@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.model.manifests import Manifests
-from harness.model.message import marked
+from harness.model.message import Message, marked, message
 
 _POD = {
     "securityContext": marked("its processes run as the user who runs the rehearsal"),
@@ -43,45 +43,46 @@ _TARGET_ALONE, _ONLY_GET = marked("only the target is probed"), marked("only htt
 _ONLY_SLEEP = marked("only a sleep is kept")
 
 
-def not_honoured_by_processes(manifests: Manifests) -> tuple[str, ...]:
-    """Sentences on what the rung ``local`` does not honour of ``manifests``, in their order; () when it does all. What
-    stands behind the last colon is a message id."""
-    return tuple(dict.fromkeys(_found(manifests.documents)))
+def not_honoured_by_processes(manifests: Manifests) -> tuple[Message, ...]:
+    """What the rung ``local`` does not honour of ``manifests``, and why, in their order; () when it does all."""
+    found = dict.fromkeys(_found(manifests.documents))
+    return tuple(message("{what}: {why}", what=what, why=Message(text=why)) for what, why in found)
 
 
-def _found(documents: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _found(documents: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What is not honoured, and the message id of why."""
     for key, document in documents.items():
         kind = document["kind"]
         if kind in _KINDS:
-            yield f"{key}: {_KINDS[kind]}"
+            yield key, _KINDS[kind]
         if kind == "Deployment":
             yield from _of_pod(key, document["spec"]["template"]["spec"])
 
 
-def _of_pod(key: str, pod: dict[str, Any]) -> Iterator[str]:
-    yield from (f"{key}: {name} of the pod: {why}" for name, why in _POD.items() if pod.get(name))
+def _of_pod(key: str, pod: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from ((f"{key}: {name} of the pod", why) for name, why in _POD.items() if pod.get(name))
     for container in (*pod.get("containers", []), *pod.get("initContainers", [])):
         where = f"{key}: {{}} of container {container['name']}"
-        yield from (f"{where.format(name)}: {why}" for name, why in _CONTAINER.items() if container.get(name))
+        yield from ((where.format(name), why) for name, why in _CONTAINER.items() if container.get(name))
         amounts = container.get("resources", {})
         others = {name for part in amounts.values() for name in part} - set(_RESOURCES)
-        yield from (f"{where.format(f'resource {name}')}: {_ONLY_CPU}" for name in sorted(others))
+        yield from ((where.format(f"resource {name}"), _ONLY_CPU) for name in sorted(others))
         yield from _of_life(where, container)
     for container in pod.get("initContainers", []):
         if container.get("restartPolicy") != "Always":
-            yield f"{key}: init container {container['name']}: {_NOT_RUN}"
+            yield f"{key}: init container {container['name']}", _NOT_RUN
     for container in pod.get("containers", [])[1:]:
         probes = [name for name in _PROBES if "httpGet" in container.get(name, {})]
-        yield from (f"{key}: {name} of container {container['name']}: {_TARGET_ALONE}" for name in probes)
+        yield from ((f"{key}: {name} of container {container['name']}", _TARGET_ALONE) for name in probes)
 
 
-def _of_life(where: str, container: dict[str, Any]) -> Iterator[str]:
+def _of_life(where: str, container: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Probes and lifecycle hooks that are no HTTP request and no sleep."""
     for name in _PROBES:
         if container.get(name) and "httpGet" not in container[name]:
-            yield f"{where.format(name)}: {_ONLY_GET}"
+            yield where.format(name), _ONLY_GET
     hooks = container.get("lifecycle", {})
     if "postStart" in hooks:
-        yield f"{where.format('postStart')}: {_NOT_RUN}"
+        yield where.format("postStart"), _NOT_RUN
     if hooks.get("preStop") and "sleep" not in hooks["preStop"]:
-        yield f"{where.format('preStop')}: {_ONLY_SLEEP}"
+        yield where.format("preStop"), _ONLY_SLEEP

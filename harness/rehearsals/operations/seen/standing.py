@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import BadInput
+from harness.base.interpreter import PROGRAM
 from harness.load.http1 import status_of
 from harness.model.stack import Rung
 from harness.rehearsals.operations.seen import logs
@@ -31,7 +32,7 @@ def the_one() -> tuple[StackFacts, Lease]:
         found = ", ".join(facts.run_id for facts, _ in there) or "none"
         raise BadInput(
             f"one stack of processes is wanted, and those that are up are: {found}",
-            remedy="python3 -m harness stack up --on local --detach, or name a cluster by --context",
+            remedy=f"{PROGRAM} stack up --on local --detach, or name a cluster by --context",
         )
     return there[0]
 
