@@ -17,7 +17,9 @@ from typing import Any
 import msgspec
 import pytest
 
+import scenarios.load
 from chaos import catalogue
+from harness.base import planfile
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, RehearsalError
 from harness.cli.main import ALL, main
@@ -37,6 +39,12 @@ NEEDED: Given = {"scenario": "rollout_week3", "task": "daily"}
 #: How a run is told; what is no run yet, or one that was begun before: they are held by tests of their own.
 ASIDE = {"json", "junit", "no_defaults", "list", "detach", "resume", *NEEDED}
 STACKS = ("harness.stack.local.LocalStack", "harness.stack.kind.stack.KindStack", "harness.stack.kube.stack.KubeStack")
+#: What a text, or a file by its name, holds: the same at each combination, and never changed.
+READERS = {
+    "chaos.catalogue.load": cache(catalogue.load),
+    "harness.base.planfile.parse": cache(planfile.parse),
+    "scenarios.load.parse": cache(scenarios.load.parse),
+}
 RULES = ROOT / "deploy" / "monitoring" / "prometheus" / "rules"
 SAMPLE = ROOT / "docs" / "samples" / "rollout_week3"
 
@@ -53,7 +61,8 @@ def nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.stack.rungs.cluster_images", lambda *asked: repr(asked[:2]))
     monkeypatch.setattr("harness.stack.rungs.provide", lambda rung: None)
     monkeypatch.setattr("harness.stack.kube.access.look", look)
-    monkeypatch.setattr("chaos.catalogue.load", cache(catalogue.load))  # which reads files, at each of thousands
+    for reader, reads in READERS.items():  # files, at each of thousands of combinations
+        monkeypatch.setattr(reader, reads)
     monkeypatch.setattr("harness.rehearsals.operations.seen.standing.the_one", lambda: None)
 
 
