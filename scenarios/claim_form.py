@@ -15,9 +15,9 @@ RECORD = Judged.RECORD
 NOT_BUILT = StateFrom()
 
 
-def judged_by(*commands: str) -> StateFrom:
-    """The state comes from the results of these commands."""
-    return StateFrom(commands=commands)
+def judged_by(*commands: str, whole_in: str = "") -> StateFrom:
+    """The state comes from the results of these commands; ``--only`` of ``whole_in`` judges the claim whole."""
+    return StateFrom(commands=commands, whole_in=(whole_in,) if whole_in else ())
 
 
 def person(*facts: str) -> StateFrom:

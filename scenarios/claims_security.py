@@ -208,7 +208,7 @@ _RECOVERY = (
         f"{_DR}/list 2/item 1",
         "毎日 03:00 JST",
         MEASUREMENT,
-        judged_by("dr_restore"),
+        judged_by("dr_restore", whole_in="schedule"),
         "Backups on the schedule under a moved clock; the Terraform's hour read as UTC",
         wrong(
             "dr.backup_hour_is_utc",
@@ -257,7 +257,7 @@ _RECOVERY = (
         f"{_DR}/list 3/item 2",
         "新インスタンスのエンドポイントをConfigMapに反映",
         PROCEDURE,
-        judged_by("dr_restore"),
+        judged_by("dr_restore", whole_in="stack"),
         "Run as written (it changes nothing), then as corrected",
         wrong(
             "dr.configmap_changes_nothing",
@@ -271,7 +271,7 @@ _RECOVERY = (
         f"{_DR}/list 3/item 3",
         "Deployment再起動（5-10分）",
         MEASUREMENT,
-        judged_by("dr_restore"),
+        judged_by("dr_restore", whole_in="stack"),
         "Restarted in order under load; the time until all are ready",
     ),
 )

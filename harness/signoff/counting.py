@@ -7,8 +7,9 @@ passes is good for nothing where the run broke or measured wrongly, or made a pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 
 from harness.base.errors import Exit
 from harness.judge.judged import MEASUREMENT
@@ -70,12 +71,14 @@ def broken(result: Result) -> Told:
     return next((each.told for each in result.judgements if each.id == MEASUREMENT), ())
 
 
-def in_part(result: Result) -> Told:
+def in_part(result: Result, whole_in: Collection[str] = ()) -> Told:
     """Why what passes is no word on the whole of a claim: of the checks that judge it only some were made. () where
-    all were: of a plan in parts, those that were run are whole, and what is looked at over all of them is of all."""
-    if not result.facts.only or result.parts:
+    all were, as one of the names ``whole_in`` was among those chosen, each of which judges the claim whole; and of a
+    plan in parts: those that were run are whole, and what was looked at over them alone takes no other's place."""
+    only = result.facts.only
+    if not only or result.parts or any(fnmatchcase(name, each) for name in whole_in for each in only):
         return ()
-    names = ", ".join(result.facts.only)
+    names = ", ".join(only)
     return (message("narrowed to {names}: not all that judges the claim was made", names=names),)
 
 

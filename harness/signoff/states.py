@@ -2,7 +2,8 @@
 
 No state is good by default. A claim is ready by a verdict under its id alone, of a run that counts (``counting``);
 what fails or is inconclusive in any of them counts against it. Of a rehearsal, plan, environment and part only the
-newest run that says anything of the claim counts; one that was narrowed takes the place of what it judged itself.
+newest run that says anything of the claim counts; one that was narrowed takes the place of what it judged itself, not
+of what another looked at over more parts than its own, nor of anything by what it did not exercise.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ def blocked(found: Iterable[Standing]) -> bool:
 # -- one claim -------------------------------------------------------------------------------------------------------
 
 _Seen = tuple[Stored, Judgement]
+_Place = tuple[object, ...]
 
 
 def _by_claim(register: Mapping[str, Claim], stored: Iterable[Stored]) -> defaultdict[str, list[_Seen]]:
@@ -100,14 +102,33 @@ def _by_claim(register: Mapping[str, Claim], stored: Iterable[Stored]) -> defaul
 def _newest(seen: Iterable[_Seen]) -> Iterator[_Seen]:
     """Of each rehearsal, plan, environment and part what the newest run said, with faults and without; ``seen`` comes
     newest first. A run that was narrowed says so by the id of each judgement, and leaves the others as they were."""
-    first: dict[tuple[object, ...], str] = {}
+    first: dict[_Place, str] = {}
     for each, judgement in seen:
-        result, facts = each.result, each.result.facts
-        key = (result.rehearsal, result.plan, facts.rung, bool(facts.injected), judgement.part)
-        alone = (*key, judgement.id)
-        if all(first.get(one, each.folder) == each.folder for one in (key, alone)):
-            first[alone if facts.only else key] = each.folder
+        places = _places(each.result, judgement)
+        if all(first.get(place, each.folder) == each.folder for place in places):
+            for place in _taken(each.result, judgement, *places):
+                first[place] = each.folder
             yield each, judgement
+
+
+def _places(result: Result, judgement: Judgement) -> tuple[_Place, _Place, _Place]:
+    """Where a judgement stands: its part; in it, its id; of that, what was seen by runs narrowed to the same names. A
+    part that is only a number is the experiment's place in that run's plan: the id says which experiment it is."""
+    facts, numbered = result.facts, judgement.part.isdecimal()
+    part = ("", judgement.id) if numbered else (judgement.part,)
+    whole = (result.rehearsal, result.plan, facts.rung, bool(facts.injected), part)
+    alone = (*whole, judgement.id)
+    return whole, alone, (*alone, frozenset(facts.only))
+
+
+def _taken(result: Result, judgement: Judgement, whole: _Place, alone: _Place, alike: _Place) -> tuple[_Place, ...]:
+    """The places that a judgement takes from older ones. A run narrowed to some parts looked over those alone at what
+    is judged over all of them, and what a narrowed run did not exercise says nothing of what another did."""
+    if not result.facts.only:
+        return (whole,)
+    if judgement.verdict is Verdict.NOT_EXERCISED:
+        return ()
+    return (alike,) if result.parts and not judgement.part else (alone,)
 
 
 def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -> Standing:
@@ -144,7 +165,7 @@ def _state(claim: Claim, result: Result, judgement: Judgement) -> tuple[State, T
         return State.ERRATUM_SHOWN, ()
     if judgement.kind is Kind.OBSERVATION:
         return State.NOT_EXERCISED, (_SEEN, *judgement.told)
-    why = counting.in_part(result)
+    why = counting.in_part(result, claim.state_from.whole_in)
     return (State.NOT_EXERCISED, why) if why else (State.READY, ())
 
 

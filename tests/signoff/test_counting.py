@@ -20,6 +20,7 @@ from harness.model.result import Part
 from harness.model.stack import Fault, FaultKind, Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.command import own
+from harness.rehearsals.chaos.judge_run import names, part_of
 from harness.rehearsals.infrastructure.command import Infrastructure
 from harness.signoff.making import held
 from harness.signoff.states import runs, standings
@@ -100,6 +101,73 @@ def test_a_part_that_was_run_is_whole_and_another_one_of_the_same_number_is_not_
     assert standing([in_part]).state is State.READY
     whole = stored("whole", check("drain", Verdict.FAIL, part="1"), **OLD)
     assert standing([whole, in_part]).state is State.NOT_READY
+
+
+def in_parts(folder: str, *judgements: Judgement, **more: Any) -> Stored:
+    """A run of the experiments that ``judgements`` are of."""
+    run = stored(folder, *judgements, rehearsal="chaos", **more)
+    made = dict.fromkeys(each.part for each in judgements if each.part)
+    parts = tuple(Part(name=part, title=message("an experiment")) for part in made)
+    return msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, parts=parts))
+
+
+def placed(*only: str) -> dict[str, str]:
+    """The part of each bundled experiment of a run, by the id of its judgement."""
+    command: Any = parse(["chaos", "--on", "local", *(f"--only={name}" for name in only)])
+    plan = command.planned()
+    return {name: part_of(plan, number) for number, name in enumerate(names(plan), 1)}
+
+
+def test_an_experiment_is_the_same_wherever_a_run_makes_it() -> None:
+    """A whole run makes it at another place than one that is narrowed to it."""
+    alone, among = placed("drain")["drain"], placed()["drain"]
+    assert alone != among
+    narrow: dict[str, Any] = {"only": ("drain",)}
+    for verdict, state in ((Verdict.PASS, State.READY), (Verdict.FAIL, State.NOT_READY)):
+        other = Verdict.FAIL if verdict is Verdict.PASS else Verdict.PASS
+        whole = in_parts("whole", check("drain", verdict, part=among))
+        assert standing([in_parts("one", check("drain", other, part=alone), **narrow, **OLD), whole]).state is state
+        one = in_parts("one", check("drain", verdict, part=alone), **narrow)
+        assert standing([in_parts("whole", check("drain", other, part=among), **OLD), one]).state is state
+
+
+def test_what_was_looked_at_over_some_parts_takes_no_whole_runs_place() -> None:
+    """It is evidence where nothing else is, and what it saw fail counts until the same, or all, is looked at again."""
+    lost, kept = check("writes.acknowledged", Verdict.FAIL), check("writes.acknowledged", Verdict.PASS)
+    killed = check("pod_kill", Verdict.PASS, part="1")
+    narrow: dict[str, Any] = {"only": ("pod_kill",)}
+    one = in_parts("one", killed, kept, **narrow)
+    assert standing([one]).state is State.READY
+    assert standing([in_parts("whole", killed, lost, **OLD), one]).state is State.NOT_READY
+    assert standing([in_parts("whole", killed, kept, **OLD), one]).state is State.READY
+    worse, before = in_parts("worse", killed, lost, **narrow, **OLD), "2026-01-07T00:00:00.000Z"
+    assert standing([in_parts("whole", killed, kept, started_utc=before), worse]).state is State.NOT_READY
+    assert standing([worse, in_parts("whole", killed, kept)]).state is State.READY
+    assert standing([worse, one]).state is State.READY
+    assert standing([worse, in_parts("other", killed, kept, only=("drain",))]).state is State.NOT_READY
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"), [(Verdict.FAIL, State.NOT_READY), (Verdict.PASS, State.READY)], ids=["failed", "passed"]
+)
+def test_what_a_narrowed_run_did_not_exercise_takes_the_place_of_nothing(verdict: Verdict, state: State) -> None:
+    whole = stored("whole", check("target_qps", verdict), rehearsal="load_stages", **OLD)
+    left = check("target_qps", Verdict.NOT_EXERCISED, told=(message("the stages were left out"),))
+    knee = stored("knee", left, rehearsal="load_stages", only=("knee",))
+    assert standing([whole, knee]).state is state
+    alone = standing([knee])
+    assert alone.state is State.NOT_EXERCISED and english(alone.told) == "the stages were left out"
+
+
+@pytest.mark.parametrize("claim", ["dr.restore.step2", "dr.restore.step3"])
+@pytest.mark.parametrize("name", ["stack", "st*k"])
+def test_what_judges_a_claim_alone_makes_it_ready_by_itself(claim: str, name: str) -> None:
+    def narrowed(*only: str, of: str = claim) -> Standing:
+        return standing([stored("run", judgement(of, Verdict.PASS), rehearsal="dr_restore", only=only)], of)
+
+    assert narrowed(name).state is narrowed("sizes", name).state is State.READY
+    assert narrowed("sizes").state is State.NOT_EXERCISED
+    assert narrowed(name, of="dr.rpo").state is State.NOT_EXERCISED  # of which the disasters are judges, too
 
 
 # -- faults ----------------------------------------------------------------------------------------------------------

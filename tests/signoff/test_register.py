@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.base.data import PLANS
+from harness.rehearsals.dr_restore.judge import CLAIMS
 from scenarios import claims
 from scenarios.errata import SHOWN_BY
 from tests.signoff import naming
@@ -33,6 +34,16 @@ def test_what_a_rehearsal_names_is_said_to_be_judged_by_it() -> None:
         if command not in claims.REGISTER[name].state_from.commands
     ]
     assert missing == []
+
+
+def test_what_judges_a_claim_whole_is_the_only_part_that_does() -> None:
+    """The plan of ``dr_restore`` has no parts on the page, and ``--only`` chooses of what its rehearsal does."""
+    judges = {
+        claim: tuple(part for part, its in CLAIMS.items() if claim in its) for its in CLAIMS.values() for claim in its
+    }
+    for claim in claims.REGISTER.values():
+        alone, way = judges.get(claim.id, ()), claim.state_from
+        assert way.whole_in == (alone if len(alone) == 1 and way.commands == ("dr_restore",) else ()), claim.id
 
 
 def test_at_least_140_claims_can_be_judged_from_evidence() -> None:
