@@ -67,8 +67,7 @@ async def test_the_last_answers_are_awaited_to_their_timeout(
     with EvidenceStore(tmp_path / "e.sqlite", "run", clock.anchor) as store:
         collector = Collector(store, clock)
         collector.follow([spool.path])
-        collector.expect([*DUE, PROBE])
-        await collector.last_answers(20 * NS, 11.0)
+        await collector.last_answers([*DUE, PROBE], 20 * NS, 11.0)
     assert clock.now / NS == pytest.approx(until_s, abs=0.11)
 
 

@@ -138,12 +138,11 @@ class Invariants:
         found.append(connections_result(new_connections(events, self._evidence.probes)))
         return tuple(found)
 
-    def off_in_time(self) -> Judgement:
-        """Of a run in which the flag may have gone off; a week's roll back is judged as it happens."""
+    def off_in_time(self, sent_ns: int) -> Judgement:
+        """Of a run in which the flag may have gone off; a week's roll back is judged as it happens. What was due by
+        ``sent_ns`` was sent before the load was ended, and answered."""
         plan, rows = self._scenario, self._evidence.requests
         end_ns = max((row.done_ns for row in rows), default=0)
-        # What was due last may have waited behind another request of its user when the load was ended.
-        sent_ns = end_ns - round((plan.request_timeout_s + 1) * NS)
         due = due_beside(rows, plan.population, self._seed, sent_ns)
         limit_s = plan.switch_over_limit_s
         return off_result(off_in_time(self._evidence.events, rows, limit_s=limit_s, end_ns=end_ns, due=due))

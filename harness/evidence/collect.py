@@ -11,8 +11,8 @@ from harness.base.errors import EvidenceNotRead, MeasurementFailed
 from harness.evidence.gathered import Gathered
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
-from harness.model.due import Due, probe_call
-from harness.model.evidence import MEASUREMENT_ERROR, ProbeRow, RequestRow, Row, happened
+from harness.model.due import Due
+from harness.model.evidence import MEASUREMENT_ERROR, Row, happened
 from harness.model.message import Message, Told, message
 
 LOOK_EVERY_S = 0.1  # for the last answers of a window
@@ -28,27 +28,16 @@ class Collector(Gathered):
         self.store = store
         self._readers: list[SpoolReader] = []
         self._told: list[SpoolReader] = []
-        #: The ids of the calls that are still awaited, see ``expect``.
-        self.awaited: set[str] = set()
 
     def follow(self, spools: Iterable[Path]) -> None:
         """Reads these spools from now on."""
         self._readers += [SpoolReader(path) for path in spools]
-
-    def expect(self, due: Iterable[Due]) -> None:
-        """Awaits these calls, to know when the last answer is in."""
-        self.awaited |= {each.id for each in due}
 
     def add(self, rows: Iterable[Row]) -> None:
         """Appends ``rows`` to the evidence. Raises ``EvidenceNotWritten``."""
         rows = list(rows)
         self.store.append(rows)
         self.see(rows)
-        for row in rows:
-            if isinstance(row, ProbeRow):
-                self.awaited.discard(probe_call(row.probe_id))
-            elif isinstance(row, RequestRow):
-                self.awaited.discard(row.operation_id)
 
     def event(self, at_ns: int, kind: str, subject: str, said: str | Message | Told, **data: Any) -> None:
         """Appends an event of the run itself."""
@@ -92,17 +81,19 @@ class Collector(Gathered):
         if lost:
             raise lost[0] if len(lost) == 1 else _together(lost)
 
-    async def last_answers(self, end_ns: int, patience_s: float) -> None:
-        """Gathers until every expected call is in, or since ``end_ns`` none has come for ``patience_s``.
+    async def last_answers(self, due: Iterable[Due], end_ns: int, patience_s: float) -> None:
+        """Gathers until every call of ``due`` is in, or since ``end_ns`` none has come for ``patience_s``.
 
         Each ends within its timeout once it is sent, so that nothing is in flight any more then.
         """
-        last_ns, left = end_ns, len(self.awaited)
+        self.gather()
+        last_ns, left = end_ns, [each.id for each in due if each.id not in self.ledger.calls]
         while left and self._clock.now_ns() < last_ns + round(patience_s * NS):
             await self._clock.sleep(LOOK_EVERY_S)
             self.gather()
-            if len(self.awaited) < left:
-                last_ns, left = max(end_ns, self._clock.now_ns()), len(self.awaited)
+            before, left = left, [each for each in left if each not in self.ledger.calls]
+            if len(left) < len(before):
+                last_ns = max(end_ns, self._clock.now_ns())
 
     def failures(self) -> list[MeasurementFailed]:
         """The errors of the measurement so far, for evidence kept apart, which no judge reads as a week's does."""

@@ -15,7 +15,7 @@ from harness.evidence.store import EvidenceStore
 from harness.judge.switch_over import SwitchOver, switch_over
 from harness.judge.window import Window
 from harness.load.plan import LoadPlan, Offline
-from harness.load.population.due import due_list, probes_due
+from harness.load.population.due import due_list, probes_due, requests_due
 from harness.load.protocol import Load
 from harness.model.due import Due, DueList
 from harness.model.flag import FLAG
@@ -134,6 +134,13 @@ class Users:
         await self._load.go(self.origin_ns)
         return self.origin_ns
 
+    async def end(self) -> int:
+        """Stops once all that is due by now was sent and answered; now. After some timeouts a phone is behind."""
+        now_ns = self._host.clock.now_ns()
+        await self.answered(Window(start_ns=self.origin_ns or now_ns, end_ns=now_ns))
+        await self.stop()
+        return now_ns
+
     async def stop(self) -> None:
         """Requests under way finish or time out; the last answers are gathered. May be called twice."""
         if self._load is not None:
@@ -155,15 +162,13 @@ class Users:
         return probes_due(plan.probes, plan.seed, self.origin_ns, window.start_ns, window.end_ns)
 
     async def answered(self, window: Window) -> DueList:
-        """What the plan has in ``window``, which is over, once all of it is in evidence or its time to answer has
-        passed: what is then not there will never be.
+        """What the plan has in ``window``, which is over, once all of it is in evidence, and what is due to Firestore,
+        or its time to answer has passed: what is then not there will never be.
         """
-        due, evidence = self.due(window), self.evidence
-        evidence.gather()
-        awaited = [each for each in (*due.requests, *due.probes) if each.id not in evidence.ledger.calls]
-        evidence.expect(awaited)
-        await evidence.last_answers(window.end_ns, self._plan.request_timeout_s + 1)
-        evidence.awaited -= {each.id for each in awaited}
+        due, plan, start_ns = self.due(window), self._plan, self.origin_ns or window.end_ns
+        requests = requests_due(plan.population, plan.seed, start_ns, window.end_ns)
+        sent = (*(each for each in requests if each.due_ns >= window.start_ns), *due.probes)
+        await self.evidence.last_answers(sent, window.end_ns, plan.request_timeout_s + 1)
         return due
 
     async def set_flag(self, *, on: bool, shares: PopulationPlan | None = None) -> int:

@@ -9,6 +9,7 @@ import msgspec
 
 from harness.model.message import Message
 from harness.model.stack import Capability
+from harness.model.step import Step
 
 
 class PartOfPlan(Protocol):
@@ -36,13 +37,15 @@ Runs = dict[str, PartRun]
 
 class PartsDetails(msgspec.Struct, kw_only=True):
     """The facts of a run beside its evidence. ``cpu_factor`` is what CPU requests and limits were multiplied by;
-    ``did`` says by part what was done when; ``users`` were signed in for the load, 0 without one.
+    ``did`` says by part what was done when; ``users`` were signed in for the load, 0 without one; ``steps`` are its
+    own that were carried through, each with when it began (ns).
     """
 
     cpu_factor: float = 1.0
     runs: Runs = msgspec.field(default_factory=dict)
     did: dict[str, Any] = msgspec.field(default_factory=dict)
     users: int = 0
+    steps: list[tuple[Step, int]] = []
 
 
 def title_of(part: PartOfPlan) -> Message:

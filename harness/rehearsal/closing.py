@@ -36,13 +36,14 @@ async def check_whole_run(
     scenario: Scenario,
     manifests: Manifests,
     *,
+    sent_ns: int,
     reconcile: Direction | None = None,
     sides: Collection[Side] = (Side.API,),
 ) -> None:
     """Once the load has ended and every fault is undone. A store that does not answer is told as inconclusive.
 
     ``manifests`` are those that are applied; the folder's ``logs`` hold ``<pod>.log`` of each pod. ``reconcile`` heals
-    the stores after the checks. ``sides`` as ``Invariants`` takes them.
+    the stores after the checks. ``sent_ns`` and ``sides`` as ``Invariants`` takes them.
     """
     on.phase("checks", message("the load has ended; checking what the stores hold against what was acknowledged"))
     endpoints, evidence, clock, options = on.stack.endpoints(), on.evidence, on.clock, on.options
@@ -51,7 +52,7 @@ async def check_whole_run(
         on.stores, evidence, clock,
         scenario=scenario, manifests=manifests, target=options.target, seed=options.seed, sides=sides,
     )  # fmt: skip
-    found = [*await invariants.results(), invariants.off_in_time()]
+    found = [*await invariants.results(), invariants.off_in_time(sent_ns)]
     if invariants.lost_by_firestore is not None:
         found.append(_logged(invariants.lost_by_firestore, clock.anchor, evidence, on.folder / "logs"))
     if reconcile is not None:

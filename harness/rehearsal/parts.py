@@ -103,11 +103,10 @@ class InParts(Rehearsal[P, D]):
 
     def judge(self, plan: P, seen: Seen[D]) -> Iterator[Judgement]:
         """The claims of every part, and what answers showed the users of the load."""
-        facts, details = seen.facts, seen.details
+        facts, did, unix_ns = seen.facts, seen.details, seen.facts.anchor.unix_ns
         yield from self.of_parts(plan, seen)
-        yield from reads_of_steps(
-            seen.evidence.requests, users=details.users, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
-        )
+        rows = seen.evidence.requests
+        yield from reads_of_steps(rows, users=did.users, seed=facts.seed, anchor_unix_ns=unix_ns, steps=did.steps)
 
 
 def _begin(part: PartOfPlan, on: Running[Any]) -> None:

@@ -7,19 +7,31 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+import pytest
 
+from harness.base.clock import NS, Anchor
 from harness.checks.step_reads import reads_of_steps
 from harness.load.known import KnownWalks
 from harness.load.population.accounts import accounts
+from harness.load.population.arrivals import due_of_step
 from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.result import Result
 from harness.load.stages.plan import population
 from harness.load.stages.sender import Identity, Sender
 from harness.model.evidence import Operation, Outcome, RequestRow
 from harness.model.judgement import Judgement, Kind
+from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import judged as judged_run
+from harness.rehearsals.scaling.rehearsal import REHEARSAL as SCALING
+from harness.rehearsals.scaling.types import ScalingDetails
+from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL as ROTATION
+from harness.rehearsals.secret_rotation.types import RotationDetails
 from tests.checks.reading import Store, answered, honest
 from tests.checks.sending import ANCHOR
+from tests.rehearsal.made import by_id, seen
+from tests.scaling.test_rehearsal import COSTLY
+from tests.secret_rotation.test_rehearsal import PLAN as ROTATING
 
 SEED, COUNT = 7, 20
 USERS = accounts(population(COUNT), SEED)
@@ -78,6 +90,31 @@ def test_another_seed_s_requests_prove_nothing() -> None:
 
 def test_without_load_there_is_nothing_to_judge() -> None:
     assert list(reads_of_steps([], users=0, seed=SEED, anchor_unix_ns=ANCHOR)) == []
+
+
+STEP = Step(name="s", arrivals=Arrivals.EVEN, seconds=30, users=1, rate_per_s=2)
+LOADED = [
+    msgspec.structs.replace(row, due_ns=at_ns) for row, at_ns in zip(ROWS, due_of_step(STEP, 0, 0) or (), strict=True)
+]
+
+
+@pytest.mark.parametrize("lost", [0, 1, 20])
+@pytest.mark.parametrize(
+    ("rehearsal", "plan", "details"),
+    [(SCALING, COSTLY, ScalingDetails), (ROTATION, ROTATING, RotationDetails)],
+)
+def test_what_is_lost_behind_a_user_s_last_row_leaves_nothing_decided(
+    rehearsal: Any, plan: Any, details: Any, lost: int
+) -> None:
+    """Of the parts' loads, whatever they were made for: a drain's are several steps, one after the other."""
+    first, last = msgspec.structs.replace(STEP, seconds=20), msgspec.structs.replace(STEP, seconds=10)
+    left = details(users=COUNT, steps=[(first, 0), (last, 20 * NS)])
+    facts: dict[str, Any] = {"seed": SEED, "anchor": Anchor(monotonic_ns=0, unix_ns=ANCHOR)}
+    of = seen(left, LOADED[: len(LOADED) - lost], **facts)
+    found = by_id(judged_run(rehearsal, plan, of))["reads.acknowledged"]
+    assert found.verdict is (Verdict.INCONCLUSIVE if lost else Verdict.PASS)
+    assert (f"{lost} requests that were due have no row" in found.reason) is bool(lost)
+    assert msgspec.json.decode(msgspec.json.encode(left), type=details) == left
 
 
 def test_a_step_s_row_keeps_what_the_answer_showed_and_that_it_was_sent_twice() -> None:

@@ -8,18 +8,21 @@ from typing import Any, cast
 
 import pytest
 
-from harness.base.clock import MachineClock
+from harness.base.clock import NS, MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import PartDied
 from harness.checks import invariants, stores
 from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.dual_write import Flaw
 from harness.checks.invariants import OFF, Invariants, unread
+from harness.checks.off_in_time import FLAG
 from harness.checks.walk_results import ACKNOWLEDGED, BODIES, ISOLATION, ONCE, STATUSES
 from harness.checks.walk_tables import Stored
 from harness.judge.combine import combine
 from harness.judge.writes import Writes
 from harness.load.population.accounts import accounts
+from harness.load.population.due import requests_due
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.stack import Address, Endpoints
@@ -137,8 +140,35 @@ async def test_a_store_that_fails_amid_the_comparison_is_no_agreement(monkeypatc
 
 
 def test_a_run_in_which_the_flag_never_went_off_shows_nothing_of_it() -> None:
-    found = a_run().off_in_time()
+    found = a_run().off_in_time(0)
     assert (found.id, found.verdict, found.samples) == (OFF, Verdict.NOT_EXERCISED, 0)
+
+
+@pytest.mark.parametrize(("sent_s", "verdict"), [(500, Verdict.PASS), (590, Verdict.INCONCLUSIVE)])
+def test_what_somebody_behind_the_schedule_never_sent_is_not_missed_behind_a_roll_back(
+    sent_s: int, verdict: Verdict
+) -> None:
+    """The load went on until 600 s; what one user had due from 540 s on waited behind timeouts when it was ended."""
+    due = requests_due(WEEK.population, 1, 0, 600 * NS)
+    last = due[-1].user
+    rows = [
+        firestore_row(each.due_ns, each.id, each.user)
+        for each in due
+        if each.due_ns < 540 * NS or each.user != last
+    ]  # fmt: skip
+    run, limit_ns = a_run(), round(WEEK.switch_over_limit_s * NS)
+    flag = EventRow(at_ns=100 * NS, kind="flag", subject=FLAG, message="", data={"on": 0})
+    assert 100 * NS + limit_ns < 500 * NS
+    run._evidence = cast(Any, SimpleNamespace(requests=rows, events=[flag]))
+    assert run.off_in_time(sent_s * NS).verdict is verdict
+
+
+def firestore_row(due_ns: int, operation_id: str, user: str) -> RequestRow:
+    return RequestRow(
+        operation_id=operation_id, user=user, audience="", side=Side.FIRESTORE, operation=Operation.PUT_WALK,
+        due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 1, status=0, outcome=Outcome.OK, acknowledged=True,
+        payload_digest="", flag=False,
+    )  # fmt: skip
 
 
 async def test_the_oldest_of_many_walks_is_compared_with_its_document() -> None:

@@ -8,6 +8,7 @@ import pytest
 from chaos import catalogue
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS
+from harness.load.population.due import due_within
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import judged
@@ -75,6 +76,28 @@ def test_what_another_experiment_slowed_is_not_what_it_is_held_against() -> None
     assert "without the fault 20 ms" in spread(CLAIM, of, MADE, [MADE, other], ()).reason
 
 
+def test_calm_calls_that_are_lost_prove_nothing_and_what_neither_time_holds_is_not_missed() -> None:
+    """Without the fault all were slower still: with those lost the fault would look as if it slowed every operation."""
+    of, quick = Ledger(), Ledger()
+    for number, second in enumerate(range(60, 125)):
+        for place, operation in enumerate(Operation):
+            calm = not 100 <= second < 120
+            each = request(number * 10 + place, operation, second, 900 if calm and second >= 70 else 300 - calm)
+            of.add(each)
+            if not calm or second < 70:
+                quick.add(each)
+    assert spread(CLAIM, of, MADE, [MADE], ()).verdict is Verdict.FAIL
+    lost = [second * NS for second in (*range(70, 100), *range(120, 125)) for _ in Operation]
+    found = spread(CLAIM, quick, MADE, [MADE], lost)
+    assert found.verdict is Verdict.INCONCLUSIVE and "175 of the 300 planned" in found.reason
+    elsewhere = [117 * NS, 125 * NS]  # between undo and steady state; when nothing more was waited for
+    assert spread(CLAIM, ledger(set(Operation)), MADE, [MADE], elsewhere).verdict is Verdict.PASS
+    later = Ledger()
+    for number, second in enumerate(range(125, 300)):
+        later.add(request(5_000 + number, Operation.PUT_WALK, second, 20))
+    assert spread(CLAIM, later, MADE, [MADE], ()).verdict is Verdict.INCONCLUSIVE
+
+
 @pytest.mark.parametrize(
     ("good", "verdict", "words"),
     [
@@ -109,5 +132,10 @@ def test_the_experiments_judge_the_claims_that_they_name() -> None:
     found = by_id(judged(REHEARSAL, cut, seen(ChaosDetails(made=[made()]), probes(100))))["database_cut"]
     assert found.verdict is Verdict.PASS and "there is no other way" in found.reason
     slow = plan("database_slow")
+    begun = seen(ChaosDetails(origin_ns=5 * NS, made=[made()]), probes(0))
+    reach = by_id(judged(REHEARSAL, slow, begun))[CLAIM]
+    due = due_within(slow.scenario, 1, 5 * NS, 0, 30 * NS).requests
+    out = [each for each in due if not 20 * NS <= each.due_ns < 22 * NS]  # neither meanwhile nor calm
+    assert f"{len(out)} of the {len(out)} planned are not in evidence" in reach.reason
     assert ("1", CLAIM) in set(REHEARSAL.claims(slow))
     assert by_id(judged(REHEARSAL, slow, seen(ChaosDetails(made=[made()]), probes(0))))[CLAIM].gates is False

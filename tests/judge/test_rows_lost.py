@@ -191,6 +191,20 @@ def of_spread() -> Case:
     )  # fmt: skip
 
 
+def of_calm() -> Case:
+    """The same of a longer fault; what is bad are the calm rows before it and after it, slower than with the fault."""
+    made = msgspec.structs.replace(FAULT, undone_ns=40 * NS, steady_ns=50 * NS)
+    rows = [
+        msgspec.structs.replace(slow(each) if 10 <= each.due_ns / NS < 40 else each, operation=operation)
+        for number, each in enumerate(every(60, 10))
+        for operation in ((Operation.PUT_WALK, Operation.GET_WALK)[number % 2],)
+    ]
+    return Case(
+        rows, lambda left, planned: spread("c", ledger(left), made, [made], missing_ns(planned, left)),
+        bad=lambda each: each if 10 <= each.due_ns / NS < 40 else msgspec.structs.replace(each, done_ns=each.due_ns + 5 * NS),
+    )  # fmt: skip
+
+
 def of_failover() -> Case:
     """No write is good from the kill for 5 s."""
     rows = every(60, 10)
@@ -254,6 +268,7 @@ def cases() -> dict[str, Case]:
         "series": of_series(),
         "cut": of_cut(),
         "spread": of_spread(),
+        "spread calm": of_calm(),
         "failover": of_failover(),
         "recovery probes": of_recovery("traffic.after"),
         "recovery users": of_recovery("traffic.users"),

@@ -9,6 +9,7 @@ import pytest
 
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import accounts, on_api
+from harness.load.population.due import stayers_due
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.mirror import MirrorStep
@@ -165,6 +166,24 @@ def test_an_old_walk_is_one_that_firestore_confirmed_and_nobody_has_touched_sinc
     ]
     assert _old(rows, {"u0001"}, 15 * NS) == {"u0001": ["old", "many0", "many1"]}
     assert _old(rows, {"u0003"}, 15 * NS) == {}
+
+
+@pytest.mark.parametrize("lost", [0, 9])
+def test_what_a_leg_whose_limit_fired_never_sent_is_not_missing(lost: int) -> None:
+    """The flag went off after 10 s of 30, and the load ended then: two of 90 requests of those who stay failed, which
+    is more than 1 %, whatever would have been due later."""
+    week, window = next(legs_of(plan())), Window(start_ns=18 * NS, end_ns=28 * NS)
+    due = stayers_due(plan().population, week.scenario.population, 1, 3 * NS, window)
+    assert len(due) == 90
+    rows = [
+        row(each.due_ns / NS, "w", each.user, operation_id=each.id, outcome=Outcome.OK if good else Outcome.TIMEOUT)
+        for good, each in zip((0, 0, *range(1, 89)), due, strict=True)
+    ]
+    details = OneStackDetails(origin_ns=3 * NS, legs=[went()], rolled_back="week1", fired=True, off_ns=window.end_ns)
+    given = seen(details, rows[: 90 - lost], capabilities=())
+    found = {each.id: each for each in judged(plan(), given)}["migration.stepwise"]
+    assert found.verdict is Verdict.FAIL and found.samples == 90 - lost
+    assert ("not in evidence" in found.reason) is bool(lost)
 
 
 REAL = ("real_postgresql",)

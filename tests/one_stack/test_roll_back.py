@@ -102,7 +102,7 @@ def test_what_firestore_was_told_since_a_limit_fired_is_brought_over_before_all_
 
         return step
 
-    users = {"set_flag": noted("flag"), "admit": noted("admit"), "go": noted("go"), "stop": noted("stop")}
+    users = {"set_flag": noted("flag"), "admit": noted("admit"), "go": noted("go"), "end": noted("stop")}
     course._users = SimpleNamespace(**users)  # type: ignore[assignment]
     running = course._on
     monkeypatch.setattr(running, "up", noted("up"), raising=False)

@@ -64,8 +64,8 @@ class Experiments:
                 await self._experiment(number, planned)
         on.mark("experiments")
         await self._bridge.stop()
-        await self._users.stop()
-        await check_whole_run(on, self._plan.scenario, self._manifests, reconcile=self._plan.reconcile)
+        sent_ns, scenario, reconcile = await self._users.end(), self._plan.scenario, self._plan.reconcile
+        await check_whole_run(on, scenario, self._manifests, sent_ns=sent_ns, reconcile=reconcile)
 
     async def _follow(self, planned: PlannedExperiment) -> None:
         """Applies the manifests that the experiment is made under, where others are applied."""

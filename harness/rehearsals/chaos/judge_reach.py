@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.judge.ledger import OPERATIONS, Calls, Ledger
 from harness.judge.planned import lacking_words
@@ -21,6 +22,9 @@ LEAST_OF_OPERATION = 5
 #: The chance of calling an operation slower that is not.
 _LEVEL = 0.05
 _MS = 1_000_000
+
+Times = NDArray[np.int64]
+Chosen = NDArray[np.bool_]
 
 
 def cut_off(rows: Calls, made: Made, missing_ns: Sequence[int]) -> tuple[Verdict, Message]:
@@ -47,25 +51,36 @@ def cut_off(rows: Calls, made: Made, missing_ns: Sequence[int]) -> tuple[Verdict
 def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made], missing_ns: Sequence[int]) -> Judgement:
     """Whether every operation of users on the API is slower while the fault lasts than while none of ``every``
     experiment's lasts, by the ranks of latencies at a level of 5 %. The id is the claim's. Nothing is known where calls
-    due meanwhile (``missing_ns``) are not in evidence: they may be the quick ones, or the slow.
+    due in one time or the other (``missing_ns``) are not in evidence: they may be the quick ones, or the slow.
     """
     rows = ledger.requests[ledger.requests["api"] & ledger.requests["ok"]]
-    faulty = rows[_within(rows, made.start_ns, made.undone_ns or made.end_ns)]
-    calm = rows
-    for each in every:
-        calm = calm[~_within(calm, each.start_ns, each.steady_ns or each.end_ns)]
+    lost_ns = np.array(missing_ns, dtype=np.int64)
+    faulty, calm = rows[_faulty(rows["due_ns"], made)], rows[_calm(rows["due_ns"], every)]
     found = [each for each in _operations(calm, faulty) if each is not None]
     verdict, told = _reached(found)
-    missing = sum(made.start_ns <= at_ns < (made.undone_ns or made.end_ns) for at_ns in missing_ns)
+    missing = int(np.count_nonzero(_faulty(lost_ns, made) | _calm(lost_ns, every)))
     if missing:
-        verdict, told = Verdict.INCONCLUSIVE, (*told, lacking_words(missing, len(faulty) + missing))
+        verdict, told = Verdict.INCONCLUSIVE, (*told, lacking_words(missing, len(faulty) + len(calm) + missing))
     return Judgement(
         id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=told, samples=len(faulty)
     )
 
 
-def _within(rows: Calls, start_ns: int, end_ns: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return (rows["due_ns"] >= start_ns) & (rows["due_ns"] < end_ns)
+def ended_ns(every: Sequence[Made]) -> int:
+    """When nothing more of any was waited for; of what is due later nobody knows that it was answered."""
+    return max((each.end_ns for each in every), default=0)
+
+
+def _faulty(due_ns: Times, made: Made) -> Chosen:
+    return (due_ns >= made.start_ns) & (due_ns < (made.undone_ns or made.end_ns))
+
+
+def _calm(due_ns: Times, every: Sequence[Made]) -> Chosen:
+    """Until the last of ``every`` experiment ended, while none was felt."""
+    calm: Chosen = due_ns < ended_ns(every)
+    for each in every:
+        calm &= (due_ns < each.start_ns) | (due_ns >= (each.steady_ns or each.end_ns))
+    return calm
 
 
 def _operations(calm: Calls, faulty: Calls) -> Iterator[tuple[bool, Message] | None]:

@@ -19,7 +19,7 @@ from harness.model.stack import lacks
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.judge import adding, judge, outright, rows_of, span
 from harness.rehearsals.chaos.judge_failover import as_counterexample, failover_of, judged_failover, on_server
-from harness.rehearsals.chaos.judge_reach import cut_off, spread
+from harness.rehearsals.chaos.judge_reach import cut_off, ended_ns, spread
 from harness.rehearsals.chaos.judge_series import judged_against
 from harness.rehearsals.chaos.kill_series import expected
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, PlannedExperiment
@@ -58,7 +58,7 @@ def experiments(
         yield _placed(plan, number, planned, found)
         if planned.experiment.expects.spreads and number in made:
             claim = planned.experiment.expects.spreads
-            missing_ns = _missing_ns(_due(plan, details, made[number], seed), evidence)
+            missing_ns = _missing_ns(_due_in_all(plan, details, seed), evidence)
             spreads = spread(claim, evidence.ledger, made[number], details.made, missing_ns)
             yield msgspec.structs.replace(spreads, part=part_of(plan, number))
 
@@ -92,6 +92,12 @@ def _due(plan: ChaosPlan, details: ChaosDetails, made: Made, seed: int) -> DueLi
     """What was due while the experiment lasted."""
     window = span(made)
     return due_within(plan.scenario, seed, details.origin_ns, window.start_ns, window.end_ns)
+
+
+def _due_in_all(plan: ChaosPlan, details: ChaosDetails, seed: int) -> DueList:
+    """What users had due until the last experiment had ended: what one reaches is told from all that it did not."""
+    due = due_within(plan.scenario, seed, details.origin_ns, 0, ended_ns(details.made))
+    return msgspec.structs.replace(due, probes=())
 
 
 def _missing_ns(due: DueList, evidence: Gathered) -> list[int]:

@@ -53,8 +53,8 @@ class Deploys:
                 await self._follow(part)
                 await parts.run(part, self._applied.name, self._manifests.deployment)
                 on.mark(part.name)
-        await self._users.stop()
-        await check_whole_run(on, self._plan.scenario, self._manifests)
+        sent_ns = await self._users.end()
+        await check_whole_run(on, self._plan.scenario, self._manifests, sent_ns=sent_ns)
 
     async def _images(self) -> dict[str, str]:
         """By version, before the load begins: building takes the CPU that users need. Without what cannot be made."""

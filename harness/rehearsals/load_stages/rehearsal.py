@@ -66,13 +66,12 @@ class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
         facts, evidence = seen.facts, seen.evidence
         yield from judged(plan, seen.details, evidence.ledger, facts)
         yield from benched(plan, seen.details.benched)
-        made = steps_of(plan, seen.details, evidence.ledger, facts.seed)
         yield from reads_of_steps(
             evidence.requests,
             users=plan.accounts,
             seed=facts.seed,
             anchor_unix_ns=facts.anchor.unix_ns,
-            missing=sum(each.figures.missing for each in made),
+            steps=[(each.step, each.start_ns) for each in seen.details.made],
         )
 
     def sections(self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails]) -> Iterable[Section]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import asyncpg
 
-from harness.base.clock import NS, unix_ns
+from harness.base.clock import unix_ns
 from harness.base.errors import PartDied
 from harness.base.seed import stream
 from harness.checks.stores import DRAIN_LIMIT_S
@@ -113,8 +113,7 @@ class _Drill:
         plan, on, endpoints = self._plan, self._on, self._endpoints
         strange = await self._plant()  # minutes: longer than who is signed in waits to be let go, or a token lasts
         racer = await sign_up(endpoints.auth, endpoints.project_id, RACER)
-        asking = UsersPlan(population=plan.population, seed=self._seed)
-        users = Users(on, asking)
+        users = Users(on, UsersPlan(population=plan.population, seed=self._seed))
         on.details.origin_ns = await users.begin()
         racing = Racing(endpoints, on.clock, racer, self._raced, plan.race_every_s)
         on.phase("moving", message("the migrator moves {walks} walks under live traffic", walks=f"{plan.walks:,}"))
@@ -125,9 +124,7 @@ class _Drill:
         on.mark("moved")
         await seen_enough(on, plan.stay_limit_s)
         racing.over = True
-        # A phone sends one request after the other: of what is due later, one may still wait behind the one before.
-        on.details.sent_ns = on.clock.now_ns() - round((asking.request_timeout_s + 1) * NS)
-        await users.stop()
+        on.details.sent_ns = await users.end()
         on.phase("settling", message("the load has ended; the migrator runs once more"))
         await on.clock.sleep(DRAIN_LIMIT_S)
         on.details.attempts.append(await migrator.run(self._connection, plan.limit_s))

@@ -23,6 +23,7 @@ from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.result import Facts
 from harness.model.stack import PodState
+from harness.model.step import Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.network.types import (
     ACCOUNTS,
@@ -122,15 +123,19 @@ def kubelet(
 
 def due_of(plan: NetworkPlan, details: NetworkDetails) -> list[int]:
     """When each request of the users' load was due, ns; none where it was not begun."""
+    return [at_ns for step, start_ns in _made(plan, details) for at_ns in due_of_step(step, 0, start_ns) or ()]
+
+
+def _made(plan: NetworkPlan, details: NetworkDetails) -> list[tuple[Step, int]]:
+    """The step of the users' load, with when it began (ns); none where it was not carried through."""
     start_ns, end_ns = details.loaded_ns
-    return (due_of_step(step_of(plan), 0, start_ns) or []) if end_ns else []
+    return [(step_of(plan), start_ns)] if end_ns else []
 
 
 def reads(plan: NetworkPlan, details: NetworkDetails, requests: Sequence[RequestRow], facts: Facts) -> list[Judgement]:
     """What answers showed the users who loaded the Service."""
-    missing = len(lacking(due_of(plan, details), (row.due_ns for row in requests)))
-    unix_ns = facts.anchor.unix_ns
-    return [*reads_of_steps(requests, users=ACCOUNTS, seed=facts.seed, anchor_unix_ns=unix_ns, missing=missing)]
+    steps, unix_ns = _made(plan, details), facts.anchor.unix_ns
+    return [*reads_of_steps(requests, users=ACCOUNTS, seed=facts.seed, anchor_unix_ns=unix_ns, steps=steps)]
 
 
 def users(calls: Calls, due_ns: Sequence[int], most_failed: float) -> Judgement:

@@ -86,14 +86,14 @@ class Course:
         manifests = on.manifests
         if self._copies and on.options.target.bundled and not on.details.fired:
             manifests = await self._stop_the_mirror()
-        await self._users.stop()
+        sent_ns = await self._users.end()
         on.mark("load_ended")
         if on.details.steps:
             await self._reconcile()
         if on.details.fired and self._copies:
             await self._bring_over()  # what Firestore was told since the roll back: both sides' writes are looked for
         sides = tuple(Side) if self._copies else (Side.API,)
-        await check_whole_run(on, plan.weeks[-1], manifests, sides=sides)
+        await check_whole_run(on, plan.weeks[-1], manifests, sent_ns=sent_ns, sides=sides)
         if self._copies:
             on.phase("account", message("an account is deleted at Firebase Auth"))
             with suppress(NotAsNamed):  # told as not known: nobody can say what a schema of its own holds of a user

@@ -252,16 +252,23 @@ def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[J
 
 
 def _of_those_who_stay(leg: Leg, went: LegSeen, seen: Seen[OneStackDetails]) -> Iterator[RequestRow]:
-    there = on_api(leg.scenario.population, seen.facts.seed)
-    assert went.start_ns is not None and went.end_ns is not None
+    there, window = on_api(leg.scenario.population, seen.facts.seed), _stood(went, seen.details)
     for row in seen.evidence.requests:
-        if went.start_ns <= row.due_ns < went.end_ns and row.user not in there:
+        if window.start_ns <= row.due_ns < window.end_ns and row.user not in there:
             yield row
 
 
 def _due_of_those_who_stay(plan: OneStackPlan, leg: Leg, went: LegSeen, seen: Seen[OneStackDetails]) -> tuple[Due, ...]:
     seed, origin_ns = seen.facts.seed, seen.details.origin_ns
-    if origin_ns is None or went.start_ns is None or went.end_ns is None:
+    if origin_ns is None:
         return ()
-    window = Window(start_ns=went.start_ns, end_ns=went.end_ns)
-    return stayers_due(plan.population, leg.scenario.population, seed, origin_ns, window)
+    return stayers_due(plan.population, leg.scenario.population, seed, origin_ns, _stood(went, seen.details))
+
+
+def _stood(went: LegSeen, details: OneStackDetails) -> Window:
+    """While a leg's shares stood: where a limit fired, until the flag went off; after that the load may have ended."""
+    assert went.start_ns is not None and went.end_ns is not None
+    end_ns = went.end_ns
+    if details.rolled_back == went.part and details.off_ns is not None:
+        end_ns = min(end_ns, details.off_ns)
+    return Window(start_ns=went.start_ns, end_ns=end_ns)

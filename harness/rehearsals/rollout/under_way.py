@@ -14,7 +14,6 @@ from harness.judge.judged import event
 from harness.judge.window import Window
 from harness.judge.words import about
 from harness.load.population.accounts import on_api
-from harness.load.population.due import requests_due
 from harness.load.users import Users, users_of
 from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
@@ -61,7 +60,7 @@ class Week:
         window = await self._begin()
         await self._hold(window)
         if self.decision is None:
-            await self._on.evidence.last_answers(window.end_ns, self._plan.request_timeout_s + 1)
+            await self._users.answered(window)
         await self._conclude()
 
     async def _admit(self) -> None:
@@ -72,12 +71,10 @@ class Week:
 
     async def _begin(self) -> Window:
         """Lets everybody go; the window begins with the first request."""
-        plan, seed, evidence = self._plan, self._on.options.seed, self._on.evidence
+        plan, seed = self._plan, self._on.options.seed
         start_ns = await self._users.go()
         self._window = window = Window(start_ns=start_ns, end_ns=start_ns + int(plan.window_s * NS))
         self._due = self._users.due(window)
-        evidence.expect(requests_due(plan.population, seed, window.start_ns, window.end_ns))
-        evidence.expect(self._due.probes)
         measuring = message("measuring for {seconds} s", seconds=f"{plan.window_s:g}")
         bucket = self._on.stack.endpoints().storage_bucket
         span = {"start_ns": window.start_ns, "end_ns": window.end_ns}

@@ -19,6 +19,7 @@ from harness.model.disruption import Budget
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.stack import Fault, FaultKind
+from harness.model.step import Step
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling.by_kubectl import Commands
 from harness.rehearsals.scaling.judge_latency import external
@@ -138,7 +139,7 @@ class Acts:
             await self._hold(part, end_ns)
             end_ns = self._clock.now_ns()
         else:
-            await load.step(step_of(part), load_ns)
+            await self._step(load, step_of(part), load_ns)
         self._on.say(
             message(
                 "the load has ended; waiting up to {seconds} s for {count} pods",
@@ -174,7 +175,11 @@ class Acts:
 
     async def _light(self, part: Part, load: StageProcesses, seconds: float) -> None:
         step = msgspec.structs.replace(step_of(part), seconds=seconds)
-        await load.step(step, self._clock.now_ns() + round(_LEAD_S * NS))
+        await self._step(load, step, self._clock.now_ns() + round(_LEAD_S * NS))
+
+    async def _step(self, load: StageProcesses, step: Step, start_ns: int) -> None:
+        await load.step(step, start_ns)
+        self._on.details.steps.append((step, start_ns))
 
     def _with_external_metric(self, part: Part) -> Manifests:
         """The run's own where their HPA asks for one; else the overlay beside them, where there is one."""
@@ -199,7 +204,7 @@ class Acts:
         await self._stack.apply(manifests)
         load = await self._admitted()
         load_ns = await self._settle() + round(_LEAD_S * NS)
-        step = asyncio.ensure_future(load.step(step_of(part), load_ns))
+        step = asyncio.ensure_future(self._step(load, step_of(part), load_ns))
         try:
             async with injecting(self._stack) as inject:
                 await self._clock.sleep(_BEFORE_LOSS_S)

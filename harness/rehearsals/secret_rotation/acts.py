@@ -158,6 +158,7 @@ class Acts:
             await self._clock.sleep(_BEFORE_S)
             course = await rotate()
             await making
+            self._on.details.steps.append((step_of(part), origin_ns))
         finally:
             making.cancel()
             await asyncio.gather(making, return_exceptions=True)

@@ -1,0 +1,44 @@
+"""What the parts do on a stack, by a clock of its own: the steps of their load that are kept for the judge."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from harness.base.virtual import VirtualClock
+from harness.model.step import Step
+from harness.rehearsals.scaling.acts import Acts
+from harness.rehearsals.scaling.types import ACCOUNTS, ScalingDetails, step_of
+from tests.scaling.test_rehearsal import DRAIN
+from tests.stages.test_claims import MANIFESTS
+
+
+def test_every_step_of_a_drain_s_load_is_kept_with_its_begin_once_it_was_made() -> None:
+    facts, clock, asked = ScalingDetails(), VirtualClock(), list[int]()
+
+    class Load:
+        async def step(self, step: Step, start_ns: int) -> None:
+            assert len(facts.steps) == len(asked)
+            asked.append(start_ns)
+            await clock.sleep(step.seconds + 1)
+
+    stack, evidence = SimpleNamespace(drain=lambda **_: drained(clock)), SimpleNamespace(events=[])
+    on = SimpleNamespace(
+        stack=stack, clock=clock, evidence=evidence, details=facts, options=SimpleNamespace(seed=1)
+    )  # fmt: skip
+    acts = Acts(cast(Any, on), MANIFESTS, MANIFESTS)
+    acts._users = cast(Any, SimpleNamespace(load=lambda: loaded(Load())))
+    clock.run(acts.run(DRAIN))
+    assert facts.steps == [(step_of(DRAIN), at_ns) for at_ns in asked] and len(asked) == 3
+    assert facts.users == ACCOUNTS
+
+
+async def drained(clock: VirtualClock) -> Any:
+    """After 25 s: the load's steps are 10 s each."""
+    await clock.sleep(25)
+    return SimpleNamespace(evicted=("a",), refusals=0, took_s=25.0)
+
+
+async def loaded(load: Any) -> Any:
+    """With everybody signed in."""
+    return load
