@@ -49,6 +49,7 @@ class _Write(Struct):
     late: bool  # a mirror write that was given up, on its way perhaps
     noted_ns: int
     looks: int = 0
+    tried: bool = False  # at the end, once, whether it could be looked at or not
 
     @property
     def due_ns(self) -> int:
@@ -102,15 +103,18 @@ class Unsettled:
         return True
 
     async def drain(self, budget_s: float) -> None:
-        """Looks at what was not looked at yet, for at most ``budget_s``; the rest is logged and counted."""
+        """Looks once at what was not looked at yet, and at what is noted the while, for at most ``budget_s``; the rest
+        is logged and counted."""
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
         try:
             async with asyncio.timeout(max(budget_s, 0)):
-                for key, write in list(self._writes.items()):
-                    if not write.looks:
-                        await self._look(key, write)
+                while left := [(key, write) for key, write in self._writes.items() if not write.tried]:
+                    for key, write in left:
+                        write.tried = True
+                        if not write.looks and self._writes.get(key) is write:
+                            await self._look(key, write)  # meanwhile the mirror may note a late one in its place
         except TimeoutError:
             self._log.warning(f"Writes of unknown outcome were not all looked at within {budget_s:.1f} s")
         for key, write in self._writes.items():

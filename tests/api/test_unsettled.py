@@ -221,6 +221,32 @@ async def test_the_end_looks_at_once_at_what_still_waits() -> None:
     assert balanced(api.service.unsettled)
 
 
+@pytest.mark.parametrize("away", [False, True])
+async def test_what_the_mirror_notes_while_the_end_looks_is_looked_at_too(away: bool) -> None:
+    """The mirror gives up a write of the walk that is just being looked at, and one of another; each is tried once."""
+    database, ids, asked = LosesAnswers(SystemClock()), [new_id(), new_id()], list[str]()
+    uid = new_user()
+    async with world.running(database) as api, api.as_user(uid) as client:
+        lost(database)
+        await client.put(f"/v1/walks/{ids[0]}", json={"title": "committed"})
+        unsettled, version = api.service.unsettled, database.walk_version
+
+        async def noting(walk_id: str) -> Any:
+            asked.append(walk_id)
+            if len(asked) == 1:
+                for each in ids:
+                    unsettled.note_late(each, uid)
+            return await version(walk_id)
+
+        database.away, database.walk_version = away, noting  # type: ignore[method-assign]
+    assert not away or asked == [ids[0], *ids]  # else the mirror asks, too
+    stats = unsettled.stats
+    assert (stats.noted, stats.dropped, stats.settled) == ((3, 2, 1) if away else (3, 0, 3))
+    assert balanced(unsettled) and len(titles(api)) == (not away)
+    errors = [line["walk_id"] for line in api.logs if line["severity"] == "ERROR"]
+    assert errors == ([ids[0]] if away else [])
+
+
 async def test_what_the_end_cannot_tell_is_logged_and_counted() -> None:
     database = LosesAnswers(SystemClock())
     walk_id = new_id()
