@@ -255,4 +255,4 @@ def test_without_a_terminal_no_line_of_a_week_in_japanese_is_english(tmp_path: P
     lines = [line for line in ran.stderr.splitlines() if line]
     assert ran.returncode == Exit.ROLLED_BACK and len(lines) > 40, ran.stderr
     assert [line for line in lines if not _JAPANESE.search(line)] == []
-    assert [line for line in lines if _SENTENCE.search(line.partition("再実行: ")[0])] == []
+    assert [line for line in lines if _SENTENCE.search(line.partition("再現コマンド: ")[0])] == []
