@@ -18,10 +18,11 @@ from harness.stack.state import leaks as checker
 from harness.stack.state.leaks import Traces, leaks
 
 
+RUN = f"leaks-test-{os.getpid()}"  # other workers look beside this one, each for its own
+
+
 def traces(tmp_path: Path) -> Traces:
-    return Traces(
-        run_id="leaks-test", folder=tmp_path / "gone", processes=(), ports=(), shared_files_before=frozenset()
-    )
+    return Traces(run_id=RUN, folder=tmp_path / "gone", processes=(), ports=(), shared_files_before=frozenset())
 
 
 def test_nothing_left_is_nothing_said(tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_nothing_left_is_nothing_said(tmp_path: Path) -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("by", ["lease", "marker"])
 def test_a_process_that_still_runs(by: str, tmp_path: Path) -> None:
-    environment = {MARKER: "leaks-test"} if by == "marker" else {}
+    environment = {MARKER: RUN} if by == "marker" else {}
     command = [sys.executable, "-S", "-c", "print(1, flush=True); input()"]
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
