@@ -17,7 +17,6 @@ from harness.stack.state import MARKER, identify, shared_memory
 from harness.stack.state import leaks as checker
 from harness.stack.state.leaks import Traces, leaks
 
-
 RUN = f"leaks-test-{os.getpid()}"  # other workers look beside this one, each for its own
 
 
