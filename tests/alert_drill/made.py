@@ -11,7 +11,7 @@ from harness.base.clock import NS
 from harness.evidence.gathered import Gathered
 from harness.objectives.files import defined
 from harness.rehearsals.alert_drill.configure import alerts
-from harness.rehearsals.alert_drill.expected import burns_due, due
+from harness.rehearsals.alert_drill.expected import due
 from harness.rehearsals.alert_drill.types import (
     ERRORS,
     PLAN,
@@ -62,8 +62,7 @@ def _drilled() -> tuple[AlertDrillDetails, Gathered]:
     details = AlertDrillDetails(origin_ns=_ORIGIN_NS, history_ns=_ORIGIN_NS - 3 * NS, waits_s=(1.0, 2.0), targets=2)
     details.leaves_ns = _ORIGIN_NS + round((PLANNED.load_s + PLANNED.after_s) * NS)
     evidence = _Made(PLANNED, Path("made")).rows(details)
-    written = due(PLANNED, alerts(PLANNED.objectives, PLANNED.scale), details, evidence)
-    for each in (*written, *burns_due(PLANNED, details, evidence)):
+    for each in due(PLANNED, alerts(PLANNED.objectives, PLANNED.scale), details, evidence):
         into = details.burns if each.severity else details.firings
         for spell in each.spells:
             times = [None if ms is None else _ORIGIN_NS + ms * 1_000_000 for ms in (spell.fired_ms, spell.resolved_ms)]

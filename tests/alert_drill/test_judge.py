@@ -11,7 +11,7 @@ from harness.base.clock import NS
 from harness.evidence.gathered import Gathered
 from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill import judge_burns
-from harness.rehearsals.alert_drill.judge import judged
+from harness.rehearsals.alert_drill.judge import compared, judged
 from harness.rehearsals.alert_drill.judge_burns import burn_tolerance_s
 from harness.rehearsals.alert_drill.pairs import tolerance_s
 from harness.rehearsals.alert_drill.types import CLAIM, CLAIMS, AlertDrillDetails, Firing
@@ -24,7 +24,9 @@ WHAT = ("fires", "quiet", "resolves", "routes")
 
 def burns(details: AlertDrillDetails) -> dict[str, Verdict]:
     """Those of the burn rates."""
-    return {each.id: each.verdict for each in judge_burns.burns(PLANNED, details, drilled()[1])}
+    return {
+        each.id: each.verdict for each in judge_burns.burns(PLANNED, details, compared(PLANNED, details, drilled()[1]))
+    }
 
 
 def verdicts(details: AlertDrillDetails) -> dict[str, Verdict]:
@@ -236,6 +238,6 @@ def test_a_drill_in_which_an_objective_never_had_to_burn_says_nothing_of_it() ->
     evidence = Gathered()
     evidence.see(row for row in drilled()[1].requests if row.done_ns - row.due_ns < NS // 2)
     evidence.see(drilled()[1].probes)
-    found = {each.id: each for each in judge_burns.burns(PLANNED, details, evidence)}
+    found = {each.id: each for each in judge_burns.burns(PLANNED, details, compared(PLANNED, details, evidence))}
     assert found["burn.page.fires"].verdict is found["burn.ticket.fires"].verdict is Verdict.INCONCLUSIVE
     assert "had to fire for 2 of 3 objectives" in found["burn.page.fires"].reason

@@ -39,7 +39,8 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def due(plan: AlertDrillPlan, alerts: Iterable[Alert], details: AlertDrillDetails, evidence: Gathered) -> Iterator[Due]:
-    """Of every alert as written: those on requests by what users saw."""
+    """Of every alert as written, those on requests by what users saw; then of the burn-rate alerts of each objective
+    that names them: the page, then the ticket."""
     readings = _Readings(plan, details, evidence)
     for alert in alerts:
         held = readings.held(alert, *readings.of(alert))
@@ -48,19 +49,13 @@ def due(plan: AlertDrillPlan, alerts: Iterable[Alert], details: AlertDrillDetail
             severity="", for_s=alert.for_s, routes=alert.routes,
             spells=tuple(spells(states(held, round(alert.for_s * 1000)))),
         )  # fmt: skip
-
-
-def burns_due(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Due]:
-    """Of the burn-rate alerts of each objective that names them: the page, then the ticket."""
-    readings = _Readings(plan, details, evidence)
-    for objective in plan.objectives:
+    for objective in (each for each in plan.objectives if each.alert):
         for pages, urgency in BURN_URGENCY.items():
             held = readings.burning(objective, pages=pages)
-            if objective.alert:
-                yield Due(
-                    alert=objective.alert, objective=objective.name, job="", severity=urgency.severity, for_s=0.0,
-                    routes=urgency.routes, spells=tuple(spells(states(held, 0))),
-                )  # fmt: skip
+            yield Due(
+                alert=objective.alert, objective=objective.name, job="", severity=urgency.severity, for_s=0.0,
+                routes=urgency.routes, spells=tuple(spells(states(held, 0))),
+            )  # fmt: skip
 
 
 class _Readings:

@@ -139,14 +139,13 @@ class Seen:
             for (method, route, status), count in sorted(self._requests.items())
         ]
         lines.append(f"# TYPE {_LATENCY} histogram")
-        name = _LATENCY
         for route, buckets in sorted(self._buckets.items()):
             total = 0
             for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), buckets, strict=True):
                 total += count
-                lines.append(f'{name}_bucket{{route="{route}",le="{bound}"}} {total}')
+                lines.append(f'{_LATENCY}_bucket{{route="{route}",le="{bound}"}} {total}')
             lines += [
-                f'{name}_sum{{route="{route}"}} {self._sums_s[route]:.6f}',
-                f'{name}_count{{route="{route}"}} {total}',
+                f'{_LATENCY}_sum{{route="{route}"}} {self._sums_s[route]:.6f}',
+                f'{_LATENCY}_count{{route="{route}"}} {total}',
             ]
         return "\n".join(lines) + "\n"

@@ -17,7 +17,7 @@ from harness.rehearsals.alert_drill.expected import Due, due
 from harness.rehearsals.alert_drill.judge_burns import burns
 from harness.rehearsals.alert_drill.judge_errata import budgets, errata
 from harness.rehearsals.alert_drill.judge_theirs import theirs
-from harness.rehearsals.alert_drill.pairs import Pair, at_once, is_of, off_by_s, paired, tolerance_s, undelivered
+from harness.rehearsals.alert_drill.pairs import Mine, Pair, at_once, misdelivered, off_by_s, paired, tolerance_s
 from harness.rehearsals.alert_drill.types import (
     BUDGET,
     CLAIM,
@@ -47,17 +47,14 @@ def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered)
         yield _quiet(plan, details, name, mine)
         yield _resolves(plan, details, name, mine)
         yield _routes(details, name, mine)
-    yield from _by_route(details, [each for each, _ in found])
-    yield from burns(plan, details, evidence)
+    yield from _by_route(details, [each for each, _ in found if not each.severity])
+    yield from burns(plan, details, found)
     yield from errata(details)
 
 
-def compared(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> list[tuple[Due, list[Pair]]]:
-    """What had to fire beside what did, of each alert on what users and probes saw."""
+def compared(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Mine:
+    """What had to fire beside what did, of each alert on what users and probes saw, as written and by burn rates."""
     return [(each, paired(details, each)) for each in due(plan, alerts(plan.objectives, plan.scale), details, evidence)]
-
-
-Mine = Sequence[tuple[Due, list[Pair]]]
 
 
 def _judgement(
@@ -143,14 +140,8 @@ def _resolves(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine:
 
 def _routes(details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     """Each stretch of firing is told on each of the alert's routes, and on no other; and so is its end."""
-    lacking: list[Message] = []
-    count = 0
-    for each, found in mine:
-        seen = [pair for pair in found if pair.seen is not None]
-        own = [d for d in details.deliveries if is_of(d, each) and not d.flaw]
-        lacking += [message("{route}: not its route", route=d.route) for d in own if d.route not in each.routes]
-        lacking += [what for pair in seen for what in undelivered(details, each, pair, own)]
-        count += len(seen)
+    lacking = [what for each, found in mine for what in misdelivered(details, each, found)]
+    count = sum(pair.seen is not None for _, found in mine for pair in found)
     verdict = Verdict.INCONCLUSIVE if not count else Verdict.FAIL if lacking else Verdict.PASS
     routes = ", ".join(sorted({route for each, _ in mine for route in each.routes}))
     asked = message("reaches {routes}, and nobody else", routes=routes)

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.base.units import Unit
-from harness.evidence.gathered import Gathered
 from harness.model.judgement import Judgement
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.model.verdict import Verdict
 from harness.objectives.alerts import BURN_URGENCY
 from harness.objectives.firing import Spell
-from harness.rehearsals.alert_drill.expected import Due, burns_due
-from harness.rehearsals.alert_drill.pairs import Pair, is_of, ms_of, paired, tolerance_s, undelivered
+from harness.rehearsals.alert_drill.expected import Due
+from harness.rehearsals.alert_drill.pairs import Mine, misdelivered, ms_of, tolerance_s
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, Firing
 
 _WORK = ("phase2.monitoring",)
@@ -31,7 +30,6 @@ _REACH = {
     True: message("pages of the burn rates reach PagerDuty and Slack, and nobody else"),
     False: message("tickets of the burn rates reach Slack, and nobody else"),
 }
-Mine = Sequence[tuple[Due, list[Pair]]]
 
 
 def burn_tolerance_s(plan: AlertDrillPlan) -> float:
@@ -40,17 +38,9 @@ def burn_tolerance_s(plan: AlertDrillPlan) -> float:
     return tolerance_s(plan) + plan.scaled(plan.evaluate_s)
 
 
-def compared_burns(
-    plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered
-) -> list[tuple[Due, list[Pair]]]:
-    """What had to fire beside what did, of each burn-rate alert."""
-    return [(each, paired(details, each)) for each in burns_due(plan, details, evidence)]
-
-
-def burns(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Judgement]:
+def burns(plan: AlertDrillPlan, details: AlertDrillDetails, found: Mine) -> Iterator[Judgement]:
     """Of the pages and of the tickets: that they fire when they must and else not, and that they are delivered; nothing
     where the plan's objectives name none, as before they did."""
-    found = compared_burns(plan, details, evidence)
     for pages, urgency in BURN_URGENCY.items():
         mine = [(each, pairs) for each, pairs in found if each.severity == urgency.severity]
         if mine:
@@ -113,13 +103,8 @@ def _outside(due: Due, at_s: float, limit_s: float) -> bool:
 
 def _delivered(details: AlertDrillDetails, mine: Mine, *, pages: bool) -> Judgement:
     """Each that fired is told on each of its routes, and on no other; of each objective one at least."""
-    lacking, count = list[Message](), 0
-    for due, pairs in mine:
-        own = [each for each in details.deliveries if is_of(each, due) and not each.flaw]
-        seen = [pair for pair in pairs if pair.seen is not None]
-        lacking += [message("{route}: not its route", route=each.route) for each in own if each.route not in due.routes]
-        lacking += [what for pair in seen for what in undelivered(details, due, pair, own)]
-        count += bool(seen)
+    lacking = [what for due, pairs in mine for what in misdelivered(details, due, pairs)]
+    count = sum(any(pair.seen is not None for pair in pairs) for _, pairs in mine)
     verdict = Verdict.FAIL if lacking else Verdict.INCONCLUSIVE if count < len(mine) else Verdict.PASS
     told = message(
         "fired for {count} objectives; not delivered: {lacking}", count=str(count), lacking=str(len(lacking))

@@ -24,6 +24,10 @@ class Pair(msgspec.Struct, frozen=True):
     seen: Firing | None
 
 
+#: Alerts, each with its stretches.
+Mine = Sequence[tuple[Due, list[Pair]]]
+
+
 def tolerance_s(plan: AlertDrillPlan) -> float:
     """One evaluation and one scrape, and the time in which evidence is gathered."""
     return plan.scaled(plan.evaluate_s) + plan.scaled(plan.scrape_s) + GATHERED_S
@@ -71,7 +75,16 @@ def off_by_s(details: AlertDrillDetails, pair: Pair) -> tuple[float | None, floa
     return fired, (ms_of(details, pair.seen.resolved_ns) - pair.due.resolved_ms) / 1000
 
 
-def undelivered(details: AlertDrillDetails, wanted: Due, pair: Pair, own: Sequence[Delivery]) -> Iterator[Message]:
+def misdelivered(details: AlertDrillDetails, wanted: Due, pairs: Sequence[Pair]) -> Iterator[Message]:
+    """What of an alert came where it does not go, and what of each stretch that it fired did not come where it does."""
+    own = [each for each in details.deliveries if is_of(each, wanted) and not each.flaw]
+    yield from (message("{route}: not its route", route=each.route) for each in own if each.route not in wanted.routes)
+    for pair in pairs:
+        if pair.seen is not None:
+            yield from _undelivered(details, wanted, pair, own)
+
+
+def _undelivered(details: AlertDrillDetails, wanted: Due, pair: Pair, own: Sequence[Delivery]) -> Iterator[Message]:
     """What of one stretch of firing did not come within what Alertmanager may hold it."""
     assert pair.seen is not None
     within_ns = round((sum(details.waits_s) + DELIVERED_S) * _NS)

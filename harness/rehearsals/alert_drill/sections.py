@@ -10,7 +10,6 @@ from harness.model.message import message
 from harness.model.section import Cell, Section, table_of
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.alert_drill.judge import compared
-from harness.rehearsals.alert_drill.judge_burns import compared_burns
 from harness.rehearsals.alert_drill.pairs import Pair, off_by_s
 from harness.rehearsals.alert_drill.theirs.page import theirs_table
 from harness.rehearsals.alert_drill.types import CLAIM, AlertDrillDetails, AlertDrillPlan, Delivery, Planted
@@ -38,8 +37,7 @@ def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathere
         numbers=(1, 2),
         note=(message("minutes of the document are divided by {scale} here", scale=f"{plan.scale:g}"),),
     )
-    found = [*compared(plan, details, evidence), *compared_burns(plan, details, evidence)]
-    rows = [(each, pair) for each, pairs in found for pair in pairs]
+    rows = [(each, pair) for each, pairs in compared(plan, details, evidence) for pair in pairs]
 
     def due_s(pair: Pair, *, resolved: bool) -> Cell:
         at_ms = None if pair.due is None else pair.due.resolved_ms if resolved else pair.due.fired_ms
