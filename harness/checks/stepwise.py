@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from harness.base.units import Unit
 from harness.judge.bounds import ratio_upper
 from harness.judge.lacking import lacking
-from harness.judge.planned import lacking_words
+from harness.judge.planned import lost_words
 from harness.model.due import Due
 from harness.model.evidence import WRITES, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
@@ -44,7 +44,7 @@ def served(requests: int, failed: int, missing: int) -> Judgement:
         claim=STEPWISE,
         verdict=verdict,
         asked=(message("Firebase goes on while users are moved: fewer than 1 % of its requests fail"),),
-        told=(told, *((lacking_words(missing, due),) if missing else ())),
+        told=(told, *lost_words(missing, requests)),
         value=failed / requests if requests else None,
         bound=bound,
         limit=MOST_FAILED,

@@ -24,18 +24,16 @@ def lacking(due: Iterable[T], seen: Iterable[T]) -> list[T]:
     return [*(Counter(due) - Counter(seen)).elements()]
 
 
-def of_plan(calls: Calls, due_ns: Iterable[int]) -> Calls:
-    """The ``calls`` (rows of ``CALL``) that are due at ``due_ns``, one for each, and every other that failed.
-
-    A good call that the plan does not hold proves nothing.
+def of_plan(calls: Calls, due_ns: Iterable[int]) -> tuple[Calls, int]:
+    """The ``calls`` (rows of ``CALL``) that are due at ``due_ns``, one for each, and every other that failed; and how
+    many more are due. A good call that the plan does not hold proves nothing.
     """
     left = Counter(due_ns)
     counts = np.zeros(len(calls), dtype=bool)
     for number, (at_ns, ok) in enumerate(zip(calls["due_ns"].tolist(), calls["ok"].tolist(), strict=True)):
         counts[number] = left[at_ns] > 0 or not ok
         left[at_ns] -= 1
-    found: Calls = calls[counts]
-    return found
+    return calls[counts], sum(more for more in left.values() if more > 0)
 
 
 def failures_below(limit: float, failed: int, seen: int, missing: int) -> tuple[Verdict, float | None]:

@@ -12,7 +12,7 @@ from harness.judge.ledger import CALL, NO_OPERATION, OPERATIONS, Calls, Ledger
 from harness.judge.window import Window
 from harness.judge.words import count
 from harness.model.due import Due, DueList
-from harness.model.message import Message, message
+from harness.model.message import Message, Told, message
 
 #: The status of a call that is due and not in evidence; no answer has it.
 MISSING = -1
@@ -124,6 +124,11 @@ def lacking_words(missing: int, planned: int) -> Message:
         missing=count(missing),
         planned=count(planned),
     )
+
+
+def lost_words(missing: int, there: int) -> Told:
+    """The same beside ``there`` that are in evidence; () where none is missing."""
+    return (lacking_words(missing, there + missing),) if missing else ()
 
 
 def missing_words(planned: Planned) -> Message:

@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from harness.model.message import Message, message
+from harness.model.message import Message, marked, message
 
 MONTH_DAYS = 30
 AVAILABILITY = 0.999
@@ -52,40 +52,38 @@ def spent(bad: int, asked: int, seconds: float) -> Spent:
     return Spent(bad=bad, asked=asked, outage_s=bad / asked * seconds if asked else 0.0)
 
 
-def line(cost: Spent) -> Message:
-    """What it cost by probes, for people."""
-    if not cost.asked:
-        return message("no probe was made: what it cost of the month's availability is not known")
-    if not cost.bad:
-        return message(
-            "all of {probes} probes were answered well: nothing of the month's {budget} minutes",
-            probes=f"{cost.asked:,}",
-            budget=_budget(),
-        )
-    return message(
-        "{bad} of {probes} probes failed, as {outage}",
-        bad=f"{cost.bad:,}",
-        probes=f"{cost.asked:,}",
-        outage=outage_line(cost.outage_s),
-    )
+class Asked(msgspec.Struct, frozen=True):
+    """Who was asked: the name of their number's place in the sentences, and these, message ids: of none, of none that
+    was bad, of some."""
+
+    place: str
+    none: str
+    well: str
+    bad: str
 
 
-def requests_line(cost: Spent) -> Message:
-    """The same by users' requests."""
+PROBES = Asked(
+    "probes",
+    marked("no probe was made: what it cost of the month's availability is not known"),
+    marked("all of {probes} probes were answered well: nothing of the month's {budget} minutes"),
+    marked("{bad} of {probes} probes failed, as {outage}"),
+)
+REQUESTS = Asked(
+    "requests",
+    marked("no request was made: what it cost of the month's availability is not known"),
+    marked("all of {requests} requests of users were answered well: nothing of the month's {budget} minutes"),
+    marked("{bad} of {requests} requests of users failed, as {outage}"),
+)
+
+
+def line(cost: Spent, by: Asked = PROBES) -> Message:
+    """What it cost, for people."""
+    asked = {by.place: f"{cost.asked:,}"}
     if not cost.asked:
-        return message("no request was made: what it cost of the month's availability is not known")
+        return Message(text=by.none)
     if not cost.bad:
-        return message(
-            "all of {requests} requests of users were answered well: nothing of the month's {budget} minutes",
-            requests=f"{cost.asked:,}",
-            budget=_budget(),
-        )
-    return message(
-        "{bad} of {requests} requests of users failed, as {outage}",
-        bad=f"{cost.bad:,}",
-        requests=f"{cost.asked:,}",
-        outage=outage_line(cost.outage_s),
-    )
+        return Message(text=by.well, values={**asked, "budget": _budget()})
+    return Message(text=by.bad, values={"bad": f"{cost.bad:,}", **asked, "outage": outage_line(cost.outage_s)})
 
 
 def outage_line(outage_s: float) -> Message:

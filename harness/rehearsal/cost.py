@@ -13,7 +13,7 @@ from harness.judge.window import NS, Window
 from harness.model.evidence import Side
 from harness.model.message import Message, message
 from harness.model.section import Lines, Section
-from harness.objectives.budget import Spent, line, outage_line, requests_line, spent
+from harness.objectives.budget import REQUESTS, Spent, line, outage_line, spent
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ def cost_by_requests(title: Message, evidence: Gathered, start_ns: int, end_ns: 
     time until the last of them: the load may have ended before."""
     requests = evidence.ledger.requests_due(Window(start_ns=start_ns, end_ns=end_ns), Side.API)
     last_ns = int(requests["due_ns"].max()) if len(requests) else start_ns
-    return Cost(title=title, said=requests_line(_spent(requests, (last_ns - start_ns) / NS)), part=part)
+    return Cost(title=title, said=line(_spent(requests, (last_ns - start_ns) / NS), REQUESTS), part=part)
 
 
 def _spent(calls: Calls, seconds: float) -> Spent:

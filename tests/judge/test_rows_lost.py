@@ -378,7 +378,9 @@ def test_what_lacks_is_counted_by_what_each_row_stands_for() -> None:
     assert lacking([1, 1, 2, 3], [1, 2, 2, 9]) == [1, 3]
     assert lacking([], [1]) == [] and lacking(["a"], []) == ["a"]
     rows = ledger([row(1, 1), row(1, 2), failed(row(1, 3)), failed(row(7, 4)), row(8, 5)]).requests
-    assert of_plan(rows, [1])["id"].tolist() == [0, 2, 3]
+    counted, missing = of_plan(rows, [1])
+    assert (counted["id"].tolist(), missing) == ([0, 2, 3], 0)
+    assert of_plan(rows, [1, 1, 1, 5])[1] == len(lacking([1, 1, 1, 5], rows["due_ns"].tolist()))
 
 
 @pytest.mark.parametrize(

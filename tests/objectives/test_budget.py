@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.objectives.budget import budget_s, burn_rate, consumed, line, outage_line, requests_line, spent
+from harness.objectives.budget import REQUESTS, budget_s, burn_rate, consumed, line, outage_line, spent
 from harness.objectives.sloth import BURNS
 
 
@@ -43,7 +43,7 @@ def test_what_an_outage_costs() -> None:
 
 def test_what_an_outage_costs_by_the_requests_of_users() -> None:
     """Where there are no probes; it says so, and never "probe"."""
-    said = [str(requests_line(spent(bad, asked, 120))) for bad, asked in ((30, 600), (0, 600), (0, 0))]
+    said = [str(line(spent(bad, asked, 120), REQUESTS)) for bad, asked in ((30, 600), (0, 600), (0, 0))]
     assert said == [
         "30 of 600 requests of users failed, as an outage of 6.0 s: 0.23 % of the month's 43.2 minutes; it may happen "
         "432 times a month, and nothing else",

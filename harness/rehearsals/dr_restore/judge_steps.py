@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.base.units import Unit
 from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.judge.lacking import failures_below
-from harness.judge.planned import lacking_words
+from harness.judge.planned import lost_words
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.verdict import Verdict
@@ -210,7 +210,7 @@ def _available(plan: RecoveryPlan, after: Calls | None) -> Judgement:
     lost: Told = ()
     if after is not None:
         told = message("{good} of {probes} probes good", good=str(after.good), probes=str(after.probes))
-        lost = _lost(after.probes_missing, after.probes)
+        lost = lost_words(after.probes_missing, after.probes)
     return Judgement(
         id="traffic.after",
         claim="dr.restore.step3",
@@ -229,10 +229,6 @@ def _at_best(after: Calls) -> float:
     return (after.good + after.probes_missing) / (after.probes + after.probes_missing)
 
 
-def _lost(missing: int, there: int) -> Told:
-    return (lacking_words(missing, there + missing),) if missing else ()
-
-
 def _users(plan: RecoveryPlan, after: Calls | None) -> Judgement:
     """The users' errors by their bounds: below the limit, above it, or too near or too few to tell."""
     limit, verdict = plan.traffic.errors_below, Verdict.INCONCLUSIVE
@@ -240,7 +236,7 @@ def _users(plan: RecoveryPlan, after: Calls | None) -> Judgement:
     told = _not_reached() if after is None else message("no request was due")
     lost: Told = ()
     if after is not None and after.requests:
-        missing, lost = after.requests_missing, _lost(after.requests_missing, after.requests)
+        missing, lost = after.requests_missing, lost_words(after.requests_missing, after.requests)
         value, upper = after.errors / after.requests, ratio_upper(after.errors + missing, after.requests + missing)
         verdict, _ = failures_below(limit, after.errors, after.requests, missing)
         told = message(

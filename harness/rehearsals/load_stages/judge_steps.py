@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper, samples_needed
 from harness.judge.figures import latencies_ms
-from harness.judge.lacking import lacking, of_plan
+from harness.judge.lacking import of_plan
 from harness.judge.lag import ON_TIME_NS, lag_ns
 from harness.judge.ledger import Calls, Ledger
-from harness.judge.planned import lacking_words
+from harness.judge.planned import lost_words
 from harness.judge.summary import together
 from harness.judge.window import NS, Window
 from harness.load.population.arrivals import due_of_step
@@ -56,7 +56,7 @@ def result_of(made: Made, ledger: Ledger, limits: Limits, seed: int) -> StepResu
     due_ns = due_of_step(made.step, seed, made.start_ns)
     missing = 0
     if due_ns is not None:
-        missing, calls = len(lacking(due_ns, calls["due_ns"].tolist())), of_plan(calls, due_ns)
+        calls, missing = of_plan(calls, due_ns)
     measured = figures(calls, window, made, ledger, missing=missing)
     judged, told = verdict(measured, limits, made.pods)
     return StepResult(
@@ -114,7 +114,7 @@ def verdict(measured: StepFigures, limits: Limits, pods: int) -> tuple[Verdict, 
 
     Errors are judged by their bound once the sample can carry it, on the measured ratio below that, which is said.
     """
-    lost = _lost(measured)
+    lost = lost_words(measured.missing, measured.requests)
     if not measured.requests or measured.latency_p95_ms is None:
         return Verdict.INCONCLUSIVE, lost or (message("no request was due"),)
     spread = spread_words(measured, pods)
@@ -122,12 +122,6 @@ def verdict(measured: StepFigures, limits: Limits, pods: int) -> tuple[Verdict, 
         return Verdict.INCONCLUSIVE, (mute, *lost)
     found, told = _kept(measured, measured.latency_p95_ms, limits)
     return found, (*told, *lost)
-
-
-def _lost(measured: StepFigures) -> Told:
-    """Says what is due and not in evidence; () where all is there."""
-    missing = measured.missing
-    return (lacking_words(missing, measured.requests + missing),) if missing else ()
 
 
 def _kept(measured: StepFigures, p95_ms: float, limits: Limits) -> tuple[Verdict, Told]:

@@ -13,9 +13,9 @@ import numpy as np
 from harness.base.units import Unit
 from harness.checks.step_reads import reads_of_steps
 from harness.judge.bounds import ratio_upper
-from harness.judge.lacking import failures_below, lacking, of_plan
+from harness.judge.lacking import failures_below, of_plan
 from harness.judge.ledger import Calls
-from harness.judge.planned import lacking_words
+from harness.judge.planned import lost_words
 from harness.judge.window import NS
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, RequestRow
@@ -144,10 +144,10 @@ def users(calls: Calls, due_ns: Sequence[int], most_failed: float) -> Judgement:
     ``calls`` are those that were due meanwhile, ``due_ns`` is when the plan has them: what of it is not in evidence
     counts as failed before a pass, and as good before a fail.
     """
-    due, missing = of_plan(calls, due_ns), len(lacking(due_ns, calls["due_ns"].tolist()))
+    due, missing = of_plan(calls, due_ns)
     failed = int(np.count_nonzero(~due["ok"]))
     verdict, bound = failures_below(most_failed, failed, len(due), missing)
-    lost = (lacking_words(missing, len(due) + missing),) if missing else ()
+    lost = lost_words(missing, len(due))
     if not len(due):
         nothing = message("no request was sent under the policies")
         return _found("users.service", Verdict.INCONCLUSIVE, nothing, notes=lost)

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.judge.claimed import NEVER, held, seconds, shown_as, unknown
 from harness.judge.lacking import lacking
-from harness.judge.planned import lacking_words
+from harness.judge.planned import lost_words
 from harness.judge.window import NS
 from harness.judge.zones import nodes_of, placement, zones
 from harness.load.population.arrivals import due_of_step
@@ -131,7 +131,7 @@ def _answered(loss: ZoneLoss) -> Told:
         message(
             "{count} windows of {seconds} s without any answer", count=str(loss.dark_windows), seconds=str(WINDOW_S)
         ),
-        *((lacking_words(loss.missing, loss.requests + loss.missing),) if loss.missing else ()),
+        *lost_words(loss.missing, loss.requests),
     )
 
 
