@@ -14,6 +14,7 @@ import msgspec
 
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Create, Put, Sent, SentWalk, Write
+from harness.checks.told import of_walk, unlike
 from harness.checks.values import Column
 from harness.load.population.walk import Location, WalkUpdate
 from harness.model.message import Message, Told, joined, message
@@ -34,7 +35,7 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> Message:
         """For people."""
-        return message("walk {walk} of {user}: {what}", walk=self.walk_id, user=self.user, what=self.what)
+        return of_walk(self.walk_id, self.user, self.what)
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,7 +236,7 @@ def _other(held: StoredWalk, name: str, value: Any) -> Message | None:
 
 
 def _told(name: str | Message, found: Any, wanted: Any, column: Column) -> Message:
-    told = message("{name} is {found}, must be {must}", name=name, found=str(found)[:80], must=str(wanted)[:80])
+    told = unlike(name, str(found)[:80], str(wanted)[:80])
     shift = column.shift(wanted, found)
     if shift is None:
         return told

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from harness.checks.tables import CONTRACT, Layout
+from harness.checks.told import of_walk, unlike
 from harness.checks.values import Column
 from harness.model.message import Message, marked, message
 from harness.stack.firebase.documents import Fields, Value
@@ -100,12 +101,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     def told(self) -> Message:
         """For people."""
         flaw, user = Message(text=FLAW_WORDS[self.flaw]), self.user or message("no user")
-        told = message("walk {walk} of {user}: {what}", walk=self.walk_id, user=user, what=flaw)
+        told = of_walk(self.walk_id, user, flaw)
         if self.field:
-            differs = message(
-                "{name} is {found}, must be {must}", name=self.field, found=self.found, must=self.expected
-            )
-            told = message("{what}: {why}", what=told, why=differs)
+            told = message("{what}: {why}", what=told, why=unlike(self.field, self.found, self.expected))
         if self.locations:
             told = message("{told}, {count} locations lost", told=told, count=str(self.locations))
         return told

@@ -19,7 +19,7 @@ from harness.base.private import open_private
 from harness.base.progress import Progress
 from harness.cli.live import OnLiveStack, live
 from harness.rehearsal.arguments import AsJson
-from harness.rehearsal.command import Duration, flag, given, option
+from harness.rehearsal.command import Duration, flag, given_unread, option
 
 if TYPE_CHECKING:
     from harness.migration.engine import Moved, Report
@@ -76,7 +76,7 @@ class Migrate(AsJson, OnLiveStack):
 
         if self.anew and self.changed:
             raise BadInput("--anew and --changed say two things", remedy="leave one of them out")
-        if more := sorted({*self.unread()} & {*given(self)}):
+        if more := sorted(given_unread(self)):
             raise BadInput(f"--dry-run compares nothing: {', '.join(map(flag, more))}", remedy="leave one of them out")
         places = self._places()
         clock = MachineClock()

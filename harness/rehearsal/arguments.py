@@ -170,11 +170,11 @@ class OnStack(WithTarget, OnCluster, InReports):
         target = resolve(self.target)
         chosen = choose(self.on, target)
         placed = dataclasses.replace(self, on=str(chosen.rung))
-        if self.signals_at_once and self.on == AUTO and chosen.rung in _CLUSTERS:  # perhaps a default: it is so there
+        if self.signals_at_once and chosen.rung in _CLUSTERS:  # on sim with its reason, as it is accepted
+            if self.on != AUTO:  # which may have met a default: it is so there
+                what = "--signals-at-once is of --on local: on a cluster kubelet and kube-proxy race as they do"
+                raise BadInput(what, remedy="leave it out")
             placed = dataclasses.replace(placed, signals_at_once=False)
-        if placed.signals_at_once and chosen.rung in _CLUSTERS:  # on sim with its reason, as it is accepted
-            what = "--signals-at-once is of --on local: on a cluster kubelet and kube-proxy race as they do"
-            raise BadInput(what, remedy="leave it out")
         plain = folder_of(manifests, target, chosen.rung)
         with_it = plain if manifests or target.manifests else plain.with_name(plain.name + component)
         options = Options(

@@ -152,6 +152,12 @@ def given(command: Command) -> list[str]:
     return [field.name for field in dataclasses.fields(command) if getattr(command, field.name) != field.default]
 
 
+def given_unread(command: Command) -> list[str]:
+    """The options that are given and that nothing would read beside the others."""
+    unread = command.unread()
+    return [name for name in given(command) if name in unread]
+
+
 def words(command: Command, *, all_: bool = False) -> list[str]:
     """The words behind the command's name that give these options again; ``all_``: also what is not replayed."""
     typed, found = set(given(command)), list[str]()

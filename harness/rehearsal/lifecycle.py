@@ -149,12 +149,12 @@ class Lifecycle:
         what the flow undoes on its way out, such as a frozen node. That has ``ENDING_LIMIT_S``, as a step has.
         """
         if self._flow is None or self._flow.done() or self._interrupted:
-            self._progress(self._progress.say("already taking everything down"))
+            self._progress(message("already taking everything down"))
             return
         self._interrupted = True
         self._flow.cancel()  # before anything is told
         self._flow.get_loop().call_later(ENDING_LIMIT_S, self._flow.cancel)
-        self._progress(self._progress.say("interrupted: taking everything down, then writing the report"))
+        self._progress(message("interrupted: taking everything down, then writing the report"))
 
     async def finally_(self, step: Callable[[], Awaitable[None]]) -> None:
         """Runs a step of the ending; what it raises is noted and does not stop the next, nor does one that hangs."""
@@ -191,7 +191,7 @@ class Lifecycle:
                 self.note(error)
                 leaks.append(f"nobody could look: {error!r}")
         for leak in leaks:
-            self._progress(self._progress.say("LEAK: {what}", what=leak))
+            self._progress(message("LEAK: {what}", what=leak))
         return tuple(leaks)
 
     def write(self, *steps: Callable[[], object]) -> None:

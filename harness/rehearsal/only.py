@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from harness.base.errors import BadInput
-from harness.rehearsal.command import Command, flag, given, option
+from harness.rehearsal.command import Command, flag, given_unread, option
 
 _MANY = 30
 
@@ -39,11 +39,11 @@ def left_out(parts: Mapping[str, Collection[str]], names: Collection[str]) -> li
     return [name for name, readers in parts.items() if not {*readers} & {*names}]
 
 
-def belong(typed: Command, parts: Mapping[str, Collection[str]], names: Collection[str]) -> None:
-    """``parts`` read an option, each by its name. Raises ``BadInput`` for one that is given where none of them is among
-    ``names``, those that are made."""
-    for name in given(typed):
-        if name in left_out(parts, names):
+def belong(typed: Command, parts: Mapping[str, Collection[str]]) -> None:
+    """``parts`` read an option, each by its name. Raises ``BadInput`` for one that is given and that, by
+    ``typed.unread``, none of them will read."""
+    for name in given_unread(typed):
+        if name in parts:
             what = f"{flag(name)} is for {', '.join(parts[name])} alone, which --only leaves out"
             raise BadInput(what, where=flag(name), remedy="leave one of the two out")
 

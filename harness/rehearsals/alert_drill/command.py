@@ -10,7 +10,7 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.objectives.files import defined
 from harness.rehearsal.arguments import TargetOnLocal
-from harness.rehearsal.command import option
+from harness.rehearsal.command import given_unread, option
 from harness.rehearsals.alert_drill.theirs.asked_for import with_theirs
 from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan
 
@@ -53,7 +53,7 @@ class AlertDrill(TargetOnLocal):
         return () if self.of is None else ("scale",)
 
     def planned(self) -> AlertDrillPlan:
-        if self.of is not None and self.scale != PLAN.scale:
+        if given_unread(self):
             raise BadInput("--of drills nothing, and --scale is how fast it is drilled", remedy="leave one of them out")
         plan = msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
         return with_theirs(plan, self.alerts, self.of, self.reports)

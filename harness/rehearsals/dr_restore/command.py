@@ -46,7 +46,7 @@ class DrRestore(OwnPlan, Rehearsing, WithTarget):
 
     def planned(self) -> RecoveryPlan:
         plan, parts = self.read(RecoveryPlan), chosen(self.only, PARTS)
-        belong(self, _OF_PART, parts)
+        belong(self, _OF_PART)
         stall_s = plan.stall.stall_s if self.stall is None else self.stall.seconds
         try:
             sizes = plan.sizes.sizes_bytes

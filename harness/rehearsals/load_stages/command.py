@@ -80,7 +80,7 @@ class LoadStages(OwnPlan, Staged):
             plan = _quick(plan)
         if self.only:
             names = chosen(self.only, (*_PARTS, _KNEE))
-            belong(self, _OF_PART, names)
+            belong(self, _OF_PART)
             arrivals = tuple(each for name, each in _PARTS.items() if name in names)
             plan = msgspec.structs.replace(plan, arrivals=arrivals)
             plan = plan if _KNEE in names else _searched(plan, ())

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.checks.dual_write import StoredWalk, difference
 from harness.checks.stores import read_stored
+from harness.checks.told import unlike
 from harness.judge.writes import Writes
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.message import Message, message
@@ -112,7 +113,7 @@ def verdicts(
             yield "equal", None
         else:
             kind = _unlike(walk, fields, may_be_later=walk.id in api)
-            why = _is(differs.field, differs.found, differs.wanted)
+            why = unlike(differs.field, str(differs.found), str(differs.wanted))
             yield kind, message("{what}: {why}", what=walk.id, why=why)
 
 
@@ -127,10 +128,6 @@ def _unlike(walk: StoredWalk, fields: Fields, *, may_be_later: bool) -> str:
         return "later"
     same = msgspec.structs.replace(walk, columns={**walk.columns, "updated_at": theirs.value})
     return "different" if difference(same, fields) else "stamped"
-
-
-def _is(name: str, found: object, must: object) -> Message:
-    return message("{name} is {found}, must be {must}", name=name, found=str(found), must=str(must))
 
 
 async def odd(endpoints: Endpoints, plants: Sequence[Plant], rejects: Path) -> list[OddDocument]:
@@ -150,7 +147,7 @@ def became(plant: Plant, walk: StoredWalk | None, *, named: bool) -> OddDocument
 def _wrong(plant: Plant, walk: StoredWalk) -> Iterator[Message]:
     for name, must in plant.columns.items():
         if walk.columns.get(name) != must:
-            yield _is(name, repr(walk.columns.get(name)), repr(must))
+            yield unlike(name, repr(walk.columns.get(name)), repr(must))
     if len(walk.locations) != plant.locations:
         yield message("{count} locations, must be {must}", count=str(len(walk.locations)), must=str(plant.locations))
     if not walk.locations:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.clock import NS
+from harness.checks.told import of_walk, shown_short
 from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load.population.accounts import Account, accounts
@@ -59,12 +60,7 @@ async def _asked(
             answer = await on.stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
             there = len(msgspec.json.decode(answer.body, type=_Walk).locations) if answer.status == _OK else None
             if there != locations:
-                was = (
-                    message("answered with {status}", status=str(answer.status))
-                    if there is None
-                    else message("{count} of {all} locations", count=str(there), all=str(locations))
-                )
-                wrong.append(message("walk {walk} of {user}: {what}", walk=walk_id, user=account.user, what=was))
+                wrong.append(of_walk(walk_id, account.user, shown_short(answer.status, there, locations)))
     return WeekSeen(criteria=(), asked=count, wrong=len(wrong), examples=tuple(wrong[:_EXAMPLES]))
 
 

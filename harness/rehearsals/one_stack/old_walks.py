@@ -9,9 +9,10 @@ import msgspec
 
 from harness.checks.dual_write import document_id
 from harness.checks.stores import Stores
+from harness.checks.told import of_walk, shown_short
 from harness.load.population.accounts import Account
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
-from harness.model.message import Message, message
+from harness.model.message import Message
 from harness.rehearsals.one_stack.types import Asked
 
 #: Of each user.
@@ -56,12 +57,7 @@ async def ask(
                 if there is not None and there >= wanted:
                     continue
                 short += there is not None
-                what = (
-                    message("answered with {status}", status=str(answer.status))
-                    if there is None
-                    else message("{count} of {all} locations", count=str(there), all=str(wanted))
-                )
-                lacking.append(message("walk {walk} of {user}: {what}", walk=walk_id, user=account.user, what=what))
+                lacking.append(of_walk(walk_id, account.user, shown_short(answer.status, there, wanted)))
     finally:
         await documents.close()
     missing, examples = len(lacking) - short, tuple(lacking[:_EXAMPLES])

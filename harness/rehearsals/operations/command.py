@@ -10,7 +10,7 @@ from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import Rehearsing, WithTarget
-from harness.rehearsal.command import flag, given, option
+from harness.rehearsal.command import flag, given_unread, option
 from harness.rehearsal.options import Options
 from harness.rehearsals.operations.types import OperationsPlan, Task
 from harness.report.summary import SUMMARY_MD
@@ -45,7 +45,7 @@ class Operations(Rehearsing, WithTarget):
         from harness.rehearsals.operations.seen import standing
         from harness.stack.kube import access
 
-        if more := sorted({*self.unread()} & {*given(self)}):
+        if more := sorted(given_unread(self)):
             raise BadInput(f"{' and '.join(map(flag, more))}: of --context alone", remedy="add --context NAME")
         if self.context is not None:
             access.look(self.context, self.kubeconfig or "")
