@@ -15,7 +15,7 @@ from harness.evidence.gathered import Gathered
 from harness.judge.difference import Sample
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, Told
+from harness.model.message import Message
 from harness.model.result import Facts, Part
 from harness.model.section import Section
 from harness.model.stack import Capability, lacks
@@ -86,12 +86,6 @@ class Rehearsal(ABC, Generic[P, D]):
         it begins. Here nothing."""
         _ = plan
         return {}
-
-    def injected(self, plan: P) -> Told:
-        """The faults that the plan injects into what it would show without them: a run with any is evidence of the
-        roll back alone. Here none; a rehearsal of faults shows what it does by them."""
-        _ = plan
-        return ()
 
     def lacking(self, plan: P, capabilities: Collection[str], part: str = "") -> tuple[str, ...]:
         """What ``part`` needs, and an environment with these ``capabilities`` has not."""

@@ -65,10 +65,6 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
         """A week that is refused is refused with the whole; each brings its own stack up and down."""
         return {"": [each for week in plan.weeks for each in WEEK.needs(week.scenario)[""]]}
 
-    def injected(self, plan: RolloutPlan) -> Told:
-        """Those of every week."""
-        return tuple(fault for week in plan.weeks for fault in WEEK.injected(week.scenario))
-
     async def run(self, plan: RolloutPlan, on: Running[RolloutDetails]) -> None:
         """The weeks in order, up to the first that does not advance."""
         details = on.details

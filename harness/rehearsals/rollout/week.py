@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Told
 from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.stack import PROXY_FAULTS, Capability
@@ -34,10 +33,6 @@ class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
     def needs(self, plan: Scenario) -> Mapping[str, Iterable[Capability]]:
         """What its faults are done with."""
         return {"": (Capability.POD_SIGNALS,) if {each.kind for each in plan.faults} - PROXY_FAULTS else ()}
-
-    def injected(self, plan: Scenario) -> Told:
-        """The scenario's, and those that were typed."""
-        return tuple(each.told for each in plan.faults)
 
     def arrange(self, plan: Scenario, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack as the manifests have it, with a place for faults where the plan has any."""

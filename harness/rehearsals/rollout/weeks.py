@@ -12,6 +12,7 @@ from harness.model.message import Message, Told, marked, message
 from harness.model.result import Child, Result
 from harness.model.scenario import Scenario
 from harness.model.section import Lines, Section, Table
+from harness.model.stack import Fault
 from harness.model.verdict import Decision
 from harness.report.files import REPORT_HTML
 
@@ -42,6 +43,11 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
     def asked(self) -> tuple[int, ...]:
         """Their numbers."""
         return tuple(each.week for each in self.weeks)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is injected in any of them."""
+        return tuple(fault for each in self.weeks for fault in each.scenario.faults)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
