@@ -1,6 +1,7 @@
 """What the tests in process run of the code, lines and branches, and a floor for what decides (``nox -s coverage``).
 
-Other processes that a test starts are measured too. Tests that measure time are left out: tracing slows them down.
+Other processes that a test starts are measured too. Tests that measure time are left out: tracing slows them down. The
+readers of both stores are among what decides, so that their own tests, which need a real PostgreSQL, run as well.
 Arguments go to pytest, after the groups: ``-- --groups fast,document,process`` measures more of the rest.
 """
 
@@ -21,6 +22,8 @@ FLOOR_PERCENT = 95.0
 JUDGES = "harness/rehearsals/*/judge*.py"
 HELD = ("harness/judge", "harness/control", "harness/checks", "harness/load/population", JUDGES)
 TESTS = ("--groups", "fast,document", "--alone", "without", "-n", "2", "--dist", "worksteal", "-q")
+#: Besides: those of the readers of stores, which are of the checkers and need a real PostgreSQL.
+READERS = ("--groups", "process,stack", "-q", "tests/reconcile", "tests/checks")
 UNCOVERED = 15  # files to name, those with the most that no test ran
 
 
@@ -107,7 +110,7 @@ def main(arguments: list[str]) -> int:
     """1 when a test failed or what is held is below its floor, or could not be measured."""
     FOLDER.mkdir(exist_ok=True)
     _coverage("erase")
-    failed = _coverage("run", "-m", "pytest", *TESTS, *arguments)
+    failed = [_coverage("run", "-m", "pytest", *words) for words in ((*TESTS, *arguments), READERS)]
     file = FOLDER / "report.json"
     if _coverage("combine", "--quiet") or _coverage("json", "--quiet", "-o", str(file)):
         print("nothing was measured")
@@ -116,7 +119,7 @@ def main(arguments: list[str]) -> int:
     print("", *lines(report), sep="\n")
     wrong = below(by_package(report))
     print("", *(f"WRONG: {line}" for line in wrong), sep="\n")
-    return 1 if wrong or failed else 0
+    return 1 if wrong or any(failed) else 0
 
 
 if __name__ == "__main__":
