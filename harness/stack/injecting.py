@@ -1,14 +1,76 @@
-"""Faults that are over with what they were injected for."""
+"""What every rung's faults have in common: their numbers, what is told of them, and that each is over once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
-from harness.model.stack import Fault
+from harness.base.errors import BadInput
+from harness.model.message import message
+from harness.model.stack import Fault, FaultKind
+from harness.stack.fault_proxy import FaultProxy
+from harness.stack.feed import Feed
 from harness.stack.protocol import Stack, Undo
-from harness.stack.waiting import to_its_end
+from harness.stack.waiting import given_up, to_its_end
+
+
+def sane(fault: Fault) -> None:
+    """Raises ``BadInput`` when its numbers make no sense."""
+    if not 0 < fault.share <= 1:
+        raise BadInput(f"a fault's share is {fault.share}, not above 0 and at most 1")
+    if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
+        raise BadInput("a latency fault needs a delay above 0 ms")
+
+
+def in_front(fault_proxy: FaultProxy | None, fault: Fault, rung: str) -> FaultProxy:
+    """The fault proxy that ``fault`` needs on a cluster. Raises ``BadInput`` where the stack has none."""
+    if fault_proxy is None:
+        raise BadInput(
+            f"the fault {fault.kind} needs the fault proxy in front of the service, and this stack has none",
+            remedy=f"name the fault when the run starts (--fault); on {rung} the fault proxy cannot be put in later",
+        )
+    return fault_proxy
+
+
+def tell_injected(fault: Fault, feed: Feed) -> None:
+    """Publishes that it begins now."""
+    told = message("injected: {fault}", fault=fault.told)
+    feed.event("fault", fault.kind, told, share=fault.share, delay_ms=fault.delay_ms)
+
+
+def tell_undone(fault: Fault, feed: Feed) -> None:
+    """Publishes that it is over now."""
+    feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
+
+
+def once(fault: Fault, end: Undo, feed: Feed) -> Undo:
+    """``end`` and what is told of it, at the first call alone."""
+    undone = False
+
+    async def undo() -> None:
+        nonlocal undone
+        if not undone:
+            undone = True
+            await end()
+            tell_undone(fault, feed)
+
+    return undo
+
+
+async def nothing() -> None:
+    """What has mended itself, or is mended by the kubelet, needs no undo."""
+
+
+def until_undone(work: Coroutine[Any, Any, None]) -> Undo:
+    """Begins ``work``, which goes on until it is undone."""
+    task = asyncio.ensure_future(work)
+
+    async def undo() -> None:
+        await given_up(task)
+
+    return undo
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 
 import asyncpg
@@ -11,8 +10,8 @@ import asyncpg
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.stack import DatabaseAccess
+from harness.stack.injecting import until_undone
 from harness.stack.protocol import Undo
-from harness.stack.waiting import given_up
 
 #: Between two locks: what waited comes to its end.
 PAUSE_S = 0.05
@@ -49,12 +48,7 @@ async def lock_tables(access: DatabaseAccess, hold_s: float, clock: Clock) -> Un
             with contextlib.suppress(*_DOWN):
                 connection = await asyncpg.connect(**access.login)
 
-    task = asyncio.ensure_future(again())
-
-    async def undo() -> None:
-        await given_up(task)
-
-    return undo
+    return until_undone(again())
 
 
 async def _locking(connection: asyncpg.Connection, hold_s: float, clock: Clock) -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, cast
 
 import pytest
 
 from harness.base.errors import PartDied
-from harness.stack.kind.disturbances import Disturbances as OnKind
-from harness.stack.local.disturbances import Disturbances as OnLocal
-from harness.stack.protocol import Undo
+from harness.stack.injecting import until_undone
 from harness.stack.waiting import given_up
-
-UNTIL_UNDONE: list[Callable[[Any, Coroutine[Any, Any, None]], Undo]] = [OnKind._until_undone, OnLocal._until_undone]
 
 
 class Slow:
@@ -50,10 +46,9 @@ async def test_what_is_given_up_is_ended_and_what_it_raised_is_raised() -> None:
         await given_up(task)
 
 
-@pytest.mark.parametrize("until_undone", UNTIL_UNDONE, ids=["kind", "local"])
-async def test_an_undo_that_is_ended_ends(until_undone: Callable[[Any, Coroutine[Any, Any, None]], Undo]) -> None:
+async def test_an_undo_that_is_ended_ends() -> None:
     slow = Slow()
-    undo = until_undone(cast(Any, None), slow.work())
+    undo = until_undone(slow.work())
     await asyncio.sleep(0)
     undoing = asyncio.ensure_future(cast(Coroutine[Any, Any, None], undo()))
     await asyncio.sleep(0)

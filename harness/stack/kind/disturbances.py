@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
+from harness.stack.injecting import nothing, until_undone
 from harness.stack.kind import beside, docker
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.ground import Ground
@@ -23,7 +23,6 @@ from harness.stack.kubernetes.pods import Pod
 from harness.stack.locking import lock_tables
 from harness.stack.manifests import quantity
 from harness.stack.protocol import Undo
-from harness.stack.waiting import given_up
 
 KILL_LIMIT_S = 15.0
 _SLOW_STOPPED_S, _SLOW_RUNNING_S, _CRASH_POLL_S = 0.4, 0.1, 1.0
@@ -38,10 +37,6 @@ _BY_SIDECAR = frozenset(
 )
 _FOLLOW_S = 0.2  # between two looks for sidecars that start while the database is slow or cut
 _MOST_DELAY_MS = 60_000
-
-
-async def nothing() -> None:
-    """What has mended itself, or is mended by the kubelet, needs no undo."""
 
 
 @contextlib.asynccontextmanager
@@ -156,7 +151,7 @@ class Disturbances:
                         await self._kill(pod, container, "SIGKILL")
                 await self._clock.sleep(_CRASH_POLL_S)
 
-        return self._until_undone(again())
+        return until_undone(again())
 
     async def _kill(self, pod: Pod, container: str, signal: str) -> None:
         command = (*CTR, "kill", "--signal", signal, pod.containers[container])
@@ -270,20 +265,12 @@ class Disturbances:
         return undo
 
     async def _slow(self, part: str) -> Undo:
-        return self._until_undone(self._service(part).stutter(_SLOW_STOPPED_S, _SLOW_RUNNING_S))
+        return until_undone(self._service(part).stutter(_SLOW_STOPPED_S, _SLOW_RUNNING_S))
 
     def _service(self, part: str) -> Outside:
         if part not in PARTS:
             raise BadInput(f"there is no part {part!r}", remedy=f"the parts are: {', '.join(PARTS)}")
         return self._ground.services[part]
-
-    def _until_undone(self, work: Coroutine[Any, Any, None]) -> Undo:
-        task = asyncio.ensure_future(work)
-
-        async def undo() -> None:
-            await given_up(task)
-
-        return undo
 
 
 async def _bring_back(nodes: Sequence[str]) -> None:

@@ -7,12 +7,10 @@ pods stay untouched. A fault proxy inside the cluster would be one more pod, one
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-from harness.base.errors import BadInput, RehearsalError
-from harness.model.message import message
-from harness.model.stack import PROXY_FAULTS, Fault, FaultKind
+from harness.base.errors import RehearsalError
+from harness.model.stack import PROXY_FAULTS, Fault
 from harness.stack.feed import Feed
+from harness.stack.injecting import in_front, once, sane, tell_injected, tell_undone
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.ground import Ground
 from harness.stack.protocol import Undo
@@ -30,40 +28,17 @@ class Faults:
 
     async def inject(self, fault: Fault) -> Undo:
         """Starts ``fault``. Raises ``BadInput`` when its numbers make no sense, or nothing is there to carry it."""
-        if not 0 < fault.share <= 1:
-            raise BadInput(f"a fault's share is {fault.share}, not above 0 and at most 1")
-        if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
-            raise BadInput("a latency fault needs a delay above 0 ms")
+        sane(fault)
         if fault.kind not in PROXY_FAULTS:
-            self._tell(fault)  # before: what takes seconds to begin breaks things from its first moment on
+            # Before: what takes seconds to begin breaks things from its first moment on.
+            tell_injected(fault, self._feed)
             try:
                 undo = await self._disturbances.inject(fault, self._target)
             except RehearsalError:
-                self._feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
+                tell_undone(fault, self._feed)
                 raise
-            return self._once(fault, undo)
-        fault_proxy = self._ground.fault_proxy
-        if fault_proxy is None:
-            raise BadInput(
-                f"the fault {fault.kind} needs the fault proxy in front of the service, and this stack has none",
-                remedy="name the fault when the run starts (--fault); on kind the fault proxy cannot be put in later",
-            )
-        self._tell(fault)
+            return once(fault, undo, self._feed)
+        fault_proxy = in_front(self._ground.fault_proxy, fault, "kind")
+        tell_injected(fault, self._feed)
         number = await fault_proxy.inject(fault)
-        return self._once(fault, lambda: fault_proxy.undo(number))
-
-    def _once(self, fault: Fault, end: Callable[[], Awaitable[None]]) -> Undo:
-        undone = False
-
-        async def undo() -> None:
-            nonlocal undone
-            if not undone:
-                undone = True
-                await end()
-                self._feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
-
-        return undo
-
-    def _tell(self, fault: Fault) -> None:
-        told = message("injected: {fault}", fault=fault.told)
-        self._feed.event("fault", fault.kind, told, share=fault.share, delay_ms=fault.delay_ms)
+        return once(fault, lambda: fault_proxy.undo(number), self._feed)

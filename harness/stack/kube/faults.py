@@ -6,13 +6,13 @@ Signals to a pod's processes need its node, cordons and lost zones other people'
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 from harness.base.errors import BadInput, NotCapable
-from harness.model.message import message
 from harness.model.stack import PROXY_FAULTS, Fault, FaultKind
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
+from harness.stack.injecting import in_front, nothing, once, sane, tell_injected
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.protocol import Undo
 
@@ -25,22 +25,11 @@ _DELETIONS: dict[FaultKind, dict[str, int]] = {
 
 async def inject(fault: Fault, *, fault_proxy: FaultProxy | None, inside: Inside, namespace: str, feed: Feed) -> Undo:
     """Starts ``fault``; of the ready pods the first by name is taken. Raises ``BadInput``, ``NotCapable``."""
-    if not 0 < fault.share <= 1:
-        raise BadInput(f"a fault's share is {fault.share}, not above 0 and at most 1")
-    if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
-        raise BadInput("a latency fault needs a delay above 0 ms")
-    end: Callable[[], Awaitable[None]] | None = None
+    sane(fault)
+    end: Undo = nothing
     if fault.kind in PROXY_FAULTS:
-        if fault_proxy is None:
-            raise BadInput(
-                f"the fault {fault.kind} needs the fault proxy in front of the service, and this stack has none",
-                remedy="name the fault when the run starts (--fault); on kube the fault proxy cannot be put in later",
-            )
-        front, number = fault_proxy, await fault_proxy.inject(fault)
-
-        async def end() -> None:
-            await front.undo(number)
-
+        front = in_front(fault_proxy, fault, "kube")
+        end = partial(front.undo, await front.inject(fault))
     elif fault.kind in _DELETIONS:
         ready = inside.watching.pods.ready()
         if not ready:
@@ -52,21 +41,5 @@ async def inject(fault: Fault, *, fault_proxy: FaultProxy | None, inside: Inside
             f"the environment kube cannot make the fault {fault.kind}: it would reach beyond the run's namespace",
             remedy="run it with --on kind or --on local",
         )
-    feed.event(
-        "fault", fault.kind, message("injected: {fault}", fault=fault.told), share=fault.share, delay_ms=fault.delay_ms
-    )
-    return _once(fault, end, feed)
-
-
-def _once(fault: Fault, end: Callable[[], Awaitable[None]] | None, feed: Feed) -> Undo:
-    undone = False
-
-    async def undo() -> None:
-        nonlocal undone
-        if not undone:
-            undone = True
-            if end is not None:
-                await end()
-            feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
-
-    return undo
+    tell_injected(fault, feed)
+    return once(fault, end, feed)

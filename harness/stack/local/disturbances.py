@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -11,10 +10,10 @@ from typing import Any
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable
-from harness.model.message import message
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
+from harness.stack.injecting import nothing, once, until_undone
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.parts import Parts
@@ -24,7 +23,6 @@ from harness.stack.processes import Spec, spawn
 from harness.stack.protocol import Undo
 from harness.stack.state import RunState
 from harness.stack.state.processes import signal_group
-from harness.stack.waiting import given_up
 
 _SLOW_STOPPED_S, _SLOW_RUNNING_S = 0.2, 0.05
 _CRASH_POLL_S = 0.2
@@ -33,10 +31,6 @@ _BUSY = "while True: pass"
 _HOLD = (
     "import signal, sys; held = bytearray(int(sys.argv[1])); held[::4096] = b'x' * len(held[::4096]); signal.pause()"
 )
-
-
-async def _nothing() -> None:
-    """What has mended itself needs no undo."""
 
 
 class Disturbances:
@@ -77,17 +71,7 @@ class Disturbances:
             FaultKind.PART_HANG: self._part_hang,
             FaultKind.PART_SLOW: self._part_slow,
         }
-        undo = await start[fault.kind](fault)
-        undone = False
-
-        async def once() -> None:
-            nonlocal undone
-            if not undone:
-                undone = True
-                await undo()
-                self._feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
-
-        return once
+        return once(fault, await start[fault.kind](fault), self._feed)
 
     # -- pods ----------------------------------------------------------------------------------------------------
 
@@ -100,7 +84,7 @@ class Disturbances:
 
     async def _pod_crash(self, _: Fault) -> Undo:
         self._pod().target.crash()
-        return _nothing
+        return nothing
 
     async def _pod_crash_loop(self, _: Fault) -> Undo:
         pod = self._pod()
@@ -111,15 +95,15 @@ class Disturbances:
                     pod.target.crash()
                 await self._clock.sleep(_CRASH_POLL_S)
 
-        return self._until_undone(again())
+        return until_undone(again())
 
     async def _pod_kill(self, _: Fault) -> Undo:
         self._pod().kill()
-        return _nothing
+        return nothing
 
     async def _pod_delete(self, _: Fault) -> Undo:
         self._pod().terminate()
-        return _nothing
+        return nothing
 
     async def _pod_hang(self, _: Fault) -> Undo:
         process = self._pod().target.process
@@ -140,7 +124,7 @@ class Disturbances:
 
     async def _sidecar_kill(self, _: Fault) -> Undo:
         self._pod().sidecar.crash()
-        return _nothing
+        return nothing
 
     async def _sidecar_hang(self, _: Fault) -> Undo:
         process = self._pod().sidecar.process
@@ -168,12 +152,12 @@ class Disturbances:
 
     async def _database_restart(self, _: Fault) -> Undo:
         await self._parts.restart_postgres()
-        return _nothing
+        return nothing
 
     async def _database_failover(self, _: Fault) -> Undo:
         assert self.database is not None
         await fail_over(self.database, self._feed, self._clock)
-        return _nothing
+        return nothing
 
     def _every_sidecar(self, order: str) -> Undo:
         """Pods that start meanwhile are told too."""
@@ -187,7 +171,7 @@ class Disturbances:
                         told.add(pod.sidecar_control)
                 await self._clock.sleep(_CRASH_POLL_S)
 
-        stop = self._until_undone(tell())
+        stop = until_undone(tell())
 
         async def undo() -> None:
             await stop()
@@ -214,7 +198,7 @@ class Disturbances:
             finally:
                 signal_group(pid, signal.SIGCONT)
 
-        return self._until_undone(by_turns())
+        return until_undone(by_turns())
 
     def _part(self, fault: Fault) -> int:
         if fault.subject not in PARTS:
@@ -228,14 +212,6 @@ class Disturbances:
 
         async def undo() -> None:
             signal_group(pid, signal.SIGCONT)
-
-        return undo
-
-    def _until_undone(self, work: Coroutine[Any, Any, None]) -> Undo:
-        task = asyncio.ensure_future(work)
-
-        async def undo() -> None:
-            await given_up(task)
 
         return undo
 

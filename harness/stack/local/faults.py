@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from harness.base.errors import BadInput
-from harness.model.message import message
-from harness.model.stack import PROXY_FAULTS, Address, Fault, FaultKind
+from harness.model.stack import PROXY_FAULTS, Address, Fault
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
+from harness.stack.injecting import once, sane, tell_injected
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.disturbances import Disturbances
@@ -68,12 +67,8 @@ class Faults:
 
     async def inject(self, fault: Fault) -> Undo:
         """Starts ``fault``. Raises ``BadInput`` when its numbers make no sense or no pod is there to crash."""
-        if not 0 < fault.share <= 1:
-            raise BadInput(f"a fault's share is {fault.share}, not above 0 and at most 1")
-        if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
-            raise BadInput("a latency fault needs a delay above 0 ms")
-        told = message("injected: {fault}", fault=fault.told)
-        self._feed.event("fault", fault.kind, told, share=fault.share, delay_ms=fault.delay_ms)
+        sane(fault)
+        tell_injected(fault, self._feed)
         if fault.kind not in PROXY_FAULTS:
             return await self._disturbances.inject(fault)
         await self.open_fault_proxy()
@@ -83,18 +78,13 @@ class Faults:
             # Before the fault proxy ends kept connections: nobody finds the fault proxy shut behind Envoy.
             await self._refuse(+1)
         number = await fault_proxy.inject(fault)
-        undone = False
 
         async def undo() -> None:
-            nonlocal undone
-            if not undone:
-                undone = True
-                await fault_proxy.undo(number)
-                if fault.refuses:
-                    await self._refuse(-1)
-                self._feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
+            await fault_proxy.undo(number)
+            if fault.refuses:
+                await self._refuse(-1)
 
-        return undo
+        return once(fault, undo, self._feed)
 
     async def _refuse(self, change: int) -> None:
         """Shuts the service's port with the first fault that refuses, opens it after the last."""
