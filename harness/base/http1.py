@@ -1,8 +1,9 @@
-"""Reading one HTTP/1.1 answer from an asyncio stream; h11 knows the protocol. Shared by every client of ours."""
+"""One HTTP/1.1 exchange on asyncio streams; h11 knows the protocol. Shared by every client of ours."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import h11
 import msgspec
@@ -16,6 +17,38 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+async def exchange(
+    streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    method: str,
+    target: str,
+    *,
+    host: str,
+    token: str = "",
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    most_bytes: int,
+) -> Answer:
+    """One request on a new connection, which it closes, and its answer as ``read_answer`` gives it; an empty ``token``
+    is not sent, and a body is JSON where ``headers`` do not say what else it is.
+    """
+    sent = {"Host": host, "Connection": "close"}
+    if token:
+        sent["Authorization"] = f"Bearer {token}"
+    if body:
+        sent |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    sent |= headers or {}
+    reader, writer = streams
+    try:
+        connection = h11.Connection(h11.CLIENT)
+        head = h11.Request(method=method, target=target, headers=list(sent.items()))
+        events = (head, h11.Data(data=body), h11.EndOfMessage())
+        # No drain: a server may answer, and close, before it has read a body that is too large.
+        writer.write(b"".join(connection.send(event) or b"" for event in events))
+        return await read_answer(connection, reader, most_bytes)
+    finally:
+        writer.close()
 
 
 async def read_answer(connection: h11.Connection, reader: asyncio.StreamReader, most_bytes: int) -> Answer:

@@ -7,7 +7,7 @@ import asyncio
 import h11
 import msgspec
 
-from harness.base.http1 import read_answer
+from harness.base import http1
 from harness.load.runtime import runtime
 from harness.model.stack import Address
 
@@ -38,21 +38,13 @@ async def over_socket(address: Address, method: str, path: str, token: str, body
     Bounded in time by the caller, who may cancel it at any moment.
     """
     try:
-        reader, writer = await asyncio.open_connection(address.host, address.port)
+        streams = await asyncio.open_connection(address.host, address.port)
     except OSError as error:
         raise Refused(str(error)) from error
-    try:
-        connection = h11.Connection(h11.CLIENT)
-        headers = [("Host", str(address)), ("Connection", "close")]
-        if token:
-            headers.append(("Authorization", f"Bearer {token}"))
-        if body:
-            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        writer.write(_sent(connection, h11.Request(method=method, target=path, headers=headers), body))
-        answer = await read_answer(connection, reader, _MOST_BODY)
-        return Answer(status=answer.status, body=answer.body, pod=answer.headers.get("x-pod-name", ""))
-    finally:
-        writer.close()
+    answer = await http1.exchange(
+        streams, method, path, host=str(address), token=token, body=body, most_bytes=_MOST_BODY
+    )
+    return Answer(status=answer.status, body=answer.body, pod=answer.headers.get("x-pod-name", ""))
 
 
 async def status_of(address: Address, path: str, limit_s: float) -> int:
@@ -62,8 +54,3 @@ async def status_of(address: Address, path: str, limit_s: float) -> int:
             return (await exchange(address, "GET", path, "", b"")).status
     except (Refused, OSError, EOFError, TimeoutError, h11.RemoteProtocolError):
         return 0
-
-
-def _sent(connection: h11.Connection, head: h11.Request, body: bytes) -> bytes:
-    events = [head, h11.Data(data=body), h11.EndOfMessage()] if body else [head, h11.EndOfMessage()]
-    return b"".join(connection.send(event) or b"" for event in events)

@@ -8,7 +8,7 @@ import ssl
 import h11
 import msgspec
 
-from harness.base.http1 import read_answer
+from harness.base.http1 import exchange
 from harness.model.stack import Address
 from harness.rehearsals.network.types_ingress import Outcome
 
@@ -62,24 +62,15 @@ async def _ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answ
     reader, writer = await asyncio.open_connection(
         address.host, address.port, ssl=trust, server_hostname=wanted.name, ssl_handshake_timeout=TIMEOUT_S
     )
-    try:
-        serial = str((writer.get_extra_info("peercert") or {}).get("serialNumber", ""))
-        connection = h11.Connection(h11.CLIENT)
-        headers = [("Host", wanted.host), ("Connection", "close")]
-        if wanted.token:
-            headers.append(("Authorization", f"Bearer {wanted.token}"))
-        if wanted.body:
-            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(wanted.body)))]
-        sent = connection.send(h11.Request(method=wanted.method, target=wanted.path, headers=headers)) or b""
-        sent += connection.send(h11.Data(data=wanted.body)) or b"" if wanted.body else b""
-        writer.write(sent + (connection.send(h11.EndOfMessage()) or b""))
-        answer = await read_answer(connection, reader, _MOST_BODY)
-        return Answered(
-            met=Outcome.ANSWERED,
-            status=answer.status,
-            reached=_FROM_UPSTREAM in answer.headers,
-            serial=serial.lstrip("0"),
-            body=answer.body,
-        )
-    finally:
-        writer.close()
+    serial = str((writer.get_extra_info("peercert") or {}).get("serialNumber", ""))
+    answer = await exchange(
+        (reader, writer), wanted.method, wanted.path,
+        host=wanted.host, token=wanted.token, body=wanted.body, most_bytes=_MOST_BODY,
+    )  # fmt: skip
+    return Answered(
+        met=Outcome.ANSWERED,
+        status=answer.status,
+        reached=_FROM_UPSTREAM in answer.headers,
+        serial=serial.lstrip("0"),
+        body=answer.body,
+    )

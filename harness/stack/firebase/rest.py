@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import h11
 
-from harness.base.http1 import Answer, read_answer
+from harness.base.http1 import Answer, exchange
 from harness.model.stack import Address
 
 __all__ = ["Answer", "request"]
@@ -28,20 +28,12 @@ async def request(
 
     Raises ``OSError`` when the connection fails or breaks (``TimeoutError``, one of them, after ``timeout_s`` in all).
     """
-    sent = {"Host": str(address), "Connection": "close", "Content-Length": str(len(body))}
-    if body:
-        sent["Content-Type"] = "application/json"
-    sent |= headers or {}
+    sent = {"Content-Length": str(len(body)), **(headers or {})}
     async with asyncio.timeout(timeout_s):
-        reader, writer = await asyncio.open_connection(address.host, address.port)
+        streams = await asyncio.open_connection(address.host, address.port)
         try:
-            connection = h11.Connection(h11.CLIENT)
-            head = h11.Request(method=method, target=path, headers=list(sent.items()))
-            for event in (head, h11.Data(data=body), h11.EndOfMessage()):
-                writer.write(connection.send(event) or b"")
-            await writer.drain()
-            return await read_answer(connection, reader, MAX_ANSWER_BYTES)
+            return await exchange(
+                streams, method, path, host=str(address), headers=sent, body=body, most_bytes=MAX_ANSWER_BYTES
+            )
         except (h11.ProtocolError, EOFError) as error:
             raise ConnectionError(f"{address} broke off or does not speak HTTP: {error}") from error
-        finally:
-            writer.close()
