@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -56,6 +57,21 @@ class MachineClock:
     async def sleep(self, seconds: float) -> None:
         """Sleeps in the running event loop."""
         await asyncio.sleep(seconds)
+
+
+def polling(clock: Clock, *, limit_s: float, every_s: float) -> Callable[[], Awaitable[bool]]:
+    """What a loop awaits between two looks at what it waits for: true after ``every_s``, when it may look again; false
+    at once, when ``limit_s`` from now on have passed.
+    """
+    give_up_ns = clock.now_ns() + round(limit_s * NS)
+
+    async def again() -> bool:
+        if clock.now_ns() >= give_up_ns:
+            return False
+        await clock.sleep(every_s)
+        return True
+
+    return again
 
 
 #: What the wall clock may gain or lose against the monotonic one and no step be told: reading both takes time, and NTP

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.base.clock import NS, MachineClock
+from harness.base.clock import MachineClock, polling
 from harness.base.errors import BadInput, Exit, StackNotStarted, tool_status
 from harness.base.interpreter import PROGRAM
 from harness.base.private import open_private
@@ -121,12 +121,11 @@ async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: Machine
     from harness.cli.standing import stack_of
     from harness.stack.processes import tail
 
-    give_up_ns = clock.now_ns() + round(UP_LIMIT_S * NS)
+    again = polling(clock, limit_s=UP_LIMIT_S, every_s=0.1)
     try:
         while (facts := stack_of(child.pid)) is None:
-            if child.poll() is not None or clock.now_ns() > give_up_ns:
+            if child.poll() is not None or not await again():
                 raise StackNotStarted(f"the stack did not come up:\n{tail(log)}", where=str(log))
-            await clock.sleep(0.1)
     except BaseException:
         child.terminate()
         child.wait(30)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.seed import stream
 from harness.checks.walk_tables import Stored
 from harness.contract import http
@@ -204,9 +204,8 @@ class Bench:
             raise NotExercised(mirror.reason)
         others = () if mirror.seen else await self._other_walks()
         found = await self.document_now(walk_id)
-        until_ns = self.clock.now_ns() + round(MIRROR_LIMIT_S * NS)
-        while self.clock.now_ns() < until_ns and not _shows(found, updated_at):
-            await self.clock.sleep(_POLL_S)
+        again = polling(self.clock, limit_s=MIRROR_LIMIT_S, every_s=_POLL_S)
+        while not _shows(found, updated_at) and await again():
             found = await self.document_now(walk_id)
         if found is not None or [each for each in others if await self.document_now(each)]:
             mirror.came()
@@ -241,11 +240,10 @@ class Bench:
 
     async def document_gone(self, walk_id: str) -> bool:
         """Whether there is no document within ``MIRROR_LIMIT_S``."""
-        until_ns = self.clock.now_ns() + round(MIRROR_LIMIT_S * NS)
+        again = polling(self.clock, limit_s=MIRROR_LIMIT_S, every_s=_POLL_S)
         while await self.document_now(walk_id) is not None:
-            if self.clock.now_ns() >= until_ns:
+            if not await again():
                 return False
-            await self.clock.sleep(_POLL_S)
         return True
 
     def beside(self) -> AbstractAsyncContextManager[Spare]:

@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import NS, Clock, polling
 from harness.contract import http
 from harness.contract.check import NotExercised
 from harness.model.message import message
@@ -134,12 +134,11 @@ class Spare:
 
     async def until_status(self, path: str, status: int, limit_s: float) -> http.Exchange:
         """Asks until ``path`` answers ``status`` or ``limit_s`` passed; the last answer."""
-        until_ns = self._clock.now_ns() + round(limit_s * NS)
+        again = polling(self._clock, limit_s=limit_s, every_s=_POLL_S)
         while True:
             exchange = await self.status(path)
-            if exchange.status == status or self._clock.now_ns() >= until_ns or not self.running:
+            if exchange.status == status or not self.running or not await again():
                 return exchange
-            await self._clock.sleep(_POLL_S)
 
     async def until_ready(self) -> None:
         """Raises ``NotExercised`` when it does not become ready."""

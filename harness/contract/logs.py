@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import NOT_JSON
 from harness.contract.absence import Absence
 from harness.model.evidence import EventRow, SampleRow
@@ -50,17 +50,16 @@ class Logs:
         ``SHORT_LIMIT_S`` where no wait ever found one.
         """
         limit_s = SHORT_LIMIT_S if self._wanted.reason else LINE_LIMIT_S
-        until_ns = self._clock.now_ns() + round(limit_s * NS)
+        again = polling(self._clock, limit_s=limit_s, every_s=_POLL_S)
         while True:
             await self._clock.sleep(0)  # the pods' names come by the loop
             found = [line for pod in sorted(self.pods) for line in self._read(pod, since.get(pod, 0))]
             if any(map(wanted, found)):
                 self._wanted.came()
                 return found
-            if self._clock.now_ns() >= until_ns:
+            if not await again():
                 self._wanted.never_came(message("no line that was waited for came"))
                 return found
-            await self._clock.sleep(_POLL_S)
 
     def _path(self, pod: str) -> Path:
         return self._folder / f"{pod}.log"

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.message import Message, message
 from harness.model.stack import DatabaseAccess
@@ -97,17 +97,16 @@ def _standby(database: Database) -> DatabaseAccess:
 
 async def _state(primary: DatabaseAccess, clock: Clock, wanted: tuple[str, ...], column: str = "state") -> None:
     """Returns once ``pg_stat_replication`` says one of ``wanted`` of the standby; "" is no row."""
-    give_up_ns = clock.now_ns() + round(STREAM_LIMIT_S * NS)
+    again = polling(clock, limit_s=STREAM_LIMIT_S, every_s=_POLL_S)
     query = f"SELECT {column} FROM pg_stat_replication WHERE application_name = $1"  # noqa: S608 - our own word
     while True:
         async with _connected(primary) as server:
             found = await server.fetchval(query, STANDBY)
         if (found or "") in wanted:
             return
-        if clock.now_ns() > give_up_ns:
+        if not await again():
             what = f"the standby's {column} is {found!r} after {STREAM_LIMIT_S:g} s, not {' or '.join(wanted)!r}"
             raise StackNotStarted(what, where=str(primary.address), remedy="read the standby's log")
-        await clock.sleep(_POLL_S)
 
 
 async def _set(server: DatabaseAccess, name: str, value: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.model.stack import Address
 from harness.stack.processes import Watched
 
@@ -19,13 +19,12 @@ async def until(
     check: Callable[[], Awaitable[bool]], process: Watched, clock: Clock, *, limit_s: float, what: str
 ) -> None:
     """Polls until ``check`` holds. Raises ``StackNotStarted`` when the process ends first or ``limit_s`` passes."""
-    give_up_ns = clock.now_ns() + round(limit_s * NS)
+    again = polling(clock, limit_s=limit_s, every_s=_POLL_S)
     while not await check():
         if process.returncode is not None:
             raise process.not_started(f"{process.died()} before it {what}")
-        if clock.now_ns() >= give_up_ns:
+        if not await again():
             raise process.not_started(f"not yet {what} after {limit_s:g} s")
-        await clock.sleep(_POLL_S)
 
 
 async def http_status(address: Address, path: str, timeout_s: float = _ASK_TIMEOUT_S) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import NS, Clock, polling
 from harness.base.errors import BadInput
 from harness.model.message import Message
 from harness.model.stack import Fault, FaultKind
@@ -68,11 +68,10 @@ async def trials(
     """``TRIALS`` of them in seconds, each from a steady state; () when that did not come or one could not be made."""
     found: list[float] = []
     for _ in range(TRIALS):
-        until_ns = clock.now_ns() + round(STEADY_LIMIT_S * NS)
+        again = polling(clock, limit_s=STEADY_LIMIT_S, every_s=POLL_S)
         while why_not_steady() is not None:
-            if clock.now_ns() > until_ns:
+            if not await again():
                 return ()
-            await clock.sleep(POLL_S)
         tried = await trial(stack, clock, path)
         if tried is None:
             return ()

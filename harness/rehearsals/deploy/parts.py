@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from harness.base.clock import NS
+from harness.base.clock import NS, polling
 from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE
 from harness.control.rollout import limits as fenceposts
 from harness.judge.judge import judge
@@ -208,9 +208,9 @@ class Parts:
         return why[0]
 
     async def _until(self, reached: Callable[[], bool], limit_s: float) -> None:
-        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
-        while not reached() and self._clock.now_ns() < give_up_ns:
-            await self._clock.sleep(_POLL_S)
+        again = polling(self._clock, limit_s=limit_s, every_s=_POLL_S)
+        while not reached() and await again():
+            pass
 
     async def _answered(self, start_ns: int, end_ns: int) -> None:
         await self._users.answered(Window(start_ns=start_ns, end_ns=end_ns))

@@ -13,7 +13,7 @@ import signal
 from pathlib import Path
 from typing import IO
 
-from harness.base.clock import NS
+from harness.base.clock import polling
 from harness.base.errors import StackNotStarted
 from harness.base.private import open_beneath
 from harness.model.stack import Address
@@ -122,11 +122,10 @@ class Archive:
             name = await connection.fetchval("SELECT pg_walfile_name(pg_switch_wal())")
         finally:
             await connection.close(timeout=5)
-        give_up_ns = self.site.clock.now_ns() + round(limit_s * NS)
+        again = polling(self.site.clock, limit_s=limit_s, every_s=0.02)
         while not (self.wal / name).exists():
-            if self.site.clock.now_ns() > give_up_ns:
+            if not await again():
                 raise StackNotStarted(f"segment {name} is not archived after {limit_s:g} s", where=str(server.log))
-            await self.site.clock.sleep(0.02)
 
 
 class Stream:

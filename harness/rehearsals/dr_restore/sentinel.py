@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 import asyncpg
 import msgspec
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import NS, Clock, polling
 from harness.rehearsals.dr_restore.facts import Loss
 from harness.rehearsals.dr_restore.waiting import NotInTime
 
@@ -66,15 +66,14 @@ class Sentinels:
 
     async def failing(self, failures: int, limit_s: float) -> int:
         """Returns the time at which ``failures`` commits in a row had failed. Raises ``NotInTime``."""
-        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        again = polling(self._clock, limit_s=limit_s, every_s=0.01)
         while self.failures_in_row < failures:
-            if self._clock.now_ns() > give_up_ns:
+            if not await again():
                 raise NotInTime(
                     f"the disaster was not noticed: no {failures} sentinels in a row failed within {limit_s:g} s",
                     where="the commits of the rehearsal's own connection to the database that was struck",
                     remedy="read the servers' logs in the report's folder: is that server still there?",
                 )
-            await self._clock.sleep(0.01)
         return self._clock.now_ns()
 
     async def succeeding(self, after_ns: int, limit_s: float) -> int:

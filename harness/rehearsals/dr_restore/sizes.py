@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.base.clock import NS
+from harness.base.clock import polling
 from harness.base.errors import StackNotStarted
 from harness.rehearsals.dr_restore import backup
 from harness.rehearsals.dr_restore.archive import Archive, Stream
@@ -51,12 +51,11 @@ class Bed:
             await connection.execute(_FILL.format(table="later"), 1, wal_bytes // _ROW_BYTES, timeout=600)
             after = await connection.fetchval("SELECT pg_current_wal_flush_lsn()")
             written = int(await connection.fetchval("SELECT pg_wal_lsn_diff($1, $2)", after, before))
-            give_up_ns = self.site.clock.now_ns() + 120 * NS
+            again = polling(self.site.clock, limit_s=120, every_s=0.05)
             streamed = "SELECT coalesce(bool_or(flush_lsn >= $1), false) FROM pg_stat_replication"
             while not await connection.fetchval(streamed, after):
-                if self.site.clock.now_ns() > give_up_ns:
+                if not await again():
                     raise StackNotStarted("the WAL stream does not catch up", where=str(self.stream.log))
-                await self.site.clock.sleep(0.05)
             await connection.execute("DROP TABLE later")
             return written
         finally:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 
 import msgspec
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import NS, Clock, polling
 from harness.checks.walk_continuity import Continuity, Points, continuity, recorded_points, together
 from harness.load.population.firestore_document import document, location
 from harness.load.population.walk import Location, Walking, WalkUpdate, moment
@@ -129,24 +129,22 @@ class Stories:
         """What both sides hold together once the mirror has written what the API has."""
         there = await api.walks()
         latest = max((point.timestamp for point in there.get(walk_id, {}).values()), default=None)
-        until_ns = self._clock.now_ns() + round(MIRROR_LIMIT_S * NS)
+        again = polling(self._clock, limit_s=MIRROR_LIMIT_S, every_s=_POLL_S)
         while True:
             points = (await self._documents.points([walk_id])).get(walk_id, {}).values()
-            if latest is None or latest in {point.timestamp for point in points} or self._clock.now_ns() > until_ns:
+            if latest is None or latest in {point.timestamp for point in points} or not await again():
                 break
-            await self._clock.sleep(_POLL_S)
         # By time, not by place: a mirrored document may begin in the middle of the walk.
         number = {point.timestamp: number for number, point in phone.recorded[walk_id].items()}
         documents = {walk_id: {number[point.timestamp]: point for point in points if point.timestamp in number}}
         return continuity(phone.recorded, together(there, documents))
 
     async def _mirrored(self, phone: Recorder) -> Continuity:
-        until_ns = self._clock.now_ns() + round(MIRROR_LIMIT_S * NS)
+        again = polling(self._clock, limit_s=MIRROR_LIMIT_S, every_s=_POLL_S)
         while True:
             found = continuity(phone.recorded, await self._documents.points(phone.recorded))
-            if found.whole or self._clock.now_ns() > until_ns:
+            if found.whole or not await again():
                 return found
-            await self._clock.sleep(_POLL_S)
 
 
 async def _told(story: Awaitable[list[Story]], *names: str) -> list[Story]:

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 from hdrh.histogram import HdrHistogram
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import NS, Clock, polling
 from harness.evidence.collect import Collector
 from harness.judge.figures import latencies_ms
 from harness.judge.ledger import Calls
@@ -78,15 +78,14 @@ class Measuring:
 
     async def _photos(self, step: Step) -> int:
         """How many were uploaded, once all workers have told it; a worker tells it when its last upload has ended."""
-        give_up_ns = self._clock.now_ns() + round(PHOTOS_MOST_S * NS)
+        again = polling(self._clock, limit_s=PHOTOS_MOST_S, every_s=SETTLE_S)
         while True:
             self._collector.gather()
             events = self._collector.events
             told = [e.data for e in events if (e.kind, e.subject, e.data.get("step")) == (*PHOTOS, step.name)]
             ended = sum(each["uploaded"] + each["failed"] + each["put_off"] for each in told)
-            if ended >= photos_due(step) or self._endpoints.storage is None or self._clock.now_ns() >= give_up_ns:
+            if ended >= photos_due(step) or self._endpoints.storage is None or not await again():
                 return sum(each["uploaded"] for each in told)
-            await self._clock.sleep(SETTLE_S)
 
     async def settle(self) -> None:
         """Returns when the machine is nearly idle; on one that never is, after ``SETTLE_MOST_S``."""

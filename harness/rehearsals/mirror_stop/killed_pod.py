@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import NOT_JSON, PartDied
 from harness.base.seed import stream
 from harness.checks.dual_write import document_id
@@ -88,22 +88,20 @@ class Burst:
         await asyncio.gather(*(put(users[number % len(users)], walk_id) for number, walk_id in enumerate(ids)))
 
     async def _named(self, killed: Callable[[], str | None]) -> str:
-        until_ns = self._clock.now_ns() + round(_LIMIT_S * NS)
+        again = polling(self._clock, limit_s=_LIMIT_S, every_s=_POLL_S)
         while (pod := killed()) is None:
-            if self._clock.now_ns() > until_ns:
+            if not await again():
                 raise PartDied("the stack did not tell which pod was killed", remedy="read the run's evidence")
-            await self._clock.sleep(_POLL_S)
         return pod
 
     async def _count(self, pod: str) -> KilledPod:
         own = {walk_id for walk_id, by in self._by_pod.items() if by == pod}
-        until_ns = self._clock.now_ns() + round(self._plan.settle_s * NS)
+        again = polling(self._clock, limit_s=self._plan.settle_s, every_s=_POLL_S)
         while True:
             there = await self._documents.get_many([document_id(walk_id) for walk_id in self._by_pod])
             missing = {walk_id for walk_id in self._by_pod if document_id(walk_id) not in there}
-            if not missing - own or self._clock.now_ns() >= until_ns:
+            if not missing - own or not await again():
                 break
-            await self._clock.sleep(_POLL_S)
         stored = {walk.id for walk in await read_walks(self._stack.endpoints())}
         return KilledPod(
             pod=pod,

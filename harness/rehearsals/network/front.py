@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from harness.base.clock import NS
+from harness.base.clock import NS, polling
 from harness.base.errors import NOT_JSON, BadInput, StackNotStarted
 from harness.load.http1 import Answer, Refused, exchange
 from harness.model.entry import IngressEntry
@@ -167,7 +167,7 @@ class Front:
         self, scene: Scene, asks: Sequence[IngressAsk], right: Callable[[IngressAsk, IngressAnswer], bool]
     ) -> None:
         """Each ask until it is right, all within the plan's time; the last answers count."""
-        give_up_ns = self._clock.now_ns() + round(self._plan.follows_within_s * NS)
+        again = polling(self._clock, limit_s=self._plan.follows_within_s, every_s=_AGAIN_S)
         found: dict[str, IngressAnswer] = {}
         while True:
             for each in asks:
@@ -175,9 +175,8 @@ class Front:
                     answer = await self._https(self._request(each))
                     found[each.name] = self._answer(each.name, scene, answer, self._clock.now_ns())
             good = all(right(each, found[each.name]) for each in asks)
-            if good or self._clock.now_ns() >= give_up_ns:
+            if good or not await again():
                 break
-            await self._clock.sleep(_AGAIN_S)
         self._see(answers=(*self._seen.answers, *found.values()))
         for name, got in found.items():
             self._evidence.event(got.at_ns, "dial", "ingress", f"{name}: {got.told}", scene=str(scene))
@@ -195,13 +194,12 @@ class Front:
         assert self._entry is not None
         host, _, port = self._entry.plain.partition(":")
         stranger = next(each for each in await self._clients.askers() if each.client is Client.STRANGER)
-        give_up_ns = self._clock.now_ns() + round(self._plan.follows_within_s * NS)
+        again = polling(self._clock, limit_s=self._plan.follows_within_s, every_s=_AGAIN_S)
         while True:
             said = await self._clients.ask(stranger, [("plain", host, int(port), "http")])
             met = Outcome(said["plain"])
-            if right(met) or self._clock.now_ns() >= give_up_ns:
+            if right(met) or not await again():
                 break
-            await self._clock.sleep(_AGAIN_S)
         self._see(plain={**self._seen.plain, scene: met})
         self._on.say(message("{scene}: plain HTTP {met}", scene=str(scene), met=str(met)))
 
@@ -233,11 +231,10 @@ class Front:
 
     async def _paths_hold(self) -> bool:
         """Whether the paths between pods are as wanted in some round within the plan's time."""
-        give_up_ns = self._clock.now_ns() + round(self._plan.follows_within_s * NS)
+        again = polling(self._clock, limit_s=self._plan.follows_within_s, every_s=_AGAIN_S)
         while not paths_as_wanted(self._paths.paths, await self._matrix.ask("fronted")):
-            if self._clock.now_ns() >= give_up_ns:
+            if not await again():
                 return False
-            await self._clock.sleep(_AGAIN_S)
         return True
 
     async def _https(self, request: Request, *, trusted: bool = True) -> Answered:

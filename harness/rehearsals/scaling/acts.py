@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.clock import NS
+from harness.base.clock import NS, polling
 from harness.base.data import KUBERNETES
 from harness.judge.endpoints import endpoints_now, endpoints_reached_s
 from harness.judge.resizes import resizes
@@ -262,9 +262,9 @@ class Acts:
 
     async def _until(self, reached: Callable[[], bool], limit_s: float) -> None:
         """Returns when it is reached, or the time has passed: the judge sees which."""
-        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
-        while not reached() and self._clock.now_ns() < give_up_ns:
-            await self._clock.sleep(_POLL_S)
+        again = polling(self._clock, limit_s=limit_s, every_s=_POLL_S)
+        while not reached() and await again():
+            pass
 
 
 def least_available(budget: Budget | None, replicas: int) -> int:

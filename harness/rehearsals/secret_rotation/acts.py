@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from harness.base.clock import NS
+from harness.base.clock import NS, polling
 from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.message import Message, message
@@ -104,9 +104,9 @@ class Acts:
         await self._roles.prepare(new)
         course = await self._published(part, new, begun_ns)
         course = await self._restarted(part, await self._followed(part, new, course))
-        give_up_ns = self._limit_ns(part)
-        while await self._roles.sessions(old.user) and self._clock.now_ns() < give_up_ns:
-            await self._clock.sleep(_POLL_S)
+        again = polling(self._clock, limit_s=part.wait_s, every_s=_POLL_S)
+        while await self._roles.sessions(old.user) and await again():
+            pass
         await self._roles.revoke(old.user)
         ended = await self._roles.end_sessions(old.user)
         revoked_ns = self._tell(part, _revoked(old.user, ended))
@@ -129,7 +129,7 @@ class Acts:
         """Until every pod's files and the Secret are of the new version, or the time has passed."""
         files_ns: int | None = None
         synced_ns: int | None = None
-        give_up_ns = self._limit_ns(part)
+        give_up_ns = self._clock.now_ns() + round(part.wait_s * NS)
         while (files_ns is None or synced_ns is None) and self._clock.now_ns() < give_up_ns:
             versions = await self._store.versions()
             if files_ns is None and versions and set(versions.values()) == {self._version}:
@@ -175,9 +175,6 @@ class Acts:
         self._on.evidence.event(at_ns, "phase", part.name, said)
         self._on.say(said)
         return at_ns
-
-    def _limit_ns(self, part: RotationPart) -> int:
-        return self._clock.now_ns() + round(part.wait_s * NS)
 
 
 def _is(synced: Synced | None, wanted: Credentials) -> bool:

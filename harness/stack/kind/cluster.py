@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import NS, Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
 from harness.model.message import Message, Tell, message
@@ -242,15 +242,14 @@ async def _create(
 
 
 async def _nodes_ready(cluster: Cluster, clock: Clock) -> None:
-    give_up_ns = clock.now_ns() + round(NODES_LIMIT_S * NS)
+    again = polling(clock, limit_s=NODES_LIMIT_S, every_s=_POLL_S)
     while not await answers(cluster):
-        if clock.now_ns() > give_up_ns:
+        if not await again():
             raise StackNotStarted(
                 f"not all nodes of {cluster.name} are ready after {NODES_LIMIT_S:g} s",
                 where=cluster.control_plane,
                 remedy="the machine may be too busy, or short of memory; try again",
             )
-        await clock.sleep(_POLL_S)
 
 
 async def _containers(name: str) -> list[str]:

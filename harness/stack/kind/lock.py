@@ -7,7 +7,7 @@ import fcntl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.model.message import Tell, message
 
@@ -30,19 +30,18 @@ async def locked(path: Path, clock: Clock, progress: Tell, *, limit_s: float) ->
             remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
         ) from error
     with file:
-        give_up_ns = clock.now_ns() + round(limit_s * NS)
+        again = polling(clock, limit_s=limit_s, every_s=_POLL_S)
         told = False
         while not _taken(file.fileno()):
             if not told:
                 progress(message("another harness is at work on {what}; waiting for it", what=path.stem))
                 told = True
-            if clock.now_ns() > give_up_ns:
+            if not await again():
                 raise StackNotStarted(
                     f"another harness holds {path.stem} for more than {limit_s:g} s",
                     where=str(path),
                     remedy="end it, then run this again",
                 )
-            await clock.sleep(_POLL_S)
         yield file.fileno()
 
 

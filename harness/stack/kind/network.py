@@ -10,7 +10,7 @@ import json
 
 import msgspec
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.stack.kind.commands import run
 from harness.stack.kind.docker import execute
@@ -50,11 +50,10 @@ async def connect(control_plane: str, expected: int, clock: Clock) -> None:
 
     Raises ``StackNotStarted`` when the ``expected`` nodes have no pod ranges after 30 s, or a node refuses.
     """
-    give_up_ns = clock.now_ns() + round(_CIDR_LIMIT_S * NS)
+    again = polling(clock, limit_s=_CIDR_LIMIT_S, every_s=_POLL_S)
     while len(ready := [node for node in await nodes(control_plane) if node.pod_cidr]) < expected:
-        if clock.now_ns() > give_up_ns:
+        if not await again():
             raise StackNotStarted(f"{len(ready)} of {expected} nodes have a pod range after {_CIDR_LIMIT_S:g} s")
-        await clock.sleep(_POLL_S)
     await asyncio.gather(*(_connect(node, [other for other in ready if other.name != node.name]) for node in ready))
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.stack.kind.network import kubectl
 from harness.stack.kind.record import Cluster
@@ -44,15 +44,14 @@ async def _rolled_out(cluster: Cluster, part: str) -> None:
 
 async def metrics_flow(cluster: Cluster, clock: Clock, limit_s: float = METRICS_LIMIT_S) -> None:
     """Waits until metrics-server has figures of every node, as an HPA needs them. Raises ``StackNotStarted``."""
-    give_up_ns = clock.now_ns() + round(limit_s * NS)
+    again = polling(clock, limit_s=limit_s, every_s=_POLL_S)
     while (count := await _nodes_with_metrics(cluster)) < len(cluster.nodes):
-        if clock.now_ns() > give_up_ns:
+        if not await again():
             raise StackNotStarted(
                 f"metrics of {count} of {len(cluster.nodes)} nodes after {limit_s:g} s",
                 where="kubectl top nodes",
                 remedy="read: kubectl -n kube-system logs deployment/metrics-server",
             )
-        await clock.sleep(_POLL_S)
 
 
 async def _nodes_with_metrics(cluster: Cluster) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import NS, Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.secrets import Credentials, Seen, Synced, Trial
@@ -98,13 +98,12 @@ class KindSecretStore:
 
     async def remove_trials(self) -> None:
         """Returns when the namespaces of all trials are gone. Raises ``StackNotStarted`` after 60 s."""
-        give_up_ns = self._clock.now_ns() + round(GONE_LIMIT_S * NS)
+        again = polling(self._clock, limit_s=GONE_LIMIT_S, every_s=_POLL_S)
         for namespace in self._trials:
             await self._api.delete(f"/api/v1/namespaces/{namespace}")
             while await self._there(namespace):
-                if self._clock.now_ns() > give_up_ns:
+                if not await again():
                     raise StackNotStarted(f"namespace {namespace} is not gone after {GONE_LIMIT_S:g} s")
-                await self._clock.sleep(_POLL_S)
 
     async def _there(self, namespace: str) -> bool:
         try:

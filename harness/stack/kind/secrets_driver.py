@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from harness.base.clock import NS, Clock, MachineClock
+from harness.base.clock import Clock, MachineClock, polling
 from harness.base.errors import StackNotStarted
 from harness.model.message import Tell, message
 from harness.stack.kind.cluster_wide import ClusterWide
@@ -95,11 +95,10 @@ async def sweep(found: Cluster, progress: Tell) -> None:
 
 async def _remove(made: Cluster, clock: Clock) -> None:
     """A pod whose volume nobody unmounts would never be gone: the driver stays until there is none."""
-    give_up_ns = clock.now_ns() + round(UNUSED_LIMIT_S * NS)
+    again = polling(clock, limit_s=UNUSED_LIMIT_S, every_s=_POLL_S)
     while users := await _users(made):
-        if clock.now_ns() > give_up_ns:
+        if not await again():
             raise StackNotStarted(f"the CSI driver stays: {len(users)} pods have volumes of it", where=users[0])
-        await clock.sleep(_POLL_S)
     gone = ("delete", "--filename=-", "--ignore-not-found", "--timeout=60s")
     text = await _manifests("", 60)
     await kubectl(made.control_plane, *gone, what="removing the CSI driver", limit_s=90, stdin=text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import PartDied, StackNotStarted
 from harness.base.interpreter import PROGRAM
 from harness.model.manifests import Manifests
@@ -98,9 +98,9 @@ class Beside:
             ) from error
 
     async def _all_run(self, names: set[str]) -> None:
-        give_up_ns = self._clock.now_ns() + round(RUNNING_LIMIT_S * NS)
+        again = polling(self._clock, limit_s=RUNNING_LIMIT_S, every_s=_POLL_S)
         while waiting := [name for name in sorted(names) if not (name in self._known and self._known[name].ready)]:
-            if self._clock.now_ns() > give_up_ns:
+            if not await again():
                 troubles = [self._known[name].trouble for name in waiting if name in self._known]
                 why = "; ".join(filter(None, troubles))
                 raise StackNotStarted(
@@ -108,7 +108,6 @@ class Beside:
                     where=self._core,
                     remedy="has the cluster room for them? the report has the pods' events",
                 )
-            await self._clock.sleep(_POLL_S)
 
     def _died(self, pod: Pod, item: Json) -> PartDied:
         log = self._logs.first(pod.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.model.message import Tell, message
 from harness.model.stack import OwnCluster
@@ -58,10 +58,9 @@ async def take_down(cluster: OwnCluster, scratch: Path, clock: Clock, told: Tell
         api = await ApiServer.open(Path(cluster.kubeconfig), cluster.context, Path(keys), clock)
         try:
             removed = set(await sweep(api, told))
-            give_up_ns = clock.now_ns() + round(GONE_LIMIT_S * NS)
+            again = polling(clock, limit_s=GONE_LIMIT_S, every_s=_POLL_S)
             while removed & {item["metadata"]["name"] for item in (await api.get(NAMESPACES))["items"]}:
-                if clock.now_ns() > give_up_ns:
+                if not await again():
                     raise StackNotStarted(f"not gone after {GONE_LIMIT_S:g} s: {', '.join(sorted(removed))}")
-                await clock.sleep(_POLL_S)
         finally:
             await api.close()

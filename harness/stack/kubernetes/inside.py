@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.model.message import Tell, message
 from harness.model.stack import Address
@@ -60,15 +60,14 @@ class Inside:
 
     async def metrics_flow(self) -> None:
         """Waits until metrics-server has figures of the pods. Raises ``StackNotStarted`` after 90 s."""
-        give_up_ns = self._clock.now_ns() + round(METRICS_LIMIT_S * NS)
+        again = polling(self._clock, limit_s=METRICS_LIMIT_S, every_s=_POLL_S)
         while not self.watching.metrics_flow:
-            if self._clock.now_ns() > give_up_ns:
+            if not await again():
                 raise StackNotStarted(
                     f"metrics-server has no figures of the pods after {METRICS_LIMIT_S:g} s",
                     where="kubectl top pod",
                     remedy="read: kubectl -n kube-system logs deployment/metrics-server",
                 )
-            await self._clock.sleep(_POLL_S)
         self._progress(message("metrics of every pod flow"))
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 from harness.stack.kubernetes.pods import read
@@ -17,7 +17,7 @@ _LAST_LINES = 12
 async def done(api: ApiServer, namespace: str, name: str, clock: Clock) -> None:
     """Returns when the Job is complete. Raises ``StackNotStarted`` when it failed, cannot start, or took 180 s."""
     place = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
-    give_up_ns = clock.now_ns() + round(LIMIT_S * NS)
+    again = polling(clock, limit_s=LIMIT_S, every_s=_POLL_S)
     while True:
         found = await api.get(place)
         conditions = {each["type"]: each for each in found.get("status", {}).get("conditions", [])}
@@ -26,14 +26,13 @@ async def done(api: ApiServer, namespace: str, name: str, clock: Clock) -> None:
         pods = (await api.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"job-name={name}"))["items"]
         stuck = [pod.trouble for pod in map(read, pods) if pod.stuck]
         failed = conditions.get("Failed", {})
-        if failed.get("status") == "True" or stuck or clock.now_ns() > give_up_ns:
+        if failed.get("status") == "True" or stuck or not await again():
             why = failed.get("message") or "; ".join(stuck) or f"not complete after {LIMIT_S:g} s"
             raise StackNotStarted(
                 f"Job {name}: {why}\n{await _said(api, namespace, pods)}",
                 where=f"{namespace}: Job/{name}",
                 remedy="mend the Job, or say migrations: in the target file and leave the Job out",
             )
-        await clock.sleep(_POLL_S)
 
 
 async def _said(api: ApiServer, namespace: str, pods: list[Json]) -> str:

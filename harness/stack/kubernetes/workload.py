@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-from harness.base.clock import NS, Clock, utc
+from harness.base.clock import NS, Clock, polling, utc
 from harness.base.errors import StackNotStarted
 from harness.model.message import Tell, message
 from harness.stack.kubernetes import jobs, labels
@@ -117,12 +117,11 @@ class Workload:
 
         Raises ``StackNotStarted`` with the pod's own words when a pod cannot start or ``limit_s`` passes.
         """
-        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        again = polling(self._clock, limit_s=limit_s, every_s=_POLL_S)
         while not await self._complete():
             self._refuse_hopeless()
-            if self._clock.now_ns() > give_up_ns:
+            if not await again():
                 raise self._not_settled(f"not ready after {limit_s:g} s")
-            await self._clock.sleep(_POLL_S)
         await self._clock.sleep(_RULES_S)
 
     async def remove(self, limit_s: float = GONE_LIMIT_S) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.control import progress
 from harness.control.deployment import step
@@ -87,7 +87,7 @@ class DeploymentController:
 
     async def status(self, limit_s: float) -> tuple[bool, str]:
         """As ``kubectl rollout status --timeout``: whether it is out, and what is said last."""
-        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        again = polling(self._clock, limit_s=limit_s, every_s=0.05)
         while True:
             # The controller's own view, so that a change that it has not seen yet is none that it has completed.
             if not self._news.is_set():
@@ -95,23 +95,21 @@ class DeploymentController:
                 done, said = progress.told(self.deployment.name, self._progress, counts, self.deployment.replicas)
                 if done is not None:
                     return done, said
-            if self._clock.now_ns() > give_up_ns:
+            if not await again():
                 return False, "error: timed out waiting for the condition"
-            await self._clock.sleep(0.05)
 
     async def settled(self, limit_s: float = PROGRESS_LIMIT_S) -> None:
         """Returns when the pods are as asked for, available, and none is terminating.
 
         Raises ``StackNotStarted`` after ``limit_s``, or when a pod of the newest template crash-loops unready.
         """
-        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        again = polling(self._clock, limit_s=limit_s, every_s=0.05)
         while not self._is_settled():
             if self._ground.feed.error is not None:
                 raise self._ground.feed.error
             self._refuse_crash_loop()
-            if self._clock.now_ns() > give_up_ns:
+            if not await again():
                 raise self._not_settled(f"not ready after {limit_s:g} s")
-            await self._clock.sleep(0.05)
 
     async def end(self, grace_s: float) -> None:
         """Terminates every pod. ``run`` must have been cancelled."""

@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
 from harness.base.private import open_beneath, write_private
@@ -69,11 +69,10 @@ async def ensure(programs: Programs, clock: Clock) -> Path:
     if template.exists():
         return template
     template.parent.mkdir(parents=True, exist_ok=True)
-    give_up_ns = clock.now_ns() + round(MAKE_LIMIT_S * NS)
+    again = polling(clock, limit_s=MAKE_LIMIT_S, every_s=0.1)
     while not _made_alone(programs, template):
-        if clock.now_ns() > give_up_ns:
+        if not await again():
             raise StackNotStarted("another run is still making PostgreSQL's template", where=f"{template}.lock")
-        await clock.sleep(0.1)
     return template
 
 
