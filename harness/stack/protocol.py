@@ -307,7 +307,3 @@ class WithBeside(Protocol):
     def start_beside(self, name: str, database_port: int) -> Beside:
         """Runs the target's program once more, with its database on that port of loopback. The caller stops it."""
         ...
-
-    def metrics(self) -> list[Address]:
-        """Where each pod that is ready may serve its metrics."""
-        ...

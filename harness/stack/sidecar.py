@@ -7,6 +7,8 @@ The control file, where one is named, is written by a rehearsal of faults: ``del
 in either direction, ``cut`` breaks all connections and refuses others; gone or empty, all is well. Beside it, the
 file of the same name with ``.lead`` names another server, ``10.0.0.7 5432``, as after a failover: connections to the
 one before are broken, new ones go there. It stays until another is named.
+
+Where an address is named for it, it answers ``/metrics`` there, as Cloud SQL Proxy v2 does with ``--prometheus``.
 """
 
 import asyncio
@@ -14,10 +16,77 @@ import contextlib
 import os
 import signal
 import sys
+from bisect import bisect_right
+from collections.abc import Callable
 from pathlib import Path
 
 CHUNK_BYTES = 65536
 CONTROL_EVERY_S = 0.05
+ASKED_LIMIT_S = 5.0
+BOUNDS_MS = (5, 25, 100, 250, 500, 1000, 2000, 5000, 30000)  # as Cloud SQL Proxy's
+
+
+class Counted:
+    """What is told of connections to the database, by Cloud SQL Proxy's names and units, each from its first event on.
+
+    Those are left out that a plain proxy cannot have: ``cloudsqlconn_refresh_success_count`` and
+    ``_refresh_failure_count``, of certificates, and the label ``cloudsql_dialer_id``, of several dialers in a process.
+    """
+
+    def __init__(self, instance: str) -> None:
+        self._labels = f'cloudsql_instance="{instance}"'
+        self._took_ms = [0] * (len(BOUNDS_MS) + 1)
+        self._took_sum_ms = 0
+        self.open = self.failed = self.sent_bytes = self.received_bytes = 0
+
+    def dialed(self, took_s: float) -> None:
+        """A connection to the database stands, after so long."""
+        took_ms = int(took_s * 1000)
+        self._took_ms[bisect_right(BOUNDS_MS, took_ms)] += 1
+        self._took_sum_ms += took_ms
+        self.open += 1
+
+    def sent(self, size: int) -> None:
+        """Bytes went to the database."""
+        self.sent_bytes += size
+
+    def received(self, size: int) -> None:
+        """Bytes came from it."""
+        self.received_bytes += size
+
+    def page(self) -> str:
+        """In Prometheus' text format."""
+        lines: list[str] = []
+
+        def add(name: str, kind: str, value: int) -> None:
+            lines.extend((f"# TYPE cloudsqlconn_{name} {kind}", f"cloudsqlconn_{name}{{{self._labels}}} {value}"))
+
+        if count := sum(self._took_ms):
+            add("open_connections", "gauge", self.open)
+            add("bytes_sent", "counter", self.sent_bytes)
+            add("bytes_received", "counter", self.received_bytes)
+            name, until = "cloudsqlconn_dial_latency", 0
+            lines.append(f"# TYPE {name} histogram")
+            for bound, more in zip((*map(str, BOUNDS_MS), "+Inf"), self._took_ms, strict=True):
+                until += more
+                lines.append(f'{name}_bucket{{{self._labels},le="{bound}"}} {until}')
+            lines += [f"{name}_sum{{{self._labels}}} {self._took_sum_ms}", f"{name}_count{{{self._labels}}} {count}"]
+        if self.failed:
+            add("dial_failure_count", "counter", self.failed)
+        return "".join(f"{line}\n" for line in lines)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request and its answer."""
+        with contextlib.suppress(OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+            async with asyncio.timeout(ASKED_LIMIT_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+                known = head.startswith(b"GET /metrics ")
+                body = self.page().encode() if known else b"404 page not found\n"
+                kind = "text/plain; version=0.0.4" if known else "text/plain"
+                about = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+                writer.write(f"HTTP/1.1 {'200 OK' if known else '404 Not Found'}\r\n{about}".encode() + body)
+                await writer.drain()
+        writer.close()
 
 
 class Control:
@@ -59,35 +128,41 @@ def _words(path: Path) -> list[str]:
         return []
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, control: Control) -> None:
-    """Copies until the end of ``reader``, then ends ``writer``'s direction."""
+async def pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, control: Control, copied: Callable[[int], None]
+) -> None:
+    """Copies until the end of ``reader``, then ends ``writer``'s direction; ``copied`` is told how many bytes."""
     while data := await reader.read(CHUNK_BYTES):
         if control.delay_s:
             await asyncio.sleep(control.delay_s)
         writer.write(data)
+        copied(len(data))
         await writer.drain()
     writer.write_eof()
 
 
-async def relay(client: asyncio.StreamReader, answer: asyncio.StreamWriter, control: Control) -> None:
+async def relay(client: asyncio.StreamReader, answer: asyncio.StreamWriter, control: Control, counted: Counted) -> None:
     """One connection: both directions until both ended or one broke. A database that refuses refuses the client."""
     if control.cut:
+        counted.failed += 1
         answer.transport.abort()
         return
     host, port = control.upstream
+    begun_s = asyncio.get_running_loop().time()
     try:
         server, request = await asyncio.open_connection(host, port)
     except OSError as error:
-        with contextlib.suppress(OSError):  # a full disk under the log
-            sys.stderr.write(f"the database at {host}:{port} refused: {error}\n")
+        counted.failed += 1
+        told(f"the database at {host}:{port} refused: {error}")
         answer.transport.abort()
         return
     if control.upstream != (host, port):  # led elsewhere while it connected
         request.transport.abort()
         answer.transport.abort()
         return
+    counted.dialed(asyncio.get_running_loop().time() - begun_s)
     control.connections |= {answer, request}
-    pumps = (pump(client, request, control), pump(server, answer, control))
+    pumps = (pump(client, request, control, counted.sent), pump(server, answer, control, counted.received))
     directions = [asyncio.ensure_future(each) for each in pumps]
     try:
         await asyncio.wait(directions, return_when=asyncio.FIRST_EXCEPTION)
@@ -95,22 +170,41 @@ async def relay(client: asyncio.StreamReader, answer: asyncio.StreamWriter, cont
         for direction in directions:
             direction.cancel()
         await asyncio.gather(*directions, return_exceptions=True)
+        counted.open -= 1
         control.connections -= {answer, request}
         request.close()
         answer.close()
 
 
-async def main(listen_port: int, host: str, port: int, control_file: str = "") -> None:
+def told(line: str) -> None:
+    """A line of the log."""
+    with contextlib.suppress(OSError):  # a full disk under the log
+        sys.stderr.write(f"{line}\n")
+
+
+async def serve_metrics(counted: Counted, where: str) -> None:
+    """Begins to, at ``where``, as HOST:PORT. What has that port already stays: a pod must not fail for it."""
+    host, _, port = where.rpartition(":")
+    try:
+        await asyncio.start_server(counted.serve, host, int(port))
+    except OSError as error:
+        told(f"no metrics at {where}: {error}")
+
+
+async def main(listen_port: int, database: tuple[str, int], control_file: str, metrics: str, instance: str) -> None:
     """Serves until SIGTERM ends it. By a handler, because a container's first process has no default actions."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
-    control = Control(control_file, (host, port))
+    control, counted = Control(control_file, database), Counted(instance)
     control.read()
     follow = asyncio.ensure_future(control.follow())
-    server = await asyncio.start_server(lambda r, w: relay(r, w, control), "127.0.0.1", listen_port)
+    if metrics:
+        await serve_metrics(counted, metrics)
+    server = await asyncio.start_server(lambda r, w: relay(r, w, control, counted), "127.0.0.1", listen_port)
     async with server:
         await server.serve_forever()
     follow.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), *sys.argv[4:5]))
+    words = [*sys.argv[1:], "", "", ""]
+    asyncio.run(main(int(words[0]), (words[1], int(words[2])), *words[3:6]))

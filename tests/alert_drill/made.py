@@ -59,7 +59,9 @@ class _Made(StubRun):
 
 @cache
 def _drilled() -> tuple[AlertDrillDetails, Gathered]:
-    details = AlertDrillDetails(origin_ns=_ORIGIN_NS, history_ns=_ORIGIN_NS - 3 * NS, waits_s=(1.0, 2.0), targets=2)
+    details = AlertDrillDetails(
+        origin_ns=_ORIGIN_NS, history_ns=_ORIGIN_NS - 3 * NS, waits_s=(1.0, 2.0), targets=2, sidecars=2
+    )
     details.leaves_ns = _ORIGIN_NS + round((PLANNED.load_s + PLANNED.after_s) * NS)
     evidence = _Made(PLANNED, Path("made")).rows(details)
     for each in due(PLANNED, alerts(PLANNED.objectives, PLANNED.scale), details, evidence):

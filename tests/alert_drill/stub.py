@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from harness.base.clock import NS, MachineClock
@@ -44,6 +45,7 @@ class StubRun:
         self.details = AlertDrillDetails()
         self.evidence = Gathered()
         self.stack = StubStack()
+        self.manifests = SimpleNamespace(sidecar="")
         self.held: list[Any] = []
         self.endings: list[Callable[[], Awaitable[None]]] = []
         self.tasks: list[asyncio.Task[None]] = []

@@ -1,4 +1,5 @@
-"""The database sidecar as a process: led to another server, it breaks what leads to the one before."""
+"""The database sidecar as a process: led to another server, it breaks what leads to the one before; it tells what it
+counts as Cloud SQL Proxy does."""
 
 from __future__ import annotations
 
@@ -6,16 +7,19 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from harness.model.stack import Address
 from harness.stack import sidecar
+from harness.stack.firebase import rest
 from harness.stack.state.ports import PortSlot
 
 pytestmark = pytest.mark.process
+OF = '{cloudsql_instance="p:r:i"}'
 
 
 @asynccontextmanager
@@ -41,8 +45,8 @@ async def server(name: bytes) -> AsyncIterator[int]:
 
 
 @contextmanager
-def running(port: int, upstream: int, control: Path) -> Iterator[None]:
-    arguments = (str(port), "127.0.0.1", str(upstream), str(control))
+def running(port: int, upstream: int, control: Path, *more: str) -> Iterator[None]:
+    arguments = (str(port), "127.0.0.1", str(upstream), str(control), *more)
     process = subprocess.Popen([sys.executable, "-I", "-S", str(Path(sidecar.__file__)), *arguments])
     try:
         yield
@@ -51,22 +55,100 @@ def running(port: int, upstream: int, control: Path) -> Iterator[None]:
         process.wait()
 
 
-async def named(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     for _ in range(100):
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            break
-        except OSError:
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(OSError):
+            return await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"nobody listens on {port}")
+
+
+async def named(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
+    reader, writer = await connected(port)
     return reader, writer, await reader.readexactly(1)
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """Of a guarded range: no test beside this one takes it."""
+def ports() -> Iterator[Callable[[], int]]:
+    """Of a guarded range: no test beside this one takes them."""
     slot = PortSlot()
-    yield slot.take()
+    yield slot.take
     slot.release()
+
+
+@pytest.fixture
+def port(ports: Callable[[], int]) -> int:
+    return ports()
+
+
+async def scraped(at: int, path: str = "/metrics") -> tuple[int, dict[str, float]]:
+    """The status, and the value of each series."""
+    answer = await rest.request(Address(host="127.0.0.1", port=at), "GET", path, timeout_s=2)
+    lines = (line for line in answer.body.decode().splitlines() if answer.status == 200 and not line.startswith("#"))
+    return answer.status, {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
+
+
+async def until_open(at: int, count: int) -> dict[str, float]:
+    for _ in range(100):
+        _, found = await scraped(at)
+        if found.get(f"cloudsqlconn_open_connections{OF}") == count:
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"never {count} open: {found}")
+
+
+async def test_it_tells_of_its_connections_by_cloud_sql_proxy_s_names(tmp_path: Path, ports: Callable[[], int]) -> None:
+    port, metrics, nobody = ports(), ports(), ports()
+    async with server(b"a") as database:
+        with running(port, database, tmp_path / "control", f"127.0.0.1:{metrics}", "p:r:i"):
+            _, first, _ = await named(port)
+            _, second, _ = await named(port)
+            second.write(b"xyz")
+            await second.drain()
+            second.close()
+            found = await until_open(metrics, 1)
+            assert found[f"cloudsqlconn_dial_latency_count{OF}"] == 2
+            assert found['cloudsqlconn_dial_latency_bucket{cloudsql_instance="p:r:i",le="+Inf"}'] == 2
+            assert found[f"cloudsqlconn_bytes_sent{OF}"] == 3 and found[f"cloudsqlconn_bytes_received{OF}"] >= 2
+            assert f"cloudsqlconn_dial_failure_count{OF}" not in found  # no failure yet
+            (tmp_path / "control").write_text("cut")
+            await until_open(metrics, 0)
+            reader, refused = await connected(port)
+            with contextlib.suppress(OSError):
+                assert await reader.read(1) == b""
+            for each in (first, refused):
+                each.close()
+            _, found = await scraped(metrics)
+            assert found[f"cloudsqlconn_dial_failure_count{OF}"] == 1
+            assert (await scraped(metrics, "/other"))[0] == 404
+    with running(port, nobody, tmp_path / "none", f"127.0.0.1:{metrics}", "p:r:i"):
+        reader, refused = await connected(port)
+        with contextlib.suppress(OSError):
+            assert await reader.read(1) == b""
+        refused.close()
+        assert await scraped(metrics) == (200, {f"cloudsqlconn_dial_failure_count{OF}": 1})
+
+
+async def test_a_taken_port_of_its_metrics_costs_nothing_but_them(tmp_path: Path, port: int) -> None:
+    async with server(b"a") as first, server(b"b") as other:
+        with running(port, first, tmp_path / "control", f"127.0.0.1:{other}"):
+            _, writer, name = await named(port)
+            assert name == b"a"
+            writer.close()
+
+
+def test_latencies_are_told_in_cloud_sql_proxy_s_buckets() -> None:
+    """Whole milliseconds; what is just at a bound counts above it, as OpenCensus has it."""
+    counted = sidecar.Counted("p:r:i")
+    for took_s in (0.0049, 0.005, 0.3, 60):
+        counted.dialed(took_s)
+    found = [line.rpartition(" ") for line in counted.page().splitlines() if "_bucket" in line]
+    assert [(series.partition('le="')[2][:-2], int(value)) for series, _, value in found] == [
+        ("5", 1), ("25", 2), ("100", 2), ("250", 2), ("500", 3), ("1000", 3), ("2000", 3), ("5000", 3), ("30000", 3),
+        ("+Inf", 4),
+    ]  # fmt: skip
+    assert f"cloudsqlconn_dial_latency_sum{OF} 60309" in counted.page()
+    assert sidecar.Counted("p:r:i").page() == ""  # nothing before the first event
 
 
 async def test_it_is_led_to_another_server_without_a_restart(tmp_path: Path, port: int) -> None:

@@ -16,7 +16,8 @@ from harness.objectives import render
 from harness.objectives.alerts import Alert, four, promql_duration
 from harness.objectives.sloth import Objective
 from harness.rehearsals.alert_drill.receivers import HOST, PAGERDUTY_PATH, ROUTING_KEY, SLACK_PATH
-from harness.rehearsals.alert_drill.types import PROBES, TARGET, USERS, AlertDrillPlan
+from harness.rehearsals.alert_drill.types import PROBES, SIDECARS, TARGET, USERS, AlertDrillPlan
+from harness.stack.scraping import Credentials, PodMetrics
 
 _SCALED = ("group_wait", "group_interval", "repeat_interval")
 _UNIT = {"m": "min"}
@@ -47,8 +48,11 @@ def rules(objectives: Iterable[Objective], plan: AlertDrillPlan) -> dict[str, An
     return render.rules(alerts(objectives, plan.scale), plan.scaled(plan.evaluate_s))
 
 
-def prometheus(theirs: Mapping[str, Any], plan: AlertDrillPlan, *, alertmanager: int, pages: int) -> dict[str, Any]:
-    """``prometheus.yaml``: the target's pods from a file, what users and probes saw from the port ``pages``."""
+def prometheus(
+    theirs: Mapping[str, Any], plan: AlertDrillPlan, *, alertmanager: int, pages: int, by: Credentials | None = None
+) -> dict[str, Any]:
+    """``prometheus.yaml``: the pods from files, asked ``by`` credentials where there are any; what users and probes saw
+    from the port ``pages``."""
     found = copy.deepcopy(dict(theirs))
     found["global"] = {
         "scrape_interval": promql_duration(plan.scaled(plan.scrape_s)),
@@ -63,9 +67,26 @@ def prometheus(theirs: Mapping[str, Any], plan: AlertDrillPlan, *, alertmanager:
         }
         for job in (USERS, PROBES)
     ]
-    kept = [each for each in found["scrape_configs"] if each["job_name"] not in (USERS, PROBES)]
+    kept = [each | _tls(by) for each in found["scrape_configs"] if each["job_name"] not in (USERS, PROBES)]
     found["scrape_configs"] = [*kept, *harness]
     return found
+
+
+def _tls(by: Credentials | None) -> dict[str, Any]:
+    """How the pods of a cluster are asked: by HTTPS, of its API server."""
+    if by is None:
+        return {}
+    files = {"ca_file": str(by.ca), "cert_file": str(by.certificate), "key_file": str(by.key)}
+    return {"scheme": "https", "tls_config": files}
+
+
+def targets(found: Iterable[PodMetrics]) -> dict[str, list[dict[str, Any]]]:
+    """The content of each file of pods (``file_sd_configs``), by its job: an instance by its pod's name."""
+    groups: dict[str, list[dict[str, Any]]] = {TARGET: [], SIDECARS: []}
+    for each in found:
+        labels = {"__metrics_path__": each.path, "instance": each.pod}
+        groups[SIDECARS if each.sidecar else TARGET].append({"targets": [str(each.address)], "labels": labels})
+    return groups
 
 
 def alertmanager(theirs: Mapping[str, Any], plan: AlertDrillPlan, *, pages: int, smtp: int) -> dict[str, Any]:

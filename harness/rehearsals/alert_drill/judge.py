@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill.configure import alerts
@@ -17,7 +17,7 @@ from harness.rehearsals.alert_drill.expected import Due, due
 from harness.rehearsals.alert_drill.judge_burns import burns
 from harness.rehearsals.alert_drill.judge_errata import budgets, errata
 from harness.rehearsals.alert_drill.judge_theirs import theirs
-from harness.rehearsals.alert_drill.pairs import Mine, Pair, at_once, misdelivered, off_by_s, paired, tolerance_s
+from harness.rehearsals.alert_drill.pairs import Mine, Pair, fired_off_s, misdelivered, off_by_s, paired, tolerance_s
 from harness.rehearsals.alert_drill.types import (
     BUDGET,
     CLAIM,
@@ -32,7 +32,8 @@ _NS = 1_000_000_000
 
 
 def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Judgement]:
-    """Four alerts, four things each; the routes; the burn rates; what was seen of the errata; a team's own alerts."""
+    """Four alerts, four things each; the routes; the burn rates; what was seen of the errata; what was scraped; a
+    team's own alerts."""
     if details.asked is not None:
         yield from theirs(plan, details.asked)
     if plan.of:
@@ -50,6 +51,29 @@ def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered)
     yield from _by_route(details, [each for each, _ in found if not each.severity])
     yield from burns(plan, details, found)
     yield from errata(details)
+    yield from scraped(details)
+
+
+def scraped(details: AlertDrillDetails) -> Iterator[Judgement]:
+    """That Prometheus got the metrics of the pods' targets, and of as many of their sidecars where the manifests have
+    one: alerts on what nobody scrapes are quiet for ever."""
+    count = details.targets
+    told = message("of {count} pods at once, at most", count=str(count))
+    yield _scrape("target", message("Prometheus scrapes the target's metrics"), told, count, 1)
+    if details.sidecars is not None:
+        told = message(
+            "of {count} pods at once, at most; the target's of {targets}",
+            count=str(details.sidecars), targets=str(count),
+        )  # fmt: skip
+        asked = message("Prometheus scrapes the metrics of each pod's proxy to the database")
+        yield _scrape("sidecars", asked, told, details.sidecars, max(1, count))
+
+
+def _scrape(what: str, asked: Message, told: Message, count: int, least: int) -> Judgement:
+    return Judgement(
+        id=f"scrape.{what}", kind=Kind.CHECK, verdict=Verdict.PASS if count >= least else Verdict.FAIL,
+        asked=(asked,), told=(told,), samples=count,
+    )  # fmt: skip
 
 
 def compared(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Mine:
@@ -76,7 +100,7 @@ def _scale(plan: AlertDrillPlan) -> Message:
 
 def _fires(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     pairs = [pair for _, found in mine for pair in found if pair.due is not None]
-    offs = [abs(off) for pair in pairs if not at_once(pair) and (off := off_by_s(details, pair)[0]) is not None]
+    offs = fired_off_s(details, pairs)
     missed = sum(pair.seen is None for pair in pairs)
     right = bool(offs) and not missed and max(offs) <= tolerance_s(plan)
     verdict = Verdict.INCONCLUSIVE if not pairs else Verdict.PASS if right else Verdict.FAIL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -73,6 +73,12 @@ def off_by_s(details: AlertDrillDetails, pair: Pair) -> tuple[float | None, floa
     if pair.due.resolved_ms is None or pair.seen.resolved_ns is None:
         return fired, None
     return fired, (ms_of(details, pair.seen.resolved_ns) - pair.due.resolved_ms) / 1000
+
+
+def fired_off_s(details: AlertDrillDetails, pairs: Iterable[Pair]) -> list[float]:
+    """How far off each fired, too early or too late (s); without those that had to at once, and did before."""
+    offs = [off_by_s(details, pair)[0] for pair in pairs if not at_once(pair)]
+    return [abs(off) for off in offs if off is not None]
 
 
 def misdelivered(details: AlertDrillDetails, wanted: Due, pairs: Sequence[Pair]) -> Iterator[Message]:

@@ -10,9 +10,9 @@ from harness.model.message import message
 from harness.model.section import Cell, Section, table_of
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.alert_drill.judge import compared
-from harness.rehearsals.alert_drill.pairs import Pair, off_by_s
+from harness.rehearsals.alert_drill.pairs import Pair, fired_off_s
 from harness.rehearsals.alert_drill.theirs.page import theirs_table
-from harness.rehearsals.alert_drill.types import CLAIM, AlertDrillDetails, AlertDrillPlan, Delivery, Planted
+from harness.rehearsals.alert_drill.types import CLAIM, AlertDrillDetails, AlertDrillPlan, Delivery
 
 
 def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Section]:
@@ -25,15 +25,12 @@ def sections(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathere
     def since(at_ns: int | None) -> str:
         return "" if at_ns is None else f"{(at_ns - details.origin_ns) / 1e9:.1f}"
 
-    def lasted(each: Planted) -> str:
-        return f"{(each.ended_ns - each.begun_ns) / 1e9:.1f}"
-
     yield table_of(
         message("The breaches"),
         details.planted,
         (message("trial"), lambda each: each.trial),
         (message("begun (s)"), lambda each: since(each.begun_ns)),
-        (message("lasted (s)"), lasted),
+        (message("lasted (s)"), lambda each: f"{(each.ended_ns - each.begun_ns) / 1e9:.1f}"),
         numbers=(1, 2),
         note=(message("minutes of the document are divided by {scale} here", scale=f"{plan.scale:g}"),),
     )
@@ -73,10 +70,5 @@ def figures(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered
     """By alert: how far off it fired at most."""
     found = compared(plan, details, evidence) if details.asked_ns else []
     for name in CLAIM:
-        offs = [
-            abs(off)
-            for each, pairs in found
-            for pair in pairs
-            if each.alert == name and pair.due and pair.due.fired_ms and (off := off_by_s(details, pair)[0]) is not None
-        ]
+        offs = fired_off_s(details, (pair for each, pairs in found if each.alert == name for pair in pairs))
         yield Figure(f"{name} off by", "s", "worse", Single(max(offs, default=None)), gates=True)

@@ -31,8 +31,8 @@ BUDGET_CLAIM = {
     "errors": "slo.error_ratio.budget",
 }
 CLAIMS = (*CLAIM.values(), *ROUTE_CLAIM.values(), *BUDGET_CLAIM.values())
-#: The jobs that Prometheus scrapes: what users and probes saw, told by the harness, and the target's own metrics.
-USERS, PROBES, TARGET = "users", "probes", "tekutoko-api"
+#: The jobs that Prometheus scrapes: what users and probes saw, told by the harness; the pods' targets and sidecars.
+USERS, PROBES, TARGET, SIDECARS = "users", "probes", "tekutoko-api", "cloud-sql-proxy"
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,8 +146,9 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     """The facts of a run. ``leaves_ns`` is when the old outage of the made history leaves the long windows,
     ``history_ns`` where that history ends; ``asked_ns`` when Prometheus was asked for what had fired.
     ``burns`` are Sloth's burn-rate alerts, pages and tickets by their severity; ``waits_s`` how long Alertmanager may
-    hold a first and a further notification; ``targets`` how many pods of the target were scraped at most,
-    ``emitted`` by metric and label the values that the target had; ``asked`` what a team's own rules do."""
+    hold a first and a further notification; ``targets`` how many pods of the target were scraped at once at most, and
+    ``sidecars`` how many of their proxies to the database, ``None`` of manifests without one; ``emitted`` by metric and
+    label the values that the target had; ``asked`` what a team's own rules do."""
 
     origin_ns: int = 0
     history_ns: int = 0
@@ -159,5 +160,6 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     burns: list[Firing] = []
     waits_s: tuple[float, float] = (0.0, 0.0)
     targets: int = 0
+    sidecars: int | None = None
     emitted: dict[str, dict[str, tuple[str, ...]]] = {}
     asked: Asked | None = None

@@ -13,15 +13,17 @@ from harness.base import yamltext
 from harness.base.clock import NS, unix_ns
 from harness.base.data import MONITORING
 from harness.model.message import message
+from harness.objectives.alerts import promql_duration
 from harness.objectives.files import objective_files
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill import configure
 from harness.rehearsals.alert_drill.exporter import Seen as Exporter
 from harness.rehearsals.alert_drill.exporter import pasts
-from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags
+from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags, up_at_once
 from harness.rehearsals.alert_drill.receivers import HOST, Receivers, serve_mail, serve_pages
 from harness.rehearsals.alert_drill.types import (
     PROBES,
+    SIDECARS,
     TARGET,
     USERS,
     AlertDrillDetails,
@@ -29,10 +31,9 @@ from harness.rehearsals.alert_drill.types import (
     Firing,
 )
 from harness.stack.kind.images import binaries
-from harness.stack.protocol import WithBeside
+from harness.stack.scraping import Credentials, WithMetrics
 from harness.stack.state.ports import any_free_port
 
-_TARGETS = f"targets/{TARGET}.json"
 _LOOK_EVERY_S = 0.5
 _FOLDER = "monitoring"
 
@@ -53,7 +54,8 @@ async def watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Progr
     exporter = Exporter(pasts(plan))
     receivers = Receivers(on.clock, details.deliveries.append)
     pages, smtp, alerts, metrics = (any_free_port() for _ in range(4))
-    _write(folder, plan, details, pages=pages, smtp=smtp, alerts=alerts)
+    by = on.stack.credentials() if isinstance(on.stack, WithMetrics) else None
+    _write(folder, plan, details, pages=pages, smtp=smtp, alerts=alerts, by=by)
     counted = [0, 0]
 
     def page(method: str, path: str, body: bytes) -> tuple[int, str, bytes]:
@@ -115,15 +117,16 @@ def _open_metrics(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> str:
 
 
 def _write(
-    folder: Path, plan: AlertDrillPlan, details: AlertDrillDetails, *, pages: int, smtp: int, alerts: int
-) -> None:
+    folder: Path, plan: AlertDrillPlan, details: AlertDrillDetails, *, pages: int, smtp: int, alerts: int,
+    by: Credentials | None,
+) -> None:  # fmt: skip
     """Every configuration file, and how long Alertmanager may hold a notification."""
     theirs = {
         name: yamltext.documents(yamltext.read(MONITORING / name / f"{name}.yaml"), name, merge_keys=True)[0][0]
         for name in ("prometheus", "alertmanager")
     }
     details.waits_s = configure.waits_s(theirs["alertmanager"], plan)
-    scraped = configure.prometheus(theirs["prometheus"], plan, alertmanager=alerts, pages=pages)
+    scraped = configure.prometheus(theirs["prometheus"], plan, alertmanager=alerts, pages=pages, by=by)
     told = configure.alertmanager(theirs["alertmanager"], plan, pages=pages, smtp=smtp)
     (folder / "prometheus.yaml").write_text(_dump(scraped))
     (folder / "alertmanager.yaml").write_text(_dump(told))
@@ -138,25 +141,29 @@ def _dump(data: Any) -> str:
 
 
 async def _follow_targets(on: Running[AlertDrillDetails]) -> None:
-    """The pods that are ready, in the file that Prometheus reads."""
-    file, known = on.folder / _FOLDER / _TARGETS, None
-    while isinstance(on.stack, WithBeside):
-        found = [str(address) for address in on.stack.metrics()]
-        if found != known:
-            known = found
+    """The pods that are ready, in the files that Prometheus reads."""
+    known: dict[str, Any] = {}
+    while isinstance(on.stack, WithMetrics):
+        found = configure.targets(on.stack.metrics())
+        for job in (each for each in found if found[each] != known.get(each)):
+            file = on.folder / _FOLDER / "targets" / f"{job}.json"
             half = file.with_suffix(".half")
-            half.write_text(json.dumps([{"targets": found}]))
+            half.write_text(json.dumps(found[job]))
             half.rename(file)
-            on.details.targets = max(on.details.targets, len(found))
+        known = found
         await on.clock.sleep(_LOOK_EVERY_S)
 
 
 async def ask(plan: AlertDrillPlan, on: Running[AlertDrillDetails], prometheus: Program) -> None:
-    """What had fired, by the samples of ``ALERTS``, each at its evaluation; what the target emits."""
+    """What had fired, by the samples of ``ALERTS``, each at its evaluation; what was scraped, and what the target
+    emits."""
     on.details.asked_ns = on.clock.now_ns()
     every_ns = round(plan.scaled(plan.evaluate_s) * NS)
     on.details.emitted = await emitted_by(prometheus, f'job="{TARGET}"')
     span = f"{round((on.details.asked_ns - on.details.origin_ns) / NS) + 60}s"
+    answered = await up_at_once(prometheus, span, promql_duration(plan.scaled(plan.scrape_s)))
+    on.details.targets = answered.get(TARGET, 0)
+    on.details.sidecars = answered.get(SIDECARS, 0) if on.manifests.sidecar else None
     query = quote(f'ALERTS{{alertstate="firing"}}[{span}]')
     answer = await prometheus.ask(f"/api/v1/query?query={query}")
     for series in answer["data"]["result"]:

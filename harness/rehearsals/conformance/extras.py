@@ -8,11 +8,13 @@ from harness.contract import http
 from harness.model.message import marked
 from harness.model.stack import Address
 from harness.rehearsals.conformance.types import Extra
+from harness.stack.scraping import PodMetrics
 
 
-async def extras(service: Address, metrics: Sequence[Address], path: str) -> tuple[Extra, ...]:
-    """A few requests, without a token. ``metrics`` are the ports that pods may serve metrics on
-    (``METRICS_PORT``), ``path`` is where."""
+async def extras(service: Address, pods: Sequence[PodMetrics], path: str) -> tuple[Extra, ...]:
+    """A few requests, without a token. ``pods`` says where those may serve metrics, the target's of the first pod
+    first; ``path`` is where the service may."""
+    asked = (*(each.address for each in pods[:1]), service)
     health = await http.send(service, "GET", "/health", headers={})
     return (
         Extra(
@@ -22,7 +24,7 @@ async def extras(service: Address, metrics: Sequence[Address], path: str) -> tup
         ),
         Extra(
             name=f"GET {path}",
-            offered=any([await _prometheus(address, path) for address in (*metrics[:1], service)]),
+            offered=any([await _prometheus(address, path) for address in asked]),
             without=marked("a criterion on the target's own metrics (mirror queue, pool) is not exercised"),
         ),
     )

@@ -28,7 +28,8 @@ from harness.rehearsals.conformance.sections import figures, sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, TargetFacts
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import without_autoscaler
-from harness.stack.protocol import StackNeeds, WithBeside
+from harness.stack.protocol import StackNeeds
+from harness.stack.scraping import WithMetrics
 
 
 class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
@@ -51,8 +52,8 @@ class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
         on.saw(logs.saw)
         await on.up()
         endpoints = on.stack.endpoints()
-        ports = on.stack.metrics() if isinstance(on.stack, WithBeside) else []
-        on.details.extras = [*await extras(endpoints.service, ports, target.metrics_path)]
+        pods = on.stack.metrics() if isinstance(on.stack, WithMetrics) else []
+        on.details.extras = [*await extras(endpoints.service, pods, target.metrics_path)]
         documents = Documents(endpoints.firestore, endpoints.project_id)
         on.at_end(documents.close)
         ground = Ground(

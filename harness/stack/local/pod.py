@@ -18,6 +18,7 @@ from harness.stack import environment, sidecar
 from harness.stack.feed import Feed
 from harness.stack.local.container import Container
 from harness.stack.processes import Spec, tail
+from harness.stack.scraping import PodMetrics
 from harness.stack.state import RunState, cgroups
 from harness.stack.state.cgroups import Group, Limits
 from harness.stack.versions import in_front
@@ -75,7 +76,8 @@ class Pod:
         self.was_ready = False
         state = ground.state
         self.address = Address(host="127.0.0.1", port=state.take_port())
-        self.metrics = Address(host="127.0.0.1", port=state.take_port())
+        self._metrics = Address(host="127.0.0.1", port=state.take_port())
+        self._sidecar_metrics = Address(host="127.0.0.1", port=state.take_port())
         self._database_port = state.take_port()
         #: What a fault writes for the sidecar to read (``harness/stack/sidecar.py``).
         self.sidecar_control = state.folder / f"{name}.sidecar.control"
@@ -150,6 +152,14 @@ class Pod:
             sidecar_restarts=self.sidecar.restarts if native else 0,
         )
 
+    def metrics(self) -> tuple[PodMetrics, PodMetrics]:
+        """Where target and sidecar may serve theirs."""
+        path = self._ground.target.metrics_path
+        return (
+            PodMetrics(pod=self.name, address=self._metrics, path=path),
+            PodMetrics(pod=self.name, address=self._sidecar_metrics, path="/metrics", sidecar=True),
+        )
+
     def lead_to(self, database: Address) -> None:
         """Its sidecar's new connections go there, the ones before are broken; within a moment, without a restart."""
         new = self._lead.with_suffix(".new")
@@ -186,7 +196,7 @@ class Pod:
 
     async def _end(self, grace_s: float) -> None:
         await asyncio.gather(self._stop(grace_s), self._detection())
-        for port in (self.address.port, self.metrics.port, self._database_port):
+        for port in (self.address.port, self._metrics.port, self._database_port, self._sidecar_metrics.port):
             self._ground.state.give_back_port(port)
         for path in (self.sidecar_control, self._lead):
             path.unlink(missing_ok=True)
@@ -253,7 +263,7 @@ class Pod:
             pod=self.name,
             port=self.address.port,
             database_port=self._database_port,
-            metrics_port=self.metrics.port,
+            metrics_port=self._metrics.port,
         )
         spec = Spec(
             part=self.name,
@@ -281,10 +291,10 @@ class Pod:
         named = next((found[1] for each in beside if (found := INSTANCE_NAMED.fullmatch(each))), OTHERS)
         database = ground.database(named)
         script = str(Path(sidecar.__file__))
-        ports = (str(self._database_port), database.host, str(database.port), str(self.sidecar_control))
+        proxy = (str(self._database_port), database.host, str(database.port), str(self.sidecar_control))
         spec = Spec(
             part=f"{self.name}.sidecar",
-            command=(sys.executable, "-I", "-S", script, *ports),
+            command=(sys.executable, "-I", "-S", script, *proxy, str(self._sidecar_metrics), named),
             environment={"PATH": "/usr/bin:/bin"},
             log=ground.logs / f"{self.name}.sidecar.log",
             folder=ground.state.folder,

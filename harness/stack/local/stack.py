@@ -13,7 +13,7 @@ from harness.model.command import Ran
 from harness.model.disruption import Drained, Eviction
 from harness.model.manifests import Manifests
 from harness.model.message import Tell, message
-from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
+from harness.model.stack import Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.begun import Begun
 from harness.stack.local.beside import Beside, start_beside
 from harness.stack.local.controllers import Controllers, capabilities
@@ -29,6 +29,7 @@ from harness.stack.local.teardown import end_strays
 from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
+from harness.stack.scraping import PodMetrics
 from harness.stack.state.leaks import leaks
 from harness.stack.waiting import http_status, together
 
@@ -179,9 +180,12 @@ class LocalStack(Begun):
         assert self._ground is not None
         return start_beside(self._manifests.deployment.template, self._ground, name, database_port)
 
-    def metrics(self) -> list[Address]:
-        """Where each pod that is ready may serve its metrics."""
-        return [pod.metrics for pod in self._running().deployment.ready_pods()]
+    def metrics(self) -> list[PodMetrics]:
+        """At ports of their own."""
+        return [each for pod in self._running().deployment.ready_pods() for each in pod.metrics()]
+
+    def credentials(self) -> None:
+        """Nobody is asked for any."""
 
     def leaks(self) -> list[str]:
         """Valid after ``down``."""

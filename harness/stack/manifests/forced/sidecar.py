@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from harness.stack.manifests.forced import reasons
@@ -18,8 +19,12 @@ from harness.stack.manifests.forced.work import (
 
 CONTROL = "/tmp/sidecar.control"  # noqa: S108 - inside its own container
 USUAL_PORT = 5432
+#: Of its metrics, in the pod: the port of Cloud SQL Proxy's own examples on Kubernetes, where the manifests name none.
+#: Its default is what the API's image has for the API's metrics, and the containers of a pod share their ports.
+METRICS_PORT, _TAKEN = 9801, "9090"
 _ALONE = ("livenessProbe", "readinessProbe", "lifecycle", "envFrom", "volumeMounts", "command")
 _PORT = re.compile(r"(?:--port|-p)[= ](\d+)|[?&]port=(\d+)|=tcp:(?:[\w.]+:)?(\d+)")
+_METRICS = re.compile(r"--http-port[= ](\d+)")
 
 
 def force(work: Work) -> int:
@@ -37,7 +42,8 @@ def force(work: Work) -> int:
     for key in _ALONE:
         proxy.pop(key, None)
     proxy["image"], proxy["imagePullPolicy"] = SIDECAR_IMAGE, "Never"
-    proxy["args"] = [str(port), "$(DATABASE_HOST)", "$(DATABASE_PORT)", CONTROL, *([instance] if instance else [])]
+    words = [str(port), "$(DATABASE_HOST)", "$(DATABASE_PORT)", CONTROL, f"0.0.0.0:{_metrics_port_of(proxy)}"]
+    proxy["args"] = [*words, *([instance] if instance else [])]
     proxy["env"] = [_address("DATABASE_HOST", "database_host"), _address("DATABASE_PORT", "database_port")]
     if "startupProbe" in proxy:
         kept = {key: value for key, value in proxy["startupProbe"].items() if key not in ("httpGet", "exec", "grpc")}
@@ -52,11 +58,27 @@ def force(work: Work) -> int:
 
 def port_of(proxy: Json) -> int:
     """The port that it listens on in the pod, as its arguments or its variables say it."""
+    return int(_said(proxy, _PORT, "CSQL_PROXY_PORT") or USUAL_PORT)
+
+
+def _metrics_port_of(proxy: Json) -> str:
+    """As the folder has it, by an argument or a variable."""
+    said = _said(proxy, _METRICS, "CSQL_PROXY_HTTP_PORT")
+    return str(METRICS_PORT) if said in ("", _TAKEN) else said
+
+
+def metrics_port(arguments: Sequence[str]) -> int:
+    """Where the stand-in with these arguments answers ``/metrics`` in its pod."""
+    return int(arguments[4].rpartition(":")[2])
+
+
+def _said(proxy: Json, argument: re.Pattern[str], variable: str) -> str:
+    """The number that an argument of the proxy says, else a variable; "" where neither does."""
     words = " ".join(str(each) for each in (*proxy.get("command", []), *proxy.get("args", [])))
-    for found in _PORT.finditer(words):
-        return int(next(filter(None, found.groups())))
-    said = next((each.get("value", "") for each in proxy.get("env", []) if each["name"] == "CSQL_PROXY_PORT"), "")
-    return int(said) if str(said).isdigit() else USUAL_PORT
+    if (found := argument.search(words)) is not None:
+        return str(next(filter(None, found.groups())))
+    said = str(next((each.get("value", "") for each in proxy.get("env", []) if each["name"] == variable), ""))
+    return said if said.isdigit() else ""
 
 
 def _named(proxy: Json) -> str:
