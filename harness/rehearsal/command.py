@@ -125,13 +125,13 @@ def whole(text: str) -> int:
         raise ValueError(f"{text!r} is no whole number") from None
 
 
-def within(least: int, most: int) -> Callable[[str], int]:
-    """Reads a whole number of ``least`` to ``most``."""
+def within(least: int, most: int, number: Callable[[str], float] = whole) -> Callable[[str], float]:
+    """Reads a number of ``least`` to ``most``, a whole one unless told otherwise."""
 
-    def read(text: str) -> int:
-        if not least <= (number := whole(text)) <= most:
-            raise ValueError(f"{number} is not within {least}..{most}")
-        return number
+    def read(text: str) -> float:
+        if not least <= (found := number(text)) <= most:
+            raise ValueError(f"{text} is not within {least}..{most}")
+        return found
 
     return read
 

@@ -148,8 +148,8 @@ def bases(command: type[Command]) -> Iterator[Given]:
         own = {"context": "mine", "yes_use_this_cluster": True} if rung == Rung.KUBE else {}
         yield {**needed, **({"on": rung} if rung else {}), **own}
     for name, value in {"context": "mine", "alerts": RULES}.items():  # what others go with
-        if name in options(command) and rungs == [""]:
-            yield {**needed, name: value}
+        if name in options(command) and (name != "context" or rungs == [""]):
+            yield {**needed, **({} if rungs == [""] else {"on": Rung.LOCAL.value}), name: value}
 
 
 def others(command: type[Command], given: Given) -> Iterator[tuple[str, list[Any]]]:

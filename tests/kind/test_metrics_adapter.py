@@ -17,8 +17,9 @@ from harness.objectives.render import EXTERNAL_P95
 from harness.stack.kind import addon, record
 from harness.stack.kind.cluster_wide import ClusterWide
 from harness.stack.kind.images import binaries, recipes
-from harness.stack.kind.metrics_adapter import WIDE, Scraped, documents, scraped
+from harness.stack.kind.metrics_adapter import WIDE, documents
 from harness.stack.kubernetes.labels import PART
+from harness.stack.kubernetes.metrics import Scraped, scraped
 from harness.stack.kubernetes.watching import metric_read
 from harness.stack.manifests import load
 from harness.stack.state.processes import identify

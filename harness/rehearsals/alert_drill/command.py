@@ -8,23 +8,16 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.model.stack import RUNGS, Rung
 from harness.objectives.files import defined
-from harness.rehearsal.arguments import TargetOnLocal
-from harness.rehearsal.command import given_unread, option
+from harness.rehearsal.arguments import Staged
+from harness.rehearsal.command import flag, given_unread, option, within
 from harness.rehearsals.alert_drill.theirs.asked_for import with_theirs
 from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan
 
-_MOST = 30.0
-
-
-def _scale(text: str) -> float:
-    if not 1 <= (scale := float(text)) <= _MOST:
-        raise ValueError(f"{text} is not within 1..{_MOST:g}")
-    return scale
-
 
 @dataclass(frozen=True, kw_only=True)
-class AlertDrill(TargetOnLocal):
+class AlertDrill(Staged):
     """The four alerts on a real Prometheus and Alertmanager.
 
     Each breach is planted; each alert fires, stays quiet, resolves, and reaches Slack, mail and PagerDuty's stand-ins.
@@ -34,8 +27,12 @@ class AlertDrill(TargetOnLocal):
     name = "alert_drill"
     example = "--scale 1"
 
+    on: str = option("the environment to run in", choices=RUNGS, default=Rung.LOCAL.value)
     scale: float = option(
-        "what the document's minutes are divided by; 1 takes 90 minutes", _scale, default=PLAN.scale, metavar="N"
+        "what the document's minutes are divided by; 1 takes 90 minutes",
+        within(1, 30, float),
+        default=PLAN.scale,
+        metavar="N",
     )
     alerts: Path | None = option(
         "a folder of your own Prometheus rules or Cloud Monitoring policies: what each does, and what is wrong with it",
@@ -49,11 +46,11 @@ class AlertDrill(TargetOnLocal):
     )
 
     def unread(self) -> tuple[str, ...]:
-        """How fast it is drilled, where nothing is."""
-        return () if self.of is None else ("scale",)
+        """Where and how fast it is drilled, where nothing is."""
+        return super().unread() if self.of is None else ("scale", "on", "service_port", "signals_at_once")
 
     def planned(self) -> AlertDrillPlan:
-        if given_unread(self):
-            raise BadInput("--of drills nothing, and --scale is how fast it is drilled", remedy="leave one of them out")
+        if self.of is not None and (typed := given_unread(self)):
+            raise BadInput(f"--of drills nothing, and {flag(typed[0])} is of a drill", remedy="leave one of them out")
         plan = msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
         return with_theirs(plan, self.alerts, self.of, self.reports)

@@ -19,6 +19,7 @@ from harness.rehearsals.alert_drill.sections import figures, sections
 from harness.rehearsals.alert_drill.theirs.asking import asked
 from harness.rehearsals.alert_drill.theirs.course import of_drill
 from harness.rehearsals.alert_drill.theirs.stored import of_stored
+from harness.rehearsals.alert_drill.trials import refuse_without_sidecar
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, Planted
 from harness.rehearsals.alert_drill.watching import ask, watched
 from harness.stack.kind.images import binaries
@@ -32,18 +33,23 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
     plan, details = AlertDrillPlan, AlertDrillDetails
 
     def needs(self, plan: AlertDrillPlan) -> Mapping[str, Iterable[Capability]]:
-        """Pods whose metrics Prometheus reaches."""
-        return {} if plan.of else {"": (Capability.REAL_PROCESSES, Capability.REAL_POSTGRESQL)}
+        """Pods whose metrics Prometheus reaches, and whose sidecars slow the database: of the trial ``latency``."""
+        return {} if plan.of else {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
 
     def arrange(self, plan: AlertDrillPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
-        """A stack with faults between the service and its pods; none where a stored run is asked about."""
-        _ = options
-        return None if plan.of else StackNeeds(manifests=manifests, fault_proxy=True)
+        """A stack with faults between the service and its pods; none where a stored run is asked about. Raises
+        ``NotCapable`` where no sidecar can slow the database."""
+        if plan.of:
+            return None
+        refuse_without_sidecar(plan, options.rung, manifests)
+        return StackNeeds(manifests=manifests, fault_proxy=True)
 
     async def run(self, plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
         """Everything up, then the trials, one after the other; what a team's own alerts do of it."""
         if plan.of:
             on.details.asked = await of_stored(plan, on)
+            return
+        if self.lacking(plan, on.stack.capabilities):
             return
         await binaries.ensure(binaries.PROMETHEUS, on.clock, on.say)
         await binaries.ensure(binaries.ALERTMANAGER, on.clock, on.say)

@@ -7,21 +7,18 @@ namespace controller asks every API what is left in it): it is removed before th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
 from harness.base.data import MONITORING
-from harness.model.manifests import Manifests
 from harness.model.message import marked
-from harness.model.stack import Target
 from harness.stack.kind.addon import Addon, Wide
 from harness.stack.kind.images import binaries, recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
+from harness.stack.kubernetes.metrics import Scraped
 
 ADDON = Path(__file__).parent / "addons" / "prometheus-adapter.yaml"
 RULES = MONITORING / "prometheus-adapter" / "config.yaml"
@@ -34,29 +31,6 @@ WIDE = Wide(
     things=(API, f"clusterrolebinding/{_BINDING}", f"rolebinding/{_BINDING}"),
 )
 _OURS = "deployment,service,configmap,rolebinding,role,serviceaccount"
-_IMAGE_METRICS_PORT = 9090  # of the bundled API's image
-
-
-class Scraped(msgspec.Struct, frozen=True, kw_only=True):
-    """Where metrics are: of the pods with the labels ``selector``, at ``port`` and ``path``."""
-
-    selector: str
-    port: int
-    path: str
-
-
-def scraped(manifests: Manifests, target: Target) -> Scraped:
-    """Of the target's Deployment: its metrics have a port of their own (``METRICS_PORT``), or the API's."""
-    deployment = manifests.deployment
-    container = deployment.template.containers[0]
-    chosen = {each.name: each.value for each in container.env}.get("METRICS_PORT", "")
-    usual = _IMAGE_METRICS_PORT if target.bundled else container.port or 0
-    found: Mapping[str, str] = manifests.documents[f"Deployment/{deployment.name}"]["spec"]["selector"]["matchLabels"]
-    return Scraped(
-        selector=",".join(f"{name}={value}" for name, value in sorted(found.items())),
-        port=int(chosen) if chosen.isdigit() and int(chosen) else usual,
-        path=target.metrics_path,
-    )
 
 
 class MetricsAdapter(Addon):

@@ -28,7 +28,7 @@ from harness.stack.kind.ground import DATABASE, Ground, Images
 from harness.stack.kind.images.load import load
 from harness.stack.kind.ingress import KindIngress
 from harness.stack.kind.kubectl_runner import run_kubectl
-from harness.stack.kind.metrics_adapter import MetricsAdapter, scraped
+from harness.stack.kind.metrics_adapter import MetricsAdapter
 from harness.stack.kind.secret_store import KindSecretStore, publish
 from harness.stack.kind.secrets_driver import Driver
 from harness.stack.kind.sidecars import Sidecars
@@ -37,6 +37,7 @@ from harness.stack.kubernetes.api_server import ApiServer
 from harness.stack.kubernetes.documents import SECRET_MANAGER
 from harness.stack.kubernetes.driven import Driven
 from harness.stack.kubernetes.inside import Inside
+from harness.stack.kubernetes.metrics import scraped
 from harness.stack.kubernetes.password import new_password
 from harness.stack.manifests.cpu import cpu_factor
 from harness.stack.migrations import migrate

@@ -13,9 +13,10 @@ from harness.model.disruption import Eviction
 from harness.model.manifests import Manifests
 from harness.model.stack import Address
 from harness.stack.begun import Begun
-from harness.stack.kubernetes import labels
+from harness.stack.kubernetes import labels, metrics
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.watching import Place
+from harness.stack.scraping import Credentials, PodMetrics
 
 KUBECTL_SLACK_S = 10.0  # beyond the limit that kubectl keeps itself
 
@@ -81,6 +82,17 @@ class Driven(Begun):
     async def evict(self, pod: str) -> Eviction:
         """The API server's own answer, under the manifests' PodDisruptionBudget."""
         return await self._running().evictions.evict(pod)
+
+    def metrics(self) -> list[PodMetrics]:
+        """By the API server's proxy, which takes the verb get of pods/proxy."""
+        inside = self._running()
+        pods = [pod.name for pod in inside.watching.pods.ready()]
+        found = metrics.by_proxy(inside.api.server, inside.namespace, pods, self._manifests, self._target)
+        return [*found]
+
+    def credentials(self) -> Credentials:
+        """Those of the kubeconfig. Raises ``NotCapable`` where it proves itself by no certificate."""
+        return self._running().api.credentials()
 
     def _running(self) -> Inside:
         if self._inside is None or not self._is_up or self._down is not None:

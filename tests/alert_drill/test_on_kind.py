@@ -1,0 +1,51 @@
+"""The whole drill on a real cluster, as a person runs it: nox -s nightly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.base.errors import Exit
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import details_of
+from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
+from harness.stack.kind import at_hand
+from tests.main_job import Job, left_since, machine_state
+from tests.rehearsal.made import by_id, judged_again, result_in
+
+pytestmark = [
+    pytest.mark.kind,
+    pytest.mark.nightly,
+    pytest.mark.timeout(2700, func_only=True),
+    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+]
+LIMIT_S = 2600  # the first run of a machine builds Prometheus and Alertmanager
+#: What a busy machine does not keep from passing: it may make breaches that were to be too small large enough.
+PASSES = (
+    "scrape.target", "scrape.sidecars", "alert.error_ratio.fires", "alert.error_ratio.routes", "alert.availability.fires",
+    "alert.latency_p95.routes", "alert.route.slack", "alert.route.email", "alert.route.pagerduty",
+)  # fmt: skip
+
+
+@pytest.mark.usefixtures("kind_cluster")
+def test_the_drill_on_a_cluster_scrapes_targets_and_sidecars(tmp_path: Path) -> None:
+    before = machine_state()
+    job = Job(tmp_path / "reports", command=("alert_drill",), on=Rung.KIND)
+    assert job.finish(LIMIT_S) in (Exit.OK, Exit.HOLD), job.text
+    result = result_in(job.folder)
+    assert result.facts.leaks == () and result.facts.errors == ()
+    found = by_id(result.judgements)
+    assert {name: found[name].verdict for name in PASSES} == dict.fromkeys(PASSES, Verdict.PASS)
+    assert judged_again(REHEARSAL, job.folder) == result.judgements
+    details = details_of(REHEARSAL, result)
+    assert details.sidecars is not None and details.sidecars >= details.targets >= 2
+    assert "http_requests_total" in details.emitted
+    config = (job.folder / "monitoring" / "prometheus.yaml").read_text()
+    assert "BEGIN" not in config and "cert_file" in config
+    left = [
+        line.partition(": ")[2] for line in config.splitlines() if line.strip().startswith(("ca_", "cert_", "key_"))
+    ]
+    assert left and not [file for file in left if Path(file).exists()], "the run's certificate goes with it"
+    assert left_since(before, job) == {}

@@ -1,0 +1,138 @@
+"""What the drill's Prometheus scrapes of the pods: where it is told to, by what it asks, and what is said of none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from harness.base.clock import MachineClock
+from harness.base.data import MONITORING, OVERLAYS
+from harness.base.errors import NotCapable
+from harness.model.manifests import Manifests
+from harness.model.stack import Address, FaultKind, Rung
+from harness.model.verdict import Verdict
+from harness.rehearsal.options import Options
+from harness.rehearsals.alert_drill import configure
+from harness.rehearsals.alert_drill.judge import judged
+from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
+from harness.rehearsals.alert_drill.types import PLAN, PROBES, SIDECARS, TARGET, USERS, AlertDrillDetails
+from harness.stack.kind.stack import KindStack
+from harness.stack.local.controllers import capabilities
+from harness.stack.manifests import load
+from harness.stack.scraping import Credentials, PodMetrics
+from harness.stack.targets import bundled
+from tests.alert_drill.made import PLANNED, drilled
+
+BY = Credentials(ca=Path("/run/ca"), certificate=Path("/run/certificate"), key=Path("/run/key"))
+CHECKS = ("scrape.target", "scrape.sidecars")
+
+
+def jobs(by: Credentials | None) -> dict[str, dict[str, Any]]:
+    theirs = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yaml").read_text())
+    found = configure.prometheus(theirs, PLANNED, alertmanager=9093, pages=9000, by=by)
+    return {each["job_name"]: each for each in found["scrape_configs"]}
+
+
+@pytest.mark.parametrize("by", [None, BY])
+def test_pods_and_sidecars_are_jobs_of_their_own(by: Credentials | None) -> None:
+    """On a cluster by its API server, with the run's certificate; what the harness tells is asked as everywhere."""
+    found = jobs(by)
+    assert set(found) == {TARGET, SIDECARS, USERS, PROBES}
+    files = {"ca_file": "/run/ca", "cert_file": "/run/certificate", "key_file": "/run/key"}
+    for job in (TARGET, SIDECARS):
+        assert found[job]["file_sd_configs"] == [{"files": [f"targets/{job}.json"]}]
+        assert found[job].get("scheme") == ("https" if by else None)
+        assert found[job].get("tls_config") == (files if by else None)
+    assert not any({"scheme", "tls_config"} & found[job].keys() for job in (USERS, PROBES))
+
+
+def test_each_pod_is_an_instance_at_its_own_path() -> None:
+    address = Address(host="127.0.0.1", port=6443)
+    pods = [PodMetrics(pod=pod, address=address, path=f"/{pod}/{sidecar}", sidecar=sidecar)
+            for pod in ("a", "b") for sidecar in (False, True)]  # fmt: skip
+    found = configure.targets(pods)
+    assert {job: [each["labels"] for each in groups] for job, groups in found.items()} == {
+        TARGET: [{"__metrics_path__": f"/{pod}/False", "instance": pod} for pod in ("a", "b")],
+        SIDECARS: [{"__metrics_path__": f"/{pod}/True", "instance": pod} for pod in ("a", "b")],
+    }
+    assert {target for groups in found.values() for each in groups for target in each["targets"]} == {"127.0.0.1:6443"}
+    assert configure.targets([]) == {TARGET: [], SIDECARS: []}  # the files are emptied when the last pod went
+
+
+def checks(targets: int, sidecars: int | None) -> dict[str, Verdict]:
+    details = drilled()[0]
+    details.targets, details.sidecars = targets, sidecars
+    return {each.id: each.verdict for each in judged(PLANNED, details, drilled()[1]) if each.id in CHECKS}
+
+
+@pytest.mark.parametrize(
+    ("targets", "sidecars", "good"),
+    [(2, 2, (True, True)), (1, 2, (True, True)), (0, 2, (False, True)), (2, 0, (True, False)), (0, 0, (False, False)),
+     (2, 1, (True, False))],
+)  # fmt: skip
+def test_a_drill_that_scraped_nothing_fails(targets: int, sidecars: int, good: tuple[bool, bool]) -> None:
+    """Also one that scraped the sidecars of fewer pods than targets."""
+    verdicts = {True: Verdict.PASS, False: Verdict.FAIL}
+    assert checks(targets, sidecars) == {name: verdicts[each] for name, each in zip(CHECKS, good, strict=True)}
+
+
+def test_manifests_without_a_sidecar_have_none_to_be_scraped() -> None:
+    assert checks(2, None) == {"scrape.target": Verdict.PASS}
+
+
+def test_a_drill_that_scraped_nothing_holds() -> None:
+    details = drilled()[0]
+    details.targets = details.sidecars = 0
+    found = {each.id: each for each in judged(PLANNED, details, drilled()[1])}
+    assert all(found[name].holds for name in CHECKS)
+    assert not [each for each in judged(PLANNED, *drilled()) if each.id in CHECKS and each.holds]
+
+
+def test_what_was_stored_before_sidecars_were_scraped_is_judged_as_it_was() -> None:
+    stored = msgspec.to_builtins(drilled()[0])
+    del stored["sidecars"]
+    assert msgspec.convert(stored, AlertDrillDetails).sidecars is None
+
+
+# -- where the trials can be made ---------------------------------------------------------------------------------------
+
+
+def options(rung: Rung) -> Options:
+    return Options(rung=rung, target=bundled(), seed=1, reports=Path(), manifests=OVERLAYS / rung, replay="")
+
+
+def without_sidecar(found: Manifests) -> Manifests:
+    template = found.deployment.template
+    alone = msgspec.structs.replace(template, containers=template.containers[:1])
+    return msgspec.structs.replace(found, deployment=msgspec.structs.replace(found.deployment, template=alone))
+
+
+@pytest.mark.parametrize("rung", [Rung.LOCAL, Rung.KIND])
+def test_it_is_drilled_on_processes_and_on_a_cluster(rung: Rung) -> None:
+    manifests = load(OVERLAYS / rung, rung)
+    needs = REHEARSAL.arrange(PLAN, options(rung), manifests)
+    assert needs is not None and needs.fault_proxy and needs.manifests is manifests and manifests.sidecar
+
+
+def test_both_can_do_all_that_the_trials_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.stack.state.cgroups.usable", lambda: False)
+    manifests = load(OVERLAYS / Rung.KIND, Rung.KIND)
+    stack = KindStack(
+        run_id="r", manifests=manifests, target=bundled(), folder=tmp_path, clock=MachineClock(), progress=print
+    )
+    for able in (capabilities(signals_at_once=False), stack.capabilities):
+        assert REHEARSAL.lacking(PLAN, able) == ()
+
+
+def test_a_cluster_s_pods_without_a_proxy_are_refused_before_anything_is_made() -> None:
+    """The database is slowed by them; on processes it is by the harness' own."""
+    found = without_sidecar(load(OVERLAYS / Rung.KIND, Rung.KIND))
+    with pytest.raises(NotCapable, match="the trial latency slows the database"):
+        REHEARSAL.arrange(PLAN, options(Rung.KIND), found)
+    assert REHEARSAL.arrange(PLAN, options(Rung.LOCAL), found) is not None
+    quick = tuple(each for each in PLAN.trials if each.fault.kind is not FaultKind.DATABASE_SLOW)
+    assert REHEARSAL.arrange(msgspec.structs.replace(PLAN, trials=quick), options(Rung.KIND), found) is not None
