@@ -15,7 +15,7 @@ from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
 from harness.model.verdict import Verdict
 from harness.objectives.firing import Spell
-from harness.objectives.foreign.emitted import CONTRACT, merged
+from harness.objectives.foreign.emitted import CONTRACT, merged, of_platform
 from harness.objectives.foreign.rules import Rule
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.sections import sections
@@ -186,6 +186,12 @@ def test_a_fault_fails_whatever_it_did() -> None:
     found = found_in(*asked(("rate", fires), ("share", Answer(refused="unclosed left parenthesis"))))
     assert found["theirs.r.yaml:0"][0] is Verdict.FAIL
     assert found["theirs.r.yaml:1"] == (Verdict.FAIL, "Prometheus refuses it: unclosed left parenthesis")
+
+
+@pytest.mark.parametrize("metric", ["cloudsqlconn_open_connections", "kube_pod_info", "up"])
+def test_whose_metrics_the_platform_s_are(metric: str) -> None:
+    """Cloud SQL Proxy's too: they are no faults of a team's rule, and no run's evidence holds them."""
+    assert of_platform(metric) and not of_platform(f"http_{metric}")
 
 
 def test_what_rests_on_the_platform_is_not_exercised() -> None:
