@@ -125,10 +125,10 @@ def whole(text: str) -> int:
         raise ValueError(f"{text!r} is no whole number") from None
 
 
-def within(least: int, most: int, number: Callable[[str], float] = whole) -> Callable[[str], float]:
+def within(least: int, most: int, number: Callable[[str], Any] = whole) -> Callable[[str], Any]:
     """Reads a number of ``least`` to ``most``, a whole one unless told otherwise."""
 
-    def read(text: str) -> float:
+    def read(text: str) -> Any:
         if not least <= (found := number(text)) <= most:
             raise ValueError(f"{text} is not within {least}..{most}")
         return found

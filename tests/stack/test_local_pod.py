@@ -19,6 +19,7 @@ from harness.stack.local import LocalStack
 from harness.stack.local.pod import Ground, Pod
 from harness.stack.manifests import load
 from harness.stack.state import RunState, cgroups
+from harness.stack.waiting import http_status
 from tests.lines import Lines
 from tests.stack.rungs import ROOT, SMALL, local, manifests, run_id
 
@@ -151,6 +152,26 @@ async def test_without_groups_it_runs_without_them(make: Make, monkeypatch: pyte
     pod.start()
     assert [groups_of(pid) for pid in await running(pod)] == [set(), set()]
     assert cgroups.of_run(pod._ground.state.lease.run_id) == []
+
+
+@pytest.mark.process
+async def test_its_sidecar_tells_its_metrics_at_a_port_of_its_own(make: Make) -> None:
+    """Beside those of the target, and of every other pod: all share one loopback."""
+    pods = [make(name, template()) for name in ("a", "b")]
+    found = [each for pod in pods for each in pod.metrics()]
+    assert [(each.pod, each.sidecar, each.path) for each in found] == [
+        (name, sidecar, "/metrics") for name in ("a", "b") for sidecar in (False, True)
+    ]
+    assert len({each.address.port for each in found}) == 4
+    for pod in pods:
+        pod.start()
+        await running(pod)
+    for each in (each for each in found if each.sidecar):
+        for _ in range(100):
+            if (status := await http_status(each.address, each.path)) != 0:
+                break
+            await asyncio.sleep(0.05)
+        assert status == 200, each
 
 
 @pytest.mark.process
