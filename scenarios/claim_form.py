@@ -15,9 +15,10 @@ RECORD = Judged.RECORD
 NOT_BUILT = StateFrom()
 
 
-def judged_by(*commands: str, whole_in: str = "") -> StateFrom:
-    """The state comes from the results of these commands; ``--only`` of ``whole_in`` judges the claim whole."""
-    return StateFrom(commands=commands, whole_in=(whole_in,) if whole_in else ())
+def judged_by(*commands: str, whole_in: str = "", unmeasured: str = "") -> StateFrom:
+    """The state comes from the results of these commands; ``--only`` of ``whole_in`` judges the claim whole, and so
+    does a run that asks for less by the options ``unmeasured``."""
+    return StateFrom(commands=commands, whole_in=(whole_in,) if whole_in else (), unmeasured=tuple(unmeasured.split()))
 
 
 def person(*facts: str) -> StateFrom:

@@ -73,7 +73,7 @@ _OBJECTIVES = (
         f"{_SLO}/row 1",
         "43分/月",
         CALCULATION,
-        judged_by("alert_drill"),
+        judged_by("alert_drill", unmeasured="--scale"),
         "30 d x 24 h x 60 min x 0.1 % = 43.2 min: right for 30 days (44.6 in a month of 31)",
     ),
     promise(
@@ -90,7 +90,7 @@ _OBJECTIVES = (
         f"{_SLO}/row 2",
         "5%のリクエストが500ms超過可",
         CALCULATION,
-        judged_by("alert_drill"),
+        judged_by("alert_drill", unmeasured="--scale"),
         "The same statement as p95 < 500 ms",
     ),
     promise(
@@ -106,7 +106,7 @@ _OBJECTIVES = (
         f"{_SLO}/row 3",
         "1%のリクエストがエラー可",
         CALCULATION,
-        judged_by("alert_drill"),
+        judged_by("alert_drill", unmeasured="--scale"),
         "Error budget of the week, consumed by measured errors",
         wrong(
             "slo.two_budgets_disagree",
@@ -123,7 +123,7 @@ _ALERTS = (
         f"{_ALERT}/item 1",
         "可用性 < 99.5%",
         MEASUREMENT,
-        judged_by("alert_drill"),
+        judged_by("alert_drill", unmeasured="--scale"),
         "alert_drill: fires by our own arithmetic to the evaluation, quiet, resolves, reaches Slack and mail",
         wrong(
             "alert.availability_no_window",
@@ -170,7 +170,7 @@ _ALERTS = (
         f"{_ALERT}/item 4",
         "Error Budget消費率 > 80%",
         MEASUREMENT,
-        judged_by("alert_drill"),
+        judged_by("alert_drill", unmeasured="--scale"),
         "alert_drill: at 80 % of each window's budget, over made days",
     ),
     promise(
@@ -178,7 +178,7 @@ _ALERTS = (
         f"{_ROUTE}/item 1",
         "#tekutoko-alerts",
         MEASUREMENT,
-        judged_by("alert_drill"),
+        judged_by("alert_drill", unmeasured="--scale"),
         "Delivered to a local receiver that speaks its protocol",
     ),
     promise(
@@ -186,7 +186,7 @@ _ALERTS = (
         f"{_ROUTE}/item 2",
         "チームメーリングリスト",
         MEASUREMENT,
-        judged_by("alert_drill"),
+        judged_by("alert_drill", unmeasured="--scale"),
         "Delivered to a local receiver that speaks its protocol",
     ),
     promise(
@@ -194,7 +194,7 @@ _ALERTS = (
         f"{_ROUTE}/item 3",
         "クリティカルアラートのみ（Phase4）",
         MEASUREMENT,
-        judged_by("alert_drill"),
+        judged_by("alert_drill", unmeasured="--scale"),
         "Delivered to a local receiver; see erratum alert.pagerduty_phase4",
     ),
 )

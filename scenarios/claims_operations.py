@@ -101,7 +101,7 @@ _PHASE2 = (
         f"{_WORK}/item 5",
         "SLI/SLO定義、アラート設定、ダッシュボード作成",
         MEASUREMENT,
-        judged_by("alert_drill"),
+        judged_by("alert_drill", unmeasured="--scale"),
         "Each alert of the rendered rules fires on injected faults, resolves, and is delivered",
     ),
     promise(
@@ -117,7 +117,7 @@ _PHASE2 = (
         f"{_WORK}/item 7",
         "Firestore→PostgreSQL変換、二重書き実装",
         MEASUREMENT,
-        judged_by("migration_drill"),
+        judged_by("migration_drill", unmeasured="--walks --locations --kills --week"),
         "A migration under live traffic, compared field by field",
     ),
 )

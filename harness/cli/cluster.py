@@ -15,10 +15,11 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit
 from harness.base.home import home
 from harness.base.progress import Progress
-from harness.model.message import message
+from harness.model.message import Message, message, verbatim
 from harness.model.stack import Rung
-from harness.rehearsal.arguments import AsJson
+from harness.rehearsal.arguments import AsJson, Spoken, speaking
 from harness.rehearsal.command import Command, option
+from harness.report.language import language
 
 
 def provide(rung: Rung) -> None:
@@ -28,9 +29,10 @@ def provide(rung: Rung) -> None:
     rungs.provide(rung)
 
 
-def told(as_json: bool, found: Any, lines: list[str]) -> int:
+def told(found: Any, *lines: Message, as_json: bool, lang: str) -> int:
     """``found`` as JSON, or the lines."""
-    sys.stdout.write((msgspec.json.encode(found).decode() if as_json else "\n".join(lines)) + "\n")
+    said = "\n".join(map(language(lang).message, lines))
+    sys.stdout.write((msgspec.json.encode(found).decode() if as_json else said) + "\n")
     return Exit.OK
 
 
@@ -42,7 +44,7 @@ class Labelled(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterUp(Labelled, AsJson):
+class ClusterUp(Labelled, Spoken, AsJson):
     """A real cluster of four nodes on this machine, kept for runs.
 
     It is in Docker, in three zones, with metrics-server; one that fits is used again.
@@ -58,17 +60,17 @@ class ClusterUp(Labelled, AsJson):
         provide(Rung.KIND)
         from harness.stack.kind import config, keeper
 
-        clock = MachineClock()
         source = self.config or config.CONFIG
-        made = asyncio.run(keeper.keep(self.label, clock, Progress(clock), source))
+        made = asyncio.run(keeper.keep(self.label, MachineClock(), speaking(MachineClock(), self.lang), source))
         ports = ", ".join(f"{node} -> {port}" for node, port in made.ports.items())
         found = {"name": made.name, "kubeconfig": str(made.kubeconfig), "context": made.context, "ports": made.ports}
-        lines = [f"export KUBECONFIG={made.kubeconfig}", f"NodePorts on 127.0.0.1: {ports}"]
-        return told(self.json, found, lines)
+        where = message("NodePorts on 127.0.0.1: {ports}", ports=ports)
+        typed = verbatim(f"export KUBECONFIG={made.kubeconfig}")
+        return told(found, typed, where, as_json=self.json, lang=self.lang)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterDown(Labelled, AsJson):
+class ClusterDown(Labelled, Spoken, AsJson):
     """A cluster of this machine deleted; nothing of it is left."""
 
     name = "cluster down"
@@ -79,12 +81,13 @@ class ClusterDown(Labelled, AsJson):
         provide(Rung.KIND)
         from harness.stack.kind import cluster, record
 
-        existed = asyncio.run(cluster.delete(record.name_of(self.label), Progress(MachineClock())))
-        return told(self.json, {"deleted": existed}, ["deleted" if existed else "there was none"])
+        existed = asyncio.run(cluster.delete(record.name_of(self.label), speaking(MachineClock(), self.lang)))
+        line = message("deleted") if existed else message("there was none")
+        return told({"deleted": existed}, line, as_json=self.json, lang=self.lang)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterList(AsJson):
+class ClusterList(Spoken, AsJson):
     """The clusters of this machine."""
 
     name = "cluster list"
@@ -96,11 +99,12 @@ class ClusterList(AsJson):
         from harness.stack.kind import cluster
 
         names = asyncio.run(cluster.names())
-        return told(self.json, names, list(names) or ["there is none"])
+        lines = [*map(verbatim, names)] or [message("there is none")]
+        return told(names, *lines, as_json=self.json, lang=self.lang)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images(AsJson):
+class Images(Spoken, AsJson):
     """The images that compose.yaml and the overlays name, built.
 
     Offline, too. --load and --push then bring them where the nodes of a cluster of your own find them.
@@ -121,17 +125,17 @@ class Images(AsJson):
         if self.nodes and (self.names or self.load or self.push):
             raise BadInput("--nodes goes with no NAME, --load or --push", remedy="leave them out")
         provide(Rung.KIND)
-        tags = asyncio.run(_of_nodes() if self.nodes else self._built())
-        return told(self.json, tags, tags)
+        progress = speaking(MachineClock(), self.lang)
+        tags = asyncio.run(_of_nodes(progress) if self.nodes else self._built(progress))
+        return told(tags, *map(verbatim, tags), as_json=self.json, lang=self.lang)
 
-    async def _built(self) -> list[str]:
+    async def _built(self, progress: Progress) -> list[str]:
         from harness.stack.kind.docker import docker
         from harness.stack.kind.images import recipes
         from harness.stack.kind.images.build import ensure
         from harness.stack.kind.images.load import LIMIT_S
 
         clock = MachineClock()
-        progress = Progress(clock)
         known = {recipe.name: recipe for recipe in recipes.ours(clock)}
         if unknown := set(self.names) - known.keys():
             raise BadInput(f"there is no image {', '.join(sorted(unknown))}", remedy=f"there are: {', '.join(known)}")
@@ -146,13 +150,12 @@ class Images(AsJson):
         return tags
 
 
-async def _of_nodes() -> list[str]:
+async def _of_nodes(progress: Progress) -> list[str]:
     from harness.stack.kind import docker
     from harness.stack.kind.images import choice
 
-    clock = MachineClock()
     await docker.engine()
-    images = await choice.ensure_images(clock, Progress(clock))
+    images = await choice.ensure_images(MachineClock(), progress)
     return [images.control_plane, images.worker]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,14 @@ from harness.base.clock import MachineClock, polling
 from harness.base.errors import BadInput, Exit, StackNotStarted, tool_status
 from harness.base.interpreter import PROGRAM
 from harness.base.private import open_private
-from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.model.message import Message, message
 from harness.model.stack import AUTO, Endpoints, Rung
-from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests
+from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests, Spoken, speaking
 from harness.rehearsal.command import option, words
 from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster, take_down
+from harness.report.language import Language, language
 from harness.stack.targets import bundled
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackUp(OnStack, OwnManifests, AsJson):
+class StackUp(Spoken, OnStack, OwnManifests, AsJson):
     """A whole stack, until Ctrl-C or `stack down`.
 
     It says where everything answers.
@@ -54,9 +55,9 @@ class StackUp(OnStack, OwnManifests, AsJson):
         from harness.stack.state.processes import process_mark
 
         clock = MachineClock()
-        progress = Progress(clock)
-        tell = _tell_json if self.json else _tell
-        options = self.placed(0, "en", self.manifests)
+        progress = speaking(clock, self.lang)
+        tell = _tell_json if self.json else partial(_tell, language(self.lang))
+        options = self.placed(0, self.lang, self.manifests)
         if options.rung is Rung.SIM:
             remedy = "use --on local or --on kind"
             raise BadInput("a stack of --on sim is in memory: nobody could ask it", remedy=remedy)
@@ -134,10 +135,12 @@ async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: Machine
     return facts
 
 
-def _tell(facts: StackFacts) -> None:
-    lines = [f"stack {facts.run_id} is up (environment {facts.rung}, target {facts.target})"]
+def _tell(say: Language, facts: StackFacts) -> None:
+    what = {"run": facts.run_id, "environment": str(facts.rung), "target": facts.target}
+    lines = [say("stack {run} is up (environment {environment}, target {target})", **what)]
     lines += [f"  {name:<14} {value}" for name, value in _addresses(facts.endpoints).items()]
-    lines += [f"  {'logs':<14} {facts.logs}", f"end it with Ctrl-C, or from anywhere: {PROGRAM} stack down"]
+    lines += [f"  {'logs':<14} {facts.logs}"]
+    lines += [say("end it with Ctrl-C, or from anywhere: {command}", command=f"{PROGRAM} stack down")]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
@@ -155,7 +158,7 @@ def _addresses(endpoints: Endpoints) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackKeep(AsJson):
+class StackKeep(Spoken, AsJson):
     """The slow parts left running, for later runs to take over."""
 
     name = "stack keep"
@@ -171,7 +174,7 @@ class StackKeep(AsJson):
 
         rung = rungs.choose(self.on, bundled()).rung
         clock = MachineClock()
-        progress = Progress(clock)
+        progress = speaking(clock, self.lang)
         state.sweep(lambda line: progress(message("left by a killed run: {what}", what=line)))
         keeper = _keeper(rung)
         asyncio.run(keeper.keep(clock, progress))
@@ -196,7 +199,7 @@ def _asked(name: str | None) -> list[Keeper]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackStatus(AsJson):
+class StackStatus(Spoken, AsJson):
     """What was left running; 10 when some of it is broken."""
 
     name = "stack status"
@@ -210,30 +213,35 @@ class StackStatus(AsJson):
 
         found = [each for keeper in _asked(self.on) if (each := keeper.status()) is not None]
         found += standing_stacks() if self.on is None else []
-        if self.json:
-            sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-        else:
-            sys.stdout.write("\n".join(_shown(each) for each in found) + "\n" if found else "nothing is left running\n")
+        say = language(self.lang)
+        lines = [_shown(each, say) for each in found] or [say("nothing is left running")]
+        sys.stdout.write((msgspec.json.encode(found).decode() if self.json else "\n".join(lines)) + "\n")
         return tool_status({Exit.HOLD: any(each.trouble for each in found)})
 
 
-def _shown(each: Standing) -> str:
-    owner = f", process {each.owner_pid}" if each.owner_pid else ""
-    use = f", in use by {each.used_by}" if each.used_by else ", free" if each.kind == "kept" else ""
-    memory_mib = sum(part.memory_bytes for part in each.parts) / 2**20
-    since = each.since_utc or "an unknown time"
-    lines = [f"{each.run_id} (environment {each.rung}) since {since}{owner}{use}, {memory_mib:.0f} MiB"]
+def _shown(each: Standing, say: Language) -> str:
+    what = {"run": each.run_id, "environment": str(each.rung), "since": each.since_utc or say("an unknown time")}
+    facts = [say("{run} (environment {environment}) since {since}", **what)]
+    facts += [say("process {pid}", pid=str(each.owner_pid))] if each.owner_pid else []
+    if each.used_by or each.kind == "kept":
+        facts.append(say("in use by {run}", run=each.used_by) if each.used_by else say("free"))
+    lines = [say.listed([*facts, _mib(sum(part.memory_bytes for part in each.parts))])]
     for part in each.parts:
-        port = f" port {part.port}" if part.port else ""
-        alive = f"{part.memory_bytes / 2**20:.0f} MiB" if part.alive else "DEAD"
-        lines.append(f"  {part.part:<16} process {part.pid}{port} {alive}")
+        port = f" {say('port {port}', port=str(part.port))}" if part.port else ""
+        alive = _mib(part.memory_bytes) if part.alive else say("DEAD")
+        lines.append(f"  {part.part:<16} {say('process {pid}', pid=str(part.pid))}{port} {alive}")
     if each.trouble:
-        lines.append(f"  not usable: {each.trouble}; `{PROGRAM} stack down` takes it away")
+        unusable = {"trouble": each.trouble, "command": f"{PROGRAM} stack down"}
+        lines.append(say("  not usable: {trouble}; `{command}` takes it away", **unusable))
     return "\n".join(lines)
 
 
+def _mib(amount_bytes: int) -> str:
+    return f"{amount_bytes / 2**20:.0f} MiB"
+
+
 @dataclass(frozen=True, kw_only=True)
-class StackDown(OnCluster, AsJson):
+class StackDown(Spoken, OnCluster, AsJson):
     """All that was left running, ended.
 
     And what killed runs left; 40 when something could not be ended.
@@ -255,23 +263,19 @@ class StackDown(OnCluster, AsJson):
         if self.on == Rung.KUBE and self.force:
             raise BadInput("--force is of kept parts, which a cluster of your own has not", remedy="leave it out")
         if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
-            return self._tell(take_down(cluster), "nothing was left there")
+            return self._tell(take_down(cluster), message("nothing was left there"))
         self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
-        progress = Progress(MachineClock())
-        lines = end_standing_stacks(progress) if self.on is None else []
+        lines = end_standing_stacks(speaking(MachineClock(), self.lang)) if self.on is None else []
         for keeper in _asked(self.on):
             lines += keeper.down(force=self.force)
-
-        def tell(line: Message) -> None:
-            lines.append(str(line))
-
         if self.on == Rung.LOCAL:
-            state.sweep(tell)
+            state.sweep(lines.append)
         else:
-            asyncio.run(rungs.sweep(tell))
-        return self._tell(lines, "nothing was left running")
+            asyncio.run(rungs.sweep(lines.append))
+        return self._tell(lines, message("nothing was left running"))
 
-    def _tell(self, lines: Sequence[str], nothing: str) -> int:
-        told = msgspec.json.encode(lines).decode() if self.json else "\n".join(lines) or nothing
+    def _tell(self, lines: Sequence[Message], nothing: Message) -> int:
+        said = "\n".join(map(language(self.lang).message, lines or [nothing]))
+        told = msgspec.json.encode([*map(str, lines)]).decode() if self.json else said
         sys.stdout.write(f"{told}\n")
-        return tool_status({Exit.LEAK: any("could not" in line for line in lines)})
+        return tool_status({Exit.LEAK: any("could not" in str(line) for line in lines)})

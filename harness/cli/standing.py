@@ -13,7 +13,7 @@ from harness.base.clock import Clock, utc
 from harness.base.errors import Exit, tool_status
 from harness.base.private import write_private
 from harness.base.progress import Progress
-from harness.model.message import Tell, message
+from harness.model.message import Message, Tell, marked, message
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
 from harness.rehearsal.options import Options
 from harness.stack import state
@@ -128,20 +128,21 @@ def standing_stacks() -> list[Standing]:
     return found
 
 
-def end_standing_stacks(say: Tell) -> list[str]:
+def end_standing_stacks(say: Tell) -> list[Message]:
     """Asks each ``stack up`` to end in order; kills and cleans up after one that does not in all the time that it has.
     One line each; ``say`` is told whom it waits for.
     """
-    lines = []
+    lines: list[Message] = []
     for facts, lease in list(recorded()):
         if not lease.owner.alive() and lives(facts.run_id):
-            lines.append(f"stack {facts.run_id} could not be ended: it runs in another container; end it there")
+            elsewhere = marked("stack {run} could not be ended: it runs in another container; end it there")
+            lines.append(Message(text=elsewhere, values={"run": facts.run_id}))
             continue
         if lease.owner.alive():
             os.kill(lease.owner.pid, signal.SIGTERM)
             if not ends_in_order(lease.owner, _ORDERLY_LIMIT_S, f"stack {facts.run_id}", say):
                 os.kill(lease.owner.pid, signal.SIGKILL)
                 wait_gone([lease.owner], 3.0)
-        ended = [*map(str, end_run(Path(run_folder(facts.run_id))))]
-        lines += ended or [f"stack {facts.run_id}: taken down"]
+        ended = end_run(Path(run_folder(facts.run_id)))
+        lines += ended or [message("stack {run}: taken down", run=facts.run_id)]
     return lines

@@ -15,6 +15,8 @@ class Writes:
         self.direct: set[str] = set()
         #: Deleted straight in Firestore, and sent to neither side since.
         self.gone: set[str] = set()
+        #: Whose last PUT no side has confirmed: once such a walk is over, its phone sends it again, out of schedule.
+        self.unconfirmed: set[str] = set()
 
     def add(self, row: Row) -> None:
         """Takes note of a request; any other row is none of ours."""
@@ -24,7 +26,10 @@ class Writes:
         if row.side is Side.FIRESTORE:
             self.direct.add(walk_id)
         self.gone.discard(walk_id)
+        self.unconfirmed.discard(walk_id)
         if not row.acknowledged:
+            if row.operation is Operation.PUT_WALK:
+                self.unconfirmed.add(walk_id)
             return
         deleted, kept = self.deleted[row.side], self.kept[row.side]
         if row.operation is Operation.DELETE_WALK:

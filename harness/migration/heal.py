@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.stores import read_walks
@@ -18,6 +19,8 @@ from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Documents, Held
 
 RECONCILE = "reconcile"
+#: So many documents are written at the same time: each is a commit of its own, and most of it is waiting.
+AT_ONCE = 8
 
 
 async def heal(
@@ -54,12 +57,37 @@ async def heal(
 async def _apply(
     plan: Healing, walks: Collection[StoredWalk], held: Mapping[str, Held], documents: Documents
 ) -> list[str]:
-    """Writes and deletes documents by ``plan``; those that were no longer as ``held``."""
+    """Writes documents by ``plan``, then deletes some; those that were no longer as ``held``."""
     by_name = {document_id(walk.id): walk for walk in walks}
-    missed = [
-        name for name in plan.write if not await documents.put_over(name, expected(by_name[name]), held.get(name))
-    ]
-    return missed + [name for name in plan.delete if not await documents.delete_seen(name, held[name])]
+
+    def write(name: str) -> Awaitable[bool]:
+        return documents.put_over(name, expected(by_name[name]), held.get(name))
+
+    missed = await _missed(plan.write, write)
+    return missed + await _missed(plan.delete, lambda name: documents.delete_seen(name, held[name]))
+
+
+async def _missed(names: Sequence[str], act: Callable[[str], Awaitable[bool]]) -> list[str]:
+    """Those of ``names``, which are all different, of which ``act`` says that it was not done, in their order.
+
+    ``AT_ONCE`` are under way at most. What one raises is raised, and no further one begins; however it ends, none goes
+    on behind it.
+    """
+    waiting, missed = iter(names), set[str]()
+
+    async def work() -> None:
+        for name in waiting:
+            if not await act(name):
+                missed.add(name)
+
+    tasks = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(names)))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return [name for name in names if name in missed]
 
 
 def healed(done: Healing, left: Healing) -> Judgement:

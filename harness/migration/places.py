@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.model.message import marked
 from harness.model.stack import Address, Endpoints
 
-UNTRIED = (
+UNTRIED = marked(
     "beyond this machine: a production Firestore, Auth or PostgreSQL was never tried, only emulators and a PostgreSQL "
     "of this machine; take a backup first, and begin with --dry-run"
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
+from harness.base.clock import Clock
 from harness.base.data import OVERLAYS, PLANS, REPORTS
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
@@ -301,6 +302,13 @@ class Parts(OwnPlan):
 def _apart(command: Command, options: Options) -> Options:
     """With what keeps a run of the command from being the bundled plan, whole."""
     return msgspec.structs.replace(options, only=tuple(words(getattr(command, "only", ()))), own=own(command))
+
+
+def speaking(clock: Clock, lang: str) -> Progress:
+    """What tells how far it is, in that language."""
+    progress = Progress(clock)
+    progress.say = language(lang)
+    return progress
 
 
 def say_first(progress: Progress, lang: str, *lines: Message) -> None:

@@ -49,7 +49,7 @@ class OnCluster(Command):
         return cluster
 
 
-def take_down(cluster: OwnCluster) -> list[str]:
+def take_down(cluster: OwnCluster) -> list[Message]:
     """Removes the namespaces that killed runs of this machine left on the cluster, one line each.
 
     Raises ``StackNotStarted``.
@@ -59,7 +59,7 @@ def take_down(cluster: OwnCluster) -> list[str]:
 
     lines: list[Message] = []
     asyncio.run(orphans.take_down(cluster, home(), MachineClock(), lines.append))
-    return [*map(str, lines)]
+    return lines
 
 
 def _confirmed(context: str, made: str) -> bool:

@@ -2,26 +2,31 @@
 
 A run that is none of the document's plan on the target that is asked for counts neither for nor against anything; one
 that injected faults is evidence of the roll back alone. Of what counts, all that fails counts against its claim; what
-passes is good for nothing where the run broke or measured wrongly, or made a part of the claim's checks.
+passes is good for nothing where the run broke or measured wrongly, made a part of the claim's checks, or asked for less
+than the document does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from harness.base.errors import Exit
 from harness.judge.judged import MEASUREMENT
+from harness.model.claim import StateFrom
+from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.result import Result
 from harness.model.stack import Rung
+from harness.signoff.smaller import chosen, smaller
 from harness.signoff.types import DAY_S, Asked
 
 #: How a run ends that carried out what it was to; any other ending is a broken run's.
 _ENDED = (Exit.OK, Exit.HOLD, Exit.ROLLED_BACK)
 #: Begins the claims that only a run with an injected fault can be evidence of.
 _ROLL_BACK = "rollout.rollback."
+_ANYHOW = StateFrom()
 
 
 def left_out(result: Result, asked: Asked) -> Told:
@@ -71,15 +76,47 @@ def broken(result: Result) -> Told:
     return next((each.told for each in result.judgements if each.id == MEASUREMENT), ())
 
 
-def in_part(result: Result, whole_in: Collection[str] = ()) -> Told:
-    """Why what passes is no word on the whole of a claim: of the checks that judge it only some were made. () where
-    all were, as one of the names ``whole_in`` was among those chosen, each of which judges the claim whole; and of a
-    plan in parts: those that were run are whole, and what was looked at over them alone takes no other's place."""
+def in_part(result: Result, way: StateFrom = _ANYHOW) -> Told:
+    """Why what passes is no word on the whole of a claim that comes to its state by ``way``: of the checks that judge
+    it only some were made, or by less than the document names. () where all were, as one of the names ``way.whole_in``
+    was among those chosen, each of which judges the claim whole; and of a plan in parts: those that were run are whole,
+    and what was looked at over them alone takes no other's place."""
+    less = [each for each in smaller(result.facts.replay) if each.partition(" ")[0] not in way.unmeasured]
+    if less:
+        return (message("seen with {options}: less than it takes to judge the claim", options=", ".join(less)),)
     only = result.facts.only
-    if not only or result.parts or any(fnmatchcase(name, each) for name in whole_in for each in only):
+    if not only or result.parts or _among(way.whole_in, only):
         return ()
     names = ", ".join(only)
     return (message("narrowed to {names}: not all that judges the claim was made", names=names),)
+
+
+def seen_with(result: Result) -> Told:
+    """By what a run was smaller or faster than a whole one; () of any other."""
+    less = smaller(result.facts.replay)
+    return (message("seen with {options}", options=", ".join(less)),) if less else ()
+
+
+def narrowed(result: Result) -> frozenset[str]:
+    """All that keeps a run from being a whole one: what was chosen of its plan, and what is less than in a whole one;
+    none of a whole run."""
+    replay = result.facts.replay
+    return frozenset((*result.facts.only, *chosen(replay), *smaller(replay)))
+
+
+def made_whole(result: Result, judgement: Judgement, way: StateFrom) -> bool:
+    """Whether a run that was narrowed looked at all that a judgement is of: at a part of its plan, at a check that was
+    chosen by its own name, whose family is said with it, or at what alone judges a claim of that ``way``."""
+    if smaller(result.facts.replay):
+        return False
+    if result.parts:
+        return bool(judgement.part)
+    named = [each for each in result.facts.only if "." in each]
+    return _among((judgement.id,), named) or _among(way.whole_in, result.facts.only)
+
+
+def _among(names: Iterable[str], patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, each) for name in names for each in patterns)
 
 
 def age_s(result: Result, asked: Asked) -> float | None:

@@ -2,8 +2,9 @@
 
 No state is good by default. A claim is ready by a verdict under its id alone, of a run that counts (``counting``);
 what fails or is inconclusive in any of them counts against it. Of a rehearsal, plan, environment and part only the
-newest run that says anything of the claim counts; one that was narrowed takes the place of what it judged itself, not
-of what another looked at over more parts than its own, nor of anything by what it did not exercise.
+newest whole run that says anything of the claim counts, and what narrower ones saw since: one takes the place of what
+it looked at whole itself, of what it saw of less only that of a run narrowed alike, and of nothing by what it did not
+exercise.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from harness.model.claim import Claim
+import msgspec
+
+from harness.model.claim import Claim, StateFrom
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
 from harness.model.result import Result
@@ -46,7 +49,7 @@ def standings(register: Mapping[str, Claim], stored: Sequence[Stored], asked: As
     def standing(claim: Claim) -> Standing:
         seen = [(each, whole[each[0].folder] or counting.aside(each[0].result, claim.id)) for each in found[claim.id]]
         reasons = [why[0] for _, why in seen if why]
-        return _standing(claim, _newest(each for each, why in seen if not why), reasons)
+        return _standing(claim, _newest((each for each, why in seen if not why), claim.state_from), reasons)
 
     return tuple(map(standing, register.values()))
 
@@ -85,6 +88,7 @@ def blocked(found: Iterable[Standing]) -> bool:
 
 _Seen = tuple[Stored, Judgement]
 _Place = tuple[object, ...]
+_Places = tuple[_Place, _Place, _Place]
 
 
 def _by_claim(register: Mapping[str, Claim], stored: Iterable[Stored]) -> defaultdict[str, list[_Seen]]:
@@ -99,36 +103,38 @@ def _by_claim(register: Mapping[str, Claim], stored: Iterable[Stored]) -> defaul
     return found
 
 
-def _newest(seen: Iterable[_Seen]) -> Iterator[_Seen]:
+def _newest(seen: Iterable[_Seen], way: StateFrom) -> Iterator[_Seen]:
     """Of each rehearsal, plan, environment and part what the newest run said, with faults and without; ``seen`` comes
-    newest first. A run that was narrowed says so by the id of each judgement, and leaves the others as they were."""
+    newest first, and is of a claim of that ``way``. A run that was narrowed says so by the id of each judgement, and
+    leaves the others as they were."""
     first: dict[_Place, str] = {}
     for each, judgement in seen:
         places = _places(each.result, judgement)
         if all(first.get(place, each.folder) == each.folder for place in places):
-            for place in _taken(each.result, judgement, *places):
+            for place in _taken(each.result, judgement, way, places):
                 first[place] = each.folder
             yield each, judgement
 
 
-def _places(result: Result, judgement: Judgement) -> tuple[_Place, _Place, _Place]:
+def _places(result: Result, judgement: Judgement) -> _Places:
     """Where a judgement stands: its part; in it, its id; of that, what was seen by runs narrowed to the same names. A
     part that is only a number is the experiment's place in that run's plan: the id says which experiment it is."""
     facts, numbered = result.facts, judgement.part.isdecimal()
     part = ("", judgement.id) if numbered else (judgement.part,)
     whole = (result.rehearsal, result.plan, facts.rung, bool(facts.injected), part)
     alone = (*whole, judgement.id)
-    return whole, alone, (*alone, frozenset(facts.only))
+    return whole, alone, (*alone, counting.narrowed(result))
 
 
-def _taken(result: Result, judgement: Judgement, whole: _Place, alone: _Place, alike: _Place) -> tuple[_Place, ...]:
-    """The places that a judgement takes from older ones. A run narrowed to some parts looked over those alone at what
-    is judged over all of them, and what a narrowed run did not exercise says nothing of what another did."""
-    if not result.facts.only:
+def _taken(result: Result, judgement: Judgement, way: StateFrom, places: _Places) -> tuple[_Place, ...]:
+    """The places that a judgement takes from older ones. What a narrowed run did not exercise says nothing of what
+    another did."""
+    whole, alone, alike = places
+    if not counting.narrowed(result):
         return (whole,)
     if judgement.verdict is Verdict.NOT_EXERCISED:
         return ()
-    return (alike,) if result.parts and not judgement.part else (alone,)
+    return (alone if counting.made_whole(result, judgement, way) else alike,)
 
 
 def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -> Standing:
@@ -151,7 +157,8 @@ def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -
 def _weighed(claim: Claim, each: Stored, judgement: Judgement) -> Evidence:
     """The state that a judgement alone gives the claim."""
     state, refused = _state(claim, each.result, judgement)
-    return Evidence(folder=each.folder, state=state, judgement=judgement, refused=refused)
+    seen = msgspec.structs.replace(judgement, told=(*judgement.told, *counting.seen_with(each.result)))
+    return Evidence(folder=each.folder, state=state, judgement=seen, refused=refused)
 
 
 def _state(claim: Claim, result: Result, judgement: Judgement) -> tuple[State, Told]:
@@ -165,7 +172,7 @@ def _state(claim: Claim, result: Result, judgement: Judgement) -> tuple[State, T
         return State.ERRATUM_SHOWN, ()
     if judgement.kind is Kind.OBSERVATION:
         return State.NOT_EXERCISED, (_SEEN, *judgement.told)
-    why = counting.in_part(result, claim.state_from.whole_in)
+    why = counting.in_part(result, claim.state_from)
     return (State.NOT_EXERCISED, why) if why else (State.READY, ())
 
 

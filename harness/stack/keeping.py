@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from harness.base.clock import Clock
-from harness.model.message import Tell
+from harness.model.message import Message, Tell
 from harness.model.stack import Rung
 
 
@@ -53,6 +53,6 @@ class Keeper(Protocol):
         """What is kept; ``None`` when nothing is, not even the rest of a keeping that was cut short."""
         ...
 
-    def down(self, *, force: bool) -> list[str]:
+    def down(self, *, force: bool) -> list[Message]:
         """Ends them, one line each. In use they end when they are given back, or at once with ``force``."""
         ...

@@ -54,6 +54,20 @@ def test_a_walk_that_was_deleted_in_firestore_is_gone_until_either_side_is_told_
     assert writes.gone == set()
 
 
+def test_a_walk_whose_last_put_nobody_confirmed_may_be_sent_again_until_it_is_confirmed_or_deleted() -> None:
+    writes = Writes()
+    for walk_id in ("A", "b", "c"):
+        writes.add(row(Side.API, Operation.PUT_WALK, walk_id))
+        assert walk_id.lower() not in writes.unconfirmed
+        writes.add(row(Side.API, Operation.PUT_WALK, walk_id, acknowledged=False))
+    writes.add(row(Side.API, Operation.CREATE_WALK, "d", acknowledged=False))
+    writes.add(row(Side.API, Operation.GET_WALK, "a"))
+    assert writes.unconfirmed == {"a", "b", "c"}
+    writes.add(row(Side.FIRESTORE, Operation.PUT_WALK, "a"))
+    writes.add(row(Side.API, Operation.DELETE_WALK, "b", acknowledged=False))  # its user wants it gone
+    assert writes.unconfirmed == {"c"}
+
+
 def test_reads_unconfirmed_writes_and_other_rows_change_nothing() -> None:
     writes = Writes()
     writes.add(row(Side.API, Operation.GET_WALK, "a"))

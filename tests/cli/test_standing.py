@@ -50,7 +50,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         monkeypatch.setattr(standing, "run_folder", lambda run_id: tmp_path / run_id)
         monkeypatch.setattr(standing, "end_run", lambda folder: [])
         monkeypatch.setattr(os, "kill", lambda pid, number: owner.signals.append(number))
-        return standing.end_standing_stacks(said.tell), said
+        return [*map(str, standing.end_standing_stacks(said.tell))], said
 
     return end
 

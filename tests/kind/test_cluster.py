@@ -168,7 +168,7 @@ def test_stack_status_and_down_know_the_cluster_and_its_user(kind_cluster: Clust
     use = uses.share(kind_cluster.name, "test-use")
     assert use is not None
     try:
-        assert "test-use uses it" in keeper.down(force=False)[0]
+        assert "test-use uses it" in str(keeper.down(force=False)[0])
         assert uses.down_asked(kind_cluster.name)
     finally:
         use.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import main
-from harness.cli.migrate import Migrate, told
+from harness.cli.migrate import Migrate
+from harness.migration.batch import Refusal
 from harness.migration.engine import Migration, Moved, Report
+from harness.migration.fates import Fate
 from harness.migration.places import of_environment
+from harness.migration.telling import told
 from harness.migration.verify import Verified
 
 HERE = {
@@ -95,8 +99,53 @@ def test_it_ends_well_only_where_both_stores_agree(
     assert rejects.read_bytes() == b"" and rejects.stat().st_mode & 0o777 == 0o600
 
 
+def test_it_speaks_the_language_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def moved(_: Any) -> Report:
+        return Report(dry=False, walks=Moved(documents=3))
+
+    for name, value in HERE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(Migration, "run", moved)
+    for lang, walks in (("en", "walks"), ("ja", "散歩")):
+        assert main(["migrate", "--from-environment", "--lang", lang]) == Exit.OK
+        assert any(line.startswith(walks) for line in capsys.readouterr().out.splitlines())
+
+
+def test_everything_is_said_of_what_was_compared_and_refused() -> None:
+    """To the word as the terminal had it before it spoke languages."""
+    found = Verified(
+        documents=1234, walks=5, unchanged=6, equal=7, later=8, different=9, missing=10, refused=11, caught_up=12,
+        taken_back=13, alone=14, orphans=15,
+    )  # fmt: skip
+    since = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    consents = Moved(documents=2, seconds=1.25, since=since, unchanged=3, fates={"same": 1, "older": 1000, "new": 0})
+    refused = [Refusal(document="walks/x", field="id", why="no UUID")] * 22
+    walks = Moved(documents=0, resumed=True)
+    report = Report(dry=False, walks=walks, consents=consents, verified=found, refused=refused)
+    lines = [*map(str, told(report, Path("rejects.jsonl")))]
+    assert lines[:4] == [
+        "users: 0 in Auth, 0 rows made, 0 filled in",
+        "walks: 0 documents, behind what was done before: none, 0 refused",
+        "consents: 2 documents in 1.2 s written since 2026-01-02 03:04:05 UTC (3 others were not): 1 same, 1,000 older, "
+        "0 refused",
+        "compared: 1,234 documents, 5 walks in PostgreSQL: 6 unchanged since they were compared, 7 equal by digest, 8 "
+        "later in PostgreSQL, 9 different, 10 missing, 11 refused; 12 written meanwhile and moved again, 13 deleted "
+        "meanwhile and taken back; 14 in PostgreSQL alone, 15 of them as moved",
+    ]
+    assert lines[4:24] == ["  refused: walks/x id: no UUID"] * 20
+    assert lines[24:] == ["  refused: 2 more; rejects.jsonl has them all"]
+
+
+def test_every_fate_has_its_words() -> None:
+    walks = Moved(documents=8, fates={str(fate): 2 for fate in Fate})
+    line = str([*told(Report(dry=False, walks=walks), None)][1])
+    assert line == f"walks: 8 documents: {', '.join(f'2 {fate}' for fate in Fate)}, 0 refused"
+
+
 def test_counts_are_said_of_each_kind() -> None:
     walks = Moved(documents=3, refused=1, fates={"new": 2}, repaired={"description": 1}, unknown={"weather": 1})
-    lines = "\n".join(told(Report(dry=True, users=2, users_made=1, walks=walks), None))
+    lines = "\n".join(map(str, told(Report(dry=True, users=2, users_made=1, walks=walks), None)))
     assert "2 in Auth, 1 rows would be made" in lines and "3 documents: 2 new, 1 refused" in lines
     assert "absent and filled in: description (1 documents)" in lines and "without a column: weather" in lines

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
+from harness.judge.window import Window
 from harness.judge.writes import Writes
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
@@ -48,7 +50,18 @@ class World:
 
 
 class Asked:
-    """As the users of a run, of whom everybody is back at once."""
+    """As the users of a run, of whom everybody is back at once, and whose DELETE is the last that was due."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def answered(self, window: Window) -> None:
+        """Once its row is there."""
+        world = self._world
+        assert (window.start_ns, window.end_ns) == (0, world.clock.now_ns())
+        while not world.writes.gone:
+            await world.clock.sleep(0.1)
+            world.gather()
 
     async def set_flag(self, **_: object) -> int:
         return 1
@@ -82,9 +95,10 @@ def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeyp
     monkeypatch.setattr(flow, "heal", heal)
     monkeypatch.setattr(flow, "Migration", Migration)
     course = flow.Course(plan(), world.running)
-    course._users = Asked()  # type: ignore[assignment]
+    course._users = Asked(world)  # type: ignore[assignment]
     world.clock.run(course._roll_back(next(legs_of(plan()))))
     assert found == {"own": {"w"}, "gone": {"w"}}
+    assert (world.clock.now_ns() - world.begun_ns) / NS == pytest.approx(10.0, abs=0.2), "and is not waited for twice"
 
 
 @pytest.mark.parametrize("fired", [True, False])

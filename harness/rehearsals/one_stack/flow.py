@@ -6,6 +6,7 @@ was written meanwhile -> ask the users who moved for their old walks -> measure.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -18,7 +19,7 @@ from harness.checks.stores import NotAsNamed
 from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load.population.accounts import accounts, on_api
-from harness.load.users import Users, UsersPlan
+from harness.load.users import Users, users_of
 from harness.migration.engine import Migration
 from harness.migration.heal import heal
 from harness.migration.places import of_endpoints
@@ -57,14 +58,7 @@ class Course:
         self._plan = plan
         self._on = on
         self._seed = on.options.seed
-        last = plan.weeks[-1]
-        everybody = UsersPlan(
-            population=plan.population,
-            probes=last.probes,
-            request_timeout_s=last.request_timeout_s,
-            seed=self._seed,
-        )
-        self._users = Users(on, everybody)
+        self._users = Users(on, users_of(plan.weeks[-1], self._seed))
         self._there: frozenset[str] = frozenset()  # whose flag is on
         self._origin_ns = 0
 
@@ -110,8 +104,9 @@ class Course:
         on.phase("leg", told, name=leg.part)
         on.details.legs.append(LegSeen(part=leg.part, moving=len(moved)))
         await self._migrate()
-        version, published_ns = await self._publish(leg)
+        published_ns = await self._users.set_flag(on=True, shares=leg.scenario.population)
         self._see(published_ns=published_ns)
+        version = int(on.evidence.events[-1].data["version"])
         self._there = on_api(leg.scenario.population, self._seed)
         self._see(moved_ns=await self._fetched(version))
         if self._copies:
@@ -120,11 +115,6 @@ class Course:
         self._see(asked=await ask(on.stores, on.evidence.requests, moved, published_ns, most=self._plan.asked))
         await self._measure(leg)
         on.mark(leg.part)
-
-    async def _publish(self, leg: Leg) -> tuple[int, int]:
-        """The version of the week's template, and when it was published."""
-        published_ns = await self._users.set_flag(on=True, shares=leg.scenario.population)
-        return int(self._on.evidence.events[-1].data["version"]), published_ns
 
     async def _fetched(self, version: int) -> int | None:
         """When everybody had fetched the template; ``None`` where somebody has not, long after all should have."""
@@ -233,9 +223,16 @@ class Course:
         on.phase("reconciled", message("reconciled: {counts}", counts=done.told))
 
     async def _settled(self) -> None:
-        """Until all that was sent before was answered or given up, and is in evidence."""
-        await self._on.clock.sleep(self._plan.weeks[-1].request_timeout_s + 1)
-        self._on.evidence.gather()
+        """Until all that was sent before was answered or given up, and is in evidence: what was due, and what a phone
+        may have sent again, of which no schedule knows, where nobody has confirmed the end of a walk."""
+        on, before = self._on, Window(start_ns=self._origin_ns, end_ns=self._on.clock.now_ns())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._plan.weeks[-1].request_timeout_s + 1):
+                await self._users.answered(before)
+                while on.evidence.writes.unconfirmed:
+                    await on.clock.sleep(_LOOK_EVERY_S)
+                    on.evidence.gather()
+        on.evidence.gather()
 
     def _see(self, **changes: Any) -> None:
         legs = self._on.details.legs

@@ -11,7 +11,7 @@ import psutil
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
-from harness.model.message import Tell, message
+from harness.model.message import Message, Tell, marked, message, of_error
 from harness.model.stack import Rung
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.kind import at_hand, cluster, config, parts, record, uses
@@ -64,7 +64,7 @@ class KindKeeper:
             parts=tuple(nodes),
         )
 
-    def down(self, *, force: bool) -> list[str]:
+    def down(self, *, force: bool) -> list[Message]:
         """Also what is half-created, or of another checkout."""
         if not record.recorded():
             return []
@@ -76,9 +76,10 @@ class KindKeeper:
         except StackNotStarted as error:
             if users := uses.users(name):
                 uses.ask_down(name)
-                return [f"the cluster {name}: {', '.join(users)} uses it; it is deleted when the last user has ended"]
-            return [f"the cluster {name} could not be deleted: {error.what}"]
-        return [f"the cluster {name}: deleted"]
+                text = marked("the cluster {name}: {users} uses it; it is deleted when the last user has ended")
+                return [Message(text=text, values={"name": name, "users": ", ".join(users)})]
+            return [message("the cluster {name} could not be deleted: {why}", name=name, why=of_error(error))]
+        return [message("the cluster {name}: deleted", name=name)]
 
 
 def _since(name: str) -> str:

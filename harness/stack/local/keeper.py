@@ -60,20 +60,21 @@ class LocalKeeper:
             parts=_parts(lease, found),
         )
 
-    def down(self, *, force: bool) -> list[str]:
+    def down(self, *, force: bool) -> list[Message]:
         """Also what is half dead, of another checkout, or was cut short."""
         folder = kept.kept_folder(RUNG)
         if not folder.exists():
             return []
         if force:
-            return [*map(str, end_run(folder))]
+            return end_run(folder)
         holding = kept.hold(RUNG)
         if holding is None and kept.in_use(RUNG):
             user = kept.last_user(RUNG)
             kept.ask_down(RUNG)
-            return [f"kept parts: {user.run_id if user else 'a run'} uses them; they end when it gives them back"]
+            who = user.run_id if user else message("a run")
+            return [message("kept parts: {run} uses them; they end when it gives them back", run=who)]
         try:
-            return [*map(str, end_run(folder))]
+            return end_run(folder)
         finally:
             if holding is not None:
                 holding.release()

@@ -1,0 +1,91 @@
+"""What a migration found and did, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.migration.engine import Moved, Report
+from harness.migration.fates import Fate
+from harness.migration.verify import Verified
+from harness.model.message import Message, marked, message
+
+_SHOWN = 20
+#: How many documents became what.
+_FATES = {
+    Fate.NEW: marked("{documents} new"),
+    Fate.NEWER: marked("{documents} newer"),
+    Fate.SAME: marked("{documents} same"),
+    Fate.OLDER: marked("{documents} older"),
+    Fate.OVERTAKEN: marked("{documents} overtaken"),
+    Fate.DELETED: marked("{documents} deleted"),
+    Fate.FEWER: marked("{documents} fewer"),
+    Fate.DIFFERENT: marked("{documents} different"),
+}
+
+
+def told(report: Report, rejects: Path | None) -> Iterator[Message]:
+    """Line by line; ``rejects`` is the file of what was refused."""
+    users = {"users": _n(report.users), "made": _n(report.users_made), "filled": _n(report.users_filled)}
+    if report.dry:
+        yield message("users: {users} in Auth, {made} rows would be made, {filled} would be filled in", **users)
+    else:
+        yield message("users: {users} in Auth, {made} rows made, {filled} filled in", **users)
+    yield from _moved(message("walks"), report.walks)
+    yield from _moved(message("consents"), report.consents)
+    if report.verified is not None:
+        yield _compared(report.verified)
+    for each in report.refused[:_SHOWN]:
+        yield message("  refused: {document} {field}: {why}", document=each.document, field=each.field, why=each.why)
+    if more := len(report.refused[_SHOWN:]):
+        file = str(rejects or "--rejects FILE")
+        yield message("  refused: {count} more; {file} has them all", count=_n(more), file=file)
+
+
+def _moved(kind: Message, moved: Moved) -> Iterator[Message]:
+    """One kind of documents."""
+    line = message("{kind}: {documents} documents", kind=kind, documents=_n(moved.documents))
+    if moved.seconds:
+        line = message("{told} in {seconds} s", told=line, seconds=f"{moved.seconds:.1f}")
+    if moved.since is not None:
+        since, others = f"{moved.since:%Y-%m-%d %H:%M:%S}", _n(moved.unchanged)
+        line = message(
+            "{told} written since {since} UTC ({others} others were not)", told=line, since=since, others=others
+        )
+    elif moved.resumed:
+        line = message("{told}, behind what was done before", told=line)
+    refused = _n(moved.refused)
+    yield message("{told}: {fates}, {refused} refused", told=line, fates=_fates(moved.fates), refused=refused)
+    for name, count in moved.repaired.items():
+        yield message("  absent and filled in: {field} ({count} documents)", field=name, count=_n(count))
+    for name, count in moved.unknown.items():
+        yield message("  without a column: {field} ({count} documents)", field=name, count=_n(count))
+
+
+def _fates(fates: Mapping[str, int]) -> Message:
+    found: Message | None = None
+    for name, count in fates.items():
+        if count:
+            each = Message(text=_FATES[Fate(name)], values={"documents": _n(count)})
+            found = each if found is None else message("{first}, {rest}", first=found, rest=each)
+    return found or message("none")
+
+
+def _compared(found: Verified) -> Message:
+    names = ("equal", "later", "different", "missing", "refused", "caught_up", "taken_back", "alone", "orphans")
+    counts = message(
+        "{equal} equal by digest, {later} later in PostgreSQL, {different} different, {missing} missing, {refused} "
+        "refused; {caught_up} written meanwhile and moved again, {taken_back} deleted meanwhile and taken back; "
+        "{alone} in PostgreSQL alone, {orphans} of them as moved",
+        **{name: _n(getattr(found, name)) for name in names},
+    )
+    if found.unchanged:
+        unchanged = _n(found.unchanged)
+        counts = message("{unchanged} unchanged since they were compared, {counts}", unchanged=unchanged, counts=counts)
+    documents, walks = _n(found.documents), _n(found.walks)
+    compared = marked("compared: {documents} documents, {walks} walks in PostgreSQL: {counts}")
+    return Message(text=compared, values={"documents": documents, "walks": walks, "counts": counts})
+
+
+def _n(count: int) -> str:
+    return f"{count:,}"

@@ -1,0 +1,100 @@
+"""What `stack`, `cluster` and `images` say: to the word as before in English, and in the language that is asked for."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.base.errors import Exit
+from harness.cli import cluster as clusters
+from harness.cli import stack_command, standing
+from harness.cli.main import main
+from harness.model.message import Message, message, verbatim
+from harness.model.stack import Address, Endpoints, Rung
+from harness.report.language import Language, language
+from harness.stack import rungs
+from harness.stack.keeping import PartStatus, Standing
+from harness.stack.standing import StackFacts
+
+ENGLISH = language("en")
+HERE = Address(host="127.0.0.1", port=1)
+KEPT = Standing(
+    kind="kept", rung=Rung.LOCAL, run_id="kept-local", since_utc="", owner_pid=0, used_by="", trouble="it is broken",
+    parts=(
+        PartStatus(part="postgres", pid=12345, alive=True, port=5432, memory_bytes=3 * 2**20),
+        PartStatus(part="auth", pid=12346, alive=False),
+    ),
+)  # fmt: skip
+UP = msgspec.structs.replace(KEPT, kind="stack", run_id="up", since_utc="2026", owner_pid=9999, trouble="", parts=())
+
+
+class Upper(Language):
+    """Another language: that of a catalogue which has everything in capitals."""
+
+    def __init__(self) -> None:
+        """It has no catalogue to read."""
+        self.code = "en"
+
+    def __call__(self, text: str, /, **values: str | int | Message) -> str:
+        return ENGLISH(text, **values).upper()
+
+
+def shown(each: Standing, say: Language = ENGLISH) -> list[str]:
+    return stack_command._shown(each, say).splitlines()
+
+
+def test_what_is_left_running_is_said_as_before() -> None:
+    assert shown(KEPT) == [
+        "kept-local (environment local) since an unknown time, free, 3 MiB",
+        "  postgres         process 12345 port 5432 3 MiB",
+        "  auth             process 12346 DEAD",
+        "  not usable: it is broken; `python3 -m harness stack down` takes it away",
+    ]
+    assert shown(UP) == ["up (environment local) since 2026, process 9999, 0 MiB"]
+    used = msgspec.structs.replace(UP, kind="kept", used_by="another")
+    assert shown(used) == ["up (environment local) since 2026, process 9999, in use by another, 0 MiB"]
+
+
+def test_all_of_it_goes_through_the_catalogue() -> None:
+    """But for numbers, their units and the names of parts."""
+    said = "\n".join((*shown(KEPT, Upper()), *shown(UP, Upper())))
+    left = {word for word in said.replace("`", " ").split() if word != word.upper()}
+    assert left == {"postgres", "auth", "MiB"}
+
+
+def test_a_stack_that_is_up_says_so_as_before(capsys: pytest.CaptureFixture[str]) -> None:
+    endpoints = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
+    facts = StackFacts(
+        run_id="a-stack", rung=Rung.LOCAL, target="api", endpoints=endpoints, up_utc="2026", logs="logs/"
+    )
+    stack_command._tell(ENGLISH, facts)
+    first, *_, logs, last = capsys.readouterr().out.splitlines()
+    assert first == "stack a-stack is up (environment local, target api)"
+    assert logs.split() == ["logs", "logs/"]
+    assert last == "end it with Ctrl-C, or from anywhere: python3 -m harness stack down"
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_what_could_not_be_ended_is_left_in_every_language(lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Message] = []
+    monkeypatch.setattr(rungs, "keepers", dict)
+    monkeypatch.setattr(standing, "end_standing_stacks", lambda _: [*told])
+
+    async def nothing(_: object) -> None:
+        """Of no killed run."""
+
+    monkeypatch.setattr(rungs, "sweep", nothing)
+    assert main(["stack", "down", "--lang", lang]) == Exit.OK
+    told.append(message("stack {run}: taken down", run="a-stack"))
+    assert main(["stack", "down", "--lang", lang]) == Exit.OK
+    told.append(message("the cluster {name} could not be deleted: {why}", name="kept", why="busy"))
+    assert main(["stack", "down", "--lang", lang]) == Exit.LEAK
+
+
+def test_a_cluster_is_told_in_the_language_or_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = verbatim("export KUBECONFIG=x"), message("none")
+    for lang, none in (("en", "none"), ("ja", "なし")):
+        assert clusters.told([], *lines, as_json=False, lang=lang) == Exit.OK
+        assert capsys.readouterr().out == f"export KUBECONFIG=x\n{none}\n"
+    clusters.told({"deleted": True}, *lines, as_json=True, lang="ja")
+    assert capsys.readouterr().out == '{"deleted":true}\n'

@@ -1,0 +1,222 @@
+"""Which run displaces which: a smaller, faster or narrower one hides nothing that a whole one saw, and is no whole one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.base import planfile
+from harness.base.data import PLANS
+from harness.cli.main import ALL, parse
+from harness.model.message import english
+from harness.model.verdict import Verdict
+from harness.rehearsal.command import flags, replay
+from harness.rehearsal.registry import COMMANDS
+from harness.rehearsals.alert_drill.types import PLAN as ALERTS
+from harness.rehearsals.dr_restore.types import RecoveryPlan
+from harness.rehearsals.migration_drill.command import PLAN as DRILL
+from harness.rehearsals.mirror_stop.types import PLAN as MIRROR
+from harness.signoff.making import EvidencePlan
+from harness.signoff.smaller import CHOOSES, LESS, UNSAID, chosen, smaller
+from harness.signoff.types import State, Stored
+from scenarios import claims
+from scenarios.load import load
+from tests.signoff.made import judgement, stored
+from tests.signoff.test_counting import OLD, WEEK, standing
+
+PYTHON = "python -m harness"
+MOVED, SCRIPT, RPO = "phase2.migration", "checklist.migration.script", "dr.rpo"
+SMALL = f"{PYTHON} migration_drill --seed 1 --walks 300 --locations 20 --week 0s"
+WHOLE = f"{PYTHON} migration_drill --seed 1"
+
+# -- the options -----------------------------------------------------------------------------------------------------
+
+
+def _bundled() -> RecoveryPlan:
+    return planfile.bundled("dr_restore", RecoveryPlan)
+
+
+def default(command: str, field: str) -> object:
+    return getattr(parse([command]), field)
+
+
+def longest() -> str:
+    return f"{max(load(f'rollout_week{week}').window_s for week in range(1, 5)):g}s"
+
+
+#: What each option is in a whole run, and a value that is less.
+AMOUNTS: list[tuple[str, Callable[[], object], object]] = [
+    ("alert_drill --scale", lambda: 1, 1.5),
+    ("dr_restore --points", lambda: _bundled().points, 2),
+    ("dr_restore --sizes", lambda: f"16MiB,{max(_bundled().sizes.sizes_bytes) // 1024**2}MiB", "4MiB,8MiB,16MiB,64MiB"),
+    ("dr_restore --stall", lambda: f"{_bundled().stall.stall_s:g}s", "49min"),
+    ("migration_drill --walks", lambda: DRILL.walks, DRILL.walks - 1),
+    ("migration_drill --locations", lambda: DRILL.locations, DRILL.locations - 1),
+    ("migration_drill --kills", lambda: DRILL.kills, DRILL.kills - 1),
+    ("migration_drill --week", lambda: default("migration_drill", "week"), "329s"),
+    ("mirror_stop --step", lambda: f"{MIRROR.step_s:g}s", "29s"),
+    ("rolling_update --times", lambda: default("rolling_update", "times"), 1),
+    ("rollout --window", longest, "329s"),
+    ("rollout_one_stack --window", longest, "329s"),
+    ("rollout_one_stack --before", lambda: default("rollout_one_stack", "before"), "59s"),
+    ("run --window", longest, "329s"),
+]
+
+
+@pytest.mark.parametrize(("option", "whole", "less"), AMOUNTS, ids=[option for option, _, _ in AMOUNTS])
+def test_the_amounts_of_a_whole_run_are_those_of_its_plan(
+    option: str, whole: Callable[[], object], less: object
+) -> None:
+    name = option.partition(" ")[2]
+    assert smaller(f"{PYTHON} {option} {less} --seed 3") == (f"{name} {less}",)
+    assert smaller(f"{PYTHON} {option}={less}") == (f"{name} {less}",)
+    assert smaller(f"{PYTHON} {option} {whole()} --seed 3") == ()
+
+
+def test_each_option_is_one_of_its_command_and_each_amount_is_looked_at() -> None:
+    assert {option for option, _, _ in AMOUNTS} == {f"{name} {option}" for name, its in LESS.items() for option in its}
+    for command, its in {**LESS, **{name: (option,) for name, option in CHOOSES.items()}}.items():
+        assert set(its) <= {*flags(ALL[command].load())}, command
+
+
+def test_a_run_by_default_is_whole_but_for_what_divides_the_documents_minutes() -> None:
+    assert {"alert_drill": f"--scale {ALERTS.scale:g}"} == UNSAID
+    for name in (each.name for each in COMMANDS):
+        line = replay(parse([name, *{"run": ["rollout_week3"], "operations": ["weekly"]}.get(name, [])]))
+        assert smaller(line) == ((UNSAID[name],) if name in UNSAID else ()), name
+        assert chosen(line) == (), name
+
+
+@pytest.mark.parametrize("command", ["run rollout_week3", "rollout", "chaos", "deploy_rehearsal", "rollout_one_stack"])
+def test_another_pace_is_not_the_documents(command: str) -> None:
+    typed = parse([*command.split(), "--pace", "5s", "--fetch-interval", "2s"])
+    assert smaller(replay(typed)) == ("--pace 5s", "--fetch-interval 2s")
+
+
+def test_a_line_that_cannot_be_read_is_no_whole_run() -> None:
+    broken = f"{PYTHON} migration_drill '"
+    assert smaller(broken) == (broken,) and chosen(broken) == ()
+    unread = f"{PYTHON} migration_drill --walks many"
+    assert smaller(unread) == (unread,)
+    assert smaller("again") == smaller("") == ()
+
+
+# -- which run displaces which ---------------------------------------------------------------------------------------
+
+
+def drill(folder: str, line: str, verdict: Verdict, claim: str = MOVED, **more: Any) -> Stored:
+    return stored(folder, judgement(claim, verdict), rehearsal="migration_drill", replay=line, **more)
+
+
+def state(*found: Stored, claim: str = MOVED) -> State:
+    return standing(found, claim).state
+
+
+def test_a_small_run_hides_no_failure_of_a_whole_one() -> None:
+    small = drill("small", SMALL, Verdict.PASS)
+    assert state(drill("whole", WHOLE, Verdict.FAIL, **OLD), small) is State.NOT_READY
+    assert state(drill("whole", WHOLE, Verdict.PASS, **OLD), small) is State.READY
+    assert state(drill("whole", WHOLE, Verdict.INCONCLUSIVE, **OLD), small) is State.NOT_READY
+
+
+def test_what_a_small_run_alone_saw_fail_counts_until_the_same_or_a_whole_one_is_made() -> None:
+    worse = drill("worse", SMALL, Verdict.FAIL, **OLD)
+    before = drill("whole", WHOLE, Verdict.PASS, started_utc="2026-01-07T00:00:00.000Z")
+    assert state(before, worse) is State.NOT_READY
+    assert state(before, worse, drill("again", SMALL, Verdict.PASS)) is State.READY
+    assert state(worse, drill("other", f"{WHOLE} --walks 50", Verdict.PASS)) is State.NOT_READY
+    assert state(worse, drill("whole", WHOLE, Verdict.PASS)) is State.READY
+    left = drill("left", SMALL, Verdict.NOT_EXERCISED)
+    assert state(before, left) is State.READY and state(worse, left) is State.NOT_READY
+
+
+def test_a_small_run_is_ready_only_where_the_document_names_no_amount() -> None:
+    """The short evidence: its claims say by what they were seen."""
+    moved = standing([drill("small", SMALL, Verdict.PASS)], MOVED)
+    assert moved.state is State.READY
+    assert english(moved.told) == "as it was seen; seen with --walks 300, --locations 20, --week 0s"
+    script = standing([drill("small", SMALL, Verdict.PASS, SCRIPT)], SCRIPT)
+    assert script.state is State.NOT_EXERCISED
+    assert english(script.told) == "seen with --week 0s: less than it takes to judge the claim"
+    assert state(drill("week", f"{WHOLE} --walks 300", Verdict.PASS, SCRIPT), claim=SCRIPT) is State.READY
+
+
+def test_minutes_that_are_divided_are_not_the_documents() -> None:
+    def drilled(folder: str, claim: str, verdict: Verdict, scale: str = "", **more: Any) -> Stored:
+        line = f"{PYTHON} alert_drill --seed 1{scale}"
+        return stored(folder, judgement(claim, verdict), rehearsal="alert_drill", replay=line, **more)
+
+    ten, slack = "alert.latency_p95", "alert.route.slack"
+    assert state(drilled("run", ten, Verdict.PASS), claim=ten) is State.NOT_EXERCISED
+    assert state(drilled("run", ten, Verdict.PASS, " --scale 1"), claim=ten) is State.READY
+    assert state(drilled("run", slack, Verdict.PASS), claim=slack) is State.READY
+    for claim in (ten, slack):
+        whole = drilled("whole", claim, Verdict.FAIL, " --scale 1", **OLD)
+        assert state(whole, drilled("run", claim, Verdict.PASS), claim=claim) is State.NOT_READY
+        assert state(whole, drilled("run", claim, Verdict.PASS, " --scale 1"), claim=claim) is State.READY
+
+
+@pytest.mark.parametrize("hurried", ["--pace 5s", "--window 60s", "--fetch-interval 2s"])
+def test_a_hurried_week_counts_for_no_week(hurried: str) -> None:
+    def week(folder: str, verdict: Verdict, more: str = "", **facts: Any) -> Stored:
+        line = f"{PYTHON} run rollout_week3 --on local --seed 1 {more}"
+        return stored(folder, judgement(WEEK, verdict), rehearsal="rollout_week", replay=line, **facts)
+
+    quick = week("quick", Verdict.PASS, hurried)
+    assert standing([quick], WEEK).state is State.NOT_EXERCISED
+    assert standing([week("whole", Verdict.FAIL, **OLD), quick], WEEK).state is State.NOT_READY
+    assert standing([week("whole", Verdict.PASS, **OLD), quick], WEEK).state is State.READY
+
+
+def test_some_of_the_weeks_are_whole_and_say_nothing_of_all() -> None:
+    def weeks(folder: str, verdict: Verdict, more: str = "", **facts: Any) -> Stored:
+        line = f"{PYTHON} rollout --on local --seed 1{more}"
+        return stored(folder, judgement(check, verdict), rehearsal="rollout", replay=line, **facts)
+
+    check = "rollout.week4.check"
+    some = weeks("some", Verdict.NOT_EXERCISED, " --weeks 1-3")
+    assert state(weeks("whole", Verdict.FAIL, **OLD), some, claim=check) is State.NOT_READY
+
+
+def test_a_narrowed_recovery_hides_no_failure_of_a_whole_one() -> None:
+    """What is judged over all the parts is another thing over some: ``dr.rpo`` is the disasters' and the stall's, too."""
+
+    def recovery(folder: str, claim: str, verdict: Verdict, *only: str, line: str = "", **more: Any) -> Stored:
+        line = f"{PYTHON} dr_restore --on local {line}"
+        return stored(folder, judgement(claim, verdict), rehearsal="dr_restore", only=only, replay=line, **more)
+
+    whole = recovery("whole", RPO, Verdict.FAIL, **OLD)
+    for narrow in (
+        recovery("some", RPO, Verdict.PASS, "stack"),
+        recovery("some", RPO, Verdict.PASS, "*s*"),
+        recovery("some", RPO, Verdict.PASS, line="--stall 5min"),
+        recovery("some", RPO, Verdict.PASS, "stack", line="--stall 5min"),
+    ):
+        assert state(whole, narrow, claim=RPO) is State.NOT_READY
+        assert state(recovery("whole", RPO, Verdict.PASS, **OLD), narrow, claim=RPO) is State.READY
+        assert state(narrow, claim=RPO) is State.NOT_EXERCISED
+    alone = "dr.restore.step2"  # of which the part on the stack is the only judge
+    again = recovery("some", alone, Verdict.PASS, "stack")
+    assert state(recovery("whole", alone, Verdict.FAIL, **OLD), again, claim=alone) is State.READY
+
+
+# -- the register and the short plan ---------------------------------------------------------------------------------
+
+
+def test_what_a_claim_says_that_the_document_does_not_measure_are_options_of_its_commands() -> None:
+    for claim in claims.REGISTER.values():
+        way = claim.state_from
+        its = {option for command in way.commands for option in LESS.get(command, {})}
+        assert {*way.unmeasured} <= its, claim.id
+
+
+def test_what_of_the_short_evidence_is_less_than_whole() -> None:
+    plan = planfile.load(PLANS / "signoff_short.yaml", EvidencePlan)
+    less = {line: found for step in plan.steps if (found := smaller(line := replay(parse(step.words))))}
+    drill, alerts = less
+    assert "migration_drill" in drill and less[drill] == ("--walks 300", "--locations 20", "--week 0s")
+    assert "alert_drill" in alerts and less[alerts] == ("--scale 15",)
+    whole = planfile.load(PLANS / "signoff.yaml", EvidencePlan)
+    assert {smaller(replay(parse(step.words))) for step in whole.steps} == {(), ("--scale 15",)}
