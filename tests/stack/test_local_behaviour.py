@@ -14,8 +14,8 @@ from harness.base.errors import BadInput, StackNotStarted
 from harness.model.evidence import EventRow
 from harness.model.stack import Capability, Fault, FaultKind
 from harness.stack.local import LocalStack
-from harness.stack.state import cgroups
 from tests.lines import Lines
+from tests.session.needs import needs_limits
 from tests.stack.rungs import ROOT, SMALL, ask, local
 
 pytestmark = [
@@ -81,7 +81,7 @@ async def test_the_target_gets_the_environment_contract_and_nothing_of_ours(shar
     assert "PYTHONPATH" not in environment and "HTTP_PROXY" not in environment
 
 
-@pytest.mark.skipif(not cgroups.usable(), reason="control groups cannot be made here: the rung enforces no limits")
+@needs_limits
 async def test_of_limits_that_are_enforced_nothing_is_told(shared: Shared) -> None:
     """That they are not is told, by test_local_pod.py."""
     assert Capability.CPU_LIMITS in shared.stack.capabilities
