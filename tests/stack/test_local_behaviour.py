@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -15,6 +14,7 @@ from harness.model.evidence import EventRow
 from harness.model.stack import Capability, Fault, FaultKind
 from harness.stack.local import LocalStack
 from tests.lines import Lines
+from tests.ports import free_port
 from tests.session.needs import needs_limits
 from tests.stack.rungs import ROOT, SMALL, ask, local
 
@@ -37,9 +37,7 @@ class Shared:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
     """Two pods on a fixed port, without the fault proxy, started by somebody with settings of their own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     target = msgspec.structs.replace(SMALL, environment={"LOG_LEVEL": "debug"})
     stack, told = local(tmp_path_factory.mktemp("stack"), target=target, service_port=port), Lines()
     stack._progress = told.tell
