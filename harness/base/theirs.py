@@ -1,4 +1,4 @@
-"""JSON of somebody else's program: what it is no reading of is that program's mistake, and never an error of ours."""
+"""JSON that somebody else's program wrote: what of it cannot be read is that program's mistake, no error of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a walk that is not as it must be, by all who look at one. Pure."""
+"""What an answer shows of a walk, and what is said of one that is not as it must be, by all who look at one. Pure."""
 
 from __future__ import annotations
 
