@@ -99,6 +99,29 @@ def test_without_the_packages_and_without_an_index_it_says_what_to_do(
     assert "to do: check the package index" in said
 
 
+@pytest.mark.parametrize(
+    ("here", "told"),
+    [
+        ("glibc 2.31", "check the package index"),
+        ("glibc 2.41.9000", "check the package index"),
+        ("glibc 2.28", "take a Linux with glibc 2.31 or newer; this one has glibc 2.28"),
+        ("", "take a Linux with glibc 2.31 or newer; this one has another C library"),
+        (None, "take a Linux with glibc 2.31 or newer; this one has another C library"),
+        (ValueError("unrecognized configuration name"), "this one has another C library"),
+    ],
+)
+def test_where_the_c_library_is_too_old_for_the_packages_it_is_said(
+    here: str | ValueError | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def confstr(_name: str) -> str | None:
+        if isinstance(here, ValueError):
+            raise here  # as musl's Python does
+        return here
+
+    monkeypatch.setattr(os, "confstr", confstr)
+    assert told in bootstrap._to_do()
+
+
 @pytest.fixture
 def asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The levels that were installed, into nothing, on a machine with a Node of its own."""

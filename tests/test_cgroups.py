@@ -16,16 +16,13 @@ from harness.stack.state import cgroups
 from harness.stack.state.cgroups import Group, Limits
 from harness.stack.state.leaks import Traces, leaks
 from harness.stack.state.processes import process_mark
+from tests.session.needs import needs_limits
 
 RUN = f"cgroups-test-{os.getpid()}"
 BURN = (
     "import time\ninput()\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass\nprint(time.process_time())"
 )
 GROW = "input()\nkept = bytearray(200 * 2**20)\nprint(len(kept))"
-
-here = pytest.mark.skipif(
-    not cgroups.usable(), reason="control groups (cpu and memory) cannot be made here: the rung enforces no limits"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -47,26 +44,26 @@ def _run(code: str, limits: Limits) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.process
-@here
+@needs_limits
 def test_cpu_is_held_to_the_limit() -> None:
     used_s = float(_run(BURN, Limits(cpu_m=200)).stdout)
     assert used_s < 0.45  # 0.2 of a second that was spun through, a period's burst and the start of Python
 
 
 @pytest.mark.process
-@here
+@needs_limits
 def test_memory_beyond_the_limit_kills() -> None:
     assert _run(GROW, Limits(memory_bytes=100 * 2**20)).returncode == -signal.SIGKILL
     assert _run(GROW, Limits(memory_bytes=400 * 2**20)).returncode == 0
 
 
 @pytest.mark.process
-@here
+@needs_limits
 def test_without_limits_nothing_is_held() -> None:
     assert _run(GROW, Limits()).returncode == 0
 
 
-@here
+@needs_limits
 def test_a_group_that_stays_is_a_leak_of_its_run_alone(tmp_path: Path) -> None:
     Group(RUN, "pod-1", Limits(cpu_m=500))
     had = Traces(run_id=RUN, folder=tmp_path / "gone", processes=(), ports=(), shared_files_before=frozenset())
@@ -76,7 +73,7 @@ def test_a_group_that_stays_is_a_leak_of_its_run_alone(tmp_path: Path) -> None:
     assert leaks(had) == []
 
 
-@here
+@needs_limits
 def test_a_process_that_has_ended_is_no_error() -> None:
     group = Group(RUN, "part", Limits(cpu_m=500))
     group.add(2**22 - 1)
@@ -84,7 +81,7 @@ def test_a_process_that_has_ended_is_no_error() -> None:
 
 
 @pytest.mark.process
-@here
+@needs_limits
 def test_groups_of_a_dead_owner_are_removed_and_a_live_one_s_stay() -> None:
     code = f"from harness.stack.state.cgroups import Group, Limits; Group({RUN!r}, 'dead', Limits(cpu_m=500))"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -151,7 +148,7 @@ def test_a_quota_is_never_below_what_the_kernel_takes(
     assert cgroups.remove_of_run(RUN) == []
 
 
-@here
+@needs_limits
 def test_the_smallest_limit_is_taken_by_the_kernel_of_this_machine() -> None:
     Group(RUN, "part", Limits(cpu_m=1)).remove()
 

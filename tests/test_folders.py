@@ -33,6 +33,8 @@ from harness.stack.local import postgres_template
 from harness.stack.processes import Account
 from harness.stack.site import Site
 from harness.stack.state import RunState, npm, ports
+from tests import stub_docker
+from tests.session.needs import needs_root
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,9 +79,6 @@ def as_random_user(variables: dict[str, str], *command: str) -> subprocess.Compl
         list(command), cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables},
         user=1_000_990_000, group=0, extra_groups=[], capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a program as another user")
 
 
 @needs_root
@@ -298,6 +297,8 @@ async def test_no_password_is_on_a_command_line(monkeypatch: pytest.MonkeyPatch,
         return made[-1]
 
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path))
+    for name, value in stub_docker.install(tmp_path / "docker").items():  # not every machine has an engine
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(docker, "has_image", there)
     monkeypatch.setattr(docker, "run", ran)
     monkeypatch.setattr(outside_module, "started_here", kept)

@@ -43,6 +43,7 @@ from harness.stack.state.processes import this_boot, this_space
 from harness.stack.state.sweeping import end_run
 from tests import stub_docker
 from tests.lines import Lines
+from tests.session.needs import IN_A_SPACE, needs_spaces
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +51,6 @@ LIMIT_S = 60
 #: Runs of a process's own name: what carries a run's marker is ended wherever it runs, and a test beside this one has
 #: dead runs too.
 DEAD, ALIVE = f"dead-{os.getpid()}", f"alive-{os.getpid()}"
-IN_A_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 #: Begins a run with a part, says so, and waits for its end: of the input, or by a signal.
 BEGINS = """
 import asyncio, sys
@@ -65,16 +65,6 @@ async def main():
 asyncio.run(main())
 """
 SWEEPS = "from harness.stack.state import sweep; sweep(lambda line: print(line, flush=True))"
-
-
-def can_have_spaces() -> bool:
-    """Whether a space of process ids can be made here: as root, with unshare."""
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run([*IN_A_SPACE, "true"], check=False, capture_output=True, timeout=10).returncode == 0
-
-
-needs_spaces = pytest.mark.skipif(not can_have_spaces(), reason="no space of process ids can be made here (root)")
 
 
 @pytest.fixture(autouse=True)

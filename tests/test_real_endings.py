@@ -17,7 +17,8 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.base.home import runs_folder
-from tests.test_ownership import IN_A_SPACE, marked_processes, needs_spaces
+from tests.session.needs import IN_A_SPACE, needs_spaces
+from tests.test_ownership import marked_processes
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(400, func_only=True)]
 ROOT = Path(__file__).resolve().parent.parent

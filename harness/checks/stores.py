@@ -18,7 +18,7 @@ from harness.checks.dual_write import Comparison, Flaw, StoredWalk, compare, doc
 from harness.checks.photos import Photos, photos
 from harness.checks.walk_tables import Stored
 from harness.judge.writes import Writes
-from harness.load.http1 import Answer, exchange
+from harness.load.http1 import Answer, answered, exchange
 from harness.load.population.accounts import Account
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, joined, message
@@ -29,6 +29,7 @@ from harness.stack.firebase.sign_up import sign_in
 
 #: Of every checker and of healing: a night of 90 minutes at 10 requests/s leaves about 5,400 walks, 100 locations each.
 MOST_WALKS = 20_000
+ASK_LIMIT_S = 10.0  # of one exchange with the target
 DRAIN_LIMIT_S = 10.0  # from the last answer to the last document; the document says "asynchronously", and no time
 _SQL_TIMEOUT_S = 10.0
 _AGAIN_S = 0.5
@@ -108,7 +109,7 @@ class Stores(Protocol):
         ...
 
     async def exchange(self, method: str, path: str, token: str, body: bytes) -> Answer:
-        """One with the target, as ``harness.load.http1.over_socket``."""
+        """One with the target; an answer of status 0 where none came whole within ``ASK_LIMIT_S``."""
         ...
 
 
@@ -152,7 +153,7 @@ class StoresAt:
 
     async def exchange(self, method: str, path: str, token: str, body: bytes) -> Answer:
         """On a connection of its own."""
-        return await exchange(self.endpoints.service, method, path, token, body)
+        return await answered(exchange(self.endpoints.service, method, path, token, body), ASK_LIMIT_S)
 
 
 async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[StoredWalk]:

@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from harness.base.errors import NOT_JSON
 from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
 from harness.checks.tables import LOCATIONS, OF_LOCATIONS, OF_USERS, OF_WALKS, USERS, WALKS, Declared, Layout, Unread
@@ -160,7 +161,7 @@ async def _embedded(
         timeout=READ_TIMEOUT_S,
     )
     try:
-        located = {identity(row["id"]): tables.points(msgspec.json.decode(row["points"] or "[]")) for row in rows}
+        located = {identity(row["id"]): tables.points(_json(row["points"] or "[]")) for row in rows}
     except Unreadable as error:
         unread = Unread(place=place, expected="an array of locations", found=f"{declared}: {error}")
         return {}, msgspec.structs.replace(layout, unread=(*layout.unread, unread))
@@ -272,9 +273,18 @@ def _converted(
     return made, layout
 
 
+def _json(text: str) -> Any:
+    """Of a column. Raises ``Unreadable`` for what PostgreSQL takes and no reader does: a number beyond any, a half of a
+    character, a thousand levels."""
+    try:
+        return msgspec.json.decode(text)
+    except NOT_JSON as error:
+        raise Unreadable(f"{text[:40]!r}, which no reader of JSON takes") from error
+
+
 def _read(column: Column, base: str, raw: Sequence[Any]) -> list[Any]:
     if base in {"json", "jsonb"}:
-        raw = [None if each is None else msgspec.json.decode(each) for each in raw]
+        raw = [None if each is None else _json(each) for each in raw]
     return [comparable(column.kind, each) for each in raw]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import h11
 import msgspec
 
-from harness.base.errors import NOT_JSON
 from harness.base.http1 import read_answer
+from harness.base.theirs import read_json
 from harness.model.stack import Address
 
 TIMEOUT_S = 10.0
@@ -80,10 +80,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
     def json(self) -> Any:
         """The body read as JSON, ``None`` when it is none."""
-        try:
-            return msgspec.json.decode(self.body)
-        except NOT_JSON:
-            return None
+        return read_json(self.body, object)
 
 
 async def over_tcp(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.base.clock import Clock, polling
-from harness.base.errors import NOT_JSON
+from harness.base.theirs import read_json
 from harness.contract.absence import Absence
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.message import message
@@ -72,11 +72,4 @@ class Logs:
         except OSError:
             return []
         whole = content[: content.rfind(b"\n") + 1].decode(errors="replace")
-        return [Line(pod, text, _fields(text)) for text in whole.splitlines() if text.strip()]
-
-
-def _fields(text: str) -> dict[str, Any] | None:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except NOT_JSON:
-        return None
+        return [Line(pod, text, read_json(text, dict[str, Any])) for text in whole.splitlines() if text.strip()]

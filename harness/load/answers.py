@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from harness.base.errors import NOT_JSON
+from harness.base.theirs import read_json
 from harness.load.population.content import Content, Whole, fingerprint
 from harness.model.evidence import Operation, Outcome
 from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, text
@@ -132,10 +133,7 @@ def beginning(body: bytes) -> str:
 
 def tells_of_another(body: bytes, user: str) -> bool:
     """Whether a body names a walk's owner who is not ``user``, wherever in it, and whatever else it is."""
-    try:
-        open_ = [msgspec.json.decode(body)]
-    except NOT_JSON:
-        return False
+    open_ = [read_json(body, object)]
     while open_:
         each = open_.pop()
         if isinstance(each, dict):

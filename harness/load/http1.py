@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import h11
 import msgspec
@@ -47,10 +48,15 @@ async def over_socket(address: Address, method: str, path: str, token: str, body
     return Answer(status=answer.status, body=answer.body, pod=answer.headers.get("x-pod-name", ""))
 
 
-async def status_of(address: Address, path: str, limit_s: float) -> int:
-    """HTTP's status of a GET by nobody; 0 where no answer came within ``limit_s``."""
+async def answered(exchanged: Awaitable[Answer], limit_s: float) -> Answer:
+    """What ``exchanged`` returns; an answer of status 0 where none came whole within ``limit_s``."""
     try:
         async with asyncio.timeout(limit_s):
-            return (await exchange(address, "GET", path, "", b"")).status
-    except (Refused, OSError, EOFError, TimeoutError, h11.RemoteProtocolError):
-        return 0
+            return await exchanged
+    except (Refused, OSError, EOFError, h11.RemoteProtocolError):  # a time-out is an OSError
+        return Answer(status=0, body=b"", pod="")
+
+
+async def status_of(address: Address, path: str, limit_s: float) -> int:
+    """HTTP's status of a GET by nobody; 0 where no answer came within ``limit_s``."""
+    return (await answered(exchange(address, "GET", path, "", b""), limit_s)).status

@@ -13,11 +13,13 @@ from api.settings import DatabaseSettings
 from tests.api import postgres, world
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_stray_emulators() -> None:
-    for name in list(os.environ):
-        if name.endswith("_EMULATOR_HOST"):
-            del os.environ[name]
+@pytest.fixture(scope="package", autouse=True)
+def no_stray_emulators() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name in list(os.environ):
+            if name.endswith("_EMULATOR_HOST"):
+                environment.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")

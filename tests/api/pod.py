@@ -19,8 +19,8 @@ import httpx
 from api.settings import DatabaseSettings
 from harness.model.stack import Address
 from harness.stack.firebase import commands, install
-from tests.api.postgres import free_port
 from tests.api.world import PROJECT, ROOT, database_environment, unsigned_token
+from tests.ports import free_port
 
 UP_WITHIN_S = 20.0
 

@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,15 +16,10 @@ from typing import Any
 
 from api.settings import DatabaseSettings
 from harness.stack.local import postgres_programs
+from tests.ports import free_port
 
 READY = "database system is ready to accept connections"
 STARTED_WITHIN_S = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _identity() -> dict[str, Any]:

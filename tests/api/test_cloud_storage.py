@@ -14,8 +14,8 @@ from harness.load.population import thumbnail
 from harness.model.stack import Address
 from harness.stack.firebase import commands, storage
 from tests.api import world
-from tests.api.postgres import free_port
 from tests.api.world import ROOT
+from tests.ports import free_port
 
 pytestmark = pytest.mark.process
 

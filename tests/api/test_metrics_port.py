@@ -12,8 +12,8 @@ from api import metrics_port
 from api.settings import DatabaseSettings
 from tests.api import world
 from tests.api.pod import Pod
-from tests.api.postgres import free_port
 from tests.api.test_contract import assert_error
+from tests.ports import free_port
 
 
 async def test_the_service_has_no_metrics_and_their_port_nothing_else() -> None:

@@ -19,6 +19,7 @@ from api.settings import DatabaseSettings
 from tests.api import postgres, world
 from tests.api.test_contract import assert_error, location
 from tests.api.world import World, new_id, new_user
+from tests.ports import free_port
 
 pytestmark = pytest.mark.process
 
@@ -180,7 +181,7 @@ async def test_the_walk_of_a_deleted_user_stays_without_owner(real: World, migra
 
 
 async def test_without_a_database_the_api_lives_is_not_ready_and_answers_503() -> None:
-    settings = DatabaseSettings(port=postgres.free_port())
+    settings = DatabaseSettings(port=free_port())
     async with world.running(PostgresDatabase(settings, SystemClock())) as api, api.as_user() as client:
         assert (await client.get("/health")).status_code == 200
         assert_error(await client.get("/ready"), 503, "INTERNAL_ERROR")

@@ -15,9 +15,9 @@ import pytest
 
 from api.settings import DatabaseSettings
 from tests.api.pod import Firestore, Pod
-from tests.api.postgres import free_port
 from tests.api.test_contract import location
 from tests.api.world import new_id, new_user, unsigned_token
+from tests.ports import free_port
 
 pytestmark = pytest.mark.process
 

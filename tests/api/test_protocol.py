@@ -20,8 +20,8 @@ import uvicorn
 from api.protocol import SPARE, LimitedProtocol, Limits
 from api.settings import DatabaseSettings
 from tests.api.pod import Pod
-from tests.api.postgres import free_port
 from tests.api.test_serve import Base, Message
+from tests.ports import free_port
 
 pytestmark = pytest.mark.process
 

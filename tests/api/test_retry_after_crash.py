@@ -21,9 +21,9 @@ from api.settings import DatabaseSettings
 from harness.load.connection import PhoneConnection
 from harness.model.stack import Address
 from tests.api.pod import Pod
-from tests.api.postgres import free_port
 from tests.api.test_contract import location
 from tests.api.world import new_id, new_user, unsigned_token
+from tests.ports import free_port
 
 pytestmark = pytest.mark.process
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from harness.checks.ended_account import ERRATUM_LEFT, EndedAccount, Held, ended
@@ -30,6 +31,8 @@ def test_the_counts_are_told() -> None:
     told = ended(account(BEFORE)).reason
     assert "1 of 1 rows of users and 3 of 3 walks with 1,200 of 1,200 locations" in told
     assert "3 of 3 documents in Firestore and 2 of 2 photos" in told and "answered 200" in told
+    silent = msgspec.structs.replace(account(BEFORE), old_token=0)
+    assert "a token given before is not answered" in ended(silent).reason
 
 
 def test_where_nothing_is_left_it_is_not_shown_and_without_an_account_nothing_is_known() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.checks import tables
+from harness.checks import tables, walk_tables
 from harness.checks.dual_write import compare
 from harness.checks.tables import CONTRACT, OF_WALKS, Declared, Unread
 from harness.checks.values import Column, Kind, Unreadable, comparable, identity, instant, number, status
@@ -234,6 +234,12 @@ def test_a_column_is_compared_as_it_rounds_unless_that_loses_content(name: str, 
 def test_what_cannot_be_read_says_what_was_expected_and_found(name: str, there: Declared | None, told: str) -> None:
     found = tables.read_as("walks", {name: OF_WALKS[name]}, {name: there} if there else {})[name]
     assert isinstance(found, Unread) and told in str(found.told)
+
+
+@pytest.mark.parametrize("text", ["[" * 2_000 + "]" * 2_000, "1e999", '"\\ud800"'], ids=["levels", "number", "half"])
+def test_json_that_postgresql_takes_and_no_reader_does_is_unreadable(text: str) -> None:
+    with pytest.raises(Unreadable, match="which no reader of JSON takes"):
+        walk_tables._read(Column(kind=Kind.TEXT), "json", [None, text])
 
 
 def test_locations_in_an_array_are_read_in_either_spelling() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -37,6 +36,7 @@ from harness.model.evidence import (
     Side,
 )
 from tests.session.examples import examples
+from tests.session.needs import NO_ROOT, needs_root
 
 ANCHOR = Anchor(monotonic_ns=5_000_000_000, unix_ns=1_790_000_000_123_456_789)
 
@@ -249,10 +249,9 @@ def test_a_torn_journal_costs_only_its_torn_end(killed: Path) -> None:
     assert found == list(range(len(found)))
 
 
+@needs_root
 @pytest.mark.process
 def test_a_killed_run_in_a_read_only_folder_is_read_by_a_user_who_may_not_write(killed: Path) -> None:
-    if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("needs root to become another user")
     killed.with_name("evidence.sqlite-shm").unlink(missing_ok=True)
     for folder in (killed.parent, *killed.parent.parents):
         if str(folder).startswith(tempfile.gettempdir() + "/"):
@@ -358,7 +357,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], capture_output=True, check=False
     )
     if done.returncode != 0:
-        pytest.skip("mounting a tmpfs is not allowed here")
+        pytest.skip(NO_ROOT)
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,12 +12,6 @@ from pathlib import Path
 from harness.model.stack import Address
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def free_address() -> Address:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return Address(host="127.0.0.1", port=listener.getsockname()[1])
 
 
 @asynccontextmanager

@@ -16,7 +16,8 @@ import pytest
 from harness.model.stack import Address
 from harness.stack.firebase import commands, install, rest
 from harness.stack.state import npm
-from tests.firebase.processes import free_address, running
+from tests.firebase.processes import running
+from tests.ports import free_address
 
 PROJECT = "demo-tekutoko"
 pytestmark = [pytest.mark.stack, pytest.mark.slow]

@@ -17,7 +17,8 @@ from harness.model.flag import FLAG, Client, Condition, Parameter, Template, eva
 from harness.model.stack import Address
 from harness.stack.firebase import admin, commands, fetch, install, rest
 from harness.stack.state import npm
-from tests.firebase.processes import free_address, running
+from tests.firebase.processes import running
+from tests.ports import free_address
 
 pytestmark = pytest.mark.process
 

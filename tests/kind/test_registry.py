@@ -8,7 +8,6 @@ import contextlib
 import http.client
 import io
 import re
-import socket
 import subprocess
 import tarfile
 import time
@@ -22,6 +21,7 @@ from harness.base.errors import StackNotStarted
 from harness.stack.kind import at_hand, docker
 from harness.stack.kind.images import base, binaries, choice, recipes, registry
 from tests.night import ROOT
+from tests.ports import free_address
 
 CLOCK = MachineClock()
 PINNED = registry.Pinned("python", "3.11-slim-bookworm", f"sha256:{'a' * 64}")
@@ -131,9 +131,7 @@ async def test_a_registry_that_does_not_hand_it_over_is_named_with_the_way_out(e
 def local_registry(tmp_path: Path) -> Iterator[str]:
     """The reference registry on a free port of 127.0.0.1, built once a machine; it ends with the test."""
     asyncio.run(binaries.ensure(binaries.REGISTRY, CLOCK, print))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        at = f"127.0.0.1:{listener.getsockname()[1]}"
+    at = str(free_address())
     settings = tmp_path / "registry.yml"
     storage = f"storage:\n  filesystem:\n    rootdirectory: {tmp_path}/images\n"
     settings.write_text(f"version: 0.1\nlog:\n  level: error\n{storage}http:\n  addr: {at}\n")

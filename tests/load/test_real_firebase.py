@@ -157,15 +157,14 @@ async def test_both_sides_and_the_way_back(fake: StartFake, parts: dict[str, Add
 
 def _assert_written(plan: LoadPlan, firestore: Address, requests: list[RequestRow]) -> None:
     """Every walk acknowledged by Firestore is there, whole, with all the locations the phone had recorded."""
-    import os
-
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import firestore as client_module
 
-    os.environ["FIRESTORE_EMULATOR_HOST"] = str(firestore)
-    client = client_module.Client(project=PROJECT, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
-    documents = {found.id: found.to_dict() for found in client.collection("walks").stream()}
-    client.close()  # type: ignore[no-untyped-call]
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FIRESTORE_EMULATOR_HOST", str(firestore))
+        client = client_module.Client(project=PROJECT, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+        documents = {found.id: found.to_dict() for found in client.collection("walks").stream()}
+        client.close()  # type: ignore[no-untyped-call]
     users = accounts(plan.population, plan.seed)
     placed = slots(users, plan.seed)
     checked = 0

@@ -22,7 +22,8 @@ from harness.stack.firebase import commands, install
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.sign_up import sign_up
 from tests.api import postgres, world
-from tests.firebase.processes import free_address, running
+from tests.firebase.processes import running
+from tests.ports import free_address
 
 PROJECT = "demo-tekutoko"
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)

@@ -30,6 +30,7 @@ from harness.rehearsals.migration_drill.types import (
 )
 from harness.stack.firebase.documents import Value
 from scenarios.load import load
+from tests.base.test_theirs import NO_JSON
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
 from tests.migration.drilled import PLAN, details, replace, requests
 
@@ -228,5 +229,6 @@ def test_the_walks_are_the_same_for_a_seed_and_of_the_mean_that_is_asked_for() -
 def test_lines_that_are_none_of_the_contract_s_name_nothing(tmp_path: Path) -> None:
     file = tmp_path / "rejects.jsonl"
     assert named_in(file) == set()
-    file.write_bytes(b'{"document": "walks/x", "reason": "odd"}\nnonsense\n{"other": 1}\n')
+    odd = b"\n".join(NO_JSON.values())
+    file.write_bytes(b'{"document": "walks/x", "reason": "odd"}\nnonsense\n{"other": 1}\n' + odd)
     assert named_in(file) == {"walks/x"}

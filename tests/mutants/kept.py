@@ -19,6 +19,16 @@ PACKAGES = {
     "harness.judge": re.compile(r"harness\.(judge\.|rehearsals\.\w+\.judge\w*\.)"),
     "harness.checks": re.compile(r"harness\.checks\."),
 }
+#: The tests in process that the rules' functions may be reached by.
+TESTS = (
+    "judge", "control", "checks", "alert_drill", "chaos", "conformance/test_grades.py", "corpus/test_again.py",
+    "corpus/test_today.py", "cost", "deploys", "flag_proof", "infrastructure", "migration", "mirror_stop", "network",
+    "one_stack", "operations", "reconcile", "recovery", "rollout", "runbooks", "scaling", "secret_rotation",
+    "security/test_judge.py", "stages", "stored", "test_invariants.py",
+)  # fmt: skip
+#: How a mutant ended for which no test was run, and how that is kept: by which tests there were to choose from.
+NO_TESTS = "no tests"
+BY_NONE = f"{NO_TESTS} of {hashlib.sha256(' '.join(TESTS).encode()).hexdigest()[:8]}"
 #: The tests noticed these; a mutant that never ends is noticed by its time limit.
 NOTICED = frozenset({"killed", "timeout"})
 
@@ -129,8 +139,15 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
 
 
 def measured(kept: Kept, now: Mapping[str, str]) -> dict[str, Function]:
-    """The functions whose kept result is of today's code."""
-    return {name: each for name, each in kept.functions.items() if now.get(name) == each.digest}
+    """The functions whose kept result is of today's code, but those for which no test was run when there were others to
+    choose from: of them nothing is known.
+    """
+    found = {name: each for name, each in kept.functions.items() if now.get(name) == each.digest}
+    return {name: each for name, each in found.items() if not any(map(_by_others, each.left.values()))}
+
+
+def _by_others(how: str) -> bool:
+    return how.startswith(NO_TESTS) and how != BY_NONE
 
 
 def scores(kept: Kept, now: Mapping[str, str], excluded: Mapping[str, str]) -> dict[str, Score]:

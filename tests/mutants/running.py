@@ -17,18 +17,11 @@ from pathlib import Path
 import msgspec
 
 from tests.mutants.forks import KILLED, SURVIVED, Plan
-from tests.mutants.kept import NOTICED, ROOT, Function, Kept
+from tests.mutants.kept import BY_NONE, NO_TESTS, NOTICED, ROOT, TESTS, Function, Kept
 
 FOLDER = ROOT / "mutants"  # mutmut's own, never committed
 LOG = FOLDER / "pytest.log"
 STOPS_WITHIN_S = 60.0
-#: The tests in process that the rules' functions may be reached by.
-TESTS = (
-    "judge", "control", "checks", "alert_drill", "chaos", "conformance/test_grades.py", "corpus/test_again.py",
-    "corpus/test_today.py", "cost", "deploys", "flag_proof", "infrastructure", "migration", "mirror_stop", "network",
-    "one_stack", "operations", "reconcile", "recovery", "rollout", "runbooks", "scaling", "secret_rotation",
-    "security/test_judge.py", "stages", "stored", "test_invariants.py",
-)  # fmt: skip
 PYTEST = [
     "-q", "-s", "--rootdir=.", "--groups", "fast", "-p", "no:cacheprovider", "-p", "no:randomly",
     "--ignore=tests/judge/test_calibration.py", *(f"tests/{each}" for each in TESTS),
@@ -99,7 +92,7 @@ def function(mutants: Mapping[str, int | None], digest: str) -> Function | None:
     ends = {name.rpartition("_")[2]: _how(status) for name, status in mutants.items()}
     if "not checked" in ends.values():
         return None
-    left = {number: how for number, how in ends.items() if how not in NOTICED}
+    left = {number: BY_NONE if how == NO_TESTS else how for number, how in ends.items() if how not in NOTICED}
     return Function(digest=digest, mutants=len(ends), left=left)
 
 

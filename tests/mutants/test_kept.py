@@ -107,6 +107,21 @@ def test_what_mutmut_found_is_kept_when_the_function_is_whole_and_else_run_on(ro
     assert running.to_run(found, unmeasured) == ["harness.judge.a.x_one__mutmut_2"]
 
 
+def test_what_no_test_was_run_for_is_measured_by_the_tests_that_there_were_alone(root: Path) -> None:
+    """They end like that where no test reaches them; once there are others, nobody knows."""
+    now = kept.digests(root)
+    meta(root, x_one__mutmut_1=33, xǁTwoǁthree__mutmut_1=1)
+    known, found = Kept(), running.results(root)
+    running.keep(known, found, now, set(now))
+    assert known.functions["harness.judge.a.one"].left == {"1": kept.BY_NONE}
+    assert kept.scores(known, now, {})["harness.judge"].percent == 50.0
+    for old in ("no tests", "no tests of 01234567"):
+        known.functions["harness.judge.a.one"] = Function(digest=now["harness.judge.a.one"], mutants=1, left={"1": old})
+        score = kept.scores(known, now, {})["harness.judge"]
+        assert (score.unmeasured, score.mutants, score.percent) == (1, 1, 100.0)
+        assert not [line for line in kept.lines(known, now, {}) if "judge.a.one" in line]
+
+
 def test_a_new_machine_runs_nothing_that_another_measured(root: Path) -> None:
     now = kept.digests(root)
     meta(root, x_one__mutmut_1=None, xǁTwoǁthree__mutmut_1=None)

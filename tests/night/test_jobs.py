@@ -13,6 +13,7 @@ from night.errors import Trouble
 from nox import registry
 
 import noxfile  # noqa: F401 - it makes the sessions
+from bench import benches
 from harness.cli.main import main, parse
 from tests.night import ROOT
 
@@ -40,8 +41,8 @@ def test_every_step_is_a_command_that_exists(path: Path) -> None:
 
 
 def typed(path: Path) -> list[list[str]]:
-    """What a file of jobs types behind ``python3 -m harness``."""
-    lines = [step.words(7) for job in jobs.read(path) for step in job.steps]
+    """What a file of jobs types behind ``python3 -m harness`` to rehearse something."""
+    lines = [step.words(7) for job in jobs.read(path) for step in job.steps if step.judged]
     return [words[3:] for words in lines if words[:3] == ["python3", "-m", "harness"]]
 
 
@@ -94,6 +95,13 @@ def test_what_no_push_runs_of_the_tests_has_a_judged_job() -> None:
     assert all(
         step.judged and step.good == (0,) for job in jobs.read(jobs.OURS) for step in job.steps if "noxfile" in step.run
     )
+
+
+def test_the_limits_of_every_bench_are_held_by_night() -> None:
+    """No push holds them; a step without a verdict still fails by the bench's own status."""
+    steps = [step for job in jobs.read(jobs.OURS) for step in job.steps if step.words(7)[3:4] == ["bench"]]
+    assert [step.words(7)[4:] for step in steps] == [[], ["--only", ",".join(benches.NAMED)]]
+    assert all(step.good == (0,) and not step.judged for step in steps)
 
 
 def test_a_job_fits_github_s_six_hours_with_its_replays() -> None:

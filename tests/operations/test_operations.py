@@ -261,6 +261,8 @@ def test_nothing_seen_is_no_page() -> None:
 def test_lines_that_are_no_structured_log_are_counted_apart() -> None:
     found = logs.counted(["{broken", "[1]", '{"severity": "critical", "message": "a"}', '{"message": "b"}'])
     assert found == LogsNow(lines={"": 3, "CRITICAL": 1}, errors=(("a", 1),))
+    deep = '{"severity": "ERROR", "of": ' + "[" * 200_000
+    assert logs.counted([deep, '{"severity": "ERROR", "message": "b"}']).lines == {"": 1, "ERROR": 1}
 
 
 class Moved:

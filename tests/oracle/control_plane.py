@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,8 @@ from typing import Any
 import urllib3
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.ports import free_port
 
 TOKEN = "oracle"  # of a server on loopback that lives as long as the test
 NAMESPACE = "default"
@@ -94,7 +95,7 @@ def control_plane(
     programs: Mapping[str, Path], folder: Path, controllers: Sequence[str], flags: Sequence[str] = ()
 ) -> Iterator[Client]:
     """A control plane with those controllers alone, its API answering; all its processes ended afterwards."""
-    etcd, peer, secure = free_ports(3)
+    etcd, peer, secure = (free_port() for _ in range(3))
     started: list[subprocess.Popen[bytes]] = []
     client: Client | None = None
     try:
@@ -127,15 +128,6 @@ def control_plane(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(5)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that were free a moment ago."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _start(folder: Path, command: list[str | Path]) -> subprocess.Popen[bytes]:

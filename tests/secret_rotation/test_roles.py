@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from harness.stack.kind.images import binaries
 from harness.stack.kind.secret_store import SECRET, publish
 from harness.stack.site import Site
 from tests.kind.shared import has_go
+from tests.ports import free_address
 
 pytestmark = pytest.mark.process
 
@@ -88,9 +88,7 @@ async def manager() -> AsyncIterator[Address]:
     if binaries.missing(binaries.SECRETS_STORE) and not has_go():
         pytest.skip("the stand-in for Secret Manager is not built on this machine, and there is no Go")
     program = await binaries.ensure(binaries.SECRETS_STORE, MachineClock(), print) / "secretmanager"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = Address(host="127.0.0.1", port=probe.getsockname()[1])
+    address = free_address()
     process = await asyncio.create_subprocess_exec(program, "serve", str(address), stderr=subprocess.DEVNULL)
     try:
         yield address

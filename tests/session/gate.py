@@ -19,7 +19,8 @@ import pytest
 
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import choice
-from tests.session import groups
+from harness.stack.state import cgroups
+from tests.session import groups, needs
 from tests.session.record import Done, Record
 
 KNOWN = Path(__file__).with_name("known.json")
@@ -31,7 +32,8 @@ SEED = ROOT.parent / "shared" / "seed"
 class Lack(msgspec.Struct, frozen=True):
     """Something a machine may not have, that nobody can build there: which tests, why, and whether it is so here.
 
-    ``tests`` are the beginnings of test ids; empty for a whole group.
+    ``tests`` are the beginnings of test ids; empty for a whole group. Without a group it is whatever was skipped for
+    that very reason (``tests.session.needs``).
     """
 
     group: str
@@ -41,6 +43,8 @@ class Lack(msgspec.Struct, frozen=True):
 
     def covers(self, test: Done) -> bool:
         """Whether it explains that this test was skipped."""
+        if not self.group:
+            return test.reason == self.reason
         return test.group == self.group and (not self.tests or test.id.startswith(self.tests))
 
 
@@ -52,9 +56,20 @@ def _no_browser() -> bool:
     return os.geteuid() != 0 and not (shutil.which("chromium") and shutil.which("chromedriver"))
 
 
+def _no_root() -> bool:
+    return os.geteuid() != 0
+
+
+def _no_groups() -> bool:
+    """Not as the rung asks: where it could make them and does not, its tests must not be forgiven."""
+    return not any(os.access(cgroups.ROOT / controller, os.W_OK) for controller in ("", "cpu"))
+
+
 #: What cannot be had everywhere. A lack of what .ci/run can install or build is none.
 LACKS = (
     Lack("document", "the design document is not published with the repository", lambda: not any(SEED.glob("*.txt"))),
+    Lack("", needs.NO_ROOT, _no_root),
+    Lack("", needs.NO_LIMITS, _no_groups),
     Lack("kind", "no Docker engine answers, and only root can start one", _no_engine),
     Lack("compose", "no Docker engine answers, and only root can start one", _no_engine),
     Lack("browser", "no Chromium, and only root can install one", _no_browser),
@@ -99,7 +114,7 @@ def findings(record: Record, known: Mapping[str, int], lacks: Iterable[Lack]) ->
         if ran[group] + forgiven[group] < number
     ]
     wrong += [f"{test.id} was skipped: {test.reason}" for test in skipped if not excuse[test.id]]
-    said = Counter((lack.group, lack.reason) for lack in excuse.values() if lack)
+    said = Counter((test.group, lack.reason) for test in skipped if (lack := excuse[test.id]))
     return wrong, [f"{group}: {count} not run, {reason}" for (group, reason), count in said.items()]
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import os
+import re
+from collections.abc import Iterable
+from typing import TypeGuard
+
 import pytest
 
-from tests.session import again, gate, groups, push, record
+from harness.stack.state import cgroups
+from tests.session import again, gate, groups, needs, push, record
 from tests.session.record import Done, Record
 
 NO_DOCUMENT = gate.Lack("document", "not published", lambda: True)
@@ -47,6 +54,80 @@ def test_a_lack_of_some_tests_forgives_no_others() -> None:
     names = ("tests/kind/test_cluster.py::test_policy", "tests/kind/test_images.py::test_go")
     wrong, _ = gate.findings(run(*(done(name, "kind", "skipped", "x") for name in names)), {"kind": 2}, [lack])
     assert wrong == ["group kind: 0 of 2 known tests ran", f"{names[1]} was skipped: x"]
+
+
+def test_what_only_root_may_is_forgiven_by_its_reason_in_any_group_and_nothing_else_is() -> None:
+    lack = gate.Lack("", needs.NO_ROOT, lambda: True)
+    found = run(
+        done("a", "fast", "skipped", needs.NO_ROOT),
+        done("b", "stack", "skipped", needs.NO_LIMITS),
+        done("c", "stack", "skipped", needs.NO_ROOT),
+        done("d", "stack", "skipped"),
+    )
+    wrong, forgiven = gate.findings(found, {"fast": 1, "stack": 3}, [lack])
+    assert wrong == [
+        "group stack: 0 of 3 known tests ran",
+        f"b was skipped: {needs.NO_LIMITS}",
+        "d was skipped: ",
+    ]
+    assert forgiven == [f"fast: 1 not run, {needs.NO_ROOT}", f"stack: 1 not run, {needs.NO_ROOT}"]
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_a_root_who_has_control_groups_lacks_neither(monkeypatch: pytest.MonkeyPatch, root: bool) -> None:
+    """Though its tests were skipped for their lack: then what makes them is broken."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1001)
+    monkeypatch.setattr(os, "access", lambda _path, _mode: root)
+    monkeypatch.setattr(cgroups, "usable", lambda: False)
+    lacking = {lack.reason for lack in gate.LACKS if not lack.group and lack.here()}
+    assert lacking == (set() if root else {needs.NO_ROOT, needs.NO_LIMITS})
+
+
+#: What a plain user of a machine of GitHub's may not do.
+OF_ROOT = re.compile(r"geteuid|getuid|cgroups\.usable|can_have_spaces|mount|\broot\b")
+KNOWN = {"NO_ROOT", "NO_LIMITS"}
+
+
+def unlisted(source: str) -> list[int]:
+    """The lines of the skips for what only root may that give another reason than one of the gate's."""
+    found = set()
+    for node in ast.walk(ast.parse(source)) if ".skip" in source else ():
+        within: Iterable[ast.AST] = ()
+        if isinstance(node, ast.If) and OF_ROOT.search(ast.unparse(node.test)):
+            within = ast.walk(node)
+        elif isinstance(node, ast.Call) and OF_ROOT.search(ast.unparse(node)):
+            within = (node,)
+        found |= {each.lineno for each in within if _skips(each) and not _named(each) & KNOWN}
+    return sorted(found)
+
+
+def _skips(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"skip", "skipif"}
+
+
+def _named(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def test_every_skip_for_what_only_root_may_has_a_row() -> None:
+    found = {path.relative_to(gate.ROOT): unlisted(path.read_text()) for path in (gate.ROOT / "tests").rglob("*.py")}
+    assert {path: lines for path, lines in found.items() if lines} == {}, "use the markers of tests/session/needs.py"
+    assert {lack.reason for lack in gate.LACKS if not lack.group} == {needs.NO_ROOT, needs.NO_LIMITS}
+
+
+def test_a_skip_without_a_row_is_found_in_either_form() -> None:
+    source = """
+held = pytest.mark.skipif(not cgroups.usable(), reason="no groups")
+good = pytest.mark.skipif(os.geteuid() != 0, reason=NO_ROOT)
+other = pytest.mark.skipif(shutil.which("ab") is None, reason="no ab")
+if os.geteuid() != 0:
+    pytest.skip("no")
+if mounted.returncode:
+    pytest.skip(NO_ROOT)
+if gone:
+    pytest.skip("only root may")
+"""
+    assert unlisted(source) == [2, 6, 10]
 
 
 def test_a_vanished_test_is_not_forgiven_by_a_lack() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -14,8 +13,9 @@ from harness.base.errors import BadInput, StackNotStarted
 from harness.model.evidence import EventRow
 from harness.model.stack import Capability, Fault, FaultKind
 from harness.stack.local import LocalStack
-from harness.stack.state import cgroups
 from tests.lines import Lines
+from tests.ports import free_port
+from tests.session.needs import needs_limits
 from tests.stack.rungs import ROOT, SMALL, ask, local
 
 pytestmark = [
@@ -37,9 +37,7 @@ class Shared:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
     """Two pods on a fixed port, without the fault proxy, started by somebody with settings of their own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     target = msgspec.structs.replace(SMALL, environment={"LOG_LEVEL": "debug"})
     stack, told = local(tmp_path_factory.mktemp("stack"), target=target, service_port=port), Lines()
     stack._progress = told.tell
@@ -81,7 +79,7 @@ async def test_the_target_gets_the_environment_contract_and_nothing_of_ours(shar
     assert "PYTHONPATH" not in environment and "HTTP_PROXY" not in environment
 
 
-@pytest.mark.skipif(not cgroups.usable(), reason="control groups cannot be made here: the rung enforces no limits")
+@needs_limits
 async def test_of_limits_that_are_enforced_nothing_is_told(shared: Shared) -> None:
     """That they are not is told, by test_local_pod.py."""
     assert Capability.CPU_LIMITS in shared.stack.capabilities

@@ -21,14 +21,11 @@ from harness.stack.manifests import load
 from harness.stack.state import RunState, cgroups
 from harness.stack.waiting import http_status
 from tests.lines import Lines
+from tests.session.needs import needs_limits
 from tests.stack.rungs import ROOT, SMALL, local, manifests, run_id
 
 NOWHERE = Address(host="127.0.0.1", port=9)
 Make = Callable[[str, PodTemplate], Pod]
-
-held = pytest.mark.skipif(
-    not cgroups.usable(), reason="control groups cannot be made here: the rung enforces no limits"
-)
 
 
 def template(overlay: str = "local") -> PodTemplate:
@@ -106,7 +103,7 @@ def groups_of(pid: int) -> set[str]:
 
 
 @pytest.mark.process
-@held
+@needs_limits
 async def test_its_processes_are_in_their_containers_groups(make: Make) -> None:
     """Also after a restart."""
     pod = make("small", limited())
@@ -120,14 +117,14 @@ async def test_its_processes_are_in_their_containers_groups(make: Make) -> None:
 
 
 @pytest.mark.process
-@held
+@needs_limits
 async def test_a_container_without_limits_is_in_no_group(make: Make) -> None:
     pod = make("small", template())
     pod.start()
     assert [groups_of(pid) for pid in await running(pod)] == [{"small.0"}, set()]
 
 
-@held
+@needs_limits
 async def test_its_groups_have_the_manifest_s_limits_and_go_with_it(make: Make) -> None:
     pod = make("small", limited())
     folders = cgroups.of_run(pod._ground.state.lease.run_id)

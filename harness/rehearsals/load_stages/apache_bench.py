@@ -9,7 +9,7 @@ import re
 import shutil
 
 from harness.base.errors import RehearsalError
-from harness.load.http1 import Refused, exchange
+from harness.load.http1 import answered, exchange
 from harness.model.stack import Address, Endpoints
 from harness.rehearsals.load_stages.types import Benched, BenchPlan
 from harness.stack.firebase.sign_up import sign_up
@@ -65,17 +65,14 @@ async def _stand_in(plan: BenchPlan, service: Address, token: str) -> Benched:
 
     async def ask() -> None:
         for _ in left:
-            try:
-                async with asyncio.timeout(_LIMIT_S):
-                    statuses.append((await exchange(service, "GET", PATH, token, b"")).status)
-            except (Refused, OSError, EOFError, TimeoutError):
-                continue
+            statuses.append((await answered(exchange(service, "GET", PATH, token, b""), _LIMIT_S)).status)
 
     await asyncio.gather(*(ask() for _ in range(plan.at_once)))
+    whole = [status for status in statuses if status]
     return Benched(
         program=STAND_IN,
         requests=plan.requests,
         at_once=plan.at_once,
-        answered=len(statuses),
-        not_2xx=sum(not 200 <= status < 300 for status in statuses),
+        answered=len(whole),
+        not_2xx=sum(not 200 <= status < 300 for status in whole),
     )

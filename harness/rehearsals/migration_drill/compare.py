@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+from harness.base.theirs import read_json
 from harness.checks.dual_write import StoredWalk, difference
 from harness.checks.stores import read_stored
 from harness.checks.told import unlike
@@ -167,10 +168,8 @@ def named_in(rejects: Path) -> set[str]:
     except OSError:
         return set()
     for line in lines:
-        try:
-            found.add(msgspec.json.decode(line, type=_Line).document)
-        except msgspec.DecodeError:
-            continue  # not a line of the contract
+        if (read := read_json(line, _Line)) is not None:  # a line of the contract
+            found.add(read.document)
     return found
 
 

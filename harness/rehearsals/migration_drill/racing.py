@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-import h11
 import msgspec
 
 from harness.base.clock import Clock
-from harness.checks.stores import read_stored
-from harness.load.http1 import Answer, Refused, exchange
+from harness.base.theirs import read_json
+from harness.checks.stores import ASK_LIMIT_S, read_stored
+from harness.load.answers import EXCERPT_BYTES
+from harness.load.http1 import Answer, answered, exchange
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.types import Race
 from harness.stack.firebase.sign_up import User
 
-_LIMIT_S = 10.0
 _OK, _ANSWERED = 200, (200, 404)
 
 
@@ -61,8 +60,9 @@ class Racing:
     async def _look(self, walk_id: str) -> None:
         """Before the next write: what was acknowledged must not have gone meanwhile."""
         answer = await self._ask("GET", walk_id, b"")
-        if answer is not None and answer.status in _ANSWERED:
-            self._judge(walk_id, msgspec.json.decode(answer.body, type=_Walk).title)
+        if answer.status in _ANSWERED:
+            walk = read_json(answer.body, _Walk) if answer.status == _OK else None
+            self._judge(walk_id, (answer.status, answer.body[:EXCERPT_BYTES]) if walk is None else walk.title)
 
     async def _put(self, walk_id: str, title: str) -> None:
         body = msgspec.json.encode({"title": title})
@@ -70,17 +70,14 @@ class Racing:
         if sent is not None:
             sent.add(title)
         answer = await self._ask("PUT", walk_id, body)
-        if answer is not None and answer.status == _OK:
+        if answer.status == _OK:
             self._written += 1
             self._perhaps[walk_id] = {title}
 
-    async def _ask(self, method: str, walk_id: str, body: bytes) -> Answer | None:
-        try:
-            async with asyncio.timeout(_LIMIT_S):
-                return await exchange(self._to.service, method, f"/v1/walks/{walk_id}", self._user.token, body)
-        except (Refused, OSError, EOFError, h11.RemoteProtocolError):
-            return None
+    async def _ask(self, method: str, walk_id: str, body: bytes) -> Answer:
+        asked = exchange(self._to.service, method, f"/v1/walks/{walk_id}", self._user.token, body)
+        return await answered(asked, ASK_LIMIT_S)
 
 
 class _Walk(msgspec.Struct):
-    title: str = ""  # of a walk that is not there
+    title: str

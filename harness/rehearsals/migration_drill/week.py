@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.clock import NS
-from harness.checks.told import of_walk, shown_short
+from harness.checks.told import locations_shown, of_walk, shown_short
 from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load.population.accounts import Account, accounts
@@ -17,7 +17,6 @@ from harness.model.scenario import Scenario
 from harness.rehearsal.running import Running
 from harness.rehearsals.migration_drill.types import DrillDetails, WeekSeen
 
-_OK = 200
 _EXAMPLES = 5
 
 
@@ -58,11 +57,7 @@ async def _asked(
         for walk_id, locations in moved[account.user]:
             count += 1
             answer = await on.stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
-            there = len(msgspec.json.decode(answer.body, type=_Walk).locations) if answer.status == _OK else None
+            there = locations_shown(answer.status, answer.body)
             if there != locations:
                 wrong.append(of_walk(walk_id, account.user, shown_short(answer.status, there, locations)))
     return WeekSeen(criteria=(), asked=count, wrong=len(wrong), examples=tuple(wrong[:_EXAMPLES]))
-
-
-class _Walk(msgspec.Struct):
-    locations: list[msgspec.Raw] = []

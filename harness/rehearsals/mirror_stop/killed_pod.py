@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from harness.base.clock import Clock, polling
-from harness.base.errors import NOT_JSON, PartDied
+from harness.base.errors import PartDied
 from harness.base.seed import stream
+from harness.base.theirs import read_json
 from harness.checks.dual_write import document_id
 from harness.checks.stores import read_walks
 from harness.load.population.ids import uuid4_text
@@ -118,9 +119,6 @@ def last_logged(log: Path) -> int:
     """The queue's length as the pod's log says it last; 0 when it never did."""
     waiting = 0
     for line in log.read_bytes().splitlines():
-        try:
-            read = msgspec.json.decode(line, type=_LogLine)
-        except NOT_JSON:
-            continue  # the target's own output, not a record of the log
-        waiting = waiting if read.mirror_waiting is None else read.mirror_waiting
+        read = read_json(line, _LogLine)  # none of the target's own output that is no record of the log
+        waiting = waiting if read is None or read.mirror_waiting is None else read.mirror_waiting
     return waiting

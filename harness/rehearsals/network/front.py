@@ -10,8 +10,10 @@ from typing import Any, Protocol
 import msgspec
 
 from harness.base.clock import NS, polling
-from harness.base.errors import NOT_JSON, BadInput, StackNotStarted
-from harness.load.http1 import Answer, Refused, exchange
+from harness.base.errors import BadInput, StackNotStarted
+from harness.base.theirs import read_json
+from harness.checks.stores import ASK_LIMIT_S
+from harness.load.http1 import Answer, answered, exchange
 from harness.model.entry import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
@@ -135,11 +137,9 @@ class Front:
         await self._plainly(Scene.OPEN, lambda met: met is Outcome.ANSWERED)
         service, ingress = await self._by_service(), await self._https(self._list(0))
         there = _document(service.body)
-        self._see(
-            lists=Lists(
-                service=_digest(there), ingress=_digest(_document(ingress.body)), walks=len(there.get("walks", []))
-            )
-        )
+        listed = there.get("walks")
+        walks = len(listed) if isinstance(listed, list) else 0
+        self._see(lists=Lists(service=_digest(there), ingress=_digest(_document(ingress.body)), walks=walks))
 
     async def _as_written(self) -> None:
         """The component: no plain HTTP, no other way in."""
@@ -256,10 +256,10 @@ class Front:
     async def _by_service(self) -> Answer:
         """The same list, of the Service, asked as users asked it before. Raises ``StackNotStarted``."""
         service = self._stack.endpoints().service
-        try:
-            return await exchange(service, "GET", LIST, self._tokens[0], b"")
-        except (Refused, OSError, EOFError) as error:
-            raise StackNotStarted(f"the Service does not answer: {error}", where=str(service)) from error
+        answer = await answered(exchange(service, "GET", LIST, self._tokens[0], b""), ASK_LIMIT_S)
+        if not answer.status:
+            raise StackNotStarted("the Service does not answer", where=str(service))
+        return answer
 
     def _answer(self, name: str, scene: Scene, found: Answered, at_ns: int) -> IngressAnswer:
         return IngressAnswer(
@@ -276,10 +276,7 @@ class Front:
 
 
 def _document(body: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except NOT_JSON:
-        return {}
+    return read_json(body, dict[str, Any]) or {}
 
 
 def _digest(document: dict[str, Any]) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from harness.checks.dual_write import document_id
 from harness.checks.stores import Stores
-from harness.checks.told import of_walk, shown_short
+from harness.checks.told import locations_shown, of_walk, shown_short
 from harness.load.population.accounts import Account
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.message import Message
@@ -18,25 +16,13 @@ from harness.rehearsals.one_stack.types import Asked
 #: Of each user.
 _MOST_WALKS = 3
 _EXAMPLES = 5
-_FOUND = 200
-
-
-class _Location(msgspec.Struct):
-    sequence_number: int
-
-
-class _Walk(msgspec.Struct):
-    """As far as the contract's answer is compared."""
-
-    id: str
-    locations: list[_Location] = []
 
 
 async def ask(
     stores: Stores, requests: Iterable[RequestRow], moved: Sequence[Account], since_ns: int, *, most: int
 ) -> Asked:
     """The first ``most`` of ``moved`` that have such walks. ``since_ns`` is when they were told to move. Raises
-    ``PartDied`` where Auth, Firestore or the target does not answer."""
+    ``PartDied`` where Auth or Firestore does not answer."""
     old = _old(requests, {each.user for each in moved}, since_ns)
     asked = [each for each in moved if each.user in old][:most]
     documents = stores.documents()
@@ -52,7 +38,7 @@ async def ask(
                     continue
                 walks += 1
                 answer = await stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
-                there = _locations(answer.body) if answer.status == _FOUND else None
+                there = locations_shown(answer.status, answer.body)
                 wanted = len(document["location_data"].value)
                 if there is not None and there >= wanted:
                     continue
@@ -79,11 +65,3 @@ def _old(requests: Iterable[RequestRow], users: set[str], since_ns: int) -> dict
             found[row.user][walk_id] = None
     left = {user: [each for each in walks if each not in touched] for user, walks in found.items()}
     return {user: walks[:_MOST_WALKS] for user, walks in left.items() if walks}
-
-
-def _locations(body: bytes) -> int | None:
-    """How many a walk of an answer has; ``None`` of what is no walk."""
-    try:
-        return len(msgspec.json.decode(body, type=_Walk).locations)
-    except msgspec.DecodeError:
-        return None

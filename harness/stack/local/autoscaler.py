@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from harness.base.clock import Clock
+from harness.base.clock import NS, Clock, unix_ns
 from harness.control import metrics_server
 from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings
@@ -48,7 +48,8 @@ class MetricsServer:
     def readings(self) -> Readings:
         """What metrics.k8s.io would answer; custom and external metrics have no API here."""
         known = {name: containers for name, containers in self._last.items() if name in self._controller.pods}
-        return Readings(pods=metrics_server.usage(self._before, known))
+        used = metrics_server.usage(self._before, known)
+        return Readings(pods=[msgspec.structs.replace(each, at_ns=_as_told(self._clock, each.at_ns)) for each in used])
 
     def _pod(self, pod: Pod, tree: dict[int, list[int]]) -> dict[str, Reading]:
         found: dict[str, Reading] = {}
@@ -97,7 +98,7 @@ class Autoscaler:
         look = Look(
             hpa=hpa,
             scale=Scale(deployment.replicas, sum(not pod.terminating for pod in pods)),
-            pods=[_seen(pod) for pod in pods],
+            pods=[_seen(pod, self._clock) for pod in pods],
             readings=self._metrics.readings(),
             now_ns=self._clock.now_ns(),
         )
@@ -128,16 +129,22 @@ def _words(condition: Condition) -> str:
     return f"{condition.type.value} is {condition.ok}: {condition.message}"
 
 
-def _seen(pod: Pod) -> ScaledPod:
+def _as_told(clock: Clock, at_ns: int) -> int:
+    """A moment as Kubernetes' API tells it (``metav1.Time``): its whole second of UTC, on the run's clock."""
+    shift_ns = unix_ns(clock.anchor, 0)
+    return (at_ns + shift_ns) // NS * NS - shift_ns
+
+
+def _seen(pod: Pod, clock: Clock) -> ScaledPod:
     view = pod.view()
     return ScaledPod(
         name=pod.name,
         containers=tuple(_requests(pod)),
         phase=PodPhase.RUNNING if view.running else PodPhase.PENDING,
         terminating=view.terminating,
-        started_ns=view.created_ns,
+        started_ns=_as_told(clock, view.created_ns),
         ready=pod.ready,
-        ready_changed_ns=pod.ready_changed_ns,
+        ready_changed_ns=_as_told(clock, pod.ready_changed_ns),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from harness.base.errors import NOT_JSON
 from harness.rehearsals.operations.seen.facts import LogsNow
 
 _ERRORS = frozenset({"ERROR", "CRITICAL", "ALERT", "EMERGENCY"})  # Cloud Logging's severities from ERROR up
@@ -41,6 +42,6 @@ def _fields(line: str) -> dict[str, Any]:
     """Of a line that is a JSON object; {} of any other."""
     try:
         found = json.loads(line) if line.startswith("{") else {}
-    except ValueError:
+    except NOT_JSON:
         return {}
     return found if isinstance(found, dict) else {}

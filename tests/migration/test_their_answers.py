@@ -1,0 +1,109 @@
+"""Answers of their program in which no walk can be read: judged against it, and no error of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import h11
+import pytest
+
+from harness.base.virtual import VirtualClock
+from harness.checks.walk_tables import Stored
+from harness.load.http1 import Answer, Refused, answered
+from harness.load.population.accounts import accounts
+from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.model.stack import Address, Endpoints
+from harness.rehearsals.migration_drill import racing
+from harness.rehearsals.migration_drill.types import Race
+from harness.rehearsals.migration_drill.week import _asked
+from harness.stack.firebase.sign_up import User
+from tests.base.test_theirs import NO_JSON
+
+HERE = Address(host="127.0.0.1", port=1)
+AT = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
+
+
+def raced(monkeypatch: pytest.MonkeyPatch, looked_at: list[Answer | Exception]) -> Race:
+    """One walk, written once more than it is looked at; PostgreSQL holds what was written last."""
+    written: list[bytes] = []
+
+    async def exchange(_to: Address, method: str, _path: str, _token: str, body: bytes) -> Answer:
+        if method == "PUT":
+            written.append(body)
+            return Answer(status=200, body=b"{}", pod="")
+        racer.over = len(looked_at) == 1
+        answer = looked_at.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def read_stored(_at: Endpoints, *, only: list[str]) -> Stored:
+        title = written[-1].decode().split('"')[3]
+        return Stored(walks=[cast("Any", SimpleNamespace(id=each, columns={"title": title})) for each in only])
+
+    monkeypatch.setattr(racing, "exchange", exchange)
+    monkeypatch.setattr(racing, "read_stored", read_stored)
+    time = VirtualClock()
+    racer = racing.Racing(AT, time, User(uid="u", token="t"), ["w1"], 0.2)
+
+    async def run() -> Race:
+        await racer.begin()
+        return await racer.found()
+
+    return time.run(run())
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("body", [*NO_JSON.values(), b'{"title":null}', b"[]"], ids=[*NO_JSON, "no title", "a list"])
+def test_a_write_that_is_not_shown_is_lost(monkeypatch: pytest.MonkeyPatch, status: int, body: bytes) -> None:
+    found = raced(monkeypatch, [Answer(status=status, body=body, pod="")])
+    assert (found.written, len(found.lost)) == (2, 1)
+    assert f"w1 is ({status}, {body[:120]!r}), must be raced 0" in found.lost
+
+
+def test_a_walk_that_is_shown_as_missing_is_lost_even_with_its_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert raced(monkeypatch, [Answer(status=404, body=b'{"title":"raced 0"}', pod="")]).lost
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(status=200, body=b'{"title":"raced 0"}', pod=""), Answer(status=503, body=b"busy", pod=""), Refused("gone"),
+     ConnectionResetError(), EOFError(), h11.RemoteProtocolError("no HTTP")],
+    ids=str,
+)  # fmt: skip
+def test_a_write_that_is_shown_and_an_outage_are_no_loss(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer | Exception
+) -> None:
+    assert raced(monkeypatch, [answer]) == Race(walks=1, written=2)
+
+
+def test_an_answer_that_never_comes_is_awaited_to_its_limit() -> None:
+    assert VirtualClock().run(answered(asyncio.sleep(60, Answer(status=200, body=b"", pod="")), 10.0)).status == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        *((Answer(status=200, body=body, pod=""), "answered with no walk of the contract") for body in NO_JSON.values()),
+        (Answer(status=200, body=b'{"id":"w","locations":null}', pod=""), "answered with no walk of the contract"),
+        (Answer(status=200, body=b'{"id":"w","locations":[]}', pod=""), "0 of 1 locations"),
+        (Answer(status=404, body=b"404 page not found", pod=""), "answered with 404"),
+        (Answer(status=0, body=b"", pod=""), "no answer"),
+        (Answer(status=200, body=b'{"id":"w","locations":[{"sequence_number":0}]}', pod=""), ""),
+    ],
+)  # fmt: skip
+async def test_a_moved_walk_that_week_1_is_not_shown_is_wrong(answer: Answer, told: str) -> None:
+    owners = accounts(PopulationPlan(audiences=(AudiencePlan(name="general", users=1, flag_on=1),), pace_s=5.0), 1)
+
+    async def sign_in(_account: object) -> str:
+        return "t"
+
+    async def exchange(*_words: object) -> Answer:
+        return answer
+
+    on = cast("Any", SimpleNamespace(stores=SimpleNamespace(sign_in=sign_in, exchange=exchange)))
+    found = await _asked(owners, on, {owners[0].user: [("w", 1)]})
+    assert (found.asked, found.wrong) == (1, int(bool(told)))
+    assert [str(each) for each in found.examples] == ([f"walk w of {owners[0].user}: {told}"] if told else [])
