@@ -108,7 +108,7 @@ def of(command: type[Command], *given: Given) -> Any:
     """What would be run, without the words that were typed. Raises ``BadInput``."""
     typed = made(command, *given)
     if command.name == "stack up":
-        asked: Options = typed.placed(0, "en", typed.manifests)
+        asked: Options = typed.placed(0, typed.lang, typed.manifests)
         if asked.rung is Rung.SIM:
             raise BadInput("a stack is none that is simulated")
         return stack_of(asked)
