@@ -9,27 +9,24 @@ Schema of the same type, for editors.
 from __future__ import annotations
 
 import difflib
-import functools
 import math
 import re
-import types
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from enum import Enum
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from harness.base import yamltext
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
+from harness.base.plantypes import bare_type, example_of, keys_of, note_of, words_of
 from harness.base.units import OneOf, Quantity
 
 T = TypeVar("T")
 R = TypeVar("R")
-N = TypeVar("N")
 _AUTHOR = "yaml-language-server: $schema="
 
 
@@ -44,14 +41,14 @@ class RuleError(ValueError):
 
 def likeness(data: Any, plan: Any) -> int:
     """How many keys and words of ``data`` are those of the type ``plan``, less those that are not or are missing."""
-    bare = _bare(plan)[0]
+    bare = bare_type(plan)[0]
     if typing.get_origin(bare) in (tuple, list) and isinstance(data, list):
         return sum(likeness(each, typing.get_args(bare)[0]) for each in data)
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct) and isinstance(data, dict):
-        known = _keys(bare)
+        known = keys_of(bare)
         missing = sum(field.required and key != "name" and key not in data for key, field in known.items())
         return sum(1 + likeness(data[key], known[key].type) if key in known else -1 for key in data) - missing
-    words = _words(plan)
+    words = words_of(plan)
     return 0 if not words else 1 if data in words else -1
 
 
@@ -93,9 +90,9 @@ def made(text: str, where: str, plan: type[T], into: Callable[[T], R], *, name: 
         raise BadInput(what, where=where, remedy="one plan a file")
     data, lines = found[0]
     if not isinstance(data, dict):
-        remedy = f"the keys are: {', '.join(_keys(typing.cast('Any', plan)))}"
+        remedy = f"the keys are: {', '.join(keys_of(typing.cast('Any', plan)))}"
         raise _Source(where, lines).bad((), "a plan is a mapping of keys", remedy)
-    if name and "name" in _keys(typing.cast("Any", plan)):
+    if name and "name" in keys_of(typing.cast("Any", plan)):
         data = {"name": name, **data}
     return _converted(data, plan, _Source(where, lines), (), into)
 
@@ -130,8 +127,8 @@ class _Source:
     def plain(self, data: Any, type_: Any, at: yamltext.Path_, now: yamltext.Path_) -> Any:
         """``data`` as ``msgspec`` takes it for ``type_``. ``at`` is its path in the file, ``now`` in what is made."""
         self._written[now] = at, type_
-        meta, declared = _noted(type_, msgspec.Meta), type_
-        type_, quantity = _bare(type_)
+        meta, declared = note_of(type_, msgspec.Meta), type_
+        type_, quantity = bare_type(type_)
         if quantity is not None and data is not None:
             return self._number(data, quantity, meta, at)
         if typing.get_origin(type_) in (tuple, list) and isinstance(data, list):
@@ -144,18 +141,18 @@ class _Source:
             return self._struct(data, type_, at, now)
         if isinstance(data, str):
             self._text(data, declared, meta, at)
-            self._known(data, _noted(declared, OneOf), at)
+            self._known(data, note_of(declared, OneOf), at)
         return data
 
     def _text(self, data: str, type_: Any, meta: msgspec.Meta | None, at: yamltext.Path_) -> None:
         """Refuses a word that is none of its type's, and text that is not as its type has it."""
-        known, what = _words(_bare(type_)[0]), ""
+        known, what = words_of(bare_type(type_)[0]), ""
         if known and data not in known:
             what = f"{data!r} is none of {', '.join(known)}{nearest(data, known)}"
         elif meta is not None and meta.pattern and not re.search(meta.pattern, data):
             what = f"{data[:40]!r} is not {meta.description or meta.pattern}"
         if what:
-            raise self.bad(at, what, f"for example {_told(at, _example(type_))}")
+            raise self.bad(at, what, f"for example {_told(at, example_of(type_))}")
 
     def _known(self, data: str, words: OneOf | None, at: yamltext.Path_) -> None:
         if words is not None and data not in words.known:
@@ -187,15 +184,15 @@ class _Source:
             except ValueError as error:
                 raise self.refused(error, now) from error
         if not isinstance(data, dict):
-            raise self.bad(at, "a mapping of keys is wanted here", f"the keys are: {', '.join(_keys(type_))}")
-        known = _keys(type_)
+            raise self.bad(at, "a mapping of keys is wanted here", f"the keys are: {', '.join(keys_of(type_))}")
+        known = keys_of(type_)
         for key in data:
             if key not in known:
                 what = f"unknown key {key!r}{nearest(key, list(known))}"
                 raise self.bad((*at, key), what, f"the keys here are: {', '.join(known)}")
         for key, field in known.items():
             if field.required and key not in data:
-                raise self.bad(at, f"key {key!r} is missing", f"for example {_told((key,), _example(field.type))}")
+                raise self.bad(at, f"key {key!r} is missing", f"for example {_told((key,), example_of(field.type))}")
         return {
             known[key].name: self.plain(value, known[key].type, (*at, key), (*now, known[key].name))
             for key, value in data.items()
@@ -223,53 +220,8 @@ class _Source:
             at = (*at, *path[len(known) :])
         remedy = getattr(error, "remedy", "")
         if not remedy and known == path and type_ is not None:
-            remedy = f"for example {_told(at, _example(type_))}"
+            remedy = f"for example {_told(at, example_of(type_))}"
         return self.bad(at, str(error), remedy)
-
-
-class _Field(msgspec.Struct, frozen=True):
-    """A field of a plan: its name in JSON and its type, and whether a file must have it."""
-
-    name: str
-    type: Any
-    required: bool
-
-
-def _bare(type_: Any) -> tuple[Any, Quantity | None]:
-    """A type without its annotation and without ``None``, and the quantity that it is."""
-    quantity = _noted(type_, Quantity)
-    while (inner := _inner(type_)) is not type_:
-        type_ = inner
-    return type_, quantity
-
-
-def _noted(type_: Any, kind: type[N]) -> N | None:
-    """The note of ``kind`` that a type has, in itself or beside ``None``."""
-    if typing.get_origin(type_) is Annotated:
-        for each in reversed(type_.__metadata__):
-            if isinstance(each, kind):
-                return each
-    inner = _inner(type_)
-    return None if inner is type_ else _noted(inner, kind)
-
-
-def _inner(type_: Any) -> Any:
-    """A type without its notes, or without ``None``; itself where it has neither."""
-    if typing.get_origin(type_) is Annotated:
-        return type_.__origin__
-    if typing.get_origin(type_) in (typing.Union, types.UnionType):
-        rest = [each for each in typing.get_args(type_) if each is not type(None)]
-        if len(rest) == 1:
-            return rest[0]
-    return type_
-
-
-def _words(type_: Any) -> tuple[str, ...]:
-    """The words that a file may write for ``type_``, () where it may write any."""
-    bare, one_of = _bare(type_)[0], _noted(type_, OneOf)
-    if one_of is not None:
-        return one_of.known
-    return tuple(str(each.value) for each in bare) if isinstance(bare, type) and issubclass(bare, Enum) else ()
 
 
 def _within(value: float, meta: msgspec.Meta | None) -> bool:
@@ -279,38 +231,9 @@ def _within(value: float, meta: msgspec.Meta | None) -> bool:
     return above and (meta.ge is None or value >= meta.ge) and (meta.le is None or value <= meta.le)
 
 
-@functools.cache
-def _keys(type_: Any) -> Mapping[str, _Field]:
-    """The keys of a plan's mapping, each with its field; worked out once a type."""
-    hints = typing.get_type_hints(type_, include_extras=True)
-    found = {}
-    for field in msgspec.structs.fields(type_):
-        _, quantity = _bare(hints[field.name])
-        key = field.encode_name.removesuffix(quantity.suffix) if quantity else field.encode_name
-        found[key] = _Field(name=field.encode_name, type=hints[field.name], required=field.required)
-    return found
-
-
 def _told(path: yamltext.Path_, example: str) -> str:
     key = next((part for part in reversed(path) if isinstance(part, str)), "")
     return f"`{key}: {example}`" if key else f"`{example}`"
-
-
-def _example(type_: Any) -> str:
-    bare, quantity = _bare(type_)
-    meta = _noted(type_, msgspec.Meta)
-    if meta is not None and meta.examples:
-        return str(meta.examples[0])
-    if quantity is not None:
-        return quantity.example
-    if words := _words(type_):
-        return words[0]
-    if typing.get_origin(bare) in (tuple, list):
-        return f"[{_example(typing.get_args(bare)[0])}]"
-    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
-        needed = [f"{key}: {_example(each.type)}" for key, each in _keys(bare).items() if each.required]
-        return "{" + ", ".join(needed) + "}"
-    return {int: "1", float: "1.5", bool: "true"}.get(bare, '"..."')
 
 
 # -- for editors -------------------------------------------------------------------------------------------------
@@ -325,15 +248,15 @@ def schema(plan: type[msgspec.Struct], title: str) -> dict[str, Any]:
 
 
 def _schema_of(type_: Any, defined: dict[str, Any]) -> dict[str, Any]:
-    bare, quantity = _bare(type_)
+    bare, quantity = bare_type(type_)
     if quantity is not None:
         return {"type": "string", "pattern": quantity.pattern, "examples": [quantity.example]}
-    noted = _schema_noted(_noted(type_, msgspec.Meta)) | _schema_known(_noted(type_, OneOf), defined)
+    noted = _schema_noted(note_of(type_, msgspec.Meta)) | _schema_known(note_of(type_, OneOf), defined)
     if typing.get_origin(bare) in (tuple, list):
         return {"type": "array", "items": _schema_of(typing.get_args(bare)[0], defined), **noted}
     if typing.get_origin(bare) is dict:
         return {"type": "object", "additionalProperties": _schema_of(typing.get_args(bare)[1], defined)}
-    if words := _words(bare):
+    if words := words_of(bare):
         return {"enum": list(words)}
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
         if bare.__name__ not in defined:
@@ -369,7 +292,7 @@ def _schema_noted(meta: msgspec.Meta | None) -> dict[str, Any]:
 
 
 def _mapping(type_: type[msgspec.Struct], defined: dict[str, Any]) -> dict[str, Any]:
-    keys = _keys(type_)
+    keys = keys_of(type_)
     mapping = {
         "type": "object",
         "description": " ".join((type_.__doc__ or "").split()),
