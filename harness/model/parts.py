@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from harness.model.message import Message
+from harness.model.result import Part
 from harness.model.stack import Capability
 from harness.model.step import Step
 
 
-class PartOfPlan(Protocol):
-    """A part of a plan, whatever it does."""
+class Titled(Protocol):
+    """A part of a plan, as a page lists it."""
 
     @property
     def name(self) -> str: ...
     @property
     def title(self) -> str: ...
+
+
+class PartOfPlan(Titled, Protocol):
+    """A part of a plan, whatever it does."""
+
     @property
     def claims(self) -> tuple[str, ...]: ...
     @property
@@ -48,9 +54,14 @@ class PartsDetails(msgspec.Struct, kw_only=True):
     steps: list[tuple[Step, int]] = []
 
 
-def title_of(part: PartOfPlan) -> Message:
+def title_of(part: Titled) -> Message:
     """The part's title."""
     return Message(text=part.title)
+
+
+def listed(parts: Iterable[Titled], took_s: Mapping[str, float]) -> list[Part]:
+    """``parts`` as a page lists them, each with the seconds that it took, 0 where the run did not come to it."""
+    return [Part(name=part.name, title=title_of(part), seconds=took_s.get(part.name, 0.0)) for part in parts]
 
 
 P = TypeVar("P", bound=PartOfPlan)

@@ -12,7 +12,7 @@ from harness.judge.window import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.parts import PartOfPlan, PartRun, PartsDetails, title_of
+from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, title_of
 from harness.model.result import Part
 from harness.model.stack import Capability, Rung
 from harness.rehearsal.options import Options
@@ -71,8 +71,7 @@ class InParts(Rehearsal[P, D]):
 
     def parts(self, plan: P, seen: Seen[D]) -> Sequence[Part]:
         """The plan's, with the seconds that each took."""
-        took = {name: _seconds(run) for name, run in seen.details.runs.items()}
-        return [Part(name=part.name, title=title_of(part), seconds=took.get(part.name, 0.0)) for part in plan.parts]
+        return listed(plan.parts, {name: _seconds(run) for name, run in seen.details.runs.items()})
 
     def arrange(self, plan: P, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack without the autoscaler."""

@@ -9,7 +9,8 @@ from harness.judge.difference import Ratio
 from harness.judge.window import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import message
+from harness.model.parts import listed
 from harness.model.result import Part
 from harness.model.section import Section
 from harness.rehearsal.cost import Cost, cost_between
@@ -32,11 +33,8 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
 
     def parts(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Sequence[Part]:
         """Those of the plan."""
-        took = {each.name: (each.end_ns - each.begun_ns) / NS for each in seen.details.followed if each.end_ns}
-        return [
-            Part(name=part.name, title=Message(text=part.title), seconds=took.get(part.name, 0.0))
-            for part in plan.parts
-        ]
+        took_s = {each.name: (each.end_ns - each.begun_ns) / NS for each in seen.details.followed if each.end_ns}
+        return listed(plan.parts, took_s)
 
     def arrange(self, plan: DeployPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack with the manifests of the first part."""

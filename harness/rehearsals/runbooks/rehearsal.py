@@ -12,6 +12,7 @@ from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message, verbatim
+from harness.model.parts import listed
 from harness.model.result import Part
 from harness.model.section import Block, Blocks, Section
 from harness.model.stack import Capability
@@ -49,15 +50,8 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
 
     def parts(self, plan: RunbooksPlan, seen: Seen[RunbooksDetails]) -> Sequence[Part]:
         """The pages."""
-        typed = seen.details.typed
-        return [
-            Part(
-                name=page.name,
-                title=Message(text=page.title),
-                seconds=sum(each.seconds for each in typed.get(page.name, ())),
-            )
-            for page in plan.parts
-        ]
+        typed = seen.details.typed.items()
+        return listed(plan.parts, {page: sum(each.seconds for each in of) for page, of in typed})
 
     def arrange(self, plan: RunbooksPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A cluster that nobody else is on: nodes are drained."""
