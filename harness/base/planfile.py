@@ -1,9 +1,9 @@
 """Plan files: YAML read strictly into a plan's own type. Quantities are declared once, with their unit, in that type.
 
 A field ``window_s: Seconds`` is the key ``window`` of the file, written with its unit (``window: 120s``); a struct with
-``of_text`` may be written as one line; ``msgspec.Meta`` beside a type says its range and its examples. Whatever is
-unknown, missing, unitless or impossible is refused by file, line and key, with an example. ``schema`` is the JSON
-Schema of the same type, for editors.
+``of_text`` may be written as one line; ``msgspec.Meta`` beside a type says its range and its examples, ``ReadBy`` which
+kinds of a mapping read the key. Whatever is unknown, missing, unitless, impossible or never read is refused by file,
+line and key, with an example. ``schema`` is the JSON Schema of the same type, for editors.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.base import yamltext
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.base.plantypes import bare_type, example_of, keys_of, note_of, words_of
-from harness.base.units import OneOf, Quantity
+from harness.base.units import OneOf, Quantity, ReadBy
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -193,10 +193,20 @@ class _Source:
         for key, field in known.items():
             if field.required and key not in data:
                 raise self.bad(at, f"key {key!r} is missing", f"for example {_told((key,), example_of(field.type))}")
-        return {
+        found = {
             known[key].name: self.plain(value, known[key].type, (*at, key), (*now, known[key].name))
             for key, value in data.items()
         }
+        self._all_read(data, type_, at)
+        return found
+
+    def _all_read(self, data: dict[str, Any], type_: type[msgspec.Struct], at: yamltext.Path_) -> None:
+        """Refuses a key that a mapping of its ``kind`` never reads."""
+        kind, notes = data.get("kind"), {key: note_of(field.type, ReadBy) for key, field in keys_of(type_).items()}
+        read = [key for key, by in notes.items() if by is None or kind in by.kinds]
+        for key in data:
+            if key not in read:
+                raise self.bad((*at, key), f"kind {kind!r} does not read {key!r}", f"it reads: {', '.join(read)}")
 
     def invalid(self, error: msgspec.ValidationError) -> BadInput:
         """msgspec's error at its line: it ends in `` - at `$.population.audiences[0].users` ``."""
@@ -296,11 +306,19 @@ def _mapping(type_: type[msgspec.Struct], defined: dict[str, Any]) -> dict[str, 
     mapping = {
         "type": "object",
         "description": " ".join((type_.__doc__ or "").split()),
-        "properties": {key: _schema_of(each.type, defined) for key, each in keys.items()},
+        "properties": {key: _property(each.type, defined) for key, each in keys.items()},
         "required": sorted(key for key, each in keys.items() if each.required and key != "name"),
         "additionalProperties": False,
     }
     return {"anyOf": [{"type": "string"}, mapping]} if hasattr(type_, "of_text") else mapping
+
+
+def _property(type_: Any, defined: dict[str, Any]) -> dict[str, Any]:
+    found, by = _schema_of(type_, defined), note_of(type_, ReadBy)
+    if by is None:
+        return found
+    said = (found.get("description", ""), f"read by kind {', '.join(by.kinds)}")
+    return {**found, "description": "; ".join(filter(None, said))}
 
 
 def modeline(text: str) -> str:

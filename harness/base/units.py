@@ -135,6 +135,12 @@ class OneOf(msgspec.Struct, frozen=True, kw_only=True):
     where: str
 
 
+class ReadBy(msgspec.Struct, frozen=True):
+    """The kinds whose mapping reads a key; any other ``kind`` that has the key is refused, as nothing would read it."""
+
+    kinds: tuple[StrEnum, ...]
+
+
 _WRITTEN = r"[0-9]+(\.[0-9]+)?"
 _WRITTEN_AS_SECONDS = Quantity(
     what="a duration", example="120s", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_s", read=seconds

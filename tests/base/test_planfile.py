@@ -12,7 +12,7 @@ import yaml
 
 from harness.base.errors import BadInput
 from harness.base.planfile import at, likeness, modeline, once, parse, schema
-from harness.base.units import Bytes, Milliseconds, OneOf, PerSecond, Ratio, Seconds
+from harness.base.units import Bytes, Milliseconds, OneOf, PerSecond, Ratio, ReadBy, Seconds
 
 Colour = Annotated[str, OneOf(what="colour of paint", known=("red", "green"), where="the shelf")]
 
@@ -187,3 +187,25 @@ def test_names_are_there_once() -> None:
     once([1, 2, "a"])
     with pytest.raises(ValueError, match="'2' is there twice"):
         once([1, 2, 2])
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done; ``far`` only on the way up."""
+
+    kind: Way
+    wait_s: Seconds = 1.0
+    far_s: Annotated[Seconds, msgspec.Meta(le=60, description="at most 60s"), ReadBy((Way.UP,))] = 1.0
+
+
+def test_a_key_that_its_kind_never_reads_is_refused_and_told_to_editors() -> None:
+    assert parse("kind: up\nwait: 2s\nfar: 1s", "p.yaml", Act).far_s == 1
+    with pytest.raises(BadInput, match="kind 'down' does not read 'far'") as caught:
+        parse("kind: down\nwait: 2s\nfar: 1s", "p.yaml", Act)  # the default's own value, and still nobody reads it
+    assert (caught.value.where, caught.value.remedy) == ("p.yaml:3, far", "it reads: kind, wait")
+    with pytest.raises(BadInput, match="'left' is none of up, down"):
+        parse("kind: left\nfar: 1s", "p.yaml", Act)
+    stored = msgspec.json.decode(b'{"kind": "down", "far_s": 1.0}', type=Act)
+    assert stored.kind is Way.DOWN, "a stored plan has every field, and is read again"
+    properties = schema(Act, "acts")["$defs"]["Act"]["properties"]
+    assert properties["far"]["description"] == "read by kind up"
+    assert "description" not in properties["wait"]

@@ -49,6 +49,7 @@ def test_the_bundled_plan() -> None:
         ("  back: ALTER", "  # back: ALTER", "needs `breaking` and `back`"),
         ("name: slow", "nam: slow", "nam"),
         ("- name: slow", "- name: errors", "one name"),
+        ("  status: 30s", "  watch: 30s", "kind 'never_ready' does not read 'watch'"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:

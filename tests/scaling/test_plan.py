@@ -38,6 +38,8 @@ def test_the_bundled_plan() -> None:
         ("needs: [eviction]", "needs: [evictions]", "did you mean 'eviction'"),
         ("name: apply", "name: manual", "one name"),
         ("low: 2", "low: 9", "low is 9, above high, 8"),
+        ("  up_within: 45s", "  hold: 50%", r"kind 'manual' does not read 'hold'\n.*plan.yaml:13, parts.0..hold"),
+        ("  load: 10s", "  high: 4", "kind 'drain' does not read 'high'"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:

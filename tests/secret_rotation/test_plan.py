@@ -39,6 +39,7 @@ def test_the_bundled_plan() -> None:
         ("load: 180s", "load: 0s", "a rotation needs a load"),
         ("rate: 10/s", "rate: 100/s", "a rotation needs a load"),
         ("name: start", "name: naive", "one name"),
+        ("  watch: 40s", "  load: 40s", "kind 'as_written' does not read 'load'"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:

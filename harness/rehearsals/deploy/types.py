@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
-from harness.base.units import Seconds
+from harness.base.units import ReadBy, Seconds
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.message import Message
@@ -41,12 +42,12 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
     graceful: bool = True
     least_calls: int = 300
     status_s: Seconds = 180.0
-    watch_s: Seconds = 120.0
-    within_s: Seconds = 60.0
-    expand: str = ""
-    breaking: str = ""
-    back: str = ""
-    written_by: str = ""
+    watch_s: Annotated[Seconds, ReadBy((PartKind.BREAKS_LIMIT, PartKind.BREAKING_SCHEMA))] = 120.0
+    within_s: Annotated[Seconds, ReadBy((PartKind.BREAKS_LIMIT,))] = 60.0
+    expand: Annotated[str, ReadBy((PartKind.RELEASE,))] = ""
+    breaking: Annotated[str, ReadBy((PartKind.BREAKING_SCHEMA,))] = ""
+    back: Annotated[str, ReadBy((PartKind.BREAKING_SCHEMA,))] = ""
+    written_by: Annotated[str, ReadBy((PartKind.RELEASE,))] = ""
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a breaking schema that nothing breaks, or nothing takes back."""

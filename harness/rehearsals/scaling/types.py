@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from harness.base.planfile import RuleError, once
-from harness.base.units import Milliseconds, PerSecond, Ratio, Seconds
+from harness.base.units import Milliseconds, PerSecond, Ratio, ReadBy, Seconds
 from harness.model.autoscaling import ContainerRequests, Hpa
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
@@ -22,10 +22,11 @@ ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
 Pods = Annotated[int, msgspec.Meta(ge=1, le=40, examples=[2])]
 #: Of the memory limit; the target itself needs the rest.
 Hold = Annotated[Ratio, msgspec.Meta(le=0.9, description="at most 90%")]
+Rate = Annotated[PerSecond, msgspec.Meta(ge=0, le=MOST_RATE_PER_S, description="at most 2000/s")]
 
 
 class PartKind(StrEnum):
-    """What a part does. All from ``TAKES_BACK`` on run with the autoscaler, which nothing takes away again."""
+    """What a part does. All but those of ``PLAIN`` run with the autoscaler, which nothing takes away again."""
 
     MANUAL = "manual"  # low -> high -> low by ``kubectl scale``
     APPLY = "apply"  # scaled to high by hand, then the manifests with ``replicas: low`` are applied
@@ -39,6 +40,11 @@ class PartKind(StrEnum):
 
 #: Without the autoscaler.
 PLAIN = (PartKind.MANUAL, PartKind.APPLY, PartKind.DRAIN, PartKind.ZONE)
+_WAITING = ReadBy(tuple(each for each in PartKind if each is not PartKind.ZONE))
+_SIZED = ReadBy(tuple(each for each in PartKind if each is not PartKind.DRAIN))  # which evicts the pods that there are
+_HPA = ReadBy((PartKind.HPA,))
+_FALLING = ReadBy((PartKind.HPA, PartKind.HPA_LATENCY))
+_LOADED = ReadBy((PartKind.DRAIN, PartKind.ZONE, *_FALLING.kinds))
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +52,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do. ``wait_s``
     bounds every wait of the part. ``up_after_s`` is the least that the document prints for the way up: sooner is
-    good, and told. For ``load_s`` there are ``in_flight`` requests under way, each on a connection
-    of its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold``
-    of their memory limit; of ``drain`` again and again, until it is over. Of ``hpa_latency`` all tables are locked for
-    ``delay_ms``, again and again, so long. ``component`` names the overlay beside the environment's own, as in
-    ``overlays/kind-spread``.
+    good, and told. For ``load_s`` there are ``in_flight`` requests under way, each on a connection of its own, or
+    ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold`` of their memory
+    limit; of ``drain`` again and again, until it is over. All tables are locked for ``delay_ms``, again and again, so
+    long. ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
     """
 
     name: str
@@ -59,20 +64,20 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[ClaimOrErratumId, ...]
     needs: tuple[Capability, ...] = ()
     pods: Pods = 3
-    low: Pods = 2
-    high: Pods = 2
-    up_after_s: Seconds = 0.0
-    up_within_s: Seconds = 300.0
-    down_after_s: Seconds = 0.0
-    down_within_s: Seconds = 300.0
-    wait_s: Seconds = 300.0
-    load_s: Annotated[Seconds, msgspec.Meta(ge=0, le=MOST_STEP_S, description="at most 10min")] = 0.0
-    in_flight: Annotated[int, msgspec.Meta(ge=0, le=MOST_USERS)] = 0
-    hold: Hold = 0.0
-    held: int = 0
-    rate_per_s: Annotated[PerSecond, msgspec.Meta(ge=0, le=MOST_RATE_PER_S, description="at most 2000/s")] = 0.0
-    delay_ms: Milliseconds = 0.0
-    component: str = ""
+    low: Annotated[Pods, _SIZED] = 2
+    high: Annotated[Pods, _SIZED] = 2
+    up_after_s: Annotated[Seconds, _HPA] = 0.0
+    up_within_s: Annotated[Seconds, ReadBy((PartKind.MANUAL, PartKind.ZONE, *_FALLING.kinds))] = 300.0
+    down_after_s: Annotated[Seconds, _FALLING] = 0.0
+    down_within_s: Annotated[Seconds, ReadBy((PartKind.MANUAL, *_FALLING.kinds))] = 300.0
+    wait_s: Annotated[Seconds, _WAITING] = 300.0
+    load_s: Annotated[Seconds, msgspec.Meta(ge=0, le=MOST_STEP_S, description="at most 10min"), _LOADED] = 0.0
+    in_flight: Annotated[int, msgspec.Meta(ge=0, le=MOST_USERS), ReadBy((PartKind.ZONE, *_FALLING.kinds))] = 0
+    hold: Annotated[Hold, _HPA] = 0.0
+    held: Annotated[int, _HPA] = 0
+    rate_per_s: Annotated[Rate, _LOADED] = 0.0
+    delay_ms: Annotated[Milliseconds, ReadBy((PartKind.HPA_LATENCY,))] = 0.0
+    component: Annotated[str, ReadBy((PartKind.HPA_LATENCY, PartKind.ZONE))] = ""
 
     def __post_init__(self) -> None:
         """Raises ``RuleError`` where the fewest pods are more than the most, or the load of a drain never lasts."""

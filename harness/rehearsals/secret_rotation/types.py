@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from harness.base.planfile import once
-from harness.base.units import PerSecond, Seconds
+from harness.base.units import PerSecond, ReadBy, Seconds
 from harness.model.parts import PartsDetails
 from harness.model.secrets import Seen, Synced, Trial
 from harness.model.stack import Capability
@@ -32,6 +32,9 @@ class PartKind(StrEnum):
     TWO_ROLES = "two_roles"  # the idle role prepared, published, synced, restarted, and the old role revoked
 
 
+_ROTATES = ReadBy((PartKind.NAIVE, PartKind.TWO_ROLES))
+
+
 class RotationPart(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the plan. Times in seconds.
 
@@ -46,15 +49,15 @@ class RotationPart(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[ClaimOrErratumId, ...]
     needs: tuple[Capability, ...] = (Capability.REAL_KUBERNETES,)
     pods: Annotated[int, msgspec.Meta(ge=1)] = 6  # two, the surge, and the three that are tried
-    rate_per_s: PerSecond = 10.0
-    load_s: Seconds = 0.0
-    wait_s: Seconds = 120.0
-    watch_s: Seconds = 30.0
-    least_requests: int = 0
+    rate_per_s: Annotated[PerSecond, _ROTATES] = 10.0
+    load_s: Annotated[Seconds, _ROTATES] = 0.0
+    wait_s: Annotated[Seconds, _ROTATES] = 120.0
+    watch_s: Annotated[Seconds, ReadBy((PartKind.AS_WRITTEN,))] = 30.0
+    least_requests: Annotated[int, _ROTATES] = 0
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a rotation without load, or with one that this is not for."""
-        loaded = self.kind in (PartKind.NAIVE, PartKind.TWO_ROLES)
+        loaded = self.kind in _ROTATES.kinds
         if loaded and not (0 < self.rate_per_s <= MOST_RATE_PER_S and 0 < self.load_s <= MOST_LOAD_S):
             raise ValueError(f"a rotation needs a load of at most {MOST_RATE_PER_S:g}/s for {MOST_LOAD_S:g} s")
 
