@@ -8,6 +8,8 @@ import msgspec
 
 #: The step that offers what the document says the pods carry, under the manifests' own limits.
 CAPACITY = "capacity"
+#: What the load of a plan's part is spread over: enough that nobody sends the 100 requests a minute that are allowed.
+ACCOUNTS = 1000
 
 
 class Arrivals(StrEnum):

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from harness.base.virtual import VirtualClock
-from harness.model.step import Step
+from harness.model.step import ACCOUNTS, Step
 from harness.rehearsals.scaling.acts import Acts
-from harness.rehearsals.scaling.types import ACCOUNTS, ScalingDetails, step_of
+from harness.rehearsals.scaling.types import ScalingDetails, step_of
 from tests.scaling.test_rehearsal import DRAIN
 from tests.stages.test_claims import MANIFESTS
 

@@ -19,13 +19,12 @@ from harness.model.disruption import Budget
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.stack import Fault, FaultKind
-from harness.model.step import Step
+from harness.model.step import ACCOUNTS, Step
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling.by_kubectl import Commands
 from harness.rehearsals.scaling.judge_latency import external
 from harness.rehearsals.scaling.judge_sizes import pods_left_s
 from harness.rehearsals.scaling.types import (
-    ACCOUNTS,
     Applied,
     Commanded,
     Did,

@@ -15,10 +15,9 @@ from harness.model.manifests import Manifests
 from harness.model.parts import PartsDetails
 from harness.model.scenario import MOST_RATE_PER_S, MOST_STEP_S, MOST_USERS
 from harness.model.stack import Capability
-from harness.model.step import Arrivals, Step
+from harness.model.step import ACCOUNTS, Arrivals, Step
 from scenarios.claims import ClaimOrErratumId
 
-ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
 Pods = Annotated[int, msgspec.Meta(ge=1, le=40, examples=[2])]
 #: Of the memory limit; the target itself needs the rest.
 Hold = Annotated[Ratio, msgspec.Meta(le=0.9, description="at most 90%")]
@@ -53,9 +52,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do. ``wait_s``
     bounds every wait of the part. ``up_after_s`` is the least that the document prints for the way up: sooner is
     good, and told. For ``load_s`` there are ``in_flight`` requests under way, each on a connection of its own, or
-    ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold`` of their memory
-    limit; of ``drain`` again and again, until it is over. All tables are locked for ``delay_ms``, again and again, so
-    long. ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
+    ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold`` of their
+    memory limit; of ``drain`` again and again, until it is over. All tables are locked for ``delay_ms``, again and
+    again, so long. ``component`` names the overlay beside the environment's own, as in ``overlays/kind-spread``.
     """
 
     name: str

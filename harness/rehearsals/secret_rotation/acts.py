@@ -12,11 +12,11 @@ from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.message import Message, message
 from harness.model.secrets import Credentials, Synced
+from harness.model.step import ACCOUNTS
 from harness.rehearsal.running import Running
 from harness.rehearsals.secret_rotation import trials
 from harness.rehearsals.secret_rotation.roles import Roles, other
 from harness.rehearsals.secret_rotation.types import (
-    ACCOUNTS,
     AsWritten,
     Course,
     Did,

@@ -12,12 +12,11 @@ from harness.base.units import PerSecond, ReadBy, Seconds
 from harness.model.parts import PartsDetails
 from harness.model.secrets import Seen, Synced, Trial
 from harness.model.stack import Capability
-from harness.model.step import Arrivals, Step
+from harness.model.step import ACCOUNTS, Arrivals, Step
 from scenarios.claims import ClaimOrErratumId
 
 MOST_RATE_PER_S = 50.0  # this is no load test
 MOST_LOAD_S = 600.0
-ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
 
 #: The name of each trial: the document's volume alone, with a mount and no class, with the template applied first.
 ALONE, CLASSLESS, EXISTING = "alone", "classless", "existing"
