@@ -28,7 +28,7 @@ from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster
 from harness.rehearsal.registry import rehearsal
 from harness.report.language import LANGUAGES, language
-from harness.stack.targets import TARGET_HELP, resolve
+from harness.stack.targets import COMMAND_HELP, TARGET_HELP, resolve
 
 if TYPE_CHECKING:
     from harness.rehearsal.conduct import Conductor
@@ -229,6 +229,8 @@ class OnLocal(Rehearsing):
 @dataclass(frozen=True, kw_only=True)
 class TargetOnLocal(OnLocal, WithTarget):
     """One that acts on the bundled API, or on somebody's own by its command."""
+
+    target: str | None = option(COMMAND_HELP, metavar="COMMAND|FILE")
 
     def asked(self) -> Target:
         from harness.stack.targets import resolve_command

@@ -38,7 +38,9 @@ from harness.base.home import expanded
 from harness.model.stack import Target
 
 IMAGE = "image:"
-TARGET_HELP = "the API under test: a command line, a .yaml file, or image:NAME on kind (default: the bundled walk API)"
+_DEFAULT = "(default: the bundled walk API)"
+TARGET_HELP = f"the API under test: a command line, a .yaml file, or image:NAME on a cluster {_DEFAULT}"
+COMMAND_HELP = f"the API under test: a command line, or a .yaml file that has one {_DEFAULT}"
 BUNDLED_MIGRATIONS = (sys.executable, "-m", "api", "migrate")
 
 

@@ -24,6 +24,7 @@ from harness.base.errors import BadInput, Exit, RehearsalError, StackNotStarted
 from harness.cli.main import ALL, main, parse
 from harness.model.stack import OwnCluster
 from harness.rehearsal import command as declared
+from harness.rehearsal.arguments import TargetOnLocal
 from harness.rehearsal.command import Command, Duration, flags, replay, words
 from harness.rehearsal.registry import COMMANDS
 
@@ -291,6 +292,16 @@ class Several(Command):
 def test_a_command_takes_several_words_and_says_them_again() -> None:
     typed = declared.parse(Several, ["a", "b c"])
     assert typed.files == ("a", "b c") and replay(typed) == "python3 -m harness several a 'b c'"
+
+
+def test_a_help_offers_an_image_only_where_one_is_taken() -> None:
+    by_command = [made for entry in ALL.values() if issubclass(made := entry.load(), TargetOnLocal)]
+    assert {made.name for made in by_command} >= {"conformance", "flag_proof", "alert_drill", "migration_drill"}
+    for made in by_command:
+        assert "image:" not in declared.parser(made).format_help(), made.name
+        with pytest.raises(BadInput, match="cannot run the image walk-api"):
+            declared.parse(made, ["--target", "image:walk-api"]).asked()
+    assert "image:NAME on a cluster" in " ".join(declared.parser(ALL["security"].load()).format_help().split())
 
 
 #: What a help is not to load: it takes longer than all the rest together.
