@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gettext
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ from harness.model.judgement import Judgement, observation
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Figure, Seen
+from harness.report.language import Language
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
 from tests.stored.conftest import Made, changed, main
 
@@ -59,7 +61,7 @@ async def test_what_differs_in_the_plan_or_the_environment_spoils_the_comparison
     (b / "result.json").write_text(json.dumps(document))
     found = compared(a, b)
     assert found.not_comparable == (
-        "rung: local and kind",
+        "environment: local and kind",
         "target: bundled walk API (Python) and theirs",
         "at_least: 1 and 2",
     )
@@ -81,7 +83,7 @@ async def test_runs_of_two_environments_hold_unless_they_are_meant_to_differ(
     assert "B is no worse" not in capsys.readouterr().out
     assert main(["compare", str(a), str(b), "--json"]) == Exit.HOLD
     told = json.loads(capsys.readouterr().out)
-    assert (told["not_comparable"], told["exit_status"]) == (["rung: sim and local"], Exit.HOLD)
+    assert (told["not_comparable"], told["exit_status"]) == (["environment: sim and local"], Exit.HOLD)
     assert main(["compare", str(a), str(b), "--across"]) == Exit.OK
     told_across = capsys.readouterr().out
     assert "NOT COMPARABLE" in told_across and "B is no worse in anything that is judged" in told_across
@@ -93,6 +95,25 @@ async def test_a_run_that_broke_spoils_it_too(made: Made) -> None:
     assert compared(broke, good, across=True).exit_status == Exit.HOLD, (
         "what did not come to its end is nobody's intention"
     )
+
+
+class Marking(gettext.NullTranslations):
+    """Shows what was looked up."""
+
+    def gettext(self, message: str) -> str:
+        return f"<{message}>"
+
+
+async def test_why_two_runs_are_not_comparable_is_said_in_the_reader_s_language(made: Made) -> None:
+    a, b = await made(rows=3, at_least=1), await made(rows=3, at_least=2, dies=True)
+    document = json.loads((b / "result.json").read_text())
+    document["facts"] |= {"rung": "kind", "target": "theirs"}
+    changed(b, "result.json", facts=document["facts"])
+    found = compared(a, b)
+    told = compared_words(found, Language("ja", Marking()))
+    keys = [reason.partition(":")[0] for reason in found.not_comparable]
+    assert keys == ["environment", "target", "at_least", "within_s", f"{found.b.run_id} broke"]
+    assert all(f"  <{reason}>" in told for reason in found.not_comparable)
 
 
 async def test_runs_of_two_rehearsals_are_not_compared(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

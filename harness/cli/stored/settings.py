@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.cli.stored.folder import StoredRun
+from harness.model.message import Told, message
 
 #: Facts of a result that say how a run was asked for.
 _ASKED = ("rung", "target", "target_bundled", "seed", "capabilities", "rung_changes", "environment")
@@ -29,26 +30,31 @@ def settings(a: StoredRun, b: StoredRun) -> tuple[Setting, ...]:
     return _differing(_flat("", _facts(a)), _flat("", _facts(b)))
 
 
-def asked_apart(a: StoredRun, b: StoredRun) -> tuple[str, ...]:
-    """What the two runs were asked for differently, so that their figures do not speak of the same thing. Pure."""
-    return tuple(f"{each.name}: {each.a} and {each.b}" for each in _differing(_conditions(a), _conditions(b)))
+def asked_apart(a: StoredRun, b: StoredRun) -> Told:
+    """What the two runs were asked for differently, so that their figures do not speak of the same thing: the
+    environment, the target, and all of the plan. Pure."""
+    one, other = a.result, b.result
+    found = []
+    if one.facts.rung is not other.facts.rung:
+        found.append(message("environment: {a} and {b}", a=one.facts.rung, b=other.facts.rung))
+    if one.facts.target != other.facts.target:
+        found.append(message("target: {a} and {b}", a=one.facts.target, b=other.facts.target))
+    if one.plan != other.plan:
+        found.append(message("plan: {a} and {b}", a=one.plan, b=other.plan))
+    keys = _differing(_flat("", a.plan_json), _flat("", b.plan_json))
+    return (*found, *(message("{key}: {a} and {b}", key=each.name, a=each.a, b=each.b) for each in keys))
 
 
-def cut_short(a: StoredRun, b: StoredRun) -> tuple[str, ...]:
+def cut_short(a: StoredRun, b: StoredRun) -> Told:
     """Which of them did not come to its end, so that its figures are of no whole run. Pure."""
     reasons = []
     for run in (a, b):
+        words = {"run": run.result.run_id}
         if run.killed:
-            reasons.append(f"{run.result.run_id} was killed before it could report, or is still under way")
+            reasons.append(message("{run} was killed before it could report, or is still under way", **words))
         elif run.result.facts.errors:
-            reasons.append(f"{run.result.run_id} broke")
+            reasons.append(message("{run} broke", **words))
     return tuple(reasons)
-
-
-def _conditions(run: StoredRun) -> dict[str, str]:
-    """The environment, the target, and all of the plan."""
-    facts = run.result.facts
-    return {"rung": str(facts.rung), "target": facts.target, "plan": run.result.plan, **_flat("", run.plan_json)}
 
 
 def _facts(run: StoredRun) -> dict[str, Any]:
