@@ -22,6 +22,7 @@ class Rung(StrEnum):
     KUBE = "kube"
 
 
+CLUSTERS = (Rung.KIND, Rung.KUBE)  # where manifests are applied to a cluster; elsewhere processes are made after them
 AUTO = "auto"
 RUNGS = (AUTO, *(each.value for each in Rung))  # what --on takes
 

@@ -20,7 +20,7 @@ from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.model.message import Message, message
 from harness.model.scenario import Scenario
-from harness.model.stack import AUTO, RUNGS, Rung, Target
+from harness.model.stack import AUTO, CLUSTERS, RUNGS, Rung, Target
 from harness.rehearsal.command import Command, Duration, option, own, replay, whole, within
 from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.only import chosen, only, words
@@ -46,7 +46,6 @@ class Named(Protocol):
         ...
 
 
-_CLUSTERS = (Rung.KIND, Rung.KUBE)
 N = TypeVar("N", bound=Named)
 P = TypeVar("P")
 
@@ -155,7 +154,7 @@ class OnStack(WithTarget, OnCluster, InReports):
 
     def unread(self) -> tuple[str, ...]:
         """What a cluster does anyhow."""
-        return (*super().unread(), *(("signals_at_once",) if self.on in _CLUSTERS else ()))
+        return (*super().unread(), *(("signals_at_once",) if self.on in CLUSTERS else ()))
 
     def chosen_rung(self) -> Rung:
         """The environment that ``on`` means for the target. Raises ``BadInput``."""
@@ -171,7 +170,7 @@ class OnStack(WithTarget, OnCluster, InReports):
         target = resolve(self.target)
         chosen = choose(self.on, target)
         placed = dataclasses.replace(self, on=str(chosen.rung))
-        if self.signals_at_once and chosen.rung in _CLUSTERS:  # on sim with its reason, as it is accepted
+        if self.signals_at_once and chosen.rung in CLUSTERS:  # on sim with its reason, as it is accepted
             if self.on != AUTO:  # which may have met a default: it is so there
                 what = "--signals-at-once is of --on local: on a cluster kubelet and kube-proxy race as they do"
                 raise BadInput(what, remedy="leave it out")

@@ -14,7 +14,7 @@ from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import Tell, marked, message, of_error
-from harness.model.stack import AUTO, OwnCluster, Rung, Target
+from harness.model.stack import AUTO, CLUSTERS, OwnCluster, Rung, Target
 from harness.stack.keeping import Keeper
 from harness.stack.manifests import by_kubectl, of_the_rehearsal
 from harness.stack.manifests import load as load_manifests
@@ -51,7 +51,7 @@ def choose(asked: str, target: Target) -> Choice:
 
 def provide(rung: Rung) -> None:
     """A command on a cluster goes on where the cluster's packages are, which are installed first."""
-    if rung in (Rung.KIND, Rung.KUBE):
+    if rung in CLUSTERS:
         bootstrap.enter("harness", "kind")
 
 

@@ -15,7 +15,7 @@ from chaos.bridge import SOCKET, Refused, ask
 from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import PartDied
-from harness.model.stack import Fault
+from harness.model.stack import Capability, Fault
 from harness.rehearsals.chaos.bridge import Bridge
 from harness.rehearsals.chaos.places import Places
 from harness.stack.manifests import load
@@ -38,6 +38,18 @@ class SlowStack:
             self.did.append(f"undone {fault.kind}")
 
         return undo
+
+
+class Drained(SlowStack):
+    """Says which node it was to drain."""
+
+    def __init__(self, *can: Capability) -> None:
+        super().__init__()
+        self.capabilities = frozenset(can)
+
+    async def drain(self, node: str) -> str:
+        self.did.append(f"drain {node!r}")
+        return "drained"
 
 
 async def asked(bridge: Bridge, call: str, **arguments: object) -> None:
@@ -93,6 +105,20 @@ async def test_the_line_is_for_this_user_alone_wherever_the_folder_lies(
 
 async def test_a_fault_that_is_being_made_is_made_whole_and_undone(tmp_path: Path) -> None:
     assert await ended(tmp_path, "inject", kind="pod_hang") == ["begun pod_hang", "made pod_hang", "undone pod_hang"]
+
+
+async def test_a_node_is_drained_by_name_where_the_nodes_are_the_run_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Places, "node", lambda _: "worker-2")
+    did = []
+    for stack in (Drained(), Drained(Capability.NODES)):
+        bridge = made(tmp_path, stack)
+        await bridge.start()
+        await asked(bridge, "drain")
+        await bridge.stop()
+        did += stack.did
+    assert did == ["drain ''", "drain 'worker-2'"]
 
 
 async def test_a_series_does_not_go_on_beside_the_tear_down(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
 from harness.model.message import english
+from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.judge_autoscaling import (
     Ruled,
@@ -15,10 +16,12 @@ from harness.rehearsals.scaling.judge_autoscaling import (
     autoscaled,
     by_rule,
     is_of,
+    under_load,
     utilizations,
 )
 from harness.rehearsals.scaling.types import Decision, Loaded, Part, PartKind
 from tests.scaling.test_judge import endpoints, resize
+from tests.scaling.test_rule import CONTROLLED
 
 REQUEST_M, ALONE_M = 640 * 2**20 * 1000, 512 * 2**20 * 1000
 
@@ -96,6 +99,17 @@ def rose(reason: str, most: int, ruled: Ruled | None) -> tuple[Verdict, str]:
     loaded = Loaded(load_ns=0, end_ns=200 * NS)
     found = {each.claim: each for each in autoscaled(MEMORY, loaded, climb(reason, most), ruled=ruled)}
     return found["scaling.hpa.memory"].verdict, found["scaling.hpa.memory"].reason
+
+
+def test_a_decision_is_held_against_the_rule_where_the_controllers_are_real_whatever_the_environment() -> None:
+    rows = climb("memory resource utilization (percentage of request) above target", 10)
+    verdicts = {}
+    for real in (False, True):
+        can = {Capability.AUTOSCALING, *([Capability.REAL_KUBERNETES] if real else ())}
+        loaded = Loaded(load_ns=0, end_ns=200 * NS)
+        found = under_load(MEMORY, loaded, rows, [], controlled=CONTROLLED, capabilities=can)
+        verdicts[real] = next(each.verdict for each in found if each.claim == "scaling.hpa.memory")
+    assert verdicts == {False: Verdict.PASS, True: Verdict.INCONCLUSIVE}, "of a real one no figures are in evidence"
 
 
 def test_memory_alone() -> None:

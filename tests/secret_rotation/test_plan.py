@@ -67,7 +67,7 @@ def test_the_component_has_all_that_the_volume_lacks() -> None:
 
 
 def test_what_is_tried() -> None:
-    tried = trials.manifests_of(OVERLAY)
+    tried = trials.manifests_of(OVERLAY, Rung.KIND)
     pods = {name: each.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"] for name, each in tried.items()}
     assert list(pods) == ["alone", "classless", "existing"]
     assert {str(pod["volumes"]) for pod in pods.values()} == {str(pods["alone"]["volumes"])}  # all the document's

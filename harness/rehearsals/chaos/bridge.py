@@ -16,7 +16,7 @@ from chaos.bridge import reached
 from harness.base.clock import NS, Clock
 from harness.base.errors import BadInput, RehearsalError
 from harness.model.manifests import Deployment, Manifests
-from harness.model.stack import Fault, FaultKind, Rung
+from harness.model.stack import Capability, Fault, FaultKind
 from harness.rehearsals.chaos.holding import every_connection, holding, lock
 from harness.rehearsals.chaos.places import Places
 from harness.stack.failover import follow, stop_receiving
@@ -161,8 +161,8 @@ class Bridge:
         return str(fault)
 
     async def _drain(self) -> str:
-        """On a rung with nodes of the run's own the one with the most pods; else every pod in turn."""
-        node = self._places.node() if self._stack.rung is Rung.KIND else ""
+        """Where the nodes are the run's own the one with the most pods; else every pod in turn."""
+        node = self._places.node() if Capability.NODES in self._stack.capabilities else ""
         self._begun(f"drain {node}".rstrip())
         return str(await self._stack.drain(node))
 

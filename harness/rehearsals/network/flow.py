@@ -16,7 +16,7 @@ from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.stack import Rung
+from harness.model.stack import CLUSTERS
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge
@@ -40,7 +40,7 @@ def fronted(options: Options) -> Manifests:
 
 def check_manifests(plan: NetworkPlan, options: Options) -> None:
     """Before anything is begun. Raises ``BadInput`` for manifests that have not what the plan rehearses."""
-    if options.rung in (Rung.LOCAL, Rung.SIM):
+    if options.rung not in CLUSTERS:
         return
     found = fronted(options)
     if not policies(found):

@@ -19,7 +19,7 @@ from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message, quantity
 from harness.model.scenario import Scenario
-from harness.model.stack import Rung
+from harness.model.stack import Capability
 from harness.model.verdict import Decision
 from harness.rehearsal.closing import measure_stores
 from harness.rehearsal.conclude import measurement
@@ -51,7 +51,7 @@ class Week:
         """The steps in order; each may raise."""
         for line in preflight_sentences(self._plan):
             self._on.progress.plain(f"  {self._on.language.message(line)}")
-        if self._on.options.rung is not Rung.SIM:  # there nothing of the manifests is applied but the number of pods
+        if Capability.REAL_PROCESSES in self._on.stack.capabilities:  # else only the number of pods is applied
             self._on.details.patches = mending(self._on.manifests)
             self._on.details.applied = applied(self._on.manifests)
         await self._on.up()
@@ -131,7 +131,7 @@ class Week:
         on.evidence.gather()
         on.mark("load_ended")
         await measure_stores(on)
-        if on.options.rung is not Rung.SIM:  # there a pod has no log
+        if Capability.REAL_PROCESSES in on.stack.capabilities:  # else a pod has no log
             logs = (on.folder / "logs").glob("*.log")
             on.details.logged = tuple(sorted(log.stem for log in logs if log.stat().st_size))
         invariants = Invariants(

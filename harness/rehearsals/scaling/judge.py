@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from harness.model.evidence import EventRow, RequestRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.parts import ended
-from harness.model.stack import Rung
 from harness.rehearsals.scaling import judge_zones
 from harness.rehearsals.scaling.judge_autoscaling import under_load
 from harness.rehearsals.scaling.judge_commands import commands
@@ -31,9 +30,9 @@ from harness.rehearsals.scaling.types import (
 
 @dataclass(frozen=True)
 class Rows:
-    """The evidence of a run, on its rung."""
+    """The evidence of a run, and what its environment could."""
 
-    rung: Rung
+    capabilities: Collection[str]
     events: list[EventRow]
     samples: list[SampleRow]
     requests: list[RequestRow]
@@ -61,7 +60,9 @@ def of_part(part: Part, details: ScalingDetails, rows: Rows, end_ns: int) -> lis
         case Slowed() as did:
             found = slowed(part, did, events, samples)
         case Loaded() as did:
-            found = under_load(part, did, events, samples, controlled=details.controlled, rung=rows.rung)
+            found = under_load(
+                part, did, events, samples, controlled=details.controlled, capabilities=rows.capabilities
+            )
         case ZoneLost() as did:
             found = judge_zones.judged(part, judge_zones.seen(part, did, events, rows.requests), spread=did.spread)
         case Commanded() as did:

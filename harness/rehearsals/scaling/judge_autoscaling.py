@@ -5,7 +5,7 @@ Pure. ``judge_rule`` computes what the rule allows; this compares.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -16,7 +16,7 @@ from harness.judge.window import NS
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message, verbatim
-from harness.model.stack import Rung
+from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.judge_rule import decisions, recommended
 from harness.rehearsals.scaling.judge_sizes import timed
@@ -66,11 +66,11 @@ def under_load(
     samples: Sequence[SampleRow],
     *,
     controlled: Controlled | None,
-    rung: Rung,
+    capabilities: Collection[str],
 ) -> list[Judgement]:
     """The part's verdicts. Where pods are processes the autoscaler is the rule, and tells what it was asked for; a
     real one's decisions are held against the rule."""
-    if controlled is None or rung in (Rung.LOCAL, Rung.SIM):
+    if controlled is None or Capability.REAL_KUBERNETES not in capabilities:
         asked = [(row.at_ns, row.subject, row.value) for row in samples if row.metric == _ASKED]
         return autoscaled(part, did, rows, asked=asked)
     ruled = Ruled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from harness.evidence.gathered import Gathered
@@ -12,7 +12,6 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import ended
 from harness.model.section import Section
-from harness.model.stack import Rung
 from harness.rehearsal.cost import Cost, cost_by_requests
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import InParts
@@ -58,16 +57,16 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
     async def of_part(self, plan: ScalingPlan, part: Part, on: Running[ScalingDetails]) -> Sequence[Judgement]:
         """Seconds of pure calculation for a real autoscaler, while the cluster is watched on."""
         _ = plan
-        rows = _rows(on.stack.rung, on.evidence)
+        rows = _rows(on.stack.capabilities, on.evidence)
         return await asyncio.to_thread(of_part, part, on.details, rows, on.clock.now_ns())
 
     def of_parts(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Judgement]:
         """From facts and rows."""
-        return judged(plan, seen.details, _rows(seen.facts.rung, seen.evidence))
+        return judged(plan, seen.details, _rows(seen.facts.capabilities, seen.evidence))
 
     def sections(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Section]:
         """Pods over time, what was observed, and the moments."""
-        return sections.sections(plan, seen, _rows(seen.facts.rung, seen.evidence))
+        return sections.sections(plan, seen, _rows(seen.facts.capabilities, seen.evidence))
 
     def costs(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Cost]:
         """Of each drain and of each loss of a zone, by the requests that were made the while."""
@@ -81,15 +80,15 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
 
     def figures(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Figure]:
         """When each number of pods was reached; without a value in a part that was not carried through."""
-        rows, details = _rows(seen.facts.rung, seen.evidence), seen.details
+        rows, details = _rows(seen.facts.capabilities, seen.evidence), seen.details
         done = {part.name: (start, end) for part, start, end in ended(plan.parts, details.runs)}
         for part in plan.parts:
             found = sections.course(part, details, rows, *done[part.name]) if part.name in done else Course()
             yield from reached(part, found)
 
 
-def _rows(rung: Rung, evidence: Gathered) -> Rows:
-    return Rows(rung, evidence.events, evidence.samples, evidence.requests)
+def _rows(capabilities: Collection[str], evidence: Gathered) -> Rows:
+    return Rows(capabilities, evidence.events, evidence.samples, evidence.requests)
 
 
 REHEARSAL = Scaling()

@@ -61,7 +61,7 @@ class Acts:
         return await does(part)
 
     async def _as_written(self, part: RotationPart) -> Did:
-        tried = trials.manifests_of(self._on.options.manifests)
+        tried = trials.manifests_of(self._on.options.manifests, self._stack.rung)
         found = (self._store.trial(name, manifests, part.watch_s) for name, manifests in tried.items())
         return AsWritten(trials=tuple(await asyncio.gather(*found)))
 

@@ -12,7 +12,6 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import ended
 from harness.model.section import Section
-from harness.model.stack import Rung
 from harness.rehearsal.cost import Cost, cost_by_requests
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import InParts
@@ -41,8 +40,8 @@ class SecretRotation(InParts[RotationPlan, RotationDetails]):
     plan, details = RotationPlan, RotationDetails
 
     def arrange(self, plan: RotationPlan, options: Options, manifests: Manifests) -> StackNeeds:
-        """With a secret store on a rung that has one."""
-        secrets = SecretsPlan(poll_s=plan.poll_s, first=roles.first) if options.rung is Rung.KIND else None
+        """With a secret store where the environment has one."""
+        secrets = SecretsPlan(poll_s=plan.poll_s, first=roles.first)
         return replace(super().arrange(plan, options, manifests), secrets=secrets)
 
     def acts(self, plan: RotationPlan, on: Running[RotationDetails]) -> Acts:

@@ -16,15 +16,15 @@ from harness.stack.manifests import kustomize, load
 _SECRET = "Secret/app-secret"  # noqa: S105 - its key among the documents
 
 
-def manifests_of(corrected: Path) -> dict[str, Manifests]:
-    """By trial. ``corrected`` is the rung's overlay with the component ``secret-manager``; the document and the rung's
-    own overlay lie beside it.
+def manifests_of(corrected: Path, rung: Rung) -> dict[str, Manifests]:
+    """By trial. ``corrected`` is the overlay of ``rung`` with the component ``secret-manager``; the document and the
+    rung's own overlay lie beside it.
 
     ``ALONE`` has the volume as printed and nothing else of it; ``CLASSLESS`` the mount besides; ``EXISTING`` is the
     component as it is, with the document's ``secret.yaml`` applied too.
     """
-    plain = load(corrected.with_name(corrected.name.removesuffix("-secret-manager")), Rung.KIND)
-    full = load(corrected, Rung.KIND)
+    plain = load(corrected.with_name(corrected.name.removesuffix("-secret-manager")), rung)
+    full = load(corrected, rung)
     document = kustomize.render(corrected.parents[1] / "document").documents
     printed = _pod(document, full.deployment.name)["volumes"]
     mounts = _pod(full.documents, full.deployment.name)["containers"][0]["volumeMounts"]

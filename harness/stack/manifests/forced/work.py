@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.model.manifests import INSTANCE_NAMED, PatchNote
-from harness.model.stack import Rung, Target
+from harness.model.stack import CLUSTERS, Rung, Target
 
 Json = dict[str, Any]
 Documents = dict[str, Json]
@@ -45,7 +45,7 @@ class Work:
     @property
     def on_cluster(self) -> bool:
         """Whether the documents are applied to a cluster; else processes are made after them."""
-        return self.rung in (Rung.KIND, Rung.KUBE)
+        return self.rung in CLUSTERS
 
     @property
     def pod(self) -> Json:
