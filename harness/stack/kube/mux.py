@@ -1,7 +1,8 @@
 """Many TCP connections over one byte stream: the two ends of the way into the cluster.
 
-A port-forward leads to one pod and passes kube-proxy by, and opening one costs several round trips and two TLS
-handshakes. So one long port-forward leads to a gateway pod, and every connection of a user or probe is a stream in it:
+A port-forward leads to one pod and passes kube-proxy by; it ends whole as soon as the pod resets one of its
+connections (kubernetes/kubernetes#111825), which targets under faults do; and opening one costs several round trips and
+two TLS handshakes. So one long port-forward leads to a gateway pod, and every connection of a user or probe is a stream in it:
 the gateway opens one connection to the Service's own address for each, and kube-proxy chooses the pod as for anybody
 in the cluster. A refusal or reset there resets the stream, and with it the connection here.
 
