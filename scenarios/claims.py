@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from harness.base.errors import BadInput
 from harness.base.units import OneOf
 from harness.model.claim import Claim, Erratum
 from scenarios import (
@@ -57,10 +56,3 @@ ErratumId = Annotated[str, OneOf(what="erratum", known=(*ERRATA,), where="scenar
 ClaimOrErratumId = Annotated[
     str, OneOf(what="claim or erratum", known=(*REGISTER, *ERRATA), where="scenarios/claims.py")
 ]
-
-
-def claim(claim_id: str) -> Claim:
-    """The claim ``claim_id``; ``BadInput`` when there is none."""
-    if claim_id not in REGISTER:
-        raise BadInput(f"unknown claim {claim_id!r}", where="scenarios/claims.py", remedy="see its register")
-    return REGISTER[claim_id]

@@ -8,7 +8,6 @@ from itertools import chain
 import pytest
 
 from harness.base.data import ROOT
-from harness.base.errors import BadInput
 from harness.model.claim import Claim, Judged
 from harness.stack.manifests import load as load_manifests
 from scenarios import claims, index
@@ -129,9 +128,3 @@ def test_all_27_checklist_items() -> None:
 def test_every_quotation_is_verbatim_at_its_place() -> None:
     texts = {block.place: block.text for block in index.blocks(seed_text())}
     assert [claim.id for claim in every_claim() if claim.quotation not in texts[claim.place]] == []
-
-
-def test_unknown_claim() -> None:
-    with pytest.raises(BadInput, match="nosuch"):
-        claims.claim("nosuch")
-    assert claims.claim("dr.rpo").quotation == "1時間"

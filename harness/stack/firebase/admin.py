@@ -1,4 +1,4 @@
-"""The rehearsal's own side of Remote Config: publish, read, roll back, over REST as a person's tool would."""
+"""The rehearsal's own side of Remote Config: publish and roll back, over REST as a person's tool would."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.base.errors import BadInput, PartDied
 from harness.model.flag import Template
 from harness.model.stack import Address
 from harness.stack.firebase import rest
-from harness.stack.firebase.template import JsonTemplate, decode, to_json, to_template
+from harness.stack.firebase.template import JsonTemplate, decode, to_json
 
 _ATTEMPTS = 3
 
@@ -32,12 +32,6 @@ async def publish(address: Address, project_id: str, template: Template, *, time
         if answer.status == 200 or b"[VERSION_MISMATCH]" not in answer.body or attempt == _ATTEMPTS - 1:
             break
     return _number(_document(answer, address))
-
-
-async def current(address: Address, project_id: str, *, timeout_s: float = 5.0) -> tuple[Template, int]:
-    """The active template and its version, 0 when none was published. Raises as ``publish``."""
-    document = _document(await _request(address, "GET", _path(project_id), timeout_s=timeout_s), address)
-    return to_template(document), _number(document)
 
 
 async def rollback(address: Address, project_id: str, version: int, *, timeout_s: float = 5.0) -> int:

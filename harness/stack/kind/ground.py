@@ -40,7 +40,6 @@ _FOLLOW = (
     ' -d "host={host} port={port} user=postgres application_name={name}" || exit 1; exec entrypoint.sh'
 )
 _KEEP_ADDRESS = "exec sleep infinity"
-Load = Callable[[record.Cluster], Coroutine[Any, Any, None]]
 
 
 def kept_cluster() -> str:

@@ -1,10 +1,10 @@
 """Many TCP connections over one byte stream: the two ends of the way into the cluster.
 
 A port-forward leads to one pod and passes kube-proxy by; it ends whole as soon as the pod resets one of its
-connections (kubernetes/kubernetes#111825), which targets under faults do; and opening one costs several round trips and
-two TLS handshakes. So one long port-forward leads to a gateway pod, and every connection of a user or probe is a stream in it:
-the gateway opens one connection to the Service's own address for each, and kube-proxy chooses the pod as for anybody
-in the cluster. A refusal or reset there resets the stream, and with it the connection here.
+connections (kubernetes/kubernetes#111825), as a target under a fault does; and opening one costs several round trips
+and two TLS handshakes. So one long port-forward leads to a gateway pod, and every connection of a user or probe is a
+stream in it: the gateway opens one connection to the Service's own address for each, and kube-proxy chooses the pod as
+for anybody in the cluster. A refusal or reset there resets the stream, and with it the connection here.
 
 Run as a file in the gateway pod: standard library alone, ``mux.py PORT NAME=HOST:PORT ...``. It listens on the pod's
 loopback only, so that nobody but a port-forward reaches it, and leads to the named addresses only. A link is open to
@@ -102,7 +102,7 @@ class Early:
         self._gone = False
 
     def arrived(self, data: bytes | None) -> None:
-        """Kept."""
+        """Keeps what came, or the end of it, for the stream that will stand."""
         self._kept.append(data)
 
     def credited(self, count: int) -> None:
