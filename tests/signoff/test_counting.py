@@ -215,7 +215,7 @@ def test_a_plan_of_ones_own_counts_neither_for_nor_against_anything() -> None:
         "runbooks --plan {mine}",
         "cost --prices {mine}",
         "load_stages --quick",
-        "rolling_update --least 1",
+        "rolling_update --least-calls 1",
         "chaos --only pod_kill,{mine}",
     ],
 )
@@ -231,7 +231,8 @@ def test_what_asks_for_less_or_by_other_limits_is_said_by_the_run(line: str, tmp
 
 
 @pytest.mark.parametrize(
-    "line", ["scaling --plan {copy}", "rolling_update --least 5000", "load_stages --pods 2", "chaos --only pod_kill"]
+    "line",
+    ["scaling --plan {copy}", "rolling_update --least-calls 5000", "load_stages --pods 2", "chaos --only pod_kill"],
 )
 def test_what_asks_for_no_less_counts(line: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy.yaml"

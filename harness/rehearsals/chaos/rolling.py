@@ -64,7 +64,7 @@ class RollingUpdate(Rehearsing, OnStack, Paced):
     example = "--on local --times 1"
 
     pace: Duration = option("one request of a user in this time", Duration, default=Duration("10s"), metavar="TIME")
-    least: int = option(
+    least_calls: int = option(
         "requests and probes wanted",
         within(1, 1_000_000),
         default=LEAST_CALLS,
@@ -75,7 +75,7 @@ class RollingUpdate(Rehearsing, OnStack, Paced):
 
     def planned(self) -> ChaosPlan:
         """Both parts, one after the other, on one stack."""
-        return plan_of(self.scenario_of(), times=self.times, least=self.least)
+        return plan_of(self.scenario_of(), times=self.times, least=self.least_calls)
 
     def resolved(self) -> Options:
         """With the bundled overlay, whatever the target's own file names."""
