@@ -40,6 +40,7 @@ def test_the_bundled_plan() -> None:
         ("low: 2", "low: 9", "low is 9, above high, 8"),
         ("  up_within: 45s", "  hold: 50%", r"kind 'manual' does not read 'hold'\n.*plan.yaml:13, parts.0..hold"),
         ("  load: 10s", "  high: 4", "kind 'drain' does not read 'high'"),
+        ("  in_flight: 24", "  in_flight: 24\n  rate: 1/s", r"one load: hold, rate or in_flight\n.*parts.4..in_flight"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:

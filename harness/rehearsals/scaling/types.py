@@ -79,11 +79,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     component: Annotated[str, ReadBy((PartKind.HPA_LATENCY, PartKind.ZONE))] = ""
 
     def __post_init__(self) -> None:
-        """Raises ``RuleError`` where the fewest pods are more than the most, or the load of a drain never lasts."""
+        """Raises ``RuleError`` for fewest pods above the most, a drain's load that never lasts, and two loads."""
         if self.low > self.high:
             raise RuleError(f"low is {self.low}, above high, {self.high}", "low")
         if self.kind is PartKind.DRAIN and self.rate_per_s and self.load_s < 1:
             raise RuleError("the load of a drain needs a length of at least 1 s", "load")
+        loads = [field for field in ("hold", "rate_per_s", "in_flight") if getattr(self, field)]
+        if len(loads) > 1:
+            raise RuleError("a part has one load: hold, rate or in_flight", loads[-1])
 
     @property
     def resource(self) -> str:
