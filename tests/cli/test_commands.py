@@ -296,7 +296,7 @@ def test_a_command_takes_several_words_and_says_them_again() -> None:
 
 def test_a_help_offers_an_image_only_where_one_is_taken() -> None:
     by_command = [made for entry in ALL.values() if issubclass(made := entry.load(), TargetOnLocal)]
-    assert {made.name for made in by_command} >= {"conformance", "flag_proof", "alert_drill", "migration_drill"}
+    assert {made.name for made in by_command} >= {"conformance", "flag_proof", "migration_drill"}
     for made in by_command:
         assert "image:" not in declared.parser(made).format_help(), made.name
         with pytest.raises(BadInput, match="cannot run the image walk-api"):
