@@ -16,6 +16,7 @@ from harness.judge.window import Window
 from harness.model.due import probe_call
 from harness.model.evidence import (
     MEASUREMENT_ERROR,
+    WRITES,
     EventRow,
     Operation,
     Outcome,
@@ -32,6 +33,8 @@ from harness.model.message import message
 #: By operation: its number in a column; ``NO_OPERATION`` of a probe, and of a call of which nobody knows it.
 OPERATIONS = {operation: number for number, operation in enumerate(Operation)}
 NO_OPERATION = -1
+#: The numbers of those that write.
+WRITING = [OPERATIONS[operation] for operation in WRITES]
 
 #: A request or a probe. ``id`` and ``user`` are the ledger's own numbers of the call and its user; ``ok``: the outcome
 #: was ``Outcome.OK``; ``operation`` is a number of ``OPERATIONS``.

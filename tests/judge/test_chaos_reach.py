@@ -9,13 +9,13 @@ from chaos import catalogue
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS
 from harness.load.population.due import due_within
-from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow, Row, Side
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import judged
-from harness.rehearsals.chaos.judge_reach import cut_off, spread
+from harness.rehearsals.chaos.judge_reach import cut_off, read_and_written, spread
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.types import ChaosDetails, Made
-from tests.chaos.test_judge_run import made, plan, probes
+from tests.chaos.test_judge_run import SCENARIO, made, plan, probes
 from tests.rehearsal.made import by_id, seen
 
 CLAIM = "strategy.versus.blast_radius"
@@ -121,6 +121,64 @@ def test_what_was_sent_before_all_was_cut_or_answered_after_the_undo_shows_no_ot
     of.add(request(3, Operation.GET_WALK, 105.0, 20, ok=False))
     assert cut_off(of.requests, MADE, ())[0] is Verdict.PASS
     assert cut_off(Ledger().requests, MADE, ())[0] is Verdict.INCONCLUSIVE
+
+
+def test_what_came_too_late_went_wrong_or_was_asked_of_firestore_was_not_answered_meanwhile() -> None:
+    of = Ledger()
+    of.add(request(1, Operation.GET_WALK, 101, 20))
+    assert read_and_written(of, MADE)[0] is Verdict.INCONCLUSIVE
+    of.add(request(2, Operation.PUT_WALK, 114.9, 200))
+    of.add(request(3, Operation.PUT_WALK, 102, 20, ok=False))
+    of.add(msgspec.structs.replace(request(4, Operation.PUT_WALK, 102, 20), side=Side.FIRESTORE))
+    found, told = read_and_written(of, MADE)
+    assert found is Verdict.INCONCLUSIVE and "1 reads, 0 writes" in str(told)
+    of.add(request(5, Operation.CREATE_WALK, 103, 20))
+    assert read_and_written(of, MADE)[0] is Verdict.PASS
+
+
+READS = frozenset({Operation.LIST_WALKS, Operation.GET_WALK})
+
+
+def as_planned(slow: frozenset[Operation], only: Operation | None) -> list[Row]:
+    """All that is due while an experiment of ``made()`` lasts; ``slow`` operations take longer than the limit, and with
+    ``only`` every request was one of that."""
+    due = due_within(SCENARIO, 1, 5 * NS, 10 * NS, 22 * NS)
+    rows: list[Row] = []
+    for each in due.requests:
+        operation = only or each.operation or Operation.LIST_WALKS
+        row = request(0, operation, each.due_ns / NS, 900 if operation in slow else 20)
+        rows.append(msgspec.structs.replace(row, operation_id=each.id, user=each.user, due_ns=each.due_ns))
+    for each in due.probes:
+        rows.append(
+            ProbeRow(
+                probe_id=int(each.id.rpartition(" ")[2]), user=each.user, method="GET", due_ns=each.due_ns,
+                sent_ns=each.due_ns, done_ns=each.due_ns + 1, status=200, outcome=Outcome.OK,
+            )
+        )  # fmt: skip
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"), [("firestore_down", "dual_write.reads"), ("firestore_slow", "dual_write.order")]
+)
+@pytest.mark.parametrize(
+    ("slow", "only", "verdict"),
+    [
+        (frozenset(), None, Verdict.PASS),
+        (READS, None, Verdict.FAIL),
+        (WRITES, None, Verdict.FAIL),
+        (frozenset(), Operation.GET_WALK, Verdict.INCONCLUSIVE),
+        (frozenset(), Operation.PUT_WALK, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_where_reads_and_writes_go_is_seen_with_firestore_away_alone(
+    name: str, claim: str, slow: frozenset[Operation], only: Operation | None, verdict: Verdict
+) -> None:
+    """A target that waits for Firestore is slower than the limit; without a read, or without a write, nothing is seen."""
+    left = seen(ChaosDetails(origin_ns=5 * NS, made=[made()]), as_planned(slow, only))
+    found = by_id(judged(REHEARSAL, plan(name), left))[name]
+    assert (found.claims, found.verdict) == ((claim,), verdict), found.reason
+    assert "answered well while it lasted: " in found.reason
 
 
 def test_the_experiments_judge_the_claims_that_they_name() -> None:

@@ -118,7 +118,9 @@ def test_a_verdict_that_has_fallen_stays_down() -> None:
 
 def test_the_counterexample_passes_only_when_its_loss_was_found() -> None:
     def check(name: str, verdict: Verdict, told: str) -> Judgement:
-        return Judgement(id=name, kind=Kind.CHECK, verdict=verdict, told=(verbatim(told),))
+        return Judgement(
+            id=name, kind=Kind.CHECK, verdict=verdict, told=(verbatim(told),), claim="c", also=("d",)
+        )  # fmt: skip
 
     def turned(verdict: Verdict) -> list[Judgement]:
         checks = [
@@ -130,8 +132,9 @@ def test_the_counterexample_passes_only_when_its_loss_was_found() -> None:
 
     found_it, documents, isolation = turned(Verdict.FAIL)
     assert found_it.verdict is Verdict.PASS and "was found" in found_it.reason
+    assert found_it.claims == () and isolation.claims == ("c", "d"), "a loss that was found is no word on a claim"
     assert (documents.verdict, documents.holds) == (Verdict.NOT_EXERCISED, False)
     assert isolation.verdict is Verdict.FAIL  # what the loss does not explain still counts
     missed, *_ = turned(Verdict.PASS)
-    assert missed.verdict is Verdict.FAIL and "nothing was found" in missed.reason
+    assert missed.verdict is Verdict.FAIL and "nothing was found" in missed.reason and missed.claims == ()
     assert turned(Verdict.INCONCLUSIVE)[0].verdict is Verdict.INCONCLUSIVE

@@ -14,7 +14,7 @@ from harness.evidence.gathered import Gathered
 from harness.judge.window import NS
 from harness.model.evidence import WRITES, EventRow, Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement
-from harness.model.message import message
+from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.judge import adding
 from harness.rehearsals.chaos.types import Failover, FailoverSeen, Made
@@ -138,7 +138,8 @@ def on_server(judged: Judgement, server: str) -> Judgement:
 
 
 def as_counterexample(checks: Sequence[Judgement], wanted: str, follow: Sequence[str]) -> list[Judgement]:
-    """The checks of a run that had to lose acknowledged writes: the checker ``wanted`` passes when it found them.
+    """The checks of a run that had to lose acknowledged writes: the checker ``wanted`` passes when it found them, which
+    is a word on the checker, and on no claim.
 
     Checkers in ``follow`` see the same loss elsewhere, so what they find is told and counts for nothing.
     """
@@ -148,12 +149,16 @@ def as_counterexample(checks: Sequence[Judgement], wanted: str, follow: Sequence
     for check in checks:
         changed = check
         if check.id == wanted and check.verdict is Verdict.FAIL:
-            changed = msgspec.structs.replace(check, verdict=Verdict.PASS, told=(found, *check.told))
+            changed = _of_checker(check, Verdict.PASS, found)
         elif check.id == wanted and check.verdict is Verdict.PASS:
-            changed = msgspec.structs.replace(check, verdict=Verdict.FAIL, told=(missed, *check.told))
+            changed = _of_checker(check, Verdict.FAIL, missed)
         elif check.id in follow and check.verdict is Verdict.FAIL:
             after = message("after the counterexample's loss")
             told = (after, *check.told)
             changed = msgspec.structs.replace(check, verdict=Verdict.NOT_EXERCISED, told=told, gates=False)
         turned.append(changed)
     return turned
+
+
+def _of_checker(check: Judgement, verdict: Verdict, why: Message) -> Judgement:
+    return msgspec.structs.replace(check, verdict=verdict, told=(why, *check.told), claim="", also=())

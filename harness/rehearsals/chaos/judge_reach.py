@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judge.ledger import OPERATIONS, Calls, Ledger
+from harness.judge.ledger import OPERATIONS, WRITING, Calls, Ledger
 from harness.judge.planned import lacking_words
-from harness.judge.window import NS
+from harness.judge.window import NS, Window
+from harness.model.evidence import Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
@@ -46,6 +47,19 @@ def cut_off(rows: Calls, made: Made, missing_ns: Sequence[int]) -> tuple[Verdict
     if missing:
         return Verdict.INCONCLUSIVE, lacking_words(missing, len(sent) + missing)
     return Verdict.PASS, message("none of {all} was answered well while it lasted: there is no other way", **counts)
+
+
+def read_and_written(ledger: Ledger, made: Made) -> tuple[Verdict, Message]:
+    """Whether users' reads and their writes were both answered well by the API while the fault lasted: what is said of
+    either without one of them was not seen.
+    """
+    undone_ns = made.undone_ns or made.end_ns
+    rows = ledger.requests_due(Window(start_ns=made.start_ns, end_ns=undone_ns), Side.API)
+    good = rows[rows["ok"] & (rows["done_ns"] < undone_ns)]
+    writes = int(np.count_nonzero(np.isin(good["operation"], WRITING)))
+    counts = {"reads": str(len(good) - writes), "writes": str(writes)}
+    told = message("answered well while it lasted: {reads} reads, {writes} writes", **counts)
+    return (Verdict.PASS if 0 < writes < len(good) else Verdict.INCONCLUSIVE), told
 
 
 def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made], missing_ns: Sequence[int]) -> Judgement:

@@ -19,7 +19,7 @@ from harness.model.stack import lacks
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.judge import adding, judge, outright, rows_of, span
 from harness.rehearsals.chaos.judge_failover import as_counterexample, failover_of, judged_failover, on_server
-from harness.rehearsals.chaos.judge_reach import cut_off, ended_ns, spread
+from harness.rehearsals.chaos.judge_reach import cut_off, ended_ns, read_and_written, spread
 from harness.rehearsals.chaos.judge_series import judged_against
 from harness.rehearsals.chaos.kill_series import expected
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, PlannedExperiment
@@ -76,6 +76,9 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     if expects.answers_none:
         only, way = cut_off(rows_of(evidence.ledger, span(made)), made, missing_ns)
         judged = adding(judged, way, verdict=only if judged.verdict is Verdict.PASS else None)
+    if expects.unharmed:
+        both, counted = read_and_written(evidence.ledger, made)
+        judged = adding(judged, counted, verdict=both if judged.verdict is Verdict.PASS else None)
     if expects.repeated is not None and made.series is not None:
         times, missing = expects.repeated.times, len(missing_ns)
         judged = judged_against(expected(made.series), judged, made=made.repeated, times=times, missing=missing)

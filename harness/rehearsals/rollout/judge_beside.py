@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from harness.checks.stepwise import served, written
-from harness.judge.ledger import OPERATIONS, Ledger
+from harness.judge.ledger import WRITING, Ledger
 from harness.judge.window import Window
 from harness.load.population.due import stayers_due
-from harness.model.evidence import WRITES, EventRow, SampleRow
+from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.scenario import Scenario
@@ -21,7 +21,6 @@ from harness.model.stack import PodState
 from harness.model.verdict import Verdict
 
 _METRICS = ("cpu_cores", "memory_bytes")
-_WRITES = [OPERATIONS[operation] for operation in WRITES]
 
 
 def without_the_flag(
@@ -32,7 +31,7 @@ def without_the_flag(
     if plan.population.users == plan.population.flag_on:
         return
     rows = ledger.requests_due(window, None)
-    api, writes = rows["api"], rows["ok"] & np.isin(rows["operation"], _WRITES)
+    api, writes = rows["api"], rows["ok"] & np.isin(rows["operation"], WRITING)
     stayed = rows[~api]
     due = stayers_due(plan.population, plan.population, seed, window.start_ns, window)
     found = (
