@@ -267,7 +267,7 @@ _ROLLBACK = (
         "メトリクス/ログを保存し、原因分析",
         PROCEDURE,
         judged_by("run"),
-        "Evidence, metrics and every component's log are in the run's folder",
+        "Evidence, and log and metrics of every pod that became ready, are in the run's folder; a person analyses them",
         wrong(
             "rollout.rollback.data_left_behind",
             "no step heals the data: walks only PostgreSQL holds (failed mirror writes) and walks written to "

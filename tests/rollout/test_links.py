@@ -7,7 +7,8 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered
-from harness.model.evidence import EventRow, SampleRow
+from harness.model.evidence import EventRow
+from harness.model.message import english
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
@@ -16,6 +17,7 @@ from harness.rehearsals.rollout.observed import EMPTY, Observed
 from harness.rehearsals.rollout.sequence import final_check
 from harness.rehearsals.rollout.weeks import Attempt
 from scenarios.load import load
+from tests.judge.test_week_beside import pod, sampled
 from tests.rehearsal.made import facts
 
 PLAN = load("rollout_week3")
@@ -59,10 +61,26 @@ def test_a_flag_that_went_off_too_late_or_never_passes_no_step() -> None:
     assert step_of_roll_back(step, PLAN, rolled_back(None), seen) == (Verdict.INCONCLUSIVE, ())
 
 
-def test_without_metrics_nothing_can_be_analysed() -> None:
-    evidence = Gathered()
-    seen = Seen(facts=facts(), details=WeekDetails(), evidence=evidence)
-    step = "rollout.rollback.step3"
-    assert step_of_roll_back(step, PLAN, rolled_back(1.0), seen)[0] is Verdict.FAIL
-    evidence.see([SampleRow(at_ns=NS, subject="pod/a", metric="cpu_cores", value=1.0)])
-    assert step_of_roll_back(step, PLAN, rolled_back(1.0), seen)[0] is Verdict.PASS
+@pytest.mark.parametrize(
+    ("measured", "logged", "verdict", "words"),
+    [
+        (("a", "b"), ("a", "b", "envoy"), Verdict.PASS, "of 2 of 2 pods log and metrics are in one place"),
+        (("a", "b"), ("a",), Verdict.FAIL, "not of: b"),
+        (("a", "b"), (), Verdict.FAIL, "not of: a, b"),
+        (("a",), ("a", "b"), Verdict.FAIL, "not of: b"),
+        ((), ("a", "b"), Verdict.FAIL, "not of: a, b"),
+        (("a", "b"), None, Verdict.NOT_EXERCISED, "no pod's log was looked for"),
+    ],
+)
+def test_without_log_and_metrics_of_every_pod_no_cause_can_be_looked_for(
+    measured: tuple[str, ...], logged: tuple[str, ...] | None, verdict: Verdict, words: str
+) -> None:
+    seen = Seen(facts=facts(), details=WeekDetails(logged=logged), evidence=Gathered())
+    seen.evidence.see([pod("a"), pod("b"), *sampled(*measured)])
+    found, told = step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)
+    assert found is verdict and words in english(told)
+
+
+def test_where_no_pod_became_ready_nothing_was_kept() -> None:
+    seen = Seen(facts=facts(), details=WeekDetails(logged=("a",)), evidence=Gathered())
+    assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)[0] is Verdict.FAIL

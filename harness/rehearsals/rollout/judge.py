@@ -36,7 +36,7 @@ from harness.rehearsal.conclude import not_judged
 from harness.rehearsal.facts import patch_errata
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge_beside import in_one_place, without_the_flag
+from harness.rehearsals.rollout.judge_beside import in_one_place, saved, without_the_flag
 from harness.rehearsals.rollout.judge_objectives import objectives
 from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
 from harness.rehearsals.rollout.queries import value_query
@@ -195,13 +195,7 @@ def step_of_roll_back(claim: str, plan: Scenario, week: Observed, seen: Seen[Wee
         told = message("the flag was published off {seconds} s after the decision", seconds=f"{seconds:.1f}")
         return (Verdict.PASS if seconds <= plan.switch_over_limit_s else Verdict.FAIL), (told,)
     if claim.endswith(".step3"):
-        rows, samples = len(seen.evidence.rows), len(seen.evidence.samples)
-        told = message(
-            "{rows} rows of evidence, {samples} of them metrics, and every part's log are in the run's folder",
-            rows=f"{rows:,}",
-            samples=f"{samples:,}",
-        )
-        return (Verdict.PASS if samples else Verdict.FAIL), (told,)
+        return saved(seen.evidence, seen.details.logged)
     return Verdict.INCONCLUSIVE, ()
 
 

@@ -10,12 +10,13 @@ import msgspec
 import numpy as np
 
 from harness.checks.stepwise import served, written
+from harness.evidence.gathered import Gathered
 from harness.judge.ledger import WRITING, Ledger
 from harness.judge.window import Window
 from harness.load.population.due import stayers_due
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import message
+from harness.model.message import Told, message
 from harness.model.scenario import Scenario
 from harness.model.stack import PodState
 from harness.model.verdict import Verdict
@@ -45,6 +46,25 @@ def in_one_place(events: Sequence[EventRow], samples: Sequence[SampleRow], logge
     """Whether of every pod that became ready the run's folder has a log, and the evidence CPU and memory. ``logged``
     are the pods with a log that is not empty."""
     claim = "strategy.versus.observability"
+    ready, verdict, told = _recorded(events, samples, logged)
+    return Judgement(id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=told, samples=ready)
+
+
+def saved(evidence: Gathered, logged: Collection[str] | None) -> tuple[Verdict, Told]:
+    """Whether a run that was rolled back has kept what its cause is looked for in: log and metrics of every pod that
+    became ready. ``logged`` as of ``in_one_place``, ``None`` where no log was looked for."""
+    rows, samples = f"{len(evidence.rows):,}", f"{len(evidence.samples):,}"
+    told = message("{rows} rows of evidence, {samples} of them metrics, are kept", rows=rows, samples=samples)
+    if logged is None:
+        return Verdict.NOT_EXERCISED, (message("no pod's log was looked for"), told)
+    _, verdict, of_pods = _recorded(evidence.events, evidence.samples, logged)
+    return verdict, (told, *of_pods)
+
+
+def _recorded(
+    events: Sequence[EventRow], samples: Sequence[SampleRow], logged: Collection[str]
+) -> tuple[int, Verdict, Told]:
+    """How many pods became ready, and whether of each there is a log, and CPU and memory."""
     ready = {row.subject for row in events if row.kind == "pod" and row.data.get("state") == PodState.READY}
     measured = [{row.subject for row in samples if row.metric == metric} for metric in _METRICS]
     lacking = [pod for pod in sorted(ready) if pod not in logged or any(f"pod/{pod}" not in of for of in measured)]
@@ -52,7 +72,4 @@ def in_one_place(events: Sequence[EventRow], samples: Sequence[SampleRow], logge
     told = [message("of {some} of {all} pods log and metrics are in one place", **counts)]
     if lacking:
         told.append(message("not of: {names}", names=", ".join(lacking)))
-    verdict = Verdict.PASS if ready and not lacking else Verdict.FAIL
-    return Judgement(
-        id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=tuple(told), samples=len(ready)
-    )
+    return len(ready), Verdict.PASS if ready and not lacking else Verdict.FAIL, tuple(told)
