@@ -66,7 +66,7 @@ _OBJECTIVES = (
         "99.9%",
         MEASUREMENT,
         judged_by("rollout"),
-        "Probes of week 4's window, and how fast it burns the budget; minutes, not 30 days",
+        "Probes of week 4's window, and how fast it burns the budget: minutes break it, only 30 days keep it",
     ),
     promise(
         "slo.availability.budget",
@@ -82,7 +82,7 @@ _OBJECTIVES = (
         "< 500ms",
         MEASUREMENT,
         judged_by("rollout"),
-        "Users' requests of week 4's window, and how fast it burns the budget; minutes, not 7 days",
+        "Requests of users in week 4's window, and how fast it burns the budget: minutes break it, only 7 days keep it",
         go=True,
     ),
     promise(
@@ -99,7 +99,7 @@ _OBJECTIVES = (
         "< 1%",
         MEASUREMENT,
         judged_by("rollout"),
-        "Users' requests of week 4's window, and how fast it burns the budget; minutes, not 7 days",
+        "Requests of users in week 4's window, and how fast it burns the budget: minutes break it, only 7 days keep it",
     ),
     promise(
         "slo.error_ratio.budget",

@@ -70,6 +70,7 @@ def test_a_flag_that_went_off_too_late_or_never_passes_no_step() -> None:
         (("a",), ("a", "b"), Verdict.FAIL, "not of: b"),
         ((), ("a", "b"), Verdict.FAIL, "not of: a, b"),
         (("a", "b"), None, Verdict.NOT_EXERCISED, "no pod's log was looked for"),
+        ((), None, Verdict.FAIL, "0 of them metrics"),
     ],
 )
 def test_without_log_and_metrics_of_every_pod_no_cause_can_be_looked_for(

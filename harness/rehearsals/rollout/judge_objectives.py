@@ -2,7 +2,8 @@
 and how fast that window burns the budget. Pure. Nothing of it gates the week, whose criteria are the rollout table's.
 
 A window is minutes, and the objectives are of 30 and 7 days: each reason says so first. What a bound of minutes proves
-holds for minutes; by the burn rate one sees what the month would be at that rate.
+holds for minutes: kept that long, an objective was not exercised; broken, it is broken. By the burn rate one sees what
+the month would be at that rate.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.scenario import Comparison, Criterion, Metric, Scenario
+from harness.model.verdict import Verdict
 from harness.objectives.budget import AVAILABILITY, MONTH_DAYS, burn_rate, line, spent
 
 _WEEK_DAYS = 7
+_DAY_S = 86_400
 
 
 class Promised(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +62,18 @@ def objectives(plan: Scenario, ledger: Ledger, window: Window, at_ns: int, due: 
         rows = view.calls(promised.criterion)
         rows = rows[counting(promised.criterion, rows)]
         bad = int(np.count_nonzero(bad_calls(promised.criterion, rows)))
+        verdict = Verdict.NOT_EXERCISED if _kept_in_part(promised, found, window) else found.verdict
         cost = (line(spent(bad, len(rows), (window.end_ns - window.start_ns) / NS)),)
         yield msgspec.structs.replace(
-            found, kind=Kind.CHECK, gates=False, told=(_burning(promised, bad, len(rows), window), *found.told),
+            found, kind=Kind.CHECK, gates=False, verdict=verdict,
+            told=(_burning(promised, bad, len(rows), window), *found.told),
             notes=cost if promised.criterion.metric is Metric.AVAILABILITY else (),
         )  # fmt: skip
+
+
+def _kept_in_part(promised: Promised, found: Judgement, window: Window) -> bool:
+    """Whether it was kept in a window that is shorter than its own, and so is not known to be kept in that."""
+    return found.verdict is Verdict.PASS and (window.end_ns - window.start_ns) / NS < promised.days * _DAY_S
 
 
 def _burning(promised: Promised, bad: int, of: int, window: Window) -> Message:
