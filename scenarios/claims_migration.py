@@ -176,8 +176,8 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_API}/item 3",
         "既存Firestore APIのレスポンス形式との完全一致確認",
         PROCEDURE,
-        judged_by("rollout", "chaos", "deploy_rehearsal"),
-        "Golden documents compared field by field",
+        judged_by("rollout"),
+        "Of one week, the documents as the app reads them beside the answers as the contract has them",
         wrong(
             "api.not_identical",
             "the two cannot be identical: location keys are camelCase in Firestore and snake case over HTTP, ids "

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from harness.checks.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, CLAIMS_FORMAT, photos_result, reconciled_result
+from harness.checks.agreement import (
+    CLAIM_DUAL_WRITE,
+    CLAIM_FORMAT,
+    CLAIM_PHOTOS,
+    IDENTICAL,
+    not_identical,
+    photos_result,
+    reconciled_result,
+)
 from harness.checks.dual_write import Comparison, Finding, Flaw, compare
 from harness.checks.invariants import CLAIM
 from harness.checks.photos import photos
@@ -103,14 +111,27 @@ def test_the_claims_are_in_the_register() -> None:
 
 def test_the_format_s_claims_hang_on_documents_that_differ_and_not_on_those_that_are_missing() -> None:
     good, half = dual_write_result(GOOD, bundled=True), dual_write_result(HALF, bundled=True)
-    assert set(CLAIMS_FORMAT) <= set(good.claims) and good.verdict is Verdict.PASS
+    assert CLAIM_FORMAT in good.claims and good.verdict is Verdict.PASS
     assert half.verdict is Verdict.FAIL and half.claims == (CLAIM_DUAL_WRITE,)
     differs = compare([walk()], documents(walk(title="another")))
     assert {each.flaw for each in differs.findings} == {Flaw.DIFFERENT}
     odd = dual_write_result(differs, bundled=True)
-    assert odd.verdict is Verdict.FAIL and set(CLAIMS_FORMAT) <= set(odd.claims)
-    assert set(CLAIMS_FORMAT) <= set(REGISTER)
+    assert odd.verdict is Verdict.FAIL and CLAIM_FORMAT in odd.claims
+    assert {CLAIM_FORMAT, IDENTICAL} <= set(REGISTER)
 
 
 def test_the_isolation_of_walks_says_nothing_of_the_format() -> None:
-    assert CLAIM["walks.isolation"] not in CLAIMS_FORMAT and CLAIM["walks.isolation"] in REGISTER
+    assert CLAIM["walks.isolation"] != CLAIM_FORMAT and CLAIM["walks.isolation"] in REGISTER
+
+
+def test_that_answers_and_documents_differ_is_seen_where_both_are_as_they_have_to_be() -> None:
+    """The document wants them the same, and then none passes: the erratum is shown, and it is never ready."""
+    documents, half = dual_write_result(GOOD, bundled=True), dual_write_result(HALF, bundled=True)
+    bodies = result(Verdict.PASS, id="walks.bodies", samples=7)
+    (shown,) = not_identical([documents, bodies])
+    assert (shown.claim, shown.verdict, shown.erratum) == (IDENTICAL, Verdict.ERRATUM_SHOWN, "api.not_identical")
+    assert not shown.gates and f"{documents.samples} documents" in shown.reason and "7 answers" in shown.reason
+    assert IDENTICAL not in documents.claims
+    wrong, none = result(Verdict.FAIL, id="walks.bodies", samples=7), result(Verdict.PASS, id="walks.bodies", samples=0)
+    for seen in ([documents], [bodies], [documents, wrong], [documents, none], [half, bodies]):
+        assert [*not_identical(seen)] == []

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
 from harness.base.units import Unit
 from harness.checks.dual_write import Comparison, Flaw
 from harness.checks.photos import Photos
 from harness.checks.reconciled import Reconciled
+from harness.checks.walk_results import BODIES
 from harness.judge.judged import result, told_only, with_examples
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.message import Told, message
 from harness.model.verdict import Verdict
 
 DUAL_WRITE, PHOTOS = "dual_write.documents", "storage.photos"
 CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "dual_write.diagram", "architecture.storage"
 #: What the documents' format is the verdict on besides.
-CLAIMS_FORMAT = ("api.identical", "api.mirror_format")
+CLAIM_FORMAT = "api.mirror_format"
+IDENTICAL = "api.identical"
 _EXAMPLES = 3
 
 
@@ -44,11 +48,28 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool,
     if found.as_written:
         erratum = found.as_written[0][1]
         judged = msgspec.structs.replace(judged, erratum=erratum, seen=found.lost_as_written)
-    # A document that is missing, left or old says nothing of the format: then the claims about it stay unjudged.
+    # A document that is missing, left or old says nothing of the format: then the claim about it stays unjudged.
     format_fails = any(each.flaw is Flaw.DIFFERENT for each in found.unexplained)
-    return (
-        judged if verdict is Verdict.FAIL and not format_fails else msgspec.structs.replace(judged, also=CLAIMS_FORMAT)
-    )
+    also = () if verdict is Verdict.FAIL and not format_fails else (CLAIM_FORMAT,)
+    return msgspec.structs.replace(judged, also=also)
+
+
+def not_identical(found: Iterable[Judgement]) -> Iterator[Judgement]:
+    """The erratum that an answer and a document of the same walk differ, where a run saw both as they have to be: a
+    good answer has ``sequence_number`` in each location, a good document ``sequenceNumber``. Else nothing is known.
+    """
+    kept = {each.id: each.samples for each in found if each.verdict is Verdict.PASS and each.samples}
+    if DUAL_WRITE in kept and BODIES in kept:
+        told = message(
+            "{walks} documents as the app reads them, with location keys in camelCase, beside {answers} answers as the "
+            "contract has them, with the same keys in snake case: they are equal only after the adapter",
+            walks=str(kept[DUAL_WRITE]),
+            answers=str(kept[BODIES]),
+        )
+        yield Judgement(
+            id=IDENTICAL, kind=Kind.CHECK, claim=IDENTICAL, verdict=Verdict.ERRATUM_SHOWN, told=(told,), gates=False,
+            samples=kept[BODIES], erratum="api.not_identical",
+        )  # fmt: skip
 
 
 def photos_result(seen: Photos, unread: Told = ()) -> Judgement:

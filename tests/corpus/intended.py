@@ -68,6 +68,9 @@ _WITH_EVERYBODY = ("week1_virtual_broke", "week1_virtual_hold", "week3_virtual_r
 #: The weeks in which some users have the flag off.
 _SOME_WITHOUT_THE_FLAG = ("week2_virtual_advance", "week3_advance", "week3_kind_advance", "week3_roll_back")
 
+#: The weeks whose answers and documents are all as they have to be.
+_WELL_SERVED = ("week1_virtual_hold", "week2_virtual_advance", "week3_*")
+
 JUDGEMENTS = (
     Differs("week1_*", "", "rollout.rollback.step*", NEW, _STEPS),
     Differs("week2_*", "", "rollout.rollback.step*", NEW, _STEPS),
@@ -79,10 +82,8 @@ JUDGEMENTS = (
     Differs("rollout_*", "", "rollout.week4.check", NEW, _CLAIMS),
     Differs("load_stages_passes", "", "load.target_qps", "claims", _CLAIMS),
     Differs("week1_virtual_hold", "", "flag.share", "claims", _CLAIMS),
-    *(
-        Differs(week, "", "reads.acknowledged", "claims", _CONTRACT)
-        for week in ("week1_virtual_hold", "week2_virtual_advance", "week3_*")
-    ),
+    *(Differs(week, "", "reads.acknowledged", "claims", _CONTRACT) for week in _WELL_SERVED),
+    *(Differs(week, "", "api.identical", NEW, _CLAIMS) for week in _WELL_SERVED),
     Differs("week2_*", "", "flag.share", "claims", _CLAIMS),
     Differs("week3_*", "", "flag.share", "claims", _CLAIMS),
     *(Differs(week, "", "migration.*", NEW, _CLAIMS) for week in _SOME_WITHOUT_THE_FLAG),
@@ -141,6 +142,7 @@ ERRATA = (
         for runs in ("deploy_all_kinds", "network_all_kinds", "scaling_all_kinds")
     ),
     *(Differs(week, "", "migration.firestore_is_written", NEW, _CLAIMS) for week in _SOME_WITHOUT_THE_FLAG),
+    *(Differs(week, "", "api.not_identical", NEW, _CLAIMS) for week in _WELL_SERVED),
 )
 
 _COUNTS = "how many verdicts of a kind there are is seen, and counted by nobody"

@@ -34,8 +34,11 @@ def assert_advances(seen: Week) -> None:
     assert seen.ended == (Decision.ADVANCE, Exit.OK), seen.why
     assert (seen.run.facts.errors, seen.run.facts.leaks) == ((), ())
     verdicts = {name: each.verdict for name, each in seen.told.items()}
+    objectives = {verdicts.pop(name) for name in (*verdicts,) if name.startswith("slo.")}
+    assert objectives <= {Verdict.NOT_EXERCISED}, "a week's window is none of 30 or 7 days"
     assert {name for name, verdict in verdicts.items() if verdict is Verdict.NOT_EXERCISED} == NOT_HERE
     assert verdicts.pop("migration.firestore_read_only", Verdict.ERRATUM_SHOWN) is Verdict.ERRATUM_SHOWN
+    assert verdicts.pop("api.identical") is Verdict.ERRATUM_SHOWN
     assert {verdict for name, verdict in verdicts.items() if name not in NOT_HERE} == {Verdict.PASS}, seen.why
 
 
@@ -177,5 +180,5 @@ def test_what_ends_a_phone_s_background_work_is_never_silent(tmp_path: Path, mon
 
 def test_no_erratum_is_shown_by_manifests_that_were_not_applied(tmp_path: Path) -> None:
     seen = week(tmp_path, cut(table(3), window_s=5))
-    assert not errata_of(seen.run.judgements)
+    assert {*errata_of(seen.run.judgements)} == {"api.not_identical"}, "which is of answers and documents alone"
     assert not [each.id for each in seen.run.judgements if each.id.startswith("patch:")]
