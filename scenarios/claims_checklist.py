@@ -66,7 +66,7 @@ _AVAILABILITY = (
         "自動ロールバック設定の実装計画",
         RECORD,
         judged_by("deploy_rehearsal"),
-        "Automatic undo of a bad version, and rollback by flag",
+        "A version that breaks a limit under load, undone by the judge",
     ),
 )
 
@@ -112,7 +112,7 @@ _SECURITY = (
         "Workload Identityのサービスアカウント設計書",
         RECORD,
         judged_by("security"),
-        "Roles against calls made",
+        "Whether Firebase Admin is needed, as of security.least_privilege; the design itself is not read",
     ),
     promise(
         "checklist.security.csi",
@@ -246,7 +246,7 @@ _COST = (
         "Budget Alerts設定（$500超過で通知）",
         RECORD,
         judged_by("cost"),
-        "Looked for in the Terraform",
+        "The phase that the chapter on costs gives the alert, beside the checklist's",
         wrong(
             "checklist.budget_alert_phase",
             "before Phase 2 here, from Phase 4 in the cost chapter",

@@ -55,7 +55,7 @@ _ESTIMATE = (
         "100GB + 転送",
         CALCULATION,
         judged_by("cost"),
-        "Photos of the measured walks x retention, and downloads",
+        "The printed gigabytes by the price list, and how many walks of the supposed photos fill them",
         wrong(
             "cost.storage_by_photos",
             "10 photos of up to 5 MB a walk: 100 GB is full after 2,000 such walks, four for each of 500 users",
@@ -117,7 +117,7 @@ _ESTIMATE = (
         "500同時接続に対応するため",
         MEASUREMENT,
         judged_by("cost"),
-        "Connections in use at 500 users against pool x pods",
+        "Connections in use at 500 users, beside the number of users",
         wrong(
             "cost.users_are_not_connections",
             "500 users at 10 requests/s hold no 500 connections: the pools of 2..10 pods do, and the default "

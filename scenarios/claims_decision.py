@@ -50,7 +50,7 @@ _REASONS = (
         "レプリカ数を2〜10台まで簡単に変更可能",
         MEASUREMENT,
         judged_by("scaling"),
-        "Scaled 2 -> 10 -> 2 by the written commands and by the HPA",
+        "Scaled out by the HPA under load, and back to the fewest pods after it",
     ),
     promise(
         "decision.future",
@@ -70,7 +70,7 @@ _REQUIREMENTS = (
         "同時接続500人",
         MEASUREMENT,
         judged_by("load_stages"),
-        "500 users at the document's pace, and 500 requests in flight, with 2..10 replicas",
+        "500 users at the document's pace on the plan's pods: good answers a second, and the stage's limits",
         go=True,
     ),
     promise(
@@ -172,7 +172,7 @@ _COMPARISON = (
         "$150",
         CALCULATION,
         judged_by("cost"),
-        "Recomputed from measured replica-hours",
+        "The printed comparison beside the printed estimate of the same cluster",
         wrong(
             "cost.autopilot_150_or_225",
             "the comparison chooses Autopilot at $150 a month; the estimate below says $225.50 for the same",

@@ -59,7 +59,7 @@ CLAIMS: tuple[Claim, ...] = (
         'database_version = "POSTGRES_15"',
         MANIFEST,
         judged_by("dr_restore"),
-        "The SQL is plain enough for 15..18; kind uses 15",
+        "The version that the server of the recovery says it is, beside 15",
     ),
     promise(
         "iac.database.tier",

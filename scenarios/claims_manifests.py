@@ -94,7 +94,7 @@ _PODS = (
         "name: DB_HOST",
         MANIFEST,
         judged_by("rollout"),
-        "The variables a pod receives against those the environment contract reads",
+        "ENVIRONMENT, DB_HOST and DB_PASSWORD among the variables that a pod receives",
         wrong(
             "manifest.deployment.env_incomplete",
             "only ENVIRONMENT, DB_HOST and DB_PASSWORD are passed: port, user, database, TLS mode, project id, "

@@ -107,7 +107,7 @@ _OBJECTIVES = (
         "1%のリクエストがエラー可",
         CALCULATION,
         judged_by("alert_drill", unmeasured="--scale"),
-        "Error budget of the week, consumed by measured errors",
+        "Recomputed: what the objective's target leaves of the requests of its 7 days",
         wrong(
             "slo.two_budgets_disagree",
             "1 % of requests may fail, yet availability allows 0.1 %: were a failed request counted in both, the "
@@ -222,7 +222,7 @@ _LOGS = (
         "kubectl logs -f deployment/tekutoko-api",
         PROCEDURE,
         judged_by("scaling"),
-        "Lines seen against lines written by all pods",
+        "Run as written: kubectl itself says which one of the pods it follows",
         wrong(
             "monitoring.logs_of_one_pod",
             "kubectl logs deployment/... follows one container of one pod; the other replicas stay unseen",

@@ -301,7 +301,7 @@ _PIPELINE = (
         "全台置き換え完了",
         MEASUREMENT,
         judged_by("deploy_rehearsal"),
-        "All pods carry the new template's digest",
+        "At the end as many new pods are ready as there are replicas, and none of those from before",
     ),
 )
 

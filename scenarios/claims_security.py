@@ -160,7 +160,7 @@ _HARD = (
         "Cloud SQL Client, Secret Manager Accessor, Firebase Adminのみ",
         MANIFEST,
         judged_by("security"),
-        "Roles in the Terraform against the calls made; see erratum security.firebase_admin_too_broad",
+        "Whether Firebase Admin is needed: tokens verified by an account that exists nowhere; other roles are not tried",
     ),
     promise(
         "security.unneeded_permissions",

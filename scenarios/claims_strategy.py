@@ -83,7 +83,7 @@ _SCALE_OUT = (
         "少規模では安価になりやすい",
         CALCULATION,
         judged_by("cost"),
-        "Cost from measured replica-hours",
+        "By the price list: one application of the fewest pods beside the supposed services of as many each",
     ),
     promise(
         "strategy.versus.speed", f"{_VERSUS}/row 8", "初期は高速（認知負荷が低い）", RECORD, person(), "A judgement"
