@@ -160,7 +160,7 @@ _HARD = (
         "Cloud SQL Client, Secret Manager Accessor, Firebase Adminのみ",
         MANIFEST,
         judged_by("security"),
-        "Whether Firebase Admin is needed: tokens verified by an account that exists nowhere; other roles are not tried",
+        "Whether Firebase Admin is needed: tokens verified by an account that exists nowhere; no other role is tried",
     ),
     promise(
         "security.unneeded_permissions",

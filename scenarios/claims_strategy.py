@@ -180,7 +180,7 @@ _PICTURE = (
         "Auto Scale 2-10",
         MANIFEST,
         judged_by("rollout"),
-        "Every part of the diagram is a part of the stack, or named as missing",
+        "The client's arrow: whether the manifests have a way in that ends TLS; each other part is a claim of its own",
         wrong(
             "architecture.https_at_l4",
             "the client's arrow says HTTPS, but a Service of type LoadBalancer is layer 4 and its only port is "

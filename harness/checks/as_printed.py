@@ -12,7 +12,15 @@ import msgspec
 
 from harness.model.autoscaling import Hpa
 from harness.model.judgement import Judgement, Kind
-from harness.model.manifests import INSTANCE_NAMED, Deployment, Manifests, Probe
+from harness.model.manifests import (
+    FIXED_HERE,
+    INSTANCE_NAMED,
+    STILL_THERE,
+    Deployment,
+    Manifests,
+    Probe,
+    RepositoryErratum,
+)
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 
@@ -36,6 +44,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     the ServiceAccount that the pods name, ``annotated`` whether it is there with a Google service account, which a
     cluster of ours takes away; ``instance_in`` where Cloud SQL's instance stands. ``keys`` are those of ConfigMap and
     Secret, ``unread`` those of them that no container is given; ``environment`` is what the target is told to be.
+    ``way_in`` is what was read of where TLS ends, ``None`` of a folder of the rehearsal's own.
     """
 
     deployment: Deployment
@@ -50,6 +59,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     environment: str = ""
     variables: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    way_in: RepositoryErratum | None = None
     unread: tuple[str, ...] = ()
 
 
@@ -75,6 +85,7 @@ def applied(manifests: Manifests) -> Applied:
         environment=manifests.config.get("environment", ""),
         variables=tuple(each.name for each in manifests.deployment.template.containers[0].env),
         keys=(*manifests.config, *manifests.secret_keys),
+        way_in=next((each for each in manifests.errata if each.id == _HTTPS), None),
         unread=() if _mounts_whole(pod) else tuple(_unread(manifests)),
     )
 
@@ -236,14 +247,29 @@ def _one_of_each(of: Applied) -> Iterator[Judgement]:
     )
     claims = ("strategy.replicated_monolith", "strategy.versus.structure")
     yield _judgement(claims[0], counts == (1, 1), "1, 1", seen, *claims[1:])
-    if "Ingress" not in kinds and of.service_port != 443:  # no TLS: nothing but an Ingress of this folder would end it
-        told = message(
-            "the only way in is the Service's port {port}, and no Ingress is applied", port=str(of.service_port)
-        )
-        yield _shown("architecture.https_clients", _HTTPS, told, "architecture.diagram")
+    yield _way_in(of, front="Ingress" in kinds or "Gateway" in kinds)
     files = {kind: kinds.count(kind) for kind in PHASE_2}
     counted = ", ".join(f"{kind} {count}" for kind, count in files.items())
     yield _judgement("manifest.files", set(files.values()) == {1}, ", ".join(PHASE_2), counted)
+
+
+def _way_in(of: Applied, *, front: bool) -> Judgement:
+    """Whether TLS can end before the Service, whose own port alone says nothing of it where that is 443."""
+    claims, port, read = ("architecture.https_clients", "architecture.diagram"), str(of.service_port), of.way_in
+    if not front and of.service_port != 443:
+        told = message("the only way in is the Service's port {port}, and no Ingress is applied", port=port)
+        return _shown(claims[0], _HTTPS, told, *claims[1:])
+    if read is not None and read.state == STILL_THERE:
+        return _shown(claims[0], _HTTPS, read.told, *claims[1:])
+    said = () if read is None else (read.told,)
+    if read is not None and read.state == FIXED_HERE:
+        verdict, more = Verdict.PASS, message("that it answers so is asked by network --ingress")
+    else:
+        verdict, more = Verdict.NOT_EXERCISED, message("whether TLS ends at port {port} is not to be read", port=port)
+    return Judgement(
+        id=claims[0], claim=claims[0], also=claims[1:], kind=Kind.CHECK, gates=False, verdict=verdict,
+        told=(*said, more),
+    )  # fmt: skip
 
 
 def _size(cpu_m: int | None, memory_bytes: int | None) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.base.data import OVERLAYS
+from harness.base.data import OVERLAYS, ROOT
 from harness.checks.as_printed import Applied, applied, as_printed
 from harness.model.judgement import Judgement
-from harness.model.manifests import Container
+from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Container, RepositoryErratum
+from harness.model.message import message
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.options import Options
@@ -129,8 +130,33 @@ def test_what_is_not_as_printed_fails_its_claims_alone_and_says_what_is_applied(
     assert all(found[name].reason != judged(FOUND)[name].reason for name in failed)
 
 
-def test_with_an_ingress_nothing_is_said_of_https() -> None:
-    assert HTTPS not in judged(other(written=(*FOUND.written, "Ingress/walk-api")))
+@pytest.mark.parametrize(
+    ("kind", "port", "state", "verdict"),
+    [
+        ("Ingress", 80, FIXED_HERE, Verdict.PASS),
+        ("Gateway", 80, FIXED_HERE, Verdict.PASS),
+        ("Ingress", 80, STILL_THERE, Verdict.ERRATUM_SHOWN),
+        ("Ingress", 80, NOT_READABLE, Verdict.NOT_EXERCISED),
+        ("Ingress", 80, "", Verdict.NOT_EXERCISED),
+        ("ConfigMap", 443, NOT_READABLE, Verdict.NOT_EXERCISED),
+        ("ConfigMap", 80, STILL_THERE, Verdict.ERRATUM_SHOWN),
+    ],
+)
+def test_a_way_in_ends_tls_only_where_the_manifests_name_a_certificate(
+    kind: str, port: int, state: str, verdict: Verdict
+) -> None:
+    read = RepositoryErratum(id="architecture.https_at_l4", state=state, told=message("read")) if state else None
+    found = judged(other(written=(*FOUND.written, f"{kind}/walk-api"), service_port=port, way_in=read))[HTTPS]
+    assert (found.verdict, found.claims) == (verdict, (HTTPS, "architecture.diagram"))
+    assert bool(found.erratum) is (verdict is Verdict.ERRATUM_SHOWN)
+
+
+def test_where_tls_ends_is_read_of_the_folder_as_it_is_written() -> None:
+    """A rung leaves the Ingress out, for nothing there would serve it."""
+    folder = ROOT / "tests/deploy/theirs/replacements"
+    options = Options(rung=Rung.LOCAL, target=bundled(), seed=7, reports=Path(), replay="", manifests=folder)
+    found = judged(applied(manifests_of(options)))[HTTPS]
+    assert found.verdict is Verdict.PASS and "Ingress/tekutoko can end TLS" in found.reason
 
 
 def test_a_proxy_that_logs_in_by_iam_and_a_secret_without_the_unused_key_show_no_erratum() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from harness.report.language import ENGLISH, language
 from harness.report.published import RESULT
 from harness.report.summary import summary
 from harness.stack.manifests import errata, kustomize, load, risks
-from harness.stack.manifests.folder import Folder
+from harness.stack.manifests.folder import Folder, ends_tls
 from harness.stack.rungs import manifests_of, overlay
 from harness.stack.targets import bundled
 from scenarios.claims import ERRATA
@@ -138,6 +139,22 @@ READ = [
     ("external_secrets", "manifest.sidecar_unpinned", NOT_READABLE),
     ("flat", "manifest.deployment.env_incomplete", FIXED_HERE),
 ]
+
+
+@pytest.mark.parametrize(
+    ("document", "ends"),
+    [
+        ({"spec": {"tls": [{"secretName": "s"}]}}, True),
+        ({"metadata": {"annotations": {"ingress.gcp.kubernetes.io/pre-shared-cert": "c"}}}, True),
+        ({"metadata": {"annotations": {"kubernetes.io/ingress.class": "gce"}}, "spec": {"tls": []}}, False),
+        ({"metadata": {"annotations": None}, "spec": {"rules": []}}, False),
+        ({"spec": {"listeners": [{"protocol": "HTTP"}, {"protocol": "HTTPS"}]}}, True),
+        ({"spec": {"listeners": [{"protocol": "HTTP"}]}}, False),
+        ({}, False),
+    ],
+)
+def test_a_way_in_without_a_certificate_ends_no_tls(document: dict[str, Any], ends: bool) -> None:
+    assert ends_tls(document) is ends
 
 
 @pytest.mark.parametrize(("name", "erratum", "state"), READ)

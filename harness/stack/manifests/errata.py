@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, RepositoryErratum
 from harness.model.message import Message, message
 from harness.stack.manifests import quantity
-from harness.stack.manifests.folder import Container, Folder, at, listed, tag_of
+from harness.stack.manifests.folder import Container, Folder, at, ends_tls, listed, tag_of
 
 
 class Reading(NamedTuple):
@@ -286,9 +286,10 @@ def _of_latency(metric: Any) -> Reading | None:
 
 
 def _front(folder: Folder) -> Reading:
-    for kind in ("Ingress", "Gateway"):
-        for key, _document in folder.of_kind(kind):
+    for key, document in (*folder.of_kind("Ingress"), *folder.of_kind("Gateway")):
+        if ends_tls(document):
             return _fixed(message("{key} can end TLS", key=key), folder.place(key, "spec"))
+        return _still(message("{key} names no certificate", key=key), folder.place(key, "spec"))
     for key, document in folder.of_kind("Service"):
         if at(document, "spec", "type") == "LoadBalancer":
             told = message("{key} is a LoadBalancer, which ends no TLS, and there is no Ingress", key=key)

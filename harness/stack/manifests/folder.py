@@ -61,6 +61,17 @@ def listed(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+#: What names an Ingress' certificate to GKE's controller, where its specification names none.
+_CERTIFICATES = frozenset({"networking.gke.io/managed-certificates", "ingress.gcp.kubernetes.io/pre-shared-cert"})
+
+
+def ends_tls(document: dict[str, Any]) -> bool:
+    """Whether an Ingress names a certificate, or a Gateway has a listener of HTTPS or TLS."""
+    if any(each.get("protocol") in ("HTTPS", "TLS") for each in listed(at(document, "spec", "listeners"))):
+        return True
+    return bool(at(document, "spec", "tls") or _CERTIFICATES & {*(at(document, "metadata", "annotations") or ())})
+
+
 class Folder:
     """``documents`` by ``Kind/name`` and where their values stand."""
 
