@@ -47,7 +47,7 @@ _INDICATORS = (
         "Pod CPU/メモリ使用率",
         MEASUREMENT,
         judged_by("rollout"),
-        "Sampled for each pod",
+        "Sampled for each pod: the highest share that one used of the CPU and of the memory it asks for",
     ),
     promise(
         "sli.replicas",

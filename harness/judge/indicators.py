@@ -28,22 +28,20 @@ _CHECK = {
 }
 #: The week whose check is a load test, as the document has it: users on the API, each with one request in so many s.
 _LOAD_USERS, _LOAD_PACE_S, _MOST_MISSING = 250, 50.0, 0.05
-_MIB = 2**20
 _Shown = str | Message | None
 
 
-def indicators(seen: WindowSummary) -> Iterator[Judgement]:
-    """Each indicator of the document with its figures in the window."""
+def indicators(seen: WindowSummary, used: Mapping[str, _Shown]) -> Iterator[Judgement]:
+    """Each indicator of the document with its figures in the window; ``used``: the shares of CPU and memory of a pod."""
     yield _measured("sli.latency", _latencies(seen), seen)
     yield _measured("sli.errors", _errors(seen), seen)
     rate = quantity(seen.requests_per_s, Unit.PER_SECOND) if seen.requests else None
     yield _measured("sli.request_rate", {"QPS": rate}, seen)
-    cpu = None if seen.cpu_cores_mean is None else f"{seen.cpu_cores_mean:.3g}"
-    memory = None if seen.memory_bytes_max is None else f"{seen.memory_bytes_max / _MIB:.0f} MiB"
     sizes = {"min": seen.replicas_min, "max": seen.replicas_max}
     replicas = {name: None if size is None else str(size) for name, size in sizes.items()}
-    for claim, figures in (("sli.pod_resources", {"CPU": cpu, "memory": memory}), ("sli.replicas", replicas)):
-        if {cpu, memory, *replicas.values()} == {None}:
+    sampled = (seen.cpu_cores_mean, seen.memory_bytes_max, *sizes.values())
+    for claim, figures in (("sli.pod_resources", used), ("sli.replicas", replicas)):
+        if all(each is None for each in sampled):
             yield _judgement(claim, Verdict.NOT_EXERCISED, (message("pods are not sampled here"),), seen.requests)
         else:
             yield _measured(claim, figures, seen)

@@ -8,10 +8,12 @@ import pytest
 from harness.base.units import Unit
 from harness.judge.indicators import indicators, week_check
 from harness.judge.ledger import Ledger
+from harness.judge.pod_resources import PodAsks, asked, most_used
 from harness.judge.summary import WindowSummary
 from harness.judge.window import NS, Window
-from harness.model.evidence import Operation, Outcome, Side
+from harness.model.evidence import Operation, Outcome, SampleRow, Side
 from harness.model.judgement import Kind
+from harness.model.manifests import Container
 from harness.model.message import quantity
 from harness.model.verdict import Verdict
 from scenarios import claims
@@ -26,8 +28,65 @@ SEEN = WindowSummary(
 )  # fmt: skip
 
 
+USED = {"CPU": "40 %", "memory": "30 %"}
+ASKS = PodAsks(cpu=0.5, memory=512 * 2.0**20)
+
+
+def sampled(pod: str, metric: str, *values: float, begun_s: float = 1) -> list[SampleRow]:
+    """A reading a second."""
+    return [
+        SampleRow(at_ns=WINDOW.start_ns + round((begun_s + number) * NS), metric=metric, subject=pod, value=value)
+        for number, value in enumerate(values)
+    ]
+
+
+def resources(*rows: list[SampleRow], asks: PodAsks = ASKS) -> tuple[Verdict, str]:
+    ledger = Ledger()
+    for each in rows:
+        ledger.extend(each)
+    found = {each.id: each for each in indicators(SEEN, most_used(ledger, WINDOW, asks))}["sli.pod_resources"]
+    return found.verdict, found.reason
+
+
+BUSY = (
+    sampled("pod/a", "cpu_cores", 0.1, 0.3), sampled("pod/b", "cpu_cores", 0.25, 0.25, 0.25),
+    sampled("pod/a", "memory_bytes", 2.0**28, 2.0**27), sampled("pod/b", "memory_bytes", 2.0**26),
+)  # fmt: skip
+
+
+def test_of_pods_the_highest_share_of_one_is_shown_and_no_sum() -> None:
+    """B's mean CPU is 0.25 of 0.5 cores, a's 0.2; a once held 256 of 512 MiB."""
+    assert resources(*BUSY) == (Verdict.PASS, "CPU 50 % of 0.5 cores (b); memory 50 % of 512 MiB (a)")
+    outside = sampled("pod/c", "cpu_cores", 9.0, begun_s=-5), sampled("node/n", "cpu_cores", 9.0)
+    assert resources(*BUSY, *outside) == resources(*BUSY)
+
+
+@pytest.mark.parametrize(
+    ("rows", "asks", "lacking"),
+    [
+        (BUSY, PodAsks(cpu=None, memory=2.0**30), "CPU"),
+        (BUSY, PodAsks(cpu=1.0, memory=None), "memory"),
+        (BUSY, PodAsks(cpu=0, memory=0), "CPU, memory"),
+        (BUSY[:2], ASKS, "memory"),
+        (BUSY[2:], ASKS, "CPU"),
+        ((), ASKS, "CPU, memory"),
+    ],
+)
+def test_without_a_request_or_a_sample_there_is_no_share(
+    rows: tuple[list[SampleRow], ...], asks: PodAsks, lacking: str
+) -> None:
+    verdict, reason = resources(*rows, asks=asks)
+    assert verdict is Verdict.INCONCLUSIVE and reason.split("; ")[0] == f"not measured: {lacking}"
+
+
+def test_a_pod_asks_for_what_its_containers_do_together() -> None:
+    api = Container(name="api", image="i", request_cpu_m=500, request_memory_bytes=2**29)
+    proxy = msgspec.structs.replace(api, name="proxy", request_cpu_m=100, request_memory_bytes=None)
+    assert asked([api, proxy]) == PodAsks(cpu=0.6, memory=None)
+
+
 def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
-    found = {each.id: each for each in indicators(SEEN)}
+    found = {each.id: each for each in indicators(SEEN, USED)}
     assert {*found} == {name for name in claims.REGISTER if name.startswith("sli.")}
     assert {each.verdict for each in found.values()} == {Verdict.PASS} and not any(
         each.gates for each in found.values()
@@ -35,7 +94,7 @@ def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
     assert found["sli.latency"].reason == "p50 10 ms; p95 20 ms; p99 30 ms"
     assert found["sli.errors"].reason == "4xx 0 %; 5xx 0 %; error ratio 0 %"
     assert found["sli.request_rate"].reason == "QPS 5/s"
-    assert found["sli.pod_resources"].reason == "CPU 0.5; memory 256 MiB"
+    assert found["sli.pod_resources"].reason == "CPU 40 %; memory 30 %"
     assert found["sli.replicas"].reason == "min 2; max 2"
     assert {(each.claim, each.kind, each.samples) for each in found.values()} == {
         (name, Kind.CHECK, 600) for name in found
@@ -50,25 +109,29 @@ def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
         ("sli.latency", {"latency_p99_ms": None}),
         ("sli.errors", {"ratio_4xx": None}),
         ("sli.request_rate", {"requests": 0}),
-        ("sli.pod_resources", {"memory_bytes_max": None}),
         ("sli.replicas", {"replicas_min": None}),
     ],
 )
 def test_what_was_not_measured_leaves_its_indicator_alone_inconclusive(claim: str, lacking: dict[str, None]) -> None:
-    found = {each.id: each for each in indicators(msgspec.structs.replace(SEEN, **lacking))}
+    found = {each.id: each for each in indicators(msgspec.structs.replace(SEEN, **lacking), USED)}
     assert [name for name, each in found.items() if each.verdict is Verdict.INCONCLUSIVE] == [claim]
-    named = {"sli.latency": "p99", "sli.errors": "4xx", "sli.request_rate": "QPS", "sli.pod_resources": "memory"}
+    named = {"sli.latency": "p99", "sli.errors": "4xx", "sli.request_rate": "QPS"}
     assert found[claim].reason.split("; ")[0] == f"not measured: {named.get(claim, 'min')}"
 
 
 def test_all_that_was_not_measured_is_named() -> None:
-    found = {each.id: each for each in indicators(msgspec.structs.replace(SEEN, ratio_4xx=None, error_ratio=None))}
+    found = {
+        each.id: each for each in indicators(msgspec.structs.replace(SEEN, ratio_4xx=None, error_ratio=None), USED)
+    }
     assert found["sli.errors"].reason == "not measured: 4xx, error ratio; 5xx 0 %"
 
 
 def test_where_pods_are_not_sampled_at_all_their_indicators_are_not_exercised() -> None:
     nothing = {"cpu_cores_mean": None, "memory_bytes_max": None, "replicas_min": None, "replicas_max": None}
-    found = {each.id: each for each in indicators(msgspec.structs.replace(SEEN, **nothing))}
+    found = {
+        each.id: each
+        for each in indicators(msgspec.structs.replace(SEEN, **nothing), most_used(Ledger(), WINDOW, ASKS))
+    }
     left = {name: each.reason for name, each in found.items() if each.verdict is not Verdict.PASS}
     assert left == dict.fromkeys(("sli.pod_resources", "sli.replicas"), "pods are not sampled here")
     assert {found[name].verdict for name in left} == {Verdict.NOT_EXERCISED}

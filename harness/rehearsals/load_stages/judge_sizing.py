@@ -8,17 +8,18 @@ its target by more than Kubernetes tolerates: else p95 breaks while the HPA sees
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from harness.control.hpa.grouping import Settings
 from harness.judge.claimed import claimed, not_exercised
+from harness.judge.pod_resources import PodAsks, asked
 from harness.model.autoscaling import Hpa, MetricKind
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.types import Asked, Knee, Sized, StepFigures, StepResult
+from harness.rehearsals.load_stages.types import Knee, Sized, StepFigures, StepResult
 
 CLAIM = "checklist.performance.sizing"
 _WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
@@ -40,25 +41,6 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     def asks(self) -> bool:
         """Whether the HPA adds pods for it."""
         return self.of_target > 1 + Settings().tolerance
-
-
-class PodAsks(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pod asks for, all its containers together; ``None`` when one of them is silent: Kubernetes then reads no
-    share of it. CPU in cores, memory in bytes."""
-
-    cpu: float | None
-    memory: float | None
-
-
-def asked(containers: Iterable[Asked]) -> PodAsks:
-    """Of a pod of ``containers``."""
-    every = list(containers)
-    cpu = [each.request_cpu_m for each in every]
-    memory = [each.request_memory_bytes for each in every]
-    return PodAsks(
-        cpu=None if None in cpu else sum(each or 0 for each in cpu) / 1000,
-        memory=None if None in memory else sum(each or 0 for each in memory),
-    )
 
 
 def uses(hpa: Hpa, figures: StepFigures, pods: int, each_asks: PodAsks) -> list[Use]:

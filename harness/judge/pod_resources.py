@@ -1,0 +1,72 @@
+"""What pods used of what they ask for: the document's share of CPU and memory (Pod CPU/メモリ使用率). Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from statistics import fmean
+from typing import Protocol
+
+import msgspec
+
+from harness.base.units import Unit
+from harness.judge.ledger import Ledger
+from harness.judge.window import Window
+from harness.model.message import Message, message, quantity
+
+_MIB = 2**20
+_POD = "pod/"
+_Samples = Iterable[tuple[int, str, float]]
+
+
+class _Sized(Protocol):
+    """What a container asks for: millicores and bytes, ``None`` where its manifest is silent."""
+
+    @property
+    def request_cpu_m(self) -> int | None: ...
+
+    @property
+    def request_memory_bytes(self) -> int | None: ...
+
+
+class PodAsks(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pod asks for, all its containers together; ``None`` when one of them is silent: Kubernetes then reads no
+    share of it. CPU in cores, memory in bytes."""
+
+    cpu: float | None
+    memory: float | None
+
+
+def asked(containers: Iterable[_Sized]) -> PodAsks:
+    """Of a pod of ``containers``."""
+    every = list(containers)
+    cpu = [each.request_cpu_m for each in every]
+    memory = [each.request_memory_bytes for each in every]
+    return PodAsks(
+        cpu=None if None in cpu else sum(each or 0 for each in cpu) / 1000,
+        memory=None if None in memory else sum(each or 0 for each in memory),
+    )
+
+
+def most_used(ledger: Ledger, window: Window, asks: PodAsks) -> dict[str, Message | None]:
+    """The highest share of any one pod in the window: of its CPU on average, of its memory at most. ``None`` where no
+    pod was sampled, or a pod asks for none."""
+    cpu = _highest(ledger.samples["cpu_cores"], window, fmean)
+    memory = _highest(ledger.samples["memory_bytes"], window, max)
+    found: dict[str, Message | None] = {"CPU": None, "memory": None}
+    if cpu is not None and asks.cpu:
+        share, cores = quantity(cpu[0] / asks.cpu, Unit.RATIO), f"{asks.cpu:g}"
+        found["CPU"] = message("{share} of {cores} cores ({pod})", share=share, cores=cores, pod=cpu[1])
+    if memory is not None and asks.memory:
+        share, size = quantity(memory[0] / asks.memory, Unit.RATIO), f"{asks.memory / _MIB:g}"
+        found["memory"] = message("{share} of {size} MiB ({pod})", share=share, size=size, pod=memory[1])
+    return found
+
+
+def _highest(samples: _Samples, window: Window, of: Callable[[list[float]], float]) -> tuple[float, str] | None:
+    """The figure of the pod in which it is highest, and that pod's name."""
+    by_pod: defaultdict[str, list[float]] = defaultdict(list)
+    for at_ns, subject, value in samples:
+        if subject.startswith(_POD) and window.start_ns <= at_ns < window.end_ns:
+            by_pod[subject.removeprefix(_POD)].append(value)
+    return max(((of(values), pod) for pod, values in by_pod.items()), default=None)
