@@ -178,8 +178,8 @@ _OPERATIONS = (
         f"{_LIST} 5/item 4",
         "ログ保持期間と費用コントロール方針",
         RECORD,
-        judged_by("cost"),
-        "Bytes logged a request, measured; see erratum cost.retention_saves_nothing",
+        person("cost.logging", "cost.saving.log_retention"),
+        "A policy of the team; what a request logs, measured, and what keeping it costs",
     ),
 )
 
@@ -229,8 +229,8 @@ _COST = (
         f"{_LIST} 7/item 1",
         "Autopilot/Cloud SQLの最終スペック見積",
         RECORD,
-        judged_by("cost"),
-        "From measured replica-hours and connections",
+        person("cost.autopilot", "cost.cloud_sql", "cost.assumption.database_size"),
+        "A decision of the team; pods and connections of a week that was measured, and what they cost",
     ),
     promise(
         "checklist.cost.budget",
@@ -258,8 +258,8 @@ _COST = (
         f"{_LIST} 7/item 4",
         "コスト削減策の優先順位付け",
         RECORD,
-        judged_by("cost"),
-        "Each saving recomputed from the bill",
+        person("cost.saving.commitment", "cost.saving.log_retention", "cost.saving.budget_alert"),
+        "A decision of the team; each saving recomputed from the bill, the largest first",
     ),
 )
 

@@ -32,7 +32,7 @@ _Shown = str | Message | None
 
 
 def indicators(seen: WindowSummary, used: Mapping[str, _Shown]) -> Iterator[Judgement]:
-    """Each indicator of the document with its figures in the window; ``used``: the shares of CPU and memory of a pod."""
+    """Each indicator of the document with its figures in the window; ``used``: shares of CPU and memory of a pod."""
     yield _measured("sli.latency", _latencies(seen), seen)
     yield _measured("sli.errors", _errors(seen), seen)
     rate = quantity(seen.requests_per_s, Unit.PER_SECOND) if seen.requests else None

@@ -43,7 +43,7 @@ SHOWN = {
     "cost.saving.budget_alert": "cost.budget_alert_too_high",
     "checklist.cost.alerts": "checklist.budget_alert_phase",
     "cost.saving.log_retention": "cost.retention_saves_nothing",
-    "checklist.cost.savings": "",
+    "cost.savings": "",
 }
 
 

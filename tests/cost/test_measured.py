@@ -14,7 +14,7 @@ from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import Operation, Outcome, RequestRow, SampleRow, Side, happened
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -42,9 +42,8 @@ def test_a_run_s_bill() -> None:
     assert verdicts == {
         "cost.autopilot": Verdict.PASS,
         "cost.logging": Verdict.PASS,
-        "checklist.operations.log_retention": Verdict.PASS,
         "cost.assumption.database_size": Verdict.ERRATUM_SHOWN,
-        "checklist.cost.sizing": Verdict.PASS,
+        "cost.of_the_run": Verdict.PASS,
         "cost.stored_bytes": Verdict.PASS,
     }
     assert found()["cost.assumption.database_size"].erratum == "cost.users_are_not_connections"
@@ -110,16 +109,26 @@ def test_what_the_run_did_not_measure_is_the_document_s() -> None:
         ("cost.autopilot", {"pods": None}, Verdict.INCONCLUSIVE),
         ("cost.logging", {"log_bytes": 3300 * 2100}, Verdict.FAIL),
         ("cost.logging", {"log_bytes": None}, Verdict.INCONCLUSIVE),
-        ("checklist.operations.log_retention", {"log_bytes": None}, Verdict.INCONCLUSIVE),
         ("cost.assumption.database_size", {"connections": 500}, Verdict.PASS),
         ("cost.assumption.database_size", {"users": 250}, Verdict.INCONCLUSIVE),
         ("cost.assumption.database_size", {"connections": None}, Verdict.INCONCLUSIVE),
-        ("checklist.cost.sizing", {"pods": None}, Verdict.INCONCLUSIVE),
-        ("checklist.cost.sizing", {"connections": None}, Verdict.INCONCLUSIVE),
     ],
 )
 def test_what_it_says_of_a_claim(claim: str, fields: dict[str, Any], verdict: Verdict) -> None:
     assert found(**fields)[claim].verdict is verdict
+
+
+def test_what_is_a_team_s_to_decide_is_told_and_ready_by_no_figure() -> None:
+    whole = found()
+    assert not {"checklist.operations.log_retention", "checklist.cost.sizing"} & {
+        claim for each in whole.values() for claim in each.claims
+    }
+    bill_of_run = whole["cost.of_the_run"]
+    assert (bill_of_run.kind, bill_of_run.claims) == (Kind.OBSERVATION, ())
+    assert "the document's estimate is" in bill_of_run.reason
+    assert "kept for 30 days they cost" in whole["cost.logging"].reason
+    for lacking in ({"pods": None}, {"connections": None}, {"log_bytes": None}):
+        assert "cost.of_the_run" not in found(**lacking), "a bill of which a part was not measured is none"
 
 
 @pytest.mark.parametrize(

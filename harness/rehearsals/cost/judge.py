@@ -23,7 +23,7 @@ CLAIMS = (
     "cost.total", "cost.assumption.billing", "cost.replicas.2", "cost.replicas.4", "cost.replicas.8",
     "cost.replicas.10", "cost.saving.commitment", "cost.saving.budget_alert", "cost.saving.log_retention",
     "stack.monthly_cost", "strategy.versus.cost", "strategy.merit.cost", "checklist.cost.budget",
-    "checklist.cost.alerts", "checklist.cost.savings",
+    "checklist.cost.alerts",
 )  # fmt: skip
 
 

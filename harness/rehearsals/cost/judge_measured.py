@@ -15,15 +15,13 @@ from harness.model.message import Message, message
 from harness.model.result import Facts
 from harness.model.stack import Rung
 from harness.rehearsals.cost.month import bill
-from harness.rehearsals.cost.month.bill import DAY_S, GB, GIB, dollars, money
+from harness.rehearsals.cost.month.bill import DAY_S, GB, GIB, money
 from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.cost.types import MEASURED, CostPlan, Measured, PodSizes
 
-LOG_RETENTION, DATABASE_SIZE, SIZING = (
-    "checklist.operations.log_retention", "cost.assumption.database_size", "checklist.cost.sizing",
-)  # fmt: skip
+DATABASE_SIZE = "cost.assumption.database_size"
 #: What only a run can tell.
-CLAIMS = ("cost.autopilot", "cost.logging", DATABASE_SIZE, SIZING, LOG_RETENTION)
+CLAIMS = ("cost.autopilot", "cost.logging", DATABASE_SIZE)
 _FEWEST = 100  # requests, of which the logs of one are counted
 
 
@@ -34,9 +32,9 @@ def judged(plan: CostPlan, pod: PodSizes, run: Measured | None, facts: Facts) ->
         yield from (not_exercised(MEASURED, claim, reason) for claim in CLAIMS)
         return
     yield _pods(plan, pod, run)
-    yield from _logs(plan, run)
+    yield _logs(plan, run)
     yield _connections(plan.tables, run)
-    yield _sizing(plan, pod, run)
+    yield from _whole(plan, pod, run)
     if run.photo_bytes is not None or run.database_bytes is not None:
         yield _stored(plan, pod, run)
 
@@ -90,13 +88,12 @@ def _pods(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
     return held(MEASURED, claim, run.pods <= supposed, told, value=round(run.pods, 3), limit=supposed)
 
 
-def _logs(plan: CostPlan, run: Measured) -> Iterator[Judgement]:
-    """The logs of a month at the supposed rate against those of the table; and the policy's own figures."""
+def _logs(plan: CostPlan, run: Measured) -> Judgement:
+    """The logs of a month at the supposed rate against those of the table; and what keeping them costs, by which a team
+    decides its policy on them."""
     gib, each = plan.month_log_gib(run), run.log_bytes_a_request
     if gib is None or each is None:
-        what = message("how much its pods logged")
-        yield from (_lacks(claim, what) for claim in ("cost.logging", LOG_RETENTION))
-        return
+        return _lacks("cost.logging", message("how much its pods logged"))
     supposed = plan.tables.quantities.log_gb * GB / GIB
     told = message(
         "{bytes} bytes are logged a request ({requests} requests); {rate} requests a second all month are {gib} GiB, "
@@ -108,7 +105,6 @@ def _logs(plan: CostPlan, run: Measured) -> Iterator[Judgement]:
         cost=money(bill.logging(gib, plan.prices)),
         supposed=f"{supposed:.1f}",
     )
-    yield held(MEASURED, "cost.logging", gib <= supposed, told, value=round(gib, 3), limit=round(supposed, 3))
     saving = plan.tables.savings
     kept = [money(bill.kept(gib, for_s, plan.prices)) for for_s in (saving.logs_kept_s, saving.logs_kept_then_s)]
     policy = message(
@@ -118,7 +114,8 @@ def _logs(plan: CostPlan, run: Measured) -> Iterator[Judgement]:
         then=f"{saving.logs_kept_then_s / DAY_S:g}",
         less=kept[1],
     )
-    yield held(MEASURED, LOG_RETENTION, True, told, policy, value=round(gib, 3))
+    amount = {"value": round(gib, 3), "limit": round(supposed, 3)}
+    return held(MEASURED, "cost.logging", gib <= supposed, told, policy, **amount)
 
 
 def _connections(tables: Tables, run: Measured) -> Judgement:
@@ -139,10 +136,10 @@ def _connections(tables: Tables, run: Measured) -> Judgement:
     return shown_as(MEASURED, "cost.users_are_not_connections", told, claim=DATABASE_SIZE, **amount)
 
 
-def _sizing(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
-    """The bill of the run, which is what a size is settled by: whole, or nothing is settled."""
+def _whole(plan: CostPlan, pod: PodSizes, run: Measured) -> Iterator[Judgement]:
+    """The bill of the run where all of it was measured: what a team settles its sizes by, and no verdict on them."""
     if run.pods is None or run.log_bytes is None or run.connections is None:
-        return _lacks(SIZING, message("all that a size is settled by: pods, logs, connections"))
+        return
     due = plan.by_run(pod, run)
     printed = plan.tables.printed.total_usd
     told = message(
@@ -152,7 +149,7 @@ def _sizing(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
         printed=money(printed),
         connections=str(run.connections),
     )
-    return held(MEASURED, SIZING, True, told, **dollars(due.total, printed))
+    yield observation("cost.of_the_run", (told,), part=MEASURED)
 
 
 def _stored(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.base.units import Unit
 from harness.judge.claimed import held, shown_as
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import DAY_S, GB, GIB, dollars, money, near
@@ -52,7 +52,7 @@ def savings(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
     yield _log_retention(plan)
     told = tuple(message("{name}: {amount} a month", name=each.name, amount=money(each.usd))
                  for each in ranked(plan, pod))  # fmt: skip
-    yield held(DOCUMENT, "checklist.cost.savings", True, *told)
+    yield observation("cost.savings", told, part=DOCUMENT)  # an order to choose by: the choice is a team's
 
 
 def _commitment(plan: CostPlan, pod: PodSizes) -> Judgement:
