@@ -81,6 +81,21 @@ def test_what_the_environment_lacks_is_not_exercised_and_gates_nothing() -> None
     assert combine([zone]) is Decision.HOLD, "nothing was exercised"
 
 
+def test_heavy_work_is_heavy_for_the_pod_only_where_its_limits_are_enforced() -> None:
+    """Else the loop runs on a free core, and whatever nobody noticed says nothing."""
+    done = ChaosDetails(made=[made()])
+    heavy, claim = plan("pod_cpu"), "strategy.risk.heavy_work"
+    (free,) = [
+        each
+        for each in judged(REHEARSAL, heavy, seen(done, probes(0), capabilities=("real_processes",)))
+        if each.claim == claim
+    ]
+    assert free.verdict is Verdict.NOT_EXERCISED and "CPU" in free.reason
+    limited = seen(done, probes(0), capabilities=("cpu_limits",))
+    (held,) = [each for each in judged(REHEARSAL, heavy, limited) if each.claim == claim]
+    assert held.verdict is Verdict.PASS
+
+
 def test_checks_of_the_whole_run_count_and_the_counterexample_has_to_lose() -> None:
     lost = result(ACKNOWLEDGED, "migration.dual_write", Verdict.FAIL, 1, 9, (message("{count} lost", count="1"),))
     rows = [*probes(0), event(40 * NS, lost)]
