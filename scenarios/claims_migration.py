@@ -116,8 +116,8 @@ CLAIMS: tuple[Claim, ...] = (
         "PostgreSQL成功→Firestore非同期書き込み",
         MEASUREMENT,
         judged_by("chaos"),
-        "Users' requests while Firestore is slow: none fails, and p95 keeps its limit; in every run an acknowledged "
-        "write that is not in PostgreSQL counts against it",
+        "Users' requests while Firestore answers nothing: none fails, and p95 keeps its limit; in every run an "
+        "acknowledged write that is not in PostgreSQL counts against it",
     ),
     promise(
         "dual_write.reads",
