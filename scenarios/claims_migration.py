@@ -116,8 +116,8 @@ CLAIMS: tuple[Claim, ...] = (
         "PostgreSQL成功→Firestore非同期書き込み",
         MEASUREMENT,
         judged_by("chaos"),
-        "Users' requests while Firestore answers nothing: none fails, and p95 keeps its limit; in every run an "
-        "acknowledged write that is not in PostgreSQL counts against it",
+        "Users' writes while Firestore answers nothing: none fails, and p95 keeps its limit; that PostgreSQL has what "
+        "was acknowledged: api.version",
     ),
     promise(
         "dual_write.reads",
@@ -125,8 +125,8 @@ CLAIMS: tuple[Claim, ...] = (
         "読み取りはPostgreSQLのみ",
         MEASUREMENT,
         judged_by("chaos"),
-        "Users' requests while Firestore answers nothing: none fails, and p95 keeps its limit; in every run an answer "
-        "that lacks its user's acknowledged write counts against it",
+        "Users' reads while Firestore answers nothing: none fails, and p95 keeps its limit; that each shows what was "
+        "acknowledged: api.version",
     ),
     promise(
         "dual_write.failures_logged",

@@ -35,7 +35,6 @@ from harness.checks.walk_results import (
     acknowledged_result,
     among,
     isolation_results,
-    of_walks,
     once_result,
     reads_result,
     with_few,
@@ -241,7 +240,7 @@ def unread(error: Exception) -> tuple[Judgement, ...]:
     Lost writes and doubled ones hold the week all the same: what was not looked at was not shown to be well.
     """
     verdict, told = _unread(error)
-    of_writes = (held(of_walks(check, verdict, None, 0, told)) for check in (ACKNOWLEDGED, ONCE))
+    of_writes = (held(result(check, CLAIM[check], verdict, None, 0, told)) for check in (ACKNOWLEDGED, ONCE))
     return (*of_writes, *agreement.unseen(verdict, told))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import msgspec
-
 from harness.checks.acknowledged import Acknowledged
 from harness.checks.applied_once import Once
 from harness.checks.isolation import Isolation
@@ -20,10 +18,8 @@ from harness.model.verdict import Verdict
 ACKNOWLEDGED, ONCE, READS = "writes.acknowledged", "writes.applied_once", "reads.acknowledged"
 ISOLATION, STATUSES, BODIES = "walks.isolation", "walks.statuses", "walks.bodies"
 #: The contract of /v1/walks: what is acknowledged is kept and shown, a walk is its owner's, answers are as it says.
+#: Where an answer came from, and what it waited for, none of them says: that is seen with Firestore away (``chaos``).
 CLAIM = dict.fromkeys((ACKNOWLEDGED, ONCE, READS, ISOLATION, STATUSES, BODIES), "api.version")
-#: What a check that does not pass counts against besides. A pass shows none of these: where a write or an answer came
-#: from is seen with Firestore away alone, by ``chaos``.
-_AGAINST = {ACKNOWLEDGED: ("dual_write.order",), ONCE: ("dual_write.order",), READS: ("dual_write.reads",)}
 _EXAMPLES = 3
 #: Without these it is not known what is there more often than it was sent.
 _COUNTED = frozenset(
@@ -40,7 +36,7 @@ def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRA
         verdict = Verdict.INCONCLUSIVE
     told = (*with_few(found.told, [lost.told for lost in found.lost]), *_unmatched(sent))
     told = (*told, *layout.why, *layout.risks)
-    return held(of_walks(ACKNOWLEDGED, verdict, found.lost_writes, found.writes, told))
+    return held(result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, found.lost_writes, found.writes, told))
 
 
 def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> Judgement:
@@ -52,7 +48,7 @@ def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> Judgement
     if sent.unmatched and not found.twice:
         verdict = Verdict.INCONCLUSIVE
     told = (*with_few(found.told, found.repeated), *_unmatched(sent), *unread)
-    return held(of_walks(ONCE, verdict, len(found.repeated), found.walks, told))
+    return held(result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told))
 
 
 def reads_result(found: Reads) -> Judgement:
@@ -63,18 +59,7 @@ def reads_result(found: Reads) -> Judgement:
     unknown = found.unknown or not found.bound
     verdict = Verdict.FAIL if found.wrong else Verdict.INCONCLUSIVE if unknown else Verdict.PASS
     told = with_few(found.told, [wrong.told for wrong in found.examples])
-    return of_walks(READS, verdict, len(found.wrong), found.judged, told)
-
-
-def of_walks(check: str, verdict: Verdict, flaws: int | None, samples: int, told: Told) -> Judgement:
-    """A check of walks."""
-    return against(result(check, CLAIM[check], verdict, flaws, samples, told))
-
-
-def against(check: Judgement) -> Judgement:
-    """The same; one that does not pass counts against whatever of the dual write it may contradict, too."""
-    also = () if check.verdict is Verdict.PASS else _AGAINST.get(check.id, ())
-    return msgspec.structs.replace(check, also=(*check.also, *also))
+    return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)
 
 
 def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> tuple[Judgement, ...]:
@@ -93,7 +78,16 @@ def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = No
         (BODIES, found.bodies, heard, found.answered, found.told_of_bodies),
     )
     return tuple(
-        held(of_walks(check, Verdict.FAIL if wrong else verdict, len(wrong), samples, with_few(told, wrong)))
+        held(
+            result(
+                check,
+                CLAIM[check],
+                Verdict.FAIL if wrong else verdict,
+                len(wrong),
+                samples,
+                with_few(told, wrong),
+            )
+        )
         for check, wrong, verdict, samples, told in judged
     )
 

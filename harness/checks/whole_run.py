@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from harness.checks.invariants import CHECKS, CLAIM, OFF
-from harness.checks.walk_results import against
 from harness.judge.judged import CHECK_EVENT, held, of_event, result
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
@@ -29,7 +28,7 @@ def unsaid(found: Sequence[Judgement], checks: Iterable[str]) -> Iterator[Judgem
     known = {each.id for each in found}
     for check in checks:
         if check not in known:
-            yield held(against(result(check, CLAIM[check], Verdict.INCONCLUSIVE, None, 0, told)))
+            yield held(result(check, CLAIM[check], Verdict.INCONCLUSIVE, None, 0, told))
 
 
 def _counting(check: Judgement) -> Judgement:
