@@ -26,8 +26,8 @@ class Counter:
         self._added[1:] = np.cumsum(np.where(after < before, before, 0.0))
 
     def rates(self, at_ms: NDArray[np.int64], window_ms: int) -> NDArray[np.float64]:
-        """A second, over ``(at - window, at]`` of each time; NaN where fewer than two samples are. In the order in which
-        Prometheus computes it: a share that is just the limit is rounded the same."""
+        """A second, over ``(at - window, at]`` of each time; NaN where fewer than two samples are. In the order in
+        which Prometheus computes it: a share that is just the limit is rounded the same."""
         first = np.searchsorted(self._times_ms, at_ms - window_ms, side="right")
         last = np.searchsorted(self._times_ms, at_ms, side="right") - 1
         found = np.full(len(at_ms), np.nan)

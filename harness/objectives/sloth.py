@@ -79,8 +79,8 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
         return f"({self.bad.replace(WINDOW, window)})\n/\n({self.total.replace(WINDOW, window)})"
 
     def burns(self, shares: Callable[[int], NDArray[np.float64]], *, pages: bool) -> NDArray[np.bool_]:
-        """At which evaluations its burn-rate alert holds, where ``shares`` of a window (s) are the bad shares over it: it
-        is above the rate's over both windows of a pair; NaN, of which nothing is known, is not."""
+        """At which evaluations its burn-rate alert holds, where ``shares`` of a window (s) are the bad shares over it:
+        it is above the rate's over both windows of a pair; NaN, of which nothing is known, is not."""
         return reduce(operator.or_, (
             (shares(burn.short_s) > limit) & (shares(burn.long_s) > limit)
             for burn in BURNS[self.days]

@@ -162,7 +162,9 @@ def burnt(
     """By our own arithmetic, at each evaluation."""
     times_ms = np.arange(len(bad)) * step_s * 1000
     wrong, right = Counter(times_ms.tolist(), bad), Counter(times_ms.tolist(), good)
-    held = objective.burns(lambda window_s: counter.shares(wrong, [wrong, right], times_ms, window_s * 1000), pages=pages)
+    held = objective.burns(
+        lambda window_s: counter.shares(wrong, [wrong, right], times_ms, window_s * 1000), pages=pages
+    )
     return states(zip((times_ms // 1000).tolist(), held.tolist(), strict=True), 0)
 
 

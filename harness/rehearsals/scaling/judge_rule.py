@@ -80,12 +80,12 @@ class Course:
         without."""
         pods = self._scaled(at_ns)
         told = bisect.bisect_right(self._external_ns, cut_ns)
-        there = tuple(found for pod in pods if (found := self._last_there(pod.name, cut_ns)) is not None)
+        there = self._there(cut_ns, pods)
         key = (current, at_ns, told, there)  # of moments that are close together many saw the same
         if key not in self._asked:
             ground = Ground(current=current, pods=pods, settings=Settings(), now_ns=at_ns)
             external = self._external[told - 1] if told else {}
-            readings = Readings(pods=[self._usage_of(each) for each in there], custom=external)
+            readings = Readings(pods=self._usages(there), custom=external)
             self._asked[key] = propose(hpa, ground, readings, current).replicas
         return self._asked[key]
 
@@ -122,23 +122,24 @@ class Course:
             if pod.state != PodState.GONE
         ]
 
+    def _there(self, cut_ns: int, pods: Iterable[ScaledPod]) -> tuple[_Figure, ...]:
+        """The last figure that was there of each of ``pods``: metrics-server answers for pods that exist alone."""
+        return tuple(found for pod in pods if (found := self._last_there(pod.name, cut_ns)) is not None)
+
     def _last_there(self, name: str, cut_ns: int) -> _Figure | None:
-        """The last figure that was there of a pod: metrics-server answers for pods that exist alone."""
         key = (name, cut_ns)
         if key not in self._last:
             figures = self._usage.get(name, [])
-            self._last[key] = next(
-                (
-                    (name, place)
-                    for place in reversed(range(len(figures)))
-                    if figures[place][0] + figures[place][1].get("lag_s", 0.0) * NS <= cut_ns
-                ),
-                None,
-            )
+            there_ns = (at_ns + each.get("lag_s", 0.0) * NS for at_ns, each in reversed(figures))
+            back = next((number for number, at_ns in enumerate(there_ns, 1) if at_ns <= cut_ns), None)
+            self._last[key] = None if back is None else (name, len(figures) - back)
         return self._last[key]
 
+    def _usages(self, figures: Iterable[_Figure]) -> list[PodUsage]:
+        """Figures as metrics-server tells them."""
+        return [self._usage_of(each) for each in figures]
+
     def _usage_of(self, figure: _Figure) -> PodUsage:
-        """A figure as metrics-server tells it."""
         if figure not in self._read:
             name, place = figure
             at_ns, told = self._usage[name][place]
