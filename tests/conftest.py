@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +36,8 @@ settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("same")
 
 LONGEST_ID = 120  # characters of one parameter
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 1 << 30  # some containers have 64 MiB
 GROUP = pytest.StashKey[str]()
 HOME = pytest.StashKey[WorkerHome]()
 
@@ -53,9 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in groups.GROUPS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     try:
-        groups.chosen(config.getoption("--groups"))
+        wanted = groups.chosen(config.getoption("--groups"))
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
+    if wanted <= groups.IN_PROCESS:
+        files_in_memory()
     if workers.is_one(config):
         config.stash[HOME] = WorkerHome()
     elif (file := config.getoption("--record")) is not None:
@@ -78,6 +84,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if HOME in session.config.stash and (left := session.config.stash[HOME].leave()):
         folder = session.config.stash[HOME].folder
         raise RuntimeError(f"tests left runs in {folder}: {', '.join(left)}; the next worker there sweeps them")
+
+
+def files_in_memory() -> None:
+    """Tests in process wait for no disk, where there is room for their files in memory: none of them asks what a power
+    cut leaves. Whoever says another place is heard.
+    """
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.hookimpl(tryfirst=True)
