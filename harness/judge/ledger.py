@@ -49,11 +49,12 @@ CALL = np.dtype(
         ("due_ns", np.int64),
         ("sent_ns", np.int64),
         ("done_ns", np.int64),
-    ]
+    ],
+    align=True,
 )
 
-_BY_POD = np.dtype([("pod", np.int32), ("due_ns", np.int64)])
-_SESSION = np.dtype([("user", np.int32), ("live", np.bool_), ("at_ns", np.int64)])
+_BY_POD = np.dtype([("pod", np.int32), ("due_ns", np.int64)], align=True)
+_SESSION = np.dtype([("user", np.int32), ("live", np.bool_), ("at_ns", np.int64)], align=True)
 
 #: Rows of ``CALL``.
 Calls = NDArray[np.void]
