@@ -187,6 +187,7 @@ def test_every_bundled_file_names_its_schema_and_keeps_it(path: Path) -> None:
     assert schema.parent == SCHEMAS
     found = validator(schema)
     found.validate(yaml.safe_load(path.read_text()))
+    assert isinstance(found.schema, dict)
     assert found.schema["title"] == check(path).kind
 
 

@@ -19,14 +19,12 @@ def every(values: list[float], step_ms: int = 15_000) -> Counter:
 
 def increase(counter: Counter, at_ms: int, window_ms: int) -> float:
     """``increase(...)``: the rate as a count."""
-    (rate,) = counter.rates(np.array([at_ms]), window_ms).tolist()
-    return rate * window_ms / 1000
+    return float(counter.rates(np.array([at_ms]), window_ms)[0]) * window_ms / 1000
 
 
 def share(bad: Counter, good: Counter) -> float:
     """Of the minute before the second minute's end."""
-    (found,) = shares(bad, [good], np.array([120_000]), MINUTE).tolist()
-    return found
+    return float(shares(bad, [good], np.array([120_000]), MINUTE)[0])
 
 
 def test_a_steady_counter_grows_by_its_rate() -> None:
