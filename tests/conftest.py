@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +16,8 @@ from harness.stack.manifests import by_kubectl
 from tests import main_job
 from tests.kind.shared import kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
-from tests.session import files, groups, guard, workers
+from tests.session import files, groups, guard, homes, workers
 from tests.session.examples import SAME
-from tests.session.homes import WorkerHome
 from tests.session.record import Recorder
 
 __all__ = ["advanced_run", "kind_cluster", "rolled_back_run"]
@@ -36,10 +34,8 @@ settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("same")
 
 LONGEST_ID = 120  # characters of one parameter
-MEMORY = Path("/dev/shm")
-ROOM_BYTES = 1 << 30  # some containers have 64 MiB
 GROUP = pytest.StashKey[str]()
-HOME = pytest.StashKey[WorkerHome]()
+HOME = pytest.StashKey[homes.WorkerHome]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,9 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     if wanted <= groups.IN_PROCESS:
-        files_in_memory()
+        homes.in_memory(os.environ)
     if workers.is_one(config):
-        config.stash[HOME] = WorkerHome()
+        config.stash[HOME] = homes.WorkerHome()
     elif (file := config.getoption("--record")) is not None:
         config.pluginmanager.register(Recorder(file), "rehearsal-recorder")
 
@@ -84,14 +80,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if HOME in session.config.stash and (left := session.config.stash[HOME].leave()):
         folder = session.config.stash[HOME].folder
         raise RuntimeError(f"tests left runs in {folder}: {', '.join(left)}; the next worker there sweeps them")
-
-
-def files_in_memory() -> None:
-    """Tests in process wait for no disk, where there is room for their files in memory: none of them asks what a power
-    cut leaves. Whoever says another place is heard.
-    """
-    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.hookimpl(tryfirst=True)
