@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from harness.base import bootstrap, interpreter  # noqa: E402 - the path comes first
 from harness.base.errors import MEANING  # noqa: E402
 from harness.cli.main import ALL  # noqa: E402
-from tests.session.bytecode import aside  # noqa: E402
+from tests.session.kept import aside  # noqa: E402
 from tests.session.lint import LINT  # noqa: E402
 
 if __name__ == "__main__":

@@ -256,7 +256,8 @@ def machine_state(*jobs: Job) -> dict[str, set[str]]:
         runs = _runs_of(pid) if pid is not None else set()
         return bool(runs & own) or (int(address.rpartition(":")[2]) in ports and not runs and _orphan(pid))
 
-    shared, mapped = _names(Path("/dev/shm")), _mapped() if jobs else {}
+    shared = {path.name for path in Path("/dev/shm").glob("*") if not path.is_dir()}  # shm_open makes files alone
+    mapped = _mapped() if jobs else {}
     return {
         "processes": {f"{pid} {what}" for pid, what in processes_of_runs().items() if what.split(":")[0] in own},
         "listening": {name for name, pid in _listening().items() if ours(name, pid)},

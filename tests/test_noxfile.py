@@ -15,7 +15,7 @@ from harness.base.errors import MEANING, Exit
 from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.cli.main import ALL
 from harness.rehearsal.registry import Entry
-from tests.session.bytecode import aside
+from tests.session.kept import aside
 
 
 class Ended(Exception):
@@ -77,18 +77,21 @@ def test_a_session_that_passed_says_nothing() -> None:
     noxfile.run(session, "-m", "harness", "run", "rollout_week3")
 
 
-def test_only_the_tests_keep_bytecode_aside_and_only_where_none_is_kept_beside_the_sources(
+def test_only_the_tests_keep_things_aside_and_bytecode_only_where_none_is_kept_beside_the_sources(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
+    monkeypatch.delenv("MYPY_CACHE_DIR", raising=False)
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", "elsewhere")  # whoever says where is heard
+    types = {"MYPY_CACHE_DIR": str(tmp_path / "mypy")}
     for words in (("-m", "pytest", "-q"), ("-m", "tests.session.push")):
-        assert aside(words, kept=False) == {
+        assert aside(words, compiles=False) == types | {
             "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode"),
         }
-        assert aside(words, kept=True) == {}
+        assert aside(words, compiles=True) == types
     for words in (("-m", "tests.mutants"), ("-m", "harness", "chaos")):
-        assert aside(words, kept=False) == {}
+        assert aside(words, compiles=False) == {}
 
 
 class Asked:

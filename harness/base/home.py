@@ -9,6 +9,7 @@ Layout below ``home()``::
     npm/<key>/      the Firebase emulators' locked node_modules
     template/<key>/ an initialised PostgreSQL data folder, copied for each run
     bytecode/       of the tests' sessions, on a machine that keeps none beside the sources
+    mypy/, hypothesis/  what the tests' sessions know of sources, by their digest
     runs/<run id>/  the state of a run under way: lease, sockets, data folders; gone when the run ends
 """
 

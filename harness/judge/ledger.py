@@ -49,11 +49,12 @@ CALL = np.dtype(
         ("due_ns", np.int64),
         ("sent_ns", np.int64),
         ("done_ns", np.int64),
-    ]
+    ],
+    align=True,
 )
 
-_BY_POD = np.dtype([("pod", np.int32), ("due_ns", np.int64)])
-_SESSION = np.dtype([("user", np.int32), ("live", np.bool_), ("at_ns", np.int64)])
+_BY_POD = np.dtype([("pod", np.int32), ("due_ns", np.int64)], align=True)
+_SESSION = np.dtype([("user", np.int32), ("live", np.bool_), ("at_ns", np.int64)], align=True)
 
 #: Rows of ``CALL``.
 Calls = NDArray[np.void]
@@ -150,8 +151,9 @@ class Ledger:
     def requests_due(self, window: Window, side: Side | None) -> Calls:
         """The requests of ``side`` that were due in ``window``; with ``None`` those of both."""
         rows = self.requests
-        chosen: Calls = rows[_due_in(rows, window)]
-        return chosen if side is None else chosen[chosen["api"] == (side is Side.API)]
+        due = _due_in(rows, window)
+        chosen: Calls = rows[due if side is None else due & (rows["api"] == (side is Side.API))]
+        return chosen
 
     def pods_due(self, window: Window) -> dict[str, int]:
         """How many requests that were due in ``window`` each pod answered, of those whose answer names its pod."""

@@ -6,10 +6,16 @@ SLOs", multiwindow, multi-burn-rate), for 30 days as Sloth has them, for 7 days 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
-from typing import Any
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 WINDOW = "{{.window}}"  # what Sloth puts the range in for
 
@@ -72,15 +78,15 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
         """PromQL: the share of bad events over ``window``."""
         return f"({self.bad.replace(WINDOW, window)})\n/\n({self.total.replace(WINDOW, window)})"
 
-    def burns(self, share: Callable[[int], float | None], *, pages: bool) -> bool:
-        """Whether its burn-rate alert holds, where ``share`` of a window (s) is the bad share over it: it is above the
-        rate's over both windows of a pair; ``None``, of which nothing is known, is not."""
-        return any(
-            all((part := share(each)) is not None and part > burn.rate(self.days) * self.budget
-                for each in (burn.short_s, burn.long_s))
+    def burns(self, shares: Callable[[int], NDArray[np.float64]], *, pages: bool) -> NDArray[np.bool_]:
+        """At which evaluations its burn-rate alert holds, where ``shares`` of a window (s) are the bad shares over it:
+        it is above the rate's over both windows of a pair; NaN, of which nothing is known, is not."""
+        return reduce(operator.or_, (
+            (shares(burn.short_s) > limit) & (shares(burn.long_s) > limit)
             for burn in BURNS[self.days]
             if burn.pages is pages
-        )  # fmt: skip
+            for limit in (burn.rate(self.days) * self.budget,)
+        ))  # fmt: skip
 
 
 def objectives(data: Any, days: int) -> tuple[Objective, ...]:

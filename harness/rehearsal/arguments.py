@@ -9,6 +9,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -255,12 +256,18 @@ class Paced(Command):
 
 def not_bundled(path: Path) -> bool:
     """Whether a plan file says another thing than every one of scenarios/plans. Raises ``BadInput``."""
+    return _said(path) not in _bundled(PLANS)
+
+
+@cache
+def _bundled(folder: Path) -> list[list[Any]]:
+    return [*map(_said, folder.glob("*.yaml"))]
+
+
+def _said(file: Path) -> list[Any]:
     from harness.base import yamltext
 
-    def said(file: Path) -> list[Any]:
-        return [document for document, _ in yamltext.documents(yamltext.read(file), str(file))]
-
-    return said(path) not in map(said, PLANS.glob("*.yaml"))
+    return [document for document, _ in yamltext.documents(yamltext.read(file), str(file))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,9 @@ import dataclasses
 import inspect
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -200,7 +201,7 @@ def parse(command: type[C], typed: Sequence[str], defaults: Mapping[str, Any] = 
     """The options that the words give, and ``defaults`` those that they do not. What came of defaults says so: its
     words give it again without them. Raises ``BadInput``, for an option that it does not take ``Unrecognized``.
     """
-    given, rest = parser(command, given=defaults).parse_known_args(list(typed))
+    given, rest = parser(command, frozenset(defaults)).parse_known_args(list(typed))
     if rest:
         raise Unrecognized(command, rest)
     values = {name: tuple(one) if isinstance(one, list) else one for name, one in vars(given).items()}
@@ -217,7 +218,8 @@ class _Parser(argparse.ArgumentParser):
         raise BadInput(message, where=self.prog, remedy="--help shows what it takes")
 
 
-def parser(command: type[Command], given: Container[str] = ()) -> argparse.ArgumentParser:
+@cache
+def parser(command: type[Command], given: frozenset[str] = frozenset()) -> argparse.ArgumentParser:
     """What reads the command's words and prints its help: its own options first, then each group's. Nothing of
     ``given`` has to be typed."""
     program = f"{PROGRAM} {command.name}"

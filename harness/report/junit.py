@@ -47,8 +47,7 @@ def junit(result: Result) -> bytes:
     suite.timestamp = result.facts.started_utc
     for key, value in _properties(result).items():
         suite.add_property(key, xml_text(value))
-    for each in _cases(name, result):
-        suite.add_testcase(each)
+    suite.add_testcases(_cases(name, result))
     document = JUnitXml()
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]  # half typed upstream

@@ -6,15 +6,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.seed import stream
-from harness.objectives.counter import Counter, share
+from harness.objectives import counter
+from harness.objectives.counter import Counter
 from harness.objectives.files import defined
 from harness.objectives.firing import Breach, State, states
 from harness.objectives.sloth import BURNS, Burn, Objective
@@ -159,13 +160,12 @@ def burnt(
     objective: Objective, bad: Sequence[float], good: Sequence[float], step_s: int, *, pages: bool
 ) -> list[tuple[int, State]]:
     """By our own arithmetic, at each evaluation."""
-    times = [n * step_s * 1000 for n in range(len(bad))]
-    wrong, right = Counter(times, bad), Counter(times, good)
-
-    def over(at_ms: int, window_s: int) -> float | None:
-        return share([wrong], [wrong, right], at_ms, window_s * 1000)
-
-    return states(((at_ms // 1000, objective.burns(partial(over, at_ms), pages=pages)) for at_ms in times), 0)
+    times_ms = np.arange(len(bad)) * step_s * 1000
+    wrong, right = Counter(times_ms.tolist(), bad), Counter(times_ms.tolist(), good)
+    held = objective.burns(
+        lambda window_s: counter.shares(wrong, [wrong, right], times_ms, window_s * 1000), pages=pages
+    )
+    return states(zip((times_ms // 1000).tolist(), held.tolist(), strict=True), 0)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

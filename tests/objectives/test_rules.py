@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.seed import stream
 from harness.objectives.alerts import Alert, four
-from harness.objectives.counter import Counter, share
+from harness.objectives.counter import Counter, shares
 from harness.objectives.files import defined
 from harness.objectives.firing import Breach, State, states
 from harness.stack.kind.images import binaries
@@ -115,21 +116,21 @@ def test_promtool_notices_a_wrong_expectation(tmp_path: Path) -> None:
 
 # -- our arithmetic and Prometheus' -------------------------------------------------------------------------------------
 
+EVALUATED_S = np.arange(0, LASTS_S + 1, STEP_S)
+
 
 def failing(bad: Counter, good: Counter) -> Iterator[tuple[int, bool]]:
     """By our own arithmetic: whether the alert on errors holds at each evaluation."""
     alert = ALERTS["ErrorRateAbove3Percent"]
-    for at_s in range(0, LASTS_S + 1, STEP_S):
-        part = share([bad], [bad, good], at_s * 1000, round(alert.window_s * 1000))
-        yield at_s, part is not None and part > alert.limit
+    found = shares(bad, [bad, good], EVALUATED_S * 1000, round(alert.window_s * 1000)) > alert.limit
+    return zip(EVALUATED_S.tolist(), found.tolist(), strict=True)
 
 
 def slow(good: Counter, both: Counter) -> Iterator[tuple[int, bool]]:
     """The same of the p95: it is above 600 ms when fewer than 95 % are in the bucket up to there."""
     alert = ALERTS["LatencyP95Above600ms"]
-    for at_s in range(0, LASTS_S + 1, STEP_S):
-        part = share([good], [both], at_s * 1000, round(alert.window_s * 1000))
-        yield at_s, part is not None and part < 1 - alert.limit
+    found = shares(good, [both], EVALUATED_S * 1000, round(alert.window_s * 1000)) < 1 - alert.limit
+    return zip(EVALUATED_S.tolist(), found.tolist(), strict=True)
 
 
 def replaced(chance: Random, bad: Sequence[float], good: Sequence[float]) -> tuple[list[float], list[float]]:

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice, pairwise, takewhile
 
 import msgspec
@@ -42,8 +43,17 @@ def planned(plan: PopulationPlan, seed: int = 1) -> Iterator[Planned]:
     return schedule(plan, accounts(plan, seed), seed, ANCHOR)
 
 
+@lru_cache(maxsize=2)
+def begun(plan: PopulationPlan, seed: int) -> tuple[list[Planned], Iterator[Planned]]:
+    """What is made of an endless schedule, and what goes on with it: several look at stretches of the same."""
+    return [], planned(plan, seed)
+
+
 def until(plan: PopulationPlan, seconds: float, seed: int = 1) -> list[Planned]:
-    return list(takewhile(lambda p: p.due_offset_ns < seconds * NS, planned(plan, seed)))
+    made, goes_on = begun(plan, seed)
+    while not made or made[-1].due_offset_ns < seconds * NS:
+        made.append(next(goes_on))
+    return list(takewhile(lambda p: p.due_offset_ns < seconds * NS, made))
 
 
 def bytes_of(sample: list[Planned]) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.home import ENVIRONMENT_VARIABLE, home
+from tests.session import homes
 from tests.session.homes import SHARED, WorkerHome
 
 
@@ -43,3 +44,23 @@ def test_a_run_that_a_test_left_is_told_once(machine: Path) -> None:
     (home() / "runs" / "forgotten").mkdir()
     assert worker.leave() == ["forgotten"]
     assert worker.leave() == []
+
+
+@pytest.mark.parametrize(
+    ("named", "room", "there", "found"),
+    [
+        ({}, 0, True, "memory"),
+        ({}, 1 << 60, True, None),  # some containers have next to none
+        ({}, 0, False, None),
+        ({"PYTEST_DEBUG_TEMPROOT": "elsewhere"}, 0, True, "elsewhere"),
+    ],
+)
+def test_files_lie_in_memory_where_there_is_room_and_nobody_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: dict[str, str], room: int, there: bool, found: str | None
+) -> None:
+    memory = tmp_path / "memory"
+    if there:
+        memory.mkdir()
+    monkeypatch.setattr(homes, "ROOM_BYTES", room)
+    homes.in_memory(named, memory)
+    assert named.get("PYTEST_DEBUG_TEMPROOT") == (str(memory) if found == "memory" else found)

@@ -6,7 +6,7 @@ Field order is the canonical order: the digest of a body is the SHA-256 of its J
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 
@@ -18,7 +18,6 @@ from harness.load.population.ids import uuid4_text
 NS = 1_000_000_000
 MOST_LOCATIONS = 60  # of one PUT
 PAGE_WALKS = 20  # of a list: the phone asks for the first page only
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encoder = msgspec.json.Encoder()
 
 
@@ -76,8 +75,8 @@ def digest(body: NewWalk | WalkUpdate | None) -> str:
 
 
 def moment(unix_ns: int) -> datetime:
-    """UTC, cut to milliseconds: what survives JSON, PostgreSQL and Firestore alike."""
-    return _EPOCH + timedelta(milliseconds=unix_ns // 1_000_000)
+    """UTC, cut to milliseconds: what survives JSON, PostgreSQL and Firestore alike. A float holds those of any year."""
+    return datetime.fromtimestamp(unix_ns // 1_000_000 / 1000, UTC)
 
 
 class Walking:
@@ -104,20 +103,21 @@ class Walking:
         One loop over names of its own: a run makes more of these than of anything else, and its judge makes them again.
         """
         seconds = interval_ns / count / NS
+        walked_dm = [int(seconds * (10 + faster)) for faster in range(6)]
         chance, add = self._chance.random, self._polyline.add  # ``chance`` as in ``_draw``
         latitude_e6, longitude_e6, distance_dm = self._latitude_e6, self._longitude_e6, self._distance_dm
-        found = []
+        found, last = [], count - 1
         for number in range(count):
             latitude_e6 += int(chance() * 41) - 20
             longitude_e6 += int(chance() * 41) - 18
-            distance_dm += int(seconds * (10 + int(chance() * 6)))
+            distance_dm += walked_dm[int(chance() * 6)]
             add(latitude_e6 // 10, longitude_e6 // 10)
-            moving = int(chance() * 8) > 0  # standing still, a phone knows neither speed nor course
+            moving = chance() * 8 >= 1  # standing still, a phone knows neither speed nor course
             location = Location(
                 latitude=latitude_e6 / 1e6,
                 longitude=longitude_e6 / 1e6,
                 altitude=int(chance() * 400) / 10,
-                timestamp=moment(now_unix_ns - interval_ns * (count - 1 - number) // count),
+                timestamp=moment(now_unix_ns - interval_ns * (last - number) // count),
                 horizontal_accuracy=3 + int(chance() * 120) / 10,
                 vertical_accuracy=2 + int(chance() * 80) / 10,
                 speed=(10 + int(chance() * 6)) / 10 if moving else None,
@@ -153,7 +153,7 @@ class Polyline:
 
     def add(self, latitude_e5: int, longitude_e5: int) -> None:
         """Appends a point."""
-        self._parts.append(_signed(latitude_e5 - self._latitude_e5) + _signed(longitude_e5 - self._longitude_e5))
+        self._parts.append(_step(latitude_e5 - self._latitude_e5, longitude_e5 - self._longitude_e5))
         self._latitude_e5, self._longitude_e5 = latitude_e5, longitude_e5
 
     def text(self) -> str:
@@ -162,7 +162,11 @@ class Polyline:
         return self._parts[0]
 
 
-@lru_cache(maxsize=256)  # steps are a few 1e-5 degrees: nearly always one of some ten values
+@lru_cache(maxsize=256)  # of a few 1e-5 degrees: nearly always one of some twenty
+def _step(latitude_e5: int, longitude_e5: int) -> str:
+    return _signed(latitude_e5) + _signed(longitude_e5)
+
+
 def _signed(value: int) -> str:
     value = ~(value << 1) if value < 0 else value << 1
     text = ""

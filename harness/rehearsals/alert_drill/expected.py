@@ -7,15 +7,15 @@ elsewhere within theirs, which is what the judge allows for. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import RequestRow, Side
 from harness.objectives.alerts import BURN_URGENCY, Alert, Route
-from harness.objectives.counter import Counter, share
+from harness.objectives.counter import Counter, shares
 from harness.objectives.firing import Spell, spells, states
 from harness.objectives.sloth import Objective
 from harness.rehearsals.alert_drill import exporter, history
@@ -63,10 +63,10 @@ class _Readings:
 
     def __init__(self, plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> None:
         self._details = details
-        self._every_ms = round(plan.scaled(plan.evaluate_s) * 1000)
-        self._end_ms = (details.asked_ns - details.origin_ns) // _MS
+        end_ms = (details.asked_ns - details.origin_ns) // _MS
+        self._evaluations_ms = np.arange(0, end_ms + 1, round(plan.scaled(plan.evaluate_s) * 1000))
         scrape_ms = round(plan.scaled(plan.scrape_s) * 1000)
-        self._times_ms = np.arange(-2 * scrape_ms, self._end_ms + 1, scrape_ms)
+        self._times_ms = np.arange(-2 * scrape_ms, end_ms + 1, scrape_ms)
         calls = [row for row in evidence.requests if row.side is Side.API]
         answered = [row for row in calls if row.status]
         past = exporter.pasts(plan)
@@ -85,19 +85,19 @@ class _Readings:
 
     def held(self, alert: Alert, bad: Counter, good: Counter) -> Iterator[tuple[int, bool]]:
         """Whether its expression holds, at each evaluation."""
-        window_ms = round(alert.window_s * 1000)
-        for at_ms in self._evaluations():
-            part = share([bad], [bad, good], at_ms, window_ms)
-            yield at_ms, part is not None and part > alert.limit
+        return self._at_each(self._shares((bad, good), alert.window_s) > alert.limit)
 
     def burning(self, objective: Objective, *, pages: bool) -> Iterator[tuple[int, bool]]:
         """Whether the objective's burn-rate alert holds, at each evaluation."""
         pair = {"availability": self._probes, "errors": self._failed, "latency": self._above_objective}[objective.name]
-        for at_ms in self._evaluations():
-            yield at_ms, objective.burns(partial(_over, pair, at_ms), pages=pages)
+        return self._at_each(objective.burns(lambda window_s: self._shares(pair, window_s), pages=pages))
 
-    def _evaluations(self) -> range:
-        return range(0, self._end_ms + 1, self._every_ms)
+    def _shares(self, pair: Pair, window_s: float) -> NDArray[np.float64]:
+        bad, good = pair
+        return shares(bad, [bad, good], self._evaluations_ms, round(window_s * 1000))
+
+    def _at_each(self, held: NDArray[np.bool_]) -> Iterator[tuple[int, bool]]:
+        return zip(self._evaluations_ms.tolist(), held.tolist(), strict=True)
 
     def _live(self, past: history.Past, events: Sequence[tuple[int, bool]]) -> Pair:
         """The counters of ``events``, each (done, bad), behind those of the past."""
@@ -115,11 +115,6 @@ class _Readings:
             counted = base[column] + np.searchsorted(done, self._times_ms, side="right")
             values[column].extend(counted.tolist())
         return Counter(times_ms, values[0]), Counter(times_ms, values[1])
-
-
-def _over(pair: Pair, at_ms: int, window_s: int) -> float | None:
-    bad, good = pair
-    return share([bad], [bad, good], at_ms, window_s * 1000)
 
 
 def _slow(rows: Iterable[RequestRow], limit_s: float) -> list[tuple[int, bool]]:

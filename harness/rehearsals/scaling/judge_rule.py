@@ -34,6 +34,7 @@ EDGE_S = 20  # where the window of stabilisation begins
 _SYNC_S, _STEP_S = 15, 5
 WINDOW_S = 15.0  # metrics-server's, where it does not say
 _METRICS = {"cpu_cores": "cpu", "memory_bytes": "memory"}
+_Figure = tuple[str, int]  # a pod, and the place among its figures
 
 
 class _Seen(msgspec.Struct, frozen=True):
@@ -59,7 +60,9 @@ class Course:
         rows = [*rows]
         self._pods = [row for row in rows if row.kind == "pod"]
         self._usage: dict[str, list[tuple[int, dict[str, float]]]] = {}
-        self._asked: dict[tuple[int, int, int], int | None] = {}
+        self._asked: dict[tuple[int, int, int, tuple[_Figure, ...]], int | None] = {}
+        self._last: dict[tuple[str, int], _Figure | None] = {}
+        self._read: dict[_Figure, PodUsage] = {}
         self._pods_at: dict[int, list[ScaledPod]] = {}
         for row in samples:
             if row.subject.startswith("pod/") and row.metric in {*_METRICS, "cpu_milli", "window_s", "lag_s"}:
@@ -69,18 +72,20 @@ class Course:
                     figures.append((row.at_ns, {}))
                 figures[-1][1][row.metric] = row.value
         self._containers = controlled.containers
-        self._external = [(row.at_ns, _external(row)) for row in rows if row.subject == f"hpa/{controlled.hpa.name}"]
+        external = [row for row in rows if row.subject == f"hpa/{controlled.hpa.name}"]
+        self._external_ns, self._external = [row.at_ns for row in external], [_external(row) for row in external]
 
     def asks(self, hpa: Hpa, current: int, at_ns: int, cut_ns: int) -> int | None:
         """Replicas before any limit, of the pods at ``at_ns`` and the figures there were at ``cut_ns``; ``None``
         without."""
-        key = (current, at_ns, cut_ns)
+        pods = self._scaled(at_ns)
+        told = bisect.bisect_right(self._external_ns, cut_ns)
+        there = self._there(cut_ns, pods)
+        key = (current, at_ns, told, there)  # of moments that are close together many saw the same
         if key not in self._asked:
-            pods = self._scaled(at_ns)
             ground = Ground(current=current, pods=pods, settings=Settings(), now_ns=at_ns)
-            told = bisect.bisect_right(self._external, cut_ns, key=lambda each: each[0])
-            external = self._external[told - 1][1] if told else {}
-            readings = Readings(pods=self._read(cut_ns, pods), custom=external)
+            external = self._external[told - 1] if told else {}
+            readings = Readings(pods=self._usages(there), custom=external)
             self._asked[key] = propose(hpa, ground, readings, current).replicas
         return self._asked[key]
 
@@ -117,20 +122,33 @@ class Course:
             if pod.state != PodState.GONE
         ]
 
-    def _read(self, cut_ns: int, pods: Iterable[ScaledPod]) -> list[PodUsage]:
+    def _there(self, cut_ns: int, pods: Iterable[ScaledPod]) -> tuple[_Figure, ...]:
         """The last figure that was there of each of ``pods``: metrics-server answers for pods that exist alone."""
-        found = []
-        for name in (pod.name for pod in pods):
-            figures = reversed(self._usage.get(name, []))
-            last_there = next((each for each in figures if each[0] + each[1].get("lag_s", 0.0) * NS <= cut_ns), None)
-            if last_there is not None:
-                at_ns, last = last_there
-                used = {resource: _milli_up(last[metric]) for metric, resource in _METRICS.items() if metric in last}
-                if "cpu_milli" in last:
-                    used["cpu"] = round(last["cpu_milli"])
-                window_ns = round(last.get("window_s", WINDOW_S) * NS)
-                found.append(PodUsage(name=name, at_ns=at_ns, window_ns=window_ns, containers_m={"": used}))
-        return found
+        return tuple(found for pod in pods if (found := self._last_there(pod.name, cut_ns)) is not None)
+
+    def _last_there(self, name: str, cut_ns: int) -> _Figure | None:
+        key = (name, cut_ns)
+        if key not in self._last:
+            figures = self._usage.get(name, [])
+            there_ns = (at_ns + each.get("lag_s", 0.0) * NS for at_ns, each in reversed(figures))
+            back = next((number for number, at_ns in enumerate(there_ns, 1) if at_ns <= cut_ns), None)
+            self._last[key] = None if back is None else (name, len(figures) - back)
+        return self._last[key]
+
+    def _usages(self, figures: Iterable[_Figure]) -> list[PodUsage]:
+        """Figures as metrics-server tells them."""
+        return [self._usage_of(each) for each in figures]
+
+    def _usage_of(self, figure: _Figure) -> PodUsage:
+        if figure not in self._read:
+            name, place = figure
+            at_ns, told = self._usage[name][place]
+            used = {resource: _milli_up(told[metric]) for metric, resource in _METRICS.items() if metric in told}
+            if "cpu_milli" in told:
+                used["cpu"] = round(told["cpu_milli"])
+            window_ns = round(told.get("window_s", WINDOW_S) * NS)
+            self._read[figure] = PodUsage(name=name, at_ns=at_ns, window_ns=window_ns, containers_m={"": used})
+        return self._read[figure]
 
 
 def _external(row: EventRow) -> dict[str, tuple[int, ...]]:
