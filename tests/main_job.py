@@ -236,8 +236,8 @@ def _mapped() -> dict[str, set[str]]:
     markers: dict[str, set[str]] = {}
     for process in psutil.process_iter():
         with contextlib.suppress(OSError):
-            for name in re.findall(r"/dev/shm/(\S+)", Path(f"/proc/{process.pid}/maps").read_text()):
-                markers.setdefault(name, set()).add(_marker(process.pid))
+            for name in re.findall(rb"/dev/shm/(\S+)", Path(f"/proc/{process.pid}/maps").read_bytes()):
+                markers.setdefault(os.fsdecode(name), set()).add(_marker(process.pid))  # a name may be any bytes
     return markers
 
 

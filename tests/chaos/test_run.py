@@ -103,13 +103,11 @@ def _stopped_seen(job: Job) -> bool:
     while time.monotonic() < until:
         for pid in processes_of_runs():
             try:
-                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-                run_id = dict(
-                    line.partition("=")[::2] for line in Path(f"/proc/{pid}/environ").read_text().split("\0")
-                ).get("TEKUTOKO_RUN_ID", "")
+                state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]  # a name may be cut amid
+                variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if state == "T" and run_id == job.folder.name:
+            if state == b"T" and f"TEKUTOKO_RUN_ID={job.folder.name}".encode() in variables:
                 return True
         time.sleep(0.2)
     return False
