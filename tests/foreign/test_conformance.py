@@ -17,6 +17,7 @@ from tests.foreign.conftest import Programs
 from tests.foreign.deviations import EXTRAS, FINDINGS, FIRST_DAY, Planted, batches
 from tests.foreign.harmless import SETS
 from tests.foreign.targets import Language, target_file
+from tests.rehearsal.made import status_of
 
 #: What six checks wait in vain is a minute of a batch's two; the rest is work, which took thrice as long beside others.
 LIMIT_S = 420.0
@@ -28,7 +29,7 @@ def checked(folder: Path, language: Language, programs: Programs, *, faults: str
     file = target_file(folder, language, programs(language), faults=faults, harmless=harmless)
     done = conform(folder / "reports", "--target", str(file), limit_s=LIMIT_S)
     found = document(folder / "reports")
-    assert done.returncode in {Exit.OK, Exit.HOLD}, done.stderr
+    assert done.returncode == found.exit_status == status_of(found), done.stderr
     assert found.facts.leaks == () and found.facts.errors == ()
     assert ended(found, Outcome.MEASUREMENT_ERROR) == {}
     return found

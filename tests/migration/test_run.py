@@ -14,6 +14,7 @@ from harness.rehearsals.migration_drill.types import DrillPlan
 from harness.report.published import RESULT
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.again import judged_again
+from tests.rehearsal.made import status_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -22,7 +23,7 @@ def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> Non
     before = machine_state()
     words = ("--walks", "200", "--locations", "8", "--kills", "2", "--week", "0s")
     job = Job(tmp_path, *words, command=("migration_drill",), on=None)
-    job.finish(350)
+    status = job.finish(350)
     [written] = tmp_path.glob("*-migration_drill-*/result.json")
     result = RESULT.read(written)
     assert result.facts.errors == () and result.facts.leaks == (), job.text
@@ -34,7 +35,7 @@ def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> Non
     assert verdicts.pop("migration.killed") is not Verdict.FAIL, job.text
     assert verdicts.pop("migration.firestore_read_only") is Verdict.ERRATUM_SHOWN
     assert set(verdicts.values()) == {Verdict.PASS}, job.text
-    assert result.exit_status in (Exit.OK, Exit.HOLD)
+    assert status == result.exit_status == status_of(result), job.text
     assert details.compared is not None and details.compared.equal >= 200
     assert details.race is not None and details.race.written > 0
     assert left_since(before, job) == {}

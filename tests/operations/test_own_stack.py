@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.base.errors import Exit
 from harness.model.verdict import Verdict
 from harness.rehearsals.operations.rehearsal import REHEARSAL
 from harness.rehearsals.operations.types import OperationsPlan
 from harness.report.published import RESULT
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.again import judged_again
+from tests.rehearsal.made import status_of
 
 # What is read of a stack, and how it is judged, is looked at per push (the other module of this folder).
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(200)]
@@ -27,7 +27,7 @@ def test_the_page_of_a_stack_of_its_own(tmp_path: Path) -> None:
     found = {each.id: each for each in result.judgements}
     assert result.facts.errors == result.facts.leaks == () and not result.facts.only_looks, job.text
     assert found["operations.daily"].verdict is Verdict.PASS, job.text
-    assert status == result.exit_status in (Exit.OK, Exit.HOLD)
+    assert status == result.exit_status == status_of(result), job.text
     observed = judged_again(REHEARSAL, OperationsPlan, written.parent).observed
     assert observed is not None and len(observed.pods) >= 2 and all(pod.ready for pod in observed.pods), job.text
     assert observed.answers == {"/health": 200, "/ready": 200} and observed.logs.total > 0

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.base.clock import Anchor
+from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered, stored
 from harness.model.evidence import Row
 from harness.model.judgement import Judgement
@@ -50,6 +51,11 @@ def judged_again(rehearsal: Rehearsal[Any, Any], folder: Path) -> tuple[Judgemen
     plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
     left = Seen(facts=result.facts, details=details_of(rehearsal, result), evidence=stored(folder))
     return judged(rehearsal, plan, left)
+
+
+def status_of(result: Result) -> Exit:
+    """What a whole run's judgements come to: it holds where one of them does, and nowhere else."""
+    return Exit.HOLD if any(each.holds for each in result.judgements) else Exit.OK
 
 
 def by_id(judgements: Iterable[Judgement], part: str | None = None) -> dict[str, Judgement]:
