@@ -268,6 +268,12 @@ def machine_state(*jobs: Job) -> dict[str, set[str]]:
     }
 
 
+def left_of(run_id: str) -> set[str]:
+    """What is there of a run that no ``Job`` was of: its processes, by their marker, and its folders."""
+    processes = {f"{pid} {what}" for pid, what in processes_of_runs().items() if what.startswith(f"{run_id}:")}
+    return processes | {name for name in _names(runs_folder()) if name.startswith(run_id)}
+
+
 def left_since(before: dict[str, set[str]], *jobs: Job) -> dict[str, set[str]]:
     """What is there now of ``jobs`` and was not before; {} when nothing is."""
     now = machine_state(*jobs)

@@ -30,6 +30,7 @@ from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan
 from harness.stack.targets import resolve
+from tests.main_job import left_of
 from tests.rehearsal.again import judged_again
 
 NS = 1_000_000_000
@@ -153,6 +154,7 @@ async def test_the_proof_on_the_real_stack(tmp_path: Path) -> None:
     told = [f"{each.id}: {each.verdict}: {each.reason}" for each in result.judgements]
     assert result.exit_status == Exit.OK, told
     assert result.facts.leaks == result.facts.errors == ()
+    assert left_of(result.run_id) == set()
     verdicts = {each.id: each.verdict for each in result.judgements if each.part == "real"}
     assert {id_ for id_, verdict in verdicts.items() if verdict is Verdict.ERRATUM_SHOWN} == {
         "continuity.moved_without_a_copy",

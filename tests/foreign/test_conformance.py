@@ -17,6 +17,7 @@ from tests.foreign.conftest import Programs
 from tests.foreign.deviations import EXTRAS, FINDINGS, FIRST_DAY, Planted, batches
 from tests.foreign.harmless import SETS
 from tests.foreign.targets import Language, target_file
+from tests.main_job import left_of
 from tests.rehearsal.made import status_of
 
 #: What six checks wait in vain is a minute of a batch's two; the rest is work, which took thrice as long beside others.
@@ -31,6 +32,7 @@ def checked(folder: Path, language: Language, programs: Programs, *, faults: str
     found = document(folder / "reports")
     assert done.returncode == found.exit_status == status_of(found), done.stderr
     assert found.facts.leaks == () and found.facts.errors == ()
+    assert left_of(found.run_id) == set()
     assert ended(found, Outcome.MEASUREMENT_ERROR) == {}
     return found
 

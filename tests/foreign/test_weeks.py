@@ -16,7 +16,7 @@ from tests.foreign.conftest import Programs
 from tests.foreign.harmless import MANY
 from tests.foreign.targets import Language, target_file
 from tests.hurried import QUICK_PROBES, hurried
-from tests.main_job import Job, checks, criteria
+from tests.main_job import Job, checks, criteria, left_since, machine_state
 
 pytestmark = [
     pytest.mark.nightly,
@@ -43,10 +43,12 @@ def week(
     target = target_file(folder, language, program, faults=faults, harmless=harmless, manifests=manifests)
     pace = ("--window", f"{window_s}s", "--pace", "14s", "--fetch-interval", "10s")
     quick = QUICK_PROBES if manifests is None else ()
+    before = machine_state()
     job = Job(folder / "reports", *pace, "--target", str(target), *quick, scenario=hurried(3, folder))
     job.finish()
     run = job.result()
     assert run.facts.errors == () and run.facts.leaks == (), job.text
+    assert left_since(before, job) == {}
     return job, run
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from harness.base.data import PLANS
 from harness.base.errors import Exit
-from harness.base.home import runs_folder
 from harness.model.judgement import errata_of
 from harness.model.message import english
 from harness.model.result import Result
@@ -23,7 +22,7 @@ from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.dr_restore.verification import CONTENT, COUNT, LOCATIONS
 from harness.report.published import RESULT
-from harness.stack.state import MARKER, marked
+from tests.main_job import left_of
 from tests.rehearsal.again import judged_again
 
 pytestmark = pytest.mark.process
@@ -81,6 +80,7 @@ def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_pat
     # So short a load cannot carry what is promised of the traffic (below): it must hold.
     assert done.returncode == result.exit_status == Exit.HOLD, done.stderr
     assert result.facts.leaks == result.facts.errors == ()
+    assert left_of(result.run_id) == set()
     verdicts = {each.id: (each.verdict, each.reason) for each in result.judgements}
     steps = ("procedure.as_corrected", "procedure.restart")
     assert verdicts["procedure.as_written"][0] == "erratum_shown", verdicts
@@ -120,8 +120,7 @@ def interrupted(process: subprocess.Popen[str], reports: Path) -> None:
     assert process.returncode == Exit.INTERRUPTED
     result = result_in(reports)
     assert result.facts.leaks == () and result.decision is None
-    assert not (runs_folder() / f"{result.run_id}-db").exists()
-    assert list(marked(MARKER, [result.run_id])) == []
+    assert left_of(result.run_id) == set()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from harness.rehearsals.security.ground import TOKEN
 from harness.rehearsals.security.judge import FIREBASE
 from tests.conformance.outcomes import of_judgement
 from tests.conformance.targets import document, folder_of, told_to_its_end
+from tests.main_job import left_of
 from tests.security.test_plants import NOT_HERE, OF_OUR_OWN
 
 #: Of each group some, at a push.
@@ -28,8 +29,8 @@ def looked_at(reports: Path, *words: str) -> None:
     found = {each.id: str(of_judgement(each)) for each in result.judgements if each.id in ids}
     others = {id_: outcome for id_, outcome in found.items() if outcome != "passed"}
     assert others == dict.fromkeys(OF_OUR_OWN, "advice") | dict.fromkeys(NOT_HERE | NO_API_SERVER, "not_exercised")
-    assert result.facts.leaks == ()
-    assert result.facts.errors == ()
+    assert result.facts.leaks == result.facts.errors == ()
+    assert left_of(result.run_id) == set()
     for path in folder_of(reports).rglob("*"):
         if path.is_file():
             content = path.read_bytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.base.home import runs_folder
 from tests import main_job
 
 pytestmark = pytest.mark.process
@@ -60,3 +63,18 @@ def test_what_a_killed_one_left_in_its_own_temporary_folder_is_seen(tmp_path: Pa
     finally:
         job.end()
     assert main_job.left_since(before, job) == {}
+
+
+def test_what_a_run_left_that_no_job_was_of_is_seen() -> None:
+    """A process with its marker, and a folder of its database; not those of another run."""
+    folder = runs_folder() / "left-behind-db"
+    folder.mkdir(parents=True)
+    marker = {"TEKUTOKO_RUN_ID": "left-behind"}
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, **marker}) as process:
+        try:
+            assert main_job.left_of("left-behind") == {f"{process.pid} left-behind: sleep 60", folder.name}
+            assert main_job.left_of("another") == set()
+        finally:
+            process.kill()
+    folder.rmdir()
+    assert main_job.left_of("left-behind") == set()
