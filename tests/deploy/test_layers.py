@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.base.data import ROOT
+from harness.base.data import DOCUMENT, ROOT
 from harness.model.stack import Rung
 from harness.objectives.render import EXTERNAL_P95
 from harness.stack.manifests import kustomize, load
@@ -62,9 +62,25 @@ PRINTED = {
 }
 
 
+#: What stands in the repository to the letter, by where the document prints it.
+TO_THE_LETTER = {
+    **{KUBERNETES / "document" / name: place for name, place in PRINTED.items() if name != "deployment.yaml"},
+    DOCUMENT / "cluster.sh": "GKEクラスタ作成/code 1",
+    DOCUMENT / ".github/workflows/deploy.yml": "GitHub Actions ワークフロー/code 1",
+    DOCUMENT / "backend/deploy/terraform/environments/prod/backend.tf": "Terraform State管理/code 1",
+}
+
+
 def parsed(text: str) -> dict[str, Any]:
     data: dict[str, Any] = yaml.safe_load(text)
     return data
+
+
+@pytest.mark.parametrize("path", TO_THE_LETTER, ids=lambda path: path.name)
+def test_what_is_printed_stands_to_the_letter(path: Path) -> None:
+    """By the digests of the committed index, also where the document is not at hand."""
+    printed = index.Block(place=TO_THE_LETTER[path], kind="code", text=path.read_text("utf-8"))
+    assert printed.entry() in index.committed()
 
 
 @pytest.mark.document

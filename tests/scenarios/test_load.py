@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from harness.base import yamltext
@@ -233,21 +234,38 @@ values = st.recursive(
 )
 
 
-def only_bad_input(text: str) -> None:
+def refused_or_within_limits(text: str) -> None:
+    """What is read keeps the limits of docs/judging.md#limits-of-the-load."""
     try:
-        parse(text, "plan.yaml", "plan")
+        plan = parse(text, "plan.yaml", "plan")
     except BadInput as error:
         assert error.what and error.where
+        return
+    event("read")
+    population, probes = plan.population, plan.probes
+    assert 0 < plan.window_s <= 3000 and 0.05 <= plan.request_timeout_s <= 60 and 0.05 <= probes.timeout_s <= 60
+    assert 0 < probes.rate_per_s <= 100 and 8 <= probes.canary_users <= 2000
+    assert 60 * probes.rate_per_s / probes.canary_users <= 75
+    assert sum(each.users for each in population.audiences) <= 2000
+    assert all(0 <= each.flag_on <= each.users for each in population.audiences)
+    for stretch in population.stretches:
+        assert 0.1 <= stretch.pace_s <= 86_400 and population.users / stretch.pace_s <= 200
+        assert 0 <= stretch.at_s < plan.window_s
 
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
-    only_bad_input(text)
+    refused_or_within_limits(text)
 
 
 @given(values)
 def test_any_yaml_is_read_or_refused(data: object) -> None:
-    only_bad_input(yaml.safe_dump(data, allow_unicode=True))
+    refused_or_within_limits(yaml.safe_dump(data, allow_unicode=True))
+
+
+def like(old: object, amount: int) -> object:
+    """``amount`` as ``old`` is written: a number, or with its unit."""
+    return amount if isinstance(old, int) else re.sub(r"^[0-9.]+", str(amount), str(old))
 
 
 @given(st.data())
@@ -257,8 +275,8 @@ def test_any_one_value_of_a_good_file_replaced(data: st.DataObject) -> None:
     while isinstance(node[key], (dict, list)) and data.draw(st.booleans()):
         node = node[key]
         key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
-    node[key] = data.draw(values)
-    only_bad_input(yaml.safe_dump(plan, allow_unicode=True))
+    node[key] = data.draw(values | st.integers(0, 4000).map(lambda amount: like(node[key], amount)))
+    refused_or_within_limits(yaml.safe_dump(plan, allow_unicode=True))
 
 
 @pytest.mark.parametrize(
