@@ -9,6 +9,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
 import api as package
@@ -53,6 +55,26 @@ def test_the_window_slides() -> None:
     limit.admit("a")  # one has left the window, one fits
     with pytest.raises(RateLimited):
         limit.admit("a")
+
+
+@given(st.integers(1, 4), st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 240)), max_size=60))
+def test_no_minute_has_more_than_the_limit_and_whoever_waits_as_told_gets_in(
+    most: int, calls: list[tuple[str, int]]
+) -> None:
+    """Whatever others send. Pauses are of quarters of a second, which a float holds exactly."""
+    clock = Clock()
+    limit, admitted = RateLimit(clock, most), {"a": list[float](), "b": list[float]()}
+    for user, quarters in calls:
+        clock.now_s += quarters / 4
+        last = [at_s for at_s in admitted[user] if clock.now_s - at_s < 60]
+        if len(last) == most:
+            with pytest.raises(RateLimited) as refused:
+                limit.admit(user)
+            wait_s = int((refused.value.headers or {})["Retry-After"])
+            assert wait_s - 1 < last[0] + 60 - clock.now_s <= wait_s, "whole seconds, and no more than needed"
+            clock.now_s += wait_s
+        limit.admit(user)
+        admitted[user].append(clock.now_s)
 
 
 async def test_the_101st_request_of_a_minute_is_refused_and_others_are_not() -> None:

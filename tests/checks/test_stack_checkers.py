@@ -27,6 +27,7 @@ from harness.model.message import Told, english, message
 from harness.model.verdict import Verdict
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
+from tests.control.budgets import budgets
 
 ONE = Budget(name="walk-api", min_available=1)
 OTHER = WALK.replace("0b", "0c")
@@ -91,11 +92,8 @@ def test_a_running_pod_that_is_not_ready_is_evicted_only_while_the_budget_is_met
         assert budget_result(found).verdict is (Verdict.PASS if state == "Pending" else Verdict.FAIL)
 
 
-@given(st.lists(st.booleans(), min_size=1, max_size=4), st.integers(0, 3), st.sampled_from(UnhealthyPodEviction))
-def test_what_the_rule_of_kubernetes_grants_and_refuses_is_judged_alike(
-    ready: list[bool], least: int, policy: UnhealthyPodEviction
-) -> None:
-    budget = Budget(name="walk-api", min_available=least, unhealthy=policy)
+@given(st.lists(st.booleans(), min_size=1, max_size=4), budgets(*UnhealthyPodEviction))
+def test_what_the_rule_of_kubernetes_grants_and_refuses_is_judged_alike(ready: list[bool], budget: Budget) -> None:
     pods = [GuardedPod(name=f"p{number}", ready=each) for number, each in enumerate(ready)]
     known = status(budget, pods, len(pods), {}, 0)
     course = [pod(0, each.name, "Ready" if each.ready else "Running") for each in pods]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.control.disruption import GuardedPod, evict, status
 from harness.model.autoscaling import PodPhase
 from harness.model.disruption import Budget, BudgetStatus, Eviction, UnhealthyPodEviction
+from tests.control.budgets import budgets
 from tests.session.examples import examples
 
 S = 10**9
@@ -141,14 +142,8 @@ def test_a_budget_that_asks_for_nothing_expects_nobody() -> None:
     assert (found.expected_pods, found.desired_healthy) == (0, 0)
 
 
-AMOUNT = st.integers(0, 8) | st.integers(0, 100).map(lambda percent: f"{percent}%")
-BUDGET = st.builds(lambda amount: Budget(name="api", min_available=amount), AMOUNT) | st.builds(
-    lambda amount: Budget(name="api", max_unavailable=amount), AMOUNT
-)
-
-
 @settings(max_examples=examples(200), deadline=None)
-@given(BUDGET, st.lists(st.booleans(), min_size=1, max_size=10), st.lists(st.integers(0, 9), max_size=20), st.data())
+@given(budgets(), st.lists(st.booleans(), min_size=1, max_size=10), st.lists(st.integers(0, 9), max_size=20), st.data())
 def test_no_order_of_evictions_takes_the_healthy_below_the_budget(
     budget: Budget, ready: list[bool], order: list[int], data: st.DataObject
 ) -> None:

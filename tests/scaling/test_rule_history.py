@@ -159,7 +159,7 @@ ONE_EACH_SYNC = ScalingRules(
 )
 
 
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @example(  # a change 12 s ago as it was seen is one of 15 s ago when it was seen as late as any: it counts no more
     behavior=Behavior(up=ONE_EACH_SYNC, down=ONE_EACH_SYNC),
     held=[40.0, 40.0, 620.0],
