@@ -56,34 +56,14 @@ def test_each_printed_figure_is_as_the_register_says() -> None:
     assert set(filter(None, SHOWN.values())) <= ERRATA.keys()
 
 
-def row(total: float) -> CostPlan:
-    """The tables with another total in the row of four replicas."""
-    rows = tuple(
-        msgspec.structs.replace(each, total_usd=total) if each.replicas == 4 else each for each in PLAN.tables.replicas
-    )
-    return changed(replicas=rows)
-
-
 @pytest.mark.parametrize(
     ("claim", "plan"),
     [
-        ("cost.total", changed(printed__total_usd=226.0)),
-        ("cost.total", changed(printed__storage_usd=11.0)),
-        ("checklist.cost.budget", changed(printed__total_usd=225.0)),
-        ("cost.autopilot", changed(printed__autopilot_usd=75.0)),
-        ("cost.cloud_sql", changed(printed__cloud_sql_usd=120.0)),
-        ("cost.storage", changed(printed__storage_usd=2.0)),
-        ("cost.logging", changed(printed__logging_usd=23.0)),
-        ("cost.logging", changed(printed__logging_usd=70.0)),
-        ("cost.monitoring", changed(printed__monitoring_usd=9.0)),
-        ("cost.load_balancer", changed(printed__load_balancer_usd=25.0)),
-        ("cost.replicas.4", row(259.0)),
-        ("stack.monthly_cost", changed(comparison_usd=300.0)),
         ("cost.saving.commitment", changed(savings__commitment=0.1)),
         ("cost.saving.log_retention", changed(savings__logs_saved=0.5, savings__logs_kept_s=90 * bill.DAY_S)),
     ],
 )
-def test_a_wrong_figure_fails(claim: str, plan: CostPlan) -> None:
+def test_a_wrong_saving_fails(claim: str, plan: CostPlan) -> None:
     found = of_document(plan)[claim]
     assert found.verdict is Verdict.FAIL and found.holds, found.reason
 
@@ -91,21 +71,13 @@ def test_a_wrong_figure_fails(claim: str, plan: CostPlan) -> None:
 @pytest.mark.parametrize(
     ("claim", "plan"),
     [
-        ("cost.autopilot", changed(printed__autopilot_usd=54.0)),
-        ("cost.cloud_sql", changed(printed__cloud_sql_usd=161.0)),
-        ("cost.storage", changed(supposed__photos_a_walk=1, supposed__walks_a_user=20)),
-        ("cost.logging", changed(printed__logging_usd=0.0)),
-        ("cost.monitoring", changed(printed__monitoring_usd=2.3)),
-        ("cost.total", changed(printed__cloud_sql_usd=120.0, printed__total_usd=260.5)),
-        ("cost.replicas.4", row(260.5)),
-        ("stack.monthly_cost", changed(comparison_usd=225.5)),
         ("cost.saving.commitment", changed(savings__commitment=0.26)),
         ("cost.saving.budget_alert", changed(savings__budget_alert_usd=300.0)),
         ("checklist.cost.alerts", changed(savings__budget_alert_phase=2)),
         ("cost.saving.log_retention", changed(savings__logs_saved=0.0)),
     ],
 )
-def test_a_right_figure_passes(claim: str, plan: CostPlan) -> None:
+def test_a_right_saving_passes(claim: str, plan: CostPlan) -> None:
     found = of_document(plan)[claim]
     assert found.verdict is Verdict.PASS and not found.erratum, found.reason
 
@@ -118,8 +90,6 @@ def test_a_team_s_prices_decide() -> None:
         prices__logging__included_s=0.0, prices__logging__kept_gib_usd=0.5, savings__logs_saved=23 / 30
     )  # fmt: skip
     assert of_document(dear)["cost.saving.log_retention"].verdict is Verdict.PASS
-    ours = changed(prices__cluster__credit_usd=300.0)
-    assert "cost.cluster_fee" not in of_document(ours)
 
 
 def test_figures_by_hand() -> None:
