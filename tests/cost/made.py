@@ -9,6 +9,7 @@ import msgspec
 from harness.base import planfile
 from harness.base.data import KUBERNETES
 from harness.model.judgement import Judgement
+from harness.rehearsals.cost import judge_measured
 from harness.rehearsals.cost.judge import judged
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
@@ -47,6 +48,11 @@ def _with(struct: Any, path: tuple[str, ...], value: Any) -> Any:
 def of_document(plan: CostPlan = PLAN) -> dict[str, Judgement]:
     """What is said of the tables, by id."""
     return by_id(judged(plan, POD))
+
+
+def of_run(plan: CostPlan = PLAN, **fields: Any) -> dict[str, Judgement]:
+    """What is said by the run with other fields, by id."""
+    return by_id(judge_measured.judged(plan, POD, msgspec.structs.replace(RUN, **fields), FACTS))
 
 
 def details(run: Measured | None = RUN) -> CostDetails:

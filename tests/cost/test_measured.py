@@ -14,7 +14,7 @@ from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import Operation, Outcome, RequestRow, SampleRow, Side, happened
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Kind
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -25,20 +25,15 @@ from harness.rehearsals.cost.month.bill import Usage
 from harness.rehearsals.cost.rehearsal import REHEARSAL
 from harness.rehearsals.cost.types import Measured
 from harness.report.published import RESULT
-from tests.cost.made import FACTS, PLAN, POD, RUN, details
+from tests.cost.made import FACTS, PLAN, POD, RUN, details, of_run
 from tests.rehearsal.made import by_id, result_in, seen
 from tests.stored.conftest import main
 
 _S = 1_000_000_000
 
 
-def found(**fields: Any) -> dict[str, Judgement]:
-    """What is said by the run with other fields."""
-    return by_id(judged(PLAN, POD, msgspec.structs.replace(RUN, **fields), FACTS))
-
-
 def test_a_run_s_bill() -> None:
-    verdicts = {name: each.verdict for name, each in found().items()}
+    verdicts = {name: each.verdict for name, each in of_run().items()}
     assert verdicts == {
         "cost.autopilot": Verdict.PASS,
         "cost.logging": Verdict.PASS,
@@ -46,10 +41,10 @@ def test_a_run_s_bill() -> None:
         "cost.of_the_run": Verdict.PASS,
         "cost.stored_bytes": Verdict.PASS,
     }
-    assert found()["cost.assumption.database_size"].erratum == "cost.users_are_not_connections"
+    assert of_run()["cost.assumption.database_size"].erratum == "cost.users_are_not_connections"
     of = PLAN.by_run(POD, RUN)
     assert of.pods == pytest.approx(PLAN.corrected(POD, 2.5).pods)
-    assert found(kept_walks=1)["cost.logging"] == found()["cost.logging"], "the claim is on the rate that is aimed at"
+    assert of_run(kept_walks=1)["cost.logging"] == of_run()["cost.logging"], "the claim is on the rate that is aimed at"
     assert PLAN.month_log_gib(RUN) == pytest.approx(400 * 10 * 730 * 3600 / 2**30)
 
 
@@ -67,7 +62,7 @@ def test_what_a_walk_takes_is_taken_by_the_document_s_walks() -> None:
     assert used.log_gib == pytest.approx(10 * 400 * _WALKS / 2**30)
     assert used.storage_gb == pytest.approx(500 * _WALKS / 1e9)
     assert used.database_gib == 10.0, "no smaller disk is sold"
-    told = found()["cost.stored_bytes"].reason
+    told = of_run()["cost.stored_bytes"].reason
     assert "10.0 requests, 15,152 bytes in the database, 500 of photos" in told and "15,000 such walks" in told
 
 
@@ -102,24 +97,8 @@ def test_what_the_run_did_not_measure_is_the_document_s() -> None:
     assert "of a walk" not in by_id(judged(PLAN, POD, before, FACTS))["cost.stored_bytes"].reason
 
 
-@pytest.mark.parametrize(
-    ("claim", "fields", "verdict"),
-    [
-        ("cost.autopilot", {"pods": 3.2}, Verdict.FAIL),
-        ("cost.autopilot", {"pods": None}, Verdict.INCONCLUSIVE),
-        ("cost.logging", {"log_bytes": 3300 * 2100}, Verdict.FAIL),
-        ("cost.logging", {"log_bytes": None}, Verdict.INCONCLUSIVE),
-        ("cost.assumption.database_size", {"connections": 500}, Verdict.PASS),
-        ("cost.assumption.database_size", {"users": 250}, Verdict.INCONCLUSIVE),
-        ("cost.assumption.database_size", {"connections": None}, Verdict.INCONCLUSIVE),
-    ],
-)
-def test_what_it_says_of_a_claim(claim: str, fields: dict[str, Any], verdict: Verdict) -> None:
-    assert found(**fields)[claim].verdict is verdict
-
-
 def test_what_is_a_team_s_to_decide_is_told_and_ready_by_no_figure() -> None:
-    whole = found()
+    whole = of_run()
     assert not {"checklist.operations.log_retention", "checklist.cost.sizing"} & {
         claim for each in whole.values() for claim in each.claims
     }
@@ -128,25 +107,7 @@ def test_what_is_a_team_s_to_decide_is_told_and_ready_by_no_figure() -> None:
     assert "the document's estimate is" in bill_of_run.reason
     assert "kept for 30 days they cost" in whole["cost.logging"].reason
     for lacking in ({"pods": None}, {"connections": None}, {"log_bytes": None}):
-        assert "cost.of_the_run" not in found(**lacking), "a bill of which a part was not measured is none"
-
-
-@pytest.mark.parametrize(
-    ("fields", "why"),
-    [
-        ({"rung": "sim"}, "simulated"),
-        ({"target": "another"}, "another target"),
-        ({"target_digest": "sha256:1"}, "another target, program or image"),
-        ({"broke": True}, "broke"),
-        ({"started_utc": "2025-12-20T00:00:00Z"}, "12.0 days old, and at most 7 count"),
-        ({"requests": 99}, "made 99 requests"),
-    ],
-)
-def test_a_run_that_is_no_evidence_judges_nothing(fields: dict[str, Any], why: str) -> None:
-    of = found(**fields)
-    assert set(of) == set(CLAIMS)
-    for each in of.values():
-        assert each.verdict is Verdict.NOT_EXERCISED and why in each.reason
+        assert "cost.of_the_run" not in of_run(**lacking), "a bill of which a part was not measured is none"
 
 
 def test_without_a_run_its_claims_are_not_exercised() -> None:
