@@ -1,0 +1,254 @@
+"""What the judge says of stretches that had to be beside those that were, to the word: on time, too late by a
+millisecond, missed, without a cause, told to the wrong people. Times of the load in ms, at 30 times the document's speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.base.clock import NS
+from harness.base.units import Unit
+from harness.evidence.gathered import Gathered
+from harness.model.judgement import Judgement
+from harness.model.message import english
+from harness.model.verdict import Verdict
+from harness.objectives.alerts import Route
+from harness.objectives.firing import Spell
+from harness.rehearsals.alert_drill import judge
+from harness.rehearsals.alert_drill.expected import Due
+from harness.rehearsals.alert_drill.pairs import Mine, Pair
+from harness.rehearsals.alert_drill.types import (
+    AVAILABILITY,
+    BUDGET,
+    CLAIM,
+    ERRORS,
+    AlertDrillDetails,
+    AlertDrillPlan,
+    Delivery,
+    Firing,
+    Planted,
+)
+from tests.alert_drill.made import PLANNED
+from tests.rehearsal.made import by_id
+
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+#: One evaluation and one scrape of 15 s, by 30, and three quarters of a second.
+TOLERANCE_S = 1.75
+ORIGIN_NS, MS = 1_000 * NS, 1_000_000
+SCALED = "minutes divided by 30: no evidence for the document's own"
+SLACK, EMAIL, PAGER = Route.SLACK, Route.EMAIL, Route.PAGERDUTY
+#: Two trials in which errors are to fire, and two others; five seconds (150 s by 30) may pass until the next.
+PLANTED = [
+    Planted(trial=name, begun_ns=ORIGIN_NS + begun_s * NS, ended_ns=ORIGIN_NS + (begun_s + 10) * NS)
+    for name, begun_s in (("errors_too_short", 20), ("errors", 40), ("latency", 60), ("outage", 80))
+]
+
+Said = Callable[..., Judgement]
+
+
+def fired(fired_ms: float, resolved_ms: float | None = None, alert: str = ERRORS) -> Firing:
+    ends_ns = None if resolved_ms is None else ORIGIN_NS + round(resolved_ms * MS)
+    return Firing(alert=alert, objective="", job="", fired_ns=ORIGIN_NS + round(fired_ms * MS), resolved_ns=ends_ns)
+
+
+def pair(due_ms: tuple[int, int | None] | None, seen: Firing | None) -> Pair:
+    return Pair(None if due_ms is None else Spell(*due_ms), seen)
+
+
+def wanted(alert: str = ERRORS, *routes: Route, severity: str = "") -> Due:
+    return Due(alert=alert, objective="", job="", severity=severity, for_s=0.0, routes=routes or (SLACK,), spells=())
+
+
+def told(route: str, at_ms: float, *, resolved: bool = False, flaw: str = "", alert: str = ERRORS) -> Delivery:
+    return Delivery(
+        route=route,
+        alert=alert,
+        objective="",
+        job="",
+        resolved=resolved,
+        at_ns=ORIGIN_NS + round(at_ms * MS),
+        flaw=flaw,
+    )
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Said:
+    """One judgement on what had to be beside what was."""
+
+    def of(id_: str, mine: Mine, plan: AlertDrillPlan = PLANNED, **changes: Any) -> Judgement:
+        monkeypatch.setattr(judge, "compared", lambda *_: mine)
+        given = {"origin_ns": ORIGIN_NS, "asked_ns": ORIGIN_NS + 200 * NS, "planted": PLANTED, "waits_s": (1.0, 2.0)}
+        return by_id(judge.judged(plan, AlertDrillDetails(**given | changes), Gathered()))[id_]
+
+    return of
+
+
+def timed(each: Judgement) -> tuple[Verdict, float | None, int, str]:
+    """What is said of a time: verdict, the largest that it was off by, samples and reason."""
+    assert (each.limit, each.unit) == ((None, Unit.NONE) if each.value is None else (TOLERANCE_S, Unit.SECONDS))
+    assert each.also == ("phase2.monitoring",) and each.gates
+    return each.verdict, each.value, each.samples, each.reason
+
+
+FIRES = "had to fire {} times, {} of them missed; " + SCALED
+RESOLVES = "had to resolve {} times, {} of them missed; " + SCALED
+D = (40_000, 50_000)  # had to fire 40 s after the load began, and to resolve after 50
+
+
+@pytest.mark.parametrize(
+    ("pairs", "fires", "resolves"),
+    [
+        ([], (UNKNOWN, None, 0, FIRES.format(0, 0)), (UNKNOWN, None, 0, RESOLVES.format(0, 0))),
+        ([pair(D, fired(41_750, 48_250))], (PASS, 1.75, 1, FIRES.format(1, 0)), (PASS, 1.75, 1, RESOLVES.format(1, 0))),
+        ([pair(D, fired(38_250, 51_750))], (PASS, 1.75, 1, FIRES.format(1, 0)), (PASS, 1.75, 1, RESOLVES.format(1, 0))),
+        ([pair(D, fired(41_751, 50_000))], (FAIL, 1.751, 1, FIRES.format(1, 0)), (PASS, 0.0, 1, RESOLVES.format(1, 0))),
+        ([pair(D, fired(38_249, 50_000))], (FAIL, 1.751, 1, FIRES.format(1, 0)), (PASS, 0.0, 1, RESOLVES.format(1, 0))),
+        ([pair(D, fired(40_000, 51_751))], (PASS, 0.0, 1, FIRES.format(1, 0)), (FAIL, 1.751, 1, RESOLVES.format(1, 0))),
+        ([pair(D, fired(40_500, None))], (PASS, 0.5, 1, FIRES.format(1, 0)), (FAIL, None, 1, RESOLVES.format(1, 1))),
+        ([pair(D, None)], (FAIL, None, 1, FIRES.format(1, 1)), (FAIL, None, 1, RESOLVES.format(1, 1))),
+        (  # the worst of them counts, and one that was missed is not made good by another
+            [pair(D, fired(40_250, 50_500)), pair(D, fired(41_000, 50_250)), pair(D, None)],
+            (FAIL, 1.0, 3, FIRES.format(3, 1)), (FAIL, 0.5, 3, RESOLVES.format(3, 1)),
+        ),
+        (  # what was not to end before the drill did has nothing to resolve
+            [pair((40_000, None), fired(40_000, None)), pair(D, fired(40_000, 50_000))],
+            (PASS, 0.0, 2, FIRES.format(2, 0)), (PASS, 0.0, 1, RESOLVES.format(1, 0)),
+        ),
+        (  # one of the made history fires with the first evaluation, whenever that is, and one without a cause is no other's
+            [pair((0, 50_000), fired(9_000, 50_000)), pair(D, fired(40_000, 50_000)), pair(None, fired(70_000, 71_000))],
+            (PASS, 0.0, 2, FIRES.format(2, 0)), (PASS, 0.0, 2, RESOLVES.format(2, 0)),
+        ),
+    ],
+)  # fmt: skip
+def test_when_an_alert_fires_and_resolves(
+    pairs: list[Pair], fires: tuple[Any, ...], resolves: tuple[Any, ...], said: Said
+) -> None:
+    mine = [(wanted(), pairs), (wanted(AVAILABILITY), [pair(D, None)])]  # another's is not counted
+    found = said("alert.error_ratio.fires", mine)
+    assert timed(found) == fires
+    assert english(found.asked) == "fires when it must, by our own arithmetic on what users and probes saw"
+    found = said("alert.error_ratio.resolves", mine)
+    assert timed(found) == resolves and english(found.asked) == "resolves when it must"
+    assert timed(said("alert.availability.fires", mine)) == (FAIL, None, 1, FIRES.format(1, 1))
+    assert found.claim == "alert.error_ratio"
+
+
+def test_in_the_document_s_own_minutes(said: Said) -> None:
+    plan = msgspec.structs.replace(PLANNED, scale=1.0)
+    found = said("alert.error_ratio.fires", [(wanted(), [pair(D, fired(70_750, 50_000))])], plan)
+    assert (found.verdict, found.value, found.limit) == (PASS, 30.75, 30.75)
+    assert found.reason == "had to fire 1 times, 0 of them missed; in the document's own minutes"
+
+
+QUIET = "{} breaches that are too short, too small or of another kind: it fired {} times without a cause"
+SEEN = (
+    "; {} times what was seen went above its limit outside the breaches that were to: it had to fire, and whether it "
+)
+SEEN += "stays quiet was not seen"
+
+
+@pytest.mark.parametrize(
+    ("alert", "pairs", "verdict", "reason"),
+    [
+        (ERRORS, [], PASS, QUIET.format(2, 0)),
+        (AVAILABILITY, [], PASS, QUIET.format(3, 0)),
+        (ERRORS, [pair(None, fired(20_000))], FAIL, QUIET.format(2, 1)),
+        (ERRORS, [pair(None, fired(20_000)), pair(None, fired(25_000))], FAIL, QUIET.format(2, 2)),
+        (ERRORS, [pair((40_000, None), None), pair((95_000, None), None)], PASS, QUIET.format(2, 0)),
+        (ERRORS, [pair((39_999, None), None)], UNKNOWN, QUIET.format(2, 0) + SEEN.format(1)),
+        (ERRORS, [pair((55_000, None), None)], PASS, QUIET.format(2, 0)),
+        (
+            ERRORS,
+            [pair((55_001, None), None), pair((62_000, None), None)],
+            UNKNOWN,
+            QUIET.format(2, 0) + SEEN.format(2),
+        ),
+        (ERRORS, [pair(None, fired(20_000)), pair((39_000, None), None)], FAIL, QUIET.format(2, 1) + SEEN.format(1)),
+        (BUDGET, [pair((62_000, None), None)], PASS, QUIET.format(3, 0)),  # what spends a budget is another's to say
+    ],
+)
+def test_whether_an_alert_stays_quiet(alert: str, pairs: list[Pair], verdict: Verdict, reason: str, said: Said) -> None:
+    """Errors fire in two of the four trials that took place, and each up to five seconds behind its end."""
+    found = said(f"{CLAIM[alert]}.quiet", [(wanted(alert), pairs)])
+    assert timed(found) == (verdict, None, int(reason[0]), f"{reason}; {SCALED}")
+    assert english(found.asked) == "stays quiet when it must"
+
+
+def test_an_alert_that_was_never_to_stay_quiet_says_nothing_of_it(said: Said) -> None:
+    for planted in ([], [each for each in PLANTED if each.trial in ("errors", "outage")]):
+        found = said("alert.error_ratio.quiet", [(wanted(), [])], planted=planted)
+        assert timed(found) == (UNKNOWN, None, 0, f"{QUIET.format(0, 0)}; {SCALED}")
+
+
+ONE = [pair(D, fired(40_000, 50_000))]
+#: Alertmanager may hold what fires for a second and two, and five more pass until it is delivered.
+BOTH = [told("slack", 48_000), told("slack", 50_000, resolved=True)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "deliveries", "verdict", "lacking"),
+    [
+        ([], [], UNKNOWN, ()),
+        ([pair(D, None)], [], UNKNOWN, ()),  # nothing was there to be told
+        (ONE, BOTH, PASS, ()),
+        (ONE, [told("slack", 40_000), told("slack", 58_000, resolved=True)], PASS, ()),
+        (ONE, [told("slack", 48_001), BOTH[1]], FAIL, ("slack: firing ",)),
+        (ONE, [told("slack", 39_999), BOTH[1]], FAIL, ("slack: firing ",)),
+        (ONE, [BOTH[0], told("slack", 58_001, resolved=True)], FAIL, ("slack: resolved ",)),
+        (ONE, [*BOTH, told("email", 41_000)], FAIL, ("email: not its route",)),
+        (ONE, [msgspec.structs.replace(each, flaw="no channel") for each in BOTH], FAIL,
+         ("slack: firing ", "slack: resolved ")),
+        ([pair(D, fired(40_000))], [BOTH[0]], PASS, ()),  # it fired to the end
+        ([pair((0, 50_000), fired(40_000, 50_000))], [told("slack", 10_000), BOTH[1]], PASS, ()),
+        ([pair((0, 50_000), fired(40_000, 50_000))], [told("slack", 9_999), BOTH[1]], FAIL, ("slack: firing ",)),
+        (ONE * 3, [], FAIL, ("slack: firing ", "slack: resolved ") * 2 + ("slack: firing ",)),  # five of six are shown
+    ],
+)  # fmt: skip
+def test_whom_an_alert_reaches(
+    pairs: list[Pair], deliveries: list[Delivery], verdict: Verdict, lacking: tuple[str, ...], said: Said
+) -> None:
+    found = said("alert.error_ratio.routes", [(wanted(), pairs)], deliveries=deliveries)
+    times = sum(each.seen is not None for each in pairs)
+    count = 6 if len(pairs) == 3 else len(lacking)
+    assert (found.verdict, found.samples) == (verdict, times)
+    assert found.reason == f"{times} times it fired; not delivered: {count}"
+    assert tuple(map(str, found.examples)) == lacking
+    assert (found.claim, found.also) == ("alert.error_ratio", ("phase2.monitoring",))
+
+
+def test_the_routes_of_an_alert_are_those_of_all_its_rules(said: Said) -> None:
+    found = said("alert.error_budget.routes", [(wanted(BUDGET, SLACK, EMAIL), []), (wanted(BUDGET, SLACK), [])])
+    assert english(found.asked) == "reaches email, slack, and nobody else"
+    assert english(said("alert.error_budget.routes", []).asked) == "reaches , and nobody else"
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "verdict", "reason", "examples"),
+    [
+        ([told("pagerduty", 1), told("pagerduty", 2, alert=AVAILABILITY)], PASS, "2 notifications, 0 of them refused", ()),
+        ([told("pagerduty", 1)], FAIL, "1 notifications, 0 of them refused", (AVAILABILITY,)),
+        ([told("slack", 1)], FAIL, "0 notifications, 0 of them refused", (AVAILABILITY, ERRORS)),
+        (
+            [told("pagerduty", n, flaw=f"no key {n}") for n in range(4)] + [told("pagerduty", 9, alert=AVAILABILITY)],
+            FAIL, "5 notifications, 4 of them refused", ("no key 0", "no key 1", "no key 2"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_receiver_got(
+    deliveries: list[Delivery], verdict: Verdict, reason: str, examples: tuple[str, ...], said: Said
+) -> None:
+    """PagerDuty is to be told of errors and of the availability; a page of the burn rates is another's to judge."""
+    mine = [(wanted(alert, PAGER), []) for alert in (ERRORS, AVAILABILITY)] + [(wanted(BUDGET, EMAIL), [])]
+    mine.append((wanted("Burns", PAGER, severity="other"), []))
+    found = said("alert.route.pagerduty", mine, deliveries=deliveries)
+    assert (found.verdict, found.reason, tuple(map(str, found.examples))) == (verdict, reason, examples)
+    assert (found.samples, found.claim) == (int(reason[0]), "alert.route.pagerduty")
+    assert english(found.asked) == "takes the notifications as the real service would"
+
+
+def test_where_no_alert_was_there_a_receiver_is_not_judged(said: Said) -> None:
+    assert said("alert.route.slack", [], deliveries=[told("slack", 1)]).verdict is UNKNOWN
