@@ -81,7 +81,12 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Said:
 
     def of(id_: str, mine: Mine, plan: AlertDrillPlan = PLANNED, **changes: Any) -> Judgement:
         monkeypatch.setattr(judge, "compared", lambda *_: mine)
-        given = {"origin_ns": ORIGIN_NS, "asked_ns": ORIGIN_NS + 200 * NS, "planted": PLANTED, "waits_s": (1.0, 2.0)}
+        given: dict[str, Any] = {
+            "origin_ns": ORIGIN_NS,
+            "asked_ns": ORIGIN_NS + 200 * NS,
+            "planted": PLANTED,
+            "waits_s": (1.0, 2.0),
+        }
         return by_id(judge.judged(plan, AlertDrillDetails(**given | changes), Gathered()))[id_]
 
     return of
@@ -242,8 +247,13 @@ def test_what_a_receiver_got(
     deliveries: list[Delivery], verdict: Verdict, reason: str, examples: tuple[str, ...], said: Said
 ) -> None:
     """PagerDuty is to be told of errors and of the availability; a page of the burn rates is another's to judge."""
-    mine = [(wanted(alert, PAGER), []) for alert in (ERRORS, AVAILABILITY)] + [(wanted(BUDGET, EMAIL), [])]
-    mine.append((wanted("Burns", PAGER, severity="other"), []))
+    known = [
+        wanted(ERRORS, PAGER),
+        wanted(AVAILABILITY, PAGER),
+        wanted(BUDGET, EMAIL),
+        wanted("Burns", PAGER, severity="x"),
+    ]
+    mine = [(each, list[Pair]()) for each in known]
     found = said("alert.route.pagerduty", mine, deliveries=deliveries)
     assert (found.verdict, found.reason, tuple(map(str, found.examples))) == (verdict, reason, examples)
     assert (found.samples, found.claim) == (int(reason[0]), "alert.route.pagerduty")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import BadInput
 from harness.judge.combine import combine
-from harness.model.command import Ran
-from harness.model.evidence import EventRow, Outcome, ProbeRow, Row
+from harness.model.evidence import Row
 from harness.model.message import message
 from harness.model.section import Blocks, Lines, Timeline
 from harness.model.stack import Target, Version
@@ -23,9 +20,10 @@ from harness.rehearsal.conclude import judged, sections
 from harness.rehearsals.deploy.command import DeployRehearsal
 from harness.rehearsals.deploy.plan import PLAN, load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
-from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed, PartKind
+from harness.rehearsals.deploy.types import DeployPlan, PartKind
 from harness.stack.kind.images import recipes
 from harness.stack.versions import SCRIPT, in_front
+from tests.deploys.made import details, one, pod, probe, release
 from tests.rehearsal.made import by_id, seen
 
 
@@ -92,32 +90,7 @@ def test_an_image_carries_its_command_and_a_version_lies_on_it(tmp_path: Path) -
     assert good.entrypoint == wrapped.entrypoint and bad.entrypoint[-2:] == wrapped.entrypoint
 
 
-def pod(at_s: float, name: str, state: str) -> EventRow:
-    return EventRow(at_ns=round(at_s * NS), kind="pod", subject=name, message="", data={"state": state})
-
-
-def one(kind: str) -> DeployPlan:
-    """The bundled plan's first part of this kind, and nobody on the stack."""
-    plan = load()
-    part = next(each for each in plan.parts if each.kind is PartKind(kind))
-    return msgspec.structs.replace(plan, parts=(msgspec.structs.replace(part, least_calls=10),))
-
-
-def release(**changed: Any) -> Followed:
-    """A version rolled out from 10 s on; users looked at until 40 s."""
-    ran = tuple(Ran(command=command, status=0, output="said") for command in ("set image", "rollout status"))
-    given: dict[str, Any] = {
-        "name": "as_written", "manifests": "kind", "replicas": 1, "surge": 1, "begun_ns": 5 * NS, "since_ns": 10 * NS,
-        "end_ns": 50 * NS, "ran": ran, "looked_ns": 40 * NS, "pods_ns": 43 * NS,
-    }  # fmt: skip
-    return Followed(**{**given, **changed})
-
-
 PODS = [pod(1, "a", "Ready"), pod(12, "n", "Pending"), pod(15, "n", "Ready"), pod(16, "a", "Terminating")]
-
-
-def details(*followed: Followed, versions: tuple[str, ...] | None = ("v1",)) -> DeployDetails:
-    return DeployDetails(origin_ns=None, versions=versions, followed=[*followed])
 
 
 def versions_of(plan: DeployPlan) -> tuple[str, ...]:
@@ -125,8 +98,8 @@ def versions_of(plan: DeployPlan) -> tuple[str, ...]:
 
 
 def test_a_part_is_judged_by_details_and_evidence() -> None:
-    plan = one("release")
-    rows: list[Row] = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
+    plan = one(PartKind.RELEASE)
+    rows: list[Row] = [*PODS, *(probe(number, 20 * NS + number, good=number != 3) for number in range(20))]
     found = by_id(judged(REHEARSAL, plan, seen(details(release(), versions=versions_of(plan)), rows)))
     assert {each.part for each in found.values()} == {"as_written"}
     assert found["deploy.downtime_without_prestop"].verdict is Verdict.ERRATUM_SHOWN
@@ -134,16 +107,8 @@ def test_a_part_is_judged_by_details_and_evidence() -> None:
     assert "1 of 20 requests and probes failed" in found["deploy.downtime_without_prestop"].reason
 
 
-def calls(number: int, *, good: bool) -> ProbeRow:
-    due_ns = 20 * NS + number
-    return ProbeRow(
-        probe_id=number, user="canary01", method="GET", due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 5,
-        status=200 if good else 503, outcome=Outcome.OK if good else Outcome.SERVER_ERROR,
-    )  # fmt: skip
-
-
 def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exercised() -> None:
-    plan = one("release")
+    plan = one(PartKind.RELEASE)
     none = by_id(judged(REHEARSAL, plan, seen(details(versions=()))))
     assert {(each.verdict, each.gates) for each in none.values()} == {(Verdict.NOT_EXERCISED, False)}
     for followed in ((), (release(end_ns=0),), (release(not_steady=message("no pod is ready")),)):
@@ -157,8 +122,8 @@ def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exe
 
 
 def test_what_users_met_and_what_was_run_is_on_the_page() -> None:
-    plan = one("release")
-    rows: list[Row] = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
+    plan = one(PartKind.RELEASE)
+    rows: list[Row] = [*PODS, *(probe(number, 20 * NS + number, good=number != 3) for number in range(20))]
     of = seen(details(release(written={"a": 3, "n": 4})), rows)
     course, lines, blocks = REHEARSAL.sections(plan, of)
     assert isinstance(course, Timeline) and isinstance(lines, Lines) and isinstance(blocks, Blocks)

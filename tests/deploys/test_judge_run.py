@@ -1,0 +1,387 @@
+"""The parts of a deploy, judged by details and planted evidence: which stretch of time each figure is of, to the word.
+
+Ten probes a second; the version's first command is at 10 s.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.base.clock import NS
+from harness.evidence.gathered import Gathered
+from harness.load.population.due import due_within
+from harness.model.command import Ran
+from harness.model.due import Due
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Row, Side
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import english, message, verbatim
+from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.model.stack import Capability
+from harness.model.verdict import Verdict
+from harness.rehearsals.deploy import judge_run
+from harness.rehearsals.deploy.tallies import Tally
+from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed, PartKind
+from tests.deploys.made import details, one, only, pod, probe, probes, release
+
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+SHOWN, NOT_EXERCISED = Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED
+FINE, BAD = Ran(command="rollout status", status=0, output="said"), Ran(command="undo", status=1, output="error: late")
+COUNTED = "{} of {} requests and probes failed"
+SLOW = {"took_ns": 700_000_000, "pod": "n"}
+
+Words = tuple[Verdict, str]
+
+
+def gathered(*rows: Row) -> Gathered:
+    found = Gathered()
+    found.see(rows)
+    return found
+
+
+def judged(
+    plan: DeployPlan, of: DeployDetails, *rows: Row, seed: int = 1, capabilities: tuple[str, ...] = ()
+) -> dict[str, Judgement]:
+    """By claim; all of them are of the plan's one part."""
+    found = [*judge_run.parts(plan, of, gathered(*rows), seed=seed, capabilities=capabilities)]
+    assert {each.part for each in found} <= {only(plan).name}
+    return {each.claim: each for each in found}
+
+
+def words(found: dict[str, Judgement]) -> dict[str, Words]:
+    return {claim: (each.verdict, each.reason) for claim, each in found.items()}
+
+
+def followed(plan: DeployPlan, **changed: Any) -> DeployDetails:
+    """The plan's part, followed, of a target that every version can be put in front of."""
+    name = only(plan).name
+    return details(release(name=name, **changed), versions=(only(plan).version.name,))
+
+
+# -- what cannot be judged -------------------------------------------------------------------------------------------
+
+RELEASE = one(PartKind.RELEASE)
+
+
+@pytest.mark.parametrize(
+    ("of", "verdict", "why"),
+    [
+        (details(versions=("another",)), NOT_EXERCISED, "nothing can be put in front of this target"),
+        (followed(RELEASE, end_ns=0), UNKNOWN, "the run ended before it was judged"),
+        (
+            followed(RELEASE, not_steady=message("no pod is ready"), not_applicable="no table", end_ns=0), UNKNOWN,
+            "there was no steady state to begin with: no pod is ready",
+        ),
+        (
+            followed(RELEASE, not_applicable="no table walks", end_ns=0), NOT_EXERCISED,
+            "the target's schema is not the contract's: no table walks",
+        ),
+    ],
+)  # fmt: skip
+def test_why_nothing_is_said_of_a_part(of: DeployDetails, verdict: Verdict, why: str) -> None:
+    found = judged(RELEASE, of, *probes(41))
+    assert words(found) == dict.fromkeys(only(RELEASE).claims, (verdict, why))
+    assert {each.gates for each in found.values()} == {verdict is UNKNOWN}
+
+
+def test_of_a_part_that_was_not_come_to_nothing_is_said() -> None:
+    for versions in (None, (only(RELEASE).version.name,)):
+        assert judged(RELEASE, details(versions=versions)) == {}
+
+
+def test_where_it_was_never_asked_which_versions_there_are_a_part_is_judged() -> None:
+    of = msgspec.structs.replace(followed(RELEASE), versions=None)
+    assert set(judged(RELEASE, of)) == set(only(RELEASE).claims)
+
+
+# -- a release -------------------------------------------------------------------------------------------------------
+
+PODS = [
+    pod(1, "a", "Ready"), pod(12, "n", "Pending"), pod(15, "n", "Ready"), pod(16, "a", "Terminating"), pod(18, "a", "Gone"),
+    pod(44, "late", "Pending"),
+]  # fmt: skip
+PRESTOP, LOST_CREATE = "deploy.downtime_without_prestop", "deploy.create_lost_at_close"
+
+
+def create(at_s: float) -> RequestRow:
+    """One whose kept connection ended before the answer."""
+    at_ns = round(at_s * NS)
+    return RequestRow(
+        operation_id=f"u-{at_s}", user="u", audience="all", side=Side.API, operation=Operation.CREATE_WALK, due_ns=at_ns,
+        sent_ns=at_ns, done_ns=at_ns + 5, status=0, outcome=Outcome.BROKEN, acknowledged=False, payload_digest="", flag=True,
+    )  # fmt: skip
+
+
+def answered(due: Due) -> RequestRow:
+    """A request that was due, well answered at once."""
+    of = {
+        "operation_id": due.id,
+        "user": due.user,
+        "operation": due.operation,
+        "outcome": Outcome.OK,
+        "status": 200,
+    }
+    return msgspec.structs.replace(create(0), **of, due_ns=due.due_ns, sent_ns=due.due_ns, done_ns=due.due_ns + 5)
+
+
+def released(*rows: Row, **changed: Any) -> dict[str, Judgement]:
+    capabilities = changed.pop("capabilities", ())
+    return judged(RELEASE, followed(RELEASE, **changed), *PODS, *rows, capabilities=capabilities)
+
+
+def test_a_release_that_lost_a_create_with_a_pod_s_connection() -> None:
+    """Users count from the first command until they were looked at: 300 probes, and one of two requests."""
+    counted = COUNTED.format(1, 301) + ", 0.0 s from the first to the last"
+    assert words(released(*probes(50), create(16.5), create(45))) == {
+        "cicd.set_image": (PASS, "`set image` ended in 0; `rollout status` ended in 0"),
+        "deploy.rolling.one_up": (PASS, "at most 2 pods at once, terminating ones aside; replicas 1, maxSurge 1"),
+        "deploy.rolling.one_down": (PASS, "never fewer than 1 pods ready; replicas 1, maxUnavailable 0"),
+        "deploy.rolling.complete": (PASS, "ready at the end: n; old ones among them: none"),
+        PRESTOP: (UNKNOWN, f"not seen: {counted}"),
+        LOST_CREATE: (SHOWN, "shown: 1 CREATEs of 301 calls were lost with the kept connections of pods that ended"),
+    }
+
+
+def test_downtime_that_the_environment_cannot_show_is_not_exercised_and_what_is_seen_counts() -> None:
+    late = "the environment signals a pod once the endpoints have left it (unless --signals-at-once)"
+    unhurried = {"capabilities": (Capability.ENDPOINTS_BEFORE_SIGNALS,)}
+    assert words(released(*probes(50), **unhurried))[PRESTOP] == (NOT_EXERCISED, f"{COUNTED.format(0, 300)}; {late}")
+    assert words(released(*probes(50)))[PRESTOP] == (UNKNOWN, f"not seen: {COUNTED.format(0, 300)}")
+    seen = words(released(*probes(50, (39.9, 45)), **unhurried))[PRESTOP]
+    assert seen == (SHOWN, f"shown: {COUNTED.format(1, 300)}, 0.0 s from the first to the last")
+
+
+def test_users_who_were_never_looked_at_count_to_the_end_and_pods_as_long_as_they_were_watched() -> None:
+    assert words(released(*probes(60), looked_ns=None))[LOST_CREATE][1].endswith(COUNTED.format(0, 400))
+    assert words(released(pods_ns=None))["deploy.rolling.one_up"][1].startswith("at most 2 pods")
+    watched = words(released(pod(42.9, "m", "Pending"), pod(43, "o", "Pending")))["deploy.rolling.one_up"]
+    assert watched == (PASS, "at most 2 pods at once, terminating ones aside; replicas 1, maxSurge 1")
+    longer = words(released(pod(42.9, "m", "Pending"), pod(43, "o", "Pending"), pods_ns=None))["deploy.rolling.one_up"]
+    assert longer == (FAIL, "at most 4 pods at once, terminating ones aside; replicas 1, maxSurge 1")
+    roomy = released(pod(42.9, "m", "Pending"), pod(43, "o", "Pending"), pods_ns=None, surge=3)
+    assert roomy["deploy.rolling.one_up"].verdict is PASS
+
+
+def test_what_was_due_and_is_not_in_evidence_is_counted_from_the_begin_of_the_load() -> None:
+    """Ten users at one request in ten seconds: 30 in the 30 s that count."""
+    population = PopulationPlan(audiences=(AudiencePlan(name="all", users=10, flag_on=10),), pace_s=10.0)
+    claim = "deploy.rolling.no_downtime"
+    plan = one(PartKind.RELEASE, claims=(claim,), least_calls=300)
+    plan = msgspec.structs.replace(plan, scenario=msgspec.structs.replace(plan.scenario, population=population))
+    of = followed(plan)
+    told = COUNTED.format(0, 300)
+    assert words(judged(plan, of, *probes(50)))[claim] == (PASS, told)
+    of = msgspec.structs.replace(of, origin_ns=0)
+    missing = f"{told}, 30 more that were due are not in evidence"
+    assert words(judged(plan, of, *probes(50)))[claim] == (UNKNOWN, missing)
+    (at_once,) = followed(plan, looked_ns=10 * NS).followed
+    met = judge_run.met(plan, at_once, of, gathered(), seed=1)
+    assert met == Tally(calls=0, failed=0, missing=2), "the probe and the request of that very moment"
+    of = msgspec.structs.replace(of, followed=[msgspec.structs.replace(of.followed[0], looked_ns=42_500_000_000)])
+    due = due_within(plan.scenario, 7, 0, 10 * NS, 42_500_000_000).requests
+    rows: list[Row] = [*probes(50), *(answered(each) for each in due)]
+    assert words(judged(plan, of, *rows, seed=7))[claim] == (PASS, COUNTED.format(0, 325 + len(due)))
+    assert judged(plan, of, *rows, seed=8)[claim].verdict is UNKNOWN, "others were due then"
+    assert judge_run.met(plan, of.followed[0], of, gathered(*rows), seed=7).missing == 0
+    assert judge_run.met(plan, of.followed[0], of, gathered(*rows), seed=8).missing > 0
+    few = one(PartKind.RELEASE, claims=(claim,), least_calls=301)
+    assert words(judged(few, followed(few), *probes(50)))[claim] == (
+        UNKNOWN, "300 requests and probes were due, and 301 are needed",
+    )  # fmt: skip
+
+
+# -- a version that is never ready ------------------------------------------------------------------------------------
+
+NEVER = one(PartKind.NEVER_READY, least_calls=300)
+STUCK = [
+    pod(1, "a", "Ready"), pod(12, "n", "Running"), pod(32, "n", "Terminating"), pod(35, "n", "Gone"),
+    pod(36, "m", "Pending"), pod(38, "m", "Gone"),
+]  # fmt: skip
+
+
+def test_a_version_that_is_never_ready() -> None:
+    """What waits is counted until the undo began; users count until they were looked at."""
+    ran = (*[FINE] * 2, BAD, FINE, FINE)
+
+    def told(count: int, **changed: Any) -> dict[str, Words]:
+        of = followed(NEVER, **{"ran": ran, "waited_ns": 30 * NS} | changed)
+        found = words(judged(NEVER, of, *STUCK, *probes(count)))
+        assert found.pop("cicd.rollout_status") == (PASS, "`undo`: error: late")
+        return found
+
+    undone = "undo ended in 0, rollout status after it in 0; never fewer than 1 of 1 pods ready; "
+    ended = "shown: the workflow had ended, and {} still waited to be ready: nothing undid it"
+    assert told(50) == {
+        "cicd.no_undo": (SHOWN, ended.format("n")),
+        "phase2.cicd": (PASS, undone + COUNTED.format(0, 300)),
+    }
+    assert told(50, looked_ns=None)["phase2.cicd"] == (PASS, undone + COUNTED.format(0, 400))
+    assert told(50, waited_ns=None)["cicd.no_undo"] == (SHOWN, ended.format("n, m"))
+    assert told(50, replicas=2)["phase2.cicd"][0] is FAIL
+    few = (UNKNOWN, "299 requests and probes were due, and 300 are needed")
+    assert told(50, looked_ns=39_900_000_000)["phase2.cicd"] == few
+
+
+# -- a version that breaks a limit --------------------------------------------------------------------------------------
+
+BREAKS = one(PartKind.BREAKS_LIMIT, least_calls=300)
+UNDONE: dict[str, Any] = {
+    "undo_ns": 15 * NS, "done_ns": 20 * NS, "gone_ns": 22 * NS, "looked_ns": None, "pods_ns": None, "end_ns": 60 * NS,
+    "ran": (BAD, FINE, FINE),  # the undo and the status after it count
+}  # fmt: skip
+
+
+def fired(limit: str = "rollback.error_ratio") -> Judgement:
+    return Judgement(
+        id=limit, kind=Kind.ROLLBACK_LIMIT, verdict=FAIL, told=(verbatim("fired"),), fired_at_ns=14 * NS
+    )  # fmt: skip
+
+
+ENDED = (
+    "{limit} fired; fired {fired} s after the first bad answer, undo complete after 5.0 s, last bad answer {bad} s after "
+    "the first: {failed} of {all} were bad; then {after}"
+)
+RATIO: dict[str, Any] = {"limit": "rollback.error_ratio", "fired": 2.0}
+P95: dict[str, Any] = {"limit": "rollback.latency_p95", "fired": 1.3, "bad": 7.9, "failed": 80, "all": 120}
+
+
+@pytest.mark.parametrize(
+    ("changed", "least_calls", "verdict", "said"),
+    [
+        ({}, 302, PASS, {"bad": 7.9, "failed": 80, "all": 120, "after": COUNTED.format(0, 100)}),
+        ({}, 303, UNKNOWN, {"bad": 7.9, "failed": 80, "all": 120, "after": COUNTED.format(0, 100)}),
+        ({"ran": (FINE, BAD, FINE)}, 300, FAIL, {"bad": 7.9, "failed": 80, "all": 120, "after": COUNTED.format(0, 100)}),
+        ({"gone_ns": None}, 30, PASS, {"bad": 7.9, "failed": 80, "all": 500, "after": COUNTED.format(0, 10)}),
+        (  # one bad answer when it is gone is one too many
+            {"gone_ns": 19_900_000_000}, 300, FAIL,
+            {"bad": 7.8, "failed": 79, "all": 99,
+             "after": COUNTED.format(1, 100) + ", 0.0 s from the first to the last"},
+        ),
+    ],
+)  # fmt: skip
+def test_a_version_that_breaks_the_limit_of_errors(
+    changed: dict[str, Any], least_calls: int, verdict: Verdict, said: dict[str, Any]
+) -> None:
+    """Bad from 12 to 20 s. It counts until no pod of it was left, and the ten seconds after that have to be good."""
+    plan = one(PartKind.BREAKS_LIMIT, least_calls=least_calls)
+    of = followed(plan, **{**UNDONE, "fired": fired(), **changed})
+    (found,) = judged(plan, of, *probes(61, (12, 20))).values()
+    assert (found.verdict, found.reason) == (verdict, ENDED.format(**RATIO | said))
+    assert (found.limit, found.samples) == (60.0, said["all"]) and found.value == pytest.approx(said["bad"])
+    assert found.claim == only(plan).claims[0]
+
+
+def test_in_time_is_from_the_first_bad_answer_to_the_last() -> None:
+    for within_s, verdict in ((7.9, PASS), (7.8, FAIL)):
+        plan = one(PartKind.BREAKS_LIMIT, least_calls=300, within_s=within_s)
+        (found,) = judged(plan, followed(plan, **UNDONE, fired=fired()), *probes(61, (12, 20))).values()
+        assert (found.verdict, found.limit) == (verdict, within_s)
+
+
+@pytest.mark.parametrize(("slow_s", "verdict"), [(0.5, PASS), (0.6, FAIL)])
+def test_of_a_version_that_is_slow_its_own_pods_count_and_after_it_a_twentieth_may_be_slow(
+    slow_s: float, verdict: Verdict
+) -> None:
+    """Every pod is slow for a second before the version comes, and for a while after it has gone."""
+    others = [
+        msgspec.structs.replace(row, done_ns=row.due_ns + 700_000_000, pod="a")
+        if 11 * NS <= row.due_ns < 12 * NS or 22 * NS <= row.due_ns < (22 + slow_s) * NS
+        else row
+        for row in probes(61, (12, 20), **SLOW)
+    ]
+    of = followed(BREAKS, **UNDONE, fired=fired("rollback.latency_p95"))
+    (found,) = judged(BREAKS, of, *PODS, *others).values()
+    after = COUNTED.format(round(slow_s * 10), 100) + f", {slow_s - 0.1:.1f} s from the first to the last"
+    assert (found.verdict, found.reason) == (verdict, ENDED.format(**P95, after=after))
+    late = msgspec.structs.replace(of, followed=[msgspec.structs.replace(of.followed[0], pods_ns=11 * NS)])
+    (none,) = judged(BREAKS, late, *PODS, *others).values()
+    assert (none.verdict, none.reason) == (UNKNOWN, "the version gave no bad answer among 120"), "its pods are unknown"
+    (ratio,) = judged(BREAKS, followed(BREAKS, **UNDONE, fired=fired()), *PODS, *others).values()
+    assert (ratio.verdict, ratio.reason) == (UNKNOWN, "the version gave no bad answer among 120"), "no limit of latency"
+
+
+def test_where_no_limit_fired_bad_answers_are_no_undo() -> None:
+    (found,) = judged(BREAKS, followed(BREAKS, **UNDONE), *probes(61, (12, 20))).values()
+    seen = COUNTED.format(80, 120) + ", 7.9 s from the first to the last"
+    assert (found.verdict, found.reason, english(found.shown)) == (FAIL, f"no limit fired, though {seen}", "never")
+
+
+# -- a schema that breaks the old version ---------------------------------------------------------------------------
+
+SCHEMA: dict[str, Any] = {
+    **UNDONE, "gone_ns": None, "done_ns": 20 * NS, "back_ns": 25 * NS, "mended_ns": 28 * NS, "fired": fired(),
+}  # fmt: skip
+STILL = "; after the undo was complete {} of {} still failed; with the schema taken back {}"
+SINCE = COUNTED.format(160, 180) + ", 15.9 s from the first to the last"
+
+
+@pytest.mark.parametrize(
+    ("changed", "least_calls", "verdict", "said"),
+    [
+        ({}, 302, SHOWN, "shown: " + SINCE + STILL.format(50, 50, COUNTED.format(0, 100))),
+        ({}, 303, UNKNOWN, SINCE + STILL.format(50, 50, COUNTED.format(0, 100))),
+        ({"done_ns": None}, 300, UNKNOWN, "not seen: " + SINCE + STILL.format(0, 0, COUNTED.format(0, 100))),
+        ({"back_ns": None}, 300, UNKNOWN, "not seen: " + SINCE + STILL.format(0, 0, COUNTED.format(0, 100))),
+        ({"fired": None}, 300, UNKNOWN, "not seen: " + SINCE + STILL.format(50, 50, COUNTED.format(0, 100))),
+        (
+            {"mended_ns": None}, 30, SHOWN,
+            "shown: " + SINCE.replace("180", "500") + STILL.format(50, 50, COUNTED.format(0, 10)),
+        ),
+    ],
+)  # fmt: skip
+def test_a_schema_that_breaks_the_old_version(
+    changed: dict[str, Any], least_calls: int, verdict: Verdict, said: str
+) -> None:
+    """Bad from 12 s until the schema is taken back at 28; the undo was complete at 20, and the way back began at 25."""
+    plan = one(PartKind.BREAKING_SCHEMA, least_calls=least_calls)
+    of = followed(plan, **{**SCHEMA, **changed})
+    assert words(judged(plan, of, *probes(61, (12, 28)))) == {only(plan).claims[0]: (verdict, said)}
+
+
+# -- for the page --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "calls", "failed"),
+    [
+        ({"looked_ns": 40 * NS, "mended_ns": 28 * NS}, 300, 80),
+        ({"looked_ns": None, "mended_ns": 18 * NS}, 80, 60),
+        ({"looked_ns": None, "gone_ns": 22 * NS}, 120, 80),
+        ({"looked_ns": None}, 0, 0),
+    ],
+)
+def test_what_users_met_of_a_part(changed: dict[str, Any], calls: int, failed: int) -> None:
+    (of,) = followed(BREAKS, **changed).followed
+    met = judge_run.met(BREAKS, of, details(), gathered(*probes(61, (12, 20))), seed=1)
+    assert (met.calls, met.failed, met.missing) == (calls, failed, 0)
+
+
+def test_what_users_met_of_a_slow_version_is_what_it_answered_late() -> None:
+    (of,) = followed(BREAKS, **UNDONE, fired=fired("rollback.latency_p95")).followed
+    met = judge_run.met(BREAKS, of, details(), gathered(*PODS, *probes(61, (12, 20), **SLOW)), seed=1)
+    assert (met.calls, met.failed) == (120, 80)
+
+
+def test_what_was_seen_besides() -> None:
+    def told(of: Followed, *events: EventRow) -> list[str]:
+        return [str(each) for each in judge_run.observed(of, events)]
+
+    assert told(release()) == []
+    assert told(release(statements=("ALTER a", "ALTER b"), undo_ns=15 * NS)) == ["ALTER a", "ALTER b", "no limit fired"]
+    assert told(release(undo_ns=15 * NS, fired=fired())) == []
+    written = {"a": 3, "n": 4, "late": 50, "migration": 600}
+    rows = "rows with the new column: {} inserted by old pods, {} by new ones"
+    assert told(release(written=written), *PODS) == [rows.format(3, 4)]
+    assert told(release(written=written, pods_ns=44 * NS), *PODS) == [rows.format(3, 4)], "late came just then"
+    assert told(release(written=written, pods_ns=44 * NS + 1), *PODS) == [rows.format(3, 54)]
+    assert told(release(written=written, pods_ns=None), *PODS) == []
+    other = EventRow(at_ns=NS, kind="component", subject="migration", message="")
+    assert told(release(written=written), *PODS, other) == [rows.format(3, 4)], "no pod"
+
+
+def test_a_bad_answer_is_one_of_its_own_time() -> None:
+    """Due before the first command, and answered after it: another version's."""
+    rows = [*probes(10), probe(100, 10 * NS - 1, good=False, took_ns=NS), *list(probes(50))[101:]]
+    assert words(released(*rows))[PRESTOP] == (UNKNOWN, f"not seen: {COUNTED.format(0, 299)}")
