@@ -20,7 +20,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
 from scenarios.claims import REGISTER
-from tests.checks.test_dual_write import WALK, documents, walk
+from tests.checks.stored import WALK, documents, walk
 from tests.checks.test_photos import NAMED, OBJECTS, ONE, TWO
 from tests.report.results import judgement as result
 

@@ -24,7 +24,7 @@ from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.load_stages.judge import judged
 from harness.rehearsals.load_stages.types import LoadStagesDetails, Made, sized
 from tests.rehearsal.made import facts
-from tests.stages.test_claims import MANIFESTS, PLAN
+from tests.stages.made import MANIFESTS, PLAN
 from tests.test_ways_to_lose_evidence import START_NS, WAYS, World
 
 SEED = 3

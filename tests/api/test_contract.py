@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from api.model import DEFAULT_TITLE
+from tests.api.contract import END, START, assert_error, location
 from tests.api.world import World, new_id, new_user
 
 WALK_FIELDS = {
@@ -30,20 +30,6 @@ WALK_FIELDS = {
 }
 #: In the tests' parameters an id that is the same at each collection: workers of pytest-xdist compare names.
 SOME_ID = "7c0ffee0-5eed-4a11-8bad-f00ddeadbeef"
-START, END = "2025-10-20T09:00:00Z", "2025-10-20T10:30:00.250000Z"
-
-
-def location(number: int, **changes: Any) -> dict[str, Any]:
-    return {"latitude": 35.1, "longitude": 139.7, "timestamp": START, "sequence_number": number} | changes
-
-
-def assert_error(answer: httpx.Response, status: int, code: str) -> None:
-    assert answer.status_code == status, answer.text
-    body = answer.json()
-    assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message"}
-    assert body["error"]["code"] == code
-    assert body["error"]["message"]
 
 
 async def test_health_and_readiness_need_no_token(api: World) -> None:

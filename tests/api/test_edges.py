@@ -22,7 +22,7 @@ from api.memory import MemoryDatabase
 from api.model import User, WalkPage
 from api.ratelimit import RateLimit
 from tests.api import world
-from tests.api.test_contract import assert_error, location
+from tests.api.contract import assert_error, location
 from tests.api.world import World, new_id, new_user
 
 

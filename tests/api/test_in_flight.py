@@ -7,7 +7,7 @@ import asyncio
 from api.clock import SystemClock
 from api.memory import MemoryDatabase
 from tests.api import world
-from tests.api.test_contract import assert_error
+from tests.api.contract import assert_error
 
 
 async def test_requests_beyond_the_limit_are_refused_and_probes_are_not() -> None:

@@ -11,8 +11,8 @@ import pytest
 from api import metrics_port
 from api.settings import DatabaseSettings
 from tests.api import world
+from tests.api.contract import assert_error
 from tests.api.pod import Pod
-from tests.api.test_contract import assert_error
 from tests.ports import free_port
 
 

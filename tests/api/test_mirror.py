@@ -13,7 +13,7 @@ from api.memory import MemoryDatabase, MemoryMirror
 from api.mirror import Mirror, MirrorStats, mirrored
 from api.model import User, WalkChange, WalkDetail
 from tests.api import world
-from tests.api.test_contract import location
+from tests.api.contract import location
 from tests.api.world import World, new_id, new_user
 
 

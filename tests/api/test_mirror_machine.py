@@ -30,7 +30,7 @@ from api.service import Service
 from api.unsettled import EVERY_S, LOOK_AFTER_S, LOOK_TIMEOUT_S, UnsettledStats
 from harness.base.virtual import VirtualLoop
 from tests.api import world
-from tests.api.test_contract import location
+from tests.api.contract import location
 from tests.api.test_mirror import balanced
 from tests.api.test_unsettled import balanced as settled_balance
 from tests.session.examples import examples

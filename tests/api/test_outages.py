@@ -13,7 +13,7 @@ from api.clock import SystemClock
 from api.postgres import PUT_ATTEMPTS, PostgresDatabase
 from api.settings import DatabaseSettings
 from tests.api import world
-from tests.api.test_contract import assert_error
+from tests.api.contract import assert_error
 from tests.api.test_postgres import _connect, _fresh
 from tests.api.world import new_id, new_user
 from tests.ports import free_port

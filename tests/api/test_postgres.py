@@ -17,7 +17,7 @@ from api.model import DEFAULT_TITLE
 from api.postgres import PostgresDatabase
 from api.settings import DatabaseSettings
 from tests.api import postgres, world
-from tests.api.test_contract import assert_error, location
+from tests.api.contract import assert_error, location
 from tests.api.world import World, new_id, new_user
 from tests.ports import free_port
 

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from api.settings import DatabaseSettings
+from tests.api.contract import location
 from tests.api.pod import Firestore, Pod
-from tests.api.test_contract import location
 from tests.api.world import new_id, new_user, unsigned_token
 from tests.ports import free_port
 

@@ -20,8 +20,8 @@ import pytest
 from api.settings import DatabaseSettings
 from harness.load.connection import PhoneConnection
 from harness.model.stack import Address
+from tests.api.contract import location
 from tests.api.pod import Pod
-from tests.api.test_contract import location
 from tests.api.world import new_id, new_user, unsigned_token
 from tests.ports import free_port
 

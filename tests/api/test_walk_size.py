@@ -13,7 +13,7 @@ from api.firestore_document import SIZE_MAX_BYTES, size_bytes
 from api.model import MAX_LOCATIONS, MAX_POLYLINE, Location, WalkDetail
 from api.settings import DatabaseSettings
 from scenarios.claims import ERRATA
-from tests.api.test_contract import assert_error, location
+from tests.api.contract import assert_error, location
 from tests.api.test_postgres import _connect
 from tests.api.world import World, new_id, new_user
 

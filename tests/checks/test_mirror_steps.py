@@ -10,7 +10,7 @@ import pytest
 from harness.checks.mirror_steps import ERRATUM_STOP, figures, mirrored, rolled_back
 from harness.model.mirror import MirrorStep
 from harness.model.verdict import Verdict
-from tests.checks.test_dual_write import NOON, WALK, documents, walk
+from tests.checks.stored import NOON, WALK, documents, walk
 
 IDS = [WALK.replace("0b", f"{number:02x}") for number in range(40)]
 

@@ -26,7 +26,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import Told, english, message
 from harness.model.verdict import Verdict
 from scenarios.claims import REGISTER
-from tests.checks.test_dual_write import WALK, documents, walk
+from tests.checks.stored import WALK, documents, walk
 from tests.control.budgets import budgets
 
 ONE = Budget(name="walk-api", min_available=1)

@@ -32,7 +32,7 @@ from harness.stack.manifests import load as load_manifests
 from harness.stack.targets import bundled
 from scenarios.load import load
 from tests.checks.sending import BUCKET
-from tests.checks.test_dual_write import WALK, documents, walk
+from tests.checks.stored import WALK, documents, walk
 from tests.report.results import judgement as result
 
 WEEK = load("rollout_week3")

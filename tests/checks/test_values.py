@@ -17,7 +17,7 @@ from harness.checks.dual_write import compare
 from harness.checks.tables import CONTRACT, OF_WALKS, Declared, Unread
 from harness.checks.values import Column, Kind, Unreadable, comparable, identity, instant, number, status
 from harness.load.population.content import Content, fingerprint
-from tests.checks.test_dual_write import documents, walk
+from tests.checks.stored import documents, walk
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What phones send is cut to milliseconds, and lies in the range where counts since 1970 are beyond doubt.

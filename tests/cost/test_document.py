@@ -20,7 +20,7 @@ from harness.rehearsals.cost.types import CostPlan
 from scenarios import index
 from scenarios.claims import ERRATA, REGISTER
 from tests.cost.made import PLAN, POD, changed, of_document
-from tests.scenarios.test_index import seed_text
+from tests.scenarios.document import seed_text
 
 #: The erratum by which each printed figure is not as the unit prices have it; "" where it is.
 SHOWN = {

@@ -18,7 +18,7 @@ from harness.objectives.render import EXTERNAL_P95
 from harness.stack.manifests import kustomize, load
 from harness.stack.manifests.forced import reasons
 from scenarios import index
-from tests.scenarios.test_index import seed_text
+from tests.scenarios.document import seed_text
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 LAYERS = (

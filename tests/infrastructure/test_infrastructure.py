@@ -17,7 +17,7 @@ from harness.rehearsals.infrastructure.rehearsal import REHEARSAL
 from scenarios.claims import REGISTER
 from tests.infrastructure import made
 from tests.infrastructure.made import BACKEND, CLUSTER, DATABASE, DEPLOYMENT, GOOD, REST, ROLES, WORKFLOW
-from tests.scenarios.test_index import seed_text
+from tests.scenarios.document import seed_text
 
 PASSES = {"iac.autopilot", "iac.database.log_retention", "strategy.versus.pipeline", "operations.credentials"}
 #: What the document prints nothing of.

@@ -31,7 +31,7 @@ from harness.rehearsals.migration_drill.types import (
 from harness.stack.firebase.documents import Value
 from scenarios.load import load
 from tests.base.test_theirs import NO_JSON
-from tests.checks.test_dual_write import NOON, WALK, documents, walk
+from tests.checks.stored import NOON, WALK, documents, walk
 from tests.migration.drilled import PLAN, details, replace, requests
 
 SEED = 1

@@ -21,7 +21,7 @@ from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Fields, Value
-from tests.checks.test_dual_write import NOON, WALK, documents, walk
+from tests.checks.stored import NOON, WALK, documents, walk
 
 OTHER = WALK.replace("0b", "0c")
 BOTH = (Direction.TO_FIRESTORE, Direction.TO_POSTGRESQL)

@@ -26,7 +26,7 @@ from harness.migration.healing import Healing
 from harness.model.direction import Direction
 from harness.model.stack import Address, Endpoints
 from harness.stack.firebase.documents import Fields, Held, Value
-from tests.checks.test_dual_write import NOON, point, walk
+from tests.checks.stored import NOON, point, walk
 from tests.session.examples import examples
 
 HERE = Address(host="127.0.0.1", port=1)

@@ -20,7 +20,7 @@ from harness.rehearsal.running import Running
 from harness.stack.protocol import StackNeeds
 from harness.stack.targets import bundled
 from tests.corpus.again import Again
-from tests.rehearsal.test_conduct import Empty, Nowhere
+from tests.rehearsal.empty import Empty, Nowhere
 
 _NS = 1_000_000_000
 

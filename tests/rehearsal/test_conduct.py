@@ -5,100 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from harness.base import machine
-from harness.base.clock import MachineClock, utc
-from harness.base.data import ROOT
+from harness.base.clock import utc
 from harness.base.errors import EvidenceNotWritten, Exit, PartDied
-from harness.base.progress import Progress
 from harness.evidence.failure import LOG_LINE
 from harness.evidence.gathered import stored
 from harness.judge.machine_share import SUBJECT, WAITED
 from harness.model.evidence import EventRow, Outcome, ProbeRow, SampleRow, happened
 from harness.model.judgement import Judgement
-from harness.model.message import Message, Tell
+from harness.model.message import Message
 from harness.model.result import Part, Result
 from harness.model.section import Section, Table
-from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import details_of, judged
-from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
-from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsal.running import Running
 from harness.report.published import RESULT
-from harness.stack.protocol import StackNeeds
 from harness.stack.state.lease import run_folder
-from harness.stack.targets import bundled
+from tests.rehearsal.empty import Empty, Nowhere, conductor
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
-
-
-class Empty:
-    """A stack of nothing, which tells one row, and may have a part that dies or something left."""
-
-    capabilities = frozenset({Capability.EVICTION, Capability.AUTOSCALING})
-
-    def __init__(self, *, dies: bool = False, left: Sequence[str] = (), rows: int = 1) -> None:
-        self.told: list[str] = []
-        self.is_up = asyncio.Event()
-        self._dies, self._left, self._rows = dies, left, rows
-
-    async def up(self) -> None:
-        self.told.append("up")
-        self.is_up.set()
-
-    async def watch(self) -> AsyncIterator[EventRow | SampleRow]:
-        for number in range(self._rows):
-            yield happened(5 + number, "component", f"part {number}", "runs", {})
-        if self._dies:
-            raise PartDied("part died")
-        await asyncio.Event().wait()
-
-    async def down(self) -> None:
-        self.told.append("down")
-
-    def leaks(self) -> list[str]:
-        return list(self._left)
-
-
-class Nowhere(Environment):
-    """This machine, with this one as the stack, where nobody left anything and no kernel counts."""
-
-    def __init__(self, stack: Any, counted: dict[str, float] | None = None) -> None:
-        self._stack = stack
-        self._counted = counted or {}
-
-    def processors(self) -> dict[str, float]:
-        return self._counted
-
-    async def sweep(self, say: Tell) -> None:
-        """Nothing to remove."""
-
-    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Any:
-        return self._stack
-
-
-def conductor(
-    folder: Path,
-    stack: Empty,
-    toy: Toy | None = None,
-    plan: ToyPlan | None = None,
-    *,
-    counted: dict[str, float] | None = None,
-) -> Conductor[Any, Any]:
-    clock = MachineClock()
-    options = Options(
-        rung=Rung.LOCAL, target=bundled(), seed=7, reports=folder, replay="again",
-        manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
-    )  # fmt: skip
-    return Conductor(
-        toy or Toy(), plan or ToyPlan(), options, clock, Progress(clock), environment=Nowhere(stack, counted)
-    )
 
 
 def reasons(result: Result) -> dict[str, str]:

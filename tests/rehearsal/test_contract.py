@@ -29,9 +29,9 @@ from harness.report.published import RESULT
 from tests.corpus import again
 from tests.corpus.again import Again
 from tests.rehearsal import toy
+from tests.rehearsal.empty import Empty, conductor
 from tests.rehearsal.made import result_in
 from tests.rehearsal.replayed import replayed
-from tests.rehearsal.test_conduct import Empty, conductor
 from tests.rehearsal.unstored import ASKED, MADE
 from tests.stored.conftest import main
 

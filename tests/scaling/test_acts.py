@@ -10,7 +10,7 @@ from harness.model.step import ACCOUNTS, Step
 from harness.rehearsals.scaling.acts import Acts
 from harness.rehearsals.scaling.types import ScalingDetails, step_of
 from tests.scaling.test_rehearsal import DRAIN
-from tests.stages.test_claims import MANIFESTS
+from tests.stages.made import MANIFESTS
 
 
 def test_every_step_of_a_drain_s_load_is_kept_with_its_begin_once_it_was_made() -> None:

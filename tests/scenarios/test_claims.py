@@ -11,7 +11,7 @@ from harness.base.data import ROOT
 from harness.model.claim import Claim, Judged
 from harness.stack.manifests import load as load_manifests
 from scenarios import claims, index
-from tests.scenarios.test_index import seed_text
+from tests.scenarios.document import seed_text
 
 #: Ids that other parts of the harness and later steps rely on; they never change.
 STABLE = {

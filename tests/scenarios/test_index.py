@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from scenarios import index
-
-SEED = Path(__file__).resolve().parents[3] / "shared" / "seed"
+from tests.scenarios.document import seed_text
 
 SAMPLE = """# 題
 
@@ -33,13 +32,6 @@ a: 1
 2. 二
    - 内
 """
-
-
-def seed_text() -> str:
-    documents = sorted(SEED.glob("*.txt")) if SEED.is_dir() else []
-    if not documents:
-        pytest.skip(f"the design document is not at hand: no *.txt in {SEED}")
-    return documents[0].read_text(encoding="utf-8")
 
 
 def test_every_block_gets_its_place() -> None:

@@ -17,7 +17,7 @@ from harness.signoff.types import Signoff, Stored
 from scenarios import claims
 from scenarios.errata import hunks, patches, read_patches, read_shown_by
 from tests.report.results import NASTY
-from tests.scenarios.test_index import seed_text
+from tests.scenarios.document import seed_text
 from tests.signoff.made import ASKED, judgement, stored
 
 SHOWN, UNSHOWN, READ = "dr.configmap_changes_nothing", "dr.backup_hour_is_utc", "iac.ignored_or_encrypted"

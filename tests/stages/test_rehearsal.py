@@ -19,7 +19,7 @@ from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, Made, sized
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, facts, seen
-from tests.stages.test_claims import MANIFESTS, PLAN
+from tests.stages.made import MANIFESTS, PLAN
 
 MS = 1_000_000
 NUMBERS = count()

@@ -12,7 +12,7 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_claims import of_knee
 from harness.rehearsals.load_stages.sections import chart, sections, table
 from harness.rehearsals.load_stages.types import Knee, StepResult
-from tests.stages.test_claims import FIGURES, PLAN, flight, users
+from tests.stages.made import FIGURES, PLAN, flight, users
 
 
 def tried(number: int, rate: float, p95: float, verdict: Verdict, name: str = "knee_2_") -> StepResult:

@@ -19,7 +19,7 @@ from harness.rehearsals.load_stages.judge_sizing import grows, sizing
 from harness.rehearsals.load_stages.types import Knee, StepResult, sized
 from harness.stack.manifests import load as load_manifests
 from harness.stack.rungs import overlay
-from tests.stages.test_claims import FIGURES
+from tests.stages.made import FIGURES
 
 MANIFESTS = load_manifests(overlay(Rung.LOCAL))
 MIB = 2**20

@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli.main import parse
 from harness.rehearsal.registry import MODULES
-from tests.rehearsal.test_conduct import Empty, conductor
+from tests.rehearsal.empty import Empty, conductor
 from tests.rehearsal.toy import ToyPlan
 
 Made = Callable[..., Awaitable[Path]]

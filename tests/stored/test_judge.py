@@ -23,7 +23,7 @@ from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report import words
 from harness.report.language import language
-from tests.rehearsal.test_conduct import Empty, conductor
+from tests.rehearsal.empty import Empty, conductor
 from tests.rehearsal.toy import Toy, ToyPlan
 from tests.stored.conftest import Made, changed, main
 
