@@ -16,6 +16,7 @@ from harness.stack.kind import at_hand
 from harness.stack.kind.ground import KEPT
 from harness.stack.kubernetes import labels
 from tests.hurried import hurried
+from tests.kind.in_docker import finished, left_in_docker, volumes_of
 from tests.main_job import ROOT, Job, claimed, closing_connect, left_since, machine_state
 
 pytestmark = [
@@ -26,20 +27,6 @@ pytestmark = [
     pytest.mark.usefixtures("kind_cluster"),
 ]
 LIMIT_S = 1700  # the first run of a machine builds its images
-
-
-def in_docker() -> set[str]:
-    """What a run could leave: containers and networks by name, anonymous volumes by id."""
-    listings = (
-        ("ps", "--all", "--format", "container {{.Names}}"),
-        ("network", "ls", "--format", "network {{.Name}}"),
-        ("volume", "ls", "--format", "volume {{.Name}}"),
-    )
-    return {
-        line
-        for words in listings
-        for line in subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout.splitlines()
-    }
 
 
 def test_week_3_advances_and_leaves_nothing(tmp_path: Path) -> None:
@@ -53,10 +40,11 @@ def test_week_3_advances_on_a_cluster_of_its_own(tmp_path: Path, monkeypatch: py
 
 
 def _week_3_advances(tmp_path: Path, cluster: str) -> None:
-    before, docker = machine_state(), in_docker()
+    before = machine_state()
     words = ("--window", "36s", "--pace", "30s")  # twice the probes: the pods share two cores with their cluster
     job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=Rung.KIND)
-    assert job.finish(LIMIT_S) == Exit.OK, job.text
+    status, volumes = finished(job, LIMIT_S)
+    assert status == Exit.OK, job.text
     assert cluster in job.text
     run = job.result()
     assert (run.decision, run.facts.rung, run.facts.leaks) == (Decision.ADVANCE, Rung.KIND, ())
@@ -69,48 +57,45 @@ def _week_3_advances(tmp_path: Path, cluster: str) -> None:
     assert {"pod", "component", "kubernetes", "log"} <= kinds
     assert list((job.folder / "logs").glob("tekutoko-api-*.log"))
     assert left_since(before, job) == {}
-    assert {name for name in in_docker() - docker if job.folder.name in name or "run-" in name} == set()
+    assert left_in_docker(job.folder.name, volumes) == set()
 
 
 @pytest.mark.nightly  # per push week 3 rolls the local stack back, and advances on the cluster
 def test_a_planted_fault_rolls_back_on_kind(tmp_path: Path) -> None:
-    before, docker = machine_state(), in_docker()
+    before = machine_state()
     words = ("--window", "60s", "--pace", "20s", "--fault", "errors=12%", "--fetch-interval", "5s")
     job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=Rung.KIND)
-    assert job.finish(LIMIT_S) == Exit.ROLLED_BACK, job.text
+    status, volumes = finished(job, LIMIT_S)
+    assert status == Exit.ROLLED_BACK, job.text
     run = job.result()
     assert (run.decision, run.facts.leaks) == (Decision.ROLL_BACK, ())
     back = claimed(run, "rollout.rollback.step2")
     assert (back.verdict, back.samples) == (Verdict.PASS, 250)
     assert left_since(before, job) == {}
-    assert {name for name in in_docker() - docker if job.folder.name in name or "run-" in name} == set()
+    assert left_in_docker(job.folder.name, volumes) == set()
 
 
 @pytest.mark.nightly  # per push: the same on local (chaos/test_run.py), and a half-made cluster is swept (kind/test_cluster.py)
 def test_what_a_killed_run_of_chaos_left_in_docker_and_the_cluster_is_undone_by_command(tmp_path: Path) -> None:
     """Firestore's container is frozen by the experiment when the harness dies."""
-    before, docker = machine_state(), in_docker()
+    before = machine_state()
     job = Job(tmp_path / "reports", "--only", "firestore_down", command=("chaos",), on=Rung.KIND)
     job.wait_for("experiment 1 of 1", limit_s=LIMIT_S)
     until = time.monotonic() + 60
     while not _frozen(job.folder.name):
         assert time.monotonic() < until, f"no container was frozen:\n{job.text}"
         time.sleep(0.2)
+    volumes = volumes_of(job.folder.name)
     job.kill()
-    assert _of_run(job.folder.name), "nothing was left to undo"
+    assert left_in_docker(job.folder.name), "nothing was left to undo"
     undo = [sys.executable, "-m", "harness", "undo"]
     done = subprocess.run(undo, cwd=ROOT, capture_output=True, text=True, check=True, timeout=180)
     assert "part hang firestore" in done.stdout
     assert "removed container" in done.stderr and "removing namespace" in done.stderr
-    assert _of_run(job.folder.name) == set()
-    assert {name for name in in_docker() - docker if job.folder.name in name} == set()
+    assert left_in_docker(job.folder.name, volumes) == set()
     assert left_since(before, job) == {}
 
 
-def _frozen(run_id: str) -> set[str]:
-    return _of_run(run_id, "--filter", "status=paused")
-
-
-def _of_run(run_id: str, *more: str) -> set[str]:
-    words = ["docker", "ps", "--all", "--filter", f"label={labels.RUN}={run_id}", *more, "--format", "{{.Names}}"]
-    return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+def _frozen(run_id: str) -> bool:
+    words = ["docker", "ps", "--quiet", "--filter", f"label={labels.RUN}={run_id}", "--filter", "status=paused"]
+    return bool(subprocess.run(words, capture_output=True, text=True, check=True).stdout)

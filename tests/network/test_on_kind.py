@@ -22,9 +22,9 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.stack.kind import at_hand, record
 from harness.stack.kind.ground import kept_cluster
+from tests.kind.in_docker import finished, left_in_docker
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in
-from tests.test_kind_job import in_docker
 
 pytestmark = [
     pytest.mark.kind,
@@ -67,13 +67,13 @@ def patched(tmp_path: Path, overlay: str, *patches: tuple[str, str]) -> Path:
 
 def network(tmp_path: Path, *words: str) -> tuple[Job, Result]:
     """The command to its end, and its report; nothing is left on the machine, in Docker and in the cluster."""
-    before, docker = machine_state(), in_docker()
+    before = machine_state()
     job = Job(tmp_path / "reports", *words, command=("network",), on=Rung.KIND)
-    job.finish(LIMIT_S)
+    _, volumes = finished(job, LIMIT_S)
     result = result_in(job.folder)
     assert namespaces(result.run_id) == []
     assert left_since(before, job) == {}
-    assert in_docker() <= docker
+    assert left_in_docker(result.run_id, volumes) == set()
     assert judged_again(REHEARSAL, job.folder) == result.judgements
     return job, result
 
