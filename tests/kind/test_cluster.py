@@ -20,6 +20,8 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
 from harness.stack.kind import cluster, docker, network, parts, record, uses
+from harness.stack.kind.images import build, recipes
+from harness.stack.kind.images.load import load
 from harness.stack.kind.keeper import KindKeeper
 from harness.stack.kind.record import Cluster
 from harness.stack.state.processes import identify
@@ -28,6 +30,14 @@ from tests.lines import Lines
 
 pytestmark = [pytest.mark.kind, pytest.mark.slow, pytest.mark.timeout(240, func_only=True)]
 PODS = Path(__file__).parent / "pods.yaml"
+DIAL = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 5353), 2).close()
+    print("reached")
+except OSError:
+    print("not")
+"""
 
 
 async def kubectl(made: Cluster, *arguments: str, stdin: str = "", limit_s: float = 90) -> str:
@@ -62,27 +72,27 @@ async def test_metrics_flow(kind_cluster: Cluster) -> None:
 
 
 @pytest.fixture
-def pods(kind_cluster: Cluster) -> Cluster:
+def pods(kind_cluster: Cluster, tmp_path: Path) -> Cluster:
     """A DNS server behind a NodePort, and two clients that only differ in a label, on other nodes."""
 
     async def make() -> None:
+        asking = await build.ensure(recipes.sidecar(), MachineClock(), quiet)
+        await load(kind_cluster.nodes, [asking], tmp_path, quiet)
         images = await kubectl(
             kind_cluster, "get", "pods", "-A", "-o", "jsonpath={range .items[*]}{.spec.containers[0].image}{'\\n'}{end}"
         )
         by_name = {image.rpartition("/")[2].partition(":")[0]: image for image in images.split()}
-        text = PODS.read_text().replace("COREDNS", by_name["coredns"]).replace("SHELL", by_name["kube-proxy"])
+        text = PODS.read_text().replace("COREDNS", by_name["coredns"]).replace("ASKING", asking)
         await kubectl(kind_cluster, "apply", "--filename=-", stdin=text)
         await kubectl(kind_cluster, "-n", "policies", "wait", "pods", "--all", "--for=condition=Ready", "--timeout=60s")
 
-    if not kind_cluster.own_images:
-        pytest.skip("the clients need a shell, and the official kube-proxy image has none")
     asyncio.run(make())
     return kind_cluster
 
 
 async def reaches(made: Cluster, client: str, address: str) -> bool:
-    ask = f"timeout 2 bash -c '</dev/tcp/{address}/5353' && echo reached || echo not"
-    return (await kubectl(made, "-n", "policies", "exec", client, "--", "bash", "-c", ask)).strip() == "reached"
+    asked = await kubectl(made, "-n", "policies", "exec", client, "--", "python3", "-I", "-S", "-c", DIAL, address)
+    return asked.strip() == "reached"
 
 
 async def test_network_policy_lets_one_in_and_keeps_the_other_out(pods: Cluster) -> None:

@@ -12,7 +12,8 @@ from harness.stack.kind import cluster, docker, record
 from harness.stack.kind.record import Cluster
 from harness.stack.kubernetes import labels
 from harness.stack.state.machine import home_mark
-from tests.test_ownership import needs_spaces, pair
+from tests.session.needs import needs_spaces
+from tests.test_ownership import pair
 
 pytestmark = [pytest.mark.kind, pytest.mark.nightly]
 ROUNDS = 2

@@ -19,7 +19,7 @@ from harness.migration.healing import Healing
 from harness.model.direction import Direction
 from harness.model.stack import Endpoints
 from harness.stack.firebase.documents import Fields, Held
-from tests.checks.test_dual_write import documents, walk
+from tests.checks.stored import documents, walk
 from tests.migration.test_healing_machine import ENDPOINTS
 from tests.session.examples import examples
 

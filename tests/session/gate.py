@@ -18,7 +18,6 @@ import msgspec
 import pytest
 
 from harness.stack.kind import at_hand
-from harness.stack.kind.images import choice
 from harness.stack.state import cgroups
 from tests.session import groups, needs
 from tests.session.record import Done, Record
@@ -73,12 +72,6 @@ LACKS = (
     Lack("kind", "no Docker engine answers, and only root can start one", _no_engine),
     Lack("compose", "no Docker engine answers, and only root can start one", _no_engine),
     Lack("browser", "no Chromium, and only root can install one", _no_browser),
-    Lack(
-        "kind",
-        "kind's official node image has no shell beside its proxy to ask from",
-        lambda: at_hand.node_image() == choice.official_name(),
-        ("tests/kind/test_cluster.py::",),
-    ),
 )
 
 
