@@ -19,7 +19,7 @@ from harness.base.clock import Clock, MachineClock
 from harness.base.errors import Exit, more_severe
 from harness.base.progress import Progress
 from harness.cli import main as cli
-from harness.model.message import Tell
+from harness.model.message import Message, Tell
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.rehearsal.lifecycle import Lifecycle, conducted
@@ -70,7 +70,7 @@ class Keeps:
     def status(self) -> Standing | None:
         return None
 
-    def down(self, *, force: bool) -> list[str]:
+    def down(self, *, force: bool) -> list[Message]:
         return []
 
 
