@@ -13,7 +13,7 @@ import pytest
 from harness.base.clock import NS
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, Kind
 from harness.model.message import english
 from harness.model.verdict import Verdict
 from harness.objectives.alerts import Route
@@ -262,3 +262,33 @@ def test_what_a_receiver_got(
 
 def test_where_no_alert_was_there_a_receiver_is_not_judged(said: Said) -> None:
     assert said("alert.route.slack", [], deliveries=[told("slack", 1)]).verdict is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("targets", "sidecars", "target", "proxy"),
+    [
+        (2, None, (PASS, 2, "of 2 pods at once, at most"), None),
+        (1, None, (PASS, 1, "of 1 pods at once, at most"), None),
+        (0, None, (FAIL, 0, "of 0 pods at once, at most"), None),
+        (2, 2, (PASS, 2, "of 2 pods at once, at most"), (PASS, 2, "of 2 pods at once, at most; the target's of 2")),
+        (2, 1, (PASS, 2, "of 2 pods at once, at most"), (FAIL, 1, "of 1 pods at once, at most; the target's of 2")),
+        (0, 0, (FAIL, 0, "of 0 pods at once, at most"), (FAIL, 0, "of 0 pods at once, at most; the target's of 0")),
+        (0, 1, (FAIL, 0, "of 0 pods at once, at most"), (PASS, 1, "of 1 pods at once, at most; the target's of 0")),
+    ],
+)
+def test_whose_metrics_were_scraped(
+    targets: int, sidecars: int | None, target: tuple[Any, ...], proxy: tuple[Any, ...] | None, said: Said
+) -> None:
+    """Of each pod its target's, and its proxy's where the manifests have one."""
+    asked = {
+        "scrape.target": "Prometheus scrapes the target's metrics",
+        "scrape.sidecars": "Prometheus scrapes the metrics of each pod's proxy to the database",
+    }
+    for id_, wanted_ in (("scrape.target", target), ("scrape.sidecars", proxy)):
+        if wanted_ is not None:
+            found = said(id_, [], targets=targets, sidecars=sidecars)
+            assert (found.verdict, found.samples, found.reason, english(found.asked)) == (*wanted_, asked[id_])
+            assert found.kind is Kind.CHECK and found.gates
+    if proxy is None:
+        with pytest.raises(KeyError):
+            said("scrape.sidecars", [], targets=targets, sidecars=sidecars)

@@ -127,8 +127,8 @@ _READ = "the run that was read "
 )
 def test_a_run_that_is_no_evidence_judges_nothing(fields: dict[str, Any], why: str) -> None:
     of = of_run(**fields)
-    assert {name: (each.verdict, each.reason, each.gates) for name, each in of.items()} == dict.fromkeys(
-        CLAIMS, (Verdict.NOT_EXERCISED, why, False)
+    assert {name: (each.verdict, each.reason, each.gates, each.part) for name, each in of.items()} == dict.fromkeys(
+        CLAIMS, (Verdict.NOT_EXERCISED, why, False, "measured")
     )
 
 
