@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,16 @@ PRINTED = {
 }
 
 
-#: What stands in the repository to the letter, by where the document prints it.
+TERRAFORM = DOCUMENT / "backend/deploy/terraform"
+#: The files that each block of the document is, to the letter; the Deployment is of three blocks (``_deployment``).
 TO_THE_LETTER = {
-    **{KUBERNETES / "document" / name: place for name, place in PRINTED.items() if name != "deployment.yaml"},
-    DOCUMENT / "cluster.sh": "GKEクラスタ作成/code 1",
-    DOCUMENT / ".github/workflows/deploy.yml": "GitHub Actions ワークフロー/code 1",
-    DOCUMENT / "backend/deploy/terraform/environments/prod/backend.tf": "Terraform State管理/code 1",
+    **{place: (KUBERNETES / "document" / name,) for name, place in PRINTED.items() if name != "deployment.yaml"},
+    "GKEクラスタ作成/code 1": (DOCUMENT / "cluster.sh",),
+    "GitHub Actions ワークフロー/code 1": (DOCUMENT / ".github/workflows/deploy.yml",),
+    "Terraform State管理/code 1": (TERRAFORM / "environments/prod/backend.tf",),
+    "管理対象リソース/code 1": tuple(
+        TERRAFORM / "modules" / name / "main.tf" for name in ("gke-autopilot", "cloud-sql")
+    ),
 }
 
 
@@ -76,11 +81,33 @@ def parsed(text: str) -> dict[str, Any]:
     return data
 
 
-@pytest.mark.parametrize("path", TO_THE_LETTER, ids=lambda path: path.name)
-def test_what_is_printed_stands_to_the_letter(path: Path) -> None:
+def _deployment() -> dict[str, str]:
+    """By their places, the block of the Deployment and the two that the document says to add to it (``に追加``)."""
+    added = "# deployment.yamlに追加\n"
+    text = (KUBERNETES / "document" / "deployment.yaml").read_text("utf-8")
+    before, _, rest = text.partition("  # デプロイ戦略: 「deployment.yamlに追加」\n")
+    strategy, selector, rest = rest.partition("  selector:\n")
+    after, _, volumes = rest.partition(
+        "\n      # Secret Manager CSI Driver: 「deployment.yamlに追加」（Phase2実装項目）\n"
+    )
+    return {
+        PRINTED["deployment.yaml"]: before + selector + after,
+        "デプロイ戦略/code 1": f"{added}spec:\n{strategy}",
+        "セキュリティ強化施策（Phase2実装項目）/code 1": added + textwrap.dedent(volumes),
+    }
+
+
+def test_what_is_printed_stands_to_the_letter() -> None:
     """By the digests of the committed index, also where the document is not at hand."""
-    printed = index.Block(place=TO_THE_LETTER[path], kind="code", text=path.read_text("utf-8"))
-    assert printed.entry() in index.committed()
+    texts = {
+        place: "\n\n".join(each.read_text("utf-8").strip() for each in its) for place, its in TO_THE_LETTER.items()
+    }
+    found = [index.Block(place=place, kind="code", text=text) for place, text in (texts | _deployment()).items()]
+    known = {each.place: each.digest for each in index.committed()}
+    assert [each.place for each in found if each.entry().digest != known[each.place]] == []
+    files = {path for its in TO_THE_LETTER.values() for path in its} | {KUBERNETES / "document" / "deployment.yaml"}
+    there = {path for folder in (DOCUMENT, KUBERNETES / "document") for path in folder.rglob("*") if path.is_file()}
+    assert there - files == {KUBERNETES / "document" / "kustomization.yaml"}, "the one that is ours"
 
 
 @pytest.mark.document
