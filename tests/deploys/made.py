@@ -8,8 +8,12 @@ from typing import Any
 import msgspec
 
 from harness.base.clock import NS
+from harness.evidence.gathered import Gathered
 from harness.model.command import Ran
-from harness.model.evidence import EventRow, Outcome, ProbeRow
+from harness.model.evidence import EventRow, Outcome, ProbeRow, Row
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import verbatim
+from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.plan import load
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPlan, Followed, PartKind
 
@@ -56,3 +60,38 @@ def probes(until_s: int, *bad_s: tuple[float, float], **changed: Any) -> Iterato
     for number in range(until_s * 10):
         struck = any(first <= number / 10 < last for first, last in bad_s)
         yield probe(number, number * NS // 10, **(changed or {"good": False}) if struck else {})
+
+
+def gathered(*rows: Row) -> Gathered:
+    found = Gathered()
+    found.see(rows)
+    return found
+
+
+def followed(plan: DeployPlan, **changed: Any) -> DeployDetails:
+    """The plan's part, followed, of a target that every version can be put in front of."""
+    name = only(plan).name
+    return details(release(name=name, **changed), versions=(only(plan).version.name,))
+
+
+#: A pod replaced by another; and one that comes when nobody looks any more.
+PODS = [
+    pod(1, "a", "Ready"), pod(12, "n", "Pending"), pod(15, "n", "Ready"), pod(16, "a", "Terminating"), pod(18, "a", "Gone"),
+    pod(44, "late", "Pending"),
+]  # fmt: skip
+
+#: An answer that is late, of the new pod.
+SLOW = {"took_ns": 700_000_000, "pod": "n"}
+
+FINE, BAD = Ran(command="rollout status", status=0, output="said"), Ran(command="undo", status=1, output="error: late")
+#: A version that was undone at 15 s and gone at 22: the undo and the status after it count.
+UNDONE: dict[str, Any] = {
+    "undo_ns": 15 * NS, "done_ns": 20 * NS, "gone_ns": 22 * NS, "looked_ns": None, "pods_ns": None, "end_ns": 60 * NS,
+    "ran": (BAD, FINE, FINE),
+}  # fmt: skip
+
+
+def fired(limit: str = "rollback.error_ratio") -> Judgement:
+    return Judgement(
+        id=limit, kind=Kind.ROLLBACK_LIMIT, verdict=Verdict.FAIL, told=(verbatim("fired"),), fired_at_ns=14 * NS
+    )  # fmt: skip

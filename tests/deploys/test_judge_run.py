@@ -11,34 +11,39 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.evidence.gathered import Gathered
 from harness.load.population.due import due_within
-from harness.model.command import Ran
 from harness.model.due import Due
-from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Row, Side
-from harness.model.judgement import Judgement, Kind
-from harness.model.message import english, message, verbatim
+from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
+from harness.model.judgement import Judgement
+from harness.model.message import english, message
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsals.deploy import judge_run
 from harness.rehearsals.deploy.tallies import Tally
-from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed, PartKind
-from tests.deploys.made import details, one, only, pod, probe, probes, release
+from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, PartKind
+from tests.deploys.made import (
+    BAD,
+    FINE,
+    PODS,
+    SLOW,
+    UNDONE,
+    details,
+    fired,
+    followed,
+    gathered,
+    one,
+    only,
+    pod,
+    probe,
+    probes,
+)
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN, NOT_EXERCISED = Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED
-FINE, BAD = Ran(command="rollout status", status=0, output="said"), Ran(command="undo", status=1, output="error: late")
 COUNTED = "{} of {} requests and probes failed"
-SLOW = {"took_ns": 700_000_000, "pod": "n"}
 
 Words = tuple[Verdict, str]
-
-
-def gathered(*rows: Row) -> Gathered:
-    found = Gathered()
-    found.see(rows)
-    return found
 
 
 def judged(
@@ -52,12 +57,6 @@ def judged(
 
 def words(found: dict[str, Judgement]) -> dict[str, Words]:
     return {claim: (each.verdict, each.reason) for claim, each in found.items()}
-
-
-def followed(plan: DeployPlan, **changed: Any) -> DeployDetails:
-    """The plan's part, followed, of a target that every version can be put in front of."""
-    name = only(plan).name
-    return details(release(name=name, **changed), versions=(only(plan).version.name,))
 
 
 # -- what cannot be judged -------------------------------------------------------------------------------------------
@@ -98,10 +97,6 @@ def test_where_it_was_never_asked_which_versions_there_are_a_part_is_judged() ->
 
 # -- a release -------------------------------------------------------------------------------------------------------
 
-PODS = [
-    pod(1, "a", "Ready"), pod(12, "n", "Pending"), pod(15, "n", "Ready"), pod(16, "a", "Terminating"), pod(18, "a", "Gone"),
-    pod(44, "late", "Pending"),
-]  # fmt: skip
 PRESTOP, LOST_CREATE = "deploy.downtime_without_prestop", "deploy.create_lost_at_close"
 
 
@@ -227,18 +222,6 @@ def test_a_version_that_is_never_ready() -> None:
 # -- a version that breaks a limit --------------------------------------------------------------------------------------
 
 BREAKS = one(PartKind.BREAKS_LIMIT, least_calls=300)
-UNDONE: dict[str, Any] = {
-    "undo_ns": 15 * NS, "done_ns": 20 * NS, "gone_ns": 22 * NS, "looked_ns": None, "pods_ns": None, "end_ns": 60 * NS,
-    "ran": (BAD, FINE, FINE),  # the undo and the status after it count
-}  # fmt: skip
-
-
-def fired(limit: str = "rollback.error_ratio") -> Judgement:
-    return Judgement(
-        id=limit, kind=Kind.ROLLBACK_LIMIT, verdict=FAIL, told=(verbatim("fired"),), fired_at_ns=14 * NS
-    )  # fmt: skip
-
-
 ENDED = (
     "{limit} fired; fired {fired} s after the first bad answer, undo complete after 5.0 s, last bad answer {bad} s after "
     "the first: {failed} of {all} were bad; then {after}"
@@ -338,47 +321,6 @@ def test_a_schema_that_breaks_the_old_version(
     plan = one(PartKind.BREAKING_SCHEMA, least_calls=least_calls)
     of = followed(plan, **{**SCHEMA, **changed})
     assert words(judged(plan, of, *probes(61, (12, 28)))) == {only(plan).claims[0]: (verdict, said)}
-
-
-# -- for the page --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("changed", "calls", "failed"),
-    [
-        ({"looked_ns": 40 * NS, "mended_ns": 28 * NS}, 300, 80),
-        ({"looked_ns": None, "mended_ns": 18 * NS}, 80, 60),
-        ({"looked_ns": None, "gone_ns": 22 * NS}, 120, 80),
-        ({"looked_ns": None}, 0, 0),
-    ],
-)
-def test_what_users_met_of_a_part(changed: dict[str, Any], calls: int, failed: int) -> None:
-    (of,) = followed(BREAKS, **changed).followed
-    met = judge_run.met(BREAKS, of, details(), gathered(*probes(61, (12, 20))), seed=1)
-    assert (met.calls, met.failed, met.missing) == (calls, failed, 0)
-
-
-def test_what_users_met_of_a_slow_version_is_what_it_answered_late() -> None:
-    (of,) = followed(BREAKS, **UNDONE, fired=fired("rollback.latency_p95")).followed
-    met = judge_run.met(BREAKS, of, details(), gathered(*PODS, *probes(61, (12, 20), **SLOW)), seed=1)
-    assert (met.calls, met.failed) == (120, 80)
-
-
-def test_what_was_seen_besides() -> None:
-    def told(of: Followed, *events: EventRow) -> list[str]:
-        return [str(each) for each in judge_run.observed(of, events)]
-
-    assert told(release()) == []
-    assert told(release(statements=("ALTER a", "ALTER b"), undo_ns=15 * NS)) == ["ALTER a", "ALTER b", "no limit fired"]
-    assert told(release(undo_ns=15 * NS, fired=fired())) == []
-    written = {"a": 3, "n": 4, "late": 50, "migration": 600}
-    rows = "rows with the new column: {} inserted by old pods, {} by new ones"
-    assert told(release(written=written), *PODS) == [rows.format(3, 4)]
-    assert told(release(written=written, pods_ns=44 * NS), *PODS) == [rows.format(3, 4)], "late came just then"
-    assert told(release(written=written, pods_ns=44 * NS + 1), *PODS) == [rows.format(3, 54)]
-    assert told(release(written=written, pods_ns=None), *PODS) == []
-    other = EventRow(at_ns=NS, kind="component", subject="migration", message="")
-    assert told(release(written=written), *PODS, other) == [rows.format(3, 4)], "no pod"
 
 
 def test_a_bad_answer_is_one_of_its_own_time() -> None:
