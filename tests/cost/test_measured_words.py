@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from harness.base.units import Unit
+from harness.model.judgement import Kind
 from harness.model.verdict import Verdict
 from harness.rehearsals.cost.judge_measured import CLAIMS, judged
 from harness.rehearsals.cost.types import Measured
 from tests.cost.made import FACTS, PLAN, POD, changed, of_run
 
 PASS, FAIL, SHOWN, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN, Verdict.INCONCLUSIVE
-PODS, LOGGING, RETENTION, SIZE, SIZING, STORED = (
-    "cost.autopilot", "cost.logging", "checklist.operations.log_retention", "cost.assumption.database_size",
-    "checklist.cost.sizing", "cost.stored_bytes",
+PODS, LOGGING, SIZE, BILL, STORED = (
+    "cost.autopilot", "cost.logging", "cost.assumption.database_size", "cost.of_the_run", "cost.stored_bytes",
 )  # fmt: skip
 
 _PODS = (
@@ -34,7 +34,6 @@ _EACH = (
     "month: {} GiB of disk, {} GB of photos, 0.0559 GiB of logs"
 )
 _LACKS = "the run that was read does not say {}"
-_ALL = _LACKS.format("all that a size is settled by: pods, logs, connections")
 #: 2,100 bytes a request are 51.4 GiB a month, of which 50 are free.
 _CHATTY = {"log_bytes": 3300 * 2100}
 #: Logs whose price includes no time: a cent a GiB and month.
@@ -53,22 +52,16 @@ _LARGE = {"database_bytes": 330 * 3 * 2**19, "photo_bytes": 400 * 2**20}
         ({"pods": 2.0625, "users": 7, "seconds": 12.6}, PODS, PASS, 2.062, 3.0,
          "with 7 users there were 2.06 pods on average in 13 s, supposed are 3; with their sidecars they cost $44.83 a month"),
         ({"pods": None}, PODS, UNKNOWN, None, None, _LACKS.format("how many pods there were")),
-        ({}, LOGGING, PASS, 9.79, 46.566, _LOGGED.format(400, 9.8, "$0.00")),
-        (_CHATTY, LOGGING, FAIL, 51.398, 46.566, _LOGGED.format(2100, 51.4, "$0.70")),
+        ({}, LOGGING, PASS, 9.79, 46.566, _LOGGED.format(400, 9.8, "$0.00") + _KEPT.format("$0.00", "$0.00")),
+        (_CHATTY, LOGGING, FAIL, 51.398, 46.566, _LOGGED.format(2100, 51.4, "$0.70") + _KEPT.format("$0.70", "$0.70")),
         ({"log_bytes": None}, LOGGING, UNKNOWN, None, None, _LACKS.format("how much its pods logged")),
-        ({}, RETENTION, PASS, 9.79, None, _LOGGED.format(400, 9.8, "$0.00") + _KEPT.format("$0.00", "$0.00")),
-        (_CHATTY, RETENTION, PASS, 51.398, None, _LOGGED.format(2100, 51.4, "$0.70") + _KEPT.format("$0.70", "$0.70")),
-        ({"log_bytes": None}, RETENTION, UNKNOWN, None, None, _LACKS.format("how much its pods logged")),
         ({}, SIZE, SHOWN, 20.0, 500.0, _HELD.format(500, 20, 100)),
         ({"connections": 499}, SIZE, SHOWN, 499.0, 500.0, _HELD.format(500, 499, 100)),
         ({"connections": 500}, SIZE, PASS, 500.0, 500.0, _HELD.format(500, 500, 100)),
         ({"users": 499, "max_connections": None}, SIZE, UNKNOWN, 20.0, 499.0, _HELD.format(499, 20, "?")),
         ({"connections": None}, SIZE, UNKNOWN, None, None, _LACKS.format("how many connections the database had")),
-        ({}, SIZING, PASS, 246.9, 225.5, _BILL.format("$246.90", 20)),
-        ({"pods": 3.2, "connections": 30}, SIZING, PASS, 262.65, 225.5, _BILL.format("$262.65", 30)),
-        ({"pods": None}, SIZING, UNKNOWN, None, None, _ALL),
-        ({"log_bytes": None}, SIZING, UNKNOWN, None, None, _ALL),
-        ({"connections": None}, SIZING, UNKNOWN, None, None, _ALL),
+        ({}, BILL, PASS, None, None, _BILL.format("$246.90", 20)),
+        ({"pods": 3.2, "connections": 30}, BILL, PASS, None, None, _BILL.format("$262.65", 30)),
         ({}, STORED, PASS, None, None,
          _WALKS.format("4.8 MiB", "0.2 MiB") + _EACH.format("15,152", "500", "10", "0.0075")),
         ({"photo_bytes": None}, STORED, PASS, None, None,
@@ -88,12 +81,13 @@ def test_what_is_said_of_a_run(
     assert each.erratum == ("cost.users_are_not_connections" if verdict is SHOWN else "")
     of_users = claim == SIZE and value is not None
     assert each.samples == (fields.get("users", 500) if of_users else 0)
-    assert each.unit is (Unit.DOLLARS if claim == SIZING and value is not None else Unit.NONE)
-    assert (each.id, each.part) == (claim, "measured")
+    assert (each.id, each.part, each.unit) == (claim, "measured", Unit.NONE)
+    observed = claim in {BILL, STORED}  # what a team decides by, and no verdict
+    assert (each.kind is Kind.OBSERVATION, each.claims) == (observed, () if observed else (claim,))
 
 
 def test_of_logs_that_are_kept_for_a_price_a_week_costs_less_than_a_month() -> None:
-    each = of_run(_DEAR, **_CHATTY)[RETENTION]
+    each = of_run(_DEAR, **_CHATTY)[LOGGING]
     assert each.reason == _LOGGED.format(2100, 51.4, "$0.70") + _KEPT.format("$1.21", "$0.82")  # 51 cents, and 12
 
 
@@ -104,7 +98,7 @@ def test_logs_that_come_to_what_is_supposed_are_no_more_than_that() -> None:
 
 
 def test_of_stores_that_the_run_did_not_keep_nothing_is_said() -> None:
-    assert set(of_run(database_bytes=None, photo_bytes=None)) == {PODS, LOGGING, RETENTION, SIZE, SIZING}
+    assert set(of_run(database_bytes=None, photo_bytes=None)) == {PODS, LOGGING, SIZE, BILL}
 
 
 _READ = "the run that was read "
