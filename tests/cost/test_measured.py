@@ -106,8 +106,8 @@ def test_what_is_a_team_s_to_decide_is_told_and_ready_by_no_figure() -> None:
     assert (bill_of_run.kind, bill_of_run.claims) == (Kind.OBSERVATION, ())
     assert "the document's estimate is" in bill_of_run.reason
     assert "kept for 30 days they cost" in whole["cost.logging"].reason
-    for lacking in ({"pods": None}, {"connections": None}, {"log_bytes": None}):
-        assert "cost.of_the_run" not in of_run(**lacking), "a bill of which a part was not measured is none"
+    for lacking in (of_run(pods=None), of_run(connections=None), of_run(log_bytes=None)):
+        assert "cost.of_the_run" not in lacking, "a bill of which a part was not measured is none"
 
 
 def test_without_a_run_its_claims_are_not_exercised() -> None:
