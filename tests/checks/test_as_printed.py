@@ -159,6 +159,14 @@ def test_where_tls_ends_is_read_of_the_folder_as_it_is_written() -> None:
     assert found.verdict is Verdict.PASS and "Ingress/tekutoko can end TLS" in found.reason
 
 
+def test_a_load_balancer_on_port_443_is_not_accused_of_what_the_pods_may_do_themselves() -> None:
+    """A Go server that ends TLS itself."""
+    folder = ROOT / "tests/deploy/theirs/secret_by_hand/k8s"
+    options = Options(rung=Rung.LOCAL, target=bundled(), seed=7, reports=Path(), replay="", manifests=folder)
+    found = judged(applied(manifests_of(options)))[HTTPS]
+    assert found.verdict is Verdict.NOT_EXERCISED and "behind port 443 of Service/walk-public" in found.reason
+
+
 def test_a_proxy_that_logs_in_by_iam_and_a_secret_without_the_unused_key_show_no_erratum() -> None:
     by_iam = containers(
         lambda all_: tuple(

@@ -28,6 +28,7 @@ from harness.report.published import RESULT
 from harness.report.summary import summary
 from harness.stack.manifests import errata, kustomize, load, risks
 from harness.stack.manifests.folder import Folder, ends_tls
+from harness.stack.manifests.places import Places
 from harness.stack.rungs import manifests_of, overlay
 from harness.stack.targets import bundled
 from scenarios.claims import ERRATA
@@ -138,6 +139,7 @@ READ = [
     ("external_secrets", "manifest.deployment.env_incomplete", NOT_READABLE),
     ("external_secrets", "manifest.sidecar_unpinned", NOT_READABLE),
     ("flat", "manifest.deployment.env_incomplete", FIXED_HERE),
+    ("secret_by_hand", "architecture.https_at_l4", NOT_READABLE),
 ]
 
 
@@ -155,6 +157,33 @@ READ = [
 )
 def test_a_way_in_without_a_certificate_ends_no_tls(document: dict[str, Any], ends: bool) -> None:
     assert ends_tls(document) is ends
+
+
+def _way_in(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+TLS, PORTS = [{"secretName": "s"}], {"type": "LoadBalancer", "ports": [{"port": 80}, {"port": 443}]}
+
+
+@pytest.mark.parametrize(
+    ("documents", "state", "says"),
+    [
+        ((_way_in("Ingress", "a"), _way_in("Ingress", "b", tls=TLS)), FIXED_HERE, "Ingress/b can end TLS"),
+        ((_way_in("Ingress", "a"), _way_in("Gateway", "b", listeners=[{"protocol": "HTTPS"}])), FIXED_HERE, "Gateway/b"),
+        ((_way_in("Ingress", "a"), _way_in("Ingress", "b")), STILL_THERE, "Ingress/a names no certificate"),
+        ((_way_in("Ingress", "a"), _way_in("Service", "b", **PORTS)), STILL_THERE, "Ingress/a"),
+        ((_way_in("Service", "a", type="LoadBalancer"), _way_in("Service", "b", **PORTS)), NOT_READABLE, "Service/b"),
+        ((_way_in("Service", "a", type="LoadBalancer", ports=[{"port": 80}]),), STILL_THERE, "Service/a"),
+    ],
+)
+def test_of_several_ways_in_the_one_that_can_end_tls_counts(
+    documents: tuple[dict[str, Any], ...], state: str, says: str
+) -> None:
+    folder = Folder({f"{each['kind']}/{each['metadata']['name']}": each for each in documents}, Places({}), "api")
+    found = {each.id: each for each in errata.read(folder)}
+    for name in ("architecture.https_at_l4", "security.load_balancer_ends_no_tls"):
+        assert (found[name].state, says in str(found[name].told)) == (state, True)
 
 
 @pytest.mark.parametrize(("name", "erratum", "state"), READ)

@@ -138,12 +138,10 @@ def _burst(folder: Folder) -> Reading:
 def _readiness(folder: Folder) -> Reading:
     app = folder.app()
     path = at(app.says, "readinessProbe", "httpGet", "path") if app else None
-    if app is None or path is None:
+    if app is None or path != "/ready":
         return _unread(message("what readiness asks is not in a manifest"))
     place = folder.place(app.key, *app.path, "readinessProbe", "httpGet", "path")
-    if path == "/ready":
-        return _still(message("readiness asks {path}, which follows the database", path="/ready"), place)
-    return _unread(message("what readiness asks is not in a manifest"))
+    return _still(message("readiness asks {path}, which follows the database", path="/ready"), place)
 
 
 def _proxy_stops(folder: Folder) -> Reading:
@@ -228,6 +226,8 @@ def _placeholders(folder: Folder) -> Reading:
     return _fixed(message("every Secret of the folder is base64, or has stringData"))
 
 
+#: The end of a name that has the hash of its contents, so that a change makes another ConfigMap.
+_HASHED = re.compile(r"-[2456789bcdfghkmt]{10}$")
 _KEY_FILE = re.compile(r"(?i)(?:firebase|google|gcp).*(?:credential|key|json)|service.?account")
 
 
@@ -286,14 +286,19 @@ def _of_latency(metric: Any) -> Reading | None:
 
 
 def _front(folder: Folder) -> Reading:
-    for key, document in (*folder.of_kind("Ingress"), *folder.of_kind("Gateway")):
+    fronts = [*folder.of_kind("Ingress"), *folder.of_kind("Gateway")]
+    for key, document in fronts:
         if ends_tls(document):
             return _fixed(message("{key} can end TLS", key=key), folder.place(key, "spec"))
+    for key, _ in fronts:
         return _still(message("{key} names no certificate", key=key), folder.place(key, "spec"))
-    for key, document in folder.of_kind("Service"):
-        if at(document, "spec", "type") == "LoadBalancer":
-            told = message("{key} is a LoadBalancer, which ends no TLS, and there is no Ingress", key=key)
-            return _still(told, folder.place(key, "spec", "type"))
+    balancers = [each for each in folder.of_kind("Service") if at(each[1], "spec", "type") == "LoadBalancer"]
+    for key, document in balancers:
+        if any(each.get("port") == 443 for each in listed(at(document, "spec", "ports"))):
+            return _unread(message("whether the pods behind port 443 of {key} end TLS is not in a manifest", key=key))
+    for key, _ in balancers:
+        told = message("{key} is a LoadBalancer, which ends no TLS, and there is no Ingress", key=key)
+        return _still(told, folder.place(key, "spec", "type"))
     return _unread(message("neither LoadBalancer nor Ingress is among the manifests"))
 
 
@@ -330,17 +335,12 @@ def _host(folder: Folder) -> Reading:
         if app is not None and each.get("name") in ("DB_HOST", "PGHOST"):
             source = at(each, "valueFrom", "configMapKeyRef")
             place = folder.place(app.key, *app.path, "env", index)
-            if isinstance(source, dict) and folder.proxies() and not _is_hashed(str(source.get("name"))):
+            if isinstance(source, dict) and folder.proxies() and not _HASHED.search(str(source.get("name"))):
                 told = message("{name} comes from {config}, whose change restarts nothing", name=str(each["name"]),
                                config=f"ConfigMap/{source.get('name')}")  # fmt: skip
                 return _still(told, place)
             return _fixed(message("a new address of the database replaces the pods"), place)
     return _unread(message("where the address of the database comes from is not in a manifest"))
-
-
-def _is_hashed(name: str) -> bool:
-    """Whether the name ends in the hash of its contents, so that a change makes another ConfigMap."""
-    return re.search(r"-[2456789bcdfghkmt]{10}$", name) is not None
 
 
 def _placeholder_names(folder: Folder) -> Reading:
