@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.checks.dual_write import StoredWalk
-from harness.checks.stores import ASK_LIMIT_S, MOST_WALKS, TooManyWalks
+from harness.checks.stores import MOST_WALKS, TooManyWalks
 from harness.checks.walk_tables import Stored
-from harness.load.http1 import Answer, answered
+from harness.load.http1 import ASK_LIMIT_S, Answer, answered
 from harness.load.population.accounts import Account
 from harness.load.sim.runtime import exchange
 from harness.model.stack import Endpoints

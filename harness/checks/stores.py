@@ -18,7 +18,7 @@ from harness.checks.dual_write import Comparison, Flaw, StoredWalk, compare, doc
 from harness.checks.photos import Photos, photos
 from harness.checks.walk_tables import Stored
 from harness.judge.writes import Writes
-from harness.load.http1 import Answer, answered, exchange
+from harness.load.http1 import ASK_LIMIT_S, Answer, answered, exchange
 from harness.load.population.accounts import Account
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, joined, message
@@ -29,7 +29,6 @@ from harness.stack.firebase.sign_up import sign_in
 
 #: Of every checker and of healing: a night of 90 minutes at 10 requests/s leaves about 5,400 walks, 100 locations each.
 MOST_WALKS = 20_000
-ASK_LIMIT_S = 10.0  # of one exchange with the target
 DRAIN_LIMIT_S = 10.0  # from the last answer to the last document; the document says "asynchronously", and no time
 _SQL_TIMEOUT_S = 10.0
 _AGAIN_S = 0.5

@@ -12,6 +12,7 @@ from harness.base import http1
 from harness.load.runtime import runtime
 from harness.model.stack import Address
 
+ASK_LIMIT_S = 10.0  # of one exchange with the target, by whoever asks it beside the load
 _MOST_BODY = 4_000_000
 
 

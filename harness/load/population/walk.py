@@ -75,7 +75,10 @@ def digest(body: NewWalk | WalkUpdate | None) -> str:
 
 
 def moment(unix_ns: int) -> datetime:
-    """UTC, cut to milliseconds: what survives JSON, PostgreSQL and Firestore alike. A float holds those of any year."""
+    """UTC, cut to milliseconds: what survives JSON, PostgreSQL and Firestore alike.
+
+    A float of seconds holds every millisecond below 2**33 s, which is until March 2242; later ones are some µs off.
+    """
     return datetime.fromtimestamp(unix_ns // 1_000_000 / 1000, UTC)
 
 

@@ -8,9 +8,9 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.theirs import read_json
-from harness.checks.stores import ASK_LIMIT_S, read_stored
+from harness.checks.stores import read_stored
 from harness.load.answers import EXCERPT_BYTES
-from harness.load.http1 import Answer, answered, exchange
+from harness.load.http1 import ASK_LIMIT_S, Answer, answered, exchange
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.types import Race
 from harness.stack.firebase.sign_up import User

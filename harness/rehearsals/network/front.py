@@ -12,8 +12,7 @@ import msgspec
 from harness.base.clock import NS, polling
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.theirs import read_json
-from harness.checks.stores import ASK_LIMIT_S
-from harness.load.http1 import Answer, answered, exchange
+from harness.load.http1 import ASK_LIMIT_S, Answer, answered, exchange
 from harness.model.entry import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message

@@ -129,14 +129,15 @@ class Acts:
         """Until every pod's files and the Secret are of the new version, or the time has passed."""
         files_ns: int | None = None
         synced_ns: int | None = None
-        give_up_ns = self._clock.now_ns() + round(part.wait_s * NS)
-        while (files_ns is None or synced_ns is None) and self._clock.now_ns() < give_up_ns:
+        again = polling(self._clock, limit_s=part.wait_s, every_s=_POLL_S)
+        while True:
             versions = await self._store.versions()
             if files_ns is None and versions and set(versions.values()) == {self._version}:
                 files_ns = self._tell(part, message("every pod's files are of the new version"))
             if synced_ns is None and _is(await self._store.synced(), new):
                 synced_ns = self._tell(part, message("the Secret is of the new version"))
-            await self._clock.sleep(_POLL_S)
+            if (files_ns is not None and synced_ns is not None) or not await again():
+                break
         seen = await self._store.seen(sorted(await self._store.versions()))
         return msgspec.structs.replace(course, files_ns=files_ns, synced_ns=synced_ns, variables_before_restart=seen)
 
