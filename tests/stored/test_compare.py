@@ -60,7 +60,7 @@ async def test_what_differs_in_the_plan_or_the_environment_spoils_the_comparison
     document["facts"] |= {"rung": "kind", "target": "theirs"}
     (b / "result.json").write_text(json.dumps(document))
     found = compared(a, b)
-    assert found.not_comparable == (
+    assert tuple(map(str, found.not_comparable)) == (
         "environment: local and kind",
         "target: bundled walk API (Python) and theirs",
         "at_least: 1 and 2",
@@ -83,7 +83,9 @@ async def test_runs_of_two_environments_hold_unless_they_are_meant_to_differ(
     assert "B is no worse" not in capsys.readouterr().out
     assert main(["compare", str(a), str(b), "--json"]) == Exit.HOLD
     told = json.loads(capsys.readouterr().out)
-    assert (told["not_comparable"], told["exit_status"]) == (["environment: sim and local"], Exit.HOLD)
+    apart = [{"text": "environment: {a} and {b}", "values": {"a": "sim", "b": "local"}}]
+    assert (told["not_comparable"], told["exit_status"], told["schema_version"]) == (apart, Exit.HOLD, 3)
+    assert "told" not in told, "the same sentences once more"
     assert main(["compare", str(a), str(b), "--across"]) == Exit.OK
     told_across = capsys.readouterr().out
     assert "NOT COMPARABLE" in told_across and "B is no worse in anything that is judged" in told_across
@@ -91,7 +93,7 @@ async def test_runs_of_two_environments_hold_unless_they_are_meant_to_differ(
 
 async def test_a_run_that_broke_spoils_it_too(made: Made) -> None:
     good, broke = await made(), await made(rows=1, dies=True)
-    assert any(reason.endswith("broke") for reason in compared(good, broke).not_comparable)
+    assert any(str(reason).endswith("broke") for reason in compared(good, broke).not_comparable)
     assert compared(broke, good, across=True).exit_status == Exit.HOLD, (
         "what did not come to its end is nobody's intention"
     )
@@ -111,9 +113,10 @@ async def test_why_two_runs_are_not_comparable_is_said_in_the_reader_s_language(
     changed(b, "result.json", facts=document["facts"])
     found = compared(a, b)
     told = compared_words(found, Language("ja", Marking()))
-    keys = [reason.partition(":")[0] for reason in found.not_comparable]
+    reasons = [*map(str, found.not_comparable)]
+    keys = [reason.partition(":")[0] for reason in reasons]
     assert keys == ["environment", "target", "at_least", "within_s", f"{found.b.run_id} broke"]
-    assert all(f"  <{reason}>" in told for reason in found.not_comparable)
+    assert all(f"  <{reason}>" in told for reason in reasons)
 
 
 async def test_runs_of_two_rehearsals_are_not_compared(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Figure
 
-COMPARISON_SCHEMA_VERSION = 2
+COMPARISON_SCHEMA_VERSION = 3
 
 #: The further right the worse. What was not exercised or not judged proves as little as what is inconclusive.
 _RANK = {
@@ -87,8 +87,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     all that is judged; the exit status is 10 for any.
 
     ``nothing``: nothing was compared, no judgement was made on either run and no judged figure is in both; that is 10
-    too. So is ``not_comparable``, which says why the figures do not speak of the same thing (``told`` is the same as
-    messages), but for what the runs were asked for apart where they were meant to be (``across``).
+    too. So is ``not_comparable``, which says why the figures do not speak of the same thing, but for what the runs were
+    asked for apart where they were meant to be (``across``).
     """
 
     schema_version: int
@@ -96,8 +96,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     decides: bool
     a: Side
     b: Side
-    not_comparable: tuple[str, ...]
-    told: Told
+    not_comparable: Told
     across: bool
     judgements: tuple[VerdictChange, ...]
     figures: tuple[FigureChange, ...]
@@ -136,8 +135,7 @@ def compare(a: StoredRun, b: StoredRun, *, across: bool = False) -> Comparison:
         decides=a.result.decides,
         a=_side(a, now_a),
         b=_side(b, now_b),
-        not_comparable=tuple(map(str, (*apart, *cut))),
-        told=(*apart, *cut),
+        not_comparable=(*apart, *cut),
         across=across,
         judgements=verdicts,
         figures=figures,

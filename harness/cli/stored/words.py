@@ -91,7 +91,7 @@ def compared_words(found: Comparison, say: Language = ENGLISH) -> str:
         lines += [told, *(f"   {line}" for line in _simulated(side.rung, say))]
     if found.not_comparable:
         lines += ["", say("NOT COMPARABLE: the figures do not speak of the same thing")]
-        lines += [f"  {say.message(reason)}" for reason in found.told]
+        lines += [f"  {say.message(reason)}" for reason in found.not_comparable]
     verdicts = [(say("judgement"), "A", "B", ""), *(_change(each, say) for each in found.judgements)]
     lines += ["", *_table(verdicts)]
     for head, figures in ((say("figure"), found.figures), (say("timing"), found.timings)):
