@@ -215,7 +215,8 @@ class StackStatus(Spoken, AsJson):
         found += standing_stacks() if self.on is None else []
         say = language(self.lang)
         lines = [_shown(each, say) for each in found] or [say("nothing is left running")]
-        sys.stdout.write((msgspec.json.encode(found).decode() if self.json else "\n".join(lines)) + "\n")
+        plain = [{**msgspec.structs.asdict(each), "trouble": str(each.trouble or "")} for each in found]
+        sys.stdout.write((msgspec.json.encode(plain).decode() if self.json else "\n".join(lines)) + "\n")
         return tool_status({Exit.HOLD: any(each.trouble for each in found)})
 
 
@@ -231,8 +232,8 @@ def _shown(each: Standing, say: Language) -> str:
         alive = _mib(part.memory_bytes) if part.alive else say("DEAD")
         lines.append(f"  {part.part:<16} {say('process {pid}', pid=str(part.pid))}{port} {alive}")
     if each.trouble:
-        unusable = {"trouble": each.trouble, "command": f"{PROGRAM} stack down"}
-        lines.append(say("  not usable: {trouble}; `{command}` takes it away", **unusable))
+        down = f"{PROGRAM} stack down"
+        lines.append(say("  not usable: {trouble}; `{command}` takes it away", trouble=each.trouble, command=down))
     return "\n".join(lines)
 
 

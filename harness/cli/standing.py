@@ -26,11 +26,11 @@ from harness.stack.state.processes import ends_in_order, wait_gone
 from harness.stack.state.sweeping import end_run
 
 _TROUBLE = {
-    Condition.LIVES: "",
-    Condition.KEPT: "",
-    Condition.ABANDONED: "its harness was killed",
-    Condition.ELSEWHERE: Condition.ELSEWHERE.value,
-    Condition.UNKNOWN: Condition.UNKNOWN.value,
+    Condition.LIVES: None,
+    Condition.KEPT: None,
+    Condition.ABANDONED: message("its harness was killed"),
+    Condition.ELSEWHERE: message("its harness is gone, and parts of it run on in another container"),
+    Condition.UNKNOWN: message("whether its harness lives cannot be told"),
 }
 #: What a stack has to end in order: what is under way (a bring-up), and its tear down, each with a limit of its own,
 #: which hold what a mirror has to write yet and the grace of each pod.

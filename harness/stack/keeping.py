@@ -24,7 +24,8 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was left running: ``kind`` is ``kept`` (slow parts for later runs) or ``stack`` (a whole one).
 
-    ``trouble`` says why it cannot be used, "" when it can; ``used_by`` is the live run that has it, "" when none does.
+    ``trouble`` says why it cannot be used, ``None`` when it can; ``used_by`` is the live run that has it, "" when none
+    does.
     """
 
     kind: str
@@ -33,7 +34,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     since_utc: str
     owner_pid: int
     used_by: str
-    trouble: str
+    trouble: Message | None
     parts: tuple[PartStatus, ...]
 
 

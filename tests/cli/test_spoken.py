@@ -19,13 +19,13 @@ from harness.stack.standing import StackFacts
 ENGLISH = language("en")
 HERE = Address(host="127.0.0.1", port=1)
 KEPT = Standing(
-    kind="kept", rung=Rung.LOCAL, run_id="kept-local", since_utc="", owner_pid=0, used_by="", trouble="it is broken",
+    kind="kept", rung=Rung.LOCAL, run_id="kept-local", since_utc="", owner_pid=0, used_by="", trouble=message("it is broken"),
     parts=(
         PartStatus(part="postgres", pid=12345, alive=True, port=5432, memory_bytes=3 * 2**20),
         PartStatus(part="auth", pid=12346, alive=False),
     ),
 )  # fmt: skip
-UP = msgspec.structs.replace(KEPT, kind="stack", run_id="up", since_utc="2026", owner_pid=9999, trouble="", parts=())
+UP = msgspec.structs.replace(KEPT, kind="stack", run_id="up", since_utc="2026", owner_pid=9999, trouble=None, parts=())
 
 
 class Upper(Language):
@@ -53,6 +53,20 @@ def test_what_is_left_running_is_said_as_before() -> None:
     assert shown(UP) == ["up (environment local) since 2026, process 9999, 0 MiB"]
     used = msgspec.structs.replace(UP, kind="kept", used_by="another")
     assert shown(used) == ["up (environment local) since 2026, process 9999, in use by another, 0 MiB"]
+
+
+def test_why_it_is_not_usable_is_said_in_the_language_and_plainly_as_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = message("{parts} died", parts="auth")
+    monkeypatch.setattr(stack_command, "_asked", lambda _: [])
+    monkeypatch.setattr(standing, "standing_stacks", lambda: [msgspec.structs.replace(KEPT, trouble=why), UP])
+    assert main(["stack", "status", "--lang", "ja"]) == Exit.HOLD
+    said = capsys.readouterr().out
+    assert language("ja").message(why) in said and "auth died" not in said
+    assert main(["stack", "status", "--json", "--lang", "ja"]) == Exit.HOLD
+    kept, up = msgspec.json.decode(capsys.readouterr().out)
+    assert (kept["trouble"], up["trouble"], kept["parts"][0]["port"]) == ("auth died", "", 5432)
 
 
 def test_all_of_it_goes_through_the_catalogue() -> None:

@@ -174,7 +174,7 @@ def test_stack_status_and_down_know_the_cluster_and_its_user(kind_cluster: Clust
     assert standing is not None
     assert [part.part for part in standing.parts] == kind_cluster.nodes
     assert all(part.alive and part.memory_bytes > 2**20 for part in standing.parts)
-    assert (standing.trouble, standing.used_by) == ("", "")
+    assert (standing.trouble, standing.used_by) == (None, "")
     use = uses.share(kind_cluster.name, "test-use")
     assert use is not None
     try:

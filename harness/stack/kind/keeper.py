@@ -87,12 +87,12 @@ def _since(name: str) -> str:
     return datetime.fromtimestamp(written_s, UTC).isoformat(timespec="seconds") if written_s else ""
 
 
-def _trouble(found: record.Cluster | None, nodes: list[PartStatus]) -> str:
+def _trouble(found: record.Cluster | None, nodes: list[PartStatus]) -> Message | None:
     if found is None or not found.complete:
-        return "it is half-created, or its record does not read"
+        return message("it is half-created, or its record does not read")
     if dead := [node.part for node in nodes if not node.alive]:
-        return f"{', '.join(dead)} does not run"
-    return "it is of another version of the checkout" if cluster.outdated(found) else ""
+        return message("{nodes} does not run", nodes=", ".join(dead))
+    return message("it is of another version of the checkout") if cluster.outdated(found) else None
 
 
 def _part(node: str) -> PartStatus:

@@ -48,7 +48,6 @@ class LocalKeeper:
             return None
         found, lease = kept.read_kept(RUNG), read_lease(folder)
         user = kept.last_user(RUNG) if kept.in_use(RUNG) else None
-        why = trouble(found, lease)
         return Standing(
             kind="kept",
             rung=RUNG,
@@ -56,7 +55,7 @@ class LocalKeeper:
             since_utc=found.kept_utc if found is not None else "",
             owner_pid=0,
             used_by=user.run_id if user is not None else "",
-            trouble=str(why) if why is not None else "",
+            trouble=trouble(found, lease),
             parts=_parts(lease, found),
         )
 
