@@ -1,7 +1,7 @@
 """The document's indicators (SLI) of a window: is each of them there, with what was measured? Pure.
 
-They gate nothing: whether a value is good the criteria say. One of which a figure is lacking is inconclusive; where
-pods are not sampled at all, as in memory, theirs are not exercised.
+They gate nothing: whether a value is good the criteria say. One of which a figure or share is lacking is inconclusive;
+where pods are not sampled at all, as in memory, theirs are not exercised.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.base.units import Unit
 from harness.judge.ledger import OPERATIONS, Ledger
+from harness.judge.pod_resources import NoShare
 from harness.judge.summary import WindowSummary
 from harness.judge.window import Window
 from harness.model.evidence import Side
@@ -28,7 +29,7 @@ _CHECK = {
 }
 #: The week whose check is a load test, as the document has it: users on the API, each with one request in so many s.
 _LOAD_USERS, _LOAD_PACE_S, _MOST_MISSING = 250, 50.0, 0.05
-_Shown = str | Message | None
+_Shown = str | Message | NoShare | None
 
 
 def indicators(seen: WindowSummary, used: Mapping[str, _Shown]) -> Iterator[Judgement]:
@@ -72,12 +73,14 @@ def _errors(seen: WindowSummary) -> dict[str, _Shown]:
 
 def _measured(claim: str, figures: Mapping[str, _Shown], seen: WindowSummary) -> Judgement:
     lacking = [name for name, value in figures.items() if value is None]
-    told: Told = tuple(
-        message("{name} {value}", name=name, value=value) for name, value in figures.items() if value is not None
-    )
-    if lacking:
-        told = (message("not measured: {names}", names=", ".join(lacking)), *told)
-    return _judgement(claim, Verdict.INCONCLUSIVE if lacking else Verdict.PASS, told, seen.requests)
+    whys = [message("not measured: {names}", names=", ".join(lacking))] if lacking else []
+    told: list[Message] = []
+    for name, value in figures.items():
+        if isinstance(value, NoShare):
+            whys.append(value.why)
+        elif value is not None:
+            told.append(message("{name} {value}", name=name, value=value))
+    return _judgement(claim, Verdict.INCONCLUSIVE if whys else Verdict.PASS, (*whys, *told), seen.requests)
 
 
 def _judgement(claim: str, verdict: Verdict, told: Told, samples: int) -> Judgement:

@@ -37,30 +37,50 @@ class PodAsks(msgspec.Struct, frozen=True, kw_only=True):
     memory: float | None
 
 
-def asked(containers: Iterable[_Sized]) -> PodAsks:
-    """Of a pod of ``containers``."""
+class NoShare(msgspec.Struct, frozen=True):
+    """Why there is no share of what was measured."""
+
+    why: Message
+
+
+def asked(containers: Iterable[_Sized], cpu_factor: float = 1.0) -> PodAsks:
+    """Of a pod of ``containers``, whose CPU was multiplied by ``cpu_factor`` when they were applied."""
     every = list(containers)
     cpu = [each.request_cpu_m for each in every]
     memory = [each.request_memory_bytes for each in every]
     return PodAsks(
-        cpu=None if None in cpu else sum(each or 0 for each in cpu) / 1000,
-        memory=None if None in memory else sum(each or 0 for each in memory),
+        cpu=None if None in cpu or not every else sum(round((each or 0) * cpu_factor) for each in cpu) / 1000,
+        memory=None if None in memory or not every else sum(each or 0 for each in memory),
     )
 
 
-def most_used(ledger: Ledger, window: Window, asks: PodAsks) -> dict[str, Message | None]:
+def most_used(ledger: Ledger, window: Window, asks: PodAsks | None) -> dict[str, Message | NoShare | None]:
     """The highest share of any one pod in the window: of its CPU on average, of its memory at most. ``None`` where no
-    pod was sampled, or a pod asks for none."""
+    pod was sampled. ``asks`` is ``None`` of a run that did not keep what its pods ask for."""
     cpu = _highest(ledger.samples["cpu_cores"], window, fmean)
     memory = _highest(ledger.samples["memory_bytes"], window, max)
-    found: dict[str, Message | None] = {"CPU": None, "memory": None}
-    if cpu is not None and asks.cpu:
+    found: dict[str, Message | NoShare | None] = {
+        "CPU": None if cpu is None else _no_share(asks, "resources.requests.cpu"),
+        "memory": None if memory is None else _no_share(asks, "resources.requests.memory"),
+    }
+    if cpu is not None and asks is not None and asks.cpu:
         share, cores = quantity(cpu[0] / asks.cpu, Unit.RATIO), f"{asks.cpu:g}"
         found["CPU"] = message("{share} of {cores} cores ({pod})", share=share, cores=cores, pod=cpu[1])
-    if memory is not None and asks.memory:
+    if memory is not None and asks is not None and asks.memory:
         share, size = quantity(memory[0] / asks.memory, Unit.RATIO), f"{asks.memory / _MIB:g}"
         found["memory"] = message("{share} of {size} MiB ({pod})", share=share, size=size, pod=memory[1])
     return found
+
+
+def _no_share(asks: PodAsks | None, request: str) -> NoShare:
+    if asks is None:
+        return NoShare(message("the run did not keep the pods' {request}, so that there is no share", request=request))
+    return NoShare(
+        message(
+            "a container asks for none, so that there is no share: name {request} for every container, the proxy too",
+            request=request,
+        )
+    )
 
 
 def _highest(samples: _Samples, window: Window, of: Callable[[list[float]], float]) -> tuple[float, str] | None:

@@ -170,7 +170,11 @@ TLS, PORTS = [{"secretName": "s"}], {"type": "LoadBalancer", "ports": [{"port": 
     ("documents", "state", "says"),
     [
         ((_way_in("Ingress", "a"), _way_in("Ingress", "b", tls=TLS)), FIXED_HERE, "Ingress/b can end TLS"),
-        ((_way_in("Ingress", "a"), _way_in("Gateway", "b", listeners=[{"protocol": "HTTPS"}])), FIXED_HERE, "Gateway/b"),
+        (
+            (_way_in("Ingress", "a"), _way_in("Gateway", "b", listeners=[{"protocol": "HTTPS"}])),
+            FIXED_HERE,
+            "Gateway/b",
+        ),
         ((_way_in("Ingress", "a"), _way_in("Ingress", "b")), STILL_THERE, "Ingress/a names no certificate"),
         ((_way_in("Ingress", "a"), _way_in("Service", "b", **PORTS)), STILL_THERE, "Ingress/a"),
         ((_way_in("Service", "a", type="LoadBalancer"), _way_in("Service", "b", **PORTS)), NOT_READABLE, "Service/b"),

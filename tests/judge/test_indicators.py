@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.base.data import OVERLAYS
 from harness.base.units import Unit
+from harness.checks.as_printed import applied
 from harness.judge.indicators import indicators, week_check
 from harness.judge.ledger import Ledger
 from harness.judge.pod_resources import PodAsks, asked, most_used
@@ -16,6 +18,9 @@ from harness.model.judgement import Kind
 from harness.model.manifests import Container
 from harness.model.message import quantity
 from harness.model.verdict import Verdict
+from harness.rehearsals.rollout import judge
+from harness.rehearsals.rollout.details import WeekDetails
+from harness.stack.manifests import load as load_manifests
 from scenarios import claims
 from scenarios.load import load
 from tests.judge.evidence import START_NS, request
@@ -40,7 +45,7 @@ def sampled(pod: str, metric: str, *values: float, begun_s: float = 1) -> list[S
     ]
 
 
-def resources(*rows: list[SampleRow], asks: PodAsks = ASKS) -> tuple[Verdict, str]:
+def resources(*rows: list[SampleRow], asks: PodAsks | None = ASKS) -> tuple[Verdict, str]:
     ledger = Ledger()
     for each in rows:
         ledger.extend(each)
@@ -64,19 +69,59 @@ def test_of_pods_the_highest_share_of_one_is_shown_and_no_sum() -> None:
 @pytest.mark.parametrize(
     ("rows", "asks", "lacking"),
     [
-        (BUSY, PodAsks(cpu=None, memory=2.0**30), "CPU"),
-        (BUSY, PodAsks(cpu=1.0, memory=None), "memory"),
-        (BUSY, PodAsks(cpu=0, memory=0), "CPU, memory"),
         (BUSY[:2], ASKS, "memory"),
         (BUSY[2:], ASKS, "CPU"),
         ((), ASKS, "CPU, memory"),
     ],
 )
-def test_without_a_request_or_a_sample_there_is_no_share(
-    rows: tuple[list[SampleRow], ...], asks: PodAsks, lacking: str
-) -> None:
+def test_without_a_sample_there_is_no_share(rows: tuple[list[SampleRow], ...], asks: PodAsks, lacking: str) -> None:
     verdict, reason = resources(*rows, asks=asks)
     assert verdict is Verdict.INCONCLUSIVE and reason.split("; ")[0] == f"not measured: {lacking}"
+
+
+@pytest.mark.parametrize(
+    ("asks", "lacking"),
+    [
+        (PodAsks(cpu=None, memory=2.0**30), ["cpu"]),
+        (PodAsks(cpu=1.0, memory=None), ["memory"]),
+        (PodAsks(cpu=0, memory=0), ["cpu", "memory"]),
+    ],
+)
+def test_what_was_measured_and_asked_for_by_no_one_is_not_said_to_be_unmeasured(
+    asks: PodAsks, lacking: list[str]
+) -> None:
+    verdict, reason = resources(*BUSY, asks=asks)
+    assert verdict is Verdict.INCONCLUSIVE and "not measured" not in reason
+    said = reason.split("; ")
+    for told, name in zip(said, lacking, strict=False):
+        assert told.startswith("a container asks for none") and f"name resources.requests.{name} for" in told
+    assert len([each for each in said if "asks for none" in each]) == len(lacking)
+
+
+def test_a_run_that_did_not_keep_what_its_pods_ask_for_says_so() -> None:
+    verdict, reason = resources(*BUSY, asks=None)
+    assert verdict is Verdict.INCONCLUSIVE
+    assert reason.startswith("the run did not keep the pods' resources.requests.cpu, so that there is no share; ")
+    assert asked(()) == PodAsks(cpu=None, memory=None)
+
+
+def test_the_share_is_of_what_the_pods_had_where_the_stack_multiplied_it() -> None:
+    """On kind every container's CPU is multiplied, and rounded to millicores, while it is applied."""
+    api = Container(name="api", image="i", request_cpu_m=500, request_memory_bytes=2**29)
+    asks = asked([api, msgspec.structs.replace(api, name="proxy", request_cpu_m=101)], cpu_factor=0.5)
+    assert asks == PodAsks(cpu=0.3, memory=2**30)
+    assert resources(*BUSY, asks=asks)[1].startswith("CPU 83.33 % of 0.3 cores (b)")
+
+
+@pytest.mark.parametrize(("factor", "cores"), [(1.0, "0.6"), (0.5, "0.3")])
+def test_a_week_is_judged_by_the_factor_that_its_details_have(factor: float, cores: str) -> None:
+    details = WeekDetails(applied=applied(load_manifests(OVERLAYS / "local")), cpu_factor=factor)
+    ledger = Ledger()
+    for each in BUSY:
+        ledger.extend(each)
+    found = {each.id: each for each in judge._window(load("rollout_week4"), ledger, WINDOW, details)}
+    assert f" of {cores} cores (b)" in found["sli.pod_resources"].reason
+    assert msgspec.json.decode(b"{}", type=WeekDetails).cpu_factor == 1.0, "a run of before it was kept"
 
 
 def test_a_pod_asks_for_what_its_containers_do_together() -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from harness.base.clock import Anchor
 from harness.checks.agreement import not_identical
-from harness.checks.as_printed import Applied, as_printed
+from harness.checks.as_printed import as_printed
 from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
 from harness.checks.walk_results import READS
 from harness.checks.whole_run import unsaid
@@ -66,7 +66,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
         found += objectives(plan, ledger, week.planned, at.at_ns, due)
-        found += _window(plan, ledger, week.window, seen.details.applied)
+        found += _window(plan, ledger, week.window, seen.details)
         found += without_the_flag(plan, ledger, week.window, week.seed, seen.evidence.ledger.calls)
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
@@ -147,10 +147,11 @@ def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judg
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)
 
 
-def _window(plan: Scenario, ledger: Ledger, window: Window, of: Applied | None) -> Iterator[Judgement]:
+def _window(plan: Scenario, ledger: Ledger, window: Window, details: WeekDetails) -> Iterator[Judgement]:
     """What the document wants to see of a window, and of this week's."""
     seen = summarise(ledger, window, Side.API)
-    asks = asked(() if of is None else of.deployment.template.containers)
+    of = details.applied
+    asks = None if of is None else asked(of.deployment.template.containers, details.cpu_factor)
     yield from indicators(seen, most_used(ledger, window, asks))
     yield from week_check(plan, seen, ledger, window)
 

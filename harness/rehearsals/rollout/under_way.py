@@ -54,6 +54,7 @@ class Week:
         if Capability.REAL_PROCESSES in self._on.stack.capabilities:  # else only the number of pods is applied
             self._on.details.patches = mending(self._on.manifests)
             self._on.details.applied = applied(self._on.manifests)
+            self._on.details.cpu_factor = self._on.stack.cpu_factor
         await self._on.up()
         await self._users.set_flag(on=True)
         await self._admit()
