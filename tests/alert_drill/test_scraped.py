@@ -23,22 +23,22 @@ from harness.rehearsals.alert_drill.types import PLAN, PROBES, SIDECARS, TARGET,
 from harness.stack.kind.stack import KindStack
 from harness.stack.local.controllers import capabilities
 from harness.stack.manifests import load
-from harness.stack.scraping import Credentials, PodMetrics
+from harness.stack.scraping import ClientCertificate, PodMetrics
 from harness.stack.targets import bundled
 from tests.alert_drill.made import PLANNED, drilled
 
-BY = Credentials(ca=Path("/run/ca"), certificate=Path("/run/certificate"), key=Path("/run/key"))
+BY = ClientCertificate(ca=Path("/run/ca"), certificate=Path("/run/certificate"), key=Path("/run/key"))
 CHECKS = ("scrape.target", "scrape.sidecars")
 
 
-def jobs(by: Credentials | None) -> dict[str, dict[str, Any]]:
+def jobs(by: ClientCertificate | None) -> dict[str, dict[str, Any]]:
     theirs = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yaml").read_text())
     found = configure.prometheus(theirs, PLANNED, alertmanager=9093, pages=9000, by=by)
     return {each["job_name"]: each for each in found["scrape_configs"]}
 
 
 @pytest.mark.parametrize("by", [None, BY])
-def test_pods_and_sidecars_are_jobs_of_their_own(by: Credentials | None) -> None:
+def test_pods_and_sidecars_are_jobs_of_their_own(by: ClientCertificate | None) -> None:
     """On a cluster by its API server, with the run's certificate; what the harness tells is asked as everywhere."""
     found = jobs(by)
     assert set(found) == {TARGET, SIDECARS, USERS, PROBES}

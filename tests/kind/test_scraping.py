@@ -21,7 +21,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from harness.base.clock import MachineClock
 from harness.base.data import OVERLAYS
-from harness.base.errors import NotCapable
 from harness.model.stack import Rung, Target
 from harness.rehearsals.alert_drill import configure, programs
 from harness.rehearsals.alert_drill.types import PLAN, SIDECARS, TARGET
@@ -30,7 +29,7 @@ from harness.stack.kubernetes.api_server import ApiServer
 from harness.stack.kubernetes.metrics import by_proxy
 from harness.stack.manifests import load
 from harness.stack.manifests.forced import sidecar as forced
-from harness.stack.scraping import Credentials
+from harness.stack.scraping import ClientCertificate
 from harness.stack.sidecar import Counted
 from harness.stack.state.ports import any_free_port
 from harness.stack.targets import bundled
@@ -94,13 +93,6 @@ async def test_the_certificate_is_this_user_s_alone_and_goes_with_the_run(tmp_pa
     assert [each.read_bytes() for each in (found.ca, found.certificate, found.key)] == [pki.ca, *pki.client]
     for each in (found.ca, found.certificate, found.key):
         assert each.parent == tmp_path / "scratch" and each.stat().st_mode & 0o077 == 0
-    await api.close()
-
-
-async def test_a_kubeconfig_without_a_certificate_is_said(tmp_path: Path, pki: Pki) -> None:
-    api = await opened(tmp_path, pki, 6443, {"token": "t"})
-    with pytest.raises(NotCapable, match="the kubeconfig has none"):
-        api.credentials()
     await api.close()
 
 
@@ -210,7 +202,7 @@ async def test_a_real_prometheus_gets_them_with_the_run_s_certificate_alone(tmp_
         pods = configure.targets(by_proxy(api.server, "tekutoko-run", ["a", "b", "gone"], MANIFESTS, bundled()))
         by = api.credentials()
         await api.close()
-        stranger = Credentials(ca=by.ca, certificate=tmp_path / "other.crt", key=tmp_path / "other.key")
+        stranger = ClientCertificate(ca=by.ca, certificate=tmp_path / "other.crt", key=tmp_path / "other.key")
         for file, content in zip((stranger.certificate, stranger.key), Pki().client, strict=True):
             file.write_bytes(content)
         theirs = {"scrape_configs": [{"job_name": job, "file_sd_configs": [{"files": [f"targets/{job}.json"]}]}

@@ -31,7 +31,7 @@ from harness.rehearsals.alert_drill.types import (
     Firing,
 )
 from harness.stack.kind.images import binaries
-from harness.stack.scraping import Credentials, WithMetrics
+from harness.stack.scraping import ClientCertificate, WithMetrics
 from harness.stack.state.ports import any_free_port
 
 _LOOK_EVERY_S = 0.5
@@ -118,7 +118,7 @@ def _open_metrics(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> str:
 
 def _write(
     folder: Path, plan: AlertDrillPlan, details: AlertDrillDetails, *, pages: int, smtp: int, alerts: int,
-    by: Credentials | None,
+    by: ClientCertificate | None,
 ) -> None:  # fmt: skip
     """Every configuration file, and how long Alertmanager may hold a notification."""
     theirs = {
