@@ -90,6 +90,12 @@ def targets(found: Iterable[PodMetrics]) -> dict[str, list[dict[str, Any]]]:
     return groups
 
 
+def places(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """Of each of those files that names a pod, by its job, where the first is asked: host, port and path."""
+    first = {job: groups[0] for job, groups in found.items() if groups}
+    return {job: f"{each['targets'][0]}{each['labels']['__metrics_path__']}" for job, each in first.items()}
+
+
 def alertmanager(theirs: Mapping[str, Any], plan: AlertDrillPlan, *, pages: int, smtp: int) -> dict[str, Any]:
     """``alertmanager.yaml``: the same receivers at local addresses."""
     found = copy.deepcopy(dict(theirs))
