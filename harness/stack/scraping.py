@@ -19,7 +19,7 @@ class PodMetrics(msgspec.Struct, frozen=True, kw_only=True):
     sidecar: bool = False
 
 
-class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
     """Files of PEM, this user's alone, which go with the run: who is to be believed, and who asks."""
 
     ca: Path
@@ -35,6 +35,6 @@ class WithMetrics(Protocol):
         """Of each pod that is ready."""
         ...
 
-    def credentials(self) -> Credentials | None:
+    def credentials(self) -> ClientCertificate | None:
         """What is asked by HTTPS with these; ``None``: by HTTP, of the pods themselves. Valid after ``up``."""
         ...

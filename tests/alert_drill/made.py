@@ -15,6 +15,7 @@ from harness.rehearsals.alert_drill.expected import due
 from harness.rehearsals.alert_drill.types import (
     ERRORS,
     PLAN,
+    SIDECARS,
     TARGET,
     AlertDrillDetails,
     AlertDrillPlan,
@@ -60,8 +61,9 @@ class _Made(StubRun):
 @cache
 def _drilled() -> tuple[AlertDrillDetails, Gathered]:
     details = AlertDrillDetails(
-        origin_ns=_ORIGIN_NS, history_ns=_ORIGIN_NS - 3 * NS, waits_s=(1.0, 2.0), targets=2, sidecars=2
-    )
+        origin_ns=_ORIGIN_NS, history_ns=_ORIGIN_NS - 3 * NS, waits_s=(1.0, 2.0), scraped=2, sidecars=2,
+        places={TARGET: "127.0.0.1:20003/metrics", SIDECARS: "127.0.0.1:20004/metrics"},
+    )  # fmt: skip
     details.leaves_ns = _ORIGIN_NS + round((PLANNED.load_s + PLANNED.after_s) * NS)
     evidence = _Made(PLANNED, Path("made")).rows(details)
     for each in due(PLANNED, alerts(PLANNED.objectives, PLANNED.scale), details, evidence):

@@ -163,6 +163,13 @@ def test_the_blind_alert_is_not_shown_where_the_target_s_counters_fired_too() ->
     assert "drill.blind" not in verdicts(details)
 
 
+def test_nor_where_nobody_scraped_them() -> None:
+    """An alert on what nobody scrapes is quiet whatever happens."""
+    details = drilled()[0]
+    details.scraped = 0
+    assert "drill.blind" not in verdicts(details)
+
+
 # -- the burn rates -----------------------------------------------------------------------------------------------------
 
 EACH = pytest.mark.parametrize("severity", ["critical", "warning"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -16,29 +18,31 @@ from harness.model.manifests import Manifests
 from harness.model.stack import Address, FaultKind, Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.options import Options
-from harness.rehearsals.alert_drill import configure
+from harness.rehearsals.alert_drill import configure, programs
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import PLAN, PROBES, SIDECARS, TARGET, USERS, AlertDrillDetails
+from harness.stack.kind.images import binaries
 from harness.stack.kind.stack import KindStack
 from harness.stack.local.controllers import capabilities
 from harness.stack.manifests import load
-from harness.stack.scraping import Credentials, PodMetrics
+from harness.stack.scraping import ClientCertificate, PodMetrics
 from harness.stack.targets import bundled
 from tests.alert_drill.made import PLANNED, drilled
+from tests.objectives import promtool
 
-BY = Credentials(ca=Path("/run/ca"), certificate=Path("/run/certificate"), key=Path("/run/key"))
+BY = ClientCertificate(ca=Path("/run/ca"), certificate=Path("/run/certificate"), key=Path("/run/key"))
 CHECKS = ("scrape.target", "scrape.sidecars")
 
 
-def jobs(by: Credentials | None) -> dict[str, dict[str, Any]]:
+def jobs(by: ClientCertificate | None) -> dict[str, dict[str, Any]]:
     theirs = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yaml").read_text())
     found = configure.prometheus(theirs, PLANNED, alertmanager=9093, pages=9000, by=by)
     return {each["job_name"]: each for each in found["scrape_configs"]}
 
 
 @pytest.mark.parametrize("by", [None, BY])
-def test_pods_and_sidecars_are_jobs_of_their_own(by: Credentials | None) -> None:
+def test_pods_and_sidecars_are_jobs_of_their_own(by: ClientCertificate | None) -> None:
     """On a cluster by its API server, with the run's certificate; what the harness tells is asked as everywhere."""
     found = jobs(by)
     assert set(found) == {TARGET, SIDECARS, USERS, PROBES}
@@ -61,11 +65,13 @@ def test_each_pod_is_an_instance_at_its_own_path() -> None:
     }
     assert {target for groups in found.values() for each in groups for target in each["targets"]} == {"127.0.0.1:6443"}
     assert configure.targets([]) == {TARGET: [], SIDECARS: []}  # the files are emptied when the last pod went
+    assert configure.places(found) == {TARGET: "127.0.0.1:6443/a/False", SIDECARS: "127.0.0.1:6443/a/True"}
+    assert configure.places(configure.targets(pods[:1])) == {TARGET: "127.0.0.1:6443/a/False"}
 
 
-def checks(targets: int, sidecars: int | None) -> dict[str, Verdict]:
+def checks(targets: int | None, sidecars: int | None) -> dict[str, Verdict]:
     details = drilled()[0]
-    details.targets, details.sidecars = targets, sidecars
+    details.scraped, details.sidecars = targets, sidecars
     return {each.id: each.verdict for each in judged(PLANNED, details, drilled()[1]) if each.id in CHECKS}
 
 
@@ -86,16 +92,51 @@ def test_manifests_without_a_sidecar_have_none_to_be_scraped() -> None:
 
 def test_a_drill_that_scraped_nothing_holds() -> None:
     details = drilled()[0]
-    details.targets = details.sidecars = 0
+    details.scraped = details.sidecars = 0
     found = {each.id: each for each in judged(PLANNED, details, drilled()[1])}
     assert all(found[name].holds for name in CHECKS)
     assert not [each for each in judged(PLANNED, *drilled()) if each.id in CHECKS and each.holds]
 
 
-def test_what_was_stored_before_sidecars_were_scraped_is_judged_as_it_was() -> None:
+@pytest.mark.process
+async def test_every_pod_that_ever_answered_counts(tmp_path: Path) -> None:
+    """Also pods that never did at the same moment, and one that went; not one that was only asked."""
+    await binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",))
+    queries: list[str] = []
+
+    async def ask(path: str) -> dict[str, Any]:
+        queries.append(unquote(path.partition("query=")[2]))
+        return {"data": {"result": [{"metric": {"job": TARGET}, "value": [0, "2"]}]}}
+
+    prometheus: Any = SimpleNamespace(ask=ask)
+    assert await programs.ever_up(prometheus, "60s") == {TARGET: 2}
+    answers = {
+        (TARGET, "a"): "1 1 1 1", (TARGET, "b"): "0 1 _ _", (TARGET, "asked"): "0 0 0 0",
+        (SIDECARS, "a"): "1 0 1 0", (SIDECARS, "b"): "0 1 _ _", ("other", "a"): "0 0 0 0",
+    }  # fmt: skip
+    case = {
+        "interval": "10s",
+        "input_series": [
+            {"series": f'up{{job="{job}",instance="{pod}"}}', "values": values} for (job, pod), values in answers.items()
+        ],
+        "promql_expr_test": [
+            {"expr": queries[0], "eval_time": "40s",
+             "exp_samples": [{"labels": f'{{job="{job}"}}', "value": 2} for job in (TARGET, SIDECARS)]},
+        ],
+    }  # fmt: skip
+    assert promtool.said(tmp_path, {"evaluation_interval": "10s", "tests": [case]}) == ""
+
+
+@pytest.mark.parametrize("more", [{}, {"sidecars": 2}])
+def test_what_was_stored_before_answers_were_counted_is_judged_as_it_was(more: dict[str, int]) -> None:
+    """Then ``targets`` were pods that Prometheus was told of, whether one of them answered or none did."""
     stored = msgspec.to_builtins(drilled()[0])
-    del stored["sidecars"]
-    assert msgspec.convert(stored, AlertDrillDetails).sidecars is None
+    for name in ("scraped", "sidecars", "places"):
+        del stored[name]
+    details = msgspec.convert(stored | {"targets": 2} | more, AlertDrillDetails)
+    found = {each.id for each in judged(PLANNED, details, drilled()[1])}
+    now = {each.id for each in judged(PLANNED, *drilled())}
+    assert now - found == set(CHECKS) and "drill.blind" in found
 
 
 # -- where the trials can be made ---------------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from harness.rehearsals.alert_drill.types import (
     BUDGET,
     CLAIM,
     ERRORS,
+    SIDECARS,
+    TARGET,
     AlertDrillDetails,
     AlertDrillPlan,
     Delivery,
@@ -267,28 +269,39 @@ def test_where_no_alert_was_there_a_receiver_is_not_judged(said: Said) -> None:
 @pytest.mark.parametrize(
     ("targets", "sidecars", "target", "proxy"),
     [
-        (2, None, (PASS, 2, "of 2 pods at once, at most"), None),
-        (1, None, (PASS, 1, "of 1 pods at once, at most"), None),
-        (0, None, (FAIL, 0, "of 0 pods at once, at most"), None),
-        (2, 2, (PASS, 2, "of 2 pods at once, at most"), (PASS, 2, "of 2 pods at once, at most; the target's of 2")),
-        (2, 1, (PASS, 2, "of 2 pods at once, at most"), (FAIL, 1, "of 1 pods at once, at most; the target's of 2")),
-        (0, 0, (FAIL, 0, "of 0 pods at once, at most"), (FAIL, 0, "of 0 pods at once, at most; the target's of 0")),
-        (0, 1, (FAIL, 0, "of 0 pods at once, at most"), (PASS, 1, "of 1 pods at once, at most; the target's of 0")),
+        (2, None, (PASS, 2, "of 2 pods"), None),
+        (1, None, (PASS, 1, "of 1 pods"), None),
+        (0, None, (FAIL, 0, "of 0 pods"), None),
+        (2, 2, (PASS, 2, "of 2 pods"), (PASS, 2, "of 2 pods; the target's of 2")),
+        (2, 1, (PASS, 2, "of 2 pods"), (FAIL, 1, "of 1 pods; the target's of 2")),
+        (0, 0, (FAIL, 0, "of 0 pods"), (FAIL, 0, "of 0 pods; the target's of 0")),
+        (0, 1, (FAIL, 0, "of 0 pods"), (PASS, 1, "of 1 pods; the target's of 0")),
+        (None, 2, None, None),
     ],
 )
+@pytest.mark.parametrize(
+    ("places", "at"),
+    [
+        ({TARGET: "127.0.0.1:20003/metrics", SIDECARS: "127.0.0.1:20004/metrics"},
+         ("asked at 127.0.0.1:20003/metrics, for one", "asked at 127.0.0.1:20004/metrics, for one")),
+        ({}, ("no pod became ready", "no pod became ready")),
+    ],
+)  # fmt: skip
 def test_whose_metrics_were_scraped(
-    targets: int, sidecars: int | None, target: tuple[Any, ...], proxy: tuple[Any, ...] | None, said: Said
-) -> None:
-    """Of each pod its target's, and its proxy's where the manifests have one."""
+    targets: int | None, sidecars: int | None, target: tuple[Any, ...] | None, proxy: tuple[Any, ...] | None,
+    places: dict[str, str], at: tuple[str, str], said: Said,
+) -> None:  # fmt: skip
+    """Of each pod its target's, and its proxy's where the manifests have one; and where they were looked for."""
+    given = {"scraped": targets, "sidecars": sidecars, "places": places}
     asked = {
         "scrape.target": "Prometheus scrapes the target's metrics",
         "scrape.sidecars": "Prometheus scrapes the metrics of each pod's proxy to the database",
     }
-    for id_, wanted_ in (("scrape.target", target), ("scrape.sidecars", proxy)):
-        if wanted_ is not None:
-            found = said(id_, [], targets=targets, sidecars=sidecars)
-            assert (found.verdict, found.samples, found.reason, english(found.asked)) == (*wanted_, asked[id_])
-            assert found.kind is Kind.CHECK and found.gates
-    if proxy is None:
-        with pytest.raises(KeyError):
-            said("scrape.sidecars", [], targets=targets, sidecars=sidecars)
+    for (id_, sentence), wanted_, place in zip(asked.items(), (target, proxy), at, strict=True):
+        if wanted_ is None:
+            with pytest.raises(KeyError):
+                said(id_, [], **given)
+            continue
+        found, (verdict, samples, reason) = said(id_, [], **given), wanted_
+        assert (found.verdict, found.samples, found.reason) == (verdict, samples, f"{reason}; {place}")
+        assert english(found.asked) == sentence and found.kind is Kind.CHECK and found.gates

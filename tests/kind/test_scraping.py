@@ -21,16 +21,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from harness.base.clock import MachineClock
 from harness.base.data import OVERLAYS
-from harness.base.errors import NotCapable
+from harness.model.manifests import Container, EnvVar, Manifests
 from harness.model.stack import Rung, Target
 from harness.rehearsals.alert_drill import configure, programs
 from harness.rehearsals.alert_drill.types import PLAN, SIDECARS, TARGET
 from harness.stack.kind.images import binaries
 from harness.stack.kubernetes.api_server import ApiServer
-from harness.stack.kubernetes.metrics import by_proxy
+from harness.stack.kubernetes.metrics import by_proxy, scraped
 from harness.stack.manifests import load
 from harness.stack.manifests.forced import sidecar as forced
-from harness.stack.scraping import Credentials
+from harness.stack.scraping import ClientCertificate
 from harness.stack.sidecar import Counted
 from harness.stack.state.ports import any_free_port
 from harness.stack.targets import bundled
@@ -97,11 +97,11 @@ async def test_the_certificate_is_this_user_s_alone_and_goes_with_the_run(tmp_pa
     await api.close()
 
 
-async def test_a_kubeconfig_without_a_certificate_is_said(tmp_path: Path, pki: Pki) -> None:
-    api = await opened(tmp_path, pki, 6443, {"token": "t"})
-    with pytest.raises(NotCapable, match="the kubeconfig has none"):
-        api.credentials()
-    await api.close()
+def of(*containers: Container) -> Manifests:
+    """Of pods with these."""
+    deployment = MANIFESTS.deployment
+    template = msgspec.structs.replace(deployment.template, containers=containers)
+    return msgspec.structs.replace(MANIFESTS, deployment=msgspec.structs.replace(deployment, template=template))
 
 
 def test_each_pod_s_target_and_sidecar_are_asked_by_the_api_server() -> None:
@@ -117,13 +117,30 @@ def test_each_pod_s_target_and_sidecar_are_asked_by_the_api_server() -> None:
     assert own[0].path == f"/clusters/c-1{NAMESPACE}/a:8080/proxy/internal/metrics"
 
 
+@pytest.mark.parametrize(
+    ("variables", "written", "port"),
+    [
+        (("MY_METRICS_PORT",), {"MY_METRICS_PORT": "9464"}, 9464),
+        (("MY_METRICS_PORT",), {"MY_METRICS_PORT": "9464", "METRICS_PORT": "9090"}, 9464),
+        (("MY_METRICS_PORT",), {"METRICS_PORT": "9300"}, 9300),
+        (("MY_METRICS_PORT",), {"MY_METRICS_PORT": "0"}, 8080),
+        ((), {"MY_METRICS_PORT": "9464"}, 8080),
+    ],
+)
+def test_a_target_s_own_variable_says_the_port_of_its_metrics(
+    variables: tuple[str, ...], written: dict[str, str], port: int
+) -> None:
+    """As ``metrics: {variable: MY_METRICS_PORT}`` of its file has it, which processes are told by."""
+    first, *others = MANIFESTS.deployment.template.containers
+    env = tuple(EnvVar(name=name, value=value, source="value") for name, value in written.items())
+    manifests = of(msgspec.structs.replace(first, env=env), *others)
+    target = Target(name="go", command=("go",), variables={"metrics_port": variables})
+    assert scraped(manifests, target).port == port
+
+
 def test_pods_without_a_sidecar_are_asked_for_none() -> None:
-    template = MANIFESTS.deployment.template
-    alone = msgspec.structs.replace(template, containers=template.containers[:1])
-    manifests = msgspec.structs.replace(
-        MANIFESTS, deployment=msgspec.structs.replace(MANIFESTS.deployment, template=alone)
-    )
-    found = [*by_proxy("https://127.0.0.1:1", "n", ["a"], manifests, bundled())]
+    alone = of(MANIFESTS.deployment.template.containers[0])
+    found = [*by_proxy("https://127.0.0.1:1", "n", ["a"], alone, bundled())]
     assert [each.sidecar for each in found] == [False]
 
 
@@ -189,7 +206,7 @@ async def up(folder: Path, config: object, pods: dict[str, list[dict[str, object
             if answer["data"]["result"] and answer["data"]["result"][0]["value"][1] == "6":
                 break
             await asyncio.sleep(0.2)
-        return await programs.up_at_once(prometheus, "1m", "200ms")
+        return await programs.ever_up(prometheus, "1m")
     finally:
         await prometheus.down()
 
@@ -210,7 +227,7 @@ async def test_a_real_prometheus_gets_them_with_the_run_s_certificate_alone(tmp_
         pods = configure.targets(by_proxy(api.server, "tekutoko-run", ["a", "b", "gone"], MANIFESTS, bundled()))
         by = api.credentials()
         await api.close()
-        stranger = Credentials(ca=by.ca, certificate=tmp_path / "other.crt", key=tmp_path / "other.key")
+        stranger = ClientCertificate(ca=by.ca, certificate=tmp_path / "other.crt", key=tmp_path / "other.key")
         for file, content in zip((stranger.certificate, stranger.key), Pki().client, strict=True):
             file.write_bytes(content)
         theirs = {"scrape_configs": [{"job_name": job, "file_sd_configs": [{"files": [f"targets/{job}.json"]}]}
@@ -222,4 +239,4 @@ async def test_a_real_prometheus_gets_them_with_the_run_s_certificate_alone(tmp_
                                           pages=1, by=who)  # fmt: skip
             config["scrape_configs"] = config["scrape_configs"][:2]
             answers.append(await up(tmp_path / name, config, pods))
-    assert answers == [{TARGET: 2, SIDECARS: 2}, {TARGET: 0, SIDECARS: 0}]
+    assert answers == [{TARGET: 2, SIDECARS: 2}, {}]

@@ -70,6 +70,11 @@ def check(folder: Path, cases: Sequence[Case], every_s: int, rules: Mapping[str,
         "group_eval_order": [group["name"] for groups in found.values() for group in groups],
         "tests": [case.as_data() for case in cases],
     }
+    return said(folder, content)
+
+
+def said(folder: Path, content: Mapping[str, Any]) -> str:
+    """What promtool says of a file of tests; "" when everything is as expected."""
     path = folder / "test.yaml"
     _write(path, content)
     command: list[str | Path] = [binaries.PROMETHEUS.folder() / "promtool", "test", "rules", path]

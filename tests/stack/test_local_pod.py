@@ -87,6 +87,13 @@ async def test_a_regular_sidecar_s_restarts_count_as_the_target_s(make: Make) ->
     assert victims([api.view(), proxy.view()], 1, 10**18) == ("proxy",)
 
 
+async def test_a_run_s_ports_are_enough_for_36_pods_and_the_parts_beside_them(make: Make) -> None:
+    """``load_stages --pods 30``, and those that a rolling update has too many."""
+    pods = [make(f"pod-{n}", template()) for n in range(36)]
+    beside = [pods[0]._ground.state.take_port() for _ in range(15)]
+    assert len(set(beside) | {pod.address.port for pod in pods}) == 51
+
+
 async def running(pod: Pod, restarts: int = 0) -> list[int]:
     """The process of the target and of the sidecar, once both run and the target was restarted so often."""
     for _ in range(500):

@@ -17,7 +17,7 @@ from harness.objectives.alerts import Alert, four, promql_duration
 from harness.objectives.sloth import Objective
 from harness.rehearsals.alert_drill.receivers import HOST, PAGERDUTY_PATH, ROUTING_KEY, SLACK_PATH
 from harness.rehearsals.alert_drill.types import PROBES, SIDECARS, TARGET, USERS, AlertDrillPlan
-from harness.stack.scraping import Credentials, PodMetrics
+from harness.stack.scraping import ClientCertificate, PodMetrics
 
 _SCALED = ("group_wait", "group_interval", "repeat_interval")
 _UNIT = {"m": "min"}
@@ -49,8 +49,9 @@ def rules(objectives: Iterable[Objective], plan: AlertDrillPlan) -> dict[str, An
 
 
 def prometheus(
-    theirs: Mapping[str, Any], plan: AlertDrillPlan, *, alertmanager: int, pages: int, by: Credentials | None = None
-) -> dict[str, Any]:
+    theirs: Mapping[str, Any], plan: AlertDrillPlan, *, alertmanager: int, pages: int,
+    by: ClientCertificate | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """``prometheus.yaml``: the pods from files, asked ``by`` credentials where there are any; what users and probes saw
     from the port ``pages``."""
     found = copy.deepcopy(dict(theirs))
@@ -72,7 +73,7 @@ def prometheus(
     return found
 
 
-def _tls(by: Credentials | None) -> dict[str, Any]:
+def _tls(by: ClientCertificate | None) -> dict[str, Any]:
     """How the pods of a cluster are asked: by HTTPS, of its API server."""
     if by is None:
         return {}
@@ -87,6 +88,12 @@ def targets(found: Iterable[PodMetrics]) -> dict[str, list[dict[str, Any]]]:
         labels = {"__metrics_path__": each.path, "instance": each.pod}
         groups[SIDECARS if each.sidecar else TARGET].append({"targets": [str(each.address)], "labels": labels})
     return groups
+
+
+def places(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """Of each of those files that names a pod, by its job, where the first is asked: host, port and path."""
+    first = {job: groups[0] for job, groups in found.items() if groups}
+    return {job: f"{each['targets'][0]}{each['labels']['__metrics_path__']}" for job, each in first.items()}
 
 
 def alertmanager(theirs: Mapping[str, Any], plan: AlertDrillPlan, *, pages: int, smtp: int) -> dict[str, Any]:

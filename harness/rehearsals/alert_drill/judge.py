@@ -22,6 +22,8 @@ from harness.rehearsals.alert_drill.types import (
     BUDGET,
     CLAIM,
     ROUTE_CLAIM,
+    SIDECARS,
+    TARGET,
     AlertDrillDetails,
     AlertDrillPlan,
 )
@@ -56,23 +58,27 @@ def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered)
 
 def scraped(details: AlertDrillDetails) -> Iterator[Judgement]:
     """That Prometheus got the metrics of the pods' targets, and of as many of their sidecars where the manifests have
-    one: alerts on what nobody scrapes are quiet for ever."""
-    count = details.targets
-    told = message("of {count} pods at once, at most", count=str(count))
-    yield _scrape("target", message("Prometheus scrapes the target's metrics"), told, count, 1)
+    one: alerts on what nobody scrapes are quiet for ever. Of a run that did not count what answered nothing is said."""
+    if (count := details.scraped) is None:
+        return
+    told = (message("of {count} pods", count=str(count)), _place(details, TARGET))
+    yield _scrape("target", message("Prometheus scrapes the target's metrics"), told, count, least=1)
     if details.sidecars is not None:
-        told = message(
-            "of {count} pods at once, at most; the target's of {targets}",
-            count=str(details.sidecars), targets=str(count),
-        )  # fmt: skip
+        of = message("of {count} pods; the target's of {targets}", count=str(details.sidecars), targets=str(count))
         asked = message("Prometheus scrapes the metrics of each pod's proxy to the database")
-        yield _scrape("sidecars", asked, told, details.sidecars, max(1, count))
+        yield _scrape("sidecars", asked, (of, _place(details, SIDECARS)), details.sidecars, least=max(1, count))
 
 
-def _scrape(what: str, asked: Message, told: Message, count: int, least: int) -> Judgement:
+def _place(details: AlertDrillDetails, job: str) -> Message:
+    if (place := details.places.get(job)) is None:
+        return message("no pod became ready")
+    return message("asked at {place}, for one", place=place)
+
+
+def _scrape(what: str, asked: Message, told: tuple[Message, ...], count: int, *, least: int) -> Judgement:
     return Judgement(
         id=f"scrape.{what}", kind=Kind.CHECK, verdict=Verdict.PASS if count >= least else Verdict.FAIL,
-        asked=(asked,), told=(told,), samples=count,
+        asked=(asked,), told=told, samples=count,
     )  # fmt: skip
 
 

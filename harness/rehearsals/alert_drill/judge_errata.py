@@ -61,7 +61,7 @@ def errata(details: AlertDrillDetails) -> Iterator[Judgement]:
     by_job = {
         job: [f for f in _of(details.firings, ERRORS, job) if f.fired_ns >= outage.begun_ns] for job in (USERS, TARGET)
     }
-    if by_job[USERS] and not by_job[TARGET] and details.targets:
+    if by_job[USERS] and not by_job[TARGET] and (details.scraped or details.targets):
         yield observation("drill.blind", (_blind(outage.ended_ns - outage.begun_ns),), erratum=ERRATUM_BLIND)
     yield from _window(details, details.planted[0].begun_ns)
     small = [

@@ -127,10 +127,10 @@ async def emitted_by(prometheus: Program, matcher: str) -> dict[str, dict[str, t
     return {name: {key: tuple(sorted(values)) for key, values in labels.items()} for name, labels in found.items()}
 
 
-async def up_at_once(prometheus: Program, over: str, every: str) -> dict[str, int]:
-    """By job how many of its targets answered a scrape at the same time, at most: of the last ``over``, looked at
-    ``every`` so often (durations of PromQL). A job of which none was ever known is not there."""
-    query = quote(f"max_over_time(sum by (job) (up)[{over}:{every}])")
+async def ever_up(prometheus: Program, over: str) -> dict[str, int]:
+    """By job how many of its instances answered a scrape within the last ``over`` (a duration of PromQL), at the same
+    time or not. A job of which none did is not there."""
+    query = quote(f"count by (job) (max_over_time(up[{over}]) == 1)")
     answer = await prometheus.ask(f"/api/v1/query?query={query}")
     return {each["metric"]["job"]: int(each["value"][1]) for each in answer["data"]["result"]}
 

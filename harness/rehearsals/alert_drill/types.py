@@ -146,9 +146,11 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     """The facts of a run. ``leaves_ns`` is when the old outage of the made history leaves the long windows,
     ``history_ns`` where that history ends; ``asked_ns`` when Prometheus was asked for what had fired.
     ``burns`` are Sloth's burn-rate alerts, pages and tickets by their severity; ``waits_s`` how long Alertmanager may
-    hold a first and a further notification; ``targets`` how many pods of the target were scraped at once at most, and
-    ``sidecars`` how many of their proxies to the database, ``None`` of manifests without one; ``emitted`` by metric and
-    label the values that the target had; ``asked`` what a team's own rules do."""
+    hold a first and a further notification; ``scraped`` how many pods' targets ever answered a scrape, and ``sidecars``
+    how many of their proxies to the database, ``None`` of manifests without one; ``places`` by job where Prometheus was
+    told to ask a pod; ``emitted`` by metric and label the values that the target had; ``asked`` what a team's own rules
+    do. A run of before has in the place of ``scraped`` ``targets``: how many pods Prometheus was told of, answer or
+    none."""
 
     origin_ns: int = 0
     history_ns: int = 0
@@ -160,6 +162,8 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     burns: list[Firing] = []
     waits_s: tuple[float, float] = (0.0, 0.0)
     targets: int = 0
+    scraped: int | None = None
     sidecars: int | None = None
+    places: dict[str, str] = {}
     emitted: dict[str, dict[str, tuple[str, ...]]] = {}
     asked: Asked | None = None

@@ -13,13 +13,12 @@ from harness.base import yamltext
 from harness.base.clock import NS, unix_ns
 from harness.base.data import MONITORING
 from harness.model.message import message
-from harness.objectives.alerts import promql_duration
 from harness.objectives.files import objective_files
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill import configure
 from harness.rehearsals.alert_drill.exporter import Seen as Exporter
 from harness.rehearsals.alert_drill.exporter import pasts
-from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags, up_at_once
+from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, ever_up, prometheus_flags
 from harness.rehearsals.alert_drill.receivers import HOST, Receivers, serve_mail, serve_pages
 from harness.rehearsals.alert_drill.types import (
     PROBES,
@@ -31,7 +30,7 @@ from harness.rehearsals.alert_drill.types import (
     Firing,
 )
 from harness.stack.kind.images import binaries
-from harness.stack.scraping import Credentials, WithMetrics
+from harness.stack.scraping import ClientCertificate, WithMetrics
 from harness.stack.state.ports import any_free_port
 
 _LOOK_EVERY_S = 0.5
@@ -118,7 +117,7 @@ def _open_metrics(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> str:
 
 def _write(
     folder: Path, plan: AlertDrillPlan, details: AlertDrillDetails, *, pages: int, smtp: int, alerts: int,
-    by: Credentials | None,
+    by: ClientCertificate | None,
 ) -> None:  # fmt: skip
     """Every configuration file, and how long Alertmanager may hold a notification."""
     theirs = {
@@ -145,6 +144,7 @@ async def _follow_targets(on: Running[AlertDrillDetails]) -> None:
     known: dict[str, Any] = {}
     while isinstance(on.stack, WithMetrics):
         found = configure.targets(on.stack.metrics())
+        on.details.places |= configure.places(found)
         for job in (each for each in found if found[each] != known.get(each)):
             file = on.folder / _FOLDER / "targets" / f"{job}.json"
             half = file.with_suffix(".half")
@@ -161,8 +161,8 @@ async def ask(plan: AlertDrillPlan, on: Running[AlertDrillDetails], prometheus: 
     every_ns = round(plan.scaled(plan.evaluate_s) * NS)
     on.details.emitted = await emitted_by(prometheus, f'job="{TARGET}"')
     span = f"{round((on.details.asked_ns - on.details.origin_ns) / NS) + 60}s"
-    answered = await up_at_once(prometheus, span, promql_duration(plan.scaled(plan.scrape_s)))
-    on.details.targets = answered.get(TARGET, 0)
+    answered = await ever_up(prometheus, span)
+    on.details.scraped = answered.get(TARGET, 0)
     on.details.sidecars = answered.get(SIDECARS, 0) if on.manifests.sidecar else None
     query = quote(f'ALERTS{{alertstate="firing"}}[{span}]')
     answer = await prometheus.ask(f"/api/v1/query?query={query}")

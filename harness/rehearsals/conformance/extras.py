@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from harness.contract import http
 from harness.model.message import marked
 from harness.model.stack import Address
 from harness.rehearsals.conformance.types import Extra
-from harness.stack.scraping import PodMetrics
+from harness.stack.protocol import Stack
+from harness.stack.scraping import WithMetrics
 
 
-async def extras(service: Address, pods: Sequence[PodMetrics], path: str) -> tuple[Extra, ...]:
-    """A few requests, without a token. ``pods`` says where those may serve metrics, the target's of the first pod
-    first; ``path`` is where the service may."""
+async def extras(stack: Stack, path: str) -> tuple[Extra, ...]:
+    """A few requests, without a token. Metrics are asked of the first pod, where pods are asked by HTTP, and of the
+    service, at ``path``."""
+    service = stack.endpoints().service
+    pods = stack.metrics() if isinstance(stack, WithMetrics) and stack.credentials() is None else []
     asked = (*(each.address for each in pods[:1]), service)
     health = await http.send(service, "GET", "/health", headers={})
     return (

@@ -29,7 +29,6 @@ from harness.rehearsals.conformance.types import ConformanceDetails, Conformance
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.protocol import StackNeeds
-from harness.stack.scraping import WithMetrics
 
 
 class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
@@ -52,8 +51,7 @@ class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
         on.saw(logs.saw)
         await on.up()
         endpoints = on.stack.endpoints()
-        pods = on.stack.metrics() if isinstance(on.stack, WithMetrics) else []
-        on.details.extras = [*await extras(endpoints.service, pods, target.metrics_path)]
+        on.details.extras = [*await extras(on.stack, target.metrics_path)]
         documents = Documents(endpoints.firestore, endpoints.project_id)
         on.at_end(documents.close)
         ground = Ground(

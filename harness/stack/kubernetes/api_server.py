@@ -13,9 +13,9 @@ import aiohttp
 import msgspec
 
 from harness.base.clock import Clock
-from harness.base.errors import NotCapable, RehearsalError, StackNotStarted
+from harness.base.errors import RehearsalError, StackNotStarted
 from harness.base.interpreter import PROGRAM
-from harness.stack.scraping import Credentials
+from harness.stack.scraping import ClientCertificate
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient
@@ -79,19 +79,12 @@ class ApiServer:
         """Its URL."""
         return str(self._client.configuration.host)
 
-    def credentials(self) -> Credentials:
-        """The kubeconfig's, as ``open`` unpacked them: readable by this user alone, and gone with the scratch folder.
-
-        Raises ``NotCapable`` where it has a token, or a program that makes one, in the place of a certificate.
-        """
+    def credentials(self) -> ClientCertificate:
+        """Of a kubeconfig that has a certificate, as kind's: files that ``open`` unpacked, readable by this user alone,
+        and gone with the scratch folder."""
         found = self._client.configuration
-        if not (found.ssl_ca_cert and found.cert_file and found.key_file):
-            raise NotCapable(
-                "another program can be given a client certificate to the API server, and the kubeconfig has none",
-                where=self.server,
-                remedy="rehearse it with --on kind, or with a kubeconfig that has a certificate and its key",
-            )
-        return Credentials(ca=Path(found.ssl_ca_cert), certificate=Path(found.cert_file), key=Path(found.key_file))
+        ca, certificate, key = (Path(each) for each in (found.ssl_ca_cert, found.cert_file, found.key_file))
+        return ClientCertificate(ca=ca, certificate=certificate, key=key)
 
     async def close(self) -> None:
         """Ends every connection."""

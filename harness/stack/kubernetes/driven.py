@@ -16,7 +16,7 @@ from harness.stack.begun import Begun
 from harness.stack.kubernetes import labels, metrics
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.watching import Place
-from harness.stack.scraping import Credentials, PodMetrics
+from harness.stack.scraping import ClientCertificate, PodMetrics
 
 KUBECTL_SLACK_S = 10.0  # beyond the limit that kubectl keeps itself
 
@@ -90,8 +90,8 @@ class Driven(Begun):
         found = metrics.by_proxy(inside.api.server, inside.namespace, pods, self._manifests, self._target)
         return [*found]
 
-    def credentials(self) -> Credentials:
-        """Those of the kubeconfig. Raises ``NotCapable`` where it proves itself by no certificate."""
+    def credentials(self) -> ClientCertificate:
+        """Those of the kubeconfig, which has a certificate where anything is scraped: kind's."""
         return self._running().api.credentials()
 
     def _running(self) -> Inside:

@@ -13,6 +13,7 @@ import msgspec
 
 from harness.model.manifests import Manifests
 from harness.model.stack import Address, Target
+from harness.model.variables import Meaning, names
 from harness.stack.manifests.forced.sidecar import metrics_port
 from harness.stack.scraping import PodMetrics
 
@@ -29,15 +30,18 @@ class Scraped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scraped(manifests: Manifests, target: Target) -> Scraped:
-    """Of the target's Deployment: its metrics have a port of their own (``METRICS_PORT``), or the API's."""
+    """Of the target's Deployment: its metrics have a port of their own (``METRICS_PORT``, or the target file's variable
+    for it), or the API's."""
     deployment = manifests.deployment
     container = deployment.template.containers[0]
-    chosen = {each.name: each.value for each in container.env}.get("METRICS_PORT", "")
+    written = {each.name: each.value for each in container.env}
+    said = (written.get(name, "") for name in names(Meaning.METRICS_PORT, written, target.variables))
+    chosen = next((int(each) for each in said if each.isdigit() and int(each)), None)
     usual = _IMAGE_METRICS_PORT if target.bundled else container.port or 0
     found: Mapping[str, str] = manifests.documents[f"Deployment/{deployment.name}"]["spec"]["selector"]["matchLabels"]
     return Scraped(
         selector=",".join(f"{name}={value}" for name, value in sorted(found.items())),
-        port=int(chosen) if chosen.isdigit() and int(chosen) else usual,
+        port=usual if chosen is None else chosen,
         path=target.metrics_path,
     )
 

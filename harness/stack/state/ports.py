@@ -17,8 +17,8 @@ import psutil
 from harness.base.errors import StackNotStarted
 
 FIRST_PORT = 20_000
-PORTS_PER_SLOT = 120
-SLOTS = 100
+PORTS_PER_SLOT = 160  # 36 pods, of four each, and what is beside them
+SLOTS = 75
 HOST = "127.0.0.1"
 
 
