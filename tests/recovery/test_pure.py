@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.base import planfile, units
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, StackNotStarted
+from harness.base.home import home
 from harness.rehearsals.dr_restore import keeper, wal
 from harness.rehearsals.dr_restore.facts import Loss, SizePoint
 from harness.rehearsals.dr_restore.keeper import Kept
@@ -267,7 +268,8 @@ def test_sizes_have_units() -> None:
 
 
 def test_a_disk_without_room_is_said_before_anything_starts(tmp_path: Path) -> None:
-    needs = shutil.disk_usage(tmp_path).total * 2
+    home().mkdir(parents=True, exist_ok=True)
+    needs = shutil.disk_usage(home()).total * 2  # the run's own disk: ``tmp_path`` may lie in memory
     with pytest.raises(StackNotStarted, match="of disk") as caught:
         Site.begin("test-no-room", tmp_path, MachineClock(), needs_bytes=needs)
     assert "--size" in caught.value.remedy
