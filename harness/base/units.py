@@ -17,7 +17,8 @@ import msgspec
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%/µ]*)\s*$")
 _DOLLARS = r"\$[0-9]+(\.[0-9]+)?"
 _COUNTED = {"1/s": ("/s",), "users": ("users", "user"), "walks": ("walks", "walk"), "flaws": ("flaws", "flaw")}
-_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DAY_S = 86_400.0
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": DAY_S}
 
 
 class Unit(StrEnum):

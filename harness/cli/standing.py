@@ -13,7 +13,7 @@ from harness.base.clock import Clock, utc
 from harness.base.errors import Exit, tool_status
 from harness.base.private import write_private
 from harness.base.progress import Progress
-from harness.model.message import Message, Tell, marked, message
+from harness.model.message import Message, Tell, message
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
 from harness.rehearsal.options import Options
 from harness.stack import state
@@ -135,8 +135,9 @@ def end_standing_stacks(say: Tell) -> list[Message]:
     lines: list[Message] = []
     for facts, lease in list(recorded()):
         if not lease.owner.alive() and lives(facts.run_id):
-            elsewhere = marked("stack {run} could not be ended: it runs in another container; end it there")
-            lines.append(Message(text=elsewhere, values={"run": facts.run_id}))
+            lines.append(
+                message("stack {run} could not be ended: it runs in another container; end it there", run=facts.run_id)
+            )
             continue
         if lease.owner.alive():
             os.kill(lease.owner.pid, signal.SIGTERM)

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.migration.engine import Moved, Report
 from harness.migration.fates import Fate
 from harness.migration.verify import Verified
-from harness.model.message import Message, marked, message
+from harness.model.message import Message, enumerated, marked, message
 
 _SHOWN = 20
 #: How many documents became what.
@@ -63,12 +63,10 @@ def _moved(kind: Message, moved: Moved) -> Iterator[Message]:
 
 
 def _fates(fates: Mapping[str, int]) -> Message:
-    found: Message | None = None
-    for name, count in fates.items():
-        if count:
-            each = Message(text=_FATES[Fate(name)], values={"documents": _n(count)})
-            found = each if found is None else message("{first}, {rest}", first=found, rest=each)
-    return found or message("none")
+    found = [
+        Message(text=_FATES[Fate(name)], values={"documents": _n(count)}) for name, count in fates.items() if count
+    ]
+    return enumerated(found) if found else message("none")
 
 
 def _compared(found: Verified) -> Message:
@@ -82,9 +80,10 @@ def _compared(found: Verified) -> Message:
     if found.unchanged:
         unchanged = _n(found.unchanged)
         counts = message("{unchanged} unchanged since they were compared, {counts}", unchanged=unchanged, counts=counts)
-    documents, walks = _n(found.documents), _n(found.walks)
-    compared = marked("compared: {documents} documents, {walks} walks in PostgreSQL: {counts}")
-    return Message(text=compared, values={"documents": documents, "walks": walks, "counts": counts})
+    return message(
+        "compared: {documents} documents, {walks} walks in PostgreSQL: {counts}",
+        documents=_n(found.documents), walks=_n(found.walks), counts=counts,
+    )  # fmt: skip
 
 
 def _n(count: int) -> str:

@@ -7,6 +7,7 @@ the sentence. Babel finds the ids by the names ``message`` and ``marked`` (``har
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 
 import msgspec
 
@@ -55,11 +56,13 @@ def english(told: Iterable[Message]) -> str:
 
 
 def joined(told: Sequence[Message]) -> Message:
-    """The parts as one message, to stand in another's place; ``told`` has one at least."""
-    first, *others = told
-    for each in others:
-        first = message("{first}; {rest}", first=first, rest=each)
-    return first
+    """The sentences as one message, to stand in another's place; ``told`` has one at least."""
+    return reduce(lambda first, rest: message("{first}; {rest}", first=first, rest=rest), told)
+
+
+def enumerated(words: Sequence[Message]) -> Message:
+    """The words of a list as one message, to stand in another's place; there is one at least."""
+    return reduce(lambda first, rest: message("{first}, {rest}", first=first, rest=rest), words)
 
 
 def quantity(value: float, unit: Unit) -> str | Message:

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.units import DAY_S
 from harness.objectives.sloth import Objective
 
-DAY_S = 86_400.0
 RATE_WINDOW_S = 60.0
 #: The requests that count: those of the API's own routes, not health checks.
 ROUTES = 'route=~"/v1/.*"'

@@ -6,16 +6,16 @@ import math
 
 import msgspec
 
+from harness.base.units import DAY_S
 from harness.model.message import Message, marked, message
 
 MONTH_DAYS = 30
 AVAILABILITY = 0.999
-_DAY_S = 86_400.0
 
 
 def budget_s(target: float = AVAILABILITY, days: float = MONTH_DAYS) -> float:
     """Seconds of outage that ``target`` allows in so many days: 2592 s, the document's 43 minutes, by default."""
-    return days * _DAY_S * (1 - target)
+    return days * DAY_S * (1 - target)
 
 
 def consumed(bad: float, of: float, target: float) -> float:

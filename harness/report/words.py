@@ -11,7 +11,7 @@ from harness.base.errors import MEANING, Exit
 from harness.judge.words import beside
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
-from harness.model.message import Message, marked, message, verbatim, worded
+from harness.model.message import Message, enumerated, marked, message, verbatim, worded
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report.language import ENGLISH, Language
@@ -190,10 +190,7 @@ def lacking_words(lacking: Iterable[str]) -> Message:
     """What the environment lacks, in words; of a capability that this report does not know yet, its name."""
     known = {str(capability): text for capability, text in CAPABILITY.items()}
     parts = [Message(text=known[each]) if each in known else verbatim(each) for each in lacking]
-    listed = parts.pop()
-    while parts:
-        listed = message("{first}, {rest}", first=parts.pop(), rest=listed)
-    return message("the environment lacks {capabilities}", capabilities=listed)
+    return message("the environment lacks {capabilities}", capabilities=enumerated(parts))
 
 
 def report_line(path: str, status: int, say: Language) -> str:

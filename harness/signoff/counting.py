@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from harness.base.errors import Exit
+from harness.base.units import DAY_S
 from harness.judge.judged import MEASUREMENT
 from harness.model.claim import StateFrom
 from harness.model.judgement import Judgement
@@ -20,7 +21,7 @@ from harness.model.message import Message, Told, message
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.signoff.smaller import chosen, smaller
-from harness.signoff.types import DAY_S, Asked
+from harness.signoff.types import Asked
 
 #: How a run ends that carried out what it was to; any other ending is a broken run's.
 _ENDED = (Exit.OK, Exit.HOLD, Exit.ROLLED_BACK)

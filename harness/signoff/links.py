@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from harness.base.units import DAY_S
 from harness.model.message import Message, message
 from harness.report.files import REPORT_HTML
-from harness.signoff.types import DAY_S, Run
+from harness.signoff.types import Run
 
 
 def age(seconds: float | None) -> Message:

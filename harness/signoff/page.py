@@ -12,13 +12,14 @@ from urllib.parse import quote
 
 import msgspec
 
+from harness.base.units import DAY_S
 from harness.model.claim import Claim, Erratum
 from harness.model.message import message
 from harness.report import words
 from harness.report.language import Language
 from harness.report.templates import page
 from harness.signoff.links import age, href, short
-from harness.signoff.types import DAY_S, WORD, Evidence, Run, Signoff, Standing, State
+from harness.signoff.types import WORD, Evidence, Run, Signoff, Standing, State
 
 _TEMPLATES = Path(__file__).with_name("templates")
 #: So many runs are named beside a claim; the others are counted.

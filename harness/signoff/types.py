@@ -6,12 +6,12 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.units import DAY_S
 from harness.model.judgement import Judgement
 from harness.model.message import Told, marked
 from harness.model.result import Result
 
 SCHEMA_VERSION = 1
-DAY_S = 86_400.0
 
 
 class State(StrEnum):

@@ -11,6 +11,7 @@ from api.ports import PoolStats
 from api.removals import RemovalStats
 from api.unsettled import UnsettledStats
 from harness.base.data import ROOT
+from harness.base.units import DAY_S
 from harness.model.verdict import Verdict
 from harness.rehearsals.cost.judge import CLAIMS
 from harness.rehearsals.cost.judge_savings import ranked
@@ -60,7 +61,7 @@ def test_each_printed_figure_is_as_the_register_says() -> None:
     ("claim", "plan"),
     [
         ("cost.saving.commitment", changed(savings__commitment=0.1)),
-        ("cost.saving.log_retention", changed(savings__logs_saved=0.5, savings__logs_kept_s=90 * bill.DAY_S)),
+        ("cost.saving.log_retention", changed(savings__logs_saved=0.5, savings__logs_kept_s=90 * DAY_S)),
     ],
 )
 def test_a_wrong_saving_fails(claim: str, plan: CostPlan) -> None:
@@ -103,7 +104,7 @@ def test_figures_by_hand() -> None:
     assert corrected.total == pytest.approx(sum(corrected.parts.values()))
     assert corrected.fixed == pytest.approx(corrected.total - corrected.pods)
     assert bill.logging(50.0, PLAN.prices) == 0.0 and bill.logging(60.0, PLAN.prices) == 5.0
-    assert bill.kept(60.0, 60 * bill.DAY_S, PLAN.prices) == pytest.approx(5.6)
+    assert bill.kept(60.0, 60 * DAY_S, PLAN.prices) == pytest.approx(5.6)
 
 
 def test_savings_are_in_their_order() -> None:

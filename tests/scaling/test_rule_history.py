@@ -178,7 +178,7 @@ def test_whatever_a_controller_does_by_the_rule_agrees(
     for at_s in range(15, 75 * len(held), 15):
         course, current = Course(*course_of(sizes, memory, at_s), ruled), sizes[-1][1]
         of = course._scaled(at_s * NS)
-        readings = Readings(pods=course._usages(course._there(at_s * NS, of)))
+        readings = Readings(pods=[*map(course._usage_of, course._there(at_s * NS, of))])
         look = Look(hpa=hpa, scale=Scale(current, len(of)), pods=of, readings=readings, now_ns=at_s * NS)
         outcome = sync(look, history)
         history = outcome.history

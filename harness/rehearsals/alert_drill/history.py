@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import msgspec
 
 from harness.base.clock import NS
+from harness.base.units import DAY_S
 from harness.model.stack import FaultKind
-from harness.objectives.alerts import DAY_S
 from harness.rehearsals.alert_drill.types import AlertDrillPlan
 
 STEP_S = 600

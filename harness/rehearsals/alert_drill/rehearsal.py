@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.base.clock import NS
+from harness.base.errors import NotCapable
 from harness.load.users import Users, UsersPlan
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.section import Section
-from harness.model.stack import Capability
+from harness.model.stack import Capability, FaultKind, Rung
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -19,7 +20,6 @@ from harness.rehearsals.alert_drill.sections import figures, sections
 from harness.rehearsals.alert_drill.theirs.asking import asked
 from harness.rehearsals.alert_drill.theirs.course import of_drill
 from harness.rehearsals.alert_drill.theirs.stored import of_stored
-from harness.rehearsals.alert_drill.trials import refuse_without_sidecar
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, Planted
 from harness.rehearsals.alert_drill.watching import ask, watched
 from harness.stack.kind.images import binaries
@@ -41,7 +41,7 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
         ``NotCapable`` where no sidecar can slow the database."""
         if plan.of:
             return None
-        refuse_without_sidecar(plan, options.rung, manifests)
+        _refuse_without_sidecar(plan, options.rung, manifests)
         return StackNeeds(manifests=manifests, fault_proxy=True)
 
     async def run(self, plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
@@ -83,6 +83,18 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
     def figures(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Figure]:
         """How far Prometheus was from our own arithmetic."""
         return figures(plan, seen.details, seen.evidence)
+
+
+def _refuse_without_sidecar(plan: AlertDrillPlan, rung: Rung, manifests: Manifests) -> None:
+    """On a cluster the database is slowed by the pods' proxies to it. Raises ``NotCapable`` where they have none, and a
+    trial is to."""
+    slow = [each.name for each in plan.trials if each.fault.kind is FaultKind.DATABASE_SLOW]
+    if slow and rung is not Rung.LOCAL and not manifests.sidecar:
+        raise NotCapable(
+            f"the trial {slow[0]} slows the database by the pods' proxy to it, and the manifests have none",
+            where=manifests.folder,
+            remedy="drill it with --on local, or with manifests that have a proxy, as Cloud SQL Proxy is one",
+        )
 
 
 async def _course(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:

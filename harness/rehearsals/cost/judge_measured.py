@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from harness.base.units import DAY_S
 from harness.judge.claimed import held, not_exercised, shown_as, unknown
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message
 from harness.model.result import Facts
 from harness.model.stack import Rung
 from harness.rehearsals.cost.month import bill
-from harness.rehearsals.cost.month.bill import DAY_S, GB, GIB, money
+from harness.rehearsals.cost.month.bill import GB, GIB, money
 from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.cost.types import MEASURED, CostPlan, Measured, PodSizes
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harness.base.units import Unit
+from harness.base.units import DAY_S, Unit
 from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message
 from harness.rehearsals.cost.month import bill
-from harness.rehearsals.cost.month.bill import DAY_S, GB, GIB, dollars, money, near
+from harness.rehearsals.cost.month.bill import GB, GIB, dollars, money, near
 from harness.rehearsals.cost.types import DOCUMENT, CostPlan, PodSizes
 
 

@@ -11,7 +11,7 @@ from harness.judge.claimed import not_exercised, unknown
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
-from harness.model.message import Message, message, verbatim
+from harness.model.message import Message, joined, message, verbatim
 from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.tallies import Pods, Tally
@@ -210,7 +210,7 @@ def limit_broken(
         return _held(claim, False, message("never"), message("no limit fired, though {counts}", counts=met.told))
     bad_s = met.bad_s or 0.0
     told = (
-        message("{limit} {why}", limit=undone.fired.id, why=_joined(undone.fired.told)),
+        message("{limit} {why}", limit=undone.fired.id, why=joined(undone.fired.told)),
         message(
             "fired {fired} s after the first bad answer, undo complete after {undo} s, last bad answer {bad} s after "
             "the first: {failed} of {all} were bad",
@@ -277,10 +277,3 @@ def _failed(count: int) -> Message:
 
 def _listed(names: Sequence[str]) -> str | Message:
     return ", ".join(names) or message("none")
-
-
-def _joined(told: Sequence[Message]) -> Message:
-    first, *others = told
-    for other in others:
-        first = message("{first}; {rest}", first=first, rest=other)
-    return first

@@ -20,7 +20,7 @@ from harness.judge.window import NS
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, RequestRow
 from harness.model.judgement import Judgement, observation
-from harness.model.message import Message, Told, message, verbatim
+from harness.model.message import Message, Told, enumerated, message, verbatim
 from harness.model.result import Facts
 from harness.model.stack import PodState
 from harness.model.step import Step
@@ -270,13 +270,7 @@ def _of(path: NetworkPath, asked: Round) -> list[Attempt]:
 
 def outcomes(found: Sequence[Outcome]) -> Message | str:
     """In words, one after the other; "–" for none."""
-    words: list[Message] = [each.word for each in found]
-    if not words:
-        return "–"
-    told = words.pop()
-    while words:
-        told = message("{first}, {rest}", first=words.pop(), rest=told)
-    return told
+    return enumerated([each.word for each in found]) if found else "–"
 
 
 def _example(attempts: Sequence[Attempt]) -> Message:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from harness.judge.window import NS
 from harness.model.judgement import Judgement
-from harness.model.message import Message, Told, message
+from harness.model.message import Message, Told, enumerated, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.network.judge import listed
 from harness.rehearsals.network.types_ingress import (
@@ -258,9 +258,7 @@ def update_told(course: Course) -> Message:
     if not failed:
         return message("while all pods were replaced, {failed} of {all} requests through the Ingress failed", **counts)
     met = {str(each.told): each.told for each in failed}
-    told = met.pop(min(met))
-    for name in sorted(met):
-        told = message("{first}, {rest}", first=told, rest=met[name])
+    told = enumerated([met[name] for name in sorted(met)])
     return message(
         "while all pods were replaced, {failed} of {all} requests through the Ingress failed ({met})",
         **counts,

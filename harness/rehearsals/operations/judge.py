@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.base.units import DAY_S
 from harness.judge.claimed import held, unknown
 from harness.model.autoscaling import ConditionType
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
-from harness.rehearsals.operations.seen.facts import DAY_S, AutoscalerNow, Condition, Observed, PodNow, Reviewed
+from harness.rehearsals.operations.seen.facts import AutoscalerNow, Condition, Observed, PodNow, Reviewed
 from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetails, OperationsPlan
 
 #: Of its request: above it a pod comes near to its limit, or to be the first to be evicted.

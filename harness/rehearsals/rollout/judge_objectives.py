@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from harness.base.units import DAY_S
 from harness.judge.figures import bad_calls, counting
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
@@ -26,7 +27,6 @@ from harness.model.verdict import Verdict
 from harness.objectives.budget import AVAILABILITY, MONTH_DAYS, burn_rate, line, spent
 
 _WEEK_DAYS = 7
-_DAY_S = 86_400
 
 
 class Promised(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ def objectives(plan: Scenario, ledger: Ledger, window: Window, at_ns: int, due: 
 
 def _kept_in_part(promised: Promised, found: Judgement, window: Window) -> bool:
     """Whether it was kept in a window that is shorter than its own, and so is not known to be kept in that."""
-    return found.verdict is Verdict.PASS and (window.end_ns - window.start_ns) / NS < promised.days * _DAY_S
+    return found.verdict is Verdict.PASS and (window.end_ns - window.start_ns) / NS < promised.days * DAY_S
 
 
 def _burning(promised: Promised, bad: int, of: int, window: Window) -> Message:

@@ -85,7 +85,7 @@ class Course:
         if key not in self._asked:
             ground = Ground(current=current, pods=pods, settings=Settings(), now_ns=at_ns)
             external = self._external[told - 1] if told else {}
-            readings = Readings(pods=self._usages(there), custom=external)
+            readings = Readings(pods=[*map(self._usage_of, there)], custom=external)
             self._asked[key] = propose(hpa, ground, readings, current).replicas
         return self._asked[key]
 
@@ -135,11 +135,8 @@ class Course:
             self._last[key] = None if back is None else (name, len(figures) - back)
         return self._last[key]
 
-    def _usages(self, figures: Iterable[_Figure]) -> list[PodUsage]:
-        """Figures as metrics-server tells them."""
-        return [self._usage_of(each) for each in figures]
-
     def _usage_of(self, figure: _Figure) -> PodUsage:
+        """A figure as metrics-server tells it."""
         if figure not in self._read:
             name, place = figure
             at_ns, told = self._usage[name][place]

@@ -11,7 +11,7 @@ import psutil
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
-from harness.model.message import Message, Tell, marked, message, of_error
+from harness.model.message import Message, Tell, message, of_error
 from harness.model.stack import Rung
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.kind import at_hand, cluster, config, parts, record, uses
@@ -76,8 +76,11 @@ class KindKeeper:
         except StackNotStarted as error:
             if users := uses.users(name):
                 uses.ask_down(name)
-                text = marked("the cluster {name}: {users} uses it; it is deleted when the last user has ended")
-                return [Message(text=text, values={"name": name, "users": ", ".join(users)})]
+                later = message(
+                    "the cluster {name}: {users} uses it; it is deleted when the last user has ended",
+                    name=name, users=", ".join(users),
+                )  # fmt: skip
+                return [later]
             return [message("the cluster {name} could not be deleted: {why}", name=name, why=of_error(error))]
         return [message("the cluster {name}: deleted", name=name)]
 

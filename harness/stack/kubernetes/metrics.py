@@ -52,7 +52,8 @@ def by_proxy(
     """Of each of the pods by name, its target's and its sidecar's, at the API server ``server`` (a URL)."""
     url = urlsplit(server)
     address = Address(host=url.hostname or "", port=url.port or 443)
-    places = [(False, scraped(manifests, target).port, target.metrics_path)]
+    own = scraped(manifests, target)
+    places = [(False, own.port, own.path)]
     places += [(True, metrics_port(each.args), _SIDECAR_PATH) for each in manifests.deployment.template.containers
                if each.name == manifests.sidecar]  # fmt: skip
     for pod in pods:

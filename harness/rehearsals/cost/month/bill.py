@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from harness.base.units import Unit, show
+from harness.base.units import DAY_S, Unit, show
 from harness.model.message import Message, message, verbatim
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
 
-DAY_S, GIB, GB = 86_400.0, 2.0**30, 1e9
+GIB, GB = 2.0**30, 1e9
 _CENT = 0.005
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-DAY_S = 86_400.0
-
 
 class PodNow(msgspec.Struct, frozen=True, kw_only=True):
     """A pod. ``phase`` is Kubernetes' word; ``restarted_s`` how long ago a container of it last ended and ``why``,

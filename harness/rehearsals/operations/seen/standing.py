@@ -9,10 +9,11 @@ from pathlib import Path
 from harness.base.clock import NS, Clock
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
+from harness.base.units import DAY_S
 from harness.load.http1 import status_of
 from harness.model.stack import Rung
 from harness.rehearsals.operations.seen import logs
-from harness.rehearsals.operations.seen.facts import DAY_S, Observed, PodNow
+from harness.rehearsals.operations.seen.facts import Observed, PodNow
 from harness.stack.local.sampler import family_tree, proportional_bytes, usage_of
 from harness.stack.standing import StackFacts, recorded
 from harness.stack.state.lease import Lease, lives
