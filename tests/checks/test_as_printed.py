@@ -13,7 +13,7 @@ import pytest
 from harness.base.data import OVERLAYS, ROOT
 from harness.checks.as_printed import Applied, applied, as_printed
 from harness.model.judgement import Judgement
-from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Container, RepositoryErratum
+from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Container, Manifests, RepositoryErratum
 from harness.model.message import message
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -32,6 +32,11 @@ def judged(found: Applied) -> dict[str, Judgement]:
     return {each.id: each for each in as_printed(found)}
 
 
+def planned(folder: Path, rung: Rung = Rung.LOCAL) -> Manifests:
+    """As a run of a folder has them on ``rung``."""
+    return manifests_of(Options(rung=rung, target=bundled(), seed=7, reports=Path(), replay="", manifests=folder))
+
+
 def test_the_rehearsals_own_manifests_are_as_printed_and_have_no_way_in_by_https() -> None:
     found = judged(FOUND)
     assert {name for name, each in found.items() if each.verdict is not Verdict.PASS} == {HTTPS, IAM, UNUSED, STAGING}
@@ -44,8 +49,7 @@ def test_the_rehearsals_own_manifests_are_as_printed_and_have_no_way_in_by_https
 
 def test_an_annotation_that_the_environment_itself_took_away_was_there() -> None:
     """A healthy week on kind once told its own ServiceAccount to fail."""
-    options = Options(rung=Rung.KIND, target=bundled(), seed=7, reports=Path(), replay="", manifests=OVERLAYS / "kind")
-    found = manifests_of(options)
+    found = planned(OVERLAYS / "kind", Rung.KIND)
     account = found.documents["ServiceAccount/tekutoko-api-sa"]["metadata"]
     assert "iam.gke.io/gcp-service-account" not in (account.get("annotations") or {})
     assert judged(applied(found))["manifest.serviceaccount"].verdict is Verdict.PASS
@@ -56,8 +60,7 @@ def test_an_annotation_that_the_environment_itself_took_away_was_there() -> None
 @pytest.mark.parametrize("rung", [Rung.LOCAL, Rung.KIND])
 def test_a_key_whose_variable_the_environment_gave_another_value_was_read(rung: Rung) -> None:
     """A healthy week on kind once told ``firebase_project_id`` to be read by no container."""
-    options = Options(rung=rung, target=bundled(), seed=7, reports=Path(), replay="", manifests=OVERLAYS / str(rung))
-    found = manifests_of(options)
+    found = planned(OVERLAYS / str(rung), rung)
     assert "firebase_project_id" in found.config
     keys = judged(applied(found))["manifest.configmap.keys"]
     assert keys.verdict is Verdict.PASS, keys.reason
@@ -154,16 +157,14 @@ def test_a_way_in_ends_tls_only_where_the_manifests_name_a_certificate(
 def test_where_tls_ends_is_read_of_the_folder_as_it_is_written() -> None:
     """A rung leaves the Ingress out, for nothing there would serve it."""
     folder = ROOT / "tests/deploy/theirs/replacements"
-    options = Options(rung=Rung.LOCAL, target=bundled(), seed=7, reports=Path(), replay="", manifests=folder)
-    found = judged(applied(manifests_of(options)))[HTTPS]
+    found = judged(applied(planned(folder)))[HTTPS]
     assert found.verdict is Verdict.PASS and "Ingress/tekutoko can end TLS" in found.reason
 
 
 def test_a_load_balancer_on_port_443_is_not_accused_of_what_the_pods_may_do_themselves() -> None:
     """A Go server that ends TLS itself."""
     folder = ROOT / "tests/deploy/theirs/secret_by_hand/k8s"
-    options = Options(rung=Rung.LOCAL, target=bundled(), seed=7, reports=Path(), replay="", manifests=folder)
-    found = judged(applied(manifests_of(options)))[HTTPS]
+    found = judged(applied(planned(folder)))[HTTPS]
     assert found.verdict is Verdict.NOT_EXERCISED and "behind port 443 of Service/walk-public" in found.reason
 
 

@@ -44,8 +44,8 @@ def release(**changed: Any) -> Followed:
     return Followed(**{**given, **changed})
 
 
-def details(*followed: Followed, versions: tuple[str, ...] | None = ("v1",), **changed: Any) -> DeployDetails:
-    return DeployDetails(versions=versions, followed=[*followed], **changed)
+def details(*followed: Followed, versions: tuple[str, ...] | None = ("v1",)) -> DeployDetails:
+    return DeployDetails(versions=versions, followed=[*followed])
 
 
 def probe(number: int, due_ns: int, *, good: bool = True, took_ns: int = 5, pod: str = "") -> ProbeRow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import msgspec
 import pytest
 
@@ -23,7 +25,8 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.stack.manifests import load as load_manifests
 from scenarios import claims
 from scenarios.load import load
-from tests.judge.evidence import START_NS, request
+from tests.judge.evidence import START_NS, ledger, request
+from tests.rehearsal.made import by_id
 
 WINDOW = Window(start_ns=START_NS, end_ns=START_NS + 120 * NS)
 SEEN = WindowSummary(
@@ -46,10 +49,8 @@ def sampled(pod: str, metric: str, *values: float, begun_s: float = 1) -> list[S
 
 
 def resources(*rows: list[SampleRow], asks: PodAsks | None = ASKS) -> tuple[Verdict, str]:
-    ledger = Ledger()
-    for each in rows:
-        ledger.extend(each)
-    found = {each.id: each for each in indicators(SEEN, most_used(ledger, WINDOW, asks))}["sli.pod_resources"]
+    seen = ledger(*chain(*rows))
+    found = by_id(indicators(SEEN, most_used(seen, WINDOW, asks)))["sli.pod_resources"]
     return found.verdict, found.reason
 
 
@@ -67,15 +68,15 @@ def test_of_pods_the_highest_share_of_one_is_shown_and_no_sum() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "asks", "lacking"),
+    ("rows", "lacking"),
     [
-        (BUSY[:2], ASKS, "memory"),
-        (BUSY[2:], ASKS, "CPU"),
-        ((), ASKS, "CPU, memory"),
+        (BUSY[:2], "memory"),
+        (BUSY[2:], "CPU"),
+        ((), "CPU, memory"),
     ],
 )
-def test_without_a_sample_there_is_no_share(rows: tuple[list[SampleRow], ...], asks: PodAsks, lacking: str) -> None:
-    verdict, reason = resources(*rows, asks=asks)
+def test_without_a_sample_there_is_no_share(rows: tuple[list[SampleRow], ...], lacking: str) -> None:
+    verdict, reason = resources(*rows)
     assert verdict is Verdict.INCONCLUSIVE and reason.split("; ")[0] == f"not measured: {lacking}"
 
 
@@ -116,10 +117,8 @@ def test_the_share_is_of_what_the_pods_had_where_the_stack_multiplied_it() -> No
 @pytest.mark.parametrize(("factor", "cores"), [(1.0, "0.6"), (0.5, "0.3")])
 def test_a_week_is_judged_by_the_factor_that_its_details_have(factor: float, cores: str) -> None:
     details = WeekDetails(applied=applied(load_manifests(OVERLAYS / "local")), cpu_factor=factor)
-    ledger = Ledger()
-    for each in BUSY:
-        ledger.extend(each)
-    found = {each.id: each for each in judge._window(load("rollout_week4"), ledger, WINDOW, details)}
+    seen = ledger(*chain(*BUSY))
+    found = by_id(judge._window(load("rollout_week4"), seen, WINDOW, details))
     assert f" of {cores} cores (b)" in found["sli.pod_resources"].reason
     assert msgspec.json.decode(b"{}", type=WeekDetails).cpu_factor == 1.0, "a run of before it was kept"
 
@@ -131,7 +130,7 @@ def test_a_pod_asks_for_what_its_containers_do_together() -> None:
 
 
 def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
-    found = {each.id: each for each in indicators(SEEN, USED)}
+    found = by_id(indicators(SEEN, USED))
     assert {*found} == {name for name in claims.REGISTER if name.startswith("sli.")}
     assert {each.verdict for each in found.values()} == {Verdict.PASS} and not any(
         each.gates for each in found.values()
@@ -158,25 +157,20 @@ def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
     ],
 )
 def test_what_was_not_measured_leaves_its_indicator_alone_inconclusive(claim: str, lacking: dict[str, None]) -> None:
-    found = {each.id: each for each in indicators(msgspec.structs.replace(SEEN, **lacking), USED)}
+    found = by_id(indicators(msgspec.structs.replace(SEEN, **lacking), USED))
     assert [name for name, each in found.items() if each.verdict is Verdict.INCONCLUSIVE] == [claim]
     named = {"sli.latency": "p99", "sli.errors": "4xx", "sli.request_rate": "QPS"}
     assert found[claim].reason.split("; ")[0] == f"not measured: {named.get(claim, 'min')}"
 
 
 def test_all_that_was_not_measured_is_named() -> None:
-    found = {
-        each.id: each for each in indicators(msgspec.structs.replace(SEEN, ratio_4xx=None, error_ratio=None), USED)
-    }
+    found = by_id(indicators(msgspec.structs.replace(SEEN, ratio_4xx=None, error_ratio=None), USED))
     assert found["sli.errors"].reason == "not measured: 4xx, error ratio; 5xx 0 %"
 
 
 def test_where_pods_are_not_sampled_at_all_their_indicators_are_not_exercised() -> None:
     nothing = {"cpu_cores_mean": None, "memory_bytes_max": None, "replicas_min": None, "replicas_max": None}
-    found = {
-        each.id: each
-        for each in indicators(msgspec.structs.replace(SEEN, **nothing), most_used(Ledger(), WINDOW, ASKS))
-    }
+    found = by_id(indicators(msgspec.structs.replace(SEEN, **nothing), most_used(Ledger(), WINDOW, ASKS)))
     left = {name: each.reason for name, each in found.items() if each.verdict is not Verdict.PASS}
     assert left == dict.fromkeys(("sli.pod_resources", "sli.replicas"), "pods are not sampled here")
     assert {found[name].verdict for name in left} == {Verdict.NOT_EXERCISED}

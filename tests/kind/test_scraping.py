@@ -32,8 +32,8 @@ from harness.stack.manifests import load
 from harness.stack.manifests.forced import sidecar as forced
 from harness.stack.scraping import ClientCertificate
 from harness.stack.sidecar import Counted
-from harness.stack.state.ports import any_free_port
 from harness.stack.targets import bundled
+from tests.ports import free_port
 
 MANIFESTS = load(OVERLAYS / "kind", Rung.KIND)
 NAMESPACE = "/api/v1/namespaces/tekutoko-run/pods"
@@ -196,7 +196,7 @@ async def up(folder: Path, config: object, pods: dict[str, list[dict[str, object
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
     for job, groups in pods.items():
         (folder / "targets" / f"{job}.json").write_bytes(msgspec.json.encode(groups))
-    prometheus = programs.Program("Prometheus", "scraping", folder / "log", any_free_port())
+    prometheus = programs.Program("Prometheus", "scraping", folder / "log", free_port())
     flags = programs.prometheus_flags(folder / "prometheus.yaml", folder / "data", prometheus.address.port)
     await prometheus.start(binaries.PROMETHEUS.folder() / "prometheus", *flags)
     try:

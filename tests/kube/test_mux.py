@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from harness.stack.kube import mux
-from harness.stack.state.ports import PortSlot
+from tests.ports import free_port
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -31,8 +31,7 @@ async def way(handler: Handler | None, name: str = "service") -> AsyncIterator[W
     there = server.sockets[0].getsockname()[1]
     if handler is None:
         server.close()
-    slot = PortSlot()  # guarded: no test beside this one takes its ports
-    gate = slot.take()
+    gate = free_port()
     command = (sys.executable, "-I", "-S", mux.__file__, str(gate), f"service=127.0.0.1:{there}")
     gateway = await asyncio.create_subprocess_exec(*command)
     reader, writer = await connected(gate)
@@ -55,7 +54,6 @@ async def way(handler: Handler | None, name: str = "service") -> AsyncIterator[W
         writer.transport.abort()
         gateway.kill()
         await gateway.wait()
-        slot.release()
         await asyncio.sleep(0.05)  # the loop closes what was aborted in its next turns
 
 

@@ -15,7 +15,7 @@ from harness.base.clock import MachineClock
 from harness.objectives.foreign.trees import pruned
 from harness.rehearsals.alert_drill.programs import Program, prometheus_flags
 from harness.stack.kind.images import binaries
-from harness.stack.state.ports import any_free_port
+from tests.ports import free_port
 
 FILE = Path(__file__).with_name("parsed.json")
 _P95 = "histogram_quantile(0.95, sum by (job, le) (rate(http_request_duration_seconds_bucket{route=~'/v1/.*'}[1m])))"
@@ -70,7 +70,7 @@ async def asked(folder: Path) -> dict[str, Any]:
     """The same by Prometheus itself."""
     programs = await binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("prometheus",))
     (folder / "prometheus.yaml").write_text("global: {}\n")
-    program = Program("Prometheus", "parsed", folder / "prometheus.log", any_free_port())
+    program = Program("Prometheus", "parsed", folder / "prometheus.log", free_port())
     flags = prometheus_flags(folder / "prometheus.yaml", folder / "data", program.address.port)
     await program.start(programs / "prometheus", *flags)
     try:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from harness.base.clock import NS
@@ -99,7 +100,8 @@ def waits(
     monkeypatch.setattr(Phone, "_request", requested)
     monkeypatch.setattr(Phone, "_execute", executed)
     asked = plan(window="5s", before_s=10.0)
-    _, run = ran(folder, plan(weeks=tuple(asked.weeks[week - 1] for week in weeks), before_s=10.0), planted)
+    chosen = tuple(asked.weeks[week - 1] for week in weeks)
+    _, run = ran(folder, msgspec.structs.replace(asked, weeks=chosen), planted)
     return Waits(found, stored(run).requests)
 
 

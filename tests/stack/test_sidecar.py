@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 from harness.model.stack import Address
 from harness.stack import sidecar
 from harness.stack.firebase import rest
-from harness.stack.state.ports import PortSlot
+from tests.ports import free_port
 
 pytestmark = pytest.mark.process
 OF = '{cloudsql_instance="p:r:i"}'
@@ -69,16 +69,8 @@ async def named(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, 
 
 
 @pytest.fixture
-def ports() -> Iterator[Callable[[], int]]:
-    """Of a guarded range: no test beside this one takes them."""
-    slot = PortSlot()
-    yield slot.take
-    slot.release()
-
-
-@pytest.fixture
-def port(ports: Callable[[], int]) -> int:
-    return ports()
+def port() -> int:
+    return free_port()
 
 
 async def scraped(at: int, path: str = "/metrics") -> tuple[int, dict[str, float]]:
@@ -97,8 +89,8 @@ async def until_open(at: int, count: int) -> dict[str, float]:
     raise AssertionError(f"never {count} open: {found}")
 
 
-async def test_it_tells_of_its_connections_by_cloud_sql_proxy_s_names(tmp_path: Path, ports: Callable[[], int]) -> None:
-    port, metrics, nobody = ports(), ports(), ports()
+async def test_it_tells_of_its_connections_by_cloud_sql_proxy_s_names(tmp_path: Path) -> None:
+    port, metrics, nobody = free_port(), free_port(), free_port()
     async with server(b"a") as database:
         with running(port, database, tmp_path / "control", f"127.0.0.1:{metrics}", "p:r:i"):
             _, first, _ = await named(port)

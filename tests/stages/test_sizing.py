@@ -12,16 +12,12 @@ from harness.model.autoscaling import MetricKind, MetricSpec
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import english, message
-from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_sizing import grows, sizing
 from harness.rehearsals.load_stages.types import Knee, StepResult, sized
-from harness.stack.manifests import load as load_manifests
-from harness.stack.rungs import overlay
-from tests.stages.made import FIGURES
+from tests.stages.made import FIGURES, MANIFESTS
 
-MANIFESTS = load_manifests(overlay(Rung.LOCAL))
 MIB = 2**20
 
 
