@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.base.errors import Exit
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.stack.kind import at_hand
+from tests.kind.in_docker import finished, left_in_docker
 from tests.main_job import Job, left_since, machine_state
-from tests.rehearsal.made import by_id, judged_again, result_in
+from tests.rehearsal.made import by_id, judged_again, result_in, status_of
 
 pytestmark = [
     pytest.mark.kind,
@@ -33,8 +33,9 @@ PASSES = (
 def test_the_drill_on_a_cluster_scrapes_targets_and_sidecars(tmp_path: Path) -> None:
     before = machine_state()
     job = Job(tmp_path / "reports", command=("alert_drill",), on=Rung.KIND)
-    assert job.finish(LIMIT_S) in (Exit.OK, Exit.HOLD), job.text
+    status, volumes = finished(job, LIMIT_S)
     result = result_in(job.folder)
+    assert status == result.exit_status == status_of(result), job.text
     assert result.facts.leaks == () and result.facts.errors == ()
     found = by_id(result.judgements)
     assert {name: found[name].verdict for name in PASSES} == dict.fromkeys(PASSES, Verdict.PASS)
@@ -49,3 +50,4 @@ def test_the_drill_on_a_cluster_scrapes_targets_and_sidecars(tmp_path: Path) -> 
     ]
     assert left and not [file for file in left if Path(file).exists()], "the run's certificate goes with it"
     assert left_since(before, job) == {}
+    assert left_in_docker(result.run_id, volumes) == set()
