@@ -16,7 +16,7 @@ from harness.stack.manifests import by_kubectl
 from tests import main_job
 from tests.kind.shared import kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
-from tests.session import files, groups, guard, homes, workers
+from tests.session import files, groups, guard, homes, told, workers
 from tests.session.examples import SAME
 from tests.session.record import Recorder
 
@@ -137,6 +137,12 @@ def _in_process(item: pytest.Item) -> Iterator[None]:
         if watched:
             patch.setattr(by_kubectl, "program", lambda: None)
         yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """A worker tells of a test that passed in one message, not in five."""
+    return told.run(item, nextitem) if workers.is_one(item.config) else None
 
 
 @pytest.hookimpl(wrapper=True)
