@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from harness.stack.manifests import by_kubectl
+from harness.stack.manifests import by_kubectl, kustomize
 from tests import main_job
 from tests.kind.shared import kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
-from tests.session import files, groups, guard, homes, told, workers
+from tests.session import files, groups, guard, homes, rendered, told, workers
 from tests.session.examples import SAME
 from tests.session.record import Recorder
 
@@ -131,11 +131,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @contextmanager
 def _in_process(item: pytest.Item) -> Iterator[None]:
-    """Keeps an in-process test in process; a person's folder is then rendered by our own reader alone."""
+    """Keeps an in-process test in process; a folder is then rendered by our own reader alone, and ours but once."""
     watched = item.stash.get(GROUP, groups.FAST) in groups.IN_PROCESS
     with pytest.MonkeyPatch.context() as patch, guard.watching(item.nodeid if watched else ""):
         if watched:
             patch.setattr(by_kubectl, "program", lambda: None)
+            patch.setattr(kustomize, "render", rendered.render)
         yield
 
 
