@@ -141,7 +141,7 @@ def test_week_2_as_written_offers_exactly_its_limit_and_holds(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("planted", "check"),
     [
-        (Planted(puts_lost=7), "writes.acknowledged"),
+        (Planted(puts_lost=5), "writes.acknowledged"),
         pytest.param(Planted(documents_lost=7), "dual_write.documents", marks=pytest.mark.nightly),
     ],
 )

@@ -29,8 +29,11 @@ class Status(StrEnum):
     COMPLETED = "completed"
 
 
-class Location(msgspec.Struct, frozen=True, kw_only=True):
-    """One point of a walk. Degrees, metres, metres per second; unknown ``speed`` and ``course`` are null."""
+class Location(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One point of a walk. Degrees, metres, metres per second; unknown ``speed`` and ``course`` are null.
+
+    Nothing in it can be part of a cycle, so that the collector of those need not look at so many.
+    """
 
     latitude: float
     longitude: float

@@ -23,7 +23,8 @@ class Greenlet:
     def __init__(self, work: Callable[..., Any], *arguments: Any) -> None:
         self._inner = greenlet.greenlet(lambda: work(*arguments))
         self._inner.gr_context = copy_context()
-        self._awaited: asyncio.Future[Any] | None = None
+        self._waits = False
+        self._cancelled = False
         self._to_raise: BaseException | None = None
         self._dead = False
         self.task = asyncio.get_running_loop().create_task(self._drive())
@@ -52,8 +53,8 @@ class Greenlet:
         if self._dead:
             return
         self._to_raise = error
-        if self._awaited is not None:
-            self._awaited.cancel()
+        if self._waits and not self._cancelled:
+            self._cancelled = self.task.cancel()
 
     async def _drive(self) -> Any:
         self._inner.parent = greenlet.getcurrent()
@@ -70,16 +71,19 @@ class Greenlet:
 
     async def _answer(self, asked: Awaitable[Any]) -> Any:
         """Awaits what the greenlet asked for and lets it go on; what it asks for next, or its result."""
-        self._awaited = asyncio.ensure_future(asked)
+        self._waits = True
         try:
-            answer = await self._awaited
+            answer = await asked
         except BaseException as error:
             return self._inner.throw(self._interruption() or error)
         interruption = self._interruption()
         return self._inner.throw(interruption) if interruption is not None else self._inner.switch(answer)
 
     def _interruption(self) -> BaseException | None:
-        self._awaited, error, self._to_raise = None, self._to_raise, None
+        if self._cancelled:  # by ``interrupt``, which is no cancelling of the task
+            self.task.uncancel()
+        error, self._to_raise = self._to_raise, None
+        self._waits = self._cancelled = False
         return error
 
 

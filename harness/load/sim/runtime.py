@@ -26,23 +26,37 @@ class Ended:
     """An event as the phones know it: set once, waited for by many."""
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._is_set = False
+        self._waiting: dict[asyncio.Future[bool], None] = {}  # in the order in which they came
 
     def set(self) -> None:
         """Wakes everybody."""
-        self._event.set()
+        self._is_set = True
+        for woken in self._waiting:
+            _settle(woken, True)
 
     def is_set(self) -> bool:
         """Whether it was."""
-        return self._event.is_set()
+        return self._is_set
 
     async def within(self, seconds: float) -> bool:
         """Whether it was set within ``seconds``."""
+        if self._is_set:
+            return True
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
+        late = loop.call_later(seconds, _settle, woken, False)
+        self._waiting[woken] = None
         try:
-            async with asyncio.timeout(seconds):
-                return await self._event.wait()
-        except TimeoutError:
-            return False
+            return await woken
+        finally:
+            late.cancel()
+            del self._waiting[woken]
+
+
+def _settle(woken: asyncio.Future[bool], was_set: bool) -> None:
+    if not woken.done():
+        woken.set_result(was_set)
 
 
 class VirtualRuntime:
