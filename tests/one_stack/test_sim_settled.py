@@ -27,7 +27,7 @@ MOST_S = 11.0
 #: Of the name of a call that no schedule has.
 AGAIN = "-again-"
 #: How often each leg waits, once after the other.
-TIMES = 5
+TIMES = 3
 
 
 class Wait(NamedTuple):
@@ -123,7 +123,7 @@ def test_a_write_to_firestore_that_is_under_way_is_awaited(tmp_path: Path, monke
 def test_what_a_phone_sends_again_is_awaited_though_no_schedule_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = waits(tmp_path, monkeypatch, 4, planted=Planted(errors=Fraction(1, 4)), again_s=4.0, times=10)
+    found = waits(tmp_path, monkeypatch, 4, planted=Planted(errors=Fraction(1, 4)), again_s=4.0, times=4)
     assert [row for row in found.under_way() if AGAIN in row.operation_id], "none of them shows it"
     assert not found.missed()
     assert max(each.seconds for each in found.each) <= MOST_S + 0.2

@@ -18,7 +18,7 @@ from harness.model.scenario import Metric, Scenario
 from harness.model.stack import Fault, FaultKind
 from harness.model.verdict import Decision, Verdict
 from harness.stack.sim.world import Planted
-from tests.sim.week import Week, a_tenth_of_users, cut, few, seldom_probed, table, week
+from tests.sim.week import Week, cut, few, of_users, seldom_probed, table, week
 
 Answer = RequestRow | ProbeRow
 ROLLED_BACK = (Decision.ROLL_BACK, Exit.ROLLED_BACK)
@@ -87,15 +87,15 @@ NAMES = [f"week{row.week}-{row.id}" for row in ROWS]
 
 
 def asked(row: RowOfTheTable, scenario: Scenario) -> Scenario:
-    """With a tenth of the probes where the row is of users' requests."""
-    return scenario if row.id == "rollback.availability" else seldom_probed(scenario)
+    """With a tenth of the probes where the row is of users' requests, and half of the users where it is of probes."""
+    return of_users(scenario, one_in=2) if row.id == "rollback.availability" else seldom_probed(scenario)
 
 
 def small(row: RowOfTheTable) -> Scenario:
     """With a tenth of the users; where the row is of probes, with a tenth of the users' requests too."""
     scenario = table(row.week)
     if row.id == "rollback.availability":
-        return a_tenth_of_users(cut(scenario, window_s=row.window_s))
+        return of_users(cut(scenario, window_s=row.window_s), one_in=10)
     return seldom_probed(few(scenario, window_s=row.window_s))
 
 

@@ -54,18 +54,19 @@ def few(scenario: Scenario, *, window_s: float) -> Scenario:
     """A tenth of the users, each ten times as often: as many requests, for what asks nothing of who sends them. To
     admit 250 users takes longer than a window of seconds.
     """
-    small = a_tenth_of_users(cut(scenario, window_s=window_s, fetch_interval_s=5.0))
+    small = of_users(cut(scenario, window_s=window_s, fetch_interval_s=5.0), one_in=10)
     plan = small.population
     return msgspec.structs.replace(small, population=msgspec.structs.replace(plan, pace_s=plan.pace_s / 10))
 
 
-def a_tenth_of_users(scenario: Scenario) -> Scenario:
-    """And a tenth of their requests, for what asks nothing of either."""
+def of_users(scenario: Scenario, *, one_in: int) -> Scenario:
+    """One user in so many, and as much fewer requests, for what asks nothing of either."""
     plan = scenario.population
-    tenth = tuple(
-        msgspec.structs.replace(each, users=each.users // 10, flag_on=each.flag_on // 10) for each in plan.audiences
+    fewer = tuple(
+        msgspec.structs.replace(each, users=each.users // one_in, flag_on=each.flag_on // one_in)
+        for each in plan.audiences
     )
-    return msgspec.structs.replace(scenario, population=msgspec.structs.replace(plan, audiences=tenth))
+    return msgspec.structs.replace(scenario, population=msgspec.structs.replace(plan, audiences=fewer))
 
 
 def seldom_probed(scenario: Scenario) -> Scenario:
