@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -30,12 +31,12 @@ class Table:
     at_ns: str  # what the ``utc`` column shows
     derived: tuple[tuple[str, str], ...] = ()
 
-    @property
+    @cached_property
     def tag(self) -> str:
         """The row's first element in its array form."""
         return str(self.row.__struct_config__.tag)
 
-    @property
+    @cached_property
     def fields(self) -> tuple[msgspec.structs.FieldInfo, ...]:
         """The row's fields, which are the table's stored columns in the same order."""
         return msgspec.structs.fields(self.row)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.base.units import Unit
 from harness.judge.figures import clears
 from harness.judge.finding import Finding, nothing
-from harness.judge.ledger import Calls
+from harness.judge.ledger import Calls, those
 from harness.judge.planned import missing_words
 from harness.judge.view import View
 from harness.judge.window import NS, Window
@@ -112,8 +112,7 @@ def _good_answers(view: View) -> Calls:
     rows = view.planned(Metric.REQUEST_RATE).listed
     rows = view.ledger.requests if rows is None else rows
     done = (rows["done_ns"] >= view.window.start_ns) & (rows["done_ns"] < view.window.end_ns)
-    good: Calls = rows[done & rows["api"] & rows["ok"]]
-    return good
+    return those(rows, done & rows["api"] & rows["ok"])
 
 
 def _covered(
@@ -122,9 +121,8 @@ def _covered(
     """By user's number: whether the user's times leave no stretch of ``window`` empty; at least one time each."""
     order = np.lexsort((at_ns, user))
     user, at_ns = user[order], at_ns[order]
-    first = np.ones(len(user), dtype=bool)
-    first[1:] = user[1:] != user[:-1]
-    last = np.roll(first, -1)
+    first, last = np.ones((2, len(user)), dtype=bool)
+    first[1:] = last[:-1] = user[1:] != user[:-1]
     # Half-open stretches: one that begins with the window is empty when the first time lies a whole stretch on.
     gap = first & (at_ns - window.start_ns >= stretch_ns)
     gap |= last & (window.end_ns - at_ns > stretch_ns)

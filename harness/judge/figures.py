@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from harness.base.units import Unit, show
 from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
-from harness.judge.ledger import NO_OPERATION, OPERATIONS, Calls
+from harness.judge.ledger import NO_OPERATION, OPERATIONS, Calls, those
 from harness.judge.planned import MISSING
 from harness.judge.words import count
 from harness.model.message import Message, marked
@@ -82,7 +82,7 @@ def figure(criterion: Criterion, rows: Calls) -> Figure | None:
     """The criterion's figure on its sample of the requests or probes ``rows``; ``None`` when that is empty."""
     quantile = criterion.metric in QUANTILE
     if quantile:  # of any other metric every row counts
-        rows = rows[counting(criterion, rows)]
+        rows = those(rows, counting(criterion, rows))
     if not len(rows):
         return None
     if quantile:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judge.ledger import CALL, NO_OPERATION, OPERATIONS, Calls, Ledger
+from harness.judge.ledger import CALL, NO_OPERATION, OPERATIONS, Calls, Ledger, those
 from harness.judge.window import Window
 from harness.judge.words import count
 from harness.model.due import Due, DueList
@@ -67,7 +67,7 @@ class Planned:
     @cached_property
     def listed(self) -> Calls | None:
         """The calls that a due list holds; ``None`` without one."""
-        return None if self._due is None else self.calls[self.known]
+        return None if self._due is None else those(self.calls, self.known)
 
     @cached_property
     def missing(self) -> int:

@@ -28,21 +28,22 @@ def blackout(probes: Calls, start_ns: int, limit_s: float) -> Blackout | None:
     """
     if probes["ok"].all():  # none at all, too
         return None
-    rows = probes[np.lexsort((probes["done_ns"], probes["sent_ns"]))]
-    answered_ns = np.maximum.accumulate(rows["done_ns"])
-    resumed = np.ones(len(rows), dtype=bool)
-    resumed[1:] = rows["sent_ns"][1:] - answered_ns[:-1] > IDLE_NS
-    begun_ns = np.maximum(np.maximum.accumulate(np.where(resumed, rows["sent_ns"], 0)), start_ns)
-    good_ns = np.sort(rows["done_ns"][rows["ok"]])
-    earlier = np.searchsorted(good_ns, rows["done_ns"], side="right")
+    order = np.lexsort((probes["done_ns"], probes["sent_ns"]))
+    sent_ns, done_ns, ok = (probes[column][order] for column in ("sent_ns", "done_ns", "ok"))
+    answered_ns = np.maximum.accumulate(done_ns)
+    resumed = np.ones(len(order), dtype=bool)
+    resumed[1:] = sent_ns[1:] - answered_ns[:-1] > IDLE_NS
+    begun_ns = np.maximum(np.maximum.accumulate(np.where(resumed, sent_ns, 0)), start_ns)
+    good_ns = np.sort(done_ns[ok])
+    earlier = np.searchsorted(good_ns, done_ns, side="right")
     last_good_ns = np.concatenate(([start_ns], good_ns))[earlier]
     since_ns = np.maximum(begun_ns, last_good_ns)
-    dark = ~rows["ok"] & (rows["done_ns"] - since_ns >= round(limit_s * NS))
+    dark = ~ok & (done_ns - since_ns >= round(limit_s * NS))
     if not dark.any():
         return None
-    at_ns = int(rows["done_ns"][dark].min())
-    since = int(since_ns[dark & (rows["done_ns"] == at_ns)].min())
-    failed = int(np.count_nonzero((rows["done_ns"] > since) & (rows["done_ns"] <= at_ns) & ~rows["ok"]))
+    at_ns = int(done_ns[dark].min())
+    since = int(since_ns[dark & (done_ns == at_ns)].min())
+    failed = int(np.count_nonzero((done_ns > since) & (done_ns <= at_ns) & ~ok))
     return Blackout(at_ns=at_ns, length_s=(at_ns - since) / NS, failed=failed)
 
 
