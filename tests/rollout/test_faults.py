@@ -22,7 +22,7 @@ from harness.model.verdict import Decision
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.planting import Planting
 from harness.stack.sim.stack import MemoryStack
-from tests.sim.week import Week, cut, few, table, week
+from tests.sim.week import Week, cut, few, of_users, seldom_probed, table, week
 
 ANY = Criterion(id="ours", kind=Kind.CRITERION, metric=Metric.AVAILABILITY, comparison=Comparison.ABOVE, threshold=0.5)
 NOW = Fault(kind=FaultKind.ERRORS, share=0.12)
@@ -222,7 +222,8 @@ def test_a_week_that_rolls_back_plants_no_fault_of_the_window_that_it_ended(tmp_
     early = Fault(kind=FaultKind.UNAVAILABLE, after_s=1)
     late = Fault(kind=FaultKind.LATENCY, delay_ms=50.0, after_s=15)
     limit = msgspec.structs.replace(ANY, id="limit", kind=Kind.ROLLBACK_LIMIT, comparison=Comparison.BELOW)
-    plan = msgspec.structs.replace(cut(table(3), window_s=20.0, fetch_interval_s=5.0), criteria=(ANY, limit))
+    some = seldom_probed(of_users(cut(table(3), window_s=20.0, fetch_interval_s=5.0), one_in=10))
+    plan = msgspec.structs.replace(some, criteria=(ANY, limit))
     found = week(tmp_path, plan, faults=(early, late))
     assert found.run.decision is Decision.ROLL_BACK, found.why
     over_s = max(row.done_ns for row in found.rows if isinstance(row, ProbeRow)) - found.window.start_ns
