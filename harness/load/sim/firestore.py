@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.load.sim import greenlets
@@ -28,8 +28,7 @@ class Collection:
 
     def where(self, *, filter: Any) -> Query:  # noqa: A002 - Google's name
         """The documents whose field is a value."""
-        found = filter.field_path, filter.value
-        return Query(self._store, lambda document: document.fields.get(found[0]) == found[1])
+        return Query(self._store, filter.field_path, filter.value)
 
     def document(self, name: str) -> Reference:
         """One document, there or not."""
@@ -37,11 +36,11 @@ class Collection:
 
 
 class Query:
-    """Documents in an order, newest first."""
+    """Documents whose ``field`` is ``value``, in an order, newest first."""
 
-    def __init__(self, store: MemoryFirestore, chosen: Callable[[Document], bool]) -> None:
+    def __init__(self, store: MemoryFirestore, field: str, value: object) -> None:
         self._store = store
-        self._chosen = chosen
+        self._field, self._value = field, value
         self._by, self._most = "", 0
 
     def order_by(self, field: str, *, direction: str) -> Query:
@@ -58,7 +57,8 @@ class Query:
     def stream(self, **_options: Any) -> Iterator[Document]:
         """Their snapshots."""
         greenlets.wait(self._store.takes())
-        found: list[Any] = [each for each in self._store.documents.values() if self._chosen(each)]
+        field, value = self._field, self._value
+        found: list[Any] = [each for each in self._store.documents.values() if each.fields.get(field) == value]
         found.sort(key=lambda each: (each.fields[self._by], each.id), reverse=True)
         return iter(found[: self._most])
 
