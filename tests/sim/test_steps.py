@@ -50,6 +50,13 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Week:
     return week(tmp_path_factory.mktemp("healthy"), scenario())
 
 
+@pytest.fixture(scope="module")
+def rolled_back(tmp_path_factory: pytest.TempPathFactory) -> Week:
+    """A run against a target for which the second step is too much, with a third planned behind it; nobody changes it."""
+    plan = scenario(TEXT.replace("{at: 40s, pace: 25s}", "{at: 40s, pace: 25s}, {at: 110s, pace: 50s}"))
+    return week(tmp_path_factory.mktemp("rolled_back"), plan, planted=SLOW)
+
+
 def steps_of(seen: Week) -> list[tuple[str, ...]]:
     """The rows of the page's table, to the requests."""
     table = next(each for each in seen.run.sections if isinstance(each, Table) and "steps" in each.title.text)
@@ -124,8 +131,8 @@ def test_a_step_that_fails_within_a_window_that_passes(healthy: Week) -> None:
     assert str(step.asked[0]) == "latency p95 in the step from 0 s < 800 ms"
 
 
-def test_a_second_step_that_is_too_much_for_a_target_rolls_it_back(tmp_path: Path) -> None:
-    seen = week(tmp_path, scenario(), planted=SLOW)
+def test_a_second_step_that_is_too_much_for_a_target_rolls_it_back(rolled_back: Week) -> None:
+    seen = rolled_back
     assert seen.ended == (Decision.ROLL_BACK, Exit.ROLLED_BACK), seen.why
     fired = seen.told["rollback.latency_p95"]
     assert fired.verdict is Verdict.FAIL
@@ -143,8 +150,6 @@ def test_the_same_target_carries_the_first_step_alone(tmp_path: Path) -> None:
     assert seen.ended == (Decision.ADVANCE, Exit.OK), seen.why
 
 
-def test_a_step_that_a_roll_back_came_before_is_told_as_not_reached(tmp_path: Path) -> None:
-    plan = scenario(TEXT.replace("{at: 40s, pace: 25s}", "{at: 40s, pace: 25s}, {at: 110s, pace: 50s}"))
-    seen = week(tmp_path, plan, planted=SLOW)
-    assert seen.run.decision is Decision.ROLL_BACK, seen.why
-    assert steps_of(seen)[2] == ("110 s", "120 s", "50 s", "2.00/s", "not reached")
+def test_a_step_that_a_roll_back_came_before_is_told_as_not_reached(rolled_back: Week) -> None:
+    assert rolled_back.run.decision is Decision.ROLL_BACK, rolled_back.why
+    assert steps_of(rolled_back)[2] == ("110 s", "120 s", "50 s", "2.00/s", "not reached")
