@@ -11,17 +11,18 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from harness.base.units import OneOf, Quantity
+from harness.base.units import OneOf, Quantity, ReadBy
 
 N = TypeVar("N")
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A field of a plan: its name in JSON and its type, and whether a file must have it."""
+    """A field of a plan: its name in JSON and its type, whether a file must have it, and which kinds alone read it."""
 
     name: str
     type: Any
     required: bool
+    read_by: ReadBy | None
 
 
 def bare_type(type_: Any) -> tuple[Any, Quantity | None]:
@@ -67,9 +68,10 @@ def keys_of(type_: Any) -> Mapping[str, Field]:
     hints = typing.get_type_hints(type_, include_extras=True)
     found = {}
     for field in msgspec.structs.fields(type_):
-        _, quantity = bare_type(hints[field.name])
-        key = field.encode_name.removesuffix(quantity.suffix) if quantity else field.encode_name
-        found[key] = Field(name=field.encode_name, type=hints[field.name], required=field.required)
+        hint, name = hints[field.name], field.encode_name
+        _, quantity = bare_type(hint)
+        key = name.removesuffix(quantity.suffix) if quantity else name
+        found[key] = Field(name=name, type=hint, required=field.required, read_by=note_of(hint, ReadBy))
     return found
 
 
