@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -35,19 +35,24 @@ def bare_type(type_: Any) -> tuple[Any, Quantity | None]:
 
 def note_of(type_: Any, kind: type[N]) -> N | None:
     """The note of ``kind`` that a type has, in itself or beside ``None``."""
-    if typing.get_origin(type_) is Annotated:
-        for each in reversed(type_.__metadata__):
-            if isinstance(each, kind):
-                return each
+    for each in reversed(_notes(type_)):
+        if isinstance(each, kind):
+            return each
     inner = _inner(type_)
     return None if inner is type_ else note_of(inner, kind)
 
 
+def _notes(type_: Any) -> tuple[Any, ...]:
+    """What stands beside a type in ``Annotated``, which alone has that: each value of a plan is asked many times."""
+    notes: tuple[Any, ...] = getattr(type_, "__metadata__", ())
+    return notes
+
+
 def _inner(type_: Any) -> Any:
     """A type without its notes, or without ``None``; itself where it has neither."""
-    if typing.get_origin(type_) is Annotated:
+    if _notes(type_):
         return type_.__origin__
-    if typing.get_origin(type_) in (typing.Union, types.UnionType):
+    if isinstance(type_, types.UnionType) or getattr(type_, "__origin__", None) is typing.Union:
         rest = [each for each in typing.get_args(type_) if each is not type(None)]
         if len(rest) == 1:
             return rest[0]

@@ -19,9 +19,7 @@ _UNSEEN = frozenset({"script", "style", "title", "head"})
 #: What is no text though no tag: of a script, of a style.
 _HELD = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 #: A tag with its attributes, a comment or a declaration.
-_TAG = re.compile(
-    r"""<(/?)([A-Za-z][^\s/>]*)[^>"']*(?:(?:"[^"]*"|'[^']*')[^>"']*)*>|<!--.*?-->|<![^>]*>""", re.DOTALL
-)
+_TAG = re.compile(r"""<(/?)([A-Za-z][^\s/>]*)[^>"']*(?:(?:"[^"]*"|'[^']*')[^>"']*)*>|<!--.*?-->|<![^>]*>""", re.DOTALL)
 _SIZE = re.compile(r"\b[\d,]+\s(?:KiB|B)\b")
 _APART = re.compile(r"[\s()\[\]{}|\"'`;=/…–→<>*]+")
 _NUMBER = re.compile(r"[-−+≥≤~×±]*(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?:%|[A-Za-zµ]{1,5})?")
