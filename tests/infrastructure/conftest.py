@@ -8,17 +8,19 @@ import hcl2
 import pytest
 
 from harness.rehearsals.infrastructure import reading
+from harness.rehearsals.infrastructure.types import Document
 
 PARSES = hcl2.loads
 
 
 @cache
-def parsed(text: str) -> reading.Document:
+def parsed(text: str) -> Document:
     """What the text holds, which nobody changes."""
-    return PARSES(text, serialization_options=reading._PLAIN)
+    found: Document = PARSES(text, serialization_options=reading._PLAIN)
+    return found
 
 
 @pytest.fixture(autouse=True)
 def each_text_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the parser reads it."""
-    monkeypatch.setattr(reading.hcl2, "loads", lambda text, **_: parsed(text))
+    monkeypatch.setattr(hcl2, "loads", lambda text, **_: parsed(text))
