@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,10 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 Change = Callable[[dict[str, dict[str, Any]]], object]
 
 
-@cache
-def rendered() -> kustomize.Rendered:
-    """The local overlay, which nobody changes."""
-    return kustomize.render(KUBERNETES / "overlays" / "local")
-
-
 def folder(tmp_path: Path, change: Change, **kustomization: Any) -> Path:
     """A person's own folder: the local overlay rendered into one file, with ``change`` made to it."""
-    documents = copy.deepcopy(rendered().documents)
+    documents = kustomize.render(KUBERNETES / "overlays" / "local").documents
+    documents = copy.deepcopy(documents)
     change(documents)
     own = tmp_path / "own"
     own.mkdir(exist_ok=True)
@@ -355,7 +349,8 @@ OTHER: list[Change] = [
 
 
 def template_digest(change: Change) -> str:
-    documents = copy.deepcopy(rendered().documents)
+    documents = kustomize.render(KUBERNETES / "overlays/local").documents
+    documents = copy.deepcopy(documents)
     change(documents)
     return digest.of(documents[DEPLOYMENT]["spec"]["template"])
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from harness.base.clock import MachineClock
-from harness.base.data import OVERLAYS
+from harness.base.data import ROOT
 from harness.base.errors import PartDied
 from harness.base.progress import Progress
 from harness.model.evidence import EventRow, SampleRow, happened
-from harness.model.manifests import Manifests
 from harness.model.message import Tell
 from harness.model.stack import Capability, Rung
-from harness.rehearsal import conduct
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
-from harness.stack.manifests import load
 from harness.stack.protocol import StackNeeds
 from harness.stack.targets import bundled
 from tests.rehearsal.toy import Toy, ToyPlan
@@ -83,15 +78,8 @@ def conductor(
     clock = MachineClock()
     options = Options(
         rung=Rung.LOCAL, target=bundled(), seed=7, reports=folder, replay="again",
-        manifests=OVERLAYS / Rung.LOCAL,
+        manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
     )  # fmt: skip
-    with mock.patch.object(conduct, "manifests_of", lambda _: rendered()):
-        return Conductor(
-            toy or Toy(), plan or ToyPlan(), options, clock, Progress(clock), environment=Nowhere(stack, counted)
-        )
-
-
-@cache
-def rendered() -> Manifests:
-    """What those options ask for, the same for each run of the toy, which brings nothing up by it."""
-    return load(OVERLAYS / Rung.LOCAL)
+    return Conductor(
+        toy or Toy(), plan or ToyPlan(), options, clock, Progress(clock), environment=Nowhere(stack, counted)
+    )
