@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness.base import planfile
+from harness.base import planfile, yamltext
 from harness.base.data import PLANS, ROOT, SCENARIOS
 from harness.base.errors import Exit
 from harness.cli.check import Checked, check
@@ -186,7 +186,7 @@ def test_every_bundled_file_names_its_schema_and_keeps_it(path: Path) -> None:
     schema = (path.parent / planfile.modeline(path.read_text())).resolve()
     assert schema.parent == SCHEMAS
     found = validator(schema)
-    found.validate(yaml.safe_load(path.read_text()))
+    found.validate(yaml.load(path.read_text(), yamltext.SAFE))
     assert isinstance(found.schema, dict)
     assert found.schema["title"] == check(path).kind
 
@@ -209,4 +209,4 @@ def test_a_schema_refuses_what_the_loader_refuses(name: str, old: str, new: str)
     text = EXAMPLES[name].read_text()
     assert old in text
     found = jsonschema.Draft202012Validator(json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
-    assert not found.is_valid(yaml.safe_load(text.replace(old, new, 1)))
+    assert not found.is_valid(yaml.load(text.replace(old, new, 1), yamltext.SAFE))

@@ -4,6 +4,7 @@ the seed."""
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -36,9 +37,15 @@ def describe(wall_clock: dict[str, str]) -> Machine:
         memory_bytes=memory.total,
         memory_available_bytes=memory.available,
         load_average_1min=psutil.getloadavg()[0],
-        packages={name: metadata.version(name) for name in PACKAGES},
+        packages={name: version(name) for name in PACKAGES},
         wall_clock=wall_clock,
     )
+
+
+@cache
+def version(package: str) -> str:
+    """Of an installed package: the same as long as the process lives. Raises ``PackageNotFoundError``."""
+    return metadata.version(package)
 
 
 def waited_s(pressure: Path = Path("/proc/pressure/cpu")) -> float | None:

@@ -202,8 +202,8 @@ class _Source:
 
     def _all_read(self, data: dict[str, Any], type_: type[msgspec.Struct], at: yamltext.Path_) -> None:
         """Refuses a key that a mapping of its ``kind`` never reads."""
-        kind, notes = data.get("kind"), {key: note_of(field.type, ReadBy) for key, field in keys_of(type_).items()}
-        read = [key for key, by in notes.items() if by is None or kind in by.kinds]
+        kind, by = data.get("kind"), {key: field.read_by for key, field in keys_of(type_).items()}
+        read = [key for key, kinds in by.items() if kinds is None or kind in kinds.kinds]
         for key in data:
             if key not in read:
                 raise self.bad((*at, key), f"kind {kind!r} does not read {key!r}", f"it reads: {', '.join(read)}")

@@ -7,21 +7,22 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from harness.base.units import OneOf, Quantity
+from harness.base.units import OneOf, Quantity, ReadBy
 
 N = TypeVar("N")
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A field of a plan: its name in JSON and its type, and whether a file must have it."""
+    """A field of a plan: its name in JSON and its type, whether a file must have it, and which kinds alone read it."""
 
     name: str
     type: Any
     required: bool
+    read_by: ReadBy | None
 
 
 def bare_type(type_: Any) -> tuple[Any, Quantity | None]:
@@ -34,19 +35,24 @@ def bare_type(type_: Any) -> tuple[Any, Quantity | None]:
 
 def note_of(type_: Any, kind: type[N]) -> N | None:
     """The note of ``kind`` that a type has, in itself or beside ``None``."""
-    if typing.get_origin(type_) is Annotated:
-        for each in reversed(type_.__metadata__):
-            if isinstance(each, kind):
-                return each
+    for each in reversed(_notes(type_)):
+        if isinstance(each, kind):
+            return each
     inner = _inner(type_)
     return None if inner is type_ else note_of(inner, kind)
 
 
+def _notes(type_: Any) -> tuple[Any, ...]:
+    """What stands beside a type in ``Annotated``, which alone has that: each value of a plan is asked many times."""
+    notes: tuple[Any, ...] = getattr(type_, "__metadata__", ())
+    return notes
+
+
 def _inner(type_: Any) -> Any:
     """A type without its notes, or without ``None``; itself where it has neither."""
-    if typing.get_origin(type_) is Annotated:
+    if _notes(type_):
         return type_.__origin__
-    if typing.get_origin(type_) in (typing.Union, types.UnionType):
+    if isinstance(type_, types.UnionType) or getattr(type_, "__origin__", None) is typing.Union:
         rest = [each for each in typing.get_args(type_) if each is not type(None)]
         if len(rest) == 1:
             return rest[0]
@@ -67,9 +73,10 @@ def keys_of(type_: Any) -> Mapping[str, Field]:
     hints = typing.get_type_hints(type_, include_extras=True)
     found = {}
     for field in msgspec.structs.fields(type_):
-        _, quantity = bare_type(hints[field.name])
-        key = field.encode_name.removesuffix(quantity.suffix) if quantity else field.encode_name
-        found[key] = Field(name=field.encode_name, type=hints[field.name], required=field.required)
+        hint, name = hints[field.name], field.encode_name
+        _, quantity = bare_type(hint)
+        key = name.removesuffix(quantity.suffix) if quantity else name
+        found[key] = Field(name=name, type=hint, required=field.required, read_by=note_of(hint, ReadBy))
     return found
 
 

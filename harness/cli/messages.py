@@ -13,12 +13,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from chaos import catalogue
+from harness.base import yamltext
 from harness.base.data import OVERLAYS, PLANS, ROOT, SCENARIOS
 from harness.base.errors import MEANING
 from harness.rehearsals.conformance.checks import ALL
@@ -74,7 +74,7 @@ def _register() -> Iterator[tuple[str, str]]:
     yield from SENTENCES.items()
     yield from OPENAPI_SENTENCES.items()
     for path in sorted((*SCENARIOS.glob("*.yaml"), *PLANS.glob("*.yaml"))):
-        document = yaml.safe_load(path.read_text())
+        [(document, _)] = yamltext.documents(yamltext.read(path), str(path))
         for each in (document, *(part for part in document.get("parts", ()) if isinstance(part, dict))):
             if title := each.get("title"):
                 yield path.stem, title

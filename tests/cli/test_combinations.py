@@ -28,6 +28,8 @@ from harness.rehearsal.command import Command, Duration
 from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster
 from harness.rehearsal.registry import COMMANDS, rehearsal
+from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
+from harness.rehearsals.deploy import plan as deploy
 from harness.rehearsals.dr_restore.command import DrRestore
 from harness.stack.protocol import StackNeeds
 from harness.stack.rungs import stack_for
@@ -44,6 +46,8 @@ READERS = {
     "chaos.catalogue.load": cache(catalogue.load),
     "harness.base.planfile.parse": cache(planfile.parse),
     "scenarios.load.parse": cache(scenarios.load.parse),
+    "harness.rehearsals.deploy.plan.load": cache(deploy.load),
+    "harness.rehearsals.conformance.openapi.plan.OpenApiPlan": cache(OpenApiPlan),
 }
 RULES = ROOT / "deploy" / "monitoring" / "prometheus" / "rules"
 SAMPLE = ROOT / "docs" / "samples" / "rollout_week3"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ TYPED = ("1", "7", "30", "2000", "45s", "2min", "plans/a b.yaml", "errors=12%@5s
 ))  # fmt: skip
 
 
-def values(field: dataclasses.Field[Any]) -> list[Any]:
+@cache
+def values(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
     """What the option may hold beside its default."""
     said = field.metadata["argparse"]
     found: list[Any] = []
@@ -47,7 +49,7 @@ def values(field: dataclasses.Field[Any]) -> list[Any]:
             continue
         if value in said.get("choices", [value]) and not (field.metadata["positional"] and text[:1] in {"-", ""}):
             found.append(value)
-    return found
+    return tuple(found)
 
 
 def required(field: dataclasses.Field[Any]) -> bool:

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.base import yamltext
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.stack.manifests import by_kubectl, kustomize, load
@@ -327,7 +328,7 @@ def replaced(tmp_path: Path, data: st.DataObject) -> None:
     copy = tmp_path / each.name
     shutil.copytree(HERE / each.name, copy)
     file = data.draw(st.sampled_from(files_of(copy)))
-    documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    documents = list(yaml.load_all(file.read_text(encoding="utf-8"), yamltext.SAFE))
     node: Any = documents
     key: Any = data.draw(st.integers(0, len(documents) - 1))
     while isinstance(node[key], (dict, list)) and node[key] and data.draw(st.integers(0, 9)) > 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -27,6 +28,7 @@ EXAMPLES: dict[str, Callable[[], Result]] = {
 }
 
 
+@cache
 def validator() -> jsonschema.Draft202012Validator:
     schema = json.loads(RESULT.schema_file.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)

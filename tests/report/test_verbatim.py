@@ -5,6 +5,7 @@ words they are. Our own English is a message, with its words in every language.
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -69,6 +70,7 @@ WORD_FOR_WORD = {
     ("report/panels.py", "path"): FIGURES,
     ("report/words.py", "each"): NAME,
 }  # fmt: skip
+MAY_HOLD = re.compile(r"""\bverbatim\b|\bmessage\(\s*["']\{\w+\}["']""")
 
 
 def test_what_is_passed_on_word_for_word_is_somebody_elses() -> None:
@@ -82,7 +84,7 @@ def test_what_is_passed_on_word_for_word_is_somebody_elses() -> None:
 
 def word_for_word(source: str) -> Iterator[str]:
     """What is passed to ``verbatim``, or stands alone in a message that it would make, in that source."""
-    if "verbatim" not in source and 'message("{' not in source:
+    if not MAY_HOLD.search(source):  # seen faster than parsed
         return
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):

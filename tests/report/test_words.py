@@ -70,8 +70,10 @@ def _pattern() -> re.Pattern[str]:
 
 
 def refused(text: str) -> list[str]:
-    """The words in ``text`` that are not used."""
-    return _pattern().findall(_PLACE.sub(" ", text))
+    """The words in ``text`` that are not used. Most texts hold none, which is seen ten times as fast without borders."""
+    said = _PLACE.sub(" ", text)
+    folded = said.casefold()
+    return _pattern().findall(said) if any(word.casefold() in folded for word in not_used()) else []
 
 
 def english_in(japanese: str) -> list[str]:

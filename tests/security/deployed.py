@@ -9,13 +9,12 @@ from typing import Any
 
 import msgspec
 
-from harness.base.data import OVERLAYS
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
 from harness.rehearsals.security import layers
 from harness.rehearsals.security.privileges import Role
-from harness.stack.manifests import load
 from tests.security.image import KEY, archive
+from tests.security.in_process import manifests
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +29,7 @@ def _with(change: Callable[[dict[str, Any]], object], **documents: Any) -> Calla
     """The manifests with another pod, and with more documents."""
 
     def parts() -> dict[str, Any]:
-        found: Manifests = load(OVERLAYS / "local")
+        found = manifests()
         whole = msgspec.json.decode(msgspec.json.encode(found.documents)) | documents
         change(whole[f"Deployment/{found.deployment.name}"]["spec"]["template"]["spec"])
         return {"manifests": msgspec.structs.replace(found, documents=whole)}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.gathered import Gathered
-from harness.model.evidence import RequestRow, Side
+from harness.model.evidence import ProbeRow, RequestRow, Side
 from harness.objectives.alerts import BURN_URGENCY, Alert, Route
 from harness.objectives.counter import Counter, shares
 from harness.objectives.firing import Spell, spells, states
@@ -69,11 +69,12 @@ class _Readings:
         self._times_ms = np.arange(-2 * scrape_ms, end_ms + 1, scrape_ms)
         calls = [row for row in evidence.requests if row.side is Side.API]
         answered = [row for row in calls if row.status]
+        took_s = np.array([exporter.latency_s(row) for row in answered])
         past = exporter.pasts(plan)
-        self._failed = self._live(past.requests, [(row.done_ns, exporter.failed(row)) for row in calls])
-        self._probes = self._live(past.probes, [(row.done_ns, not row.good) for row in evidence.probes])
-        self._above_alert = self._live(past.latencies, _slow(answered, 0.6))
-        self._above_objective = self._live(past.latencies, _slow(answered, 0.5))
+        self._failed = self._live(past.requests, calls, [exporter.failed(row) for row in calls])
+        self._probes = self._live(past.probes, evidence.probes, [not row.good for row in evidence.probes])
+        self._above_alert = self._live(past.latencies, answered, took_s > 0.6)
+        self._above_objective = self._live(past.latencies, answered, took_s > 0.5)
 
     def of(self, alert: Alert) -> Pair:
         """Bad and good of what the alert is about."""
@@ -99,8 +100,10 @@ class _Readings:
     def _at_each(self, held: NDArray[np.bool_]) -> Iterator[tuple[int, bool]]:
         return zip(self._evaluations_ms.tolist(), held.tolist(), strict=True)
 
-    def _live(self, past: history.Past, events: Sequence[tuple[int, bool]]) -> Pair:
-        """The counters of ``events``, each (done, bad), behind those of the past."""
+    def _live(
+        self, past: history.Past, rows: Sequence[RequestRow | ProbeRow], bad_ones: Sequence[bool] | NDArray[np.bool_]
+    ) -> Pair:
+        """The counters of ``rows``, by when each was done, behind those of the past."""
         origin_ns, base = self._details.origin_ns, past.end
         times_ms, values = list[int](), (list[float](), list[float]())
         for at_ns, bad, good in past.samples(self._details.leaves_ns, self._details.history_ns):
@@ -108,14 +111,9 @@ class _Readings:
             values[0].append(bad)
             values[1].append(good)
         times_ms += self._times_ms.tolist()
-        for column, wanted in enumerate((True, False)):
-            done = np.sort(
-                np.array([(at_ns - origin_ns) // _MS for at_ns, is_bad in events if is_bad is wanted], np.int64)
-            )
-            counted = base[column] + np.searchsorted(done, self._times_ms, side="right")
+        done_ms = (np.array([row.done_ns for row in rows], np.int64) - origin_ns) // _MS
+        are_bad = np.array(bad_ones, np.bool_)
+        for column, chosen in enumerate((are_bad, ~are_bad)):
+            counted = base[column] + np.searchsorted(np.sort(done_ms[chosen]), self._times_ms, side="right")
             values[column].extend(counted.tolist())
         return Counter(times_ms, values[0]), Counter(times_ms, values[1])
-
-
-def _slow(rows: Iterable[RequestRow], limit_s: float) -> list[tuple[int, bool]]:
-    return [(row.done_ns, exporter.latency_s(row) > limit_s) for row in rows]

@@ -61,7 +61,6 @@ class Course:
         self._pods = [row for row in rows if row.kind == "pod"]
         self._usage: dict[str, list[tuple[int, dict[str, float]]]] = {}
         self._asked: dict[tuple[int, int, int, tuple[_Figure, ...]], int | None] = {}
-        self._last: dict[tuple[str, int], _Figure | None] = {}
         self._read: dict[_Figure, PodUsage] = {}
         self._pods_at: dict[int, list[ScaledPod]] = {}
         for row in samples:
@@ -71,6 +70,7 @@ class Course:
                 if not figures or figures[-1][0] != row.at_ns or row.metric in figures[-1][1]:
                     figures.append((row.at_ns, {}))
                 figures[-1][1][row.metric] = row.value
+        self._there_ns = {name: _there_ns(figures) for name, figures in self._usage.items()}
         self._containers = controlled.containers
         external = [row for row in rows if row.subject == f"hpa/{controlled.hpa.name}"]
         self._external_ns, self._external = [row.at_ns for row in external], [_external(row) for row in external]
@@ -127,13 +127,8 @@ class Course:
         return tuple(found for pod in pods if (found := self._last_there(pod.name, cut_ns)) is not None)
 
     def _last_there(self, name: str, cut_ns: int) -> _Figure | None:
-        key = (name, cut_ns)
-        if key not in self._last:
-            figures = self._usage.get(name, [])
-            there_ns = (at_ns + each.get("lag_s", 0.0) * NS for at_ns, each in reversed(figures))
-            back = next((number for number, at_ns in enumerate(there_ns, 1) if at_ns <= cut_ns), None)
-            self._last[key] = None if back is None else (name, len(figures) - back)
-        return self._last[key]
+        number = bisect.bisect_right(self._there_ns.get(name, ()), cut_ns)
+        return (name, number - 1) if number else None
 
     def _usage_of(self, figure: _Figure) -> PodUsage:
         """A figure as metrics-server tells it."""
@@ -146,6 +141,12 @@ class Course:
             window_ns = round(told.get("window_s", WINDOW_S) * NS)
             self._read[figure] = PodUsage(name=name, at_ns=at_ns, window_ns=window_ns, containers_m={"": used})
         return self._read[figure]
+
+
+def _there_ns(figures: Sequence[tuple[int, dict[str, float]]]) -> list[float]:
+    """Since when each figure, or one behind it, could be asked for, in ns: rising, whichever figure came late."""
+    each_ns = [at_ns + told.get("lag_s", 0.0) * NS for at_ns, told in figures]
+    return [*itertools.accumulate(reversed(each_ns), min)][::-1]
 
 
 def _external(row: EventRow) -> dict[str, tuple[int, ...]]:

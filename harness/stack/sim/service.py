@@ -142,7 +142,7 @@ class Service:
             await self._clock.sleep(delay_s)
         if error:
             return (*ERROR, "")
-        task = asyncio.ensure_future(_over_asgi(app, method, path, token, body))
+        task = asyncio.ensure_future(over_asgi(app, method, path, token, body))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         answer = await asyncio.shield(task)
@@ -160,7 +160,8 @@ class Service:
         return round(min(drawn_s, _NETWORK_MOST_S), 6)
 
 
-async def _over_asgi(app: Any, method: str, path: str, token: str, body: bytes) -> tuple[int, bytes, str]:
+async def over_asgi(app: Any, method: str, path: str, token: str, body: bytes) -> tuple[int, bytes, str]:
+    """Status and body of what the application answers, and the pod that it names."""
     where, _, query = path.partition("?")
     headers = [(b"host", b"api"), (b"authorization", b"Bearer " + token.encode())]
     if body:

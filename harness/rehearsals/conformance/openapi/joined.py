@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -62,6 +60,19 @@ class Reference(msgspec.Struct, frozen=True):
     target: str
     written: str
     where: str
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """A ``$ref`` as it is written, at ``at`` of its file."""
+
+    target: str
+    part: Part
+    at: Path_
+
+    @property
+    def where(self) -> str:
+        """``file:line``, which errors and components tell alone."""
+        return self.part.place((*self.at, "$ref"))
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,24 +199,31 @@ class _Joiner:
 
     def _referred(self, value: dict[str, Any], part: Part, at: Path_, here: Path_, kind: str) -> Any:
         """A ``$ref`` to the first file or to a component, or what stands where it leads."""
-        target, where = str(value["$ref"]), part.place((*at, "$ref"))
-        file, _, fragment = target.partition("#")
-        other = self._other(file, part, target, where) if file else part
+        by = _Written(str(value["$ref"]), part, at)
+        file, _, fragment = by.target.partition("#")
+        other = self._other(file, by) if file else part
         if fragment and not fragment.startswith("/"):
-            raise BadInput(f"$ref {target} names no path", where=where, remedy="for example #/components/schemas/Walk")
+            remedy = "for example #/components/schemas/Walk"
+            raise BadInput(f"$ref {by.target} names no path", where=by.where, remedy=remedy)
         if other is self._first:
-            self._references.append(Reference(f"#{fragment}", target, where))
+            self._references.append(Reference(f"#{fragment}", by.target, by.where))
             return {**value, "$ref": f"#{fragment}"}
         found, start = below(other.data, pointed(fragment))
         if found is None:
-            raise BadInput(f"$ref {target} leads nowhere", where=where, remedy=f"name what is there in {other.name}")
+            remedy = f"name what is there in {other.name}"
+            raise BadInput(f"$ref {by.target} leads nowhere", where=by.where, remedy=remedy)
         if kind in _COMPONENTS:
-            return {**value, "$ref": self._component(found, other, start, kind, Reference("", target, where))}
-        with self._taking_the_place(other, start, target, where):
-            self._origins[here] = (other, start)
-            return self._join(found, other, start, here, kind)
+            return {**value, "$ref": self._component(found, other, start, kind, by)}
+        if (other.name, start) in self._in_place or len(self._in_place) >= _MOST_INSIDE:
+            remedy = "let one of them be the thing itself"
+            raise BadInput(f"$ref {by.target} leads round", where=by.where, remedy=remedy)
+        self._in_place.append((other.name, start))
+        self._origins[here] = (other, start)
+        joined_in = self._join(found, other, start, here, kind)
+        self._in_place.pop()
+        return joined_in
 
-    def _component(self, found: Any, other: Part, start: Path_, kind: str, by: Reference) -> str:
+    def _component(self, found: Any, other: Part, start: Path_, kind: str, by: _Written) -> str:
         """The ``$ref`` of the component that ``found`` becomes, the same each time it is named."""
         key = (other.name, start, kind)
         if key not in self._named:
@@ -213,26 +231,19 @@ class _Joiner:
             self._named[key] = f"joined-{len(self._named) + 1}-{re.sub(r'[^A-Za-z0-9._-]', '_', last)}"
             self._to_join.append((found, other, start, kind, self._named[key]))
         target = f"#/components/{kind}/{self._named[key]}"
-        self._references.append(Reference(target, by.written, by.where))
+        self._references.append(Reference(target, by.target, by.where))
         return target
 
-    @contextmanager
-    def _taking_the_place(self, other: Part, start: Path_, target: str, where: str) -> Iterator[None]:
-        if (other.name, start) in self._in_place or len(self._in_place) >= _MOST_INSIDE:
-            raise BadInput(f"$ref {target} leads round", where=where, remedy="let one of them be the thing itself")
-        self._in_place.append((other.name, start))
-        yield
-        self._in_place.pop()
-
-    def _other(self, file: str, part: Part, target: str, where: str) -> Part:
-        """The file that ``part`` names, looked for once. Raises ``BadInput`` as ``_sought``."""
-        key = (part.file, file)
+    def _other(self, file: str, by: _Written) -> Part:
+        """The file that ``by`` names, looked for once. Raises ``BadInput`` as ``_sought``."""
+        key = (by.part.file, file)
         if key not in self._meant:
-            self._meant[key] = self._sought(file, part, target, where)
+            self._meant[key] = self._sought(file, by)
         return self._meant[key]
 
-    def _sought(self, file: str, part: Part, target: str, where: str) -> Part:
-        """The file that ``part`` names. Raises ``BadInput`` for what leads out of the first file's folder."""
+    def _sought(self, file: str, by: _Written) -> Part:
+        """The file that ``by`` names. Raises ``BadInput`` for what leads out of the first file's folder."""
+        part, target, where = by.part, by.target, by.where
         out = BadInput(
             f"$ref {target} leads out of the folder of {self._first.name}, and nothing is fetched",
             where=where,

@@ -27,11 +27,10 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_for(self, resource: Resource) -> bool:
         """Whether ``resource`` has such a field at all."""
+        if self.kind and self.kind != resource.kind:  # most are of another kind
+            return False
         each = resource.id
-        return all(
-            not wanted or wanted == found
-            for wanted, found in ((self.kind, each.kind), (self.group, each.group), (self.version, each.version))
-        )
+        return self.group in ("", each.group) and self.version in ("", each.version)
 
 
 def specs(kinds: str, *paths: str, group: str = "", create: bool = False) -> tuple[FieldSpec, ...]:
