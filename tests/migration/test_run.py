@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400)]
 
 def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> None:
     before = machine_state()
-    words = ("--walks", "200", "--locations", "8", "--kills", "2", "--week", "0s", "--pace", "2s")
+    words = ("--walks", "200", "--locations", "8", "--kills", "2", "--week", "0s", "--pace", "3s")
     job = Job(tmp_path, *words, *QUICK_PROBES, command=("migration_drill",), on=None)
     status = job.finish(350)
     [written] = tmp_path.glob("*-migration_drill-*/result.json")
