@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from harness.stack.manifests import by_kubectl, kustomize
 from tests import main_job
-from tests.kind.shared import kind_cluster
+from tests.kind.shared import STANDING, kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
 from tests.session import files, groups, guard, homes, rendered, told, workers
 from tests.session.examples import SAME
@@ -163,9 +163,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """No run outlives its test, however that ended; one that a test left under way although it passed fails it."""
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """No run outlives its test, however that ended; one that a test left under way although it passed fails it. Nor
+    does the cluster outlive the last test of it, where a worker has all of those.
+    """
     result = yield
     left = main_job.end_all()
     assert not left, f"still under way when the test had ended, and ended now: {', '.join(left)}"
+    following = "" if nextitem is None else nextitem.stash.get(GROUP, "")
+    together = getattr(item.config.option, "loadgroup", False)
+    if together and workers.leaves_the_cluster(item.stash.get(GROUP, ""), following):
+        item.config.stash.get(STANDING, ExitStack()).close()
     return result

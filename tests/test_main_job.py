@@ -151,7 +151,7 @@ def test_the_planted_fault_rolls_back_and_every_client_returns(rolled_back_run: 
 )
 def test_ctrl_c_leaves_nothing_at_any_phase(tmp_path: Path, phase: str) -> None:
     before = machine_state()
-    job = Job(tmp_path / "reports", "--window", "8s", "--pace", "4s", *QUICK_PROBES)
+    job = Job(tmp_path / "reports", "--window", "8s", "--pace", "14s", *QUICK_PROBES)
     job.wait_for(phase)
     job.interrupt()
     status = job.finish(60)

@@ -14,6 +14,7 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
+from harness.control import backoff
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests, Probe
 from harness.model.stack import Rung, Target
@@ -105,7 +106,10 @@ async def test_processes_honour_what_they_can_and_say_the_rest(tmp_path: Path) -
 
 
 @pytest.mark.stack
-async def test_a_startup_probe_that_never_passes_restarts_the_container(tmp_path: Path) -> None:
+async def test_a_startup_probe_that_never_passes_restarts_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "BASE_S", 1.0)  # Kubernetes' ten are tests/control's
     found = manifests()
     template = found.deployment.template
     startup = Probe(path="/hang", port=8080, period_s=0.3, timeout_s=0.3, failure_threshold=2)

@@ -13,6 +13,7 @@ from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.types import Followed
+from tests.hurried import QUICK_PROBES
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in
 
@@ -44,7 +45,7 @@ def followed(result: Result) -> dict[str, Followed]:
 
 @pytest.mark.alone  # 50 requests/s beside other stacks leave an ending pod's mirror too little of two cores
 def test_a_bad_version_is_undone_by_the_judge(tmp_path: Path) -> None:
-    result = made(tmp_path, "errors")
+    result = made(tmp_path, "errors", words=QUICK_PROBES)
     (judgement,) = by_id(result.judgements, "errors").values()
     assert judgement.verdict is Verdict.PASS and judgement.value is not None and judgement.unit is Unit.SECONDS
     assert "rollback.error_ratio" in judgement.reason and "fired" in judgement.reason

@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -21,6 +22,8 @@ from harness.stack.kind.images import binaries, choice
 from harness.stack.kind.record import Cluster
 
 KEEP = "TEKUTOKO_KEEP_CLUSTER"  # set: the cluster stays, and the next session reuses it
+#: Where the cluster stands: closed, it is deleted. tests/conftest.py closes it behind a worker's last test of it.
+STANDING = pytest.StashKey[ExitStack]()
 LABEL = "tests" if os.environ.get(KEEP) else f"tests-{os.getpid()}"
 
 
@@ -42,7 +45,7 @@ def cannot_build() -> str:
 
 
 @pytest.fixture(scope="session")
-def kind_cluster() -> Iterator[Cluster]:
+def kind_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A ready cluster. First use builds images where none can be pulled; see ``harness.stack.kind.cluster.ensure``."""
     clock = MachineClock()
     progress = Progress(clock)
@@ -52,11 +55,16 @@ def kind_cluster() -> Iterator[Cluster]:
         pytest.skip(f"no Docker: {error}")
     if lacking := cannot_build():
         pytest.skip(lacking)
-    kept = bool(os.environ.get(KEEP))
-    made = asyncio.run(cluster.ensure(LABEL, clock, progress, kept=kept))
+    made = asyncio.run(cluster.ensure(LABEL, clock, progress, kept=bool(os.environ.get(KEEP))))
     os.environ[KEPT] = LABEL
-    yield made
+    with ExitStack() as standing:
+        standing.callback(_give_up, made, progress)
+        pytestconfig.stash[STANDING] = standing
+        yield made
+
+
+def _give_up(made: Cluster, progress: Progress) -> None:
     del os.environ[KEPT]
-    if not kept:
+    if not os.environ.get(KEEP):
         asyncio.run(cluster.delete(made.name, progress))
         assert asyncio.run(cluster.leaks(made.name)) == []

@@ -12,6 +12,7 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill.rehearsal import REHEARSAL
 from harness.rehearsals.migration_drill.types import DrillPlan
 from harness.report.published import RESULT
+from tests.hurried import QUICK_PROBES
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.again import judged_again
 from tests.rehearsal.made import status_of
@@ -21,8 +22,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400)]
 
 def test_a_small_drill_moves_everything_and_loses_nothing(tmp_path: Path) -> None:
     before = machine_state()
-    words = ("--walks", "200", "--locations", "8", "--kills", "2", "--week", "0s")
-    job = Job(tmp_path, *words, command=("migration_drill",), on=None)
+    words = ("--walks", "200", "--locations", "8", "--kills", "2", "--week", "0s", "--pace", "3s")
+    job = Job(tmp_path, *words, *QUICK_PROBES, command=("migration_drill",), on=None)
     status = job.finish(350)
     [written] = tmp_path.glob("*-migration_drill-*/result.json")
     result = RESULT.read(written)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.session.workers import leaves_the_cluster
+
 pytestmark = pytest.mark.process
 
 TESTS = """
@@ -41,3 +43,17 @@ def test_one_worker_has_a_group_and_others_have_the_rest(tmp_path: Path) -> None
     workers = {path.name.partition("-")[2] for path in tmp_path.glob("*-gw*")}
     assert len(list(tmp_path.glob("one-*"))) == 1
     assert len(workers) == 2, "the others' worker need not be the group's"
+
+
+@pytest.mark.parametrize(
+    ("group", "following", "leaves"),
+    [
+        ("kind", "kind", False),
+        ("compose", "kind", False),  # the cluster is not made yet, or the next asks for it
+        ("kind", "stack", True),
+        ("kind", "", True),
+        ("stack", "process", False),
+    ],
+)
+def test_the_cluster_goes_behind_its_last_test(group: str, following: str, leaves: bool) -> None:
+    assert leaves_the_cluster(group, following) is leaves

@@ -23,6 +23,13 @@ def is_first(config: pytest.Config) -> bool:
     return str(getattr(config, "workerinput", {"workerid": "gw0"})["workerid"]) == "gw0"
 
 
+def leaves_the_cluster(group: str, following: str) -> bool:
+    """Whether the test of ``group`` was the last on the cluster of a worker that goes on with ``following`` ("": with
+    none): what nobody asks any more would only take the processors from all other tests.
+    """
+    return group in ON_THE_CLUSTER and following not in ON_THE_CLUSTER
+
+
 def keep_together(items: Iterable[pytest.Item], group: Callable[[pytest.Item], str]) -> None:
     """Adds the mark ``xdist_group`` to each test that needs company and does not say so itself."""
     for item in items:

@@ -25,7 +25,18 @@ from harness.model.stack import Capability, Fault, FaultKind, Rung, Version
 from harness.stack.failover import follow
 from harness.stack.kind import at_hand
 from harness.stack.protocol import Stack
-from tests.stack.looking import LEFT_S, SAMPLES_LIMIT_S, events, many, memory_of, pods_of, superuser, wait_for, written
+from tests.stack.looking import (
+    LEFT_S,
+    SAMPLES_LIMIT_S,
+    events,
+    left,
+    many,
+    memory_of,
+    pods_of,
+    superuser,
+    wait_for,
+    written,
+)
 from tests.stack.rungs import RUNGS, Answer, ask, changed, exchange, manifests
 
 ROLLOUT_LIMIT_S = 180.0  # two pods, one after the other, on a machine that others use too
@@ -344,17 +355,21 @@ async def test_a_version_is_rolled_out_and_undone(stack: Stack) -> None:
     assert (await stack.set_image(good)).status == 0
     out = await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)
     assert out.status == 0 and "successfully rolled out" in out.output
-    served = await pods_of(stack)
+    await left(stack, before)
+    good_answers = await many(stack, 40)
+    served = {answer.headers["x-pod"] for answer in good_answers}
+    assert {answer.status for answer in good_answers} == {200}
     assert len(served) == 2 and not before & served
     assert (await stack.set_image(broken)).status == 0
     assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0
-    await asyncio.sleep(LEFT_S[stack.rung])
-    answers = [(await ask(stack.endpoints().service, "/v1/walks")).status for _ in range(40)]
-    assert set(answers) == {200, 500} and answers.count(500) in (19, 20, 21)  # one of each two of each pod's own
+    await left(stack, served)
+    answers = await many(stack, 40)
+    statuses = [answer.status for answer in answers]
+    assert set(statuses) == {200, 500} and statuses.count(500) in (19, 20, 21)  # one of each two of each pod's own
     assert {(await ask(stack.endpoints().service, "/health")).status for _ in range(10)} == {200}
     assert (await stack.rollout_undo()).status == 0
     assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0
-    await asyncio.sleep(LEFT_S[stack.rung])
+    await left(stack, {answer.headers["x-pod"] for answer in answers if answer.status == 200})
     assert {answer.status for answer in await many(stack, 30)} == {200}
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from harness.base.errors import PartDied, RehearsalError, StackNotStarted
 from harness.base.home import runs_folder
+from harness.control import backoff
 from harness.model.manifests import Manifests
 from harness.model.stack import Target
 from harness.stack.local import LocalStack, deployment
@@ -129,7 +130,10 @@ async def test_a_missing_node_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert "Node is needed for what npm installs, and there is none" in await refused(local(tmp_path))
 
 
-async def test_a_target_that_ends_at_once_is_refused_with_the_end_of_its_log(tmp_path: Path) -> None:
+async def test_a_target_that_ends_at_once_is_refused_with_the_end_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "BASE_S", 1.0)  # Kubernetes' ten are tests/control's
     script = "import sys; print('no such setting: DB_PATH'); sys.exit(3)"
     begun = time.monotonic()
     said = await refused(local(tmp_path, target=Target(name="bad", command=(sys.executable, "-c", script))))

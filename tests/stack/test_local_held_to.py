@@ -41,8 +41,8 @@ async def test_two_replicas_of_the_bundled_api(tmp_path: Path) -> None:
         await stack.up()
         up_s = time.monotonic() - begun
         assert (await ask(stack.endpoints().service, "/v1/walks")).status == 401
-        answers = await rolled(stack, changed(manifests, "c0ffee00c0ffee00"))
-        memory = await stack_memory(stack)
+        rolling = rolled(stack, changed(manifests, "c0ffee00c0ffee00"))
+        answers, memory = await asyncio.gather(rolling, stack_memory(stack))  # with pods of both templates
     finally:
         begun = time.monotonic()
         await stack.down()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import asyncpg
+import psutil
 import pytest
 
 from harness.base.clock import NS, Anchor
@@ -17,9 +19,11 @@ from harness.model.message import english
 from harness.model.stack import Address, Endpoints
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages import measure
 from harness.rehearsals.load_stages.judge_steps import Limits, result_of
 from harness.rehearsals.load_stages.measure import Measuring
 from harness.rehearsals.load_stages.types import Made, StepResult
+from harness.stack.state import PART_MARKER
 
 MS = 1_000_000
 BEGUN_S = 1
@@ -102,11 +106,50 @@ def measured(
     loop = VirtualLoop(BEGUN_S)
     try:
         load = cast(Any, Generator(ledger, **generator))
-        measuring = Measuring(load, cast(Any, Evidence(ledger, told or [])), ENDPOINTS, LoopClock())
+        evidence = cast(Any, Evidence(ledger, told or []))
+        measuring = Measuring(load, evidence, ENDPOINTS, LoopClock(), lambda: 0.0)
         made: Made = loop.run_until_complete(measuring.step(step, 2))
         return result_of(made, ledger, Limits(p95_ms=500, error_ratio=0.01), 0)
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize(
+    ("works_s", "lasts_s"),
+    [(0.0, 1), (3.5, 4), (99.0, 10)],  # a second of rest ends it; what never rests is waited for to the limit
+)
+def test_a_step_is_settled_once_the_stack_rests_whatever_the_machine_does(
+    monkeypatch: pytest.MonkeyPatch, works_s: float, lasts_s: int
+) -> None:
+    """Of two cores one works for the stack; the machine itself is never idle."""
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 2)
+    monkeypatch.setattr(psutil, "cpu_percent", lambda: 100.0)
+    loop = VirtualLoop(BEGUN_S)
+    try:
+        measuring = Measuring(
+            cast(Any, None), cast(Any, None), ENDPOINTS, LoopClock(), lambda: min(loop.time() - BEGUN_S, works_s)
+        )
+        loop.run_until_complete(measuring.settle())
+        assert loop.time() - BEGUN_S == pytest.approx(lasts_s)
+    finally:
+        loop.close()
+
+
+def test_what_a_stack_used_is_its_parts_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Process:
+        def __init__(self, *, gone: bool = False) -> None:
+            self._gone = gone
+
+        def cpu_times(self) -> Any:
+            if self._gone:
+                raise psutil.NoSuchProcess(1)
+            return SimpleNamespace(user=2.0, system=0.5)
+
+    part, load = {PART_MARKER: "postgres"}, {"PATH": "/bin"}
+    found = [(Process(), part), (Process(gone=True), part), (Process(), load)]
+    monkeypatch.setattr(measure, "marked", lambda variable, values: iter(found) if values == ["a-run"] else iter([]))
+    assert measure.used_by("a-run") == 2.5
+    assert measure.used_by("another") == 0
 
 
 def test_a_straggler_does_not_hide_that_the_generator_was_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from harness.rehearsals.deploy import judge_run
 from harness.rehearsals.deploy.judge import broke
 from harness.rehearsals.deploy.judge_run import TAIL_S
 from harness.rehearsals.deploy.schema import NotApplicable, counts, migrate
-from harness.rehearsals.deploy.tallies import Pods, pods
+from harness.rehearsals.deploy.tallies import Pods, of_version, pods
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPlan, Followed, PartKind
 
 #: An answer that was due this long ago is in: the probes' timeout and a flush.
@@ -188,9 +188,11 @@ class Parts:
         self._see(looked_ns=looked_ns, pods_ns=self._clock.now_ns())
 
     async def _gone(self) -> None:
-        """Returns when no new pod is left, terminating ones included, or after ``GONE_LIMIT_S``."""
-        seen = self._pods()
-        await self._until(lambda: not self._pods().left & set(seen.new), GONE_LIMIT_S)
+        """Returns when no pod of the version is left, terminating ones included, or after ``GONE_LIMIT_S``."""
+        followed = self._on.details.followed[-1]
+        assert followed.undo_ns is not None, "nothing was undone"
+        going = of_version(self._evidence.events, followed.since_ns, followed.undo_ns, self._clock.now_ns())
+        await self._until(lambda: not self._pods().left & going, GONE_LIMIT_S)
 
     async def _steady(self) -> Message | None:
         """Why the steady state does not come; ``None`` once it holds."""

@@ -5,7 +5,7 @@ Rows are in the order they were seen; all times are of one clock. A pod is new w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -172,6 +172,15 @@ def pods(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> Pods:
         ready=tuple(sorted(name for name, state in states.items() if state == PodState.READY)),
         left=frozenset(states),
     )
+
+
+def of_version(rows: Sequence[EventRow], since_ns: int, undo_ns: int, done_ns: int) -> frozenset[str]:
+    """The pods of a version that came at ``since_ns`` and whose undo was asked for at ``undo_ns``, and done at
+    ``done_ns``: those that were new then. One that was made before the undo was heard of is not ready when it is done.
+    Those that the undo made are, and they stay.
+    """
+    done = pods(rows, since_ns, done_ns)
+    return frozenset(pods(rows, since_ns, undo_ns).new) | set(done.new) - set(done.ready)
 
 
 def _counts(states: Mapping[str, str]) -> tuple[int, int]:

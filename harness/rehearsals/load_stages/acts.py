@@ -5,12 +5,13 @@ from __future__ import annotations
 from harness.load.stages.admit import StepUsers
 from harness.model.manifests import Manifests
 from harness.model.message import Message, joined, message
+from harness.model.stack import Capability
 from harness.model.step import Arrivals, Step
 from harness.rehearsal.running import Running
 from harness.rehearsals.load_stages.judge import knee_of, limits_of, tried_of
 from harness.rehearsals.load_stages.judge_knee import Tried, next_rate
 from harness.rehearsals.load_stages.judge_steps import result_of
-from harness.rehearsals.load_stages.measure import Measuring
+from harness.rehearsals.load_stages.measure import Measuring, used_by, used_on_this_machine
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, PhotosPlan, StepResult
 from harness.report.words import VERDICT
 from harness.stack.manifests.cpu import scaled
@@ -37,7 +38,13 @@ class Acts:
         )
         load = await users.load()
         on.mark("admitted")
-        self._measuring = Measuring(load, on.evidence, on.stack.endpoints(), on.clock)
+        self._measuring = Measuring(load, on.evidence, on.stack.endpoints(), on.clock, self._used_s)
+
+    def _used_s(self) -> float:
+        """The seconds of CPU that are looked at while what a step left is worked off."""
+        on = self._on
+        on_a_cluster = Capability.REAL_KUBERNETES in on.stack.capabilities
+        return used_on_this_machine() if on_a_cluster else used_by(on.run_id)
 
     @property
     def measuring(self) -> Measuring:

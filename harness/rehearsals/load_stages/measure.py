@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import asyncpg
 import numpy as np
@@ -23,11 +23,12 @@ from harness.model.stack import Endpoints
 from harness.model.step import Step
 from harness.rehearsals.load_stages.judge_steps import photos_due, window_of
 from harness.rehearsals.load_stages.types import Made
+from harness.stack.state import MARKER, PART_MARKER, marked
 
 LEAD_S = 0.5
 REOPEN_LEAD_S = 3.0  # for a thousand connections to pods that may have little CPU
 #: Between steps, what the last one left in queues (the mirror's too) is worked off: at least and at most so long, until
-#: the machine is this busy.
+#: what works it off keeps the machine no busier than this.
 SETTLE_S, SETTLE_MOST_S, SETTLED = 1.0, 10.0, 0.3
 #: The event that a worker tells of its photos, and how long after the requests it may come: an upload's own limit.
 PHOTOS, PHOTOS_MOST_S = ("storage", "photos"), 25.0
@@ -36,13 +37,21 @@ _DATABASE_EVERY_S = 1.0
 
 
 class Measuring:
-    """Makes steps on a stack whose evidence ``collector`` gathers."""
+    """Makes steps on a stack whose evidence ``collector`` gathers; ``used_s``: the seconds of CPU that it has used."""
 
-    def __init__(self, load: StageProcesses, collector: Collector, endpoints: Endpoints, clock: Clock) -> None:
+    def __init__(
+        self,
+        load: StageProcesses,
+        collector: Collector,
+        endpoints: Endpoints,
+        clock: Clock,
+        used_s: Callable[[], float],
+    ) -> None:
         self._load = load
         self._collector = collector
         self._endpoints = endpoints
         self._clock = clock
+        self._used_s = used_s
 
     async def unjudged(self, step: Step) -> None:
         """Makes the load alone. Raises what ended it."""
@@ -88,12 +97,13 @@ class Measuring:
                 return sum(each["uploaded"] for each in told)
 
     async def settle(self) -> None:
-        """Returns when the machine is nearly idle; on one that never is, after ``SETTLE_MOST_S``."""
+        """Returns when the stack is nearly idle; on one that never is, after ``SETTLE_MOST_S``."""
         give_up_ns = self._clock.now_ns() + round(SETTLE_MOST_S * NS)
         while True:
-            psutil.cpu_percent()
+            begun_ns, before_s = self._clock.now_ns(), self._used_s()
             await self._clock.sleep(SETTLE_S)
-            if psutil.cpu_percent() / 100 <= SETTLED or self._clock.now_ns() >= give_up_ns:
+            cores = (self._used_s() - before_s) * NS / (self._clock.now_ns() - begun_ns)
+            if cores <= SETTLED * (psutil.cpu_count() or 1) or self._clock.now_ns() >= give_up_ns:
                 return
 
     async def _cpu(self, window: Window) -> tuple[float, float]:
@@ -126,6 +136,26 @@ class Measuring:
                 await database.close()
             return most, limit
         return None, None
+
+
+def used_by(run_id: str) -> float:
+    """The seconds of CPU that the parts of the run's stack have used, which are processes of this machine: whatever
+    else it does is none of what a step left."""
+    return sum(map(_cpu_s, (process for process, told in marked(MARKER, [run_id]) if PART_MARKER in told)))
+
+
+def used_on_this_machine() -> float:
+    """The seconds of CPU that all of it has used: which of them were a cluster's pods it does not tell."""
+    times = psutil.cpu_times()
+    return float(times.user + times.system)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _lead_s(step: Step) -> float:

@@ -33,6 +33,7 @@ class Drill(TargetOnLocal):
     walks: int = option("so many walks lie in Firestore", within(50, 100_000), default=PLAN.walks, metavar="N")
     locations: int = option("so many locations each, on average", within(1, 1_000), default=PLAN.locations, metavar="N")
     kills: int = option("so often the migrator is killed; 0 holds", within(0, 100), default=PLAN.kills, metavar="N")
+    pace: Duration = option("one request of a user in this time", Duration, default=Duration("5s"), metavar="TIME")
     week: Duration = option(
         "week 1 is run so long on what was moved; 0s: not", Duration, default=Duration("330s"), metavar="TIME"
     )
@@ -40,12 +41,12 @@ class Drill(TargetOnLocal):
     def planned(self) -> DrillPlan:
         from scenarios.load import load, with_options
 
-        seconds = self.week.seconds
         return msgspec.structs.replace(
             PLAN,
-            week=with_options(load(WEEK), window_s=seconds) if seconds else None,
+            week=with_options(load(WEEK), window_s=self.week.seconds) if self.week.seconds else None,
             migrator=tuple(shlex.split(self.migrator)),
             walks=self.walks,
             locations=self.locations,
             kills=self.kills,
+            population=msgspec.structs.replace(PLAN.population, pace_s=self.pace.seconds),
         )

@@ -9,10 +9,12 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+from harness.base.clock import Clock
 from harness.base.theirs import read_json
-from harness.checks.dual_write import StoredWalk, difference
-from harness.checks.stores import read_stored
+from harness.checks.dual_write import Flaw, StoredWalk, difference, document_id
+from harness.checks.stores import DRAIN_LIMIT_S, dual_write, read_stored
 from harness.checks.told import unlike
+from harness.evidence.collect import Collector
 from harness.judge.writes import Writes
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.message import Message, message
@@ -48,6 +50,26 @@ def written(rows: Iterable[RequestRow], raced: Iterable[str]) -> Written:
             unnamed += row.operation is Operation.CREATE_WALK and not row.acknowledged
     deleted, firestore = frozenset(writes.deleted[Side.API]), frozenset(writes.direct)
     return Written(api=frozenset(api), deleted=deleted, firestore=firestore, unnamed=unnamed)
+
+
+async def mirrored(
+    endpoints: Endpoints, documents: Documents, evidence: Collector, clock: Clock, raced: Iterable[str]
+) -> bool:
+    """Whether every walk that the API was asked to write is in Firestore as it is in PostgreSQL, once it is or the
+    mirror has had its time. The load has ended. Raises ``PartDied`` and asyncpg's errors.
+
+    What the API did without an answer, or under an id that nobody was told, is on no list: it has the whole time.
+    """
+    sent = written(evidence.requests, raced)
+    asked = [row for row in evidence.requests if row.side is Side.API and row.operation in WRITES]
+    if not sent.api or not all(row.acknowledged for row in asked):
+        await clock.sleep(DRAIN_LIMIT_S)
+        return False
+    held = await documents.get_many(sorted(map(document_id, sent.api)))
+    stored = await read_stored(endpoints, _ALL, only=sent.api)
+    gone = dict.fromkeys(sent.api - {walk.id for walk in stored.walks}, "")
+    found = await dual_write(stored.walks, documents, evidence.writes, clock, held=held, perhaps_deleted=gone)
+    return all(each.flaw is Flaw.DIFFERENT for each in found.findings)
 
 
 async def compared(

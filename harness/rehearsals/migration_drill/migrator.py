@@ -22,6 +22,7 @@ from harness.stack.environment import machine
 from harness.stack.state.lease import MARKER
 
 OWN = (sys.executable, "-m", "harness", "migrate", "--from-environment")
+NOBODY_WRITES = ("--settle", "0s")  # of our own: no deletion is on its way to Firestore
 LOG = "logs/migrator.log"
 REJECTS = "rejects.jsonl"
 _POLL_S = 0.05
@@ -65,15 +66,18 @@ class Migrator:
         self._folder = folder
         self._clock = clock
 
-    async def run(self, connection: asyncpg.Connection, limit_s: float, kill: Kill | None = None) -> Attempt:
-        """One process to its end; or killed with all it started, at ``kill``.
+    async def run(
+        self, connection: asyncpg.Connection, limit_s: float, kill: Kill | None = None, *, quiet: bool = False
+    ) -> Attempt:
+        """One process to its end; or killed with all it started, at ``kill``. ``quiet``: nobody writes any more.
 
         Raises ``PartDied`` when it takes longer than ``limit_s``.
         """
         begun_ns = self._clock.now_ns()
         with (self._folder / LOG).open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *self._command, cwd=ROOT if self._own else Path.cwd(), env=self._environment,
+                *self._command, *(NOBODY_WRITES if quiet and self._own else ()),
+                cwd=ROOT if self._own else Path.cwd(), env=self._environment,
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         killed = False

@@ -14,7 +14,6 @@ import asyncpg
 from harness.base.clock import unix_ns
 from harness.base.errors import PartDied
 from harness.base.seed import stream
-from harness.checks.stores import DRAIN_LIMIT_S
 from harness.load.population.accounts import accounts
 from harness.load.users import Users, UsersPlan
 from harness.model.judgement import Judgement
@@ -26,7 +25,7 @@ from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.migration_drill import plants
-from harness.rehearsals.migration_drill.compare import absent, compared, odd, written
+from harness.rehearsals.migration_drill.compare import absent, compared, mirrored, odd, written
 from harness.rehearsals.migration_drill.judge import judged
 from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, variables
 from harness.rehearsals.migration_drill.racing import Racing
@@ -126,8 +125,8 @@ class _Drill:
         racing.over = True
         on.details.sent_ns = await users.end()
         on.phase("settling", message("the load has ended; the migrator runs once more"))
-        await on.clock.sleep(DRAIN_LIMIT_S)
-        on.details.attempts.append(await migrator.run(self._connection, plan.limit_s))
+        quiet = await mirrored(endpoints, self._documents, on.evidence, on.clock, self._raced)
+        on.details.attempts.append(await migrator.run(self._connection, plan.limit_s, quiet=quiet))
         await self._look(strange, racing)
         if plan.week is not None:
             await week(plan.week, on, self._moved_walks)

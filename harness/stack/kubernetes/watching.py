@@ -22,6 +22,7 @@ from harness.stack.manifests import quantity
 OF_THE_TARGET = f"!{labels.PART}"
 SAMPLE_EVERY_S = 2.0
 USAGE_EVERY_S = 5.0  # metrics-server has a new figure every 15 s; sooner than that one is not missed
+FIRST_USAGE_EVERY_S = 1.0  # while a ready pod has none: who brings the stack up waits for it
 SILENT_LIMIT_S = 45  # longer than two asks that time out (20 s each): on a crowded machine one alone is no death
 OF_A_DEPLOYMENT = "pod-template-hash"  # a label that the Deployment's controller gives
 
@@ -176,7 +177,7 @@ class Watching:
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="window_s", subject=f"pod/{name}", value=window_s))
                 lag_s = (self._clock.now_ns() - at_ns) / NS
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="lag_s", subject=f"pod/{name}", value=lag_s))
-            await self._clock.sleep(USAGE_EVERY_S)
+            await self._clock.sleep(USAGE_EVERY_S if self.metrics_flow else FIRST_USAGE_EVERY_S)
 
     def _put(self, metric: str, subject: str, value: float) -> None:
         self._feed.publish(SampleRow(at_ns=self._clock.now_ns(), metric=metric, subject=subject, value=float(value)))
