@@ -9,11 +9,12 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.model.stack import AUTO, Address, Endpoints, Rung, Target
+from harness.model.stack import AUTO, Rung, Target
 from harness.stack import environment
 from harness.stack.rungs import choose, for_rung
 from harness.stack.targets import bundled, resolve, resolve_command
-from tests.stack.rungs import all_at, manifests
+from tests.nowhere import NOWHERE, all_at
+from tests.stack.rungs import manifests
 
 #: docs/contract/environment.md#variables; FIREBASE_CREDENTIALS_PATH is absent against emulators.
 CONTRACT = {
@@ -129,7 +130,7 @@ def test_an_image_on_clusters_and_a_command_on_this_machine(folder: Path) -> Non
 
 
 def test_a_process_is_told_by_the_names_that_the_file_says(folder: Path) -> None:
-    ends = all_at(Address(host="127.0.0.1", port=1), database_password="a/b")
+    ends = all_at(storage=NOWHERE, database_password="a/b")
     text = "command: sh\nvariables: {database: {url: ADDRESS, host: [A, B]}, firestore: F, storage: S, port: LISTEN}\n"
     target = resolve(write(folder, text))
     container = manifests().deployment.template.containers[0]
@@ -215,8 +216,7 @@ def test_a_bad_file_names_its_line(folder: Path, text: str, line: int | None, sa
 
 def test_a_target_gets_the_contract_and_what_a_program_needs_of_the_machine() -> None:
     """And nothing of ours."""
-    here = Address(host="127.0.0.1", port=1)
-    endpoints = Endpoints(service=here, auth=here, firestore=here, remote_config=here, database=here, storage=here)
+    endpoints = all_at(storage=NOWHERE)
     container = manifests().deployment.template.containers[0]
     target = Target(name="t", command=("x",))
     made = environment.of_target(container, target, endpoints, pod="p", port=2, database_port=3)

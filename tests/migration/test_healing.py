@@ -17,15 +17,14 @@ from harness.migration.fates import Fate
 from harness.migration.heal import healed
 from harness.migration.healing import Healing, decided, healing, overtaken
 from harness.model.direction import Direction
-from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Fields, Value
 from tests.checks.stored import NOON, WALK, documents, walk
+from tests.nowhere import all_at
 
 OTHER = WALK.replace("0b", "0c")
 BOTH = (Direction.TO_FIRESTORE, Direction.TO_POSTGRESQL)
-HERE = Address(host="127.0.0.1", port=1)
 NAME, OTHER_NAME = document_id(WALK), document_id(OTHER)
 
 
@@ -137,11 +136,7 @@ def test_the_command_ends_well_only_where_nothing_differs_any_more(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, apply: bool
 ) -> None:
     there = tmp_path / "endpoints.json"
-    there.write_bytes(
-        msgspec.json.encode(
-            {"endpoints": Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)}
-        )
-    )
+    there.write_bytes(msgspec.json.encode({"endpoints": all_at()}))
 
     def ends(found: Healing) -> int:
         async def healed(*_: object, **__: object) -> Healing:
