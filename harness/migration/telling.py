@@ -36,7 +36,7 @@ def told(report: Report, rejects: Path | None) -> Iterator[Message]:
     if report.verified is not None:
         yield _compared(report.verified)
     for each in report.refused[:_SHOWN]:
-        yield message("  refused: {document} {field}: {why}", document=each.document, field=each.field, why=each.why)
+        yield message("  refused: {document} {field}: {why}", document=each.document, field=each.field, why=each.told)
     if more := len(report.refused[_SHOWN:]):
         file = str(rejects or "--rejects FILE")
         yield message("  refused: {count} more; {file} has them all", count=_n(more), file=file)

@@ -125,7 +125,7 @@ def test_what_is_written_at_the_same_time_comes_to_what_is_written_one_by_one(
     alone, together = (heal(world, count, takes, ahead) for count in (1, at_once))
     assert together.done == alone.done, "counts, what is named, and their order"
     assert together.left == alone.left
-    left = [each.partition(":")[0] for each in together.done.named if each.endswith("meanwhile")]
+    left = [each.partition(":")[0] for each in map(str, together.done.named) if each.endswith("meanwhile")]
     assert left == [name.lower() for name in alone.begun if name in ahead]
     assert alone.most <= 1 and together.most <= at_once
     assert sorted(together.begun) == sorted(alone.begun) == sorted({*alone.begun}), "each once"

@@ -106,7 +106,7 @@ class Stores(RuleBasedStateMachine):
         note(str(first.told))
         second = self._heal(direction, own, apply=False)
         assert (second.changes, second.named, second.own) == (0, first.named, first.own)
-        left = {sentence.replace(":", " ").split()[0] for sentence in first.named}
+        left = {str(each).replace(":", " ").split()[0] for each in first.named}
         if direction is Direction.TO_FIRESTORE:
             left |= own
             self._nothing_newer_overwritten(walks, documents)

@@ -26,6 +26,7 @@ WORD_FOR_WORD = {
     ("cli/cluster.py", "each of tags"): NAME,
     ("cli/cluster.py", "f'export KUBECONFIG={made.kubeconfig}'"): TYPED,
     ("judge/judged.py", "each"): NAME,
+    ("migration/load.py", "row['why']"): OLD,
     ("model/evidence.py", "row.message"): OLD,
     ("model/message.py", "error.what"): ERROR,
     ("objectives/foreign/faults.py", "f\"{asked.metric}{{{','.join(sorted(map(str, asked.matchers)))}}}\""): TYPED,
