@@ -146,7 +146,7 @@ class Migration:
                 await connection.close(timeout=_CONNECT_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise PartDied(
-                f"PostgreSQL failed: {error!r}",
+                message("PostgreSQL failed: {error}", error=repr(error)),
                 where=f"{places.login['host']}:{places.login['port']}",
                 remedy="run the same again: what is done is kept",
             ) from error

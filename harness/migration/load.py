@@ -16,7 +16,7 @@ from harness.migration import statements
 from harness.migration.batch import Batch, Refusal, refusal
 from harness.migration.convert import LOCATION_COLUMNS, WalkRows
 from harness.migration.fates import Fate
-from harness.model.message import Message, verbatim
+from harness.model.message import Message, message, verbatim
 from harness.model.stack import COLLECTION, Endpoints
 from harness.stack.firebase.documents import CONSENTS
 
@@ -72,7 +72,7 @@ class Loader:
                 self._journal = await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _MOVED)
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
             raise BadInput(
-                f"the database is not ready for a migration: {error}",
+                message("the database is not ready for a migration: {error}", error=error),
                 where="PostgreSQL",
                 remedy="apply the schema of docs/contract first; the role owns its tables and may create a schema",
             ) from error
@@ -269,5 +269,7 @@ async def move(endpoints: Endpoints, walks: Mapping[str, WalkRows], *, dry: bool
             await connection.close(timeout=_CONNECT_S)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise PartDied(
-            f"PostgreSQL failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
+            message("PostgreSQL failed: {error}", error=repr(error)),
+            where=str(endpoints.database),
+            remedy="read postgres.log",
         ) from error

@@ -69,16 +69,19 @@ def _choice(asked: str, target: Target) -> Choice:
         choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, there)
     if choice.rung is Rung.SIM and not target.bundled:
         raise BadInput(
-            f"the environment sim cannot run {_what(target)}: it has the bundled API's own code in memory",
+            message(
+                "the environment sim cannot run {what}: it has the bundled API's own code in memory", what=_what(target)
+            ),
             remedy="use --on local or --on kind",
         )
     if choice.rung is Rung.KUBE and not (target.bundled or target.image):
         raise BadInput(
-            f"the environment kube cannot run {_what(target)}", remedy="push its image and name it: image: NAME"
+            message("the environment kube cannot run {what}", what=_what(target)),
+            remedy="push its image and name it: image: NAME",
         )
     if target.own_image and not target.command and choice.rung is Rung.LOCAL:
         raise BadInput(
-            f"the environment local cannot run {_what(target)}",
+            message("the environment local cannot run {what}", what=_what(target)),
             where=target.file,
             remedy="use --on kind, or give a command of this machine beside it: command: [./walk-api]",
         )
@@ -240,7 +243,10 @@ def stack_for(options: Wanted, needs: StackNeeds, *, run_id: str, folder: Path, 
             fault_proxy=needs.fault_proxy,
             progress=progress,
         )
-    raise BadInput(f"the environment {options.rung} has no stack of its own", remedy="use --on local or --on kind")
+    raise BadInput(
+        message("the environment {rung} has no stack of its own", rung=options.rung),
+        remedy="use --on local or --on kind",
+    )
 
 
 def cluster_images(target: Target, registry: str, clock: Clock) -> Images:

@@ -28,7 +28,6 @@ WORD_FOR_WORD = {
     ("judge/judged.py", "each"): NAME,
     ("migration/load.py", "row['why']"): OLD,
     ("model/evidence.py", "row.message"): OLD,
-    ("model/message.py", "error.what"): ERROR,
     ("objectives/foreign/faults.py", "f\"{asked.metric}{{{','.join(sorted(map(str, asked.matchers)))}}}\""): TYPED,
     ("rehearsal/conduct.py", "self.plan_name"): NAME,
     ("rehearsals/chaos/judge_run.py", "made.broken"): OUTPUT,
