@@ -120,6 +120,10 @@ def test_an_image_on_clusters_and_a_command_on_this_machine(folder: Path) -> Non
     assert for_rung(both, Rung.LOCAL).image == "" and for_rung(both, Rung.LOCAL).command
     assert (for_rung(both, Rung.KIND).image, for_rung(both, Rung.KIND).command) == ("walk:1", ())
     assert resolve_command("target.yaml").image == ""
+    with pytest.raises(BadInput, match="the environment local cannot run the image walk:1") as refused:
+        resolve_command("image:walk:1")
+    assert refused.value.where == "--target" and "docs/backend.md" in refused.value.remedy
+    assert "## An image alone" in (ROOT / "docs/backend.md").read_text()
     (folder / "Dockerfile").write_text("")
     built = resolve(write(folder, "dockerfile: Dockerfile\n"))
     assert choose(AUTO, built).rung is Rung.KIND

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from harness.base import interpreter, terminal
 from harness.base.data import ROOT, SCENARIOS
 from harness.base.errors import BadInput, Exit, RehearsalError, more_severe
-from harness.base.message import Message, message, nearest
 from harness.base.progress import Heartbeat
 from harness.rehearsal.registry import COMMANDS, Entry
 
 if TYPE_CHECKING:
+    from harness.base.message import Message
     from harness.rehearsal.command import Command, Unrecognized
 
 _FILES, _STORED, _MACHINE, _CLUSTER = "files", "stored runs", "this machine", "cluster and images"
@@ -76,6 +76,8 @@ def parse(words: Sequence[str]) -> Command:
 
 
 def _unknown(words: Sequence[str]) -> BadInput:
+    from harness.base.message import message, nearest
+
     if not words:
         told = message("a command is required")
     elif words[0] == "list":
@@ -92,6 +94,7 @@ def _unknown(words: Sequence[str]) -> BadInput:
 
 def _instead(error: Unrecognized) -> Message | str:
     """What to do about a flag that a command does not take: who takes it, or the nearest that this one takes."""
+    from harness.base.message import message, nearest
     from harness.rehearsal.command import flags
 
     if takers := [name for name, entry in ALL.items() if error.flag in flags(entry.load())]:

@@ -35,7 +35,7 @@ import msgspec
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import expanded
-from harness.model.message import message
+from harness.model.message import Message, message
 from harness.model.stack import Target
 
 IMAGE = "image:"
@@ -84,10 +84,22 @@ def resolve_command(text: str | None) -> Target:
     """As ``resolve``, for what runs on the rung ``local`` alone. Raises ``BadInput`` for an image."""
     target = resolve(text)
     if target.own_image and not target.command:
-        what = f"the image {target.image}" if target.image else f"what {target.dockerfile} builds"
-        remedy = "name a command, or a .yaml file that has one"
-        raise BadInput(message("the environment local cannot run {what}", what=what), remedy=remedy)
+        raise BadInput(
+            message("the environment local cannot run {what}", what=what_of(target)),
+            where=target.file or "--target",
+            remedy="name a command, or a .yaml file that has one; of an image alone, docs/backend.md says how to take "
+            "its program out",
+        )
     return as_command(target)
+
+
+def what_of(target: Target) -> Message:
+    """What of it would run, for people."""
+    if target.image:
+        return message("the image {image}", image=target.image)
+    if target.dockerfile:
+        return message("what {dockerfile} builds", dockerfile=target.dockerfile)
+    return message("the command {name}", name=target.name)
 
 
 def as_command(target: Target) -> Target:

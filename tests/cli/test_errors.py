@@ -13,7 +13,7 @@ from harness.migration.batch import refusal
 from harness.migration.places import of_environment
 from harness.migration.telling import write
 from harness.model.message import Message, message, whole
-from harness.report.language import asked_for
+from harness.report.language import Language, asked_for
 from harness.stack.kind.ground import KEPT, kept_cluster
 from tests.report.marking import MARKING
 
@@ -82,7 +82,12 @@ def test_the_language_is_that_of_the_words_of_the_variable_or_of_the_file(
     ]  # fmt: skip
     assert asked_for([], variable) == "ja" and asked_for(["--lang", "en"], variable) == "en"
     spoken: list[str] = []
-    monkeypatch.setattr("harness.report.language.language", lambda code: spoken.append(code) or MARKING)
+
+    def language(code: str) -> Language:
+        spoken.append(code)
+        return MARKING
+
+    monkeypatch.setattr("harness.report.language.language", language)
     (tmp_path / "rehearsal.toml").write_text('lang = "ja"\n')
     assert main(["judge", "nothing"]) == Exit.USAGE and spoken == ["ja"]
 

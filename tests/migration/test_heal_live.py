@@ -9,12 +9,7 @@ from harness.model.direction import Direction
 from tests.migration.stores import Stores, later, walk
 from tests.migration.test_engine import name, rows
 
-pytestmark = pytest.mark.process
-
-
-@pytest.fixture(autouse=True)
-async def empty(stores: Stores) -> None:
-    await stores.empty()
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("empty")]
 
 
 async def deleted(stores: Stores, *names: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.stack.kind import at_hand
 from harness.stack.state import cgroups
 from tests.session.reasons import NO_LIMITS, NO_ROOT
 
@@ -38,6 +39,9 @@ def can_have_spaces() -> bool:
     return subprocess.run([*IN_A_SPACE, "true"], check=False, capture_output=True, timeout=10).returncode == 0
 
 
+needs_docker = pytest.mark.skipif.with_args(
+    Lacking(lambda: not at_hand.docker_answers()), reason="no Docker engine answers"
+)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason=NO_ROOT)
 needs_limits = pytest.mark.skipif(not cgroups.usable(), reason=NO_LIMITS)
 needs_spaces = pytest.mark.skipif.with_args(Lacking(lambda: not can_have_spaces()), reason=NO_ROOT)
