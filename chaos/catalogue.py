@@ -10,6 +10,7 @@ import msgspec
 from chaos import actions
 from harness.base import planfile, yamltext
 from harness.base.errors import BadInput
+from harness.base.message import message, nearest
 from harness.model.stack import FaultKind
 from harness.rehearsals.chaos.types import Expectation, Experiment
 
@@ -52,7 +53,8 @@ def load(name: str) -> Experiment:
         return read(Path(name))
     if name not in names():
         remedy = f"the experiments are: {', '.join(names())}; or give the path of a .yaml file"
-        raise BadInput(f"no experiment {name!r}{planfile.nearest(name, names())}", where=str(FOLDER), remedy=remedy)
+        told = message("no experiment {name}{near}", name=repr(name), near=nearest(name, names()))
+        raise BadInput(told, where=str(FOLDER), remedy=remedy)
     return read(FOLDER / f"{name}.yaml")
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from harness.base.planfile import RuleError, nearest
+from harness.base.message import message, nearest
+from harness.base.planfile import RuleError
 from harness.base.units import Unit, quantity, seconds
 from harness.base.yamltext import dotted
 from harness.model.evidence import Operation
@@ -215,4 +216,5 @@ def _word(words: type[W], text: str, what: str) -> W:
         return words(text)
     except ValueError:
         known = [str(each) for each in words]
-        raise RuleError(f"{text!r} is no {what}{nearest(text, known)}", remedy=f"one of: {', '.join(known)}") from None
+        told = message("{value} is no {what}{near}", value=repr(text), what=what, near=nearest(text, known))
+        raise RuleError(told, remedy=message("one of: {names}", names=", ".join(known))) from None

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.base import planfile, yamltext
 from harness.base.errors import BadInput
+from harness.base.message import message, nearest
 from harness.base.planfile import RuleError
 from harness.model.scenario import (
     MAX_S,
@@ -57,12 +58,10 @@ def load(name_or_path: str) -> Scenario:
     elif name_or_path in names():
         path = FOLDER / f"{name_or_path}.yaml"
     else:
-        near = planfile.nearest(name_or_path, list(names()))
-        raise BadInput(
-            f"no scenario is called {name_or_path!r}{near}",
-            where="the scenario's name",
-            remedy=f"the scenarios are: {', '.join(names())}; or give the path of a .yaml file",
-        )
+        near = nearest(name_or_path, list(names()))
+        there = message("the scenarios are: {names}; or give the path of a .yaml file", names=", ".join(names()))
+        told = message("no scenario is called {name}{near}", name=repr(name_or_path), near=near)
+        raise BadInput(told, where=message("the scenario's name"), remedy=there)
     return parse(yamltext.read(path), str(path), path.stem)
 
 
@@ -184,7 +183,8 @@ def _claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, claims_f
     for claim, at in named:
         if claim not in known:
             remedy = f"the claims are those of scenarios/claims.py, and of {file.claims_file or 'a `claims_file:`'}"
-            raise RuleError(f"unknown claim {claim!r}{planfile.nearest(claim, known)}", *at, remedy=remedy)
+            near = nearest(claim, known)
+            raise RuleError(message("unknown claim {claim}{near}", claim=repr(claim), near=near), *at, remedy=remedy)
     for each in listed:
         rule = own[each.criterion.claim].criterion if each.criterion.claim in own else None
         if rule is not None and _rule(rule, None, each) != _rule(each.criterion, each.kind, each):

@@ -12,18 +12,18 @@ import pytest
 from harness.base.errors import Exit
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
-from harness.stack.kind import at_hand
 from harness.stack.kind.ground import KEPT
 from harness.stack.kubernetes import labels
 from tests.hurried import hurried
 from tests.kind.in_docker import finished, left_in_docker, volumes_of
 from tests.main_job import ROOT, Job, claimed, closing_connect, left_since, machine_state
+from tests.session.needs import needs_docker
 
 pytestmark = [
     pytest.mark.kind,
     pytest.mark.slow,
     pytest.mark.timeout(1800, func_only=True),
-    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+    needs_docker,
     pytest.mark.usefixtures("kind_cluster"),
 ]
 LIMIT_S = 1700  # the first run of a machine builds its images

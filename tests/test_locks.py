@@ -84,16 +84,16 @@ def of_a_cluster(name: str) -> bool:
     return any(name == folder or name.startswith(folder + ".") for folder in CLUSTER)
 
 
-def reached(roots: list[str]) -> dict[str, set[str]]:
+def reached(roots: list[str], *, at_once: bool = False) -> dict[str, set[str]]:
     """Every package from elsewhere that is imported, with who imports it. A cluster's modules count by what they import
-    at once: what their functions import is for who has a cluster."""
+    at once: what their functions import is for who has a cluster. With ``at_once`` all do."""
     outside: dict[str, set[str]] = {}
     seen, queue = set(roots), list(roots)
     while queue:
         name = queue.pop()
         for each in imports(modules()[name]):
             wanted, late = each.whole, each.late
-            if late and name != ENGINE and (of_a_cluster(name) or of_a_cluster(wanted)):
+            if late and (at_once or (name != ENGINE and (of_a_cluster(name) or of_a_cluster(wanted)))):
                 continue
             ours = next((found for found in (wanted, wanted.rpartition(".")[0]) if found in modules()), None)
             if ours is None and wanted.partition(".")[0] not in sys.stdlib_module_names | {"__future__"}:
@@ -117,6 +117,12 @@ def test_the_walk_finds_a_package_of_a_higher_level() -> None:
     found = reached(["harness.stack.kube.tunnel_process"])
     assert not distributions("kubernetes") & names("run")
     assert found["kubernetes"] == {"harness.stack.kube.tunnel_process"}
+
+
+def test_what_is_imported_before_the_environment_is_there_is_the_standard_library() -> None:
+    """By ``noxfile.py`` and ``python3 -m harness``, which any Python begins."""
+    assert reached(["harness.base.bootstrap", "harness.cli.main"], at_once=True) == {}
+    assert "msgspec" in reached(["harness.base.message"], at_once=True)
 
 
 def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:

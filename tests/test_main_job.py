@@ -31,7 +31,7 @@ from tests.main_job import (
     processes_of_runs,
 )
 from tests.real_runs import ADVANCED, ROLLED_BACK, RealRun
-from tests.session.needs import NO_ROOT
+from tests.session.reasons import NO_ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]
 

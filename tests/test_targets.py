@@ -9,11 +9,12 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.model.stack import AUTO, Address, Endpoints, Rung, Target
+from harness.model.stack import AUTO, Rung, Target
 from harness.stack import environment
 from harness.stack.rungs import choose, for_rung
 from harness.stack.targets import bundled, resolve, resolve_command
-from tests.stack.rungs import all_at, manifests
+from tests.nowhere import NOWHERE, all_at
+from tests.stack.rungs import manifests
 
 #: docs/contract/environment.md#variables; FIREBASE_CREDENTIALS_PATH is absent against emulators.
 CONTRACT = {
@@ -119,6 +120,10 @@ def test_an_image_on_clusters_and_a_command_on_this_machine(folder: Path) -> Non
     assert for_rung(both, Rung.LOCAL).image == "" and for_rung(both, Rung.LOCAL).command
     assert (for_rung(both, Rung.KIND).image, for_rung(both, Rung.KIND).command) == ("walk:1", ())
     assert resolve_command("target.yaml").image == ""
+    with pytest.raises(BadInput, match="the environment local cannot run the image walk:1") as refused:
+        resolve_command("image:walk:1")
+    assert refused.value.where == "--target" and "docs/backend.md" in refused.value.remedy
+    assert "## An image alone" in (ROOT / "docs/backend.md").read_text()
     (folder / "Dockerfile").write_text("")
     built = resolve(write(folder, "dockerfile: Dockerfile\n"))
     assert choose(AUTO, built).rung is Rung.KIND
@@ -129,7 +134,7 @@ def test_an_image_on_clusters_and_a_command_on_this_machine(folder: Path) -> Non
 
 
 def test_a_process_is_told_by_the_names_that_the_file_says(folder: Path) -> None:
-    ends = all_at(Address(host="127.0.0.1", port=1), database_password="a/b")
+    ends = all_at(storage=NOWHERE, database_password="a/b")
     text = "command: sh\nvariables: {database: {url: ADDRESS, host: [A, B]}, firestore: F, storage: S, port: LISTEN}\n"
     target = resolve(write(folder, text))
     container = manifests().deployment.template.containers[0]
@@ -175,7 +180,7 @@ def test_a_bad_command_line(folder: Path, text: str, says: str) -> None:
         ("name: x\ncommand: []\n", 2, "command is empty"),
         ("name: x\ncommand: ''\n", 2, "command is empty"),
         ("name: x\ncommand: 5\n", 2, "command"),
-        ("command: sh\ncomand: sh\n", 2, "unknown key 'comand'"),
+        ("command: sh\ncomand: sh\n", 2, "unknown key 'comand'; did you mean 'command'"),
         ("command: sh\ncommand: sh\n", 2, "twice"),
         ("command: ./nothing\n", 1, "nothing is not there"),
         ("command: [./plain.txt]\n", 1, "not executable"),
@@ -195,7 +200,7 @@ def test_a_bad_command_line(folder: Path, text: str, says: str) -> None:
         ("image: a b\n", 1, "names no image"),
         ("command: sh\nmanifests: nowhere\n", 2, "nowhere is no folder"),
         ("command: sh\nopenapi: nowhere\n", 2, "nowhere is no file"),
-        ("command: sh\nvariables:\n  database: {hots: A}\n", 3, "'hots' means nothing here"),
+        ("command: sh\nvariables:\n  database: {hots: A}\n", 3, "'hots' means nothing here; did you mean 'host'"),
         ("command: sh\nvariables:\n  mail: A\n", 3, "'mail' means nothing here"),
         ("command: sh\nvariables:\n  auth: 'A-B'\n", 3, "no name of an environment variable"),
         ("command: sh\nvariables:\n  database: {url: A, form: 'x{nobody}'}\n", 3, "nothing fills"),
@@ -215,8 +220,7 @@ def test_a_bad_file_names_its_line(folder: Path, text: str, line: int | None, sa
 
 def test_a_target_gets_the_contract_and_what_a_program_needs_of_the_machine() -> None:
     """And nothing of ours."""
-    here = Address(host="127.0.0.1", port=1)
-    endpoints = Endpoints(service=here, auth=here, firestore=here, remote_config=here, database=here, storage=here)
+    endpoints = all_at(storage=NOWHERE)
     container = manifests().deployment.template.containers[0]
     target = Target(name="t", command=("x",))
     made = environment.of_target(container, target, endpoints, pod="p", port=2, database_port=3)

@@ -65,18 +65,18 @@ def tool_status(found: Mapping[Exit, object]) -> Exit:
 
 
 class RehearsalError(Exception):
-    """What happened, where, and what to do about it: every error a person reads has the three. ``told`` is what
-    happened as it was given: a message where a page or a line of the terminal may say it.
+    """What happened, where, and what to do about it: every error a person reads has the three, in English. As they were
+    given, each is a message, or plain words that are a message id themselves (``harness.cli.messages`` finds them), or
+    somebody else's: ``told`` is what happened, ``given`` all three.
     """
 
     exit: Exit = Exit.INTERNAL
 
-    def __init__(self, what: Said | str, *, where: str = "", remedy: str = "") -> None:
+    def __init__(self, what: Said | str, *, where: Said | str = "", remedy: Said | str = "") -> None:
         self.told: Said | str = what
-        self.what = str(what)
+        self.what, self.where, self.remedy = str(what), str(where), str(remedy)
         super().__init__(self.what)
-        self.where = where
-        self.remedy = remedy
+        self.given = what, where, remedy
 
     def __str__(self) -> str:
         lines = [self.what]

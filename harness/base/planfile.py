@@ -8,20 +8,21 @@ line and key, with an example. ``schema`` is the JSON Schema of the same type, f
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from harness.base import yamltext
+from harness.base import units, yamltext
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
+from harness.base.message import Message, message, nearest, said_by
+from harness.base.phase import Said
 from harness.base.plantypes import bare_type, example_of, keys_of, note_of, words_of
 from harness.base.units import OneOf, Quantity, ReadBy
 
@@ -33,7 +34,7 @@ _AUTHOR = "yaml-language-server: $schema="
 class RuleError(ValueError):
     """What a plan's own rules refuse: ``keys`` are the fields that lead to the value, ``remedy`` says what to write."""
 
-    def __init__(self, what: str, *keys: str | int, remedy: str = "") -> None:
+    def __init__(self, what: Said | str, *keys: str | int, remedy: Said | str = "") -> None:
         super().__init__(what)
         self.keys: yamltext.Path_ = keys
         self.remedy = remedy
@@ -52,17 +53,11 @@ def likeness(data: Any, plan: Any) -> int:
     return 0 if not words else 1 if data in words else -1
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """``"; did you mean X?"``, or "" when nothing is near."""
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else ""
-
-
 def once(names: Iterable[object]) -> None:
     """Raises ``ValueError`` when two of ``names`` are the same: of a plan's parts, of the pods of a search."""
     for name, count in Counter(map(str, names)).items():
         if count > 1:
-            raise ValueError(f"{name!r} is there twice, and each has one name of its own")
+            raise ValueError(message("{name} is there twice, and each has one name of its own", name=repr(name)))
 
 
 def bundled(name: str, plan: type[T]) -> T:
@@ -86,12 +81,12 @@ def made(text: str, where: str, plan: type[T], into: Callable[[T], R], *, name: 
     """
     found = yamltext.documents(text, where)
     if len(found) != 1:
-        what = "more than one YAML document" if found else f"{where} is empty"
+        what = message("more than one YAML document") if found else message("{where} is empty", where=where)
         raise BadInput(what, where=where, remedy="one plan a file")
     data, lines = found[0]
     if not isinstance(data, dict):
-        remedy = f"the keys are: {', '.join(keys_of(typing.cast('Any', plan)))}"
-        raise _Source(where, lines).bad((), "a plan is a mapping of keys", remedy)
+        remedy = message("the keys are: {names}", names=", ".join(keys_of(typing.cast("Any", plan))))
+        raise _Source(where, lines).bad((), message("a plan is a mapping of keys"), remedy)
     if name and "name" in keys_of(typing.cast("Any", plan)):
         data = {"name": name, **data}
     return _converted(data, plan, _Source(where, lines), (), into)
@@ -120,7 +115,7 @@ class _Source:
         self._written: dict[yamltext.Path_, tuple[yamltext.Path_, Any]] = {}
         self._one_line: set[yamltext.Path_] = set()
 
-    def bad(self, path: yamltext.Path_, what: str, remedy: str = "") -> BadInput:
+    def bad(self, path: yamltext.Path_, what: Said | str, remedy: Said | str = "") -> BadInput:
         """The error for the value at ``path`` of the file."""
         return BadInput(what, where=yamltext.place(self._where, self._lines, path), remedy=remedy)
 
@@ -146,34 +141,34 @@ class _Source:
 
     def _text(self, data: str, type_: Any, meta: msgspec.Meta | None, at: yamltext.Path_) -> None:
         """Refuses a word that is none of its type's, and text that is not as its type has it."""
-        known, what = words_of(bare_type(type_)[0]), ""
+        known, what = words_of(bare_type(type_)[0]), None
         if known and data not in known:
-            what = f"{data!r} is none of {', '.join(known)}{nearest(data, known)}"
+            near = nearest(data, known)
+            what = message("{value} is none of {names}{near}", value=repr(data), names=", ".join(known), near=near)
         elif meta is not None and meta.pattern and not re.search(meta.pattern, data):
-            what = f"{data[:40]!r} is not {meta.description or meta.pattern}"
-        if what:
-            raise self.bad(at, what, f"for example {_told(at, example_of(type_))}")
+            what = message("{value} is not {what}", value=repr(data[:40]), what=meta.description or meta.pattern)
+        if what is not None:
+            raise self.bad(at, what, _for_example(at, example_of(type_)))
 
     def _known(self, data: str, words: OneOf | None, at: yamltext.Path_) -> None:
         if words is not None and data not in words.known:
-            raise self.bad(at, f"unknown {words.what} {data!r}{nearest(data, words.known)}", f"see {words.where}")
+            near = nearest(data, words.known)
+            what = message("unknown {kind} {value}{near}", kind=Message(text=words.what), value=repr(data), near=near)
+            raise self.bad(at, what, message("see {where}", where=words.where))
 
     def _number(self, data: Any, quantity: Quantity, meta: msgspec.Meta | None, at: yamltext.Path_) -> float:
         if not isinstance(data, str):
-            raise self.bad(
-                at,
-                f"{data!r} is not {quantity.what}",
-                f"write it with its unit, for example {_told(at, quantity.example)}",
-            )
+            what = message("{value} is not {what}", value=repr(data), what=Message(text=quantity.what))
+            told = message("write it with its unit, for example {example}", example=_told(at, quantity.example))
+            raise self.bad(at, what, told)
         try:
             value = quantity.read(data)
         except ValueError as error:
-            what = str(error).partition("; write for example ")[0]
-            raise self.bad(at, what, f"for example {_told(at, quantity.example)}") from error
+            raise self.bad(at, units.without_example(error), _for_example(at, quantity.example)) from error
         if not math.isfinite(value) or not _within(value, meta):
             limits = f" ({meta.description})" if meta is not None and meta.description else ""
-            what = f"{data[:20]!r} is out of range{limits}"
-            raise self.bad(at, what, f"for example {_told(at, quantity.example)}")
+            what = message("{value} is out of range{limits}", value=repr(data[:20]), limits=limits)
+            raise self.bad(at, what, _for_example(at, quantity.example))
         return value
 
     def _struct(self, data: Any, type_: type[msgspec.Struct], at: yamltext.Path_, now: yamltext.Path_) -> Any:
@@ -184,15 +179,17 @@ class _Source:
             except ValueError as error:
                 raise self.refused(error, now) from error
         if not isinstance(data, dict):
-            raise self.bad(at, "a mapping of keys is wanted here", f"the keys are: {', '.join(keys_of(type_))}")
+            told = message("the keys are: {names}", names=", ".join(keys_of(type_)))
+            raise self.bad(at, message("a mapping of keys is wanted here"), told)
         known = keys_of(type_)
         for key in data:
             if key not in known:
-                what = f"unknown key {key!r}{nearest(key, list(known))}"
-                raise self.bad((*at, key), what, f"the keys here are: {', '.join(known)}")
+                what = message("unknown key {key}{near}", key=repr(key), near=nearest(key, list(known)))
+                raise self.bad((*at, key), what, message("the keys here are: {names}", names=", ".join(known)))
         for key, field in known.items():
             if field.required and key not in data:
-                raise self.bad(at, f"key {key!r} is missing", f"for example {_told((key,), example_of(field.type))}")
+                missing = message("key {key} is missing", key=repr(key))
+                raise self.bad(at, missing, _for_example((key,), example_of(field.type)))
         found = {
             known[key].name: self.plain(value, known[key].type, (*at, key), (*now, known[key].name))
             for key, value in data.items()
@@ -206,7 +203,8 @@ class _Source:
         read = [key for key, kinds in by.items() if kinds is None or kind in kinds.kinds]
         for key in data:
             if key not in read:
-                raise self.bad((*at, key), f"kind {kind!r} does not read {key!r}", f"it reads: {', '.join(read)}")
+                told = message("kind {kind} does not read {key}", kind=repr(kind), key=repr(key))
+                raise self.bad((*at, key), told, message("it reads: {names}", names=", ".join(read)))
 
     def invalid(self, error: msgspec.ValidationError) -> BadInput:
         """msgspec's error at its line: it ends in `` - at `$.population.audiences[0].users` ``."""
@@ -230,8 +228,8 @@ class _Source:
             at = (*at, *path[len(known) :])
         remedy = getattr(error, "remedy", "")
         if not remedy and known == path and type_ is not None:
-            remedy = f"for example {_told(at, example_of(type_))}"
-        return self.bad(at, str(error), remedy)
+            remedy = _for_example(at, example_of(type_))
+        return self.bad(at, said_by(error), remedy)
 
 
 def _within(value: float, meta: msgspec.Meta | None) -> bool:
@@ -239,6 +237,10 @@ def _within(value: float, meta: msgspec.Meta | None) -> bool:
         return True
     above = meta.gt is None or value > meta.gt
     return above and (meta.ge is None or value >= meta.ge) and (meta.le is None or value <= meta.le)
+
+
+def _for_example(path: yamltext.Path_, example: str) -> Message:
+    return message("for example {example}", example=_told(path, example))
 
 
 def _told(path: yamltext.Path_, example: str) -> str:

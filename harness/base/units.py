@@ -14,6 +14,8 @@ from typing import Annotated
 
 import msgspec
 
+from harness.base.message import Message, marked, message, said_by
+
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%/µ]*)\s*$")
 _DOLLARS = r"\$[0-9]+(\.[0-9]+)?"
 _COUNTED = {"1/s": ("/s",), "users": ("users", "user"), "walks": ("walks", "walk"), "flaws": ("flaws", "flaw")}
@@ -35,28 +37,42 @@ class Unit(StrEnum):
     NONE = ""
 
 
-def _split(text: str, expected: str, example: str) -> tuple[float, str]:
+_FOR_EXAMPLE = marked("{what}; write for example {example}")
+
+
+def without_example(error: ValueError) -> Message | str:
+    """What one of these errors says, without the right form."""
+    told = said_by(error)
+    return told.values["what"] if isinstance(told, Message) and told.text == _FOR_EXAMPLE else told
+
+
+def _wrong(what: Message, example: str) -> ValueError:
+    return ValueError(Message(text=_FOR_EXAMPLE, values={"what": what, "example": example}))
+
+
+def _split(text: str, expected: Message, example: str) -> tuple[float, str]:
     match = _NUMBER.match(text)
     if match is None:
-        raise ValueError(f"{text!r} is not {expected}; write for example {example!r}")
+        raise _wrong(message("{value} is not {what}", value=repr(text), what=expected), repr(example))
     return float(match[1]), match[2]
 
 
 def seconds(text: str) -> float:
     """``"120s"``, ``"5min"``, ``"500ms"``, ``"12h"`` in seconds."""
-    number, unit = _split(text, "a duration", "120s")
+    number, unit = _split(text, message("a duration"), "120s")
     if unit not in _SECONDS:
-        raise ValueError(f"{text!r} has no unit of time (ms, s, min, h, d); write for example '120s'")
+        told = message("{value} has no unit of time (ms, s, min, h, d)", value=repr(text))
+        raise _wrong(told, "'120s'")
     return number * _SECONDS[unit]
 
 
 def ratio(text: str) -> float:
     """``"99.5%"`` as 0.995; nothing without a per cent sign, nothing above 100 %."""
-    number, unit = _split(text, "a percentage", "99.5%")
+    number, unit = _split(text, message("a percentage"), "99.5%")
     if unit != "%":
-        raise ValueError(f"{text!r} is not a percentage; write for example '99.5%'")
+        raise _wrong(message("{value} is not a percentage", value=repr(text)), "'99.5%'")
     if number > 100:
-        raise ValueError(f"{text!r} is above 100%")
+        raise ValueError(message("{value} is above 100%", value=repr(text)))
     # Division of the decimal text, not of the float: 12% must be the double nearest 0.12.
     return round(number / 100, 12)
 
@@ -64,7 +80,7 @@ def ratio(text: str) -> float:
 def dollars(text: str) -> float:
     """``"$225.50"`` as 225.5."""
     if re.fullmatch(_DOLLARS, text) is None:
-        raise ValueError(f"{text!r} is no amount of dollars; write for example '$225.50'")
+        raise _wrong(message("{value} is no amount of dollars", value=repr(text)), "'$225.50'")
     return float(text[1:])
 
 
@@ -73,9 +89,9 @@ _SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 def size_bytes(text: str) -> int:
     """``"64MiB"``, ``"1GiB"`` in bytes."""
-    number, unit = _split(text, "a size", "64MiB")
+    number, unit = _split(text, message("a size"), "64MiB")
     if unit not in _SIZES:
-        raise ValueError(f"{text!r} is no size; write for example '64MiB' or '1GiB'")
+        raise _wrong(message("{value} is no size", value=repr(text)), "'64MiB', '1GiB'")
     return round(number * _SIZES[unit])
 
 
@@ -87,10 +103,11 @@ def quantity(text: str, unit: Unit) -> float:
         return seconds(text)
     if unit is Unit.MILLISECONDS:
         return round(seconds(text) * 1000, 9)
-    number, suffix = _split(text, f"a number of {unit}", "3/s" if unit is Unit.PER_SECOND else "250users")
+    expected = message("a number of {unit}", unit=unit)
+    number, suffix = _split(text, expected, "3/s" if unit is Unit.PER_SECOND else "250users")
     wanted = _COUNTED[unit]
     if suffix not in wanted:
-        raise ValueError(f"{text!r} is not in {unit}; write for example '{number:g}{wanted[0]}'")
+        raise _wrong(message("{value} is not in {unit}", value=repr(text), unit=unit), repr(f"{number:g}{wanted[0]}"))
     return number
 
 
@@ -144,22 +161,24 @@ class ReadBy(msgspec.Struct, frozen=True):
 
 _WRITTEN = r"[0-9]+(\.[0-9]+)?"
 _WRITTEN_AS_SECONDS = Quantity(
-    what="a duration", example="120s", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_s", read=seconds
+    what=marked("a duration"), example="120s", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_s", read=seconds
 )
 _WRITTEN_AS_MILLISECONDS = Quantity(
-    what="a duration", example="500ms", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_ms",
+    what=marked("a duration"), example="500ms", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_ms",
     read=lambda text: quantity(text, Unit.MILLISECONDS),
 )  # fmt: skip
-_WRITTEN_AS_RATIO = Quantity(what="a percentage", example="99.5%", pattern=rf"^{_WRITTEN} ?%$", suffix="", read=ratio)
+_WRITTEN_AS_RATIO = Quantity(
+    what=marked("a percentage"), example="99.5%", pattern=rf"^{_WRITTEN} ?%$", suffix="", read=ratio
+)
 _WRITTEN_AS_RATE = Quantity(
-    what="a rate", example="3/s", pattern=rf"^{_WRITTEN} ?/s$", suffix="_per_s",
+    what=marked("a rate"), example="3/s", pattern=rf"^{_WRITTEN} ?/s$", suffix="_per_s",
     read=lambda text: quantity(text, Unit.PER_SECOND),
 )  # fmt: skip
 _WRITTEN_AS_SIZE = Quantity(
-    what="a size", example="1GiB", pattern=rf"^{_WRITTEN} ?(KiB|MiB|GiB)$", suffix="_bytes", read=size_bytes
+    what=marked("a size"), example="1GiB", pattern=rf"^{_WRITTEN} ?(KiB|MiB|GiB)$", suffix="_bytes", read=size_bytes
 )
 _WRITTEN_AS_DOLLARS = Quantity(
-    what="an amount of dollars", example="$0.05", pattern=f"^{_DOLLARS}$", suffix="_usd", read=dollars
+    what=marked("an amount of dollars"), example="$0.05", pattern=f"^{_DOLLARS}$", suffix="_usd", read=dollars
 )
 
 Seconds = Annotated[float, _WRITTEN_AS_SECONDS]

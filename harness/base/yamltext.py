@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from harness.base.errors import BadInput
+from harness.base.message import message
 
 Path_ = tuple[str | int, ...]
 Lines = dict[Path_, int]
@@ -30,13 +31,23 @@ def read(path: Path) -> str:
         raw = path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise BadInput(f"cannot read {path}: {reason}", where=str(path), remedy="check the path") from error
+        raise BadInput(
+            message("cannot read {path}: {reason}", path=str(path), reason=reason),
+            where=str(path),
+            remedy="check the path",
+        ) from error
     if len(raw) > MAX_BYTES:
-        raise BadInput(f"{path} is larger than {MAX_BYTES} bytes", where=str(path), remedy="is it the right file?")
+        raise BadInput(
+            message("{path} is larger than {max_bytes} bytes", path=str(path), max_bytes=str(MAX_BYTES)),
+            where=str(path),
+            remedy="is it the right file?",
+        )
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 text", where=str(path), remedy="save it as UTF-8") from error
+        raise BadInput(
+            message("{path} is not UTF-8 text", path=str(path)), where=str(path), remedy="save it as UTF-8"
+        ) from error
 
 
 def documents(
@@ -68,12 +79,18 @@ def documents(
         mark = error.problem_mark
         place = f"{where}:{mark.line + first_line}" if mark is not None else where
         raise BadInput(
-            f"not YAML: {error.problem or error.context}", where=place, remedy="correct the line named"
+            message("not YAML: {problem}", problem=str(error.problem or error.context)),
+            where=place,
+            remedy="correct the line named",
         ) from error
     except yaml.YAMLError as error:
-        raise BadInput(f"not YAML: {error}", where=where, remedy="save it as plain UTF-8 YAML") from error
+        raise BadInput(
+            message("not YAML: {error}", error=str(error)), where=where, remedy="save it as plain UTF-8 YAML"
+        ) from error
     except _LEAKS as error:
-        raise BadInput(f"not YAML that can be read: {error}", where=where, remedy="write plain values") from error
+        raise BadInput(
+            message("not YAML that can be read: {error}", error=str(error)), where=where, remedy="write plain values"
+        ) from error
 
 
 def place(where: str, lines: Lines, path: Path_) -> str:
@@ -111,9 +128,17 @@ class _Reader:
         line = node.start_mark.line + self.first_line
         self.lines.setdefault(path, line)
         if len(path) > MAX_DEPTH:
-            raise BadInput(f"nested deeper than {MAX_DEPTH}", where=f"{self.where}:{line}", remedy="simplify it")
+            raise BadInput(
+                message("nested deeper than {max_depth}", max_depth=str(MAX_DEPTH)),
+                where=f"{self.where}:{line}",
+                remedy="simplify it",
+            )
         if self.values > MAX_VALUES:
-            raise BadInput(f"more than {MAX_VALUES} values", where=f"{self.where}:{line}", remedy="simplify it")
+            raise BadInput(
+                message("more than {max_values} values", max_values=str(MAX_VALUES)),
+                where=f"{self.where}:{line}",
+                remedy="simplify it",
+            )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -133,7 +158,11 @@ class _Reader:
                 raise BadInput("a key that is no plain text", where=at, remedy="write the keys out")
             key = key_node.value
             if key in result:
-                raise BadInput(f"key {key!r} is given twice", where=f"{at}, {dotted((*path, key))}", remedy="keep one")
+                raise BadInput(
+                    message("key {key} is given twice", key=repr(key)),
+                    where=f"{at}, {dotted((*path, key))}",
+                    remedy="keep one",
+                )
             result[key] = self.plain(value_node, (*path, key))
             self.lines[(*path, key)] = key_node.start_mark.line + self.first_line
         return merged | result

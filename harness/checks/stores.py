@@ -199,7 +199,9 @@ async def _one_moment(endpoints: Endpoints) -> AsyncIterator[asyncpg.Connection]
         raise NotAsNamed(error.unread.told, str(endpoints.database)) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise PartDied(
-            f"PostgreSQL failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
+            message("PostgreSQL failed: {error}", error=repr(error)),
+            where=str(endpoints.database),
+            remedy="read postgres.log",
         ) from error
 
 

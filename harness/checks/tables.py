@@ -123,7 +123,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """What was not read, for people."""
         return tuple(each.told for each in self.unread)
 
-    def without(self, place: str, found: str) -> Layout:
+    def without(self, place: str, found: str | Message) -> Layout:
         """The same without one column, "walks.status", whose values cannot be read."""
         table, _, name = place.partition(".")
         walks = {each: column for each, column in self.walks.items() if (table, each) != (WALKS, name)}
@@ -238,7 +238,7 @@ def points(array: Any) -> list[dict[str, Any]]:
     An optional one may be absent; a location without a number has that of its place. Raises ``Unreadable``.
     """
     if not isinstance(array, list) or not all(isinstance(each, dict) for each in array):
-        raise Unreadable("what is no array of maps")
+        raise Unreadable(message("what is no array of maps"))
     return [_point(each, place) for place, each in enumerate(array)]
 
 
@@ -248,7 +248,7 @@ def _point(given: Mapping[str, Any], place: int) -> dict[str, Any]:
         named["sequence_number"] = place
     for name in ("latitude", "longitude", "timestamp"):
         if named[name] is None:
-            raise Unreadable(f"a location without {name}")
+            raise Unreadable(message("a location without {name}", name=name))
     return {name: comparable(OF_LOCATIONS[name].kind, value) for name, value in named.items()}
 
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import msgspec
 
+from harness.model.message import Message, message
+
 #: A walk's status as the contract spells it; databases also have it in capitals or in one word.
 STATUSES = ("not_started", "in_progress", "paused", "completed")
 _WORDS = {each.replace("_", ""): each for each in STATUSES}
@@ -34,7 +36,11 @@ _ROUNDINGS = (ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_DOWN, ROUND_FLOOR)
 
 
 class Unreadable(ValueError):  # noqa: N818 - an outcome, not an error
-    """Says what a value is that cannot be read as what its column must hold."""
+    """``told`` says what a value is that cannot be read as what its column must hold."""
+
+    def __init__(self, told: Message) -> None:
+        super().__init__(str(told))
+        self.told = told
 
 
 class Kind(StrEnum):
@@ -78,7 +84,7 @@ def status(raw: Any) -> str:
     word = text(raw)
     known = _WORDS.get(re.sub(r"[\s_-]", "", word).lower())
     if known is None:
-        raise Unreadable(f"{word[:40]!r}, which is none of {', '.join(STATUSES)}")
+        raise Unreadable(message("{value}, which is none of {known}", value=repr(word[:40]), known=", ".join(STATUSES)))
     return known
 
 
@@ -87,13 +93,13 @@ def identity(raw: Any) -> str:
     try:
         return str(raw) if isinstance(raw, uuid.UUID) else str(uuid.UUID(text(raw).strip()))
     except ValueError:
-        raise Unreadable(f"{str(raw)[:40]!r}, which is no UUID") from None
+        raise Unreadable(message("{value}, which is no UUID", value=_shown(raw))) from None
 
 
 def text(raw: Any) -> str:
     """Raises ``Unreadable`` for what is no text."""
     if not isinstance(raw, str):
-        raise Unreadable(f"{str(raw)[:40]!r}, which is no text")
+        raise Unreadable(message("{value}, which is no text", value=_shown(raw)))
     return raw
 
 
@@ -104,7 +110,7 @@ def _of_text(raw: str) -> datetime:
     try:
         found = datetime.fromisoformat(_GO_ZONE.sub(r"\1", raw.strip()))
     except ValueError:
-        raise Unreadable(f"{raw[:40]!r}, which is no ISO 8601 time") from None
+        raise Unreadable(message("{value}, which is no ISO 8601 time", value=_shown(raw))) from None
     return instant(found)
 
 
@@ -113,19 +119,24 @@ def _since_1970(raw: Any) -> datetime:
     for least, a_second in _UNITS:
         if least <= count < least * 10:
             return _EPOCH + timedelta(microseconds=math.floor(count * 1_000_000 / a_second))
-    raise Unreadable(f"{str(raw)[:40]}, which is no count since 1970 whose unit is beyond doubt")
+    value = str(raw)[:40]
+    raise Unreadable(message("{value}, which is no count since 1970 whose unit is beyond doubt", value=value))
 
 
 def _decimal(raw: Any) -> Decimal:
     if isinstance(raw, bool) or not isinstance(raw, int | float | Decimal | str):
-        raise Unreadable(f"{str(raw)[:40]!r}, which is no number")
+        raise Unreadable(message("{value}, which is no number", value=_shown(raw)))
     try:
         found = Decimal(repr(raw)) if isinstance(raw, float) else Decimal(raw)
     except InvalidOperation:
-        raise Unreadable(f"{str(raw)[:40]!r}, which is no number") from None
+        raise Unreadable(message("{value}, which is no number", value=_shown(raw))) from None
     if not found.is_finite():
-        raise Unreadable(f"{raw}, which is no number")
+        raise Unreadable(message("{value}, which is no number", value=str(raw)))
     return found
+
+
+def _shown(raw: Any) -> str:
+    return repr(str(raw)[:40])
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):

@@ -163,7 +163,11 @@ async def _embedded(
     try:
         located = {identity(row["id"]): tables.points(_json(row["points"] or "[]")) for row in rows}
     except Unreadable as error:
-        unread = Unread(place=place, expected="an array of locations", found=f"{declared}: {error}")
+        unread = Unread(
+            place=place,
+            expected="an array of locations",
+            found=message("{declared}: {what}", declared=declared, what=error.told),
+        )
         return {}, msgspec.structs.replace(layout, unread=(*layout.unread, unread))
     note = message("locations are read from {column} ({declared})", column=place, declared=declared)
     return located, msgspec.structs.replace(layout, locations=OF_LOCATIONS, notes=(*layout.notes, note))
@@ -259,7 +263,8 @@ def _converted(
             values[name] = _read(column, base, [row[name] for row in rows])
         except Unreadable as error:
             dropped.add(name)
-            layout = layout.without(f"{table}.{name}", f"{there.columns[name].declared} {error}")
+            held = message("{declared} {what}", declared=there.columns[name].declared, what=error.told)
+            layout = layout.without(f"{table}.{name}", held)
             continue
         if base not in {"timestamp", "date"}:
             layout = _with_column(layout, table, name, tables.refined(column, values[name]))
@@ -279,7 +284,7 @@ def _json(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except NOT_JSON as error:
-        raise Unreadable(f"{text[:40]!r}, which no reader of JSON takes") from error
+        raise Unreadable(message("{value}, which no reader of JSON takes", value=repr(text[:40]))) from error
 
 
 def _read(column: Column, base: str, raw: Sequence[Any]) -> list[Any]:

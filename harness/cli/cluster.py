@@ -138,7 +138,10 @@ class Images(Spoken, AsJson):
         clock = MachineClock()
         known = {recipe.name: recipe for recipe in recipes.ours(clock)}
         if unknown := set(self.names) - known.keys():
-            raise BadInput(f"there is no image {', '.join(sorted(unknown))}", remedy=f"there are: {', '.join(known)}")
+            raise BadInput(
+                message("there is no image {names}", names=", ".join(sorted(unknown))),
+                remedy=message("there are: {names}", names=", ".join(known)),
+            )
         tags = [await ensure(known[name], clock, progress) for name in self.names or known]
         if self.load is not None:
             await _load(self.load, tags, progress)
@@ -170,7 +173,10 @@ async def _load(name: str, tags: list[str], progress: Progress) -> None:
     nodes = [(node, role) for node, role in map(str.split, listed.splitlines())]
     if not nodes:
         there = ", ".join(await cluster.names()) or "none"
-        raise BadInput(f"no kind cluster {name!r} runs here", remedy=f"there are: {there}")
+        raise BadInput(
+            message("no kind cluster {name} runs here", name=repr(name)),
+            remedy=message("there are: {there}", there=there),
+        )
     with tempfile.TemporaryDirectory(dir=home()) as scratch:
         workers = [node for node, role in nodes if role == "worker"]
         await load(workers or [node for node, _ in nodes], tags, Path(scratch), progress)

@@ -19,19 +19,22 @@ from typing import Any, NamedTuple
 
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
+from harness.base.message import marked, message, nearest, said_by
+from harness.base.options import of_option, one_of
+from harness.base.phase import Said
 from harness.rehearsal.command import Command, flag, flags
 from harness.rehearsal.registry import Entry
 
 FILE, VARIABLE = "rehearsal.toml", "TEKUTOKO_OPTION_"
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_WHAT_IT_IS = "a key is an option of a command, without its dashes"
+_WHAT_IT_IS = marked("a key is an option of a command, without its dashes")
 
 
 class Given(NamedTuple):
     """What was written for an option: its words, and where. Paths are ``folder``'s."""
 
     texts: tuple[str, ...]
-    where: str
+    where: Said | str
     folder: Path
 
 
@@ -55,16 +58,14 @@ def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path)
         text = path.read_text(encoding="utf-8")
         document = tomllib.loads(text)
     except (OSError, ValueError) as error:
-        raise BadInput(f"it cannot be read: {error}", where=str(path)) from error
+        raise BadInput(message("it cannot be read: {error}", error=str(error)), where=str(path)) from error
     of_all: dict[str, Given] = {}
     of_one: dict[str, Given] = {}
     for names, key, value in _keys(document):
         where, table = f"{path}:{_line(text, names, key)}", " ".join(names)
         if table and table not in entries:
-            from harness.base.planfile import nearest
-
-            told = f"[{table}]: no such command{nearest(table, list(entries))}"
-            raise BadInput(told, where=where, remedy=f"{PROGRAM} list shows the commands")
+            told = message("[{table}]: no such command{near}", table=table, near=nearest(table, list(entries)))
+            raise BadInput(told, where=where, remedy=message("{program} list shows the commands", program=PROGRAM))
         _check(key, [entries[table]] if table else entries.values(), command, where)
         if f"--{key}" in flags(command) and table in ("", command.name):
             texts = tuple(map(_text, value if isinstance(value, list) else [value]))
@@ -79,25 +80,26 @@ def _of_environment(
     fields = {flag(field.name): field for field in dataclasses.fields(command)}
     for variable in sorted(name for name in environ if name.startswith(VARIABLE)):
         key = variable.removeprefix(VARIABLE).lower().replace("_", "-")
-        _check(key, entries.values(), command, f"the variable {variable}")
+        where = message("the variable {variable}", variable=variable)
+        _check(key, entries.values(), command, where)
         if f"--{key}" in flags(command):
             text = environ[variable]
             texts = tuple(shlex.split(text)) if fields[f"--{key}"].default == () else (text,)
-            found[f"--{key}"] = Given(texts, f"the variable {variable}", folder)
+            found[f"--{key}"] = Given(texts, where, folder)
     return found
 
 
-def _check(key: str, entries: Iterable[Entry], command: type[Command], where: str) -> None:
+def _check(key: str, entries: Iterable[Entry], command: type[Command], where: Said | str) -> None:
     """Raises ``BadInput`` where no command of ``entries`` reads the option ``key``."""
     listed = list(entries)
     if f"--{key}" in flags(command) and any(entry.name == command.name for entry in listed):
         return  # without loading the others
     known = {name.removeprefix("--") for entry in listed for name in flags(entry.load())}
     if key not in known:
-        from harness.base.planfile import nearest  # which loads YAML
-
-        readers = f"{listed[0].name} does not read it" if len(listed) == 1 else "no command reads it"
-        raise BadInput(f"{key}: {readers}{nearest(key, sorted(known))}", where=where, remedy=_WHAT_IT_IS)
+        near, one = nearest(key, sorted(known)), message("{command} does not read it", command=listed[0].name)
+        readers = one if len(listed) == 1 else message("no command reads it")
+        told = message("{key}: {readers}{near}", key=key, readers=readers, near=near)
+        raise BadInput(told, where=where, remedy=_WHAT_IT_IS)
 
 
 def _keys(document: dict[str, Any], names: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], str, Any]]:
@@ -128,12 +130,14 @@ def _value(field: dataclasses.Field[Any], given: Given) -> Any:
     """The option's value. Raises ``BadInput`` saying where it was written."""
     name, first = flag(field.name), given.texts[0] if given.texts else ""
     if field.metadata["consent"]:
-        raise BadInput(f"{name} is a consent, and no default", where=given.where, remedy="type it each time")
+        told = message("{option} is a consent, and no default", option=name)
+        raise BadInput(told, where=given.where, remedy="type it each time")
     if field.default != () and len(given.texts) != 1:
-        raise BadInput(f"{name} takes one value", where=given.where)
+        raise BadInput(message("{option} takes one value", option=name), where=given.where)
     if field.default is False:
         if first.lower() not in _SWITCH:
-            raise BadInput(f"{name} is true or false, not {first!r}", where=given.where)
+            told = message("{option} is true or false, not {value}", option=name, value=repr(first))
+            raise BadInput(told, where=given.where)
         return _SWITCH[first.lower()]
     values = tuple(_read(field, text, given) for text in given.texts)
     return values if field.default == () else values[0]
@@ -144,10 +148,11 @@ def _read(field: dataclasses.Field[Any], text: str, given: Given) -> Any:
     try:
         value = said["type"](_placed(given.folder, text, path=field.metadata["read"] is Path))
     except argparse.ArgumentTypeError as error:
-        raise BadInput(f"{flag(field.name)}: {error}", where=given.where) from error
+        raise BadInput(of_option(flag(field.name), said_by(error)), where=given.where) from error
     if value not in said.get("choices", [value]):
-        remedy = f"choose from {', '.join(map(str, said['choices']))}"
-        raise BadInput(f"{flag(field.name)}: {text!r} is none", where=given.where, remedy=remedy)
+        near = nearest(text, [*map(str, said["choices"])])
+        told = of_option(flag(field.name), message("{value} is none{near}", value=repr(text), near=near))
+        raise BadInput(told, where=given.where, remedy=one_of(said["choices"]))
     return value
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.rehearsal.command import Command, option
 
@@ -29,7 +30,7 @@ def live(endpoints: Path | None, stack: str) -> Endpoints:
     try:
         return msgspec.json.decode(endpoints.read_bytes(), type=_Told).endpoints
     except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"no endpoints can be read: {error}", where=str(endpoints)) from error
+        raise BadInput(message("no endpoints can be read: {error}", error=str(error)), where=str(endpoints)) from error
 
 
 def _of_those_up(stack: str) -> Endpoints:
@@ -38,9 +39,8 @@ def _of_those_up(stack: str) -> Endpoints:
     there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
     if len(there) != 1:
         found = ", ".join(there) or "none"
-        raise BadInput(
-            f"one stack is wanted, and of those that are up {found} fit", remedy="begin one: stack up --detach"
-        )
+        told = message("one stack is wanted, and of those that are up {found} fit", found=found)
+        raise BadInput(told, remedy="begin one: stack up --detach")
     return next(iter(there.values()))
 
 

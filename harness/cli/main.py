@@ -20,6 +20,7 @@ from harness.base.progress import Heartbeat
 from harness.rehearsal.registry import COMMANDS, Entry
 
 if TYPE_CHECKING:
+    from harness.base.message import Message
     from harness.rehearsal.command import Command, Unrecognized
 
 _FILES, _STORED, _MACHINE, _CLUSTER = "files", "stored runs", "this machine", "cluster and images"
@@ -71,34 +72,35 @@ def parse(words: Sequence[str]) -> Command:
         command, typed = ALL[name].load(), words[len(name.split()) :]
         return declared.parse(command, typed, defaults(command, typed, ALL, Path.cwd(), os.environ))
     except declared.Unrecognized as error:
-        raise BadInput(error.what, where=error.where, remedy=_instead(error)) from None
+        raise BadInput(error.told, where=error.where, remedy=_instead(error)) from None
 
 
 def _unknown(words: Sequence[str]) -> BadInput:
-    from harness.base.planfile import nearest
+    from harness.base.message import message, nearest
 
     if not words:
-        told = "a command is required"
+        told = message("a command is required")
     elif words[0] == "list":
-        return BadInput(
-            f"list takes --json and nothing else, not {shlex.join(words[1:])}", where=f"{interpreter.PROGRAM} list"
-        )
+        told = message("list takes --json and nothing else, not {words}", words=shlex.join(words[1:]))
     elif (SCENARIOS / f"{words[0]}.yaml").is_file():
-        told = f"{words[0]!r} is no command; did you mean 'run {words[0]}'?"
+        told = message("{name} is no command; did you mean 'run {scenario}'?", name=repr(words[0]), scenario=words[0])
     else:
         asked = " ".join(words[:2]) if words[0] in VERBS else words[0]
-        told = f"{asked!r} is no command{nearest(' '.join(words[:2]), list(ALL)) or nearest(words[0], list(ALL))}"
-    return BadInput(told, where=interpreter.PROGRAM, remedy=f"{interpreter.PROGRAM} list shows the commands")
+        near = nearest(" ".join(words[:2]), list(ALL)) or nearest(words[0], list(ALL))
+        told = message("{name} is no command{near}", name=repr(asked), near=near)
+    remedy = message("{program} list shows the commands", program=interpreter.PROGRAM)
+    return BadInput(told, where=interpreter.PROGRAM, remedy=remedy)
 
 
-def _instead(error: Unrecognized) -> str:
+def _instead(error: Unrecognized) -> Message | str:
     """What to do about a flag that a command does not take: who takes it, or the nearest that this one takes."""
-    from harness.base.planfile import nearest
+    from harness.base.message import message, nearest
     from harness.rehearsal.command import flags
 
     if takers := [name for name, entry in ALL.items() if error.flag in flags(entry.load())]:
-        return f"{error.flag} is an option of: {', '.join(takers)}"
-    return nearest(error.flag, flags(error.command)).removeprefix("; ") or "--help shows what it takes"
+        return message("{option} is an option of: {commands}", option=error.flag, commands=", ".join(takers))
+    near = nearest(error.flag, flags(error.command))
+    return message("{help}{near}", help=message("--help shows what it takes"), near=near)
 
 
 def _answer(words: list[str]) -> str | None:
@@ -120,14 +122,19 @@ def main(words: Sequence[str]) -> int:
     if (answer := _answer(list(words))) is not None:
         sys.stdout.write(answer)
         return Exit.OK
+    from harness.model.message import whole
+    from harness.report.language import asked_for, language
+
+    lang = asked_for(words, os.environ)
     try:
         command = parse(words)
+        lang = getattr(command, "lang", lang)
         with Heartbeat(command.name):
             return int(command.run())
     except SystemExit:  # argparse has printed a command's help
         return Exit.OK
     except RehearsalError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(language(lang)("error: {error}", error=whole(error)) + "\n")
         return error.exit
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

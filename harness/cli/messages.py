@@ -8,6 +8,7 @@ and the reasons of the manifests' patches.
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from chaos import catalogue
-from harness.base import yamltext
+from harness.base import errors, yamltext
 from harness.base.data import OVERLAYS, PLANS, ROOT, SCENARIOS
 from harness.base.errors import MEANING
 from harness.rehearsals.conformance.checks import ALL
@@ -34,6 +35,11 @@ _HEADER = "# The reports' messages. Extract and merge with: nox -s messages"
 
 #: Functions whose first argument is a message id.
 KEYWORDS = {"say": None, "message": None, "marked": None}
+#: What makes an error; one of a module's own class is known by its ``remedy``.
+_ERRORS = (
+    *(name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, Exception)),
+    "RuleError",
+)
 _METHODS = {".py": "python", ".j2": "jinja2.ext:babel_extract"}
 _OVERLAYS = ("local",)
 
@@ -42,8 +48,13 @@ def report_messages() -> dict[str, list[tuple[str, int]]]:
     """Every message id of the code and the templates, with the places it stands at."""
     found: dict[str, list[tuple[str, int]]] = {}
     calls = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\s*\(")
-    for path in sorted((ROOT / "harness").rglob("*")):
-        if path.suffix not in _METHODS or not calls.search(path.read_text("utf-8")):
+    for path in sorted(path for folder in ("harness", "scenarios", "chaos") for path in (ROOT / folder).rglob("*")):
+        if path.suffix not in _METHODS:
+            continue
+        source = path.read_text("utf-8")
+        for line, said in of_errors(source) if path.suffix == ".py" else ():
+            found.setdefault(said, []).append((str(path.relative_to(ROOT)), line))
+        if not calls.search(source):
             continue  # Babel takes each file apart, which is most of the time
         for line, text, _, _ in extract_from_file(_METHODS[path.suffix], str(path), keywords=KEYWORDS):
             first = text if isinstance(text, str) else text[0]
@@ -52,6 +63,26 @@ def report_messages() -> dict[str, list[tuple[str, int]]]:
     for meaning in MEANING.values():
         found.setdefault(meaning, []).append(("harness/base/errors.py", 0))
     return found
+
+
+def of_errors(source: str) -> Iterator[tuple[int, str]]:
+    """What errors say in plain words, and where: of each that is made in that source, what happened and what to do."""
+    for node in ast.walk(ast.parse(source)) if any(name in source for name in _ERRORS) else ():
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("what", "remedy"):
+            yield from _plain(node.value)
+        if isinstance(node, ast.Call):
+            remedies = [each.value for each in node.keywords if each.arg == "remedy"]
+            made = ast.unparse(node.func) in _ERRORS or (remedies and len(node.args) == 1)
+            said = [*remedies, *(node.args[:1] if made else ())]
+            yield from (found for each in said for found in _plain(each))
+
+
+def _plain(said: ast.expr) -> Iterator[tuple[int, str]]:
+    """The words themselves, of either branch where there are two. What has a place is no plain text."""
+    if isinstance(said, ast.IfExp):
+        yield from (*_plain(said.body), *_plain(said.orelse))
+    elif isinstance(said, ast.Constant) and isinstance(said.value, str) and said.value and "{" not in said.value:
+        yield said.lineno, said.value
 
 
 def claims_messages() -> dict[str, list[tuple[str, int]]]:

@@ -14,8 +14,8 @@ import msgspec
 
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit, tool_status
-from harness.base.private import open_private
 from harness.cli.live import OnLiveStack, live
+from harness.model.message import Message, message
 from harness.rehearsal.arguments import AsJson, Spoken, speaking
 from harness.rehearsal.command import Duration, flag, given_unread, option
 from harness.report.language import language
@@ -70,12 +70,13 @@ class Migrate(Spoken, AsJson, OnLiveStack):
         """0 when every document is in PostgreSQL; 10 when some were refused, or the stores differ."""
         from harness.migration.engine import Migration  # the drivers of the stores load here: no help needs them
         from harness.migration.places import UNTRIED
-        from harness.migration.telling import told
+        from harness.migration.telling import told, write
 
         if self.anew and self.changed:
             raise BadInput("--anew and --changed say two things", remedy="leave one of them out")
         if more := sorted(given_unread(self)):
-            raise BadInput(f"--dry-run compares nothing: {', '.join(map(flag, more))}", remedy="leave one of them out")
+            what = message("--dry-run compares nothing: {options}", options=", ".join(map(flag, more)))
+            raise BadInput(what, remedy="leave one of them out")
         places = self._places()
         clock = MachineClock()
         progress = speaking(clock, self.lang)
@@ -88,8 +89,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
         report = asyncio.run(migration.run())
         rejects = self._rejects()
         if rejects is not None:
-            with open_private(rejects) as file:
-                file.writelines(msgspec.json.encode(each) + b"\n" for each in report.refused)
+            write(report.refused, rejects)
         lines = map(language(self.lang).message, told(report, rejects))
         said = msgspec.json.encode(report).decode() if self.json else "\n".join(lines)
         sys.stdout.write(said + "\n")
@@ -104,9 +104,9 @@ class Migrate(Spoken, AsJson, OnLiveStack):
         places = of_environment(os.environ) if self.from_environment else of_endpoints(live(self.endpoints, self.stack))
         if places.beyond and not self.beyond_this_machine:
             raise BadInput(
-                f"not on this machine: {'; '.join(places.beyond)}",
-                where="the environment" if self.from_environment else str(self.endpoints or self.stack),
-                remedy="--beyond-this-machine, if that is meant; " + UNTRIED,
+                message("not on this machine: {places}", places="; ".join(places.beyond)),
+                where=message("the environment") if self.from_environment else str(self.endpoints or self.stack),
+                remedy=message("--beyond-this-machine, if that is meant; {why}", why=Message(text=UNTRIED)),
             )
         return places
 

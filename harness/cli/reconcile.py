@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,16 @@ from harness.judge.writes import Writes
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
 from harness.model.evidence import Side
-from harness.rehearsal.arguments import AsJson
+from harness.model.message import Message, message
+from harness.rehearsal.arguments import AsJson, Spoken
 from harness.rehearsal.command import option
+from harness.report.language import language
 
 _SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reconcile(AsJson, OnLiveStack):
+class Reconcile(Spoken, AsJson, OnLiveStack):
     """What differs between the stores of a live stack; mended.
 
     Without --apply it is only told.
@@ -46,26 +49,25 @@ class Reconcile(AsJson, OnLiveStack):
 
         deleted, own = writes.deleted[Side.API], writes.direct
         found = asyncio.run(heal(endpoints, self.direction, apply=self.apply, deleted=deleted, own=own))
-        if self.json:
-            sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-        else:
-            sys.stdout.write(told(found, applied=self.apply) + "\n")
+        lines = map(language(self.lang).message, told(found, applied=self.apply))
+        sys.stdout.write((msgspec.json.encode(found).decode() if self.json else "\n".join(lines)) + "\n")
         return tool_status({Exit.HOLD: found.named or (found.changes and not self.apply)})
 
 
-def told(found: Healing, *, applied: bool) -> str:
+def told(found: Healing, *, applied: bool) -> Iterator[Message]:
     """What was found and done, for a terminal."""
-    lines = [str(found.told) + (": done" if applied and found.changes else "")]
+    yield message("{told}: done", told=found.told) if applied and found.changes else found.told
     for what, names in (
-        ("written", found.write),
-        ("deleted", found.delete),
-        ("copied", found.copy),
-        ("replaced", found.replace),
-        ("left alone", found.named),
+        (message("written"), found.write),
+        (message("deleted"), found.delete),
+        (message("copied"), found.copy),
+        (message("replaced"), found.replace),
+        (message("left alone"), found.named),
     ):
-        lines += [f"  {what}: {name}" for name in names[:_SHOWN]]
-        lines += [f"  {what}: {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return "\n".join(lines)
+        for name in names[:_SHOWN]:
+            yield message("  {what}: {name}", what=what, name=name)
+        if more := names[_SHOWN:]:
+            yield message("  {what}: {count} more", what=what, count=str(len(more)))
 
 
 def _writes(folder: Path | None) -> Writes:

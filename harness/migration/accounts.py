@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.base.errors import PartDied
 from harness.migration.places import Places
+from harness.model.message import message
 
 #: uid, display name, provider, when it was made.
 Row = tuple[str, str | None, str | None, datetime]
@@ -31,7 +32,9 @@ async def accounts(places: Places) -> AsyncGenerator[list[Row], None]:
             yield [_row(user) for user in page.users]
             page = await asyncio.to_thread(page.get_next_page)
     except (exceptions.FirebaseError, ValueError) as error:
-        raise PartDied(f"Firebase Auth failed: {error}", where=str(places.auth or places.project_id)) from error
+        raise PartDied(
+            message("Firebase Auth failed: {error}", error=str(error)), where=str(places.auth or places.project_id)
+        ) from error
     finally:
         firebase_admin.delete_app(app)
 

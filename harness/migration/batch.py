@@ -10,6 +10,7 @@ import msgspec
 
 from harness.migration.convert import Refused, WalkRows, consent_row, walk_rows
 from harness.migration.source import Document
+from harness.model.message import Message, message
 from harness.model.stack import COLLECTION
 
 BATCH_DOCUMENTS = 200
@@ -18,11 +19,18 @@ BATCH_LOCATIONS = 20_000
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the file of rejects: the document's path, the field, and why it was not moved."""
+    """A line of the file of rejects: the document's path, the field, and why it was not moved, in English; ``told`` is
+    the same for whoever speaks another language."""
 
     document: str
     field: str
     why: str
+    told: Message
+
+
+def refusal(document: str, why: Message, field: str = "") -> Refusal:
+    """Of the document at that path."""
+    return Refusal(document=document, field=field, why=str(why), told=why)
 
 
 class Batch(msgspec.Struct, kw_only=True):
@@ -55,16 +63,15 @@ class Batch(msgspec.Struct, kw_only=True):
                 user = document.path.split("/")[1]
                 self.consents[document.path] = consent_row(document.name, user, document.fields, zone=zone)
         except Refused as error:
-            self.refused.append(Refusal(document=document.path, field=error.field, why=error.why))
+            self.refused.append(refusal(document.path, error.why, error.field))
 
     def take(self, name: str, rows: WalkRows) -> None:
         """A walk's rows. Of two documents of one walk (their names differ in their letters' case) the later counts."""
         twin = self._names.get(rows.id)
         if twin is not None:
             older = name if rows.version <= self.walks[twin].version else twin
-            self.refused.append(
-                Refusal(document=f"{COLLECTION}/{older}", field="", why="another document of the same walk is later")
-            )
+            why = message("another document of the same walk is later")
+            self.refused.append(refusal(f"{COLLECTION}/{older}", why))
             if older == name:
                 return
             del self.walks[twin]

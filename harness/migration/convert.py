@@ -18,6 +18,7 @@ import msgspec
 
 from harness.checks.tables import camel
 from harness.checks.values import Unreadable, instant, status
+from harness.model.message import Message, message
 
 #: Columns of ``walks`` in the order of ``WalkRows.walk``; a row's own id comes first.
 WALK_COLUMNS = (
@@ -41,11 +42,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Refused(ValueError):  # noqa: N818 - an outcome, not an error
-    """The document cannot be moved: ``field`` and ``why``."""
+    """The document cannot be moved: ``field`` and ``why``; ``told`` says both."""
 
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(f"{field}: {why}" if field else why)
+    def __init__(self, field: str, why: Message) -> None:
         self.field, self.why = field, why
+        self.told = message("{field}: {why}", field=field, why=why) if field else why
+        super().__init__(str(self.told))
 
 
 class WalkRows(msgspec.Struct, frozen=True):
@@ -112,11 +114,12 @@ class _Reader:
         if found is None:
             return None
         if not isinstance(found, str):
-            raise self.refused(name, f"is {_shown(found)}, and no text")
+            raise self.refused(name, message("is {value}, and no text", value=_shown(found)))
         if "\0" in found:
-            raise self.refused(name, "holds the character U+0000, which PostgreSQL has not")
+            raise self.refused(name, message("holds the character U+0000, which PostgreSQL has not"))
         if most and len(found) > most:
-            raise self.refused(name, f"has {len(found)} characters, and {most} is the limit")
+            why = message("has {count} characters, and {most} is the limit", count=str(len(found)), most=str(most))
+            raise self.refused(name, why)
         return found
 
     def number(self, name: str) -> float | None:
@@ -125,13 +128,13 @@ class _Reader:
     def not_negative(self, name: str) -> float:
         found = self.number(name) or 0.0
         if found < 0:
-            raise self.refused(name, f"is {found:g}, and cannot be negative")
+            raise self.refused(name, message("is {value}, and cannot be negative", value=f"{found:g}"))
         return found
 
     def time(self, name: str) -> datetime | None:
         return _time(self, name, self.get(name), self._zone)
 
-    def refused(self, name: str, why: str) -> Refused:
+    def refused(self, name: str, why: Message) -> Refused:
         return Refused(f"{self._place}{name}", why)
 
 
@@ -153,13 +156,14 @@ def walk_rows(
     def or_else(column: str, found: Any, otherwise: Any) -> Any:
         if found is None:
             if otherwise is None:
-                raise Refused(column, "is absent")
+                raise Refused(column, message("is absent"))
             repaired.append(column)
         return otherwise if found is None else found
 
     started, ended = given.time("start_time"), given.time("end_time")
     if ended is not None and (started is None or ended < started):
-        raise Refused("end_time", "has no start_time" if started is None else "is before start_time")
+        why = message("has no start_time") if started is None else message("is before start_time")
+        raise Refused("end_time", why)
     walk = (
         walk_id,
         given.text("user_id", 255) or None,
@@ -187,11 +191,11 @@ def consent_row(name: str, user: str, fields: Mapping[str, Any], *, zone: tzinfo
     given = _Reader(fields, zone)
     kind = given.text("consent_type", 10)
     if kind not in ("initial", "update"):
-        raise Refused("consent_type", f"is {kind!r}, neither initial nor update")
+        raise Refused("consent_type", message("is {value}, neither initial nor update", value=repr(kind)))
     needed = {"policy_version": given.text("policy_version", 50), "consented_at": given.time("consented_at")}
     for column, found in needed.items():
         if found is None:
-            raise Refused(column, "is absent")
+            raise Refused(column, message("is absent"))
     optional = (given.text(column, 50) for column in ("platform", "os_version", "app_version"))
     return (_identity(name, given.text("id")), user, needed["policy_version"], kind, needed["consented_at"], *optional)
 
@@ -202,9 +206,9 @@ def _identity(name: str, held: str | None) -> uuid.UUID:
     except ValueError:
         found = None
     if found is None or str(found) != name.lower():
-        raise Refused("", f"the document's id {name[:60]!r} is no UUID")
+        raise Refused("", message("the document's id {id} is no UUID", id=repr(name[:60])))
     if held is not None and held.lower() != name.lower():
-        raise Refused("id", f"is {held[:60]!r}, and the document's is {name!r}")
+        raise Refused("id", message("is {value}, and the document's is {id}", value=repr(held[:60]), id=repr(name)))
     return found
 
 
@@ -213,21 +217,25 @@ def _status(given: _Reader) -> str | None:
     try:
         return None if found is None else status(found)
     except Unreadable as error:
-        raise Refused("status", f"is {error}") from None
+        raise Refused("status", message("is {what}", what=error.told)) from None
 
 
 def _steps(given: _Reader) -> int:
     found = given.not_negative("total_steps")
     if found != int(found) or found > _INT4_MAX:
-        raise Refused("total_steps", f"is {found:g}, and no whole number up to {_INT4_MAX}")
+        why = message("is {value}, and no whole number up to {most}", value=f"{found:g}", most=str(_INT4_MAX))
+        raise Refused("total_steps", why)
     return int(found)
 
 
 def _locations(walk_id: uuid.UUID, points: Any, zone: tzinfo | None) -> list[tuple[Any, ...]]:
     if not isinstance(points, list) or not all(isinstance(each, dict) for each in points):
-        raise Refused("location_data", "is no array of maps")
+        raise Refused("location_data", message("is no array of maps"))
     if len(points) > MOST_LOCATIONS:
-        raise Refused("location_data", f"has {len(points)} locations, and {MOST_LOCATIONS} is the limit")
+        count, most = str(len(points)), str(MOST_LOCATIONS)
+        raise Refused(
+            "location_data", message("has {count} locations, and {most} is the limit", count=count, most=most)
+        )
     return [_location(walk_id, number, each, zone) for number, each in enumerate(points)]
 
 
@@ -266,7 +274,7 @@ def _odd_location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zon
     where = (_degrees(given, "latitude", 90), _degrees(given, "longitude", 180))
     at = given.time("timestamp")
     if at is None:
-        raise given.refused("timestamp", "is absent")
+        raise given.refused("timestamp", message("is absent"))
     known = [given.number(name) for name in ("altitude", "horizontal_accuracy", "vertical_accuracy")]
     moving = [given.number(name) for name in ("speed", "course")]
     return (walk_id, number, *where, at, *known, *(None if each is None or each < 0 else each for each in moving))
@@ -275,9 +283,9 @@ def _odd_location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zon
 def _degrees(given: _Reader, name: str, most: int) -> float:
     found = given.number(name)
     if found is None:
-        raise given.refused(name, "is absent")
+        raise given.refused(name, message("is absent"))
     if not -most <= found <= most:
-        raise given.refused(name, f"is {found:g}, beyond {most} degrees")
+        raise given.refused(name, message("is {value}, beyond {most} degrees", value=f"{found:g}", most=str(most)))
     return found
 
 
@@ -285,9 +293,9 @@ def _number(given: _Reader, name: str, found: Any) -> float | None:
     if found is None:
         return None
     if isinstance(found, bool) or not isinstance(found, int | float):
-        raise given.refused(name, f"is {_shown(found)}, and no number")
+        raise given.refused(name, message("is {value}, and no number", value=_shown(found)))
     if not math.isfinite(found):
-        raise given.refused(name, f"is {found}, and no finite number")
+        raise given.refused(name, message("is {value}, and no finite number", value=str(found)))
     return float(found)
 
 
@@ -299,16 +307,19 @@ def _time(given: _Reader, name: str, found: Any, zone: tzinfo | None) -> datetim
         seconds, nanoseconds = plain.get("seconds"), plain.get("nanoseconds", plain.get("nanos", 0))
         if isinstance(seconds, int) and isinstance(nanoseconds, int):
             return _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
-        raise given.refused(name, "is a map, and no time")
+        raise given.refused(name, message("is a map, and no time"))
     local = found if isinstance(found, datetime) else _without_zone(found)
     if local is not None:
         if zone is None:
-            raise given.refused(name, f"is {str(found)[:40]!r}, a local time without its zone: say --time-zone")
+            value = repr(str(found)[:40])
+            raise given.refused(
+                name, message("is {value}, a local time without its zone: say --time-zone", value=value)
+            )
         return local.replace(tzinfo=zone).astimezone(UTC)
     try:
         return instant(found)
     except Unreadable as error:
-        raise given.refused(name, f"is {error}") from None
+        raise given.refused(name, message("is {what}", what=error.told)) from None
 
 
 def _without_zone(found: Any) -> datetime | None:

@@ -146,7 +146,7 @@ class Migration:
                 await connection.close(timeout=_CONNECT_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise PartDied(
-                f"PostgreSQL failed: {error!r}",
+                message("PostgreSQL failed: {error}", error=repr(error)),
                 where=f"{places.login['host']}:{places.login['port']}",
                 remedy="run the same again: what is done is kept",
             ) from error
@@ -169,10 +169,7 @@ class Migration:
             report.verified = await self._verified(loader, connection, source, mark, read)
             for each in (mark, consents):
                 await loader.ended(each)
-            report.refused = [
-                Refusal(document=row["document"], field=row["field"], why=row["why"])
-                for row in await connection.fetch(statements.REFUSED)
-            ]
+            report.refused = await loader.refused()
 
     async def _pass(
         self, loader: Loader, source: Source, kind: str, moved: Moved, load: Load

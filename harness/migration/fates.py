@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from harness.model.message import Message, message
+
+OTHER_CONTENT = message("PostgreSQL holds other content of the same version")
+
 
 class Fate(StrEnum):
     """``harness.migration.statements.DECIDE`` says which."""
@@ -23,13 +27,13 @@ class Fate(StrEnum):
         return self in (Fate.NEW, Fate.NEWER)
 
     @property
-    def why(self) -> str:
-        """Why a person has to decide; "" where nobody has to."""
-        return _WHY.get(self, "")
+    def why(self) -> Message | None:
+        """Why a person has to decide; ``None`` where nobody has to."""
+        return _WHY.get(self)
 
 
 _WHY = {
-    Fate.DELETED: "was moved before, and its walk was deleted in PostgreSQL since: it is not brought back",
-    Fate.FEWER: "was written later than the walk, and has fewer locations: nothing is taken away",
-    Fate.DIFFERENT: "PostgreSQL holds other content of the same version",
+    Fate.DELETED: message("was moved before, and its walk was deleted in PostgreSQL since: it is not brought back"),
+    Fate.FEWER: message("was written later than the walk, and has fewer locations: nothing is taken away"),
+    Fate.DIFFERENT: OTHER_CONTENT,
 }

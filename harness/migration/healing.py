@@ -27,14 +27,14 @@ from harness.stack.firebase.documents import Fields
 
 
 class Healing(msgspec.Struct, frozen=True, kw_only=True):
-    """Document ids by what is to be done with them, and walks by id and why they are left alone."""
+    """Document ids by what is to be done with them, and walks by id and why they are left alone, a message each."""
 
     direction: Direction
     write: tuple[str, ...] = ()  # documents to write from PostgreSQL
     delete: tuple[str, ...] = ()  # documents to delete
     copy: tuple[str, ...] = ()  # documents to copy to PostgreSQL, which lacks their walks
     replace: tuple[str, ...] = ()  # documents to copy over older walks
-    named: tuple[str, ...] = ()
+    named: tuple[Message, ...] = ()
     own: int = 0  # what the app wrote or deleted itself, known as such and left alone
 
     @property
@@ -83,14 +83,18 @@ def healing(
 
 def decided(plan: Healing, fates: Mapping[str, Fate]) -> Healing:
     """The plan without what the version rule leaves alone, by the database's own word."""
-    left = [f"{name.lower()}: {fate.why or fate}" for name, fate in fates.items() if not fate.written]
+    left = [
+        message("{walk}: {why}", walk=name.lower(), why=fate.why or str(fate))
+        for name, fate in fates.items()
+        if not fate.written
+    ]
     copy, replace = ([name for name in names if fates[name].written] for names in (plan.copy, plan.replace))
     return msgspec.structs.replace(plan, copy=tuple(copy), replace=tuple(replace), named=(*plan.named, *left))
 
 
 def overtaken(plan: Healing, names: Collection[str]) -> Healing:
     """The plan without those documents, which somebody else wrote or deleted since they were read."""
-    left = tuple(f"{name.lower()}: written to Firestore meanwhile" for name in names)
+    left = tuple(message("{walk}: written to Firestore meanwhile", walk=name.lower()) for name in names)
     write, delete = (tuple(each for each in those if each not in names) for those in (plan.write, plan.delete))
     return msgspec.structs.replace(plan, write=write, delete=delete, named=(*plan.named, *left))
 
@@ -100,15 +104,16 @@ def _to_firestore(
 ) -> Healing:
     write: list[str] = []
     delete: list[str] = []
-    left: dict[str, str] = {}
+    left: dict[str, Message] = {}
     for name, walk in stored.items():
         document = documents.get(name)
         if document is not None and difference(walk, document) is None:
             continue
         if document is not None and _newer(document, walk):
-            left[name] = f"{walk.id} of {walk.user}: written to Firestore later, by the app itself"
+            whose = {"walk": walk.id, "user": walk.user}
+            left[name] = message("{walk} of {user}: written to Firestore later, by the app itself", **whose)
         elif document is None and name in own:
-            left[name] = f"{walk.id} of {walk.user}: deleted by the app itself"
+            left[name] = message("{walk} of {user}: deleted by the app itself", walk=walk.id, user=walk.user)
         else:
             write.append(name)
     for name, fields in documents.items():
@@ -117,7 +122,7 @@ def _to_firestore(
         if name in deleted and name not in own:
             delete.append(name)
         else:
-            left[name] = f"{name.lower()} of {_user(fields)}: in Firestore alone"
+            left[name] = message("{walk} of {user}: in Firestore alone", walk=name.lower(), user=_user(fields))
     return Healing(
         direction=Direction.TO_FIRESTORE,
         write=tuple(write),
@@ -130,34 +135,38 @@ def _to_firestore(
 def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str]) -> Healing:
     copy: list[str] = []
     replace: list[str] = []
-    named: list[str] = []
+    named: list[Message] = []
     for name, document in documents.items():
         walk = stored.get(name)
         if walk is None and name in deleted:
-            named.append(f"{name.lower()}: deleted through the API")
+            named.append(message("{walk}: deleted through the API", walk=name.lower()))
         elif walk is not None and difference(walk, document) is None:
             continue
         elif why := _refused(name, document):
-            named.append(f"{name.lower()} of {_user(document)}: the document cannot be copied: {why}")
+            whose = {"walk": name.lower(), "user": _user(document)}
+            named.append(message("{walk} of {user}: the document cannot be copied: {why}", **whose, why=why))
         elif walk is None:
             copy.append(name)
         elif not _newer(document, walk):
-            named.append(f"{walk.id} of {walk.user}: the document differs and is not newer")
+            whose = {"walk": walk.id, "user": walk.user}
+            named.append(message("{walk} of {user}: the document differs and is not newer", **whose))
         else:
             replace.append(name)
     named += [
-        f"{walk.id} of {walk.user}: in PostgreSQL alone" for name, walk in stored.items() if name not in documents
+        message("{walk} of {user}: in PostgreSQL alone", walk=walk.id, user=walk.user)
+        for name, walk in stored.items()
+        if name not in documents
     ]
     return Healing(direction=Direction.TO_POSTGRESQL, copy=tuple(copy), replace=tuple(replace), named=tuple(named))
 
 
-def _refused(name: str, document: Fields) -> str:
-    """Why the document cannot be copied; "" where it can."""
+def _refused(name: str, document: Fields) -> Message | None:
+    """Why the document cannot be copied; ``None`` where it can."""
     try:
         walk_rows(name, plain_fields(document))
     except Refused as error:
-        return str(error)
-    return ""
+        return error.told
+    return None
 
 
 def _newer(document: Fields, walk: StoredWalk) -> bool:

@@ -13,9 +13,10 @@ import msgspec
 
 from harness.base.errors import BadInput, PartDied
 from harness.migration import statements
-from harness.migration.batch import Batch, Refusal
+from harness.migration.batch import Batch, Refusal, refusal
 from harness.migration.convert import LOCATION_COLUMNS, WalkRows
 from harness.migration.fates import Fate
+from harness.model.message import Message, message, verbatim
 from harness.model.stack import COLLECTION, Endpoints
 from harness.stack.firebase.documents import CONSENTS
 
@@ -71,7 +72,7 @@ class Loader:
                 self._journal = await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _MOVED)
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
             raise BadInput(
-                f"the database is not ready for a migration: {error}",
+                message("the database is not ready for a migration: {error}", error=error),
                 where="PostgreSQL",
                 remedy="apply the schema of docs/contract first; the role owns its tables and may create a schema",
             ) from error
@@ -217,7 +218,18 @@ class Loader:
         paths = [each if "/" in each else f"{COLLECTION}/{each}" for each in looked_at]
         await self._connection.execute(statements.UNREFUSE, kind, paths)
         named = ([getattr(each, name) for each in refused] for name in ("document", "field", "why"))
-        await self._connection.execute(statements.REFUSE, kind, *named)
+        told = [msgspec.json.encode(each.told).decode() for each in refused]
+        await self._connection.execute(statements.REFUSE, kind, *named, told)
+
+    async def refused(self) -> list[Refusal]:
+        """All that the journal has."""
+        return [
+            Refusal(
+                document=row["document"], field=row["field"], why=row["why"],
+                told=msgspec.json.decode(row["told"], type=Message) if row["told"] else verbatim(row["why"]),
+            )
+            for row in await self._connection.fetch(statements.REFUSED)
+        ]  # fmt: skip
 
     async def _note(self, batch: Batch, mark: Mark, fates: Mapping[str, Fate]) -> None:
         await self.refuse(mark.kind, fates, [*batch.refused, *left_to_people(batch, fates)])
@@ -234,9 +246,8 @@ class Loader:
 def left_to_people(batch: Batch, fates: Mapping[str, Fate]) -> Iterable[Refusal]:
     """What the version rule leaves alone and only a person can decide."""
     for name, fate in fates.items():
-        if fate.why:
-            path = name if name in batch.consents else f"{COLLECTION}/{name}"
-            yield Refusal(document=path, field="", why=fate.why)
+        if (why := fate.why) is not None:
+            yield refusal(name if name in batch.consents else f"{COLLECTION}/{name}", why)
 
 
 def _fates(rows: Iterable[Any]) -> dict[str, Fate]:
@@ -258,5 +269,7 @@ async def move(endpoints: Endpoints, walks: Mapping[str, WalkRows], *, dry: bool
             await connection.close(timeout=_CONNECT_S)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise PartDied(
-            f"PostgreSQL failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
+            message("PostgreSQL failed: {error}", error=repr(error)),
+            where=str(endpoints.database),
+            remedy="read postgres.log",
         ) from error

@@ -13,13 +13,23 @@ from typing import Any
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.model.message import marked
+from harness.base.message import nearest
+from harness.model.message import marked, message
 from harness.model.stack import Address, Endpoints
 
 UNTRIED = marked(
     "beyond this machine: a production Firestore, Auth or PostgreSQL was never tried, only emulators and a PostgreSQL "
     "of this machine; take a backup first, and begin with --dry-run"
 )
+
+
+#: What is read of the contract's variables: a mistyped one is none of these.
+_READ = (
+    *("FIREBASE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT", "DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"),
+    *("DB_SSLMODE", "FIRESTORE_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST", "FIREBASE_CREDENTIALS_PATH"),
+)
+#: As libpq has them.
+_SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +63,8 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
             return credentials.Certificate(self.credentials) if self.credentials else credentials.ApplicationDefault()
         except (OSError, ValueError) as error:
             raise BadInput(
-                f"no credentials of Google's can be read: {error}", where="FIREBASE_CREDENTIALS_PATH"
+                message("no credentials of Google's can be read: {error}", error=str(error)),
+                where="FIREBASE_CREDENTIALS_PATH",
             ) from None
 
 
@@ -73,15 +84,25 @@ def of_environment(variables: Mapping[str, str]) -> Places:
     def needed(name: str, *others: str) -> str:
         found = next((variables[each] for each in (name, *others) if variables.get(each)), "")
         if not found:
+            near = nearest(name, sorted(each for each in variables if each not in _READ))
             raise BadInput(
-                f"{name} is not set", where="the environment", remedy="docs/contract/environment.md says all"
+                message("{name} is not set{near}", name=name, near=near),
+                where=message("the environment"),
+                remedy="docs/contract/environment.md says all",
             )
         return found
 
     port = variables.get("DB_PORT") or "5432"
     if not port.isdecimal():
-        raise BadInput(f"DB_PORT is {port!r}, and no port", where="the environment")
+        raise BadInput(message("DB_PORT is {port}, and no port", port=repr(port)), where=message("the environment"))
     sslmode = variables.get("DB_SSLMODE") or "prefer"
+    if sslmode not in _SSLMODES:
+        told = {"value": repr(sslmode), "names": ", ".join(_SSLMODES), "near": nearest(sslmode, _SSLMODES)}
+        raise BadInput(
+            message("DB_SSLMODE: {value} is none of {names}{near}", **told),
+            where=message("the environment"),
+            remedy="docs/contract/environment.md says all",
+        )
     return Places(
         project_id=needed("FIREBASE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT"),
         login={
@@ -104,7 +125,10 @@ def _address(variables: Mapping[str, str], name: str) -> Address | None:
         return None
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal():
-        raise BadInput(f"{name} is {text!r}, and not HOST:PORT", where="the environment")
+        raise BadInput(
+            message("{name} is {given}, and not HOST:PORT", name=name, given=repr(text)),
+            where=message("the environment"),
+        )
     return Address(host=host, port=int(port))
 
 

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.moved (
 CREATE TABLE IF NOT EXISTS {SCHEMA}.refused (
     kind text NOT NULL, document text NOT NULL, field text NOT NULL, why text NOT NULL,
     PRIMARY KEY (kind, document));
+ALTER TABLE {SCHEMA}.refused ADD COLUMN IF NOT EXISTS told text NOT NULL DEFAULT '';
 """
 
 #: Of the connection's own; ``fate`` is what ``DECIDE`` makes of each walk, ``stored_at`` the row's after ``INSERT``.
@@ -172,8 +173,9 @@ FORGET = (
 )
 UNREFUSE = f"DELETE FROM {SCHEMA}.refused WHERE kind = $1 AND document = ANY($2::text[])"  # noqa: S608
 REFUSE = f"""
-INSERT INTO {SCHEMA}.refused SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
-ON CONFLICT (kind, document) DO UPDATE SET field = EXCLUDED.field, why = EXCLUDED.why"""  # noqa: S608 - the contract's own names
+INSERT INTO {SCHEMA}.refused SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])
+ON CONFLICT (kind, document)
+    DO UPDATE SET field = EXCLUDED.field, why = EXCLUDED.why, told = EXCLUDED.told"""  # noqa: S608 - the contract's own names
 
 #: Both ways: what PostgreSQL holds, and of it what this pass moved and may have moved after its walk was deleted.
 HELD_WALKS = f"""
@@ -194,4 +196,4 @@ WITH gone AS (
     DELETE FROM walks AS w USING {SCHEMA}.moved AS m
     WHERE w.id = ANY($1::uuid[]) AND m.walk_id = w.id AND m.stored_at = w.updated_at RETURNING w.id)
 DELETE FROM {SCHEMA}.moved AS m USING gone WHERE m.walk_id = gone.id RETURNING m.walk_id"""  # noqa: S608
-REFUSED = f"SELECT kind, document, field, why FROM {SCHEMA}.refused ORDER BY kind, document"  # noqa: S608
+REFUSED = f"SELECT kind, document, field, why, told FROM {SCHEMA}.refused ORDER BY kind, document"  # noqa: S608

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+
+from harness.base.errors import EvidenceNotWritten
+from harness.base.private import open_private
+from harness.migration.batch import Refusal
 from harness.migration.engine import Moved, Report
 from harness.migration.fates import Fate
 from harness.migration.verify import Verified
@@ -36,10 +41,23 @@ def told(report: Report, rejects: Path | None) -> Iterator[Message]:
     if report.verified is not None:
         yield _compared(report.verified)
     for each in report.refused[:_SHOWN]:
-        yield message("  refused: {document} {field}: {why}", document=each.document, field=each.field, why=each.why)
+        yield message("  refused: {document} {field}: {why}", document=each.document, field=each.field, why=each.told)
     if more := len(report.refused[_SHOWN:]):
         file = str(rejects or "--rejects FILE")
         yield message("  refused: {count} more; {file} has them all", count=_n(more), file=file)
+
+
+def write(refused: Iterable[Refusal], rejects: Path) -> None:
+    """The file of what was refused, for this user alone. Raises ``EvidenceNotWritten``."""
+    try:
+        with open_private(rejects) as file:
+            file.writelines(msgspec.json.encode(each) + b"\n" for each in refused)
+    except OSError as error:
+        raise EvidenceNotWritten(
+            message("the file of what was refused cannot be written: {error}", error=str(error.strerror or error)),
+            where=str(rejects),
+            remedy="name another with --rejects, and run the same again: what is done is kept",
+        ) from error
 
 
 def _moved(kind: Message, moved: Moved) -> Iterator[Message]:

@@ -16,9 +16,9 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.migration import statements
-from harness.migration.batch import Batch, Refusal
+from harness.migration.batch import Batch, refusal
 from harness.migration.convert import digest
-from harness.migration.fates import Fate
+from harness.migration.fates import OTHER_CONTENT
 from harness.migration.load import Loader, Mark
 from harness.migration.source import Source
 from harness.model.stack import COLLECTION
@@ -94,8 +94,8 @@ class Verifier:
             fate, held = fates[name], stored.get(rows.id)
             self._seen.append(rows.id)
             found.caught_up += fate.written
-            if fate.why:
-                refused.append(Refusal(document=f"{COLLECTION}/{name}", field="", why=fate.why))
+            if (why := fate.why) is not None:
+                refused.append(refusal(f"{COLLECTION}/{name}", why))
             elif held is None:
                 self._missing[rows.id] = name
             elif held[0] > rows.version:
@@ -104,8 +104,8 @@ class Verifier:
                 found.equal += 1
             else:
                 found.different += 1
-                refused.append(Refusal(document=f"{COLLECTION}/{name}", field="", why=Fate.DIFFERENT.why))
-        found.refused += len(refused) - sum(each.why == Fate.DIFFERENT.why for each in refused)
+                refused.append(refusal(f"{COLLECTION}/{name}", OTHER_CONTENT))
+        found.refused += sum(each.told != OTHER_CONTENT for each in refused)
         await self._loader.refuse(COLLECTION, fates, refused)
 
     async def others(self, clock: Clock, settle_s: float, begun: datetime, *, deletions: bool = False) -> None:

@@ -1,7 +1,5 @@
-"""A sentence as its parts: a message id (English, with named places) and what stands in the places.
-
-The judge speaks in messages and knows no language; the reports look the id up in a catalogue. In English the id is
-the sentence. Babel finds the ids by the names ``message`` and ``marked`` (``harness/cli/messages.py``).
+"""Messages (``harness.base.message``) of errors, of quantities, and of several as one. The judge speaks in messages and
+knows no language.
 """
 
 from __future__ import annotations
@@ -9,35 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 
-import msgspec
-
 from harness.base.errors import RehearsalError
+from harness.base.message import Message, marked, message
 from harness.base.units import Unit, show
 
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``text`` is the id, for example ``"{failed} of {total} probes failed"``; ``values`` fill its places."""
-
-    text: str
-    values: dict[str, str | Message] = {}
-
-    def __str__(self) -> str:
-        return self.text.format(**self.values) if self.values else self.text
-
+__all__ = [
+    "Message", "Tell", "Told", "english", "enumerated", "joined", "marked", "message", "of_error", "quantity",
+    "verbatim", "whole", "worded",
+]  # fmt: skip
 
 Told = tuple[Message, ...]
 #: Who is told what is under way.
 Tell = Callable[[Message], None]
-
-
-def message(text: str, **values: str | Message) -> Message:
-    """A message; ``text`` must be a literal, so that it can be found and translated."""
-    return Message(text=text, values=values)
-
-
-def marked(text: str) -> str:
-    """``text`` itself: marks a message id that is put to use elsewhere."""
-    return text
 
 
 def verbatim(text: str) -> Message:
@@ -46,8 +27,16 @@ def verbatim(text: str) -> Message:
 
 
 def of_error(error: RehearsalError) -> Message:
-    """What happened, for a page; where nobody made a message of it, the error's own words."""
-    return error.told if isinstance(error.told, Message) else verbatim(error.what)
+    """What happened, for a page; where nobody made a message of it, the error's own words, or their translation."""
+    return error.told if isinstance(error.told, Message) else Message(text=error.what)
+
+
+def whole(error: RehearsalError) -> Message:
+    """All that an error says, in any language: in English its own text."""
+    what, where, remedy = (each if isinstance(each, Message) else Message(text=str(each)) for each in error.given)
+    if error.where:
+        what = message("{error}\n  where: {where}", error=what, where=where)
+    return message("{error}\n  to do: {remedy}", error=what, remedy=remedy) if error.remedy else what
 
 
 def english(told: Iterable[Message]) -> str:

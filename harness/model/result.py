@@ -24,7 +24,7 @@ SCHEMA_VERSION = 1
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was, however it ended. ``timings`` are seconds by name; ``leaks`` what was left on the machine;
-    ``errors`` what broke, as the person was told; ``versions`` those of the parts that it brought along, by name.
+    ``errors`` what broke, and ``errors_told`` the same for any language; ``versions`` those of its own parts, by name.
 
     ``target_digest`` is of its program or image, ``environment`` what it is told to be ("staging").
     ``manifest_changes`` is what the rehearsal changes in the document's manifests on every rung, ``rung_changes`` what
@@ -54,6 +54,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     timings: dict[str, float] = {}
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    errors_told: Told = ()
     rung_changes: tuple[str, ...] = ()
     manifest_changes: tuple[str, ...] = ()
     manifest_warnings: tuple[ManifestWarning, ...] = ()

@@ -10,6 +10,7 @@ import msgspec
 from harness.base import yamltext
 from harness.base.data import MONITORING
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.objectives.sloth import BURNS, Objective, objectives
 
 SLO = MONITORING / "slo"
@@ -31,5 +32,7 @@ def defined() -> tuple[Objective, ...]:
             try:
                 found += objectives(data, days)
             except msgspec.ValidationError as error:
-                raise BadInput(f"no file of Sloth's: {error}", where=str(path), remedy="see the others") from error
+                raise BadInput(
+                    message("no file of Sloth's: {error}", error=str(error)), where=str(path), remedy="see the others"
+                ) from error
     return tuple(found)

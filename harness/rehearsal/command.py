@@ -23,6 +23,8 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 from harness.base import units
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
+from harness.base.message import message, said_by
+from harness.base.options import of_argparse, one_of
 
 C = TypeVar("C", bound="Command")
 
@@ -68,8 +70,7 @@ def _checked(read: Callable[[str], Any], choices: Sequence[Any]) -> Callable[[st
         try:
             return read(text)
         except ValueError as error:
-            told = f"choose from {', '.join(map(str, choices))}" if choices else str(error)
-            raise argparse.ArgumentTypeError(told) from error
+            raise argparse.ArgumentTypeError(one_of(choices) if choices else said_by(error)) from error
 
     return checked
 
@@ -123,7 +124,7 @@ def whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no whole number") from None
+        raise ValueError(message("{value} is no whole number", value=repr(text))) from None
 
 
 def within(least: int, most: int, number: Callable[[str], Any] = whole) -> Callable[[str], Any]:
@@ -131,7 +132,7 @@ def within(least: int, most: int, number: Callable[[str], Any] = whole) -> Calla
 
     def read(text: str) -> Any:
         if not least <= (found := number(text)) <= most:
-            raise ValueError(f"{text} is not within {least}..{most}")
+            raise ValueError(message("{value} is not within {range}", value=text, range=f"{least}..{most}"))
         return found
 
     return read
@@ -199,7 +200,8 @@ class Unrecognized(BadInput):
     """Words that ``command`` does not take; ``flag`` is the first."""
 
     def __init__(self, command: type[Command], rest: Sequence[str]) -> None:
-        super().__init__(f"unrecognized arguments: {shlex.join(rest)}", where=f"{PROGRAM} {command.name}")
+        told = message("unrecognized arguments: {words}", words=shlex.join(rest))
+        super().__init__(told, where=f"{PROGRAM} {command.name}")
         self.command, self.flag = command, rest[0].partition("=")[0]
 
 
@@ -221,7 +223,7 @@ def parse(command: type[C], typed: Sequence[str], defaults: Mapping[str, Any] = 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise BadInput(message, where=self.prog, remedy="--help shows what it takes")
+        raise BadInput(of_argparse(message), where=self.prog, remedy="--help shows what it takes")
 
 
 @cache

@@ -25,7 +25,7 @@ from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import EvidenceStore
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import message, verbatim
+from harness.model.message import message, verbatim, whole
 from harness.model.result import Facts, Part, Result
 from harness.model.section import Section
 from harness.rehearsal.conclude import Page, conclude, judged, named, sections
@@ -235,7 +235,8 @@ class Conductor(Generic[P, D]):
             versions=self._versions(),
             timings={name: round(value, 3) for name, value in timings.items()},
             leaks=self._leaks,
-            errors=tuple(str(error) for error in self.lifecycle.errors),
+            errors=tuple(map(str, self.lifecycle.errors)),
+            errors_told=tuple(map(whole, self.lifecycle.errors)),
             **self._target.facts,
             **manifest_facts(self._applied, options.rung),
         )

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.base.clock import Clock, MachineClock, utc
-from harness.base.errors import EvidenceNotWritten, Interrupted, RehearsalError, more_severe
+from harness.base.errors import Interrupted, RehearsalError, more_severe
 from harness.base.phase import Line
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.base.virtual import VirtualClock, runner
 from harness.model.message import message
 from harness.model.stack import Rung
+from harness.report.files import no_folder
 
 if TYPE_CHECKING:
     from harness.model.result import Result
@@ -117,11 +118,7 @@ def open_folder(reports: Path, run_id: str) -> Path:
     try:
         (folder / "logs").mkdir(parents=True)
     except OSError as error:
-        raise EvidenceNotWritten(
-            f"the reports folder cannot be written: {error.strerror}",
-            where=str(folder),
-            remedy="make it writable, free some space, or name another one with --reports",
-        ) from error
+        raise no_folder(folder, error) from error
     return folder
 
 

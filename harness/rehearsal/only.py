@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from harness.base.errors import BadInput
+from harness.base.message import Message, message, nearest
 from harness.rehearsal.command import Command, flag, given_unread, option
 
 _MANY = 30
@@ -25,12 +26,11 @@ def words(asked: Iterable[str]) -> list[str]:
 
 def chosen(asked: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     """Those of ``names`` that are asked for, in their own order; all where nothing is. Raises ``BadInput``."""
-    from harness.base.planfile import nearest  # which loads YAML
-
     patterns = words(asked)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise BadInput(f"{pattern!r} is none{nearest(pattern, names)}", where="--only", remedy=_there(names))
+            what = message("{value} is none{near}", value=repr(pattern), near=nearest(pattern, names))
+            raise BadInput(what, where="--only", remedy=_there(names))
     return tuple(name for name in names if not patterns or any(fnmatchcase(name, each) for each in patterns))
 
 
@@ -44,12 +44,12 @@ def belong(typed: Command, parts: Mapping[str, Collection[str]]) -> None:
     ``typed.unread``, none of them will read."""
     for name in given_unread(typed):
         if name in parts:
-            what = f"{flag(name)} is for {', '.join(parts[name])} alone, which --only leaves out"
+            of = {"option": flag(name), "parts": ", ".join(parts[name])}
+            what = message("{option} is for {parts} alone, which --only leaves out", **of)
             raise BadInput(what, where=flag(name), remedy="leave one of the two out")
 
 
-def _there(names: Sequence[str]) -> str:
-    shown = (
-        names if len(names) <= _MANY else [f"{head}.*" for head in dict.fromkeys(n.partition(".")[0] for n in names)]
-    )
-    return f"there are: {', '.join(shown)}"
+def _there(names: Sequence[str]) -> Message:
+    heads = dict.fromkeys(name.partition(".")[0] for name in names)
+    shown = names if len(names) <= _MANY else [f"{head}.*" for head in heads]
+    return message("there are: {names}", names=", ".join(shown))

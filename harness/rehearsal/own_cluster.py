@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.base.errors import BadInput
 from harness.base.home import home
-from harness.model.message import Message
+from harness.model.message import Message, message
 from harness.model.stack import OwnCluster, Rung
 from harness.rehearsal.command import Command, flag, given, option
 
@@ -34,7 +34,8 @@ class OnCluster(Command):
         if rung is not Rung.KUBE:
             for name in ("context", "kubeconfig", "image_registry", "yes_use_this_cluster"):
                 if name in given(self):
-                    raise BadInput(f"{flag(name)} belongs to --on kube", remedy="add --on kube, or leave it out")
+                    told = message("{option} belongs to --on kube", option=flag(name))
+                    raise BadInput(told, remedy="add --on kube, or leave it out")
             return None
         from harness.stack.kube import access
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -60,32 +60,35 @@ class Rehearsal(ABC, Generic[P, D]):
     ``simulated``: it can do without real processes, and so in virtual time. ``only_looks``: it brings nothing up, and
     looks at what is there.
     ``plan`` is the type of its plan, as ``plan.json`` keeps it; ``details`` that of its own facts: whatever a judgement
-    rests on that is not in the evidence.
+    rests on that is not in the evidence. ``promised`` are claims that whatever plan promises a judgement on.
     """
 
     name: str
     decides: bool = False
     simulated: bool = False
     only_looks: bool = False
+    promised: Sequence[str] = ()
+    needed: Mapping[str, tuple[Capability, ...]] = {}
     plan: type[P]
     details: type[D]
 
     def title(self, plan: P) -> Message:
-        """What the page is headed with: the plan's own title."""
-        return Message(text=plan.title)  # type: ignore[attr-defined]  # of a plan without one the rehearsal says it
+        """What the page is headed with: the plan's own title, or its tables'; of one without, the rehearsal says it."""
+        titled: Any = getattr(plan, "tables", plan)
+        return Message(text=titled.title)
 
     def claims(self, plan: P) -> Iterable[tuple[str, str]]:
         """The claims that the plan promises a judgement on, each as (part, claim): one that gets none is told.
-        Here those that the plan names, of the whole run and of its parts."""
-        yield from (("", claim) for claim in getattr(plan, "claims", ()))
+        Here those ``promised``, and those that the plan names, of the whole run and of its parts."""
+        yield from (("", claim) for claim in (*self.promised, *getattr(plan, "claims", ())))
         yield from ((part.name, claim) for part in getattr(plan, "parts", ()) for claim in part.claims)
 
     def needs(self, plan: P) -> Mapping[str, Iterable[Capability]]:
         """What a part of the plan ("" for the whole run) cannot be exercised without: where the environment lacks it,
         the part's claims are told so, and gate nothing; a simulation that lacks what the whole needs is refused before
-        it begins. Here nothing."""
+        it begins. Here what is ``needed`` for whatever plan."""
         _ = plan
-        return {}
+        return self.needed
 
     def lacking(self, plan: P, capabilities: Collection[str], part: str = "") -> tuple[str, ...]:
         """What ``part`` needs, and an environment with these ``capabilities`` has not."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from harness.base.errors import EvidenceNotWritten
+from harness.model.message import message
 
 REPORT_HTML = "report.html"
 
@@ -13,9 +14,18 @@ REPORT_HTML = "report.html"
 def not_written(path: Path, error: OSError) -> EvidenceNotWritten:
     """The error for a person when ``path`` could not be written."""
     return EvidenceNotWritten(
-        f"the report could not be written: {error.strerror or error}",
+        message("the report could not be written: {strerror}", strerror=str(error.strerror or error)),
         where=str(path),
         remedy="free space or make the reports folder writable; the evidence so far is kept and can be judged again",
+    )
+
+
+def no_folder(folder: Path, error: OSError) -> EvidenceNotWritten:
+    """The error for a person when a run's folder cannot be made."""
+    return EvidenceNotWritten(
+        message("the reports folder cannot be written: {strerror}", strerror=str(error.strerror)),
+        where=str(folder),
+        remedy="make it writable, free some space, or name another one with --reports",
     )
 
 

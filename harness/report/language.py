@@ -10,14 +10,15 @@ from __future__ import annotations
 import gettext
 import io
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from harness.base.errors import BadInput
 from harness.base.units import Unit
-from harness.model.message import Message, Told, quantity
+from harness.model.message import Message, Told, message, quantity
 
 LOCALE = Path(__file__).with_name("locale")
 LANGUAGES = ("en", "ja")
@@ -102,7 +103,11 @@ ENGLISH = Language("en", gettext.NullTranslations())
 def language(code: str) -> Language:
     """The language ``en`` or ``ja``. Raises ``BadInput`` for any other."""
     if code not in LANGUAGES:
-        raise BadInput(f"the reports do not speak {code!r}", where="--lang", remedy=f"one of: {', '.join(LANGUAGES)}")
+        raise BadInput(
+            message("the reports do not speak {code}", code=repr(code)),
+            where="--lang",
+            remedy=message("one of: {names}", names=", ".join(LANGUAGES)),
+        )
     if code == ENGLISH.code:
         return ENGLISH
     catalogue: gettext.NullTranslations = gettext.NullTranslations()
@@ -111,6 +116,15 @@ def language(code: str) -> Language:
         compiled.add_fallback(catalogue)
         catalogue = compiled
     return Language(code, catalogue)
+
+
+def asked_for(words: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The language that a command's words ask for, or the variable of its default; English where none does that there
+    is: for what is said before the options are read."""
+    named = [environ.get("TEKUTOKO_OPTION_LANG", ENGLISH.code)]
+    named += [word.partition("=")[2] for word in words if word.startswith("--lang=")]
+    named += [given for word, given in pairwise(words) if word == "--lang"]
+    return named[-1] if named[-1] in LANGUAGES else ENGLISH.code
 
 
 def catalogue_file(code: str, domain: str) -> Path:

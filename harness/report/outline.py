@@ -91,10 +91,10 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True):
 
 def outline(result: Result, claims: Mapping[str, Claim], say: Language) -> list[Chapter]:
     """All that is said of a run besides its headline and its facts. ``claims`` is the register by id."""
-    facts = result.facts
+    facts, broke = result.facts, [*map(say.shown, result.facts.errors_told or result.facts.errors)]
     found = [
         Chapter(title=say(title), blocks=(listed(lines),), alarm=True)
-        for title, lines in ((marked("What broke"), facts.errors), (marked("Left on the machine"), facts.leaks))
+        for title, lines in ((marked("What broke"), broke), (marked("Left on the machine"), facts.leaks))
         if lines
     ]
     if result.children:

@@ -32,7 +32,8 @@ def closing_lines(result: Result, folder: str, say: Language = ENGLISH) -> Itera
     if result.facts.rung is Rung.SIM:
         yield Line(f"  {say(words.RUNG[Rung.SIM])}")
     yield from (Line(f"  {say('LEAK: {what}', what=leak)}", tone="bad") for leak in result.facts.leaks)
-    yield from (Line(say("error: {error}", error=error), tone="bad") for error in result.facts.errors)
+    for error in result.facts.errors_told or result.facts.errors:
+        yield Line(say("error: {error}", error=error), tone="bad")
     if result.facts.timings:
         yield Line(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
     yield Line(words.report_line(f"{folder}/{REPORT_HTML}", result.status, say))

@@ -103,7 +103,7 @@ class Begun(ABC):
             if bring_up.done():
                 bring_up.result()
             elif isinstance(died := death.exception(), PartDied):
-                remedy = f"read the log; `{PROGRAM} doctor` says what this machine lacks"
+                remedy = message("read the log; `{program} doctor` says what this machine lacks", program=PROGRAM)
                 raise StackNotStarted(died.what, where=died.where, remedy=remedy) from died
         finally:
             bring_up.cancel()

@@ -83,7 +83,10 @@ async def fail_over(database: Database, feed: Feed, clock: Clock) -> None:
     async with _connected(standby) as server:
         promoted = await server.fetchval("SELECT pg_promote(true, $1)", PROMOTE_LIMIT_S)
     if not promoted:
-        raise StackNotStarted(f"the standby was not promoted within {PROMOTE_LIMIT_S} s", where=str(standby.address))
+        raise StackNotStarted(
+            message("the standby was not promoted within {promote_limit_s} s", promote_limit_s=str(PROMOTE_LIMIT_S)),
+            where=str(standby.address),
+        )
     told(PROMOTED, message("the standby takes writes"))
     await database.take_over()
     told(LED, message("the pods' sidecars now connect to {address}", address=str(standby.address)))
@@ -105,7 +108,13 @@ async def _state(primary: DatabaseAccess, clock: Clock, wanted: tuple[str, ...],
         if (found or "") in wanted:
             return
         if not await again():
-            what = f"the standby's {column} is {found!r} after {STREAM_LIMIT_S:g} s, not {' or '.join(wanted)!r}"
+            what = message(
+                "the standby's {column} is {found} after {stream_limit_s} s, not {names}",
+                column=column,
+                found=repr(found),
+                stream_limit_s=f"{STREAM_LIMIT_S:g}",
+                names=repr(" or ".join(wanted)),
+            )
             raise StackNotStarted(what, where=str(primary.address), remedy="read the standby's log")
 
 
@@ -133,7 +142,13 @@ async def _connected(server: DatabaseAccess) -> AsyncIterator[asyncpg.Connection
         connection = await asyncpg.connect(**_login(server), timeout=5, command_timeout=PROMOTE_LIMIT_S + 5)
         yield connection
     except _DOWN as error:
-        raise StackNotStarted(f"PostgreSQL on {server.address}: {error or type(error).__name__}") from error
+        raise StackNotStarted(
+            message(
+                "PostgreSQL on {address}: {error}",
+                address=str(server.address),
+                error=str(error or type(error).__name__),
+            )
+        ) from error
     finally:
         if connection is not None:
             connection.terminate()

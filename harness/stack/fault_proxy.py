@@ -12,6 +12,7 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
+from harness.model.message import message
 from harness.model.stack import Address, Fault
 from harness.stack import fault_proxy_process
 from harness.stack.processes import Process, Spec, spawn
@@ -110,4 +111,7 @@ class FaultProxy:
             raise process.part_died()
         answer = msgspec.json.decode(line)
         if not answer["ok"]:
-            raise StackNotStarted(f"fault proxy: {order['do']} failed: {answer['error']}", where=str(self._log))
+            raise StackNotStarted(
+                message("fault proxy: {value} failed: {value2}", value=order["do"], value2=answer["error"]),
+                where=str(self._log),
+            )

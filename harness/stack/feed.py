@@ -51,7 +51,11 @@ class Feed:
         if isinstance(error, RehearsalError):
             self.fail(error)
         else:
-            self.fail(RehearsalError(f"the stack failed inside: {error!r}", remedy="please report this"))
+            self.fail(
+                RehearsalError(
+                    message("the stack failed inside: {error}", error=repr(error)), remedy="please report this"
+                )
+            )
 
     def close(self) -> None:
         """Readers end after the last row."""

@@ -19,7 +19,7 @@ from harness.stack.waiting import given_up, to_its_end
 def sane(fault: Fault) -> None:
     """Raises ``BadInput`` when its numbers make no sense."""
     if not 0 < fault.share <= 1:
-        raise BadInput(f"a fault's share is {fault.share}, not above 0 and at most 1")
+        raise BadInput(message("a fault's share is {share}, not above 0 and at most 1", share=str(fault.share)))
     if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
         raise BadInput("a latency fault needs a delay above 0 ms")
 
@@ -28,8 +28,14 @@ def in_front(fault_proxy: FaultProxy | None, fault: Fault, rung: str) -> FaultPr
     """The fault proxy that ``fault`` needs on a cluster. Raises ``BadInput`` where the stack has none."""
     if fault_proxy is None:
         raise BadInput(
-            f"the fault {fault.kind} needs the fault proxy in front of the service, and this stack has none",
-            remedy=f"name the fault when the run starts (--fault); on {rung} the fault proxy cannot be put in later",
+            message(
+                "the fault {kind} needs the fault proxy in front of the service, and this stack has none",
+                kind=fault.kind,
+            ),
+            remedy=message(
+                "name the fault when the run starts (--fault); on {rung} the fault proxy cannot be put in later",
+                rung=rung,
+            ),
         )
     return fault_proxy
 

@@ -9,6 +9,7 @@ import asyncpg
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, StackNotStarted
+from harness.model.message import message
 from harness.model.stack import DatabaseAccess
 from harness.stack.injecting import until_undone
 from harness.stack.protocol import Undo
@@ -31,10 +32,12 @@ async def lock_tables(access: DatabaseAccess, hold_s: float, clock: Clock) -> Un
     try:
         connection = await asyncpg.connect(**access.login)
     except _DOWN as error:
-        raise StackNotStarted(f"PostgreSQL does not let its operator in: {error}", where=str(access.address)) from error
+        raise StackNotStarted(
+            message("PostgreSQL does not let its operator in: {error}", error=str(error)), where=str(access.address)
+        ) from error
     if not await connection.fetchval(_TABLES):
         await connection.close()
-        raise BadInput(f"there is no table in {access.database} that could be locked")
+        raise BadInput(message("there is no table in {database} that could be locked", database=access.database))
 
     async def again() -> None:
         nonlocal connection

@@ -15,6 +15,7 @@ import msgspec
 
 from harness.base.errors import PartDied, StackNotStarted
 from harness.base.interpreter import PROGRAM
+from harness.model.message import message
 from harness.stack.state import RunState
 from harness.stack.state.processes import signal_group
 
@@ -93,13 +94,13 @@ class Watched:
         return StackNotStarted(
             f"{self.part}: {what}\n{tail(self.log)}",
             where=str(self.log),
-            remedy=f"read the log; `{PROGRAM} doctor` says what this machine lacks",
+            remedy=message("read the log; `{program} doctor` says what this machine lacks", program=PROGRAM),
         )
 
     def part_died(self) -> PartDied:
         """The error of a part that ended unplanned, with the last lines of its log."""
         return PartDied(
-            f"{self.part} died: {self.died()}\n{tail(self.log)}",
+            message("{part} died: {why}\n{log}", part=self.part, why=self.died(), log=tail(self.log)),
             where=str(self.log),
             remedy="the evidence so far is kept; run again",
         )
@@ -187,8 +188,13 @@ def spawn(spec: Spec, state: RunState) -> Process:
             )
         except OSError as error:
             raise StackNotStarted(
-                f"{spec.part}: {spec.command[0]} cannot be run: {error.strerror}",
-                where=f"folder {spec.folder}",
+                message(
+                    "{part}: {value} cannot be run: {strerror}",
+                    part=spec.part,
+                    value=spec.command[0],
+                    strerror=str(error.strerror),
+                ),
+                where=message("folder {folder}", folder=str(spec.folder)),
                 remedy="check the command and the folder it runs in",
             ) from error
     process = Process(spec, popen)

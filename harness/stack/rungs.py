@@ -19,7 +19,7 @@ from harness.stack.keeping import Keeper
 from harness.stack.manifests import by_kubectl, of_the_rehearsal
 from harness.stack.manifests import load as load_manifests
 from harness.stack.protocol import Stack, StackNeeds
-from harness.stack.targets import as_command
+from harness.stack.targets import as_command, what_of
 
 if TYPE_CHECKING:
     from harness.stack.kube.parts import Images
@@ -69,26 +69,24 @@ def _choice(asked: str, target: Target) -> Choice:
         choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, there)
     if choice.rung is Rung.SIM and not target.bundled:
         raise BadInput(
-            f"the environment sim cannot run {_what(target)}: it has the bundled API's own code in memory",
+            message(
+                "the environment sim cannot run {what}: it has the bundled API's own code in memory",
+                what=what_of(target),
+            ),
             remedy="use --on local or --on kind",
         )
     if choice.rung is Rung.KUBE and not (target.bundled or target.image):
         raise BadInput(
-            f"the environment kube cannot run {_what(target)}", remedy="push its image and name it: image: NAME"
+            message("the environment kube cannot run {what}", what=what_of(target)),
+            remedy="push its image and name it: image: NAME",
         )
     if target.own_image and not target.command and choice.rung is Rung.LOCAL:
         raise BadInput(
-            f"the environment local cannot run {_what(target)}",
+            message("the environment local cannot run {what}", what=what_of(target)),
             where=target.file,
             remedy="use --on kind, or give a command of this machine beside it: command: [./walk-api]",
         )
     return choice
-
-
-def _what(target: Target) -> str:
-    if target.image:
-        return f"the image {target.image}"
-    return f"what {target.dockerfile} builds" if target.dockerfile else f"the command {target.name}"
 
 
 def for_rung(target: Target, rung: Rung) -> Target:
@@ -240,7 +238,10 @@ def stack_for(options: Wanted, needs: StackNeeds, *, run_id: str, folder: Path, 
             fault_proxy=needs.fault_proxy,
             progress=progress,
         )
-    raise BadInput(f"the environment {options.rung} has no stack of its own", remedy="use --on local or --on kind")
+    raise BadInput(
+        message("the environment {rung} has no stack of its own", rung=options.rung),
+        remedy="use --on local or --on kind",
+    )
 
 
 def cluster_images(target: Target, registry: str, clock: Clock) -> Images:

@@ -17,7 +17,7 @@ from harness.base.clock import NS, Clock
 from harness.base.errors import EvidenceNotWritten, StackNotStarted
 from harness.base.home import home
 from harness.base.private import open_beneath
-from harness.model.message import Tell
+from harness.model.message import Tell, message
 from harness.stack.local.postgres_programs import Programs, provided, whole
 from harness.stack.local.postgres_template import account
 from harness.stack.local.teardown import end_strays
@@ -67,7 +67,11 @@ class Site:
         free = shutil.disk_usage(folder).free
         if free < needs_bytes:
             raise StackNotStarted(
-                f"recovery needs {needs_bytes / GIB:.1f} GiB of disk, {free / GIB:.1f} GiB are free",
+                message(
+                    "recovery needs {value} GiB of disk, {value2} GiB are free",
+                    value=f"{needs_bytes / GIB:.1f}",
+                    value2=f"{free / GIB:.1f}",
+                ),
                 where=str(folder),
                 remedy="free some space, or choose smaller sizes (--size, --sizes)",
             )
@@ -116,7 +120,10 @@ class Site:
             async with asyncio.timeout(limit_s):
                 out, err = await process.communicate()
         except TimeoutError:
-            raise StackNotStarted(f"{name} did not end within {limit_s:g} s", where=str(self.folder)) from None
+            raise StackNotStarted(
+                message("{name} did not end within {limit_s} s", name=name, limit_s=f"{limit_s:g}"),
+                where=str(self.folder),
+            ) from None
         finally:
             if process.returncode is None:
                 signal_group(process.pid, signal.SIGKILL)
@@ -124,7 +131,10 @@ class Site:
         done = Done(status=process.returncode or 0, out=out.decode(errors="replace"), err=err.decode(errors="replace"))
         refuse_full_disk(done.err, self.folder)
         if check and done.status != 0:
-            raise StackNotStarted(f"{name} failed: {done.err.strip()[-800:]}", where=" ".join((program, *arguments)))
+            raise StackNotStarted(
+                message("{name} failed: {value}", name=name, value=done.err.strip()[-800:]),
+                where=" ".join((program, *arguments)),
+            )
         return done
 
     async def down(self) -> None:

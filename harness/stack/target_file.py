@@ -11,6 +11,8 @@ from harness.base import yamltext
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import expanded
+from harness.base.message import nearest
+from harness.model.message import message
 from harness.model.stack import Target
 from harness.model.variables import CONTRACT, URL_FORM, Meaning, url
 from harness.stack.targets import BUNDLED_MIGRATIONS, program, split
@@ -73,7 +75,9 @@ def from_file(path: Path) -> Target:
     found = yamltext.documents(yamltext.read(path), where)
     if len(found) != 1 or not isinstance(found[0][0], dict):
         raise BadInput(
-            "a target file is one mapping of keys", where=where, remedy=f"begin with `{_EXAMPLES['command']}`"
+            "a target file is one mapping of keys",
+            where=where,
+            remedy=message("begin with `{value}`", value=_EXAMPLES["command"]),
         )
     data, lines = found[0]
     try:
@@ -84,7 +88,11 @@ def from_file(path: Path) -> Target:
     beside = path.absolute().parent
     folder = (beside / expanded(form.folder)).resolve()
     if not folder.is_dir():
-        raise BadInput(f"{folder} is no folder", where=place["folder"], remedy=f"for example `{_EXAMPLES['folder']}`")
+        raise BadInput(
+            message("{folder} is no folder", folder=str(folder)),
+            where=place["folder"],
+            remedy=message("for example `{value}`", value=_EXAMPLES["folder"]),
+        )
     for name in form.environment:
         if not _VARIABLE.fullmatch(name) or name in _RUNGS:
             why = "is the rehearsal's to say" if _VARIABLE.fullmatch(name) else "is no name of an environment variable"
@@ -124,7 +132,12 @@ def _command(form: _Form, given: bool, folder: Path, place: Place, where: str) -
         words = _words(form.command, place["command"], "command")
         return (program(words[0], folder, place["command"]), *words[1:])
     if not form.image and not form.dockerfile:
-        remedy = f"for example `{_EXAMPLES['command']}`, or `{_EXAMPLES['dockerfile']}`, or `{_EXAMPLES['image']}`"
+        remedy = message(
+            "for example `{value}`, or `{value2}`, or `{value3}`",
+            value=_EXAMPLES["command"],
+            value2=_EXAMPLES["dockerfile"],
+            value3=_EXAMPLES["image"],
+        )
         raise BadInput("key 'command' is missing, and no image is named", where=f"{where}:1", remedy=remedy)
     return ()
 
@@ -134,9 +147,13 @@ def _image(form: _Form, beside: Path, place: Place) -> tuple[str, str, str]:
     if form.image and form.dockerfile:
         raise BadInput("image and dockerfile are both given", where=place["dockerfile"], remedy="keep one of them")
     if any(letter.isspace() for letter in form.image):
-        raise BadInput(f"{form.image!r} names no image", where=place["image"], remedy=f"`{_EXAMPLES['image']}`")
+        raise BadInput(
+            message("{image} names no image", image=repr(form.image)),
+            where=place["image"],
+            remedy=f"`{_EXAMPLES['image']}`",
+        )
     if form.context and not form.dockerfile:
-        remedy = f"add `{_EXAMPLES['dockerfile']}`"
+        remedy = message("add `{value}`", value=_EXAMPLES["dockerfile"])
         raise BadInput("a context without a dockerfile", where=place["context"], remedy=remedy)
     dockerfile = _beside(beside, form.dockerfile, "dockerfile", place)
     context = _beside(beside, form.context, "context", place, folder=True)
@@ -149,8 +166,8 @@ def _beside(beside: Path, given: str, key: str, place: Place, *, folder: bool = 
         return ""
     path = (beside / expanded(given)).resolve()
     if not (path.is_dir() if folder else path.is_file()):
-        what = f"{path} is no {'folder' if folder else 'file'}"
-        raise BadInput(what, where=place[key], remedy=f"for example `{_EXAMPLES[key]}`")
+        what = message("{path} is no {value}", path=str(path), value="folder" if folder else "file")
+        raise BadInput(what, where=place[key], remedy=message("for example `{value}`", value=_EXAMPLES[key]))
     return str(path)
 
 
@@ -178,21 +195,28 @@ def _variables(form: _Form, where: str, lines: yamltext.Lines) -> tuple[dict[str
         found[Meaning.METRICS_PORT] = _names(form.metrics.variable, place)
     if not form.metrics.path.startswith("/"):
         place = yamltext.place(where, lines, ("metrics",))
-        raise BadInput(f"{form.metrics.path!r} is no path", where=place, remedy=f"for example `{_EXAMPLES['metrics']}`")
+        raise BadInput(
+            message("{path} is no path", path=repr(form.metrics.path)),
+            where=place,
+            remedy=message("for example `{value}`", value=_EXAMPLES["metrics"]),
+        )
     return found, url_form
 
 
 def _unknown(key: str, known: tuple[str, ...], where: str) -> None:
-    remedy = f"one of {', '.join(known)}; for example `{_EXAMPLES['variables']}`"
-    raise BadInput(f"{key!r} means nothing here", where=where, remedy=remedy)
+    remedy = message("one of {names}; for example `{value}`", names=", ".join(known), value=_EXAMPLES["variables"])
+    what = message("{key} means nothing here{near}", key=repr(key), near=nearest(key, known))
+    raise BadInput(what, where=where, remedy=remedy)
 
 
 def _form(given: Names, where: str) -> str:
     try:
         url({}, str(given))
     except (KeyError, IndexError, ValueError) as error:
-        remedy = f"the usual form is {URL_FORM}"
-        raise BadInput(f"the form has a place that nothing fills: {error}", where=where, remedy=remedy) from error
+        remedy = message("the usual form is {url_form}", url_form=URL_FORM)
+        raise BadInput(
+            message("the form has a place that nothing fills: {error}", error=str(error)), where=where, remedy=remedy
+        ) from error
     return str(given)
 
 
@@ -200,8 +224,10 @@ def _names(given: Names, where: str) -> tuple[str, ...]:
     names = (given,) if isinstance(given, str) else tuple(given)
     for name in names:
         if not _VARIABLE.fullmatch(name):
-            remedy = f"for example `{_EXAMPLES['variables']}`"
-            raise BadInput(f"{name!r} is no name of an environment variable", where=where, remedy=remedy)
+            remedy = message("for example `{value}`", value=_EXAMPLES["variables"])
+            raise BadInput(
+                message("{name} is no name of an environment variable", name=repr(name)), where=where, remedy=remedy
+            )
     return names
 
 
@@ -218,20 +244,27 @@ def _migrations(given: Names, folder: Path, where: str) -> tuple[tuple[str, ...]
 def _words(given: Names, where: str, key: str) -> list[str]:
     words = split(given, where) if isinstance(given, str) else given
     if not words or not words[0]:
-        raise BadInput(f"{key} is empty", where=where, remedy=f"for example `{_EXAMPLES[key]}`")
+        raise BadInput(
+            message("{key} is empty", key=key),
+            where=where,
+            remedy=message("for example `{value}`", value=_EXAMPLES[key]),
+        )
     return words
 
 
-def _refused(message: str, where: str, lines: yamltext.Lines) -> BadInput:
+def _refused(said: str, where: str, lines: yamltext.Lines) -> BadInput:
     """msgspec's message as an error at its line: it ends in `` - at `$.environment` ``."""
-    what, _, trail = message.partition(" - at `$")
+    what, _, trail = said.partition(" - at `$")
     path: yamltext.Path_ = tuple(part for part in re.findall(r"\w+", trail) if not part.isdigit())
     field = re.search(r"field `([^`]*)`", what)
     if field is not None:
-        known = ", ".join(_EXAMPLES if not path else ("port", "path", "variable"))
+        known = [*_EXAMPLES] if not path else ["port", "path", "variable"]
         at = yamltext.place(where, lines, (*path, field[1]))
-        return BadInput(f"unknown key {field[1]!r}", where=at, remedy=f"the keys are: {known}")
+        told = message("unknown key {key}{near}", key=repr(field[1]), near=nearest(field[1], known))
+        return BadInput(told, where=at, remedy=message("the keys are: {names}", names=", ".join(known)))
     key = str(path[0]) if path else "command"
     example = _EXAMPLES.get(key, _EXAMPLES["environment"])
     what = f"{'.'.join(map(str, path))}: {what}"
-    return BadInput(what, where=yamltext.place(where, lines, path), remedy=f"for example `{example}`")
+    return BadInput(
+        what, where=yamltext.place(where, lines, path), remedy=message("for example `{example}`", example=example)
+    )

@@ -35,6 +35,7 @@ import msgspec
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import expanded
+from harness.model.message import Message, message
 from harness.model.stack import Target
 
 IMAGE = "image:"
@@ -64,7 +65,9 @@ def resolve(text: str | None) -> Target:
         image = text.removeprefix(IMAGE)
         if not image or any(letter.isspace() for letter in image):
             raise BadInput(
-                f"{text!r} names no image", where="--target", remedy="for example --target image:walk-api:dev"
+                message("{given} names no image", given=repr(text)),
+                where="--target",
+                remedy="for example --target image:walk-api:dev",
             )
         return Target(name=image, command=(), image=image)
     if text.endswith((".yaml", ".yml")) and " " not in text.strip():
@@ -81,10 +84,22 @@ def resolve_command(text: str | None) -> Target:
     """As ``resolve``, for what runs on the rung ``local`` alone. Raises ``BadInput`` for an image."""
     target = resolve(text)
     if target.own_image and not target.command:
-        what = f"the image {target.image}" if target.image else f"what {target.dockerfile} builds"
-        remedy = "name a command, or a .yaml file that has one"
-        raise BadInput(f"the environment local cannot run {what}", remedy=remedy)
+        raise BadInput(
+            message("the environment local cannot run {what}", what=what_of(target)),
+            where=target.file or "--target",
+            remedy="name a command, or a .yaml file that has one; of an image alone, docs/backend.md says how to take "
+            "its program out",
+        )
     return as_command(target)
+
+
+def what_of(target: Target) -> Message:
+    """What of it would run, for people."""
+    if target.image:
+        return message("the image {image}", image=target.image)
+    if target.dockerfile:
+        return message("what {dockerfile} builds", dockerfile=target.dockerfile)
+    return message("the command {name}", name=target.name)
 
 
 def as_command(target: Target) -> Target:
@@ -97,7 +112,11 @@ def split(text: str, where: str) -> list[str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise BadInput(f"{text!r} is no command line: {error}", where=where, remedy="close the quotes") from error
+        raise BadInput(
+            message("{given} is no command line: {error}", given=repr(text), error=str(error)),
+            where=where,
+            remedy="close the quotes",
+        ) from error
     if not words:
         raise BadInput("the target's command is empty", where=where, remedy="for example --target './walk-api --quiet'")
     return words
@@ -109,14 +128,22 @@ def program(word: str, folder: Path, where: str) -> str:
         found = shutil.which(word)
         if found is None:
             raise BadInput(
-                f"no program {word!r} on the PATH", where=where, remedy=f"write ./{word} if it lies in {folder}"
+                message("no program {word} on the PATH", word=repr(word)),
+                where=where,
+                remedy=message("write ./{word} if it lies in {folder}", word=word, folder=str(folder)),
             )
         return found
     path = folder / expanded(word)
     if not path.is_file():
-        raise BadInput(f"the program {path} is not there", where=where, remedy="build it first, or correct the path")
+        raise BadInput(
+            message("the program {path} is not there", path=str(path)),
+            where=where,
+            remedy="build it first, or correct the path",
+        )
     if not os.access(path, os.X_OK):
         raise BadInput(
-            f"the program {path} is not executable", where=where, remedy=f"chmod +x {shlex.quote(str(path))}"
+            message("the program {path} is not executable", path=str(path)),
+            where=where,
+            remedy=message("chmod +x {quote}", quote=shlex.quote(str(path))),
         )
     return str(path)

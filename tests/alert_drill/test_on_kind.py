@@ -10,16 +10,16 @@ from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
-from harness.stack.kind import at_hand
 from tests.kind.in_docker import finished, left_in_docker
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in, status_of
+from tests.session.needs import needs_docker
 
 pytestmark = [
     pytest.mark.kind,
     pytest.mark.nightly,
     pytest.mark.timeout(2700, func_only=True),
-    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+    needs_docker,
 ]
 LIMIT_S = 2600  # the first run of a machine builds Prometheus and Alertmanager
 #: What a busy machine does not keep from passing: it may make breaches that were to be too small large enough.

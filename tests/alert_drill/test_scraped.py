@@ -16,7 +16,6 @@ from harness.base.data import MONITORING, OVERLAYS
 from harness.base.errors import NotCapable
 from harness.model.manifests import Manifests
 from harness.model.stack import Address, FaultKind, Rung
-from harness.model.verdict import Verdict
 from harness.rehearsal.options import Options
 from harness.rehearsals.alert_drill import configure, programs
 from harness.rehearsals.alert_drill.judge import judged
@@ -69,28 +68,8 @@ def test_each_pod_is_an_instance_at_its_own_path() -> None:
     assert configure.places(configure.targets(pods[:1])) == {TARGET: "127.0.0.1:6443/a/False"}
 
 
-def checks(targets: int | None, sidecars: int | None) -> dict[str, Verdict]:
-    details = drilled()[0]
-    details.scraped, details.sidecars = targets, sidecars
-    return {each.id: each.verdict for each in judged(PLANNED, details, drilled()[1]) if each.id in CHECKS}
-
-
-@pytest.mark.parametrize(
-    ("targets", "sidecars", "good"),
-    [(2, 2, (True, True)), (1, 2, (True, True)), (0, 2, (False, True)), (2, 0, (True, False)), (0, 0, (False, False)),
-     (2, 1, (True, False))],
-)  # fmt: skip
-def test_a_drill_that_scraped_nothing_fails(targets: int, sidecars: int, good: tuple[bool, bool]) -> None:
-    """Also one that scraped the sidecars of fewer pods than targets."""
-    verdicts = {True: Verdict.PASS, False: Verdict.FAIL}
-    assert checks(targets, sidecars) == {name: verdicts[each] for name, each in zip(CHECKS, good, strict=True)}
-
-
-def test_manifests_without_a_sidecar_have_none_to_be_scraped() -> None:
-    assert checks(2, None) == {"scrape.target": Verdict.PASS}
-
-
 def test_a_drill_that_scraped_nothing_holds() -> None:
+    """What fails of it is in ``test_words``."""
     details = drilled()[0]
     details.scraped = details.sidecars = 0
     found = {each.id: each for each in judged(PLANNED, details, drilled()[1])}

@@ -273,7 +273,10 @@ def test_where_no_alert_was_there_a_receiver_is_not_judged(said: Said) -> None:
         (1, None, (PASS, 1, "of 1 pods"), None),
         (0, None, (FAIL, 0, "of 0 pods"), None),
         (2, 2, (PASS, 2, "of 2 pods"), (PASS, 2, "of 2 pods; the target's of 2")),
-        (2, 1, (PASS, 2, "of 2 pods"), (FAIL, 1, "of 1 pods; the target's of 2")),
+        (1, 2, (PASS, 1, "of 1 pods"), (PASS, 2, "of 2 pods; the target's of 1")),
+        (2, 1, (PASS, 2, "of 2 pods"), (FAIL, 1, "of 1 pods; the target's of 2")),  # fewer than targets
+        (2, 0, (PASS, 2, "of 2 pods"), (FAIL, 0, "of 0 pods; the target's of 2")),
+        (0, 2, (FAIL, 0, "of 0 pods"), (PASS, 2, "of 2 pods; the target's of 0")),
         (0, 0, (FAIL, 0, "of 0 pods"), (FAIL, 0, "of 0 pods; the target's of 0")),
         (0, 1, (FAIL, 0, "of 0 pods"), (PASS, 1, "of 1 pods; the target's of 0")),
         (None, 2, None, None),

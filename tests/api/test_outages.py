@@ -19,6 +19,17 @@ from tests.api.world import new_id, new_user
 from tests.ports import free_port
 
 
+def failing(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> PostgresDatabase:
+    """A database whose every statement ends in that error."""
+
+    async def query(*_: Any) -> Any:
+        raise error("as the server says it")
+
+    database = PostgresDatabase(DatabaseSettings(), SystemClock())
+    monkeypatch.setattr(database, "_query", query)
+    return database
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -43,12 +54,7 @@ from tests.ports import free_port
     ],
 )
 async def test_every_outage_is_a_503(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def query(*_: Any) -> Any:
-        raise error("as the server says it")
-
-    database = PostgresDatabase(DatabaseSettings(), SystemClock())
-    monkeypatch.setattr(database, "_query", query)
-    async with world.running(database) as api, api.as_user() as client:
+    async with world.running(failing(error, monkeypatch)) as api, api.as_user() as client:
         for method, path in (("GET", "/v1/walks"), ("PUT", f"/v1/walks/{new_id()}"), ("GET", "/ready")):
             assert_error(await client.request(method, path, json={}), 503, "INTERNAL_ERROR")
 
@@ -57,12 +63,7 @@ async def test_every_outage_is_a_503(error: type[Exception], monkeypatch: pytest
     "error", [asyncpg.UndefinedTableError, asyncpg.PostgresSyntaxError, asyncpg.InternalServerError]
 )
 async def test_a_defect_stays_a_500(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def query(*_: Any) -> Any:
-        raise error("as the server says it")
-
-    database = PostgresDatabase(DatabaseSettings(), SystemClock())
-    monkeypatch.setattr(database, "_query", query)
-    async with world.running(database) as api, api.as_user() as client:
+    async with world.running(failing(error, monkeypatch)) as api, api.as_user() as client:
         assert_error(await client.get("/v1/walks"), 500, "INTERNAL_ERROR")
 
 

@@ -25,7 +25,6 @@ from harness.load.population.due import requests_due
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import message
-from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Decision, Verdict
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests import load as load_manifests
@@ -33,6 +32,7 @@ from harness.stack.targets import bundled
 from scenarios.load import load
 from tests.checks.sending import BUCKET
 from tests.checks.stored import WALK, documents, walk
+from tests.nowhere import NOWHERE, all_at
 from tests.report.results import judgement as result
 
 WEEK = load("rollout_week3")
@@ -59,8 +59,7 @@ def test_a_store_that_is_silent_or_has_other_tables_is_said_by_every_check() -> 
 
 def a_run() -> Invariants:
     """Of a week without a request. Nobody listens on port 1."""
-    nowhere = Address(host="127.0.0.1", port=1)
-    at = Endpoints(service=nowhere, auth=nowhere, firestore=nowhere, remote_config=nowhere, database=nowhere)
+    at = all_at()
     evidence = SimpleNamespace(requests=[], probes=[], events=[], writes=Writes())
     manifests = load_manifests(ROOT / "deploy/kubernetes/overlays/local")
     return Invariants(
@@ -174,7 +173,7 @@ def firestore_row(due_ns: int, operation_id: str, user: str) -> RequestRow:
 async def test_the_oldest_of_many_walks_is_compared_with_its_document() -> None:
     many = [walk(f"{WALK[:-4]}{number:04x}", points=0) for number in range(2_500)]
     held = documents(*many[:-1])
-    nowhere = Documents(Address(host="127.0.0.1", port=1), "demo-x")
+    nowhere = Documents(NOWHERE, "demo-x")
     compared = await stores.dual_write(many, nowhere, Writes(), MachineClock(), held=held, limit_s=0)
     assert [(each.flaw, each.walk_id) for each in compared.findings] == [(Flaw.MISSING, many[-1].id)]
 

@@ -10,14 +10,14 @@ from harness.cli import cluster as clusters
 from harness.cli import stack_command, standing
 from harness.cli.main import main
 from harness.model.message import Message, message, verbatim
-from harness.model.stack import Address, Endpoints, Rung
+from harness.model.stack import Rung
 from harness.report.language import Language, language
 from harness.stack import rungs
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.standing import StackFacts
+from tests.nowhere import all_at
 
 ENGLISH = language("en")
-HERE = Address(host="127.0.0.1", port=1)
 KEPT = Standing(
     kind="kept", rung=Rung.LOCAL, run_id="kept-local", since_utc="", owner_pid=0, used_by="", trouble=message("it is broken"),
     parts=(
@@ -77,10 +77,7 @@ def test_all_of_it_goes_through_the_catalogue() -> None:
 
 
 def test_a_stack_that_is_up_says_so_as_before(capsys: pytest.CaptureFixture[str]) -> None:
-    endpoints = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
-    facts = StackFacts(
-        run_id="a-stack", rung=Rung.LOCAL, target="api", endpoints=endpoints, up_utc="2026", logs="logs/"
-    )
+    facts = StackFacts(run_id="a-stack", rung=Rung.LOCAL, target="api", endpoints=all_at(), up_utc="2026", logs="logs/")
     stack_command._tell(ENGLISH, facts)
     first, *_, logs, last = capsys.readouterr().out.splitlines()
     assert first == "stack a-stack is up (environment local, target api)"

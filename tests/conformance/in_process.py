@@ -42,7 +42,7 @@ from harness.contract.logs import Logs
 from harness.contract.rules import Rules
 from harness.contract.run import CheckRun
 from harness.contract.runner import run_checks
-from harness.model.stack import Address, Endpoints
+from harness.model.stack import Address
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.stack.firebase.documents import Documents, Fields
 from harness.stack.firebase.sign_up import Ended
@@ -51,12 +51,12 @@ from harness.stack.sim.parts import Parts
 from tests.api.world import unsigned_token
 from tests.conformance.front import Front
 from tests.conformance.wire import connected
+from tests.nowhere import NOWHERE, all_at
 
 PROJECT = "demo-walks"
 POD = "pod-1"
 PASSWORD = "in-process-7d1f"
 _SERVICE, _SPARE = Address(host="127.0.0.1", port=80), Address(host="127.0.0.1", port=81)
-_NOWHERE = Address(host="127.0.0.1", port=1)
 _DATABASE_S = 0.001  # of a call: two walks made in turn are not of the same moment
 _MIRROR_S = 0.02
 
@@ -151,7 +151,7 @@ class Target:
 
     def __init__(self, clock: VirtualClock, folder: Path, patches: contextlib.ExitStack) -> None:
         self.clock = clock
-        self.settings = Settings(project_id=PROJECT, pod_name=POD, auth_emulator_host=str(_NOWHERE))
+        self.settings = Settings(project_id=PROJECT, pod_name=POD, auth_emulator_host=str(NOWHERE))
         self.database = Database(clock)
         self.layout = tables.CONTRACT  # what is read of the tables, past the target
         self.databases: list[Database] = []  # of the processes that run, the youngest last
@@ -210,16 +210,7 @@ Plant = Callable[[Target], None]
 class InProcess:
     """As ``harness.contract.reach.Reach``."""
 
-    endpoints = Endpoints(
-        service=_SERVICE,
-        auth=_NOWHERE,
-        firestore=_NOWHERE,
-        remote_config=_NOWHERE,
-        database=_NOWHERE,
-        storage=_NOWHERE,
-        project_id=PROJECT,
-        database_password=PASSWORD,
-    )
+    endpoints = all_at(service=_SERVICE, storage=NOWHERE, project_id=PROJECT, database_password=PASSWORD)
 
     def __init__(self, target: Target, connect: Connect) -> None:
         self.connect = connect

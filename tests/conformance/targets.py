@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -126,6 +128,16 @@ def wrong(*deviations: str) -> Target:
         migrations=BUNDLED_MIGRATIONS,
         migrations_folder=str(ROOT),
     )
+
+
+@asynccontextmanager
+async def documents_of(stack: LocalStack) -> AsyncIterator[Documents]:
+    endpoints = stack.endpoints()
+    documents = Documents(endpoints.firestore, endpoints.project_id)
+    try:
+        yield documents
+    finally:
+        await documents.close()
 
 
 async def results(

@@ -12,10 +12,9 @@ from harness.contract import bench, beside
 from harness.contract.chosen import chosen
 from harness.contract.logs import Logs
 from harness.rehearsals.conformance.checks import ALL, operations, stopping
-from harness.stack.firebase.documents import Documents
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS, UNTRIED
 from tests.conformance.outcomes import Outcome, ended
-from tests.conformance.targets import following, one_pod, results, wrong
+from tests.conformance.targets import documents_of, following, one_pod, results, wrong
 from tests.conformance.wrong_target import PLANTS
 from tests.stack.rungs import local
 
@@ -37,14 +36,12 @@ async def test_all_planted_deviations_are_found_and_none_invented(tmp_path: Path
     stack = local(tmp_path, target=wrong(*EXPECTED), manifests_=one_pod())
     try:
         await stack.up()
-        endpoints = stack.endpoints()
-        documents = Documents(endpoints.firestore, endpoints.project_id)
-        logs = Logs(tmp_path / "logs", stack._clock)
-        watch = asyncio.ensure_future(following(stack, logs))
-        rounds = [await results(stack, documents, logs, ALL, tmp_path, seed=seed) for seed in seeds]
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
-        await documents.close()
+        async with documents_of(stack) as documents:
+            logs = Logs(tmp_path / "logs", stack._clock)
+            watch = asyncio.ensure_future(following(stack, logs))
+            rounds = [await results(stack, documents, logs, ALL, tmp_path, seed=seed) for seed in seeds]
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
     finally:
         await stack.down()
     assert stack.leaks() == []
@@ -81,11 +78,9 @@ async def test_a_target_that_stops_wrongly(
     stack = local(tmp_path, target=wrong(deviation), manifests_=one_pod())
     try:
         await stack.up()
-        endpoints = stack.endpoints()
-        documents = Documents(endpoints.firestore, endpoints.project_id)
-        logs = Logs(tmp_path / "logs", stack._clock)
-        found = await results(stack, documents, logs, chosen(ALL, ["stop.*"]), tmp_path, seed=1)
-        await documents.close()
+        async with documents_of(stack) as documents:
+            logs = Logs(tmp_path / "logs", stack._clock)
+            found = await results(stack, documents, logs, chosen(ALL, ["stop.*"]), tmp_path, seed=1)
     finally:
         await stack.down()
     assert stack.leaks() == []

@@ -20,6 +20,7 @@ from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.manifests.kustomize import strategic
 from harness.stack.rungs import manifests_of, overlay
 from harness.stack.targets import bundled
+from tests.deploy.kubectl import kubectl
 
 OWN = Path(__file__).parent / "own"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -27,13 +28,6 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 
 def by_kind_and_name(text: str) -> dict[str, Any]:
     return {f"{each['kind']}/{each['metadata']['name']}": each for each in yaml.safe_load_all(text)}
-
-
-def kubectl() -> str:
-    found = by_kubectl.program()
-    if found is None:
-        pytest.skip("no kubectl is at hand")
-    return found
 
 
 @pytest.mark.process

@@ -17,6 +17,7 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.stack.manifests import by_kubectl, kustomize, load
 from harness.stack.manifests.kustomize import tree
+from tests.deploy.kubectl import kubectl
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
 
 READ = [each for each in CORPUS if each.name not in ("helm_chart", "remote_base")]
@@ -25,13 +26,6 @@ BY_NAME = {each.name: each for each in CORPUS}
 
 def name_of(each: Theirs) -> str:
     return each.name
-
-
-def kubectl() -> str:
-    found = by_kubectl.program()
-    if found is None:
-        pytest.skip("no kubectl is at hand")
-    return found
 
 
 def test_the_corpus_is_as_large_and_as_varied_as_it_is_to_be() -> None:

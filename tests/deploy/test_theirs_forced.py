@@ -14,7 +14,7 @@ import pytest
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.model.manifests import Manifests
-from harness.model.stack import Address, Rung, Target
+from harness.model.stack import Rung, Target
 from harness.model.variables import expanded
 from harness.stack import environment
 from harness.stack.kubernetes.documents import Facts, prepared
@@ -24,7 +24,7 @@ from harness.stack.manifests.forced.work import containers
 from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.targets import bundled
 from tests.deploy.theirs import CORPUS, STARTING, Theirs
-from tests.stack.rungs import all_at
+from tests.nowhere import NOWHERE, all_at
 
 RUNGS = (Rung.LOCAL, Rung.KIND, Rung.KUBE)
 OUTSIDE = {
@@ -135,7 +135,7 @@ def test_the_target_is_told_the_run_s_own_database_and_firebase_whatever_its_fol
 
 @pytest.mark.parametrize("theirs", STARTING, ids=lambda each: each.name)
 def test_a_process_is_told_the_same(theirs: Theirs) -> None:
-    ends = all_at(Address(host="127.0.0.1", port=9), database_password="p+w")
+    ends = all_at(storage=NOWHERE, database_password="p+w")
     target = target_of(theirs)
     container = loaded(theirs, Rung.LOCAL).deployment.template.containers[0]
     seen = environment.of_target(container, target, ends, pod="p", port=7, database_port=8)

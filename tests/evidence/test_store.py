@@ -36,7 +36,8 @@ from harness.model.evidence import (
     Side,
 )
 from tests.session.examples import examples
-from tests.session.needs import NO_ROOT, needs_root
+from tests.session.needs import needs_root
+from tests.session.reasons import NO_ROOT
 
 ANCHOR = Anchor(monotonic_ns=5_000_000_000, unix_ns=1_790_000_000_123_456_789)
 

@@ -11,15 +11,15 @@ import pytest
 
 from harness.base.clock import NS, Anchor
 from harness.base.http1 import Answer
-from harness.model.stack import Address, Endpoints
+from harness.model.stack import Address
 from harness.model.verdict import Verdict
 from harness.rehearsals.flag_proof import continuity
 from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.judge import AGAIN, told
 from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised
 from harness.stack.firebase import rest
+from tests.nowhere import NOWHERE, all_at
 
-HERE = Address(host="127.0.0.1", port=1)
 WALK = "7b0e0d6e-0000-4000-8000-000000000001"
 LISTED = b'{"walks":[{"id":"%s"}],"total_count":1,"page":1,"limit":100}' % WALK.upper().encode()
 LOCATION = (
@@ -49,7 +49,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, tuple[int, 
 
 def test_what_the_contract_has_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, {"list": (200, LISTED), "GET": (200, b'{"locations":[' + LOCATION + b"]}")})
-    found = asyncio.run(Api(HERE, "t").walks())
+    found = asyncio.run(Api(NOWHERE, "t").walks())
     assert (found[WALK][0].altitude, found[WALK][0].course) == (3.5, None)
     assert found[WALK][0].timestamp.microsecond == 123000
 
@@ -76,7 +76,7 @@ def test_what_it_does_not_have_is_said_of_the_target(
 ) -> None:
     answering(monkeypatch, {"list": listed, "GET": opened})
     with pytest.raises(NotAsPromised, match=r"the answer to GET http://127\.0\.0\.1:1/v1/walks"):
-        asyncio.run(Api(HERE, "t").walks())
+        asyncio.run(Api(NOWHERE, "t").walks())
 
 
 class Held:
@@ -132,8 +132,7 @@ def test_a_story_that_the_target_ends_has_failed_and_the_others_go_on(
     monkeypatch.setattr(continuity, "sign_up", signed_up)
     monkeypatch.setattr(continuity, "Documents", Held)
     monkeypatch.setattr(Held, "mirrored", mirrored)
-    endpoints = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
-    found = asyncio.run(Stories(endpoints, Passing(), 1).all())  # type: ignore[arg-type]
+    found = asyncio.run(Stories(all_at(), Passing(), 1).all())  # type: ignore[arg-type]
     judged = [told(story) for story in found]
     assert [each.id for each in judged] == CASES
     assert {each.verdict for each in judged} == {Verdict.FAIL}
@@ -147,6 +146,5 @@ def test_a_walk_that_the_list_leaves_out_is_missed_and_no_error(monkeypatch: pyt
     answering(monkeypatch, {"list": (200, b'{"walks":[]}'), "PUT": (200, b"{}")})
     monkeypatch.setattr(continuity, "sign_up", signed_up)
     monkeypatch.setattr(continuity, "Documents", Held)
-    endpoints = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
-    [story] = asyncio.run(Stories(endpoints, Passing(), 1).flipped(AGAIN))  # type: ignore[arg-type]
+    [story] = asyncio.run(Stories(all_at(), Passing(), 1).flipped(AGAIN))  # type: ignore[arg-type]
     assert told(story).verdict is Verdict.FAIL

@@ -18,10 +18,11 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
-from harness.stack.kind import at_hand, docker
+from harness.stack.kind import docker
 from harness.stack.kind.images import base, binaries, choice, recipes, registry
 from tests.night import ROOT
 from tests.ports import free_address
+from tests.session.needs import needs_docker
 
 CLOCK = MachineClock()
 PINNED = registry.Pinned("python", "3.11-slim-bookworm", f"sha256:{'a' * 64}")
@@ -166,7 +167,7 @@ def said(*words: str) -> str:
 @pytest.mark.kind
 @pytest.mark.nightly
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
+@needs_docker
 async def test_an_image_comes_by_its_digest_from_a_local_registry(
     local_registry: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import datetime
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,10 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from harness.base.clock import MachineClock
 from harness.base.data import OVERLAYS
@@ -25,6 +21,7 @@ from harness.model.manifests import Container, EnvVar, Manifests
 from harness.model.stack import Rung, Target
 from harness.rehearsals.alert_drill import configure, programs
 from harness.rehearsals.alert_drill.types import PLAN, SIDECARS, TARGET
+from harness.rehearsals.network.certificates import Authority
 from harness.stack.kind.images import binaries
 from harness.stack.kubernetes.api_server import ApiServer
 from harness.stack.kubernetes.metrics import by_proxy, scraped
@@ -40,29 +37,13 @@ NAMESPACE = "/api/v1/namespaces/tekutoko-run/pods"
 
 
 class Pki:
-    """An authority, and what it gives a server on this machine and a client, as PEM."""
+    """An authority, and what it gave a server on this machine and a client."""
 
     def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cluster")])
-        self.ca = self._signed(self._name, self._key, x509.BasicConstraints(ca=True, path_length=None))
-        self.server = self._pair(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))
-        self.client = self._pair(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]))
-
-    def _pair(self, usage: x509.ExtendedKeyUsage) -> tuple[bytes, bytes]:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        kept = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        made = self._signed(name, key, usage, x509.SubjectAlternativeName([x509.DNSName("localhost")]))
-        return made, key.private_bytes(*kept)
-
-    def _signed(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *more: x509.ExtensionType) -> bytes:
-        now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
-        made = x509.CertificateBuilder().subject_name(name).issuer_name(self._name).public_key(key.public_key())
-        made = made.serial_number(x509.random_serial_number()).not_valid_before(now - day).not_valid_after(now + day)
-        for each in more:
-            made = made.add_extension(each, critical=False)
-        return made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        authority = Authority(MachineClock())
+        self.ca = authority.pem
+        self.server = authority.issue("localhost")
+        self.client = authority.issue("localhost", ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +64,7 @@ async def opened(folder: Path, pki: Pki, port: int, user: dict[str, str]) -> Api
 
 
 def by_certificate(pki: Pki) -> dict[str, str]:
-    certificate, key = (base64.b64encode(each).decode() for each in pki.client)
+    certificate, key = (base64.b64encode(each).decode() for each in (pki.client.chain, pki.client.key))
     return {"client-certificate-data": certificate, "client-key-data": key}
 
 
@@ -91,7 +72,9 @@ async def test_the_certificate_is_this_user_s_alone_and_goes_with_the_run(tmp_pa
     api = await opened(tmp_path, pki, 6443, by_certificate(pki))
     found = api.credentials()
     assert api.server == "https://localhost:6443"
-    assert [each.read_bytes() for each in (found.ca, found.certificate, found.key)] == [pki.ca, *pki.client]
+    assert [each.read_bytes() for each in (found.ca, found.certificate, found.key)] == [
+        pki.ca, pki.client.chain, pki.client.key,
+    ]  # fmt: skip
     for each in (found.ca, found.certificate, found.key):
         assert each.parent == tmp_path / "scratch" and each.stat().st_mode & 0o077 == 0
     await api.close()
@@ -170,7 +153,7 @@ def test_a_sidecar_answers_at_a_port_that_the_api_has_not(
 @asynccontextmanager
 async def api_server(pki: Pki, folder: Path, pages: dict[str, str]) -> AsyncIterator[int]:
     """What of one a scrape needs: TLS, a client certificate of its authority, a page a path; its port."""
-    for name, content in (("ca", pki.ca), ("crt", pki.server[0]), ("key", pki.server[1])):
+    for name, content in (("ca", pki.ca), ("crt", pki.server.chain), ("key", pki.server.key)):
         (folder / name).write_bytes(content)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(folder / "ca"))
     context.verify_mode = ssl.CERT_REQUIRED
@@ -228,8 +211,9 @@ async def test_a_real_prometheus_gets_them_with_the_run_s_certificate_alone(tmp_
         by = api.credentials()
         await api.close()
         stranger = ClientCertificate(ca=by.ca, certificate=tmp_path / "other.crt", key=tmp_path / "other.key")
-        for file, content in zip((stranger.certificate, stranger.key), Pki().client, strict=True):
-            file.write_bytes(content)
+        unknown = Pki().client
+        stranger.certificate.write_bytes(unknown.chain)
+        stranger.key.write_bytes(unknown.key)
         theirs = {"scrape_configs": [{"job_name": job, "file_sd_configs": [{"files": [f"targets/{job}.json"]}]}
                                      for job in (TARGET, SIDECARS)]}  # fmt: skip
         answers = []

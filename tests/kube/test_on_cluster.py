@@ -19,15 +19,15 @@ import pytest
 import yaml
 
 from harness.base.errors import Exit
-from harness.stack.kind import at_hand
 from harness.stack.kind.record import Cluster
 from harness.stack.state.machine import identity
+from tests.session.needs import needs_docker
 
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.kind,
     pytest.mark.timeout(900, func_only=True),
-    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+    needs_docker,
 ]
 ROOT = Path(__file__).resolve().parents[2]
 LABEL = {"app.kubernetes.io/managed-by": "tekutoko-rehearsal"}

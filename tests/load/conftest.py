@@ -15,7 +15,8 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.load.plan import LoadPlan
 from harness.model.scenario import AudiencePlan, LoadStep, PopulationPlan, ProbePlan
-from harness.model.stack import Address, Endpoints
+from harness.model.stack import Address
+from tests.nowhere import all_at
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 StartFake = Callable[..., Address]
@@ -58,7 +59,7 @@ def plan_for(
         fetch_interval_s=fetch_interval_s,
         steps=steps,
     )
-    endpoints = Endpoints(service=address, auth=address, firestore=address, remote_config=address, database=address)
+    endpoints = all_at(address)
     return LoadPlan(
         **{
             "run_id": "test-run",

@@ -13,3 +13,9 @@ from tests.migration.stores import Stores, up
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     with up(tmp_path_factory.mktemp("emulators")) as found:
         yield found
+
+
+@pytest.fixture
+async def empty(stores: Stores) -> None:
+    """Before the test."""
+    await stores.empty()

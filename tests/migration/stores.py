@@ -23,6 +23,7 @@ from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.sign_up import sign_up
 from tests.api import postgres, world
 from tests.firebase.processes import running
+from tests.nowhere import all_at
 from tests.ports import free_address
 
 PROJECT = "demo-tekutoko"
@@ -80,10 +81,9 @@ class Stores:
     @property
     def endpoints(self) -> Endpoints:
         """As far as both stores are asked."""
-        nobody, login = Address(host="127.0.0.1", port=1), self.login
-        return Endpoints(
-            service=nobody, auth=nobody, firestore=self.firestore, remote_config=nobody,
-            database=Address(host=login["host"], port=login["port"]), project_id=PROJECT,
+        login = self.login
+        return all_at(
+            firestore=self.firestore, database=Address(host=login["host"], port=login["port"]), project_id=PROJECT,
             database_name=login["database"], database_user=login["user"],
         )  # fmt: skip
 

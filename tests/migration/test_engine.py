@@ -16,12 +16,7 @@ from harness.migration.source import Source
 from harness.migration.verify import Verifier
 from tests.migration.stores import Stores, consent, later, walk
 
-pytestmark = pytest.mark.process
-
-
-@pytest.fixture(autouse=True)
-async def empty(stores: Stores) -> None:
-    await stores.empty()
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("empty")]
 
 
 async def rows(stores: Stores, statement: str, *values: Any) -> list[Any]:

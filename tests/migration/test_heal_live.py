@@ -9,12 +9,7 @@ from harness.model.direction import Direction
 from tests.migration.stores import Stores, later, walk
 from tests.migration.test_engine import name, rows
 
-pytestmark = pytest.mark.process
-
-
-@pytest.fixture(autouse=True)
-async def empty(stores: Stores) -> None:
-    await stores.empty()
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("empty")]
 
 
 async def deleted(stores: Stores, *names: str) -> None:
@@ -51,7 +46,7 @@ async def test_a_document_that_the_app_writes_after_it_was_read_is_not_overwritt
     api = [name(made["extra"]).lower()]
     done = await heal(stores.endpoints, Direction.TO_FIRESTORE, apply=True, deleted=api, settled=settled)
     assert done.write == (name(made["untouched"]),) and done.delete == ()
-    left = {each.split(":")[0] for each in done.named if each.endswith("written to Firestore meanwhile")}
+    left = {each.split(":")[0] for each in map(str, done.named) if each.endswith("written to Firestore meanwhile")}
     assert left == {name(made[each]).lower() for each in ("stale", "again", "lacking", "extra")}
     assert await titles(stores) == {
         name(made["untouched"]): "of the API",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import NamedTuple
 
 import pytest
@@ -17,43 +16,32 @@ from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.migration import heal as module
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
-from harness.model.stack import Endpoints
 from harness.stack.firebase.documents import Fields, Held
 from tests.checks.stored import documents, walk
-from tests.migration.test_healing_machine import ENDPOINTS
+from tests.migration import memory
+from tests.migration.memory import Firestore
 from tests.session.examples import examples
 
 WALKS = [f"0b3a6c9e-aaaa-4222-8333-4444555566{n:02d}" for n in range(40)]
 COMMIT_S = 0.02
 
 
-class Slow:
-    """Firestore, a commit of which takes its time. The app writes those of ``overtaken`` after they were read, and the
-    commit of a document of ``broken`` fails."""
+class Slow(Firestore):
+    """A commit takes its time. The app writes the documents of ``overtaken`` after they were read, and the commit of a
+    document of ``broken`` fails."""
 
     def __init__(
         self, clock: VirtualClock, found: Mapping[str, Fields], seconds: Mapping[str, float],
         overtaken: frozenset[str] = frozenset(), broken: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
-        self.clock, self.found, self.seconds = clock, deepcopy(dict(found)), seconds
+        super().__init__(found)
+        self.clock, self.seconds = clock, seconds
         self.overtaken, self.broken = overtaken, broken
         self.begun: list[str] = []
         self.ended: list[str] = []
         self.most = self.under_way = 0
 
-    async def held(self) -> dict[str, Held]:
-        return {name: Held(fields, None) for name, fields in deepcopy(self.found).items()}
-
-    async def put_over(self, name: str, fields: Fields, seen: Held | None) -> bool:
-        return await self._commit(name, seen, fields)
-
-    async def delete_seen(self, name: str, seen: Held) -> bool:
-        return await self._commit(name, seen, None)
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-    async def _commit(self, name: str, seen: Held | None, fields: Fields | None) -> bool:
+    async def commit(self, name: str, seen: Held | None, fields: Fields | None) -> bool:
         self.begun.append(name)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -65,13 +53,9 @@ class Slow:
             raise PartDied(f"Firestore failed: {name}")
         if name in self.overtaken:
             return False
-        assert self.found.get(name) == (seen and seen.fields)
-        if fields is None:
-            del self.found[name]
-        else:
-            self.found[name] = deepcopy(fields)
+        done = await super().commit(name, seen, fields)
         self.ended.append(name)
-        return True
+        return done
 
 
 class Healed(NamedTuple):
@@ -99,13 +83,7 @@ def to_write(count: int, to_delete: int = 0) -> World:
 
 
 async def healing(store: Slow, world: World) -> Healing:
-    async def read_walks(_: Endpoints) -> list[StoredWalk]:
-        return world.walks
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "Documents", lambda *_: store)
-        patch.setattr(module, "read_walks", read_walks)
-        return await module.heal(ENDPOINTS, Direction.TO_FIRESTORE, apply=True, deleted=world.deleted)
+    return await memory.heal(store, world.walks, Direction.TO_FIRESTORE, deleted=world.deleted)
 
 
 def heal(
@@ -117,7 +95,7 @@ def heal(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "AT_ONCE", at_once)
         done = clock.run(healing(store, world))
-    return Healed(done, store.found, store.begun, store.most, (clock.now_ns() - begun_ns) / 1e9)
+    return Healed(done, store.documents, store.begun, store.most, (clock.now_ns() - begun_ns) / 1e9)
 
 
 #: Of each walk: neither store has it, PostgreSQL alone, both alike, an older document, a document of a deleted walk.
@@ -147,7 +125,7 @@ def test_what_is_written_at_the_same_time_comes_to_what_is_written_one_by_one(
     alone, together = (heal(world, count, takes, ahead) for count in (1, at_once))
     assert together.done == alone.done, "counts, what is named, and their order"
     assert together.left == alone.left
-    left = [each.partition(":")[0] for each in together.done.named if each.endswith("meanwhile")]
+    left = [each.partition(":")[0] for each in map(str, together.done.named) if each.endswith("meanwhile")]
     assert left == [name.lower() for name in alone.begun if name in ahead]
     assert alone.most <= 1 and together.most <= at_once
     assert sorted(together.begun) == sorted(alone.begun) == sorted({*alone.begun}), "each once"
@@ -197,5 +175,5 @@ def test_a_healing_that_is_cut_leaves_nothing_under_way(count: int, to_delete: i
     clock.run(course())
     written = {document_id(each) for each in WALKS[:count]} & {*store.ended}
     assert all(
-        store.found[name] == expected(next(w for w in world.walks if document_id(w.id) == name)) for name in written
+        store.documents[name] == expected(next(w for w in world.walks if document_id(w.id) == name)) for name in written
     )

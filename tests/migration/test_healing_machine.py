@@ -12,25 +12,22 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from msgspec import structs
 
 from harness.checks.dual_write import StoredWalk, compare, document_id, expected
-from harness.migration import heal as module
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, WalkRows
 from harness.migration.fates import Fate
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
-from harness.model.stack import Address, Endpoints
-from harness.stack.firebase.documents import Fields, Held, Value
+from harness.model.stack import Endpoints
+from harness.stack.firebase.documents import Fields, Value
 from tests.checks.stored import NOON, point, walk
+from tests.migration.memory import Firestore, heal
 from tests.session.examples import examples
 
-HERE = Address(host="127.0.0.1", port=1)
-ENDPOINTS = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
 WALKS = [f"0b3a6c9e-aaaa-4222-8333-44445555666{n}" for n in range(3)]
 walks = st.sampled_from(WALKS)
 
@@ -58,30 +55,6 @@ class Postgres:
         if rows.version <= stored.updated_at:
             return Fate.SAME if rows.version == stored.updated_at else Fate.OLDER
         return Fate.FEWER if len(rows.locations) < len(stored.locations) else Fate.NEWER
-
-
-class Firestore:
-    """Documents by id."""
-
-    def __init__(self) -> None:
-        self.documents: dict[str, Fields] = {}
-
-    async def held(self) -> dict[str, Held]:
-        return {name: Held(fields, None) for name, fields in deepcopy(self.documents).items()}
-
-    async def put_over(self, name: str, fields: Fields, seen: Held | None) -> bool:
-        assert self.documents.get(name) == (seen and seen.fields)
-        await asyncio.sleep(0)  # as others are written
-        self.documents[name] = deepcopy(fields)
-        return True
-
-    async def delete_seen(self, name: str, seen: Held) -> bool:
-        assert self.documents.pop(name) == seen.fields
-        await asyncio.sleep(0)
-        return True
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 class Stores(RuleBasedStateMachine):
@@ -133,7 +106,7 @@ class Stores(RuleBasedStateMachine):
         note(str(first.told))
         second = self._heal(direction, own, apply=False)
         assert (second.changes, second.named, second.own) == (0, first.named, first.own)
-        left = {sentence.replace(":", " ").split()[0] for sentence in first.named}
+        left = {str(each).replace(":", " ").split()[0] for each in first.named}
         if direction is Direction.TO_FIRESTORE:
             left |= own
             self._nothing_newer_overwritten(walks, documents)
@@ -161,17 +134,12 @@ class Stores(RuleBasedStateMachine):
                 assert self.firestore.documents[document_id(walk_id)] == document
 
     def _heal(self, direction: Direction, own: set[str], *, apply: bool) -> Healing:
-        async def read_walks(_: Endpoints) -> list[StoredWalk]:
-            return list(self.postgres.walks.values())
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "Documents", lambda *_: self.firestore)
-            patch.setattr(module, "read_walks", read_walks)
-            patch.setattr(module, "move", self.postgres.move)
-            with asyncio.Runner() as runner:
-                return runner.run(
-                    module.heal(ENDPOINTS, direction, apply=apply, deleted=frozenset(self.deleted), own=frozenset(own))
-                )
+        work = heal(
+            self.firestore, list(self.postgres.walks.values()), direction, apply=apply,
+            deleted=frozenset(self.deleted), own=frozenset(own), move=self.postgres.move,
+        )  # fmt: skip
+        with asyncio.Runner() as runner:
+            return runner.run(work)
 
     def _walk(self, walk_id: str, points: int) -> StoredWalk:
         self.at += timedelta(minutes=1)

@@ -7,17 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import main
 from harness.cli.migrate import Migrate
-from harness.migration.batch import Refusal
+from harness.migration.batch import Refusal, refusal
 from harness.migration.engine import Migration, Moved, Report
 from harness.migration.fates import Fate
 from harness.migration.places import of_environment
 from harness.migration.telling import told
 from harness.migration.verify import Verified
+from harness.model.message import message
+from tests.report.marking import MARKING
 
 HERE = {
     "DB_HOST": "127.0.0.1", "DB_USER": "u", "DB_NAME": "d", "FIREBASE_PROJECT_ID": "demo-p",
@@ -113,6 +116,27 @@ def test_it_speaks_the_language_that_is_asked_for(
         assert any(line.startswith(walks) for line in capsys.readouterr().out.splitlines())
 
 
+def test_a_reason_is_said_in_the_language_that_is_asked_for_and_kept_in_english_beside_its_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``is absent`` stands in a sentence of its own, behind the field that is."""
+    why = message("is absent")
+    report = Report(dry=False, refused=[refusal("walks/x", why, "latitude")])
+
+    async def moved(_: Any) -> Report:
+        return report
+
+    for name, value in HERE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(Migration, "run", moved)
+    monkeypatch.setattr("harness.cli.migrate.language", lambda _: MARKING)
+    rejects = tmp_path / "rejects.jsonl"
+    assert main(["migrate", "--from-environment", "--lang", "ja", "--rejects", str(rejects)]) == Exit.HOLD
+    assert "<  refused: walks/x latitude: <is absent>>" in capsys.readouterr().out
+    kept = msgspec.json.decode(rejects.read_bytes(), type=Refusal)
+    assert (kept.document, kept.field, kept.why, kept.told) == ("walks/x", "latitude", "is absent", why)
+
+
 def test_everything_is_said_of_what_was_compared_and_refused() -> None:
     """To the word as the terminal had it before it spoke languages."""
     found = Verified(
@@ -121,7 +145,7 @@ def test_everything_is_said_of_what_was_compared_and_refused() -> None:
     )  # fmt: skip
     since = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     consents = Moved(documents=2, seconds=1.25, since=since, unchanged=3, fates={"same": 1, "older": 1000, "new": 0})
-    refused = [Refusal(document="walks/x", field="id", why="no UUID")] * 22
+    refused = [refusal("walks/x", message("no UUID"), "id")] * 22
     walks = Moved(documents=0, resumed=True)
     report = Report(dry=False, walks=walks, consents=consents, verified=found, refused=refused)
     lines = [*map(str, told(report, Path("rejects.jsonl")))]

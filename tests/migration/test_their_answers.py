@@ -20,9 +20,9 @@ from harness.rehearsals.migration_drill.types import Race
 from harness.rehearsals.migration_drill.week import _asked
 from harness.stack.firebase.sign_up import User
 from tests.base.test_theirs import NO_JSON
+from tests.nowhere import all_at
 
-HERE = Address(host="127.0.0.1", port=1)
-AT = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
+AT = all_at()
 
 
 def raced(monkeypatch: pytest.MonkeyPatch, looked_at: list[Answer | Exception]) -> Race:

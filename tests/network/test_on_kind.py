@@ -20,17 +20,18 @@ from harness.model.section import Row, Table
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsals.network.rehearsal import REHEARSAL
-from harness.stack.kind import at_hand, record
+from harness.stack.kind import record
 from harness.stack.kind.ground import kept_cluster
 from tests.kind.in_docker import finished, left_in_docker
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in
+from tests.session.needs import needs_docker
 
 pytestmark = [
     pytest.mark.kind,
     pytest.mark.slow,
     pytest.mark.timeout(1500, func_only=True),
-    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+    needs_docker,
     pytest.mark.usefixtures("kind_cluster"),
 ]
 LIMIT_S = 1200

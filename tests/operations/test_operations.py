@@ -14,7 +14,7 @@ from harness.base.clock import NS, Anchor
 from harness.base.errors import BadInput
 from harness.cli.main import parse
 from harness.model.judgement import Judgement
-from harness.model.stack import Address, Endpoints, Rung
+from harness.model.stack import Address, Rung
 from harness.model.verdict import Verdict
 from harness.rehearsals.operations.command import Operations
 from harness.rehearsals.operations.judge import judged
@@ -29,6 +29,7 @@ from harness.stack.rungs import manifests_of
 from harness.stack.standing import StackFacts
 from harness.stack.state.lease import Lease, PartRecord
 from harness.stack.state.processes import ProcessIdentity
+from tests.nowhere import all_at
 from tests.operations.made import DAILY, HPA, LOGS, NOW, PDB, details, pod, scaler, seen
 from tests.rehearsal.made import by_id
 
@@ -304,10 +305,9 @@ async def test_a_stack_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )  # fmt: skip
     (tmp_path / "api-1.log").write_text(LOGS)
     (tmp_path / "api-1.sidecar.log").write_text("not of the API\n")
-    here = Address(host="127.0.0.1", port=1)
     facts = StackFacts(
         run_id="stack", rung=Rung.LOCAL, target="t", up_utc="", logs=str(tmp_path),
-        endpoints=Endpoints(service=here, auth=here, firestore=here, remote_config=here, database=here),
+        endpoints=all_at(),
         asked_cores=0.6, asked_memory_bytes=640,
     )  # fmt: skip
     clock = Moved()

@@ -13,11 +13,10 @@ from harness.checks.stores import NotAsNamed, read_stored, read_walks, user_rows
 from harness.checks.walk_tables import Stored
 from harness.model.stack import Address, Endpoints
 from tests.api import postgres
+from tests.nowhere import all_at
 from tests.reconcile.foreign import KINDS, POINT, SENT, START, WALK, script
 
 pytestmark = pytest.mark.process
-
-NOWHERE = Address(host="127.0.0.1", port=1)
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +43,7 @@ async def owner(server: postgres.Server) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 def endpoints(server: postgres.Server) -> Endpoints:
     at = Address(host=server.settings.host, port=server.settings.port)
-    return Endpoints(
-        service=NOWHERE, auth=NOWHERE, firestore=NOWHERE, remote_config=NOWHERE, database=at, database_name="theirs",
-        database_user="app",
-    )  # fmt: skip
+    return all_at(database=at, database_name="theirs", database_user="app")
 
 
 async def made(owner: asyncpg.Connection, schema: str, sql: str, *, grant: bool = True) -> None:

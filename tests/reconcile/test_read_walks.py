@@ -10,11 +10,11 @@ import pytest
 from harness.checks.stores import TooManyWalks, read_walks
 from harness.model.stack import Address, Endpoints
 from tests.api import postgres, world
+from tests.nowhere import all_at
 
 pytestmark = pytest.mark.process
 
 MANY = 2_500
-NOWHERE = Address(host="127.0.0.1", port=1)
 WALKS = """
 INSERT INTO walks (id, title, updated_at)
 SELECT gen_random_uuid(), 'walk ' || number, timestamptz '2025-10-20Z' + number * interval '1 s'
@@ -31,15 +31,7 @@ def endpoints() -> Iterator[Endpoints]:
     with postgres.running() as server:
         world.migrate(server.settings)
         database = Address(host=server.settings.host, port=server.settings.port)
-        yield Endpoints(
-            service=NOWHERE,
-            auth=NOWHERE,
-            firestore=NOWHERE,
-            remote_config=NOWHERE,
-            database=database,
-            database_name=server.settings.name,
-            database_user=server.settings.user,
-        )
+        yield all_at(database=database, database_name=server.settings.name, database_user=server.settings.user)
 
 
 async def test_all_of_many_walks_are_read_and_never_a_part_of_them(endpoints: Endpoints) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from harness.base.clock import MachineClock
 from harness.base.errors import EvidenceNotWritten, StackNotStarted
 from harness.model.message import english
 from harness.rehearsals.dr_restore import backup, points
@@ -22,18 +20,15 @@ from harness.rehearsals.dr_restore.restore import BackupDamaged, Point, restore
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.world import SEGMENT_BYTES, World, look, world
 from harness.stack.site import Site, remove
+from tests.recovery.sites import begun
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    made = Site.begin(f"test-dr-{os.getpid()}", tmp_path_factory.mktemp("logs"), MachineClock())
-    try:
+    async with begun("dr", tmp_path_factory.mktemp("logs")) as made:
         yield made
-    finally:
-        await made.down()
-    assert made.leaks() == []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -13,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from harness.base import planfile
-from harness.base.clock import NS, MachineClock
+from harness.base.clock import NS
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.judge import findings
@@ -21,6 +20,7 @@ from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.stall import Range, due, expected, stalled
 from harness.rehearsals.dr_restore.types import RecoveryPlan, StallPlan
 from harness.stack.site import Site
+from tests.recovery.sites import begun
 from tests.recovery.stalls import lost
 
 PLAN = planfile.bundled("dr_restore", RecoveryPlan)
@@ -57,12 +57,8 @@ def test_any_stall_that_holds_keeps_the_law(healthy_s: float, stall_s: float, on
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    made = Site.begin(f"test-stall-{os.getpid()}", tmp_path_factory.mktemp("logs"), MachineClock())
-    try:
+    async with begun("stall", tmp_path_factory.mktemp("logs")) as made:
         yield made
-    finally:
-        await made.down()
-    assert made.leaks() == []
 
 
 async def verdicts(site: Site) -> dict[str, Verdict]:

@@ -141,6 +141,7 @@ async def test_a_part_that_dies_ends_the_run_and_everything_is_still_taken_down(
     result = await conductor(tmp_path, stack, plan=ToyPlan(at_least=9)).run()
     assert stack.told == ["up", "down"]
     assert [error.partition("\n")[0] for error in result.facts.errors] == ["part died"]
+    assert tuple(map(str, result.facts.errors_told)) == result.facts.errors
     assert (result.decision, result.exit_status) == (None, PartDied.exit)
 
 

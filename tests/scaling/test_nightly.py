@@ -12,15 +12,15 @@ from harness.model.message import english
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
-from harness.stack.kind import at_hand
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in
+from tests.session.needs import needs_docker
 
 pytestmark = [
     pytest.mark.kind,
     pytest.mark.nightly,
     pytest.mark.timeout(1800, func_only=True),
-    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+    needs_docker,
 ]
 LIMIT_S = 1700
 

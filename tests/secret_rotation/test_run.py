@@ -16,9 +16,9 @@ from harness.rehearsals.secret_rotation.judge import calls_of
 from harness.rehearsals.secret_rotation.judge_rotation import rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
 from harness.rehearsals.secret_rotation.types import AsWritten, Rotated
-from harness.stack.kind import at_hand
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import judged_again, result_in
+from tests.session.needs import needs_docker
 
 pytestmark = pytest.mark.process
 
@@ -44,7 +44,7 @@ def test_without_a_cluster_nothing_is_exercised(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.nightly
 @pytest.mark.timeout(1800, func_only=True)
-@pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
+@needs_docker
 @pytest.mark.usefixtures("kind_cluster")
 def test_a_rotation_by_two_roles_loses_nothing(tmp_path: Path) -> None:
     before = machine_state()

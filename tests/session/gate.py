@@ -19,7 +19,7 @@ import pytest
 
 from harness.stack.kind import at_hand
 from harness.stack.state import cgroups
-from tests.session import groups, needs
+from tests.session import groups, reasons
 from tests.session.record import Done, Record
 
 KNOWN = Path(__file__).with_name("known.json")
@@ -29,22 +29,18 @@ SEED = ROOT.parent / "shared" / "seed"
 
 
 class Lack(msgspec.Struct, frozen=True):
-    """Something a machine may not have, that nobody can build there: which tests, why, and whether it is so here.
+    """Something a machine may not have, that nobody can build there: a group of tests, why, and whether it is so here.
 
-    ``tests`` are the beginnings of test ids; empty for a whole group. Without a group it is whatever was skipped for
-    that very reason (``tests.session.needs``).
+    Without a group it is whatever was skipped for that very reason (``tests.session.reasons``).
     """
 
     group: str
     reason: str
     here: Callable[[], bool]
-    tests: tuple[str, ...] = ()
 
     def covers(self, test: Done) -> bool:
         """Whether it explains that this test was skipped."""
-        if not self.group:
-            return test.reason == self.reason
-        return test.group == self.group and (not self.tests or test.id.startswith(self.tests))
+        return test.group == self.group if self.group else test.reason == self.reason
 
 
 def _no_engine() -> bool:
@@ -67,8 +63,8 @@ def _no_groups() -> bool:
 #: What cannot be had everywhere. A lack of what .ci/run can install or build is none.
 LACKS = (
     Lack("document", "the design document is not published with the repository", lambda: not any(SEED.glob("*.txt"))),
-    Lack("", needs.NO_ROOT, _no_root),
-    Lack("", needs.NO_LIMITS, _no_groups),
+    Lack("", reasons.NO_ROOT, _no_root),
+    Lack("", reasons.NO_LIMITS, _no_groups),
     Lack("kind", "no Docker engine answers, and only root can start one", _no_engine),
     Lack("compose", "no Docker engine answers, and only root can start one", _no_engine),
     Lack("browser", "no Chromium, and only root can install one", _no_browser),

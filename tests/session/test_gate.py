@@ -5,13 +5,17 @@ from __future__ import annotations
 import ast
 import os
 import re
+import runpy
+import shutil
+import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TypeGuard
 
 import pytest
 
 from harness.stack.state import cgroups
-from tests.session import again, gate, groups, needs, push, record
+from tests.session import again, gate, groups, push, reasons, record
 from tests.session.record import Done, Record
 
 NO_DOCUMENT = gate.Lack("document", "not published", lambda: True)
@@ -49,28 +53,40 @@ def test_a_listed_lack_forgives_its_own_group_alone_and_is_said() -> None:
     assert forgiven == ["document: 1 not run, not published"]
 
 
-def test_a_lack_of_some_tests_forgives_no_others() -> None:
-    lack = gate.Lack("kind", "no shell", lambda: True, ("tests/kind/test_cluster.py::",))
-    names = ("tests/kind/test_cluster.py::test_policy", "tests/kind/test_images.py::test_go")
-    wrong, _ = gate.findings(run(*(done(name, "kind", "skipped", "x") for name in names)), {"kind": 2}, [lack])
-    assert wrong == ["group kind: 0 of 2 known tests ran", f"{names[1]} was skipped: x"]
+def test_the_gate_asks_nothing_of_the_machine_before_it_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each push imports it, and collects every module of tests."""
+    asked: list[tuple[str, ...]] = []
+
+    def ask(command: tuple[str, ...], **_settings: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(cgroups, "usable", lambda: True)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(subprocess, "run", ask)
+    assert "tests.session.needs" not in Path(gate.__file__).read_text()
+    needs = runpy.run_path(str(Path(gate.__file__).with_name("needs.py")))
+    (condition,) = needs["needs_spaces"].args
+    assert asked == []
+    assert bool(condition) and bool(condition)
+    assert [command[0] for command in asked] == ["unshare"], "once"
 
 
 def test_what_only_root_may_is_forgiven_by_its_reason_in_any_group_and_nothing_else_is() -> None:
-    lack = gate.Lack("", needs.NO_ROOT, lambda: True)
+    lack = gate.Lack("", reasons.NO_ROOT, lambda: True)
     found = run(
-        done("a", "fast", "skipped", needs.NO_ROOT),
-        done("b", "stack", "skipped", needs.NO_LIMITS),
-        done("c", "stack", "skipped", needs.NO_ROOT),
+        done("a", "fast", "skipped", reasons.NO_ROOT),
+        done("b", "stack", "skipped", reasons.NO_LIMITS),
+        done("c", "stack", "skipped", reasons.NO_ROOT),
         done("d", "stack", "skipped"),
     )
     wrong, forgiven = gate.findings(found, {"fast": 1, "stack": 3}, [lack])
     assert wrong == [
         "group stack: 0 of 3 known tests ran",
-        f"b was skipped: {needs.NO_LIMITS}",
+        f"b was skipped: {reasons.NO_LIMITS}",
         "d was skipped: ",
     ]
-    assert forgiven == [f"fast: 1 not run, {needs.NO_ROOT}", f"stack: 1 not run, {needs.NO_ROOT}"]
+    assert forgiven == [f"fast: 1 not run, {reasons.NO_ROOT}", f"stack: 1 not run, {reasons.NO_ROOT}"]
 
 
 @pytest.mark.parametrize("root", [True, False])
@@ -80,7 +96,7 @@ def test_a_root_who_has_control_groups_lacks_neither(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "access", lambda _path, _mode: root)
     monkeypatch.setattr(cgroups, "usable", lambda: False)
     lacking = {lack.reason for lack in gate.LACKS if not lack.group and lack.here()}
-    assert lacking == (set() if root else {needs.NO_ROOT, needs.NO_LIMITS})
+    assert lacking == (set() if root else {reasons.NO_ROOT, reasons.NO_LIMITS})
 
 
 #: What a plain user of a machine of GitHub's may not do.
@@ -102,7 +118,11 @@ def unlisted(source: str) -> list[int]:
 
 
 def _skips(node: ast.AST) -> TypeGuard[ast.Call]:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"skip", "skipif"}
+    """Also ``skipif.with_args``, which takes a condition that is asked later."""
+    called = node.func if isinstance(node, ast.Call) else None
+    if isinstance(called, ast.Attribute) and called.attr == "with_args":
+        called = called.value
+    return isinstance(called, ast.Attribute) and called.attr in {"skip", "skipif"}
 
 
 def _named(node: ast.AST) -> set[str]:
@@ -112,12 +132,13 @@ def _named(node: ast.AST) -> set[str]:
 def test_every_skip_for_what_only_root_may_has_a_row() -> None:
     found = {path.relative_to(gate.ROOT): unlisted(path.read_text()) for path in (gate.ROOT / "tests").rglob("*.py")}
     assert {path: lines for path, lines in found.items() if lines} == {}, "use the markers of tests/session/needs.py"
-    assert {lack.reason for lack in gate.LACKS if not lack.group} == {needs.NO_ROOT, needs.NO_LIMITS}
+    assert {lack.reason for lack in gate.LACKS if not lack.group} == {reasons.NO_ROOT, reasons.NO_LIMITS}
 
 
 def test_a_skip_without_a_row_is_found_in_either_form() -> None:
     source = """
 held = pytest.mark.skipif(not cgroups.usable(), reason="no groups")
+late = pytest.mark.skipif.with_args(Lacking(lambda: not cgroups.usable()), reason="no groups")
 good = pytest.mark.skipif(os.geteuid() != 0, reason=NO_ROOT)
 other = pytest.mark.skipif(shutil.which("ab") is None, reason="no ab")
 if os.geteuid() != 0:
@@ -127,7 +148,7 @@ if mounted.returncode:
 if gone:
     pytest.skip("only root may")
 """
-    assert unlisted(source) == [2, 6, 10]
+    assert unlisted(source) == [2, 3, 7, 11]
 
 
 def test_a_vanished_test_is_not_forgiven_by_a_lack() -> None:

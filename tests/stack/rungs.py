@@ -17,7 +17,7 @@ import msgspec
 from harness.base.clock import Clock, MachineClock
 from harness.base.progress import Progress
 from harness.model.manifests import Manifests, Probe
-from harness.model.stack import Address, Endpoints, OwnCluster, Rung, Target
+from harness.model.stack import Address, OwnCluster, Rung, Target
 from harness.stack.local import LocalStack
 from harness.stack.manifests import load
 from harness.stack.protocol import Stack
@@ -31,19 +31,6 @@ _numbers = itertools.count(1)
 
 def run_id() -> str:
     return f"test-{os.getpid()}-{next(_numbers)}"
-
-
-def all_at(here: Address, *, database_password: str) -> Endpoints:
-    """Every part, Storage too, at one address: for what is told of addresses and asks none."""
-    return Endpoints(
-        service=here,
-        auth=here,
-        firestore=here,
-        remote_config=here,
-        database=here,
-        storage=here,
-        database_password=database_password,
-    )
 
 
 def quick(manifests: Manifests) -> Manifests:

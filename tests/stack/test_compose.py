@@ -6,7 +6,6 @@ Where Docker has no compose plugin, the same program built of its Go module (``t
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -19,21 +18,20 @@ import msgspec
 import pytest
 import yaml
 
-from harness.base.clock import MachineClock
 from harness.base.data import COMPOSE
-from harness.base.progress import Progress
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
 from harness.stack.firebase import admin, rest, storage
 from harness.stack.firebase.documents import Documents, Value
 from harness.stack.kind import at_hand
-from harness.stack.kind.images import binaries, build, recipes
+from harness.stack.kind.images import binaries
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import definitions
 from harness.stack.state.machine import identity
 from harness.stack.state.ports import any_free_port
 from harness.stack.state.processes import identify
-from tests.kind.shared import cannot_build
+from tests.kind import images
+from tests.session.needs import needs_docker
 
 PROJECT = "demo-tekutoko"
 PASSWORD = "of this test's own"
@@ -42,7 +40,7 @@ UP_LIMIT_S = 120  # five containers at once on a busy machine; a quiet one takes
 pytestmark = [
     pytest.mark.compose,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+    needs_docker,
 ]
 
 
@@ -96,15 +94,7 @@ class Composed:
 
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    if lacking := cannot_build():
-        pytest.skip(lacking)
-    clock = MachineClock()
-
-    async def built() -> None:
-        for recipe in (recipes.postgres(), recipes.firebase(clock)):
-            await build.ensure(recipe, clock, Progress(clock))
-
-    asyncio.run(built())
+    images.made()
     project = Composed(tmp_path_factory.mktemp("compose"))
     try:
         project.up()

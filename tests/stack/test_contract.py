@@ -23,8 +23,8 @@ from harness.model.evidence import SampleRow
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Capability, Fault, FaultKind, Rung, Version
 from harness.stack.failover import follow
-from harness.stack.kind import at_hand
 from harness.stack.protocol import Stack
+from tests.session.needs import needs_docker
 from tests.stack.looking import (
     LEFT_S,
     SAMPLES_LIMIT_S,
@@ -46,7 +46,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 DOWN_LIMIT_S = {Rung.LOCAL: 5, Rung.KIND: 90, Rung.KUBE: 90}
 
 ON_A_CLUSTER = (Rung.KIND, Rung.KUBE)
-without_docker = pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
 
 
 def on(*per_push: Rung) -> pytest.MarkDecorator:
@@ -57,7 +56,7 @@ def on(*per_push: Rung) -> pytest.MarkDecorator:
     """
     made = []
     for rung in (Rung.LOCAL, *ON_A_CLUSTER):
-        marks = [pytest.mark.kind, pytest.mark.timeout(1800), without_docker] if rung in ON_A_CLUSTER else []
+        marks = [pytest.mark.kind, pytest.mark.timeout(1800), needs_docker] if rung in ON_A_CLUSTER else []
         made.append(pytest.param(rung, marks=marks if rung in per_push else [*marks, pytest.mark.nightly]))
     return pytest.mark.parametrize("stack", made, indirect=True, scope="module")
 

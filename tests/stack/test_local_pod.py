@@ -13,7 +13,7 @@ from harness.base.clock import MachineClock
 from harness.control.replicaset import victims
 from harness.model.evidence import EventRow
 from harness.model.manifests import PodTemplate
-from harness.model.stack import Address, Capability, Endpoints
+from harness.model.stack import Capability
 from harness.stack.feed import Feed
 from harness.stack.local import LocalStack
 from harness.stack.local.pod import Ground, Pod
@@ -21,10 +21,10 @@ from harness.stack.manifests import load
 from harness.stack.state import RunState, cgroups
 from harness.stack.waiting import http_status
 from tests.lines import Lines
+from tests.nowhere import all_at
 from tests.session.needs import needs_limits
 from tests.stack.rungs import ROOT, SMALL, local, manifests, run_id
 
-NOWHERE = Address(host="127.0.0.1", port=9)
 Make = Callable[[str, PodTemplate], Pod]
 
 
@@ -50,7 +50,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         feed=Feed(clock),
         logs=tmp_path,
         target=SMALL,
-        endpoints=Endpoints(service=NOWHERE, auth=NOWHERE, firestore=NOWHERE, remote_config=NOWHERE, database=NOWHERE),
+        endpoints=all_at(),
     )
 
     def one(name: str, of: PodTemplate) -> Pod:

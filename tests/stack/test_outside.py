@@ -17,20 +17,18 @@ from testcontainers.core.container import DockerContainer
 
 from harness.base.clock import MachineClock
 from harness.base.data import COMPOSE
-from harness.base.progress import Progress
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
 from harness.stack.firebase import admin
-from harness.stack.kind import at_hand
-from harness.stack.kind.images import build, recipes
+from harness.stack.kind.images import recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import definitions
 from harness.stack.ready import CHECKS, logs_in
 from harness.stack.state.machine import identity
 from harness.stack.state.processes import identify
-from tests.kind.shared import cannot_build
+from tests.kind import images
+from tests.session.needs import needs_docker
 
-needs_docker = pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
 PASSWORD = "of this test's own"
 
 
@@ -68,16 +66,8 @@ def test_the_services_are_those_that_the_stack_starts() -> None:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[dict[str, Address]]:
-    if lacking := cannot_build():
-        pytest.skip(lacking)
+    images.made()
     testcontainers_config.ryuk_disabled = True  # its image cannot be pulled everywhere; the fixture removes everything
-    clock = MachineClock()
-
-    async def built() -> None:
-        for recipe in (recipes.postgres(), recipes.firebase(clock)):
-            await build.ensure(recipe, clock, Progress(clock))
-
-    asyncio.run(built())
     me = identify(os.getpid())
     assert me is not None
     containers: dict[str, DockerContainer] = {}

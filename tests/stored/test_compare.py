@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gettext
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,8 +20,8 @@ from harness.model.judgement import Judgement, observation
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Figure, Seen
-from harness.report.language import Language
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
+from tests.report.marking import MARKING
 from tests.stored.conftest import Made, changed, main
 
 
@@ -99,20 +98,13 @@ async def test_a_run_that_broke_spoils_it_too(made: Made) -> None:
     )
 
 
-class Marking(gettext.NullTranslations):
-    """Shows what was looked up."""
-
-    def gettext(self, message: str) -> str:
-        return f"<{message}>"
-
-
 async def test_why_two_runs_are_not_comparable_is_said_in_the_reader_s_language(made: Made) -> None:
     a, b = await made(rows=3, at_least=1), await made(rows=3, at_least=2, dies=True)
     document = json.loads((b / "result.json").read_text())
     document["facts"] |= {"rung": "kind", "target": "theirs"}
     changed(b, "result.json", facts=document["facts"])
     found = compared(a, b)
-    told = compared_words(found, Language("ja", Marking()))
+    told = compared_words(found, MARKING)
     reasons = [*map(str, found.not_comparable)]
     keys = [reason.partition(":")[0] for reason in reasons]
     assert keys == ["environment", "target", "at_least", "within_s", f"{found.b.run_id} broke"]

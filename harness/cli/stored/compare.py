@@ -15,7 +15,7 @@ from harness.cli.stored.settings import Setting, asked_apart, cut_short, setting
 from harness.judge.combine import combine
 from harness.judge.difference import Measured, Sample, Single, differ
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Told
+from harness.model.message import Told, message
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Figure
@@ -113,7 +113,11 @@ def compare(a: StoredRun, b: StoredRun, *, across: bool = False) -> Comparison:
     """
     if a.result.rehearsal != b.result.rehearsal:
         raise BadInput(
-            f"the runs are of two rehearsals: {a.result.rehearsal} and {b.result.rehearsal}",
+            message(
+                "the runs are of two rehearsals: {rehearsal} and {rehearsal2}",
+                rehearsal=a.result.rehearsal,
+                rehearsal2=b.result.rehearsal,
+            ),
             where=str(b.folder),
             remedy="name two runs of one rehearsal",
         )

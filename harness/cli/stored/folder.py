@@ -67,7 +67,10 @@ def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
         if not run.killed:
             raise
         raise BadInput(
-            f"the run was killed before it could report, and what it left cannot be judged: {error!r}",
+            message(
+                "the run was killed before it could report, and what it left cannot be judged: {error}",
+                error=repr(error),
+            ),
             where=str(run.folder),
             remedy="run it again",
         ) from error
@@ -94,9 +97,11 @@ def locate(text: str, reports: Path) -> Path:
         path = path.parent
     if not path.is_dir():
         raise BadInput(
-            f"there is no run {text!r}",
+            message("there is no run {given}", given=repr(text)),
             where=str(path),
-            remedy=f"name a run's folder, its result.json, a run's id below {reports}, or latest",
+            remedy=message(
+                "name a run's folder, its result.json, a run's id below {reports}, or latest", reports=str(reports)
+            ),
         )
     return path.resolve()
 
@@ -107,7 +112,7 @@ def read_result(folder: Path) -> Result:
         older = next((name for name in _OLDER if (folder / name).is_file()), None)
         if older is not None:
             raise BadInput(
-                f"the folder holds the {older} of an older harness, and no result.json",
+                message("the folder holds the {older} of an older harness, and no result.json", older=older),
                 where=str(folder),
                 remedy="use the harness that wrote it, or run the rehearsal again",
             )
@@ -126,7 +131,10 @@ def read_stored(text: str, reports: Path) -> StoredRun:
     result = read_result(folder)
     if result.rehearsal not in MODULES:
         raise BadInput(
-            f"the run is of the rehearsal {result.rehearsal!r}, which this harness does not have",
+            message(
+                "the run is of the rehearsal {rehearsal}, which this harness does not have",
+                rehearsal=repr(result.rehearsal),
+            ),
             where=str(folder / RESULT_JSON),
             remedy="use the harness that wrote it",
         )
@@ -175,7 +183,11 @@ def _same_run(folder: Path, result: Result) -> None:
     run_id = read_meta(folder / EVIDENCE).get("run_id", "")
     if run_id != result.run_id:
         raise BadInput(
-            f"result.json is of the run {result.run_id}, the evidence beside it of {run_id}",
+            message(
+                "result.json is of the run {run_id}, the evidence beside it of {run_id2}",
+                run_id=result.run_id,
+                run_id2=run_id,
+            ),
             where=str(folder),
             remedy="name the folder as the run left it",
         )
@@ -194,7 +206,7 @@ def _decode(path: Path, kind: type[_T]) -> _T:
 
 def _not_ours(path: Path, what: str) -> BadInput:
     return BadInput(
-        f"{path.name} does not say what it must: {what}",
+        message("{name} does not say what it must: {what}", name=path.name, what=what),
         where=str(path),
         remedy="it was changed, cut, or written by another harness: use that one, or run the rehearsal again",
     )

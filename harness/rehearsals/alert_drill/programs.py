@@ -16,6 +16,7 @@ import psutil
 
 from harness.base.clock import Clock
 from harness.base.errors import PartDied, StackNotStarted
+from harness.model.message import message
 from harness.model.stack import Address
 from harness.rehearsals.alert_drill.receivers import HOST
 from harness.stack.firebase import rest
@@ -58,7 +59,10 @@ class Program:
                     env={**os.environ, MARKER: self._run_id},
                 )  # fmt: skip
             except OSError as error:
-                raise StackNotStarted(f"{self.name} cannot be run: {error.strerror}", where=str(command[0])) from error
+                raise StackNotStarted(
+                    message("{name} cannot be run: {strerror}", name=self.name, strerror=str(error.strerror)),
+                    where=str(command[0]),
+                ) from error
 
     async def ready(self, clock: Clock) -> None:
         """Returns once it says so. Raises ``StackNotStarted``."""
@@ -69,7 +73,9 @@ class Program:
             if self._process is None or self._process.returncode is not None:
                 break
             await clock.sleep(_POLL_S)
-        raise StackNotStarted(f"{self.name} is not ready\n{tail(self._log)}", where=str(self._log))
+        raise StackNotStarted(
+            message("{name} is not ready\n{log}", name=self.name, log=tail(self._log)), where=str(self._log)
+        )
 
     async def ask(self, path: str) -> Any:
         """What its API answers. Raises ``PartDied``, also for any other status than 200."""
@@ -80,12 +86,25 @@ class Program:
         try:
             return await rest.request(self.address, "GET", path, timeout_s=_ANSWER_LIMIT_S)
         except (OSError, EOFError) as error:
-            raise PartDied(f"{self.name} does not answer: {error}\n{tail(self._log)}", where=str(self._log)) from error
+            raise PartDied(
+                message(
+                    "{name} does not answer: {error}\n{log}", name=self.name, error=str(error), log=tail(self._log)
+                ),
+                where=str(self._log),
+            ) from error
 
     def said(self, answer: rest.Answer) -> Any:
         """What it says. Raises ``PartDied`` for any other status than 200."""
         if answer.status != 200:
-            raise PartDied(f"{self.name} answered {answer.status}: {answer.body[:300]!r}", where=str(self._log))
+            raise PartDied(
+                message(
+                    "{name} answered {status}: {value}",
+                    name=self.name,
+                    status=str(answer.status),
+                    value=repr(answer.body[:300]),
+                ),
+                where=str(self._log),
+            )
         return msgspec.json.decode(answer.body)
 
     async def watch(self) -> None:
@@ -93,7 +112,7 @@ class Program:
         assert self._process is not None
         await self._process.wait()
         if not self._stopping:
-            raise PartDied(f"{self.name} died\n{tail(self._log)}", where=str(self._log))
+            raise PartDied(message("{name} died\n{log}", name=self.name, log=tail(self._log)), where=str(self._log))
 
     async def down(self) -> None:
         """Ends it; idempotent."""

@@ -9,7 +9,7 @@ from harness.base.units import Unit
 from harness.judge.difference import Exact
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.model.result import Part
 from harness.model.section import Section
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
@@ -27,10 +27,6 @@ class Cost(Rehearsal[CostPlan, CostDetails]):
     name = "cost"
     only_looks = True
     plan, details = CostPlan, CostDetails
-
-    def title(self, plan: CostPlan) -> Message:
-        """The tables' own."""
-        return Message(text=plan.tables.title)
 
     def claims(self, plan: CostPlan) -> Iterable[tuple[str, str]]:
         """Of the tables, and of the run that is read."""

@@ -30,15 +30,12 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
 
     name = "flag_proof"
     plan, details = FlagPlan, FlagProofDetails
+    #: A database, on real parts.
+    needed: Mapping[str, tuple[Capability, ...]] = {REAL: (Capability.REAL_POSTGRESQL,)}
 
     def claims(self, plan: FlagPlan) -> Iterable[tuple[str, str]]:
         """By part."""
         return claims(plan)
-
-    def needs(self, plan: FlagPlan) -> Mapping[str, Iterable[Capability]]:
-        """A database, on real parts."""
-        _ = plan
-        return {REAL: (Capability.REAL_POSTGRESQL,)}
 
     def parts(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Sequence[Part]:
         """What was computed, and what ran."""

@@ -11,6 +11,7 @@ import hcl2
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.rehearsals.infrastructure.types import Backend, Document, Image, Repository, Resource
 
 #: Folders that hold somebody else's files.
@@ -62,7 +63,7 @@ def _terraform(root: Path, name: str) -> Document:
         found: Document = hcl2.loads(_text(root, name), serialization_options=_PLAIN)
     except Exception as error:  # of the parser's own, whose library is hcl2's affair
         raise BadInput(
-            f"this is no Terraform: {str(error).partition(chr(10))[0]}",
+            message("this is no Terraform: {value}", value=str(error).partition(chr(10))[0]),
             where=str(root / name),
             remedy="terraform fmt says more",
         ) from error

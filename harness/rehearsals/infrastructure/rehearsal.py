@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.base.data import KUBERNETES
 from harness.model.judgement import Judgement
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.model.section import Pairs, Section, table_of
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -21,15 +21,7 @@ class Infrastructure(Rehearsal[InfrastructurePlan, InfrastructureDetails]):
     name = "infrastructure"
     only_looks = True
     plan, details = InfrastructurePlan, InfrastructureDetails
-
-    def title(self, plan: InfrastructurePlan) -> Message:
-        """The tables' own."""
-        return Message(text=plan.tables.title)
-
-    def claims(self, plan: InfrastructurePlan) -> Iterable[tuple[str, str]]:
-        """All that it reads for."""
-        _ = plan
-        return [("", claim) for claim in CLAIMS]
+    promised = CLAIMS
 
     async def run(self, plan: InfrastructurePlan, on: Running[InfrastructureDetails]) -> None:
         """Reads the repository."""

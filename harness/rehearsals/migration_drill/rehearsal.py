@@ -49,11 +49,8 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
 
     name = "migration_drill"
     plan, details = DrillPlan, DrillDetails
-
-    def needs(self, plan: DrillPlan) -> Mapping[str, Iterable[Capability]]:
-        """A database to move to."""
-        _ = plan
-        return {"": (Capability.REAL_POSTGRESQL,)}
+    #: A database to move to.
+    needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_POSTGRESQL,)}
 
     def arrange(self, plan: DrillPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack of its own: what is planted stays in no other run's."""

@@ -31,11 +31,8 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
 
     name = "mirror_stop"
     plan, details = MirrorStopPlan, MirrorStopDetails
-
-    def needs(self, plan: MirrorStopPlan) -> Mapping[str, Iterable[Capability]]:
-        """A pod is killed whose walks are in a database."""
-        _ = plan
-        return {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
+    #: A pod is killed whose walks are in a database.
+    needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
 
     def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack that mirrors the first share. Nothing of it may be one that was kept: parts of it are broken."""

@@ -37,13 +37,13 @@ class Authority:
         self._certificate = made.add_extension(_usage(signs=True), critical=True).sign(self._key, hashes.SHA256())
         self.pem = self._certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, host: str) -> Certificate:
-        """A server's certificate for ``host``, with a key of its own."""
+    def issue(self, host: str, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH) -> Certificate:
+        """A certificate for ``host``, with a key of its own: a server's, or what ``usage`` says."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), key.public_key())
         made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        made = made.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         signed = made.add_extension(_usage(signs=False), critical=True).sign(self._key, hashes.SHA256())
         return Certificate(
             chain=signed.public_bytes(Encoding.PEM),

@@ -35,11 +35,7 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
 
     name = "network"
     plan, details = NetworkPlan, NetworkDetails
-
-    def claims(self, plan: NetworkPlan) -> Iterable[tuple[str, str]]:
-        """Of the policies and, asked or not, of the Ingress."""
-        _ = plan
-        return [("", claim) for claim in (*judge.CHECKS.values(), *judge_ingress.CHECKS.values())]
+    promised = (*judge.CHECKS.values(), *judge_ingress.CHECKS.values())  # asked or not, of the Ingress too
 
     def arrange(self, plan: NetworkPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack without policies and without an Ingress: both are applied later."""

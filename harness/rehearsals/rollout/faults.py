@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from harness.base.errors import BadInput
 from harness.base.planfile import RuleError
+from harness.model.message import message
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault
 from scenarios.faults import FaultFile, fault_of, within
@@ -24,7 +25,7 @@ def faults(texts: Iterable[str], scenario: Scenario) -> tuple[Fault, ...]:
         what = f"--fault {typed[index - own]!r}" if index >= own else f"faults[{index}] ({found[index]})"
         raise BadInput(
             f"{what}: {why}",
-            where=f"scenario {scenario.name}",
+            where=message("scenario {name}", name=scenario.name),
             remedy="let it begin earlier, or make the window longer with --window",
         )
     return found
@@ -35,4 +36,6 @@ def fault(text: str) -> Fault:
     try:
         return fault_of(FaultFile.of_text(text))
     except RuleError as error:
-        raise BadInput(f"--fault {text!r}: {error}", remedy=error.remedy) from error
+        raise BadInput(
+            message("--fault {given}: {error}", given=repr(text), error=str(error)), remedy=error.remedy
+        ) from error

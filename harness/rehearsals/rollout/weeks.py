@@ -151,7 +151,9 @@ def weeks_of(text: str) -> tuple[int, ...]:
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if first > last:
         raise BadInput(
-            f"--weeks {text!r} names no weeks", where="--weeks", remedy="for example --weeks 2-3, or --weeks 4"
+            message("--weeks {given} names no weeks", given=repr(text)),
+            where="--weeks",
+            remedy="for example --weeks 2-3, or --weeks 4",
         )
     return tuple(range(first, last + 1))
 
@@ -160,12 +162,23 @@ def resumable(plan: RolloutPlan, details: RolloutDetails) -> None:
     """Raises ``BadInput`` when the rollout is complete or was rolled back: then no week is left to enter."""
     week, rollout = next_week(plan, details), details.rollout
     if week is None:
-        raise BadInput(f"every week of {rollout} has advanced", remedy="begin a new rollout, or name other --weeks")
+        raise BadInput(
+            message("every week of {rollout} has advanced", rollout=rollout),
+            remedy="begin a new rollout, or name other --weeks",
+        )
     last = latest(details).get(week)
     if last is not None and last.decision is Decision.ROLL_BACK:
         raise BadInput(
-            f"{rollout} was rolled back in week {week}: everybody is on Firestore again",
-            remedy=f"mend the cause, then begin anew, for example with --weeks {week}-{WEEKS[-1]}",
+            message(
+                "{rollout} was rolled back in week {week}: everybody is on Firestore again",
+                rollout=rollout,
+                week=str(week),
+            ),
+            remedy=message(
+                "mend the cause, then begin anew, for example with --weeks {week}-{value}",
+                week=str(week),
+                value=str(WEEKS[-1]),
+            ),
         )
 
 

@@ -85,8 +85,14 @@ class Addon:
         if status != 0:
             log = await self.log()
             raise StackNotStarted(
-                f"{what} is not ready after {READY_LIMIT_S:g} s: {said.strip()}\n{log[-1500:]}",
-                where=f"{self._inside.namespace}: deployment/{self.name}",
+                message(
+                    "{what} is not ready after {ready_limit_s} s: {strip}\n{value}",
+                    what=what,
+                    ready_limit_s=f"{READY_LIMIT_S:g}",
+                    strip=said.strip(),
+                    value=log[-1500:],
+                ),
+                where=message("{namespace}: deployment/{name}", namespace=self._inside.namespace, name=self.name),
                 remedy="see the events of its pod in the report",
             )
         self._progress(message("{what} is ready", what=what))

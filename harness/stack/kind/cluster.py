@@ -93,7 +93,9 @@ async def delete(name: str, progress: Tell, *, force: bool = False) -> bool:
 def _used(name: str, by: str, why: str) -> StackNotStarted:
     remedy = "wait for its end, or use another name"
     return StackNotStarted(
-        f"the cluster {name} is in use by {by}: {why}", where=str(record.folder(name)), remedy=remedy
+        message("the cluster {name} is in use by {by}: {why}", name=name, by=by, why=why),
+        where=str(record.folder(name)),
+        remedy=remedy,
     )
 
 
@@ -246,7 +248,11 @@ async def _nodes_ready(cluster: Cluster, clock: Clock) -> None:
     while not await answers(cluster):
         if not await again():
             raise StackNotStarted(
-                f"not all nodes of {cluster.name} are ready after {NODES_LIMIT_S:g} s",
+                message(
+                    "not all nodes of {name} are ready after {nodes_limit_s} s",
+                    name=cluster.name,
+                    nodes_limit_s=f"{NODES_LIMIT_S:g}",
+                ),
                 where=cluster.control_plane,
                 remedy="the machine may be too busy, or short of memory; try again",
             )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.base.errors import StackNotStarted
+from harness.model.message import Message, message
 
 Line = Callable[[str], None]
 _LAST_WORDS = 1500
@@ -24,7 +25,7 @@ async def run(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     on_line: Line | None = None,
-    remedy: str = "",
+    remedy: str | Message = "",
     keep: Sequence[int] = (),
 ) -> str:
     """Runs ``command`` to its end; returns its standard output. ``what`` completes "... failed".
@@ -48,7 +49,11 @@ async def run(
             pass_fds=tuple(keep),
         )
     except FileNotFoundError as error:
-        raise StackNotStarted(f"{what} failed: {error.strerror}", where=str(command[0]), remedy=remedy) from error
+        raise StackNotStarted(
+            message("{what} failed: {strerror}", what=what, strerror=str(error.strerror)),
+            where=str(command[0]),
+            remedy=remedy,
+        ) from error
     finally:
         if file is not None:
             file.close()  # the program has its own
@@ -60,14 +65,16 @@ async def run(
             )
             await process.wait()
     except TimeoutError:
-        raise _failure(f"{what} was not done after {limit_s:g} s", command, said, remedy) from None
+        late = message("{what} was not done after {limit_s} s", what=what, limit_s=f"{limit_s:g}")
+        raise _failure(late, command, said, remedy) from None
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode != 0:
-        raise _failure(f"{what} failed (status {process.returncode})", command, said or [output.decode()], remedy)
+        failed = message("{what} failed (status {status})", what=what, status=str(process.returncode))
+        raise _failure(failed, command, said or [output.decode()], remedy)
     return output.decode(errors="replace")
 
 
@@ -95,6 +102,7 @@ async def _feed(stream: asyncio.StreamWriter | None, stdin: bytes | None) -> Non
     stream.close()
 
 
-def _failure(what: str, command: Sequence[str | Path], said: list[str], remedy: str) -> StackNotStarted:
+def _failure(what: Message, command: Sequence[str | Path], said: list[str], remedy: str | Message) -> StackNotStarted:
     words = "\n".join(said).strip()[-_LAST_WORDS:]
-    return StackNotStarted(f"{what}: {words}" if words else what, where=" ".join(map(str, command[:4])), remedy=remedy)
+    told = message("{what}: {why}", what=what, why=words) if words else what
+    return StackNotStarted(told, where=" ".join(map(str, command[:4])), remedy=remedy)

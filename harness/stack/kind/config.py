@@ -12,6 +12,7 @@ import yaml
 from harness.base.data import KIND_CONFIG
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.interpreter import PROGRAM
+from harness.model.message import message
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.record import Cluster
 from harness.stack.state.ports import HOST, can_bind
@@ -38,16 +39,18 @@ def read(path: Path = CONFIG) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise BadInput(f"the kind configuration cannot be read: {error}", where=str(path)) from error
+        raise BadInput(
+            message("the kind configuration cannot be read: {error}", error=str(error)), where=str(path)
+        ) from error
     if not isinstance(config, dict) or config.get("kind") != "Cluster" or not isinstance(config.get("nodes"), list):
         raise BadInput("this is no kind configuration with nodes", where=str(path))
     listening = [config.get("networking", {}).get("apiServerAddress")]
     listening += [mapping.get("listenAddress") for mapping in _mappings(config)]
     if any(address != HOST for address in listening):
         raise BadInput(
-            f"the API server and every extraPortMapping must listen on {HOST} only",
+            message("the API server and every extraPortMapping must listen on {host} only", host=HOST),
             where=str(path),
-            remedy=f"set networking.apiServerAddress and each listenAddress to {HOST}",
+            remedy=message("set networking.apiServerAddress and each listenAddress to {host}", host=HOST),
         )
     return config
 
@@ -93,9 +96,14 @@ def free_ports(count: int, taken: set[int]) -> list[int]:
         if len(found) == count:
             return found
     raise StackNotStarted(
-        f"fewer than {count} free ports from {FIRST_PORT} to {LAST_PORT}",
+        message(
+            "fewer than {count} free ports from {first_port} to {last_port}",
+            count=str(count),
+            first_port=str(FIRST_PORT),
+            last_port=str(LAST_PORT),
+        ),
         where=socket.gethostname(),
-        remedy=f"end programs that listen there, or delete clusters: {PROGRAM} stack down",
+        remedy=message("end programs that listen there, or delete clusters: {program} stack down", program=PROGRAM),
     )
 
 

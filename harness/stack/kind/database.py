@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from harness.base.errors import BadInput, NotCapable
+from harness.model.message import message
 from harness.model.stack import Address, DatabaseAccess
 from harness.stack.kind.ground import DATABASE, Ground
 from harness.stack.kind.outside import Outside
@@ -33,7 +34,11 @@ class KindDatabase:
         """
         if not await self._ground.admit(instance, address):
             raise NotCapable(
-                f"the instance {instance} cannot be registered on kind: no container publishes {address}",
+                message(
+                    "the instance {instance} cannot be registered on kind: no container publishes {address}",
+                    instance=instance,
+                    address=str(address),
+                ),
                 remedy="pods reach containers alone; rehearse it with --on local",
             )
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, StackNotStarted
+from harness.model.message import message
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
@@ -72,10 +73,16 @@ class Disturbances:
         """``target`` is the container's name. Raises ``BadInput``, ``NotCapable``."""
         sidecar = self._sidecars.container
         if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
-            raise BadInput(f"{fault.kind} needs a delay within 0..{_MOST_DELAY_MS} ms")
+            raise BadInput(
+                message(
+                    "{kind} needs a delay within 0..{most_delay_ms} ms",
+                    kind=fault.kind,
+                    most_delay_ms=str(_MOST_DELAY_MS),
+                )
+            )
         if fault.kind in _BY_SIDECAR and not sidecar:
             raise NotCapable(
-                f"{fault.kind} acts on the pods' proxy to the database, and they have none",
+                message("{kind} acts on the pods' proxy to the database, and they have none", kind=fault.kind),
                 remedy="choose another fault: these pods reach the database by themselves",
             )
         delay, held_s = f"delay {fault.delay_ms:g}", fault.delay_ms / 1000
@@ -101,7 +108,8 @@ class Disturbances:
         }
         if fault.kind not in start:
             raise NotCapable(
-                f"the environment kind cannot make the fault {fault.kind}", remedy="run it with --on local"
+                message("the environment kind cannot make the fault {kind}", kind=fault.kind),
+                remedy="run it with --on local",
             )
         return await start[fault.kind]()
 
@@ -110,7 +118,11 @@ class Disturbances:
     def _pod(self, container: str, name: str = "") -> Pod:
         ready = [pod for pod in self._watching.pods.ready() if container in pod.containers and name in ("", pod.name)]
         if not ready:
-            raise BadInput(f"the pod {name} is not ready" if name else "no pod is ready, so none can be disturbed")
+            raise BadInput(
+                message("the pod {name} is not ready", name=name)
+                if name
+                else "no pod is ready, so none can be disturbed"
+            )
         return ready[0]
 
     async def _busy(self, container: str, name: str) -> Undo:
@@ -178,7 +190,13 @@ class Disturbances:
         async with undone_if_broken(undo):
             told = [await self._told(pod, container, order) for pod in there]
             if told and not any(told):
-                raise StackNotStarted(f"every {container} ended before it could be told {order!r}")
+                raise StackNotStarted(
+                    message(
+                        "every {container} ended before it could be told {order}",
+                        container=container,
+                        order=repr(order),
+                    )
+                )
         return undo
 
     async def _everywhere(self, container: str, order: str) -> Undo:
@@ -245,7 +263,10 @@ class Disturbances:
         lost = [node["metadata"]["name"] for node in nodes if node["metadata"]["labels"].get(ZONE) == zone]
         zones = sorted({str(node["metadata"]["labels"].get(ZONE)) for node in nodes} - {"None"})
         if not lost:
-            raise BadInput(f"no node is in zone {zone!r}", remedy=f"the zones are: {', '.join(zones)}")
+            raise BadInput(
+                message("no node is in zone {zone}", zone=repr(zone)),
+                remedy=message("the zones are: {names}", names=", ".join(zones)),
+            )
 
         async def undo() -> None:
             await _bring_back(lost)
@@ -269,7 +290,10 @@ class Disturbances:
 
     def _service(self, part: str) -> Outside:
         if part not in PARTS:
-            raise BadInput(f"there is no part {part!r}", remedy=f"the parts are: {', '.join(PARTS)}")
+            raise BadInput(
+                message("there is no part {part}", part=repr(part)),
+                remedy=message("the parts are: {names}", names=", ".join(PARTS)),
+            )
         return self._ground.services[part]
 
 

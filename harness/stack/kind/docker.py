@@ -22,6 +22,7 @@ import msgspec
 
 from harness.base.clock import NS, MachineClock
 from harness.base.errors import StackNotStarted
+from harness.model.message import Message, marked, message
 from harness.stack.kind.commands import run
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
 ASK_LIMIT_S = 15.0
 FREE_BYTES = 6 * 2**30  # four nodes' /var, the images, the build context
-NO_DOCKER = "install and start Docker; as root on Debian: .ci/dockerd"
+NO_DOCKER = marked("install and start Docker; as root on Debian: .ci/dockerd")
 NOT_FOUND, CONFLICT = 404, 409
 _POLL_S = 0.2
 _FREEZES = 5
-_NO_SPACE = "free some space, for instance with: docker system prune"
+_NO_SPACE = marked("free some space, for instance with: docker system prune")
 _THREADS = ThreadPoolExecutor(16, thread_name_prefix="docker")
 #: By DOCKER_HOST, so that an engine is asked for it once.
 _api_versions: dict[str, str] = {}
@@ -44,7 +45,7 @@ Answer = TypeVar("Answer")
 class EngineRefused(StackNotStarted):
     """The engine answered with an error ``status``."""
 
-    def __init__(self, status: int, what: str, where: str, remedy: str) -> None:
+    def __init__(self, status: int, what: str | Message, where: str, remedy: str | Message) -> None:
         super().__init__(what, where=where, remedy=remedy)
         self.status = status
 
@@ -74,7 +75,7 @@ async def docker(
     *arguments: str | Path,
     what: str,
     limit_s: float = 60.0,
-    remedy: str = "",
+    remedy: str | Message = "",
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """Runs the command ``docker`` with ``arguments``; returns its output. Raises ``StackNotStarted``.
@@ -85,7 +86,7 @@ async def docker(
 
 
 async def ask(
-    question: Callable[[DockerClient], Answer], *, what: str, limit_s: float = 60.0, remedy: str = ""
+    question: Callable[[DockerClient], Answer], *, what: str, limit_s: float = 60.0, remedy: str | Message = ""
 ) -> Answer:
     """What the SDK makes of ``question``, on a thread; ``what`` completes "... failed".
 
@@ -98,13 +99,17 @@ async def ask(
             return await asyncio.shield(asked)
     except TimeoutError:
         asked.add_done_callback(lambda late: late.cancelled() or late.exception())
-        raise StackNotStarted(f"{what} was not done after {limit_s:g} s", where="docker", remedy=remedy) from None
+        raise StackNotStarted(
+            message("{what} was not done after {limit_s} s", what=what, limit_s=f"{limit_s:g}"),
+            where="docker",
+            remedy=remedy,
+        ) from None
     except asyncio.CancelledError:
         await asyncio.wait([asked], timeout=limit_s)
         raise
 
 
-def _answer(question: Callable[[DockerClient], Answer], what: str, limit_s: float, remedy: str) -> Answer:
+def _answer(question: Callable[[DockerClient], Answer], what: str, limit_s: float, remedy: str | Message) -> Answer:
     from docker.errors import APIError, DockerException
 
     try:
@@ -112,9 +117,12 @@ def _answer(question: Callable[[DockerClient], Answer], what: str, limit_s: floa
             return question(client)
     except APIError as error:
         told = str(error.explanation or error)
-        raise EngineRefused(error.status_code or 0, f"{what} failed: {told}", "docker", remedy) from error
+        refused = message("{what} failed: {error}", what=what, error=told)
+        raise EngineRefused(error.status_code or 0, refused, "docker", remedy) from error
     except (DockerException, OSError) as error:  # those of the SDK's connections among them
-        raise StackNotStarted(f"{what} failed: {error}", where="docker", remedy=remedy) from error
+        raise StackNotStarted(
+            message("{what} failed: {error}", what=what, error=str(error)), where="docker", remedy=remedy
+        ) from error
 
 
 def _client(limit_s: float) -> DockerClient:
@@ -148,7 +156,11 @@ def check_space(root: Path, wanted_bytes: int = FREE_BYTES) -> None:
     """Raises ``StackNotStarted`` when less is free below Docker's ``root``; another machine's root is passed over."""
     if root.exists() and (free := shutil.disk_usage(root).free) < wanted_bytes:
         raise StackNotStarted(
-            f"{free / 2**30:.1f} GiB are free for Docker, {wanted_bytes / 2**30:.1f} are needed",
+            message(
+                "{value} GiB are free for Docker, {value2} are needed",
+                value=f"{free / 2**30:.1f}",
+                value2=f"{wanted_bytes / 2**30:.1f}",
+            ),
             where=str(root),
             remedy=_NO_SPACE,
         )
@@ -175,7 +187,10 @@ async def execute(container: str, *command: str, what: str, limit_s: float = 60.
     status, output, errors = await ask(done, what=what, limit_s=limit_s)
     if status != 0:
         told = (errors or output).decode(errors="replace").strip()
-        raise StackNotStarted(f"{what} failed (status {status}): {told}", where=f"{container}: {' '.join(command[:3])}")
+        raise StackNotStarted(
+            message("{what} failed (status {status}): {told}", what=what, status=str(status), told=told),
+            where=f"{container}: {' '.join(command[:3])}",
+        )
     return output.decode(errors="replace")
 
 

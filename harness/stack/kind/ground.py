@@ -44,7 +44,7 @@ _KEEP_ADDRESS = "exec sleep infinity"
 
 def kept_cluster() -> str:
     """The name of the cluster that runs use where it stands: the one that `stack keep` leaves, or of ``KEPT``."""
-    return record.name_of(os.environ.get(KEPT, "kept"))
+    return record.name_of(os.environ.get(KEPT, "kept"), message("the variable {variable}", variable=KEPT))
 
 
 RENEW = f"`{PROGRAM} stack keep --on kind`"
@@ -260,7 +260,9 @@ class Ground:
         inside = await docker.connect(found[0].id, self._network, what=f"leading the cluster to {instance}")
         inside = f"{inside}:{DATABASE_PORT}"
         if inside == self.services[DATABASE].inside:
-            raise StackNotStarted(f"Docker gave {instance} the lost instance's address", where=inside)
+            raise StackNotStarted(
+                message("Docker gave {instance} the lost instance's address", instance=instance), where=inside
+            )
         self.instances[instance] = inside
         return True
 

@@ -25,7 +25,7 @@ async def locked(path: Path, clock: Clock, progress: Tell, *, limit_s: float) ->
         file = path.open("w")
     except OSError as error:
         raise StackNotStarted(
-            f"the machine-wide folder cannot be written: {error}",
+            message("the machine-wide folder cannot be written: {error}", error=str(error)),
             where=str(path),
             remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
         ) from error
@@ -38,7 +38,9 @@ async def locked(path: Path, clock: Clock, progress: Tell, *, limit_s: float) ->
                 told = True
             if not await again():
                 raise StackNotStarted(
-                    f"another harness holds {path.stem} for more than {limit_s:g} s",
+                    message(
+                        "another harness holds {stem} for more than {limit_s} s", stem=path.stem, limit_s=f"{limit_s:g}"
+                    ),
                     where=str(path),
                     remedy="end it, then run this again",
                 )

@@ -12,6 +12,7 @@ import msgspec
 
 from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
+from harness.model.message import message
 from harness.stack.kind.commands import run
 from harness.stack.kind.docker import execute
 
@@ -53,7 +54,14 @@ async def connect(control_plane: str, expected: int, clock: Clock) -> None:
     again = polling(clock, limit_s=_CIDR_LIMIT_S, every_s=_POLL_S)
     while len(ready := [node for node in await nodes(control_plane) if node.pod_cidr]) < expected:
         if not await again():
-            raise StackNotStarted(f"{len(ready)} of {expected} nodes have a pod range after {_CIDR_LIMIT_S:g} s")
+            raise StackNotStarted(
+                message(
+                    "{count} of {expected} nodes have a pod range after {cidr_limit_s} s",
+                    count=str(len(ready)),
+                    expected=str(expected),
+                    cidr_limit_s=f"{_CIDR_LIMIT_S:g}",
+                )
+            )
     await asyncio.gather(*(_connect(node, [other for other in ready if other.name != node.name]) for node in ready))
 
 

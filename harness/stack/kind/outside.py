@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.base.interpreter import PROGRAM
+from harness.model.message import message
 from harness.model.stack import Address
 from harness.stack import environment
 from harness.stack.kind import docker
@@ -76,7 +77,10 @@ class Outside:
         self.image = image
         what = f"starting the container of {self.part}"
         if not await docker.has_image(image):
-            raise StackNotStarted(f"{what} failed: there is no image {image}", remedy=f"{PROGRAM} images")
+            raise StackNotStarted(
+                message("{what} failed: there is no image {image}", what=what, image=image),
+                remedy=message("{program} images", program=PROGRAM),
+            )
 
         def start(_client: object) -> None:
             container = started_here(image)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
+from harness.model.message import message
 from harness.stack.kind.network import kubectl
 from harness.stack.kind.record import Cluster
 
@@ -48,7 +49,12 @@ async def metrics_flow(cluster: Cluster, clock: Clock, limit_s: float = METRICS_
     while (count := await _nodes_with_metrics(cluster)) < len(cluster.nodes):
         if not await again():
             raise StackNotStarted(
-                f"metrics of {count} of {len(cluster.nodes)} nodes after {limit_s:g} s",
+                message(
+                    "metrics of {count} of {count2} nodes after {limit_s} s",
+                    count=str(count),
+                    count2=str(len(cluster.nodes)),
+                    limit_s=f"{limit_s:g}",
+                ),
                 where="kubectl top nodes",
                 remedy="read: kubectl -n kube-system logs deployment/metrics-server",
             )

@@ -17,6 +17,7 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.base.home import home
+from harness.model.message import Message, message
 from harness.stack.state.held import HeldLock, is_held
 from harness.stack.state.machine import home_mark
 from harness.stack.state.processes import ProcessIdentity
@@ -79,10 +80,15 @@ def run_label(run_id: str) -> str:
     return f"run-{hashlib.sha256(run_id.encode()).hexdigest()[:12]}"
 
 
-def name_of(label: str) -> str:
-    """The cluster's name for ``label``, such as ``kept`` or a run's. Raises ``BadInput`` when it fits no host name."""
+def name_of(label: str, where: str | Message = "") -> str:
+    """The cluster's name for ``label``, such as ``kept`` or a run's, written at ``where``. Raises ``BadInput`` when it
+    fits no host name."""
     if not _NAME.match(label):
-        raise BadInput(f"{label!r} cannot name a cluster", remedy="use at most 23 of a-z, 0-9 and - within")
+        raise BadInput(
+            message("{label} cannot name a cluster", label=repr(label)),
+            where=where,
+            remedy="use at most 23 of a-z, 0-9 and - within",
+        )
     return mark() + label
 
 

@@ -13,6 +13,7 @@ import msgspec
 from harness.base.clock import NS, Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.model.secrets import Credentials, Seen, Synced, Trial
 from harness.model.stack import Address
 from harness.stack.firebase.rest import request
@@ -103,7 +104,13 @@ class KindSecretStore:
             await self._api.delete(f"/api/v1/namespaces/{namespace}")
             while await self._there(namespace):
                 if not await again():
-                    raise StackNotStarted(f"namespace {namespace} is not gone after {GONE_LIMIT_S:g} s")
+                    raise StackNotStarted(
+                        message(
+                            "namespace {namespace} is not gone after {gone_limit_s} s",
+                            namespace=namespace,
+                            gone_limit_s=f"{GONE_LIMIT_S:g}",
+                        )
+                    )
 
     async def _there(self, namespace: str) -> bool:
         try:
@@ -188,9 +195,13 @@ async def publish(address: Address, project: str, credentials: Credentials) -> s
     try:
         answer = await request(address, "POST", path, body=body)
     except OSError as error:
-        raise StackNotStarted(f"Secret Manager's stand-in does not answer: {error}", where=str(address)) from error
+        raise StackNotStarted(
+            message("Secret Manager's stand-in does not answer: {error}", error=str(error)), where=str(address)
+        ) from error
     if answer.status != 200:
-        raise StackNotStarted(f"Secret Manager's stand-in answered {answer.status}", where=f"{address}{path}")
+        raise StackNotStarted(
+            message("Secret Manager's stand-in answered {status}", status=str(answer.status)), where=f"{address}{path}"
+        )
     name: str = msgspec.json.decode(answer.body)["name"]
     return name
 

@@ -98,7 +98,9 @@ async def _remove(made: Cluster, clock: Clock) -> None:
     again = polling(clock, limit_s=UNUSED_LIMIT_S, every_s=_POLL_S)
     while users := await _users(made):
         if not await again():
-            raise StackNotStarted(f"the CSI driver stays: {len(users)} pods have volumes of it", where=users[0])
+            raise StackNotStarted(
+                message("the CSI driver stays: {count} pods have volumes of it", count=str(len(users))), where=users[0]
+            )
     gone = ("delete", "--filename=-", "--ignore-not-found", "--timeout=60s")
     text = await _manifests("", 60)
     await kubectl(made.control_plane, *gone, what="removing the CSI driver", limit_s=90, stdin=text)

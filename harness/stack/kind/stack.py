@@ -163,7 +163,10 @@ class KindStack(Driven):
         """By kubectl, as the document's workflow writes it."""
         self._running()
         if image not in self._versions:
-            raise BadInput(f"nobody built the image {image!r}", remedy="build() names the images there are")
+            raise BadInput(
+                message("nobody built the image {image}", image=repr(image)),
+                remedy="build() names the images there are",
+            )
         return await self.kubectl("set", "image", self._deployment, f"{self._place.container}={image}")
 
     async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
@@ -384,8 +387,10 @@ class KindStack(Driven):
                     await self._inside.close()
                 await ground.stop()
         except TimeoutError:
-            remedy = f"`{PROGRAM} stack down` takes away what is left"
-            raise StackNotStarted(f"the stack is not down after {DOWN_LIMIT_S:g} s", remedy=remedy) from None
+            remedy = message("`{program} stack down` takes away what is left", program=PROGRAM)
+            raise StackNotStarted(
+                message("the stack is not down after {down_limit_s} s", down_limit_s=f"{DOWN_LIMIT_S:g}"), remedy=remedy
+            ) from None
 
     async def _remove_driver(self) -> None:
         """Once no pod of the run is left that has a volume of it."""

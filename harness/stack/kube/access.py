@@ -9,6 +9,7 @@ import yaml
 
 from harness.base.errors import BadInput
 from harness.base.home import expanded
+from harness.model.message import message
 from harness.model.stack import OwnCluster
 
 CONFIRM = "--yes-use-this-cluster"
@@ -25,13 +26,23 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
     try:
         contexts, servers = _read(files)
     except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
-        raise BadInput(f"the kubeconfig does not read: {error!r}", where=files, remedy="kubectl config view") from error
+        raise BadInput(
+            message("the kubeconfig does not read: {error}", error=repr(error)),
+            where=files,
+            remedy="kubectl config view",
+        ) from error
     if context not in contexts:
         there = ", ".join(sorted(contexts)) or "none"
-        raise BadInput(f"the kubeconfig has no context {context!r}", where=files, remedy=f"its contexts are: {there}")
+        raise BadInput(
+            message("the kubeconfig has no context {context}", context=repr(context)),
+            where=files,
+            remedy=message("its contexts are: {there}", there=there),
+        )
     server = servers.get(contexts[context], "")
     if not server:
-        raise BadInput(f"the context {context!r} names no cluster with a server", where=files)
+        raise BadInput(
+            message("the context {context} names no cluster with a server", context=repr(context)), where=files
+        )
     return OwnCluster(context=context, kubeconfig=files, server=server, registry=registry.rstrip("/"))
 
 
@@ -56,9 +67,12 @@ def _read(files: str) -> tuple[dict[str, str], dict[str, str]]:
 def unconfirmed(cluster: OwnCluster) -> BadInput:
     """What is said where nobody has confirmed: which cluster, and what would be made on it."""
     return BadInput(
-        f"nothing was done: the cluster of context {cluster.context} is not this run's own until you say so",
+        message(
+            "nothing was done: the cluster of context {context} is not this run's own until you say so",
+            context=cluster.context,
+        ),
         where=cluster.server,
-        remedy=f"{made(cluster)}. If that is wanted: {CONFIRM}",
+        remedy=message("{made}. If that is wanted: {confirm}", made=made(cluster), confirm=CONFIRM),
     )
 
 

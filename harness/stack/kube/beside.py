@@ -71,7 +71,11 @@ class Beside:
             self._known[pod.name] = pod
             self._logs.follow(pod)
             if pod.stuck:
-                raise StackNotStarted(f"{pod.name} cannot start: {pod.trouble}", where=_image(item), remedy=IMAGES)
+                raise StackNotStarted(
+                    message("{name} cannot start: {trouble}", name=pod.name, trouble=pod.trouble),
+                    where=_image(item),
+                    remedy=IMAGES,
+                )
             if pod.ready and not (before is not None and before.ready):
                 self._feed.event("component", pod.name, message("runs"), node=pod.node)
 
@@ -92,7 +96,7 @@ class Beside:
         except Refused as error:
             name = document["metadata"]["name"]
             raise StackNotStarted(
-                f"the cluster does not take the pod {name}: {error.message}",
+                message("the cluster does not take the pod {name}: {message}", name=name, message=error.message),
                 where=error.where,
                 remedy="its admission rules (quota, pod security) must let in what harness/stack/kube/parts.py makes",
             ) from error
@@ -104,7 +108,12 @@ class Beside:
                 troubles = [self._known[name].trouble for name in waiting if name in self._known]
                 why = "; ".join(filter(None, troubles))
                 raise StackNotStarted(
-                    f"not running after {RUNNING_LIMIT_S:g} s: {', '.join(waiting)}\n  {why}",
+                    message(
+                        "not running after {running_limit_s} s: {names}\n  {why}",
+                        running_limit_s=f"{RUNNING_LIMIT_S:g}",
+                        names=", ".join(waiting),
+                        why=why,
+                    ),
                     where=self._core,
                     remedy="has the cluster room for them? the report has the pods' events",
                 )
@@ -112,7 +121,11 @@ class Beside:
     def _died(self, pod: Pod, item: Json) -> PartDied:
         log = self._logs.first(pod.name)
         why = pod.trouble or item.get("status", {}).get("reason") or "deleted"
-        return PartDied(f"{pod.name} died: {why}\n{tail(log)}", where=str(log), remedy="run again")
+        return PartDied(
+            message("{name} died: {why}\n{log}", name=pod.name, why=why, log=tail(log)),
+            where=str(log),
+            remedy="run again",
+        )
 
 
 def _image(item: Json) -> str:

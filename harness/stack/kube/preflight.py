@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.base.errors import BadInput, StackNotStarted
+from harness.model.message import message
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 
 OLDEST = 27  # of Kubernetes 1.x: autoscaling/v2, policy/v1 and discovery.k8s.io/v1 are older, sidecars a little younger
@@ -52,7 +53,7 @@ async def examine(api: ApiServer, namespace: str, documents: Mapping[str, Json])
     if refused := [each for each, allowed in zip(verbs, answers, strict=True) if not allowed]:
         raise StackNotStarted(
             "these credentials may not do what a run needs: " + ", ".join(_said(refused)),
-            where=f"namespace {namespace}",
+            where=message("namespace {namespace}", namespace=namespace),
             remedy="ask for a role with these verbs, or use another context; nothing was created",
         )
     return Found(version=version, metrics=await _serves(api, METRICS))
@@ -64,17 +65,19 @@ async def _version(api: ApiServer) -> str:
     except Refused as error:
         if error.status in (_UNAUTHORIZED, _FORBIDDEN):
             raise StackNotStarted(
-                f"the cluster refuses these credentials: {error.message}",
+                message("the cluster refuses these credentials: {message}", message=error.message),
                 remedy="log in again (kubectl get namespaces with the same context), or use another context",
             ) from error
         raise StackNotStarted(
-            f"the cluster cannot be reached: {error.what}",
+            message("the cluster cannot be reached: {what}", what=error.what),
             where=error.where,
             remedy="is it up, and its network reachable from here? kubectl version with the same context",
         ) from error
     minor = int("".join(filter(str.isdigit, said["minor"])) or 0)
     if said["major"] != "1" or minor < OLDEST:
-        what = f"the cluster is Kubernetes {said['gitVersion']}; 1.{OLDEST} is the oldest"
+        what = message(
+            "the cluster is Kubernetes {value}; 1.{oldest} is the oldest", value=said["gitVersion"], oldest=str(OLDEST)
+        )
         raise StackNotStarted(what, remedy="use a newer cluster")
     return str(said["gitVersion"])
 
@@ -89,7 +92,7 @@ async def _of(api: ApiServer, document: Json) -> tuple[str, str, str]:
         raise BadInput(f"{error.message}", where=f"{kind}/{name}", remedy="install it, or leave it out") from error
     if "/namespaces/default/" not in path or kind in _REACHING_OUT:
         raise BadInput(
-            f"{kind}/{name} reaches beyond the run's namespace",
+            message("{kind}/{name} reaches beyond the run's namespace", kind=kind, name=name),
             where="--manifests",
             remedy="on somebody's cluster a run makes only what lies in its own namespace; leave it out",
         )

@@ -153,7 +153,7 @@ class KubeStack(Driven):
         inside = self._running()
         if node:
             raise NotCapable(
-                f"the node {node} is not this run's: it must not be cordoned",
+                message("the node {node} is not this run's: it must not be cordoned", node=node),
                 where="drain",
                 remedy="evict the target's own pods (no node named), or drain a node with --on kind",
             )
@@ -173,7 +173,9 @@ class KubeStack(Driven):
 
     async def set_image(self, image: str) -> Ran:
         """Raises ``BadInput``: ``build`` names none."""
-        raise BadInput(f"nobody built the image {image!r}", remedy="rehearse it with --on kind")
+        raise BadInput(
+            message("nobody built the image {image}", image=repr(image)), remedy="rehearse it with --on kind"
+        )
 
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """This machine's kubectl in the run's namespace. Raises ``NotCapable`` where it has none."""
@@ -319,8 +321,10 @@ class KubeStack(Driven):
                 if self._api is not None:
                     await self._noting(self._look(self._api))
         except TimeoutError:
-            remedy = f"`{PROGRAM} stack down --on kube --context NAME` takes away what is left"
-            raise StackNotStarted(f"the stack is not down after {DOWN_LIMIT_S:g} s", remedy=remedy) from None
+            remedy = message("`{program} stack down --on kube --context NAME` takes away what is left", program=PROGRAM)
+            raise StackNotStarted(
+                message("the stack is not down after {down_limit_s} s", down_limit_s=f"{DOWN_LIMIT_S:g}"), remedy=remedy
+            ) from None
         finally:
             if self._inside is not None:
                 await self._inside.close()

@@ -15,6 +15,7 @@ import msgspec
 from harness.base.clock import Clock
 from harness.base.errors import RehearsalError, StackNotStarted
 from harness.base.interpreter import PROGRAM
+from harness.model.message import message
 from harness.stack.scraping import ClientCertificate
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ class ApiServer:
             )
         except (ConfigException, OSError) as error:
             raise StackNotStarted(
-                f"the cluster's kubeconfig cannot be used: {error}",
+                message("the cluster's kubeconfig cannot be used: {error}", error=str(error)),
                 where=str(kubeconfig),
-                remedy=f"{PROGRAM} stack down, then run again",
+                remedy=message("{program} stack down, then run again", program=PROGRAM),
             ) from error
         return cls(ApiClient(settings), clock)
 

@@ -12,6 +12,7 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
 from harness.stack.manifests import quantity
@@ -109,11 +110,13 @@ def _peers(peer: Json, known: dict[str, tuple[str, ...]], policy: Json) -> list[
             ipaddress.ip_network(cidr)
         except ValueError as error:
             remedy = "write the range there, for example 10.0.0.0/8"
-            raise BadInput(f"{cidr!r} is no range of addresses", where=where, remedy=remedy) from error
+            raise BadInput(
+                message("{cidr} is no range of addresses", cidr=repr(cidr)), where=where, remedy=remedy
+            ) from error
         return [peer]
     if name not in known:
-        what = f"the environment has no address of {name!r}"
-        raise BadInput(what, where=where, remedy=f"it has those of: {', '.join(known)}")
+        what = message("the environment has no address of {name}", name=repr(name))
+        raise BadInput(what, where=where, remedy=message("it has those of: {names}", names=", ".join(known)))
     return [{"ipBlock": {"cidr": f"{address}/32"}} for address in known[name]]
 
 

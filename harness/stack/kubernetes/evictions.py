@@ -37,7 +37,7 @@ class Evictions:
             await self._api.post(f"{self._pods}/{pod}/eviction", body)
         except Refused as error:
             if error.status == NOT_FOUND:
-                raise BadInput(f"there is no pod {pod!r}", where=self._namespace) from error
+                raise BadInput(message("there is no pod {pod}", pod=repr(pod)), where=self._namespace) from error
             answer = Eviction(code=error.status, message=error.message)
             said = message("eviction refused ({code}): {why}", code=str(answer.code), why=answer.message)
         else:
@@ -96,13 +96,20 @@ class Evictions:
             await self._api.patch(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": on or None}})
         except Refused as error:
             if error.status == NOT_FOUND:
-                raise BadInput(f"there is no node {node!r}", where="drain", remedy="kubectl get nodes") from error
+                raise BadInput(
+                    message("there is no node {node}", node=repr(node)), where="drain", remedy="kubectl get nodes"
+                ) from error
             raise
 
     @staticmethod
     def _not_drained(node: str, left: list[str], limit_s: float) -> StackNotStarted:
         return StackNotStarted(
-            f"{node or 'the pods'}: not drained after {limit_s:g} s; left: {', '.join(left)}",
+            message(
+                "{node}: not drained after {limit_s} s; left: {names}",
+                node=node or "the pods",
+                limit_s=f"{limit_s:g}",
+                names=", ".join(left),
+            ),
             where="drain",
             remedy="a budget that never allows a disruption blocks every drain: see the PodDisruptionBudget's status",
         )

@@ -55,7 +55,8 @@ class Inside:
                 return
             await self._clock.sleep(_POLL_S)
         raise StackNotStarted(
-            f"the pods are ready, but the service does not answer on {service}", where=self._place.namespace
+            message("the pods are ready, but the service does not answer on {service}", service=str(service)),
+            where=self._place.namespace,
         )
 
     async def metrics_flow(self) -> None:
@@ -64,7 +65,10 @@ class Inside:
         while not self.watching.metrics_flow:
             if not await again():
                 raise StackNotStarted(
-                    f"metrics-server has no figures of the pods after {METRICS_LIMIT_S:g} s",
+                    message(
+                        "metrics-server has no figures of the pods after {metrics_limit_s} s",
+                        metrics_limit_s=f"{METRICS_LIMIT_S:g}",
+                    ),
                     where="kubectl top pod",
                     remedy="read: kubectl -n kube-system logs deployment/metrics-server",
                 )

@@ -6,6 +6,7 @@ import contextlib
 
 from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
+from harness.model.message import message
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 from harness.stack.kubernetes.pods import read
 
@@ -29,8 +30,8 @@ async def done(api: ApiServer, namespace: str, name: str, clock: Clock) -> None:
         if failed.get("status") == "True" or stuck or not await again():
             why = failed.get("message") or "; ".join(stuck) or f"not complete after {LIMIT_S:g} s"
             raise StackNotStarted(
-                f"Job {name}: {why}\n{await _said(api, namespace, pods)}",
-                where=f"{namespace}: Job/{name}",
+                message("Job {name}: {why}\n{value}", name=name, why=why, value=await _said(api, namespace, pods)),
+                where=message("{namespace}: Job/{name}", namespace=namespace, name=name),
                 remedy="mend the Job, or say migrations: in the target file and leave the Job out",
             )
 

@@ -144,7 +144,9 @@ class Watching:
                 if error.status not in (0, NOT_FOUND):
                     raise
                 if error.status == 0 and self._clock.now_ns() > heard_ns + SILENT_LIMIT_S * NS:
-                    raise PartDied(f"the API server is silent: {error.what}", where=error.where) from error
+                    raise PartDied(
+                        message("the API server is silent: {what}", what=error.what), where=error.where
+                    ) from error
             else:
                 heard_ns = self._clock.now_ns()
                 self._put("replicas", self._deployment, status.get("replicas", 0))

@@ -75,7 +75,9 @@ class Workload:
                 told = True
             await self._clock.sleep(_POLL_S)
         raise StackNotStarted(
-            f"all {len(mapped)} NodePorts that lead out of the cluster are taken by other runs",
+            message(
+                "all {count} NodePorts that lead out of the cluster are taken by other runs", count=str(len(mapped))
+            ),
             where=NODE_PORTS_IN_USE,
             remedy="wait for another run to end",
         )
@@ -146,7 +148,11 @@ class Workload:
                 if error.status not in BUSY:
                     raise
             await self._clock.sleep(_POLL_S)
-        raise StackNotStarted(f"namespace {self._namespace} is not gone after {limit_s:g} s")
+        raise StackNotStarted(
+            message(
+                "namespace {namespace} is not gone after {limit_s} s", namespace=self._namespace, limit_s=f"{limit_s:g}"
+            )
+        )
 
     async def _own(self) -> str:
         """The namespace's uid when it is this run's all the same: its making was interrupted before the answer came."""
@@ -179,11 +185,21 @@ class Workload:
     def _not_settled(self, what: str) -> StackNotStarted:
         waiting = [pod for pod in self._watching.pods.known.values() if not pod.ready]
         if not waiting:
-            return StackNotStarted(f"Deployment {self._name}: {what}", where=self._namespace)
+            return StackNotStarted(
+                message("Deployment {name}: {what}", name=self._name, what=what), where=self._namespace
+            )
         pod = waiting[0]
         log = self._logs.first(pod.name)
         return StackNotStarted(
-            f"Deployment {self._name}: {what}\n  {pod.name} ({pod.state}): {pod.trouble or 'not ready'}\n{tail(log)}",
+            message(
+                "Deployment {name}: {what}\n  {name2} ({state}): {trouble}\n{log}",
+                name=self._name,
+                what=what,
+                name2=pod.name,
+                state=pod.state,
+                trouble=pod.trouble or "not ready",
+                log=tail(log),
+            ),
             where=str(log),
             remedy="its readiness path must answer 200 with the environment contract; the report has the pod's events",
         )

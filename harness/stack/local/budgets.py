@@ -45,7 +45,11 @@ class Budgets:
         pod = self._controller.pods.get(name)
         if pod is None:
             there = ", ".join(sorted(self._controller.pods)) or "none"
-            raise BadInput(f"there is no pod {name!r}", where="evict", remedy=f"pods: {there}")
+            raise BadInput(
+                message("there is no pod {name}", name=repr(name)),
+                where="evict",
+                remedy=message("pods: {there}", there=there),
+            )
         known = self.status()
         budgets = [] if self.budget is None or known is None else [(self.budget, known)]
         answer = evict(_guarded(pod), budgets, self._clock.now_ns())
@@ -72,7 +76,7 @@ class Budgets:
         except TimeoutError:
             left = ", ".join(pod.name for pod in pods if not pod.gone)
             raise StackNotStarted(
-                f"the drain did not end within {limit_s:g} s; left: {left}",
+                message("the drain did not end within {limit_s} s; left: {left}", limit_s=f"{limit_s:g}", left=left),
                 where="drain",
                 remedy="read the PodDisruptionBudget: it may allow no disruption at this number of replicas",
             ) from None

@@ -191,10 +191,12 @@ class DeploymentController:
     def _not_settled(self, what: str) -> StackNotStarted:
         waiting = [pod for pod in self.pods.values() if not pod.ready and not pod.terminating]
         if not waiting:
-            return StackNotStarted(f"Deployment {self.deployment.name}: {what}")
+            return StackNotStarted(message("Deployment {name}: {what}", name=self.deployment.name, what=what))
         pod = waiting[0]
         return StackNotStarted(
-            f"Deployment {self.deployment.name}: {what}\n{pod.trouble()}",
+            message(
+                "Deployment {name}: {what}\n{trouble}", name=self.deployment.name, what=what, trouble=pod.trouble()
+            ),
             where=str(pod.target.spec.log),
             remedy="run the target's command by hand with the environment contract; its readiness path must answer 200",
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable
+from harness.model.message import message
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
@@ -49,7 +50,13 @@ class Disturbances:
     async def inject(self, fault: Fault) -> Undo:
         """Starts it; the undo may be called twice. Raises ``BadInput``, and ``NotCapable`` for what needs a cluster."""
         if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
-            raise BadInput(f"{fault.kind} needs a delay within 0..{_MOST_DELAY_MS} ms")
+            raise BadInput(
+                message(
+                    "{kind} needs a delay within 0..{most_delay_ms} ms",
+                    kind=fault.kind,
+                    most_delay_ms=str(_MOST_DELAY_MS),
+                )
+            )
         if fault.kind is FaultKind.ZONE_LOSS:
             raise NotCapable("the environment local has no zones", remedy="run it with --on kind")
         start: dict[FaultKind, Callable[[Fault], Coroutine[Any, Any, Undo]]] = {
@@ -79,7 +86,11 @@ class Disturbances:
         ready = self.controller.ready_pods() if self.controller is not None else []
         ready = [pod for pod in ready if name in ("", pod.name)]
         if not ready:
-            raise BadInput(f"the pod {name} is not ready" if name else "no pod is ready, so none can be disturbed")
+            raise BadInput(
+                message("the pod {name} is not ready", name=name)
+                if name
+                else "no pod is ready, so none can be disturbed"
+            )
         return ready[0]
 
     async def _pod_crash(self, _: Fault) -> Undo:
@@ -202,7 +213,10 @@ class Disturbances:
 
     def _part(self, fault: Fault) -> int:
         if fault.subject not in PARTS:
-            raise BadInput(f"{fault.kind} of {fault.subject!r}", remedy=f"the parts are: {', '.join(PARTS)}")
+            raise BadInput(
+                message("{kind} of {subject}", kind=fault.kind, subject=repr(fault.subject)),
+                remedy=message("the parts are: {names}", names=", ".join(PARTS)),
+            )
         return self._parts.processes[fault.subject]
 
     # -- means ---------------------------------------------------------------------------------------------------

@@ -83,14 +83,21 @@ class LocalKeeper:
             raise StackNotStarted(
                 "parts are kept in another container that shares this folder",
                 where=str(kept.kept_folder(RUNG)),
-                remedy=f"end them there with `{PROGRAM} stack down`, or name another TEKUTOKO_REHEARSAL_HOME",
+                remedy=message(
+                    "end them there with `{program} stack down`, or name another TEKUTOKO_REHEARSAL_HOME",
+                    program=PROGRAM,
+                ),
             )
         if kept.in_use(RUNG):
             user = kept.last_user(RUNG)
             raise StackNotStarted(
-                f"the kept parts cannot be replaced ({why}): {user.run_id if user else 'a run'} uses them",
+                message(
+                    "the kept parts cannot be replaced ({why}): {value} uses them",
+                    why=why,
+                    value=user.run_id if user else "a run",
+                ),
                 where=str(kept.kept_folder(RUNG)),
-                remedy=f"wait for it to end, or end them with `{PROGRAM} stack down --force`",
+                remedy=message("wait for it to end, or end them with `{program} stack down --force`", program=PROGRAM),
             )
 
 

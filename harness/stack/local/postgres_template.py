@@ -19,6 +19,7 @@ from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
 from harness.base.private import open_beneath, write_private
+from harness.model.message import message
 from harness.stack.local.postgres_programs import Programs
 from harness.stack.processes import Account
 
@@ -52,10 +53,16 @@ def check_account() -> None:
         pwd.getpwuid(os.geteuid())
     except KeyError:
         raise StackNotStarted(
-            f"PostgreSQL's template cannot be made by user {os.geteuid()}, who has no entry in passwd",
+            message(
+                "PostgreSQL's template cannot be made by user {uid}, who has no entry in passwd",
+                uid=str(os.geteuid()),
+            ),
             where="/etc/passwd",
-            remedy=f"add one (echo 'rehearsal:x:{os.geteuid()}:{os.getegid()}::/tmp:/bin/sh' >>/etc/passwd), "
-            "or run as a user who has",
+            remedy=message(
+                "add one (echo 'rehearsal:x:{uid}:{gid}::/tmp:/bin/sh' >>/etc/passwd), or run as a user who has",
+                uid=str(os.geteuid()),
+                gid=str(os.getegid()),
+            ),
         ) from None
 
 
@@ -72,7 +79,10 @@ async def ensure(programs: Programs, clock: Clock) -> Path:
     again = polling(clock, limit_s=MAKE_LIMIT_S, every_s=0.1)
     while not _made_alone(programs, template):
         if not await again():
-            raise StackNotStarted("another run is still making PostgreSQL's template", where=f"{template}.lock")
+            raise StackNotStarted(
+                "another run is still making PostgreSQL's template",
+                where=message("{template}.lock", template=str(template)),
+            )
     return template
 
 
@@ -155,5 +165,10 @@ def _run(programs: Programs, name: str, arguments: Sequence[str], folder: Path, 
 
 
 def _not_made(program: str, why: str) -> StackNotStarted:
-    remedy = f"check the space below {home()}, and that the user nobody can reach the program where we run as root"
-    return StackNotStarted(f"PostgreSQL's template could not be made: {why}", where=program, remedy=remedy)
+    remedy = message(
+        "check the space below {home}, and that the user nobody can reach the program where we run as root",
+        home=str(home()),
+    )
+    return StackNotStarted(
+        message("PostgreSQL's template could not be made: {why}", why=why), where=program, remedy=remedy
+    )

@@ -135,7 +135,10 @@ class LocalStack(Begun):
         controllers, name = self._running(), self._manifests.deployment.name
         assert self._ground is not None
         if image not in self._ground.versions:
-            raise BadInput(f"nobody built the image {image!r}", remedy="build() names the images there are")
+            raise BadInput(
+                message("nobody built the image {image}", image=repr(image)),
+                remedy="build() names the images there are",
+            )
         controllers.set_image(image)
         container = self._manifests.deployment.template.containers[0].name
         said = f"deployment.apps/{name} image updated"
@@ -164,7 +167,9 @@ class LocalStack(Begun):
         """This machine is the one node; successors start on it while their predecessors leave."""
         if node:
             raise BadInput(
-                f"there is no node {node!r} here", where="drain", remedy='the one node of this environment is ""'
+                message("there is no node {node} here", node=repr(node)),
+                where="drain",
+                remedy='the one node of this environment is ""',
             )
         return await self._running().budgets.drain(limit_s)
 
@@ -252,7 +257,9 @@ class LocalStack(Begun):
                 return
             await self._clock.sleep(0.1)
         raise StackNotStarted(
-            f"the pods are ready, but the service does not answer on {parts.envoy.address}",
+            message(
+                "the pods are ready, but the service does not answer on {address}", address=str(parts.envoy.address)
+            ),
             where=str(self._logs_folder / "envoy.log"),
         )
 

@@ -16,6 +16,7 @@ import msgspec
 
 from harness.base.errors import StackNotStarted
 from harness.base.home import home, runs_folder
+from harness.model.message import message
 from harness.stack.state.held import HeldLock, is_held
 from harness.stack.state.ports import PortSlot
 from harness.stack.state.processes import ProcessIdentity, identify, marked, sees_itself
@@ -159,7 +160,10 @@ class RunState:
                 remedy="mount /proc anew in this space of process ids (unshare --mount-proc does it)",
             )
         if not _RUN_ID.match(run_id):
-            raise StackNotStarted(f"the run id {run_id!r} cannot name a folder", remedy="use letters, digits, . _ -")
+            raise StackNotStarted(
+                message("the run id {run_id} cannot name a folder", run_id=repr(run_id)),
+                remedy="use letters, digits, . _ -",
+            )
         try:
             with contextlib.ExitStack() as undo:
                 slot = PortSlot()
@@ -173,13 +177,13 @@ class RunState:
                 undo.pop_all()
         except FileExistsError:
             raise StackNotStarted(
-                f"a run named {run_id} is under way, or was killed and not swept yet",
+                message("a run named {run_id} is under way, or was killed and not swept yet", run_id=run_id),
                 where=str(run_folder(run_id)),
                 remedy="choose another run id, or sweep first",
             ) from None
         except OSError as error:
             raise StackNotStarted(
-                f"the machine-wide folder cannot be written: {error}",
+                message("the machine-wide folder cannot be written: {error}", error=str(error)),
                 where=str(home()),
                 remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
             ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
+from harness.model.message import message
 from harness.stack.state.processes import this_space
 
 _IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"), Path("/proc/sys/kernel/random/boot_id"))
@@ -39,7 +40,7 @@ def home_mark() -> str:
         return path.read_text().strip()
     except OSError as error:
         raise StackNotStarted(
-            f"the machine-wide folder cannot be written: {error}",
+            message("the machine-wide folder cannot be written: {error}", error=str(error)),
             where=str(path),
             remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
         ) from error

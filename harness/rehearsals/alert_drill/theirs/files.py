@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.objectives.foreign.rules import Rule
 
 _SUFFIXES = frozenset((".yaml", ".yml", ".json"))
@@ -28,7 +29,11 @@ _EVERY_S, _CLOUD_EVERY_S = 15.0, 30.0
 def read(folder: Path) -> tuple[Rule, ...]:
     """Every rule of the folder and of those beneath it. Raises ``BadInput``, also where there is none."""
     if not folder.is_dir():
-        raise BadInput(f"there is no folder {folder}", where="--alerts", remedy="name a folder of rules or policies")
+        raise BadInput(
+            message("there is no folder {folder}", folder=str(folder)),
+            where="--alerts",
+            remedy="name a folder of rules or policies",
+        )
     found: list[Rule] = []
     for path in sorted(each for each in folder.rglob("*") if each.suffix in _SUFFIXES and each.is_file()):
         where = str(path.relative_to(folder))
@@ -36,7 +41,7 @@ def read(folder: Path) -> tuple[Rule, ...]:
             found += _Document(where, lines).rules(data, ())
     if not any(not each.records for each in found):
         raise BadInput(
-            f"{folder} holds no alert", where="--alerts",
+            message("{folder} holds no alert", folder=str(folder)), where="--alerts",
             remedy="it takes Prometheus' rule files (groups:) and Cloud Monitoring's policies (conditions:)",
         )  # fmt: skip
     return tuple(found)

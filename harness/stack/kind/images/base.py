@@ -67,8 +67,11 @@ async def _make(name: str, tar: Path, packages: list[str], suite: Suite) -> None
             ["mmdebstrap", "--quiet", "--variant=minbase", *included, *left_out, _NO_SOURCES, suite, tar],
             what=f"making a base image of Debian {suite}",
             limit_s=LIMIT_S,
-            remedy="install mmdebstrap (apt install mmdebstrap): it needs a Debian mirror and root or user namespaces. "
-            f"Or let Docker reach docker.io, or a mirror that {registry.VARIABLE} names",
+            remedy=message(
+                "install mmdebstrap (apt install mmdebstrap): it needs a Debian mirror and root or user namespaces. Or "
+                "let Docker reach docker.io, or a mirror that {variable} names",
+                variable=registry.VARIABLE,
+            ),
         )
         label = f"LABEL harness.packages={','.join(packages) or 'none'}"
         await docker.docker("import", "--change", label, tar, name, what="importing a base image", limit_s=300)

@@ -215,7 +215,7 @@ def go(program: str) -> str:
     if os.access(USUAL_GO, os.X_OK):
         return str(USUAL_GO)
     raise StackNotStarted(
-        f"{program} has to be built, and there is no Go to build it with",
-        where=f"PATH and {USUAL_GO}",
+        message("{program} has to be built, and there is no Go to build it with", program=program),
+        where=message("PATH and {usual_go}", usual_go=str(USUAL_GO)),
         remedy="install Go 1.26 or newer (or kind of the pinned version, and let Docker reach docker.io)",
     )

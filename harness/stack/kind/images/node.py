@@ -130,7 +130,10 @@ async def _kubeadm_names() -> dict[str, str]:
     listed = (await run(command, what="asking kubeadm for its images", limit_s=60)).split()
     names = {name.rpartition(":")[0].rpartition("/")[2]: name for name in listed}
     if lacking := {"pause", "etcd", "coredns", "kube-proxy", "kube-apiserver"} - names.keys():
-        raise StackNotStarted(f"kubeadm {version} names no image for {', '.join(sorted(lacking))}", where=str(kubeadm))
+        raise StackNotStarted(
+            message("kubeadm {version} names no image for {names}", version=version, names=", ".join(sorted(lacking))),
+            where=str(kubeadm),
+        )
     return names
 
 

@@ -25,7 +25,9 @@ async def built(target: Target, progress: Tell) -> str:
         ["docker", "build", "--quiet", "--file", target.dockerfile, target.context],
         what=f"building the target of {target.dockerfile}",
         limit_s=BUILD_LIMIT_S,
-        remedy=f"docker build --file {target.dockerfile} {target.context} says more",
+        remedy=message(
+            "docker build --file {dockerfile} {context} says more", dockerfile=target.dockerfile, context=target.context
+        ),
     )
     identity = said.strip().splitlines()[-1].removeprefix("sha256:") if said.strip() else ""
     if not identity:
@@ -40,7 +42,7 @@ async def at_hand(images: Sequence[str], target: Target) -> None:
     for image in images:
         if not await docker.has_image(image):
             raise BadInput(
-                f"the image {image} is not at hand",
+                message("the image {image} is not at hand", image=image),
                 where=target.file,
-                remedy=f"docker pull {image}, or take what runs it out of keep",
+                remedy=message("docker pull {image}, or take what runs it out of keep", image=image),
             )

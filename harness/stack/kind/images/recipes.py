@@ -13,7 +13,7 @@ import h11
 from harness.base.clock import Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.model.message import Tell
+from harness.model.message import Tell, message
 from harness.model.stack import Target, Version
 from harness.stack.firebase import install
 from harness.stack.kind.images import binaries, wheels
@@ -142,7 +142,7 @@ def target(wanted: Target) -> Recipe:
     program = Path(wanted.command[0])
     if program.resolve().name.startswith(("python", "node", "ruby", "java", "perl", "sh", "bash", "dash")):
         raise BadInput(
-            f"{program.name} is an interpreter of this machine: an image would lack its libraries",
+            message("{name} is an interpreter of this machine: an image would lack its libraries", name=program.name),
             where="--target",
             remedy="build an image of the target yourself and name it: --target image:NAME",
         )

@@ -74,7 +74,11 @@ async def pull(pinned: Pinned, as_name: str, progress: Tell) -> bool:
     if registry is None or not await answers(name := pinned.name(registry)):
         return False
     progress(message("pulling {image}:{tag} by its digest", image=pinned.repository, tag=pinned.tag))
-    remedy = f"{VARIABLE}={NONE} builds of Debian packages instead; {VARIABLE} also names a mirror"
+    remedy = message(
+        "{variable}={none} builds of Debian packages instead; {variable} also names a mirror",
+        variable=VARIABLE,
+        none=NONE,
+    )
     await docker.docker("pull", "--quiet", name, what=f"pulling {name}", limit_s=PULL_LIMIT_S, remedy=remedy)
     await docker.tag(name, as_name)
     return True

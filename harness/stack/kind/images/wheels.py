@@ -62,7 +62,7 @@ def locked(names: Sequence[str]) -> str:
     missing = set(names) - {entry.partition("==")[0] for entry in kept}
     if missing:
         raise StackNotStarted(
-            f"{lock.name} pins no {', '.join(sorted(missing))}",
+            message("{name} pins no {names}", name=lock.name, names=", ".join(sorted(missing))),
             where=str(lock),
             remedy="renew it: nox -s lock, then python3 noxfile.py to install it",
         )

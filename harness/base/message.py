@@ -1,0 +1,45 @@
+"""A sentence as its parts: a message id (English, with named places) and what stands in the places.
+
+The reports look the id up in a catalogue. In English the id is the sentence. Babel finds the ids by the names
+``message`` and ``marked`` (``harness/cli/messages.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``text`` is the id, for example ``"{failed} of {total} probes failed"``; ``values`` fill its places."""
+
+    text: str
+    values: dict[str, str | Message] = {}
+
+    def __str__(self) -> str:
+        return self.text.format(**self.values) if self.values else self.text
+
+
+def message(text: str, **values: str | Message) -> Message:
+    """A message; ``text`` must be a literal, so that it can be found and translated."""
+    return Message(text=text, values=values)
+
+
+def marked(text: str) -> str:
+    """``text`` itself: marks a message id that is put to use elsewhere."""
+    return text
+
+
+def said_by(error: Exception) -> Message | str:
+    """What an error says: the message where it was given one."""
+    first = error.args[0] if error.args else ""
+    return first if isinstance(first, Message) else str(error)
+
+
+def nearest(word: str, known: Sequence[str]) -> Message | str:
+    """``"; did you mean X?"``, or "" when nothing is near."""
+    import difflib
+
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return message("; did you mean {word}?", word=repr(found[0])) if found else ""

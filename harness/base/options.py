@@ -1,0 +1,41 @@
+"""What is wrong with the options of a command, as messages: argparse says it in English alone."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable
+
+from harness.base.message import Message, marked, message, nearest, said_by
+
+_REQUIRED = "the following arguments are required: "
+_CHOICES = re.compile(r"invalid choice: (?P<value>.*) \(choose from (?P<names>.*)\)")
+#: What argparse says of an option's value; anything else that it says stays as it is.
+_SAYS = (marked("expected one argument"), marked("expected at least one argument"))
+
+
+def of_option(name: str, why: Message | str) -> Message:
+    """What is wrong with the option as it is typed."""
+    return message("argument {option}: {why}", option=name, why=why if isinstance(why, Message) else Message(text=why))
+
+
+def one_of(choices: Iterable[object]) -> Message:
+    """What there is to choose from."""
+    return message("choose from {names}", names=", ".join(map(str, choices)))
+
+
+def of_argparse(said: str) -> Message | str:
+    """The sentence that argparse's ``error`` is given; of a value, what its reader said is the error's cause."""
+    error = sys.exception()
+    if isinstance(error, argparse.ArgumentError):
+        cause = error.__context__
+        why = said_by(cause) if isinstance(cause, argparse.ArgumentTypeError) else error.message
+        if chosen := _CHOICES.fullmatch(error.message):
+            value, names = (each.replace("'", "") for each in chosen.groups())
+            told = {"value": repr(value), "names": names, "near": nearest(value, names.split(", "))}
+            why = message("invalid choice: {value} (choose from {names}){near}", **told)
+        return of_option(error.argument_name or "", why)
+    if said.startswith(_REQUIRED):
+        return message("the following arguments are required: {names}", names=said.removeprefix(_REQUIRED))
+    return said

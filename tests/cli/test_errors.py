@@ -1,0 +1,158 @@
+"""What a command ends with where it cannot be carried out: in the language that is asked for, whoever finds it wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.cli.main import main, parse
+from harness.cli.messages import of_errors
+from harness.migration.batch import refusal
+from harness.migration.places import of_environment
+from harness.migration.telling import write
+from harness.model.message import Message, message, whole
+from harness.report.language import Language, asked_for
+from harness.stack.kind.ground import KEPT, kept_cluster
+from tests.report.marking import MARKING
+
+PLAN = (Path(__file__).parents[2] / "scenarios" / "plans" / "network.yaml").read_text()
+
+
+@pytest.fixture(autouse=True)
+def _marking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("harness.report.language.language", lambda _: MARKING)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("rn", "<'rn' is no command<; did you mean 'run'?>>\n  where: <python3 -m harness>"),
+        ("", "<a command is required>"),
+        ("list --jsn", "<list takes --json and nothing else, not --jsn --lang ja>"),
+        ("run rollout_week3 --seeed 3", "to do: <<--help shows what it takes><; did you mean '--seed'?>>"),
+        ("run", "<the following arguments are required: SCENARIO>"),
+        ("run rollout_week3 --seed", "<argument --seed: <expected one argument>>"),
+        ("run rollout_week3 --seed x", "<argument --seed: <'x' is no whole number>>"),
+        ("load_stages --workers 99", "<argument --workers: <99 is not within 1.."),
+        ("run rollout_week3 --window 5x", "<'5x' has no unit of time (ms, s, min, h, d)>; write for example '120s'>"),
+        ("run rollout_week3 --on kindd", "<invalid choice: 'kindd' (choose from auto, sim, local, kind, kube)<; did"),
+        ("run rollout_wek3", "<no scenario is called 'rollout_wek3'<; did you mean 'rollout_week3'?>>"),
+        ("chaos --only pod_kil", "<'pod_kil' is none<; did you mean 'pod_kill'?>>"),
+        ("run rollout_week3 --target ./nothing", "nothing is not there>\n  where: <--target>>\n  to do: <build it first"),
+        ("judge nothing", "<there is no run 'nothing'>"),
+        ("scaling --plan nothing.yaml", "<cannot read nothing.yaml: No such file or directory>"),
+    ],
+)  # fmt: skip
+def test_an_error_is_said_in_the_language_that_is_asked_for(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words.split(), *(["--lang", "ja"] if words and words != "run" else [])]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert said.startswith("<error: <") and told in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("rate: 10/s", "rate: ten", "<'ten' is not <a number of 1/s>>"),
+        ("rate: 10/s", "rates: 10/s", "<unknown key 'rates'<; did you mean 'rate'?>>"),
+        ("rate: 10/s", "rate: 1000/s", "<'1000/s' is out of range (above 0, at most 50/s)>"),
+    ],
+)
+def test_a_plan_is_refused_by_file_and_line_in_that_language(
+    old: str, new: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.replace(old, new))
+    assert main(["network", "--plan", str(path), "--lang", "ja"]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert told in said and f"  where: <{path}:" in said and "  to do: <" in said
+
+
+def test_the_language_is_that_of_the_words_of_the_variable_or_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as they can be read: where an option is wrong, the file's was not come to."""
+    variable = {"TEKUTOKO_OPTION_LANG": "ja"}
+    assert [asked_for(each, {}) for each in (["--lang", "ja"], ["--lang=ja"], ["--lang", "fr"], ["--lang"])] == [
+        "ja", "ja", "en", "en",
+    ]  # fmt: skip
+    assert asked_for([], variable) == "ja" and asked_for(["--lang", "en"], variable) == "en"
+    spoken: list[str] = []
+
+    def language(code: str) -> Language:
+        spoken.append(code)
+        return MARKING
+
+    monkeypatch.setattr("harness.report.language.language", language)
+    (tmp_path / "rehearsal.toml").write_text('lang = "ja"\n')
+    assert main(["judge", "nothing"]) == Exit.USAGE and spoken == ["ja"]
+
+
+def test_all_that_an_error_says_is_one_message_that_is_its_own_text_in_english() -> None:
+    for error in (
+        BadInput("plain"),
+        BadInput("it {is} so", where="here", remedy="do {that}"),
+        StackNotStarted(message("{port} is taken", port="80"), where=message("at {host}", host="h"), remedy="end it"),
+        StackNotStarted(message("x"), remedy=message("as {it}", it=message("is"))),
+    ):
+        assert str(whole(error)) == str(error)
+    said = MARKING.message(whole(BadInput("plain {x}", where="here", remedy=message("do {it}", it="this"))))
+    assert said == "<<<plain {x}>\n  where: <here>>\n  to do: <do this>>"
+    told = Message(text="plain {x}")
+    assert (MARKING.message(told), str(told)) == ("<plain {x}>", "plain {x}")
+
+
+def test_plain_words_of_errors_are_found_to_be_translated() -> None:
+    """Also of either branch, and of what is named first; not what has places, and nothing of other calls."""
+    source = """
+raise BadInput("what", where="where", remedy="a" if x else "b")
+raise Own("own", remedy=f"c {d}")
+remedy = "named"
+raise RuleError("rule", "key", remedy="with {place}")
+docker("pull", "x", remedy=remedy)
+print("nothing")
+"""
+    assert {text for _, text in of_errors(source)} == {"what", "a", "b", "own", "named", "rule"}
+
+
+# -- where it was written, and what may have been meant -------------------------------------------------------------------
+
+
+def test_a_mistyped_variable_of_the_contract_is_told_with_the_one_that_is_missing() -> None:
+    good = {"DB_HOST": "h", "DB_USER": "u", "DB_NAME": "d", "FIREBASE_PROJECT_ID": "p"}
+    with pytest.raises(BadInput, match=r"DB_HOST is not set; did you mean 'DB_HSOT'\?") as refused:
+        of_environment({**good, "DB_HOST": "", "DB_HSOT": "h"})
+    assert refused.value.where == "the environment"
+    with pytest.raises(BadInput, match=r"DB_SSLMODE: 'verify' is none of disable, .*; did you mean 'verify-ca'\?"):
+        of_environment({**good, "DB_SSLMODE": "verify"})
+
+
+def test_a_word_of_the_file_or_of_a_variable_is_told_with_its_place_and_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rehearsal.toml").write_text('\nlang = "jaa"\n')
+    with pytest.raises(BadInput, match=r"argument --lang: 'jaa' is none; did you mean 'ja'\?") as refused:
+        parse(["run", "rollout_week3"])
+    assert refused.value.where.endswith("rehearsal.toml:2")
+    (tmp_path / "rehearsal.toml").unlink()
+    monkeypatch.setenv("TEKUTOKO_OPTION_SED", "3")
+    with pytest.raises(BadInput, match=r"sed: no command reads it; did you mean 'seed'\?") as refused:
+        parse(["run", "rollout_week3"])
+    assert refused.value.where == "the variable TEKUTOKO_OPTION_SED"
+
+
+def test_a_cluster_s_name_that_is_none_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEPT, "Not A Name")
+    with pytest.raises(BadInput, match="cannot name a cluster") as refused:
+        kept_cluster()
+    assert refused.value.where == f"the variable {KEPT}"
+
+
+def test_a_file_of_rejects_that_cannot_be_written_is_told_and_no_defect_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="the file of what was refused cannot be written: Is a directory") as refused:
+        write([refusal("walks/x", message("is absent"), "title")], tmp_path)
+    assert getattr(refused.value, "exit", None) is Exit.RUN_BROKEN

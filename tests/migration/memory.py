@@ -1,0 +1,62 @@
+"""Firestore in memory as a healing knows it, and a healing over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from harness.checks.dual_write import StoredWalk
+from harness.migration import heal as module
+from harness.migration.healing import Healing
+from harness.model.direction import Direction
+from harness.model.stack import Endpoints
+from harness.stack.firebase.documents import Fields, Held
+from tests.nowhere import all_at
+
+
+class Firestore:
+    """Documents by id; each is as it was read when it is written or deleted."""
+
+    def __init__(self, documents: Mapping[str, Fields] | None = None) -> None:
+        self.documents: dict[str, Fields] = deepcopy(dict(documents or {}))
+
+    async def held(self) -> dict[str, Held]:
+        return {name: Held(fields, None) for name, fields in deepcopy(self.documents).items()}
+
+    async def put_over(self, name: str, fields: Fields, seen: Held | None) -> bool:
+        return await self.commit(name, seen, fields)
+
+    async def delete_seen(self, name: str, seen: Held) -> bool:
+        return await self.commit(name, seen, None)
+
+    async def commit(self, name: str, seen: Held | None, fields: Fields | None) -> bool:
+        """Writes the document, or without ``fields`` deletes it, while others are written."""
+        assert self.documents.get(name) == (seen and seen.fields)
+        await asyncio.sleep(0)
+        if fields is None:
+            del self.documents[name]
+        else:
+            self.documents[name] = deepcopy(fields)
+        return True
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+async def heal(
+    firestore: Firestore, walks: Sequence[StoredWalk], direction: Direction, *, apply: bool = True,
+    deleted: Collection[str] = (), own: Collection[str] = (), **parts: Any,
+) -> Healing:  # fmt: skip
+    """``harness.migration.heal.heal`` over it and these walks of PostgreSQL; ``parts`` are others of its module."""
+
+    async def read_walks(_: Endpoints) -> Sequence[StoredWalk]:
+        return walks
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, part in {"Documents": lambda *_: firestore, "read_walks": read_walks, **parts}.items():
+            patch.setattr(module, name, part)
+        return await module.heal(all_at(), direction, apply=apply, deleted=deleted, own=own)
