@@ -191,7 +191,8 @@ def test_a_run_never_writes_into_anothers_evidence(tmp_path: Path) -> None:
         store(tmp_path / "e.sqlite")
 
 
-def test_an_open_reader_does_not_fail_the_close(tmp_path: Path) -> None:
+def test_an_open_reader_does_not_fail_the_close(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.evidence.store.BUSY_S", 0.1)  # the writer waits so long for a reader
     path = tmp_path / "e.sqlite"
     writer = store(path)
     writer.append([event(1)])
