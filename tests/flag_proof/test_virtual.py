@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import msgspec
 import pytest
 from hypothesis import assume, given, settings
@@ -56,6 +58,11 @@ from scenarios.claims import ERRATA, REGISTER
 from tests.rehearsal.made import seen
 
 PLAN = msgspec.structs.replace(planfile.bundled("flag_proof", FlagPlan), clients=60)
+
+
+@cache
+def cases_of_the_plan() -> tuple[Switch, ...]:
+    return tuple(virtual_cases(PLAN, seed=1))
 
 
 @st.composite
@@ -121,7 +128,7 @@ def verdict(switch: Switch) -> Judgement:
 
 
 def test_twelve_hours_are_late_by_the_named_erratum_and_everything_is_as_the_plan_says() -> None:
-    cases = virtual_cases(PLAN, seed=1)
+    cases = cases_of_the_plan()
     found = {case.id: verdict(case) for case in cases}
     assert len(found) == 4 * 4 * 2
     assert {each.verdict for each in found.values()} == {Verdict.PASS, Verdict.ERRATUM_SHOWN}
@@ -132,7 +139,7 @@ def test_twelve_hours_are_late_by_the_named_erratum_and_everything_is_as_the_pla
         assert (judged_.verdict, judged_.erratum) == (Verdict.ERRATUM_SHOWN, "rollout.rollback.twelve_hours")
         assert judged_.value is not None and 36_000 < judged_.value <= case.bound_s
     assert all(each.verdict is Verdict.PASS for id_, each in found.items() if ".60s.open" in id_)
-    assert cases == virtual_cases(PLAN, seed=1)
+    assert cases == tuple(virtual_cases(PLAN, seed=1))
 
 
 def test_an_erratum_that_does_not_show_and_a_lateness_that_nobody_expected_are_against_the_proof() -> None:
@@ -196,7 +203,7 @@ def test_walks_of_real_phones_are_whole_and_some_were_on_the_api() -> None:
 
 def test_every_claim_and_erratum_is_in_the_register_and_each_promised_one_is_judged() -> None:
     details = FlagProofDetails(
-        switches=virtual_cases(PLAN, 1),
+        switches=[*cases_of_the_plan()],
         stories=[Story(name=name, found=WHOLE) for name in STORIES],
         walks=[WalksHeld(id="w", clients=1, found=WHOLE, both=1)],
     )
@@ -242,7 +249,7 @@ def test_the_figures_of_a_plan_are_the_same_of_every_run_also_of_one_that_broke(
         seen = Seen(facts=FACTS, details=details, evidence=Gathered())
         return [*REHEARSAL.figures(PLAN, seen)]
 
-    whole, broken = figures(FlagProofDetails(switches=virtual_cases(PLAN, 1))), figures(FlagProofDetails())
+    whole, broken = figures(FlagProofDetails(switches=[*cases_of_the_plan()])), figures(FlagProofDetails())
     assert [each.name for each in whole] == [each.name for each in broken]
     assert len(whole) == 4 * 4 * 2 + 3 * 2 * 2
     assert {each.sample.measured().value for each in broken} == {None}

@@ -44,7 +44,7 @@ class Ended:
         if self._is_set:
             return True
         loop = asyncio.get_running_loop()
-        woken = loop.create_future()
+        woken: asyncio.Future[bool] = loop.create_future()
         late = loop.call_later(seconds, _settle, woken, False)
         self._waiting[woken] = None
         try:
