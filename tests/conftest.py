@@ -60,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         homes.in_memory(os.environ)
     if workers.is_one(config):
         config.stash[HOME] = homes.WorkerHome()
+        config.pluginmanager.register(told)
     elif (file := config.getoption("--record")) is not None:
         config.pluginmanager.register(Recorder(file), "rehearsal-recorder")
 
@@ -138,12 +139,6 @@ def _in_process(item: pytest.Item) -> Iterator[None]:
             patch.setattr(by_kubectl, "program", lambda: None)
             patch.setattr(kustomize, "render", rendered.render)
         yield
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """A worker tells of a test that passed in one message, not in five."""
-    return told.run(item, nextitem) if workers.is_one(item.config) else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,5 +22,10 @@ def parsed(text: str) -> Document:
 
 @pytest.fixture(autouse=True)
 def each_text_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the parser reads it."""
-    monkeypatch.setattr(hcl2, "loads", lambda text, **_: parsed(text))
+    """As the parser reads it by the options of ``reading``."""
+
+    def loads(text: str, *, serialization_options: object) -> Document:
+        assert serialization_options is reading._PLAIN
+        return parsed(text)
+
+    monkeypatch.setattr(hcl2, "loads", loads)

@@ -42,7 +42,7 @@ async def test_two_replicas_of_the_bundled_api(tmp_path: Path) -> None:
         up_s = time.monotonic() - begun
         assert (await ask(stack.endpoints().service, "/v1/walks")).status == 401
         rolling = rolled(stack, changed(manifests, "c0ffee00c0ffee00"))
-        answers, memory = await asyncio.gather(rolling, stack_memory(stack))  # with pods of both templates
+        answers, memory = await asyncio.gather(rolling, stack_memory(stack))
     finally:
         begun = time.monotonic()
         await stack.down()
