@@ -9,7 +9,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
-from harness.checks.dual_write import StoredWalk
+from harness.checks.dual_write import StoredWalk, document_id
 from harness.checks.walk_tables import Stored
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import Operation, RequestRow
@@ -74,3 +74,17 @@ def test_a_deletion_is_waited_for_too(monkeypatch: pytest.MonkeyPatch, lag_s: fl
 def test_what_has_no_answer_or_nobody_wrote_has_the_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert waited(monkeypatch, 0.0, [LAST], {}, [written(acknowledged=False)]) == (False, 10.0)
     assert waited(monkeypatch, 0.0, [LAST], {}, []) == (False, 10.0)
+
+
+@pytest.mark.parametrize("where", ["in the document", "in PostgreSQL"])
+def test_a_write_on_its_way_to_a_document_whose_moment_is_not_known_has_the_whole_time(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Nobody can tell such a document from one that the mirror has written otherwise."""
+    last, before = LAST, documents(BEFORE)
+    if where == "in the document":
+        del before[document_id(WALK)]["updated_at"]
+    else:
+        last = msgspec.structs.replace(LAST, layout=LAST.layout.without("walks.updated_at", "no column"))
+    assert waited(monkeypatch, 3.2, [last], before, [written()]) == (False, 10.0)
+    assert waited(monkeypatch, 0.0, [last], before, [written()]) == (True, 0.0)
