@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.base.virtual import VirtualClock
+from harness.base.virtual import START_S, VirtualClock
 from harness.checks.dual_write import StoredWalk, document_id
 from harness.checks.walk_tables import Stored
 from harness.evidence.gathered import Gathered
+from harness.load.http1 import Answer
 from harness.model.evidence import Operation, RequestRow
-from harness.rehearsals.migration_drill import compare
+from harness.rehearsals.migration_drill import compare, racing, rehearsal
+from harness.rehearsals.migration_drill.plants import Plant
+from harness.rehearsals.migration_drill.types import Attempt, DrillDetails, DrillPlan
 from harness.stack.firebase.documents import Fields
-from tests.checks.stored import WALK, documents, walk
+from harness.stack.firebase.sign_up import User
+from tests.checks.stored import NOON, WALK, documents, walk
 from tests.judge.evidence import request
+from tests.nowhere import all_at
 
 LAST = walk(title="夜")
 BEFORE = walk(title="朝", updated_at=walk().columns["created_at"])
@@ -35,7 +44,7 @@ class Lagging:
 
 def waited(
     monkeypatch: pytest.MonkeyPatch, lag_s: float, stored: list[StoredWalk], before: dict[str, Fields],
-    rows: list[RequestRow], raced: tuple[str, ...] = (),
+    rows: list[RequestRow], raced: tuple[str, ...] = (), *, settled: bool = True,
 ) -> tuple[bool, float]:  # fmt: skip
     """Whether the mirror's writes are there, which leave the documents of what is ``stored``; seconds waited for it."""
 
@@ -47,7 +56,8 @@ def waited(
     evidence.see(rows)
     there = Lagging(clock, clock.now_ns() / NS + lag_s, before, documents(*stored))
     began_ns = clock.now_ns()
-    all_there = clock.run(compare.mirrored(cast(Any, None), cast(Any, there), cast(Any, evidence), clock, raced))
+    looked = compare.mirrored(cast(Any, None), cast(Any, there), cast(Any, evidence), clock, raced, settled=settled)
+    all_there = clock.run(looked)
     return all_there, (clock.now_ns() - began_ns) / NS
 
 
@@ -74,6 +84,7 @@ def test_a_deletion_is_waited_for_too(monkeypatch: pytest.MonkeyPatch, lag_s: fl
 def test_what_has_no_answer_or_nobody_wrote_has_the_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert waited(monkeypatch, 0.0, [LAST], {}, [written(acknowledged=False)]) == (False, 10.0)
     assert waited(monkeypatch, 0.0, [LAST], {}, []) == (False, 10.0)
+    assert waited(monkeypatch, 0.0, [LAST], {}, [], (WALK,), settled=False) == (False, 10.0)
 
 
 @pytest.mark.parametrize("where", ["in the document", "in PostgreSQL"])
@@ -88,3 +99,99 @@ def test_a_write_on_its_way_to_a_document_whose_moment_is_not_known_has_the_whol
         last = msgspec.structs.replace(LAST, layout=LAST.layout.without("walks.updated_at", "no column"))
     assert waited(monkeypatch, 3.2, [last], before, [written()]) == (False, 10.0)
     assert waited(monkeypatch, 0.0, [last], before, [written()]) == (True, 0.0)
+
+
+class Target:
+    """An API whose first PUT is committed after ``first_s``, each other at once; the mirror's write is there 3 s later,
+    and an answer comes with the commit."""
+
+    def __init__(self, clock: VirtualClock, first_s: float) -> None:
+        self._clock, self._first_s = clock, first_s
+        self._committed: list[tuple[int, StoredWalk]] = [(0, BEFORE)]
+        self._writes: list[asyncio.Task[None]] = []
+
+    def held(self, lag_s: float = 0.0) -> StoredWalk:
+        """The walk as PostgreSQL holds it, or held it so long ago."""
+        return [each for at_ns, each in self._committed if at_ns <= self._clock.now_ns() - lag_s * NS][-1]
+
+    async def get_many(self, names: list[str]) -> dict[str, Fields]:
+        return documents(self.held(lag_s=3.0))
+
+    async def read_stored(self, _at: object, _most: int, *, only: frozenset[str]) -> Stored:
+        return Stored(walks=[self.held()])
+
+    async def exchange(self, _to: object, method: str, _path: str, _token: str, body: bytes) -> Answer:
+        if method == "PUT":
+            self._writes.append(asyncio.ensure_future(self._commit(msgspec.json.decode(body)["title"])))
+            await asyncio.shield(self._writes[-1])
+        return Answer(status=200, body=msgspec.json.encode({"title": self.held().columns["title"]}), pod="")
+
+    async def _commit(self, title: str) -> None:
+        number = len(self._writes)
+        await self._clock.sleep(self._first_s if number == 1 else 0.0)
+        self._committed.append((self._clock.now_ns(), walk(title=title, updated_at=NOON + timedelta(hours=number))))
+
+
+@pytest.mark.parametrize(
+    ("first_s", "found"),
+    [
+        (0.0, (True, 8.2, "raced 25")),  # written five times a second, until 5.1 s
+        (8.0, (True, 11.2, "raced 0")),  # answered after the load has ended
+        (15.0, (False, 20.2, "raced 0")),  # never answered, and committed all the same
+    ],
+)
+def test_the_last_pass_begins_once_the_racer_s_last_write_is_there(
+    monkeypatch: pytest.MonkeyPatch, first_s: float, found: tuple[bool, float, str]
+) -> None:
+    clock = VirtualClock()
+    target, passes = Target(clock, first_s), []
+
+    class Users:
+        def __init__(self, *_: object) -> None:
+            self.begin = self.end = self._now
+
+        async def _now(self) -> int:
+            return clock.now_ns()
+
+    class Migrator:
+        def __init__(self, *_: object) -> None: ...
+
+        async def run(self, *_: object, quiet: bool) -> Attempt:
+            [document] = (await target.get_many([])).values()
+            passes.append((quiet, round(clock.now_ns() / NS - START_S, 3), document["title"].value))
+            return Attempt(seconds=1, walks=1, killed=False, status=0)
+
+    class Drill(rehearsal._Drill):
+        async def _plant(self) -> list[Plant]:
+            self._raced.append(WALK)
+            return []
+
+        async def _moved(self, migrator: object) -> None: ...
+
+        async def _look(self, *_: object) -> None: ...
+
+    async def seen_enough(*_: object) -> None:
+        await clock.sleep(5.1)
+
+    async def sign_up(*_: object) -> User:
+        return User(uid="racer", token="t")
+
+    for module, name, stand_in in (
+        (rehearsal, "Users", Users), (rehearsal, "Migrator", Migrator), (rehearsal, "sign_up", sign_up),
+        (rehearsal, "seen_enough", seen_enough), (racing, "exchange", target.exchange),
+        (compare, "read_stored", target.read_stored),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, stand_in)
+
+    async def drilled() -> None:
+        beside: list[asyncio.Task[None]] = []
+        on = SimpleNamespace(
+            stack=SimpleNamespace(endpoints=all_at), options=SimpleNamespace(seed=1), clock=clock, run_id="r",
+            details=DrillDetails(), folder=Path(), evidence=Gathered(), mark=print, phase=print,
+            beside=lambda work: beside.append(asyncio.ensure_future(work)),
+        )  # fmt: skip
+        await Drill(DrillPlan(), cast(Any, on), cast(Any, target), cast(Any, None)).run()
+        await asyncio.gather(*beside)
+
+    clock.run(drilled())
+    assert passes == [found]

@@ -53,10 +53,17 @@ def written(rows: Iterable[RequestRow], raced: Iterable[str]) -> Written:
 
 
 async def mirrored(
-    endpoints: Endpoints, documents: Documents, evidence: Collector, clock: Clock, raced: Iterable[str]
+    endpoints: Endpoints,
+    documents: Documents,
+    evidence: Collector,
+    clock: Clock,
+    raced: Iterable[str],
+    *,
+    settled: bool,
 ) -> bool:
     """Whether every walk that the API was asked to write is in Firestore as it is in PostgreSQL, once it is or the
-    mirror has had its time. The load has ended. Raises ``PartDied`` and asyncpg's errors.
+    mirror has had its time. The load and the racer have ended; ``settled``: every write to those ``raced`` was
+    acknowledged. Raises ``PartDied`` and asyncpg's errors.
 
     What the API did without an answer, or under an id that nobody was told, is on no list, and of a document that
     differs without being older nobody can tell whether a write is on its way to it: those have the whole time.
@@ -65,7 +72,7 @@ async def mirrored(
     sent = written(evidence.requests, raced)
     asked = [row for row in evidence.requests if row.side is Side.API and row.operation in WRITES]
     quiet = False
-    if sent.api and all(row.acknowledged for row in asked):
+    if settled and sent.api and all(row.acknowledged for row in asked):
         held = await documents.get_many(sorted(map(document_id, sent.api)))
         stored = await read_stored(endpoints, _ALL, only=sent.api)
         gone = dict.fromkeys(sent.api - {walk.id for walk in stored.walks}, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -28,21 +29,30 @@ class Racing:
         self._walks = walk_ids
         self._every_s = every_s
         self.over = False
-        self._written = 0
+        self._ended = asyncio.Event()
+        self._sent = self._written = 0
         self._lost: dict[str, str] = {}
         #: By walk the titles that it may have: the last acknowledged one, and those sent since and not answered.
         self._perhaps: dict[str, set[str]] = {}
 
     async def begin(self) -> None:
         """One write after the other."""
-        number = 0
-        while not self.over:
-            walk_id, title = self._walks[number % len(self._walks)], f"raced {number}"
-            if walk_id in self._perhaps:
-                await self._look(walk_id)
-            await self._put(walk_id, title)
-            number += 1
-            await self._clock.sleep(self._every_s)
+        try:
+            while not self.over:
+                walk_id, title = self._walks[self._sent % len(self._walks)], f"raced {self._sent}"
+                if walk_id in self._perhaps:
+                    await self._look(walk_id)
+                self._sent += 1
+                await self._put(walk_id, title)
+                await self._clock.sleep(self._every_s)
+        finally:
+            self._ended.set()
+
+    async def settled(self) -> bool:
+        """Whether every write was acknowledged, once it is ``over`` and the last has its answer or had its time: one
+        without an answer may come to PostgreSQL, and to Firestore, later."""
+        await self._ended.wait()
+        return self._sent == self._written
 
     async def found(self) -> Race:
         """What PostgreSQL holds of it."""

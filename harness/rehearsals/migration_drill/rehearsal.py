@@ -121,8 +121,9 @@ class _Drill:
         await seen_enough(on, plan.stay_limit_s)
         racing.over = True
         on.details.sent_ns = await users.end()
+        settled = await racing.settled()
         on.phase("settling", message("the load has ended; the migrator runs once more"))
-        quiet = await mirrored(endpoints, self._documents, on.evidence, on.clock, self._raced)
+        quiet = await mirrored(endpoints, self._documents, on.evidence, on.clock, self._raced, settled=settled)
         on.details.attempts.append(await migrator.run(self._connection, plan.limit_s, quiet=quiet))
         await self._look(strange, racing)
         if plan.week is not None:
