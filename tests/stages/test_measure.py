@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,19 +13,21 @@ import psutil
 import pytest
 
 from harness.base.clock import NS, Anchor
+from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.base.virtual import VirtualLoop
 from harness.judge.ledger import Ledger
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.message import english
-from harness.model.stack import Address, Endpoints
+from harness.model.stack import Address, Endpoints, Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages import measure
 from harness.rehearsals.load_stages.judge_steps import Limits, result_of
 from harness.rehearsals.load_stages.measure import Measuring
 from harness.rehearsals.load_stages.types import Made, StepResult
-from harness.stack.state import PART_MARKER
+from harness.stack.state import MARKER, PART_MARKER, identify, run_folder
+from harness.stack.state.kept import User, hold, kept_id
 
 MS = 1_000_000
 BEGUN_S = 1
@@ -107,11 +111,16 @@ def measured(
     try:
         load = cast(Any, Generator(ledger, **generator))
         evidence = cast(Any, Evidence(ledger, told or []))
-        measuring = Measuring(load, evidence, ENDPOINTS, LoopClock(), lambda: 0.0)
+        measuring = Measuring(load, evidence, ENDPOINTS, LoopClock(), dict)
         made: Made = loop.run_until_complete(measuring.step(step, 2))
         return result_of(made, ledger, Limits(p95_ms=500, error_ratio=0.01), 0)
     finally:
         loop.close()
+
+
+def used_at(now_s: float, works_s: float) -> dict[int, float]:
+    """Of a process that works so long, and of one that had used a minute and is gone after half a second."""
+    return {1: min(now_s, works_s)} | ({2: 60.0} if now_s < 0.5 else {})
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def test_a_step_is_settled_once_the_stack_rests_whatever_the_machine_does(
     loop = VirtualLoop(BEGUN_S)
     try:
         measuring = Measuring(
-            cast(Any, None), cast(Any, None), ENDPOINTS, LoopClock(), lambda: min(loop.time() - BEGUN_S, works_s)
+            cast(Any, None), cast(Any, None), ENDPOINTS, LoopClock(), lambda: used_at(loop.time() - BEGUN_S, works_s)
         )
         loop.run_until_complete(measuring.settle())
         assert loop.time() - BEGUN_S == pytest.approx(lasts_s)
@@ -135,21 +144,61 @@ def test_a_step_is_settled_once_the_stack_rests_whatever_the_machine_does(
         loop.close()
 
 
-def test_what_a_stack_used_is_its_parts_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Process:
-        def __init__(self, *, gone: bool = False) -> None:
-            self._gone = gone
+class Process:
+    """One of this machine. ``used_s``: as user, for the system, and its ended children's in the same order."""
 
-        def cpu_times(self) -> Any:
-            if self._gone:
-                raise psutil.NoSuchProcess(1)
-            return SimpleNamespace(user=2.0, system=0.5)
+    def __init__(self, pid: int, parent: int, environment: dict[str, str], *used_s: float, gone: bool = False) -> None:
+        self.pid, self._parent, self._environment, self._used_s, self._gone = pid, parent, environment, used_s, gone
 
-    part, load = {PART_MARKER: "postgres"}, {"PATH": "/bin"}
-    found = [(Process(), part), (Process(gone=True), part), (Process(), load)]
-    monkeypatch.setattr(measure, "marked", lambda variable, values: iter(found) if values == ["a-run"] else iter([]))
-    assert measure.used_by("a-run") == 2.5
-    assert measure.used_by("another") == 0
+    def status(self) -> str:
+        return psutil.STATUS_RUNNING
+
+    def ppid(self) -> int:
+        return self._parent
+
+    def environ(self) -> dict[str, str]:
+        return self._environment
+
+    def cpu_times(self) -> Any:
+        if self._gone:
+            raise psutil.NoSuchProcess(self.pid)
+        names = ("user", "system", "children_user", "children_system")
+        return SimpleNamespace(**dict(zip(names, self._used_s, strict=True)))
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run's pod, kept parts, of which PostgreSQL's own process shows no environment, and what is no part."""
+    kept, run = kept_id(Rung.LOCAL), {MARKER: "a-run"}
+    found = [
+        Process(2_000_001, 1, run | {PART_MARKER: "pod-1"}, 2.0, 0.5, 0.0, 0.0),
+        Process(2_000_002, 1, run | {PART_MARKER: "pod-2"}, gone=True),
+        Process(2_000_003, 1, run, 9.0, 9.0, 9.0, 9.0),  # the load
+        Process(2_000_004, 1, {MARKER: kept, PART_MARKER: "postgres"}, 1.0, 0.0, 0.25, 0.125),
+        Process(2_000_005, 2_000_004, {}, 4.0, 1.0, 0.0, 0.0),
+        Process(2_000_006, 1, {"PATH": "/bin"}, 9.0, 9.0, 9.0, 9.0),
+    ]
+    monkeypatch.setattr(psutil, "process_iter", lambda: iter(found))
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
+    run_folder(kept).mkdir(parents=True)
+
+
+@pytest.mark.usefixtures("machine")
+def test_what_a_stack_used_is_its_parts_and_nothing_else() -> None:
+    assert measure.used_by("a-run") == {2_000_001: 2.5}
+    assert measure.used_by("another") == {}
+
+
+@pytest.mark.usefixtures("machine")
+def test_kept_parts_are_of_the_run_that_has_them_and_postgresql_s_processes_of_its_first() -> None:
+    held, owner = hold(Rung.LOCAL), identify(os.getpid())
+    assert held is not None and owner is not None
+    held.name(User("a-run", owner))
+    try:
+        assert measure.used_by("a-run") == {2_000_001: 2.5, 2_000_004: 1.375, 2_000_005: 5.0}
+        assert measure.used_by("another") == {}
+    finally:
+        held.release()
 
 
 def test_a_straggler_does_not_hide_that_the_generator_was_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

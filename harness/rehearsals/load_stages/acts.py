@@ -40,8 +40,8 @@ class Acts:
         on.mark("admitted")
         self._measuring = Measuring(load, on.evidence, on.stack.endpoints(), on.clock, self._used_s)
 
-    def _used_s(self) -> float:
-        """The seconds of CPU that are looked at while what a step left is worked off."""
+    def _used_s(self) -> dict[int, float]:
+        """The seconds of CPU that are looked at while what a step left is worked off, by process id."""
         on = self._on
         on_a_cluster = Capability.REAL_KUBERNETES in on.stack.capabilities
         return used_on_this_machine() if on_a_cluster else used_by(on.run_id)

@@ -19,11 +19,12 @@ from harness.judge.ledger import Calls
 from harness.judge.window import Window
 from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side
-from harness.model.stack import Endpoints
+from harness.model.stack import Endpoints, Rung
 from harness.model.step import Step
 from harness.rehearsals.load_stages.judge_steps import photos_due, window_of
 from harness.rehearsals.load_stages.types import Made
 from harness.stack.state import MARKER, PART_MARKER, marked
+from harness.stack.state.kept import kept_id, last_user
 
 LEAD_S = 0.5
 REOPEN_LEAD_S = 3.0  # for a thousand connections to pods that may have little CPU
@@ -37,7 +38,8 @@ _DATABASE_EVERY_S = 1.0
 
 
 class Measuring:
-    """Makes steps on a stack whose evidence ``collector`` gathers; ``used_s``: the seconds of CPU that it has used."""
+    """Makes steps on a stack whose evidence ``collector`` gathers; ``used_s``: the seconds of CPU that each of
+    its processes has used, by process id."""
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class Measuring:
         collector: Collector,
         endpoints: Endpoints,
         clock: Clock,
-        used_s: Callable[[], float],
+        used_s: Callable[[], Mapping[int, float]],
     ) -> None:
         self._load = load
         self._collector = collector
@@ -97,12 +99,16 @@ class Measuring:
                 return sum(each["uploaded"] for each in told)
 
     async def settle(self) -> None:
-        """Returns when the stack is nearly idle; on one that never is, after ``SETTLE_MOST_S``."""
+        """Returns when the stack is nearly idle; on one that never is, after ``SETTLE_MOST_S``.
+
+        A process that has ended works no more: what it had used is no rest of the others.
+        """
         give_up_ns = self._clock.now_ns() + round(SETTLE_MOST_S * NS)
         while True:
-            begun_ns, before_s = self._clock.now_ns(), self._used_s()
+            begun_ns, before = self._clock.now_ns(), self._used_s()
             await self._clock.sleep(SETTLE_S)
-            cores = (self._used_s() - before_s) * NS / (self._clock.now_ns() - begun_ns)
+            worked_s = sum(used_s - before.get(process, 0.0) for process, used_s in self._used_s().items())
+            cores = worked_s * NS / (self._clock.now_ns() - begun_ns)
             if cores <= SETTLED * (psutil.cpu_count() or 1) or self._clock.now_ns() >= give_up_ns:
                 return
 
@@ -138,24 +144,28 @@ class Measuring:
         return None, None
 
 
-def used_by(run_id: str) -> float:
-    """The seconds of CPU that the parts of the run's stack have used, which are processes of this machine: whatever
-    else it does is none of what a step left."""
-    return sum(map(_cpu_s, (process for process, told in marked(MARKER, [run_id]) if PART_MARKER in told)))
+def used_by(run_id: str) -> dict[int, float]:
+    """The seconds of CPU that each process of the run's stack and its ended children have used, by process id: of the
+    parts, kept ones that it has taken over too. Whatever else this machine does is none of what a step left.
+
+    PostgreSQL's processes have their titles where their environment was: they are found as children of its first.
+    """
+    user = last_user(Rung.LOCAL)
+    ids = [run_id, kept_id(Rung.LOCAL)] if user is not None and user.run_id == run_id else [run_id]
+    parts = {process.pid for process, told in marked(MARKER, ids) if PART_MARKER in told}
+    found = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid in parts or process.ppid() in parts:
+                used = process.cpu_times()
+                found[process.pid] = used.user + used.system + used.children_user + used.children_system
+    return found
 
 
-def used_on_this_machine() -> float:
-    """The seconds of CPU that all of it has used: which of them were a cluster's pods it does not tell."""
+def used_on_this_machine() -> dict[int, float]:
+    """The seconds of CPU that all of it has used, as one process': which were a cluster's pods it does not tell."""
     times = psutil.cpu_times()
-    return float(times.user + times.system)
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
+    return {0: float(times.user + times.system)}
 
 
 def _lead_s(step: Step) -> float:
