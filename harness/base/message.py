@@ -7,6 +7,7 @@ The reports look the id up in a catalogue. In English the id is the sentence. Ba
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -22,8 +23,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def message(text: str, **values: str | Message) -> Message:
-    """A message; ``text`` must be a literal, so that it can be found and translated."""
-    return Message(text=text, values=values)
+    """A message; ``text`` must be a literal, so that it can be found and translated. A value that is neither words
+    nor a message, as types of ``Any`` let through, is taken as its words: else what is stored could not be read again.
+    """
+    given: dict[str, Any] = values
+    for name, value in given.items():
+        if not isinstance(value, (str, Message)):
+            given[name] = str(value)
+    return Message(text=text, values=given)
 
 
 def marked(text: str) -> str:
@@ -31,10 +38,10 @@ def marked(text: str) -> str:
     return text
 
 
-def said_by(error: Exception) -> Message | str:
-    """What an error says: the message where it was given one."""
+def said_by(error: Exception) -> Message:
+    """What an error says: the message where it was given one, else its words, which may be a message id themselves."""
     first = error.args[0] if error.args else ""
-    return first if isinstance(first, Message) else str(error)
+    return first if isinstance(first, Message) else Message(text=str(error))
 
 
 def nearest(word: str, known: Sequence[str]) -> Message | str:

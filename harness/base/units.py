@@ -43,7 +43,7 @@ _FOR_EXAMPLE = marked("{what}; write for example {example}")
 def without_example(error: ValueError) -> Message | str:
     """What one of these errors says, without the right form."""
     told = said_by(error)
-    return told.values["what"] if isinstance(told, Message) and told.text == _FOR_EXAMPLE else told
+    return told.values["what"] if told.text == _FOR_EXAMPLE else told
 
 
 def _wrong(what: Message, example: str) -> ValueError:

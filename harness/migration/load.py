@@ -72,7 +72,7 @@ class Loader:
                 self._journal = await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _MOVED)
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
             raise BadInput(
-                message("the database is not ready for a migration: {error}", error=error),
+                message("the database is not ready for a migration: {error}", error=str(error)),
                 where="PostgreSQL",
                 remedy="apply the schema of docs/contract first; the role owns its tables and may create a schema",
             ) from error

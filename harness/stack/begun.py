@@ -104,7 +104,7 @@ class Begun(ABC):
                 bring_up.result()
             elif isinstance(died := death.exception(), PartDied):
                 remedy = message("read the log; `{program} doctor` says what this machine lacks", program=PROGRAM)
-                raise StackNotStarted(died.what, where=died.where, remedy=remedy) from died
+                raise StackNotStarted(died.told, where=died.given[1], remedy=remedy) from died
         finally:
             bring_up.cancel()
             await asyncio.gather(bring_up, return_exceptions=True)

@@ -52,4 +52,4 @@ def _limits(scenario: str) -> tuple[Criterion, ...]:
     try:
         return tuple(each for each in load_scenario(scenario).criteria if each.kind is Kind.ROLLBACK_LIMIT)
     except BadInput as error:
-        raise planfile.RuleError(error.what, "limits", remedy=error.remedy) from error
+        raise planfile.RuleError(error.told, "limits", remedy=error.given[2]) from error

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.base.errors import BadInput
+from harness.base.message import message, said_by
 from harness.base.planfile import RuleError
-from harness.model.message import message
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault
 from scenarios.faults import FaultFile, fault_of, within
@@ -37,5 +37,5 @@ def fault(text: str) -> Fault:
         return fault_of(FaultFile.of_text(text))
     except RuleError as error:
         raise BadInput(
-            message("--fault {given}: {error}", given=repr(text), error=str(error)), remedy=error.remedy
+            message("--fault {given}: {error}", given=repr(text), error=said_by(error)), remedy=error.remedy
         ) from error

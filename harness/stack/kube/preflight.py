@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.base.errors import BadInput, StackNotStarted
-from harness.model.message import message
+from harness.model.message import message, of_error
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 
 OLDEST = 27  # of Kubernetes 1.x: autoscaling/v2, policy/v1 and discovery.k8s.io/v1 are older, sidecars a little younger
@@ -69,8 +69,8 @@ async def _version(api: ApiServer) -> str:
                 remedy="log in again (kubectl get namespaces with the same context), or use another context",
             ) from error
         raise StackNotStarted(
-            message("the cluster cannot be reached: {what}", what=error.what),
-            where=error.where,
+            message("the cluster cannot be reached: {what}", what=of_error(error)),
+            where=error.given[1],
             remedy="is it up, and its network reachable from here? kubectl version with the same context",
         ) from error
     minor = int("".join(filter(str.isdigit, said["minor"])) or 0)

@@ -123,7 +123,8 @@ class KubeStack(Driven):
         except RehearsalError as error:
             if error.exit is StackNotStarted.exit or self._inside is None:
                 raise
-            raise StackNotStarted(error.what, where=error.where, remedy=error.remedy) from error
+            what, where, remedy = error.given
+            raise StackNotStarted(what, where=where, remedy=remedy) from error
 
     async def inject(self, fault: Fault) -> Undo:
         """``after_s`` is the caller's to wait. Raises ``NotCapable`` for what would reach beyond the namespace."""

@@ -10,7 +10,7 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.base.errors import PartDied
 from harness.model.evidence import SampleRow
-from harness.model.message import Message, message
+from harness.model.message import Message, message, of_error
 from harness.stack.feed import Feed, endpoints_told
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
@@ -145,7 +145,7 @@ class Watching:
                     raise
                 if error.status == 0 and self._clock.now_ns() > heard_ns + SILENT_LIMIT_S * NS:
                     raise PartDied(
-                        message("the API server is silent: {what}", what=error.what), where=error.where
+                        message("the API server is silent: {what}", what=of_error(error)), where=error.given[1]
                     ) from error
             else:
                 heard_ns = self._clock.now_ns()

@@ -52,7 +52,7 @@ class Places:
             if found and (not trail or trail[0] in ". ["):
                 place = self.text(key, *path_of(trail, documents[key]))
                 where = f"{place}, {key}{trail}" if place else error.where
-                return type(error)(error.what, where=where, remedy=error.remedy)
+                return type(error)(error.told, where=where, remedy=error.given[2])
         return error
 
 

@@ -132,7 +132,7 @@ class PortSlot:
             self._free.append(port)
         raise StackNotStarted(
             message("no free port left of {ports_per_slot} in this run's range", ports_per_slot=str(PORTS_PER_SLOT)),
-            where=message("{host}, ports {value} and above", host=HOST, value=self._guard.getsockname()[1]),
+            where=message("{host}, ports {port} and above", host=HOST, port=str(self._guard.getsockname()[1])),
             remedy="end programs that listen between 20000 and 32000, or ask for fewer replicas",
         )
 
