@@ -70,6 +70,75 @@ WORD_FOR_WORD = {
     ("report/panels.py", "path"): FIGURES,
     ("report/words.py", "each"): NAME,
 }  # fmt: skip
+MARKED = "an id that is marked where it is written"
+FILED = "a sentence of a data file, which the catalogues have"
+RAISED = "what an error was given: an id, or somebody else's words"
+
+#: By file, what is looked up as an id without being written as one where it is, and whose it is.
+LOOKED_UP = {
+    ("base/message.py", "str(error)"): RAISED,
+    ("base/message.py", "text"): "the maker of all messages",
+    ("base/options.py", "why"): RAISED,
+    ("base/planfile.py", "quantity.what"): MARKED,
+    ("base/planfile.py", "words.what"): MARKED,
+    ("base/units.py", "_FOR_EXAMPLE"): MARKED,
+    ("checks/dual_write.py", "FLAW_WORDS[self.flaw]"): MARKED,
+    ("checks/reads.py", "self.flaw"): MARKED,
+    ("checks/walk_continuity.py", "text"): MARKED,
+    ("cli/migrate.py", "UNTRIED"): MARKED,
+    ("cli/stored/evidence.py", "lacking"): MARKED,
+    ("contract/judged.py", "DOCUMENT"): MARKED,
+    ("contract/judged.py", "FINDINGS[run.deviation.finding]"): MARKED,
+    ("contract/judged.py", "GRADES[run.deviation.grade]"): MARKED,
+    ("contract/judged.py", "run.sentence"): MARKED,
+    ("contract/runner.py", "GRADES[found.grade]"): MARKED,
+    ("contract/sections.py", "what"): MARKED,
+    ("judge/figures.py", "_FAILED[metric]"): MARKED,
+    ("judge/figures.py", "_MEASURED[metric]"): MARKED,
+    ("judge/flag_log.py", "_NO_FETCH"): MARKED,
+    ("judge/flag_log.py", "text"): MARKED,
+    ("judge/judged.py", "COUNTED[check]"): MARKED,
+    ("judge/power.py", "SUBJECT[criterion.metric]"): MARKED,
+    ("judge/rollback.py", "_FIRED_WORDS[criterion.metric]"): MARKED,
+    ("judge/words.py", "METRIC[criterion.metric]"): MARKED,
+    ("migration/telling.py", "_FATES[Fate(name)]"): MARKED,
+    ("model/message.py", "error.what"): RAISED,
+    ("model/message.py", "str(each)"): RAISED,
+    ("model/parts.py", "part.title"): FILED,
+    ("model/stack.py", "FAULT[self.kind]"): MARKED,
+    ("objectives/budget.py", "by.bad"): MARKED,
+    ("objectives/budget.py", "by.none"): MARKED,
+    ("objectives/budget.py", "by.well"): MARKED,
+    ("rehearsal/arguments.py", "options.rung_reason"): MARKED,
+    ("rehearsal/facts.py", "patch.reason"): FILED,
+    ("rehearsal/rehearsal.py", "titled.title"): FILED,
+    ("rehearsal/running.py", "verdict_id(each)"): MARKED,
+    ("rehearsals/chaos/flow.py", "experiment.title"): FILED,
+    ("rehearsals/chaos/judge_run.py", "planned.experiment.title"): FILED,
+    ("rehearsals/chaos/rehearsal.py", "planned.experiment.title"): FILED,
+    ("rehearsals/chaos/rehearsal.py", "titles.pop()"): FILED,
+    ("rehearsals/chaos/sections.py", "plan.experiments[made.number - 1].experiment.title"): FILED,
+    ("rehearsals/conformance/sections.py", "each.without"): MARKED,
+    ("rehearsals/deploy/parts.py", "part.title"): FILED,
+    ("rehearsals/dr_restore/rehearsal.py", "VERDICT[Verdict.PASS if case.ok else Verdict.FAIL]"): MARKED,
+    ("rehearsals/load_stages/acts.py", "VERDICT[result.verdict]"): MARKED,
+    ("rehearsals/migration_drill/judge.py", "each.name"): MARKED,
+    ("rehearsals/migration_drill/sections.py", "each.name"): MARKED,
+    ("rehearsals/one_stack/rehearsal.py", "leg.scenario.title"): FILED,
+    ("rehearsals/operations/seen/page.py", "WORD[State(each.state)]"): MARKED,
+    ("rehearsals/rollout/sequence.py", "planned.scenario.title"): FILED,
+    ("rehearsals/rollout/weeks.py", "_DONE[self.decision]"): MARKED,
+    ("rehearsals/runbooks/rehearsal.py", "page.title"): FILED,
+    ("rehearsals/security/checks/secrets.py", "what"): MARKED,
+    ("rehearsals/security/judge.py", "run.sentence"): MARKED,
+    ("report/course.py", "_WORST[name]"): MARKED,
+    ("report/course.py", "name"): MARKED,
+    ("report/words.py", "known[each]"): MARKED,
+    ("signoff/making.py", "plan.title"): FILED,
+    ("stack/kind/addon.py", "self.told"): MARKED,
+    ("stack/manifests/honour.py", "why"): MARKED,
+    ("stack/state/npm.py", "tree.what"): MARKED,
+}  # fmt: skip
 MAY_HOLD = re.compile(r"""\bverbatim\b|\bmessage\(\s*["']\{\w+\}["']""")
 
 
@@ -80,6 +149,23 @@ def test_what_is_passed_on_word_for_word_is_somebody_elses() -> None:
         for text in word_for_word(path.read_text())
     )
     assert found == Counter(WORD_FOR_WORD.keys())
+
+
+def test_what_is_looked_up_by_a_name_is_an_id_that_is_marked_elsewhere_or_was_given() -> None:
+    found = {
+        (str(path.relative_to(ROOT / "harness")), text)
+        for path in sorted((ROOT / "harness").rglob("*.py"))
+        for text in looked_up(path.read_text())
+    }
+    assert found == LOOKED_UP.keys()
+
+
+def looked_up(source: str) -> Iterator[str]:
+    """The ids of messages in that source that are no constants."""
+    for node in ast.walk(ast.parse(source)) if re.search(r"\bMessage\(", source) else ():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Message":
+            given = [*node.args[:1], *(each.value for each in node.keywords if each.arg == "text")]
+            yield from (ast.unparse(each) for each in given if not isinstance(each, ast.Constant))
 
 
 def word_for_word(source: str) -> Iterator[str]:
@@ -110,3 +196,8 @@ def _is_own(source: str, given: ast.keyword) -> bool:
 def test_our_own_english_in_another_s_place_is_found() -> None:
     source = "a = verbatim('; '.join(told))\nb = message('{it}', it=told)\nc = message('{it} here', it=told)\n"
     assert [*word_for_word(source)] == ["'; '.join(told)", "told"]
+
+
+def test_an_id_that_is_no_constant_is_found() -> None:
+    source = "a = Message(text=error.what)\nb = Message(text='of ours')\nc = Message(text=f'{x} failed', values={})\n"
+    assert [*looked_up(source)] == ["error.what", "f'{x} failed'"]
