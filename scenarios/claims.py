@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from harness.base.message import marked
 from harness.base.units import OneOf
 from harness.model.claim import Claim, Erratum
 from scenarios import (
@@ -54,5 +55,5 @@ ERRATA: dict[str, tuple[Claim, Erratum]] = {
 ClaimId = Annotated[str, OneOf(what="claim", known=(*REGISTER,), where="scenarios/claims.py")]
 ErratumId = Annotated[str, OneOf(what="erratum", known=(*ERRATA,), where="scenarios/claims.py")]
 ClaimOrErratumId = Annotated[
-    str, OneOf(what="claim or erratum", known=(*REGISTER, *ERRATA), where="scenarios/claims.py")
+    str, OneOf(what=marked("claim or erratum"), known=(*REGISTER, *ERRATA), where="scenarios/claims.py")
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from harness.base.message import message, nearest
+from harness.base.message import Message, marked, message, nearest
 from harness.base.planfile import RuleError
 from harness.base.units import Unit, quantity, seconds
 from harness.base.yamltext import dotted
@@ -84,11 +84,11 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
         if found is None:
             raise RuleError(f"{text!r} is no criterion: metric, comparison, threshold", remedy=_EXAMPLE)
         return cls(
-            kind=None if found["kind"] is None else _word(KindWord, found["kind"], "kind"),
-            metric=_word(Metric, found["metric"], "metric"),
-            comparison=_word(Comparison, found["comparison"], "comparison"),
+            kind=None if found["kind"] is None else _word(KindWord, found["kind"], marked("kind")),
+            metric=_word(Metric, found["metric"], marked("metric")),
+            comparison=_word(Comparison, found["comparison"], marked("comparison")),
             threshold=found["threshold"].strip(),
-            operation=None if found["operation"] is None else _word(Operation, found["operation"], "operation"),
+            operation=None if found["operation"] is None else _word(Operation, found["operation"], marked("operation")),
             step_s=None if found["step"] is None else _seconds(found["step"]),
         )
 
@@ -216,5 +216,7 @@ def _word(words: type[W], text: str, what: str) -> W:
         return words(text)
     except ValueError:
         known = [str(each) for each in words]
-        told = message("{value} is no {what}{near}", value=repr(text), what=what, near=nearest(text, known))
+        told = message(
+            "{value} is no {what}{near}", value=repr(text), what=Message(text=what), near=nearest(text, known)
+        )
         raise RuleError(told, remedy=message("one of: {names}", names=", ".join(known))) from None

@@ -172,7 +172,7 @@ async def _load(name: str, tags: list[str], progress: Progress) -> None:
     listed = await docker("ps", "--filter", label, "--format", form, what="listing the cluster's nodes")
     nodes = [(node, role) for node, role in map(str.split, listed.splitlines())]
     if not nodes:
-        there = ", ".join(await cluster.names()) or "none"
+        there = ", ".join(await cluster.names()) or message("none")
         raise BadInput(
             message("no kind cluster {name} runs here", name=repr(name)),
             remedy=message("there are: {there}", there=there),

@@ -38,7 +38,7 @@ def _of_those_up(stack: str) -> Endpoints:
 
     there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
     if len(there) != 1:
-        found = ", ".join(there) or "none"
+        found = ", ".join(there) or message("none")
         told = message("one stack is wanted, and of those that are up {found} fit", found=found)
         raise BadInput(told, remedy="begin one: stack up --detach")
     return next(iter(there.values()))

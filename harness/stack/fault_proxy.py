@@ -112,6 +112,6 @@ class FaultProxy:
         answer = msgspec.json.decode(line)
         if not answer["ok"]:
             raise StackNotStarted(
-                message("fault proxy: {value} failed: {value2}", value=order["do"], value2=answer["error"]),
+                message("fault proxy: {order} failed: {error}", order=order["do"], error=answer["error"]),
                 where=str(self._log),
             )

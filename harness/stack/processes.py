@@ -189,9 +189,9 @@ def spawn(spec: Spec, state: RunState) -> Process:
         except OSError as error:
             raise StackNotStarted(
                 message(
-                    "{part}: {value} cannot be run: {strerror}",
+                    "{part}: {command} cannot be run: {strerror}",
                     part=spec.part,
-                    value=spec.command[0],
+                    command=spec.command[0],
                     strerror=str(error.strerror),
                 ),
                 where=message("folder {folder}", folder=str(spec.folder)),

@@ -68,9 +68,9 @@ class Site:
         if free < needs_bytes:
             raise StackNotStarted(
                 message(
-                    "recovery needs {value} GiB of disk, {value2} GiB are free",
-                    value=f"{needs_bytes / GIB:.1f}",
-                    value2=f"{free / GIB:.1f}",
+                    "recovery needs {needed} GiB of disk, {free} GiB are free",
+                    needed=f"{needs_bytes / GIB:.1f}",
+                    free=f"{free / GIB:.1f}",
                 ),
                 where=str(folder),
                 remedy="free some space, or choose smaller sizes (--size, --sizes)",
@@ -132,7 +132,7 @@ class Site:
         refuse_full_disk(done.err, self.folder)
         if check and done.status != 0:
             raise StackNotStarted(
-                message("{name} failed: {value}", name=name, value=done.err.strip()[-800:]),
+                message("{name} failed: {said}", name=name, said=done.err.strip()[-800:]),
                 where=" ".join((program, *arguments)),
             )
         return done

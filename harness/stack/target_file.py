@@ -77,7 +77,7 @@ def from_file(path: Path) -> Target:
         raise BadInput(
             "a target file is one mapping of keys",
             where=where,
-            remedy=message("begin with `{value}`", value=_EXAMPLES["command"]),
+            remedy=message("begin with `{example}`", example=_EXAMPLES["command"]),
         )
     data, lines = found[0]
     try:
@@ -91,7 +91,7 @@ def from_file(path: Path) -> Target:
         raise BadInput(
             message("{folder} is no folder", folder=str(folder)),
             where=place["folder"],
-            remedy=message("for example `{value}`", value=_EXAMPLES["folder"]),
+            remedy=message("for example `{example}`", example=_EXAMPLES["folder"]),
         )
     for name in form.environment:
         if not _VARIABLE.fullmatch(name) or name in _RUNGS:
@@ -133,10 +133,10 @@ def _command(form: _Form, given: bool, folder: Path, place: Place, where: str) -
         return (program(words[0], folder, place["command"]), *words[1:])
     if not form.image and not form.dockerfile:
         remedy = message(
-            "for example `{value}`, or `{value2}`, or `{value3}`",
-            value=_EXAMPLES["command"],
-            value2=_EXAMPLES["dockerfile"],
-            value3=_EXAMPLES["image"],
+            "for example `{command}`, or `{dockerfile}`, or `{image}`",
+            command=_EXAMPLES["command"],
+            dockerfile=_EXAMPLES["dockerfile"],
+            image=_EXAMPLES["image"],
         )
         raise BadInput("key 'command' is missing, and no image is named", where=f"{where}:1", remedy=remedy)
     return ()
@@ -153,7 +153,7 @@ def _image(form: _Form, beside: Path, place: Place) -> tuple[str, str, str]:
             remedy=f"`{_EXAMPLES['image']}`",
         )
     if form.context and not form.dockerfile:
-        remedy = message("add `{value}`", value=_EXAMPLES["dockerfile"])
+        remedy = message("add `{example}`", example=_EXAMPLES["dockerfile"])
         raise BadInput("a context without a dockerfile", where=place["context"], remedy=remedy)
     dockerfile = _beside(beside, form.dockerfile, "dockerfile", place)
     context = _beside(beside, form.context, "context", place, folder=True)
@@ -166,8 +166,9 @@ def _beside(beside: Path, given: str, key: str, place: Place, *, folder: bool = 
         return ""
     path = (beside / expanded(given)).resolve()
     if not (path.is_dir() if folder else path.is_file()):
-        what = message("{path} is no {value}", path=str(path), value="folder" if folder else "file")
-        raise BadInput(what, where=place[key], remedy=message("for example `{value}`", value=_EXAMPLES[key]))
+        at = str(path)
+        what = message("{path} is no folder", path=at) if folder else message("{path} is no file", path=at)
+        raise BadInput(what, where=place[key], remedy=message("for example `{example}`", example=_EXAMPLES[key]))
     return str(path)
 
 
@@ -198,13 +199,13 @@ def _variables(form: _Form, where: str, lines: yamltext.Lines) -> tuple[dict[str
         raise BadInput(
             message("{path} is no path", path=repr(form.metrics.path)),
             where=place,
-            remedy=message("for example `{value}`", value=_EXAMPLES["metrics"]),
+            remedy=message("for example `{example}`", example=_EXAMPLES["metrics"]),
         )
     return found, url_form
 
 
 def _unknown(key: str, known: tuple[str, ...], where: str) -> None:
-    remedy = message("one of {names}; for example `{value}`", names=", ".join(known), value=_EXAMPLES["variables"])
+    remedy = message("one of {names}; for example `{example}`", names=", ".join(known), example=_EXAMPLES["variables"])
     what = message("{key} means nothing here{near}", key=repr(key), near=nearest(key, known))
     raise BadInput(what, where=where, remedy=remedy)
 
@@ -224,7 +225,7 @@ def _names(given: Names, where: str) -> tuple[str, ...]:
     names = (given,) if isinstance(given, str) else tuple(given)
     for name in names:
         if not _VARIABLE.fullmatch(name):
-            remedy = message("for example `{value}`", value=_EXAMPLES["variables"])
+            remedy = message("for example `{example}`", example=_EXAMPLES["variables"])
             raise BadInput(
                 message("{name} is no name of an environment variable", name=repr(name)), where=where, remedy=remedy
             )
@@ -247,7 +248,7 @@ def _words(given: Names, where: str, key: str) -> list[str]:
         raise BadInput(
             message("{key} is empty", key=key),
             where=where,
-            remedy=message("for example `{value}`", value=_EXAMPLES[key]),
+            remedy=message("for example `{example}`", example=_EXAMPLES[key]),
         )
     return words
 

@@ -144,6 +144,6 @@ def program(word: str, folder: Path, where: str) -> str:
         raise BadInput(
             message("the program {path} is not executable", path=str(path)),
             where=where,
-            remedy=message("chmod +x {quote}", quote=shlex.quote(str(path))),
+            remedy=message("chmod +x {path}", path=shlex.quote(str(path))),
         )
     return str(path)

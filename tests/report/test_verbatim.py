@@ -136,6 +136,8 @@ LOOKED_UP = {
     ("report/words.py", "known[each]"): MARKED,
     ("signoff/making.py", "plan.title"): FILED,
     ("stack/kind/addon.py", "self.told"): MARKED,
+    ("stack/kind/commands.py", "what"): MARKED,
+    ("stack/kind/docker.py", "what"): MARKED,
     ("stack/manifests/honour.py", "why"): MARKED,
     ("stack/state/npm.py", "tree.what"): MARKED,
 }  # fmt: skip

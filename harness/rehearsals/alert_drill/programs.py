@@ -98,10 +98,10 @@ class Program:
         if answer.status != 200:
             raise PartDied(
                 message(
-                    "{name} answered {status}: {value}",
+                    "{name} answered {status}: {body}",
                     name=self.name,
                     status=str(answer.status),
-                    value=repr(answer.body[:300]),
+                    body=repr(answer.body[:300]),
                 ),
                 where=str(self._log),
             )

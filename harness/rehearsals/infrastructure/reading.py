@@ -63,7 +63,7 @@ def _terraform(root: Path, name: str) -> Document:
         found: Document = hcl2.loads(_text(root, name), serialization_options=_PLAIN)
     except Exception as error:  # of the parser's own, whose library is hcl2's affair
         raise BadInput(
-            message("this is no Terraform: {value}", value=str(error).partition(chr(10))[0]),
+            message("this is no Terraform: {said}", said=str(error).partition(chr(10))[0]),
             where=str(root / name),
             remedy="terraform fmt says more",
         ) from error

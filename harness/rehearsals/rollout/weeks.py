@@ -175,9 +175,9 @@ def resumable(plan: RolloutPlan, details: RolloutDetails) -> None:
                 week=str(week),
             ),
             remedy=message(
-                "mend the cause, then begin anew, for example with --weeks {week}-{value}",
+                "mend the cause, then begin anew, for example with --weeks {week}-{last}",
                 week=str(week),
-                value=str(WEEKS[-1]),
+                last=str(WEEKS[-1]),
             ),
         )
 

@@ -86,11 +86,11 @@ class Addon:
             log = await self.log()
             raise StackNotStarted(
                 message(
-                    "{what} is not ready after {ready_limit_s} s: {strip}\n{value}",
+                    "{what} is not ready after {ready_limit_s} s: {said}\n{log}",
                     what=what,
                     ready_limit_s=f"{READY_LIMIT_S:g}",
-                    strip=said.strip(),
-                    value=log[-1500:],
+                    said=said.strip(),
+                    log=log[-1500:],
                 ),
                 where=message("{namespace}: deployment/{name}", namespace=self._inside.namespace, name=self.name),
                 remedy="see the events of its pod in the report",

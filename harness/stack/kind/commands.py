@@ -50,7 +50,7 @@ async def run(
         )
     except FileNotFoundError as error:
         raise StackNotStarted(
-            message("{what} failed: {strerror}", what=what, strerror=str(error.strerror)),
+            message("{what} failed: {strerror}", what=Message(text=what), strerror=str(error.strerror)),
             where=str(command[0]),
             remedy=remedy,
         ) from error
@@ -65,7 +65,7 @@ async def run(
             )
             await process.wait()
     except TimeoutError:
-        late = message("{what} was not done after {limit_s} s", what=what, limit_s=f"{limit_s:g}")
+        late = message("{what} was not done after {limit_s} s", what=Message(text=what), limit_s=f"{limit_s:g}")
         raise _failure(late, command, said, remedy) from None
     finally:
         if process.returncode is None:
@@ -73,7 +73,7 @@ async def run(
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode != 0:
-        failed = message("{what} failed (status {status})", what=what, status=str(process.returncode))
+        failed = message("{what} failed (status {status})", what=Message(text=what), status=str(process.returncode))
         raise _failure(failed, command, said or [output.decode()], remedy)
     return output.decode(errors="replace")
 

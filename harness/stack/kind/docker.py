@@ -100,7 +100,7 @@ async def ask(
     except TimeoutError:
         asked.add_done_callback(lambda late: late.cancelled() or late.exception())
         raise StackNotStarted(
-            message("{what} was not done after {limit_s} s", what=what, limit_s=f"{limit_s:g}"),
+            message("{what} was not done after {limit_s} s", what=Message(text=what), limit_s=f"{limit_s:g}"),
             where="docker",
             remedy=remedy,
         ) from None
@@ -117,11 +117,13 @@ def _answer(question: Callable[[DockerClient], Answer], what: str, limit_s: floa
             return question(client)
     except APIError as error:
         told = str(error.explanation or error)
-        refused = message("{what} failed: {error}", what=what, error=told)
+        refused = message("{what} failed: {error}", what=Message(text=what), error=told)
         raise EngineRefused(error.status_code or 0, refused, "docker", remedy) from error
     except (DockerException, OSError) as error:  # those of the SDK's connections among them
         raise StackNotStarted(
-            message("{what} failed: {error}", what=what, error=str(error)), where="docker", remedy=remedy
+            message("{what} failed: {error}", what=Message(text=what), error=str(error)),
+            where="docker",
+            remedy=remedy,
         ) from error
 
 
@@ -157,9 +159,9 @@ def check_space(root: Path, wanted_bytes: int = FREE_BYTES) -> None:
     if root.exists() and (free := shutil.disk_usage(root).free) < wanted_bytes:
         raise StackNotStarted(
             message(
-                "{value} GiB are free for Docker, {value2} are needed",
-                value=f"{free / 2**30:.1f}",
-                value2=f"{wanted_bytes / 2**30:.1f}",
+                "{free} GiB are free for Docker, {needed} are needed",
+                free=f"{free / 2**30:.1f}",
+                needed=f"{wanted_bytes / 2**30:.1f}",
             ),
             where=str(root),
             remedy=_NO_SPACE,
@@ -188,7 +190,7 @@ async def execute(container: str, *command: str, what: str, limit_s: float = 60.
     if status != 0:
         told = (errors or output).decode(errors="replace").strip()
         raise StackNotStarted(
-            message("{what} failed (status {status}): {told}", what=what, status=str(status), told=told),
+            message("{what} failed (status {status}): {told}", what=Message(text=what), status=str(status), told=told),
             where=f"{container}: {' '.join(command[:3])}",
         )
     return output.decode(errors="replace")

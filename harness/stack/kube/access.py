@@ -32,7 +32,7 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
             remedy="kubectl config view",
         ) from error
     if context not in contexts:
-        there = ", ".join(sorted(contexts)) or "none"
+        there = ", ".join(sorted(contexts)) or message("none")
         raise BadInput(
             message("the kubeconfig has no context {context}", context=repr(context)),
             where=files,

@@ -76,7 +76,9 @@ async def _version(api: ApiServer) -> str:
     minor = int("".join(filter(str.isdigit, said["minor"])) or 0)
     if said["major"] != "1" or minor < OLDEST:
         what = message(
-            "the cluster is Kubernetes {value}; 1.{oldest} is the oldest", value=said["gitVersion"], oldest=str(OLDEST)
+            "the cluster is Kubernetes {version}; 1.{oldest} is the oldest",
+            version=said["gitVersion"],
+            oldest=str(OLDEST),
         )
         raise StackNotStarted(what, remedy="use a newer cluster")
     return str(said["gitVersion"])

@@ -106,7 +106,7 @@ class Evictions:
         return StackNotStarted(
             message(
                 "{node}: not drained after {limit_s} s; left: {names}",
-                node=node or "the pods",
+                node=node or message("the pods"),
                 limit_s=f"{limit_s:g}",
                 names=", ".join(left),
             ),

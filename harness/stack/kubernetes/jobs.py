@@ -30,7 +30,7 @@ async def done(api: ApiServer, namespace: str, name: str, clock: Clock) -> None:
         if failed.get("status") == "True" or stuck or not await again():
             why = failed.get("message") or "; ".join(stuck) or f"not complete after {LIMIT_S:g} s"
             raise StackNotStarted(
-                message("Job {name}: {why}\n{value}", name=name, why=why, value=await _said(api, namespace, pods)),
+                message("Job {name}: {why}\n{log}", name=name, why=why, log=await _said(api, namespace, pods)),
                 where=message("{namespace}: Job/{name}", namespace=namespace, name=name),
                 remedy="mend the Job, or say migrations: in the target file and leave the Job out",
             )

@@ -192,12 +192,12 @@ class Workload:
         log = self._logs.first(pod.name)
         return StackNotStarted(
             message(
-                "Deployment {name}: {what}\n  {name2} ({state}): {trouble}\n{log}",
+                "Deployment {name}: {what}\n  {pod} ({state}): {trouble}\n{log}",
                 name=self._name,
                 what=what,
-                name2=pod.name,
+                pod=pod.name,
                 state=pod.state,
-                trouble=pod.trouble or "not ready",
+                trouble=pod.trouble or message("not ready"),
                 log=tail(log),
             ),
             where=str(log),

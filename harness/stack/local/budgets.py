@@ -44,7 +44,7 @@ class Budgets:
         """
         pod = self._controller.pods.get(name)
         if pod is None:
-            there = ", ".join(sorted(self._controller.pods)) or "none"
+            there = ", ".join(sorted(self._controller.pods)) or message("none")
             raise BadInput(
                 message("there is no pod {name}", name=repr(name)),
                 where="evict",

@@ -92,9 +92,9 @@ class LocalKeeper:
             user = kept.last_user(RUNG)
             raise StackNotStarted(
                 message(
-                    "the kept parts cannot be replaced ({why}): {value} uses them",
+                    "the kept parts cannot be replaced ({why}): {run} uses them",
                     why=why,
-                    value=user.run_id if user else "a run",
+                    run=user.run_id if user else message("a run"),
                 ),
                 where=str(kept.kept_folder(RUNG)),
                 remedy=message("wait for it to end, or end them with `{program} stack down --force`", program=PROGRAM),
