@@ -4,6 +4,7 @@ knows no language.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 
@@ -12,10 +13,11 @@ from harness.base.message import Message, marked, message
 from harness.base.units import Unit, show
 
 __all__ = [
-    "Message", "Tell", "Told", "english", "enumerated", "joined", "marked", "message", "of_error", "quantity",
-    "verbatim", "whole", "worded",
+    "Message", "Tell", "Told", "english", "enumerated", "first_line", "joined", "marked", "message", "of_error",
+    "quantity", "verbatim", "whole", "worded",
 ]  # fmt: skip
 
+_FIRST = re.compile(r"\{(?P<place>\w+)\}\n")
 Told = tuple[Message, ...]
 #: Who is told what is under way.
 Tell = Callable[[Message], None]
@@ -37,6 +39,13 @@ def whole(error: RehearsalError) -> Message:
     if error.where:
         what = message("{error}\n  where: {where}", error=what, where=where)
     return message("{error}\n  to do: {remedy}", error=what, remedy=remedy) if error.remedy else what
+
+
+def first_line(told: Message | str) -> Message | str:
+    """What happened, of all that ``whole`` says and without the log below it: in English where more lines are one."""
+    while isinstance(told, Message) and (first := _FIRST.match(told.text)):
+        told = told.values[first["place"]]
+    return str(told).partition("\n")[0] if "\n" in str(told) else told
 
 
 def english(told: Iterable[Message]) -> str:

@@ -17,7 +17,7 @@ from harness.base.units import DAY_S
 from harness.judge.judged import MEASUREMENT
 from harness.model.claim import StateFrom
 from harness.model.judgement import Judgement
-from harness.model.message import Message, Told, message
+from harness.model.message import Message, Told, first_line, message
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.signoff.smaller import chosen, smaller
@@ -69,9 +69,9 @@ def limits(result: Result) -> Told:
 def broken(result: Result) -> Told:
     """Why nothing is ready by a run, though what it saw fail counts: it did not end as it should, or did not measure.
     () where it did both."""
-    what = (*result.facts.errors, *result.facts.leaks)
+    what = (*(result.facts.errors_told or result.facts.errors), *result.facts.leaks)
     if what:
-        return (message("the run did not end as it should: {what}", what=what[0].partition("\n")[0]),)
+        return (message("the run did not end as it should: {what}", what=first_line(what[0])),)
     if result.exit_status not in _ENDED:
         return (message("the run did not end as it should (exit status {status})", status=str(result.exit_status)),)
     return next((each.told for each in result.judgements if each.id == MEASUREMENT), ())

@@ -100,7 +100,11 @@ class Watched:
     def part_died(self) -> PartDied:
         """The error of a part that ended unplanned, with the last lines of its log."""
         return PartDied(
-            message("{part} died: {why}\n{log}", part=self.part, why=self.died(), log=tail(self.log)),
+            message(
+                "{what}\n{log}",
+                what=message("{part} died: {why}", part=self.part, why=self.died()),
+                log=tail(self.log),
+            ),
             where=str(self.log),
             remedy="the evidence so far is kept; run again",
         )

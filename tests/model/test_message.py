@@ -12,14 +12,19 @@ import pytest
 from harness.base.errors import BadInput, PartDied, RehearsalError, StackNotStarted
 from harness.base.planfile import RuleError
 from harness.migration.load import Loader
-from harness.model.message import Message, message, whole
+from harness.model.message import Message, first_line, message, whole
+from harness.rehearsals.chaos.night import ScheduleBroke, ended_as
+from harness.rehearsals.chaos.types import Ended, Schedule
 from harness.rehearsals.deploy import plan as deploy
 from harness.rehearsals.rollout.faults import fault
+from harness.rehearsals.rollout.weeks import attempt_of
+from harness.signoff.counting import broken
 from harness.stack.begun import Begun
 from harness.stack.kube.preflight import examine
 from harness.stack.kubernetes.api_server import ApiServer, Refused
 from harness.stack.manifests.places import Places
 from harness.stack.state import ports
+from tests.report.results import result
 
 
 def test_a_message_holds_nothing_that_cannot_be_read_again() -> None:
@@ -110,3 +115,20 @@ def test_what_is_wrong_with_a_fault_stays_a_message() -> None:
         fault("latency:0:5")
     told = raised.value.told
     assert isinstance(told, Message) and isinstance(told.values["error"], Message)
+
+
+def test_the_first_line_of_all_that_an_error_says_is_a_message_still() -> None:
+    died = message("{what}\n{log}", what=WHAT, log="a\nb")
+    assert first_line(whole(PartDied(died, where=WHERE, remedy=REMEDY))) == WHAT
+    assert [first_line(each) for each in (WHAT, "a\nb", message("{it}: x\ny", it="z"))] == [WHAT, "a", "z: x"]
+
+
+def test_pages_of_several_runs_say_what_broke_one_as_a_message() -> None:
+    told = whole(PartDied(WHAT, where=WHERE, remedy=REMEDY))
+    broke = result(None, errors=(str(told),), errors_told=(told,))
+    assert attempt_of(broke, week=2, attempt=1, seconds=1.0).errors == (told,)
+    assert ended_as(Schedule(seed=1, drawn=(), replay=""), broke, 1.0).broke == (told,)
+    assert [each.values["what"] for each in broken(broke)] == [WHAT]
+    ended = Ended(seed=1, drawn=(), folder="", replay="", seconds=1.0, exit_status=31, broke=(told, "left"))
+    assert msgspec.json.decode(msgspec.json.encode(ended), type=Ended) == ended
+    assert str(ScheduleBroke([ended])).startswith(f"seed 1: {told}; seed 1: left")

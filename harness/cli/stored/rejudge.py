@@ -10,7 +10,7 @@ from harness.base.errors import Exit
 from harness.cli.stored.folder import StoredRun, judge_again
 from harness.judge.combine import combine, exit_status
 from harness.model.judgement import Judgement
-from harness.model.message import Message, message
+from harness.model.message import Message, first_line, message
 from harness.model.stack import Rung
 from harness.model.verdict import Decision
 
@@ -100,8 +100,8 @@ def _counted(run: StoredRun) -> dict[str, int]:
 def _why_undecided(run: StoredRun) -> Message | None:
     if run.killed:
         return message("the run was killed before it could report, or is still under way: its own facts are missing")
-    if run.result.facts.errors:
-        return message("the run broke: {why}", why=run.result.facts.errors[0].splitlines()[0])
+    if errors := run.result.facts.errors_told or run.result.facts.errors:
+        return message("the run broke: {why}", why=first_line(errors[0]))
     return None if run.result.decision is not None else message("the run did not finish")
 
 

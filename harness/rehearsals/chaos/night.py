@@ -16,7 +16,7 @@ from harness.base.clock import NS
 from harness.base.errors import Exit, RehearsalError, more_severe
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, Told, joined, message, verbatim
+from harness.model.message import Message, Told, joined, message, verbatim, whole
 from harness.model.result import Result
 from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
@@ -41,8 +41,8 @@ class ScheduleBroke(RehearsalError):  # noqa: N818 - the exception tree reads as
     """Schedules of the night broke: each has said why. It ends as the most severe of them did."""
 
     def __init__(self, ended: Sequence[Ended]) -> None:
-        lines = [f"seed {each.seed}: {line}" for each in ended for line in each.broke]
-        super().__init__("; ".join(lines), remedy="see the schedules' own reports")
+        said = [message("seed {seed}: {why}", seed=str(each.seed), why=why) for each in ended for why in each.broke]
+        super().__init__(joined(said), remedy="see the schedules' own reports")
         self.exit = more_severe(*(Exit(each.exit_status) for each in ended))
 
 
@@ -81,7 +81,7 @@ class Night(Rehearsal[NightPlan, NightDetails]):
                 keep_failing(ended, on)
             except RehearsalError as error:
                 refused.append(error)
-                on.say(verbatim(str(error)))
+                on.say(whole(error))
             if on.cut:
                 raise asyncio.CancelledError
             on.publish()
@@ -133,7 +133,7 @@ async def _conducted(plan: NightPlan, schedule: Schedule, on: Running[NightDetai
         seconds = _since(begun_ns, on)
         return Ended(
             seed=schedule.seed, drawn=schedule.drawn, folder="", replay=schedule.replay, seconds=seconds,
-            exit_status=int(error.exit), broke=(str(error),),
+            exit_status=int(error.exit), broke=(whole(error),),
         )  # fmt: skip
     return ended_as(schedule, result, _since(begun_ns, on))
 
@@ -153,7 +153,7 @@ def ended_as(schedule: Schedule, result: Result, seconds: float) -> Ended:
         calls=sum(each.samples for each in made),
         failed=sum(int(each.value or 0) for each in made),
         shortcomings=shortcomings(result.judgements),
-        broke=(*result.facts.errors, *result.facts.leaks),
+        broke=(*(result.facts.errors_told or result.facts.errors), *result.facts.leaks),
     )
 
 
@@ -190,7 +190,7 @@ def keep_seed(path: Path, entry: dict[str, object]) -> None:
 
 
 def _judged(ended: Ended) -> Judgement:
-    told: Told = (*ended.shortcomings, *(verbatim(line) for line in ended.broke))
+    told: Told = (*ended.shortcomings, *(each if isinstance(each, Message) else verbatim(each) for each in ended.broke))
     status = message("exit status {status}", status=str(ended.exit_status))
     verdict = Verdict.PASS if ended.exit_status == Exit.OK else Verdict.FAIL
     if ended.nothing:

@@ -9,7 +9,7 @@ import msgspec
 from harness.base.errors import Exit
 from harness.base.units import Ratio
 from harness.model.direction import Direction
-from harness.model.message import Told
+from harness.model.message import Message, Told
 from harness.model.scenario import Criterion, Scenario, Span
 from harness.model.stack import Capability
 from harness.rehearsals.chaos.kill_series import KillSeries
@@ -191,7 +191,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     calls: int = 0
     failed: int = 0
     shortcomings: Told = ()
-    broke: tuple[str, ...] = ()
+    broke: tuple[Message | str, ...] = ()
 
     @property
     def nothing(self) -> bool:

@@ -66,7 +66,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     judgements: tuple[Judgement, ...] = ()
     shown: tuple[Section, ...] = ()
     leaks: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
+    errors: tuple[Message | str, ...] = ()
 
     @property
     def advanced(self) -> bool:
@@ -123,7 +123,7 @@ def attempt_of(result: Result, *, week: int, attempt: int, seconds: float) -> At
         judgements=result.judgements,
         shown=tuple(each for each in result.sections if _is_shown(each)),
         leaks=result.facts.leaks,
-        errors=result.facts.errors,
+        errors=result.facts.errors_told or result.facts.errors,
     )
 
 

@@ -122,7 +122,7 @@ class Beside:
         log = self._logs.first(pod.name)
         why = pod.trouble or item.get("status", {}).get("reason") or "deleted"
         return PartDied(
-            message("{name} died: {why}\n{log}", name=pod.name, why=why, log=tail(log)),
+            message("{what}\n{log}", what=message("{part} died: {why}", part=pod.name, why=why), log=tail(log)),
             where=str(log),
             remedy="run again",
         )
