@@ -28,7 +28,7 @@ def message(text: str, **values: str | Message) -> Message:
     """
     given: dict[str, Any] = values
     for name, value in given.items():
-        if not isinstance(value, (str, Message)):
+        if type(value) is not str and not isinstance(value, (str, Message)):
             given[name] = str(value)
     return Message(text=text, values=given)
 

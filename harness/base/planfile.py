@@ -146,7 +146,9 @@ class _Source:
             near = nearest(data, known)
             what = message("{value} is none of {names}{near}", value=repr(data), names=", ".join(known), near=near)
         elif meta is not None and meta.pattern and not re.search(meta.pattern, data):
-            what = message("{value} is not {what}", value=repr(data[:40]), what=meta.description or meta.pattern)
+            what = message(
+                "{value} is not {what}", value=repr(data[:40]), what=Message(text=meta.description or meta.pattern)
+            )
         if what is not None:
             raise self.bad(at, what, _for_example(at, example_of(type_)))
 
@@ -166,7 +168,8 @@ class _Source:
         except ValueError as error:
             raise self.bad(at, units.without_example(error), _for_example(at, quantity.example)) from error
         if not math.isfinite(value) or not _within(value, meta):
-            limits = f" ({meta.description})" if meta is not None and meta.description else ""
+            described = meta.description if meta is not None else None
+            limits = message(" ({range})", range=Message(text=described)) if described else ""
             what = message("{value} is out of range{limits}", value=repr(data[:20]), limits=limits)
             raise self.bad(at, what, _for_example(at, quantity.example))
         return value

@@ -40,6 +40,8 @@ _ERRORS = (
     *(name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, Exception)),
     "RuleError",
 )
+#: Its ``description`` is what an error says of another value.
+_FIELD = "msgspec.Meta"
 _METHODS = {".py": "python", ".j2": "jinja2.ext:babel_extract"}
 _OVERLAYS = ("local",)
 
@@ -66,14 +68,18 @@ def report_messages() -> dict[str, list[tuple[str, int]]]:
 
 
 def of_errors(source: str) -> Iterator[tuple[int, str]]:
-    """What errors say in plain words, and where: of each that is made in that source, what happened and what to do."""
-    for node in ast.walk(ast.parse(source)) if any(name in source for name in _ERRORS) else ():
+    """What errors say in plain words, and where: of each that is made in that source, what happened and what to do;
+    and what a plan's field has to be.
+    """
+    for node in ast.walk(ast.parse(source)) if any(name in source for name in (*_ERRORS, _FIELD)) else ():
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("what", "remedy"):
             yield from _plain(node.value)
         if isinstance(node, ast.Call):
             remedies = [each.value for each in node.keywords if each.arg == "remedy"]
             made = ast.unparse(node.func) in _ERRORS or (remedies and len(node.args) == 1)
             said = [*remedies, *(node.args[:1] if made else ())]
+            if ast.unparse(node.func) == _FIELD:
+                said = [each.value for each in node.keywords if each.arg == "description"]
             yield from (found for each in said for found in _plain(each))
 
 

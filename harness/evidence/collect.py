@@ -13,7 +13,7 @@ from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
 from harness.model.due import Due
 from harness.model.evidence import MEASUREMENT_ERROR, Row, happened
-from harness.model.message import Message, Told, message
+from harness.model.message import Message, Told, joined, message, of_error
 
 LOOK_EVERY_S = 0.1  # for the last answers of a window
 
@@ -106,12 +106,12 @@ class Collector(Gathered):
         """An error of the measurement in the evidence itself, so that a stored run is judged with it."""
         if reader not in self._told:
             self._told.append(reader)
-            said = message("{spool}: {what}", spool=reader.path.name, what=error.what)
+            said = message("{spool}: {what}", spool=reader.path.name, what=of_error(error))
             self.event(self._clock.now_ns(), MEASUREMENT_ERROR, reader.path.stem, said)
 
 
 def _together(lost: Sequence[EvidenceNotRead]) -> EvidenceNotRead:
     """What several spools lost, as one error."""
     return EvidenceNotRead(
-        "; ".join(error.what for error in lost), where=", ".join(error.where for error in lost), remedy=lost[0].remedy
+        joined([*map(of_error, lost)]), where=", ".join(error.where for error in lost), remedy=lost[0].given[2]
     )

@@ -37,7 +37,7 @@ from harness.load.runtime import Background, runtime
 from harness.load.storage_side import StorageSide
 from harness.load.time import NS, gevent_wait_until, now_ns, wall_ns
 from harness.model.evidence import Operation, Outcome, Side
-from harness.model.message import message
+from harness.model.message import message, of_error
 from harness.stack.firebase.fetch import FlagCache
 
 FETCH_LEAD_NS = NS
@@ -191,7 +191,7 @@ class Phone:
             # The app keeps what it has. It is told, because the switch of clients is measured by it.
             self._cache.failed(now_ns(), error.status)
             self._shared.not_fetched += 1
-            self._shared.recorder.event("flag", self.account.user, message("not fetched: {why}", why=error.what))
+            self._shared.recorder.event("flag", self.account.user, message("not fetched: {why}", why=of_error(error)))
         finally:
             client.close()
 

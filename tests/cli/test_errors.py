@@ -59,7 +59,7 @@ def test_an_error_is_said_in_the_language_that_is_asked_for(
     [
         ("rate: 10/s", "rate: ten", "<'ten' is not <a number of 1/s>>"),
         ("rate: 10/s", "rates: 10/s", "<unknown key 'rates'<; did you mean 'rate'?>>"),
-        ("rate: 10/s", "rate: 1000/s", "<'1000/s' is out of range (above 0, at most 50/s)>"),
+        ("rate: 10/s", "rate: 1000/s", "<'1000/s' is out of range< (<above 0, at most 50/s>)>>"),
     ],
 )
 def test_a_plan_is_refused_by_file_and_line_in_that_language(
@@ -114,9 +114,10 @@ raise Own("own", remedy=f"c {d}")
 remedy = "named"
 raise RuleError("rule", "key", remedy="with {place}")
 docker("pull", "x", remedy=remedy)
+rate = msgspec.Meta(gt=0, description="above 0")
 print("nothing")
 """
-    assert {text for _, text in of_errors(source)} == {"what", "a", "b", "own", "named", "rule"}
+    assert {text for _, text in of_errors(source)} == {"what", "a", "b", "own", "named", "rule", "above 0"}
 
 
 # -- where it was written, and what may have been meant -------------------------------------------------------------------

@@ -71,6 +71,7 @@ WORD_FOR_WORD = {
 }  # fmt: skip
 MARKED = "an id that is marked where it is written"
 FILED = "a sentence of a data file, which the catalogues have"
+DESCRIBED = "what a plan's field has to be, which the catalogue has"
 RAISED = "what an error was given: an id, or somebody else's words"
 
 #: By file, what is looked up as an id without being written as one where it is, and whose it is.
@@ -78,6 +79,8 @@ LOOKED_UP = {
     ("base/message.py", "str(error)"): RAISED,
     ("base/message.py", "text"): "the maker of all messages",
     ("base/options.py", "why"): RAISED,
+    ("base/planfile.py", "described"): DESCRIBED,
+    ("base/planfile.py", "meta.description or meta.pattern"): DESCRIBED,
     ("base/planfile.py", "quantity.what"): MARKED,
     ("base/planfile.py", "words.what"): MARKED,
     ("base/units.py", "_FOR_EXAMPLE"): MARKED,
