@@ -114,9 +114,9 @@ def compare(a: StoredRun, b: StoredRun, *, across: bool = False) -> Comparison:
     if a.result.rehearsal != b.result.rehearsal:
         raise BadInput(
             message(
-                "the runs are of two rehearsals: {rehearsal} and {rehearsal2}",
+                "the runs are of two rehearsals: {rehearsal} and {other}",
                 rehearsal=a.result.rehearsal,
-                rehearsal2=b.result.rehearsal,
+                other=b.result.rehearsal,
             ),
             where=str(b.folder),
             remedy="name two runs of one rehearsal",

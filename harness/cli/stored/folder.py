@@ -184,9 +184,9 @@ def _same_run(folder: Path, result: Result) -> None:
     if run_id != result.run_id:
         raise BadInput(
             message(
-                "result.json is of the run {run_id}, the evidence beside it of {run_id2}",
+                "result.json is of the run {run_id}, the evidence beside it of {other}",
                 run_id=result.run_id,
-                run_id2=run_id,
+                other=run_id,
             ),
             where=str(folder),
             remedy="name the folder as the run left it",

@@ -50,9 +50,9 @@ async def metrics_flow(cluster: Cluster, clock: Clock, limit_s: float = METRICS_
         if not await again():
             raise StackNotStarted(
                 message(
-                    "metrics of {count} of {count2} nodes after {limit_s} s",
+                    "metrics of {count} of {nodes} nodes after {limit_s} s",
                     count=str(count),
-                    count2=str(len(cluster.nodes)),
+                    nodes=str(len(cluster.nodes)),
                     limit_s=f"{limit_s:g}",
                 ),
                 where="kubectl top nodes",
