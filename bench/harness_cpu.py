@@ -15,6 +15,11 @@ import psutil
 from bench import clock
 from bench.processes import ROOT, cpu_s, environment
 from bench.result import Figure, Result
+from harness.evidence.gathered import EVIDENCE
+from harness.evidence.read import read_rows
+from harness.judge.window import Window
+from harness.model.evidence import EventRow
+from harness.rehearsals.rollout.observed import observed
 
 LIMIT_CORES = 0.3
 ENDS_WITHIN_S = 300.0
@@ -45,7 +50,7 @@ async def bench(folder: Path, window: str = "30s") -> Result:
     found = sorted(reports.glob("*/result.json"))
     if not found:
         raise RuntimeError(f"the run left no report:\n{log.read_text()[-2000:]}")
-    return _result(msgspec.json.decode(found[-1].read_bytes()), readings, window)
+    return _result(window_of(found[-1].parent), readings, window)
 
 
 async def _readings(process: asyncio.subprocess.Process) -> list[_Reading]:
@@ -75,9 +80,17 @@ async def _interrupted(process: asyncio.subprocess.Process) -> None:
             await process.wait()
 
 
-def _result(run: dict[str, list[dict[str, int]]], readings: list[_Reading], window: str) -> Result:
-    start_ns, end_ns = run["windows"][0]["start_ns"], run["windows"][0]["end_ns"]
-    within = [reading for reading in readings if start_ns <= reading.at_ns <= end_ns and len(reading.cpu_s) == 3]
+def window_of(folder: Path) -> Window:
+    """The measuring window of a stored week, as its events say."""
+    return observed([row for row in read_rows(folder / EVIDENCE, appended=True) if isinstance(row, EventRow)]).window
+
+
+def _result(measured: Window, readings: list[_Reading], window: str) -> Result:
+    within = [
+        reading
+        for reading in readings
+        if measured.start_ns <= reading.at_ns <= measured.end_ns and len(reading.cpu_s) == 3
+    ]
     if len(within) < 2:
         raise RuntimeError("no readings in the measuring window")
     first, last = within[0], within[-1]

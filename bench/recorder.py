@@ -16,6 +16,7 @@ from bench.processes import quick_server, told
 from bench.result import Figure, Result, of_runs
 
 LIMIT = 0.05
+PACE_S = 0.25  # of a load that began an hour ago: every request is due at once
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from locust.env import Environment
 
 from bench import clock
 from bench.load import plan_at
-from bench.recorder import Arm, Plan, Seen
+from bench.recorder import PACE_S, Arm, Plan, Seen
 from harness.load.admission import admit
 from harness.load.firestore_side import connect
 from harness.load.locust_main import Ending, user_class
@@ -28,7 +28,6 @@ from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
 
 _WARM_S = 0.15
 _HOUR_NS = 3600 * 10**9
-_PACE_S = 0.1  # an hour ago, so that every request is due at once
 
 
 class _Nowhere(Recorder):
@@ -41,7 +40,7 @@ class _Nowhere(Recorder):
 def measure(plan: Plan) -> Seen:
     """All arms in turn, then the loop. Raises ``RuntimeError`` when a request did not end well."""
     recorder = Recorder(Path(plan.spool))
-    told = plan_at(plan.port, users=plan.size.users, pace_s=_PACE_S, spool=plan.spool)
+    told = plan_at(plan.port, users=plan.size.users, pace_s=PACE_S, spool=plan.spool)
     shared = Shared(plan=told, recorder=recorder, ended=Event())
     phones = admit(shared, connect(told.endpoints.firestore, told.endpoints.project_id))
     shared.origin_ns = clock.now_ns() - _HOUR_NS

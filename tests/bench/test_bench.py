@@ -11,13 +11,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import benches
+from bench import benches, harness_cpu, judging, recorder, report, stall
 from bench.equality import Answer, without_times
+from bench.load import plan_at
 from bench.result import Figure, Result, text
 from bench.server import Stall
 from bench.stall import computed, nearest
 from harness.base.home import runs_folder
 from harness.cli.main import main
+from tests.judge.evidence import every_criterion
+from tests.rollout import synthetic
+from tests.sim.week import few, table, week
 
 ROOT = Path(__file__).resolve().parents[2]
 NS = 1_000_000_000
@@ -84,6 +88,23 @@ def test_the_twin_imports_nothing_of_the_api() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [name for name in names if name.split(".")[0] in {"api", "harness", "scenarios"}], path
+
+
+def test_the_full_sizes_are_loads_that_a_plan_may_have() -> None:
+    """The whole bench is the night's: a rule of plans that refuses one of its sizes is to be seen before."""
+    plan_at(1, users=recorder.FULL.users, pace_s=recorder.PACE_S)
+    plan_at(1, users=stall.FULL.users, pace_s=stall.FULL.pace_s)
+    users, pace_s, window_s, _ = report.FULL
+    assert (
+        users / pace_s * window_s >= 100_000 and synthetic.Week(users=users, pace_s=pace_s, window_s=window_s).scenario
+    )
+    users, pace_s, window_s, _ = judging.FULL
+    assert users / pace_s * window_s > 100_000 and every_criterion(users=users, pace_s=pace_s, window_s=window_s)
+
+
+def test_the_measuring_window_of_a_stored_week_is_found(tmp_path: Path) -> None:
+    seen = week(tmp_path, few(table(3), window_s=5))
+    assert harness_cpu.window_of(seen.folder) == seen.window
 
 
 def test_percentiles_of_due_times_and_a_stall() -> None:
