@@ -38,10 +38,15 @@ def marked(text: str) -> str:
     return text
 
 
+def as_message(said: object) -> Message:
+    """What is said, as a message: words may be a message id themselves."""
+    return said if isinstance(said, Message) else Message(text=str(said))
+
+
 def said_by(error: Exception) -> Message:
-    """What an error says: the message where it was given one, else its words, which may be a message id themselves."""
+    """What an error says: the message where it was given one, else its words."""
     first = error.args[0] if error.args else ""
-    return first if isinstance(first, Message) else Message(text=str(error))
+    return as_message(first if isinstance(first, Message) else error)
 
 
 def nearest(word: str, known: Sequence[str]) -> Message | str:

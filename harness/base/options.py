@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 
-from harness.base.message import Message, marked, message, nearest, said_by
+from harness.base.message import Message, as_message, marked, message, nearest, said_by
 
 _REQUIRED = "the following arguments are required: "
 _CHOICES = re.compile(r"invalid choice: (?P<value>.*) \(choose from (?P<names>.*)\)")
@@ -17,7 +17,7 @@ _SAYS = (marked("expected one argument"), marked("expected at least one argument
 
 def of_option(name: str, why: Message | str) -> Message:
     """What is wrong with the option as it is typed."""
-    return message("argument {option}: {why}", option=name, why=why if isinstance(why, Message) else Message(text=why))
+    return message("argument {option}: {why}", option=name, why=as_message(why))
 
 
 def one_of(choices: Iterable[object]) -> Message:

@@ -84,7 +84,7 @@ def status(raw: Any) -> str:
     word = text(raw)
     known = _WORDS.get(re.sub(r"[\s_-]", "", word).lower())
     if known is None:
-        raise Unreadable(message("{value}, which is none of {known}", value=repr(word[:40]), known=", ".join(STATUSES)))
+        raise Unreadable(message("{value}, which is none of {known}", value=_shown(word), known=", ".join(STATUSES)))
     return known
 
 

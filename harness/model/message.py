@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 
 from harness.base.errors import RehearsalError
-from harness.base.message import Message, marked, message
+from harness.base.message import Message, as_message, marked, message
 from harness.base.units import Unit, show
 
 __all__ = [
@@ -30,12 +30,12 @@ def verbatim(text: str) -> Message:
 
 def of_error(error: RehearsalError) -> Message:
     """What happened, for a page; where nobody made a message of it, the error's own words, or their translation."""
-    return error.told if isinstance(error.told, Message) else Message(text=error.what)
+    return as_message(error.told)
 
 
 def whole(error: RehearsalError) -> Message:
     """All that an error says, in any language: in English its own text."""
-    what, where, remedy = (each if isinstance(each, Message) else Message(text=str(each)) for each in error.given)
+    what, where, remedy = map(as_message, error.given)
     if error.where:
         what = message("{error}\n  where: {where}", error=what, where=where)
     return message("{error}\n  to do: {remedy}", error=what, remedy=remedy) if error.remedy else what

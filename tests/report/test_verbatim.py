@@ -76,9 +76,8 @@ RAISED = "what an error was given: an id, or somebody else's words"
 
 #: By file, what is looked up as an id without being written as one where it is, and whose it is.
 LOOKED_UP = {
-    ("base/message.py", "str(error)"): RAISED,
+    ("base/message.py", "str(said)"): RAISED,
     ("base/message.py", "text"): "the maker of all messages",
-    ("base/options.py", "why"): RAISED,
     ("base/planfile.py", "described"): DESCRIBED,
     ("base/planfile.py", "meta.description or meta.pattern"): DESCRIBED,
     ("base/planfile.py", "quantity.what"): MARKED,
@@ -104,8 +103,6 @@ LOOKED_UP = {
     ("judge/rollback.py", "_FIRED_WORDS[criterion.metric]"): MARKED,
     ("judge/words.py", "METRIC[criterion.metric]"): MARKED,
     ("migration/telling.py", "_FATES[Fate(name)]"): MARKED,
-    ("model/message.py", "error.what"): RAISED,
-    ("model/message.py", "str(each)"): RAISED,
     ("model/parts.py", "part.title"): FILED,
     ("model/stack.py", "FAULT[self.kind]"): MARKED,
     ("objectives/budget.py", "by.bad"): MARKED,
