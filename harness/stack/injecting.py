@@ -9,11 +9,13 @@ from typing import Any
 
 from harness.base.errors import BadInput
 from harness.model.message import message
-from harness.model.stack import Fault, FaultKind
+from harness.model.stack import DELAYS, Fault, FaultKind
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
 from harness.stack.protocol import Stack, Undo
 from harness.stack.waiting import given_up, to_its_end
+
+_MOST_DELAY_MS = 60_000
 
 
 def sane(fault: Fault) -> None:
@@ -22,6 +24,22 @@ def sane(fault: Fault) -> None:
         raise BadInput(message("a fault's share is {share}, not above 0 and at most 1", share=str(fault.share)))
     if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
         raise BadInput("a latency fault needs a delay above 0 ms")
+
+
+def delayed_sanely(fault: Fault) -> None:
+    """Raises ``BadInput`` for a disturbance that delays, when its delay makes no sense."""
+    if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
+        raise BadInput(
+            message(
+                "{kind} needs a delay within 0..{most_delay_ms} ms", kind=fault.kind, most_delay_ms=str(_MOST_DELAY_MS)
+            )
+        )
+
+
+def none_ready(name: str) -> BadInput:
+    """The error where no pod is ready, or not the one of that name."""
+    told = message("the pod {name} is not ready", name=name)
+    return BadInput(told if name else "no pod is ready, so none can be disturbed")
 
 
 def in_front(fault_proxy: FaultProxy | None, fault: Fault, rung: str) -> FaultProxy:

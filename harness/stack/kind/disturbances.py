@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.message import message
-from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
+from harness.model.stack import PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
-from harness.stack.injecting import nothing, until_undone
+from harness.stack.injecting import delayed_sanely, none_ready, nothing, until_undone
 from harness.stack.kind import beside, docker
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.ground import Ground
@@ -37,7 +37,6 @@ _BY_SIDECAR = frozenset(
     }
 )
 _FOLLOW_S = 0.2  # between two looks for sidecars that start while the database is slow or cut
-_MOST_DELAY_MS = 60_000
 
 
 @contextlib.asynccontextmanager
@@ -72,14 +71,7 @@ class Disturbances:
     async def inject(self, fault: Fault, target: str) -> Undo:
         """``target`` is the container's name. Raises ``BadInput``, ``NotCapable``."""
         sidecar = self._sidecars.container
-        if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
-            raise BadInput(
-                message(
-                    "{kind} needs a delay within 0..{most_delay_ms} ms",
-                    kind=fault.kind,
-                    most_delay_ms=str(_MOST_DELAY_MS),
-                )
-            )
+        delayed_sanely(fault)
         if fault.kind in _BY_SIDECAR and not sidecar:
             raise NotCapable(
                 message("{kind} acts on the pods' proxy to the database, and they have none", kind=fault.kind),
@@ -118,11 +110,7 @@ class Disturbances:
     def _pod(self, container: str, name: str = "") -> Pod:
         ready = [pod for pod in self._watching.pods.ready() if container in pod.containers and name in ("", pod.name)]
         if not ready:
-            raise BadInput(
-                message("the pod {name} is not ready", name=name)
-                if name
-                else "no pod is ready, so none can be disturbed"
-            )
+            raise none_ready(name)
         return ready[0]
 
     async def _busy(self, container: str, name: str) -> Undo:

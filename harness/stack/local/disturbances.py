@@ -11,10 +11,10 @@ from typing import Any
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable
 from harness.model.message import message
-from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
+from harness.model.stack import PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
-from harness.stack.injecting import nothing, once, until_undone
+from harness.stack.injecting import delayed_sanely, none_ready, nothing, once, until_undone
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.parts import Parts
@@ -27,7 +27,6 @@ from harness.stack.state.processes import signal_group
 
 _SLOW_STOPPED_S, _SLOW_RUNNING_S = 0.2, 0.05
 _CRASH_POLL_S = 0.2
-_MOST_DELAY_MS = 60_000
 _BUSY = "while True: pass"
 _HOLD = (
     "import signal, sys; held = bytearray(int(sys.argv[1])); held[::4096] = b'x' * len(held[::4096]); signal.pause()"
@@ -49,14 +48,7 @@ class Disturbances:
 
     async def inject(self, fault: Fault) -> Undo:
         """Starts it; the undo may be called twice. Raises ``BadInput``, and ``NotCapable`` for what needs a cluster."""
-        if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
-            raise BadInput(
-                message(
-                    "{kind} needs a delay within 0..{most_delay_ms} ms",
-                    kind=fault.kind,
-                    most_delay_ms=str(_MOST_DELAY_MS),
-                )
-            )
+        delayed_sanely(fault)
         if fault.kind is FaultKind.ZONE_LOSS:
             raise NotCapable("the environment local has no zones", remedy="run it with --on kind")
         start: dict[FaultKind, Callable[[Fault], Coroutine[Any, Any, Undo]]] = {
@@ -86,11 +78,7 @@ class Disturbances:
         ready = self.controller.ready_pods() if self.controller is not None else []
         ready = [pod for pod in ready if name in ("", pod.name)]
         if not ready:
-            raise BadInput(
-                message("the pod {name} is not ready", name=name)
-                if name
-                else "no pod is ready, so none can be disturbed"
-            )
+            raise none_ready(name)
         return ready[0]
 
     async def _pod_crash(self, _: Fault) -> Undo:
