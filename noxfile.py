@@ -118,9 +118,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """The tests that are too slow for every change, and the properties on new examples; arguments go to pytest."""
-    words = ("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search")
-    run(session, "-m", "pytest", *words, "--record=reports/tests/nightly.json", *session.posargs)
+    """The tests that are too slow for every change, and properties on new examples; -- --part local, or for pytest."""
+    if session.posargs and "--part" not in session.posargs:
+        words = ("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search")
+        run(session, "-m", "pytest", *words, *session.posargs)
+    else:
+        run(session, "-m", "tests.session.push", "--night", *session.posargs)
 
 
 @nox.session

@@ -37,7 +37,8 @@ def test_every_step_is_a_command_that_exists(path: Path) -> None:
             else:
                 assert words[:3] == ["python3", "noxfile.py", "-s"]
                 assert words[3] in sessions
-                assert any(word.startswith("--junitxml=reports/tests/") for word in words)
+                own = words[3] == "nightly"  # it writes one for each of its runs of pytest
+                assert own or any(word.startswith("--junitxml=reports/tests/") for word in words)
 
 
 def typed(path: Path) -> list[list[str]]:

@@ -107,28 +107,41 @@ def findings(record: Record, known: Mapping[str, int], lacks: Iterable[Lack]) ->
     return wrong, [f"{group}: {count} not run, {reason}" for (group, reason), count in said.items()]
 
 
-def known() -> dict[str, int]:
-    """The known number of tests of each group, the nightly ones not among them."""
-    return msgspec.json.decode(KNOWN.read_bytes(), type=dict[str, int])
+class Known(msgspec.Struct, frozen=True):
+    """How many tests each group has: those of a push, and those of a night, which are the nightly ones and the
+    properties.
+    """
+
+    push: dict[str, int]
+    night: dict[str, int]
+
+
+def known() -> Known:
+    """The known numbers."""
+    return msgspec.json.decode(KNOWN.read_bytes(), type=Known)
 
 
 class Counting:
     """The plugin that counts what pytest collects."""
 
     def __init__(self) -> None:
-        self.numbers: Counter[str] = Counter()
+        self.push: Counter[str] = Counter()
+        self.night: Counter[str] = Counter()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """The number of tests of each group that a push runs."""
-        self.numbers = Counter(str(dict(item.user_properties)["group"]) for item in session.items)
+        """The number of tests of each group that a push runs, and a night."""
+        for item in session.items:
+            group, names = str(dict(item.user_properties)["group"]), groups.marker_names(item)
+            self.push[group] += groups.NIGHTLY not in names
+            self.night[group] += not names.isdisjoint({groups.NIGHTLY, "hypothesis"})
 
 
-def collected() -> dict[str, int]:
+def collected() -> Known:
     """The number of tests of each group as they are collected now. Raises ``RuntimeError`` when they cannot be."""
     counting = Counting()
-    if status := pytest.main(["--collect-only", "-qq", str(ROOT / "tests")], plugins=[counting]):
+    if status := pytest.main(["--collect-only", "--nightly", "-qq", str(ROOT / "tests")], plugins=[counting]):
         raise RuntimeError(f"the tests cannot be collected ({status!r})")
-    return {group: counting.numbers[group] for group in groups.ALL}
+    return Known(*({group: numbers[group] for group in groups.ALL} for numbers in (counting.push, counting.night)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What CI runs for each push, in one command (``nox -s tests``): lint beside the tests, the in-process tests first, then
 the rest side by side, those that measure time last, with nothing else beside them; at the end the gate and one closing
-line.
+line. With ``--night`` what the night runs (``nox -s nightly``), in the same order, without lint.
 
 It builds what can be built (Kubernetes' controllers for the oracle, Docker's compose plugin, promtool) while the first tests run.
 """
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.session import again, files, gate, groups, record
@@ -19,7 +20,6 @@ from tests.session.lint import LINT
 
 ROOT = gate.ROOT
 FOLDER = ROOT / "reports" / "tests"  # generated, never committed
-FILES = FOLDER / "files.json"  # what the first run of pytest collected
 WORKERS = 2  # with three, pods beside a cluster had too little of two cores: the mirror's writes timed out
 RUN_LIMIT_S = 3600.0
 SOME_FAILED = 1  # pytest's status when all tests were run and some failed
@@ -35,6 +35,29 @@ PARTS = {
 #: Of the tests that measure time, those of these groups may be by two.
 LIGHT = frozenset({"process"})
 NICE = "10"  # whatever is beside the tests gives way to them
+
+
+@dataclass(frozen=True)
+class Hour:
+    """When tests run: what each run of pytest is told for it, and what the names of its records begin with."""
+
+    words: tuple[str, ...] = ()
+    begins: str = ""
+
+    @property
+    def files(self) -> Path:
+        """What the first run of pytest collected."""
+        return FOLDER / f"{self.begins}files.json"
+
+    def known(self, chosen: frozenset[str]) -> dict[str, int]:
+        """How many tests of each of these groups must run."""
+        numbers = gate.known().night if self is NIGHT else gate.known().push
+        return {group: number for group, number in numbers.items() if group in chosen}
+
+
+PUSH = Hour()
+#: The night's own tests, and the properties on new examples.
+NIGHT = Hour(("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search"), "night_")
 
 
 class Beside:
@@ -58,23 +81,26 @@ class Beside:
         return status != 0
 
 
-def pytest(name: str, chosen: frozenset[str], *words: str, alone: bool | None = None) -> tuple[int, record.Record]:
+def pytest(
+    hour: Hour, name: str, chosen: frozenset[str], *words: str, alone: bool | None = None
+) -> tuple[int, record.Record]:
     """One run of pytest on these groups, its output as it comes; its exit status and its record.
 
     ``alone``: only, or without, the tests that measure time. The first run collects all tests; one behind it for which
     no file has a test is none.
     """
-    if (holding := files.holding(FILES, chosen, alone)) == []:
+    if (holding := files.holding(hour.files, chosen, alone)) == []:
         return NOTHING_CHOSEN, record.Record(wall_s=0.0, tests=[])
     if alone is not None:
         words = ("--alone", "only" if alone else "without", *words)
-    return _run(name, "--groups", ",".join(sorted(chosen)), *words, *(holding or []))
+    return _run(hour, name, "--groups", ",".join(sorted(chosen)), *words, *(holding or []))
 
 
-def _run(name: str, *words: str) -> tuple[int, record.Record]:
+def _run(hour: Hour, name: str, *words: str) -> tuple[int, record.Record]:
     """One run of pytest with these words; its exit status and its record."""
-    file, junit = FOLDER / f"{name}.json", FOLDER / f"{name}.xml"
+    file, junit = (FOLDER / f"{hour.begins}{name}.{ends}" for ends in ("json", "xml"))
     file.unlink(missing_ok=True)
+    words = (*hour.words, *words)
     print(f"\n== {name}: {' '.join(word for word in words if not word.endswith('.py'))} ==", flush=True)
     command = [
         sys.executable,
@@ -82,37 +108,38 @@ def _run(name: str, *words: str) -> tuple[int, record.Record]:
         "pytest",
         f"--record={file}",
         f"--junitxml={junit}",
-        f"--files={FILES}",
+        f"--files={hour.files}",
     ]  # =: no test files
     status = subprocess.run([*command, *words], cwd=ROOT, check=False).returncode
     return status, record.read(file) if file.exists() else record.Record(wall_s=0.0, tests=[])
 
 
-def tried_again(name: str, status: int, first: record.Record) -> tuple[int, record.Record]:
+def tried_again(hour: Hour, name: str, ended: tuple[int, record.Record]) -> tuple[int, record.Record]:
     """The run as it is after a second try, with nothing beside it, of each test that failed beside others."""
+    status, first = ended
     if status != SOME_FAILED or not (failed := again.worth(first)):
         return status, first
-    status, second = _run(f"{name}_again", *failed)
+    status, second = _run(hour, f"{name}_again", *failed)
     return status, again.settled(first, second)
 
 
-def in_process() -> tuple[int, record.Record]:
+def in_process(hour: Hour) -> tuple[int, record.Record]:
     """The tests in process, on both cores."""
-    return pytest("fast", groups.IN_PROCESS, "-n", "2", "--dist", "worksteal")
+    return pytest(hour, "fast", groups.IN_PROCESS, "-n", "2", "--dist", "worksteal")
 
 
-def on_the_machine(chosen: frozenset[str]) -> list[tuple[int, record.Record]]:
+def on_the_machine(hour: Hour, chosen: frozenset[str]) -> list[tuple[int, record.Record]]:
     """All others: those that share a stack or the cluster one after the other, all else beside them; then those that
     measure time, the light ones by two, for they mostly wait, and those with a whole stack one after the other.
     """
     workers = os.environ.get("TEKUTOKO_TEST_WORKERS", str(WORKERS))
     spread = ("-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder")
-    runs = [tried_again("rest", *pytest("rest", chosen, *spread, alone=False))]
+    runs = [tried_again(hour, "rest", pytest(hour, "rest", chosen, *spread, alone=False))]
     if light := chosen & LIGHT:
-        by_two = pytest("alone", light, "-n", str(WORKERS), "--dist", "worksteal", alone=True)
-        runs.append(tried_again("alone", *by_two))
+        by_two = pytest(hour, "alone", light, "-n", str(WORKERS), "--dist", "worksteal", alone=True)
+        runs.append(tried_again(hour, "alone", by_two))
     if heavy := chosen - LIGHT:
-        runs.append(pytest("alone_stack", heavy, alone=True))
+        runs.append(pytest(hour, "alone_stack", heavy, alone=True))
     return runs
 
 
@@ -125,17 +152,18 @@ def closing(whole: record.Record) -> str:
     return f"{line}; {second} of the passed failed beside others and passed alone" if second else line
 
 
-def tested(chosen: frozenset[str]) -> tuple[list[tuple[int, record.Record]], list[str]]:
+def tested(hour: Hour, chosen: frozenset[str]) -> tuple[list[tuple[int, record.Record]], list[str]]:
     """The runs of pytest for these groups, and what else went wrong."""
     scripts, wrong = Path(sys.executable).parent, []
-    lint = Beside("lint", *((str(scripts / command[0]), *command[1:]) for command in LINT)) if chosen == ALL else None
+    commands = [(str(scripts / command[0]), *command[1:]) for command in LINT]
+    lint = Beside("lint", *commands) if hour is PUSH and chosen == ALL else None
     built = sorted(chosen & {"compose", "oracle", "process"})
     builds = Beside("builds", (sys.executable, "-m", "tests.session.builds", *built))
-    runs = [in_process()] if chosen & groups.IN_PROCESS else []
+    runs = [in_process(hour)] if chosen & groups.IN_PROCESS else []
     if builds.failed():
         wrong.append(f"what the tests need could not be built: {FOLDER.name}/{builds.name}.log")
     if others := chosen - groups.IN_PROCESS:
-        runs += on_the_machine(others)
+        runs += on_the_machine(hour, others)
     if lint is not None and lint.failed():
         wrong.append("lint found something")
     return runs, wrong
@@ -145,16 +173,16 @@ def main(arguments: list[str]) -> int:
     """Runs everything, or one part; 0 only when every test passed, none vanished, and lint found nothing."""
     parser = argparse.ArgumentParser(prog="nox -s tests --")
     parser.add_argument("--part", choices=PARTS, help="the groups of one of CI's jobs alone, without lint")
-    part = parser.parse_args(arguments).part
-    chosen = PARTS[part] if part else ALL
+    parser.add_argument("--night", action="store_true", help="what the night runs, without lint")
+    given = parser.parse_args(arguments)
+    hour, chosen = (NIGHT if given.night else PUSH), (PARTS[given.part] if given.part else ALL)
     began = time.monotonic()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    FILES.unlink(missing_ok=True)
-    runs, wrong = tested(chosen)
+    hour.files.unlink(missing_ok=True)
+    runs, wrong = tested(hour, chosen)
     whole = record.joined(found for _, found in runs)
-    (FOLDER / "whole.json").write_bytes(record.encoded(whole))
-    known = {group: number for group, number in gate.known().items() if group in chosen}
-    missing, forgiven = gate.findings(whole, known, gate.lacks_here(os.environ))
+    (FOLDER / f"{hour.begins}whole.json").write_bytes(record.encoded(whole))
+    missing, forgiven = gate.findings(whole, hour.known(chosen), gate.lacks_here(os.environ))
     print("\n== time by group ==", *record.minutes(whole), sep="\n")
     print(
         "\n== gate ==",

@@ -53,14 +53,15 @@ def test_a_run_is_given_its_files_and_one_without_any_starts_nothing(
         started.append(command)
         return SimpleNamespace(returncode=1)
 
-    monkeypatch.setattr(push, "FILES", written)
     monkeypatch.setattr(push, "FOLDER", written.parent)
+    written.replace(push.PUSH.files)
     monkeypatch.setattr("tests.session.push.subprocess.run", run)
-    assert push.pytest("x", frozenset({"oracle"}), alone=True) == (push.NOTHING_CHOSEN, Record(wall_s=0.0, tests=[]))
+    nothing = (push.NOTHING_CHOSEN, Record(wall_s=0.0, tests=[]))
+    assert push.pytest(push.PUSH, "x", frozenset({"oracle"}), alone=True) == nothing
     assert started == []
-    assert push.pytest("x", frozenset({"process"}), "-n", "2", alone=False)[0] == 1
+    assert push.pytest(push.PUSH, "x", frozenset({"process"}), "-n", "2", alone=False)[0] == 1
     (command,) = started
     assert command[-5:] == ["--alone", "without", "-n", "2", "tests/test_a.py"]
-    written.unlink()
-    push.pytest("x", frozenset({"process"}))
-    assert started[-1][-2:] == ["--groups", "process"], "all tests are collected"
+    push.pytest(push.NIGHT, "x", frozenset({"process"}))
+    assert started[-1][-2:] == ["--groups", "process"], "a night is told nothing by a push: all tests are collected"
+    assert "--nightly" in started[-1] and "--nightly" not in command

@@ -166,8 +166,15 @@ def test_a_machine_s_owner_lists_lacks_with_reasons() -> None:
 
 def test_every_group_has_a_known_number_and_some_tests() -> None:
     known = gate.known()
-    assert set(known) == set(groups.ALL)
-    assert all(number > 0 for number in known.values())
+    assert set(known.push) == set(known.night) == set(groups.ALL)
+    assert all(number > 0 for number in known.push.values())
+
+
+def test_a_night_is_held_to_its_own_numbers() -> None:
+    some = frozenset({"kind", "process"})
+    assert push.PUSH.known(some) == {group: gate.known().push[group] for group in some}
+    assert push.NIGHT.known(some) == {group: gate.known().night[group] for group in some}
+    assert 20 < sum(push.NIGHT.known(push.ALL).values()) < sum(push.PUSH.known(push.ALL).values())
 
 
 def test_ci_s_jobs_together_run_every_group_once() -> None:
@@ -198,19 +205,19 @@ def test_nothing_in_process_and_no_crowd_is_tried_again() -> None:
 
 
 def test_only_tests_that_failed_are_a_reason_for_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, ...]] = []
+    asked: list[tuple[object, ...]] = []
 
-    def passes(*words: str) -> tuple[int, Record]:
+    def passes(*words: object) -> tuple[int, Record]:
         asked.append(words)
         return 0, run(done("a", "kind"))
 
     monkeypatch.setattr(push, "_run", passes)
     first = run(done("a", "kind", "failed"), done("b", "kind"))
-    assert push.tried_again("rest", 2, first) == (2, first), "interrupted, or an internal error"
-    assert push.tried_again("rest", 0, run(done("b", "kind"))) == (0, run(done("b", "kind")))
+    assert push.tried_again(push.PUSH, "rest", (2, first)) == (2, first), "interrupted, or an internal error"
+    assert push.tried_again(push.PUSH, "rest", (0, run(done("b", "kind")))) == (0, run(done("b", "kind")))
     assert asked == []
-    status, both = push.tried_again("rest", push.SOME_FAILED, first)
-    assert (status, both.outcomes()["passed"], asked) == (0, 2, [("rest_again", "a")])
+    status, both = push.tried_again(push.NIGHT, "rest", (push.SOME_FAILED, first))
+    assert (status, both.outcomes()["passed"], asked) == (0, 2, [(push.NIGHT, "rest_again", "a")])
 
 
 def test_minutes_and_the_slowest_are_told() -> None:
