@@ -8,6 +8,7 @@ from harness.judge.window import NS
 from harness.model.evidence import EventRow, told_of
 from harness.model.message import message
 from harness.model.section import Mark, Timeline
+from harness.model.words import subject_of
 
 #: The moments that are listed.
 MOST = 400
@@ -47,7 +48,7 @@ def timeline(rows: Sequence[EventRow], origin_ns: int) -> Timeline:
                     at=round((row.at_ns - origin_ns) / NS, 1),
                     kind=row.kind,
                     word=_KINDS[row.kind],
-                    subject=row.subject,
+                    subject=subject_of(row),
                     said=told_of(row),
                 )
             )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from harness.base.errors import MEANING, Exit
 from harness.judge.words import beside
+from harness.model import words
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, enumerated, marked, message, verbatim, worded
@@ -16,12 +17,7 @@ from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report.language import ENGLISH, Language
 
-DECISION = {
-    Decision.ADVANCE: marked("Advance"),
-    Decision.HOLD: marked("Hold"),
-    Decision.ROLL_BACK: marked("Roll back"),
-    None: marked("No decision"),
-}
+DECISION: dict[Decision | None, str] = {**words.DECISION, None: marked("No decision")}
 
 #: A sign beside the word, so that no meaning hangs on colour alone.
 DECISION_SIGN = {Decision.ADVANCE: "▶", Decision.HOLD: "■", Decision.ROLL_BACK: "◀", None: "?"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.base.clock import NS
+from harness.base.message import as_message
 from harness.checks.as_printed import applied
 from harness.checks.invariants import Invariants, switch_over_result
 from harness.judge.chance import preflight_sentences
@@ -29,7 +30,7 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import not_exercised, unjudged, unplanted
 from harness.rehearsals.rollout.planting import Planting
 from harness.report.terminal import under_way
-from harness.report.words import decision_word
+from harness.report.words import DECISION, decision_word
 
 
 class Week:
@@ -182,7 +183,8 @@ class Week:
         # With the moment of the judgement, so that the same rows judged again give the same to the digit.
         told = tuple(part for each in because for part in _with_id(each))
         now_ns = self._on.clock.now_ns()
-        self._on.evidence.event(now_ns, "decision", decision, told or decision, judged_ns=self._judged_ns)
+        said = told or as_message(DECISION[decision])
+        self._on.evidence.event(now_ns, "decision", decision, said, judged_ns=self._judged_ns)
         self._on.say(message("decision: {decision}", decision=decision_word(decision, self._on.language)))
         self._on.became(*because)
 
