@@ -34,10 +34,11 @@ OUTCOME = {
     Outcome.BAD_ANSWER: marked("bad answer"),
     Outcome.FOREIGN_ANSWER: marked("answer about another user's walk"),
 }
-DECISION = {
+DECISION: dict[Decision | None, str] = {
     Decision.ADVANCE: marked("Advance"),
     Decision.HOLD: marked("Hold"),
     Decision.ROLL_BACK: marked("Roll back"),
+    None: marked("No decision"),
 }
 _SUBJECTS: Mapping[str, Mapping[Any, str]] = {"phase": PHASES, "decision": DECISION, "fault": FAULT}
 

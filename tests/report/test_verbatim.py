@@ -110,6 +110,7 @@ LOOKED_UP = {
     ("objectives/budget.py", "by.none"): MARKED,
     ("objectives/budget.py", "by.well"): MARKED,
     ("rehearsal/arguments.py", "options.rung_reason"): MARKED,
+    ("rehearsal/arguments.py", "options.target.name"): MARKED,
     ("rehearsal/facts.py", "patch.reason"): FILED,
     ("rehearsal/rehearsal.py", "titled.title"): FILED,
     ("rehearsal/running.py", "verdict_id(each)"): MARKED,

@@ -22,6 +22,7 @@ from harness.model.message import Message, Told, message, quantity
 from harness.model.scenario import Scenario
 from harness.model.stack import Capability
 from harness.model.verdict import Decision
+from harness.model.words import DECISION
 from harness.rehearsal.closing import measure_stores
 from harness.rehearsal.conclude import measurement
 from harness.rehearsal.facts import mending
@@ -30,7 +31,7 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import not_exercised, unjudged, unplanted
 from harness.rehearsals.rollout.planting import Planting
 from harness.report.terminal import under_way
-from harness.report.words import DECISION, decision_word
+from harness.report.words import decision_word
 
 
 class Week:
