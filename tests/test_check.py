@@ -146,6 +146,18 @@ def test_the_command_tells_of_every_file_and_ends_in_2_when_one_is_not_fine(
     assert "cannot read" in said.err
 
 
+def test_the_same_in_the_language_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong, fine = tmp_path / "wrong.yaml", EXAMPLES["scaling"]
+    wrong.write_text(fine.read_text().replace("high: 8", "hihg: 8", 1))
+    assert main(["check", "--lang", "ja", str(fine), str(wrong)]) == Exit.USAGE
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        f"{fine}: 問題なし、`scaling`の計画。parts: 8",
+        f"{wrong}: 問題あり（`scaling`の計画と見なした。根拠: 最初の行が指定するスキーマ）",
+    ]
+    assert said.err.startswith("エラー: ") and "\n  場所: " in said.err
+
+
 def test_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--json", str(EXAMPLES["network"]), "nowhere.yaml"]) == Exit.USAGE
     fine, wrong = json.loads(capsys.readouterr().out)

@@ -11,8 +11,11 @@ import msgspec
 
 from harness.base import yamltext
 from harness.base.errors import BadInput, Exit, tool_status
-from harness.rehearsal.arguments import AsJson
+from harness.base.message import as_message
+from harness.model.message import whole
+from harness.rehearsal.arguments import AsJson, Spoken
 from harness.rehearsal.command import option
+from harness.report.language import ENGLISH, Language, language
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,7 +34,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check(AsJson):
+class Check(Spoken, AsJson):
     """Whether a run would take plans and scenarios.
 
     Before any stack; 2 when one of them is not fine.
@@ -46,36 +49,39 @@ class Check(AsJson):
 
     def run(self) -> int:
         """Tells of every file; 2 when one of them is not fine."""
-        checked = [check(path) for path in self.files]
+        say = ENGLISH if self.json else language(self.lang)
+        checked = [check(path, say) for path in self.files]
         if self.json:
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode() + "\n")
         else:
             for each in checked:
-                _tell(each)
+                _tell(each, say)
         return tool_status({Exit.USAGE: not all(each.fine for each in checked)})
 
 
-def check(path: Path) -> Checked:
-    """What became of ``path``."""
+def check(path: Path, say: Language = ENGLISH) -> Checked:
+    """What became of ``path``, told in that language."""
     from harness.cli.kinds import KINDS, kind_of
 
     found: dict[str, Any] = {"file": str(path)}
     try:
         text = yamltext.read(path)
-        name, found["by"] = kind_of(text, str(path))
-        found["kind"] = KINDS[name].told
+        name, by = kind_of(text, str(path))
+        found["by"], found["kind"] = say(by), say(KINDS[name].told)
         KINDS[name].load(path)
         ((keys, _),) = yamltext.documents(text, str(path))
         holds = ", ".join(f"{key}: {len(each)}" for key, each in keys.items() if isinstance(each, list))
         return Checked(fine=True, holds=holds, **found)
     except BadInput as error:
-        return Checked(fine=False, what=error.what, where=error.where, remedy=error.remedy, **found)
+        what, where, remedy = (say.message(as_message(each)) for each in error.given)
+        return Checked(fine=False, what=what, where=where, remedy=remedy, **found)
 
 
-def _tell(each: Checked) -> None:
+def _tell(each: Checked, say: Language) -> None:
     if each.fine:
-        sys.stdout.write(f"{each.file}: fine, {each.kind}; {each.holds}\n")
+        sys.stdout.write(say("{file}: fine, {kind}; {holds}", file=each.file, kind=each.kind, holds=each.holds) + "\n")
         return
-    taken = f", taken for {each.kind} by {each.by}" if each.kind else ""
-    sys.stdout.write(f"{each.file}: not fine{taken}\n")
-    sys.stderr.write(f"error: {BadInput(each.what, where=each.where, remedy=each.remedy)}\n")
+    taken = say(", taken for {kind} by {by}", kind=each.kind, by=each.by) if each.kind else ""
+    sys.stdout.write(say("{file}: not fine{taken}", file=each.file, taken=taken) + "\n")
+    told = whole(BadInput(each.what, where=each.where, remedy=each.remedy))
+    sys.stderr.write(say("error: {error}", error=told) + "\n")

@@ -1,5 +1,5 @@
-"""The words that people read for identifiers of ours in the evidence: phases, decisions, how a request ended. What is a
-name (a pod, a part, a flag) stays one.
+"""The words that people read for identifiers of ours in the evidence: kinds of events, phases, decisions, how a request
+ended. What is a name (a pod, a part, a flag) stays one.
 """
 
 from __future__ import annotations
@@ -8,10 +8,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.model.evidence import EventRow, Outcome
-from harness.model.message import Message, marked
+from harness.model.message import Message, marked, message
 from harness.model.stack import FAULT
 from harness.model.verdict import Decision
 
+#: Kinds of events.
+KIND = {
+    "autoscaler": message("autoscaler"),
+    "check": message("check"),
+    "component": message("component"),
+    "decision": message("decision"),
+    "deployment": message("deployment"),
+    "eviction": message("eviction"),
+    "failover": message("failover"),
+    "fault": message("fault"),
+    "flag": message("flag"),
+    "kubernetes": message("Kubernetes event"),
+    "log": message("log"),
+    "log_line": message("log line"),
+    "measurement_error": message("measurement error"),
+    "node": message("node"),
+    "phase": message("phase"),
+    "pod": message("pod"),
+    "storage": message("storage"),
+}
 PHASES = {
     "stack": marked("stack"),
     "admission": marked("sign-in"),

@@ -15,31 +15,18 @@ from harness.model.message import Message, joined, message, quantity, verbatim
 from harness.model.scenario import LoadStep, PopulationPlan, Scenario
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table, table_of
 from harness.model.stack import Fault
-from harness.model.words import subject_of
+from harness.model.words import KIND, subject_of
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import switched_of
 from harness.rehearsals.rollout.observed import observed
-from harness.rehearsals.rollout.timeline import MARKED, timeline
+from harness.rehearsals.rollout.timeline import timeline
 from harness.report.course import SIDE, gathered, with_others
 from harness.report.series import NS
 
 MOST_EVENTS = 300
 MOST_LATE = 20
 NONE = "–"
-KIND = MARKED | {
-    "check": message("check"),
-    "component": message("component"),
-    "deployment": message("deployment"),
-    "eviction": message("eviction"),
-    "failover": message("failover"),
-    "kubernetes": message("Kubernetes"),
-    "log": message("log"),
-    "log_line": message("log line"),
-    "phase": message("phase"),
-    "pod": message("pod"),
-    "storage": message("storage"),
-}
 
 
 def week_sections(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Section]:

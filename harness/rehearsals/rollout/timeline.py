@@ -11,7 +11,7 @@ from harness.model.evidence import EventRow, Side, told_of
 from harness.model.message import message
 from harness.model.scenario import Scenario
 from harness.model.section import Band, Chart, Mark, Timeline
-from harness.model.words import subject_of
+from harness.model.words import KIND, subject_of
 from harness.rehearsals.rollout.observed import Observed
 from harness.report import course as charts
 from harness.report.course import gathered, with_others
@@ -19,15 +19,8 @@ from harness.report.series import NS, Axis, Measured, series_of
 
 MOST_MARKS = 30
 
-#: Kinds of events that get a mark, in the words of the legend.
-MARKED = {
-    "fault": message("fault"),
-    "flag": message("flag"),
-    "decision": message("decision"),
-    "measurement_error": message("measurement error"),
-    "autoscaler": message("autoscaler"),
-    "node": message("node"),
-}
+#: Kinds of events that get a mark.
+MARKED = frozenset({"fault", "flag", "decision", "measurement_error", "autoscaler", "node"})
 
 
 def timeline(plan: Scenario, evidence: Gathered, week: Observed) -> Timeline | None:
@@ -64,7 +57,7 @@ def _mark(axis: Axis, row: EventRow, others: int) -> Mark:
     return Mark(
         at=_seconds(axis, row.at_ns),
         kind=row.kind,
-        word=MARKED[row.kind],
+        word=KIND[row.kind],
         subject=with_others(subject_of(row), others),
         said=told_of(row),
     )
