@@ -24,7 +24,7 @@ def faults(texts: Iterable[str], scenario: Scenario) -> tuple[Fault, ...]:
         own = len(scenario.faults)
         what = f"--fault {typed[index - own]!r}" if index >= own else f"faults[{index}] ({found[index]})"
         raise BadInput(
-            f"{what}: {why}",
+            message("{what}: {why}", what=what, why=why),
             where=message("scenario {name}", name=scenario.name),
             remedy="let it begin earlier, or make the window longer with --window",
         )
