@@ -49,13 +49,12 @@ class Check(Spoken, AsJson):
     def run(self) -> int:
         """Tells of every file; 2 when one of them is not fine."""
         checked = [check(path) for path in self.files]
+        found = [each for each, _ in checked]
         if self.json:
-            found = [each for each, _ in checked]
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
-        else:
-            for each, error in checked:
-                _tell(each, error, language(self.lang))
-        return tool_status({Exit.USAGE: not all(each.fine for each, _ in checked)})
+        for each, error in () if self.json else checked:
+            _tell(each, error, language(self.lang))
+        return tool_status({Exit.USAGE: not all(each.fine for each in found)})
 
 
 def check(path: Path) -> tuple[Checked, BadInput | None]:

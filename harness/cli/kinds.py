@@ -89,16 +89,10 @@ def kind_of(text: str, where: str) -> tuple[str, str]:
     best, second = sorted(like, key=lambda name: -like[name])[:2]
     if like[best] <= 0 or like[best] == like[second]:
         kind, other = as_message(KINDS[best].told), as_message(KINDS[second].told)
-        raise BadInput(
-            message("its keys are as much those of {kind} as of {other}", kind=kind, other=other)
-            if like[best] > 0
-            else "its keys are those of no kind of file",
-            where=where,
-            remedy=message(
-                "begin it with `# yaml-language-server: $schema=KIND.schema.json`; kinds are {names}",
-                names=", ".join(KINDS),
-            ),
-        )
+        what = message("its keys are as much those of {kind} as of {other}", kind=kind, other=other)
+        line = f"# yaml-language-server: $schema=KIND{_ENDING}"
+        remedy = message("begin it with `{line}`; kinds are {names}", line=line, names=", ".join(KINDS))
+        raise BadInput(what if like[best] > 0 else "its keys are those of no kind of file", where=where, remedy=remedy)
     return best, marked("its keys")
 
 
