@@ -19,6 +19,7 @@ from harness.rehearsals.deploy.tallies import Pods, Tally
 #: The erratum of the document's "no downtime" that no order of endpoints and signals mends.
 CREATE_LOST = "deploy.create_lost_at_close"
 NO_PRESTOP = "deploy.downtime_without_prestop"
+_NO_POD = message("no pod was seen to come")
 
 
 def released(
@@ -48,21 +49,34 @@ def released(
             create_lost(met, lost_creates),
         )
     }
+    if not seen.new:
+        known = {claim: _proves_nothing(each, _NO_POD) for claim, each in known.items()}
     return [known[claim] for claim in claims if claim in known]
 
 
+def _proves_nothing(found: Judgement, why: Message) -> Judgement:
+    """What did not come about is not kept, and shows no erratum; what failed did fail."""
+    if found.verdict not in (Verdict.PASS, Verdict.ERRATUM_SHOWN):
+        return found
+    return unknown("", found.claim, why, *found.told)
+
+
+def _ended(one: Ran) -> Message:
+    return message("`{command}` ended in {status}", command=one.command, status=str(one.status))
+
+
 def _commands(ran: Sequence[Ran]) -> Judgement:
-    told = [message("`{command}` ended in {status}", command=one.command, status=str(one.status)) for one in ran]
+    if not ran:
+        return unknown("", "cicd.set_image", message("no command was run"))
     shown = message("{count} commands", count=str(len(ran)))
-    kept = all(one.status == 0 for one in ran)
-    return _held("cicd.set_image", kept, shown, *(told or [message("no command was run")]))
+    return _held("cicd.set_image", all(one.status == 0 for one in ran), shown, *map(_ended, ran))
 
 
 def _one_by_one(seen: Pods, *, replicas: int, surge: int) -> list[Judgement]:
     """How the pods were replaced."""
     up, down, complete = "deploy.rolling.one_up", "deploy.rolling.one_down", "deploy.rolling.complete"
     if not seen.new:
-        return [unknown("", claim, message("no pod was seen to come")) for claim in (up, down, complete)]
+        return [unknown("", claim, _NO_POD) for claim in (up, down, complete)]
     wrong = [name for name in seen.ready if name not in seen.new]
     most, fewest, wanted = str(seen.most), str(seen.fewest_ready), str(replicas)
     at_most = message(
@@ -135,12 +149,15 @@ def shown(erratum: str, seen: bool, value: Message, *told: Message) -> Judgement
 
 
 def never_ready(
-    status: Ran, undo: Ran, after: Ran, *, before_undo: Pods, seen: Pods, met: Tally, replicas: int, least_calls: int
+    ran: Sequence[Ran], *, before_undo: Pods, seen: Pods, met: Tally, replicas: int, least_calls: int
 ) -> list[Judgement]:
-    """``status`` has to fail, and ``undo`` to bring everything back before anybody notices.
+    """After what put the version there, ``ran`` ends in a status that has to fail, an undo that has to bring everything
+    back before anybody notices, and the status after it.
 
-    ``before_undo`` are the pods until the undo began, with a while after ``status`` in which nothing was done by hand.
+    ``before_undo`` are the pods until the undo began, with a while after the status in which nothing was done by hand.
     """
+    *put, status, undo, after = ran
+    not_put = next((_ended(one) for one in put if one.status), None)
     said = status.output.strip().splitlines()[-1:]
     waits = [name for name in before_undo.new if name not in before_undo.new_ready_ns]
     kept = seen.fewest_ready >= replicas and not seen.new_ready_ns and len(seen.ready) == replicas
@@ -164,7 +181,7 @@ def never_ready(
         "the workflow had ended, and {pods} still waited to be ready: nothing undid it",
         pods=", ".join(waits) or message("no pod"),
     )
-    return [
+    found = [
         _held("cicd.rollout_status", status.status > 0, message("status {status}", status=str(status.status)), words),
         shown(
             "cicd.no_undo",
@@ -174,6 +191,10 @@ def never_ready(
         ),
         noticed,
     ]
+    if waits and not_put is None:
+        return found
+    why = not_put or message("no pod was seen to wait to be ready")
+    return [_proves_nothing(each, why) for each in found]
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):

@@ -162,11 +162,8 @@ def _released(part: DeployPart, view: _View, *, races: bool) -> list[Judgement]:
 
 def _never_ready(part: DeployPart, view: _View) -> list[Judgement]:
     followed = view.followed
-    *_, status, undo, after = followed.ran
     return judge.never_ready(
-        status,
-        undo,
-        after,
+        followed.ran,
         before_undo=view.pods(followed.waited_ns),
         seen=view.pods(),
         met=view.tally(followed.since_ns, followed.looked_ns or followed.end_ns),
