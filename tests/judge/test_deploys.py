@@ -281,6 +281,7 @@ def test_a_breaking_schema_is_shown_only_when_undo_did_not_help_and_the_way_back
     assert judged(Undone(fired=None), 60) is INCONCLUSIVE
     assert judged(undone(), 60, Tally(calls=1000, failed=2)) is INCONCLUSIVE
     assert judged(undone(), 60, Tally(calls=9, failed=0)) is INCONCLUSIVE
+    assert judged(undone(ran=BAD), 60) is INCONCLUSIVE  # it was not undone
 
 
 def test_who_wrote_the_new_column() -> None:

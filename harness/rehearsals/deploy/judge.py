@@ -270,8 +270,9 @@ def breaking_schema(
         ),
         message("with the schema taken back {counts}", counts=mended.told),
     )
-    if mended.calls < least_calls or mended.missing:
-        return unknown("", claim, *told)
+    failed = [_ended(one) for one in undone.ran if one.status]
+    if failed or mended.calls < least_calls or mended.missing:
+        return unknown("", claim, *failed, *told)
     seen = undone.fired is not None and undone.done_ns is not None and past_undo.failed > 0 and mended.failed == 0
     return shown(claim, seen, _failed(met.failed), *told)
 
