@@ -182,9 +182,10 @@ def test_what_is_not_in_evidence_is_no_pass_and_a_fail_is_read_on_what_was_seen(
 
 def test_only_the_version_s_own_pods_are_slow_by_its_doing() -> None:
     rows = [request(1, latency_ms=900, pod="a"), request(5, latency_ms=700, pod="n0"), request(9, pod="n0")]
-    found = tallies.slow_answers(rows, ["n0", "n1"], START_NS, START_NS + 60 * NS, 600)
-    assert (found.calls, found.failed, found.bad_s) == (3, 1, 0.0)
-    assert tallies.slow_answers(rows, [], START_NS, START_NS + 60 * NS, 600).failed == 0
+    found = tallies.slow_answers(rows, ["n0", "n1"], START_NS, START_NS + 60 * NS, 600, missing=4)
+    assert (found.calls, found.failed, found.bad_s, found.missing) == (3, 1, 0.0, 4)
+    none = tallies.slow_answers(rows, [], START_NS, START_NS + 60 * NS, 600, missing=4)
+    assert (none.failed, none.missing) == (0, 4)
 
 
 def never_ready(**changed: object) -> dict[str, Verdict]:
@@ -402,6 +403,12 @@ def test_a_broken_limit_is_told_to_the_word() -> None:
     assert (few.verdict, measured(few)) == (INCONCLUSIVE, "14.0 s")
     missing = broken(undone(), after=Tally(calls=1000, failed=0, missing=1))
     assert (missing.verdict, measured(missing)) == (INCONCLUSIVE, "14.0 s")
+    lost = msgspec.structs.replace(MET, missing=1)
+    lacking = f"; {seen_80}, 1 more that were due are not in evidence; then {counted}"
+    assert words([broken(undone(), met=lost)]) == [
+        ("claim", INCONCLUSIVE, "14.0 s", fired_and_undone.replace(f"; then {counted}", lacking))
+    ]
+    assert broken(undone(), met=lost, within_s=13).verdict is FAIL
 
 
 def test_a_breaking_schema_is_told_to_the_word() -> None:

@@ -223,7 +223,7 @@ def limit_broken(
     claim: str, undone: Undone, met: Tally, after: Tally, *, within_s: float, least_after: int, usual: int = 0
 ) -> Judgement:
     """A version that is ready and bad: its last answer within ``within_s`` of its first bad one, and ``after`` it was
-    gone no more than ``usual`` bad ones.
+    gone no more than ``usual`` bad ones. What is not in evidence may have been a bad one at any time.
     """
     if met.first_ns is None:
         return unknown("", claim, message("the version gave no bad answer among {all}", all=str(met.calls)))
@@ -241,10 +241,11 @@ def limit_broken(
             failed=str(met.failed),
             all=str(met.calls),
         ),
+        *([met.told] if met.missing else ()),
         message("then {counts}", counts=after.told),
     )
     good = all(one.status == 0 for one in undone.ran) and after.failed <= usual and bad_s <= within_s
-    untold = after.calls < least_after or (good and after.failed + after.missing > usual)
+    untold = after.calls < least_after or (good and (met.missing > 0 or after.failed + after.missing > usual))
     return Judgement(
         id=claim,
         claim=claim,
