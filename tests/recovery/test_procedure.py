@@ -18,6 +18,7 @@ from harness.rehearsals.dr_restore import procedure
 from harness.rehearsals.dr_restore.corrected import restarted
 from harness.rehearsals.dr_restore.on_stack import StackRecovery
 from harness.rehearsals.dr_restore.procedure import Reached, Written, as_written, reflected
+from harness.rehearsals.dr_restore.stack_result import Restart
 from harness.rehearsals.dr_restore.traffic import Calls
 from harness.stack.manifests import load
 
@@ -138,12 +139,12 @@ async def test_a_restart_in_order_that_does_not_complete_is_a_result(
 async def test_what_users_met_of_the_restart_is_read_once_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     traffic, recovery = FakeTraffic(), object.__new__(StackRecovery)
     recovery.stack, recovery.on = cast(Any, FakeStack()), cast(Any, SimpleNamespace(say=lambda _said: None))
-    after = Calls(probes=1, good=1, bound=None, requests=1, errors=0)
+    early, late = (Calls(probes=0, good=0, bound=None, requests=requests, errors=0) for requests in (1, 9))
 
     async def judged_again(_traffic: object) -> Calls:
-        monkeypatch.setattr(traffic, "seen", lambda start_ns, end_ns: (start_ns, end_ns))
-        return after
+        monkeypatch.setattr(traffic, "seen", lambda start_ns, end_ns: {(NS, 2 * NS): late}[start_ns, end_ns])
+        return early
 
     monkeypatch.setattr(recovery, "_judged_again", judged_again)
-    restart, seen = await recovery._restarted(cast(Any, traffic))
-    assert (restart.seen, restart.took_s, restart.why, seen) == ((NS, 2 * NS), 1.0, "", after)
+    found = await recovery._restarted(cast(Any, traffic))
+    assert found == (Restart(took_s=1, seen=late), early)
