@@ -83,6 +83,8 @@ def test_a_release_that_replaced_no_pod_keeps_no_promise_and_shows_no_erratum() 
     stayed, lost = [pod(-9, "a", "Ready"), pod(3, "a", "Ready")], Tally(calls=900, failed=1, first_ns=0, last_ns=0)
     assert released(stayed, QUIET, OK, *claims) == dict.fromkeys(claims, INCONCLUSIVE)
     assert released(stayed, lost, BAD, *claims) == {claims[0]: FAIL, claims[1]: FAIL, claims[2]: INCONCLUSIVE}
+    found = deploys.without_prestop(lost, 0, races=True, came=False)
+    assert found.reason.startswith("no pod was seen to come; 1 of 900 requests and probes failed")
     (found,) = deploys.released(
         claims[:1], [], seen(replaced()), QUIET, replicas=2, surge=1, least_calls=300, races=True
     )

@@ -45,7 +45,7 @@ def released(
             _commands(ran),
             *_one_by_one(seen, replicas=replicas, surge=surge),
             undisturbed("deploy.rolling.no_downtime", met, least_calls, lost_creates),
-            without_prestop(met, lost_creates, races=races),
+            without_prestop(met, lost_creates, races=races, came=bool(seen.new)),
             create_lost(met, lost_creates),
         )
     }
@@ -55,10 +55,8 @@ def released(
 
 
 def _proves_nothing(found: Judgement, why: Message) -> Judgement:
-    """What did not come about is not kept, and shows no erratum; what failed did fail."""
-    if found.verdict not in (Verdict.PASS, Verdict.ERRATUM_SHOWN):
-        return found
-    return unknown("", found.claim, why, *found.told)
+    """What did not come about is not kept; what failed did fail."""
+    return unknown("", found.claim, why, *found.told) if found.verdict is Verdict.PASS else found
 
 
 def _ended(one: Ran) -> Message:
@@ -117,9 +115,11 @@ def undisturbed(claim: str, met: Tally, least_calls: int, lost_creates: int = 0)
     return _held(claim, failed == 0, _failed(failed), *told, met=met)
 
 
-def without_prestop(met: Tally, lost_creates: int, *, races: bool) -> Judgement:
-    """The erratum: users noticed."""
+def without_prestop(met: Tally, lost_creates: int, *, races: bool, came: bool) -> Judgement:
+    """The erratum: users noticed that pods ``came`` in place of others."""
     failed = met.failed - lost_creates
+    if failed and not came:
+        return unknown("", NO_PRESTOP, _NO_POD, met.told)
     if not races and not failed:
         why = message("the environment signals a pod once the endpoints have left it (unless --signals-at-once)")
         return not_exercised("", NO_PRESTOP, met.told, why)
@@ -181,16 +181,14 @@ def never_ready(
         "the workflow had ended, and {pods} still waited to be ready: nothing undid it",
         pods=", ".join(waits) or message("no pod"),
     )
+    left = message("{count} pods left", count=str(len(waits)))
     found = [
         _held("cicd.rollout_status", status.status > 0, message("status {status}", status=str(status.status)), words),
-        shown(
-            "cicd.no_undo",
-            status.status > 0 and bool(waits),
-            message("{count} pods left", count=str(len(waits))),
-            waiting,
-        ),
+        shown("cicd.no_undo", status.status > 0 and bool(waits), left, waiting),
         noticed,
     ]
+    if not_put is not None:
+        found[1] = unknown("", "cicd.no_undo", not_put)
     if waits and not_put is None:
         return found
     why = not_put or message("no pod was seen to wait to be ready")
