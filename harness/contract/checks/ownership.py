@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.contract.bench import WALKS, Bench
-from harness.contract.check import Checks, Deviates, must, must_be
+from harness.contract.check import Checks, Deviates, must, must_be, needs
 from harness.contract.grade import Finding, walk_api
 from harness.contract.samples import location
 from harness.model.message import message
@@ -69,3 +69,4 @@ async def leak(bench: Bench) -> None:
         exchange = await stranger.send(method, f"{WALKS}/{walk_id}", body)
         if secret.encode() in exchange.body:
             raise Deviates(message("nothing of the owner's walk"), exchange.shown, exchange)
+        needs(exchange, *range(400, 500))
