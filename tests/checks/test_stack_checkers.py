@@ -72,6 +72,11 @@ def test_an_eviction_beyond_the_budget_is_found_by_counting_ready_pods() -> None
     assert broken.beyond == ("b: 1 pods were ready, 1 must stay",)
     assert budget_result(broken).verdict is Verdict.FAIL
     assert budget_result(budget_kept(two, ONE, 2)).verdict is Verdict.NOT_EXERCISED
+    none = Budget(name="walk-api", min_available=0)
+    for unguarded in (None, none):
+        untold = budget_result(budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], unguarded, 2))
+        assert untold.verdict is Verdict.NOT_EXERCISED
+        assert untold.reason.startswith("no PodDisruptionBudget of the manifests keeps a pod ready"), untold.reason
     half = Budget(name="walk-api", max_unavailable="50%")
     assert budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], half, 2).beyond != ()
 
