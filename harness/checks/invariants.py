@@ -331,9 +331,10 @@ def budget_result(found: BudgetKept) -> Judgement:
 
 
 def connections_result(found: NewConnections) -> Judgement:
-    """Without a pod that left, or a target that says which pod it is, nothing could go wrong."""
+    """Without a pod that left, or a target that says which pod it is, or a connection after that, nothing could go
+    wrong."""
     verdict = Verdict.FAIL if found.late else Verdict.INCONCLUSIVE if found.perhaps else Verdict.PASS
-    if not found.left or not found.probes:
+    if verdict is Verdict.PASS and not found.could:
         verdict = Verdict.NOT_EXERCISED
     told = with_few(found.told, found.late or found.perhaps)
     return result(NEW_CONNECTIONS, CLAIM[NEW_CONNECTIONS], verdict, len(found.late), found.probes, told)

@@ -214,6 +214,9 @@ def test_a_new_connection_to_a_pod_that_left_is_found_after_two_seconds() -> Non
     assert "a, 2.5 s after it left" in late
     assert connections_result(new_connections(course, [probe(12.5, "a")])).verdict is Verdict.FAIL
     assert connections_result(new_connections(course[:1], [probe(1, "a")])).verdict is Verdict.NOT_EXERCISED
+    # Before, at once, or once it is back: no connection could go wrong.
+    early = connections_result(new_connections(course, [probe(9, "a"), probe(11.9, "b"), probe(23, "b")]))
+    assert early.verdict is Verdict.NOT_EXERCISED and "later than 2 s after a pod had left" in early.reason
 
 
 @pytest.mark.parametrize(("back_s", "accused"), [(12.4, False), (12.6, False), (14.4, False), (14.6, True)])
