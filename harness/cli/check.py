@@ -11,8 +11,10 @@ import msgspec
 
 from harness.base import yamltext
 from harness.base.errors import BadInput, Exit, tool_status
-from harness.rehearsal.arguments import AsJson
+from harness.model.message import message, whole
+from harness.rehearsal.arguments import AsJson, Spoken
 from harness.rehearsal.command import option
+from harness.report.language import Language, language
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,7 +33,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check(AsJson):
+class Check(Spoken, AsJson):
     """Whether a run would take plans and scenarios.
 
     Before any stack; 2 when one of them is not fine.
@@ -47,16 +49,16 @@ class Check(AsJson):
     def run(self) -> int:
         """Tells of every file; 2 when one of them is not fine."""
         checked = [check(path) for path in self.files]
+        found = [each for each, _ in checked]
         if self.json:
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode() + "\n")
-        else:
-            for each in checked:
-                _tell(each)
-        return tool_status({Exit.USAGE: not all(each.fine for each in checked)})
+            sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        for each, error in () if self.json else checked:
+            _tell(each, error, language(self.lang))
+        return tool_status({Exit.USAGE: not all(each.fine for each in found)})
 
 
-def check(path: Path) -> Checked:
-    """What became of ``path``."""
+def check(path: Path) -> tuple[Checked, BadInput | None]:
+    """What became of ``path``, and the error as it was raised."""
     from harness.cli.kinds import KINDS, kind_of
 
     found: dict[str, Any] = {"file": str(path)}
@@ -67,15 +69,16 @@ def check(path: Path) -> Checked:
         KINDS[name].load(path)
         ((keys, _),) = yamltext.documents(text, str(path))
         holds = ", ".join(f"{key}: {len(each)}" for key, each in keys.items() if isinstance(each, list))
-        return Checked(fine=True, holds=holds, **found)
+        return Checked(fine=True, holds=holds, **found), None
     except BadInput as error:
-        return Checked(fine=False, what=error.what, where=error.where, remedy=error.remedy, **found)
+        return Checked(fine=False, what=error.what, where=error.where, remedy=error.remedy, **found), error
 
 
-def _tell(each: Checked) -> None:
-    if each.fine:
-        sys.stdout.write(f"{each.file}: fine, {each.kind}; {each.holds}\n")
+def _tell(each: Checked, error: BadInput | None, say: Language) -> None:
+    kind, by = say(each.kind), say(each.by)
+    if error is None:
+        sys.stdout.write(say("{file}: fine, {kind}; {holds}", file=each.file, kind=kind, holds=each.holds) + "\n")
         return
-    taken = f", taken for {each.kind} by {each.by}" if each.kind else ""
-    sys.stdout.write(f"{each.file}: not fine{taken}\n")
-    sys.stderr.write(f"error: {BadInput(each.what, where=each.where, remedy=each.remedy)}\n")
+    taken = message(", taken for {kind} by {by}", kind=kind, by=by) if kind else ""
+    sys.stdout.write(say("{file}: not fine{taken}", file=each.file, taken=taken) + "\n")
+    sys.stderr.write(say("error: {error}", error=whole(error)) + "\n")

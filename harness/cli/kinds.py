@@ -15,6 +15,7 @@ from chaos import catalogue
 from harness.base import planfile, yamltext
 from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput
+from harness.base.message import as_message, marked, message
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.deploy import plan as deploy
@@ -60,21 +61,21 @@ def _scenario(path: Path) -> Any:
 
 #: By the name of the schema's file.
 KINDS = {
-    "scenario": FileKind("a scenario", scenario.ScenarioFile, _scenario),
-    "claims": FileKind("a file of claims", claims_file.ClaimsFile, claims_file.load),
-    "cost": FileKind("the tables of cost", Tables),
-    "infrastructure": FileKind("the tables of infrastructure", Infrastructure),
-    "prices": FileKind("unit prices for cost", Prices),
-    "deploy": FileKind("a plan of deploy_rehearsal", deploy.DeployFile, deploy.load),
-    "dr_restore": FileKind("a plan of dr_restore", RecoveryPlan),
-    "flag_proof": FileKind("a plan of flag_proof", FlagPlan),
-    "load_stages": FileKind("a plan of load_stages", LoadStagesPlan),
-    "network": FileKind("a plan of network", NetworkPlan),
-    "runbooks": FileKind("a plan of runbooks", RunbooksPlan),
-    "scaling": FileKind("a plan of scaling", ScalingPlan),
-    "secret_rotation": FileKind("a plan of secret_rotation", RotationPlan),
-    "signoff": FileKind("a plan of signoff --run", EvidencePlan),
-    "chaos": FileKind("an experiment of chaos", catalogue.ExperimentFile, catalogue.checked),
+    "scenario": FileKind(marked("a scenario"), scenario.ScenarioFile, _scenario),
+    "claims": FileKind(marked("a file of claims"), claims_file.ClaimsFile, claims_file.load),
+    "cost": FileKind(marked("the tables of cost"), Tables),
+    "infrastructure": FileKind(marked("the tables of infrastructure"), Infrastructure),
+    "prices": FileKind(marked("unit prices for cost"), Prices),
+    "deploy": FileKind(marked("a plan of deploy_rehearsal"), deploy.DeployFile, deploy.load),
+    "dr_restore": FileKind(marked("a plan of dr_restore"), RecoveryPlan),
+    "flag_proof": FileKind(marked("a plan of flag_proof"), FlagPlan),
+    "load_stages": FileKind(marked("a plan of load_stages"), LoadStagesPlan),
+    "network": FileKind(marked("a plan of network"), NetworkPlan),
+    "runbooks": FileKind(marked("a plan of runbooks"), RunbooksPlan),
+    "scaling": FileKind(marked("a plan of scaling"), ScalingPlan),
+    "secret_rotation": FileKind(marked("a plan of secret_rotation"), RotationPlan),
+    "signoff": FileKind(marked("a plan of signoff --run"), EvidencePlan),
+    "chaos": FileKind(marked("an experiment of chaos"), catalogue.ExperimentFile, catalogue.checked),
 }
 
 
@@ -82,18 +83,17 @@ def kind_of(text: str, where: str) -> tuple[str, str]:
     """The kind of the file that holds ``text``, by its name in ``KINDS``, and what told it. Raises ``BadInput``."""
     named = planfile.modeline(text).rpartition("/")[2].removesuffix(_ENDING)
     if named in KINDS:
-        return named, "the schema that its first lines name"
+        return named, marked("the schema that its first lines name")
     documents = [data for data, _ in yamltext.documents(text, where)]
     like = {name: sum(planfile.likeness(each, kind.form) for each in documents) for name, kind in KINDS.items()}
     best, second = sorted(like, key=lambda name: -like[name])[:2]
     if like[best] <= 0 or like[best] == like[second]:
-        what = f"its keys are as much those of {KINDS[best].told} as of {KINDS[second].told}"
-        raise BadInput(
-            what if like[best] > 0 else "its keys are those of no kind of file",
-            where=where,
-            remedy=f"begin it with `# yaml-language-server: $schema=KIND{_ENDING}`; kinds are {', '.join(KINDS)}",
-        )
-    return best, "its keys"
+        kind, other = as_message(KINDS[best].told), as_message(KINDS[second].told)
+        what = message("its keys are as much those of {kind} as of {other}", kind=kind, other=other)
+        line = f"# yaml-language-server: $schema=KIND{_ENDING}"
+        remedy = message("begin it with `{line}`; kinds are {names}", line=line, names=", ".join(KINDS))
+        raise BadInput(what if like[best] > 0 else "its keys are those of no kind of file", where=where, remedy=remedy)
+    return best, marked("its keys")
 
 
 def main() -> None:

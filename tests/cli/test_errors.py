@@ -13,7 +13,7 @@ from harness.migration.batch import refusal
 from harness.migration.places import of_environment
 from harness.migration.telling import write
 from harness.model.message import Message, message, whole
-from harness.report.language import Language, asked_for
+from harness.report.language import Language, asked_for, language
 from harness.stack.kind.ground import KEPT, kept_cluster
 from tests.report.marking import MARKING
 
@@ -72,6 +72,70 @@ def test_a_plan_is_refused_by_file_and_line_in_that_language(
     assert told in said and f"  where: <{path}:" in said and "  to do: <" in said
 
 
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: walk}
+spec:
+  selector: {matchLabels: {app: walk}}
+  template:
+    metadata: {labels: {app: walk}}
+    spec:
+      containers:
+      - {name: api, image: "walk:v1"}
+"""
+ALL = "resources: [all.yaml]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "told", "where", "remedy"),
+    [
+        ({}, "ownにkustomization.yamlがない", "own", "マニフェストを並べたものを追加する（例: `resources: ["),
+        ({"kustomization.yaml": ALL, "kustomization.yml": ALL}, "ownにkustomization.yamlとkustomization.ymlがある", "own",
+         "一つを残す"),
+        ({"kustomization.yaml": ALL}, "リソースown/all.yamlがない", "own/kustomization.yaml:1, resources[0]", "隣にある"),
+        ({"kustomization.yaml": f"{ALL}replicas: [{{name: x, count: 1}}]\n", "all.yaml": DEPLOYMENT},
+         "`replicas`の'x'がリソースの中にない", "own/kustomization.yaml:2, replicas[0]", "あるもの: walk"),
+        ({"kustomization.yaml": f"{ALL}helmCharts: []\n"}, "helmCharts: Helmのチャートは展開しない",
+         "own/kustomization.yaml:2, helmCharts", "`kubectl`はHelmのチャートを展開せず、"),
+        ({"kustomization.yaml": f'{ALL}patches: [{{patch: "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: walk}}, $x: 1}}"}}]\n',
+          "all.yaml": DEPLOYMENT}, "パッチがDeployment/walkに合わない: 指示$xは読まない", "own/kustomization.yaml:2",
+         "その指示を確認する"),
+        ({"kustomization.yaml": ALL, "all.yaml": DEPLOYMENT}, "Deployment/walkのPodにつながるServiceがない。ここにあるService: なし",
+         "own/all.yaml:1, Deployment/walk", "そのセレクタは、Podのテンプレートのラベルに含まれなければならない。ラベルは{'app': 'walk'}"),
+    ],
+)  # fmt: skip
+def test_a_folder_of_manifests_is_refused_in_japanese(
+    files: dict[str, str], told: str, where: str, remedy: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("harness.report.language.language", language)
+    Path("own").mkdir()
+    for name, text in files.items():
+        (Path("own") / name).write_text(text)
+    assert main(["run", "rollout_week3", "--on", "sim", "--manifests", "own", "--lang", "ja"]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert f"エラー: {told}\n  場所: {where}\n  対処: {remedy}" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "told"),
+    [
+        ("run rollout_week3 --target", "command: [sh]\nenvironment: {POD_NAME: a}\n",
+         "'POD_NAME'はリハーサルが決める\n  場所: mine.yaml:2, environment.POD_NAME\n  対処: 外す\n"),
+        ("conformance --openapi", "openapi: 2.0.0\n",
+         "`openapi`のバージョン: 2.0.0\n  場所: mine.yaml:1\n  対処: OpenAPI 3.0か3.1で書く\n"),
+    ],
+)  # fmt: skip
+def test_a_file_of_the_target_is_refused_in_japanese(
+    words: str, text: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.report.language.language", language)
+    Path("mine.yaml").write_text(text)
+    assert main([*words.split(), "mine.yaml", "--lang", "ja"]) == Exit.USAGE
+    assert capsys.readouterr().err.endswith(f"エラー: {told}")
+
+
 def test_the_language_is_that_of_the_words_of_the_variable_or_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,11 +147,11 @@ def test_the_language_is_that_of_the_words_of_the_variable_or_of_the_file(
     assert asked_for([], variable) == "ja" and asked_for(["--lang", "en"], variable) == "en"
     spoken: list[str] = []
 
-    def language(code: str) -> Language:
+    def spoken_by(code: str) -> Language:
         spoken.append(code)
         return MARKING
 
-    monkeypatch.setattr("harness.report.language.language", language)
+    monkeypatch.setattr("harness.report.language.language", spoken_by)
     (tmp_path / "rehearsal.toml").write_text('lang = "ja"\n')
     assert main(["judge", "nothing"]) == Exit.USAGE and spoken == ["ja"]
 
