@@ -145,7 +145,7 @@ class Users:
         """Requests under way finish or time out; the last answers are gathered. May be called twice."""
         if self._load is not None:
             await self._load.stop()
-            self.evidence.gather_last()
+            self.evidence.gather(last=True)
 
     def due(self, window: Window) -> DueList:
         """What the schedule has in ``window``; nothing before it began."""

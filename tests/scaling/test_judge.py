@@ -67,8 +67,8 @@ def manifests_applied(rows: list[EventRow]) -> Judgement:
     return found
 
 
-def drained(rows: list[EventRow], granted: int, refused: int = 1) -> list[Judgement]:
-    did = Drained(since_ns=0, until_ns=9 * NS, least=1, granted=granted, refused=refused, took_s=9.0)
+def drained(rows: list[EventRow], granted: int, refused: int = 1, least: int = 1) -> list[Judgement]:
+    did = Drained(since_ns=0, until_ns=9 * NS, least=least, granted=granted, refused=refused, took_s=9.0)
     return judge_sizes.drained(MANUAL, did, rows)
 
 
@@ -160,6 +160,10 @@ def test_an_eviction_that_leaves_too_few_is_a_breach() -> None:
     assert judged([], 0) == {INCONCLUSIVE}
     breach = drained(drain(False), 2, refused=0)[0]
     assert "breached by b" in breach.reason
+    # Without a budget nothing is kept, and what is lost is lost.
+    for rows, verdict in ((drain(True), Verdict.NOT_EXERCISED), (drain(False), FAIL)):
+        for found in drained(rows, 2, refused=0, least=0):
+            assert found.verdict is verdict and "no PodDisruptionBudget" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.judge.claimed import NEVER, held, seconds, shown_as, unknown
+from harness.judge.claimed import NEVER, held, not_exercised, seconds, shown_as, unknown
 from harness.judge.endpoints import endpoints_reached_s
 from harness.judge.resizes import resizes
 from harness.judge.window import NS
+from harness.model.disruption import UNGUARDED
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
@@ -125,7 +126,8 @@ def _fewer(part: Part, rows: Iterable[EventRow], value: float | None, what: Mess
 
 
 def drained(part: Part, did: Drained, rows: Sequence[EventRow]) -> list[Judgement]:
-    """No termination may have begun that left fewer than ``least`` pods ready; ``granted`` is what the drain says."""
+    """No termination may have begun that left fewer than ``least`` pods ready, nor none; ``granted`` is what the drain
+    says. Where no budget asks for a pod, that one stayed shows nothing."""
     found = evictions(rows, did.since_ns, did.until_ns)
     claims = ("manifest.pdb", "checklist.availability.pdb")
     if len(found) < did.granted or not did.granted:
@@ -135,7 +137,7 @@ def drained(part: Part, did: Drained, rows: Sequence[EventRow]) -> list[Judgemen
             seen=str(len(found)),
         )
         return [unknown(part.name, claim, few) for claim in claims]
-    breaches = [each for each in found if each.ready < did.least]
+    breaches = [each for each in found if each.ready < max(1, did.least)]
     told = [
         message(
             "{evicted} evicted, {refused} times refused; ready pods beside each: {ready}; minAvailable: {least}",
@@ -145,6 +147,10 @@ def drained(part: Part, did: Drained, rows: Sequence[EventRow]) -> list[Judgemen
             least=str(did.least),
         )
     ]
+    if not did.least:
+        told.append(UNGUARDED)
+        if not breaches:
+            return [not_exercised(part.name, claim, *told) for claim in claims]
     if breaches:
         told.append(message("breached by {pods}", pods=", ".join(each.pod for each in breaches)))
     count = (message("{count} breaches", count=str(len(breaches))),)
