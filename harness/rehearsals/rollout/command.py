@@ -18,7 +18,7 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.judge.judged import TAKEN
-from harness.model.message import message
+from harness.model.message import Message, marked, message
 from harness.model.scenario import Scenario
 from harness.rehearsal.arguments import Paced, Staged, first_line, say_first
 from harness.rehearsal.command import Duration, flag, given, option, parse, words
@@ -136,6 +136,9 @@ def begun(
         _nothing_else(typed)
         folder = _folder(typed.resume, typed.reports.absolute())
         result = RESULT.read(folder / RESULT_JSON)
+        if result.rehearsal != REHEARSAL.name:
+            told = message("{run} is no rollout but a run of {rehearsal}", run=folder.name, rehearsal=result.rehearsal)
+            raise BadInput(told, where=str(folder), remedy="name the rollout by its id or its folder")
         held.enter_context(locked(folder))
         plan, options, details = _resumed(REHEARSAL, folder, result, typed)
         resumed = folder, details
@@ -157,25 +160,22 @@ def _resumed(
         plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
         details = details_of(rehearsal, result)
     except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(
-            f"the folder holds no rollout that can go on: {error}", where=str(folder), remedy="begin a new rollout"
-        ) from error
+        told = message("the folder holds no rollout that can go on: {error}", error=str(error))
+        raise BadInput(told, where=str(folder), remedy="begin a new rollout") from error
     resumable(plan, details)
-    as_begun = dataclasses.replace(
-        parse(Weeks, plan.words), yes_use_this_cluster=typed.yes_use_this_cluster, lang=typed.lang
-    )
+    free = {"yes_use_this_cluster": typed.yes_use_this_cluster, "lang": typed.lang}
+    as_begun = dataclasses.replace(parse(Weeks, plan.words), **free)
     options = msgspec.structs.replace(as_begun.resolved(), reports=folder.parent, replay=result.facts.replay)
     return plan, options, details
 
 
 def _nothing_else(typed: Weeks) -> None:
     if more := sorted(set(given(typed)) - _FREE):
-        raise BadInput(
-            f"--resume goes with neither of {', '.join(map(flag, more))}: it continues with the seed and the options "
-            "of the beginning",
-            where="--resume",
-            remedy="leave them out, or begin a new rollout, with --weeks if need be",
+        it = marked(
+            "--resume goes with neither of {options}: it continues with the seed and the options of the beginning"
         )
+        told = Message(text=it, values={"options": ", ".join(map(flag, more))})
+        raise BadInput(told, where="--resume", remedy="leave them out, or begin a new rollout, with --weeks if need be")
 
 
 def _folder(named: str, reports: Path) -> Path:
