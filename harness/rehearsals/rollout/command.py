@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,7 +18,7 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.judge.judged import TAKEN
-from harness.model.message import Message, marked, message
+from harness.model.message import message
 from harness.model.scenario import Scenario
 from harness.rehearsal.arguments import Paced, Staged, first_line, say_first
 from harness.rehearsal.command import Duration, flag, given, option, parse, words
@@ -66,9 +66,7 @@ class Run(OfWeeks):
     example = "rollout_week3 --on local --seed 7"
 
     scenario: str = option(
-        "a bundled scenario's name (rollout_week3) or a YAML file of your own",
-        positional=True,
-        metavar="SCENARIO",
+        "a bundled scenario's name (rollout_week3) or a YAML file of your own", positional=True, metavar="SCENARIO"
     )
 
     def planned(self) -> Scenario:
@@ -163,7 +161,7 @@ def _resumed(
         told = message("the folder holds no rollout that can go on: {error}", error=str(error))
         raise BadInput(told, where=str(folder), remedy="begin a new rollout") from error
     resumable(plan, details)
-    free = {"yes_use_this_cluster": typed.yes_use_this_cluster, "lang": typed.lang}
+    free: dict[str, Any] = {"yes_use_this_cluster": typed.yes_use_this_cluster, "lang": typed.lang}
     as_begun = dataclasses.replace(parse(Weeks, plan.words), **free)
     options = msgspec.structs.replace(as_begun.resolved(), reports=folder.parent, replay=result.facts.replay)
     return plan, options, details
@@ -171,10 +169,7 @@ def _resumed(
 
 def _nothing_else(typed: Weeks) -> None:
     if more := sorted(set(given(typed)) - _FREE):
-        it = marked(
-            "--resume goes with neither of {options}: it continues with the seed and the options of the beginning"
-        )
-        told = Message(text=it, values={"options": ", ".join(map(flag, more))})
+        told = message("--resume goes on as it was begun, with none of {options}", options=", ".join(map(flag, more)))
         raise BadInput(told, where="--resume", remedy="leave them out, or begin a new rollout, with --weeks if need be")
 
 

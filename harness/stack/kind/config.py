@@ -55,7 +55,7 @@ class _File(msgspec.Struct):
 def read(path: Path = CONFIG) -> dict[str, Any]:
     """The file. Raises ``BadInput`` when it is no kind configuration, or listens on other addresses than 127.0.0.1."""
     found = [data for data, _ in yamltext.documents(yamltext.read(path), str(path), merge_keys=True)]
-    config: Any = found[0] if len(found) == 1 else None
+    config: dict[str, Any] = found[0] if len(found) == 1 else {}
     try:
         msgspec.convert(config, _File)
     except msgspec.ValidationError as error:
