@@ -15,7 +15,7 @@ from harness.rehearsal.arguments import AsJson
 class Doctor(AsJson):
     """What this machine has and lacks in each environment.
 
-    It starts nothing and changes nothing; 10 when something is lacking.
+    Once its packages are installed it starts nothing and changes nothing; 10 when something is lacking.
     """
 
     name = "doctor"

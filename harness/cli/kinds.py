@@ -33,6 +33,7 @@ from scenarios import load as scenario
 
 SCHEMAS = SCENARIOS / "schemas"
 _ENDING = ".schema.json"
+_OF_TARGET = {"command", "image", "dockerfile"}  # one of them a target file has
 
 
 class FileKind(msgspec.Struct, frozen=True):
@@ -84,8 +85,11 @@ def kind_of(text: str, where: str) -> tuple[str, str]:
     named = planfile.modeline(text).rpartition("/")[2].removesuffix(_ENDING)
     if named in KINDS:
         return named, marked("the schema that its first lines name")
-    documents = [data for data, _ in yamltext.documents(text, where)]
-    like = {name: sum(planfile.likeness(each, kind.form) for each in documents) for name, kind in KINDS.items()}
+    data, _ = planfile.mapping(text, where, message("the kinds are {names}", names=", ".join(KINDS)))
+    if _OF_TARGET & data.keys():
+        remedy = message("a run reads it: --target {file}", file=where)
+        raise BadInput("these are the keys of a target file", where=where, remedy=remedy)
+    like = {name: planfile.likeness(data, kind.form) for name, kind in KINDS.items()}
     best, second = sorted(like, key=lambda name: -like[name])[:2]
     if like[best] <= 0 or like[best] == like[second]:
         kind, other = as_message(KINDS[best].told), as_message(KINDS[second].told)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
+from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.cli.main import main, parse
 from harness.cli.messages import of_errors
@@ -17,6 +19,15 @@ from harness.report.language import Language, asked_for, language
 from harness.stack.kind.ground import KEPT, kept_cluster
 from tests.report.marking import MARKING
 
+HARNESS = ROOT / "harness"
+#: What reads what a command is given.
+OF_COMMANDS = [
+    *(path for name in ("cli", "rehearsal", "base", "signoff", "report") for path in (HARNESS / name).rglob("*.py")),
+    *(HARNESS / "rehearsals").glob("*/command.py"),
+    *(HARNESS / "migration").glob("*.py"),
+    HARNESS / "stack" / "kube" / "access.py",
+    HARNESS / "stack" / "kind" / "config.py",
+]
 PLAN = (Path(__file__).parents[2] / "scenarios" / "plans" / "network.yaml").read_text()
 
 
@@ -182,6 +193,65 @@ rate = msgspec.Meta(gt=0, description="above 0")
 print("nothing")
 """
     assert {text for _, text in of_errors(source)} == {"what", "a", "b", "own", "named", "rule", "above 0"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run rollout_week3 --seed -1",
+        f"run rollout_week3 --seed {'9' * 230}",
+        "run rollout_week3 --window -5s",
+        "run rollout_week3 --pace -1s",
+        "run rollout_week3 --fault foo",
+        "run rollout_week3 --fault errors=5%@500s",
+        "run rollout_week3 --on local --context mine",
+        "run rollout_week3 --on kube",
+        "run rollout_week3 --on kind --signals-at-once --no-defaults",
+        "rollout --resume latest",
+        "chaos_nightly --least 100 --count 3",
+        "chaos --list --seed 3",
+        "load_stages --pods 2,x",
+        "load_stages --workers 7",
+        "dr_restore --sizes 1x",
+        "operations daily",
+        "operations daily --namespace here",
+        "operations daily --own-stack --context mine",
+        "alert_drill --of latest --scale 2",
+        "migration_drill --migrator '",
+        "stack up --on sim",
+        "signoff --short",
+        "signoff --reports nowhere",
+        "signoff --digest foo",
+        "migrate",
+        "migrate --settle -1s",
+        "migrate --endpoints nosuch",
+        "migrate --endpoints empty",
+        "migrate --anew --changed",
+        "migrate --from-environment --stack x",
+        "reconcile --direction postgresql_to_firestore --stack x --endpoints y",
+        "compare latest",
+        "cost --of x",
+    ],
+)
+def test_every_error_of_the_command_line_says_where_and_what_to_do(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").touch()
+    assert main(words.split()) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert "\n  where: " in said and "\n  to do: " in said
+
+
+def test_every_bad_input_of_the_command_line_is_made_with_what_to_do() -> None:
+    """Where it was, ``main`` knows where the error does not: the command."""
+    told = {path: without_remedy(path.read_text()) for path in OF_COMMANDS}
+    assert not {str(path): lines for path, lines in told.items() if lines}
+
+
+def without_remedy(source: str) -> list[int]:
+    made = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    bad = [node for node in made if ast.unparse(node.func) == "BadInput"]
+    return [node.lineno for node in bad if not {"remedy", None} & {each.arg for each in node.keywords}]
 
 
 # -- where it was written, and what may have been meant -------------------------------------------------------------------

@@ -24,7 +24,7 @@ def faults(texts: Iterable[str], scenario: Scenario) -> tuple[Fault, ...]:
         own = len(scenario.faults)
         what = f"--fault {typed[index - own]!r}" if index >= own else f"faults[{index}] ({found[index]})"
         raise BadInput(
-            f"{what}: {why}",
+            message("{what}: {why}", what=what, why=why),
             where=message("scenario {name}", name=scenario.name),
             remedy="let it begin earlier, or make the window longer with --window",
         )
@@ -36,6 +36,5 @@ def fault(text: str) -> Fault:
     try:
         return fault_of(FaultFile.of_text(text))
     except RuleError as error:
-        raise BadInput(
-            message("--fault {given}: {error}", given=repr(text), error=said_by(error)), remedy=error.remedy
-        ) from error
+        told = message("--fault {given}: {error}", given=repr(text), error=said_by(error))
+        raise BadInput(told, where="--fault", remedy=error.remedy) from error
