@@ -118,12 +118,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """The tests that are too slow for every change, and properties on new examples; -- --part local, or for pytest."""
-    if session.posargs and "--part" not in session.posargs:
-        words = ("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search")
-        run(session, "-m", "pytest", *words, *session.posargs)
-    else:
-        run(session, "-m", "tests.session.push", "--night", *session.posargs)
+    """The tests that are too slow for every change, and the properties on new examples. -- --part kind."""
+    run(session, "-m", "tests.session.push", "--night", *session.posargs)
 
 
 @nox.session

@@ -291,7 +291,7 @@ _LIMITS = (
         _HPA,
         "maxReplicas: 10",
         MANIFEST,
-        judged_by("load_stages"),
+        judged_by("load_stages", unmeasured="--pods"),
         "The connection budget: pool x (10 + surge) against max_connections",
         wrong(
             "manifest.hpa.connections_at_max",

@@ -64,14 +64,32 @@ def test_only_a_foreign_target_may_mirror_nothing() -> None:
     assert dual_write_result(NONE, bundled=True).verdict is Verdict.FAIL
     assert dual_write_result(HALF, bundled=False).verdict is Verdict.FAIL
     assert dual_write_result(compare([], {}), bundled=True).verdict is Verdict.INCONCLUSIVE
+    deleted = compare([walk()], {}, {OTHER: "u"})
+    assert dual_write_result(deleted, bundled=False).verdict is Verdict.NOT_EXERCISED
+    assert dual_write_result(deleted, bundled=True).verdict is Verdict.FAIL
+
+
+def test_without_a_document_to_compare_nothing_is_known_of_documents_and_only_those_there_are_counted() -> None:
+    """Deleted walks, and walks whose documents an outage lost, have none: that is no agreement."""
+    outage = Outage(from_ns=10**9, to_ns=2 * 10**9, what="part hang firestore")
+    written_ns = dict.fromkeys((WALK, OTHER), 10**9)
+    bodies = result(Verdict.PASS, id="walks.bodies", samples=7)
+    for compared in (compare([], {}, {WALK: "u", OTHER: "u"}), NONE):
+        told = reconciled_result(reconciled(compared, written_ns, [outage]), compared, bundled=True)
+        assert (told.verdict, told.samples) == (Verdict.INCONCLUSIVE, 0) and told.gates
+        assert "no walk had a document to compare" in told.reason and "2 walks compared" in told.reason
+        assert [*not_identical([told, bodies])] == []
+    some = dual_write_result(compare([walk()], documents(walk()), {OTHER: "u"}), bundled=True)
+    (shown,) = not_identical([some, bodies])
+    assert some.verdict is Verdict.PASS and shown.reason.startswith("1 documents")
 
 
 def test_a_target_that_mirrors_nothing_hides_no_document_of_another_walk_and_none_that_is_there_twice() -> None:
     """One walk without a document is not the whole story when there are documents without a walk."""
     extra = compare([walk()], {}).findings, Finding(flaw=Flaw.EXTRA, walk_id=OTHER, user="")
     for compared, names in (
-        (Comparison(compared=1, findings=(*extra[0], extra[1])), []),
-        (Comparison(compared=0, findings=(extra[1],)), []),
+        (Comparison(compared=1, documents=0, findings=(*extra[0], extra[1])), []),
+        (Comparison(compared=0, documents=0, findings=(extra[1],)), []),
         (compare([walk()], {}), [OTHER, OTHER.upper()]),
     ):
         found = reconciled(compared, {}, (), names=names)
@@ -91,6 +109,7 @@ def test_photos() -> None:
     assert photos_result(good).verdict is Verdict.PASS
     assert photos_result(lost).verdict is Verdict.FAIL
     assert photos_result(photos([], {}, set())).verdict is Verdict.INCONCLUSIVE
+    assert photos_result(photos(OBJECTS, {}, set())).verdict is Verdict.INCONCLUSIVE
     assert photos_result(left).verdict is Verdict.FAIL
     assert OBJECTS[1] in photos_result(left).reason
     # What of the database was not read hides no photo that is there, and lets none pass unseen.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -97,6 +98,31 @@ def test_without_the_packages_and_without_an_index_it_says_what_to_do(
     said = capsys.readouterr().err
     assert "could not be installed: installing the locked packages with pip failed (1)" in said
     assert "to do: check the package index" in said
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("file", "the machine-wide folder cannot be used: {0}/file is no folder\n  where: '{0}/file'"),
+        ("file/below", "the machine-wide folder cannot be used: {0}/file is no folder\n  where: '{0}/file/below'"),
+        ("full", "what is installed cannot be written: No space left on device\n  where: {0}/full/venv"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_no_matter_of_the_package_index(
+    folder: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ensure(_level: str) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / folder / "venv"))
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(bootstrap, "ensure", ensure)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / folder))
+    with pytest.raises(SystemExit) as ended:
+        bootstrap.enter("harness")
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and told.format(tmp_path) in said
+    assert f"name another folder in {ENVIRONMENT_VARIABLE}" in said and "package index" not in said
 
 
 @pytest.mark.parametrize(

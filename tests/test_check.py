@@ -40,7 +40,7 @@ def without_modeline(path: Path, to: Path) -> Path:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_bundled_file_is_fine_and_known_by_its_keys_alone(path: Path, tmp_path: Path) -> None:
-    by_line, by_keys = check(path), check(without_modeline(path, tmp_path / path.name))
+    by_line, by_keys = check(path)[0], check(without_modeline(path, tmp_path / path.name))[0]
     assert by_line.fine and by_keys.fine, by_keys
     assert (by_line.kind, by_line.holds) == (by_keys.kind, by_keys.holds)
     assert (by_line.by, by_keys.by) == ("the schema that its first lines name", "its keys")
@@ -62,9 +62,9 @@ def test_every_plan_of_a_rehearsal_is_one_of_the_kinds() -> None:
 def test_claims_of_your_own_are_a_kind_too(tmp_path: Path) -> None:
     path = tmp_path / "claims.yaml"
     path.write_text(CLAIMS)
-    assert check(path).holds == "claims: 1"
+    assert check(path)[0].holds == "claims: 1"
     path.write_text(CLAIMS.replace("availability > 99.5%", "availability > 99.5"))
-    found = check(path)
+    found = check(path)[0]
     assert (found.fine, found.kind) == (False, "a file of claims")
     assert found.where.startswith(f"{path}:3, claims[0].criterion")
 
@@ -94,7 +94,7 @@ def test_a_mistake_is_told_with_its_line_and_what_the_file_was_taken_for(
     path = without_modeline(EXAMPLES[name], tmp_path / "mine.yaml")
     assert old in path.read_text()
     path.write_text("\n" + path.read_text().replace(old, new, 1))
-    found = check(path)
+    found = check(path)[0]
     assert (found.fine, found.kind, found.by, found.holds) == (False, KINDS[name].told, "its keys", "")
     assert what in found.what
     assert found.where.startswith(str(path)) and where in found.where
@@ -104,8 +104,12 @@ def test_a_mistake_is_told_with_its_line_and_what_the_file_was_taken_for(
     ("text", "what"),
     [
         ("a: 1\nb: 2\n", "those of no kind of file"),
-        ("", "those of no kind of file"),
-        ("- 1\n", "those of no kind of file"),
+        ("", "mine.yaml is empty"),
+        ("- 1\n", "a plan is a mapping of keys"),
+        ("some text\n", "a plan is a mapping of keys"),
+        ("a: 1\n---\nb: 2\n", "more than one YAML document"),
+        ("name: ours\nimage: ours:v3\n", "the keys of a target file"),
+        ("command: ./walk-api\nmigrations: none\n", "the keys of a target file"),
         ("title: x\nparts: []\nlimits: x\npoll: 1s\n", "as much those of a plan of deploy_rehearsal as of a plan of"),
         ("a: [\n", "not YAML"),
     ],
@@ -113,7 +117,7 @@ def test_a_mistake_is_told_with_its_line_and_what_the_file_was_taken_for(
 def test_a_file_of_no_kind_is_not_guessed_at(tmp_path: Path, text: str, what: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
-    found = check(path)
+    found = check(path)[0]
     assert (found.fine, found.kind, found.by) == (False, "", "")
     assert what in found.what
 
@@ -121,7 +125,7 @@ def test_a_file_of_no_kind_is_not_guessed_at(tmp_path: Path, text: str, what: st
 def test_the_first_line_decides_over_the_keys(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("# yaml-language-server: $schema=elsewhere/scaling.schema.json\npoll: 20s\n")
-    found = check(path)
+    found = check(path)[0]
     assert (found.fine, found.kind) == (False, "a plan of scaling")
     assert "unknown key 'poll'" in found.what
 
@@ -146,16 +150,26 @@ def test_the_command_tells_of_every_file_and_ends_in_2_when_one_is_not_fine(
     assert "cannot read" in said.err
 
 
-def test_the_same_in_the_language_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong, fine = tmp_path / "wrong.yaml", EXAMPLES["scaling"]
+def test_it_is_told_in_japanese(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong, fine, neither = tmp_path / "wrong.yaml", EXAMPLES["scaling"], tmp_path / "neither.yaml"
     wrong.write_text(fine.read_text().replace("high: 8", "hihg: 8", 1))
-    assert main(["check", "--lang", "ja", str(fine), str(wrong)]) == Exit.USAGE
+    neither.write_text("a: 1\n")
+    assert main(["check", str(wrong), str(fine), str(tmp_path), str(neither), "--lang", "ja"]) == Exit.USAGE
     said = capsys.readouterr()
     assert said.out.splitlines() == [
-        f"{fine}: 問題なし、`scaling`の計画。parts: 8",
-        f"{wrong}: 問題あり（`scaling`の計画と見なした。根拠: 最初の行が指定するスキーマ）",
+        f"{wrong}: 使えない。先頭の行が示すスキーマにより、`scaling`の計画と判断した",
+        f"{fine}: 使える。`scaling`の計画である。parts: 8",
+        f"{tmp_path}: 使えない",
+        f"{neither}: 使えない",
     ]
-    assert said.err.startswith("エラー: ") and "\n  場所: " in said.err
+    assert (
+        f"エラー: 知らないキー'hihg'。'high'のことか\n  場所: {wrong}:11, parts[0].hihg\n  対処: ここで使えるキーは"
+        in said.err
+    )
+    assert f"エラー: {tmp_path}を読めない: Is a directory\n  場所: {tmp_path}\n  対処: " in said.err
+    assert (
+        f"  場所: {neither}\n  対処: 先頭に`# yaml-language-server: $schema=KIND.schema.json`と書く。KINDは" in said.err
+    )
 
 
 def test_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,7 +214,7 @@ def test_every_bundled_file_names_its_schema_and_keeps_it(path: Path) -> None:
     found = validator(schema)
     found.validate(yaml.load(path.read_text(), yamltext.SAFE))
     assert isinstance(found.schema, dict)
-    assert found.schema["title"] == check(path).kind
+    assert found.schema["title"] == check(path)[0].kind
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from harness.base.clock import NS, Anchor
-from harness.base.errors import EvidenceNotRead
+from harness.base.errors import EvidenceNotRead, EvidenceNotWritten
 from harness.evidence.collect import Collector
+from harness.evidence.gathered import EVIDENCE, stored
 from harness.evidence.spool import SpoolWriter
 from harness.evidence.store import EvidenceStore
 from harness.model.due import Due, probe_call
@@ -85,8 +87,35 @@ async def test_a_spool_that_cannot_be_read_keeps_none_of_the_others_from_being_r
             collector.gather()
         assert collector.requests == USERS[:1]
         with pytest.raises(EvidenceNotRead) as caught:
-            collector.gather_last()
+            collector.gather(last=True)
     assert "line 1 is no row" in caught.value.what and "the last line was cut" in caught.value.what
     assert caught.value.where == f"{spools[0]}, {spools[2]}"
     assert [error.subject for error in collector.ledger.measurement_errors] == ["broken", "torn"]
     assert collector.requests == USERS[:1]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_what_a_full_disk_refused_is_written_once_there_is_room_again(
+    *, last: bool, spool: SpoolWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Moved(spool, {})
+    with EvidenceStore(tmp_path / EVIDENCE, "run", clock.anchor) as store, SpoolWriter(tmp_path / "t.jsonl") as other:
+        collector = Collector(store, clock)
+        collector.follow([spool.path, other.path])
+        spool.write(probe(0, number=0))
+        other.write(probe(0, number=1))
+        spool.flush()
+        other.flush()
+        with monkeypatch.context() as full:
+            full.setattr(store, "append", Mock(side_effect=EvidenceNotWritten("full", where="e")))
+            with pytest.raises(EvidenceNotWritten):
+                collector.add([probe(0, number=2)])
+            for _ in range(2):
+                with pytest.raises(EvidenceNotWritten):
+                    collector.gather(last=last)
+            assert not collector.rows
+        spool.write(probe(0, number=3))
+        spool.flush()
+        collector.gather(last=True)
+    assert {each.probe_id for each in collector.probes} == {0, 1, 2, 3}
+    assert stored(tmp_path).probes == collector.probes

@@ -17,8 +17,10 @@ from harness.base.errors import BadInput, Exit
 from harness.model.autoscaling import DEFAULT_UP, PolicyKind, SelectPolicy
 from harness.model.disruption import Budget
 from harness.model.manifests import EnvVar, Probe, RollingUpdate
+from harness.report.language import Language
 from harness.stack.manifests import digest, kustomize, load, quantity
 from harness.stack.manifests.change import with_env
+from tests.report.marking import Lacking, english_of, messages_of
 from tests.session.examples import examples
 
 DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -56,6 +58,7 @@ def refused(path: Path) -> BadInput:
     assert caught.value.exit is Exit.USAGE
     assert caught.value.where
     assert caught.value.remedy
+    assert english_of(caught.value) == []
     return caught.value
 
 
@@ -294,6 +297,16 @@ def test_kustomize_mistakes_are_named(tmp_path: Path, kustomization: dict[str, A
     error = refused(folder(tmp_path, lambda _documents: None, **kustomization))
     assert what in error.what
     assert where in error.where
+
+
+def test_a_message_that_the_catalogue_lacks_would_be_found(tmp_path: Path) -> None:
+    """Also one in the place of another."""
+    patch = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: tekutoko-api}, spec: {$retainKeys: [x]}}"
+    error = refused(folder(tmp_path, lambda _documents: None, patches=[{"patch": patch}]))
+    assert error.what == "patch does not fit Deployment/tekutoko-api: the directive $retainKeys is not read"
+    assert len(messages_of(error)) == 3  # the two of it, and what to do
+    for each in messages_of(error):
+        assert english_of(error, Language("ja", Lacking(each))) == [each]
 
 
 def test_no_folder_and_no_kustomization(tmp_path: Path) -> None:

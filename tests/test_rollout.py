@@ -36,6 +36,7 @@ from harness.rehearsals.rollout import command
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails, RolloutPlan, next_week, weeks_of
 from harness.report.published import RESULT, RESULT_JSON
+from scenarios.load import load
 from tests.hurried import QUICK_PROBES, hurried
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.again import judged_again
@@ -248,6 +249,16 @@ async def test_a_held_rollout_is_resumed_where_it_held(tmp_path: Path) -> None:
     assert last.outcome == (Decision.ADVANCE, 0, None)
     with pytest.raises(BadInput, match="every week of"), make(tmp_path, FakeWeeks(), "--resume", "latest"):
         pass
+
+
+async def test_what_is_no_rollout_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / "a-week").mkdir()
+    week = week_result(load("rollout_week1"), "a-week", *ADVANCE)
+    RESULT.write(tmp_path / "a-week", week)
+    (tmp_path / "latest").symlink_to("a-week")
+    with pytest.raises(BadInput, match="a-week is no rollout but a run of rollout_week") as refused:
+        enter(tmp_path)
+    assert refused.value.where == str(tmp_path / "a-week") and "its id or its folder" in refused.value.remedy
 
 
 async def test_an_interrupt_between_two_weeks_stops_before_the_next(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from harness.stack import environment
 from harness.stack.rungs import choose, for_rung
 from harness.stack.targets import bundled, resolve, resolve_command
 from tests.nowhere import NOWHERE, all_at
+from tests.report.marking import english_of
 from tests.stack.rungs import manifests
 
 #: docs/contract/environment.md#variables; FIREBASE_CREDENTIALS_PATH is absent against emulators.
@@ -216,6 +217,7 @@ def test_a_bad_file_names_its_line(folder: Path, text: str, line: int | None, sa
     assert says in said, said
     assert f"target.yaml{f':{line}' if line else ''}" in said, said
     assert refused.value.remedy
+    assert english_of(refused.value) == []
 
 
 def test_a_target_gets_the_contract_and_what_a_program_needs_of_the_machine() -> None:

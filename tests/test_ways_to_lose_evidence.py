@@ -148,7 +148,7 @@ class World:
             if self.spool(name).is_file():
                 with self.spool(name).open("ab") as file:
                     file.write(rest)
-        self.collector.gather_last()
+        self.collector.gather(last=True)
         self.collector.store.close()
         self.afterwards(self.folder / EVIDENCE)
         gathered = stored(self.folder)

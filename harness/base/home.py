@@ -24,7 +24,7 @@ from harness.base.errors import BadInput
 ENVIRONMENT_VARIABLE = "TEKUTOKO_REHEARSAL_HOME"
 #: PostgreSQL takes paths of up to 1,023 bytes; below the folder lie some 300 of its files' names.
 LONGEST_BYTES = 600
-_NAME_ANOTHER = f"name another folder in {ENVIRONMENT_VARIABLE}"
+NAME_ANOTHER = f"name another folder in {ENVIRONMENT_VARIABLE}"
 
 
 def home() -> Path:
@@ -45,9 +45,9 @@ def home() -> Path:
     except RuntimeError as error:  # Path.home, expanduser
         user = f"HOME is not set and user {os.geteuid()} has no entry in passwd"
         what = f"there is no folder for what is kept on this machine: {user}"
-        raise BadInput(what, remedy=_NAME_ANOTHER.replace("another", "a")) from error
+        raise BadInput(what, remedy=NAME_ANOTHER.replace("another", "a")) from error
     if why := _unfit(found):
-        raise BadInput(f"the machine-wide folder cannot be used: {why}", where=repr(str(found)), remedy=_NAME_ANOTHER)
+        raise BadInput(f"the machine-wide folder cannot be used: {why}", where=repr(str(found)), remedy=NAME_ANOTHER)
     return found
 
 
@@ -71,7 +71,10 @@ def _unfit(folder: Path) -> str:
         return f"its path has {length} bytes, {LONGEST_BYTES} are the most"
     if any(unicodedata.category(character) == "Cc" for character in str(folder)):
         return "its path has a control character"
-    return "its path has a colon, which parts folders in lists and in Docker's arguments" if ":" in str(folder) else ""
+    if ":" in str(folder):
+        return "its path has a colon, which parts folders in lists and in Docker's arguments"
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    return "" if there.is_dir() else f"{there} is no folder"
 
 
 def runs_folder() -> Path:

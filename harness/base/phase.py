@@ -62,7 +62,8 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Phase:
-    """What is under way since ``since_ns``: for ``lasts_s`` seconds, or ``of`` steps, where one of them is known."""
+    """What is under way since ``since_ns``: for ``lasts_s`` seconds, or ``of`` steps, where one of them is known; where
+    both are, the seconds are the most that it lasts."""
 
     text: str
     since_ns: int
@@ -81,13 +82,17 @@ class Phase:
         return say("{seconds} s", seconds=passed)
 
     def left(self, now_ns: int, say: Says) -> str:
-        """The time to go, in words; by the mean of the steps that are done where it has steps; "" where unknown."""
+        """The time to go, in words; by the mean of the steps that are done where it has steps and of them a tenth is
+        done, which says nothing earlier; "" where unknown."""
         seconds = (now_ns - self.since_ns) / NS
-        if self.lasts_s:
-            return say("{seconds} s to go", seconds=f"{max(0.0, self.lasts_s - seconds):.0f}")
-        if 0 < self.done < self.of:
-            return say("about {seconds} s to go", seconds=f"{seconds / self.done * (self.of - self.done):.0f}")
-        return ""
+        most_s = max(0.0, self.lasts_s - seconds)
+        if self.of <= self.done * 10 and 0 < self.done < self.of:
+            by_steps_s = seconds / self.done * (self.of - self.done)
+            left_s = min(by_steps_s, most_s) if self.lasts_s else by_steps_s
+            return say("about {seconds} s to go", seconds=f"{left_s:.0f}")
+        if self.of:
+            return say("at most {seconds} s to go", seconds=f"{most_s:.0f}") if self.lasts_s else ""
+        return say("{seconds} s to go", seconds=f"{most_s:.0f}") if self.lasts_s else ""
 
     def share(self, now_ns: int) -> float | None:
         """How much of it is done, 0 to 1; ``None`` where its end is unknown."""

@@ -79,17 +79,23 @@ def made(text: str, where: str, plan: type[T], into: Callable[[T], R], *, name: 
     """What ``into`` makes of the plan that ``text`` holds; what it refuses (``RuleError``) is told by its place, as all
     else. Raises ``BadInput``.
     """
+    names = ", ".join(keys_of(typing.cast("Any", plan)))
+    data, lines = mapping(text, where, message("the keys are: {names}", names=names))
+    if name and "name" in keys_of(typing.cast("Any", plan)):
+        data = {"name": name, **data}
+    return _converted(data, plan, _Source(where, lines), (), into)
+
+
+def mapping(text: str, where: str, remedy: Said | str) -> tuple[dict[str, Any], yamltext.Lines]:
+    """The one mapping that a plan's file is, and its lines; ``remedy`` is for what is none. Raises ``BadInput``."""
     found = yamltext.documents(text, where)
     if len(found) != 1:
         what = message("more than one YAML document") if found else message("{where} is empty", where=where)
         raise BadInput(what, where=where, remedy="one plan a file")
     data, lines = found[0]
     if not isinstance(data, dict):
-        remedy = message("the keys are: {names}", names=", ".join(keys_of(typing.cast("Any", plan))))
         raise _Source(where, lines).bad((), message("a plan is a mapping of keys"), remedy)
-    if name and "name" in keys_of(typing.cast("Any", plan)):
-        data = {"name": name, **data}
-    return _converted(data, plan, _Source(where, lines), (), into)
+    return data, lines
 
 
 def at(path: yamltext.Path_, data: Any, where: str, lines: yamltext.Lines, plan: type[T]) -> T:

@@ -29,7 +29,7 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool,
 
     A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised, unless there
     are documents of other walks, or two of one. ``unread``: what of PostgreSQL could not be compared. What manifests
-    measured as they are lost is their erratum, shown.
+    measured as they are lost is their erratum, shown. Where no document was there to compare, nothing passes.
     """
     verdict = Verdict.PASS if found.good else Verdict.FAIL
     told = with_examples(
@@ -38,13 +38,16 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool,
     others = found.doubled or any(each.flaw is not Flaw.MISSING for each in found.unexplained)
     if not found.compared and found.good:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk was written through the API alone"),)
-    elif not bundled and not others and found.compared and compared.count(Flaw.MISSING) == compared.compared:
+    elif not bundled and not others and compared.count(Flaw.MISSING) and not compared.documents:
         verdict, told = Verdict.NOT_EXERCISED, (message("the target mirrors nothing"), *found.told)
+    elif not compared.documents and found.good:
+        verdict, told = Verdict.INCONCLUSIVE, (message("no walk had a document to compare"), *found.told)
     elif unread and found.good:
         verdict = Verdict.NOT_EXERCISED
     told = (*told, *unread)
     flaws = len(found.unexplained) + len(found.doubled)
-    judged = result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, told, unit=Unit.WALKS)
+    samples = found.compared if flaws else compared.documents
+    judged = result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, samples, told, unit=Unit.WALKS)
     if found.as_written:
         erratum = found.as_written[0][1]
         judged = msgspec.structs.replace(judged, erratum=erratum, seen=found.lost_as_written)
@@ -81,8 +84,9 @@ def photos_result(seen: Photos, unread: Told = ()) -> Judgement:
     told = (*seen.told, *unread)
     if seen.good and unread:
         verdict = Verdict.NOT_EXERCISED
-    elif seen.good and not seen.with_thumbnail and not seen.objects:
-        verdict, told = Verdict.INCONCLUSIVE, (message("no walk got a thumbnail"),)
+    elif seen.good and not seen.with_thumbnail:
+        verdict = Verdict.INCONCLUSIVE
+        told = seen.told if seen.objects else (message("no walk got a thumbnail"),)
     flaws = len(seen.lost) + len(seen.foreign) + len(seen.left)
     return told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, told, unit=Unit.WALKS))
 

@@ -35,8 +35,10 @@ _SIZED = re.compile(r"Scaled (?:up|down) replica set \S+(?: from (\d+))? to (\d+
 
 
 class BudgetKept(msgspec.Struct, frozen=True, kw_only=True):
-    """``granted`` and ``refused`` evictions; those granted beyond the budget, and those that may have been."""
+    """``granted`` and ``refused`` evictions; those granted beyond the budget, and those that may have been. ``keeps``:
+    there is a budget, and it asks for a pod at all."""
 
+    keeps: bool
     granted: int
     refused: int
     beyond: tuple[str, ...]
@@ -96,7 +98,8 @@ def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -
                 unclear.append(f"{event.subject}: {before.healthy} pods were ready, {numbers} were asked for")
         elif event.kind == "eviction":
             refused += 1
-    return BudgetKept(granted=granted, refused=refused, beyond=tuple(beyond), unclear=tuple(unclear))
+    keeps = budget is not None and desired(budget, scales.most) > 0
+    return BudgetKept(keeps=keeps, granted=granted, refused=refused, beyond=tuple(beyond), unclear=tuple(unclear))
 
 
 class _Before(msgspec.Struct, frozen=True):
@@ -166,6 +169,11 @@ class _Scales:
                 self._add(event.at_ns, (resize.size,), rolling=self._course[-1].rolling)
             if event.kind in {"deployment", "kubernetes"} and (found := _SIZED.search(event.message)):
                 self._sized(event.at_ns, sizes, int(found[1] or found[3] or 0), int(found[2]))
+
+    @property
+    def most(self) -> int:
+        """The most that may ever have been asked for."""
+        return max(number for each in self._course for number in each.possible)
 
     def at(self, at_ns: int, ready: int) -> tuple[int, ...]:
         """Every number that may have held at ``at_ns``, when so many pods were ``ready``.

@@ -110,9 +110,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """``compared`` walks and deleted walks; the findings by walk id."""
+    """``compared`` walks and deleted walks, ``documents`` of the former that were there; the findings by walk id."""
 
     compared: int
+    documents: int
     findings: tuple[Finding, ...]
 
     def count(self, flaw: Flaw) -> int:
@@ -225,7 +226,8 @@ def compare(
         if document_id(walk_id) in documents
     ]
     findings.sort(key=lambda finding: finding.walk_id)
-    return Comparison(compared=len(stored) + len(gone), findings=tuple(findings))
+    there = sum(document_id(walk_id) in documents for walk_id in stored)
+    return Comparison(compared=len(stored) + len(gone), documents=there, findings=tuple(findings))
 
 
 def by_user(findings: Collection[Finding]) -> dict[str, tuple[int, int]]:

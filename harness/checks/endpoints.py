@@ -44,13 +44,15 @@ _AT_ONCE = frozenset({FaultKind.POD_KILL, FaultKind.POD_DELETE})
 
 
 class NewConnections(msgspec.Struct, frozen=True, kw_only=True):
-    """``probes`` whose pod is known, ``left`` departures from the endpoints; probes that a departed pod answered.
+    """``probes`` whose pod is known, ``left`` departures from the endpoints; probes that a departed pod answered, of
+    those that ``could`` have been: sent while one was outside.
 
     ``silent`` probes got no answer; a departed pod may have kept those of ``perhaps``.
     """
 
     probes: int
     left: int
+    could: int
     late: Told
     silent: int
     perhaps: Told
@@ -66,14 +68,17 @@ class NewConnections(msgspec.Struct, frozen=True, kw_only=True):
             late=str(len(self.late)),
             limit=f"{LIMIT_S:g}",
         )
+        told = [counts]
+        if self.left and self.probes and not self.could:
+            told.append(message("none was made later than {limit} s after a pod had left", limit=f"{LIMIT_S:g}"))
         if not self.silent:
-            return (counts,)
+            return tuple(told)
         silent = message(
             "{silent} probes got no answer, which names no pod: {perhaps} of them may have gone to one that had left",
             silent=str(self.silent),
             perhaps=str(len(self.perhaps)),
         )
-        return (counts, silent)
+        return (*told, silent)
 
 
 def new_connections(events: Sequence[EventRow], probes: Iterable[ProbeRow]) -> NewConnections:
@@ -88,9 +93,15 @@ def new_connections(events: Sequence[EventRow], probes: Iterable[ProbeRow]) -> N
         and probe.sent_ns - left_ns > round(LIMIT_S * NS)
         and not behind.joined(probe.pod, probe.sent_ns, probe.done_ns + round(TOLD_LATE_S * NS))
     ]
+    could = [
+        probe
+        for probe in known
+        if any(probe.sent_ns - left_ns > round(LIMIT_S * NS) for left_ns, _ in behind.outside(probe.sent_ns))
+    ]
     return NewConnections(
         probes=len(known),
         left=behind.departures,
+        could=len(could),
         late=tuple(late),
         silent=sum(map(_silent, sent)),
         perhaps=tuple(_perhaps(sent, behind, _disturbed(events, sent))),

@@ -48,6 +48,7 @@ from harness.load.population.accounts import Account, Canary, accounts, canaries
 from harness.load.population.content import fingerprint, updated
 from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
+from harness.model.disruption import UNGUARDED
 from harness.model.evidence import ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -319,18 +320,21 @@ def off_result(found: OffInTime) -> Judgement:
 
 
 def budget_result(found: BudgetKept) -> Judgement:
-    """Without an eviction nothing was asked of the budget."""
+    """Without an eviction nothing was asked of the budget, and one that keeps no pod answers nothing."""
     verdict = Verdict.FAIL if found.beyond else Verdict.INCONCLUSIVE if found.unclear else Verdict.PASS
+    told = with_few(found.told, found.beyond or found.unclear)
     if not found.granted + found.refused:
         verdict = Verdict.NOT_EXERCISED
-    told = with_few(found.told, found.beyond or found.unclear)
+    elif not found.keeps and not found.beyond:
+        verdict, told = Verdict.NOT_EXERCISED, (UNGUARDED, *told)
     return result(BUDGET, CLAIM[BUDGET], verdict, len(found.beyond), found.granted + found.refused, told)
 
 
 def connections_result(found: NewConnections) -> Judgement:
-    """Without a pod that left, or a target that says which pod it is, nothing could go wrong."""
+    """Without a pod that left, or a target that says which pod it is, or a connection after that, nothing could go
+    wrong."""
     verdict = Verdict.FAIL if found.late else Verdict.INCONCLUSIVE if found.perhaps else Verdict.PASS
-    if not found.left or not found.probes:
+    if verdict is Verdict.PASS and not found.could:
         verdict = Verdict.NOT_EXERCISED
     told = with_few(found.told, found.late or found.perhaps)
     return result(NEW_CONNECTIONS, CLAIM[NEW_CONNECTIONS], verdict, len(found.late), found.probes, told)

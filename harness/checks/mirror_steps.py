@@ -58,19 +58,23 @@ def judged(steps: Iterable[MirrorStep]) -> Iterator[Judgement]:
 
 
 def mirrored(step: MirrorStep) -> Judgement:
-    """Is the share that was asked for the share that is mirrored?"""
+    """Is the share that was asked for the share that is mirrored? It passes only where other shares would not have:
+    all or nothing where a part is asked for, and a half where all or nothing is."""
     share = step.share_percent / 100
     counts = {"mirrored": str(step.mirrored), "written": str(step.written), "share": str(step.share_percent)}
     told = [message("{mirrored} of {written} walks written at {share} % reached Firestore", **counts)]
     if not step.written:
         verdict = Verdict.INCONCLUSIVE
-    elif share in (0.0, 1.0):
-        verdict = Verdict.PASS if step.mirrored == share * step.written else Verdict.FAIL
     else:
         low = ratio_lower(step.mirrored, step.written, _CONFIDENCE)
         high = ratio_upper(step.mirrored, step.written, _CONFIDENCE)
-        verdict = Verdict.PASS if low <= share <= high else Verdict.FAIL
-        told.append(message("a share of {low} to {high} %", low=f"{low * 100:.0f}", high=f"{high * 100:.0f}"))
+        kept = step.mirrored == share * step.written if share in (0.0, 1.0) else low <= share <= high
+        enough = _tells(share, step.written)
+        verdict = Verdict.FAIL if not kept else Verdict.PASS if enough else Verdict.INCONCLUSIVE
+        if 0 < share < 1 or not enough:
+            told.append(message("a share of {low} to {high} %", low=f"{low * 100:.0f}", high=f"{high * 100:.0f}"))
+        if not enough:
+            told.append(message("too few walks to tell it from another share"))
     return Judgement(
         id=f"mirror.share_{step.share_percent}",
         claim=CLAIM_STOP,
@@ -82,6 +86,12 @@ def mirrored(step: MirrorStep) -> Judgement:
         unit=Unit.RATIO,
         samples=step.written,
     )
+
+
+def _tells(share: float, written: int) -> bool:
+    """Whether so many walks tell the share from all and from nothing; those from a half."""
+    nothing, all_ = ratio_upper(0, written, _CONFIDENCE), ratio_lower(written, written, _CONFIDENCE)
+    return nothing < share < all_ if 0 < share < 1 else nothing < 0.5 < all_
 
 
 def rolled_back(step: MirrorStep) -> Judgement:

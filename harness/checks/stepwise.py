@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.base.units import Unit
-from harness.judge.bounds import ratio_upper
+from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.judge.lacking import lacking
 from harness.judge.planned import lost_words
 from harness.model.due import Due
@@ -24,7 +24,8 @@ MOST_FAILED = 0.01
 
 
 def served(requests: int, failed: int, missing: int) -> Judgement:
-    """Of those who stay on Firestore: did fewer than 1 % of their requests fail, with 95 % confidence?
+    """Of those who stay on Firestore: did fewer than 1 % of their requests fail, with 95 % confidence? It fails where
+    the opposite bound says so, as every success criterion.
 
     So many are due and ``missing`` in evidence: they count as failed before a pass, and a fail stands without them.
     """
@@ -35,10 +36,9 @@ def served(requests: int, failed: int, missing: int) -> Judgement:
         requests=f"{requests:,}",
     )
     bound = ratio_upper(failed + missing, due) if requests else None
-    if bound is None or (failed < MOST_FAILED * due and bound >= MOST_FAILED):
-        verdict = Verdict.INCONCLUSIVE
-    else:
-        verdict = Verdict.PASS if bound < MOST_FAILED else Verdict.FAIL
+    verdict = Verdict.PASS if bound is not None and bound < MOST_FAILED else Verdict.INCONCLUSIVE
+    if requests and (least := ratio_lower(failed, due)) >= MOST_FAILED:
+        verdict, bound = Verdict.FAIL, least
     return Judgement(
         id=STEPWISE,
         claim=STEPWISE,
@@ -62,9 +62,10 @@ def served_of(rows: Iterable[RequestRow], due: Iterable[Due]) -> Judgement:
 
 
 def written(direct: int, mirrored: int) -> Judgement:
-    """Was Firestore only read? ``direct`` writes were confirmed by it, ``mirrored`` by the API, which writes them there
-    too. That it is written is no failure, but the document's own error; where nobody was seen to write it, nothing is
-    known."""
+    """Was Firestore only read while both ran? ``direct`` writes were confirmed by it, ``mirrored`` by the API, which
+    writes them there too. That it is written is no failure, but the document's own error; where nobody was seen to
+    write it, or to write the API, nothing is known."""
+    shown = direct > 0 and mirrored > 0
     told = message(
         "{direct} writes went straight to Firestore, and {mirrored} to the API, which mirrors them there",
         direct=f"{direct:,}",
@@ -73,11 +74,11 @@ def written(direct: int, mirrored: int) -> Judgement:
     return Judgement(
         id=READ_ONLY,
         claim=READ_ONLY,
-        verdict=Verdict.ERRATUM_SHOWN if direct else Verdict.INCONCLUSIVE,
+        verdict=Verdict.ERRATUM_SHOWN if shown else Verdict.INCONCLUSIVE,
         asked=(message("Firestore is only read while both run"),),
         told=(told,),
         samples=direct,
-        erratum=ERRATUM_WRITTEN if direct else "",
+        erratum=ERRATUM_WRITTEN if shown else "",
     )
 
 

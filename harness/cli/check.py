@@ -11,11 +11,10 @@ import msgspec
 
 from harness.base import yamltext
 from harness.base.errors import BadInput, Exit, tool_status
-from harness.base.message import as_message
-from harness.model.message import whole
+from harness.model.message import message, whole
 from harness.rehearsal.arguments import AsJson, Spoken
 from harness.rehearsal.command import option
-from harness.report.language import ENGLISH, Language, language
+from harness.report.language import Language, language
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,39 +48,37 @@ class Check(Spoken, AsJson):
 
     def run(self) -> int:
         """Tells of every file; 2 when one of them is not fine."""
-        say = ENGLISH if self.json else language(self.lang)
-        checked = [check(path, say) for path in self.files]
+        checked = [check(path) for path in self.files]
+        found = [each for each, _ in checked]
         if self.json:
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode() + "\n")
-        else:
-            for each in checked:
-                _tell(each, say)
-        return tool_status({Exit.USAGE: not all(each.fine for each in checked)})
+            sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        for each, error in () if self.json else checked:
+            _tell(each, error, language(self.lang))
+        return tool_status({Exit.USAGE: not all(each.fine for each in found)})
 
 
-def check(path: Path, say: Language = ENGLISH) -> Checked:
-    """What became of ``path``, told in that language."""
+def check(path: Path) -> tuple[Checked, BadInput | None]:
+    """What became of ``path``, and the error as it was raised."""
     from harness.cli.kinds import KINDS, kind_of
 
     found: dict[str, Any] = {"file": str(path)}
     try:
         text = yamltext.read(path)
-        name, by = kind_of(text, str(path))
-        found["by"], found["kind"] = say(by), say(KINDS[name].told)
+        name, found["by"] = kind_of(text, str(path))
+        found["kind"] = KINDS[name].told
         KINDS[name].load(path)
         ((keys, _),) = yamltext.documents(text, str(path))
         holds = ", ".join(f"{key}: {len(each)}" for key, each in keys.items() if isinstance(each, list))
-        return Checked(fine=True, holds=holds, **found)
+        return Checked(fine=True, holds=holds, **found), None
     except BadInput as error:
-        what, where, remedy = (say.message(as_message(each)) for each in error.given)
-        return Checked(fine=False, what=what, where=where, remedy=remedy, **found)
+        return Checked(fine=False, what=error.what, where=error.where, remedy=error.remedy, **found), error
 
 
-def _tell(each: Checked, say: Language) -> None:
-    if each.fine:
-        sys.stdout.write(say("{file}: fine, {kind}; {holds}", file=each.file, kind=each.kind, holds=each.holds) + "\n")
+def _tell(each: Checked, error: BadInput | None, say: Language) -> None:
+    kind, by = say(each.kind), say(each.by)
+    if error is None:
+        sys.stdout.write(say("{file}: fine, {kind}; {holds}", file=each.file, kind=kind, holds=each.holds) + "\n")
         return
-    taken = say(", taken for {kind} by {by}", kind=each.kind, by=each.by) if each.kind else ""
+    taken = message(", taken for {kind} by {by}", kind=kind, by=by) if kind else ""
     sys.stdout.write(say("{file}: not fine{taken}", file=each.file, taken=taken) + "\n")
-    told = whole(BadInput(each.what, where=each.where, remedy=each.remedy))
-    sys.stderr.write(say("error: {error}", error=told) + "\n")
+    sys.stderr.write(say("error: {error}", error=whole(error)) + "\n")

@@ -10,23 +10,23 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
-import shlex
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.base import tomltext
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
 from harness.base.message import marked, message, nearest, said_by
-from harness.base.options import of_option, one_of
+from harness.base.options import of_option, one_of, shell_words
 from harness.base.phase import Said
 from harness.rehearsal.command import Command, flag, flags
 from harness.rehearsal.registry import Entry
 
 FILE, VARIABLE = "rehearsal.toml", "TEKUTOKO_OPTION_"
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_UNREAD = marked("write TOML in UTF-8; --no-defaults leaves it unread")
+_HELP = marked("--help shows what it takes")
 _WHAT_IT_IS = marked("a key is an option of a command, without its dashes")
 
 
@@ -54,21 +54,20 @@ def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path)
     path = next((at / FILE for at in (folder, *folder.parents) if (at / FILE).is_file()), None)
     if path is None:
         return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise BadInput(message("it cannot be read: {error}", error=str(error)), where=str(path)) from error
     of_all: dict[str, Given] = {}
     of_one: dict[str, Given] = {}
-    for names, key, value in _keys(document):
-        where, table = f"{path}:{_line(text, names, key)}", " ".join(names)
+    for each in tomltext.keys(path, _UNREAD):
+        key, where, table = each.name, f"{path}:{each.line}", " ".join(each.table)
+        if each.is_tables and " ".join((*each.table, key)) in entries:
+            written = ".".join((*each.table, key))
+            told = message("[[{table}]] is a list of tables, and a command has one table", table=written)
+            raise BadInput(told, where=where, remedy=message("write [{table}]", table=written))
         if table and table not in entries:
             told = message("[{table}]: no such command{near}", table=table, near=nearest(table, list(entries)))
             raise BadInput(told, where=where, remedy=message("{program} list shows the commands", program=PROGRAM))
         _check(key, [entries[table]] if table else entries.values(), command, where)
         if f"--{key}" in flags(command) and table in ("", command.name):
-            texts = tuple(map(_text, value if isinstance(value, list) else [value]))
+            texts = tuple(map(_text, each.value if isinstance(each.value, list) else [each.value]))
             (of_one if table else of_all)[f"--{key}"] = Given(texts, where, path.parent)
     return {**of_all, **of_one}
 
@@ -84,7 +83,7 @@ def _of_environment(
         _check(key, entries.values(), command, where)
         if f"--{key}" in flags(command):
             text = environ[variable]
-            texts = tuple(shlex.split(text)) if fields[f"--{key}"].default == () else (text,)
+            texts = shell_words(text, where) if fields[f"--{key}"].default == () else (text,)
             found[f"--{key}"] = Given(texts, where, folder)
     return found
 
@@ -102,26 +101,6 @@ def _check(key: str, entries: Iterable[Entry], command: type[Command], where: Sa
         raise BadInput(told, where=where, remedy=_WHAT_IT_IS)
 
 
-def _keys(document: dict[str, Any], names: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], str, Any]]:
-    for key, value in document.items():
-        if isinstance(value, dict):
-            yield from _keys(value, (*names, key))
-        else:
-            yield names, key, value
-
-
-def _line(text: str, names: tuple[str, ...], key: str) -> int:
-    """The line at which ``key`` of the table stands, which tomllib does not tell; 1 where it is written otherwise."""
-    table: tuple[str, ...] = ()
-    wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""")
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
-            table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
-        elif table == names and wanted.match(line):
-            return number
-    return 1
-
-
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -133,11 +112,11 @@ def _value(field: dataclasses.Field[Any], given: Given) -> Any:
         told = message("{option} is a consent, and no default", option=name)
         raise BadInput(told, where=given.where, remedy="type it each time")
     if field.default != () and len(given.texts) != 1:
-        raise BadInput(message("{option} takes one value", option=name), where=given.where)
+        raise BadInput(message("{option} takes one value", option=name), where=given.where, remedy=_HELP)
     if field.default is False:
         if first.lower() not in _SWITCH:
             told = message("{option} is true or false, not {value}", option=name, value=repr(first))
-            raise BadInput(told, where=given.where)
+            raise BadInput(told, where=given.where, remedy="write true or false")
         return _SWITCH[first.lower()]
     values = tuple(_read(field, text, given) for text in given.texts)
     return values if field.default == () else values[0]
@@ -148,7 +127,7 @@ def _read(field: dataclasses.Field[Any], text: str, given: Given) -> Any:
     try:
         value = said["type"](_placed(given.folder, text, path=field.metadata["read"] is Path))
     except argparse.ArgumentTypeError as error:
-        raise BadInput(of_option(flag(field.name), said_by(error)), where=given.where) from error
+        raise BadInput(of_option(flag(field.name), said_by(error)), where=given.where, remedy=_HELP) from error
     if value not in said.get("choices", [value]):
         near = nearest(text, [*map(str, said["choices"])])
         told = of_option(flag(field.name), message("{value} is none{near}", value=repr(text), near=near))

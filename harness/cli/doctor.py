@@ -17,7 +17,7 @@ from harness.report.language import language
 class Doctor(Spoken, AsJson):
     """What this machine has and lacks in each environment.
 
-    It starts nothing and changes nothing; 10 when something is lacking.
+    Once its packages are installed it starts nothing and changes nothing; 10 when something is lacking.
     """
 
     name = "doctor"

@@ -15,7 +15,7 @@ from chaos import catalogue
 from harness.base import planfile, yamltext
 from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput
-from harness.base.message import Message, marked, message
+from harness.base.message import as_message, marked, message
 from harness.rehearsals.cost.month.prices import Prices
 from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.deploy import plan as deploy
@@ -33,6 +33,7 @@ from scenarios import load as scenario
 
 SCHEMAS = SCENARIOS / "schemas"
 _ENDING = ".schema.json"
+_OF_TARGET = {"command", "image", "dockerfile"}  # one of them a target file has
 
 
 class FileKind(msgspec.Struct, frozen=True):
@@ -84,18 +85,18 @@ def kind_of(text: str, where: str) -> tuple[str, str]:
     named = planfile.modeline(text).rpartition("/")[2].removesuffix(_ENDING)
     if named in KINDS:
         return named, marked("the schema that its first lines name")
-    documents = [data for data, _ in yamltext.documents(text, where)]
-    like = {name: sum(planfile.likeness(each, kind.form) for each in documents) for name, kind in KINDS.items()}
+    data, _ = planfile.mapping(text, where, message("the kinds are {names}", names=", ".join(KINDS)))
+    if _OF_TARGET & data.keys():
+        remedy = message("a run reads it: --target {file}", file=where)
+        raise BadInput("these are the keys of a target file", where=where, remedy=remedy)
+    like = {name: planfile.likeness(data, kind.form) for name, kind in KINDS.items()}
     best, second = sorted(like, key=lambda name: -like[name])[:2]
     if like[best] <= 0 or like[best] == like[second]:
-        one, other = (Message(text=KINDS[name].told) for name in (best, second))
-        what = message("its keys are as much those of {one} as of {other}", one=one, other=other)
+        kind, other = as_message(KINDS[best].told), as_message(KINDS[second].told)
+        what = message("its keys are as much those of {kind} as of {other}", kind=kind, other=other)
         line = f"# yaml-language-server: $schema=KIND{_ENDING}"
-        raise BadInput(
-            what if like[best] > 0 else "its keys are those of no kind of file",
-            where=where,
-            remedy=message("begin it with `{line}`; the kinds are {names}", line=line, names=", ".join(KINDS)),
-        )
+        remedy = message("begin it with `{line}`; kinds are {names}", line=line, names=", ".join(KINDS))
+        raise BadInput(what if like[best] > 0 else "its keys are those of no kind of file", where=where, remedy=remedy)
     return best, marked("its keys")
 
 

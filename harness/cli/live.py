@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import BadInput
+from harness.base.errors import NOT_JSON, BadInput
+from harness.base.interpreter import PROGRAM
 from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.rehearsal.command import Command, option
@@ -29,8 +30,10 @@ def live(endpoints: Path | None, stack: str) -> Endpoints:
         return _of_those_up(stack)
     try:
         return msgspec.json.decode(endpoints.read_bytes(), type=_Told).endpoints
-    except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(message("no endpoints can be read: {error}", error=str(error)), where=str(endpoints)) from error
+    except (OSError, *NOT_JSON) as error:
+        told = message("no endpoints can be read: {error}", error=getattr(error, "strerror", None) or str(error))
+        remedy = message("{program} stack up --json prints them", program=PROGRAM)
+        raise BadInput(told, where=str(endpoints), remedy=remedy) from error
 
 
 def _of_those_up(stack: str) -> Endpoints:
@@ -40,7 +43,8 @@ def _of_those_up(stack: str) -> Endpoints:
     if len(there) != 1:
         found = ", ".join(there) or message("none")
         told = message("one stack is wanted, and of those that are up {found} fit", found=found)
-        raise BadInput(told, remedy="begin one: stack up --detach")
+        begin = message("begin one: {program} stack up --detach", program=PROGRAM)
+        raise BadInput(told, where="--stack", remedy="name one of them" if there else begin)
     return next(iter(there.values()))
 
 

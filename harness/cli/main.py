@@ -125,16 +125,17 @@ def main(words: Sequence[str]) -> int:
     from harness.model.message import whole
     from harness.report.language import asked_for, language
 
-    lang = asked_for(words, os.environ)
+    lang, where = asked_for(words, os.environ), interpreter.PROGRAM
     try:
         command = parse(words)
-        lang = getattr(command, "lang", lang)
+        lang, where = getattr(command, "lang", lang), f"{interpreter.PROGRAM} {command.name}"
         with Heartbeat(command.name):
             return int(command.run())
     except SystemExit:  # argparse has printed a command's help
         return Exit.OK
     except RehearsalError as error:
-        sys.stderr.write(language(lang)("error: {error}", error=whole(error)) + "\n")
+        found = error.met(where) if error.exit is Exit.USAGE else error
+        sys.stderr.write(language(lang)("error: {error}", error=whole(found)) + "\n")
         return error.exit
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

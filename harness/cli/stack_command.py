@@ -111,9 +111,8 @@ def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
         output = open_private(log)
     except OSError as error:
         remedy = "make it writable, free some space, or name another one with --reports"
-        raise StackNotStarted(
-            f"the reports folder cannot be written: {error}", where=str(log), remedy=remedy
-        ) from error
+        what = message("the reports folder cannot be written: {error}", error=str(error))
+        raise StackNotStarted(what, where=str(log), remedy=remedy) from error
     with output:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 

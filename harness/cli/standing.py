@@ -45,12 +45,11 @@ class StandingStack:
         self._clock = clock
         self._progress = progress
         self.run_id = run_identity(clock, "stack", options.seed)
-        manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
-        self._manifests = manifests
+        self._manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._folder = open_folder(options.reports, self.run_id)
         self._stack = stack_for(
             options,
-            StackNeeds(manifests=manifests),
+            StackNeeds(manifests=self._manifests),
             run_id=self.run_id,
             folder=self._folder,
             clock=clock,
@@ -144,6 +143,5 @@ def end_standing_stacks(say: Tell) -> list[Message]:
             if not ends_in_order(lease.owner, _ORDERLY_LIMIT_S, f"stack {facts.run_id}", say):
                 os.kill(lease.owner.pid, signal.SIGKILL)
                 wait_gone([lease.owner], 3.0)
-        ended = end_run(Path(run_folder(facts.run_id)))
-        lines += ended or [message("stack {run}: taken down", run=facts.run_id)]
+        lines += end_run(Path(run_folder(facts.run_id))) or [message("stack {run}: taken down", run=facts.run_id)]
     return lines

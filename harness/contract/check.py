@@ -157,11 +157,27 @@ def must_be(
 def needs(exchange: Exchange, *statuses: int) -> Exchange:
     """``exchange`` when it is a usable preparation: any 2xx, or one of ``statuses``."""
     if not (200 <= exchange.status < 300 or exchange.status in statuses):
-        where = _ID.sub("{uuid}", exchange.path.partition("?")[0])
+        raise NotExercised(message("it needs {call} to work: {answer}", call=_call(exchange), answer=exchange.shown))
+    return exchange
+
+
+def decided(exchange: Exchange) -> Exchange:
+    """``exchange`` when the target came to decide on it: without an answer, or by a 429 or 5xx, what it would have let
+    happen is not known. What happened all the same is to be looked at before.
+    """
+    if exchange.status in {0, 429} or exchange.status >= 500:
         raise NotExercised(
-            message("it needs {call} to work: {answer}", call=f"{exchange.method} {where}", answer=exchange.shown)
+            message(
+                "it needs an answer to {call} that is no 429 and no 5xx: {answer}",
+                call=_call(exchange),
+                answer=exchange.shown,
+            )
         )
     return exchange
+
+
+def _call(exchange: Exchange) -> str:
+    return f"{exchange.method} {_ID.sub('{uuid}', exchange.path.partition('?')[0])}"
 
 
 def must_carry(exchange: Exchange, status: int, code: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.base.clock import NS, Clock, ClockSteps
-from harness.base.errors import EvidenceNotRead, MeasurementFailed
+from harness.base.errors import EvidenceNotRead, EvidenceNotWritten, MeasurementFailed
 from harness.evidence.gathered import Gathered
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
@@ -28,58 +29,68 @@ class Collector(Gathered):
         self.store = store
         self._readers: list[SpoolReader] = []
         self._told: list[SpoolReader] = []
+        self._refused: list[Sequence[Row]] = []
 
     def follow(self, spools: Iterable[Path]) -> None:
         """Reads these spools from now on."""
         self._readers += [SpoolReader(path) for path in spools]
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Appends ``rows`` to the evidence. Raises ``EvidenceNotWritten``."""
-        rows = list(rows)
-        self.store.append(rows)
-        self.see(rows)
+        """Appends ``rows`` to the evidence, behind whatever was refused before. Raises ``EvidenceNotWritten`` where the
+        disk refuses ``rows``, which are kept for the next call: there may be room again.
+        """
+        waiting, self._refused = [*self._refused, [*rows]], []
+        for each in waiting:
+            try:
+                self.store.append(each)
+                self.see(each)
+            except EvidenceNotWritten:
+                self._refused.append(each)
+                if each is waiting[-1]:
+                    raise
 
     def event(self, at_ns: int, kind: str, subject: str, said: str | Message | Told, **data: Any) -> None:
         """Appends an event of the run itself."""
         self.add([happened(at_ns, kind, subject, said, data)])
 
-    def gather(self) -> None:
-        """Reads what the spools have gained, each whatever became of the others, and looks at the clocks.
-
-        Raises ``EvidenceNotRead`` for rows that are lost, naming every spool that lost some, and tells each.
+    def gather(self, *, last: bool = False) -> None:
+        """Reads what the spools have gained, each whatever became of the others, and looks at the clocks. ``last``:
+        their writers have ended, and a last line that was cut is lost, too. Raises ``EvidenceNotWritten`` where the
+        disk refuses, else ``EvidenceNotRead`` for rows that are lost, naming every spool that lost some; each is told.
         """
-        self._look_at_clocks()
-        self._each(lambda reader: self.add(reader.read()))
+        failed: list[EvidenceNotWritten | EvidenceNotRead] = []
+        reads: list[Callable[[], None]] = [partial(self._read, each, last=last) for each in self._readers]
+        for read in (self._look_at_clocks, *reads):
+            try:
+                read()
+            except (EvidenceNotWritten, EvidenceNotRead) as error:
+                failed.append(error)
+        if refused := [error for error in failed if isinstance(error, EvidenceNotWritten)]:
+            raise refused[0]
+        if failed:
+            where = ", ".join(error.where for error in failed)
+            raise EvidenceNotRead(joined([*map(of_error, failed)]), where=where, remedy=failed[0].given[2])
 
-    def gather_last(self) -> None:
-        """The same once the writers have ended: a last line that was cut is lost, too."""
-
-        def whole(reader: SpoolReader) -> None:
+    def _read(self, reader: SpoolReader, *, last: bool) -> None:
+        """What is lost is an error of the measurement in the evidence itself: a stored run is judged with it."""
+        try:
             self.add(reader.read())
-            reader.end()
-
-        self._look_at_clocks()
-        self._each(whole)
+            if last:
+                reader.end()
+        except EvidenceNotRead as error:
+            if reader not in self._told:
+                self._told.append(reader)
+                said = message("{spool}: {what}", spool=reader.path.name, what=of_error(error))
+                self.event(self._clock.now_ns(), MEASUREMENT_ERROR, reader.path.stem, said)
+            raise
 
     def _look_at_clocks(self) -> None:
-        step_ns = self._steps.step_ns()
-        if step_ns is not None:
+        if (step_ns := self._steps.step_ns()) is not None:
             said = message(
                 "the wall clock stepped by {seconds} s: it was set, or the machine slept",
                 seconds=f"{step_ns / NS:+.1f}",
             )
             self.event(self._clock.now_ns(), MEASUREMENT_ERROR, "clock", said, step_ns=step_ns)
-
-    def _each(self, read: Callable[[SpoolReader], None]) -> None:
-        lost: list[EvidenceNotRead] = []
-        for reader in self._readers:
-            try:
-                read(reader)
-            except EvidenceNotRead as error:
-                self._tell(reader, error)
-                lost.append(error)
-        if lost:
-            raise lost[0] if len(lost) == 1 else _together(lost)
 
     async def last_answers(self, due: Iterable[Due], end_ns: int, patience_s: float) -> None:
         """Gathers until every call of ``due`` is in, or since ``end_ns`` none has come for ``patience_s``.
@@ -101,17 +112,3 @@ class Collector(Gathered):
             MeasurementFailed(f"the measurement failed: {error.subject}: {error.message}", where="evidence.sqlite")
             for error in self.ledger.measurement_errors
         ]
-
-    def _tell(self, reader: SpoolReader, error: EvidenceNotRead) -> None:
-        """An error of the measurement in the evidence itself, so that a stored run is judged with it."""
-        if reader not in self._told:
-            self._told.append(reader)
-            said = message("{spool}: {what}", spool=reader.path.name, what=of_error(error))
-            self.event(self._clock.now_ns(), MEASUREMENT_ERROR, reader.path.stem, said)
-
-
-def _together(lost: Sequence[EvidenceNotRead]) -> EvidenceNotRead:
-    """What several spools lost, as one error."""
-    return EvidenceNotRead(
-        joined([*map(of_error, lost)]), where=", ".join(error.where for error in lost), remedy=lost[0].given[2]
-    )

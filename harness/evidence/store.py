@@ -90,11 +90,7 @@ class EvidenceStore:
             for kind, values in batches.items():
                 connection.executemany(_INSERT[kind], values)
             connection.execute("COMMIT")
-        except (
-            sqlite3.Error,
-            OverflowError,
-            UnicodeEncodeError,
-        ) as error:  # the latter two of a value SQLite cannot hold
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:  # the latter two: no value of SQLite's
             self._roll_back(connection)
             raise _not_written(self.path, error) from error
         self._seq = seq

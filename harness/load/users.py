@@ -50,8 +50,8 @@ class Host(Protocol):
         """A line for people."""
         ...
 
-    def begin(self, said: Message) -> None:
-        """What is under way from now on."""
+    def begin(self, said: Message, *, lasts_s: float = 0.0) -> None:
+        """What is under way from now on, for ``lasts_s`` seconds where that is known."""
         ...
 
     def live(self, *, done: int, of: int) -> None:
@@ -145,7 +145,7 @@ class Users:
         """Requests under way finish or time out; the last answers are gathered. May be called twice."""
         if self._load is not None:
             await self._load.stop()
-            self.evidence.gather_last()
+            self.evidence.gather(last=True)
 
     def due(self, window: Window) -> DueList:
         """What the schedule has in ``window``; nothing before it began."""
@@ -190,7 +190,7 @@ class Users:
     async def all_back(self, users: Collection[str], published_ns: int, limit_s: float) -> SwitchOver:
         """Awaits ``users`` on Firestore, after the flag was published off; at most ``limit_s`` long."""
         host, until_ns = self._host, published_ns + round(limit_s * NS)
-        host.begin(message("rolling back: every client is awaited on Firestore"))
+        host.begin(message("rolling back: every client is awaited on Firestore"), lasts_s=limit_s)
         while True:
             self.evidence.gather()
             found = switch_over(self.evidence.ledger, published_ns, users, limit_s)

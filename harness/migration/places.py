@@ -65,6 +65,7 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
             raise BadInput(
                 message("no credentials of Google's can be read: {error}", error=str(error)),
                 where="FIREBASE_CREDENTIALS_PATH",
+                remedy="name a service account's key file, or log in: gcloud auth application-default login",
             ) from None
 
 
@@ -94,7 +95,11 @@ def of_environment(variables: Mapping[str, str]) -> Places:
 
     port = variables.get("DB_PORT") or "5432"
     if not port.isdecimal():
-        raise BadInput(message("DB_PORT is {port}, and no port", port=repr(port)), where=message("the environment"))
+        raise BadInput(
+            message("DB_PORT is {port}, and no port", port=repr(port)),
+            where=message("the environment"),
+            remedy="docs/contract/environment.md says all",
+        )
     sslmode = variables.get("DB_SSLMODE") or "prefer"
     if sslmode not in _SSLMODES:
         told = {"value": repr(sslmode), "names": ", ".join(_SSLMODES), "near": nearest(sslmode, _SSLMODES)}
@@ -128,6 +133,7 @@ def _address(variables: Mapping[str, str], name: str) -> Address | None:
         raise BadInput(
             message("{name} is {given}, and not HOST:PORT", name=name, given=repr(text)),
             where=message("the environment"),
+            remedy="docs/contract/environment.md says all",
         )
     return Address(host=host, port=int(port))
 

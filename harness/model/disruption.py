@@ -6,6 +6,11 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.message import message
+
+#: Of manifests without a budget, or with one that asks for no pod.
+UNGUARDED = message("no PodDisruptionBudget of the manifests keeps a pod ready")
+
 
 class UnhealthyPodEviction(StrEnum):
     """``unhealthyPodEvictionPolicy``: whether a running pod that is not ready may always be evicted."""

@@ -22,7 +22,7 @@ from harness.base.progress import Progress
 from harness.model.message import Message, message
 from harness.model.scenario import Scenario
 from harness.model.stack import AUTO, CLUSTERS, RUNGS, Rung, Target
-from harness.rehearsal.command import Command, Duration, option, own, replay, whole, within
+from harness.rehearsal.command import Command, Duration, option, own, replay, within
 from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.only import chosen, only, words
 from harness.rehearsal.options import Options
@@ -81,7 +81,7 @@ class Rehearsing(Spoken, AsJson, InReports):
     #: Its name in the registry where it is not the command's.
     rehearsal: ClassVar[str] = ""
 
-    seed: int = option("seed of whatever is drawn", whole, default=1, always=True, metavar="N")
+    seed: int = option("seed of whatever is drawn", within(0, 2**63 - 1), default=1, always=True, metavar="N")
 
     @abstractmethod
     def planned(self) -> Any:

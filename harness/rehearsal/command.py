@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import re
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -234,6 +235,7 @@ def parser(command: type[Command], given: frozenset[str] = frozenset()) -> argpa
     example = f"example: {program} {command.example}"
     told = (inspect.getdoc(command) or "").replace("python3 -m harness", PROGRAM)
     made = _Parser(prog=program, description=told, epilog=example, allow_abbrev=False)
+    made._negative_number_matcher = re.compile(r"-\.?\d")  # "-5s" is a value too, and its reader says what is wrong
     fields = {field.name: field for field in dataclasses.fields(command)}
     groups: dict[str, argparse._ActionsContainer] = {}
     for group in command.__mro__:

@@ -142,7 +142,7 @@ class Conductor(Generic[P, D]):
 
     async def _gather_last(self) -> None:
         try:
-            self.evidence.gather_last()
+            self.evidence.gather(last=True)
             self.evidence.add(log_lines(self.folder / "logs", self.evidence, self.clock.anchor))
         finally:
             self.evidence.event(self.clock.now_ns(), "phase", "end", message("the run ended"))

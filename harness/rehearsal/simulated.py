@@ -13,7 +13,7 @@ from harness.checks.stores import Stores
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.load.sim.executor import VirtualLoad
-from harness.model.message import Tell
+from harness.model.message import Tell, message
 from harness.model.stack import Capability
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Environment
@@ -44,7 +44,8 @@ class Simulated(Environment):
         """What can do without all that is not in memory."""
         processes = () if rehearsal.simulated else (Capability.REAL_PROCESSES,)
         if lacking := sorted({*processes, *rehearsal.lacking(plan, CAPABILITIES)}):
-            raise BadInput(f"this cannot be simulated: {lacking_words(lacking)}", remedy="use --on local or --on kind")
+            told = message("this cannot be simulated: {why}", why=lacking_words(lacking))
+            raise BadInput(told, remedy="use --on local or --on kind")
         if options.service_port is not None or options.signals_at_once:
             what = "--service-port and --signals-at-once are of processes, which --on sim has not"
             raise BadInput(what, remedy="leave them out, or use --on local")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from harness.base.options import shell_words
 from harness.base.planfile import RuleError, once
 from harness.model.message import Message, message
 from harness.model.result import Result
@@ -25,8 +25,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> list[str]:
-        """The command line's words."""
-        return shlex.split(self.run)
+        """The command line's words. Raises ``BadInput``."""
+        return [*shell_words(self.run, message("the step {run}", run=self.run))]
 
 
 class EvidencePlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,10 @@ def _largest(sizes: str) -> int:
     return max(map(units.size_bytes, sizes.split(",")))
 
 
+def _lacks(whole: str) -> Less:
+    return lambda typed: not {*map(int, whole.split(","))} <= {*map(int, typed.split(","))}
+
+
 def _typed(_: str) -> bool:
     return True
 
@@ -39,6 +43,7 @@ LESS: Mapping[str, Mapping[str, Less]] = {
         "--sizes": _below("128MiB", _largest),
         "--stall": _below("50min", units.seconds),
     },
+    "load_stages": {"--pods": _lacks("2,4,6,8,10")},
     "migration_drill": {
         "--walks": _below("10000"),
         "--locations": _below("100"),

@@ -95,9 +95,13 @@ def from_file(path: Path) -> Target:
         )
     for name in form.environment:
         if not _VARIABLE.fullmatch(name) or name in _RUNGS:
-            why = "is the rehearsal's to say" if _VARIABLE.fullmatch(name) else "is no name of an environment variable"
+            what = (
+                message("{name} is the rehearsal's to say", name=repr(name))
+                if _VARIABLE.fullmatch(name)
+                else message("{name} is no name of an environment variable", name=repr(name))
+            )
             at = yamltext.place(where, lines, ("environment", name))
-            raise BadInput(f"{name!r} {why}", where=at, remedy="leave it out")
+            raise BadInput(what, where=at, remedy="leave it out")
     command = _command(form, "command" in data, folder, place, where)
     migrations, migrations_folder = _migrations(form.migrations, folder, place["migrations"])
     image, dockerfile, context = _image(form, beside, place)

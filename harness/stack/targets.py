@@ -35,6 +35,7 @@ import msgspec
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import expanded
+from harness.base.options import shell_words
 from harness.model.message import Message, marked, message
 from harness.model.stack import Target
 
@@ -109,14 +110,7 @@ def as_command(target: Target) -> Target:
 
 def split(text: str, where: str) -> list[str]:
     """A command line's words. Raises ``BadInput`` for an open quote, and when there are none."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise BadInput(
-            message("{given} is no command line: {error}", given=repr(text), error=str(error)),
-            where=where,
-            remedy="close the quotes",
-        ) from error
+    words = [*shell_words(text, where)]
     if not words:
         raise BadInput("the target's command is empty", where=where, remedy="for example --target './walk-api --quiet'")
     return words

@@ -59,13 +59,14 @@ class _Made(StubRun):
 
 
 @cache
-def _drilled() -> tuple[AlertDrillDetails, Gathered]:
+def _drilled(void: str) -> tuple[AlertDrillDetails, Gathered]:
     details = AlertDrillDetails(
-        origin_ns=_ORIGIN_NS, history_ns=_ORIGIN_NS - 3 * NS, waits_s=(1.0, 2.0), scraped=2, sidecars=2,
+        origin_ns=_ORIGIN_NS, history_ns=_ORIGIN_NS - 3 * NS, waits_s=(1.0, 2.0), targets=2, scraped=2, sidecars=2,
         places={TARGET: "127.0.0.1:20003/metrics", SIDECARS: "127.0.0.1:20004/metrics"},
+        emitted={"http_requests_total": {"route": ("/v1/walks",), "status": ("200",)}},
     )  # fmt: skip
     details.leaves_ns = _ORIGIN_NS + round((PLANNED.load_s + PLANNED.after_s) * NS)
-    evidence = _Made(PLANNED, Path("made")).rows(details)
+    evidence = _Made(without(void), Path("made")).rows(details)
     for each in due(PLANNED, alerts(PLANNED.objectives, PLANNED.scale), details, evidence):
         into = details.burns if each.severity else details.firings
         for spell in each.spells:
@@ -82,9 +83,20 @@ def _drilled() -> tuple[AlertDrillDetails, Gathered]:
     return details, evidence
 
 
-def drilled() -> tuple[AlertDrillDetails, Gathered]:
-    """The details, to be changed at will, and the evidence."""
-    details, evidence = _drilled()
+def without(void: str) -> AlertDrillPlan:
+    """The plan, of which one breach does nothing."""
+    trials = tuple(
+        msgspec.structs.replace(each, fault=msgspec.structs.replace(each.fault, share=0.0, delay_ms=0.0))
+        if each.name == void
+        else each
+        for each in PLANNED.trials
+    )
+    return msgspec.structs.replace(PLANNED, trials=trials)
+
+
+def drilled(void: str = "") -> tuple[AlertDrillDetails, Gathered]:
+    """The details, to be changed at will, and the evidence; of a drill in which the breach ``void`` did nothing."""
+    details, evidence = _drilled(void)
     return msgspec.convert(msgspec.to_builtins(details), AlertDrillDetails), evidence
 
 

@@ -12,9 +12,10 @@ from harness.evidence.gathered import Gathered
 from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill import judge_burns
 from harness.rehearsals.alert_drill.judge import compared, judged
+from harness.rehearsals.alert_drill.judge_breaches import shown
 from harness.rehearsals.alert_drill.judge_burns import burn_tolerance_s
 from harness.rehearsals.alert_drill.pairs import tolerance_s
-from harness.rehearsals.alert_drill.types import CLAIM, CLAIMS, AlertDrillDetails, Firing
+from harness.rehearsals.alert_drill.types import AVAILABILITY, CLAIM, CLAIMS, LATENCY, AlertDrillDetails, Firing
 from tests.alert_drill.made import ERRORS, PLANNED, TARGET, drilled
 from tests.rehearsal.told import told_as
 
@@ -114,6 +115,46 @@ def test_a_breach_in_which_an_alert_fired_shows_no_gap() -> None:
     assert gap.reason == "quiet, as written, in latency_below_limit"
 
 
+@pytest.mark.parametrize(
+    ("void", "of"),
+    [
+        ("errors_too_short", "error_ratio"), ("errors_below_limit", "error_ratio"),
+        ("latency_too_short", "latency_p95"), ("latency_below_limit", "latency_p95"),
+    ],
+)  # fmt: skip
+def test_a_breach_that_did_nothing_shows_neither_quiet_nor_gap(void: str, of: str) -> None:
+    """Of the alert that it is about; of the others it does not count."""
+    found = {each.id: each for each in judged(PLANNED, *drilled(void))}
+    quiet = {name: found[f"{claim}.quiet"] for name, claim in CLAIM.items()}
+    assert {each.id for each in quiet.values() if each.holds} == {f"alert.{of}.quiet"}
+    assert f"does not show the breach of {void}: " in found[f"alert.{of}.quiet"].reason
+    assert quiet[AVAILABILITY].samples == 5
+    assert void not in found["drill.gap"].reason
+
+
+def test_without_evidence_no_quiet_and_no_gap_is_shown() -> None:
+    """That nothing fired is all that there is."""
+    details, _ = drilled()
+    found = {each.id: each for each in judged(PLANNED, details, Gathered())}
+    assert {found[f"{claim}.quiet"].holds for claim in CLAIM.values()} == {True}
+    assert not {"drill.gap", "drill.blind"} & found.keys()
+
+
+@pytest.mark.parametrize("stands_still_s", [0.0, 0.4, 12.0])
+def test_a_machine_that_stands_still_for_a_moment_makes_no_other_breach(stands_still_s: float) -> None:
+    """Of 23 s above the objective's 500 ms and below the alert's 600."""
+    details, evidence = drilled()
+    at = next(each for each in details.planted if each.trial == "latency_below_limit")
+    late = Gathered()
+    late.see(evidence.probes)
+    until_ns = at.begun_ns + round(stands_still_s * NS)
+    late.see(
+        msgspec.structs.replace(row, due_ns=row.due_ns - NS) if at.begun_ns < row.done_ns < until_ns else row
+        for row in evidence.requests
+    )
+    assert ("latency_below_limit" in shown(PLANNED, details, late)) is (stands_still_s < 10)
+
+
 def test_each_of_the_four_things_of_each_alert_shows_the_work_item() -> None:
     shown = {each.id for each in judged(PLANNED, *drilled()) if "phase2.monitoring" in each.also}
     assert shown == {f"{claim}.{what}" for claim in CLAIM.values() for what in WHAT} | set(BURNS)
@@ -153,6 +194,59 @@ def test_no_evidence_is_no_pass() -> None:
     """Of a drill that broke before Prometheus was asked only the budgets are judged."""
     found = verdicts(AlertDrillDetails())
     assert set(found) == {"slo.availability.budget", "slo.latency_p95.budget", "slo.error_ratio.budget"}
+
+
+def first_of(found: AlertDrillDetails, trial: str) -> int:
+    """When it began."""
+    return next(each.begun_ns for each in found.planted if each.trial == trial)
+
+
+@pytest.mark.parametrize("lasts_ns", [None, 10 * NS])
+def test_an_alert_that_was_on_before_a_breach_began_shows_no_gap(lasts_ns: int | None) -> None:
+    """It was not quiet in it."""
+    details, evidence = drilled()
+    begun_ns = first_of(details, "latency_below_limit") - 1
+    ends_ns = None if lasts_ns is None else begun_ns + lasts_ns
+    details.firings.append(Firing(alert=LATENCY, objective="", job="users", fired_ns=begun_ns, resolved_ns=ends_ns))
+    gap = next(each for each in judged(PLANNED, details, evidence) if each.id == "drill.gap")
+    assert gap.reason == "quiet, as written, in errors_below_limit"
+
+
+def test_nor_does_one_that_never_fired() -> None:
+    """It may be dead."""
+    details, evidence = drilled()
+    details.firings = [each for each in details.firings if each.alert != LATENCY]
+    gap = next(each for each in judged(PLANNED, details, evidence) if each.id == "drill.gap")
+    assert gap.reason == "quiet, as written, in errors_below_limit"
+
+
+def test_a_notification_of_the_end_is_no_page() -> None:
+    details, evidence = drilled()
+    paged = next(each for each in judged(PLANNED, details, evidence) if each.id == "drill.pagerduty")
+    assert " 2 times" in paged.reason
+    details.deliveries = [each for each in details.deliveries if each.resolved]
+    assert "drill.pagerduty" not in verdicts(details)
+
+
+def test_a_burn_rate_that_pages_after_the_alert_as_written_shows_no_want_of_a_window() -> None:
+    details = drilled()[0]
+    last_ns = max(each.fired_ns for each in details.firings)
+    details.burns = [msgspec.structs.replace(each, fired_ns=last_ns + NS) for each in details.burns]
+    assert "drill.window" not in verdicts(details)
+
+
+def test_the_blind_alert_is_not_shown_where_it_was_on_when_the_outage_began() -> None:
+    """Nor is it where the target has no counters that it asks for, nor where the outage was none."""
+    details = drilled()[0]
+    early = Firing(alert=ERRORS, objective="", job=TARGET, fired_ns=first_of(details, "outage") - NS, resolved_ns=None)
+    details.firings.append(early)
+    assert "drill.blind" not in verdicts(details)
+    details.firings[-1] = msgspec.structs.replace(early, resolved_ns=early.fired_ns + NS // 2)
+    assert "drill.blind" in verdicts(details)
+    emitted: list[dict[str, dict[str, tuple[str, ...]]]]
+    emitted = [{}, {"go_goroutines": {}}, {"http_requests_total": {"route": ("/healthz",)}}]
+    for details.emitted in emitted:
+        assert "drill.blind" not in verdicts(details)
 
 
 def test_the_blind_alert_is_not_shown_where_the_target_s_counters_fired_too() -> None:

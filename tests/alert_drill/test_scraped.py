@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +14,11 @@ import yaml
 
 from harness.base.clock import MachineClock
 from harness.base.data import MONITORING, OVERLAYS
-from harness.base.errors import NotCapable
+from harness.base.errors import NotCapable, PartDied
 from harness.model.manifests import Manifests
 from harness.model.stack import Address, FaultKind, Rung
 from harness.rehearsal.options import Options
-from harness.rehearsals.alert_drill import configure, programs
+from harness.rehearsals.alert_drill import configure, programs, watching
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import PLAN, PROBES, SIDECARS, TARGET, USERS, AlertDrillDetails
@@ -28,6 +29,7 @@ from harness.stack.manifests import load
 from harness.stack.scraping import ClientCertificate, PodMetrics
 from harness.stack.targets import bundled
 from tests.alert_drill.made import PLANNED, drilled
+from tests.alert_drill.stub import StubRun
 from tests.objectives import promtool
 
 BY = ClientCertificate(ca=Path("/run/ca"), certificate=Path("/run/certificate"), key=Path("/run/key"))
@@ -79,7 +81,8 @@ def test_a_drill_that_scraped_nothing_holds() -> None:
 
 @pytest.mark.process
 async def test_every_pod_that_ever_answered_counts(tmp_path: Path) -> None:
-    """Also pods that never did at the same moment, and one that went; not one that was only asked."""
+    """Also pods that never did at the same moment, and one that went; one that was only asked is a pod, unless it came
+    a moment ago."""
     await binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",))
     queries: list[str] = []
 
@@ -89,8 +92,9 @@ async def test_every_pod_that_ever_answered_counts(tmp_path: Path) -> None:
 
     prometheus: Any = SimpleNamespace(ask=ask)
     assert await programs.ever_up(prometheus, "60s") == {TARGET: 2}
+    assert await programs.ever_asked(prometheus, "60s") == {TARGET: 2}
     answers = {
-        (TARGET, "a"): "1 1 1 1", (TARGET, "b"): "0 1 _ _", (TARGET, "asked"): "0 0 0 0",
+        (TARGET, "a"): "1 1 1 1", (TARGET, "b"): "0 1 _ _", (TARGET, "asked"): "0 0 0 0", (TARGET, "new"): "_ _ _ 0 0",
         (SIDECARS, "a"): "1 0 1 0", (SIDECARS, "b"): "0 1 _ _", ("other", "a"): "0 0 0 0",
     }  # fmt: skip
     case = {
@@ -101,9 +105,32 @@ async def test_every_pod_that_ever_answered_counts(tmp_path: Path) -> None:
         "promql_expr_test": [
             {"expr": queries[0], "eval_time": "40s",
              "exp_samples": [{"labels": f'{{job="{job}"}}', "value": 2} for job in (TARGET, SIDECARS)]},
+            {"expr": queries[1], "eval_time": "40s",
+             "exp_samples": [{"labels": f'{{job="{job}"}}', "value": value}
+                             for job, value in ((TARGET, 3), (SIDECARS, 2), ("other", 1))]},
         ],
     }  # fmt: skip
     assert promtool.said(tmp_path, {"evaluation_interval": "10s", "tests": [case]}) == ""
+
+
+@pytest.mark.parametrize("answers", range(5))
+async def test_of_a_prometheus_that_died_when_it_was_asked_nothing_is_judged(answers: int, tmp_path: Path) -> None:
+    """That nothing is known to have fired is no alert that did not fire. It is asked four things."""
+    on: Any = StubRun(PLANNED, tmp_path)
+    on.details, on.evidence = drilled()
+    on.details.asked_ns, on.details.firings, on.details.burns = 0, [], []
+    left = iter(range(answers))
+
+    async def ask(path: str) -> dict[str, Any]:
+        if next(left, None) is None:
+            raise PartDied("Prometheus does not answer")
+        return {"data": [] if path.startswith("/api/v1/series") else {"result": []}}
+
+    prometheus: Any = SimpleNamespace(ask=ask)
+    with contextlib.suppress(PartDied):
+        await watching.ask(PLANNED, on, prometheus)
+    found = {each.id.partition(".")[0] for each in judged(PLANNED, on.details, on.evidence)}
+    assert found >= {"alert", "burn", "scrape"} if answers == 4 else found == {"slo"}
 
 
 @pytest.mark.parametrize("more", [{}, {"sidecars": 2}])

@@ -172,6 +172,34 @@ def test_what_fires_is_told_by_its_breach() -> None:
     assert found["theirs.breach.latency"][0] is Verdict.FAIL
 
 
+def every(step_s: int, lasts_s: int) -> tuple[Spell, ...]:
+    return tuple(Spell(at_s * 1000, (at_s + lasts_s) * 1000) for at_s in range(step_s, 3600, step_s))
+
+
+@pytest.mark.parametrize(
+    ("spells", "errors", "latency"),
+    [
+        (every(60, 30), "as often", "as often"),  # whatever happens
+        ((Spell(915_000, None),), "fired in it: share", "since an earlier breach"),
+        ((Spell(915_000, 2_800_000),), "fired in it: share", "since an earlier breach"),
+        ((Spell(915_000, 2_799_000),), "fired in it: share", "nothing of the folder"),  # it ended
+        ((Spell(0, None),), "nothing of the folder", "nothing of the folder"),  # a watchdog, or of the days before
+        ((Spell(300_000, None),), "nothing of the folder", "nothing of the folder"),
+        # that it fired once where nothing was broken says nothing of a breach that is no longer than the half
+        ((Spell(60_000, 90_000), Spell(915_000, 1_095_000)), "fired in it: share", "nothing of the folder"),
+        ((Spell(0, 90_000), Spell(2_100_000, None)), "nothing of the folder", "fired in it: share"),
+    ],
+)  # fmt: skip
+def test_which_breach_an_alert_tells_of(spells: tuple[Spell, ...], errors: str, latency: str) -> None:
+    """One that begins to fire in it, and not as often where nothing is broken."""
+    found = found_in(*asked(("share", Answer(held=(Held(labels={}, longest_s=420, spells=spells),)))))
+    verdicts = {"f": Verdict.PASS, "n": Verdict.FAIL}
+    for name, told in (("errors", errors), ("latency", latency)):
+        verdict, reason = found[f"theirs.breach.{name}"]
+        assert told in reason
+        assert verdict is verdicts.get(told[0], Verdict.INCONCLUSIVE)
+
+
 def test_what_holds_too_briefly_is_told() -> None:
     """For how long, of what it must."""
     found = found_in(*asked(("share", Answer(held=(Held(labels={}, longest_s=180, spells=()),)))))

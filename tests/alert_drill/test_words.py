@@ -81,8 +81,9 @@ def told(route: str, at_ms: float, *, resolved: bool = False, flaw: str = "", al
 def said(monkeypatch: pytest.MonkeyPatch) -> Said:
     """One judgement on what had to be beside what was."""
 
-    def of(id_: str, mine: Mine, plan: AlertDrillPlan = PLANNED, **changes: Any) -> Judgement:
+    def of(id_: str, mine: Mine, plan: AlertDrillPlan = PLANNED, void: str = "", **changes: Any) -> Judgement:
         monkeypatch.setattr(judge, "compared", lambda *_: mine)
+        monkeypatch.setattr(judge, "shown", lambda *_: {each.trial for each in PLANTED} - {void})
         given: dict[str, Any] = {
             "origin_ns": ORIGIN_NS,
             "asked_ns": ORIGIN_NS + 200 * NS,
@@ -185,6 +186,23 @@ def test_whether_an_alert_stays_quiet(alert: str, pairs: list[Pair], verdict: Ve
     assert english(found.asked) == "stays quiet when it must"
 
 
+@pytest.mark.parametrize(
+    ("void", "alert", "verdict", "count"),
+    [
+        ("errors_too_short", ERRORS, UNKNOWN, 1),  # what it is about
+        ("errors_too_short", AVAILABILITY, PASS, 2),  # of another kind: it does not count
+        ("latency", ERRORS, PASS, 1),
+    ],
+)
+def test_a_breach_that_nobody_saw_shows_no_quiet(
+    void: str, alert: str, verdict: Verdict, count: int, said: Said
+) -> None:
+    found = said(f"{CLAIM[alert]}.quiet", [(wanted(alert), [])], void=void)
+    unseen = f"; what users saw does not show the breach of {void}: whether it stays quiet in it was not seen"
+    told_of = QUIET.format(count, 0) + (unseen if verdict is UNKNOWN else "")
+    assert timed(found) == (verdict, None, count, f"{told_of}; {SCALED}")
+
+
 def test_an_alert_that_was_never_to_stay_quiet_says_nothing_of_it(said: Said) -> None:
     for planted in ([], [each for each in PLANTED if each.trial in ("errors", "outage")]):
         found = said("alert.error_ratio.quiet", [(wanted(), [])], planted=planted)
@@ -266,20 +284,28 @@ def test_where_no_alert_was_there_a_receiver_is_not_judged(said: Said) -> None:
     assert said("alert.route.slack", [], deliveries=[told("slack", 1)]).verdict is UNKNOWN
 
 
+UNCOUNTED = "how many pods there were was not counted"
+
+
 @pytest.mark.parametrize(
-    ("targets", "sidecars", "target", "proxy"),
+    ("pods", "targets", "sidecars", "target", "proxy"),
     [
-        (2, None, (PASS, 2, "of 2 pods"), None),
-        (1, None, (PASS, 1, "of 1 pods"), None),
-        (0, None, (FAIL, 0, "of 0 pods"), None),
-        (2, 2, (PASS, 2, "of 2 pods"), (PASS, 2, "of 2 pods; the target's of 2")),
-        (1, 2, (PASS, 1, "of 1 pods"), (PASS, 2, "of 2 pods; the target's of 1")),
-        (2, 1, (PASS, 2, "of 2 pods"), (FAIL, 1, "of 1 pods; the target's of 2")),  # fewer than targets
-        (2, 0, (PASS, 2, "of 2 pods"), (FAIL, 0, "of 0 pods; the target's of 2")),
-        (0, 2, (FAIL, 0, "of 0 pods"), (PASS, 2, "of 2 pods; the target's of 0")),
-        (0, 0, (FAIL, 0, "of 0 pods"), (FAIL, 0, "of 0 pods; the target's of 0")),
-        (0, 1, (FAIL, 0, "of 0 pods"), (PASS, 1, "of 1 pods; the target's of 0")),
-        (None, 2, None, None),
+        (2, 2, None, (PASS, 2, "of 2 of 2 pods"), None),
+        (2, 1, None, (FAIL, 1, "of 1 of 2 pods"), None),
+        (1, 1, None, (PASS, 1, "of 1 of 1 pods"), None),
+        (0, 0, None, (FAIL, 0, "of 0 pods"), None),
+        (2, 2, 2, (PASS, 2, "of 2 of 2 pods"), (PASS, 2, "of 2 of 2 pods")),
+        (2, 1, 2, (FAIL, 1, "of 1 of 2 pods"), (PASS, 2, "of 2 of 2 pods")),
+        (2, 1, 1, (FAIL, 1, "of 1 of 2 pods"), (FAIL, 1, "of 1 of 2 pods")),
+        (2, 2, 1, (PASS, 2, "of 2 of 2 pods"), (FAIL, 1, "of 1 of 2 pods")),
+        (2, 2, 0, (PASS, 2, "of 2 of 2 pods"), (FAIL, 0, "of 0 of 2 pods")),
+        (2, 0, 2, (FAIL, 0, "of 0 of 2 pods"), (PASS, 2, "of 2 of 2 pods")),
+        (0, 0, 0, (FAIL, 0, "of 0 pods"), (FAIL, 0, "of 0 pods")),
+        # a run of before did not count the pods
+        (0, 2, 2, (UNKNOWN, 2, "of 2 pods"), (UNKNOWN, 2, "of 2 pods")),
+        (0, 2, 1, (UNKNOWN, 2, "of 2 pods"), (FAIL, 1, "of 1 pods")),
+        (0, None, 2, None, None),
+        (2, None, 2, None, None),
     ],
 )
 @pytest.mark.parametrize(
@@ -291,11 +317,11 @@ def test_where_no_alert_was_there_a_receiver_is_not_judged(said: Said) -> None:
     ],
 )  # fmt: skip
 def test_whose_metrics_were_scraped(
-    targets: int | None, sidecars: int | None, target: tuple[Any, ...] | None, proxy: tuple[Any, ...] | None,
+    pods: int, targets: int | None, sidecars: int | None, target: tuple[Any, ...] | None, proxy: tuple[Any, ...] | None,
     places: dict[str, str], at: tuple[str, str], said: Said,
 ) -> None:  # fmt: skip
     """Of each pod its target's, and its proxy's where the manifests have one; and where they were looked for."""
-    given = {"scraped": targets, "sidecars": sidecars, "places": places}
+    given = {"targets": pods, "scraped": targets, "sidecars": sidecars, "places": places}
     asked = {
         "scrape.target": "Prometheus scrapes the target's metrics",
         "scrape.sidecars": "Prometheus scrapes the metrics of each pod's proxy to the database",
@@ -306,5 +332,6 @@ def test_whose_metrics_were_scraped(
                 said(id_, [], **given)
             continue
         found, (verdict, samples, reason) = said(id_, [], **given), wanted_
-        assert (found.verdict, found.samples, found.reason) == (verdict, samples, f"{reason}; {place}")
+        more = f"; {UNCOUNTED}" if verdict is UNKNOWN else ""
+        assert (found.verdict, found.samples, found.reason) == (verdict, samples, f"{reason}; {place}{more}")
         assert english(found.asked) == sentence and found.kind is Kind.CHECK and found.gates

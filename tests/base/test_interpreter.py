@@ -146,8 +146,7 @@ def test_a_folder_that_cannot_be_written_hinders_nothing(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine(DEBIAN, own=0.2, usr=0.1)
-    (tmp_path / "file").touch()
-    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "file" / "below"))
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / ("x" * 300)))  # a longer name than a folder may have
     assert chosen(silent) == DEBIAN
 
 

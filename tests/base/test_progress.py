@@ -13,7 +13,7 @@ import pytest
 
 from harness.base.clock import NS, MachineClock
 from harness.base.errors import Exit
-from harness.base.phase import Line, Row
+from harness.base.phase import Line, Phase, Row, english
 from harness.base.progress import Heartbeat, Progress
 from harness.base.virtual import ANCHOR
 from harness.report.language import LANGUAGES, language
@@ -109,6 +109,19 @@ def test_the_time_to_go_is_of_the_length_or_of_the_steps_that_are_done(monkeypat
     progress.draw()
     said = "\n".join(terminal.lines)
     assert "1/4" in said and "about 18 s to go" in said and "the second" in said
+
+
+def test_the_time_to_go_of_steps_is_told_once_a_tenth_is_done_and_is_never_more_than_the_most() -> None:
+    def left(done: int, after_s: float, lasts_s: float = 300.0) -> str:
+        return Phase("rolling back", 0, lasts_s=lasts_s, done=done, of=250).left(int(after_s * NS), english)
+
+    assert (left(0, 1), left(8, 29)) == ("at most 299 s to go", "at most 271 s to go")
+    assert (left(25, 30), left(25, 60), left(250, 300)) == (
+        "about 270 s to go",
+        "about 240 s to go",
+        "at most 0 s to go",
+    )
+    assert (left(8, 29, 0), left(25, 60, 0)) == ("", "about 540 s to go")
 
 
 def test_a_terminal_that_becomes_narrow_is_drawn_in_its_width(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,23 @@ def test_the_figures_of_a_step() -> None:
         (0, 0, 60, Verdict.PASS),
         (0, 1, 60, Verdict.FAIL),
         (0, 0, 0, Verdict.INCONCLUSIVE),
+        # So few would have said the same of another share.
+        (50, 0, 7, Verdict.INCONCLUSIVE),
+        (50, 3, 7, Verdict.INCONCLUSIVE),
+        (50, 7, 7, Verdict.INCONCLUSIVE),
+        (50, 0, 1, Verdict.INCONCLUSIVE),
+        (50, 8, 8, Verdict.FAIL),
+        (50, 4, 8, Verdict.PASS),
+        (10, 5, 50, Verdict.INCONCLUSIVE),
+        (10, 5, 51, Verdict.PASS),
+        (10, 7, 7, Verdict.FAIL),
+        (100, 1, 1, Verdict.INCONCLUSIVE),
+        (100, 7, 7, Verdict.INCONCLUSIVE),
+        (100, 8, 8, Verdict.PASS),
+        (100, 0, 1, Verdict.FAIL),
+        (0, 0, 7, Verdict.INCONCLUSIVE),
+        (0, 0, 8, Verdict.PASS),
+        (0, 1, 1, Verdict.FAIL),
     ],
 )
 def test_the_share_asked_for_is_the_share_seen(share: int, seen: int, written: int, verdict: Verdict) -> None:

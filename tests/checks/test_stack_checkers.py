@@ -73,6 +73,11 @@ def test_an_eviction_beyond_the_budget_is_found_by_counting_ready_pods() -> None
     assert broken.beyond == ("b: 1 pods were ready, 1 must stay",)
     assert budget_result(broken).verdict is Verdict.FAIL
     assert budget_result(budget_kept(two, ONE, 2)).verdict is Verdict.NOT_EXERCISED
+    none = Budget(name="walk-api", min_available=0)
+    for unguarded in (None, none):
+        untold = budget_result(budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], unguarded, 2))
+        assert untold.verdict is Verdict.NOT_EXERCISED
+        assert untold.reason.startswith("no PodDisruptionBudget of the manifests keeps a pod ready"), untold.reason
     half = Budget(name="walk-api", max_unavailable="50%")
     assert budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], half, 2).beyond != ()
 
@@ -210,6 +215,9 @@ def test_a_new_connection_to_a_pod_that_left_is_found_after_two_seconds() -> Non
     assert "a, 2.5 s after it left" in str(late)
     assert connections_result(new_connections(course, [probe(12.5, "a")])).verdict is Verdict.FAIL
     assert connections_result(new_connections(course[:1], [probe(1, "a")])).verdict is Verdict.NOT_EXERCISED
+    # Before, at once, or once it is back: no connection could go wrong.
+    early = connections_result(new_connections(course, [probe(9, "a"), probe(11.9, "b"), probe(23, "b")]))
+    assert early.verdict is Verdict.NOT_EXERCISED and "later than 2 s after a pod had left" in early.reason
 
 
 @pytest.mark.parametrize(("back_s", "accused"), [(12.4, False), (12.6, False), (14.4, False), (14.6, True)])

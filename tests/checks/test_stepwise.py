@@ -30,7 +30,10 @@ def rows(
         (298, 0, Verdict.INCONCLUSIVE),  # 299 without a failure prove "< 1 %"
         (299, 0, Verdict.PASS),
         (1000, 9, Verdict.INCONCLUSIVE),
-        (1000, 10, Verdict.FAIL),
+        (1000, 15, Verdict.INCONCLUSIVE),
+        (1000, 16, Verdict.FAIL),  # more than 1 %, with 95 % confidence
+        (10, 1, Verdict.INCONCLUSIVE),
+        (99, 1, Verdict.INCONCLUSIVE),
         (3, 3, Verdict.FAIL),
     ],
 )
@@ -54,3 +57,5 @@ def test_writes_of_the_app_itself_show_the_erratum_and_without_one_nothing_is_kn
     assert (found.verdict, found.erratum, found.samples) == (Verdict.ERRATUM_SHOWN, ERRATUM_WRITTEN, 3)
     assert found.reason.startswith("3 writes went straight to Firestore, and 10 to the API")
     assert written(0, 7).verdict is written_of([]).verdict is Verdict.INCONCLUSIVE
+    alone = written(60, 0)  # nobody wrote to the API: not both were running
+    assert (alone.verdict, alone.erratum) == (Verdict.INCONCLUSIVE, "")

@@ -33,7 +33,7 @@ NAMES = sorted(ALL)
 #: Words of which each option takes those that it can read.
 TYPED = ("1", "7", "30", "2000", "45s", "2min", "plans/a b.yaml", "errors=12%@5s", "-x --y", "image:a", "ja", "", *(
     "local", "kind", "kube", "auto", "users", "knee", "postgresql_to_firestore", "Asia/Tokyo",
-    "daily", "zsh",
+    "daily", "zsh", "sha256:0a",
 ))  # fmt: skip
 
 

@@ -143,20 +143,41 @@ def test_a_resumed_rollout_goes_on_as_it_was_begun(write: Write) -> None:
         ("seed = [1, 2]\n", 1, "--seed takes one value"),
         ("yes-use-this-cluster = true\n", 1, "--yes-use-this-cluster is a consent, and no default"),
         ("scenario = 'rollout_week1'\n", 1, "scenario: no command reads it"),
+        ("seed = 1\n[scaling]\nseed = 2\n[[run]]\nseed = 3\n", 4, "[[run]] is a list of tables"),
+        ("[[rollout]]\nseed = 3\n", 1, "[[rollout]] is a list of tables"),
+        ("[[stack.up]]\ndetach = true\n", 1, "[[stack.up]] is a list of tables"),
+        ("seed = 7.0\n", 1, "--seed: '7.0' is no whole number"),
+        ("seed = []\n", 1, "--seed takes one value"),
+        ("window = 120\n", 1, "--window: '120' has no unit of time"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_line(text: str, line: int, says: str, write: Write) -> None:
     path = write(text)
     with pytest.raises(BadInput) as caught:
         run()
-    assert says in caught.value.what and caught.value.where == f"{path}:{line}"
+    assert says in caught.value.what and caught.value.where == f"{path}:{line}" and caught.value.remedy
 
 
-def test_a_file_that_is_none_is_named(write: Write) -> None:
-    path = write("seed = \n")
-    with pytest.raises(BadInput, match="line 1") as caught:
+@pytest.mark.parametrize(
+    ("raw", "says"), [(b"seed = \n", "line 1"), (b"lang = '\xff'\n", "utf-8"), (b"seed = " + b"[" * 5_000, "read")]
+)
+def test_a_file_that_is_none_is_named(raw: bytes, says: str, write: Write) -> None:
+    path = write("")
+    path.write_bytes(raw)
+    with pytest.raises(BadInput, match=says) as caught:
         run()
-    assert caught.value.where == str(path)
+    assert caught.value.where == str(path) and "--no-defaults" in caught.value.remedy
+
+
+@pytest.mark.parametrize("text", ['"', "errors=1% 'latency", "errors=1% \\"])
+def test_a_variable_of_several_words_with_an_open_quote_is_told(
+    text: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("")
+    monkeypatch.setenv("TEKUTOKO_OPTION_FAULT", text)
+    with pytest.raises(BadInput, match="is no command line: No ") as caught:
+        run()
+    assert (caught.value.where, caught.value.remedy) == ("the variable TEKUTOKO_OPTION_FAULT", "close the quotes")
 
 
 def test_a_variable_that_no_command_reads_is_named_and_others_of_ours_are_left_alone(

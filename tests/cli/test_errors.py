@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
+from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.cli.main import main, parse
 from harness.cli.messages import of_errors
@@ -13,10 +15,19 @@ from harness.migration.batch import refusal
 from harness.migration.places import of_environment
 from harness.migration.telling import write
 from harness.model.message import Message, message, whole
-from harness.report.language import Language, asked_for
+from harness.report.language import Language, asked_for, language
 from harness.stack.kind.ground import KEPT, kept_cluster
 from tests.report.marking import MARKING
 
+HARNESS = ROOT / "harness"
+#: What reads what a command is given.
+OF_COMMANDS = [
+    *(path for name in ("cli", "rehearsal", "base", "signoff", "report") for path in (HARNESS / name).rglob("*.py")),
+    *(HARNESS / "rehearsals").glob("*/command.py"),
+    *(HARNESS / "migration").glob("*.py"),
+    HARNESS / "stack" / "kube" / "access.py",
+    HARNESS / "stack" / "kind" / "config.py",
+]
 PLAN = (Path(__file__).parents[2] / "scenarios" / "plans" / "network.yaml").read_text()
 
 
@@ -36,6 +47,9 @@ def _marking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("run", "<the following arguments are required: SCENARIO>"),
         ("run rollout_week3 --seed", "<argument --seed: <expected one argument>>"),
         ("run rollout_week3 --seed x", "<argument --seed: <'x' is no whole number>>"),
+        ("run rollout_week3 --fault foo", "<--fault 'foo': <'foo' is no fault>>\n  where: <--fault>>\n  to do: <the forms are: "),
+        ("run rollout_week3 --fault pod_kill", "<pod_kill is an experiment>>\n  where: <--fault>>\n  to do: <run it with `"),
+        ("cost --of x", "<there is no stored run 'x'>\n  where: <--of>>\n  to do: <name a folder with a result.json>"),
         ("load_stages --workers 99", "<argument --workers: <99 is not within 1.."),
         ("run rollout_week3 --window 5x", "<'5x' has no unit of time (ms, s, min, h, d)>; write for example '120s'>"),
         ("run rollout_week3 --on kindd", "<invalid choice: 'kindd' (choose from auto, sim, local, kind, kube)<; did"),
@@ -72,6 +86,70 @@ def test_a_plan_is_refused_by_file_and_line_in_that_language(
     assert told in said and f"  where: <{path}:" in said and "  to do: <" in said
 
 
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: walk}
+spec:
+  selector: {matchLabels: {app: walk}}
+  template:
+    metadata: {labels: {app: walk}}
+    spec:
+      containers:
+      - {name: api, image: "walk:v1"}
+"""
+ALL = "resources: [all.yaml]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "told", "where", "remedy"),
+    [
+        ({}, "ownにkustomization.yamlがない", "own", "マニフェストを並べたものを追加する（例: `resources: ["),
+        ({"kustomization.yaml": ALL, "kustomization.yml": ALL}, "ownにkustomization.yamlとkustomization.ymlがある", "own",
+         "一つを残す"),
+        ({"kustomization.yaml": ALL}, "リソースown/all.yamlがない", "own/kustomization.yaml:1, resources[0]", "隣にある"),
+        ({"kustomization.yaml": f"{ALL}replicas: [{{name: x, count: 1}}]\n", "all.yaml": DEPLOYMENT},
+         "`replicas`の'x'がリソースの中にない", "own/kustomization.yaml:2, replicas[0]", "あるもの: walk"),
+        ({"kustomization.yaml": f"{ALL}helmCharts: []\n"}, "helmCharts: Helmのチャートは展開しない",
+         "own/kustomization.yaml:2, helmCharts", "`kubectl`はHelmのチャートを展開せず、"),
+        ({"kustomization.yaml": f'{ALL}patches: [{{patch: "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: walk}}, $x: 1}}"}}]\n',
+          "all.yaml": DEPLOYMENT}, "パッチがDeployment/walkに合わない: 指示$xは読まない", "own/kustomization.yaml:2",
+         "その指示を確認する"),
+        ({"kustomization.yaml": ALL, "all.yaml": DEPLOYMENT}, "Deployment/walkのPodにつながるServiceがない。ここにあるService: なし",
+         "own/all.yaml:1, Deployment/walk", "そのセレクタは、Podのテンプレートのラベルに含まれなければならない。ラベルは{'app': 'walk'}"),
+    ],
+)  # fmt: skip
+def test_a_folder_of_manifests_is_refused_in_japanese(
+    files: dict[str, str], told: str, where: str, remedy: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("harness.report.language.language", language)
+    Path("own").mkdir()
+    for name, text in files.items():
+        (Path("own") / name).write_text(text)
+    assert main(["run", "rollout_week3", "--on", "sim", "--manifests", "own", "--lang", "ja"]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert f"エラー: {told}\n  場所: {where}\n  対処: {remedy}" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "told"),
+    [
+        ("run rollout_week3 --target", "command: [sh]\nenvironment: {POD_NAME: a}\n",
+         "'POD_NAME'はリハーサルが決める\n  場所: mine.yaml:2, environment.POD_NAME\n  対処: 外す\n"),
+        ("conformance --openapi", "openapi: 2.0.0\n",
+         "`openapi`のバージョン: 2.0.0\n  場所: mine.yaml:1\n  対処: OpenAPI 3.0か3.1で書く\n"),
+    ],
+)  # fmt: skip
+def test_a_file_of_the_target_is_refused_in_japanese(
+    words: str, text: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.report.language.language", language)
+    Path("mine.yaml").write_text(text)
+    assert main([*words.split(), "mine.yaml", "--lang", "ja"]) == Exit.USAGE
+    assert capsys.readouterr().err.endswith(f"エラー: {told}")
+
+
 def test_the_language_is_that_of_the_words_of_the_variable_or_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,11 +161,11 @@ def test_the_language_is_that_of_the_words_of_the_variable_or_of_the_file(
     assert asked_for([], variable) == "ja" and asked_for(["--lang", "en"], variable) == "en"
     spoken: list[str] = []
 
-    def language(code: str) -> Language:
+    def spoken_by(code: str) -> Language:
         spoken.append(code)
         return MARKING
 
-    monkeypatch.setattr("harness.report.language.language", language)
+    monkeypatch.setattr("harness.report.language.language", spoken_by)
     (tmp_path / "rehearsal.toml").write_text('lang = "ja"\n')
     assert main(["judge", "nothing"]) == Exit.USAGE and spoken == ["ja"]
 
@@ -118,6 +196,65 @@ rate = msgspec.Meta(gt=0, description="above 0")
 print("nothing")
 """
     assert {text for _, text in of_errors(source)} == {"what", "a", "b", "own", "named", "rule", "above 0"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run rollout_week3 --seed -1",
+        f"run rollout_week3 --seed {'9' * 230}",
+        "run rollout_week3 --window -5s",
+        "run rollout_week3 --pace -1s",
+        "run rollout_week3 --fault foo",
+        "run rollout_week3 --fault errors=5%@500s",
+        "run rollout_week3 --on local --context mine",
+        "run rollout_week3 --on kube",
+        "run rollout_week3 --on kind --signals-at-once --no-defaults",
+        "rollout --resume latest",
+        "chaos_nightly --least 100 --count 3",
+        "chaos --list --seed 3",
+        "load_stages --pods 2,x",
+        "load_stages --workers 7",
+        "dr_restore --sizes 1x",
+        "operations daily",
+        "operations daily --namespace here",
+        "operations daily --own-stack --context mine",
+        "alert_drill --of latest --scale 2",
+        "migration_drill --migrator '",
+        "stack up --on sim",
+        "signoff --short",
+        "signoff --reports nowhere",
+        "signoff --digest foo",
+        "migrate",
+        "migrate --settle -1s",
+        "migrate --endpoints nosuch",
+        "migrate --endpoints empty",
+        "migrate --anew --changed",
+        "migrate --from-environment --stack x",
+        "reconcile --direction postgresql_to_firestore --stack x --endpoints y",
+        "compare latest",
+        "cost --of x",
+    ],
+)
+def test_every_error_of_the_command_line_says_where_and_what_to_do(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").touch()
+    assert main(words.split()) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert "\n  where: " in said and "\n  to do: " in said
+
+
+def test_every_bad_input_of_the_command_line_is_made_with_what_to_do() -> None:
+    """Where it was, ``main`` knows where the error does not: the command."""
+    told = {path: without_remedy(path.read_text()) for path in OF_COMMANDS}
+    assert not {str(path): lines for path, lines in told.items() if lines}
+
+
+def without_remedy(source: str) -> list[int]:
+    made = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    bad = [node for node in made if ast.unparse(node.func) == "BadInput"]
+    return [node.lineno for node in bad if not {"remedy", None} & {each.arg for each in node.keywords}]
 
 
 # -- where it was written, and what may have been meant -------------------------------------------------------------------

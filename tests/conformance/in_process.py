@@ -44,9 +44,9 @@ from harness.contract.run import CheckRun
 from harness.contract.runner import run_checks
 from harness.model.stack import Address
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
+from harness.stack.firebase.document_writes import typed
 from harness.stack.firebase.documents import Documents, Fields
 from harness.stack.firebase.sign_up import Ended
-from harness.stack.sim.firestore import cell
 from harness.stack.sim.parts import Parts
 from tests.api.world import unsigned_token
 from tests.conformance.front import Front
@@ -97,7 +97,7 @@ class Firestore:
     def content(self, walk: WalkDetail) -> Fields:
         """Every field with its type."""
         whole = fields(walk) | {"location_data": [location_map(each) for each in walk.locations]}
-        return {name: cell(value) for name, value in whole.items()}
+        return {name: typed(value) for name, value in whole.items()}
 
     async def open(self) -> None:
         """Nothing to open."""

@@ -24,6 +24,7 @@ from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import Plant, Target, checked
 from tests.conformance.outcomes import Outcome, holding, outcome
+from tests.report.marking import english_of
 
 CORPUS = Path(__file__).resolve().parents[1] / "openapi"
 ALL_FIVE = {"list", "create", "get", "put", "delete"}
@@ -114,6 +115,7 @@ def test_a_broken_file_is_refused_with_its_line(text: str, line: int, says: str,
     with pytest.raises(BadInput, match=re.escape(says)) as refused:
         OpenApiPlan(file)
     assert refused.value.remedy
+    assert english_of(refused.value) == []
     assert re.match(rf"{re.escape(str(file))}{f':{line}' if line else ''}\b", refused.value.where), refused.value.where
 
 
@@ -139,6 +141,7 @@ def test_another_file_is_refused_with_its_own_line(
     with pytest.raises(BadInput, match=re.escape(says)) as refused:
         OpenApiPlan(tmp_path / "theirs.yaml")
     assert refused.value.where == str(tmp_path / where) and refused.value.remedy
+    assert english_of(refused.value) == []
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:

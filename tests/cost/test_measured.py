@@ -195,6 +195,9 @@ def test_what_is_read_of_a_run(tmp_path: Path) -> None:
     assert (of.database_bytes, of.photo_bytes, of.connections, of.max_connections) == (4_000, None, 7, None)
     assert of.log_bytes_a_request == pytest.approx(120 / 7) and not of.broke
     assert reading.logged(tmp_path / "nowhere", evidence) is None
+    assert reading.logged(tmp_path, Gathered()) is None
+    evidence.see([happened(1, "pod", "api-2", "ready", {})])
+    assert reading.logged(tmp_path, evidence) is None, "what api-2 logged is not known"
 
 
 def test_the_newest_real_run_is_taken(tmp_path: Path) -> None:

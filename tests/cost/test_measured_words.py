@@ -26,13 +26,14 @@ _LOGGED = (
     "are 46.6 GiB"
 )
 _KEPT = "; kept for 30 days they cost {}, for 7 days {}"
-_HELD = "{} users held {} connections, of at most {}"
-_BILL = "by the run's pods, logs and stores a month costs {}, the document's estimate is $225.50; {} connections were in use"
+_HELD = "with {} users the database had {} connections when the load had ended, of at most {}"
+_BILL = "by the run's pods, logs and stores a month costs {}, the document's estimate is $225.50; {} connections were in use when the load had ended"
 _WALKS = "400 walks were created; the database held {}, Storage {}"
 _EACH = (
     "; of a walk that was kept: 10.0 requests, {} bytes in the database, {} of photos; the bill has 15,000 such walks a "
     "month: {} GiB of disk, {} GB of photos, 0.0559 GiB of logs"
 )
+_FEWER = "; of {} users, and 500 are supposed"
 _LACKS = "the run that was read does not say {}"
 #: 2,100 bytes a request are 51.4 GiB a month, of which 50 are free.
 _CHATTY = {"log_bytes": 3300 * 2100}
@@ -49,17 +50,23 @@ _LARGE = {"database_bytes": 330 * 3 * 2**19, "photo_bytes": 400 * 2**20}
         ({"pods": 3.0}, PODS, PASS, 3.0, 3.0, _PODS.format("3.00", "$65.21")),
         ({"pods": 3.0004}, PODS, FAIL, 3.0, 3.0, _PODS.format("3.00", "$65.22")),
         ({"pods": 3.2}, PODS, FAIL, 3.2, 3.0, _PODS.format("3.20", "$69.56")),
-        ({"pods": 2.0625, "users": 7, "seconds": 12.6}, PODS, PASS, 2.062, 3.0,
-         "with 7 users there were 2.06 pods on average in 13 s, supposed are 3; with their sidecars they cost $44.83 a month"),
+        ({"pods": 2.0625, "users": 7, "seconds": 12.6}, PODS, UNKNOWN, 2.062, 3.0,
+         "with 7 users there were 2.06 pods on average in 13 s, supposed are 3; with their sidecars they cost $44.83 a month"
+         + _FEWER.format(7)),
+        ({"pods": 3.2, "users": 499}, PODS, FAIL, 3.2, 3.0, _PODS.format("3.20", "$69.56").replace("500", "499")),
+        ({"pods": 0.0}, PODS, UNKNOWN, None, None, _LACKS.format("how many pods there were")),
         ({"pods": None}, PODS, UNKNOWN, None, None, _LACKS.format("how many pods there were")),
         ({}, LOGGING, PASS, 9.79, 46.566, _LOGGED.format(400, 9.8, "$0.00") + _KEPT.format("$0.00", "$0.00")),
         (_CHATTY, LOGGING, FAIL, 51.398, 46.566, _LOGGED.format(2100, 51.4, "$0.70") + _KEPT.format("$0.70", "$0.70")),
+        ({"users": 499}, LOGGING, UNKNOWN, 9.79, 46.566,
+         _LOGGED.format(400, 9.8, "$0.00") + _KEPT.format("$0.00", "$0.00") + _FEWER.format(499)),
         ({"log_bytes": None}, LOGGING, UNKNOWN, None, None, _LACKS.format("how much its pods logged")),
         ({}, SIZE, SHOWN, 20.0, 500.0, _HELD.format(500, 20, 100)),
         ({"connections": 499}, SIZE, SHOWN, 499.0, 500.0, _HELD.format(500, 499, 100)),
         ({"connections": 500}, SIZE, PASS, 500.0, 500.0, _HELD.format(500, 500, 100)),
         ({"users": 499, "max_connections": None}, SIZE, UNKNOWN, 20.0, 499.0, _HELD.format(499, 20, "?")),
         ({"connections": None}, SIZE, UNKNOWN, None, None, _LACKS.format("how many connections the database had")),
+        ({"connections": 0}, SIZE, UNKNOWN, None, None, _LACKS.format("how many connections the database had")),
         ({}, BILL, PASS, None, None, _BILL.format("$246.90", 20)),
         ({"pods": 3.2, "connections": 30}, BILL, PASS, None, None, _BILL.format("$262.65", 30)),
         ({}, STORED, PASS, None, None,
@@ -116,6 +123,7 @@ _READ = "the run that was read "
         ({"broke": True}, _READ + "broke, or was killed"),
         ({"started_utc": "2025-12-20T00:00:00Z"}, _READ + "is 12.0 days old, and at most 7 count"),
         ({"started_utc": "2025-12-24T23:59:59Z"}, _READ + "is 7.0 days old, and at most 7 count"),
+        ({"started_utc": "2999-01-01T00:00:00Z"}, _READ + "began later than this one: 2999-01-01T00:00:00Z"),
         ({"requests": 99}, _READ + "made 99 requests to the API"),
     ],
 )

@@ -19,6 +19,7 @@ from harness.stack.manifests import by_kubectl, kustomize, load
 from harness.stack.manifests.kustomize import tree
 from tests.deploy.kubectl import kubectl
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
+from tests.report.marking import english_of
 
 READ = [each for each in CORPUS if each.name not in ("helm_chart", "remote_base")]
 BY_NAME = {each.name: each for each in CORPUS}
@@ -127,6 +128,7 @@ def test_what_would_be_fetched_is_refused_before_kubectl_is_asked(each: Theirs) 
     assert caught.value.where.endswith(each.where)
     assert caught.value.where.startswith(str(HERE / each.name))
     assert caught.value.remedy
+    assert english_of(caught.value) == []
 
 
 def mended(tmp_path: Path, name: str, file: str, old: str, new: str) -> Path:
@@ -186,6 +188,7 @@ def test_a_mistake_in_their_folder_is_named_with_their_file_and_line(
     assert str(tmp_path / name) in error.where
     assert "deploy/kubernetes" not in f"{error.where} {error.what} {error.remedy}".replace(str(ROOT), "")
     assert error.remedy
+    assert english_of(error) == []
 
 
 #: Corners of kustomize that the corpus has none of, each a folder of one or two files.

@@ -25,6 +25,7 @@ from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.targets import bundled
 from tests.deploy.theirs import CORPUS, STARTING, Theirs
 from tests.nowhere import NOWHERE, all_at
+from tests.report.marking import english_of
 
 RUNGS = (Rung.LOCAL, Rung.KIND, Rung.KUBE)
 OUTSIDE = {
@@ -262,6 +263,7 @@ def test_what_cannot_be_known_is_refused_with_what_would_make_it_work(
     with pytest.raises(BadInput, match=says) as refused:
         load(of(name).path, Rung.KIND, target)
     assert remedy in refused.value.remedy
+    assert english_of(refused.value) == []
     assert str(ROOT / "deploy") not in str(refused.value)
 
 
@@ -274,3 +276,4 @@ def test_a_refusal_names_the_file_and_the_line_of_theirs(tmp_path: Path) -> None
     with pytest.raises(BadInput, match="512Mo") as refused:
         load(tmp_path / "flat", Rung.KIND, bundled())
     assert f"{file}:{line}" in refused.value.where
+    assert english_of(refused.value) == []

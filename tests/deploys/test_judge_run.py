@@ -167,16 +167,16 @@ def test_what_was_due_and_is_not_in_evidence_is_counted_from_the_begin_of_the_lo
     plan = msgspec.structs.replace(plan, scenario=msgspec.structs.replace(plan.scenario, population=population))
     of = followed(plan)
     told = COUNTED.format(0, 300)
-    assert words(judged(plan, of, *probes(50)))[claim] == (PASS, told)
+    assert words(judged(plan, of, *PODS, *probes(50)))[claim] == (PASS, told)
     of = msgspec.structs.replace(of, origin_ns=0)
     missing = f"{told}, 30 more that were due are not in evidence"
-    assert words(judged(plan, of, *probes(50)))[claim] == (UNKNOWN, missing)
+    assert words(judged(plan, of, *PODS, *probes(50)))[claim] == (UNKNOWN, missing)
     (at_once,) = followed(plan, looked_ns=10 * NS).followed
     met = judge_run.met(plan, at_once, of, gathered(), seed=1)
     assert met == Tally(calls=0, failed=0, missing=2), "the probe and the request of that very moment"
     of = msgspec.structs.replace(of, followed=[msgspec.structs.replace(of.followed[0], looked_ns=42_500_000_000)])
     due = due_within(plan.scenario, 7, 0, 10 * NS, 42_500_000_000).requests
-    rows: list[Row] = [*probes(50), *(answered(each) for each in due)]
+    rows: list[Row] = [*PODS, *probes(50), *(answered(each) for each in due)]
     assert words(judged(plan, of, *rows, seed=7))[claim] == (PASS, COUNTED.format(0, 325 + len(due)))
     assert judged(plan, of, *rows, seed=8)[claim].verdict is UNKNOWN, "others were due then"
     assert judge_run.met(plan, of.followed[0], of, gathered(*rows), seed=7).missing == 0

@@ -31,6 +31,30 @@ BEFORE = ".github/workflows/a.yml"
 OTHER = "terraform/modules/cloud-sql/other.tf"
 STATE = "terraform/environments/prod/backend.tf"
 FLOW = ".github/workflows/deploy.yml"
+IAM = "terraform/modules/iam/main.tf"
+STANDARD = re.sub(r"  enable_autopilot.*\n|  workload_identity_config \{\n.*\n  \}\n", "", CLUSTER)
+#: The roles are named, and another is granted.
+CONDITION = """
+resource "google_project_iam_member" "other" {
+  role   = "roles/viewer"
+  member = "serviceAccount:api@example.com"
+  condition {
+    title      = "not roles/cloudsql.client"
+    expression = "resource.name != 'roles/secretmanager.secretAccessor'"
+  }
+}
+"""
+POLICY = """
+resource "google_project_iam_policy" "all" {
+  policy_data = data.google_iam_policy.all.policy_data
+}
+"""
+#: The cluster is named by variables of the workflow.
+BY_ENV = (
+    WORKFLOW.replace("cluster_name: tekutoko-cluster", "cluster_name: ${{ env.CLUSTER }}")
+    .replace("location: asia-northeast1", "location: ${{ env.REGION }}")
+    .replace("env:\n", "env:\n  CLUSTER: tekutoko-cluster\n  REGION: asia-northeast1\n", 1)
+)
 
 
 def test_what_the_document_prints_is_wrong_as_the_register_says() -> None:
@@ -129,6 +153,36 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
         (FLOW, WORKFLOW.replace("needs: test", "needs: test\n    if: always()"), "cicd.trigger", "fail", "deploy"),
         (FLOW, WORKFLOW.replace("needs: test", "needs: test\n    if: ${{ !cancelled() }}"), "cicd.trigger", "fail",
          "deploy"),
+        (MAIN, STANDARD, "iac.workload_pool", "fail", "which Autopilot alone has by itself; enable_autopilot is none"),
+        (MAIN, re.sub(r"  workload_identity_config \{\n.*\n  \}\n", "", CLUSTER).replace("= true", "= var.on", 1),
+         "iac.workload_pool", "inconclusive", "var.on"),
+        (MAIN, CLUSTER.replace("nodes = true", "nodes = var.private"), "security.network.private_nodes", "inconclusive",
+         "var.private"),
+        (OTHER, CLUSTER.replace("nodes = true", "nodes = false") + CLUSTER.replace("nodes = true", "nodes = var.private"),
+         "security.network.private_nodes", "fail", "neither"),
+        (FLOW, WORKFLOW.replace("govulncheck ./...", "govulncheck ./... || true"), "security.scan.go_modules", "fail",
+         "no workflow scans"),
+        (FLOW, WORKFLOW.replace("govulncheck ./...", "# govulncheck ./... is to come"), "security.scan.go_modules",
+         "fail", "no workflow scans"),
+        (FLOW, WORKFLOW.replace("govulncheck ./...", "go vet ./...  # govulncheck is to come"),
+         "security.scan.go_modules", "fail", "no workflow scans"),
+        (FLOW, WORKFLOW.replace("govulncheck ./...", "go install golang.org/x/vuln/cmd/govulncheck@latest"),
+         "security.scan.go_modules", "fail", "no workflow scans"),
+        (FLOW, WORKFLOW.replace("          govulncheck ./...\n", "      - uses: golang/govulncheck-action@v1\n"
+         "        continue-on-error: true\n"), "security.scan.go_modules", "fail", "no workflow scans"),
+        (IAM, ROLES.replace("each.value\n", 'each.value\n  member   = "user:someone@example.com"\n'),
+         "security.iam.cloud_sql", "fail", "granted: –; to people alone: roles/cloudsql.client, roles/secretmanager"),
+        (IAM, ROLES.replace("each.value\n", 'each.value\n  members  = ["group:ops@example.com", "user:someone@e.com"]\n'),
+         "security.iam.secret_manager", "fail", "to people alone"),
+        (IAM, CONDITION, "security.iam.cloud_sql", "fail", "granted: roles/viewer"),
+        (IAM, CONDITION, "security.iam.secret_manager", "fail", "granted: roles/viewer"),
+        (IAM, POLICY, "security.iam.cloud_sql", "inconclusive", "data.google_iam_policy.all.policy_data"),
+        (FLOW, BY_ENV.replace("CLUSTER: tekutoko", "CLUSTER: other"), "operations.credentials", "fail",
+         "other-cluster (asia-northeast1), tekutoko-cluster (asia-northeast1)"),
+        (FLOW, WORKFLOW.replace("cluster_name: tekutoko-cluster", "cluster_name: ${{ vars.CLUSTER }}"),
+         "operations.credentials", "inconclusive", "cluster_name is ${{ vars.CLUSTER }}"),
+        (FLOW, BY_ENV.replace("      - uses: google-github-actions/get", "      - run: echo CLUSTER=x >> $GITHUB_ENV\n"
+         "      - uses: google-github-actions/get"), "operations.credentials", "inconclusive", "env.CLUSTER"),
         ("deploy/deployment.yaml", DEPLOYMENT.replace("containers:", "initContainers:\n      - image: busybox:latest\n"
          "        name: wait\n      containers:"), "manifest.deployment.image", "fail", "busybox:latest"),
     ],
@@ -152,6 +206,18 @@ def test_each_mistake_fails(tmp_path: Path, name: str, text: str, claim: str, ve
          "    steps:\n      - uses: golang/govulncheck-action@v1\n      - run: |\n          go test").replace(
          "          govulncheck ./...\n", ""), "security.scan.go_modules"),
         ("Dockerfile.dockerignore", "*\n!api\n", "phase2.dockerfile"),
+        (MAIN, re.sub(r"  workload_identity_config \{\n.*\n  \}\n", "", CLUSTER), "iac.workload_pool"),
+        (FLOW, BY_ENV, "operations.credentials"),
+        (FLOW, WORKFLOW.replace("govulncheck ./...", "go install golang.org/x/vuln/cmd/govulncheck@latest && govulncheck ."),
+         "security.scan.go_modules"),
+        (FLOW, WORKFLOW.replace("govulncheck ./...", "$(go env GOPATH)/bin/govulncheck ./...  # every module"),
+         "security.scan.go_modules"),
+        (FLOW, WORKFLOW.replace("govulncheck ./...", "go list -json -deps ./... |\n            nancy sleuth"),
+         "security.scan.go_modules"),
+        (IAM, ROLES.replace("each.value\n", 'each.value\n  member   = google_service_account.api.member\n'),
+         "security.iam.cloud_sql"),
+        (IAM, ROLES.replace("each.value\n", 'each.value\n  members  = ["user:a@e.com", "serviceAccount:api@e.com"]\n'),
+         "security.iam.secret_manager"),
         (OTHER, DATABASE.replace("main", "copy").replace("settings {", 'master_instance_name = "main"\n  settings {')
          .replace("enabled                        = true", "enabled = false", 1), "iac.database.backup"),
         ("terraform/modules/iam/main.tf", ROLES + '''

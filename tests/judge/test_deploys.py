@@ -78,6 +78,19 @@ def test_without_a_new_pod_nothing_is_told_of_pods() -> None:
     assert [found[claim] for claim in RELEASE[1:]] == [INCONCLUSIVE] * 3
 
 
+def test_a_release_that_replaced_no_pod_keeps_no_promise_and_shows_no_erratum() -> None:
+    claims = ("cicd.set_image", "deploy.rolling.no_downtime", "deploy.downtime_without_prestop")
+    stayed, lost = [pod(-9, "a", "Ready"), pod(3, "a", "Ready")], Tally(calls=900, failed=1, first_ns=0, last_ns=0)
+    assert released(stayed, QUIET, OK, *claims) == dict.fromkeys(claims, INCONCLUSIVE)
+    assert released(stayed, lost, BAD, *claims) == {claims[0]: FAIL, claims[1]: FAIL, claims[2]: INCONCLUSIVE}
+    found = deploys.without_prestop(lost, 0, races=True, came=False)
+    assert found.reason.startswith("no pod was seen to come; 1 of 900 requests and probes failed")
+    (found,) = deploys.released(
+        claims[:1], [], seen(replaced()), QUIET, replicas=2, surge=1, least_calls=300, races=True
+    )
+    assert (found.verdict, found.reason) == (INCONCLUSIVE, "no command was run")
+
+
 def test_one_failed_request_is_downtime_and_an_erratum_is_shown_by_being_seen() -> None:
     claims = ("deploy.rolling.no_downtime", "deploy.downtime_without_prestop")
     lost = Tally(calls=1000, failed=1, first_ns=0, last_ns=NS)
@@ -171,18 +184,20 @@ def test_what_is_not_in_evidence_is_no_pass_and_a_fail_is_read_on_what_was_seen(
 
 def test_only_the_version_s_own_pods_are_slow_by_its_doing() -> None:
     rows = [request(1, latency_ms=900, pod="a"), request(5, latency_ms=700, pod="n0"), request(9, pod="n0")]
-    found = tallies.slow_answers(rows, ["n0", "n1"], START_NS, START_NS + 60 * NS, 600)
-    assert (found.calls, found.failed, found.bad_s) == (3, 1, 0.0)
-    assert tallies.slow_answers(rows, [], START_NS, START_NS + 60 * NS, 600).failed == 0
+    found = tallies.slow_answers(rows, ["n0", "n1"], START_NS, START_NS + 60 * NS, 600, missing=4)
+    assert (found.calls, found.failed, found.bad_s, found.missing) == (3, 1, 0.0, 4)
+    none = tallies.slow_answers(rows, [], START_NS, START_NS + 60 * NS, 600, missing=4)
+    assert (none.failed, none.missing) == (0, 4)
 
 
 def never_ready(**changed: object) -> dict[str, Verdict]:
     stuck = [pod(-9, "a", "Ready"), pod(-9, "b", "Ready"), pod(1, "n0", "Running")]
     given: dict[str, object] = {
-        "status": BAD, "undo": OK, "after": OK, "before_undo": seen(stuck), "met": QUIET,
+        "put": OK, "status": BAD, "undo": OK, "after": OK, "before_undo": seen(stuck), "met": QUIET,
         "seen": seen([*stuck, pod(40, "n0", "Terminating"), pod(45, "n0", "Gone")]), "replicas": 2, "least_calls": 300,
-    }  # fmt: skip
-    return verdicts(deploys.never_ready(**(given | changed)))  # type: ignore[arg-type]  # one of each
+    } | changed  # fmt: skip
+    ran = [given.pop(name) for name in ("put", "status", "undo", "after")]
+    return verdicts(deploys.never_ready(ran, **given))  # type: ignore[arg-type]  # one of each
 
 
 def test_a_version_that_is_never_ready_is_told_and_undone() -> None:
@@ -199,6 +214,17 @@ def test_a_version_that_is_never_ready_is_told_and_undone() -> None:
     assert never_ready(seen=seen(lost))["phase2.cicd"] is FAIL
     undone = [*replaced(), pod(12, "n0", "Gone")]
     assert never_ready(before_undo=seen(undone))["cicd.no_undo"] is INCONCLUSIVE
+
+
+def test_a_version_of_which_no_pod_waited_or_that_was_never_put_there_proves_nothing() -> None:
+    none = dict.fromkeys(("cicd.rollout_status", "cicd.no_undo", "phase2.cicd"), INCONCLUSIVE)
+    two = seen([pod(-9, "a", "Ready"), pod(-9, "b", "Ready"), pod(1, "a", "Ready")])
+    assert never_ready(before_undo=two) == never_ready(put=BAD) == none
+    assert never_ready(before_undo=two, status=OK, undo=BAD) == none | dict.fromkeys(
+        ("cicd.rollout_status", "phase2.cicd"), FAIL
+    )
+    ready = seen(replaced())  # its status failed for another reason
+    assert never_ready(before_undo=ready)["cicd.rollout_status"] is INCONCLUSIVE
 
 
 def fired(at_s: float, limit: str = "rollback.error_ratio") -> Judgement:
@@ -258,6 +284,7 @@ def test_a_breaking_schema_is_shown_only_when_undo_did_not_help_and_the_way_back
     assert judged(Undone(fired=None), 60) is INCONCLUSIVE
     assert judged(undone(), 60, Tally(calls=1000, failed=2)) is INCONCLUSIVE
     assert judged(undone(), 60, Tally(calls=9, failed=0)) is INCONCLUSIVE
+    assert judged(undone(ran=BAD), 60) is INCONCLUSIVE  # it was not undone
 
 
 def test_who_wrote_the_new_column() -> None:
@@ -338,7 +365,7 @@ def test_a_version_that_is_never_ready_is_told_to_the_word() -> None:
     def told(status: Ran, undo: Ran, before: list[EventRow], met: Tally) -> list[Words]:
         return words(
             deploys.never_ready(
-                status, undo, OK, before_undo=seen(before), met=met, seen=gone, replicas=2, least_calls=300
+                [OK, status, undo, OK], before_undo=seen(before), met=met, seen=gone, replicas=2, least_calls=300
             )
         )
 
@@ -378,6 +405,12 @@ def test_a_broken_limit_is_told_to_the_word() -> None:
     assert (few.verdict, measured(few)) == (INCONCLUSIVE, "14.0 s")
     missing = broken(undone(), after=Tally(calls=1000, failed=0, missing=1))
     assert (missing.verdict, measured(missing)) == (INCONCLUSIVE, "14.0 s")
+    lost = msgspec.structs.replace(MET, missing=1)
+    lacking = f"; {seen_80}, 1 more that were due are not in evidence; then {counted}"
+    assert words([broken(undone(), met=lost)]) == [
+        ("claim", INCONCLUSIVE, "14.0 s", fired_and_undone.replace(f"; then {counted}", lacking))
+    ]
+    assert broken(undone(), met=lost, within_s=13).verdict is FAIL
 
 
 def test_a_breaking_schema_is_told_to_the_word() -> None:

@@ -149,6 +149,10 @@ async def test_a_removal_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, sta
     ("change", "said"),
     [
         ({"kind": "Pod"}, "no kind configuration"),
+        ({"nodes": []}, "no kind configuration"),
+        ({"nodes": [1]}, r"Expected `object`, got `int` - at `\$.nodes\[0\]`"),
+        ({"nodes": [{"labels": {}}]}, "missing required field `role`"),
+        ({"networking": None}, "no kind configuration"),
         ({"networking": {"apiServerAddress": "0.0.0.0"}}, "127.0.0.1 only"),
         ({"nodes": [{"role": "control-plane", "extraPortMappings": [{"containerPort": 1}]}]}, "127.0.0.1 only"),
     ],
@@ -158,6 +162,25 @@ def test_bad_configuration(tmp_path: Path, change: dict[str, Any], said: str) ->
     path.write_text(yaml.safe_dump({**config.read(), **change}))
     with pytest.raises(BadInput, match=said):
         config.read(path)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "no kind configuration"),
+        (b"- 1", "no kind configuration"),
+        (b"some text", "no kind configuration"),
+        (b"kind: Cluster\n---\nkind: Cluster", "no kind configuration"),
+        (b"name: \xff", "is not UTF-8 text"),
+        (b"[" * 5_000, "not YAML|nested deeper"),
+    ],
+)
+def test_what_is_no_configuration_at_all(tmp_path: Path, raw: bytes, said: str) -> None:
+    path = tmp_path / "kind.yaml"
+    path.write_bytes(raw)
+    with pytest.raises(BadInput, match=said) as refused:
+        config.read(path)
+    assert refused.value.where.startswith(str(path)) and refused.value.remedy
 
 
 def test_bad_cluster_name() -> None:

@@ -62,6 +62,29 @@ def test_wrong_usage_makes_nothing(
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (b"", "has no context 'mine'"),
+        (b"- 1", "no mapping with contexts"),
+        (b"some text", "no mapping with contexts"),
+        (b"contexts: 3", "does not read: Expected `array | null`, got `int` - at `$.contexts`"),
+        (b"contexts: [{name: mine, context: []}]", "does not read"),
+        (b"contexts: [{name: mine}]", "names no cluster with a server"),
+        (b"name: \xff", "is not UTF-8 text"),
+        (b"[" * 5_000, "YAML"),
+    ],
+)
+def test_what_is_no_kubeconfig_is_told_with_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], raw: bytes, told: str
+) -> None:
+    (tmp_path / "config").write_bytes(raw)
+    words = ("--context", "mine", "--kubeconfig", str(tmp_path / "config"))
+    assert run(tmp_path, *words) == main(["operations", "daily", *words]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert said.count(told) == 2 and said.count(f"  where: {tmp_path / 'config'}") == 2 and said.count("to do:") == 2
+
+
 def test_what_would_be_made_and_where_is_said_before_it_is_confirmed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,15 +47,11 @@ class Phones(Collector):
                 ProbeRow(probe_id=number, user="c", method="GET", status=200, outcome=Outcome.OK, **times)
             )
 
-    def gather(self) -> None:
-        """What is answered by now."""
+    def gather(self, *, last: bool = False) -> None:
+        """What is answered by now; of what is sent later nothing is."""
         ready = [row for row in self.rows_of if row.done_ns <= self._clock.now_ns()]
         self.rows_of = [row for row in self.rows_of if row.done_ns > self._clock.now_ns()]
         self.add(ready)
-
-    def gather_last(self) -> None:
-        """The same; of what is sent later nothing is."""
-        self.gather()
 
 
 def answer(due: Due, sent_ns: int, done_ns: int, *, ok: bool) -> RequestRow:

@@ -32,8 +32,10 @@ def details(**changes: Any) -> DrillDetails:
             OddDocument(name="refused", refused=True, there=False, named=True),
         ],
         compared=Compared(documents=30, walks=31, equal=29, later=1, missing=0, older=0, different=0, alone=1),
-        race=Race(walks=2, written=40),
+        race=Race(walks=40, written=80),
+        users_missing=(),
         consents=5,
+        consents_missing=(),
     )
     return replace(good, **changes)
 

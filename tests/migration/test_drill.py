@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from harness.checks.dual_write import document_id
+from harness.checks.dual_write import StoredWalk, document_id
+from harness.checks.walk_tables import Stored
 from harness.judge.window import NS, Window
 from harness.load.population.due import stayers_due
-from harness.migration.convert import Refused, walk_rows
+from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, Refused, walk_rows
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.verdict import Verdict
-from harness.rehearsals.migration_drill import plants
-from harness.rehearsals.migration_drill.compare import Written, became, named_in, strangers, verdicts, written
+from harness.rehearsals.migration_drill import compare, plants
+from harness.rehearsals.migration_drill.compare import Written, became, named_in, strangers, vanished, verdicts, written
 from harness.rehearsals.migration_drill.judge import judged
 from harness.rehearsals.migration_drill.types import (
     CLAIMS,
@@ -28,7 +30,7 @@ from harness.rehearsals.migration_drill.types import (
     Race,
     WeekSeen,
 )
-from harness.stack.firebase.documents import Value
+from harness.stack.firebase.documents import Fields, Value
 from scenarios.load import load
 from tests.base.test_theirs import NO_JSON
 from tests.checks.stored import NOON, WALK, documents, walk
@@ -58,9 +60,9 @@ def test_a_good_drill_passes_and_shows_the_erratum_and_no_more() -> None:
     [
         (0, 0, Verdict.PASS),
         (0, 1, Verdict.INCONCLUSIVE),
-        (8, 0, Verdict.FAIL),
-        (8, 8, Verdict.INCONCLUSIVE),
-        (8, 2, Verdict.FAIL),  # six of four hundred
+        (12, 0, Verdict.FAIL),
+        (12, 12, Verdict.INCONCLUSIVE),
+        (12, 2, Verdict.FAIL),  # ten of four hundred
     ],
 )
 def test_requests_of_those_who_stay_that_are_lost_prove_nothing(failed: int, lost: int, verdict: Verdict) -> None:
@@ -89,6 +91,15 @@ def test_a_walk_that_is_not_as_its_document_fails(wrong: str) -> None:
         (details(attempts=[Attempt(seconds=1, walks=1, killed=False, status=1)]), "migration.killed", Verdict.FAIL),
         (details(race=Race(walks=2, written=40, lost=("w",))), "migration.overwritten", Verdict.FAIL),
         (details(race=Race(walks=0, written=0)), "migration.overwritten", Verdict.INCONCLUSIVE),
+        (details(race=Race(walks=1, written=1)), "migration.overwritten", Verdict.INCONCLUSIVE),
+        (details(race=Race(walks=39, written=80)), "migration.overwritten", Verdict.INCONCLUSIVE),
+        (details(attempts=[]), "migration.overwritten", Verdict.INCONCLUSIVE),
+        (details(users_missing=None), "migration.people", Verdict.INCONCLUSIVE),
+        (details(consents_missing=None), "migration.people", Verdict.INCONCLUSIVE),
+        (details(users_missing=("u1",), consents_missing=None), "migration.people", Verdict.FAIL),
+        (details(consents=0), "migration.people", Verdict.INCONCLUSIVE),
+        (details(planted=32), "migration.whole", Verdict.PASS),  # two of them are out of the ordinary
+        (details(planted=33), "migration.whole", Verdict.INCONCLUSIVE),
         (details(users_missing=("u1",)), "migration.people", Verdict.FAIL),
         (details(consents_missing=("c",)), "migration.people", Verdict.FAIL),
         (details(compared=replace(COMPARED, documents=0, equal=0)), "migration.whole", Verdict.INCONCLUSIVE),
@@ -98,6 +109,30 @@ def test_a_walk_that_is_not_as_its_document_fails(wrong: str) -> None:
 )  # fmt: skip
 def test_what_is_planted_wrong_is_found(given: DrillDetails, name: str, verdict: Verdict) -> None:
     assert told(given)[name].verdict is verdict
+
+
+def attempts(*ended: tuple[int, int]) -> list[Attempt]:
+    """By the walks that were there, and the status; -9 was killed."""
+    return [Attempt(seconds=9, walks=walks, killed=status == -9, status=status) for walks, status in ended]
+
+
+@pytest.mark.parametrize(
+    ("ended", "deleted", "verdict"),
+    [
+        (attempts((9_000, -9), (9_000, 0)), 0, Verdict.PASS),
+        (attempts((9_000, -9), (8_998, 0)), 2, Verdict.PASS),  # by their users
+        (attempts((9_000, -9), (8_997, 0)), 2, Verdict.FAIL),
+        (attempts((9_000, -9), (20, -9), (10, -9), (10_000, 0)), 0, Verdict.FAIL),  # from the first document each time
+        (attempts((9_000, -9), (20, -9)), 0, Verdict.FAIL),
+        (attempts((9_000, -9), (9_000, 1), (10_000, 0)), 0, Verdict.FAIL),  # broke by itself, and was started again
+        (attempts((0, -9), (10_000, 0)), 0, Verdict.INCONCLUSIVE),  # nothing was there to go on from
+    ],
+)
+def test_a_migrator_that_broke_by_itself_or_began_again_did_not_go_on_where_it_was(
+    ended: list[Attempt], deleted: int, verdict: Verdict
+) -> None:
+    rows = [replace(row, operation=Operation.DELETE_WALK) for row in requests(deleted)]
+    assert told(details(attempts=ended), rows)["migration.killed"].verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -197,6 +232,67 @@ def test_a_walk_without_a_document_is_the_api_s_or_was_deleted_in_firestore_or_i
     assert strangers(alone, sent) == ["back", "invented", "read"]
     unnamed = replace(row, walk_id="", side=Side.API, operation=Operation.CREATE_WALK, acknowledged=False)
     assert strangers(alone, written([*rows, unnamed], ["raced"])) == ["back", "read"]  # one may be that
+
+
+def test_a_planted_walk_that_is_in_neither_store_is_missing_unless_somebody_deleted_it() -> None:
+    sent = Written(deleted=frozenset({"by the API"}), firestore=frozenset({"by the app"}))
+    planted = ["there", "gone", "by the API", "by the app"]
+    assert vanished(planted, {"there", "another"}, sent) == ["gone"]
+
+
+async def test_what_was_planted_is_looked_for_beside_every_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migrator that takes what it moves out of Firestore, and brings it nowhere, leaves nothing to be compared."""
+    gone = WALK.replace("0b", "0c")
+
+    class Stores:
+        """Both, with one of two walks."""
+
+        async def each(self) -> AsyncIterator[tuple[str, Fields]]:
+            for name, fields in documents(walk()).items():
+                yield name, fields
+
+        async def fetch(self, _statement: str) -> list[tuple[str]]:
+            return [(WALK,)]
+
+    async def read_stored(*_: object, only: object) -> Stored:
+        return Stored(walks=[walk()])
+
+    monkeypatch.setattr(compare, "read_stored", read_stored)
+    places = cast(Any, None), cast(Any, Stores()), cast(Any, Stores())
+    found = await compare.compared(*places, (), sent=Written(), planted={WALK, gone})
+    assert (found.documents, found.equal, found.missing) == (1, 1, 1)
+    assert list(map(str, found.examples)) == [f"{gone} is in neither store"]
+    assert (await compare.compared(*places, (), sent=Written(), planted={WALK})).missing == 0
+
+
+def moved(plant: plants.Plant) -> StoredWalk:
+    """The plant as our own converter brings it over."""
+    rows = walk_rows(plant.name, plant.fields, created=NOON, updated=NOON)
+    id_, *columns = rows.walk
+    locations = [dict(zip(LOCATION_COLUMNS, each, strict=True)) for each in rows.locations]
+    return StoredWalk(id=str(id_), columns=dict(zip(WALK_COLUMNS[1:], columns, strict=True)), locations=locations)
+
+
+@pytest.mark.parametrize(
+    "plant", [each for each in plants.odd("u1", 1, UNIX_NS) if not each.refused], ids=lambda each: each.what
+)
+def test_a_document_out_of_the_ordinary_is_moved_whole_or_what_differs_is_named(plant: plants.Plant) -> None:
+    whole = moved(plant)
+    assert became(plant, whole, named=False).good, became(plant, whole, named=False).wrong
+    stamped = whole.columns["updated_at"] + timedelta(hours=1)
+    assert became(plant, with_columns(whole, updated_at=stamped), named=False).good, "by the database"
+    for changed in ({"title": "x"}, {"total_distance": 1.5}, {"end_time": None}, {"polyline_data": None}):
+        assert not became(plant, with_columns(whole, **changed), named=False).good, changed
+    if whole.locations:
+        *before, last = whole.locations
+        for key in ("latitude", "altitude", "speed"):
+            assert not became(plant, replace(whole, locations=[*before, {**last, key: 0.125}]), named=False).good, key
+    bare = StoredWalk(id=whole.id, columns=plant.columns, locations=whole.locations)
+    assert not became(plant, bare, named=False).good
+
+
+def with_columns(stored: StoredWalk, **changes: object) -> StoredWalk:
+    return replace(stored, columns={**stored.columns, **changes})
 
 
 def test_our_own_converter_does_with_each_plant_what_it_must() -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from harness.judge.combine import combine
+from harness.model.judgement import Judgement
 from harness.model.mirror import MirrorStep, UserLoss
 from harness.model.section import Lines, Table
 from harness.model.stack import Capability
@@ -48,7 +49,8 @@ def test_a_killed_pods_loss_is_what_it_logged() -> None:
     ],
 )
 def test_a_loss_that_the_log_does_not_tell_fails(bad: dict[str, int]) -> None:
-    assert killed(msgspec.structs.replace(POD, **bad)).verdict is Verdict.FAIL
+    found = killed(msgspec.structs.replace(POD, **bad))
+    assert (found.verdict, found.erratum) == (Verdict.FAIL, "")
 
 
 def test_the_queue_is_the_last_that_was_logged(tmp_path: Path) -> None:
@@ -64,13 +66,19 @@ def test_the_queue_is_the_last_that_was_logged(tmp_path: Path) -> None:
 
 def test_every_claim_and_erratum_named_is_in_the_register() -> None:
     errata = {erratum.id for claim in REGISTER.values() for erratum in claim.errata}
-    found = [*judged(details(step(50, 31, 60, lost=1)))]
+    found = of_run(step(50, 31, 60, lost=1))
     assert {each.claim for each in found} == set(CLAIMS) <= set(REGISTER)
     assert {each.erratum for each in found} - {""} <= errata
 
 
 def details(*steps: MirrorStep) -> MirrorStopDetails:
     return MirrorStopDetails(killed_pod=POD, steps=list(steps))
+
+
+def of_run(*steps: MirrorStep, planned: tuple[int, ...] = ()) -> list[Judgement]:
+    """Of a run that took every step of its plan, or of one that ``planned`` others."""
+    shares = planned or tuple(each.share_percent for each in steps)
+    return [*judged(msgspec.structs.replace(PLAN, shares_percent=shares), details(*steps))]
 
 
 def test_what_the_environment_cannot_do_is_not_exercised_and_holds_nothing_by_itself() -> None:
@@ -83,8 +91,14 @@ def test_what_the_environment_cannot_do_is_not_exercised_and_holds_nothing_by_it
 
 
 def test_one_claim_that_is_not_kept_holds_the_run() -> None:
-    assert combine([*judged(details(step(100, 60, 60), step(0, 0, 60, lost=60)))]) is Decision.ADVANCE
-    assert combine([*judged(details(step(100, 59, 60, lost=1)))]) is Decision.HOLD
+    assert combine(of_run(step(100, 60, 60), step(0, 0, 60, lost=60))) is Decision.ADVANCE
+    assert combine(of_run(step(100, 59, 60, lost=1))) is Decision.HOLD
+
+
+def test_a_mirror_that_was_not_brought_to_its_last_share_was_not_stopped() -> None:
+    found = {each.id: each for each in of_run(step(100, 60, 60), planned=(100, 50, 0))}["dual_write.stop"]
+    assert (found.claim, found.verdict, found.holds) == ("dual_write.stop", Verdict.INCONCLUSIVE, True)
+    assert found.reason == "1 of 3 steps of the mirror's stop were taken"
 
 
 def test_the_page_has_each_count_of_each_step_and_each_loss() -> None:

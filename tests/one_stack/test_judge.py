@@ -79,7 +79,13 @@ def test_who_moves_and_what_is_due_to_the_api_follows_the_week() -> None:
         (went(asked=Asked(users=5, walks=7, missing=1, short=0)), Verdict.FAIL, True),
         (went(asked=Asked(users=5, walks=7, missing=0, short=1)), Verdict.FAIL, True),
         # Where nobody migrates it is the document's own fault.
-        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0)), Verdict.ERRATUM_SHOWN, True),
+        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=3)), Verdict.ERRATUM_SHOWN, True),
+        (went(migrated=(), asked=Asked(users=5, walks=7, missing=2, short=1, unknown=2)), Verdict.ERRATUM_SHOWN, True),
+        # That an API has no answer, or another one, is not its copy's.
+        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=2)), Verdict.FAIL, True),
+        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=0)), Verdict.FAIL, True),
+        # Of a run of before nobody knows which it was.
+        (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0)), Verdict.INCONCLUSIVE, True),
         (went(migrated=()), Verdict.PASS, True),
         (went(asked=Asked(users=0, walks=0, missing=0, short=0)), Verdict.INCONCLUSIVE, True),
         (went(asked=None), Verdict.INCONCLUSIVE, True),
@@ -170,14 +176,14 @@ def test_an_old_walk_is_one_that_firestore_confirmed_and_nobody_has_touched_sinc
 
 @pytest.mark.parametrize("lost", [0, 9])
 def test_what_a_leg_whose_limit_fired_never_sent_is_not_missing(lost: int) -> None:
-    """The flag went off after 10 s of 30, and the load ended then: two of 90 requests of those who stay failed, which
-    is more than 1 %, whatever would have been due later."""
+    """The flag went off after 10 s of 30, and the load ended then: four of 90 requests of those who stay failed,
+    which is more than 1 %, whatever would have been due later."""
     week, window = next(legs_of(plan())), Window(start_ns=18 * NS, end_ns=28 * NS)
     due = stayers_due(plan().population, week.scenario.population, 1, 3 * NS, window)
     assert len(due) == 90
     rows = [
         row(each.due_ns / NS, "w", each.user, operation_id=each.id, outcome=Outcome.OK if good else Outcome.TIMEOUT)
-        for good, each in zip((0, 0, *range(1, 89)), due, strict=True)
+        for good, each in zip((0, 0, 0, 0, *range(1, 87)), due, strict=True)
     ]
     details = OneStackDetails(origin_ns=3 * NS, legs=[went()], rolled_back="week1", fired=True, off_ns=window.end_ns)
     given = seen(details, rows[: 90 - lost], capabilities=())
@@ -187,6 +193,17 @@ def test_what_a_leg_whose_limit_fired_never_sent_is_not_missing(lost: int) -> No
 
 
 REAL = ("real_postgresql",)
+
+
+@pytest.mark.parametrize(("rows", "verdict"), [(0, Verdict.INCONCLUSIVE), (25, Verdict.PASS), (24, Verdict.FAIL)])
+def test_a_run_that_ended_before_all_were_back_says_nothing_of_who_was(rows: int, verdict: Verdict) -> None:
+    users = sorted(on_api([*legs_of(plan())][2].scenario.population, 1))
+    back = [row(20, "w", user) for user in users]
+    details = OneStackDetails(origin_ns=1, rolled_back="week3", off_ns=10 * NS, back_rows=rows)
+    found = {each.key: each for each in judged(plan(), seen(details, back, capabilities=()))}
+    switched = found["week3", "flag.off_in_time"]
+    assert (switched.verdict, switched.gates) == (verdict, True)
+    assert ("the run ended" in switched.reason) is (switched.value is None) is (rows == 0)
 
 
 def told(*steps: MirrorStep, **facts: Any) -> dict[tuple[str, str], Judgement]:

@@ -21,7 +21,7 @@ from harness.rehearsals.operations.judge import judged
 from harness.rehearsals.operations.rehearsal import REHEARSAL
 from harness.rehearsals.operations.seen import logs, standing
 from harness.rehearsals.operations.seen.cluster import ASKED
-from harness.rehearsals.operations.seen.facts import LogsNow, Reviewed
+from harness.rehearsals.operations.seen.facts import LogsNow, Observed, Reviewed
 from harness.rehearsals.operations.seen.page import sections
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 from harness.stack.local.sampler import Usage
@@ -141,6 +141,22 @@ def test_where_there_is_nothing_nothing_is_well(instead: dict[str, Any], name: s
     found = said(OperationsDetails(observed=seen(**instead)))
     assert found[name].verdict is Verdict.INCONCLUSIVE and found[name].holds
     assert {each.verdict for each in found.values() if each.id != name} == {Verdict.PASS}
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [Observed(where="x"), seen(pods=None, top=None, logs=None), seen(pods=[], top="", logs="")],
+    ids=["nothing", "refused", "empty"],
+)
+def test_of_what_was_not_read_nothing_is_well(observed: Observed) -> None:
+    found = said(OperationsDetails(observed=observed))
+    for name in ("attention.pods", "attention.usage", "attention.logs", "operations.daily"):
+        assert found[name].verdict is Verdict.INCONCLUSIVE and "not to be seen" in found[name].reason, found[name]
+
+
+def test_lines_that_tell_no_severity_are_told_beside_the_others() -> None:
+    found = said(details(logs=LogsNow(lines={"INFO": 1, "": 999})))["attention.logs"]
+    assert found.reason == "no error was logged; 999 of 1,000 lines tell no severity"
 
 
 def test_a_sidecar_among_the_init_containers_counts() -> None:

@@ -168,6 +168,15 @@ def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
             {"stack": stack(restart=Restart(took_s=21, seen=seen_by(requests=0)))},
             {"procedure.restart": "inconclusive"},
         ),
+        (
+            {"stack": stack(restart=Restart(took_s=21, seen=seen_by(requests=1, requests_missing=399)))},
+            {"procedure.restart": "inconclusive"},
+        ),
+        (
+            {"stack": stack(restart=Restart(took_s=21, seen=seen_by(requests=0, requests_missing=9)))},
+            {"procedure.restart": "inconclusive"},
+        ),
+        ({"stack": stack(restart=Restart(took_s=21, seen=seen_by(errors=9, requests_missing=9)))}, {}),
         ({"stack": stack(after=seen_by(good=310, bound=0.94))}, {"traffic.after": "fail"}),
         ({"stack": stack(after=seen_by(probes=20, good=20, bound=0.86))}, {"traffic.after": "inconclusive"}),
         ({"stack": stack(after=seen_by(errors=300))}, {"traffic.users": "fail"}),
@@ -202,6 +211,17 @@ def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
 )
 def test_each_finding_fails_on_bad_evidence(changes: dict[str, Any], expected: dict[str, str]) -> None:
     assert failed(observed(**changes)) == expected
+
+
+def test_requests_of_a_restart_that_are_not_in_evidence_are_told() -> None:
+    for requests, missing in ((0, 9), (1, 399), (300, 2)):
+        seen = seen_by(requests=requests, requests_missing=missing)
+        found = findings(PLAN, observed(stack=stack(restart=Restart(took_s=21, seen=seen))))
+        (restart,) = (each for each in found if each.id == "procedure.restart")
+        assert (
+            f"0 of {requests} requests failed; {missing} of the {requests + missing} planned are not in evidence"
+            in (restart.reason)
+        )
 
 
 def test_a_stall_of_an_hour_and_a_half_breaks_the_hour_and_follows_the_law() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import StackNotStarted
+from harness.judge.window import Window
 from harness.model.manifests import Manifests
 from harness.model.message import Message, english
 from harness.rehearsals.dr_restore import procedure
 from harness.rehearsals.dr_restore.corrected import restarted
+from harness.rehearsals.dr_restore.on_stack import StackRecovery
 from harness.rehearsals.dr_restore.procedure import Reached, Written, as_written, reflected
 from harness.rehearsals.dr_restore.stack_result import Restart
 from harness.rehearsals.dr_restore.traffic import Calls
@@ -128,5 +131,20 @@ async def test_a_restart_in_order_that_does_not_complete_is_a_result(
 ) -> None:
     traffic = FakeTraffic()
     found = await restarted(cast(Any, FakeStack(error)), cast(Any, traffic))
-    assert found == Restart(took_s=1, seen=traffic.seen(NS, 2 * NS), why=why)
+    assert found == (Window(start_ns=NS, end_ns=2 * NS), why)
     assert traffic.told == ["kubectl rollout restart", told]
+
+
+@pytest.mark.asyncio
+async def test_what_users_met_of_the_restart_is_read_once_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    traffic, recovery = FakeTraffic(), object.__new__(StackRecovery)
+    recovery.stack, recovery.on = cast(Any, FakeStack()), cast(Any, SimpleNamespace(say=lambda _said: None))
+    early, late = (Calls(probes=0, good=0, bound=None, requests=requests, errors=0) for requests in (1, 9))
+
+    async def judged_again(_traffic: object) -> Calls:
+        monkeypatch.setattr(traffic, "seen", lambda start_ns, end_ns: {(NS, 2 * NS): late}[start_ns, end_ns])
+        return early
+
+    monkeypatch.setattr(recovery, "_judged_again", judged_again)
+    found = await recovery._restarted(cast(Any, traffic))
+    assert found == (Restart(took_s=1, seen=late), early)

@@ -85,7 +85,6 @@ LOOKED_UP = {
     ("checks/dual_write.py", "FLAW_WORDS[self.flaw]"): MARKED,
     ("checks/reads.py", "self.flaw"): MARKED,
     ("checks/walk_continuity.py", "text"): MARKED,
-    ("cli/kinds.py", "KINDS[name].told"): MARKED,
     ("cli/migrate.py", "UNTRIED"): MARKED,
     ("cli/stored/evidence.py", "lacking"): MARKED,
     ("contract/judged.py", "DOCUMENT"): MARKED,

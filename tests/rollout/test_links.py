@@ -9,6 +9,7 @@ from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow
 from harness.model.message import english
+from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
@@ -80,6 +81,15 @@ def test_without_log_and_metrics_of_every_pod_no_cause_can_be_looked_for(
     seen.evidence.see([pod("a"), pod("b"), *sampled(*measured)])
     found, told = step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)
     assert found is verdict and words in english(told)
+
+
+def test_a_simulated_roll_back_has_no_pods_to_keep_anything_of() -> None:
+    simulated = facts(capabilities=(Capability.LONG_WINDOWS,))
+    seen = Seen(facts=simulated, details=WeekDetails(logged=None), evidence=Gathered())
+    found, told = step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)
+    assert found is Verdict.NOT_EXERCISED and english(told) == "the environment lacks real processes"
+    real = Seen(facts=facts(capabilities=(Capability.REAL_PROCESSES,)), details=seen.details, evidence=Gathered())
+    assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), real)[0] is Verdict.FAIL
 
 
 def test_where_no_pod_became_ready_nothing_was_kept() -> None:

@@ -13,6 +13,8 @@ from harness.rehearsals.runbooks.types import Balanced, Ground, Page, Restored, 
 
 PLAN = planfile.bundled("runbooks", RunbooksPlan)
 DOCS = ROOT / "docs"
+#: What ``kubectl get all`` lists of Phase 2.
+ALL = "pod/tekutoko-api-1\nservice/tekutoko-api\ndeployment.apps/tekutoko-api\nreplicaset.apps/tekutoko-api\n"
 
 
 def typed_of(page: Page, folder: Path = DOCS) -> list[Command]:
@@ -33,7 +35,11 @@ def details() -> RunbooksDetails:
             Typed(
                 chapter=line.chapter,
                 heading=line.heading,
-                ran=Ran(command=f"kubectl {' '.join(line.words)}", status=0, output="well"),
+                ran=Ran(
+                    command=f"kubectl {' '.join(line.words)}",
+                    status=0,
+                    output=ALL if line.words == ("get", "all") else "well",
+                ),
                 seconds=1.0,
             )
             for line in lines

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
+
 import msgspec
 import pytest
 
@@ -9,7 +12,7 @@ from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
 from harness.rehearsals.runbooks.judge import judged
-from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL
+from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone
 from harness.rehearsals.runbooks.typed import commands, scripts
 from harness.rehearsals.runbooks.types import Balanced, Page, Restored, RunbooksDetails
 from tests.rehearsal.made import by_id
@@ -98,12 +101,11 @@ def test_pages_that_were_typed_to_their_end() -> None:
 @pytest.mark.parametrize(
     ("balanced", "why"),
     [
-        (None, "the Service has no address"),
         (Balanced(address="", status=0), "the Service has no address"),
         (Balanced(address="172.18.0.3", status=503), "172.18.0.3: /health answers 503"),
     ],
 )
-def test_an_address_that_does_not_answer_is_none(balanced: Balanced | None, why: str) -> None:
+def test_an_address_that_does_not_answer_is_none(balanced: Balanced, why: str) -> None:
     of = details()
     of.balanced = balanced
     found = said(of)["manifest.service"]
@@ -116,7 +118,7 @@ def test_an_address_that_does_not_answer_is_none(balanced: Balanced | None, why:
         (Restored(walks=10, of=10), Verdict.PASS, "10 of 10 walks"),
         (Restored(walks=0, of=10), Verdict.FAIL, "0 of 10 walks"),
         (Restored(walks=None, of=10), Verdict.FAIL, "– of 10 walks"),
-        (None, Verdict.PASS, "each ended in 0"),  # a run of before it was asked
+        (None, Verdict.INCONCLUSIVE, "not looked at"),  # a run of before it was asked, or cut before it
     ],
 )
 def test_a_restore_that_brought_too_little_is_none(restored: Restored | None, verdict: Verdict, why: str) -> None:
@@ -151,11 +153,85 @@ def test_a_command_that_fails_fails_its_page() -> None:
     assert found["decision.learning"].also == ("requirements.learning",)
 
 
-def test_a_page_that_was_cut_fails() -> None:
+def test_a_page_that_was_cut_says_nothing_of_the_target() -> None:
+    """What ended it was no command of it; one that failed before fails it all the same."""
     of = details()
     of.typed["zone"] = of.typed["zone"][:2]
-    found = said(of)["checklist.availability.multi_zone"]
-    assert found.verdict is Verdict.FAIL and "not typed to its end" in found.reason
+    of.typed["confirm"] = of.typed["confirm"][:1]
+    of.typed["learning"] = []
+    of.balanced = None
+    found = said(of)
+    for claim in ("checklist.availability.multi_zone", "operations.confirm", "learning.phase4", "decision.learning"):
+        assert found[claim].verdict is Verdict.INCONCLUSIVE and "not typed to its end" in found[claim].reason
+    assert found["manifest.service"].verdict is Verdict.INCONCLUSIVE
+    assert "not looked at" in found["manifest.service"].reason
+    [first, *_] = of.typed["zone"]
+    of.typed["zone"] = [msgspec.structs.replace(first, ran=Ran(command=first.ran.command, status=1, output="refused"))]
+    assert said(of)["checklist.availability.multi_zone"].verdict is Verdict.FAIL
+
+
+def test_without_a_zone_none_was_drained() -> None:
+    of = details()
+    of.zone = ""
+    found = said(of)
+    assert found["checklist.availability.multi_zone"].verdict is Verdict.INCONCLUSIVE
+    assert {each.verdict for name, each in found.items() if name != "checklist.availability.multi_zone"} == {
+        Verdict.PASS,
+        Verdict.ERRATUM_SHOWN,
+    }
+
+
+NODES, PODS = "w1=a w2=b w3= ", "w1 w2 w2 "
+
+
+@pytest.mark.parametrize(
+    ("nodes", "pods", "zone"),
+    [
+        (Ran(command="", status=0, output=NODES), Ran(command="", status=0, output=PODS), "b"),
+        (Ran(command="", status=0, output=NODES), Ran(command="", status=0, output="w3 "), ""),
+        (Ran(command="", status=0, output=NODES), Ran(command="", status=0, output=""), ""),
+        (Ran(command="", status=0, output=NODES), Ran(command="", status=1, output="Error: w1 timed out"), ""),
+        (Ran(command="", status=1, output=NODES), Ran(command="", status=0, output=PODS), ""),
+        (Ran(command="", status=1, output="Error from server"), Ran(command="", status=0, output=PODS), ""),
+    ],
+)
+async def test_the_zone_is_that_of_most_pods_or_not_known(nodes: Ran, pods: Ran, zone: str) -> None:
+    class Stack:
+        @staticmethod
+        async def kubectl(*words: str) -> Ran:
+            return nodes if "nodes" in words else pods
+
+    assert await _zone(cast(Any, Stack)) == zone
+
+
+async def test_where_no_zone_is_known_nothing_is_typed() -> None:
+    """A drain of no zone's nodes would end in 0."""
+
+    class Stack:
+        asked: ClassVar[list[str]] = []
+
+        async def kubectl(self, *words: str, **_: object) -> Ran:
+            self.asked.append(words[0])
+            return Ran(command=" ".join(words), status=1, output="Error from server")
+
+        def outside(self) -> dict[str, str]:
+            return {}
+
+    on = SimpleNamespace(stack=Stack(), details=RunbooksDetails())
+    await _type(PLAN, next(page for page in PLAN.parts if page.name == "zone"), cast(Any, on))
+    assert set(on.stack.asked) == {"get"} and on.details.typed == {"zone": []}
+    assert said(on.details)["checklist.availability.multi_zone"].verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("output", ["", "No resources found in tekutoko namespace."])
+def test_a_listing_of_nothing_shows_no_erratum(output: str) -> None:
+    of = details()
+    [first, *others] = of.typed["confirm"]
+    nothing = msgspec.structs.replace(first, ran=msgspec.structs.replace(first.ran, output=output))
+    for typed in ([nothing, *others], [*others, others[-1]]):
+        of.typed["confirm"] = typed
+        found = said(of)["operations.confirm"]
+        assert found.verdict is Verdict.INCONCLUSIVE and not found.erratum and "listed nothing" in found.reason
 
 
 def test_get_all_that_lists_all_is_no_erratum() -> None:

@@ -79,6 +79,8 @@ def ran(output: str, status: int = 0, command: str = "kubectl get all") -> Ran:
             "shows none of: ServiceAccount, ConfigMap, Secret",
         ),
         (ran(ALL_BUT + FOUR), ran("a  LoadBalancer"), Verdict.PASS, "all seven"),
+        (ran(ALL_BUT.replace("horizontal", "")), ran("a"), Verdict.FAIL, "Secret, HorizontalPodAutoscaler"),
+        (ran("No resources found in tekutoko namespace."), ran("a"), Verdict.FAIL, "none of: Deployment, Service, "),
         (ran(ALL_BUT), ran("", 1), Verdict.FAIL, "status 1"),
         (ran("", 1), ran("a"), Verdict.FAIL, "status 1"),
         (None, ran("a"), Verdict.INCONCLUSIVE, "not run: get all"),

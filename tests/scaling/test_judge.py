@@ -67,8 +67,8 @@ def manifests_applied(rows: list[EventRow]) -> Judgement:
     return found
 
 
-def drained(rows: list[EventRow], granted: int, refused: int = 1) -> list[Judgement]:
-    did = Drained(since_ns=0, until_ns=9 * NS, least=1, granted=granted, refused=refused, took_s=9.0)
+def drained(rows: list[EventRow], granted: int, refused: int = 1, least: int = 1) -> list[Judgement]:
+    did = Drained(since_ns=0, until_ns=9 * NS, least=least, granted=granted, refused=refused, took_s=9.0)
     return judge_sizes.drained(MANUAL, did, rows)
 
 
@@ -117,6 +117,17 @@ def test_the_manifest_s_replicas_replace_the_number_set_by_hand() -> None:
     assert (stays.verdict, stays.value, english(stays.shown)) == (FAIL, None, "never")
 
 
+def test_where_there_were_never_more_pods_going_to_the_fewest_is_not_known() -> None:
+    two = [pod(-9, "a", "Ready"), pod(-9, "b", "Ready"), pod(101, "a", "Ready")]
+    found = manifests_applied(two)
+    assert found.verdict is INCONCLUSIVE and found.reason.endswith("; only 2 pods were ready before")
+    assert verdicts(by_kubectl(two)) == {
+        "scaling.time.manual_up": FAIL, "scaling.time.manual_down": INCONCLUSIVE, "scaling.manual.command": FAIL
+    }  # fmt: skip
+    assert manifests_applied([*two, pod(102, "c", "Ready")]).verdict is INCONCLUSIVE
+    assert manifests_applied([*two[:2], *(pod(99, name, "Ready") for name in "cdef"), two[2]]).verdict is FAIL
+
+
 def test_pods_that_died_are_no_scaling() -> None:
     died = [*by_hand(30, 112), pod(113, "c", "Running"), pod(113, "d", "Gone")]
     applied = manifests_applied(died)
@@ -129,6 +140,8 @@ def test_pods_that_died_are_no_scaling() -> None:
     down = [resize(510, 2, "All metrics below target"), endpoints(512, 2)]
     after = [verdicts(autoscaled(up + down + end)) for end in ([], [endpoints(513, 1)])]
     assert [each["scaling.hpa.down_to_2"] for each in after] == [PASS, FAIL]
+    none = autoscaled([*up, *down[:1], endpoints(511, 0), endpoints(512, 2)])[3]
+    assert none.verdict is FAIL and none.reason.endswith("2 at the end; 0 at the fewest")
 
 
 def drain(ready_beside: bool) -> list[EventRow]:
@@ -147,6 +160,10 @@ def test_an_eviction_that_leaves_too_few_is_a_breach() -> None:
     assert judged([], 0) == {INCONCLUSIVE}
     breach = drained(drain(False), 2, refused=0)[0]
     assert "breached by b" in breach.reason
+    # Without a budget nothing is kept, and what is lost is lost.
+    for rows, verdict in ((drain(True), Verdict.NOT_EXERCISED), (drain(False), FAIL)):
+        for found in drained(rows, 2, refused=0, least=0):
+            assert found.verdict is verdict and "no PodDisruptionBudget" in found.reason
 
 
 @pytest.mark.parametrize(

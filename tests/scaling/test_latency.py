@@ -205,6 +205,15 @@ def test_too_short_to_see_what_the_pods_change() -> None:
     assert judged(did=short)[TO_NO_EFFECT].verdict is Verdict.INCONCLUSIVE
 
 
+def test_what_was_read_before_the_pods_were_there_says_nothing_of_them() -> None:
+    """It stands in the status for as long as nothing is read."""
+    blind = Course(lambda at_s, ready: None if at_s > 20 else window(0.9)(at_s, ready))
+    stood = [row for row in GOOD.rows if not (row.subject.startswith("hpa/") and 20 * NS < row.at_ns < SLOW_S * NS)]
+    for rows in ([*blind.rows, *(row for row in GOOD.rows if row.subject == "service")], stood):
+        verdict, why = told(judged(rows=sorted(rows, key=lambda row: row.at_ns))[TO_NO_EFFECT])
+        assert verdict is Verdict.INCONCLUSIVE and "not read once there were 4 pods" in why
+
+
 def test_pods_that_stay_fail() -> None:
     stays = [row for row in GOOD.rows if row.at_ns < 400 * NS]
     found = judged(rows=stays)

@@ -58,6 +58,7 @@ def test_as_written_is_shown_by_both_pods() -> None:
         (msgspec.structs.replace(ALONE, asked=True), CLASSLESS, FAIL),  # the document's volume works after all
         (msgspec.structs.replace(ALONE, managed=True), CLASSLESS, FAIL),
         (ALONE, msgspec.structs.replace(CLASSLESS, started=True), FAIL),
+        (msgspec.structs.replace(ALONE, started=False), CLASSLESS, NOTHING),  # it hung too
     ],
 )
 def test_as_written_on_other_evidence(alone: Trial | None, classless: Trial | None, verdict: Verdict) -> None:
@@ -137,11 +138,19 @@ def test_in_place_shows_the_gap() -> None:
     assert (renewed.claim, renewed.verdict) == ("iac.csi_mounts_files", SHOWN)
     assert judge.naive(PART, IN_PLACE, calls())[0].verdict is FAIL  # no gap: the erratum is not so
     assert judge.naive(PART, IN_PLACE, calls(16, 80))[0].verdict is NOTHING  # something else failed afterwards
+    earlier = judge.naive(PART, IN_PLACE, calls(9, 16))[0]  # something else failed already
+    assert earlier.verdict is NOTHING and earlier.reason.startswith("10 had failed before the password was changed; ")
+    assert judge.naive(PART, IN_PLACE, calls(12, 16))[0].verdict is SHOWN  # a new session was refused
+    none = msgspec.structs.replace(IN_PLACE, sessions_ended=0)
+    assert judge.naive(PART, none, calls(16))[0].verdict is judge.naive(PART, none, calls())[0].verdict is NOTHING
 
 
 def test_variables_that_follow_are_no_erratum() -> None:
     fresh = (Seen(pod="a", variable="new", file="new"),)
     assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=fresh)).verdict is FAIL
+    never = msgspec.structs.replace(COURSE, synced_ns=None)
+    assert judge.renewed(PART, never).verdict is NOTHING
+    assert judge.renewed(PART, msgspec.structs.replace(never, variables_before_restart=fresh)).verdict is FAIL
     blind = (Seen(pod="a", variable="", file="new"),)
     assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=blind)).verdict is NOTHING
     assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=())).verdict is NOTHING

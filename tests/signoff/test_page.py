@@ -143,9 +143,20 @@ def read(reports: Path) -> Signoff:
     return msgspec.json.decode((reports / FOLDER / DOCUMENT).read_bytes(), type=Signoff)
 
 
+def test_a_reports_folder_that_is_not_there_is_refused_and_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert signoff(tmp_path / "typo") == Exit.USAGE
+    assert f"there is no reports folder {tmp_path / 'typo'}" in capsys.readouterr().err
+    assert signoff(tmp_path, "--digest", "foo") == Exit.USAGE
+    assert "--digest: 'foo' is no digest" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_evidence_it_ends_in_10_and_writes_both_pages(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "none").mkdir()
     assert signoff(tmp_path / "none") == Exit.HOLD
     told = capsys.readouterr().out
     assert "0 of 0 runs that were found count" in told and "exit status 10" in told

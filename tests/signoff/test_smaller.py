@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -12,14 +14,15 @@ from harness.base.data import PLANS
 from harness.cli.main import ALL, parse
 from harness.model.message import english
 from harness.model.verdict import Verdict
-from harness.rehearsal.command import flags, replay
+from harness.rehearsal.command import flag, flags, own, replay
 from harness.rehearsal.registry import COMMANDS
 from harness.rehearsals.alert_drill.types import PLAN as ALERTS
 from harness.rehearsals.dr_restore.types import RecoveryPlan
+from harness.rehearsals.load_stages.types import LoadStagesPlan
 from harness.rehearsals.migration_drill.command import PLAN as DRILL
 from harness.rehearsals.mirror_stop.types import PLAN as MIRROR
 from harness.signoff.making import EvidencePlan
-from harness.signoff.smaller import CHOOSES, LESS, UNSAID, chosen, smaller
+from harness.signoff.smaller import CHOOSES, LESS, PACES, UNSAID, chosen, smaller
 from harness.signoff.types import State, Stored
 from scenarios import claims
 from scenarios.load import load
@@ -30,6 +33,21 @@ PYTHON = "python -m harness"
 MOVED, SCRIPT, RPO = "phase2.migration", "checklist.migration.script", "dr.rpo"
 SMALL = f"{PYTHON} migration_drill --seed 1 --walks 300 --locations 20 --week 0s"
 WHOLE = f"{PYTHON} migration_drill --seed 1"
+LOADS = planfile.bundled("load_stages", LoadStagesPlan)
+
+#: Options that take nothing from the document's plan, by why: what else is given is a run's own fact, or is more.
+HARMLESS = {
+    "where it runs, on what, how it is told": {
+        "--context", "--image-registry", "--json", "--junit", "--kubeconfig", "--lang", "--list", "--manifests",
+        "--migrator", "--namespace", "--no-defaults", "--on", "--own-stack", "--reports", "--seed", "--service-port",
+        "--signals-at-once", "--target", "--workers", "--yes-use-this-cluster",
+    },
+    "among a run's own facts": {"--fault", "--only"},
+    "which plan, each whole": {"--scenario", "--task"},
+    "what a team has, beside the plan": {"--alerts", "--of", "--openapi", "--repository"},
+    "more than the plan": {"--fuzz", "--ingress", "--reconcile", "--resume", "--roll-back", "--size"},
+    "of chaos_nightly, which judges no claim": {"--budget", "--count", "--least", "--length"},
+}  # fmt: skip
 
 # -- the options -----------------------------------------------------------------------------------------------------
 
@@ -52,6 +70,7 @@ AMOUNTS: list[tuple[str, Callable[[], object], object]] = [
     ("dr_restore --points", lambda: _bundled().points, 2),
     ("dr_restore --sizes", lambda: f"16MiB,{max(_bundled().sizes.sizes_bytes) // 1024**2}MiB", "4MiB,8MiB,16MiB,64MiB"),
     ("dr_restore --stall", lambda: f"{_bundled().stall.stall_s:g}s", "49min"),
+    ("load_stages --pods", lambda: ",".join(map(str, LOADS.knee.pods)), "2,4,6,8"),
     ("migration_drill --walks", lambda: DRILL.walks, DRILL.walks - 1),
     ("migration_drill --locations", lambda: DRILL.locations, DRILL.locations - 1),
     ("migration_drill --kills", lambda: DRILL.kills, DRILL.kills - 1),
@@ -81,6 +100,21 @@ def test_each_option_is_one_of_its_command_and_each_amount_is_looked_at() -> Non
         assert set(its) <= {*flags(ALL[command].load())}, command
 
 
+def test_every_option_that_asks_for_less_is_known() -> None:
+    """One that is new is its command's own (``own``), is looked at here, or is named with why it takes nothing."""
+    harmless = {*chain(*HARMLESS.values())}
+    known = {"--weeks", *PACES, *harmless}
+    for name in (each.name for each in COMMANDS):
+        command = ALL[name].load()
+        its = {flag(each.name) for each in fields(command) if not each.metadata["own"]}
+        assert its - known == {*LESS.get(name, {})}, name
+    assert not {way for claim in claims.REGISTER.values() for way in claim.state_from.commands} & {"chaos_nightly"}
+
+
+def test_what_needs_no_stack_is_no_evidence() -> None:
+    assert own(parse(["flag_proof", "--virtual-only"])) == ("--virtual-only",)
+
+
 def test_a_run_by_default_is_whole_but_for_what_divides_the_documents_minutes() -> None:
     assert {"alert_drill": f"--scale {ALERTS.scale:g}"} == UNSAID
     for name in (each.name for each in COMMANDS):
@@ -101,6 +135,16 @@ def test_a_line_that_cannot_be_read_is_no_whole_run() -> None:
     unread = f"{PYTHON} migration_drill --walks many"
     assert smaller(unread) == (unread,)
     assert smaller("again") == smaller("") == ()
+
+
+def test_a_knee_of_fewer_pods_founds_no_size_and_what_rests_on_none_is_ready() -> None:
+    def loads(claim: str, pods: str) -> State:
+        line = f"{PYTHON} load_stages --pods {pods}"
+        return state(stored("run", judgement(claim, Verdict.PASS), rehearsal="load_stages", replay=line), claim=claim)
+
+    for claim in ("checklist.performance.sizing", "decision.future"):
+        assert (loads(claim, "2,4"), loads(claim, "2,4,6,8,10")) == (State.NOT_EXERCISED, State.READY)
+    assert loads("load.stages", "2") is loads("manifest.hpa.max", "2") is State.READY
 
 
 # -- which run displaces which ---------------------------------------------------------------------------------------
@@ -215,8 +259,9 @@ def test_what_a_claim_says_that_the_document_does_not_measure_are_options_of_its
 def test_what_of_the_short_evidence_is_less_than_whole() -> None:
     plan = planfile.load(PLANS / "signoff_short.yaml", EvidencePlan)
     less = {line: found for step in plan.steps if (found := smaller(line := replay(parse(step.words))))}
-    drill, alerts = less
+    drill, alerts, loads = less
     assert "migration_drill" in drill and less[drill] == ("--walks 300", "--locations 20", "--week 0s")
     assert "alert_drill" in alerts and less[alerts] == ("--scale 15",)
+    assert "load_stages" in loads and less[loads] == ("--pods 2",)
     whole = planfile.load(PLANS / "signoff.yaml", EvidencePlan)
     assert {smaller(replay(parse(step.words))) for step in whole.steps} == {(), ("--scale 15",)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import msgspec
 import pytest
 
@@ -22,12 +24,13 @@ Failed requests:        200
    (Connect: 0, Receive: 0, Length: 200, Exceptions: 0)
 Non-2xx responses:      200
 """
-FOUND = Benched(program="ab", requests=300, at_once=10, answered=300, not_2xx=200)
+READ = Benched(program="ab", requests=300, at_once=10, answered=300, not_2xx=200)
+FOUND = msgspec.structs.replace(READ, limited=10)
 
 
 def test_what_it_prints_is_read() -> None:
-    assert apache_bench.read(BENCH, SAID) == FOUND
-    assert apache_bench.read(BENCH, SAID.rpartition("Non-2xx")[0]) == msgspec.structs.replace(FOUND, not_2xx=0)
+    assert apache_bench.read(BENCH, SAID) == READ
+    assert apache_bench.read(BENCH, SAID.rpartition("Non-2xx")[0]) == msgspec.structs.replace(READ, not_2xx=0)
     assert apache_bench.read(BENCH, "apr_socket_recv: Connection refused (111)") is None
 
 
@@ -35,7 +38,10 @@ def test_what_it_prints_is_read() -> None:
     ("found", "verdict"),
     [
         (FOUND, Verdict.ERRATUM_SHOWN),
-        (msgspec.structs.replace(FOUND, not_2xx=0), Verdict.FAIL),
+        (msgspec.structs.replace(FOUND, not_2xx=0, limited=0), Verdict.FAIL),
+        (READ, Verdict.INCONCLUSIVE),  # of a run before anybody looked whose refusals they are
+        (msgspec.structs.replace(FOUND, limited=0), Verdict.INCONCLUSIVE),  # some 503
+        (msgspec.structs.replace(FOUND, not_2xx=300), Verdict.INCONCLUSIVE),  # nothing was let through
         (msgspec.structs.replace(FOUND, answered=0), Verdict.INCONCLUSIVE),
         (None, Verdict.INCONCLUSIVE),
     ],
@@ -57,5 +63,25 @@ async def test_the_stand_in_sends_as_many_and_is_called_one(monkeypatch: pytest.
 
     monkeypatch.setattr(apache_bench, "exchange", exchange)
     found = await apache_bench._stand_in(BenchPlan(requests=20, at_once=4), Address(host="127.0.0.1", port=1), "t")
-    assert found == Benched(program="a stand-in for ab", requests=20, at_once=4, answered=19, not_2xx=14)
+    assert found == Benched(program="a stand-in for ab", requests=20, at_once=4, answered=19, not_2xx=14, limited=14)
     assert sent == ["t"] * 20
+
+
+async def test_beside_ab_as_many_as_at_once_are_asked_for_the_limiters_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``ab`` counts what is not 2xx, and tells no status."""
+    statuses = iter([429, 200, 503] * 4)
+
+    async def exchange(_to: Address, _method: str, _path: str, _token: str, _body: bytes) -> Answer:
+        return Answer(status=next(statuses), body=b"", pod="")
+
+    async def made(*_: object) -> Benched:
+        return READ
+
+    async def signed_up(*_: object) -> Mock:
+        return Mock(token="t")
+
+    monkeypatch.setattr(apache_bench, "exchange", exchange)
+    monkeypatch.setattr(apache_bench, "_ab", made)
+    monkeypatch.setattr(apache_bench, "sign_up", signed_up)
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/ab")
+    assert await apache_bench.bench(BENCH, Mock()) == msgspec.structs.replace(READ, limited=4)

@@ -14,6 +14,7 @@ import pytest
 from harness.base.errors import BadInput, Exit
 from harness.cli.stored.compare import Change, Comparison, compare
 from harness.cli.stored.folder import read_stored
+from harness.cli.stored.settings import asked_apart
 from harness.cli.stored.words import compared_words
 from harness.judge.difference import Ratio, Series
 from harness.model.judgement import Judgement, observation
@@ -23,6 +24,9 @@ from harness.rehearsal.rehearsal import Figure, Seen
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
 from tests.report.marking import MARKING
 from tests.stored.conftest import Made, changed, main
+
+ERRORS = {"kind": "errors", "share": 0.12, "delay_ms": 0.0, "after_s": 0.0, "for_s": 0.0, "subject": ""}
+LATE = {**ERRORS, "kind": "latency", "delay_ms": 600.0}
 
 
 def compared(a: Path, b: Path, *, across: bool = False) -> Comparison:
@@ -88,6 +92,32 @@ async def test_runs_of_two_environments_hold_unless_they_are_meant_to_differ(
     assert main(["compare", str(a), str(b), "--across"]) == Exit.OK
     told_across = capsys.readouterr().out
     assert "NOT COMPARABLE" in told_across and "B is no worse in anything that is judged" in told_across
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "told"),
+    [
+        ([], [ERRORS], ["faults: none and errors on 12 % of requests"]),
+        ([ERRORS], [ERRORS, LATE], ["faults: errors on 12 % of requests and errors on 12 % of requests, latency 600 ms on"]),
+        ([ERRORS], [{**ERRORS, "share": 0.2}], ["faults.0.share: 0.12 and 0.2"]),
+        ([1, 2], [1, 2, 3], ["faults: 1, 2 and 1, 2, 3"]),
+        ([{"x": 1}], [], ["faults: x=1 and none"]),
+        ([{"id": "a", "x": 1}], [{"id": "a", "x": 2}, {"id": "b", "y": {"z": 3}}], [
+            "faults.a.x: 1 and 2", "faults.b.id: - and b", "faults.b.y.z: - and 3",
+        ]),
+        (None, {"p": {}, "q": 1}, ["faults.p: - and none", "faults.q: - and 1"]),
+        (None, [], []),
+        (3, [4], ["faults: 3 and 4"]),
+    ],
+)  # fmt: skip
+async def test_what_differs_in_a_plan_is_one_line_a_leaf_and_a_fault_is_said_in_its_own_words(
+    a: object, b: object, told: list[str], made: Made
+) -> None:
+    one, other = await made(), await made()
+    for folder, faults in ((one, a), (other, b)):
+        changed(folder, "plan.json", faults=faults)
+    found = [*map(str, asked_apart(read_stored(str(one), one.parent), read_stored(str(other), other.parent)))]
+    assert len(found) == len(told) and all(map(str.startswith, found, told))
 
 
 async def test_a_run_that_broke_spoils_it_too(made: Made) -> None:

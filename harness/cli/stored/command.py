@@ -52,7 +52,7 @@ class Compare(InReports, Spoken, AsJson):
     example = "RUN latest"
 
     a: str = option(RUN_HELP, positional=True, metavar="RUN")
-    b: str = option("the run that is set against it", positional=True, metavar="RUN")
+    b: str = option("the run that is set against it", positional=True, metavar="OTHER_RUN")
     across: bool = option(
         "the two are meant to differ, for example in their environment: it is told, and is no 10", default=False
     )

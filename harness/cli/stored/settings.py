@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from harness.cli.stored.folder import StoredRun
 from harness.model.message import Told, message
+from harness.model.stack import Fault
 
 #: Facts of a result that say how a run was asked for.
 _ASKED = ("rung", "target", "target_bundled", "seed", "capabilities", "rung_changes", "environment")
+
+#: What a run does not have.
+_ABSENT = object()
 
 #: Facts of a machine that change from hour to hour; only the load is worth a line.
 _PASSING = frozenset({"memory_available_bytes", "wall_clock", "started"})
@@ -27,7 +31,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 def settings(a: StoredRun, b: StoredRun) -> tuple[Setting, ...]:
     """Every difference between how the two runs were asked for and the machines they ran on. Pure."""
-    return _differing(_flat("", _facts(a)), _flat("", _facts(b)))
+    return tuple(_differing("", _facts(a), _facts(b)))
 
 
 def asked_apart(a: StoredRun, b: StoredRun) -> Told:
@@ -41,7 +45,7 @@ def asked_apart(a: StoredRun, b: StoredRun) -> Told:
         found.append(message("target: {a} and {b}", a=one.facts.target, b=other.facts.target))
     if one.plan != other.plan:
         found.append(message("plan: {a} and {b}", a=one.plan, b=other.plan))
-    keys = _differing(_flat("", a.plan_json), _flat("", b.plan_json))
+    keys = _differing("", a.plan_json, b.plan_json)
     return (*found, *(message("{key}: {a} and {b}", key=each.name, a=each.a, b=each.b) for each in keys))
 
 
@@ -67,18 +71,34 @@ def _facts(run: StoredRun) -> dict[str, Any]:
     }
 
 
-def _flat(prefix: str, value: Any) -> dict[str, str]:
-    """Leaves by dotted path; a list's elements by their id or name where they have one, else by number."""
-    if isinstance(value, Mapping) and value:
-        inner = [(str(name), element) for name, element in value.items()]
-    elif isinstance(value, list | tuple) and value:
-        inner = [(_label(number, element), element) for number, element in enumerate(value)]
-    else:
-        return {prefix: "none" if value in ({}, [], (), None) else str(value)}
-    flat: dict[str, str] = {}
-    for name, element in inner:
-        flat.update(_flat(f"{prefix}.{name}" if prefix else name, element))
-    return flat
+def _differing(name: str, a: Any, b: Any) -> Iterator[Setting]:
+    """What differs below ``name``, leaf by leaf; a list whose elements have no names is one leaf where one of them has
+    more, for its elements cannot be told apart then.
+    """
+    one, other = _inner(a), _inner(b)
+    if one is None or other is None or not (one or other) or _is_longer(a, b):
+        if (left := _words(a)) != (right := _words(b)):
+            yield Setting(name=name, a=left, b=right)
+        return
+    for key in dict.fromkeys((*one, *other)):
+        yield from _differing(f"{name}.{key}" if name else key, one.get(key, _ABSENT), other.get(key, _ABSENT))
+
+
+def _inner(value: Any) -> dict[str, Any] | None:
+    """What stands in it by key, a list's elements by their id or name where they have one, else by number; ``None`` of
+    a leaf."""
+    if isinstance(value, Mapping):
+        return {str(name): element for name, element in value.items()}
+    if isinstance(value, list | tuple):
+        return {_label(number, element): element for number, element in enumerate(value)}
+    return {} if value is None or value is _ABSENT else None
+
+
+def _is_longer(a: Any, b: Any) -> bool:
+    """Whether one is a list without names that is longer than the other, or alone."""
+    lists = [each for each in (a, b) if isinstance(each, list | tuple)]
+    alike = len(lists) == 2 and len(a) == len(b)
+    return not alike and any(_label(n, element) == str(n) for each in lists for n, element in enumerate(each))
 
 
 def _label(number: int, element: Any) -> str:
@@ -86,9 +106,17 @@ def _label(number: int, element: Any) -> str:
     return str(named.get("id") or named.get("name") or number)
 
 
-def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Setting, ...]:
-    return tuple(
-        Setting(name=name, a=a.get(name, "-"), b=b.get(name, "-"))
-        for name in dict.fromkeys((*a, *b))
-        if a.get(name) != b.get(name)
-    )
+def _words(value: Any) -> str:
+    """A leaf as text; a fault as people say it."""
+    if value is _ABSENT:
+        return "-"
+    if value in ({}, [], (), None):
+        return "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    if not isinstance(value, Mapping):
+        return str(value)
+    try:
+        return str(msgspec.convert(value, Fault))
+    except msgspec.ValidationError:
+        return " ".join(f"{key}={_words(each)}" for key, each in value.items())

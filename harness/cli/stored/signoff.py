@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ import msgspec
 
 from harness.base import planfile
 from harness.base.clock import MachineClock, utc
-from harness.base.data import PLANS
+from harness.base.data import PLANS, REPORTS
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.progress import Progress
+from harness.model.message import message
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import AsJson, InReports, Spoken, WithTarget
 from harness.rehearsal.command import Duration, option
@@ -26,6 +28,13 @@ from harness.stack.targets import resolve
 PAGES = {"ja": "signoff.html", "en": "signoff.en.html"}
 ERRATA = {"ja": "errata.md", "en": "errata.en.md"}
 _OLDEST = Duration("7d")
+
+
+def _digest(text: str) -> str:
+    """A digest as results have it. Raises ``ValueError``."""
+    if not re.fullmatch(r"sha256:[0-9a-f]+", text):
+        raise ValueError(message("{value} is no digest, which is sha256: and digits of 0-9 and a-f", value=repr(text)))
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +59,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
     max_age: Duration = option("the oldest evidence that counts", Duration, default=_OLDEST, metavar="TIME")
     digest: tuple[str, ...] = option(
         "the program or image that counts, sha256:... (repeatable; default: what the target is today)",
+        _digest,
         default=(),
         metavar="DIGEST",
     )
@@ -60,6 +70,9 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         from harness.signoff.gather import encode, gather, keep, previous
         from scenarios import claims
 
+        if not (self.run_ or self.reports == REPORTS or self.reports.is_dir()):
+            told = message("there is no reports folder {folder}", folder=str(self.reports))
+            raise BadInput(told, where="--reports", remedy="name the folder that runs were kept in")
         asked = self._asked()
         made_it = self._make(asked) if self._runs() else Exit.OK
         stored, unreadable = gather(self.reports)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.contract.bench import WALKS, Bench
-from harness.contract.check import Checks, Deviates, must, must_be
+from harness.contract.check import Checks, Deviates, decided, must, must_be
 from harness.contract.grade import Finding, walk_api
 from harness.contract.samples import location
 from harness.model.message import message
@@ -35,6 +35,7 @@ async def put_keeps(bench: Bench) -> None:
     exchange = await stranger.put(walk_id, {"title": "乗っ取り", "locations": [location(0, latitude=1.5), location(1)]})
     read = await owner.get(f"{WALKS}/{walk_id}")
     must_be(message("the owner's walk"), before, read.json(), exchange)
+    decided(exchange)
 
 
 @CHECKS("ownership.delete", "another user's walk answers 404 to DELETE")
@@ -53,6 +54,7 @@ async def delete_keeps(bench: Bench) -> None:
     exchange = await stranger.delete(walk_id)
     read = await owner.get(f"{WALKS}/{walk_id}")
     must_be(message("status of the owner's GET"), 200, read.status, exchange)
+    decided(exchange)
 
 
 @CHECKS(
@@ -65,7 +67,12 @@ async def leak(bench: Bench) -> None:
     owner, stranger = await bench.user(), await bench.user()
     walk_id, secret = bench.walk_id(), bench.walk_id()
     await owner.put_walk(walk_id, {"title": "本人の散歩", "description": secret})
-    for method, body in (("GET", None), ("PUT", {"total_steps": 1}), ("DELETE", None)):
-        exchange = await stranger.send(method, f"{WALKS}/{walk_id}", body)
+    asked = [
+        await stranger.send(method, f"{WALKS}/{walk_id}", body)
+        for method, body in (("GET", None), ("PUT", {"total_steps": 1}), ("DELETE", None))
+    ]
+    for exchange in asked:
         if secret.encode() in exchange.body:
             raise Deviates(message("nothing of the owner's walk"), exchange.shown, exchange)
+    for exchange in asked:
+        decided(exchange)

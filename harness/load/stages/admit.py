@@ -48,4 +48,4 @@ class StepUsers:
     async def _stop(self) -> None:
         if self._load is not None:
             await self._load.stop()
-            self._host.evidence.gather_last()
+            self._host.evidence.gather(last=True)

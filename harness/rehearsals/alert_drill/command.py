@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.model.stack import RUNGS, Rung
 from harness.objectives.files import defined
 from harness.rehearsal.arguments import Staged
@@ -51,6 +52,7 @@ class AlertDrill(Staged):
 
     def planned(self) -> AlertDrillPlan:
         if self.of is not None and (typed := given_unread(self)):
-            raise BadInput(f"--of drills nothing, and {flag(typed[0])} is of a drill", remedy="leave one of them out")
+            told = message("--of drills nothing, and {option} is of a drill", option=flag(typed[0]))
+            raise BadInput(told, remedy="leave one of them out")
         plan = msgspec.structs.replace(PLAN, scale=self.scale, objectives=defined())
         return with_theirs(plan, self.alerts, self.of, self.reports)

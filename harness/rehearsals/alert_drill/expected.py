@@ -22,6 +22,8 @@ from harness.rehearsals.alert_drill import exporter, history
 from harness.rehearsals.alert_drill.types import BUDGET, ERRORS, LATENCY, USERS, AlertDrillDetails, AlertDrillPlan
 
 _MS = 1_000_000
+#: What a call may take (s) by the alert on latency, and by its objective.
+ALERT_S, OBJECTIVE_S = 0.6, 0.5
 Pair = tuple[Counter, Counter]
 
 
@@ -73,8 +75,8 @@ class _Readings:
         past = exporter.pasts(plan)
         self._failed = self._live(past.requests, calls, [exporter.failed(row) for row in calls])
         self._probes = self._live(past.probes, evidence.probes, [not row.good for row in evidence.probes])
-        self._above_alert = self._live(past.latencies, answered, took_s > 0.6)
-        self._above_objective = self._live(past.latencies, answered, took_s > 0.5)
+        self._above_alert = self._live(past.latencies, answered, took_s > ALERT_S)
+        self._above_objective = self._live(past.latencies, answered, took_s > OBJECTIVE_S)
 
     def of(self, alert: Alert) -> Pair:
         """Bad and good of what the alert is about."""

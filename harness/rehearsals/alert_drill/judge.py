@@ -5,7 +5,7 @@ What had to fire comes of our own arithmetic on the evidence; what fired, of Pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
@@ -14,6 +14,7 @@ from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.alert_drill.configure import alerts
 from harness.rehearsals.alert_drill.expected import Due, due
+from harness.rehearsals.alert_drill.judge_breaches import about, shown
 from harness.rehearsals.alert_drill.judge_burns import burns
 from harness.rehearsals.alert_drill.judge_errata import budgets, errata
 from harness.rehearsals.alert_drill.judge_theirs import theirs
@@ -43,43 +44,46 @@ def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered)
     yield from budgets(plan)
     if not details.asked_ns:
         return
-    found = compared(plan, details, evidence)
+    found, seen = compared(plan, details, evidence), shown(plan, details, evidence)
     for name in CLAIM:
         mine = [(each, pairs) for each, pairs in found if each.alert == name]
         yield _fires(plan, details, name, mine)
-        yield _quiet(plan, details, name, mine)
+        yield _quiet(plan, details, name, mine, seen)
         yield _resolves(plan, details, name, mine)
         yield _routes(details, name, mine)
     yield from _by_route(details, [each for each, _ in found if not each.severity])
     yield from burns(plan, details, found)
-    yield from errata(details)
+    yield from errata(plan, details, seen)
     yield from scraped(details)
 
 
 def scraped(details: AlertDrillDetails) -> Iterator[Judgement]:
-    """That Prometheus got the metrics of the pods' targets, and of as many of their sidecars where the manifests have
-    one: alerts on what nobody scrapes are quiet for ever. Of a run that did not count what answered nothing is said."""
-    if (count := details.scraped) is None:
+    """That Prometheus got the metrics of every pod's target, and of its sidecar where the manifests have one: alerts on
+    what nobody scrapes are quiet for ever. Of a run that did not count what answered nothing is said."""
+    if details.scraped is None:
         return
-    told = (message("of {count} pods", count=str(count)), _place(details, TARGET))
-    yield _scrape("target", message("Prometheus scrapes the target's metrics"), told, count, least=1)
+    yield _scrape(details, TARGET, "target", message("Prometheus scrapes the target's metrics"), details.scraped)
     if details.sidecars is not None:
-        of = message("of {count} pods; the target's of {targets}", count=str(details.sidecars), targets=str(count))
         asked = message("Prometheus scrapes the metrics of each pod's proxy to the database")
-        yield _scrape("sidecars", asked, (of, _place(details, SIDECARS)), details.sidecars, least=max(1, count))
+        yield _scrape(details, SIDECARS, "sidecars", asked, details.sidecars)
 
 
-def _place(details: AlertDrillDetails, job: str) -> Message:
-    if (place := details.places.get(job)) is None:
-        return message("no pod became ready")
-    return message("asked at {place}, for one", place=place)
-
-
-def _scrape(what: str, asked: Message, told: tuple[Message, ...], count: int, *, least: int) -> Judgement:
+def _scrape(details: AlertDrillDetails, job: str, what: str, asked: Message, count: int) -> Judgement:
+    """A run of before did not count the pods that there were: that it was all of them, it does not show."""
+    place, pods = details.places.get(job), details.targets
+    told = [message("of {count} of {pods} pods", count=str(count), pods=str(pods))]
+    if not pods:
+        told = [message("of {count} pods", count=str(count))]
+    told.append(message("asked at {place}, for one", place=place) if place else message("no pod became ready"))
+    verdict = Verdict.PASS
+    if count < max(1, details.scraped or 0, pods):
+        verdict = Verdict.FAIL
+    elif not pods:
+        verdict = Verdict.INCONCLUSIVE
+        told.append(message("how many pods there were was not counted"))
     return Judgement(
-        id=f"scrape.{what}", kind=Kind.CHECK, verdict=Verdict.PASS if count >= least else Verdict.FAIL,
-        asked=(asked,), told=told, samples=count,
-    )  # fmt: skip
+        id=f"scrape.{what}", kind=Kind.CHECK, verdict=verdict, asked=(asked,), told=tuple(told), samples=count
+    )
 
 
 def compared(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Mine:
@@ -117,15 +121,18 @@ def _fires(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mi
     )
 
 
-def _quiet(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
+def _quiet(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine, seen: Collection[str]) -> Judgement:
+    """By the breaches that were ``seen``; one that is about it, and was not, leaves it open."""
     wrong = [pair for _, found in mine for pair in found if pair.due is None]
-    quiet = [t.name for t in plan.trials if name not in t.fires and any(p.trial == t.name for p in details.planted)]
+    quiet = [t for t in plan.trials if name not in t.fires and any(p.trial == t.name for p in details.planted)]
+    count = sum(trial.name in seen for trial in quiet)
+    void = [trial.name for trial in quiet if about(trial) == name and trial.name not in seen]
     had_to = [pair for each, found in mine for pair in found if pair.due and not _planned(plan, details, each, pair)]
-    verdict = Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if had_to or not quiet else Verdict.PASS
+    verdict = Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if had_to or void or not count else Verdict.PASS
     asked = message("stays quiet when it must")
     told = message(
         "{trials} breaches that are too short, too small or of another kind: it fired {wrong} times without a cause",
-        trials=str(len(quiet)), wrong=str(len(wrong)),
+        trials=str(count), wrong=str(len(wrong)),
     )  # fmt: skip
     if had_to:
         told = message(
@@ -133,7 +140,12 @@ def _quiet(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mi
             "fire, and whether it stays quiet was not seen",
             told=told, count=str(len(had_to)),
         )  # fmt: skip
-    return _judgement(plan, name, "quiet", verdict=verdict, asked=asked, told=told, value=None, samples=len(quiet))
+    if void:
+        told = message(
+            "{told}; what users saw does not show the breach of {trials}: whether it stays quiet in it was not seen",
+            told=told, trials=", ".join(void),
+        )  # fmt: skip
+    return _judgement(plan, name, "quiet", verdict=verdict, asked=asked, told=told, value=None, samples=count)
 
 
 def _planned(plan: AlertDrillPlan, details: AlertDrillDetails, wanted: Due, pair: Pair) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 from harness.objectives.alerts import BURN_URGENCY
 from harness.objectives.budget import budget_s
+from harness.rehearsals.alert_drill.judge_breaches import about, below_limit
 from harness.rehearsals.alert_drill.types import (
     AVAILABILITY,
     BUDGET_CLAIM,
@@ -46,10 +47,12 @@ def budgets(plan: AlertDrillPlan) -> Iterator[Judgement]:
         )  # fmt: skip
 
 
-def errata(details: AlertDrillDetails) -> Iterator[Judgement]:
-    """What the drill shows of the document's own mistakes."""
+def errata(plan: AlertDrillPlan, details: AlertDrillDetails, seen: Collection[str]) -> Iterator[Judgement]:
+    """What the drill shows of the document's own mistakes, by the trials that were ``seen``."""
     paged = [
-        each for each in details.deliveries if each.route == "pagerduty" and each.alert == ERRORS and not each.flaw
+        each
+        for each in details.deliveries
+        if each.route == "pagerduty" and each.alert == ERRORS and not each.flaw and not each.resolved
     ]
     if paged:
         told = message("the alert on errors paged by PagerDuty {count} times, which the routes have in Phase 4 alone",
@@ -58,21 +61,33 @@ def errata(details: AlertDrillDetails) -> Iterator[Judgement]:
     outage = next((each for each in details.planted if each.trial == "outage"), None)
     if outage is None:
         return
-    by_job = {
-        job: [f for f in _of(details.firings, ERRORS, job) if f.fired_ns >= outage.begun_ns] for job in (USERS, TARGET)
-    }
-    if by_job[USERS] and not by_job[TARGET] and (details.scraped or details.targets):
+    by_users = [f for f in _of(details.firings, ERRORS, USERS) if f.fired_ns >= outage.begun_ns]
+    by_target = [f for f in _of(details.firings, ERRORS, TARGET) if _on(f, outage.begun_ns, details.asked_ns)]
+    if outage.trial in seen and by_users and not by_target and details.scraped != 0 and _counts(details):
         yield observation("drill.blind", (_blind(outage.ended_ns - outage.begun_ns),), erratum=ERRATUM_BLIND)
     yield from _window(details, details.planted[0].begun_ns)
-    small = [
-        each.trial
-        for each in details.planted
-        if each.trial.endswith("_below_limit")
-        and not any(f.job == USERS and each.begun_ns <= f.fired_ns <= each.ended_ns for f in details.firings)
-    ]
-    if small:
+    if small := list(_quiet_below(plan, details, seen)):
         told_gap: Told = (message("quiet, as written, in {trials}", trials=", ".join(small)),)
         yield observation("drill.gap", told_gap, erratum=ERRATUM_GAP)
+
+
+def _counts(details: AlertDrillDetails) -> bool:
+    """Whether Prometheus had of the target itself what the alert on errors asks for."""
+    return any(each.startswith("/v1/") for each in details.emitted.get("http_requests_total", {}).get("route", ()))
+
+
+def _quiet_below(plan: AlertDrillPlan, details: AlertDrillDetails, seen: Collection[str]) -> Iterator[str]:
+    """The breaches between an objective and the limit of its alert that were seen, and in which this alert, which did
+    fire in another, was not on at any time."""
+    planted = {each.trial: each for each in details.planted}
+    for trial in (each for each in plan.trials if below_limit(each) and each.name in seen):
+        own, at = _of(details.firings, about(trial), USERS), planted[trial.name]
+        if own and not any(_on(f, at.begun_ns, at.ended_ns) for f in own):
+            yield trial.name
+
+
+def _on(firing: Firing, begun_ns: int, ended_ns: int) -> bool:
+    return firing.fired_ns <= ended_ns and (firing.resolved_ns is None or firing.resolved_ns >= begun_ns)
 
 
 def _blind(lasted_ns: int) -> Message:
@@ -91,7 +106,7 @@ def _window(details: AlertDrillDetails, begun_ns: int) -> Iterator[Judgement]:
         if f.fired_ns >= begun_ns and f.objective == "availability" and f.severity != TICKET
     )
     written = sorted(f.fired_ns for f in _of(details.firings, AVAILABILITY) if f.fired_ns >= begun_ns)
-    if burns and written:
+    if burns and written and burns[0] < written[0]:
         told = message(
             "the burn rate paged {burn} s after the first breach began, the alert as written {written} s after: over "
             "30 days, of which the made history had nearly spent what it allows",

@@ -106,35 +106,62 @@ def did(rule: Rule, answer: Answer, asked: Asked) -> Told:
 
 
 def _during(at_s: float, course: Sequence[Stretch]) -> Message:
-    found = next((each for each in course if each.begin_s <= at_s <= each.end_s + _LATE_S), None)
+    found = next((each for each in course if _in(at_s, each)), None)
     if found is None:
         return message("at {minutes} minutes", minutes=f"{at_s / 60:.1f}")
     return message("{seconds} s into {trial}", seconds=f"{at_s - found.begin_s:.0f}", trial=found.name)
 
 
 def _covered(plan: AlertDrillPlan, asked: Asked) -> Iterator[Judgement]:
-    """Of each breach of the course that the document alerts on: whether anything of the folder fires in it."""
+    """Of each breach of the course that the document alerts on: whether an alert of the folder tells of it."""
     planted = {each.name: each for each in asked.course}
     for trial in (each for each in plan.trials if each.fires and each.name in planted):
-        stretch = planted[trial.name]
-        names = sorted(
-            {
-                rule.name
-                for rule, answer in zip(plan.theirs, asked.answers, strict=True)
-                if any(_fires_in(each, stretch) for each in fired(answer))
-            }
-        )
-        told = message("fired in it: {names}", names=", ".join(names))
-        if not names:
+        breach, names, unsure = planted[trial.name], set[str](), set[str]()
+        for rule, answer in zip(plan.theirs, asked.answers, strict=True):
+            times = fired(answer)
+            if any(_in(at_s, breach) for at_s, _ in times):
+                (unsure if _by_chance(times, breach, asked) else names).add(rule.name)
+            elif any(_since_before(each, breach, asked.course) for each in times):
+                unsure.add(rule.name)
+        verdict, told = Verdict.PASS, message("fired in it: {names}", names=", ".join(sorted(names)))
+        if not names and unsure:
+            verdict = Verdict.INCONCLUSIVE
             told = message(
-                "nothing of the folder fires in it, and the document has: {names}", names=", ".join(trial.fires)
-            )
+                "fired in it: {names}, but since an earlier breach, or as often as where nothing was broken: whether "
+                "it tells of this one was not seen",
+                names=", ".join(sorted(unsure)),
+            )  # fmt: skip
+        elif not names:
+            verdict = Verdict.FAIL
+            told = message(
+                "nothing of the folder begins to fire in it, and the document has: {names}",
+                names=", ".join(trial.fires),
+            )  # fmt: skip
         yield Judgement(
-            id=f"theirs.breach.{trial.name}", verdict=Verdict.PASS if names else Verdict.FAIL, told=(told,),
+            id=f"theirs.breach.{trial.name}", verdict=verdict, told=(told,),
             asked=(message("an alert fires in the breach {trial}", trial=trial.name),), samples=len(names),
         )  # fmt: skip
 
 
-def _fires_in(stretch: tuple[float, float | None], breach: Stretch) -> bool:
-    """Whether it begins to fire in the breach."""
-    return breach.begin_s <= stretch[0] <= breach.end_s + _LATE_S
+def _length_s(breach: Stretch) -> float:
+    return breach.end_s + _LATE_S - breach.begin_s
+
+
+def _in(at_s: float, breach: Stretch) -> bool:
+    """Whether what begins to fire then does in the breach."""
+    return breach.begin_s <= at_s <= breach.end_s + _LATE_S
+
+
+def _by_chance(times: Sequence[tuple[float, float | None]], breach: Stretch, asked: Asked) -> bool:
+    """Whether an alert that begins to fire as often as this one does where nothing is broken would in a breach of this
+    length. What is on from the first moment on began before the course did."""
+    strays = {at_s for at_s, _ in times if at_s and not any(_in(at_s, each) for each in asked.course)}
+    quiet_s = asked.seconds - sum(map(_length_s, asked.course))
+    return bool(strays) and len(strays) * _length_s(breach) >= quiet_s
+
+
+def _since_before(stretch: tuple[float, float | None], breach: Stretch, course: Iterable[Stretch]) -> bool:
+    """Whether it is on all through the breach, since an earlier one."""
+    at_s, to_s = stretch
+    through = at_s < breach.begin_s and (to_s is None or to_s >= breach.end_s)
+    return through and any(_in(at_s, each) for each in course)

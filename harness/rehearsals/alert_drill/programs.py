@@ -149,8 +149,17 @@ async def emitted_by(prometheus: Program, matcher: str) -> dict[str, dict[str, t
 async def ever_up(prometheus: Program, over: str) -> dict[str, int]:
     """By job how many of its instances answered a scrape within the last ``over`` (a duration of PromQL), at the same
     time or not. A job of which none did is not there."""
-    query = quote(f"count by (job) (max_over_time(up[{over}]) == 1)")
-    answer = await prometheus.ask(f"/api/v1/query?query={query}")
+    return await _by_job(prometheus, f"max_over_time(up[{over}]) == 1")
+
+
+async def ever_asked(prometheus: Program, over: str) -> dict[str, int]:
+    """The same, of those besides that were asked three times and never answered: one that came a moment ago had no time
+    to."""
+    return await _by_job(prometheus, f"max_over_time(up[{over}]) == 1 or count_over_time(up[{over}]) >= 3")
+
+
+async def _by_job(prometheus: Program, instances: str) -> dict[str, int]:
+    answer = await prometheus.ask(f"/api/v1/query?query={quote(f'count by (job) ({instances})')}")
     return {each["metric"]["job"]: int(each["value"][1]) for each in answer["data"]["result"]}
 
 

@@ -146,11 +146,11 @@ class AlertDrillDetails(msgspec.Struct, kw_only=True):
     """The facts of a run. ``leaves_ns`` is when the old outage of the made history leaves the long windows,
     ``history_ns`` where that history ends; ``asked_ns`` when Prometheus was asked for what had fired.
     ``burns`` are Sloth's burn-rate alerts, pages and tickets by their severity; ``waits_s`` how long Alertmanager may
-    hold a first and a further notification; ``scraped`` how many pods' targets ever answered a scrape, and ``sidecars``
-    how many of their proxies to the database, ``None`` of manifests without one; ``places`` by job where Prometheus was
-    told to ask a pod; ``emitted`` by metric and label the values that the target had; ``asked`` what a team's own rules
-    do. A run of before has in the place of ``scraped`` ``targets``: how many pods Prometheus was told of, answer or
-    none."""
+    hold a first and a further notification; ``scraped`` how many of the ``targets`` that Prometheus asked, a pod's
+    each, ever answered, and ``sidecars`` how many of their proxies to the database, ``None`` of manifests without one;
+    ``places`` by job where Prometheus was told to ask a pod; ``emitted`` by metric and label the values that the target
+    had; ``asked`` what a team's own rules do. A run of before has one of both: ``scraped`` without a count of the pods,
+    or ``targets`` that Prometheus was told of, answer or none."""
 
     origin_ns: int = 0
     history_ns: int = 0

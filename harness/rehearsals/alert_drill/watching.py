@@ -18,7 +18,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill import configure
 from harness.rehearsals.alert_drill.exporter import Seen as Exporter
 from harness.rehearsals.alert_drill.exporter import pasts
-from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, ever_up, prometheus_flags
+from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, ever_asked, ever_up, prometheus_flags
 from harness.rehearsals.alert_drill.receivers import HOST, Receivers, serve_mail, serve_pages
 from harness.rehearsals.alert_drill.types import (
     PROBES,
@@ -156,13 +156,14 @@ async def _follow_targets(on: Running[AlertDrillDetails]) -> None:
 
 async def ask(plan: AlertDrillPlan, on: Running[AlertDrillDetails], prometheus: Program) -> None:
     """What had fired, by the samples of ``ALERTS``, each at its evaluation; what was scraped, and what the target
-    emits."""
-    on.details.asked_ns = on.clock.now_ns()
+    emits. That it was asked is said last: of a Prometheus that did not answer nothing is judged."""
+    asked_ns = on.clock.now_ns()
     every_ns = round(plan.scaled(plan.evaluate_s) * NS)
     on.details.emitted = await emitted_by(prometheus, f'job="{TARGET}"')
-    span = f"{round((on.details.asked_ns - on.details.origin_ns) / NS) + 60}s"
+    span = f"{round((asked_ns - on.details.origin_ns) / NS) + 60}s"
     answered = await ever_up(prometheus, span)
     on.details.scraped = answered.get(TARGET, 0)
+    on.details.targets = (await ever_asked(prometheus, span)).get(TARGET, 0)
     on.details.sidecars = answered.get(SIDECARS, 0) if on.manifests.sidecar else None
     query = quote(f'ALERTS{{alertstate="firing"}}[{span}]')
     answer = await prometheus.ask(f"/api/v1/query?query={query}")
@@ -177,9 +178,10 @@ async def ask(plan: AlertDrillPlan, on: Running[AlertDrillDetails], prometheus: 
                 Firing(
                     alert=labels["alertname"], objective=labels.get("objective", ""), job=labels.get("job", ""),
                     severity=labels.get("severity", ""), fired_ns=first_ns,
-                    resolved_ns=None if on.details.asked_ns - last_ns < 3 * every_ns else last_ns + every_ns,
+                    resolved_ns=None if asked_ns - last_ns < 3 * every_ns else last_ns + every_ns,
                 )
             )  # fmt: skip
+    on.details.asked_ns = asked_ns
 
 
 def _stretches(times: list[int], every_ns: int) -> list[tuple[int, int]]:

@@ -68,8 +68,8 @@ class Chaos(Staged, Paced, Healing):
         drawn = tuple(map(catalogue.load, self._named() or catalogue.usual()))
         loses = [each.name for each in drawn if each.expects.failover and not each.expects.failover.synchronous]
         if loses and len(drawn) > 1:
-            what = f"{loses[0]} has to lose acknowledged writes: beside others it would hide what they lose"
-            raise BadInput(what, remedy="run it alone, with one --only")
+            told = message("{name} has to lose acknowledged writes: it would hide what others lose", name=loses[0])
+            raise BadInput(told, remedy="run it alone, with one --only")
         scenario = self.scenario_of()
         return ChaosPlan(
             experiments=tuple(PlannedExperiment(experiment=each) for each in drawn),
@@ -93,7 +93,8 @@ class Chaos(Staged, Paced, Healing):
             from chaos import catalogue
 
             if more := sorted(set(given(self)) - {"lang", "list", "no_defaults"}):
-                raise BadInput(f"--list runs nothing: {', '.join(map(flag, more))}", remedy="leave one of them out")
+                told = message("--list runs nothing: {options}", options=", ".join(map(flag, more)))
+                raise BadInput(told, remedy="leave one of them out")
             for name in catalogue.names():
                 sys.stdout.write(f"{name:<24} {language(self.lang)(catalogue.load(name).title)}\n")
             return 0
@@ -127,7 +128,8 @@ class ChaosNightly(Staged, Paced, Healing):
         from harness.rehearsals.chaos.types import NightPlan, Schedule
 
         if self.least > self.count:
-            raise BadInput(f"--least {self.least} is not within 1..{self.count}")
+            told = message("--least {least} is not within {range}", least=str(self.least), range=f"1..{self.count}")
+            raise BadInput(told, where="--least", remedy="ask for fewer, or draw more by --count")
         alone = dataclasses.replace(self, on=str(self.chosen_rung()), count=1, least=1, budget=Duration("90min"))
         usual = catalogue.usual()  # reads every experiment
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+import msgspec
+
 from harness.base.units import DAY_S
 from harness.judge.claimed import held, not_exercised, shown_as, unknown
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message
 from harness.model.result import Facts
 from harness.model.stack import Rung
+from harness.model.verdict import Verdict
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GB, GIB, money
 from harness.rehearsals.cost.month.tables import Tables
@@ -32,8 +35,8 @@ def judged(plan: CostPlan, pod: PodSizes, run: Measured | None, facts: Facts) ->
         reason = why or message("no run was read")
         yield from (not_exercised(MEASURED, claim, reason) for claim in CLAIMS)
         return
-    yield _pods(plan, pod, run)
-    yield _logs(plan, run)
+    yield _of_so_many(plan, run, _pods(plan, pod, run))
+    yield _of_so_many(plan, run, _logs(plan, run))
     yield _connections(plan.tables, run)
     yield from _whole(plan, pod, run)
     if run.photo_bytes is not None or run.database_bytes is not None:
@@ -62,6 +65,8 @@ def _against(plan: CostPlan, run: Measured, facts: Facts) -> Iterator[Message]:
     if run.broke:
         yield message("the run that was read broke, or was killed")
     age_s = (datetime.fromisoformat(facts.started_utc) - datetime.fromisoformat(run.started_utc)).total_seconds()
+    if age_s < 0:
+        yield message("the run that was read began later than this one: {moment}", moment=run.started_utc)
     if age_s > plan.tables.max_age_s:
         days, most = f"{age_s / DAY_S:.1f}", f"{plan.tables.max_age_s / DAY_S:g}"
         yield message("the run that was read is {days} days old, and at most {most} count", days=days, most=most)
@@ -73,9 +78,18 @@ def _lacks(claim: str, what: Message) -> Judgement:
     return unknown(MEASURED, claim, message("the run that was read does not say {what}", what=what))
 
 
+def _of_so_many(plan: CostPlan, run: Measured, found: Judgement) -> Judgement:
+    """That fewer users than supposed need no more shows nothing; that they need more does."""
+    if found.verdict is not Verdict.PASS or run.users >= plan.tables.supposed.users:
+        return found
+    users, supposed = str(run.users), str(plan.tables.supposed.users)
+    fewer = message("of {users} users, and {supposed} are supposed", users=users, supposed=supposed)
+    return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=(*found.told, fewer))
+
+
 def _pods(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
     claim, supposed = "cost.autopilot", plan.tables.quantities.pods
-    if run.pods is None:
+    if not run.pods:
         return _lacks(claim, message("how many pods there were"))
     told = message(
         "with {users} users there were {pods} pods on average in {seconds} s, supposed are {supposed}; with their "
@@ -121,10 +135,10 @@ def _logs(plan: CostPlan, run: Measured) -> Judgement:
 
 def _connections(tables: Tables, run: Measured) -> Judgement:
     """The database is said to be sized for so many users at once: by their number, or by the pools'?"""
-    if run.connections is None:
+    if not run.connections:
         return _lacks(DATABASE_SIZE, message("how many connections the database had"))
     told = message(
-        "{users} users held {connections} connections, of at most {most}",
+        "with {users} users the database had {connections} connections when the load had ended, of at most {most}",
         users=str(run.users),
         connections=str(run.connections),
         most="?" if run.max_connections is None else str(run.max_connections),
@@ -139,13 +153,13 @@ def _connections(tables: Tables, run: Measured) -> Judgement:
 
 def _whole(plan: CostPlan, pod: PodSizes, run: Measured) -> Iterator[Judgement]:
     """The bill of the run where all of it was measured: what a team settles its sizes by, and no verdict on them."""
-    if run.pods is None or run.log_bytes is None or run.connections is None:
+    if not run.pods or run.log_bytes is None or run.connections is None:
         return
     due = plan.by_run(pod, run)
     printed = plan.tables.printed.total_usd
     told = message(
         "by the run's pods, logs and stores a month costs {due}, the document's estimate is {printed}; {connections} "
-        "connections were in use",
+        "connections were in use when the load had ended",
         due=money(due.total),
         printed=money(printed),
         connections=str(run.connections),

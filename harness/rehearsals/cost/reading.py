@@ -49,10 +49,11 @@ def read(folder: Path) -> Measured:
 
 
 def logged(folder: Path, evidence: Gathered) -> int | None:
-    """The bytes that the pods and their sidecars wrote into the folder's logs; ``None`` where none is there."""
-    pods = {row.subject for row in evidence.events if row.kind == "pod"}
-    files = [path for pod in sorted(pods) for path in _logs_of(folder / "logs", pod)]
-    return sum(path.stat().st_size for path in files) if files else None
+    """The bytes that the pods and their sidecars wrote into the folder's logs; ``None`` where not every pod has one."""
+    logs, pods = folder / "logs", {row.subject for row in evidence.events if row.kind == "pod"}
+    if not pods or not all((logs / f"{pod}.log").is_file() for pod in pods):
+        return None
+    return sum(path.stat().st_size for pod in pods for path in _logs_of(logs, pod))
 
 
 def _logs_of(logs: Path, pod: str) -> Iterator[Path]:

@@ -19,6 +19,7 @@ from harness.rehearsals.deploy.tallies import Pods, Tally
 #: The erratum of the document's "no downtime" that no order of endpoints and signals mends.
 CREATE_LOST = "deploy.create_lost_at_close"
 NO_PRESTOP = "deploy.downtime_without_prestop"
+_NO_POD = message("no pod was seen to come")
 
 
 def released(
@@ -44,25 +45,36 @@ def released(
             _commands(ran),
             *_one_by_one(seen, replicas=replicas, surge=surge),
             undisturbed("deploy.rolling.no_downtime", met, least_calls, lost_creates),
-            without_prestop(met, lost_creates, races=races),
+            without_prestop(met, lost_creates, races=races, came=bool(seen.new)),
             create_lost(met, lost_creates),
         )
     }
+    if not seen.new:
+        known = {claim: _proves_nothing(each, _NO_POD) for claim, each in known.items()}
     return [known[claim] for claim in claims if claim in known]
 
 
+def _proves_nothing(found: Judgement, why: Message) -> Judgement:
+    """What did not come about is not kept; what failed did fail."""
+    return unknown("", found.claim, why, *found.told) if found.verdict is Verdict.PASS else found
+
+
+def _ended(one: Ran) -> Message:
+    return message("`{command}` ended in {status}", command=one.command, status=str(one.status))
+
+
 def _commands(ran: Sequence[Ran]) -> Judgement:
-    told = [message("`{command}` ended in {status}", command=one.command, status=str(one.status)) for one in ran]
+    if not ran:
+        return unknown("", "cicd.set_image", message("no command was run"))
     shown = message("{count} commands", count=str(len(ran)))
-    kept = all(one.status == 0 for one in ran)
-    return _held("cicd.set_image", kept, shown, *(told or [message("no command was run")]))
+    return _held("cicd.set_image", all(one.status == 0 for one in ran), shown, *map(_ended, ran))
 
 
 def _one_by_one(seen: Pods, *, replicas: int, surge: int) -> list[Judgement]:
     """How the pods were replaced."""
     up, down, complete = "deploy.rolling.one_up", "deploy.rolling.one_down", "deploy.rolling.complete"
     if not seen.new:
-        return [unknown("", claim, message("no pod was seen to come")) for claim in (up, down, complete)]
+        return [unknown("", claim, _NO_POD) for claim in (up, down, complete)]
     wrong = [name for name in seen.ready if name not in seen.new]
     most, fewest, wanted = str(seen.most), str(seen.fewest_ready), str(replicas)
     at_most = message(
@@ -103,9 +115,11 @@ def undisturbed(claim: str, met: Tally, least_calls: int, lost_creates: int = 0)
     return _held(claim, failed == 0, _failed(failed), *told, met=met)
 
 
-def without_prestop(met: Tally, lost_creates: int, *, races: bool) -> Judgement:
-    """The erratum: users noticed."""
+def without_prestop(met: Tally, lost_creates: int, *, races: bool, came: bool) -> Judgement:
+    """The erratum: users noticed that pods ``came`` in place of others."""
     failed = met.failed - lost_creates
+    if failed and not came:
+        return unknown("", NO_PRESTOP, _NO_POD, met.told)
     if not races and not failed:
         why = message("the environment signals a pod once the endpoints have left it (unless --signals-at-once)")
         return not_exercised("", NO_PRESTOP, met.told, why)
@@ -135,12 +149,15 @@ def shown(erratum: str, seen: bool, value: Message, *told: Message) -> Judgement
 
 
 def never_ready(
-    status: Ran, undo: Ran, after: Ran, *, before_undo: Pods, seen: Pods, met: Tally, replicas: int, least_calls: int
+    ran: Sequence[Ran], *, before_undo: Pods, seen: Pods, met: Tally, replicas: int, least_calls: int
 ) -> list[Judgement]:
-    """``status`` has to fail, and ``undo`` to bring everything back before anybody notices.
+    """After what put the version there, ``ran`` ends in a status that has to fail, an undo that has to bring everything
+    back before anybody notices, and the status after it.
 
-    ``before_undo`` are the pods until the undo began, with a while after ``status`` in which nothing was done by hand.
+    ``before_undo`` are the pods until the undo began, with a while after the status in which nothing was done by hand.
     """
+    *put, status, undo, after = ran
+    not_put = next((_ended(one) for one in put if one.status), None)
     said = status.output.strip().splitlines()[-1:]
     waits = [name for name in before_undo.new if name not in before_undo.new_ready_ns]
     kept = seen.fewest_ready >= replicas and not seen.new_ready_ns and len(seen.ready) == replicas
@@ -164,16 +181,18 @@ def never_ready(
         "the workflow had ended, and {pods} still waited to be ready: nothing undid it",
         pods=", ".join(waits) or message("no pod"),
     )
-    return [
+    left = message("{count} pods left", count=str(len(waits)))
+    found = [
         _held("cicd.rollout_status", status.status > 0, message("status {status}", status=str(status.status)), words),
-        shown(
-            "cicd.no_undo",
-            status.status > 0 and bool(waits),
-            message("{count} pods left", count=str(len(waits))),
-            waiting,
-        ),
+        shown("cicd.no_undo", status.status > 0 and bool(waits), left, waiting),
         noticed,
     ]
+    if not_put is not None:
+        found[1] = unknown("", "cicd.no_undo", not_put)
+    if waits and not_put is None:
+        return found
+    why = not_put or message("no pod was seen to wait to be ready")
+    return [_proves_nothing(each, why) for each in found]
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,7 +221,7 @@ def limit_broken(
     claim: str, undone: Undone, met: Tally, after: Tally, *, within_s: float, least_after: int, usual: int = 0
 ) -> Judgement:
     """A version that is ready and bad: its last answer within ``within_s`` of its first bad one, and ``after`` it was
-    gone no more than ``usual`` bad ones.
+    gone no more than ``usual`` bad ones. What is not in evidence may have been a bad one at any time.
     """
     if met.first_ns is None:
         return unknown("", claim, message("the version gave no bad answer among {all}", all=str(met.calls)))
@@ -220,10 +239,11 @@ def limit_broken(
             failed=str(met.failed),
             all=str(met.calls),
         ),
+        *([met.told] if met.missing else ()),
         message("then {counts}", counts=after.told),
     )
     good = all(one.status == 0 for one in undone.ran) and after.failed <= usual and bad_s <= within_s
-    untold = after.calls < least_after or (good and after.failed + after.missing > usual)
+    untold = after.calls < least_after or (good and (met.missing > 0 or after.failed + after.missing > usual))
     return Judgement(
         id=claim,
         claim=claim,
@@ -249,8 +269,9 @@ def breaking_schema(
         ),
         message("with the schema taken back {counts}", counts=mended.told),
     )
-    if mended.calls < least_calls or mended.missing:
-        return unknown("", claim, *told)
+    failed = [_ended(one) for one in undone.ran if one.status]
+    if failed or mended.calls < least_calls or mended.missing:
+        return unknown("", claim, *failed, *told)
     seen = undone.fired is not None and undone.done_ns is not None and past_undo.failed > 0 and mended.failed == 0
     return shown(claim, seen, _failed(met.failed), *told)
 

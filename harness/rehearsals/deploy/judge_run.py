@@ -127,11 +127,12 @@ class _View:
         """What users met of a version until it was gone: what failed and, where a p95 fired, what it answered late."""
         followed = self.followed
         until_ns = followed.gone_ns or followed.end_ns
+        failed = self.tally(followed.since_ns, until_ns)
         if self.slow_ms is None:
-            return self.tally(followed.since_ns, until_ns)
+            return failed
         rows: list[RequestRow | ProbeRow] = [*self.evidence.requests, *self.evidence.probes]
         new = self.pods().new
-        return tallies.slow_answers(rows, new, followed.since_ns, until_ns, self.slow_ms)
+        return tallies.slow_answers(rows, new, followed.since_ns, until_ns, self.slow_ms, missing=failed.missing)
 
     def pods(self, until_ns: int | None = None) -> Pods:
         """The pods since the first command."""
@@ -162,11 +163,8 @@ def _released(part: DeployPart, view: _View, *, races: bool) -> list[Judgement]:
 
 def _never_ready(part: DeployPart, view: _View) -> list[Judgement]:
     followed = view.followed
-    *_, status, undo, after = followed.ran
     return judge.never_ready(
-        status,
-        undo,
-        after,
+        followed.ran,
         before_undo=view.pods(followed.waited_ns),
         seen=view.pods(),
         met=view.tally(followed.since_ns, followed.looked_ns or followed.end_ns),

@@ -89,10 +89,16 @@ def tally(ledger: Ledger, start_ns: int, end_ns: int, slow_ms: float | None = No
 
 
 def slow_answers(
-    rows: Iterable[RequestRow | ProbeRow], of: Iterable[str], start_ns: int, end_ns: int, slow_ms: float
+    rows: Iterable[RequestRow | ProbeRow],
+    of: Iterable[str],
+    start_ns: int,
+    end_ns: int,
+    slow_ms: float,
+    *,
+    missing: int,
 ) -> Tally:
-    """As ``tally``, but an answer is bad when it failed or came late from a pod of ``of``: on a busy machine others
-    are slow too, and no version's doing.
+    """As ``tally``, which says how many are ``missing``, but an answer is bad when it failed or came late from a pod of
+    ``of``: on a busy machine others are slow too, and no version's doing.
     """
     of, calls, bad_ns = set(of), 0, list[int]()
     for row in rows:
@@ -101,8 +107,8 @@ def slow_answers(
             late = row.pod in of and (row.done_ns - row.due_ns) / MS > slow_ms
             bad_ns += [row.done_ns] if late or row.outcome is not Outcome.OK else []
     if not bad_ns:
-        return Tally(calls=calls, failed=0)
-    return Tally(calls=calls, failed=len(bad_ns), first_ns=min(bad_ns), last_ns=max(bad_ns))
+        return Tally(calls=calls, failed=0, missing=missing)
+    return Tally(calls=calls, failed=len(bad_ns), missing=missing, first_ns=min(bad_ns), last_ns=max(bad_ns))
 
 
 def lost_at_close(

@@ -9,6 +9,7 @@ import msgspec
 
 from harness.base import units
 from harness.base.errors import BadInput
+from harness.base.message import said_by
 from harness.rehearsal.arguments import OwnPlan, Rehearsing, WithTarget
 from harness.rehearsal.command import Duration, option, whole
 from harness.rehearsal.only import belong, chosen, left_out, only
@@ -62,7 +63,8 @@ class DrRestore(OwnPlan, Rehearsing, WithTarget):
                 parts=parts,
             )
         except ValueError as error:
-            raise BadInput(str(error), where="--points, --size, --sizes, --stall") from error
+            where, remedy = "--points, --size, --sizes, --stall", "--help shows what it takes"
+            raise BadInput(said_by(error), where=where, remedy=remedy) from error
 
     def resolved(self) -> Options:
         from harness.stack.rungs import choose, folder_of, for_rung

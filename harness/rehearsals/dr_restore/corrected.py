@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 
-from harness.base.clock import NS
 from harness.base.errors import BadInput, StackNotStarted
+from harness.judge.window import Window
 from harness.model.manifests import INSTANCE_NAMED, Manifests
 from harness.model.message import message, verbatim
-from harness.rehearsals.dr_restore.stack_result import Restart
 from harness.rehearsals.dr_restore.traffic import Traffic
 from harness.stack.protocol import Stack
 
@@ -81,8 +80,8 @@ async def as_corrected(stack: Stack, manifests: Manifests, good: Coroutine[Any, 
         await asyncio.gather(applied, first, return_exceptions=True)
 
 
-async def restarted(stack: Stack, traffic: Traffic) -> Restart:
-    """Deployment再起動（5-10分）: of pods that can become ready. One that does not complete is a result, too."""
+async def restarted(stack: Stack, traffic: Traffic) -> tuple[Window, str]:
+    """Deployment再起動（5-10分）: of pods that can become ready. When, and why not complete: a result, too."""
     begun_ns, why = traffic.event("phase", "restart", verbatim("kubectl rollout restart")), ""
     try:
         await stack.restart()
@@ -90,4 +89,4 @@ async def restarted(stack: Stack, traffic: Traffic) -> Restart:
         why = error.what
     said = message("not complete: {why}", why=why) if why else message("complete")
     end_ns = traffic.event("phase", "restart", said)
-    return Restart(took_s=(end_ns - begun_ns) / NS, seen=traffic.seen(begun_ns, end_ns), why=why)
+    return Window(start_ns=begun_ns, end_ns=end_ns), why

@@ -184,20 +184,22 @@ def _restart(plan: RecoveryPlan, found: OnStack) -> Judgement:
 def _in_order(restart: Restart, limit_s: float) -> tuple[Verdict, Told]:
     """The verdict and its reason. One that did not complete is only known to take longer, as with ``rto_of``."""
     seen, verdict = restart.seen, within(restart.took_s, limit_s)
+    due, lost = seen.requests + seen.requests_missing, lost_words(seen.requests_missing, seen.requests)
     failed = message("{errors} of {requests} requests failed", errors=str(seen.errors), requests=str(seen.requests))
     late: Told = ()
     if restart.why:
         longer = message("not complete in {seconds} s, so it takes longer than this", seconds=f"{restart.took_s:.0f}")
         late = (longer, verbatim(restart.why))
-    if seen.requests and ratio_lower(seen.errors, seen.requests + seen.requests_missing) > MOST_FAILED:
-        return Verdict.FAIL, (*late, message("an outage, not a restart in order"), failed)
-    if verdict is Verdict.PASS and not seen.requests:
+    if seen.requests and ratio_lower(seen.errors, due) > MOST_FAILED:
+        return Verdict.FAIL, (*late, message("an outage, not a restart in order"), failed, *lost)
+    if verdict is Verdict.PASS and not due:
         nobody = message("no request was due in its {seconds} s", seconds=f"{restart.took_s:.0f}")
         return Verdict.INCONCLUSIVE, (*late, nobody)
-    if late:
-        return Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict, (*late, failed)
+    outage = seen.errors + seen.requests_missing > MOST_FAILED * due
+    if late or outage:
+        return Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict, (*late, failed, *lost)
     room = message("5-10 min has room for images and nodes, which this environment does not fetch")
-    return verdict, (message("restarted in order under load"), failed, room)
+    return verdict, (message("restarted in order under load"), failed, *lost, room)
 
 
 def _available(plan: RecoveryPlan, after: Calls | None) -> Judgement:

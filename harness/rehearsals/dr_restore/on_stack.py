@@ -80,7 +80,7 @@ class StackRecovery:
         corrected = await self._as_corrected(traffic, restored)
         restart, after = None, None
         if corrected.first_good_s is not None:
-            restart, after = await self._restarted(traffic), await self._judged_again(traffic)
+            restart, after = await self._restarted(traffic)
         detect_s = (detected_ns - struck_ns) / NS
         return OnStack(
             case=case_of(restored, lost, checks, detect_s, register_s, corrected),
@@ -219,14 +219,16 @@ class StackRecovery:
             seen=traffic.seen(begun_ns, end_ns),
         )
 
-    async def _restarted(self, traffic: Traffic) -> Restart:
-        found = await restarted(self.stack, traffic)
-        if found.why:
-            took = f"{found.took_s:.0f}"
-            self.on.say(message("not restarted in {seconds} s: {why}", seconds=took, why=found.why))
+    async def _restarted(self, traffic: Traffic) -> tuple[Restart, Calls]:
+        """The restart, and the traffic judged again; by then what was due in the restart is answered or given up."""
+        window, why = await restarted(self.stack, traffic)
+        took_s = (window.end_ns - window.start_ns) / NS
+        if why:
+            self.on.say(message("not restarted in {seconds} s: {why}", seconds=f"{took_s:.0f}", why=why))
         else:
-            self.on.say(message("restarted in {seconds} s", seconds=f"{found.took_s:.1f}"))
-        return found
+            self.on.say(message("restarted in {seconds} s", seconds=f"{took_s:.1f}"))
+        after = await self._judged_again(traffic)
+        return Restart(took_s=took_s, seen=traffic.seen(window.start_ns, window.end_ns), why=why), after
 
     async def _judged_again(self, traffic: Traffic) -> Calls:
         after_ns = traffic.event("phase", "window", message("traffic judged again"))

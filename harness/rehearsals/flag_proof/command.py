@@ -21,7 +21,7 @@ class FlagProof(OwnPlan, TargetOnLocal):
     name = "flag_proof"
     example = "--virtual-only"
 
-    virtual_only: bool = option("only what needs no stack: seconds, not minutes", default=False)
+    virtual_only: bool = option("only what needs no stack: seconds, not minutes", default=False, own=bool)
 
     def planned(self) -> FlagPlan:
         return msgspec.structs.replace(self.read(FlagPlan), virtual_only=self.virtual_only)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from harness.judge.claimed import held, not_exercised, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import message
-from harness.rehearsals.infrastructure.judge_terraform import absent, worst
+from harness.rehearsals.infrastructure.judge_terraform import absent, elsewhere, left_open, worst
 from harness.rehearsals.infrastructure.types import InfrastructurePlan, Repository
 from harness.rehearsals.infrastructure.workflow import Job, Step, branches, jobs, tested
 
+_PLACE = ("cluster_name", "location")
 _AUTH, _CREDENTIALS = "google-github-actions/auth", "google-github-actions/get-gke-credentials"
 _BUILDS = re.compile(r"\bgcloud builds submit\b|\bdocker (buildx )?build\b|\bko build\b")
 _BUILD_ACTION = "docker/build-push-action"
@@ -105,10 +106,11 @@ def _floats(image: str) -> bool:
 
 
 def _scans(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
-    runs = [step.run or step.uses for step in _steps(map(jobs, found.workflows.values()))]
+    steps = _steps(map(jobs, found.workflows.values()))
+    runs = [step.run or step.uses for step in steps]
     yield _container_scan(found, runs)
     claim, also = "security.scan.go_modules", ("checklist.security.scan",)
-    if any(_SCANS.search(run) for run in runs):
+    if any(step.runs(_SCANS) or (_SCANS.search(step.uses) and not step.may_fail) for step in steps):
         yield held("", claim, True, message("a workflow scans what is built"), also=also)
     elif runs:
         what = "nancy" if any("nancy" in run for run in runs) else "–"
@@ -166,12 +168,15 @@ def _commands(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement
         yield from absent(plan, claim, message("command gcloud container clusters get-credentials"))
         return
     places = {(match[2], match[3]) for match in named.values()}
+    used = [step for step in _steps(map(jobs, found.workflows.values())) if step.uses.startswith(_CREDENTIALS)]
+    unread = [(name, step.given[name]) for step in used for name in _PLACE if elsewhere(step.given.get(name))]
     places |= {
         (step.given.get("cluster_name", ""), step.given.get("location", ""))
-        for workflow in found.workflows.values()
-        for job in jobs(workflow)
-        for step in job.steps
-        if step.uses.startswith(_CREDENTIALS)
+        for step in used
+        if not any(elsewhere(step.given.get(name)) for name in _PLACE)
     }
+    if len(places) == 1 and unread:
+        yield left_open(claim, *unread[0])
+        return
     told = message("clusters named: {names}", names=", ".join(sorted(f"{name} ({where})" for name, where in places)))
     yield held("", claim, len(places) == 1, told)

@@ -9,7 +9,9 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
 
 from harness.judge.claimed import held, not_exercised, shown_as, unknown
 from harness.model.judgement import Judgement
@@ -24,6 +26,8 @@ _ROLES = {
     "security.iam.cloud_sql": "roles/cloudsql.client",
     "security.iam.secret_manager": "roles/secretmanager.secretAccessor",
 }
+#: How a member begins that is no account of a service.
+_PEOPLE = ("user:", "group:", "domain:", "allUsers", "allAuthenticatedUsers")
 #: Cloud SQL's rule for db-custom-CPUS-MEGABYTES.
 _LEAST_MB, _STEP_MB, _LEAST_MB_A_CPU, _MOST_MB_A_CPU = 3840, 256, 922, 6656
 _MOST_LOG_DAYS = 7  # Cloud SQL Enterprise
@@ -100,35 +104,42 @@ def _cluster(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
         return
     for claim, of in (("iac.autopilot", _autopilot), ("iac.workload_pool", _pool)):
         yield worst([of(claim, each.attributes, found) for each in clusters])
-    private = all(
-        first(each.attributes, "private_cluster_config").get("enable_private_nodes") is True for each in clusters
-    )
-    asked = [each for each in found.scripts if "create-auto" in each]
-    claim = "security.network.private_nodes"
-    if private and all("--enable-private-nodes" in each for each in asked):
-        yield held("", claim, True, message("private nodes are asked for wherever a cluster is made"))
-    else:
+    yield _private([first(each.attributes, "private_cluster_config") for each in clusters], found)
+
+
+def _private(configured: Sequence[Document], found: Repository) -> Judgement:
+    claim, name = "security.network.private_nodes", "enable_private_nodes"
+    said = [each.get(name) for each in configured]
+    asked = ["--enable-private-nodes" in each for each in found.scripts if "create-auto" in each]
+    if not all(asked) or not all(value is True or elsewhere(value) for value in said):
         why = message("neither every resource nor every command that makes a cluster asks for private nodes")
-        yield shown_as("", "security.private_nodes_not_asked_for", why, claim=claim)
+        return shown_as("", "security.private_nodes_not_asked_for", why, claim=claim)
+    if unread := [*filter(elsewhere, said)]:
+        return left_open(claim, name, unread[0])
+    return held("", claim, True, message("private nodes are asked for wherever a cluster is made"))
 
 
 def _autopilot(claim: str, cluster: Document, _: Repository) -> Judgement:
     said = cluster.get("enable_autopilot")
-    if _elsewhere(said):
-        return _open(claim, "enable_autopilot", said)
+    if elsewhere(said):
+        return left_open(claim, "enable_autopilot", said)
     return held("", claim, said is True, message("enable_autopilot is {value}", value=str(said).lower()))
 
 
 def _pool(claim: str, cluster: Document, found: Repository) -> Judgement:
     pool = first(cluster, "workload_identity_config").get("workload_pool", "")
     if not pool:
-        return held("", claim, True, message("no workload pool is named, and Autopilot has it by itself"))
+        alone = _autopilot(claim, cluster, found)
+        by_itself = message("no workload pool is named, and Autopilot has it by itself")
+        without = message("no workload pool is named, which Autopilot alone has by itself")
+        why = by_itself if alone.verdict is Verdict.PASS else without
+        return msgspec.structs.replace(alone, told=(why, *alone.told))
     told = message("the workload pool {pool} stands beside enable_autopilot", pool=str(pool))
     if cluster.get("enable_autopilot") is True and "google" not in found.pinned:
         why = message("no version of the provider google is pinned")
         return shown_as("", "iac.workload_pool_redundant", told, why, claim=claim)
-    if _elsewhere(pool) and not str(pool).endswith(".svc.id.goog"):
-        return _open(claim, "workload_pool", pool)
+    if elsewhere(pool) and not str(pool).endswith(".svc.id.goog"):
+        return left_open(claim, "workload_pool", pool)
     return held("", claim, str(pool).endswith(".svc.id.goog"), told)
 
 
@@ -151,8 +162,8 @@ def _database(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement
 
 def _retention(backup: Document) -> Judgement:
     claim, days = "iac.database.log_retention", backup.get("transaction_log_retention_days")
-    if _elsewhere(days):
-        return _open(claim, "transaction_log_retention_days", days)
+    if elsewhere(days):
+        return left_open(claim, "transaction_log_retention_days", days)
     kept = isinstance(days, int) and 1 <= days <= _MOST_LOG_DAYS
     told = message("{days} days of logs; Cloud SQL keeps 1 to {most}", days=str(days), most=str(_MOST_LOG_DAYS))
     return held("", claim, kept, told)
@@ -163,12 +174,13 @@ def worst(found: Sequence[Judgement]) -> Judgement:
     return min(found, key=lambda each: _WORST.index(each.verdict))
 
 
-def _elsewhere(value: object) -> bool:
+def elsewhere(value: object) -> bool:
     """Whether the value of an attribute is that of a variable or a local: it stands in a file that is not read."""
     return isinstance(value, str) and "${" in value
 
 
-def _open(claim: str, name: str, value: object) -> Judgement:
+def left_open(claim: str, name: str, value: object) -> Judgement:
+    """``claim`` hangs on a value that is elsewhere."""
     return unknown("", claim, message("{name} is {value}, which is not read", name=name, value=str(value)))
 
 
@@ -195,8 +207,8 @@ def _backup(plan: InfrastructurePlan, backup: Document) -> Judgement:
     claim, said = "iac.database.backup", str(backup.get("start_time", ""))
     match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", said)
     for name in ("start_time", *_BACKUP_ON):
-        if _elsewhere(backup.get(name)):
-            return _open(claim, name, backup[name])
+        if elsewhere(backup.get(name)):
+            return left_open(claim, name, backup[name])
     on = all(backup.get(name) is True for name in _BACKUP_ON)
     if match is None or not on:
         told = message("backups and recovery to a moment are not both on, or have no time: {time}", time=said or "–")
@@ -265,19 +277,38 @@ def _key(backend: Backend) -> str:
 
 
 def _roles(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
-    granting = [each for each in found.resources if "_iam_" in each.kind]
+    granting = [each.attributes for each in found.resources if "_iam_" in each.kind]
     if not granting:
         yield from absent(plan, next(iter(_ROLES)), message("grant of a role"), *[*_ROLES][1:])
         return
-    named = [_ROLE.findall(json.dumps(each.attributes)) for each in granting]
-    granted = {role for roles in named for role in roles}
-    told = message("granted: {roles}", roles=", ".join(sorted(granted)) or "–")
-    unread = [each.attributes.get("role") for each, roles in zip(granting, named, strict=True) if not roles]
+    to_people = [each for each in granting if _of_people(each)]
+    granted, of_people = _granted(each for each in granting if each not in to_people), _granted(to_people)
+    told = [message("granted: {roles}", roles=", ".join(sorted(granted)) or "–")]
+    if alone := of_people - granted:
+        told.append(message("to people alone: {roles}", roles=", ".join(sorted(alone))))
+    unread = [_said(each) for each in granting if not _granted([each]) and elsewhere(_said(each))]
     for claim, role in _ROLES.items():
-        if role not in granted and any(map(_elsewhere, unread)):
-            yield _open(claim, "role", next(filter(_elsewhere, unread)))
+        if role not in granted and unread:
+            yield left_open(claim, "role", unread[0])
         else:
-            yield held("", claim, role in granted, told)
+            yield held("", claim, role in granted, *told)
+
+
+def _said(grant: Document) -> object:
+    """The role of a grant as it stands, or the policy that has all of them."""
+    return grant.get("role", grant.get("policy_data"))
+
+
+def _granted(grants: Iterable[Document]) -> set[str]:
+    """The roles that they name: where a role is that of each, those that they go through."""
+    found = [(_said(each), each.get("for_each") if "each." in str(_said(each)) else None) for each in grants]
+    return set(_ROLE.findall(json.dumps(found)))
+
+
+def _of_people(grant: Document) -> bool:
+    """Whether nobody but people is given it; who is named elsewhere may be the service's account."""
+    members = [grant["member"]] if "member" in grant else grant.get("members")
+    return isinstance(members, list) and bool(members) and all(str(each).startswith(_PEOPLE) for each in members)
 
 
 def _everything(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:

@@ -25,12 +25,20 @@ _TESTS = re.compile(r"\b(go test|gotestsum|pytest|npm (run )?test|make (\w+-)?te
 #: What goes on whatever became of what was before it.
 _ANYHOW = re.compile(r"\b(always|failure)\s*\(|!\s*cancelled\s*\(")
 _BUT_FOR = re.compile(r"\bneeds\.[\w-]+\.result\s*==\s*'success'")
-_TRUE_ANYHOW = re.compile(r"\|\|\s*(true|:|exit 0)|^\s*#")
+_TRUE_ANYHOW = re.compile(r"\|\|\s*(true|:|exit 0)")
+#: The end of a line that goes on in the next.
+_CONTINUED = re.compile(r"\\\n|(\|)[ \t]*\n")
+#: A comment, and what is installed alone.
+_UNRUN = re.compile(r"(?:^|\s)#.*|\bgo (?:install|get) (?:-\S+ )*\S+")
+_ENV = re.compile(r"\$\{\{\s*env\.(\w+)\s*\}\}")
+#: Variables with their values, ``None`` of those that a step sets.
+Env = dict[str, str | None]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a job: the action that it ``uses`` with its inputs, or what it runs. ``known`` are the variables of
-    workflow, job, step, and what earlier steps handed on; ``may_fail``: the job goes on all the same."""
+    """A step of a job: the action that it ``uses`` with its inputs, those of ``env`` filled in, or what it runs.
+    ``known`` are the variables of workflow, job, step, and what earlier steps handed on; ``may_fail``: the job goes on
+    all the same."""
 
     uses: str
     given: dict[str, str]
@@ -41,8 +49,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tests(self) -> bool:
         """Whether a test runs in it, whose failure ends the job."""
-        lines = [line for line in self.run.splitlines() if _TESTS.search(line)]
-        return not self.may_fail and any(not _TRUE_ANYHOW.search(line) for line in lines)
+        return self.runs(_TESTS)
+
+    def runs(self, what: re.Pattern[str]) -> bool:
+        """Whether a command of it matches ``what``, and ends the job where it fails."""
+        lines = (_UNRUN.sub(" ", line) for line in _CONTINUED.sub(r"\1 ", self.run).splitlines())
+        return not self.may_fail and any(what.search(line) and not _TRUE_ANYHOW.search(line) for line in lines)
 
     @property
     def unset(self) -> list[str]:
@@ -80,7 +92,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 def jobs(workflow: Document) -> list[Job]:
     """In the file's order."""
-    outer = _names(workflow.get("env"))
+    outer = _values(workflow.get("env"))
     return [_job(name, job, outer) for name, job in (workflow.get("jobs") or {}).items() if isinstance(job, dict)]
 
 
@@ -106,9 +118,9 @@ def tested(job: Job, others: list[Job]) -> bool:
     return False
 
 
-def _job(name: str, job: Document, outer: frozenset[str]) -> Job:
+def _job(name: str, job: Document, outer: Env) -> Job:
     needs, when = job.get("needs") or (), str(job.get("if", ""))
-    known = outer | _names(job.get("env"))
+    known = outer | _values(job.get("env"))
     return Job(
         name=name,
         needs=(needs,) if isinstance(needs, str) else tuple(needs),
@@ -118,14 +130,19 @@ def _job(name: str, job: Document, outer: frozenset[str]) -> Job:
     )
 
 
-def _steps(steps: Any, known: frozenset[str]) -> Iterator[Step]:
+def _steps(steps: Any, known: Env) -> Iterator[Step]:
     for each in steps:
-        run, uses = str(each.get("run", "")), str(each.get("uses", ""))
-        given = {str(name): str(value) for name, value in (each.get("with") or {}).items()}
+        run, uses, here = str(each.get("run", "")), str(each.get("uses", "")), known | _values(each.get("env"))
+        given = {str(name): _filled(str(value), here) for name, value in (each.get("with") or {}).items()}
         may_fail = each.get("continue-on-error") not in (None, False)
-        yield Step(uses=uses, given=given, run=run, known=known | _names(each.get("env")), may_fail=may_fail)
-        known |= frozenset(_HANDED_ON.findall(run)) | (_OF_AUTH if uses.startswith(_AUTH) else frozenset())
+        yield Step(uses=uses, given=given, run=run, known=frozenset(here), may_fail=may_fail)
+        known = known | dict.fromkeys([*_HANDED_ON.findall(run), *(_OF_AUTH if uses.startswith(_AUTH) else ())])
 
 
-def _names(env: Any) -> frozenset[str]:
-    return frozenset(env) if isinstance(env, dict) else frozenset()
+def _values(env: Any) -> Env:
+    return {str(name): str(value) for name, value in env.items()} if isinstance(env, dict) else {}
+
+
+def _filled(text: str, known: Env) -> str:
+    """With the variables whose values stand in the workflow."""
+    return _ENV.sub(lambda found: known.get(found[1]) or found[0], text)

@@ -8,6 +8,8 @@ import asyncio
 import re
 import shutil
 
+import msgspec
+
 from harness.base.errors import RehearsalError
 from harness.load.http1 import answered, exchange
 from harness.model.stack import Address, Endpoints
@@ -16,6 +18,7 @@ from harness.stack.firebase.sign_up import sign_up
 
 PATH = "/v1/walks"
 STAND_IN = "a stand-in for ab"
+RATE_LIMITED = 429
 _LIMIT_S = 60.0
 _COUNTS = {"answered": r"^Complete requests:\s+(\d+)", "not_2xx": r"^Non-2xx responses:\s+(\d+)"}
 
@@ -29,7 +32,12 @@ async def bench(plan: BenchPlan, endpoints: Endpoints) -> Benched | None:
     program = shutil.which("ab")
     if program is None:
         return await _stand_in(plan, endpoints.service, token)
-    return await _ab(program, plan, endpoints.service, token)
+    found = await _ab(program, plan, endpoints.service, token)
+    if found is None:
+        return None
+    # It tells no status: how the limiter refuses is asked just after.
+    after = [await _status(endpoints.service, token) for _ in range(plan.at_once)]
+    return msgspec.structs.replace(found, limited=after.count(RATE_LIMITED))
 
 
 async def _ab(program: str, plan: BenchPlan, service: Address, token: str) -> Benched | None:
@@ -65,7 +73,7 @@ async def _stand_in(plan: BenchPlan, service: Address, token: str) -> Benched:
 
     async def ask() -> None:
         for _ in left:
-            statuses.append((await answered(exchange(service, "GET", PATH, token, b""), _LIMIT_S)).status)
+            statuses.append(await _status(service, token))
 
     await asyncio.gather(*(ask() for _ in range(plan.at_once)))
     whole = [status for status in statuses if status]
@@ -75,4 +83,10 @@ async def _stand_in(plan: BenchPlan, service: Address, token: str) -> Benched:
         at_once=plan.at_once,
         answered=len(whole),
         not_2xx=sum(not 200 <= status < 300 for status in whole),
+        limited=whole.count(RATE_LIMITED),
     )
+
+
+async def _status(service: Address, token: str) -> int:
+    """Of one request; 0 where it was not answered."""
+    return (await answered(exchange(service, "GET", PATH, token, b""), _LIMIT_S)).status

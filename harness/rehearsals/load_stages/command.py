@@ -10,18 +10,13 @@ from typing import TypeVar
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.base.message import said_by
 from harness.model.message import Message, message
 from harness.model.step import Arrivals
 from harness.rehearsal.arguments import OwnPlan, Staged
 from harness.rehearsal.command import option, within
 from harness.rehearsal.only import belong, chosen, left_out, only
-from harness.rehearsals.load_stages.types import (
-    MOST_PODS,
-    CapacityStage,
-    InFlightStages,
-    LoadStagesPlan,
-    UsersStage,
-)
+from harness.rehearsals.load_stages.types import MOST_PODS, CapacityStage, InFlightStages, LoadStagesPlan, UsersStage
 
 S = TypeVar("S", UsersStage, CapacityStage, InFlightStages)
 
@@ -70,12 +65,13 @@ class LoadStages(OwnPlan, Staged):
     def planned(self) -> LoadStagesPlan:
         plan = msgspec.structs.replace(self.read(LoadStagesPlan), workers=self.workers)
         if plan.accounts % plan.workers:
-            raise BadInput(f"--workers {plan.workers} cannot share the plan's {plan.accounts} accounts evenly")
+            told = message("the plan's {accounts} accounts cannot be shared evenly", accounts=str(plan.accounts))
+            raise BadInput(told, where=f"--workers {plan.workers}", remedy="name a number that divides them")
         if self.pods is not None:
             try:
                 plan = _searched(plan, _counts(self.pods))
             except ValueError as error:
-                raise BadInput(f"--pods {self.pods}: {error}", remedy="for example --pods 2,4") from error
+                raise BadInput(said_by(error), where=f"--pods {self.pods}", remedy="for example --pods 2,4") from error
         if self.quick:
             plan = _quick(plan)
         if self.only:

@@ -14,11 +14,23 @@ ERRATUM = "load.ab_meets_rate_limit"
 
 
 def benched(plan: LoadStagesPlan, found: Benched | None) -> Iterator[Judgement]:
-    """Of a plan that has it. Refused were all but a minute's worth of requests, more or less what a burst allows."""
+    """Of a plan that has it. Refused were all but a minute's worth of requests, more or less what a burst allows; what
+    the limiter was not seen to refuse, or where nothing was let through, another trouble may have refused.
+    """
     if plan.apache_bench is None:
         return
     if found is None or not found.answered:
         yield unknown("", ERRATUM, message("Apache Bench was not carried out, or got no answer"))
+        return
+    if found.not_2xx and not (found.limited and found.not_2xx < found.answered):
+        told = message(
+            "{program}: {refused} of {answered} answers to one token were not 2xx; that the rate limiter refused "
+            "them by 429, and let others through, was not seen",
+            program=found.program,
+            refused=str(found.not_2xx),
+            answered=str(found.answered),
+        )
+        yield unknown("", ERRATUM, told)
         return
     told = message(
         "{program}: {answered} of {requests} requests with one token were answered, {at_once} at once; {refused} not "

@@ -65,13 +65,14 @@ class BenchPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Benched(msgspec.Struct, frozen=True, kw_only=True):
-    """What it came to: ``answered`` of the requests, ``not_2xx`` of these."""
+    """``answered`` of the requests, ``not_2xx`` of these; ``limited``: the 429 seen, ``None``: not looked for."""
 
     program: str
     requests: int
     at_once: int
     answered: int
     not_2xx: int
+    limited: int | None = None
 
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, rename={"cpu_share": "cpu"}):

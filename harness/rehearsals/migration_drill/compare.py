@@ -21,6 +21,7 @@ from harness.model.message import Message, message
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.plants import Plant
 from harness.rehearsals.migration_drill.types import Compared, OddDocument
+from harness.stack.firebase.document_writes import typed
 from harness.stack.firebase.documents import Documents, Fields
 
 _BATCH = 200
@@ -84,9 +85,16 @@ async def mirrored(
 
 
 async def compared(
-    endpoints: Endpoints, documents: Documents, connection: asyncpg.Connection, apart: Collection[str], sent: Written
+    endpoints: Endpoints,
+    documents: Documents,
+    connection: asyncpg.Connection,
+    apart: Collection[str],
+    *,
+    sent: Written,
+    planted: Collection[str],
 ) -> Compared:
-    """All but those ``apart``, by document id. Raises ``PartDied`` and asyncpg's errors."""
+    """All but those ``apart``, by document id; walks that were ``planted``, by their own, are to be there, too. Raises
+    ``PartDied`` and asyncpg's errors."""
     counts: Counter[str] = Counter()
     examples: list[Message] = []
     seen: set[str] = set()
@@ -109,15 +117,18 @@ async def compared(
     if batch:
         await look()
     held = {str(row[0]) for row in await connection.fetch("SELECT id FROM walks")}
-    strange = strangers(held - seen, sent)
-    examples += [_stranger(each, sent) for each in strange[: _EXAMPLES - len(examples)]]
+    strange, gone = strangers(held - seen, sent), vanished(planted, held | seen, sent)
+    examples += [message("{walk} is in neither store", walk=each) for each in gone[:_EXAMPLES]]
+    examples += [_stranger(each, sent) for each in strange[:_EXAMPLES]]
+    kinds = {kind: counts[kind] for kind in ("equal", "stamped", "later", *_WRONG)}
+    kinds["missing"] += len(gone)
     return Compared(
         documents=counts.total(),
         walks=len(held),
         alone=len(held - seen),
         strange=len(strange),
-        examples=tuple(examples),
-        **{kind: counts[kind] for kind in ("equal", "stamped", "later", *_WRONG)},
+        examples=tuple(examples[:_EXAMPLES]),
+        **kinds,
     )
 
 
@@ -125,6 +136,11 @@ def strangers(alone: Collection[str], sent: Written) -> list[str]:
     """Of the walks that have no document those that the API deleted, and those that neither it made nor anybody
     deleted in Firestore. Pure."""
     return sorted({*alone} & sent.deleted) + sorted({*alone} - sent.api - sent.firestore)[sent.unnamed :]
+
+
+def vanished(planted: Collection[str], there: Collection[str], sent: Written) -> list[str]:
+    """The ``planted`` walks that are not ``there``, in any store, and that nobody deleted. Pure."""
+    return sorted({*planted} - {*there} - sent.deleted - sent.firestore)
 
 
 def _stranger(walk_id: str, sent: Written) -> Message:
@@ -184,13 +200,20 @@ def _wrong(plant: Plant, walk: StoredWalk) -> Iterator[Message]:
             yield unlike(name, repr(walk.columns.get(name)), repr(must))
     if len(walk.locations) != plant.locations:
         yield message("{count} locations, must be {must}", count=str(len(walk.locations)), must=str(plant.locations))
-    if not walk.locations:
-        return
-    entries = plant.fields.get("location_data") or plant.fields["locationData"]
-    first = entries[0].get("coordinate", entries[0])
-    must, found = ([each[name] for name in ("latitude", "longitude")] for each in (first, walk.locations[0]))
-    if must != found:
-        yield message("the first location is at {found}, must be at {must}", found=str(found), must=str(must))
+    differs = difference(walk, _meant(plant, walk))
+    if differs is not None:
+        yield unlike(differs.field, str(differs.wanted), str(differs.found))
+
+
+def _meant(plant: Plant, walk: StoredWalk) -> Fields:
+    """The document that the plant means, as the contract has it. A moment that it does not say is the walk's own, and
+    so is a later ``updated_at``, which the database may stamp."""
+    meant = {"location_data": [], **plant.means, **plant.columns, "id": document_id(walk.id)}
+    for name in ("created_at", "updated_at"):
+        at = walk.columns.get(name)
+        if at is not None and (name not in meant or (name == "updated_at" and at > meant[name])):
+            meant[name] = at
+    return {name: typed(value) for name, value in meant.items() if value is not None}
 
 
 def named_in(rejects: Path) -> set[str]:

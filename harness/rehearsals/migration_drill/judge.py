@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from harness.base.units import Unit
 from harness.checks.stepwise import served_of, written_of
 from harness.judge.window import Window
 from harness.load.population.due import stayers_due
 from harness.model.due import Due
-from harness.model.evidence import RequestRow
+from harness.model.evidence import Operation, RequestRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
 from harness.rehearsals.migration_drill.types import (
     CLAIM_PLAN,
     CLAIM_SCRIPT,
+    Attempt,
     Compared,
     DrillDetails,
     DrillPlan,
@@ -31,13 +33,13 @@ _EXAMPLES = 5
 def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow], seed: int) -> Iterator[Judgement]:
     """All that was seen; ``seed`` is the run's."""
     rows = list(requests)
-    yield killed(plan, details)
+    yield killed(plan, details, rows)
     if details.compared is not None:
-        yield whole(details.compared)
+        yield whole(details.compared, details.planted - len(details.odd))
     if details.odd:
         yield of_odd(details.odd)
     if details.race is not None:
-        yield overwritten(details.race)
+        yield overwritten(plan, details.race, moved=bool(details.attempts))
     if details.compared is not None:
         yield people(details)
     yield served_of(rows, _due_of_those_who_stay(plan, details, seed))
@@ -53,10 +55,19 @@ def _due_of_those_who_stay(plan: DrillPlan, details: DrillDetails, seed: int) ->
     return stayers_due(plan.population, plan.population, seed, details.origin_ns, window)
 
 
-def whole(found: Compared) -> Judgement:
-    """Is every document in PostgreSQL, as it is, or in a later write, and nothing else?"""
+def whole(found: Compared, planted: int = 0) -> Judgement:
+    """Is every document in PostgreSQL, as it is, or in a later write, and nothing else? So many were ``planted`` among
+    them, and where fewer were compared nobody knows of the others."""
     wrong = found.missing + found.older + found.different + found.strange
     nothing = not (found.equal + found.stamped)  # what the API has written since says nothing of what was moved
+    unseen = planted - found.documents
+    short = (
+        message(
+            "{count} of {all} walks written before the migration were not compared",
+            count=f"{unseen:,}",
+            all=f"{planted:,}",
+        ),
+    )
     told = message(
         "{documents} documents against {walks} walks: {equal} equal field for field, {later} of a later write in "
         "PostgreSQL, {missing} missing, {older} older than their document, {different} different; {alone} walks have "
@@ -73,9 +84,9 @@ def whole(found: Compared) -> Judgement:
     return Judgement(
         id="migration.whole",
         claim=CLAIM_SCRIPT,
-        verdict=Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if nothing else Verdict.PASS,
+        verdict=Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if nothing or unseen > 0 else Verdict.PASS,
         asked=(message("every walk of Firestore is in PostgreSQL, in this version or a later one"),),
-        told=(told, *_beside(found)),
+        told=(told, *(short if unseen > 0 else ()), *_beside(found)),
         value=wrong,
         limit=0,
         unit=Unit.WALKS,
@@ -94,10 +105,13 @@ def _beside(found: Compared) -> Iterator[Message]:
         yield message("{count} that have no document were made by nobody, or deleted through the API", count=count)
 
 
-def killed(plan: DrillPlan, details: DrillDetails) -> Judgement:
-    """Did the migrator come to its end, killed as often as was planned? One that was not to be killed shows nothing."""
-    kills = sum(each.killed for each in details.attempts)
+def killed(plan: DrillPlan, details: DrillDetails, rows: Iterable[RequestRow] = ()) -> Judgement:
+    """Did the migrator come to its end, killed as often as was planned, and go on where it was? One that was not to be
+    killed shows nothing, and neither does a kill while no walk was there; ``rows``: users delete walks, too."""
+    kills = sum(each.killed and each.walks > 0 for each in details.attempts)
     last = details.attempts[-1] if details.attempts else None
+    deleted = sum(row.operation is Operation.DELETE_WALK for row in rows)
+    broke = (*_ended_by_themselves(details.attempts), *_begun_again(details.attempts, deleted))
     if last is None or last.killed:
         told = message("the migrator did not come to its end")
         verdict = Verdict.INCONCLUSIVE
@@ -110,16 +124,32 @@ def killed(plan: DrillPlan, details: DrillDetails) -> Judgement:
             seconds=f"{sum(each.seconds for each in details.attempts):.0f}",
         )
         shown = Verdict.PASS if plan.kills else Verdict.NOT_EXERCISED
-        short = Verdict.INCONCLUSIVE if kills < plan.kills else shown
-        verdict = short if last.status in _ENDED else Verdict.FAIL
+        verdict = Verdict.INCONCLUSIVE if kills < plan.kills else shown
     return Judgement(
         id="migration.killed",
         claim=CLAIM_PLAN,
-        verdict=verdict,
+        verdict=Verdict.FAIL if broke else verdict,
         asked=(message("a migration that is killed goes on where it was, and comes to its end"),),
-        told=(told,),
+        told=(told, *broke),
         samples=kills,
     )
+
+
+def _ended_by_themselves(attempts: Iterable[Attempt]) -> Iterator[Message]:
+    """Processes that nobody killed, and that came to no end."""
+    for each in attempts:
+        if not each.killed and each.status not in _ENDED:
+            yield message(
+                "a process of the migrator that nobody killed ended with status {status}", status=str(each.status)
+            )
+
+
+def _begun_again(attempts: Sequence[Attempt], deleted: int) -> Iterator[Message]:
+    """Processes behind which fewer walks were there than before them, by more than users ``deleted``."""
+    for before, after in pairwise(attempts):
+        if after.walks + deleted < before.walks:
+            counts = {"before": f"{before.walks:,}", "after": f"{after.walks:,}"}
+            yield message("PostgreSQL had {before} walks before a process of the migrator, {after} after it", **counts)
 
 
 def of_odd(odd: list[OddDocument]) -> Judgement:
@@ -155,8 +185,14 @@ def how(odd: OddDocument) -> Message:
     return message("refused and named") if odd.named else message("vanished without a line")
 
 
-def overwritten(race: Race) -> Judgement:
-    """Does PostgreSQL hold whatever the API acknowledged last?"""
+def overwritten(plan: DrillPlan, race: Race, *, moved: bool) -> Judgement:
+    """Does PostgreSQL hold whatever the API acknowledged last? It is shown where each of the walks that were to be
+    raced was written, and a migrator ran (``moved``)."""
+    all_ = min(plan.racing, plan.walks)
+    short = not moved or race.walks < all_ or not race.written
+    counts = {"count": str(race.walks), "all": str(all_)}
+    few = message("{count} of {all} walks that were to be written meanwhile were", **counts)
+    nobody = message("no migrator ran meanwhile")
     told = message(
         "{written} writes through the API to {walks} walks while they were moved, {lost} overwritten by older values",
         written=f"{race.written:,}",
@@ -166,9 +202,9 @@ def overwritten(race: Race) -> Judgement:
     return Judgement(
         id="migration.overwritten",
         claim=CLAIM_PLAN,
-        verdict=Verdict.FAIL if race.lost else Verdict.PASS if race.written else Verdict.INCONCLUSIVE,
+        verdict=Verdict.FAIL if race.lost else Verdict.INCONCLUSIVE if short else Verdict.PASS,
         asked=(message("an older value never overwrites a newer one"),),
-        told=(told,),
+        told=(told, *((few,) if race.walks < all_ else ()), *(() if moved else (nobody,))),
         value=len(race.lost),
         limit=0,
         unit=Unit.WALKS,
@@ -178,18 +214,20 @@ def overwritten(race: Race) -> Judgement:
 
 
 def people(details: DrillDetails) -> Judgement:
-    """Are the users of Auth and their consents there?"""
-    missing = (*details.users_missing, *details.consents_missing)
+    """Are the users of Auth and their consents there? Without a consent, or where nobody looked, nothing is known."""
+    users, consents = details.users_missing, details.consents_missing
+    missing = (*(users or ()), *(consents or ()))
+    looked = users is not None and consents is not None and details.consents > 0
     told = message(
         "{consents} consents in Firestore; users missing: {users}; consents missing: {lost}",
         consents=str(details.consents),
-        users=", ".join(details.users_missing) or "0",
-        lost=", ".join(details.consents_missing) or "0",
+        users="–" if users is None else ", ".join(users) or "0",
+        lost="–" if consents is None else ", ".join(consents) or "0",
     )
     return Judgement(
         id="migration.people",
         claim=CLAIM_SCRIPT,
-        verdict=Verdict.FAIL if missing else Verdict.PASS,
+        verdict=Verdict.FAIL if missing else Verdict.PASS if looked else Verdict.INCONCLUSIVE,
         asked=(message("the users of Auth and their consents are moved, too"),),
         told=(told,),
         samples=details.consents,

@@ -25,13 +25,14 @@ Fields = Mapping[str, Any]
 
 
 class Plant(msgspec.Struct, frozen=True, kw_only=True):
-    """A document out of the ordinary: its id, its fields, and what must become of it: refused, or a walk with
-    ``columns`` and so many ``locations``.
+    """A document out of the ordinary: its id, its fields, and what must become of it: refused, or a walk as a document
+    of the fields that it ``means`` would be one, but with these ``columns``, and with so many ``locations``.
     """
 
     what: str
     name: str
     fields: dict[str, Any]
+    means: dict[str, Any]
     refused: bool = False
     columns: dict[str, Any] = {}
     locations: int = 3
@@ -74,7 +75,7 @@ def odd(user: str, seed: int, unix_ns: int) -> list[Plant]:
     made = []
     for number, (what, change, more) in enumerate(_ODD):
         name, fields = _walk(f"odd{number}", user, _LARGE if what == NEAR_1_MIB else 3, seed, unix_ns - _DAY_NS)
-        plant = Plant(what=what, name=name, fields=fields, **more)
+        plant = Plant(what=what, name=name, fields=fields, means=fields, **more)
         made.append(change(plant))
     return made
 
@@ -97,7 +98,8 @@ def _with(**fields: Any) -> Callable[[Plant], Plant]:
 
 def _without(*names: str) -> Callable[[Plant], Plant]:
     def change(plant: Plant) -> Plant:
-        return msgspec.structs.replace(plant, fields={k: v for k, v in plant.fields.items() if k not in names})
+        left = {name: value for name, value in plant.fields.items() if name not in names}
+        return msgspec.structs.replace(plant, fields=left, means=left)
 
     return change
 
@@ -108,7 +110,8 @@ def _points(**changes: Any) -> Callable[[Plant], Plant]:
     def change(plant: Plant) -> Plant:
         first, *others = plant.fields["location_data"]
         made = {k: v for k, v in {**first, **changes}.items() if v is not ...}
-        return msgspec.structs.replace(plant, fields={**plant.fields, "location_data": [made, *others]})
+        changed = {**plant.fields, "location_data": [made, *others]}
+        return msgspec.structs.replace(plant, fields=changed, means=changed)
 
     return change
 

@@ -101,6 +101,7 @@ class _Drill:
         self._seed = on.options.seed
         self._unix_ns = unix_ns(on.clock.anchor, on.clock.now_ns())
         self._users = [each.user for each in accounts(plan.population, self._seed)]
+        self._planted: set[str] = set()
         self._raced: list[str] = []
         self._consents: list[str] = []
         self._moved_walks: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -143,6 +144,7 @@ class _Drill:
             raced = number % share == 0 and len(self._raced) < plan.racing
             waiting[path] = {**fields, "user_id": RACER} if raced else fields
             walk_id, user = path.removeprefix("walks/").lower(), str(fields["user_id"])
+            self._planted.add(walk_id)
             if raced:
                 self._raced.append(walk_id)
             elif len(self._moved_walks[user]) < _ASKED_EACH:
@@ -153,11 +155,10 @@ class _Drill:
                 waiting.clear()
                 located = 0
         consents = plants.consents(self._users, self._seed, self._unix_ns)
-        rest: list[dict[str, plants.Fields]] = [waiting, consents]
-        rest += [{plant.path: plant.fields} for plant in strange]
-        for each in rest:
-            if each:
-                await self._documents.put_all(each)
+        odd_ones = ({plant.path: plant.fields} for plant in strange)
+        rest: list[Mapping[str, plants.Fields]] = [waiting, consents, *odd_ones]
+        for each in filter(None, rest):
+            await self._documents.put_all(each)
         details.planted, details.consents = plan.walks + len(strange), len(consents)
         self._consents = [path.rpartition("/")[2].lower() for path in consents]
         return strange
@@ -167,7 +168,7 @@ class _Drill:
         plan, details = self._plan, self._on.details
         chance = stream(self._seed, "migration_drill:kills")
         drawn = sorted(
-            Kill(int(chance.random() * plan.walks * 0.9), chance.random() * _RUNS_S) for _ in range(plan.kills)
+            Kill(1 + int(chance.random() * plan.walks * 0.9), chance.random() * _RUNS_S) for _ in range(plan.kills)
         )
         for kill in (*drawn, None):
             attempt = await migrator.run(self._connection, plan.limit_s, kill)
@@ -184,7 +185,8 @@ class _Drill:
         details.odd = await odd(self._endpoints, strange, on.folder / REJECTS)
         apart = {plant.name for plant in strange}
         sent = written(on.evidence.requests, self._raced)
-        details.compared = await compared(self._endpoints, self._documents, self._connection, apart, sent)
+        places = self._endpoints, self._documents, self._connection
+        details.compared = await compared(*places, apart, sent=sent, planted=self._planted)
         details.race = await racing.found()
         details.users_missing = await absent(self._connection, "users", self._users)
         details.consents_missing = await absent(self._connection, "consents", self._consents)

@@ -68,8 +68,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
     ``later``: PostgreSQL has a later write of the API's than the document, which is the mirror's affair. ``stamped``:
     equal but for a later ``updated_at``, and the API wrote nothing. ``older``: the document is later than the walk.
-    ``alone``: in PostgreSQL, without a document; ``strange`` ones were deleted through the API, or neither
-    made by it nor deleted in Firestore.
+    ``missing``: in no PostgreSQL, and in Firestore or planted. ``alone``: in PostgreSQL, without a document;
+    ``strange`` ones were deleted through the API, or neither made by it nor deleted in Firestore.
     """
 
     documents: int
@@ -104,19 +104,17 @@ class WeekSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrillDetails(msgspec.Struct, kw_only=True):
-    """The facts of a run. ``users`` and ``consents`` that PostgreSQL lacks are named. The schedule began at
-    ``origin_ns``; what was due until ``sent_ns`` was sent before the load was ended (monotonic, ``None``: not come to).
-    """
+    """The facts of a run; ``None``: not come to. ``users`` and ``consents`` that PostgreSQL lacks are named. The
+    schedule began at ``origin_ns``; what was due until ``sent_ns`` was sent before the load was ended (monotonic)."""
 
     origin_ns: int | None = None
     sent_ns: int | None = None
-
     planted: int = 0
     attempts: list[Attempt] = []
     odd: list[OddDocument] = []
     compared: Compared | None = None
     race: Race | None = None
-    users_missing: tuple[str, ...] = ()
+    users_missing: tuple[str, ...] | None = None
     consents: int = 0
-    consents_missing: tuple[str, ...] = ()
+    consents_missing: tuple[str, ...] | None = None
     week: WeekSeen | None = None

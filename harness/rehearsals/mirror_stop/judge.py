@@ -5,22 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.base.units import Unit
+from harness.checks.mirror_steps import CLAIM_STOP
 from harness.checks.mirror_steps import judged as of_steps
+from harness.judge.claimed import unknown
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.verdict import Verdict
-from harness.rehearsals.mirror_stop.types import CLAIM_LOGGED, ERRATUM_QUEUE, KilledPod, MirrorStopDetails
+from harness.rehearsals.mirror_stop.types import (
+    CLAIM_LOGGED,
+    ERRATUM_QUEUE,
+    KilledPod,
+    MirrorStopDetails,
+    MirrorStopPlan,
+)
 
 
-def judged(details: MirrorStopDetails) -> Iterator[Judgement]:
-    """All that was seen."""
+def judged(plan: MirrorStopPlan, details: MirrorStopDetails) -> Iterator[Judgement]:
+    """All that was seen. A mirror that was not brought to its last share was not stopped."""
     if details.killed_pod is not None:
         yield killed(details.killed_pod)
     yield from of_steps(details.steps)
+    if 0 < len(details.steps) < len(plan.shares_percent):
+        counts = {"steps": str(len(details.steps)), "all": str(len(plan.shares_percent))}
+        yield unknown("", CLAIM_STOP, message("{steps} of {all} steps of the mirror's stop were taken", **counts))
 
 
 def killed(pod: KilledPod) -> Judgement:
-    """Are the writes that a killed pod loses counted by what it logged?"""
+    """Are the writes that a killed pod loses counted by what it logged? Only such are the erratum's."""
+    kept = pod.counted and not pod.lost_by_others
     told = message(
         "{pod} was killed with {queued} mirror writes waiting by its log, up to {under_way} of them on the wire: of "
         "{acknowledged} acknowledged walks {stored} are in PostgreSQL and {lost} not in Firestore; the other pods lost "
@@ -36,11 +48,11 @@ def killed(pod: KilledPod) -> Judgement:
     return Judgement(
         id="mirror.killed_pod",
         claim=CLAIM_LOGGED,
-        verdict=Verdict.PASS if pod.counted and not pod.lost_by_others else Verdict.FAIL,
+        verdict=Verdict.PASS if kept else Verdict.FAIL,
         asked=(message("what a killed pod loses of the mirror is what it logged as waiting"),),
         told=(told,),
         value=pod.lost,
         unit=Unit.WALKS,
         samples=pod.acknowledged,
-        erratum=ERRATUM_QUEUE if pod.lost else "",
+        erratum=ERRATUM_QUEUE if kept and pod.lost else "",
     )

@@ -61,8 +61,7 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
 
     def judge(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Judgement]:
         """From the details alone."""
-        _ = plan
-        return judged(seen.details)
+        return judged(plan, seen.details)
 
     def sections(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Section]:
         """The steps, and what each user would lose."""

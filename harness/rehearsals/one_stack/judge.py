@@ -111,7 +111,7 @@ def moved_in_time(leg: Leg, went: LegSeen) -> Judgement:
 
 def old_walks(went: LegSeen) -> Judgement:
     """Do users who moved find the walks that they wrote before? Without a migration they do not: the mirror goes one
-    way."""
+    way, and the API does not know them. Any other answer is a failure of its own."""
     asked = (message("users who have moved find their old walks at the API"),)
     seen = went.asked
     if seen is None or not seen.walks:
@@ -136,8 +136,11 @@ def old_walks(went: LegSeen) -> Judgement:
         "unit": Unit.WALKS,
         "samples": seen.walks,
     }
-    if not went.migrated and lost:
+    if not went.migrated and lost and seen.unknown in (None, seen.missing):
         nobody = message("the environment has nothing to migrate to: nobody copied them")
+        if seen.unknown is None:
+            unkept = message("the run did not keep what the API answered")
+            return Judgement(id=OLD_WALKS, verdict=Verdict.INCONCLUSIVE, told=(told, nobody, unkept), **measured)
         return Judgement(
             id=OLD_WALKS, verdict=Verdict.ERRATUM_SHOWN, told=(told, nobody), erratum=ERRATUM_ONE_WAY, **measured
         )
@@ -197,8 +200,12 @@ def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Ju
     ledger = Ledger()
     ledger.extend(seen.evidence.rows[: details.back_rows])
     users = on_api(leg.scenario.population, seen.facts.seed)
-    found = switch_over(ledger, details.off_ns, users, leg.scenario.switch_over_limit_s)
-    yield msgspec.structs.replace(switch_over_result(found), part=leg.part, gates=True)
+    found = switch_over_result(switch_over(ledger, details.off_ns, users, leg.scenario.switch_over_limit_s))
+    if not details.back_rows:  # what came meanwhile is not looked at
+        told = message("the run ended before everybody was back, or no longer waited for")
+        unseen = {"verdict": Verdict.INCONCLUSIVE, "told": (told,), "value": None, "examples": ()}
+        found = msgspec.structs.replace(found, **unseen)
+    yield msgspec.structs.replace(found, part=leg.part, gates=True)
 
 
 def _stopped(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:

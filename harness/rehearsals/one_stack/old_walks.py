@@ -16,6 +16,7 @@ from harness.rehearsals.one_stack.types import Asked
 #: Of each user.
 _MOST_WALKS = 3
 _EXAMPLES = 5
+_NOT_FOUND = 404
 
 
 async def ask(
@@ -26,7 +27,7 @@ async def ask(
     old = _old(requests, {each.user for each in moved}, since_ns)
     asked = [each for each in moved if each.user in old][:most]
     documents = stores.documents()
-    walks = short = 0
+    walks = short = unknown = 0
     lacking: list[Message] = []
     try:
         for account in asked:
@@ -43,11 +44,12 @@ async def ask(
                 if there is not None and there >= wanted:
                     continue
                 short += there is not None
+                unknown += answer.status == _NOT_FOUND
                 lacking.append(of_walk(walk_id, account.user, shown_short(answer.status, there, wanted)))
     finally:
         await documents.close()
     missing, examples = len(lacking) - short, tuple(lacking[:_EXAMPLES])
-    return Asked(users=len(asked), walks=walks, missing=missing, short=short, examples=examples)
+    return Asked(users=len(asked), walks=walks, missing=missing, short=short, unknown=unknown, examples=examples)
 
 
 def _old(requests: Iterable[RequestRow], users: set[str], since_ns: int) -> dict[str, list[str]]:

@@ -66,12 +66,13 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What users who had just moved were shown of their old walks: ``walks`` that they have not written since, each
-    asked for at the API by its owner; ``missing`` of them, and ``short`` of locations."""
+    asked for at the API by its owner; ``missing`` of them (``unknown`` to the API, 404), ``short`` of locations."""
 
     users: int
     walks: int
     missing: int
     short: int
+    unknown: int | None = None
     examples: tuple[str | Message, ...] = ()
 
 
@@ -111,8 +112,8 @@ class LegSeen(msgspec.Struct, frozen=True, kw_only=True):
 class OneStackDetails(msgspec.Struct, kw_only=True):
     """``origin_ns`` is when the schedule began. ``rolled_back`` is the part after which everybody was put back, by the
     plan or by a limit that fired (``fired``), ``off_ns`` when the template was published, ``back_rows`` how many rows
-    there were when everybody was back, or no longer waited for. ``steps`` are those of the mirror's stop, ``account``
-    is the one that was deleted in the end."""
+    there were when everybody was back, or no longer waited for (0: not come to). ``steps`` are those of the
+    mirror's stop, ``account`` is the one that was deleted in the end."""
 
     origin_ns: int | None = None
     legs: list[LegSeen] = []

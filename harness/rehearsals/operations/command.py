@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import Rehearsing, WithTarget
 from harness.rehearsal.command import flag, given_unread, option
@@ -46,7 +47,8 @@ class Operations(Rehearsing, WithTarget):
         from harness.stack.kube import access
 
         if more := sorted(given_unread(self)):
-            raise BadInput(f"{' and '.join(map(flag, more))}: of --context alone", remedy="add --context NAME")
+            told = message("{options}: of --context alone", options=", ".join(map(flag, more)))
+            raise BadInput(told, remedy="add --context NAME")
         if self.context is not None:
             access.look(self.context, self.kubeconfig or "")
         elif not self.own_stack:

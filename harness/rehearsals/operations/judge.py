@@ -32,7 +32,7 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
     lacking = [*_lacking(observed), *_unreviewed(plan, details.reviewed)]
     claim = CLAIMS[plan.task]
     if lacking:
-        yield unknown("", claim, *(message("not to be seen: {what}", what=each) for each in lacking))
+        yield unknown("", claim, *map(_unseen, lacking))
     else:
         told = message(
             "{pods} pods, {lines} lines of logs, and {claims} claims reviewed",
@@ -41,7 +41,7 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
             claims=str(len(details.reviewed)),
         )
         yield held("", claim, True, told)
-    yield _looked("attention.pods", _pods(observed.pods), message("every pod is ready, and none ended in a day"))
+    yield _ready(observed.pods)
     yield _usage(observed.pods)
     yield _logged(observed)
     if observed.answers:
@@ -75,6 +75,10 @@ def _unknown(name: str, why: Message) -> Judgement:
     return Judgement(id=name, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(why,))
 
 
+def _unseen(what: Message) -> Message:
+    return message("not to be seen: {what}", what=what)
+
+
 def _lacking(observed: Observed) -> Iterator[Message]:
     if not observed.pods:
         yield message("pods")
@@ -93,6 +97,12 @@ def _unreviewed(plan: OperationsPlan, reviewed: Iterable[Reviewed]) -> Iterator[
             yield message("a stored result on {topic}", topic=topic)
 
 
+def _ready(pods: Sequence[PodNow]) -> Judgement:
+    if not pods:
+        return _unknown("attention.pods", _unseen(message("pods")))
+    return _looked("attention.pods", _pods(pods), message("every pod is ready, and none ended in a day"))
+
+
 def _pods(pods: Iterable[PodNow]) -> Iterator[Message]:
     for pod in pods:
         if not pod.ready:
@@ -105,6 +115,8 @@ def _pods(pods: Iterable[PodNow]) -> Iterator[Message]:
 
 def _usage(pods: Sequence[PodNow]) -> Judgement:
     """What one pod does not tell may be above the limit: then nothing is well, unless another pod already is not."""
+    if not pods:
+        return _unknown(_USAGE, _unseen(message("pods")))
     full = [*_full(pods)]
     silent = [
         pod.name for pod in pods if None in (pod.cores, pod.asked_cores, pod.memory_bytes, pod.asked_memory_bytes)
@@ -128,11 +140,18 @@ def _full(pods: Iterable[PodNow]) -> Iterator[Message]:
 
 
 def _logged(observed: Observed) -> Judgement:
-    """Lines of which none tells a severity tell of no error either."""
-    lines = observed.logs
-    if lines.total and not lines.errors and lines.lines.get("", 0) == lines.total:
+    """Lines of which none tells a severity tell of no error either, nor does a log without a line."""
+    lines, untold = observed.logs, observed.logs.lines.get("", 0)
+    if not lines.total:
+        return _unknown(_LOGS, _unseen(message("logs")))
+    if untold == lines.total and not lines.errors:
         return _unknown(_LOGS, message("no line of the logs tells a severity"))
-    return _looked(_LOGS, _errors(observed), message("no error was logged"))
+    well = message("no error was logged")
+    if untold:
+        well = message(
+            "{what}; {count} of {all} lines tell no severity", what=well, count=f"{untold:,}", all=f"{lines.total:,}"
+        )
+    return _looked(_LOGS, _errors(observed), well)
 
 
 def _errors(observed: Observed) -> Iterator[Message]:

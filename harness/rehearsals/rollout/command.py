@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -66,9 +66,7 @@ class Run(OfWeeks):
     example = "rollout_week3 --on local --seed 7"
 
     scenario: str = option(
-        "a bundled scenario's name (rollout_week3) or a YAML file of your own",
-        positional=True,
-        metavar="SCENARIO",
+        "a bundled scenario's name (rollout_week3) or a YAML file of your own", positional=True, metavar="SCENARIO"
     )
 
     def planned(self) -> Scenario:
@@ -136,6 +134,9 @@ def begun(
         _nothing_else(typed)
         folder = _folder(typed.resume, typed.reports.absolute())
         result = RESULT.read(folder / RESULT_JSON)
+        if result.rehearsal != REHEARSAL.name:
+            told = message("{run} is no rollout but a run of {rehearsal}", run=folder.name, rehearsal=result.rehearsal)
+            raise BadInput(told, where=str(folder), remedy="name the rollout by its id or its folder")
         held.enter_context(locked(folder))
         plan, options, details = _resumed(REHEARSAL, folder, result, typed)
         resumed = folder, details
@@ -157,25 +158,19 @@ def _resumed(
         plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
         details = details_of(rehearsal, result)
     except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(
-            f"the folder holds no rollout that can go on: {error}", where=str(folder), remedy="begin a new rollout"
-        ) from error
+        told = message("the folder holds no rollout that can go on: {error}", error=str(error))
+        raise BadInput(told, where=str(folder), remedy="begin a new rollout") from error
     resumable(plan, details)
-    as_begun = dataclasses.replace(
-        parse(Weeks, plan.words), yes_use_this_cluster=typed.yes_use_this_cluster, lang=typed.lang
-    )
+    free: dict[str, Any] = {"yes_use_this_cluster": typed.yes_use_this_cluster, "lang": typed.lang}
+    as_begun = dataclasses.replace(parse(Weeks, plan.words), **free)
     options = msgspec.structs.replace(as_begun.resolved(), reports=folder.parent, replay=result.facts.replay)
     return plan, options, details
 
 
 def _nothing_else(typed: Weeks) -> None:
     if more := sorted(set(given(typed)) - _FREE):
-        raise BadInput(
-            f"--resume goes with neither of {', '.join(map(flag, more))}: it continues with the seed and the options "
-            "of the beginning",
-            where="--resume",
-            remedy="leave them out, or begin a new rollout, with --weeks if need be",
-        )
+        told = message("--resume goes on as it was begun, with none of {options}", options=", ".join(map(flag, more)))
+        raise BadInput(told, where="--resume", remedy="leave them out, or begin a new rollout, with --weeks if need be")
 
 
 def _folder(named: str, reports: Path) -> Path:

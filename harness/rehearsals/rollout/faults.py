@@ -36,6 +36,5 @@ def fault(text: str) -> Fault:
     try:
         return fault_of(FaultFile.of_text(text))
     except RuleError as error:
-        raise BadInput(
-            message("--fault {given}: {error}", given=repr(text), error=said_by(error)), remedy=error.remedy
-        ) from error
+        told = message("--fault {given}: {error}", given=repr(text), error=said_by(error))
+        raise BadInput(told, where="--fault", remedy=error.remedy) from error

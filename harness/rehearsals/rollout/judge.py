@@ -32,7 +32,7 @@ from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.scenario import Scenario
-from harness.model.stack import Fault, lacks
+from harness.model.stack import Capability, Fault, lacks
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import not_judged
 from harness.rehearsal.facts import patch_errata
@@ -200,6 +200,8 @@ def step_of_roll_back(claim: str, plan: Scenario, week: Observed, seen: Seen[Wee
         told = message("the flag was published off {seconds} s after the decision", seconds=f"{seconds:.1f}")
         return (Verdict.PASS if seconds <= plan.switch_over_limit_s else Verdict.FAIL), (told,)
     if claim.endswith(".step3"):
+        if lacking := lacks([Capability.REAL_PROCESSES], seen.facts.capabilities):
+            return Verdict.NOT_EXERCISED, (lacking_words(lacking),)
         return saved(seen.evidence, seen.details.logged)
     return Verdict.INCONCLUSIVE, ()
 

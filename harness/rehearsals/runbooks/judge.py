@@ -1,4 +1,4 @@
-"""A page holds when every command of it was typed and ended in 0. Pure."""
+"""A page holds when every command of it was typed and ended in 0, and fails by one that did not. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from harness.judge.claimed import held, shown_as
+from harness.judge.claimed import held, shown_as, unknown
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
+from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsals.runbooks.types import Balanced, Ground, Page, Restored, RunbooksDetails, RunbooksPlan, Typed
 
@@ -16,6 +17,8 @@ CONFIRM, PHASE_2 = "operations.confirm", "learning.phase2"
 #: The kinds of Phase 2 that ``kubectl get all`` does not list.
 _NOT_ALL = ("configmap/", "secret/", "serviceaccount/", "poddisruptionbudget")
 _GET_ALL = "kubectl get all"
+#: What it lists of a deployment that is there.
+_LISTED = "deployment.apps/"
 _AUTOSCALER = "get hpa"
 _OK = 200
 
@@ -32,18 +35,23 @@ def judged(plan: RunbooksPlan, details: RunbooksDetails) -> Iterator[Judgement]:
                     found = _answered(found, details.balanced)
                 if found.verdict is Verdict.PASS and page.ground is Ground.DATABASE:
                     found = _whole(found, details.restored)
+                if Capability.ZONES in page.needs and not details.zone:
+                    found = unknown(page.name, claim, message("in which zone the API's pods stand is not known"))
                 yield found if chapter else msgspec.structs.replace(found, also=page.also)
 
 
 def _page(page: Page, claim: str, typed: Sequence[Typed], *, whole: bool, all_: Sequence[Typed]) -> Judgement:
     bad = [each for each in typed if each.ran.status != 0]
     told = message("{count} commands were typed", count=str(len(typed)))
-    if bad or not typed or not whole:
-        said = (_said(each) for each in bad[:3])
-        cut = () if whole else (message("the page was not typed to its end"),)
-        return held(page.name, claim, False, told, *said, *cut, samples=len(typed))
+    cut = () if whole else (message("the page was not typed to its end"),)
+    if bad:
+        return held(page.name, claim, False, told, *(_said(each) for each in bad[:3]), *cut, samples=len(typed))
+    if not typed or not whole:
+        return unknown(page.name, claim, told, *cut, samples=len(typed))
     each = message("each ended in 0")
-    if claim == CONFIRM and not _lists_all(typed):
+    if claim == CONFIRM and not all(kind in (listed := _listed(typed)) for kind in _NOT_ALL):
+        if _LISTED not in listed:
+            return unknown(page.name, claim, told, message("{command} listed nothing", command=_GET_ALL))
         names = "ConfigMap, Secret, ServiceAccount, PodDisruptionBudget"
         why = message("{command} does not list all of {kinds}", command=_GET_ALL, kinds=names)
         return shown_as(page.name, "operations.get_all_is_not_all", told, each, why, claim=claim, samples=len(typed))
@@ -56,22 +64,28 @@ def _page(page: Page, claim: str, typed: Sequence[Typed], *, whole: bool, all_: 
 
 def _answered(found: Judgement, seen: Balanced | None) -> Judgement:
     """The page is kept where the load balancer's address answers, too."""
-    if seen is None or not seen.address:
-        why = message("the Service has no address")
-    else:
+    if seen is None:
+        return _unasked(found)
+    why = message("the Service has no address")
+    if seen.address:
         why = message("{address}: /health answers {status}", address=seen.address, status=str(seen.status))
-    verdict = Verdict.PASS if seen is not None and seen.status == _OK else Verdict.FAIL
+    verdict = Verdict.PASS if seen.status == _OK else Verdict.FAIL
     return msgspec.structs.replace(found, verdict=verdict, told=(*found.told, why))
 
 
 def _whole(found: Judgement, seen: Restored | None) -> Judgement:
     """The page is kept where every walk of the moment is there again, too. It shows that there is none behind it."""
     if seen is None:
-        return found
+        return _unasked(found)
     walks = "–" if seen.walks is None else str(seen.walks)
     why = message("{walks} of {all} walks of the moment are there again", walks=walks, all=str(seen.of))
     verdict = Verdict.PASS if seen.walks == seen.of else Verdict.FAIL
     return msgspec.structs.replace(found, verdict=verdict, told=(*found.told, why))
+
+
+def _unasked(found: Judgement) -> Judgement:
+    told = (*found.told, message("what it brought about was not looked at"))
+    return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=told)
 
 
 def _said(one: Typed) -> Message:
@@ -84,7 +98,6 @@ def _said(one: Typed) -> Message:
     )
 
 
-def _lists_all(typed: Sequence[Typed]) -> bool:
-    """Whether ``get all`` lists every kind that was applied."""
-    said = " ".join(each.ran.output for each in typed if each.ran.command == _GET_ALL)
-    return all(kind in said for kind in _NOT_ALL)
+def _listed(typed: Sequence[Typed]) -> str:
+    """What ``get all`` said, "" where it was not typed."""
+    return " ".join(each.ran.output for each in typed if each.ran.command == _GET_ALL)

@@ -109,7 +109,7 @@ async def _type(plan: RunbooksPlan, page: Page, on: Running[RunbooksDetails]) ->
     lines = [*commands((DOCS / page.page).read_text("utf-8"), {"ZONE": zone})]
     on.details.lines[page.name] = len(lines)
     typed = on.details.typed.setdefault(page.name, [])
-    for line in lines:
+    for line in lines if zone or Capability.ZONES not in page.needs else ():
         on.say(verbatim(f"kubectl {' '.join(line.words)}"))
         begun_ns = on.clock.now_ns()
         ran = await stack.kubectl(*line.words, limit_s=plan.limit_s, folder=EXERCISES)
@@ -151,10 +151,10 @@ def _typed(line: Command, ran: Ran, begun_ns: int, clock: Clock) -> Typed:
 
 
 async def _zone(stack: ByKubectl) -> str:
-    """The zone with the most of the API's pods."""
-    nodes = dict(each.split("=", 1) for each in (await stack.kubectl(*_NODES)).output.split())
-    places = Counter(nodes.get(node, "") for node in (await stack.kubectl(*_PODS)).output.split())
-    return max(places, key=lambda zone: places[zone], default="")
+    """The zone with the most of the API's pods, "" where that is not known."""
+    zones, pods = await stack.kubectl(*_NODES), await stack.kubectl(*_PODS)
+    nodes = dict(each.split("=", 1) for each in zones.output.split()) if zones.status == pods.status == 0 else {}
+    return next((zone for zone, _ in Counter(nodes.get(node, "") for node in pods.output.split()).most_common(1)), "")
 
 
 REHEARSAL = Runbooks()

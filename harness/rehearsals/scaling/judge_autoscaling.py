@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from harness.judge.claimed import held, seconds, unknown
-from harness.judge.endpoints import endpoints_now, endpoints_reached_s, most_endpoints
+from harness.judge.endpoints import endpoints, endpoints_now, endpoints_reached_s, most_endpoints
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
 from harness.model.evidence import EventRow, SampleRow
@@ -139,8 +139,10 @@ def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: As
         seconds_ago = f"{(looked_ns - more_ns) / NS:.0f}"
         asking = message("the metrics asked for more until {seconds} s before the last look", seconds=seconds_ago)
         return unknown(part.name, "scaling.hpa.down_to_2", told, asking)
-    kept = low_s is not None and most > part.low <= left
-    return held(part.name, "scaling.hpa.down_to_2", kept, told, **seconds(low_s))
+    fewest = min((count for at_ns, count in endpoints(rows) if at_ns >= did.end_ns), default=left)
+    kept = low_s is not None and most > part.low <= fewest
+    fewer = (message("{count} at the fewest", count=str(fewest)),) if fewest < min(part.low, left) else ()
+    return held(part.name, "scaling.hpa.down_to_2", kept, told, *fewer, **seconds(low_s))
 
 
 def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:

@@ -121,9 +121,12 @@ def _to_no_effect(
     many = _MANY_TIMES * part.low
     reached_s = endpoints_reached_s(rows, did.load_ns, lambda count: count >= many)
     since_ns = did.end_ns if reached_s is None else did.load_ns + round((reached_s + SETTLED_S) * NS)
-    after = _between(read, since_ns, did.end_ns) if since_ns < did.end_ns else ()
-    if not after:
+    if since_ns >= did.end_ns:
         told = message("there were no {pods} pods for long enough to see what they change", pods=str(many))
+        return unknown(part.name, TO_NO_EFFECT, told)
+    after = [each.value_m for each in read if since_ns <= each.at_ns < did.end_ns]  # not what was read before
+    if not after:
+        told = message("the metric was not read once there were {pods} pods", pods=str(many))
         return unknown(part.name, TO_NO_EFFECT, told)
     words = {"pods": str(most_endpoints(rows, did.load_ns, did.end_ns)), "low": str(part.low), "least": _s(min(after))}
     told = message("with up to {pods} pods in place of {low} the p95 is never below {least} s", **words)

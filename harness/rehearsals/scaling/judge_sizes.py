@@ -9,14 +9,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.judge.claimed import NEVER, held, seconds, shown_as, unknown
+from harness.judge.claimed import NEVER, held, not_exercised, seconds, shown_as, unknown
 from harness.judge.endpoints import endpoints_reached_s
 from harness.judge.resizes import resizes
 from harness.judge.window import NS
+from harness.model.disruption import UNGUARDED
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.stack import PodState
+from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.types import Applied, Drained, Manual, Part, TakenBack
 
 
@@ -84,9 +86,10 @@ def manual(part: Part, did: Manual, rows: Sequence[EventRow]) -> list[Judgement]
     up_s = endpoints_reached_s(rows, did.up_ns, lambda count: count >= part.high)
     down_s, down = _fewer(part, rows, pods_left_s(rows, did.down_ns, part.low), down)
     both, size = up_s is not None and down_s is not None, (message("{count} pods", count=high),)
+    went = timed(part, "scaling.time.manual_down", down_s, part.down_within_s, down)
     return [
         timed(part, "scaling.time.manual_up", up_s, part.up_within_s, up),
-        timed(part, "scaling.time.manual_down", down_s, part.down_within_s, down),
+        _from_high(part, rows, did.down_ns, went),
         held(part.name, "scaling.manual.command", both, up, down, shown=size),
     ]
 
@@ -99,7 +102,17 @@ def applied(part: Part, did: Applied, rows: Sequence[EventRow]) -> list[Judgemen
         low=str(part.low),
     )
     left_s, told = _fewer(part, rows, pods_left_s(rows, did.applied_ns, part.low), told)
-    return [held(part.name, "scaling.manual.manifest", left_s is not None, told, **seconds(left_s))]
+    went = held(part.name, "scaling.manual.manifest", left_s is not None, told, **seconds(left_s))
+    return [_from_high(part, rows, did.applied_ns, went)]
+
+
+def _from_high(part: Part, rows: Iterable[EventRow], at_ns: int, went: Judgement) -> Judgement:
+    """What ``went`` to fewer pods; not known where so many as it is from were not ready."""
+    ready = ready_now(row for row in rows if row.at_ns < at_ns)
+    if went.verdict is not Verdict.PASS or ready >= part.high:
+        return went
+    few = message("only {count} pods were ready before", count=str(ready))
+    return unknown(part.name, went.claim, *went.told, few)
 
 
 def _fewer(part: Part, rows: Iterable[EventRow], value: float | None, what: Message) -> tuple[float | None, Message]:
@@ -113,7 +126,8 @@ def _fewer(part: Part, rows: Iterable[EventRow], value: float | None, what: Mess
 
 
 def drained(part: Part, did: Drained, rows: Sequence[EventRow]) -> list[Judgement]:
-    """No termination may have begun that left fewer than ``least`` pods ready; ``granted`` is what the drain says."""
+    """No termination may have begun that left fewer than ``least`` pods ready, nor none; ``granted`` is what the drain
+    says. Where no budget asks for a pod, that one stayed shows nothing."""
     found = evictions(rows, did.since_ns, did.until_ns)
     claims = ("manifest.pdb", "checklist.availability.pdb")
     if len(found) < did.granted or not did.granted:
@@ -123,7 +137,7 @@ def drained(part: Part, did: Drained, rows: Sequence[EventRow]) -> list[Judgemen
             seen=str(len(found)),
         )
         return [unknown(part.name, claim, few) for claim in claims]
-    breaches = [each for each in found if each.ready < did.least]
+    breaches = [each for each in found if each.ready < max(1, did.least)]
     told = [
         message(
             "{evicted} evicted, {refused} times refused; ready pods beside each: {ready}; minAvailable: {least}",
@@ -133,6 +147,10 @@ def drained(part: Part, did: Drained, rows: Sequence[EventRow]) -> list[Judgemen
             least=str(did.least),
         )
     ]
+    if not did.least:
+        told.append(UNGUARDED)
+        if not breaches:
+            return [not_exercised(part.name, claim, *told) for claim in claims]
     if breaches:
         told.append(message("breached by {pods}", pods=", ".join(each.pod for each in breaches)))
     count = (message("{count} breaches", count=str(len(breaches))),)

@@ -56,10 +56,10 @@ def volume_alone(part: RotationPart, alone: Trial | None, classless: Trial | Non
                 pod=_pod(classless), seconds=f"{classless.watched_s:.0f}",
                 event=failures[-1][:300] if failures else message("without an event of a mount")),
     ]  # fmt: skip
-    if not classless.started and not failures:
+    passed_over = not alone.asked and not alone.managed and not classless.started
+    if (not classless.started and not failures) or (passed_over and not alone.started):  # it hung, and nothing says why
         return unknown(part.name, claim, *told)
-    unread = not alone.asked and not alone.managed
-    return shown_or_not(part.name, claim, unread and not classless.started, *told, shown=(_pod(alone),))
+    return shown_or_not(part.name, claim, passed_over, *told, shown=(_pod(alone),))
 
 
 def _pod(trial: Trial) -> Message:
@@ -161,6 +161,8 @@ def renewed(part: RotationPart, course: Course) -> Judgement:
         return unknown(part.name, claim, unasked)
     files = sum(each.file == course.new_digest for each in seen)
     old = sum(each.variable == course.old_digest for each in seen)
+    if course.synced_ns is None and old == len(seen):
+        return unknown(part.name, claim, message("the new version did not reach the Secret in the time given"))
     told = message(
         "once synced, before a restart: {files} of {all} pods have the new file, {old} the old DB_PASSWORD",
         files=str(files),
@@ -208,7 +210,9 @@ def _gap(part: RotationPart, course: Course, calls: Calls) -> Judgement:
                 seconds=f"{(course.settled_ns - course.revoked_ns) / NS:.0f}"),
         message("{failed} of {all} after it", failed=str(_failed(after)), all=str(len(after))),
     ]  # fmt: skip
-    if _failed(after):
+    if failed := _failed(calls[calls["due_ns"] < course.begun_ns]):
+        told.insert(0, message("{count} had failed before the password was changed", count=str(failed)))
+    if failed or _failed(after) or not course.sessions_ended:
         return unknown(part.name, claim, *told)
     return shown_or_not(part.name, claim, lost > 0, *told, shown=_lost(lost), samples=len(calls))
 

@@ -12,6 +12,7 @@ from harness.contract.bench import Bench, Ground
 from harness.contract.http import Exchange
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
+from harness.model.message import Message
 from harness.rehearsals.security.issuer import Issuer
 from harness.rehearsals.security.privileges import Role
 
@@ -20,10 +21,13 @@ TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{20,}")
 
 
 class Canaries(msgspec.Struct, kw_only=True):
-    """What is looked for where it must not be. ``planted`` are texts by what they stand for; ``told`` are answers of
-    the run that tell of the target's inside, each with what it tells."""
+    """What is looked for where it must not be. ``planted`` are texts by what they stand for, ``unanswered`` says which
+    of the requests that carried them the target did not answer; ``told`` are those of the run's ``answers``
+    that tell of the target's inside, each with what it tells."""
 
     planted: dict[str, str] = {}
+    unanswered: Message | None = None
+    answers: int = 0
     told: list[tuple[str, Exchange]] = []
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from harness.stack.firebase.documents import Fields, Value
+
+_KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "double", datetime: "timestamp"}
 
 
 def cell(value: Value) -> dict[str, Any]:
@@ -35,6 +37,18 @@ def plain(value: Value) -> Any:
 def plain_fields(fields: Fields) -> dict[str, Any]:
     """A document as the official client gives it."""
     return {name: plain(value) for name, value in fields.items()}
+
+
+def typed(value: object) -> Value:
+    """A value as Google's client writes it, with its type."""
+    if kind := _KINDS.get(type(value)):
+        return Value(kind, value)
+    if value is None:
+        return Value("null", 0)
+    if isinstance(value, Mapping):
+        return Value("map", {name: typed(each) for name, each in value.items()})
+    assert isinstance(value, Sequence), f"nothing writes a {type(value)}"
+    return Value("array", [typed(each) for each in value])
 
 
 def fill(target: Any, fields: Mapping[str, Any]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import yaml
+import msgspec
 
+from harness.base import yamltext
 from harness.base.data import KIND_CONFIG
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.interpreter import PROGRAM
@@ -34,17 +35,33 @@ OFFLINE_SETTINGS = (
 )
 
 
+class _Mapping(msgspec.Struct):
+    containerPort: int  # noqa: N815 - kind's name
+
+
+class _Node(msgspec.Struct):
+    role: str
+    extraPortMappings: tuple[_Mapping, ...] = ()  # noqa: N815
+
+
+class _File(msgspec.Struct):
+    """What is read of the file, in kind's words."""
+
+    kind: Literal["Cluster"]
+    nodes: Annotated[tuple[_Node, ...], msgspec.Meta(min_length=1)]
+    networking: dict[str, Any]
+
+
 def read(path: Path = CONFIG) -> dict[str, Any]:
     """The file. Raises ``BadInput`` when it is no kind configuration, or listens on other addresses than 127.0.0.1."""
+    found = [data for data, _ in yamltext.documents(yamltext.read(path), str(path), merge_keys=True)]
+    config: dict[str, Any] = found[0] if len(found) == 1 else {}
     try:
-        config = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise BadInput(
-            message("the kind configuration cannot be read: {error}", error=str(error)), where=str(path)
-        ) from error
-    if not isinstance(config, dict) or config.get("kind") != "Cluster" or not isinstance(config.get("nodes"), list):
-        raise BadInput("this is no kind configuration with nodes", where=str(path))
-    listening = [config.get("networking", {}).get("apiServerAddress")]
+        msgspec.convert(config, _File)
+    except msgspec.ValidationError as error:
+        told = message("this is no kind configuration with nodes: {error}", error=str(error))
+        raise BadInput(told, where=str(path), remedy=message("write it as {file}", file=str(CONFIG))) from error
+    listening = [config["networking"].get("apiServerAddress")]
     listening += [mapping.get("listenAddress") for mapping in _mappings(config)]
     if any(address != HOST for address in listening):
         raise BadInput(

@@ -5,14 +5,34 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import yaml
+import msgspec
 
+from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.home import expanded
 from harness.model.message import message
 from harness.model.stack import OwnCluster
 
 CONFIRM = "--yes-use-this-cluster"
+_VIEW = "kubectl config view shows what it says"
+
+
+class _Of(msgspec.Struct):
+    """Of what a name stands for, what is looked at: of a context its cluster, of a cluster its server."""
+
+    cluster: str = ""
+    server: str = ""
+
+
+class _Named(msgspec.Struct):
+    name: str
+    context: _Of | None = None
+    cluster: _Of | None = None
+
+
+class _File(msgspec.Struct):
+    contexts: tuple[_Named, ...] | None = None
+    clusters: tuple[_Named, ...] | None = None
 
 
 def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
@@ -23,14 +43,7 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
     files = kubeconfig or os.environ.get("KUBECONFIG") or str(expanded("~/.kube/config"))
     if not _existing(files):
         raise BadInput("there is no kubeconfig", where=files, remedy="name it with --kubeconfig, or set KUBECONFIG")
-    try:
-        contexts, servers = _read(files)
-    except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
-        raise BadInput(
-            message("the kubeconfig does not read: {error}", error=repr(error)),
-            where=files,
-            remedy="kubectl config view",
-        ) from error
+    contexts, servers = _read(files)
     if context not in contexts:
         there = ", ".join(sorted(contexts)) or message("none")
         raise BadInput(
@@ -40,9 +53,8 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
         )
     server = servers.get(contexts[context], "")
     if not server:
-        raise BadInput(
-            message("the context {context} names no cluster with a server", context=repr(context)), where=files
-        )
+        told = message("the context {context} names no cluster with a server", context=repr(context))
+        raise BadInput(told, where=files, remedy=_VIEW)
     return OwnCluster(context=context, kubeconfig=files, server=server, registry=registry.rstrip("/"))
 
 
@@ -52,15 +64,24 @@ def _existing(files: str) -> list[Path]:
 
 
 def _read(files: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The cluster of each context and the server of each cluster; of a name that two files have, the first's."""
+    """The cluster of each context and the server of each cluster; of a name that two files have, the first's. Raises
+    ``BadInput`` for a file that is none; an empty one names nothing, as for kubectl.
+    """
     contexts: dict[str, str] = {}
     servers: dict[str, str] = {}
     for path in _existing(files):
-        found = yaml.safe_load(path.read_text())
-        for each in found.get("contexts") or []:
-            contexts.setdefault(each["name"], each["context"].get("cluster", ""))
-        for each in found.get("clusters") or []:
-            servers.setdefault(each["name"], each["cluster"].get("server", ""))
+        for data, _ in yamltext.documents(yamltext.read(path), str(path), merge_keys=True):
+            if not isinstance(data, dict):
+                raise BadInput("the kubeconfig is no mapping with contexts", where=str(path), remedy=_VIEW)
+            try:
+                found = msgspec.convert(data, _File)
+            except msgspec.ValidationError as error:
+                told = message("the kubeconfig does not read: {error}", error=str(error))
+                raise BadInput(told, where=str(path), remedy=_VIEW) from error
+            for each in found.contexts or ():
+                contexts.setdefault(each.name, (each.context or _Of()).cluster)
+            for each in found.clusters or ():
+                servers.setdefault(each.name, (each.cluster or _Of()).server)
     return contexts, servers
 
 

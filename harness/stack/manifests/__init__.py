@@ -20,6 +20,7 @@ from harness.base.errors import BadInput
 from harness.model.autoscaling import Hpa
 from harness.model.disruption import Budget
 from harness.model.manifests import Deployment, Manifests, PatchNote, RollingUpdate
+from harness.model.message import message
 from harness.model.stack import Rung, Target
 from harness.stack.manifests import errata, forced, kustomize, pods, policies, risks, spec
 from harness.stack.manifests.faults import at_fault
@@ -116,9 +117,9 @@ def _forced(documents: kustomize.Documents, folder: Path, rung: Rung, target: Ta
         return forced.force(documents, str(folder), rung, target, fronted=fronted)
     except (AttributeError, LookupError, TypeError) as error:
         raise BadInput(
-            f"a manifest has a form that Kubernetes does not know: {error!r}",
+            message("a manifest has a form that Kubernetes does not know: {error}", error=repr(error)),
             where=str(folder),
-            remedy=f"kubectl apply --dry-run=server -k {folder} names the key",
+            remedy=message("kubectl apply --dry-run=server -k {folder} names the key", folder=str(folder)),
         ) from error
 
 
@@ -165,9 +166,11 @@ def _deployment(
 ) -> Deployment:
     where = f"{folder}: Deployment/{name}.spec"
     if deployment.replicas < 0:
-        raise BadInput(f"replicas is {deployment.replicas}", where=where, remedy="it must be at least 0")
+        what = message("{key} is {value}", key="replicas", value=str(deployment.replicas))
+        raise BadInput(what, where=where, remedy="it must be at least 0")
     if deployment.progress_deadline_seconds <= deployment.min_ready_seconds:
-        what = f"progressDeadlineSeconds is {deployment.progress_deadline_seconds}"
+        deadline_s = str(deployment.progress_deadline_seconds)
+        what = message("{key} is {value}", key="progressDeadlineSeconds", value=deadline_s)
         raise BadInput(what, where=where, remedy="it must be more than minReadySeconds")
     pod = deployment.template.spec
     return Deployment(
@@ -182,12 +185,14 @@ def _deployment(
 
 def _strategy(strategy: spec.Strategy, where: str) -> RollingUpdate:
     if strategy.type != "RollingUpdate":
-        raise BadInput(f"strategy {strategy.type!r} is not read", where=where, remedy="use RollingUpdate")
+        what = message("strategy {strategy} is not read", strategy=repr(strategy.type))
+        raise BadInput(what, where=where, remedy="use RollingUpdate")
     rolling = strategy.rolling_update or spec.RollingUpdateSpec()
     for key, value in (("maxSurge", rolling.max_surge), ("maxUnavailable", rolling.max_unavailable)):
         good = value >= 0 if isinstance(value, int) else re.fullmatch(r"[0-9]{1,3}%", value)
         if not good:
-            raise BadInput(f"{key} is {value!r}", where=where, remedy="write a number or a percentage, e.g. 1 or '25%'")
+            what = message("{key} is {value}", key=key, value=repr(value))
+            raise BadInput(what, where=where, remedy="write a number or a percentage, e.g. 1 or '25%'")
     if all(str(value).rstrip("%").strip("0") == "" for value in (rolling.max_surge, rolling.max_unavailable)):
         raise BadInput("maxSurge and maxUnavailable are both 0", where=where, remedy="one must allow progress")
     return RollingUpdate(max_surge=rolling.max_surge, max_unavailable=rolling.max_unavailable)
@@ -214,8 +219,9 @@ def _sources(documents: kustomize.Documents, folder: Path) -> pods.Sources:
 def _one(documents: kustomize.Documents, kind: str, wanted: type[S], folder: Path, name: str) -> tuple[str, S]:
     keys = [f"{kind}/{name}"] if name else [key for key in documents if key.startswith(f"{kind}/")]
     if len(keys) != 1:
-        found = ", ".join(keys) or "none"
-        raise BadInput(f"the rehearsal needs exactly one {kind}", where=str(folder), remedy=f"there are: {found}")
+        what = message("the rehearsal needs exactly one {kind}", kind=kind)
+        there = message("there are: {names}", names=", ".join(keys) or message("none"))
+        raise BadInput(what, where=str(folder), remedy=there)
     return keys[0].partition("/")[2], _spec(documents[keys[0]], wanted, f"{folder}: {keys[0]}")
 
 
@@ -229,23 +235,24 @@ def _convert(data: Any, wanted: type[S], where: str) -> S:
     try:
         return msgspec.convert(data, wanted)
     except msgspec.ValidationError as error:
-        message, _, trail = str(error).partition(" - at `$")
-        path = yamltext.dotted(at_fault(data, trail.rstrip("`"), message))
+        said, _, trail = str(error).partition(" - at `$")
+        path = yamltext.dotted(at_fault(data, trail.rstrip("`"), said))
         at = f"{where}.{path}" if path and path[0] != "[" else where + path
-        raise BadInput(message, where=at, remedy="see the Kubernetes API reference") from error
+        raise BadInput(said, where=at, remedy="see the Kubernetes API reference") from error
 
 
 def _selects(selector: dict[str, str], labels: dict[str, str], where: str) -> None:
     if not selector or any(labels.get(key) != value for key, value in selector.items()):
-        what = f"the selector {selector} does not select the pods"
-        raise BadInput(what, where=where, remedy=f"the pod template's labels are {labels}")
+        what = message("the selector {selector} does not select the pods", selector=str(selector))
+        remedy = message("the pod template's labels are {labels}", labels=str(labels))
+        raise BadInput(what, where=where, remedy=remedy)
 
 
 def _service_account(documents: kustomize.Documents, deployment: spec.DeploymentSpec, folder: Path, name: str) -> None:
     account = deployment.template.spec.service_account_name
     if account != "default" and f"ServiceAccount/{account}" not in documents:
         raise BadInput(
-            f"ServiceAccount {account!r} is not among the manifests",
+            message("{kind} {name} is not among the manifests", kind="ServiceAccount", name=repr(account)),
             where=f"{folder}: Deployment/{name}.spec.template.spec.serviceAccountName",
             remedy="add it: without it no pod is created",
         )
@@ -259,8 +266,10 @@ def _hpa(documents: kustomize.Documents, deployment: str, folder: Path) -> Hpa |
         hpa = _spec(document, spec.HpaSpec, where)
         target = hpa.scale_target_ref
         if (target.kind, target.name) != ("Deployment", deployment):
-            what = f"scaleTargetRef {target.kind}/{target.name} is not among the manifests"
-            raise BadInput(what, where=f"{where}.spec.scaleTargetRef", remedy=f"it should be Deployment/{deployment}")
+            named = f"{target.kind}/{target.name}"
+            what = message("{kind} {name} is not among the manifests", kind="scaleTargetRef", name=named)
+            remedy = message("it should be {resource}", resource=f"Deployment/{deployment}")
+            raise BadInput(what, where=f"{where}.spec.scaleTargetRef", remedy=remedy)
         return policies.hpa(key.partition("/")[2], hpa, f"{where}.spec")
     return None
 

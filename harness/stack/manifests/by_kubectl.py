@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.base.errors import BadInput
 from harness.base.home import home
+from harness.model.message import message
 
 LIMIT_S = 60.0
 _BUILT = "kind/binaries/kubernetes-*/kubectl"  # of the rung kind, below home()
@@ -39,8 +40,9 @@ def rendered(folder: Path, kubectl: str) -> str:
                 env={"PATH": os.environ.get("PATH", ""), "HOME": nobody, "GIT_TERMINAL_PROMPT": "0"},
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise BadInput(f"kubectl kustomize did not answer: {error}", where=str(folder), remedy=kubectl) from error
+            what = message("kubectl kustomize did not answer: {error}", error=str(error))
+            raise BadInput(what, where=str(folder), remedy=kubectl) from error
     if answer.returncode != 0:
-        said = answer.stderr.strip()[-800:]
-        raise BadInput(f"kubectl kustomize refuses the folder: {said}", where=str(folder), remedy="mend the folder")
+        what = message("kubectl kustomize refuses the folder: {said}", said=answer.stderr.strip()[-800:])
+        raise BadInput(what, where=str(folder), remedy="mend the folder")
     return answer.stdout

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.base.message import said_by
 from harness.model.manifests import Container, EnvVar, PodTemplate, Probe
+from harness.model.message import marked, message
 from harness.stack.manifests import digest, quantity, spec
 from harness.stack.manifests.forced.work import is_proxy
 
@@ -41,10 +43,10 @@ class Sources:
         if ref.optional:
             return None
         if ref.name in maps:
-            what = f"{kind} {ref.name!r} has no key {ref.key!r}"
-            raise BadInput(what, where=where, remedy=f"its keys: {', '.join(maps[ref.name]) or 'none'}")
-        here = f"{kind}s here: {', '.join(maps) or 'none'}"
-        raise BadInput(f"{kind} {ref.name!r} is not among the manifests", where=where, remedy=here)
+            what = message("{kind} {name} has no key {key}", kind=kind, name=repr(ref.name), key=repr(ref.key))
+            keys = ", ".join(maps[ref.name]) or message("none")
+            raise BadInput(what, where=where, remedy=message("its keys: {keys}", keys=keys))
+        raise _absent(kind, ref.name, maps, where)
 
     def whole(self, kind: str, ref: spec.NameRef, where: str) -> dict[str, str]:
         """All data of one ConfigMap or Secret (a Secret's values are left out)."""
@@ -52,9 +54,14 @@ class Sources:
         if ref.name not in maps:
             if ref.optional:
                 return {}
-            here = f"{kind}s here: {', '.join(maps) or 'none'}"
-            raise BadInput(f"{kind} {ref.name!r} is not among the manifests", where=where, remedy=here)
+            raise _absent(kind, ref.name, maps, where)
         return {key: value if kind == "ConfigMap" else "" for key, value in maps[ref.name].items()}
+
+
+def _absent(kind: str, name: str, here: Iterable[str], where: str) -> BadInput:
+    what = message("{kind} {name} is not among the manifests", kind=kind, name=repr(name))
+    names = ", ".join(here) or message("none")
+    return BadInput(what, where=where, remedy=message("{kind}s here: {names}", kind=kind, names=names))
 
 
 def template(raw: dict[str, Any], pod: spec.PodSpec, sources: Sources, where: str) -> PodTemplate:
@@ -89,9 +96,9 @@ def _volumes(pod: spec.PodSpec, sources: Sources, where: str) -> None:
         for mount in container.volume_mounts:
             if mount.name not in names:
                 raise BadInput(
-                    f"volumeMount {mount.name!r} names no volume",
+                    message("volumeMount {name} names no volume", name=repr(mount.name)),
                     where=f"{where}.containers ({container.name})",
-                    remedy=f"volumes here: {', '.join(names) or 'none'}",
+                    remedy=message("volumes here: {names}", names=", ".join(names) or message("none")),
                 )
 
 
@@ -106,7 +113,9 @@ def _pre_stop_s(lifecycle: spec.Lifecycle | None, where: str) -> float:
     if lifecycle.pre_stop.sleep is None:
         if lifecycle.pre_stop.exec or lifecycle.pre_stop.http_get:
             return 0  # the kubelet's affair, as above
-        raise BadInput("a preStop that does nothing", where=where, remedy="write preStop: {sleep: {seconds: 5}}")
+        raise BadInput(
+            "a preStop that does nothing", where=where, remedy=marked("write preStop: {sleep: {seconds: 5}}")
+        )
     return lifecycle.pre_stop.sleep.seconds
 
 
@@ -125,7 +134,7 @@ def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> C
     for kind in ("cpu_m", "memory_bytes"):
         request, limit = numbers[f"request_{kind}"], numbers[f"limit_{kind}"]
         if request is not None and limit is not None and request > limit:
-            what = f"the request of {kind.split('_')[0]} is above its limit"
+            what = message("the request of {resource} is above its limit", resource=kind.split("_")[0])
             raise BadInput(what, where=f"{where}.resources", remedy="lower the request or raise the limit")
     env = _environment(container, sources, where)
     return Container(
@@ -156,7 +165,9 @@ def _amount(
         return read(amounts[key])
     except ValueError as error:
         example = "'500m'" if key == "cpu" else "'512Mi'"
-        raise BadInput(str(error), where=f"{where}.{key}", remedy=f"e.g. {example}") from error
+        raise BadInput(
+            said_by(error), where=f"{where}.{key}", remedy=message("e.g. {example}", example=example)
+        ) from error
 
 
 def _environment(container: spec.ContainerSpec, sources: Sources, where: str) -> tuple[EnvVar, ...]:
@@ -196,13 +207,15 @@ def port_number(port: spec.Port, ports: list[spec.ContainerPort], where: str) ->
     """A port by number or by the name of a container port."""
     if isinstance(port, int):
         if not 1 <= port <= 65535:
-            raise BadInput(f"port {port} is outside 1..65535", where=where, remedy="name a container port")
+            what = message("port {port} is outside 1..65535", port=str(port))
+            raise BadInput(what, where=where, remedy="name a container port")
         return port
     for each in ports:
         if each.name == port:
             return each.container_port
-    names = ", ".join(each.name for each in ports if each.name) or "none"
-    raise BadInput(f"port {port!r} is no named container port", where=where, remedy=f"named ports: {names}")
+    names = ", ".join(each.name for each in ports if each.name) or message("none")
+    what = message("port {port} is no named container port", port=repr(port))
+    raise BadInput(what, where=where, remedy=message("named ports: {names}", names=names))
 
 
 def _probe(probe: spec.ProbeSpec | None, container: spec.ContainerSpec, where: str) -> Probe | None:
@@ -221,10 +234,12 @@ def _probe(probe: spec.ProbeSpec | None, container: spec.ContainerSpec, where: s
     }
     for name, (value, minimum) in least.items():
         if value < minimum:
-            raise BadInput(f"{name} is {value}", where=where, remedy=f"it must be at least {minimum}")
+            what = message("{key} is {value}", key=name, value=str(value))
+            raise BadInput(what, where=where, remedy=message("it must be at least {least}", least=str(minimum)))
     if where.endswith(("livenessProbe", "startupProbe")) and probe.success_threshold != 1:
         kind = "liveness" if where.endswith("livenessProbe") else "startup"
-        raise BadInput(f"successThreshold of a {kind} probe must be 1", where=where, remedy="remove it")
+        what = message("successThreshold of a {kind} probe must be 1", kind=kind)
+        raise BadInput(what, where=where, remedy="remove it")
     return Probe(
         path=probe.http_get.path,
         port=port_number(probe.http_get.port, container.ports, f"{where}.httpGet.port"),

@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.base.message import said_by
 from harness.model.autoscaling import (
     DEFAULT_DOWN,
     DEFAULT_UP,
@@ -22,6 +23,7 @@ from harness.model.autoscaling import (
     SelectPolicy,
 )
 from harness.model.disruption import Budget, UnhealthyPodEviction
+from harness.model.message import message
 from harness.stack.manifests import quantity, spec
 
 MAX_PERIOD_S = 1800
@@ -33,7 +35,8 @@ E = TypeVar("E", bound=StrEnum)
 def hpa(name: str, given: spec.HpaSpec, where: str) -> Hpa:
     """The autoscaler ``given``. Raises ``BadInput`` naming the key. ``where`` is the place of its spec."""
     if not 0 < given.min_replicas <= given.max_replicas:
-        what = f"minReplicas {given.min_replicas}, maxReplicas {given.max_replicas}"
+        least, most = str(given.min_replicas), str(given.max_replicas)
+        what = message("minReplicas {least}, maxReplicas {most}", least=least, most=most)
         raise BadInput(what, where=where, remedy="0 < minReplicas <= maxReplicas")
     metrics = tuple(_metric(each, f"{where}.metrics[{index}]") for index, each in enumerate(given.metrics))
     found = Hpa(
@@ -52,7 +55,8 @@ def budget(name: str, given: spec.PdbSpec, where: str) -> Budget:
     for key, value in (("minAvailable", given.min_available), ("maxUnavailable", given.max_unavailable)):
         good = value is None or (value >= 0 if isinstance(value, int) else re.fullmatch(r"[0-9]{1,2}%|100%", value))
         if not good:
-            raise BadInput(f"{key} is {value!r}", where=where, remedy="write a number or a percentage, e.g. 1 or '50%'")
+            what = message("{key} is {value}", key=key, value=repr(value))
+            raise BadInput(what, where=where, remedy="write a number or a percentage, e.g. 1 or '50%'")
     policy = given.unhealthy_pod_eviction_policy
     return Budget(
         name=name,
@@ -68,7 +72,8 @@ def _metric(given: spec.MetricSpec, where: str) -> MetricSpec:
     attribute = "container_resource" if kind is MetricKind.CONTAINER_RESOURCE else key
     source: spec.MetricSource | None = getattr(given, attribute)
     if source is None:
-        raise BadInput(f"a metric of type {kind.value} without {key}", where=where, remedy=f"add {key}")
+        what = message("a metric of type {kind} without {key}", kind=kind.value, key=key)
+        raise BadInput(what, where=where, remedy=message("add {key}", key=key))
     target = source.target
     found = MetricSpec(
         kind=kind,
@@ -94,10 +99,12 @@ def _target(metric: MetricSpec, where: str) -> None:
         value for value in (metric.average_utilization, metric.average_value_m, metric.value_m) if value is not None
     ]
     if len(given) != 1 or given != [value for value in allowed.values() if value is not None] or given[0] <= 0:
-        names = "averageUtilization or averageValue" if resource else "averageValue or value"
-        raise BadInput(
-            f"the target of {metric.name} fits no metric", where=where, remedy=f"give one of {names}, above 0"
+        remedy = (
+            "give one of averageUtilization or averageValue, above 0"
+            if resource
+            else "give one of averageValue or value, above 0"
         )
+        raise BadInput(message("the target of {metric} fits no metric", metric=metric.name), where=where, remedy=remedy)
 
 
 def _behavior(given: spec.Behavior | None, where: str) -> Behavior | None:
@@ -114,8 +121,8 @@ def _rules(given: spec.ScalingRules | None, default: ScalingRules, where: str) -
         return default
     window_s = given.stabilization_window_seconds
     if window_s is not None and not 0 <= window_s <= MAX_WINDOW_S:
-        what = f"stabilizationWindowSeconds is {window_s}"
-        raise BadInput(what, where=where, remedy=f"it must be 0 to {MAX_WINDOW_S}")
+        what = message("{key} is {value}", key="stabilizationWindowSeconds", value=str(window_s))
+        raise BadInput(what, where=where, remedy=message("it must be 0 to {most}", most=str(MAX_WINDOW_S)))
     policies = default.policies
     if given.policies is not None:
         policies = tuple(_policy(each, f"{where}.policies[{index}]") for index, each in enumerate(given.policies))
@@ -133,8 +140,11 @@ def _rules(given: spec.ScalingRules | None, default: ScalingRules, where: str) -
 def _policy(given: spec.ScalingPolicy, where: str) -> ScalingPolicy:
     kind = _one_of(PolicyKind, given.type, f"{where}.type")
     if given.value <= 0 or not 0 < given.period_seconds <= MAX_PERIOD_S:
-        what = f"value {given.value}, periodSeconds {given.period_seconds}"
-        raise BadInput(what, where=where, remedy=f"value above 0, periodSeconds 1 to {MAX_PERIOD_S}")
+        what = message(
+            "value {value}, periodSeconds {period}", value=str(given.value), period=str(given.period_seconds)
+        )
+        remedy = message("value above 0, periodSeconds 1 to {most}", most=str(MAX_PERIOD_S))
+        raise BadInput(what, where=where, remedy=remedy)
     return ScalingPolicy(kind=kind, value=given.value, period_s=given.period_seconds)
 
 
@@ -144,7 +154,7 @@ def _milli(value: str | float | None, where: str) -> int | None:
     try:
         return quantity.millicores(value)
     except ValueError as error:
-        raise BadInput(str(error), where=where, remedy="e.g. '500m' or '100Mi'") from error
+        raise BadInput(said_by(error), where=where, remedy="e.g. '500m' or '100Mi'") from error
 
 
 def _one_of(words: type[E], value: str, where: str) -> E:
@@ -152,4 +162,8 @@ def _one_of(words: type[E], value: str, where: str) -> E:
         return words(value)
     except ValueError as error:
         known = ", ".join(word.value for word in words)
-        raise BadInput(f"{value!r} is not known", where=where, remedy=f"one of {known}") from error
+        raise BadInput(
+            message("{value} is not known", value=repr(value)),
+            where=where,
+            remedy=message("one of {values}", values=known),
+        ) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from decimal import ROUND_CEILING, Decimal
 
+from harness.model.message import message
+
 _QUANTITY = re.compile(r"^([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:([eE][+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i)?)$")
 _SCALE = {
     "n": Decimal("1e-9"),
@@ -19,7 +21,9 @@ def parse(text: str | float) -> Decimal:
     """The number a quantity stands for. Raises ``ValueError`` naming the text and an example."""
     match = _QUANTITY.match(str(text)) if not isinstance(text, bool) else None
     if match is None:
-        raise ValueError(f"{text!r} is not a Kubernetes quantity; write for example '500m' or '512Mi'")
+        raise ValueError(
+            message("{value} is not a Kubernetes quantity; write for example '500m' or '512Mi'", value=repr(text))
+        )
     number = Decimal(match[1] + (match[2] or ""))
     return number * _SCALE.get(match[3] or "", Decimal(1))
 
@@ -36,5 +40,5 @@ def whole_bytes(text: str | float) -> int:
 
 def _whole(number: Decimal, text: str | float) -> int:
     if number < 0:
-        raise ValueError(f"{text!r} is negative")
+        raise ValueError(message("{value} is negative", value=repr(text)))
     return int(number.to_integral_value(rounding=ROUND_CEILING))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -11,22 +10,10 @@ from api.firestore_document import document_id, fields, location_map
 from api.model import WalkDetail
 from api.ports import Overtaken
 from harness.base.clock import Clock
-from harness.stack.firebase.documents import Fields, Value
+from harness.stack.firebase.document_writes import typed
+from harness.stack.firebase.documents import Fields
 
 DELAY_S = 0.02
-_KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "double", datetime: "timestamp"}
-
-
-def cell(value: object) -> Value:
-    """A value as Google's client writes it, with its type."""
-    if kind := _KINDS.get(type(value)):
-        return Value(kind, value)
-    if value is None:
-        return Value("null", 0)
-    if isinstance(value, Mapping):
-        return Value("map", {name: cell(each) for name, each in value.items()})
-    assert isinstance(value, Sequence), f"nothing writes a {type(value)}"
-    return Value("array", [cell(each) for each in value])
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -48,7 +35,7 @@ class Document(msgspec.Struct, frozen=True):
     def read(self) -> Fields:
         """Every field with its type."""
         names = (*self.fields, *(["location_data"] if self.walk is not None else []))
-        return {name: cell(self.get(name)) for name in names}
+        return {name: typed(self.get(name)) for name in names}
 
 
 class MemoryFirestore:

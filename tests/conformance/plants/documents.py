@@ -289,18 +289,33 @@ def access_log_beside(target: Target) -> None:
     target.front.after.append(change)
 
 
+def _headers(call: Call) -> bytes:
+    line = {
+        "severity": "DEBUG",
+        "message": f"headers {call.headers}",
+        "pod_name": POD,
+        "timestamp": "2025-10-20T00:00:00Z",
+    }
+    return json.dumps(line).encode() + b"\n"
+
+
 @PLANTS("log.no_token")
 def headers_logged(target: Target) -> None:
     """For finding defects."""
 
     def change(call: Call, _answer: Answer) -> None:
         if call.uid:
-            line = {
-                "severity": "DEBUG",
-                "message": f"headers {call.headers}",
-                "pod_name": POD,
-                "timestamp": "2025-10-20T00:00:00Z",
-            }
-            target.write(json.dumps(line).encode() + b"\n")
+            target.write(_headers(call))
+
+    target.front.after.append(change)
+
+
+@PLANTS("log.no_token")
+def refused_headers_logged(target: Target) -> None:
+    """For finding out why."""
+
+    def change(call: Call, answer: Answer) -> None:
+        if answer.status == 401 and "authorization" in call.headers:
+            target.write(_headers(call))
 
     target.front.after.append(change)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contract.bench import MIRROR_LIMIT_S, Bench, Caller
-from harness.contract.check import Checks, Deviates, NotExercised, must_be, needs
+from harness.contract.check import Checks, Deviates, NotExercised, decided, must_be, needs
 from harness.contract.grade import Finding, document, firestore
 from harness.contract.http import Exchange
 from harness.contract.samples import FULL_LOCATION, FULL_WALK, TIMES, location
@@ -221,6 +221,7 @@ async def foreign(bench: Bench) -> None:
     _of_owner(await bench.document_now(walk_id) or {}, owner, exchange)  # before the owner's next write mends it
     later = await owner.put_walk(walk_id, {"description": "その後"})
     _of_owner(await _document(bench, walk_id, later), owner, exchange)
+    decided(exchange)
 
 
 def _of_owner(fields: Fields, owner: Caller, exchange: Exchange) -> None:

@@ -10,6 +10,7 @@ from harness.contract.check import Checks, Deviates, NotExercised, needs
 from harness.contract.grade import Finding, document, environment
 from harness.contract.http import Exchange
 from harness.contract.logs import LINE_LIMIT_S, Line
+from harness.contract.people import changed
 from harness.contract.shape import is_time
 from harness.model.message import Message, message
 
@@ -103,15 +104,18 @@ async def user_id_field(bench: Bench) -> None:
 
 @CHECKS("log.no_token", "no log line holds a token", environment("log-lines"), Finding.LEAK)
 async def no_token(bench: Bench) -> None:
-    """Of a good call and of a refused one."""
+    """Of a good call and of a refused one, whose token is for another project."""
     me = await bench.user()
     assert me.token is not None
-    mark = bench.ground.logs.mark()
+    mark, foreign = bench.ground.logs.mark(), changed(me.token, aud="another-project")
+    await bench.with_token(foreign).get("/v1/walks")
     walk_id = await me.new_walk()
     needs(await me.get(f"/v1/walks/{walk_id}"))
     exchange = bench.exchanges[-1]
     lines = await bench.ground.logs.lines(mark, lambda line: walk_id.lower() in line.text.lower())
-    payload = me.token.split(".")[1]
+    payloads = [token.split(".")[1] for token in (me.token, foreign)]
     for line in lines:
-        if payload in line.text:
+        if any(each in line.text for each in payloads):
             raise Deviates(message("no token in the log"), message("{pod} wrote one", pod=line.pod), exchange)
+    if not any(walk_id.lower() in line.text.lower() for line in lines):
+        raise NotExercised(message("it needs a log line about the walk that was created"))

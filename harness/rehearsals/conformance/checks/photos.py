@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from harness.base.clock import NS
 from harness.contract.bench import Bench, Caller
-from harness.contract.check import Checks, Deviates, NotExercised, needs
+from harness.contract.check import Checks, Deviates, NotExercised, decided, needs
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.load.population import thumbnail
@@ -99,3 +99,4 @@ async def foreign(bench: Bench) -> None:
     await _delete(bench, stranger, walk_id, name)
     if not await bench.ground.reach.has_photo(kept):
         raise Deviates(message("{name} in Storage", name=kept), message("gone after a stranger's DELETE"), exchange)
+    decided(exchange)

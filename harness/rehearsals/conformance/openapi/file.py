@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.rehearsals.conformance.openapi.joined import Joined, below, joined, loaded, pointed
 
 _MOST_REFERENCES = 30  # a chain of $ref longer than this leads round
@@ -72,7 +73,7 @@ def read(path: Path) -> OpenApiFile:
     version = str(first.data.get("openapi", ""))
     if not version.startswith(("3.0.", "3.1.")):
         raise BadInput(
-            f"openapi is {version or 'missing'}",
+            message("openapi is {version}", version=version or message("missing")),
             where=first.place(("openapi",)),
             remedy="write it in OpenAPI 3.0 or 3.1",
         )
@@ -80,8 +81,8 @@ def read(path: Path) -> OpenApiFile:
     file = OpenApiFile(first.name, whole)
     for each in whole.references:
         if below(file.data, pointed(each.target[1:]))[0] is None:
-            remedy = "name a component that is there"
-            raise BadInput(f"$ref {each.written} leads nowhere", where=each.where, remedy=remedy)
+            what = message("$ref {target} leads nowhere", target=each.written)
+            raise BadInput(what, where=each.where, remedy="name a component that is there")
     for each in whole.references:
         file.followed({"$ref": each.target}, ())
     _validated(file, version)
@@ -94,7 +95,7 @@ def _validated(file: OpenApiFile, version: str) -> None:
     validator = OpenAPIV30SpecValidator if version.startswith("3.0.") else OpenAPIV31SpecValidator
     for error in validator(cast(Any, file.data)).iter_errors():
         raise BadInput(
-            f"no OpenAPI {version}: {error.message.splitlines()[0][:300]}",
+            message("no OpenAPI {version}: {error}", version=version, error=error.message.splitlines()[0][:300]),
             where=file.place(_path(file, error.absolute_path)),
             remedy="correct the line named; python -m openapi_spec_validator FILE lists every mistake",
         )

@@ -19,11 +19,12 @@ import msgspec
 from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.yamltext import Path_
+from harness.model.message import message
 
 MOST_FILES = 300
 MOST_VALUES = 300_000  # joined: files that name each other twice grow by powers of two
 _MOST_INSIDE = 30  # files that take each other's place, one inside the other
-_BUNDLE = "bundle the files into one, for example: npx @redocly/cli bundle openapi.yaml -o bundled.yaml"
+_BUNDLE = message("bundle the files into one, for example: npx @redocly/cli bundle openapi.yaml -o bundled.yaml")
 #: What stands below a key that holds several of a kind, outside a schema.
 _EACH = {
     name: name
@@ -203,20 +204,21 @@ class _Joiner:
         file, _, fragment = by.target.partition("#")
         other = self._other(file, by) if file else part
         if fragment and not fragment.startswith("/"):
-            remedy = "for example #/components/schemas/Walk"
-            raise BadInput(f"$ref {by.target} names no path", where=by.where, remedy=remedy)
+            what = message("$ref {target} names no path", target=by.target)
+            raise BadInput(what, where=by.where, remedy="for example #/components/schemas/Walk")
         if other is self._first:
             self._references.append(Reference(f"#{fragment}", by.target, by.where))
             return {**value, "$ref": f"#{fragment}"}
         found, start = below(other.data, pointed(fragment))
         if found is None:
-            remedy = f"name what is there in {other.name}"
-            raise BadInput(f"$ref {by.target} leads nowhere", where=by.where, remedy=remedy)
+            what = message("$ref {target} leads nowhere", target=by.target)
+            remedy = message("name what is there in {file}", file=other.name)
+            raise BadInput(what, where=by.where, remedy=remedy)
         if kind in _COMPONENTS:
             return {**value, "$ref": self._component(found, other, start, kind, by)}
         if (other.name, start) in self._in_place or len(self._in_place) >= _MOST_INSIDE:
-            remedy = "let one of them be the thing itself"
-            raise BadInput(f"$ref {by.target} leads round", where=by.where, remedy=remedy)
+            what = message("$ref {target} leads round", target=by.target)
+            raise BadInput(what, where=by.where, remedy="let one of them be the thing itself")
         self._in_place.append((other.name, start))
         self._origins[here] = (other, start)
         joined_in = self._join(found, other, start, here, kind)
@@ -245,7 +247,11 @@ class _Joiner:
         """The file that ``by`` names. Raises ``BadInput`` for what leads out of the first file's folder."""
         part, target, where = by.part, by.target, by.where
         out = BadInput(
-            f"$ref {target} leads out of the folder of {self._first.name}, and nothing is fetched",
+            message(
+                "$ref {target} leads out of the folder of {file}, and nothing is fetched",
+                target=target,
+                file=self._first.name,
+            ),
             where=where,
             remedy=_BUNDLE,
         )
@@ -260,9 +266,10 @@ class _Joiner:
             raise out
         if found not in self._parts:
             if not found.is_file():
-                raise BadInput(f"$ref {target} leads to no file", where=where, remedy="name a file that is there")
+                what = message("$ref {target} leads to no file", target=target)
+                raise BadInput(what, where=where, remedy="name a file that is there")
             if len(self._parts) >= MOST_FILES:
-                raise BadInput(f"more than {MOST_FILES} files", where=where, remedy=_BUNDLE)
+                raise BadInput(message("more than {most} files", most=str(MOST_FILES)), where=where, remedy=_BUNDLE)
             name = str(Path(self._first.name).parent / found.relative_to(self._folder))
             self._parts[found] = loaded(found, name)
         return self._parts[found]

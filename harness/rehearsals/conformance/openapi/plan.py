@@ -26,7 +26,7 @@ class OpenApiPlan:
         self.operations = operations(self.file)
         if not self.operations:
             raise BadInput(
-                "no path of it looks like /v1/walks or /v1/walks/{id}",
+                message("no path of it looks like /v1/walks or /v1/walks/{id}"),
                 where=self.file.place(("paths",)),
                 remedy="name the file of the walk API",
             )

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.base.clock import NS, unix_ns
 from harness.contract.bench import WALKS, Bench, Caller
-from harness.contract.check import Checks, Deviates, must, must_be, must_carry, needs
+from harness.contract.check import Checks, Deviates, must, must_be, must_carry, must_not_fail, needs
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.people import changed
@@ -167,7 +167,7 @@ async def alike(bench: Bench) -> None:
     for method in ("GET", "DELETE"):
         found = []
         for whose in (Whose.OTHERS, Whose.ABSENT):
-            exchange = await two.asking.send(method, f"{WALKS}/{two.named(whose)}")
+            exchange = must_not_fail(await two.asking.send(method, f"{WALKS}/{two.named(whose)}"))
             body = exchange.body.decode(errors="replace").lower().replace(two.named(whose), "{id}")
             found.append((exchange.status, body, sorted(exchange.headers)))
         must_be(message("{method} of another's walk, as of none:", method=method), found[1], found[0], exchange)

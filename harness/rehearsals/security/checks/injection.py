@@ -66,6 +66,13 @@ def _nothing_told(victim: Victim, exchange: Exchange) -> None:
         raise Deviates(message("nothing of others, and of no file"), exchange.shown, exchange, Finding.LEAK)
 
 
+def _taken_or_refused(exchange: Exchange) -> None:
+    """Whether it left others served is asked behind it."""
+    if exchange.status >= 500 or exchange.silent:
+        wanted = message("an answer below 500, or the end of the connection")
+        raise Deviates(wanted, exchange.shown, exchange, Finding.STATUS)
+
+
 @CHECKS("injection.sql.texts", "a text that is SQL is kept as the text that it is", finding=Finding.EFFECT)
 async def sql_texts(bench: Bench) -> None:
     """In every field that is a text; other walks stay."""
@@ -155,7 +162,7 @@ async def method_override(bench: Bench) -> None:
 @CHECKS("injection.header", "what is sent cannot become a header of the answer", walk_api("errors"), Finding.LEAK)
 async def header(bench: Bench) -> None:
     """Line ends in a path, a query and a text, escaped as they may be."""
-    _, me = await _settled(bench)
+    victim, me = await _settled(bench)
     walk_id = bench.walk_id()
     exchanges = [
         await me.get(f"{WALKS}/%0d%0aX-Injected:%201"),
@@ -168,6 +175,8 @@ async def header(bench: Bench) -> None:
     for exchange in exchanges:
         if "x-injected" in exchange.headers or exchange.status >= 500:
             raise Deviates(message("no header X-Injected, and no 5xx"), exchange.shown, exchange)
+        _taken_or_refused(exchange)
+    await victim.untouched(exchange)
 
 
 @CHECKS("injection.nul", "NUL in a path, a query or a header never answers 5xx")
@@ -181,8 +190,7 @@ async def nul(bench: Bench) -> None:
         await victim.me.send("GET", where, headers={"Accept": "application/json\x00"}),
     ]
     for exchange in exchanges:
-        if exchange.status >= 500 or exchange.silent:
-            raise Deviates(message("an answer below 500, or the end of the connection"), exchange.shown, exchange)
+        _taken_or_refused(exchange)
     await victim.untouched(exchange)
 
 
@@ -199,6 +207,8 @@ async def cors(bench: Bench) -> None:
         allowed = exchange.headers.get("access-control-allow-origin", "")
         if allowed == origin or (allowed and exchange.headers.get("access-control-allow-credentials")):
             raise Deviates(message("no such header"), f"Access-Control-Allow-Origin: {allowed}", exchange)
+        _taken_or_refused(exchange)
+    await victim.untouched(exchange)
 
 
 @CHECKS(
@@ -232,3 +242,4 @@ async def smuggled(bench: Bench) -> None:
         exchange = await bench.nobody.send_raw(start + framing + b"\r\n" + body, "POST", "(two framings)")
         if exchange.silent or exchange.status >= 500 or exchange.status == 200:
             raise Deviates(message("one refusal (4xx), or the end of the connection"), exchange.shown, exchange)
+    must_not_fail(await bench.nobody.get(WALKS))

@@ -38,6 +38,7 @@ _WAIT_S = 1.0  # for lines that are still to be written
 def told_by(exchanges: Sequence[Exchange], canaries: Canaries) -> None:
     """Notes what answers tell of the target's inside."""
     for exchange in exchanges:
+        canaries.answers += bool(exchange.status)
         text = (
             exchange.body + b"\n" + "\n".join(f"{name}: {value}" for name, value in exchange.headers.items()).encode()
         )
@@ -57,6 +58,8 @@ async def answers(bench: Bench) -> None:
             answer=shown,
         )
         raise Deviates(message("none of it"), got, exchange)
+    if not of(bench).canaries.answers:
+        raise NotExercised(message("the target answered no request"))
 
 
 async def planted(bench: Bench) -> dict[str, str]:
@@ -71,7 +74,6 @@ async def _plant(bench: Bench) -> None:
         name: f"canary-{bench.walk_id()}"
         for name in ("token", "query", "cookie", "header", "bad_body", "description", "title")
     }
-    of(bench).canaries.planted |= sent
     me = await bench.user()
     await bench.with_token(sent["token"]).get(WALKS)
     await bench.nobody.get(f"{WALKS}?access_token={sent['query']}&page=x")
@@ -84,27 +86,53 @@ async def _plant(bench: Bench) -> None:
     }
     await me.put(bench.walk_id(), body)
     await me.put("not-a-uuid", body)
+    of(bench).canaries.planted |= sent
+    of(bench).canaries.unanswered = next(
+        (_call(each) for each in bench.exchanges if not 200 <= each.status < 500), None
+    )
     bench.exchanges.clear()  # what is kept of a finding holds none of them
     await bench.clock.sleep(_WAIT_S)
+
+
+def _call(exchange: Exchange) -> Message:
+    """What was asked and how it ended: no word of a body, which may hold what was sent."""
+    call = f"{exchange.method} {exchange.path.partition('?')[0]}"
+    answer = f"status {exchange.status}" if exchange.status else exchange.shown
+    return message("it needs {call} to work: {answer}", call=call, answer=answer)
+
+
+def _logs(bench: Bench) -> Iterator[tuple[str, bytes]]:
+    """Each pod's log by its file's name, where there is one."""
+    for pod in sorted(bench.ground.logs.pods):
+        path = of(bench).folder / "logs" / f"{pod}.log"
+        if path.is_file():
+            yield path.name, path.read_bytes()[:_MOST_BYTES]
+
+
+def _read_whole(bench: Bench) -> None:
+    """Raises ``NotExercised`` where logs without a secret show nothing: the target wrote none, or read no secret."""
+    found = dict(_logs(bench))
+    if not any(found.values()):
+        raise NotExercised(message("the pods wrote no log line"))
+    if missing := {f"{pod}.log" for pod in bench.ground.logs.pods} - found.keys():
+        raise NotExercised(message("there is no {what}", what=", ".join(sorted(missing))))
+    if (unanswered := of(bench).canaries.unanswered) is not None:
+        raise NotExercised(unanswered)
 
 
 def _in_logs(id_: str, sentence: str, which: Sequence[str], *, advice: bool = False) -> None:
     async def look(bench: Bench) -> None:
         canaries = await planted(bench)
-        folder = of(bench).folder / "logs"
-        logs = [folder / f"{pod}.log" for pod in sorted(bench.ground.logs.pods)]
-        read = [(path, path.read_bytes()[:_MOST_BYTES]) for path in logs if path.is_file()]
-        if not any(content for _, content in read):
-            raise NotExercised(message("the pods wrote no log line"))
-        for path, content in read:
+        for file, content in _logs(bench):
             for name in which:
                 if canaries[name].encode() in content:
                     raise Deviates(
                         message("no such secret in a log"),
-                        message("{file} holds the one sent as {name}", file=path.name, name=name),
+                        message("{file} holds the one sent as {name}", file=file, name=name),
                     )
             if "token" in which and TOKEN.search(content):
-                raise Deviates(message("no token in a log"), message("{file} holds one", file=path.name))
+                raise Deviates(message("no token in a log"), message("{file} holds one", file=file))
+        _read_whole(bench)
 
     CHECKS.add(id_, sentence, look, advice=advice)
 
@@ -128,11 +156,10 @@ async def log_password(bench: Bench) -> None:
     if not password:
         raise NotExercised(message("the database of this environment has no password"), allowed=True)
     await planted(bench)
-    folder = of(bench).folder / "logs"
-    for pod in sorted(bench.ground.logs.pods):
-        path = folder / f"{pod}.log"
-        if path.is_file() and password.encode() in path.read_bytes()[:_MOST_BYTES]:
-            raise Deviates(message("no password in a log"), message("{file} holds it", file=path.name))
+    for file, content in _logs(bench):
+        if password.encode() in content:
+            raise Deviates(message("no password in a log"), message("{file} holds it", file=file))
+    _read_whole(bench)
 
 
 @CHECKS("secret.folder", "the run's folder and its report hold no token, no password and no secret that was sent")

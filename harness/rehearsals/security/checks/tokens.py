@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from harness.base.clock import NS, unix_ns
 from harness.contract.bench import WALKS, Bench, Caller
-from harness.contract.check import Checks, Deviates, must, must_be, must_carry
+from harness.contract.check import Checks, Deviates, must, must_be, must_carry, needs
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.people import opened
@@ -181,5 +181,5 @@ async def nobody_written(bench: Bench) -> None:
     ghost = await bench.user()
     made_of = await material(bench, ghost)
     for token in (made_of.with_claims(aud="another-project"), made_of.with_claims(exp=made_of.now_s - 7200)):
-        exchange = await bench.with_token(token).post({"title": "散歩"})
+        exchange = needs(await bench.with_token(token).post({"title": "散歩"}), 401)
     must_be(message("rows of the user"), 0, await bench.user_rows(ghost.uid), exchange, Finding.EFFECT)

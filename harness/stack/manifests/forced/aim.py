@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from harness.base.errors import BadInput
+from harness.model.message import Message, message
 from harness.stack.manifests.forced import reasons
 from harness.stack.manifests.forced.work import Json, Work, is_proxy
 
-_EXAMPLE = "say which is the API in a target file (--target FILE.yaml), for example `deployment: {name}`"
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _USUAL = ("http", "https", "web", "api", "http1")
 _FRONTS = ("LoadBalancer", "NodePort", "ClusterIP")
@@ -36,8 +36,9 @@ def _deployment(work: Work, named: str) -> str:
     if named:
         if (key := f"Deployment/{named}") in keys:
             return key
-        what = f"Deployment {named!r} is not among the manifests"
-        raise BadInput(what, where=work.target.file or work.folder, remedy=f"there are: {_listed(keys)}")
+        what = message("{kind} {name} is not among the manifests", kind="Deployment", name=repr(named))
+        there = message("there are: {names}", names=_listed(keys))
+        raise BadInput(what, where=work.target.file or work.folder, remedy=there)
     if len(keys) > 1:
         selected = [key for key in keys if _selecting(work, _labels_of(work.documents[key]))]
         keys = selected if len(selected) == 1 else keys
@@ -47,8 +48,8 @@ def _deployment(work: Work, named: str) -> str:
         raise BadInput(
             "the rehearsal needs a Deployment", where=work.folder, remedy="add the API's to the folder's resources"
         )
-    what = f"several Deployments might be the API: {_listed(keys)}"
-    raise BadInput(what, where=f"{work.folder}: {keys[0]}", remedy=_EXAMPLE.format(name=keys[0].partition("/")[2]))
+    what = message("several Deployments might be the API: {names}", names=_listed(keys))
+    raise BadInput(what, where=f"{work.folder}: {keys[0]}", remedy=_example(keys[0].partition("/")[2]))
 
 
 def _checked(work: Work) -> None:
@@ -60,7 +61,9 @@ def _checked(work: Work) -> None:
         where = f"{where}.{key}"
         if not isinstance(found, dict):
             raise BadInput(
-                f"a Deployment without {key}", where=where, remedy="write spec.template.spec with containers"
+                message("a Deployment without {key}", key=key),
+                where=where,
+                remedy="write spec.template.spec with containers",
             )
     work.documents[work.deployment]["spec"]["template"].setdefault("metadata", {})
     lists = [found.get("containers"), found.get("initContainers", [])]
@@ -80,8 +83,9 @@ def _container(work: Work, named: str) -> int:
     if named:
         if named in names:
             return names.index(named)
-        what = f"there is no container {named!r}"
-        raise BadInput(what, where=work.target.file or where, remedy=f"there are: {', '.join(names)}")
+        what = message("there is no container {name}", name=repr(named))
+        there = message("there are: {names}", names=", ".join(names))
+        raise BadInput(what, where=work.target.file or where, remedy=there)
     able = [place for place, each in enumerate(found) if not is_proxy(each)]
     if not able:
         raise BadInput("every container is a proxy to the database", where=where, remedy="add the API's container")
@@ -89,9 +93,9 @@ def _container(work: Work, named: str) -> int:
         if len(able) > 1:
             able = [place for place in able if narrower(found[place])] or able
     if len(able) > 1:
-        what = f"several containers might be the API: {', '.join(names[place] for place in able)}"
+        what = message("several containers might be the API: {names}", names=", ".join(names[place] for place in able))
         name = f"{work.deployment.partition('/')[2]}/{names[able[0]]}"
-        raise BadInput(what, where=where, remedy=_EXAMPLE.format(name=name))
+        raise BadInput(what, where=where, remedy=_example(name))
     return able[0]
 
 
@@ -112,8 +116,14 @@ def _service(work: Work) -> str:
     named = [each for each in keys if _spec(work, each).get("clusterIP") != "None"]
     if not named:
         where = f"{work.folder}: {(work.of_kind('Service') or [work.deployment])[0]}"
-        what = f"no Service leads to the pods of {work.deployment}; Services here: {_listed(work.of_kind('Service'))}"
-        remedy = f"its selector has to be among the pod template's labels, which are {work.labels}"
+        what = message(
+            "no Service leads to the pods of {deployment}; Services here: {names}",
+            deployment=work.deployment,
+            names=_listed(work.of_kind("Service")),
+        )
+        remedy = message(
+            "its selector has to be among the pod template's labels, which are {labels}", labels=str(work.labels)
+        )
         raise BadInput(what, where=where, remedy=remedy)
 
     def rank(key: str) -> tuple[bool, int]:
@@ -140,9 +150,10 @@ def _leads_to(work: Work) -> int:
             return number
     if isinstance(target, int):
         return target
-    names = ", ".join(name for name, _ in _ports(work.container) if name) or "none"
-    what = f"port {target!r} is no named container port"
-    raise BadInput(what, where=where, remedy=f"named ports of container {work.container['name']}: {names}")
+    names = ", ".join(name for name, _ in _ports(work.container) if name) or message("none")
+    what = message("port {port} is no named container port", port=repr(target))
+    remedy = message("named ports of container {container}: {names}", container=work.container["name"], names=names)
+    raise BadInput(what, where=where, remedy=remedy)
 
 
 def _http_port_of(work: Work, key: str) -> int | None:
@@ -191,5 +202,11 @@ def _target(port: Json) -> Any:
     return port.get("targetPort", port.get("port"))
 
 
-def _listed(keys: list[str]) -> str:
-    return ", ".join(key.partition("/")[2] for key in keys) or "none"
+def _listed(keys: list[str]) -> str | Message:
+    return ", ".join(key.partition("/")[2] for key in keys) or message("none")
+
+
+def _example(name: str) -> Message:
+    return message(
+        "say which is the API in a target file (--target FILE.yaml), for example `deployment: {name}`", name=name
+    )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import yaml
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.stack.manifests.forced import reasons
 from harness.stack.manifests.forced.work import Json, Work, containers
 
@@ -172,9 +173,9 @@ def check_config_maps(work: Work) -> None:
         refs += [volume.get("configMap") for volume in pod.get("volumes") or []]
         for ref in filter(None, refs):
             if ref["name"] not in there and not ref.get("optional"):
-                what = f"ConfigMap {ref['name']!r} is not among the manifests"
-                here = ", ".join(sorted(there - {_ROOT_CERTIFICATES})) or "none"
+                what = message("{kind} {name} is not among the manifests", kind="ConfigMap", name=repr(ref["name"]))
+                here = ", ".join(sorted(there - {_ROOT_CERTIFICATES})) or message("none")
                 raise BadInput(
                     what, where=f"{work.folder}: {key}.spec.template.spec",
-                    remedy=f"add it, or write optional: true; ConfigMaps here: {here}",
+                    remedy=message("add it, or write optional: true; ConfigMaps here: {names}", names=here),
                 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.base.errors import BadInput
 from harness.model.manifests import PART
+from harness.model.message import message
 from harness.stack.manifests.forced import reasons
 from harness.stack.manifests.forced.aim import selects
 from harness.stack.manifests.forced.work import BY_THE_RUNG, Work, containers, is_proxy, proxies
@@ -65,7 +66,8 @@ def leave_out_others(work: Work) -> None:
     there = {*work.documents, *(each["name"] for _, pod in work.pods() for each in containers(pod))}
     if missing := sorted(keep - there):
         where = work.target.file or work.folder
-        raise BadInput(f"keep names {', '.join(missing)}", where=where, remedy=f"there are: {', '.join(sorted(there))}")
+        what = message("keep names {names}", names=", ".join(missing))
+        raise BadInput(what, where=where, remedy=message("there are: {names}", names=", ".join(sorted(there))))
     gone: dict[str, dict[str, str]] = {}  # the labels of the pods of what is left out
     for key in work.of_kind("Deployment"):
         if key != work.deployment and key in keep and work.on_cluster:

@@ -7,6 +7,7 @@ import binascii
 from typing import Any
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.model.stack import Rung
 from harness.stack.manifests import quantity
 from harness.stack.manifests.forced import reasons
@@ -138,7 +139,7 @@ def _base64(work: Work, key: str) -> None:
             base64.b64decode("".join(str(value).split()), validate=True)
         except (binascii.Error, ValueError) as error:
             raise BadInput(
-                f"the value of {name!r} is no base64",
+                message("the value of {name} is no base64", name=repr(name)),
                 where=f"{work.folder}: {key}.data.{name}",
                 remedy="write it under stringData as it is, or encode it: printf %s VALUE | base64",
             ) from error

@@ -14,6 +14,7 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.model.manifests import PatchNote
+from harness.model.message import message
 from harness.stack.manifests import by_kubectl
 from harness.stack.manifests.kustomize import build, form, patches, tree
 from harness.stack.manifests.kustomize.build import Layer
@@ -89,7 +90,7 @@ def _documents(resources: list[Resource]) -> Documents:
     for each in resources:
         if each.key in found:
             where = f"{each.at[0]}:{each.at[1]}" if each.at[0] else each.key
-            what = f"{each.key} is defined twice, in two groups or namespaces"
+            what = message("{resource} is defined twice, in two groups or namespaces", resource=each.key)
             raise BadInput(what, where=where, remedy="a run has one namespace: leave one of the two out")
         found[each.key] = tree.plain(tree.without_nulls(each.body))
     return found

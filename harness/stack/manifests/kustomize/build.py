@@ -16,6 +16,7 @@ import msgspec
 from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.model.manifests import PatchNote
+from harness.model.message import message
 from harness.stack.manifests.kustomize import (
     form,
     generators,
@@ -78,12 +79,17 @@ class Build:
         resolved = folder.resolve()
         if resolved in above or len(above) > MAX_FOLDERS:
             where = str(form.file_of(above[-1]))
-            raise BadInput(f"{folder} includes itself", where=where, remedy="remove one of the resources")
+            what = message("{folder} includes itself", folder=str(folder))
+            raise BadInput(what, where=where, remedy="remove one of the resources")
         layer = Layer(folder)
         self.layers.append(layer)
         says = layer.says
         if (says.kind == "Component") is not component:
-            what = f"{folder} is no component" if component else f"kind {says.kind!r} is not read"
+            what = (
+                message("{folder} is no component", folder=str(folder))
+                if component
+                else message("kind {kind} is not read", kind=repr(says.kind))
+            )
             remedy = "write `kind: Component`" if component else "list a component under components"
             raise BadInput(what, where=layer.named("kind"), remedy=remedy)
         for key, names in (("resources", says.resources), ("bases", says.bases)):
@@ -113,7 +119,8 @@ class Build:
         for each in fresh:
             if each.id in known:
                 where = f"{each.at[0]}:{each.at[1]}"
-                raise BadInput(f"{each.key} is defined twice", where=where, remedy="keep one")
+                what = message("{resource} is defined twice", resource=each.key)
+                raise BadInput(what, where=where, remedy="keep one")
             known.add(each.id)
             found.append(each)
 
@@ -127,7 +134,8 @@ class Build:
         for variable, place in declared:
             if variable.name in self.variables:
                 where = f"{place[0]}:{place[1]}, vars"
-                raise BadInput(f"variable {variable.name} is declared twice", where=where, remedy="keep one")
+                what = message("variable {name} is declared twice", name=variable.name)
+                raise BadInput(what, where=where, remedy="keep one")
             self.variables[variable.name] = (variable, place)
 
     def _generate(self, layer: Layer, found: list[Resource]) -> None:
@@ -178,7 +186,7 @@ def _inside(layer: Layer, name: str, *at: str | int) -> Path:
     if "\0" in name or len(name) > 500:
         raise BadInput("a name that no file has", where=layer.named(*at), remedy="name a file or folder beside it")
     if not path.exists() and _REMOTE.match(name):
-        raise form.Refused(f"{name} lies elsewhere", where=layer.named(*at), remedy=form.FETCH)
+        raise form.Refused(message("{name} lies elsewhere", name=name), where=layer.named(*at), remedy=form.FETCH)
     shorter = Path(os.path.normpath(path))  # overlays/production/../../base reads badly in an error
     return shorter if shorter.exists() and path.exists() and shorter.samefile(path) else path
 

@@ -10,6 +10,7 @@ import msgspec
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
+from harness.model.message import Message, message
 from harness.stack.manifests.faults import at_fault
 from harness.stack.manifests.kustomize.fields import FieldSpec
 from harness.stack.manifests.kustomize.resource import Selector
@@ -18,15 +19,15 @@ T = TypeVar("T")
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 KINDS = {"kustomize.config.k8s.io/v1beta1": "Kustomization", "kustomize.config.k8s.io/v1alpha1": "Component"}
-RENDER = (
+RENDER = message(
     "put a kubectl on the PATH, which renders all of kustomize; or render the folder once where there is one, with "
     "`kubectl kustomize DIR > rendered/all.yaml`, and put a kustomization.yaml with `resources: [all.yaml]` beside it"
 )
-HELM = (
+HELM = message(
     "kubectl renders no Helm chart and a run fetches nothing: render it once, `helm template NAME CHART > walk.yaml`, "
     "and list walk.yaml under resources"
 )
-FETCH = (
+FETCH = message(
     "a run fetches nothing: keep a copy in the repository (`kubectl kustomize ADDRESS > base/all.yaml`, with a "
     "kustomization.yaml beside it) and list that folder"
 )
@@ -208,14 +209,20 @@ def file_of(folder: Path) -> Path:
     """The kustomization of ``folder``. Raises ``BadInput`` without one, or with two."""
     found = [folder / name for name in NAMES if (folder / name).is_file()]
     if len(found) > 1:
+        names: str | Message = found[0].name
+        for each in found[1:]:
+            names = message("{first} and {second}", first=names, second=each.name)
         raise BadInput(
-            f"{folder} has {' and '.join(each.name for each in found)}", where=str(folder), remedy="keep one"
+            message("{folder} has {names}", folder=str(folder), names=names), where=str(folder), remedy="keep one"
         )
     if not found:
         raise BadInput(
-            f"no {NAMES[0]} in {folder}",
+            message("no {file} in {folder}", file=NAMES[0], folder=str(folder)),
             where=str(folder),
-            remedy=f"add one that lists the manifests, e.g. `resources: [deployment.yaml, service.yaml]`; {RENDER}",
+            remedy=message(
+                "add one that lists the manifests, e.g. `resources: [deployment.yaml, service.yaml]`; {render}",
+                render=RENDER,
+            ),
         )
     return found[0]
 
@@ -226,14 +233,15 @@ def read(file: Path) -> tuple[Kustomization, yamltext.Lines]:
     for key in BY_HELM:
         if key in data:
             at = yamltext.place(str(file), lines, (key,))
-            raise Refused(f"{key}: a Helm chart is not rendered", where=at, remedy=HELM)
+            raise Refused(message("{key}: a Helm chart is not rendered", key=key), where=at, remedy=HELM)
     for key in BY_KUBECTL:
         if key in data:
-            raise Unread(f"{key} is not read here", where=yamltext.place(str(file), lines, (key,)), remedy=RENDER)
+            at = yamltext.place(str(file), lines, (key,))
+            raise Unread(message("{key} is not read here", key=key), where=at, remedy=RENDER)
     kustomization = converted(data, Kustomization, file, lines)
     if KINDS.get(kustomization.api_version, kustomization.kind) != kustomization.kind:
         at = yamltext.place(str(file), lines, ("kind",))
-        raise BadInput(f"kind {kustomization.kind!r} is not read", where=at, remedy=RENDER)
+        raise BadInput(message("kind {kind} is not read", kind=repr(kustomization.kind)), where=at, remedy=RENDER)
     return kustomization, lines
 
 
@@ -252,7 +260,8 @@ def replacements(file: Path) -> list[Replacement]:
 def _mapping(file: Path) -> tuple[dict[str, Any], yamltext.Lines]:
     found = yamltext.documents(yamltext.read(file), str(file))
     if len(found) != 1 or not isinstance(found[0][0], dict):
-        raise BadInput(f"{file} is not one mapping", where=str(file), remedy="write `resources: [deployment.yaml]`")
+        what = message("{file} is not one mapping", file=str(file))
+        raise BadInput(what, where=str(file), remedy="write `resources: [deployment.yaml]`")
     data, lines = found[0]
     return {key: value for key, value in data.items() if value is not None}, lines
 
@@ -262,9 +271,9 @@ def converted(data: Any, wanted: type[T], file: Path, lines: yamltext.Lines) -> 
     try:
         return msgspec.convert(data, wanted)
     except msgspec.ValidationError as error:
-        message, _, trail = str(error).partition(" - at `$")
-        path = at_fault(data, trail.rstrip("`"), message)
-        unknown = re.search(r"unknown field `([^`]*)`", message)
+        said, _, trail = str(error).partition(" - at `$")
+        path = at_fault(data, trail.rstrip("`"), said)
+        unknown = re.search(r"unknown field `([^`]*)`", said)
         at = yamltext.place(str(file), lines, (*path, unknown[1]) if unknown else path)
         remedy = "see kustomize's reference; text that looks like a number or a date goes in quotes"
-        raise BadInput(f"{file.name}: {message}", where=at, remedy=RENDER if unknown else remedy) from error
+        raise BadInput(f"{file.name}: {said}", where=at, remedy=RENDER if unknown else remedy) from error

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.stack.manifests.kustomize import form
 from harness.stack.manifests.kustomize.resource import Resource
 from harness.stack.manifests.kustomize.tree import Map, Place
@@ -42,18 +43,26 @@ def generate(generator: form.Generator, kind: str, of: Of, resources: list[Resou
     made = Resource(_body(generator, kind, options, of.folder, place), generator.behavior, _hashed(options))
     where = f"{place[0]}:{place[1]}"
     if generator.behavior not in ("", "create", "merge", "replace"):
-        what = f"behavior {generator.behavior!r} of {made.key} is not known"
+        what = message(
+            "behavior {behavior} of {resource} is not known", behavior=repr(generator.behavior), resource=made.key
+        )
         raise BadInput(what, where=where, remedy="write create, merge or replace")
     there = [each for each in resources if made.id in each.ids]
     if generator.behavior in ("", "create"):
         if there:
-            raise BadInput(f"{made.key} is defined twice", where=where, remedy="write behavior: merge, or rename one")
+            what = message("{resource} is defined twice", resource=made.key)
+            raise BadInput(what, where=where, remedy="write behavior: merge, or rename one")
         resources.append(made)
         return
     if len(there) != 1:
-        here = ", ".join(dict.fromkeys(each.ids[0].name for each in resources if each.kind == kind)) or "none"
-        what = f"{made.key} has behavior {generator.behavior}, and no base makes it"
-        raise BadInput(what, where=where, remedy=f"{kind}s of the bases: {here}")
+        here = ", ".join(dict.fromkeys(each.ids[0].name for each in resources if each.kind == kind)) or message("none")
+        what = message(
+            "{resource} has behavior {behavior}, and no base makes it",
+            resource=made.key,
+            behavior=generator.behavior,
+        )
+        remedy = message("{kind}s of the bases: {names}", kind=kind, names=here)
+        raise BadInput(what, where=where, remedy=remedy)
     resources[resources.index(there[0])] = _over(made, there[0], generator.behavior == "merge")
 
 
@@ -137,9 +146,10 @@ def _pairs(generator: form.Generator, folder: Path, place: Place) -> list[Pair]:
     ):
         if not _KEY.fullmatch(pair[0]):
             at = f"{pair[2][0]}:{pair[2][1]}"
-            raise BadInput(f"{pair[0]!r} is no key", where=at, remedy="keys have letters, digits, '-', '_' and '.'")
+            what = message("{key} is no key", key=repr(pair[0]))
+            raise BadInput(what, where=at, remedy="keys have letters, digits, '-', '_' and '.'")
         if pair[0] in found:
-            raise BadInput(f"key {pair[0]!r} is given twice", where=where, remedy="keep one")
+            raise BadInput(message("key {key} is given twice", key=repr(pair[0])), where=where, remedy="keep one")
         found[pair[0]] = pair
     return list(found.values())
 
@@ -147,7 +157,8 @@ def _pairs(generator: form.Generator, folder: Path, place: Place) -> list[Pair]:
 def _literal(text: str, where: str, place: Place) -> Pair:
     key, equals, value = text.partition("=")
     if not key or not equals:
-        raise BadInput(f"literal {text!r} is no KEY=value", where=where, remedy="write KEY=value")
+        what = message("literal {literal} is no KEY=value", literal=repr(text))
+        raise BadInput(what, where=where, remedy="write KEY=value")
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
     return key, value.encode(), place
@@ -158,7 +169,8 @@ def _file(text: str, folder: Path, where: str) -> Pair:
     if not equals:
         key, name = Path(text).name, text
     if not key or not name or "=" in name:
-        raise BadInput(f"file {text!r} is no FILE and no KEY=FILE", where=where, remedy="write KEY=FILE")
+        what = message("file {file} is no FILE and no KEY=FILE", file=repr(text))
+        raise BadInput(what, where=where, remedy="write KEY=FILE")
     return key, _read(folder / name, where), (str(folder / name), 0)
 
 
@@ -173,7 +185,9 @@ def _env_file(file: Path, where: str) -> Iterator[Pair]:
         if not text or text.startswith("#"):
             continue
         if not _VARIABLE.fullmatch(key):
-            raise BadInput(f"{key!r} is no name of a variable", where=at, remedy="write NAME=value")
+            raise BadInput(
+                message("{name} is no name of a variable", name=repr(key)), where=at, remedy="write NAME=value"
+            )
         yield key, value.encode(), (str(file), number)
 
 
@@ -183,9 +197,9 @@ def _read(file: Path, where: str) -> bytes:
             found = opened.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise BadInput(
-            f"cannot read {file}: {reason}", where=where, remedy="add the file, or correct its path"
-        ) from error
+        what = message("cannot read {path}: {reason}", path=str(file), reason=reason)
+        raise BadInput(what, where=where, remedy="add the file, or correct its path") from error
     if len(found) > MAX_BYTES:
-        raise BadInput(f"{file} is larger than {MAX_BYTES} bytes", where=where, remedy="a ConfigMap holds 1 MiB")
+        what = message("{path} is larger than {max_bytes} bytes", path=str(file), max_bytes=str(MAX_BYTES))
+        raise BadInput(what, where=where, remedy="a ConfigMap holds 1 MiB")
     return found

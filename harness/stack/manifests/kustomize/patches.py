@@ -12,7 +12,9 @@ import jsonpointer
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
+from harness.base.message import said_by
 from harness.model.manifests import PatchNote
+from harness.model.message import Message, marked, message
 from harness.stack.manifests.kustomize import form, strategic, tree
 from harness.stack.manifests.kustomize.resource import Resource, Selector, id_of
 from harness.stack.manifests.kustomize.tree import Map, Place, Seq
@@ -63,7 +65,7 @@ def apply(
     where = f"{place[0]}:{place[1]}, {key}"
     if isinstance(changes, Seq):
         if patch.target is None:
-            remedy = "add target: {kind: ..., name: ...}; a strategic merge patch may name its own"
+            remedy = marked("add target: {kind: ..., name: ...}; a strategic merge patch may name its own")
             raise BadInput("a patch without a target", where=where, remedy=remedy)
         chosen = _selected(patch.target, resources, where)
         for each in chosen:
@@ -128,7 +130,7 @@ def _changes(given: Text) -> list[Map] | Seq:
     raise BadInput(
         "a patch must be a list of JSON 6902 operations, or one manifest's kind, metadata and what changes",
         where=f"{given.source}:{given.first_line}",
-        remedy="e.g. `- {op: replace, path: /spec/replicas, value: 3}`",
+        remedy=marked("e.g. `- {op: replace, path: /spec/replicas, value: 3}`"),
     )
 
 
@@ -140,14 +142,14 @@ def _selected(target: Selector, resources: list[Resource], where: str) -> list[R
     try:
         return [each for each in resources if target.by_pattern(each)]
     except ValueError as error:
-        raise BadInput(str(error), where=where, remedy="correct the patch's target") from error
+        raise BadInput(said_by(error), where=where, remedy="correct the patch's target") from error
 
 
 def _named(change: Map, given: Text, resources: list[Resource]) -> Resource:
     """The one resource that a strategic merge patch names itself."""
     place = f"{given.source}:{change.at[1]}"
     if not change["metadata"].get("name"):
-        remedy = "add target: {kind: ..., name: ...}; a strategic merge patch may name its own"
+        remedy = marked("add target: {kind: ..., name: ...}; a strategic merge patch may name its own")
         raise BadInput("a patch without a target", where=place, remedy=remedy)
     wanted = id_of(change)
     found = [each for each in resources if wanted in each.ids]
@@ -157,9 +159,10 @@ def _named(change: Map, given: Text, resources: list[Resource]) -> Resource:
 
 
 def _no_target(wanted: str, where: str, resources: Iterable[Resource]) -> BadInput:
-    here = ", ".join(dict.fromkeys(f"{each.kind}/{each.ids[0].name}" for each in resources)) or "none"
-    what = f"patch target {wanted} is not among the resources"
-    return BadInput(what, where=where, remedy=f"there are: {here}; group, version and namespace count too")
+    here = ", ".join(dict.fromkeys(f"{each.kind}/{each.ids[0].name}" for each in resources)) or message("none")
+    what = message("patch target {target} is not among the resources", target=wanted)
+    remedy = message("there are: {names}; group, version and namespace count too", names=here)
+    return BadInput(what, where=where, remedy=remedy)
 
 
 def _lay_over(
@@ -176,7 +179,7 @@ def _lay_over(
         result = strategic.merge(body, change, resource.is_built_in())
     except ValueError as error:
         where = f"{source}:{change.at[1]}"
-        what = f"patch does not fit {resource.key}: {error}"
+        what = message("patch does not fit {resource}: {error}", resource=resource.key, error=said_by(error))
         raise BadInput(what, where=where, remedy="check its directives") from error
     kept: dict[str, Callable[[], bool]] = {
         "apiVersion": lambda: True,
@@ -187,7 +190,8 @@ def _lay_over(
             result.put(key, body[key], body.place(key))
     metadata = result.get("metadata")
     if not isinstance(metadata, Map):
-        raise BadInput(f"patch leaves no metadata of {resource.key}", where=source, remedy="leave metadata alone")
+        what = message("patch leaves no metadata of {resource}", resource=resource.key)
+        raise BadInput(what, where=source, remedy="leave metadata alone")
     names = ("namespace",) if options.get("allowNameChange") else ("name", "namespace")
     for key in names:
         if key in body["metadata"]:
@@ -216,19 +220,18 @@ def _operate(resource: Resource, operations: Seq, source: str) -> None:
             ValueError,
             AttributeError,
         ) as error:
-            what = f"patch does not fit {resource.key}: {error}"
+            what = message("patch does not fit {resource}: {error}", resource=resource.key, error=said_by(error))
             raise BadInput(what, where=where, remedy=_remedy(operation)) from error
         if not isinstance(body, Map) or not isinstance(body.get("metadata"), Map) or not body["metadata"].get("name"):
-            raise BadInput(f"patch leaves no mapping of {resource.key}", where=where, remedy="check its paths")
+            what = message("patch leaves no mapping of {resource}", resource=resource.key)
+            raise BadInput(what, where=where, remedy="check its paths")
     resource.body = body
 
 
-def _remedy(operation: Map) -> str:
-    return (
-        f"its path is {operation.get('path')}: what it leads to must be there before"
-        if "path" in operation
-        else ("an operation has op, path and mostly value")
-    )
+def _remedy(operation: Map) -> Message | str:
+    if "path" not in operation:
+        return marked("an operation has op, path and mostly value")
+    return message("its path is {path}: what it leads to must be there before", path=str(operation["path"]))
 
 
 def _place(body: Any, operation: Map) -> None:

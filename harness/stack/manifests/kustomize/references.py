@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness.base.errors import BadInput
+from harness.model.message import Message, message
 from harness.stack.manifests.kustomize.fields import FieldSpec, specs, visit
 from harness.stack.manifests.kustomize.form import Referred
 from harness.stack.manifests.kustomize.resource import CLUSTER_SCOPED, Id, Resource
@@ -229,7 +230,10 @@ def _meant(
     if len(found) > 1:
         found = [each for each in found if _same_layers(each, referrer, False)]
     if len({each.name for each in found}) > 1:
-        what = f"{referrer.key}, {spec.path} may mean {' or '.join(each.key for each in found)}"
+        names: str | Message = found[0].key
+        for each in found[1:]:
+            names = message("{first} or {second}", first=names, second=each.key)
+        what = message("{resource}, {field} may mean {names}", resource=referrer.key, field=spec.path, names=names)
         where = f"{referrer.at[0]}:{referrer.at[1]}"
         raise BadInput(what, where=where, remedy="give the two resources different names")
     return found[0] if found else None

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.base.errors import BadInput
+from harness.base.message import said_by
+from harness.model.message import marked, message
 from harness.stack.manifests.kustomize import form, tree
 from harness.stack.manifests.kustomize.resource import Resource, Selector
 from harness.stack.manifests.kustomize.tree import Map, Place, Seq
@@ -41,8 +43,12 @@ def _value(source: form.Source, resources: list[Resource], where: str, place: Pl
     found = [each for each in resources if any(selector.exactly(one) for one in each.ids)]
     if len(found) != 1:
         here = ", ".join(dict.fromkeys(each.key for each in resources))
-        what = f"the source {selector} is {'not among' if not found else 'more than one of'} the resources"
-        raise BadInput(what, where=where, remedy=f"there are: {here}")
+        what = (
+            message("the source {selector} is more than one of the resources", selector=str(selector))
+            if found
+            else message("the source {selector} is not among the resources", selector=str(selector))
+        )
+        raise BadInput(what, where=where, remedy=message("there are: {names}", names=here))
     node: Any = found[0].body
     for part in split(source.field_path):
         item = _LIST_ITEM.fullmatch(part)
@@ -53,14 +59,20 @@ def _value(source: form.Source, resources: list[Resource], where: str, place: Pl
         elif isinstance(node, Seq) and item and any(_is(each, item[1], item[2]) for each in node):
             node = next(each for each in node if _is(each, item[1], item[2]))
         else:
-            what = f"{found[0].key} has no {source.field_path}"
-            raise BadInput(what, where=where, remedy=f"{part!r} leads nowhere: correct fieldPath")
+            what = message("{resource} has no {path}", resource=found[0].key, path=source.field_path)
+            remedy = message("{part} leads nowhere: correct fieldPath", part=repr(part))
+            raise BadInput(what, where=where, remedy=remedy)
     if not source.options.delimiter:
         return node, place
     parts = _text(node, where).split(source.options.delimiter)
     if not 0 <= source.options.index < len(parts):
-        what = f"{found[0].key}, {source.field_path} has no part {source.options.index}"
-        raise BadInput(what, where=where, remedy=f"its parts: {', '.join(parts)}")
+        what = message(
+            "{resource}, {path} has no part {index}",
+            resource=found[0].key,
+            path=source.field_path,
+            index=str(source.options.index),
+        )
+        raise BadInput(what, where=where, remedy=message("its parts: {parts}", parts=", ".join(parts)))
     return parts[source.options.index], place
 
 
@@ -82,7 +94,7 @@ def _chosen(target: form.TargetFields, resource: Resource, where: str) -> bool:
             if named(each):
                 return False
     except ValueError as error:
-        raise BadInput(str(error), where=where, remedy="correct the target's selector") from error
+        raise BadInput(said_by(error), where=where, remedy="correct the target's selector") from error
     return any(target.select.exactly(one) for one in resource.ids)
 
 
@@ -90,10 +102,12 @@ def _set(resource: Resource, path: str, options: form.Delimited, value: Any, *, 
     try:
         fields = list(_fields(resource.body, split(path), options.create, place))
     except (ValueError, LookupError) as error:
-        raise BadInput(f"{resource.key}, {path}: {error}", where=where, remedy="correct fieldPaths") from error
+        what = message("{resource}, {path}: {error}", resource=resource.key, path=path, error=said_by(error))
+        raise BadInput(what, where=where, remedy="correct fieldPaths") from error
     if not fields:
-        what = f"{resource.key} has no {path}"
-        raise BadInput(what, where=where, remedy="correct fieldPaths, or add `options: {create: true}`")
+        what = message("{resource} has no {path}", resource=resource.key, path=path)
+        remedy = marked("correct fieldPaths, or add `options: {create: true}`")
+        raise BadInput(what, where=where, remedy=remedy)
     for holder, key in fields:
         there = holder[key]
         new = tree.copied(value)
@@ -166,20 +180,22 @@ def _here(node: Any, part: str, rest: list[str], create: bool, place: Place) -> 
     item = _LIST_ITEM.fullmatch(part)
     if part.isdigit() or (part == "-" and create):
         if not isinstance(node, Seq):
-            raise ValueError(f"{part} is an index, and there is no list")
+            raise ValueError(message("{part} is an index, and there is no list", part=part))
         index = len(node) if part == "-" else int(part)
         if index == len(node) and create:
             node.append(_made(rest, place))
         if index >= len(node):
-            raise LookupError(f"there is no element {index}, only {len(node)}")
+            raise LookupError(
+                message("there is no element {index}, only {count}", index=str(index), count=str(len(node)))
+            )
         yield node, index
     elif item is not None:
         if not isinstance(node, Seq):
-            raise ValueError(f"{part} names an element, and there is no list")
+            raise ValueError(message("{part} names an element, and there is no list", part=part))
         yield from _named(node, item[1], item[2], create, place)
     elif part == "*":
         if not isinstance(node, Seq):
-            raise ValueError("* stands for the elements of a list, and there is none")
+            raise ValueError(marked("* stands for the elements of a list, and there is none"))
         yield from ((node, index) for index in range(len(node)))
     elif isinstance(node, Map):
         if part not in node and create:
@@ -187,14 +203,16 @@ def _here(node: Any, part: str, rest: list[str], create: bool, place: Place) -> 
         if part in node:
             yield node, part
     else:
-        raise ValueError(f"{part} is a key, and there is no mapping")
+        raise ValueError(message("{part} is a key, and there is no mapping", part=part))
 
 
 def _named(node: Seq, name: str, pattern: str, create: bool, place: Place) -> Iterator[Field]:
     try:
         sought = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no pattern: {error}") from error
+        raise ValueError(
+            message("{pattern} is no pattern: {error}", pattern=repr(pattern), error=str(error))
+        ) from error
     found = False
     for index, each in enumerate(node):
         value = each.get(name) if isinstance(each, Map) else each if not name else None

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.stack.manifests.kustomize import tree
 from harness.stack.manifests.kustomize.tree import Map, Place, Seq
 
@@ -109,7 +110,8 @@ def id_of(data: Map) -> Id:
 def read(path: Path, where: str) -> Iterator[Resource]:
     """The manifests of the file, those of a List one by one. Raises ``BadInput``."""
     if not path.is_file():
-        raise BadInput(f"resource {path} does not exist", where=where, remedy="name a file or folder beside it")
+        what = message("resource {path} does not exist", path=str(path))
+        raise BadInput(what, where=where, remedy="name a file or folder beside it")
     for document in tree.read_file(path):
         yield from _each(document, str(path))
 
@@ -178,7 +180,9 @@ def _matches(pattern: str, text: str) -> bool:
     try:
         return not pattern or re.fullmatch(f"(?:{pattern})", text) is not None
     except re.error as error:
-        raise ValueError(f"{pattern!r} is no pattern: {error}") from error
+        raise ValueError(
+            message("{pattern} is no pattern: {error}", pattern=repr(pattern), error=str(error))
+        ) from error
 
 
 _REQUIREMENT = re.compile(
@@ -198,7 +202,7 @@ def labels_match(selector: str, labels: dict[str, str]) -> bool:
     while at < len(selector.rstrip()):
         found = _REQUIREMENT.match(selector, at)
         if found is None or found.end() == at:
-            raise ValueError(f"{selector!r} is no selector")
+            raise ValueError(message("{selector} is no selector", selector=repr(selector)))
         at = found.end()
         fulfilled = fulfilled and _fulfilled(found, labels)
     return fulfilled

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.stack.manifests.kustomize import form
 from harness.stack.manifests.kustomize.fields import FieldSpec, specs, visit
 from harness.stack.manifests.kustomize.resource import CLUSTER_SCOPED, Resource
@@ -178,9 +179,10 @@ def replicas(resources: list[Resource], entry: form.Replicas, where: Where, inde
                 visit(each, spec, put, place, int)
     if not found:
         scaled = {spec.kind for spec in _REPLICAS}
-        here = ", ".join(each.ids[0].name for each in resources if each.kind in scaled) or "none"
-        what = f"replicas names {entry.name!r}, which is not among the resources"
-        raise BadInput(what, where=f"{place[0]}:{place[1]}, replicas[{index}]", remedy=f"there are: {here}")
+        here = ", ".join(each.ids[0].name for each in resources if each.kind in scaled) or message("none")
+        what = message("replicas names {name}, which is not among the resources", name=repr(entry.name))
+        at = f"{place[0]}:{place[1]}, replicas[{index}]"
+        raise BadInput(what, where=at, remedy=message("there are: {names}", names=here))
 
 
 def images(resources: list[Resource], entry: form.Image, where: Where, index: int, more: list[FieldSpec]) -> None:
@@ -191,7 +193,8 @@ def images(resources: list[Resource], entry: form.Image, where: Where, index: in
         pattern = re.compile(f"{entry.name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?")
     except re.error as error:
         at = f"{place[0]}:{place[1]}, images[{index}].name"
-        raise BadInput(f"{entry.name!r} is no name of an image", where=at, remedy="write it out") from error
+        what = message("{name} is no name of an image", name=repr(entry.name))
+        raise BadInput(what, where=at, remedy="write it out") from error
 
     done: set[int] = set()
 

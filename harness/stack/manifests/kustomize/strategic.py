@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from harness.model.message import message
 from harness.stack.manifests.kustomize import tree
 from harness.stack.manifests.kustomize.tree import Map, Seq
 
@@ -45,14 +46,14 @@ def merge(document: Any, patch: Any, keyed: bool = True) -> Any:
     if directive == "replace":
         return _bare(patch)
     if directive != "merge":
-        raise ValueError(f"$patch: {directive} does not fit here")
+        raise ValueError(message("$patch: {directive} does not fit here", directive=str(directive)))
     merged = tree.copied(tree.planted(document))
     patch = tree.planted(patch)
     for key, value in patch.items():
         if key == _DIRECTIVE:
             continue
         if key.startswith("$"):
-            raise ValueError(f"the directive {key} is not read")
+            raise ValueError(message("the directive {key} is not read", key=key))
         there = merged.get(key)
         if value is None or (isinstance(value, dict) and value.get(_DIRECTIVE) == "delete"):
             merged.pop(key, None)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.stack.manifests.kustomize.fields import FieldSpec, specs, visit
 from harness.stack.manifests.kustomize.form import Variable
 from harness.stack.manifests.kustomize.replacements import split
@@ -92,9 +93,10 @@ def _value(variable: Variable, place: Place, resources: list[Resource]) -> Any:
     where = f"{place[0]}:{place[1]}, vars ({variable.name})"
     found = [each for each in resources if variable.name in each.variables]
     if not found:
-        what = f"variable {variable.name} reads {variable.objref.kind}/{variable.objref.name}, which is not there"
+        reads = f"{variable.objref.kind}/{variable.objref.name}"
+        what = message("variable {name} reads {resource}, which is not there", name=variable.name, resource=reads)
         here = ", ".join(each.key for each in resources)
-        raise BadInput(what, where=where, remedy=f"correct objref; there are: {here}")
+        raise BadInput(what, where=where, remedy=message("correct objref; there are: {names}", names=here))
     node: Any = found[0].body
     for part in _parts(variable.fieldref.fieldpath):
         if isinstance(node, Map) and part in node:
@@ -102,10 +104,11 @@ def _value(variable: Variable, place: Place, resources: list[Resource]) -> Any:
         elif isinstance(node, Seq) and part.isdigit() and int(part) < len(node):
             node = node[int(part)]
         else:
-            what = f"{found[0].key} has no {variable.fieldref.fieldpath}"
+            what = message("{resource} has no {path}", resource=found[0].key, path=variable.fieldref.fieldpath)
             raise BadInput(what, where=where, remedy="correct fieldref.fieldpath")
     if isinstance(node, (Map, Seq)):
-        what = f"{found[0].key}, {variable.fieldref.fieldpath} is no single value"
+        path = variable.fieldref.fieldpath
+        what = message("{resource}, {path} is no single value", resource=found[0].key, path=path)
         raise BadInput(what, where=where, remedy="name a field that is text or a number")
     return node
 
