@@ -10,14 +10,15 @@ import msgspec
 
 from harness.base import units
 from harness.base.interpreter import PROGRAM
+from harness.base.message import Message, message
 from harness.base.planfile import RuleError
 from harness.base.units import Milliseconds, Ratio
 from harness.model.scenario import Pause, Span
 from harness.model.stack import FINEST_SHARE, Fault, FaultKind
 
-FORMS = (
-    "errors=12%, latency=600ms, latency=600ms:10%, unavailable=100%, pod_crash, each with @30s to begin later, "
-    "and +20s to end 20 s after that"
+FORMS = message(
+    "the forms are: {forms}, each with @30s to begin later, and +20s to end 20 s after that",
+    forms="errors=12%, latency=600ms, latency=600ms:10%, unavailable=100%, pod_crash",
 )
 
 
@@ -51,8 +52,10 @@ class FaultFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         word = name.strip()
         if word not in list(FaultWord):
             known = word in list(FaultKind)
-            what = f"{word} is an experiment" if known else f"{text!r} is no fault"
-            raise RuleError(what, remedy=f"run it with `{PROGRAM} chaos`" if known else f"the forms are: {FORMS}")
+            if known:
+                remedy = message("run it with `{command}`", command=f"{PROGRAM} chaos")
+                raise RuleError(message("{name} is an experiment", name=word), remedy=remedy)
+            raise RuleError(message("{value} is no fault", value=repr(text)), remedy=FORMS)
         try:
             delay, _, share = amount.partition(":") if word == FaultWord.LATENCY else ("", "", amount)
             if plus and units.seconds(length) == 0:
@@ -65,21 +68,20 @@ class FaultFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 for_s=units.seconds(length) if plus else 0.0,
             )
         except ValueError as error:
-            what = str(error).partition("; write for example ")[0]
-            raise RuleError(what, remedy=f"the forms are: {FORMS}") from error
+            raise RuleError(units.without_example(error), remedy=FORMS) from error
 
 
 def fault_of(read: FaultFile, *keys: str | int) -> Fault:
     """The fault. Raises ``RuleError`` for one that makes no sense."""
     latency, crash = read.kind is FaultWord.LATENCY, read.kind is FaultWord.POD_CRASH
     if not FINEST_SHARE <= read.share <= 1:
-        raise RuleError(
-            f"a share of {read.share * 100:g} % hits nothing", *keys, "share", remedy="for example `share: 12%`"
-        )
+        nothing = message("a share of {share} % hits nothing", share=f"{read.share * 100:g}")
+        raise RuleError(nothing, *keys, "share", remedy="for example `share: 12%`")
     if latency and not read.delay_ms > 0:
         raise RuleError("a latency has a delay", *keys, "delay_ms", remedy="for example `delay: 600ms`")
     if read.delay_ms and not latency:
-        raise RuleError(f"{read.kind} has no delay", *keys, "delay_ms", remedy="leave `delay` out, or say `latency`")
+        none = message("{fault} has no delay", fault=read.kind)
+        raise RuleError(none, *keys, "delay_ms", remedy="leave `delay` out, or say `latency`")
     if crash and (read.for_s or read.share != 1):
         raise RuleError("a pod that crashed is restarted by itself", *keys, remedy="leave `share` and `for` out")
     return Fault(
@@ -87,11 +89,12 @@ def fault_of(read: FaultFile, *keys: str | int) -> Fault:
     )
 
 
-def within(faults: Sequence[Fault], window_s: float) -> tuple[int, str] | None:
+def within(faults: Sequence[Fault], window_s: float) -> tuple[int, Message] | None:
     """The first of ``faults`` that a window of ``window_s`` does not hold, by its place, and why; ``None``: none."""
     for index, fault in enumerate(faults):
-        if fault.after_s >= window_s:
-            return index, f"it begins {fault.after_s:g} s into a window of {window_s:g} s"
-        if fault.after_s + fault.for_s > window_s:
-            return index, f"it ends {fault.after_s + fault.for_s:g} s into a window of {window_s:g} s"
+        begin_s, end_s, of = fault.after_s, fault.after_s + fault.for_s, f"{window_s:g}"
+        if begin_s >= window_s:
+            return index, message("it begins {at} s into a window of {window} s", at=f"{begin_s:g}", window=of)
+        if end_s > window_s:
+            return index, message("it ends {at} s into a window of {window} s", at=f"{end_s:g}", window=of)
     return None

@@ -158,7 +158,7 @@ def test_it_is_told_in_japanese(tmp_path: Path, capsys: pytest.CaptureFixture[st
     said = capsys.readouterr()
     assert said.out.splitlines() == [
         f"{wrong}: 使えない。先頭の行が示すスキーマにより、`scaling`の計画と判断した",
-        f"{fine}: 使える。`scaling`の計画である; parts: 8",
+        f"{fine}: 使える。`scaling`の計画である。parts: 8",
         f"{tmp_path}: 使えない",
         f"{neither}: 使えない",
     ]

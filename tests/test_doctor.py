@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.base.errors import Exit
 from harness.cli import machine
+from harness.cli.main import main
 from harness.stack.local import postgres_programs
 
 
@@ -24,7 +26,7 @@ def test_inotify_instances(
     monkeypatch.setattr("harness.stack.kind.at_hand.lacking", lambda: lacking)
     found = next(check for check in machine.examine() if check.name == "inotify instances")
     assert found.ok is ok
-    assert instances in found.found and "sysctl" in found.remedy
+    assert instances in str(found.found) and "sysctl" in str(found.remedy)
 
 
 def refused(*_: object) -> None:
@@ -60,3 +62,15 @@ def test_what_this_machine_lacks_is_told_in_the_same_form() -> None:
     assert [check.name for check in checks if not check.found] == []
     assert [check.name for check in checks if not check.ok and not check.remedy] == []
     assert len(checks) == len(machine.CHECKS)
+
+
+@pytest.mark.process
+def test_it_is_told_in_the_language_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.stack.state.dead_runs", lambda: ["a-run"])
+    assert main(["doctor", "--lang", "ja"]) == Exit.HOLD
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "FAIL 強制終了された実行: 残っている: a-run",
+        "       対処: 次の実行が自分で消す",
+    ]

@@ -73,12 +73,13 @@ class Phase:
     note: str = ""
     rows: Sequence[Row] = ()
 
-    def counted(self, now_ns: int) -> str:
+    def counted(self, now_ns: int, say: Says) -> str:
         """How far it is, in words."""
         seconds = (now_ns - self.since_ns) / NS
         if self.of:
             return f"{self.done}/{self.of}"
-        return f"{min(seconds, self.lasts_s):.0f}/{self.lasts_s:.0f} s" if self.lasts_s else f"{seconds:.0f} s"
+        passed = f"{min(seconds, self.lasts_s):.0f}/{self.lasts_s:.0f}" if self.lasts_s else f"{seconds:.0f}"
+        return say("{seconds} s", seconds=passed)
 
     def left(self, now_ns: int, say: Says) -> str:
         """The time to go, in words; by the mean of the steps that are done where it has steps and of them a tenth is

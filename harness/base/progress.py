@@ -113,7 +113,8 @@ class Progress:
         if phase is None:
             self(self.say("still at work: {what}", what=name))
             return
-        counted = ", ".join(filter(None, (phase.counted(now_ns), phase.left(now_ns, self.say))))
+        counted, left = phase.counted(now_ns, self.say), phase.left(now_ns, self.say)
+        counted = self.say("{first}, {rest}", first=counted, rest=left) if left else counted
         self(f"{phase.text}: {counted}" + (f" | {phase.note}" if phase.note else ""))
 
     def _words(self, said: Said | str) -> str:

@@ -71,7 +71,7 @@ class Screen:
         head.add_column(width=1)
         head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         head.add_column(justify="right", no_wrap=True)
-        head.add_row(self._spinner, Text(phase.text, "bold"), phase.counted(now_ns))
+        head.add_row(self._spinner, Text(phase.text, "bold"), phase.counted(now_ns, self._progress.say))
         yield head
         share, left = phase.share(now_ns), phase.left(now_ns, self._progress.say)
         if share is not None:

@@ -20,6 +20,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.section import Cell, Row, Table
 from harness.model.verdict import Decision
+from harness.model.words import PHASES, outcome_word, subject_of
 
 #: So many of each sort are shown, and of log lines so many.
 MOST, MOST_LINES = 8, 20
@@ -98,7 +99,11 @@ def _times(anchor: Anchor, first_ns: int | None) -> Callable[[int], Cell]:
 
 
 def _call(row: RequestRow | ProbeRow) -> Message:
-    places = {"outcome": str(row.outcome), "status": str(row.status), "pod": row.pod or "–"}
+    places: dict[str, str | Message] = {
+        "outcome": outcome_word(row.outcome),
+        "status": str(row.status),
+        "pod": row.pod or "–",
+    }
     if isinstance(row, ProbeRow):
         return message("probe {method}: {outcome}, status {status}, pod {pod}", method=row.method, **places)
     return message(
@@ -141,8 +146,9 @@ def _events(
     shown = rows[-MOST:] if last else rows[:MOST]
     for row in shown:
         told = told_of(row)
-        subject = message("{subject}: {said}", subject=row.subject, said=told[0])
-        yield Row(cells=(what, times(row.at_ns), subject), lines=told[1:])
+        nameless = row.kind == "phase" and row.subject not in PHASES
+        said = told[0] if nameless else message("{subject}: {said}", subject=subject_of(row), said=told[0])
+        yield Row(cells=(what, times(row.at_ns), said), lines=told[1:])
     yield from _more(what, len(rows) - len(shown))
     if not rows:
         yield Row(cells=(what, "–", message("nothing was seen")))

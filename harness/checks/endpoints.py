@@ -25,8 +25,9 @@ import msgspec
 
 from harness.checks.reconciled import INJECTED, UNDONE, Outage, ended_containers, near, stretches
 from harness.model.evidence import EventRow, Outcome, ProbeRow
-from harness.model.message import Told, message
+from harness.model.message import Message, Told, message
 from harness.model.stack import FaultKind
+from harness.model.words import outcome_word
 
 NS = 1_000_000_000
 #: So long after a pod left the endpoints it may still be given new connections (kube-proxy follows the EndpointSlice).
@@ -52,9 +53,9 @@ class NewConnections(msgspec.Struct, frozen=True, kw_only=True):
     probes: int
     left: int
     could: int
-    late: tuple[str, ...]
+    late: Told
     silent: int
-    perhaps: tuple[str, ...]
+    perhaps: Told
 
     @property
     def told(self) -> Told:
@@ -86,7 +87,7 @@ def new_connections(events: Sequence[EventRow], probes: Iterable[ProbeRow]) -> N
     sent = sorted(probes, key=lambda probe: probe.sent_ns)
     known = [probe for probe in sent if probe.pod]
     late = [
-        f"probe {probe.probe_id}: {probe.pod}, {(probe.sent_ns - left_ns) / NS:.1f} s after it left"
+        message("probe {probe}: {pod}, {seconds} s after it left", pod=probe.pod, **_which(probe, left_ns))
         for probe in known
         if (left_ns := behind.left(probe.pod, probe.sent_ns)) is not None
         and probe.sent_ns - left_ns > round(LIMIT_S * NS)
@@ -162,7 +163,7 @@ class _Behind:
         return all(begun_ns > to_ns or (end_ns is not None and end_ns < from_ns) for begun_ns, end_ns in self._none)
 
 
-def _perhaps(sent: Sequence[ProbeRow], behind: _Behind, disturbed: Sequence[Outage]) -> Iterable[str]:
+def _perhaps(sent: Sequence[ProbeRow], behind: _Behind, disturbed: Sequence[Outage]) -> Iterable[Message]:
     """Probes without an answer that nothing explains but a pod that had left; ``sent`` in that order."""
     for (before, probe), (_, after) in pairwise(pairwise(sent)):
         if not _silent(probe) or not (_prompt(before, probe) and _prompt(after, probe)):
@@ -174,8 +175,13 @@ def _perhaps(sent: Sequence[ProbeRow], behind: _Behind, disturbed: Sequence[Outa
         for left_ns, pod in behind.outside(probe.sent_ns):
             since_s = (probe.sent_ns - left_ns) / NS
             if LIMIT_S < since_s <= LOOK_S and behind.always(left_ns, probe.done_ns):
-                yield f"probe {probe.probe_id}: {probe.outcome}, {since_s:.1f} s after {pod} left"
+                how: dict[str, str | Message] = {"outcome": outcome_word(probe.outcome), "pod": pod}
+                yield message("probe {probe}: {outcome}, {seconds} s after {pod} left", **how, **_which(probe, left_ns))
                 break
+
+
+def _which(probe: ProbeRow, left_ns: int) -> dict[str, str]:
+    return {"probe": str(probe.probe_id), "seconds": f"{(probe.sent_ns - left_ns) / NS:.1f}"}
 
 
 def _silent(probe: ProbeRow) -> bool:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import msgspec
 
 from harness.base.errors import Exit, tool_status
-from harness.rehearsal.arguments import AsJson
+from harness.base.message import as_message
+from harness.rehearsal.arguments import AsJson, Spoken
+from harness.report.language import language
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doctor(AsJson):
+class Doctor(Spoken, AsJson):
     """What this machine has and lacks in each environment.
 
     Once its packages are installed it starts nothing and changes nothing; 10 when something is lacking.
@@ -25,12 +27,14 @@ class Doctor(AsJson):
         """Starts nothing and changes nothing; 10 when something is lacking."""
         from harness.cli.machine import examine  # each environment's own modules load here
 
-        checks = examine()
+        checks, say = examine(), language(self.lang)
         if self.json:
-            sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")
+            told = [msgspec.structs.replace(each, found=str(each.found), remedy=str(each.remedy)) for each in checks]
+            sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
         else:
             for check in checks:
-                sys.stdout.write(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}\n")
+                found, remedy = map(as_message, (check.found, check.remedy))
+                sys.stdout.write(f"{'ok  ' if check.ok else 'FAIL'} {say(check.name)}: {say.message(found)}\n")
                 if not check.ok:
-                    sys.stdout.write(f"       to do: {check.remedy}\n")
+                    sys.stdout.write("       " + say("to do: {remedy}", remedy=remedy) + "\n")
         return tool_status({Exit.HOLD: not all(check.ok for check in checks)})

@@ -16,6 +16,8 @@ import psutil
 from harness.base import bootstrap
 from harness.base.errors import RehearsalError
 from harness.base.home import home
+from harness.base.message import Message, as_message, marked, message
+from harness.model.message import joined, of_error
 from harness.stack import state
 from harness.stack.firebase import install
 from harness.stack.kind import at_hand
@@ -30,12 +32,12 @@ _TREES = (install.TREE, postgres_programs.TREE)
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing looked at."""
+    """One thing looked at. ``name``, and words that are no message, are message ids themselves, or a name."""
 
     name: str
     ok: bool
-    found: str
-    remedy: str = ""
+    found: str | Message
+    remedy: str | Message = ""
 
 
 def examine() -> list[Check]:
@@ -53,11 +55,15 @@ def _home() -> Check:
     free = shutil.disk_usage(existing).free
     writable = os.access(existing, os.W_OK)
     needed = DISK_NEEDED + _to_install_mib() * 1024**2
+    found = message("{folder}, {gib} GiB free", folder=str(folder), gib=f"{free / 1024**3:.1f}")
     return Check(
-        name="machine-wide folder",
+        name=marked("machine-wide folder"),
         ok=writable and free >= needed,
-        found=f"{folder}, {free / 1024**3:.1f} GiB free{'' if writable else ', not writable'}",
-        remedy=f"free at least {needed / 1024**3:.1f} GiB there, or name another folder in TEKUTOKO_REHEARSAL_HOME",
+        found=found if writable else message("{found}, not writable", found=found),
+        remedy=message(
+            "free at least {gib} GiB there, or name another folder in TEKUTOKO_REHEARSAL_HOME",
+            gib=f"{needed / 1024**3:.1f}",
+        ),
     )
 
 
@@ -76,18 +82,19 @@ def _packages() -> Check:
     level, coming = _level(), _to_install_mib()
     has, kind = bootstrap.LEVELS[level].mib, bootstrap.LEVELS["kind"].mib
     npm_mib = sum(tree.mib for tree in _TREES)
-    more = f"; the first --on kind or kube installs {kind - has} MiB more" if has < kind else ""
-    found = f"{level}: {has} MiB, and {npm_mib} MiB of npm" + (f", {coming} of them not yet" if coming else "") + more
-    return Check(name="locked packages", ok=True, found=found)
+    found = [message("{level}: {mib} MiB, and {npm} MiB of npm", level=level, mib=str(has), npm=str(npm_mib))]
+    found += [message("{mib} MiB of npm are not installed yet", mib=str(coming))] if coming else []
+    more = message("the first --on kind or kube installs {mib} MiB more", mib=str(kind - has))
+    return Check(name=marked("locked packages"), ok=True, found=joined([*found, more] if has < kind else found))
 
 
 def _memory() -> Check:
     available = psutil.virtual_memory().available
     return Check(
-        name="memory",
+        name=marked("memory"),
         ok=available >= MEMORY_NEEDED,
-        found=f"{available / 1024**3:.1f} GiB available, 2 GiB needed",
-        remedy="close other programs; a run on too little memory measures the swap",
+        found=message("{gib} GiB available, 2 GiB needed", gib=f"{available / 1024**3:.1f}"),
+        remedy=marked("close other programs; a run on too little memory measures the swap"),
     )
 
 
@@ -99,8 +106,8 @@ def _wheel(name: str, module: str, inside: str) -> Callable[[], Check]:
         return Check(
             name=name,
             ok=found is not None and os.access(found, os.X_OK),
-            found=str(found) if found else f"no {inside} in the package {module}",
-            remedy="install the locked packages again: python3 noxfile.py -s doctor",
+            found=str(found) if found else message("no {file} in the package {name}", file=inside, name=module),
+            remedy=message("install the locked packages again: {command}", command="python3 noxfile.py -s doctor"),
         )
 
     return check
@@ -110,7 +117,7 @@ def _node() -> Check:
     try:
         node = npm.node()
     except RehearsalError as error:
-        return Check(name="Node", ok=False, found=error.what, remedy=error.remedy)
+        return _of_error("Node", error)
     return Check(name="Node", ok=True, found=str(node))
 
 
@@ -118,29 +125,36 @@ def _postgres() -> Check:
     try:
         server = postgres_programs.server()
     except RehearsalError as error:
-        return Check(name="PostgreSQL", ok=False, found=error.what, remedy=error.remedy)
-    there = server.folder.is_dir()
-    return Check(name="PostgreSQL", ok=True, found=server.named + ("" if there else "; the first run installs it"))
+        return _of_error("PostgreSQL", error)
+    found = server.named if server.folder.is_dir() else message("{what}; the first run installs it", what=server.named)
+    return Check(name="PostgreSQL", ok=True, found=found)
+
+
+def _of_error(name: str, error: RehearsalError) -> Check:
+    what, _, remedy = map(as_message, error.given)
+    return Check(name=name, ok=False, found=what, remedy=remedy)
 
 
 def _postgres_programs() -> Check:
     """Never a failure: without Debian's packages failover and recovery run on another version, and say so."""
+    name = marked("PostgreSQL for failover and recovery")
     try:
         found = postgres_programs.whole().named
     except RehearsalError as error:
-        return Check(name="PostgreSQL for failover and recovery", ok=True, found=f"not at hand: {error.what}")
-    more = "" if debian.at_hand() else "; Debian's packages of version 15 are fetched where apt finds them"
-    return Check(name="PostgreSQL for failover and recovery", ok=True, found=found + more)
+        return Check(name=name, ok=True, found=message("not at hand: {what}", what=of_error(error)))
+    if debian.at_hand():
+        return Check(name=name, ok=True, found=found)
+    more = message("{what}; Debian's packages of version 15 are fetched where apt finds them", what=found)
+    return Check(name=name, ok=True, found=more)
 
 
 def _emulators() -> Check:
-    folder = install.folder()
+    folder, mib = install.folder(), str(install.TREE.mib)
+    coming = message("not installed yet; the first run installs them ({mib} MiB, about 20 s)", mib=mib)
     return Check(
-        name="Firebase emulators",
+        name=marked("Firebase emulators"),
         ok=True,
-        found=str(folder)
-        if folder.exists()
-        else f"not installed yet; the first run installs them ({install.TREE.mib} MiB, about 20 s)",
+        found=str(folder) if folder.exists() else coming,
     )
 
 
@@ -149,40 +163,41 @@ def _loopback() -> Check:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
     except OSError as error:
-        return Check(name="loopback", ok=False, found=str(error), remedy="127.0.0.1 must be up")
-    return Check(name="loopback", ok=True, found="127.0.0.1 can be listened on")
+        return Check(name=marked("loopback"), ok=False, found=str(error), remedy=marked("127.0.0.1 must be up"))
+    return Check(name="loopback", ok=True, found=marked("127.0.0.1 can be listened on"))
 
 
 def _killed_runs() -> Check:
     dead = state.dead_runs()
     return Check(
-        name="killed runs",
+        name=marked("killed runs"),
         ok=not dead,
-        found=f"left behind: {', '.join(dead)}" if dead else "none left anything behind",
-        remedy="the next run removes them by itself",
+        found=message("left behind: {names}", names=", ".join(dead)) if dead else marked("none left anything behind"),
+        remedy=marked("the next run removes them by itself"),
     )
 
 
 def _kind() -> Check:
     """Never a failure: a machine without Docker has the rung ``local``."""
     missing = at_hand.lacking()
-    return Check(name="kind", ok=True, found=f"not at hand: {missing}" if missing else str(at_hand.node_image()))
+    found = message("not at hand: {what}", what=as_message(missing)) if missing else str(at_hand.node_image())
+    return Check(name=marked("environment kind"), ok=True, found=found)
 
 
 def _inotify() -> Check:
     """Each node of a cluster and each Envoy holds some: below the limit kubelets fail with "too many open files"."""
-    missing = at_hand.lacking()
+    name, missing = marked("inotify instances"), at_hand.lacking()
     try:
         instances = int(INOTIFY.read_text())
     except (OSError, ValueError) as error:
-        return Check(name="inotify instances", ok=True, found=f"cannot be read: {error}")
+        return Check(name=name, ok=True, found=message("cannot be read: {error}", error=str(error)))
     enough = instances >= INOTIFY_NEEDED or bool(missing)  # only the environment kind needs so many
-    return Check(
-        name="inotify instances",
-        ok=enough,
-        found=f"{instances} for each user" + ("" if missing else f", {INOTIFY_NEEDED} wanted for a cluster"),
-        remedy=f"as root: sysctl fs.inotify.max_user_instances={INOTIFY_NEEDED} (.ci/dockerd does it)",
-    )
+    found = message("{count} for each user", count=str(instances))
+    if not missing:
+        found = message("{found}, {count} wanted for a cluster", found=found, count=str(INOTIFY_NEEDED))
+    command = f"sysctl fs.inotify.max_user_instances={INOTIFY_NEEDED}"
+    remedy = message("as root: {command} (.ci/dockerd does it)", command=command)
+    return Check(name=name, ok=enough, found=found, remedy=remedy)
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from harness.base.message import as_message
 from harness.base.units import Unit
 from harness.judge.ledger import OPERATIONS, Ledger
 from harness.judge.pod_resources import NoShare
@@ -17,7 +18,7 @@ from harness.judge.summary import WindowSummary
 from harness.judge.window import Window
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, Told, message, quantity
+from harness.model.message import Message, Told, enumerated, message, quantity
 from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict
 
@@ -30,6 +31,13 @@ _CHECK = {
 #: The week whose check is a load test, as the document has it: users on the API, each with one request in so many s.
 _LOAD_USERS, _LOAD_PACE_S, _MOST_MISSING = 250, 50.0, 0.05
 _Shown = str | Message | NoShare | None
+#: The figures that have a word; of the others the name is the same in any language.
+_NAMES = {
+    "error ratio": message("error ratio"),
+    "memory": message("memory"),
+    "min": message("min"),
+    "max": message("max"),
+}
 
 
 def indicators(seen: WindowSummary, used: Mapping[str, _Shown]) -> Iterator[Judgement]:
@@ -72,14 +80,14 @@ def _errors(seen: WindowSummary) -> dict[str, _Shown]:
 
 
 def _measured(claim: str, figures: Mapping[str, _Shown], seen: WindowSummary) -> Judgement:
-    lacking = [name for name, value in figures.items() if value is None]
-    whys = [message("not measured: {names}", names=", ".join(lacking))] if lacking else []
+    lacking = [as_message(_NAMES.get(name, name)) for name, value in figures.items() if value is None]
+    whys = [message("not measured: {names}", names=enumerated(lacking))] if lacking else []
     told: list[Message] = []
     for name, value in figures.items():
         if isinstance(value, NoShare):
             whys.append(value.why)
         elif value is not None:
-            told.append(message("{name} {value}", name=name, value=value))
+            told.append(message("{name} {value}", name=_NAMES.get(name, name), value=value))
     return _judgement(claim, Verdict.INCONCLUSIVE if whys else Verdict.PASS, (*whys, *told), seen.requests)
 
 

@@ -13,7 +13,7 @@ from harness.model.stack import Rung
 from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.manifests.kustomize.patches import NO_REASON
 
-_SIMULATED = marked("all but the number of replicas: pods are calls within one process, and no controller runs")
+_SIMULATED = marked("all but the number of replicas (pods are calls within one process, and no controller runs)")
 
 
 def manifest_facts(manifests: Manifests, rung: Rung) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from harness.judge.window import NS
 from harness.model.evidence import EventRow, told_of
 from harness.model.message import message
 from harness.model.section import Mark, Timeline
+from harness.model.words import KIND, subject_of
 
 #: The moments that are listed.
 MOST = 400
@@ -24,15 +25,7 @@ _REASONS = (
     "BackOff",
     "Killing",
 )
-_KINDS = {
-    "phase": message("phase"),
-    "fault": message("fault"),
-    "autoscaler": message("autoscaler"),
-    "node": message("node"),
-    "log": message("log"),
-    "component": message("component"),
-    "kubernetes": message("Kubernetes event"),
-}
+_KINDS = frozenset({"phase", "fault", "autoscaler", "node", "log", "component", "kubernetes"})
 
 
 def timeline(rows: Sequence[EventRow], origin_ns: int) -> Timeline:
@@ -46,8 +39,8 @@ def timeline(rows: Sequence[EventRow], origin_ns: int) -> Timeline:
                 Mark(
                     at=round((row.at_ns - origin_ns) / NS, 1),
                     kind=row.kind,
-                    word=_KINDS[row.kind],
-                    subject=row.subject,
+                    word=KIND[row.kind],
+                    subject=subject_of(row),
                     said=told_of(row),
                 )
             )

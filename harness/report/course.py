@@ -15,6 +15,7 @@ from harness.model.evidence import EventRow, Side, told_of
 from harness.model.message import Message, Told, marked, message, verbatim
 from harness.model.section import Axis as ChartAxis
 from harness.model.section import Band, Cell, Chart, Limit, Mark, Point, Series, Style, Timeline
+from harness.model.words import KIND, subject_of
 from harness.report.series import ERROR_GROUPS, Axis, Measured, Numbers, SideSeries
 
 SIDE = {Side.API: message("API"), Side.FIRESTORE: message("Firestore")}
@@ -24,13 +25,8 @@ PODS = ChartAxis(label=message("pods"), whole=True)
 _GROUPS = {name: Message(text=name) for name, _ in ERROR_GROUPS}
 _WORST = {"p50": marked("p50 {ms} ms"), "p95": marked("p95 {ms} ms"), "p99": marked("p99 {ms} ms")}
 _PER_SECOND = ChartAxis(label=message("per second"))
-#: The moments that are listed, and the words of their kinds.
+#: The moments that are listed.
 MOST_MARKS = 20
-WORDS = {
-    "deployment": message("deployment"),
-    "failover": message("failover"),
-    "fault": message("fault"),
-}
 
 
 def cpu(measured: Measured) -> Iterator[Chart]:
@@ -221,7 +217,7 @@ def stretch(
 def _mark(axis: Axis, row: EventRow, others: int) -> Mark:
     at_s = (row.at_ns - axis.origin_ns) / NS
     return Mark(
-        at=at_s, kind=row.kind, word=WORDS[row.kind], subject=with_others(row.subject, others), said=told_of(row)
+        at=at_s, kind=row.kind, word=KIND[row.kind], subject=with_others(subject_of(row), others), said=told_of(row)
     )
 
 
@@ -238,6 +234,6 @@ def gathered(rows: Iterable[EventRow]) -> list[tuple[EventRow, int]]:
     return found
 
 
-def with_others(subject: str, others: int) -> Cell:
+def with_others(subject: Cell, others: int) -> Cell:
     """The first of several subjects of which the same is said."""
     return message("{subject} and {count} more", subject=subject, count=str(others)) if others else subject

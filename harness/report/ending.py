@@ -10,6 +10,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.message import marked
 from harness.model.result import Result
 from harness.model.verdict import Decision, Verdict
+from harness.model.words import DECISION
 from harness.report import words
 from harness.report.language import Language
 
@@ -41,7 +42,7 @@ def ending(result: Result, say: Language) -> Ending:
         return Ending(sign="…", word=say(UNDER_WAY), css="none", reason=reason)
     if result.decides and not (result.facts.leaks and result.decision is Decision.ADVANCE):
         sign, css = words.DECISION_SIGN[result.decision], str(result.decision or "none")
-        return Ending(sign=sign, word=say(words.DECISION[result.decision]), css=css, reason=reason)
+        return Ending(sign=sign, word=say(DECISION[result.decision]), css=css, reason=reason)
     sign, word, css = _without_decision(result)
     return Ending(sign=sign, word=say(word), css=css, reason=reason)
 

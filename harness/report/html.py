@@ -54,7 +54,7 @@ def render(folder: Path, result: Result, claims: Mapping[str, Claim], say: Langu
         "result": result,
         "title": say.message(result.title),
         "ending": ending(result, say),
-        "first_line": words.first_line(result.facts.seed, result.facts.rung, result.facts.replay),
+        "first_line": words.first_line(result.facts.seed, result.facts.rung, result.facts.replay, say),
         "facts": list(outline.facts(result, say)),
         "chapters": outline.outline(result, claims, say),
         "files": listed(files(folder), say("None besides this report.")),

@@ -65,7 +65,7 @@ def _properties(result: Result) -> dict[str, str]:
         "target": told.target(facts, ENGLISH),
         "run_id": result.run_id,
         "decision": str(result.decision or "none"),
-        "first_line": words.first_line(facts.seed, facts.rung, facts.replay),
+        "first_line": words.first_line(facts.seed, facts.rung, facts.replay, ENGLISH),
     }
 
 

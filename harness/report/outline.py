@@ -19,6 +19,7 @@ from harness.model.section import Bar, Bars, Blocks, Chart, Lines, Pairs, Pictur
 from harness.model.section import Block as Output
 from harness.model.section import Row as TableRow
 from harness.model.verdict import Verdict
+from harness.model.words import DECISION
 from harness.report import told, words
 from harness.report.files import REPORT_HTML
 from harness.report.language import Language
@@ -150,7 +151,7 @@ def _children(children: Iterable[Child], say: Language) -> Block:
         Row(
             cells=(each.run_id or "–", each.part, str(each.exit_status)),
             sign=words.DECISION_SIGN[each.decision],
-            word=say(words.DECISION[each.decision]),
+            word=say(DECISION[each.decision]),
             href=f"{each.folder}/{REPORT_HTML}" if each.folder else "",
         )
         for each in children

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.model.message import Told
+from harness.model.message import Told, message
 from harness.model.result import SCHEMA_VERSION, Result
 from harness.model.section import Section
 from harness.report.files import write_atomically
@@ -48,22 +48,23 @@ class ResultDocument:
             content = path.read_bytes()
         except OSError as error:
             raise BadInput(
-                f"the result cannot be read: {error.strerror or error}",
+                message("the result cannot be read: {error}", error=error.strerror or str(error)),
                 where=str(path),
                 remedy="name the folder of a finished run, for example reports/latest",
             ) from error
         try:
             version = msgspec.json.decode(content, type=_Version).schema_version
             if version > SCHEMA_VERSION:
+                read = {"version": str(version), "most": str(SCHEMA_VERSION)}
                 raise BadInput(
-                    f"the result is of schema version {version}; this harness reads up to {SCHEMA_VERSION}",
+                    message("the result is of schema version {version}; this harness reads up to {most}", **read),
                     where=str(path),
                     remedy="use the harness that wrote it, or a newer one",
                 )
             return msgspec.json.decode(content, type=Result)
         except msgspec.DecodeError as error:  # of which ValidationError, with the field's path, is one
             raise BadInput(
-                f"the result does not say what it must: {error}",
+                message("the result does not say what it must: {error}", error=str(error)),
                 where=str(path),
                 remedy="the file is no result.json, or was changed or cut; run the rehearsal again",
             ) from error
@@ -110,7 +111,8 @@ def folder_of(text: str, reports: Path) -> Path:
     for folder in (Path(text), reports / text):
         if (folder / RESULT_JSON).is_file():
             return folder.resolve()
-    raise BadInput(f"there is no stored run {text!r}", where="--of", remedy=f"name a folder with a {RESULT_JSON}")
+    remedy = message("name a folder with a {file}", file=RESULT_JSON)
+    raise BadInput(message("there is no stored run {name}", name=repr(text)), where="--of", remedy=remedy)
 
 
 if __name__ == "__main__":

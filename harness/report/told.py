@@ -26,7 +26,7 @@ def timings(found: Facts, say: Language) -> Iterator[str]:
 
 def target(found: Facts, say: Language) -> str:
     """The target, and that the bundled one is not the Go backend."""
-    known = say("{target} (bundled as a reference; not the Go backend)", target=found.target)
+    known = say("{target} (bundled as a reference; not the Go backend)", target=say(found.target))
     return known if found.target_bundled else found.target
 
 

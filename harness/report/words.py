@@ -14,14 +14,8 @@ from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, enumerated, marked, message, verbatim, worded
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
+from harness.model.words import DECISION
 from harness.report.language import ENGLISH, Language
-
-DECISION = {
-    Decision.ADVANCE: marked("Advance"),
-    Decision.HOLD: marked("Hold"),
-    Decision.ROLL_BACK: marked("Roll back"),
-    None: marked("No decision"),
-}
 
 #: A sign beside the word, so that no meaning hangs on colour alone.
 DECISION_SIGN = {Decision.ADVANCE: "▶", Decision.HOLD: "■", Decision.ROLL_BACK: "◀", None: "?"}
@@ -181,9 +175,10 @@ def measured(judgement: Judgement, say: Language) -> str:
     return say.join(shown) or "–"
 
 
-def first_line(seed: int, rung: str, replay: str) -> str:
-    """The first line of everything a run prints or writes: seed, rung, replay."""
-    return f"seed {seed} · environment {rung} · {' '.join(replay.split())}"
+def first_line(seed: int, rung: str, replay: str, say: Language) -> str:
+    """The first line of everything a run writes: seed, rung, replay."""
+    shown = " ".join(replay.split())
+    return say("seed {seed} · environment {environment} · {replay}", seed=str(seed), environment=rung, replay=shown)
 
 
 def lacking_words(lacking: Iterable[str]) -> Message:

@@ -36,7 +36,7 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import expanded
 from harness.base.options import shell_words
-from harness.model.message import Message, message
+from harness.model.message import Message, marked, message
 from harness.model.stack import Target
 
 IMAGE = "image:"
@@ -49,7 +49,7 @@ BUNDLED_MIGRATIONS = (sys.executable, "-m", "api", "migrate")
 def bundled() -> Target:
     """The reference walk API of this repository, run as a command like any other target."""
     return Target(
-        name="bundled walk API (Python)",
+        name=marked("bundled walk API (Python)"),
         command=(sys.executable, "-m", "api"),
         folder=str(ROOT),
         environment={"HOST": "127.0.0.1"},  # its own setting: by default it listens on every interface

@@ -16,7 +16,7 @@ from harness.base.errors import Exit
 from harness.base.phase import Line, Phase, Row, english
 from harness.base.progress import Heartbeat, Progress
 from harness.base.virtual import ANCHOR
-from harness.report.language import LANGUAGES
+from harness.report.language import LANGUAGES, language
 from tests.terminal import Terminal, watched
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,6 +149,17 @@ def test_a_terminal_that_cannot_draw_gets_plain_lines(term: str, monkeypatch: py
         "[   0.0 s] measuring",
         "[  11.0 s] measuring: 11/40 s, 29 s to go | p95 12 ms",
     ]
+
+
+def test_how_far_it_is_is_said_in_the_language_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    clock, stream = Moved(), Screened(80)
+    progress = Progress(clock, stream)
+    progress.say = language("ja")
+    progress.begin("測定中", lasts_s=40)
+    clock.at_s = 11
+    progress.live("")
+    assert stream.terminal.lines[1] == "[  11.0 s] 測定中: 11/40秒、残り29秒"
 
 
 def test_without_a_terminal_a_live_line_is_said_now_and_then() -> None:

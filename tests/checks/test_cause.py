@@ -40,7 +40,7 @@ def told(seen: Seen[Any]) -> list[tuple[str, str]]:
 def test_a_roll_back_names_the_limit_the_first_failure_what_changed_and_the_fault() -> None:
     found = told(left("week3_roll_back"))
     assert found[0] == ("rollback limit that fired", "rollback.availability")
-    assert found[1] == ("first failed request or probe", "probe GET: server_error, status 500, pod –")
+    assert found[1] == ("first failed request or probe", "probe GET: server error, status 500, pod –")
     assert found[2] == ("failed requests and probes", "280 of 2336 to the API, over the whole run")
     assert ("changed before", "use_go_backend: published version 1: on for 250 of 500 users") in found
     assert ("fault", "errors: injected: errors on 12 % of requests") in found

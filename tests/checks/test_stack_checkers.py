@@ -25,6 +25,7 @@ from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, Reque
 from harness.model.judgement import Judgement
 from harness.model.message import Told, english, message
 from harness.model.verdict import Verdict
+from harness.model.words import outcome_word
 from scenarios.claims import REGISTER
 from tests.checks.stored import WALK, documents, walk
 from tests.control.budgets import budgets
@@ -211,7 +212,7 @@ def test_a_new_connection_to_a_pod_that_left_is_found_after_two_seconds() -> Non
     fine = new_connections(course, [probe(9, "a"), probe(11.9, "a"), probe(30, "a"), probe(15, "b")])
     assert (fine.probes, fine.left, fine.late) == (4, 1, ())
     (late,) = new_connections(course, [probe(12.5, "a"), probe(15, "b")]).late
-    assert "a, 2.5 s after it left" in late
+    assert "a, 2.5 s after it left" in str(late)
     assert connections_result(new_connections(course, [probe(12.5, "a")])).verdict is Verdict.FAIL
     assert connections_result(new_connections(course[:1], [probe(1, "a")])).verdict is Verdict.NOT_EXERCISED
     # Before, at once, or once it is back: no connection could go wrong.
@@ -235,7 +236,8 @@ def test_a_probe_without_an_answer_may_have_gone_to_the_pod_that_left(outcome: O
     silent = [probe(at_s, "", 2, outcome) for at_s in (11.9, 12.1, 25.1, 41.1)]
     found = new_connections(LEFT, [*KEPT, *silent])
     assert (found.late, found.silent) == ((), 4)
-    assert found.perhaps == tuple(f"probe 1: {outcome}, {since} s after a left" for since in ("2.1", "15.1"))
+    told = f"probe 1: {outcome_word(outcome)}, "
+    assert [*map(str, found.perhaps)] == [f"{told}{since} s after a left" for since in ("2.1", "15.1")]
     assert connections_result(found).verdict is Verdict.INCONCLUSIVE
     late = connections_result(new_connections(LEFT, [*KEPT, *silent, probe(15, "a")]))
     assert late.verdict is Verdict.FAIL

@@ -22,6 +22,7 @@ from harness.model.message import quantity
 from harness.model.verdict import Verdict
 from harness.rehearsals.rollout import judge
 from harness.rehearsals.rollout.details import WeekDetails
+from harness.report.language import language
 from harness.stack.manifests import load as load_manifests
 from scenarios import claims
 from scenarios.load import load
@@ -145,6 +146,10 @@ def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
     }
     assert found["sli.request_rate"].told[0].values["value"] == quantity(5.0, Unit.PER_SECOND)
     assert found["sli.errors"].told[2].values["value"] == quantity(0.0, Unit.RATIO)
+    japanese = [
+        language("ja").told(found[name].told, "") for name in ("sli.errors", "sli.pod_resources", "sli.replicas")
+    ]
+    assert japanese == ["4xx 0 %。5xx 0 %。エラー率 0 %", "CPU 40 %。メモリ 30 %", "最小 2。最大 2"]
 
 
 @pytest.mark.parametrize(

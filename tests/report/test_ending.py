@@ -10,6 +10,7 @@ from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import message
 from harness.model.result import Result
 from harness.model.verdict import Decision, Verdict
+from harness.model.words import DECISION
 from harness.report import words
 from harness.report.ending import counted, ending, nothing_exercised
 from harness.report.language import ENGLISH, language
@@ -138,7 +139,7 @@ def test_every_verdict_kind_and_decision_has_its_own_words() -> None:
     assert set(words.VERDICT) == set(words.VERDICT_SIGN) == set(Verdict)
     assert len({*words.VERDICT_SIGN.values(), words.OBSERVED_SIGN}) == len(Verdict) + 1
     assert set(words.KIND) == set(Kind)
-    assert set(words.DECISION) == {*Decision, None}
+    assert set(DECISION) == {*Decision, None}
     assert language("ja")(words.VERDICT[Verdict.ERRATUM_SHOWN]) == "要訂正箇所を確認"
     seen = observation("x", (message("seen"),))
     assert words.verdict_id(seen) == "observed"

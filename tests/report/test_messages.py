@@ -88,6 +88,8 @@ def test_a_japanese_report_uses_the_documents_terms(run: Result, tmp_path: Path)
         assert term in page
     for english in (
         "did not fire",
+        "· environment ",
+        "bundled walk API",
         "Not exercised",
         "Judged by",
         "Correction",

@@ -13,6 +13,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import marked
 from harness.model.stack import Rung
 from harness.model.verdict import Decision
+from harness.model.words import DECISION
 from harness.report import words
 from harness.report.ending import NOT_PASSED, PASSED
 from harness.report.language import ENGLISH, Language, columns, padded
@@ -26,11 +27,20 @@ CHANGE = {
     Change.BETTER: marked("better"),
     Change.WORSE: marked("worse"),
 }
+#: Rows of the evidence, by their kind.
+ROWS = {
+    "request": marked("{count} of requests"),
+    "probe": marked("{count} of probes"),
+    "flag": marked("{count} of the flag"),
+    "session": marked("{count} of sessions"),
+    "sample": marked("{count} of metrics"),
+    "event": marked("{count} of events"),
+}
 
 
 def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
     """The stored verdicts beside today's, and plainly whether they differ."""
-    counted = ", ".join(f"{count:,} {kind}" for kind, count in judged.rows.items()) or "0"
+    counted = say.listed(say(ROWS[kind], count=f"{count:,}") for kind, count in judged.rows.items()) or "0"
     lines = [
         say("run {run}, plan {plan}", run=judged.run_id, plan=judged.plan),
         say("evidence, rows: {rows}", rows=counted),
@@ -176,7 +186,7 @@ def _decision(decision: Decision | None, decides: bool, say: Language) -> str:
     if decision is None:
         return say("none")
     if decides:
-        return say(words.DECISION[decision]).lower()
+        return say(DECISION[decision]).lower()
     return say(PASSED if decision is Decision.ADVANCE else NOT_PASSED).lower()
 
 

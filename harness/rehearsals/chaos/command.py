@@ -14,6 +14,7 @@ from harness.model.message import Message, message
 from harness.rehearsal.arguments import Paced, Staged
 from harness.rehearsal.command import Command, Duration, flag, given, option, replay, within
 from harness.rehearsal.only import chosen, only, words
+from harness.report.language import language
 
 if TYPE_CHECKING:
     from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, Schedule
@@ -91,11 +92,11 @@ class Chaos(Staged, Paced, Healing):
         if self.list:
             from chaos import catalogue
 
-            if more := sorted(set(given(self)) - {"list", "no_defaults"}):
+            if more := sorted(set(given(self)) - {"lang", "list", "no_defaults"}):
                 told = message("--list runs nothing: {options}", options=", ".join(map(flag, more)))
                 raise BadInput(told, remedy="leave one of them out")
             for name in catalogue.names():
-                sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
+                sys.stdout.write(f"{name:<24} {language(self.lang)(catalogue.load(name).title)}\n")
             return 0
         return super().run()
 

@@ -8,11 +8,12 @@ import sys
 from dataclasses import dataclass
 
 from harness.model.message import Message
-from harness.rehearsal.arguments import AsJson
+from harness.rehearsal.arguments import AsJson, Spoken
+from harness.report.language import language
 
 
 @dataclass(frozen=True, kw_only=True)
-class Undo(AsJson):
+class Undo(Spoken, AsJson):
     """What killed runs had begun and left, ended.
 
     On this machine and in its Docker; live runs are left alone.
@@ -27,20 +28,21 @@ class Undo(AsJson):
 
         begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
         removed: list[str] = []
+        say = language(self.lang)
 
         def told(line: Message) -> None:  # at once: sweeping takes seconds
             removed.append(str(line))
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(say.message(line) + "\n")
 
         asyncio.run(rungs.sweep(told))
         if self.json:
             sys.stdout.write(json.dumps({"faults": begun, "removed": removed}) + "\n")
             return 0
         for run_id, steps in begun.items():
-            faults = ", ".join(steps) if steps else "no fault was under way"
-            sys.stdout.write(f"run {run_id}: {faults}\n")
+            faults = ", ".join(steps) or say("no fault was under way")
+            sys.stdout.write(say("run {run}: {faults}", run=run_id, faults=faults) + "\n")
         if not removed:
-            sys.stdout.write("nothing to undo: no killed run left anything\n")
+            sys.stdout.write(say("nothing to undo: no killed run left anything") + "\n")
         return 0
 
 

@@ -15,30 +15,18 @@ from harness.model.message import Message, joined, message, quantity, verbatim
 from harness.model.scenario import LoadStep, PopulationPlan, Scenario
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table, table_of
 from harness.model.stack import Fault
+from harness.model.words import KIND, subject_of
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import switched_of
 from harness.rehearsals.rollout.observed import observed
-from harness.rehearsals.rollout.timeline import MARKED, phase_word, timeline
+from harness.rehearsals.rollout.timeline import timeline
 from harness.report.course import SIDE, gathered, with_others
 from harness.report.series import NS
 
 MOST_EVENTS = 300
 MOST_LATE = 20
 NONE = "–"
-KIND = MARKED | {
-    "check": message("check"),
-    "component": message("component"),
-    "deployment": message("deployment"),
-    "eviction": message("eviction"),
-    "failover": message("failover"),
-    "kubernetes": message("Kubernetes"),
-    "log": message("log"),
-    "log_line": message("log line"),
-    "phase": message("phase"),
-    "pod": message("pod"),
-    "storage": message("storage"),
-}
 
 
 def week_sections(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Section]:
@@ -205,10 +193,6 @@ def _mib(window: WindowSummary) -> Cell:
     return NONE if window.memory_bytes_max is None else f"{window.memory_bytes_max / 1024 / 1024:,.0f} MiB"
 
 
-def _subject(row: EventRow, others: int) -> Cell:
-    return phase_word(row.subject) if row.kind == "phase" else with_others(row.subject, others)
-
-
 def _events(events: Iterable[EventRow], anchor: Anchor) -> Table:
     ordered = sorted(events, key=lambda row: row.at_ns)
     rows = gathered(ordered)
@@ -224,7 +208,7 @@ def _events(events: Iterable[EventRow], anchor: Anchor) -> Table:
         rows[:MOST_EVENTS],
         (message("Time"), lambda of: time(of[0])),
         (message("Kind"), lambda of: KIND.get(of[0].kind, of[0].kind)),
-        (message("Subject"), lambda of: _subject(*of)),
+        (message("Subject"), lambda of: with_others(subject_of(of[0]), of[1])),
         (message("What happened"), lambda of: told_of(of[0])[0]),
         row=lambda of: Row(cells=(), lines=tuple(told_of(of[0])[1:])),
         numbers=(0,),

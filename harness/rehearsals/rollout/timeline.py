@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from harness.base.message import as_message
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, Side, told_of
-from harness.model.message import Message, message, verbatim
+from harness.model.message import message
 from harness.model.scenario import Scenario
 from harness.model.section import Band, Chart, Mark, Timeline
+from harness.model.words import KIND, subject_of
 from harness.rehearsals.rollout.observed import Observed
 from harness.report import course as charts
 from harness.report.course import gathered, with_others
@@ -17,24 +19,8 @@ from harness.report.series import NS, Axis, Measured, series_of
 
 MOST_MARKS = 30
 
-#: Kinds of events that get a mark, in the words of the legend.
-MARKED = {
-    "fault": message("fault"),
-    "flag": message("flag"),
-    "decision": message("decision"),
-    "measurement_error": message("measurement error"),
-    "autoscaler": message("autoscaler"),
-    "node": message("node"),
-}
-PHASES = {
-    "stack": message("stack"),
-    "admission": message("sign-in"),
-    "probes_admitted": message("sign-in"),
-    "admitted": message("signed in"),
-    "window": message("window"),
-    "judged": message("judged"),
-    "end": message("end"),
-}
+#: Kinds of events that get a mark.
+MARKED = frozenset({"fault", "flag", "decision", "measurement_error", "autoscaler", "node"})
 
 
 def timeline(plan: Scenario, evidence: Gathered, week: Observed) -> Timeline | None:
@@ -59,11 +45,6 @@ def timeline(plan: Scenario, evidence: Gathered, week: Observed) -> Timeline | N
     )
 
 
-def phase_word(subject: str) -> Message:
-    """A phase's name; one that nobody knows is shown as it is."""
-    return PHASES.get(subject, verbatim(subject))
-
-
 def _in_order(events: Iterable[EventRow]) -> list[EventRow]:
     return sorted(events, key=lambda row: row.at_ns)
 
@@ -76,8 +57,8 @@ def _mark(axis: Axis, row: EventRow, others: int) -> Mark:
     return Mark(
         at=_seconds(axis, row.at_ns),
         kind=row.kind,
-        word=MARKED[row.kind],
-        subject=with_others(row.subject, others),
+        word=KIND[row.kind],
+        subject=with_others(subject_of(row), others),
         said=told_of(row),
     )
 
@@ -85,9 +66,9 @@ def _mark(axis: Axis, row: EventRow, others: int) -> Mark:
 def _phases(axis: Axis, events: Iterable[EventRow], week: Observed) -> Iterator[Band]:
     """Each phase lasts until the next; the window begins with the first request, and what follows it is named so."""
     named = [row for row in events if row.kind == "phase" and row.subject != "window"]
-    starts = [(row.at_ns, phase_word(row.subject), False) for row in named]
+    starts = [(row.at_ns, as_message(subject_of(row)), False) for row in named]
     if week.planned is not None:
-        starts.append((week.planned.start_ns, PHASES["window"], True))
+        starts.append((week.planned.start_ns, message("window"), True))
         starts.append((week.window.end_ns, message("after the window"), False))
     starts.sort(key=lambda each: each[0])
     ends = [start_ns for start_ns, _, _ in starts[1:]] + ([axis.end_ns] if starts else [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.base.clock import NS
+from harness.base.message import as_message
 from harness.checks.as_printed import applied
 from harness.checks.invariants import Invariants, switch_over_result
 from harness.judge.chance import preflight_sentences
@@ -21,6 +22,7 @@ from harness.model.message import Message, Told, message, quantity
 from harness.model.scenario import Scenario
 from harness.model.stack import Capability
 from harness.model.verdict import Decision
+from harness.model.words import DECISION
 from harness.rehearsal.closing import measure_stores
 from harness.rehearsal.conclude import measurement
 from harness.rehearsal.facts import mending
@@ -182,7 +184,8 @@ class Week:
         # With the moment of the judgement, so that the same rows judged again give the same to the digit.
         told = tuple(part for each in because for part in _with_id(each))
         now_ns = self._on.clock.now_ns()
-        self._on.evidence.event(now_ns, "decision", decision, told or decision, judged_ns=self._judged_ns)
+        said = told or as_message(DECISION[decision])
+        self._on.evidence.event(now_ns, "decision", decision, said, judged_ns=self._judged_ns)
         self._on.say(message("decision: {decision}", decision=decision_word(decision, self._on.language)))
         self._on.became(*because)
 

@@ -12,6 +12,7 @@ from harness.model.disruption import Drained, Eviction
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
+from harness.model.message import Message, message
 from harness.model.stack import PROXY_FAULTS, Address, Capability, Endpoints, Fault, Rung, Version
 from harness.stack.protocol import Database, Undo
 from harness.stack.sim.world import World
@@ -72,11 +73,11 @@ class MemoryStack:
         if fault.kind not in PROXY_FAULTS:
             raise _not_capable(f"inject {fault.kind}")
         number = self.world.service.inject(fault)
-        self._tell(fault, "injected")
+        self._tell(fault, message("injected: {fault}", fault=fault.told))
 
         async def undo() -> None:
             if self.world.service.faults.active.pop(number, None) is not None:
-                self._tell(fault, "undone")
+                self._tell(fault, message("undone: {fault}", fault=fault.told))
 
         return undo
 
@@ -89,8 +90,8 @@ class MemoryStack:
         """Nothing is outside this process."""
         return []
 
-    def _tell(self, fault: Fault, became: str) -> None:
-        self._rows.put_nowait(happened(self.world.clock.now_ns(), "fault", became, fault.told, {}))
+    def _tell(self, fault: Fault, became: Message) -> None:
+        self._rows.put_nowait(happened(self.world.clock.now_ns(), "fault", fault.kind, became, {}))
 
     # -- what is not here: each raises ``NotCapable`` --------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.base.clock import NS, Clock
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
+from harness.base.message import message
 from harness.base.units import DAY_S
 from harness.load.http1 import status_of
 from harness.model.stack import Rung
@@ -30,10 +31,12 @@ def the_one() -> tuple[StackFacts, Lease]:
     """The stack of processes that is up. Raises ``BadInput`` where there is none, or more than one."""
     there = [(facts, lease) for facts, lease in recorded() if lives(facts.run_id) and facts.rung is Rung.LOCAL]
     if len(there) != 1:
-        found = ", ".join(facts.run_id for facts, _ in there) or "none"
+        found = ", ".join(facts.run_id for facts, _ in there) or message("none")
+        command = f"{PROGRAM} stack up --on local --detach"
         raise BadInput(
-            f"one stack of processes is wanted, and those that are up are: {found}",
-            remedy=f"{PROGRAM} stack up --on local --detach, or name a cluster by --context",
+            message("one stack of processes is wanted, and those that are up are: {found}", found=found),
+            where="--context",
+            remedy=message("{command}, or name a cluster by --context", command=command),
         )
     return there[0]
 
