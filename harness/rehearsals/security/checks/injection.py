@@ -155,7 +155,7 @@ async def method_override(bench: Bench) -> None:
     names = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
     where = f"{WALKS}/{victim.walk_id}"
     exchange = must(await victim.me.send("GET", where, headers=dict.fromkeys(names, "DELETE")), 200)
-    await victim.me.send("GET", f"{where}?_method=DELETE")
+    _taken_or_refused(await victim.me.send("GET", f"{where}?_method=DELETE"))
     await victim.untouched(exchange)
 
 
