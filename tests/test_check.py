@@ -105,8 +105,8 @@ def test_a_mistake_is_told_with_its_line_and_what_the_file_was_taken_for(
     [
         ("a: 1\nb: 2\n", "those of no kind of file"),
         ("", "mine.yaml is empty"),
-        ("- 1\n", "a plan is a mapping of keys"),
-        ("some text\n", "a plan is a mapping of keys"),
+        ("- 1\n", "a file is one mapping of keys"),
+        ("some text\n", "a file is one mapping of keys"),
         ("a: 1\n---\nb: 2\n", "more than one YAML document"),
         ("name: ours\nimage: ours:v3\n", "the keys of a target file"),
         ("command: ./walk-api\nmigrations: none\n", "the keys of a target file"),
