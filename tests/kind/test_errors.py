@@ -187,7 +187,7 @@ def test_what_is_no_configuration_at_all(tmp_path: Path, raw: bytes, said: str) 
 def test_networking_is_only_missed_where_the_address_has_to_be_said(tmp_path: Path) -> None:
     path = tmp_path / "kind.yaml"
     path.write_text("kind: Cluster\nnodes: [{role: control-plane}]\n")
-    with pytest.raises(BadInput, match="127.0.0.1 only") as refused:
+    with pytest.raises(BadInput, match=r"127\.0\.0\.1 only") as refused:
         config.read(path)
     assert "set networking.apiServerAddress" in refused.value.remedy
 
