@@ -69,6 +69,9 @@ class _Form(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     openapi: str = ""
 
 
+KEYS = frozenset(_Form.__struct_fields__)
+
+
 def from_file(path: Path) -> Target:
     """The target that the file ``path`` describes. Raises ``BadInput`` with the file, the line and an example."""
     where = str(path)
