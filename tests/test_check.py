@@ -111,6 +111,7 @@ OF_TARGET = {
     ("text", "what"),
     [
         ("a: 1\nb: 2\n", "those of no kind of file"),
+        ("name: x\n", "those of no kind of file"),
         ("", "mine.yaml is empty"),
         ("- 1\n", "a file is one mapping of keys"),
         ("some text\n", "a file is one mapping of keys"),

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from chaos import catalogue
-from harness.base import planfile, plantypes, yamltext
+from harness.base import planfile, yamltext
 from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput
 from harness.base.message import as_message, marked, message
@@ -88,9 +88,7 @@ def kind_of(text: str, where: str) -> tuple[str, str]:
     data, _ = planfile.mapping(text, where, message("write the keys of one of these: {names}", names=", ".join(KINDS)))
     like = {name: planfile.likeness(data, kind.form) for name, kind in KINDS.items()}
     best, second = sorted(like, key=lambda name: -like[name])[:2]
-    of_kinds = {key for kind in KINDS.values() for key in plantypes.keys_of(kind.form)}
-    known = data.keys() & target_file.KEYS
-    if known - of_kinds and len(known) - len(data.keys() - known) > like[best]:
+    if target_file.likeness(data) > max(like[best], 0):
         remedy = message("a run reads it: --target {file}", file=where)
         raise BadInput("these are the keys of a target file", where=where, remedy=remedy)
     if like[best] <= 0 or like[best] == like[second]:
