@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.base import tomltext
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
 from harness.base.message import marked, message, nearest, said_by
@@ -30,21 +29,6 @@ _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no
 _UNREAD = marked("write TOML in UTF-8; --no-defaults leaves it unread")
 _HELP = marked("--help shows what it takes")
 _WHAT_IT_IS = marked("a key is an option of a command, without its dashes")
-
-
-class _Key(NamedTuple):
-    """A key with its value: ``table`` are the names of the table that it stands in, ``line`` is where it is written;
-    1 where that is written otherwise than as people do."""
-
-    table: tuple[str, ...]
-    name: str
-    value: Any
-    line: int
-
-    @property
-    def is_tables(self) -> bool:
-        """Whether it is a list of tables: ``[[name]]``."""
-        return isinstance(self.value, list) and any(isinstance(each, dict) for each in self.value)
 
 
 class Given(NamedTuple):
@@ -73,7 +57,7 @@ def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path)
         return {}
     of_all: dict[str, Given] = {}
     of_one: dict[str, Given] = {}
-    for each in _keys(path):
+    for each in tomltext.keys(path, _UNREAD):
         key, where, table = each.name, f"{path}:{each.line}", " ".join(each.table)
         if each.is_tables and " ".join((*each.table, key)) in entries:
             written = ".".join((*each.table, key))
@@ -158,36 +142,3 @@ def _placed(folder: Path, text: str, *, path: bool) -> str:
         return str(folder / text)
     first, space, rest = text.partition(" ")
     return f"{folder / first}{space}{rest}" if "/" in first and (folder / first).exists() else text
-
-
-def _keys(path: Path) -> Iterator[_Key]:
-    """Every key of the file in its order, those of tables too. Raises ``BadInput`` where it cannot be read."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        told = message("it cannot be read: {error}", error=str(error))
-        raise BadInput(told, where=str(path), remedy=_UNREAD) from error
-    for table, name, value in _flat(document):
-        yield _Key(table, name, value, _line(text, table, name))
-
-
-def _flat(document: dict[str, Any], names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, Any]]:
-    for key, value in document.items():
-        if isinstance(value, dict):
-            yield from _flat(value, (*names, key))
-        else:
-            yield names, key, value
-
-
-def _line(text: str, names: tuple[str, ...], key: str) -> int:
-    table: tuple[str, ...] = ()
-    wanted = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""")
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*(\[?)\[([^\[\]]+)\]", line):
-            table = tuple(part.strip().strip("\"'") for part in header[2].split("."))
-            if header[1] and table == (*names, key):
-                return number
-        elif table == names and wanted.match(line):
-            return number
-    return 1
