@@ -16,7 +16,7 @@ from harness.rehearsals.chaos.types import Expectation, Experiment
 
 FOLDER = Path(__file__).parent / "experiments"
 EXTENSION = "tekutoko"
-_FORM = f"see {FOLDER.name}/pod_kill.yaml for the form"
+_FORM = message("see {where} for the form", where=f"{FOLDER.name}/pod_kill.yaml")
 
 
 class ExperimentFile(msgspec.Struct, frozen=True, kw_only=True, rename={"hypothesis": "steady-state-hypothesis"}):
@@ -52,7 +52,8 @@ def load(name: str) -> Experiment:
     if name.endswith((".yaml", ".yml")):
         return read(Path(name))
     if name not in names():
-        remedy = f"the experiments are: {', '.join(names())}; or give the path of a .yaml file"
+        there = ", ".join(names())
+        remedy = message("the experiments are: {names}; or give the path of a .yaml file", names=there)
         told = message("no experiment {name}{near}", name=repr(name), near=nearest(name, names()))
         raise BadInput(told, where=str(FOLDER), remedy=remedy)
     return read(FOLDER / f"{name}.yaml")
@@ -69,7 +70,8 @@ def read(path: Path) -> Experiment:
     ours = [number for number, each in enumerate(file.extensions) if each.get("name") == EXTENSION]
     if len(ours) != 1:
         place = yamltext.place(where, lines, ("extensions",))
-        raise BadInput(f"one extension {EXTENSION!r} is wanted", where=place, remedy=_FORM)
+        wanted = message("one extension {name} is wanted", name=repr(EXTENSION))
+        raise BadInput(wanted, where=place, remedy=_FORM)
     extension = {key: value for key, value in file.extensions[ours[0]].items() if key != "name"}
     expects = planfile.at(("extensions", ours[0]), extension, where, lines, Expectation)
     for number, activity in enumerate(file.method):
@@ -94,7 +96,8 @@ def checked(path: Path) -> Experiment:
     try:
         ensure_experiment_is_valid(experiment.document)
     except (ChaosException, AttributeError, LookupError, TypeError, ValueError) as error:  # of values it did not expect
-        raise BadInput(f"Chaos Toolkit does not take it: {error}", where=str(path), remedy=_FORM) from error
+        refused = message("Chaos Toolkit does not take it: {error}", error=str(error))
+        raise BadInput(refused, where=str(path), remedy=_FORM) from error
     return experiment
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from harness.base import planfile, yamltext
+from harness.base.message import message
 from harness.base.planfile import RuleError
 from harness.model.claim import OwnClaim, Statement
 from scenarios import claims
@@ -58,13 +59,15 @@ def _known(file: ClaimsFile) -> dict[str, Known]:
     for index, each in enumerate(file.claims):
         at = ("claims", index)
         if each.id in claims.REGISTER or each.id in claims.ERRATA:
-            what = f"{each.id!r} is an id of the bundled document's already"
+            what = message("{id} is an id of the bundled document's already", id=repr(each.id))
             raise RuleError(what, *at, "id", remedy="give the claim an id of your own")
         if each.id in found:
-            raise RuleError(f"claim {each.id!r} is given twice", *at, "id", remedy="give each its own id")
+            what = message("claim {id} is given twice", id=repr(each.id))
+            raise RuleError(what, *at, "id", remedy="give each its own id")
         rule = each.criterion
         if rule is not None and rule.claim not in {"", each.id}:
-            what = f"the criterion of {each.id!r} is about another claim, {rule.claim!r}"
+            about = {"id": repr(each.id), "claim": repr(rule.claim)}
+            what = message("the criterion of {id} is about another claim, {claim}", **about)
             raise RuleError(what, *at, "criterion", "claim", remedy="leave `claim` out")
         line = ""
         if rule is not None:

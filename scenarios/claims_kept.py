@@ -1,13 +1,17 @@
-"""What a scenario of somebody's own may say of the document's claims: no less than the document says."""
+"""What a scenario of somebody's own may say of claims: of the document's no less than it does, of a team's the same."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import msgspec
+
+from harness.base.message import nearest
 from harness.base.planfile import RuleError
 from harness.model.judgement import Kind
+from harness.model.message import enumerated, marked, message
 from harness.model.scenario import (
     BLACKOUT_S,
     GOOD_ANSWER_EVERY_S,
@@ -17,7 +21,8 @@ from harness.model.scenario import (
     Criterion,
     PopulationPlan,
 )
-from scenarios.criteria import Keys
+from scenarios import claims, claims_file
+from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criterion, kind_of
 
 #: Under which the document's claims are meant; the greater the easier.
 _AT_MOST = {
@@ -27,7 +32,7 @@ _AT_MOST = {
 }
 #: Begins the claims about who has the flag on in each week.
 SCHEDULE = "rollout.schedule."
-_OWN = "leave `claim` out: then it is a criterion of your own, and no word on the document's claim"
+_OWN = marked("leave `claim` out: then it is a criterion of your own, and no word on the document's claim")
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,64 @@ class Document:
     shares: Mapping[str, PopulationPlan]
 
 
+def claims_known(
+    named: Sequence[str], file: str, listed: Sequence[Listed], own: Mapping[str, claims_file.Known]
+) -> None:
+    """Raises ``RuleError`` for a claim that nobody knows, and a criterion that says another thing than its claim.
+    ``named`` are those that the scenario is about, ``own`` those of its ``file``, "" where it has none."""
+    known = [*claims.REGISTER, *own]
+    all_named: list[tuple[str, Keys]] = [(claim, ("claims", index)) for index, claim in enumerate(named)]
+    all_named += [(each.criterion.claim, (*each.at, "claim")) for each in listed if each.criterion.claim]
+    for claim, at in all_named:
+        if claim not in known:
+            what = message("unknown claim {claim}{near}", claim=repr(claim), near=nearest(claim, known))
+            of = file or message("a `claims_file:`")
+            there = message("the claims are those of scenarios/claims.py, and of {file}", file=of)
+            raise RuleError(what, *at, remedy=there)
+    for each in listed:
+        rule = own[each.criterion.claim].criterion if each.criterion.claim in own else None
+        if rule is not None and _rule(rule, None, each) != _rule(each.criterion, each.kind, each):
+            said = repr(own[each.criterion.claim].claim.criterion)
+            what = message("the claim says {rule}, and the criterion another thing", rule=said)
+            remedy = "leave the criterion out and name the claim under `claims:`, or let both say the same"
+            raise RuleError(what, *each.at, remedy=remedy)
+
+
+def _rule(rule: CriterionFile, kind: KindWord | None, each: Listed) -> tuple[object, ...]:
+    found = criterion(rule, "", kind_of(rule, kind, each.at), each.at)
+    judged_by = found.comparison, found.threshold, found.smallest_sample, found.needs
+    return found.kind, found.metric, found.operation, found.step_s, *judged_by
+
+
+def claims_brought(
+    named: Sequence[str], listed: Sequence[Listed], own: Mapping[str, claims_file.Known]
+) -> Iterator[Listed]:
+    """The criteria that the team's own claims bring: of those that the scenario names, and is about by no criterion of
+    its own.
+    """
+    about = {each.criterion.claim for each in listed}
+    for index, claim in enumerate(named):
+        rule = own[claim].criterion if claim in own else None
+        if rule is not None and claim not in about:
+            about.add(claim)
+            yield Listed(at=("claims", index), criterion=msgspec.structs.replace(rule, claim=claim))
+
+
 def shares_kept(conditions: Conditions, document: Document) -> None:
     """Raises ``RuleError`` where a week's schedule is claimed and other shares of the users have the flag on. Fewer
     users of each audience are as good."""
     for index, claim in enumerate(conditions.claims):
         plan = document.shares.get(claim)
         if plan is not None and _shares(conditions.population) != _shares(plan):
-            said = ", ".join(f"{each.flag_on} of {each.users} {each.name}" for each in plan.audiences)
-            what = f"the claim {claim!r} has the flag on for {said}, and the audiences have other shares"
+            said = [
+                message("{on} of {users} {audience}", on=str(each.flag_on), users=str(each.users), audience=each.name)
+                for each in plan.audiences
+            ]
+            what = message(
+                "the claim {claim} has the flag on for {users}, and the audiences have other shares",
+                claim=repr(claim),
+                users=enumerated(said),
+            )
             raise RuleError(what, "claims", index, remedy="leave the claim out, or give the audiences its shares")
 
 
@@ -63,7 +118,7 @@ def conditions_kept(conditions: Conditions) -> None:
     claim of it."""
     for field, most in _AT_MOST.items():
         if getattr(conditions, field) > most:
-            what = f"the document's claims are judged with at most {most:g} s"
+            what = message("the document's claims are judged with at most {most} s", most=f"{most:g}")
             raise RuleError(what, field, remedy="ask for no more, or name claims of your own alone")
 
 
@@ -74,13 +129,16 @@ def criterion_kept(criterion: Criterion, rules: Mapping[str, Criterion], at: Key
     rule = rules.get(criterion.claim)
     if rule is None:
         return
-    said = f"the claim says `{rule.metric} {rule.comparison} {rule.threshold:g}` of all calls"
+    said = f"`{rule.metric} {rule.comparison} {rule.threshold:g}`"
     if _about(criterion) != _about(rule):
-        raise RuleError(f"{said}, and the criterion another thing", *at, remedy=_OWN)
+        what = message("the claim says {rule} of all calls, and the criterion another thing", rule=said)
+        raise RuleError(what, *at, remedy=_OWN)
     if _easier(criterion, rule):
-        raise RuleError(f"{said}, and the criterion asks for less", *at, "threshold", remedy=_OWN)
+        what = message("the claim says {rule} of all calls, and the criterion asks for less", rule=said)
+        raise RuleError(what, *at, "threshold", remedy=_OWN)
     if criterion.kind is Kind.ROLLBACK_LIMIT and criterion.smallest_sample != rule.smallest_sample:
-        raise RuleError(f"{said}, from a smallest sample of the judge's own", *at, "smallest_sample", remedy=_OWN)
+        what = message("the claim says {rule} of all calls, from a smallest sample of the judge's own", rule=said)
+        raise RuleError(what, *at, "smallest_sample", remedy=_OWN)
 
 
 def _about(criterion: Criterion) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.base.message import Message, marked, message, nearest
 from harness.base.planfile import RuleError
-from harness.base.units import Unit, quantity, seconds
+from harness.base.units import Unit, quantity, seconds, without_example
 from harness.base.yamltext import dotted
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
@@ -23,7 +23,7 @@ W = TypeVar("W", bound=StrEnum)
 Keys = tuple[str | int, ...]
 
 MOST_SAMPLES = 1_000_000  # more than any window holds
-_EXAMPLE = "for example `availability > 99.5%`"
+_EXAMPLE = message("for example {example}", example="`availability > 99.5%`")
 _LINE = re.compile(
     r"(?:(?P<kind>\w+)\s+)?(?P<metric>\w+)\s*(?:\[\s*(?P<operation>\w+)\s*\]\s*)?"
     r"(?:\[\s*step\s*=\s*(?P<step>[\w.]+)\s*\]\s*)?"
@@ -82,7 +82,8 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
         """A criterion in one line. Raises ``RuleError`` for any other."""
         found = _LINE.fullmatch(text.strip())
         if found is None:
-            raise RuleError(f"{text!r} is no criterion: metric, comparison, threshold", remedy=_EXAMPLE)
+            told = message("{value} is no criterion: metric, comparison, threshold", value=repr(text))
+            raise RuleError(told, remedy=_EXAMPLE)
         return cls(
             kind=None if found["kind"] is None else _word(KindWord, found["kind"], marked("kind")),
             metric=_word(Metric, found["metric"], marked("metric")),
@@ -112,9 +113,11 @@ def criteria_of(listed: Sequence[Listed]) -> tuple[Criterion, ...]:
     for each in listed:
         name = each.criterion.id
         if name and not _ID.fullmatch(name):
-            raise RuleError(f"{name!r} is no criterion's id (words joined by dots)", *each.at, "id")
+            told = message("{name} is no criterion's id (words joined by dots)", name=repr(name))
+            raise RuleError(told, *each.at, "id")
         if name in taken:
-            what = f"id {name!r} is given twice, first in {dotted(taken[name])}"
+            first = dotted(taken[name])
+            what = message("id {name} is given twice, first in {first}", name=repr(name), first=first)
             raise RuleError(what, *each.at, "id", remedy="give each its own id")
         if name:
             taken[name] = each.at
@@ -139,8 +142,9 @@ def kind_of(each: CriterionFile, listed_as: KindWord | None, at: Keys) -> KindWo
             raise RuleError("key 'kind' is missing", *at, "kind", remedy=remedy)
         return each.kind
     if each.kind not in {None, listed_as}:
-        remedy = f"move it to `{each.kind}:`, or leave the word out"
-        raise RuleError(f"a {each.kind} criterion under {at[0]}", *at, "kind", remedy=remedy)
+        kind = str(each.kind)
+        told = message("a {kind} criterion under {key}", kind=kind, key=str(at[0]))
+        raise RuleError(told, *at, "kind", remedy=message("move it to `{kind}:`, or leave the word out", kind=kind))
     return listed_as
 
 
@@ -155,20 +159,23 @@ def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Crite
     """The criterion called ``name``, its numbers resolved. Raises ``RuleError`` for one that makes no sense."""
     says = _SAYS[word]
     if each.metric not in says:
-        remedy = f"use one of {', '.join(says)}"
-        raise RuleError(f"{each.metric} has no rollback limit", *at, "metric", remedy=remedy)
+        told = message("{metric} has no rollback limit", metric=each.metric)
+        raise RuleError(told, *at, "metric", remedy=message("use one of {names}", names=", ".join(says)))
     if each.comparison is not says[each.metric]:
         right = says[each.metric].value
-        what = f"a {word} criterion on {each.metric} says {right!r}, not {each.comparison.value!r}"
-        remedy = f'write `comparison: "{right}"`, or `{each.metric} {right} ...`'
+        said = {"kind": word, "metric": each.metric, "right": repr(right), "given": repr(each.comparison.value)}
+        what = message("a {kind} criterion on {metric} says {right}, not {given}", **said)
+        remedy = message('write `comparison: "{right}"`, or `{metric} {right} ...`', right=right, metric=each.metric)
         raise RuleError(what, *at, "comparison", remedy=remedy)
+    names = ", ".join(sorted(BY_OPERATION))
     if each.operation is not None and each.metric not in BY_OPERATION:
-        what = f"{each.metric} is not judged of one operation"
-        remedy = f"use one of {', '.join(sorted(BY_OPERATION))}, or leave `[{each.operation}]` out"
+        what = message("{metric} is not judged of one operation", metric=each.metric)
+        left = {"names": names, "operation": each.operation}
+        remedy = message("use one of {names}, or leave `[{operation}]` out", **left)
         raise RuleError(what, *at, "operation", remedy=remedy)
     if each.step_s is not None and each.metric not in BY_OPERATION:
-        remedy = f"use one of {', '.join(sorted(BY_OPERATION))}, or leave the step out"
-        raise RuleError(f"{each.metric} is not judged of one step", *at, "step_s", remedy=remedy)
+        what = message("{metric} is not judged of one step", metric=each.metric)
+        raise RuleError(what, *at, "step_s", remedy=message("use one of {names}, or leave the step out", names=names))
     return Criterion(
         id=name,
         claim=each.claim,
@@ -189,18 +196,21 @@ _WRITTEN = {Unit.RATIO: "99.5%", Unit.MILLISECONDS: "500ms", Unit.PER_SECOND: "3
 
 def _threshold(each: CriterionFile, at: Keys) -> float:
     unit = METRIC_UNIT[each.metric]
-    remedy = f"for example `threshold: {_WRITTEN[unit]}`, or `{each.metric} {each.comparison} {_WRITTEN[unit]}`"
+    of = {"metric": each.metric, "comparison": each.comparison, "example": _WRITTEN[unit]}
+    remedy = message("for example `threshold: {example}`, or `{metric} {comparison} {example}`", **of)
     try:
         value = quantity(each.threshold, unit)
     except ValueError as error:
-        raise RuleError(str(error).partition("; write for example ")[0], *at, remedy=remedy) from error
+        raise RuleError(without_example(error), *at, remedy=remedy) from error
+    given = repr(each.threshold)
     if not 0 < value < float("inf"):
-        raise RuleError(f"{each.threshold[:20]!r} is not above 0, or too large", *at, remedy=remedy)
+        short = repr(each.threshold[:20])
+        raise RuleError(message("{value} is not above 0, or too large", value=short), *at, remedy=remedy)
     if unit is Unit.RATIO and value >= 1:
-        what = f"{each.threshold!r} can be neither met nor broken; it must be between 0% and 100%"
+        what = message("{value} can be neither met nor broken; it must be between 0% and 100%", value=given)
         raise RuleError(what, *at, remedy=remedy)
     if unit is Unit.USERS and value != round(value):
-        raise RuleError(f"{each.threshold!r} is no whole number of users", *at, remedy=remedy)
+        raise RuleError(message("{value} is no whole number of users", value=given), *at, remedy=remedy)
     return value
 
 
@@ -208,7 +218,7 @@ def _seconds(text: str) -> float:
     try:
         return seconds(text)
     except ValueError as error:
-        raise RuleError(str(error).partition("; write for example ")[0], remedy="for example `[step=60s]`") from error
+        raise RuleError(without_example(error), remedy="for example `[step=60s]`") from error
 
 
 def _word(words: type[W], text: str, what: str) -> W:

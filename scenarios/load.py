@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +11,9 @@ import msgspec
 
 from harness.base import planfile, yamltext
 from harness.base.errors import BadInput
-from harness.base.message import message, nearest
+from harness.base.message import message, nearest, said_by
 from harness.base.planfile import RuleError
+from harness.base.yamltext import dotted
 from harness.model.scenario import (
     MAX_S,
     MOST_WINDOW_S,
@@ -20,9 +21,8 @@ from harness.model.scenario import (
     PopulationPlan,
     Scenario,
 )
-from scenarios import claims, claims_file
-from scenarios.claims_kept import SCHEDULE, Document, conditions_kept, criterion_kept, shares_kept
-from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_of, criterion, kind_of
+from scenarios import claims, claims_file, claims_kept
+from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_of
 from scenarios.faults import FaultFile, fault_of, within
 
 FOLDER = Path(__file__).parent
@@ -84,8 +84,9 @@ def with_options(
         ("--fetch-interval", fetch_interval_s, -1.0, MAX_S),  # 0 is Firebase's "always fetch"
     ):
         if value is not None and not least < value <= most:
-            what = f"{option} {value:g} s is out of range, which ends at {most:g} s"
-            raise BadInput(what, where=option, remedy=f"for example {option} 120s")
+            given = {"option": option, "value": f"{value:g}", "most": f"{most:g}"}
+            what = message("{option} {value} s is out of range, which ends at {most} s", **given)
+            raise BadInput(what, where=option, remedy=message("for example {example}", example=f"{option} 120s"))
     if pace_s is not None and scenario.population.steps:
         raise BadInput(
             "the scenario's `steps` have paces of their own, and --pace says another",
@@ -99,10 +100,12 @@ def with_options(
             fetch_interval_s=scenario.population.fetch_interval_s if fetch_interval_s is None else fetch_interval_s,
         )
     except RuleError as error:
-        raise BadInput(f"--pace: {error}", where=f"scenario {scenario.name}", remedy=error.remedy) from error
+        where = message("scenario {name}", name=scenario.name)
+        raise BadInput(message("--pace: {error}", error=said_by(error)), where=where, remedy=error.remedy) from error
     window_s = scenario.window_s if window_s is None else window_s
     if population.steps and population.steps[-1].at_s >= window_s:
-        what = f"a step begins {population.steps[-1].at_s:g} s into a window of {window_s:g} s"
+        at = {"at": f"{population.steps[-1].at_s:g}", "window": f"{window_s:g}"}
+        what = message("a step begins {at} s into a window of {window} s", **at)
         raise BadInput(what, where="--window", remedy="make the window longer")
     return msgspec.structs.replace(scenario, population=population, window_s=window_s)
 
@@ -117,19 +120,20 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
         raise RuleError(why, "faults", index, remedy="let it begin earlier, or make the window longer")
     own = claims_file.load(folder / file.claims_file) if file.claims_file else {}
     listed = [*_listed(file)]
-    _claims(file, listed, own)
-    listed += _of_claims(file, listed, own)
+    claims_kept.claims_known(file.claims, file.claims_file, listed, own)
+    listed += claims_kept.claims_brought(file.claims, listed, own)
     criteria = criteria_of(listed)
     about = {*file.claims, *(each.claim for each in criteria)}
-    document = _document() if about & claims.REGISTER.keys() else Document(rules={}, shares={})
+    document = _document() if about & claims.REGISTER.keys() else claims_kept.Document(rules={}, shares={})
     if document.rules:
-        conditions_kept(file)
-        shares_kept(file, document)
+        claims_kept.conditions_kept(file)
+        claims_kept.shares_kept(file, document)
     for found, of in zip(criteria, listed, strict=True):
-        criterion_kept(found, document.rules, of.at)
+        claims_kept.criterion_kept(found, document.rules, of.at)
         _begins(found.step_s, file.population, of.at)
         if found.id in {*claims.REGISTER, *claims.ERRATA, *own, *about} - {found.claim}:
-            raise RuleError(f"{found.id!r} is the id of a claim that the criterion is not about", *of.at, "id")
+            what = message("{id} is the id of a claim that the criterion is not about", id=repr(found.id))
+            raise RuleError(what, *of.at, "id")
     return Scenario(
         name=name,
         criteria=criteria,
@@ -140,12 +144,14 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
 
 
 @functools.cache
-def _document() -> Document:
+def _document() -> claims_kept.Document:
     """What the document's own scenarios say of its claims."""
     files = [planfile.load(FOLDER / f"{name}.yaml", ScenarioFile) for name in names()]
-    return Document(
+    return claims_kept.Document(
         rules={each.claim: each for file in files for each in criteria_of([*_listed(file)]) if each.claim},
-        shares={claim: file.population for file in files for claim in file.claims if claim.startswith(SCHEDULE)},
+        shares={
+            claim: file.population for file in files for claim in file.claims if claim.startswith(claims_kept.SCHEDULE)
+        },
     )
 
 
@@ -153,8 +159,9 @@ def _begins(step_s: float | None, plan: PopulationPlan, at: Keys) -> None:
     """Raises ``RuleError`` where a criterion names a step that is none."""
     known = [each.at_s for each in plan.stretches]
     if step_s is not None and step_s not in known:
-        what = f"no step of the load begins at {step_s:g} s"
-        raise RuleError(what, *at, remedy=f"the steps begin at: {', '.join(f'{each:g}s' for each in known)}")
+        what = message("no step of the load begins at {at} s", at=f"{step_s:g}")
+        times = ", ".join(f"{each:g}s" for each in known)
+        raise RuleError(what, *at, remedy=message("the steps begin at: {times}", times=times))
 
 
 def _listed(file: ScenarioFile) -> Iterator[Listed]:
@@ -163,51 +170,17 @@ def _listed(file: ScenarioFile) -> Iterator[Listed]:
             yield Listed(at=(key, index), criterion=each, kind=kind)
 
 
-def _of_claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, claims_file.Known]) -> Iterator[Listed]:
-    """The criteria that the team's own claims bring: of those that the scenario names, and is about by no criterion of
-    its own.
-    """
-    named = {each.criterion.claim for each in listed}
-    for index, claim in enumerate(file.claims):
-        rule = own[claim].criterion if claim in own else None
-        if rule is not None and claim not in named:
-            named.add(claim)
-            yield Listed(at=("claims", index), criterion=msgspec.structs.replace(rule, claim=claim))
-
-
-def _claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, claims_file.Known]) -> None:
-    """Raises ``RuleError`` for a claim that nobody knows, and a criterion that says another thing than its claim."""
-    known = [*claims.REGISTER, *own]
-    named: list[tuple[str, Keys]] = [(claim, ("claims", index)) for index, claim in enumerate(file.claims)]
-    named += [(each.criterion.claim, (*each.at, "claim")) for each in listed if each.criterion.claim]
-    for claim, at in named:
-        if claim not in known:
-            remedy = f"the claims are those of scenarios/claims.py, and of {file.claims_file or 'a `claims_file:`'}"
-            near = nearest(claim, known)
-            raise RuleError(message("unknown claim {claim}{near}", claim=repr(claim), near=near), *at, remedy=remedy)
-    for each in listed:
-        rule = own[each.criterion.claim].criterion if each.criterion.claim in own else None
-        if rule is not None and _rule(rule, None, each) != _rule(each.criterion, each.kind, each):
-            said = own[each.criterion.claim].claim.criterion
-            remedy = "leave the criterion out and name the claim under `claims:`, or let both say the same"
-            raise RuleError(f"the claim says {said!r}, and the criterion another thing", *each.at, remedy=remedy)
-
-
-def _rule(rule: CriterionFile, kind: KindWord | None, each: Listed) -> tuple[object, ...]:
-    found = criterion(rule, "", kind_of(rule, kind, each.at), each.at)
-    judged_by = found.comparison, found.threshold, found.smallest_sample, found.needs
-    return found.kind, found.metric, found.operation, found.step_s, *judged_by
-
-
 def _population(plan: PopulationPlan) -> None:
     seen: dict[str, int] = {}
     for index, audience in enumerate(plan.audiences):
         at = ("population", "audiences", index)
         if audience.flag_on > audience.users:
-            what = f"flag_on is {audience.flag_on}, outside 0..{audience.users}, the users of {audience.name!r}"
+            given = {"on": str(audience.flag_on), "users": str(audience.users), "name": repr(audience.name)}
+            what = message("flag_on is {on}, outside 0..{users}, the users of {name}", **given)
             raise RuleError(what, *at, "flag_on")
         if audience.name in seen:
-            what = f"name {audience.name!r} is given twice, first in population.audiences[{seen[audience.name]}]"
+            first = dotted(("population", "audiences", seen[audience.name]))
+            what = message("name {name} is given twice, first in {first}", name=repr(audience.name), first=first)
             raise RuleError(what, *at, "name", remedy="give each its own name")
         seen[audience.name] = index
     if not plan.users:
@@ -220,10 +193,12 @@ def _steps(plan: PopulationPlan, window_s: float) -> None:
     for index, step in enumerate(plan.steps):
         at = ("population", "steps", index)
         if step.at_s <= before_s:
-            what = f"it begins {step.at_s:g} s into the window, not after {before_s:g} s"
+            when = {"at": f"{step.at_s:g}", "before": f"{before_s:g}"}
+            what = message("it begins {at} s into the window, not after {before} s", **when)
             remedy = "the window begins with the population's `pace`; give the steps in the order of time after it"
             raise RuleError(what, *at, "at_s", remedy=remedy)
         if step.at_s >= window_s:
-            what = f"it begins {step.at_s:g} s into a window of {window_s:g} s"
+            when = {"at": f"{step.at_s:g}", "window": f"{window_s:g}"}
+            what = message("it begins {at} s into a window of {window} s", **when)
             raise RuleError(what, *at, "at_s", remedy="let it begin earlier, or make the window longer")
         before_s = step.at_s

@@ -110,6 +110,8 @@ def test_photos() -> None:
     assert photos_result(lost).verdict is Verdict.FAIL
     assert photos_result(photos([], {}, set())).verdict is Verdict.INCONCLUSIVE
     assert photos_result(photos(OBJECTS, {}, set())).verdict is Verdict.INCONCLUSIVE
+    for objects, before in (([], ""), (OBJECTS, "2 objects: 0 of deleted walks, 2 not named; ")):
+        assert photos_result(photos(objects, {}, set())).reason.endswith(f"{before}no walk got a thumbnail")
     assert photos_result(left).verdict is Verdict.FAIL
     assert OBJECTS[1] in photos_result(left).reason
     # What of the database was not read hides no photo that is there, and lets none pass unseen.

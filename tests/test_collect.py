@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from harness.base.clock import NS, Anchor
-from harness.base.errors import EvidenceNotRead, EvidenceNotWritten
+from harness.base.errors import EvidenceNeverWritten, EvidenceNotRead, EvidenceNotWritten, PartDied
 from harness.evidence.collect import Collector
 from harness.evidence.gathered import EVIDENCE, stored
 from harness.evidence.spool import SpoolWriter
 from harness.evidence.store import EvidenceStore
 from harness.model.due import Due, probe_call
-from harness.model.evidence import Row
+from harness.model.evidence import ProbeRow, Row, SampleRow, happened
+from harness.rehearsal.closing import measure_stores
 from tests.judge.evidence import probe, request
 
 
@@ -119,3 +120,64 @@ def test_what_a_full_disk_refused_is_written_once_there_is_room_again(
         collector.gather(last=True)
     assert {each.probe_id for each in collector.probes} == {0, 1, 2, 3}
     assert stored(tmp_path).probes == collector.probes
+
+
+def test_what_stays_refused_is_said_at_the_end_and_stands_before_what_came_later(
+    spool: SpoolWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Moved(spool, {})
+    with EvidenceStore(tmp_path / EVIDENCE, "run", clock.anchor) as store:
+        collector = Collector(store, clock)
+        collector.follow([spool.path])
+        real = store.append
+
+        def append(rows: Sequence[Row]) -> None:
+            if any(isinstance(each, ProbeRow) and each.probe_id == 0 for each in rows):
+                raise EvidenceNotWritten("no room for these", where="e")
+            real(rows)
+
+        with monkeypatch.context() as small:
+            small.setattr(store, "append", append)
+            for number in (0, 1):
+                with pytest.raises(EvidenceNotWritten):
+                    collector.add([probe(0, number=number)])
+            spool.write(probe(0, number=2))
+            spool.flush()
+            with spool.path.open("ab") as cut:
+                cut.write(b'["probe",')
+            for _ in range(2):
+                with pytest.raises(EvidenceNotWritten):
+                    collector.gather(last=True)
+        collector.add([])
+        assert [error.subject for error in collector.ledger.measurement_errors] == ["s"], "the line that was cut"
+    assert [each.probe_id for each in collector.probes] == [0, 1, 2]
+    assert stored(tmp_path).probes == collector.probes
+
+
+@pytest.mark.parametrize(
+    "never",
+    [
+        probe(0, number=2**63),
+        SampleRow(at_ns=0, metric="m", subject="\ud800", value=0.0),
+        happened(0, "phase", "week", "it began", {"\ud800": 1}),
+    ],
+)
+def test_rows_that_no_disk_takes_are_lost_aloud_once_and_keep_no_others_out(
+    never: Row, spool: SpoolWriter, tmp_path: Path
+) -> None:
+    with EvidenceStore(tmp_path / EVIDENCE, "run", Moved.anchor) as store:
+        collector = Collector(store, Moved(spool, {}))
+        with pytest.raises(EvidenceNeverWritten, match="and is lost"):
+            collector.add([never])
+        collector.add([probe(0, number=1)])
+        collector.gather(last=True)
+    assert stored(tmp_path).probes == collector.probes == [probe(0, number=1)]
+
+
+async def test_what_the_stores_hold_is_evidence_too_and_no_refusal_of_it_is_passed_over() -> None:
+    refused = Mock(add=Mock(side_effect=EvidenceNotWritten("full", where="e")))
+    stores = Mock(volume=AsyncMock(return_value={("stored_bytes", "database"): 1.0}))
+    with pytest.raises(EvidenceNotWritten):
+        await measure_stores(Mock(evidence=refused, stores=stores))
+    stores.volume.side_effect = PartDied("the database does not answer")
+    await measure_stores(Mock(evidence=refused, stores=stores))

@@ -124,6 +124,10 @@ class EvidenceNotWritten(RehearsalError):  # noqa: N818
     exit = Exit.RUN_BROKEN
 
 
+class EvidenceNeverWritten(EvidenceNotWritten):
+    """No disk takes these rows: they hold a value that the evidence file has no form for, and they are lost."""
+
+
 class EvidenceNotRead(RehearsalError):  # noqa: N818
     """What a process of the run wrote as evidence cannot be read: rows are lost, and nobody knows which."""
 

@@ -86,7 +86,7 @@ def photos_result(seen: Photos, unread: Told = ()) -> Judgement:
         verdict = Verdict.NOT_EXERCISED
     elif seen.good and not seen.with_thumbnail:
         verdict = Verdict.INCONCLUSIVE
-        told = seen.told if seen.objects else (message("no walk got a thumbnail"),)
+        told = (*(seen.told if seen.objects else ()), message("no walk got a thumbnail"))
     flaws = len(seen.lost) + len(seen.foreign) + len(seen.left)
     return told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, told, unit=Unit.WALKS))
 

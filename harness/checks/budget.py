@@ -22,7 +22,7 @@ from harness.control.amount import resolve
 from harness.judge.resizes import resizes
 from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow
-from harness.model.message import Told, message
+from harness.model.message import Message, Told, message
 from harness.model.stack import PodState
 
 NS = 1_000_000_000
@@ -41,8 +41,8 @@ class BudgetKept(msgspec.Struct, frozen=True, kw_only=True):
     keeps: bool
     granted: int
     refused: int
-    beyond: tuple[str, ...]
-    unclear: tuple[str, ...]
+    beyond: Told
+    unclear: Told
 
     @property
     def told(self) -> Told:
@@ -79,8 +79,8 @@ def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -
     """
     pods, scales = _Pods(), _Scales(events, scale)
     granted = refused = 0
-    beyond: list[str] = []
-    unclear: list[str] = []
+    beyond: list[Message] = []
+    unclear: list[Message] = []
     for event in events:
         if event.kind == "pod":
             pods.take(event)
@@ -90,12 +90,14 @@ def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -
             if budget is None or before is None:
                 continue
             possible = scales.at(event.at_ns, before.healthy)
-            reasons = [_beyond(before, budget, desired(budget, each)) for each in possible]
-            if all(reasons):
-                beyond.append(f"{event.subject}: {reasons[-1]}")
-            elif any(reasons):
-                numbers = " or ".join(map(str, possible))
-                unclear.append(f"{event.subject}: {before.healthy} pods were ready, {numbers} were asked for")
+            found = [_beyond(before, budget, desired(budget, each)) for each in possible]
+            reasons = [why for why in found if why is not None]
+            if len(reasons) == len(possible):
+                beyond.append(message("{pod}: {what}", pod=event.subject, what=reasons[-1]))
+            elif reasons:
+                counts = {"ready": str(before.healthy), "numbers": ", ".join(map(str, possible))}
+                what = message("{ready} pods were ready, and asked for was one of {numbers}", **counts)
+                unclear.append(message("{pod}: {what}", pod=event.subject, what=what))
         elif event.kind == "eviction":
             refused += 1
     keeps = budget is not None and desired(budget, scales.most) > 0
@@ -216,12 +218,13 @@ def _begins(scale: _Scale) -> int:
     return scale.at_ns
 
 
-def _beyond(before: _Before, budget: Budget, must: int) -> str:
-    """Why the budget, which asks for ``must`` healthy pods, forbids the eviction; "" when it does not."""
+def _beyond(before: _Before, budget: Budget, must: int) -> Message | None:
+    """Why the budget, which asks for ``must`` healthy pods, forbids the eviction; ``None`` when it does not."""
+    counts = {"ready": str(before.healthy), "must": str(must)}
     if before.healthy > must:
-        return ""
+        return None
     if before.ready:
-        return f"{before.healthy} pods were ready, {must} must stay"
+        return message("{ready} pods were ready, {must} must stay", **counts)
     if budget.unhealthy is UnhealthyPodEviction.ALWAYS_ALLOW or before.healthy == must > 0:
-        return ""
-    return f"it ran and was not ready, {before.healthy} pods were ready, {must} must be"
+        return None
+    return message("it ran and was not ready, {ready} pods were ready, {must} must be", **counts)

@@ -44,15 +44,15 @@ _AT_ONCE = frozenset({FaultKind.POD_KILL, FaultKind.POD_DELETE})
 
 
 class NewConnections(msgspec.Struct, frozen=True, kw_only=True):
-    """``probes`` whose pod is known, ``left`` departures from the endpoints; probes that a departed pod answered, of
-    those that ``could`` have been: sent while one was outside.
+    """``probes`` whose pod is known, ``left`` departures from the endpoints; probes that a departed pod answered, and
+    whether it ``could`` have answered any: one was sent while it was outside.
 
     ``silent`` probes got no answer; a departed pod may have kept those of ``perhaps``.
     """
 
     probes: int
     left: int
-    could: int
+    could: bool
     late: Told
     silent: int
     perhaps: Told
@@ -93,15 +93,13 @@ def new_connections(events: Sequence[EventRow], probes: Iterable[ProbeRow]) -> N
         and probe.sent_ns - left_ns > round(LIMIT_S * NS)
         and not behind.joined(probe.pod, probe.sent_ns, probe.done_ns + round(TOLD_LATE_S * NS))
     ]
-    could = [
-        probe
-        for probe in known
-        if any(probe.sent_ns - left_ns > round(LIMIT_S * NS) for left_ns, _ in behind.outside(probe.sent_ns))
-    ]
+    could = any(
+        probe.sent_ns - left_ns > round(LIMIT_S * NS) for probe in known for left_ns, _ in behind.outside(probe.sent_ns)
+    )
     return NewConnections(
         probes=len(known),
         left=behind.departures,
-        could=len(could),
+        could=could,
         late=tuple(late),
         silent=sum(map(_silent, sent)),
         perhaps=tuple(_perhaps(sent, behind, _disturbed(events, sent))),

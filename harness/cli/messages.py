@@ -36,7 +36,7 @@ _HEADER = "# The reports' messages. Extract and merge with: nox -s messages"
 #: Functions whose first argument is a message id.
 KEYWORDS = {"say": None, "message": None, "marked": None}
 #: What makes an error; one of a module's own class is known by its ``remedy``.
-_ERRORS = (
+ERRORS = (
     *(name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, Exception)),
     "RuleError",
 )
@@ -71,12 +71,12 @@ def of_errors(source: str) -> Iterator[tuple[int, str]]:
     """What errors say in plain words, and where: of each that is made in that source, what happened and what to do;
     and what a plan's field has to be.
     """
-    for node in ast.walk(ast.parse(source)) if any(name in source for name in (*_ERRORS, _FIELD)) else ():
+    for node in ast.walk(ast.parse(source)) if any(name in source for name in (*ERRORS, _FIELD)) else ():
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("what", "remedy"):
             yield from _plain(node.value)
         if isinstance(node, ast.Call):
             remedies = [each.value for each in node.keywords if each.arg == "remedy"]
-            made = ast.unparse(node.func) in _ERRORS or (remedies and len(node.args) == 1)
+            made = ast.unparse(node.func) in ERRORS or (remedies and len(node.args) == 1)
             said = [*remedies, *(node.args[:1] if made else ())]
             if ast.unparse(node.func) == _FIELD:
                 said = [each.value for each in node.keywords if each.arg == "description"]

@@ -125,7 +125,7 @@ async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: Machine
     try:
         while (facts := stack_of(child.pid)) is None:
             if child.poll() is not None or not await again():
-                raise StackNotStarted(f"the stack did not come up:\n{tail(log)}", where=str(log))
+                raise StackNotStarted(message("the stack did not come up:\n{log}", log=tail(log)), where=str(log))
     except BaseException:
         child.terminate()
         child.wait(30)
@@ -187,7 +187,8 @@ def _keeper(name: str) -> Keeper:
 
     keeper = rungs.keepers().get(Rung(name))
     if keeper is None:
-        raise BadInput(f"the environment {name} has nothing to keep", where="--on", remedy="use --on local")
+        told = message("the environment {name} has nothing to keep", name=name)
+        raise BadInput(told, where="--on", remedy="use --on local")
     return keeper
 
 

@@ -13,6 +13,7 @@ from harness.base.theirs import read_json
 from harness.contract.absence import Absence
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.message import message
+from harness.model.stack import NEVER_RAN
 
 LINE_LIMIT_S = 5.0
 SHORT_LIMIT_S = 0.5  # once a whole wait was for nothing, and none ever was not
@@ -28,18 +29,21 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Logs:
-    """Is told of the stack's rows, to learn which pods there are."""
+    """Is told of the stack's rows, to learn which ``pods`` there are, and which of them ``ran``."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
         self.pods: set[str] = set()
+        self.ran: set[str] = set()
         self._wanted = Absence()
 
     def saw(self, row: EventRow | SampleRow) -> None:
         """One of the stack's rows."""
         if isinstance(row, EventRow) and row.kind == "pod":
             self.pods.add(row.subject)
+            if row.data.get("state") not in NEVER_RAN:
+                self.ran.add(row.subject)
 
     def mark(self) -> dict[str, int]:
         """Where every pod's log ends now."""

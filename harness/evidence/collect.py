@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.base.clock import NS, Clock, ClockSteps
-from harness.base.errors import EvidenceNotRead, EvidenceNotWritten, MeasurementFailed
+from harness.base.errors import EvidenceNeverWritten, EvidenceNotRead, EvidenceNotWritten, MeasurementFailed
 from harness.evidence.gathered import Gathered
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
@@ -36,18 +36,17 @@ class Collector(Gathered):
         self._readers += [SpoolReader(path) for path in spools]
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Appends ``rows`` to the evidence, behind whatever was refused before. Raises ``EvidenceNotWritten`` where the
-        disk refuses ``rows``, which are kept for the next call: there may be room again.
-        """
-        waiting, self._refused = [*self._refused, [*rows]], []
-        for each in waiting:
+        """Appends ``rows`` to the evidence, behind whatever was refused before. Raises ``EvidenceNotWritten`` while
+        the disk refuses, and keeps all that waits for the next call: there may be room again. Rows that no disk takes
+        are dropped, and ``EvidenceNeverWritten`` is raised for them once."""
+        self._refused.append([*rows])
+        while self._refused:
             try:
-                self.store.append(each)
-                self.see(each)
-            except EvidenceNotWritten:
-                self._refused.append(each)
-                if each is waiting[-1]:
-                    raise
+                self.store.append(self._refused[0])
+            except EvidenceNeverWritten:
+                del self._refused[0]
+                raise
+            self.see(self._refused.pop(0))
 
     def event(self, at_ns: int, kind: str, subject: str, said: str | Message | Told, **data: Any) -> None:
         """Appends an event of the run itself."""
@@ -73,8 +72,9 @@ class Collector(Gathered):
 
     def _read(self, reader: SpoolReader, *, last: bool) -> None:
         """What is lost is an error of the measurement in the evidence itself: a stored run is judged with it."""
+        rows: list[Row] = []
         try:
-            self.add(reader.read())
+            rows = reader.read()
             if last:
                 reader.end()
         except EvidenceNotRead as error:
@@ -83,13 +83,13 @@ class Collector(Gathered):
                 said = message("{spool}: {what}", spool=reader.path.name, what=of_error(error))
                 self.event(self._clock.now_ns(), MEASUREMENT_ERROR, reader.path.stem, said)
             raise
+        finally:
+            self.add(rows)
 
     def _look_at_clocks(self) -> None:
         if (step_ns := self._steps.step_ns()) is not None:
-            said = message(
-                "the wall clock stepped by {seconds} s: it was set, or the machine slept",
-                seconds=f"{step_ns / NS:+.1f}",
-            )
+            by = f"{step_ns / NS:+.1f}"
+            said = message("the wall clock stepped by {seconds} s: it was set, or the machine slept", seconds=by)
             self.event(self._clock.now_ns(), MEASUREMENT_ERROR, "clock", said, step_ns=step_ns)
 
     async def last_answers(self, due: Iterable[Due], end_ns: int, patience_s: float) -> None:

@@ -14,17 +14,25 @@ from types import TracebackType
 import msgspec
 
 from harness.base.clock import Anchor
-from harness.base.errors import EvidenceNotWritten
+from harness.base.errors import EvidenceNeverWritten, EvidenceNotWritten
 from harness.evidence.schema import BY_ROW, ROWS, STORE_VERSION, Table, create_statements, insert_statement
 from harness.model.evidence import Row
 
 #: How long a writer waits for another program's lock; it holds up the event loop, so it is short.
 BUSY_S = 1.0
 
+#: What makes rows of no value of SQLite's, today and on any disk.
+_NEVER = (OverflowError, UnicodeEncodeError, sqlite3.DataError, sqlite3.IntegrityError)
 _INSERT = {row: insert_statement(table) for row, table in BY_ROW.items()}
 
 
 def _not_written(path: Path, error: Exception) -> EvidenceNotWritten:
+    if isinstance(error, _NEVER):
+        return EvidenceNeverWritten(
+            f"evidence could not be written, and is lost: {error}",
+            where=str(path),
+            remedy="report it with the run's folder: what was to be stored is a mistake of the harness",
+        )
     return EvidenceNotWritten(
         f"evidence could not be written: {error}",
         where=str(path),
@@ -74,12 +82,16 @@ class EvidenceStore:
         connection.execute("COMMIT")
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Stores ``rows`` in one transaction: all of them or, when it raises ``EvidenceNotWritten``, none."""
+        """Stores ``rows`` in one transaction: all of them or, when it raises ``EvidenceNotWritten``, none; a value that
+        SQLite never takes is ``EvidenceNeverWritten``."""
         batches: dict[type[Row], list[tuple[object, ...]]] = {}
         seq = self._seq
-        for row in rows:
-            seq += 1
-            batches.setdefault(type(row), []).append(_values(seq, BY_ROW[type(row)], row))
+        try:
+            for row in rows:
+                seq += 1
+                batches.setdefault(type(row), []).append(_values(seq, BY_ROW[type(row)], row))
+        except UnicodeEncodeError as error:
+            raise _not_written(self.path, error) from error
         connection = self._connection
         if connection is None:
             raise EvidenceNotWritten("the evidence file is closed", where=str(self.path))
@@ -90,7 +102,7 @@ class EvidenceStore:
             for kind, values in batches.items():
                 connection.executemany(_INSERT[kind], values)
             connection.execute("COMMIT")
-        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:  # the latter two: no value of SQLite's
+        except (sqlite3.Error, *_NEVER) as error:
             self._roll_back(connection)
             raise _not_written(self.path, error) from error
         self._seq = seq

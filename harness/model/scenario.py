@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from harness.base.message import message
 from harness.base.planfile import RuleError
 from harness.base.units import PerSecond, Seconds, Unit
 from harness.model.claim import OwnClaim
@@ -152,19 +153,26 @@ class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def __post_init__(self) -> None:
         """Raises ``RuleError`` for more load than there may be."""
         if self.users > MOST_USERS:
-            what = f"{self.users} users in all, more than {MOST_USERS}"
+            what = message("{users} users in all, more than {most}", users=str(self.users), most=str(MOST_USERS))
             raise RuleError(what, "audiences", remedy="make the audiences smaller: one machine plays no more")
         for number, stretch in enumerate(self.stretches):
             at = ("steps", number - 1, "pace_s") if number else ("pace_s",)
             if not FASTEST_PACE_S <= stretch.pace_s <= SLOWEST_PACE_S:
-                what = f"a pace of {stretch.pace_s:g} s is not within {FASTEST_PACE_S:g} s..{SLOWEST_PACE_S / 3600:g} h"
+                given = {"pace": f"{stretch.pace_s:g}", "fastest": f"{FASTEST_PACE_S:g}"}
+                slowest = f"{SLOWEST_PACE_S / 3600:g}"
+                what = message("a pace of {pace} s is not within {fastest} s..{slowest} h", **given, slowest=slowest)
                 raise RuleError(what, *at, remedy="for example one request of a user in 50s")
             if self.users / stretch.pace_s > MOST_REQUESTS_PER_S:
-                rate = f"{self.users / stretch.pace_s:g}/s"
-                what = f"{self.users} users at one request in {stretch.pace_s:g} s send {rate}, more than "
-                what += f"{MOST_REQUESTS_PER_S:g}/s, which is what one machine sends and still measures"
-                slowest = f"a pace of {self.users / MOST_REQUESTS_PER_S:g} s or more"
-                raise RuleError(what, *at, remedy=f"{slowest}, or fewer users")
+                what = message(
+                    "{users} users at one request in {pace} s send {rate}/s, more than {most}/s, which is what one "
+                    "machine sends and still measures",
+                    users=str(self.users),
+                    pace=f"{stretch.pace_s:g}",
+                    rate=f"{self.users / stretch.pace_s:g}",
+                    most=f"{MOST_REQUESTS_PER_S:g}",
+                )
+                fastest = f"{self.users / MOST_REQUESTS_PER_S:g}"
+                raise RuleError(what, *at, remedy=message("a pace of {pace} s or more, or fewer users", pace=fastest))
 
     @property
     def stretches(self) -> tuple[LoadStep, ...]:
@@ -202,13 +210,20 @@ class ProbePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         """Raises ``RuleError`` for more probes than there may be."""
         if not 0 < self.rate_per_s <= MOST_PROBES_PER_S:
-            what = f"{self.rate_per_s:g} probes a second are not above 0 and at most {MOST_PROBES_PER_S:g}"
+            rates = {"rate": f"{self.rate_per_s:g}", "most": f"{MOST_PROBES_PER_S:g}"}
+            what = message("{rate} probes a second are not above 0 and at most {most}", **rates)
             raise RuleError(what, "rate_per_s", remedy="the document's own are 10/s")
         each = 60 * self.rate_per_s / max(1, self.canary_users)
         if self.canary_users < LEAST_CANARIES or each > MOST_CANARY_RATE_PER_MINUTE:
-            what = f"each of {self.canary_users} canary users would probe {each:.0f} times a minute; at most "
-            what += f"{MOST_CANARY_RATE_PER_MINUTE:g} of at least {LEAST_CANARIES}, for the API answers 429 from "
-            what += f"{RATE_LIMIT_PER_MIN} on"
+            what = message(
+                "each of {users} canary users would probe {rate} times a minute; at most {most} of at least {least}, "
+                "for the API answers 429 from {limit} on",
+                users=str(self.canary_users),
+                rate=f"{each:.0f}",
+                most=f"{MOST_CANARY_RATE_PER_MINUTE:g}",
+                least=str(LEAST_CANARIES),
+                limit=str(RATE_LIMIT_PER_MIN),
+            )
             raise RuleError(what, "canary_users", remedy="more canary users, or fewer probes")
 
 

@@ -312,3 +312,7 @@ class PodState(StrEnum):
     TERMINATING = "Terminating"
     BACK_OFF = "CrashLoopBackOff"
     GONE = "Gone"
+
+
+#: A pod that was never told to be in another has not run, as far as anybody knows, and need not have a log.
+NEVER_RAN = frozenset({PodState.PENDING, PodState.TERMINATING, PodState.GONE})

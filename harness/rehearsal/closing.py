@@ -5,7 +5,6 @@ What they say is evidence, as events of kind "check": ``harness.checks.whole_run
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,13 +63,12 @@ async def check_whole_run(
 
 async def measure_stores(on: Running[Any]) -> None:
     """How much the stores hold, as samples. One that does not answer is told by the checks."""
-    with contextlib.suppress(RehearsalError):
+    try:
         volume = await on.stores.volume()
-        at_ns = on.clock.now_ns()
-        on.evidence.add(
-            SampleRow(at_ns=at_ns, metric=metric, subject=subject, value=value)
-            for (metric, subject), value in volume.items()
-        )
+    except RehearsalError:
+        return
+    at_ns = on.clock.now_ns()
+    on.evidence.add(SampleRow(at_ns=at_ns, metric=name, subject=of, value=held) for (name, of), held in volume.items())
 
 
 def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: Path) -> Judgement:

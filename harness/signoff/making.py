@@ -42,7 +42,8 @@ class EvidencePlan(msgspec.Struct, frozen=True, kw_only=True):
         once(step.run for step in self.steps)
         takes_s = sum(step.takes_s for step in self.steps)
         if takes_s > self.within_s:
-            what = f"the commands take {minutes(takes_s)} min, and {minutes(self.within_s)} are there"
+            given = {"minutes": minutes(takes_s), "limit": minutes(self.within_s)}
+            what = message("the commands take {minutes} min, and {limit} are there", **given)
             raise RuleError(what, "within_s", remedy="leave one out, or give it more time")
 
 

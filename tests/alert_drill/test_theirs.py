@@ -187,6 +187,8 @@ def every(step_s: int, lasts_s: int) -> tuple[Spell, ...]:
         ((Spell(300_000, None),), "nothing of the folder", "nothing of the folder"),
         # that it fired once where nothing was broken says nothing of a breach that is no longer than the half
         ((Spell(60_000, 90_000), Spell(915_000, 1_095_000)), "fired in it: share", "nothing of the folder"),
+        # however long the breach is: one moment is no frequency
+        ((Spell(60_000, 90_000), Spell(2_100_000, None)), "nothing of the folder", "fired in it: share"),
         ((Spell(0, 90_000), Spell(2_100_000, None)), "nothing of the folder", "fired in it: share"),
     ],
 )  # fmt: skip

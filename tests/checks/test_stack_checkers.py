@@ -60,6 +60,10 @@ def probe(at_s: float, name: str, took_s: float = 0, outcome: Outcome = Outcome.
     )  # fmt: skip
 
 
+def shown(told: Told) -> tuple[str, ...]:
+    return tuple(map(str, told))
+
+
 def service(at_s: float, *pods: str) -> EventRow:
     return event(at_s, "component", "service", pods=list(pods))
 
@@ -70,7 +74,7 @@ def test_an_eviction_beyond_the_budget_is_found_by_counting_ready_pods() -> None
     kept = budget_kept([*two, *granted, event(2, "eviction", "b", code=429)], ONE, 2)
     assert (kept.granted, kept.refused, kept.beyond) == (1, 1, ())
     broken = budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], ONE, 2)
-    assert broken.beyond == ("b: 1 pods were ready, 1 must stay",)
+    assert shown(broken.beyond) == ("b: 1 pods were ready, 1 must stay",)
     assert budget_result(broken).verdict is Verdict.FAIL
     assert budget_result(budget_kept(two, ONE, 2)).verdict is Verdict.NOT_EXERCISED
     none = Budget(name="walk-api", min_available=0)
@@ -94,7 +98,7 @@ def test_a_running_pod_that_is_not_ready_is_evicted_only_while_the_budget_is_met
     for budget, others in ((ONE, 0), (two, 1)):
         found = budget_kept([*[pod(0, "a", "Ready")] * others, *course], budget, 2)
         why = f"b: it ran and was not ready, {others} pods were ready, {others + 1} must be"
-        assert found.beyond == (() if state == "Pending" else (why,))
+        assert shown(found.beyond) == (() if state == "Pending" else (why,))
         assert budget_result(found).verdict is (Verdict.PASS if state == "Pending" else Verdict.FAIL)
 
 
@@ -113,7 +117,8 @@ def test_evictions_are_counted_also_when_the_watch_told_of_the_pod_before_the_an
     first = [pod(1, "a", "Terminating"), event(1, "eviction", "a", code=201)]
     second = [pod(2, "b", "Terminating"), event(2, "eviction", "b", code=201)]
     assert budget_kept([*two, *first], ONE, 2).beyond == ()
-    assert budget_kept([*two, *first, *second], ONE, 2).beyond == ("b: 1 pods were ready, 1 must stay",)
+    beyond = budget_kept([*two, *first, *second], ONE, 2).beyond
+    assert shown(beyond) == ("b: 1 pods were ready, 1 must stay",)
     again = [pod(1.5, "c", "Ready"), *second]
     assert budget_kept([*two, *first, *again], ONE, 2).beyond == ()
 
@@ -125,7 +130,7 @@ def test_an_eviction_of_a_pod_that_had_been_terminating_for_a_while_needs_no_bud
     assert budget_kept([*course, event(2, "eviction", "a", code=201)], ONE, 2).beyond != ()
     twice = [event(0.5, "eviction", "b", code=201), *course[2:], event(1.1, "eviction", "a", code=201)]
     again = budget_kept([*course[:2], *twice, event(1.2, "eviction", "a", code=201)], ONE, 2)
-    assert (again.granted, again.beyond) == (3, ("a: 1 pods were ready, 1 must stay",))
+    assert (again.granted, shown(again.beyond)) == (3, ("a: 1 pods were ready, 1 must stay",))
 
 
 FOUR = [pod(10, name, "Ready") for name in "abcd"]
@@ -155,7 +160,7 @@ def rescaled(at_s: float, size: int) -> EventRow:
 @pytest.mark.parametrize("told", [[rescaled(5, 4)], [sized(0, 0, 2), sized(5, 2, 4)]], ids=["HPA", "by hand"])
 def test_a_relative_budget_counts_from_the_scale_in_force(budget: Budget, told: list[EventRow]) -> None:
     found = budget_kept([*told, *FOUR, *THREE_GO], budget, 2)
-    assert found.beyond == ("b: 3 pods were ready, 3 must stay", "c: 2 pods were ready, 3 must stay")
+    assert shown(found.beyond) == ("b: 3 pods were ready, 3 must stay", "c: 2 pods were ready, 3 must stay")
     assert budget_kept([*told, *FOUR, *THREE_GO[:2]], budget, 2).beyond == ()
     back = [rescaled(15, 2)] if told[0].kind == "autoscaler" else [sized(15, 4, 2)]
     down = [*back, pod(15, "c", "Terminating"), pod(15, "d", "Terminating"), event(20, "eviction", "a", code=201)]
@@ -202,9 +207,10 @@ def test_of_an_update_that_takes_all_old_pods_first_it_is_not_known_whether_it_i
     began = [sized(0, 0, 3), *[pod(1, name, "Ready") for name in "abc"]]
     rolls = [sized(10, 0, 1, "y"), sized(10, 3, 0), pod(10, "b", "Terminating"), pod(10, "c", "Terminating")]
     found = budget_kept([*began, *rolls, event(20, "eviction", "a", code=201)], RELATIVE[0], 3)
-    assert found.unclear == ("a: 1 pods were ready, 1 or 3 were asked for",)
+    assert shown(found.unclear) == ("a: 1 pods were ready, and asked for was one of 1, 3",)
     done = [sized(11, 1, 3, "y"), event(20, "eviction", "a", code=201)]
-    assert budget_kept([*began, *rolls, *done], RELATIVE[0], 3).beyond == ("a: 1 pods were ready, 2 must stay",)
+    beyond = budget_kept([*began, *rolls, *done], RELATIVE[0], 3).beyond
+    assert shown(beyond) == ("a: 1 pods were ready, 2 must stay",)
 
 
 def test_a_new_connection_to_a_pod_that_left_is_found_after_two_seconds() -> None:

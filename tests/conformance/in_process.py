@@ -42,6 +42,7 @@ from harness.contract.logs import Logs
 from harness.contract.rules import Rules
 from harness.contract.run import CheckRun
 from harness.contract.runner import run_checks
+from harness.model.evidence import happened
 from harness.model.stack import Address
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.stack.firebase.document_writes import typed
@@ -297,7 +298,7 @@ async def planted(
             plant(target)
         async with target.running(target.database) as connect:
             logs = Logs(folder, clock)
-            logs.pods.add(POD)
+            logs.saw(happened(0, "pod", POD, "ready", {"state": "Ready"}))
             yield target, InProcess(target, connect), logs
     assert not target.front.broken, target.front.broken
     assert b"Request failed" not in (folder / f"{POD}.log").read_bytes()  # a plant is wrong on purpose, not by a defect

@@ -196,7 +196,9 @@ def test_what_is_read_of_a_run(tmp_path: Path) -> None:
     assert of.log_bytes_a_request == pytest.approx(120 / 7) and not of.broke
     assert reading.logged(tmp_path / "nowhere", evidence) is None
     assert reading.logged(tmp_path, Gathered()) is None
-    evidence.see([happened(1, "pod", "api-2", "ready", {})])
+    evidence.see([happened(1, "pod", "api-2", "told", {"state": state}) for state in ("Pending", "Gone")])
+    assert reading.logged(tmp_path, evidence) == 120, "one that never ran has no log"
+    evidence.see([happened(1, "pod", "api-2", "ready", {"state": "Ready"})])
     assert reading.logged(tmp_path, evidence) is None, "what api-2 logged is not known"
 
 

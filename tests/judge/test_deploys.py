@@ -284,7 +284,8 @@ def test_a_breaking_schema_is_shown_only_when_undo_did_not_help_and_the_way_back
     assert judged(Undone(fired=None), 60) is INCONCLUSIVE
     assert judged(undone(), 60, Tally(calls=1000, failed=2)) is INCONCLUSIVE
     assert judged(undone(), 60, Tally(calls=9, failed=0)) is INCONCLUSIVE
-    assert judged(undone(ran=BAD), 60) is INCONCLUSIVE  # it was not undone
+    assert judged(msgspec.structs.replace(undone(), ran=(BAD, OK)), 60) is INCONCLUSIVE  # it was not undone
+    assert judged(undone(ran=BAD), 0) is INCONCLUSIVE
 
 
 def test_who_wrote_the_new_column() -> None:
@@ -414,9 +415,11 @@ def test_a_broken_limit_is_told_to_the_word() -> None:
 
 
 def test_a_breaking_schema_is_told_to_the_word() -> None:
-    def told(mended: Tally) -> list[Words]:
+    def told(mended: Tally, ran: Ran = OK) -> list[Words]:
         past = Tally(calls=100, failed=60)
-        return words([deploys.breaking_schema("e", undone(), met=MET, past_undo=past, mended=mended, least_calls=100)])
+        return words(
+            [deploys.breaking_schema("e", undone(ran), met=MET, past_undo=past, mended=mended, least_calls=100)]
+        )
 
     said = (
         "80 of 2000 requests and probes failed, 14.0 s from the first to the last; after the undo was complete 60 of 100 "
@@ -424,6 +427,9 @@ def test_a_breaking_schema_is_told_to_the_word() -> None:
     )
     assert told(Tally(calls=100, failed=0)) == [("e", SHOWN, "80 failed", f"shown: {said.format(100)}")]
     assert told(Tally(calls=99, failed=0)) == [("e", INCONCLUSIVE, "", said.format(99))]
+    # The old version is never ready while the schema is broken: the undo was taken, and does not help.
+    cut = said.format(1000).replace("the undo was complete", "the undo, which did not complete,")
+    assert told(QUIET, BAD) == [("e", SHOWN, "80 failed", f"shown: `rollout` ended in 1; {cut}")]
 
 
 def test_who_wrote_the_new_column_and_what_a_tally_says() -> None:

@@ -100,6 +100,9 @@ def test_a_walk_that_is_not_as_its_document_fails(wrong: str) -> None:
         (details(consents=0), "migration.people", Verdict.INCONCLUSIVE),
         (details(planted=32), "migration.whole", Verdict.PASS),  # two of them are out of the ordinary
         (details(planted=33), "migration.whole", Verdict.INCONCLUSIVE),
+        # Users' new walks do not stand in for those that are gone.
+        (details(planted=32, compared=replace(COMPARED, unseen=1)), "migration.whole", Verdict.INCONCLUSIVE),
+        (details(planted=33, compared=replace(COMPARED, unseen=0)), "migration.whole", Verdict.PASS),
         (details(users_missing=("u1",)), "migration.people", Verdict.FAIL),
         (details(consents_missing=("c",)), "migration.people", Verdict.FAIL),
         (details(compared=replace(COMPARED, documents=0, equal=0)), "migration.whole", Verdict.INCONCLUSIVE),
@@ -132,7 +135,9 @@ def test_a_migrator_that_broke_by_itself_or_began_again_did_not_go_on_where_it_w
     ended: list[Attempt], deleted: int, verdict: Verdict
 ) -> None:
     rows = [replace(row, operation=Operation.DELETE_WALK) for row in requests(deleted)]
-    assert told(details(attempts=ended), rows)["migration.killed"].verdict is verdict
+    found = told(details(attempts=ended), rows)["migration.killed"]
+    assert found.verdict is verdict
+    assert not ("resumed" in found.reason and verdict is Verdict.FAIL)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +247,7 @@ def test_a_planted_walk_that_is_in_neither_store_is_missing_unless_somebody_dele
 
 async def test_what_was_planted_is_looked_for_beside_every_document(monkeypatch: pytest.MonkeyPatch) -> None:
     """A migrator that takes what it moves out of Firestore, and brings it nowhere, leaves nothing to be compared."""
-    gone = WALK.replace("0b", "0c")
+    gone, held = WALK.replace("0b", "0c"), {WALK}
 
     class Stores:
         """Both, with one of two walks."""
@@ -252,7 +257,7 @@ async def test_what_was_planted_is_looked_for_beside_every_document(monkeypatch:
                 yield name, fields
 
         async def fetch(self, _statement: str) -> list[tuple[str]]:
-            return [(WALK,)]
+            return [(each,) for each in sorted(held)]
 
     async def read_stored(*_: object, only: object) -> Stored:
         return Stored(walks=[walk()])
@@ -260,9 +265,15 @@ async def test_what_was_planted_is_looked_for_beside_every_document(monkeypatch:
     monkeypatch.setattr(compare, "read_stored", read_stored)
     places = cast(Any, None), cast(Any, Stores()), cast(Any, Stores())
     found = await compare.compared(*places, (), sent=Written(), planted={WALK, gone})
-    assert (found.documents, found.equal, found.missing) == (1, 1, 1)
+    assert (found.documents, found.equal, found.missing, found.unseen) == (1, 1, 1, 1)
     assert list(map(str, found.examples)) == [f"{gone} is in neither store"]
-    assert (await compare.compared(*places, (), sent=Written(), planted={WALK})).missing == 0
+    found = await compare.compared(*places, (), sent=Written(), planted={WALK})
+    assert (found.missing, found.unseen) == (0, 0)
+    held.add(gone)  # brought there, and taken out of Firestore: none to be compared with
+    found = await compare.compared(*places, (), sent=Written(api=frozenset({gone})), planted={WALK, gone})
+    assert (found.missing, found.strange, found.unseen) == (0, 0, 1)
+    deleted = Written(firestore=frozenset({gone}))
+    assert (await compare.compared(*places, (), sent=deleted, planted={WALK, gone})).unseen == 0
 
 
 def moved(plant: plants.Plant) -> StoredWalk:

@@ -15,7 +15,7 @@ from harness.model.judgement import Judgement
 from harness.model.mirror import MirrorStep
 from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack.judge import COPIED, copied, judged, moved_in_time, old_walks
-from harness.rehearsals.one_stack.old_walks import _old
+from harness.rehearsals.one_stack.old_walks import _old, _since
 from harness.rehearsals.one_stack.types import (
     STOP,
     Asked,
@@ -80,11 +80,24 @@ def test_who_moves_and_what_is_due_to_the_api_follows_the_week() -> None:
         (went(asked=Asked(users=5, walks=7, missing=0, short=1)), Verdict.FAIL, True),
         # Where nobody migrates it is the document's own fault.
         (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=3)), Verdict.ERRATUM_SHOWN, True),
-        (went(migrated=(), asked=Asked(users=5, walks=7, missing=2, short=1, unknown=2)), Verdict.ERRATUM_SHOWN, True),
+        # Who was put back went on at Firestore with walks that the API has as they were.
+        (
+            went(migrated=(), asked=Asked(users=5, walks=7, missing=2, short=1, unknown=2, behind=1)),
+            Verdict.ERRATUM_SHOWN,
+            True,
+        ),
+        # Walks that nobody copied, and that are there in part, are no one-way mirror.
+        (went(migrated=(), asked=Asked(users=5, walks=9, missing=0, short=9, unknown=0, behind=0)), Verdict.FAIL, True),
+        (went(migrated=(), asked=Asked(users=5, walks=9, missing=1, short=2, unknown=1, behind=1)), Verdict.FAIL, True),
         # That an API has no answer, or another one, is not its copy's.
         (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=2)), Verdict.FAIL, True),
         (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=0)), Verdict.FAIL, True),
         # Of a run of before nobody knows which it was.
+        (
+            went(migrated=(), asked=Asked(users=5, walks=7, missing=2, short=1, unknown=2)),
+            Verdict.INCONCLUSIVE,
+            True,
+        ),
         (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0)), Verdict.INCONCLUSIVE, True),
         (went(migrated=()), Verdict.PASS, True),
         (went(asked=Asked(users=0, walks=0, missing=0, short=0)), Verdict.INCONCLUSIVE, True),
@@ -172,6 +185,24 @@ def test_an_old_walk_is_one_that_firestore_confirmed_and_nobody_has_touched_sinc
     ]
     assert _old(rows, {"u0001"}, 15 * NS) == {"u0001": ["old", "many0", "many1"]}
     assert _old(rows, {"u0003"}, 15 * NS) == {}
+
+
+def test_a_walk_is_behind_that_the_api_wrote_once_and_firestore_alone_since() -> None:
+    api = {"side": Side.API}
+    rows = [
+        row(5, "back"),
+        row(1, "BACK", **api),
+        row(1, "api", **api),
+        row(1, "mirrored"),
+        row(2, "mirrored", **api),
+        row(3, "mirrored", operation=Operation.GET_WALK),
+        row(1, "firestore"),
+        row(0, "firestore", operation=Operation.GET_WALK, **api),
+        row(1, "again", **api),
+        row(2, "again"),
+        row(3, "again", **api),
+    ]
+    assert _since(rows) == {"back"}
 
 
 @pytest.mark.parametrize("lost", [0, 9])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import string
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
 
+from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.units import Unit
-from harness.cli.messages import MESSAGES, read
+from harness.cli.messages import ERRORS, MESSAGES, read
 from harness.model.message import message, quantity
 from harness.model.result import Result
 from harness.model.stack import FAULT, Capability, FaultKind
@@ -101,6 +104,42 @@ def test_a_japanese_report_uses_the_documents_terms(run: Result, tmp_path: Path)
     told = summary(run, claims.REGISTER, language("ja")) + closing_text(run, "reports/x", language("ja"))
     assert "成功基準" in told
     assert "success criterion" not in told
+
+
+#: Whose errors are about what a person wrote: a file of one's own, or options.
+_OF_PEOPLE = (
+    "scenarios/*.py", "chaos/*.py", "harness/model/*.py", "harness/signoff/*.py", "harness/cli/**/*.py",
+    "harness/rehearsals/*/command.py", "harness/rehearsals/*/types*.py",
+)  # fmt: skip
+
+
+def test_no_error_about_what_a_person_wrote_is_put_together_of_english() -> None:
+    """What has a place is a message; a place or a name of a file alone is nobody's to translate."""
+    found = {
+        f"{path.relative_to(ROOT)}:{line}": said
+        for pattern in _OF_PEOPLE
+        for path in ROOT.glob(pattern)
+        for line, said in put_together(path.read_text())
+    }
+    assert found == {}
+
+
+def put_together(source: str) -> Iterator[tuple[int, str]]:
+    """The texts with places of errors in that source: of what happened, and of what to do."""
+    for node in ast.walk(ast.parse(source)):
+        said: list[ast.expr] = []
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("what", "remedy"):
+            said = [node.value]
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ERRORS:
+            said = [*node.args[:1], *(each.value for each in node.keywords if each.arg == "remedy")]
+        yield from ((each.lineno, ast.unparse(each)) for each in said if isinstance(each, ast.JoinedStr))
+
+
+def test_an_error_that_is_put_together_is_found() -> None:
+    source = (
+        "what = f'{a} is none'\nraise BadInput(f'no {b}', where=f'{c}', remedy=f'name {d}')\nremedy = message('{e}')\n"
+    )
+    assert [line for line, _ in put_together(source)] == [1, 2, 2]
 
 
 def test_every_fault_and_capability_has_its_words() -> None:

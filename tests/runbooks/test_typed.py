@@ -179,6 +179,10 @@ def test_without_a_zone_none_was_drained() -> None:
         Verdict.PASS,
         Verdict.ERRATUM_SHOWN,
     }
+    [first, *others] = of.typed["zone"]
+    bad = msgspec.structs.replace(first, ran=Ran(command=first.ran.command, status=1, output="refused"))
+    of.typed["zone"] = [bad, *others]
+    assert said(of)["checklist.availability.multi_zone"].verdict is Verdict.FAIL
 
 
 NODES, PODS = "w1=a w2=b w3= ", "w1 w2 w2 "

@@ -144,6 +144,24 @@ def test_pods_that_died_are_no_scaling() -> None:
     assert none.verdict is FAIL and none.reason.endswith("2 at the end; 0 at the fewest")
 
 
+def test_a_pod_that_is_not_ready_for_a_moment_is_no_scaling() -> None:
+    """The load ends at 200 s: what the autoscaler asks for counts, and what stays."""
+    up = [endpoints(-1, 2), resize(30, 4, "cpu resource above target"), endpoints(70, 4)]
+    down = [resize(510, 2, "All metrics below target"), endpoints(512, 2)]
+
+    def judged(*rows: EventRow) -> tuple[Verdict, float | None, str]:
+        found = autoscaled([*up, *rows])[3]
+        return found.verdict, found.value, found.reason.partition("at the end")[2]
+
+    assert judged(*down, endpoints(514, 1), endpoints(516, 2)) == (PASS, 312.0, "; 1 at the fewest")
+    assert judged(endpoints(201, 1), endpoints(210, 4), *down) == (PASS, 312.0, "; 1 at the fewest")
+    assert judged(endpoints(201, 2), endpoints(210, 4)) == (FAIL, None, "")
+    asked = judged(
+        resize(510, 1, "All metrics below target"), endpoints(512, 1), resize(520, 2, "x"), endpoints(530, 2)
+    )
+    assert asked == (FAIL, 312.0, "; 1 at the fewest; the autoscaler asked for 1")
+
+
 def drain(ready_beside: bool) -> list[EventRow]:
     rows = [pod(-5, "a", "Ready"), pod(-5, "b", "Ready"), pod(1, "a", "Terminating"), pod(1, "c", "Pending")]
     rows += [pod(4, "c", "Ready")] if ready_beside else []
@@ -162,8 +180,9 @@ def test_an_eviction_that_leaves_too_few_is_a_breach() -> None:
     assert "breached by b" in breach.reason
     # Without a budget nothing is kept, and what is lost is lost.
     for rows, verdict in ((drain(True), Verdict.NOT_EXERCISED), (drain(False), FAIL)):
-        for found in drained(rows, 2, refused=0, least=0):
+        for found in (*drained(rows, 2, refused=0, least=0), *drained(rows, 2, refused=0, least=-1)):
             assert found.verdict is verdict and "no PodDisruptionBudget" in found.reason
+            assert "minAvailable: 0" in found.reason
 
 
 @pytest.mark.parametrize(

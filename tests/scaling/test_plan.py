@@ -95,6 +95,7 @@ def test_limits_that_fit_together() -> None:
         (Budget(name="b", min_available=1), 1),
         (Budget(name="b", min_available="34%"), 2),
         (Budget(name="b", max_unavailable=1), 2),
+        (Budget(name="b", max_unavailable=4), 0),
     ],
 )
 def test_what_a_budget_keeps_of_three(budget: Budget | None, least: int) -> None:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from harness.base import yamltext
 from harness.base.errors import BadInput, Exit
+from harness.base.message import as_message
 from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Metric
+from harness.report.language import language
 from scenarios.load import FOLDER, load, names, parse, with_options
 
 WEEK3 = (FOLDER / "rollout_week3.yaml").read_text(encoding="utf-8")
@@ -150,6 +152,14 @@ def test_bad_files_are_refused_by_place(old: str, new: str, what: str, where: st
     assert where in error.where
     assert error.where.startswith("plan.yaml")
     assert error.remedy
+    for said in (error.given[0], error.given[2]):
+        in_japanese(said)
+
+
+def in_japanese(said: object) -> None:
+    """msgspec's own words aside, which are nobody's to translate."""
+    told = language("ja").message(as_message(said))
+    assert re.search("[ぁ-ん]|例: ", told) or told.startswith("Expected `"), told
 
 
 def test_fewer_users_in_the_shares_of_a_week_are_that_week() -> None:
@@ -207,6 +217,7 @@ def test_options() -> None:
         with pytest.raises(BadInput, match=r"out of range|not within") as caught:
             with_options(scenario, **bad)
         assert caught.value.where and caught.value.remedy
+        in_japanese(caught.value.given[0])
 
 
 words = st.sampled_from(

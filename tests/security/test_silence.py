@@ -10,6 +10,8 @@ import pytest
 from harness.contract import http
 from harness.contract.http import Exchange
 from harness.contract.logs import Logs
+from harness.model.evidence import happened
+from harness.rehearsals.security.checks import secrets
 from tests.conformance.in_process import POD, Plant, Target
 from tests.conformance.outcomes import Outcome, ended
 from tests.security.in_process import CHECKS, checked, of
@@ -64,13 +66,28 @@ def test_a_target_that_never_answers_keeps_no_sentence(tmp_path: Path) -> None:
 def test_a_log_that_is_not_there_shows_nothing(id_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(logs: Logs, *_: object) -> None:
         real(logs, *_)  # type: ignore[arg-type]
-        logs.pods |= {POD, "pod-2"}
+        for pod, state in ((POD, "Ready"), ("pod-2", "Running"), ("pod-3", "Pending"), ("pod-3", "Gone")):
+            logs.saw(happened(0, "pod", pod, "told", {"state": state}))
 
     real = Logs.__init__
     monkeypatch.setattr(Logs, "__init__", lost)
     found = checked(of(id_), [], tmp_path)
     assert ended(found, Outcome.NOT_EXERCISED) == {id_}
-    assert "pod-2.log" in str(found[id_].lacking)
+    assert "pod-2.log" in str(found[id_].lacking) and "pod-3.log" not in str(found[id_].lacking)
+
+
+@pytest.mark.parametrize("id_", [*OF_LOGS, "secret.folder"])
+def test_what_is_too_large_to_be_read_whole_shows_nothing(
+    id_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def long(target: Target) -> None:
+        target.front.after.append(lambda *_: target.write(b"." * 5000))
+        (tmp_path / "logs" / "postgres.log").write_bytes(b"." * 5000)
+
+    monkeypatch.setattr(secrets, "_MOST_BYTES", 4096)
+    found = checked(of(id_), [long], tmp_path)
+    assert ended(found, Outcome.NOT_EXERCISED) == {id_}
+    assert ("postgres.log" if id_ == "secret.folder" else POD) in str(found[id_].lacking)
 
 
 def test_a_secret_in_a_log_is_found_though_another_request_was_not_answered(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from unittest.mock import Mock
 
 import msgspec
@@ -70,8 +71,11 @@ async def test_the_stand_in_sends_as_many_and_is_called_one(monkeypatch: pytest.
 async def test_beside_ab_as_many_as_at_once_are_asked_for_the_limiters_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """``ab`` counts what is not 2xx, and tells no status."""
     statuses = iter([429, 200, 503] * 4)
+    at_once = asyncio.Barrier(BENCH.at_once)
 
     async def exchange(_to: Address, _method: str, _path: str, _token: str, _body: bytes) -> Answer:
+        async with asyncio.timeout(5):
+            await at_once.wait()
         return Answer(status=next(statuses), body=b"", pod="")
 
     async def made(*_: object) -> Benched:

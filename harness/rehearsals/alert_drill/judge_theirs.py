@@ -154,10 +154,10 @@ def _in(at_s: float, breach: Stretch) -> bool:
 
 def _by_chance(times: Sequence[tuple[float, float | None]], breach: Stretch, asked: Asked) -> bool:
     """Whether an alert that begins to fire as often as this one does where nothing is broken would in a breach of this
-    length. What is on from the first moment on began before the course did."""
+    length; one such moment is no frequency. What is on from the first moment on began before the course did."""
     strays = {at_s for at_s, _ in times if at_s and not any(_in(at_s, each) for each in asked.course)}
     quiet_s = asked.seconds - sum(map(_length_s, asked.course))
-    return bool(strays) and len(strays) * _length_s(breach) >= quiet_s
+    return len(strays) > 1 and len(strays) * _length_s(breach) >= quiet_s
 
 
 def _since_before(stretch: tuple[float, float | None], breach: Stretch, course: Iterable[Stretch]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.rehearsal.arguments import TargetOnLocal
 from harness.rehearsal.command import option, within
 from harness.rehearsal.only import chosen, only
@@ -43,7 +44,8 @@ class Conformance(TargetOnLocal):
     def planned(self) -> ConformancePlan:
         """The checks that are chosen. A broken OpenAPI file is refused before anything starts."""
         if self.junit is not None and not self.junit.absolute().parent.is_dir():
-            raise BadInput(f"no folder for {self.junit}", where="--junit", remedy="make it, or name another file")
+            none = message("no folder for {file}", file=str(self.junit))
+            raise BadInput(none, where="--junit", remedy="make it, or name another file")
         from harness.rehearsals.conformance.checks import ALL  # the checks' libraries load here
         from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 

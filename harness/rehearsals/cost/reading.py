@@ -11,7 +11,7 @@ from harness.base.errors import BadInput
 from harness.evidence.gathered import Gathered, stored
 from harness.model.evidence import Operation, ProbeRow, RequestRow, SampleRow, Side
 from harness.model.result import Result
-from harness.model.stack import Rung
+from harness.model.stack import NEVER_RAN, Rung
 from harness.rehearsals.cost.types import Measured
 from harness.report.latest import LATEST
 from harness.report.published import RESULT, RESULT_JSON
@@ -49,11 +49,13 @@ def read(folder: Path) -> Measured:
 
 
 def logged(folder: Path, evidence: Gathered) -> int | None:
-    """The bytes that the pods and their sidecars wrote into the folder's logs; ``None`` where not every pod has one."""
-    logs, pods = folder / "logs", {row.subject for row in evidence.events if row.kind == "pod"}
-    if not pods or not all((logs / f"{pod}.log").is_file() for pod in pods):
+    """The bytes that the pods and their sidecars wrote into the folder's logs; ``None`` where not every pod that ran
+    has one."""
+    logs, told = folder / "logs", [row for row in evidence.events if row.kind == "pod"]
+    ran = {row.subject for row in told if row.data.get("state") not in NEVER_RAN}
+    if not ran or not all((logs / f"{pod}.log").is_file() for pod in ran):
         return None
-    return sum(path.stat().st_size for pod in pods for path in _logs_of(logs, pod))
+    return sum(path.stat().st_size for pod in {row.subject for row in told} for path in _logs_of(logs, pod))
 
 
 def _logs_of(logs: Path, pod: str) -> Iterator[Path]:

@@ -259,19 +259,22 @@ def limit_broken(
 def breaking_schema(
     claim: str, undone: Undone, *, met: Tally, past_undo: Tally, mended: Tally, least_calls: int
 ) -> Judgement:
-    """The erratum: old pods fail, undo does not help, only the schema taken back does."""
+    """The erratum: old pods fail, undo does not help, only the schema taken back does. The undo has to have been taken;
+    that the old version did not become ready after it, with that schema, is told.
+    """
+    failed = [_ended(one) for one in undone.ran if one.status]
+    words = {"failed": str(past_undo.failed), "all": str(past_undo.calls)}
+    after = message("after the undo was complete {failed} of {all} still failed", **words)
+    if failed:
+        after = message("after the undo, which did not complete, {failed} of {all} still failed", **words)
     told = (
+        *failed,
         met.told,
-        message(
-            "after the undo was complete {failed} of {all} still failed",
-            failed=str(past_undo.failed),
-            all=str(past_undo.calls),
-        ),
+        after,
         message("with the schema taken back {counts}", counts=mended.told),
     )
-    failed = [_ended(one) for one in undone.ran if one.status]
-    if failed or mended.calls < least_calls or mended.missing:
-        return unknown("", claim, *failed, *told)
+    if any(one.status for one in undone.ran[:1]) or mended.calls < least_calls or mended.missing:
+        return unknown("", claim, *told)
     seen = undone.fired is not None and undone.done_ns is not None and past_undo.failed > 0 and mended.failed == 0
     return shown(claim, seen, _failed(met.failed), *told)
 

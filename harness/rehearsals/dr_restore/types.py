@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from harness.base.message import message
 from harness.base.planfile import RuleError, once
 from harness.base.units import Bytes, PerSecond, Ratio, Seconds
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan, Span
@@ -110,9 +111,11 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a load or a limit that could show nothing."""
         if not self.written_limit_s > APPLY_LIMIT_S:
-            what = (
-                f"written_limit is {self.written_limit_s:g} s; the apply alone may take {APPLY_LIMIT_S:g} s of it, and "
-                "nothing would be left for the restart"
+            what = message(
+                "written_limit is {limit} s; the apply alone may take {apply} s of it, and nothing would be left for "
+                "the restart",
+                limit=f"{self.written_limit_s:g}",
+                apply=f"{APPLY_LIMIT_S:g}",
             )
             raise RuleError(what, "written_limit_s")
         if not 0 < self.errors_below < 1:
@@ -151,11 +154,14 @@ class RecoveryPlan(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for what cannot be carried out on one machine."""
         if unknown := [part for part in self.parts if part not in PARTS]:
-            raise RuleError(f"unknown part {unknown[0]!r}; the parts are {', '.join(PARTS)}", "parts")
+            known = ", ".join(PARTS)
+            told = message("unknown part {part}; the parts are {parts}", part=repr(unknown[0]), parts=known)
+            raise RuleError(told, "parts")
         if not self.disasters:
-            what = "none, and a part that does nothing would be told as done (--only leaves parts out)"
-            raise RuleError(f"disasters: {what}", "disasters")
+            what = "disasters: none, and a part that does nothing would be told as done (--only leaves parts out)"
+            raise RuleError(what, "disasters")
         once(self.disasters)
         if not 1 <= self.points <= MOST_POINTS:
-            what = f"points is {self.points}, outside 1..{MOST_POINTS} (--only leaves parts out)"
-            raise RuleError(what, "points")
+            given = {"points": str(self.points), "most": str(MOST_POINTS)}
+            told = message("points is {points}, outside 1..{most} (--only leaves parts out)", **given)
+            raise RuleError(told, "points")

@@ -10,7 +10,7 @@ import msgspec
 from harness.base.planfile import RuleError
 from harness.base.units import Seconds
 from harness.checks.walk_continuity import Continuity
-from harness.model.message import Told
+from harness.model.message import Told, message
 from harness.model.scenario import Span
 from scenarios.claims import ClaimId, ErratumId
 
@@ -54,7 +54,8 @@ class RealPlan(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises ``RuleError`` where nobody would be online."""
         if self.offline >= self.clients:
-            what = f"{self.offline} of {self.clients} clients are offline, and some have to be online"
+            given = {"offline": str(self.offline), "clients": str(self.clients)}
+            what = message("{offline} of {clients} clients are offline, and some have to be online", **given)
             raise RuleError(what, "offline")
 
 

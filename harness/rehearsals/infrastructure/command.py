@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.base.data import DOCUMENT
 from harness.base.errors import BadInput
+from harness.model.message import message
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
 from harness.rehearsal.command import option
@@ -31,7 +32,8 @@ class Infrastructure(OnLocal, OwnPlan, WithTarget):
     def planned(self) -> InfrastructurePlan:
         folder = self.repository or DOCUMENT
         if not folder.is_dir():
-            raise BadInput(f"there is no folder {folder}", where="--repository", remedy="name a checkout")
+            none = message("there is no folder {folder}", folder=str(folder))
+            raise BadInput(none, where="--repository", remedy="name a checkout")
         printed = self.repository is None
         name = PRINTED if printed else CHECKOUT
         tables = self.read(Tables)

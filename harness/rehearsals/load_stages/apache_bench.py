@@ -36,7 +36,7 @@ async def bench(plan: BenchPlan, endpoints: Endpoints) -> Benched | None:
     if found is None:
         return None
     # It tells no status: how the limiter refuses is asked just after.
-    after = [await _status(endpoints.service, token) for _ in range(plan.at_once)]
+    after = await asyncio.gather(*(_status(endpoints.service, token) for _ in range(plan.at_once)))
     return msgspec.structs.replace(found, limited=after.count(RATE_LIMITED))
 
 

@@ -127,6 +127,7 @@ async def compared(
         walks=len(held),
         alone=len(held - seen),
         strange=len(strange),
+        unseen=len(vanished(planted, seen, sent)),
         examples=tuple(examples[:_EXAMPLES]),
         **kinds,
     )
@@ -139,7 +140,7 @@ def strangers(alone: Collection[str], sent: Written) -> list[str]:
 
 
 def vanished(planted: Collection[str], there: Collection[str], sent: Written) -> list[str]:
-    """The ``planted`` walks that are not ``there``, in any store, and that nobody deleted. Pure."""
+    """The ``planted`` walks that are not ``there``, and that nobody deleted. Pure."""
     return sorted({*planted} - {*there} - sent.deleted - sent.firestore)
 
 

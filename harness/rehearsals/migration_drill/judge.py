@@ -55,12 +55,12 @@ def _due_of_those_who_stay(plan: DrillPlan, details: DrillDetails, seed: int) ->
     return stayers_due(plan.population, plan.population, seed, details.origin_ns, window)
 
 
-def whole(found: Compared, planted: int = 0) -> Judgement:
+def whole(found: Compared, planted: int) -> Judgement:
     """Is every document in PostgreSQL, as it is, or in a later write, and nothing else? So many were ``planted`` among
-    them, and where fewer were compared nobody knows of the others."""
+    them, and of one without a document nobody knows; a run of before says only how many were compared in all."""
     wrong = found.missing + found.older + found.different + found.strange
     nothing = not (found.equal + found.stamped)  # what the API has written since says nothing of what was moved
-    unseen = planted - found.documents
+    unseen = planted - found.documents if found.unseen is None else found.unseen
     short = (
         message(
             "{count} of {all} walks written before the migration were not compared",
@@ -105,7 +105,7 @@ def _beside(found: Compared) -> Iterator[Message]:
         yield message("{count} that have no document were made by nobody, or deleted through the API", count=count)
 
 
-def killed(plan: DrillPlan, details: DrillDetails, rows: Iterable[RequestRow] = ()) -> Judgement:
+def killed(plan: DrillPlan, details: DrillDetails, rows: Iterable[RequestRow]) -> Judgement:
     """Did the migrator come to its end, killed as often as was planned, and go on where it was? One that was not to be
     killed shows nothing, and neither does a kill while no walk was there; ``rows``: users delete walks, too."""
     kills = sum(each.killed and each.walks > 0 for each in details.attempts)
@@ -116,13 +116,20 @@ def killed(plan: DrillPlan, details: DrillDetails, rows: Iterable[RequestRow] = 
         told = message("the migrator did not come to its end")
         verdict = Verdict.INCONCLUSIVE
     else:
+        ended = {
+            "kills": str(kills),
+            "planned": str(plan.kills),
+            "status": str(last.status),
+            "seconds": f"{sum(each.seconds for each in details.attempts):.0f}",
+        }
         told = message(
             "killed {kills} of {planned} times, resumed each time, ended with status {status} after {seconds} s in all",
-            kills=str(kills),
-            planned=str(plan.kills),
-            status=str(last.status),
-            seconds=f"{sum(each.seconds for each in details.attempts):.0f}",
+            **ended,
         )
+        if broke:
+            told = message(
+                "killed {kills} of {planned} times, ended with status {status} after {seconds} s in all", **ended
+            )
         shown = Verdict.PASS if plan.kills else Verdict.NOT_EXERCISED
         verdict = Verdict.INCONCLUSIVE if kills < plan.kills else shown
     return Judgement(

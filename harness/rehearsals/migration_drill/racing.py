@@ -10,8 +10,10 @@ import msgspec
 from harness.base.clock import Clock
 from harness.base.theirs import read_json
 from harness.checks.stores import read_stored
+from harness.checks.told import unlike
 from harness.load.answers import EXCERPT_BYTES
 from harness.load.http1 import ASK_LIMIT_S, Answer, answered, exchange
+from harness.model.message import Message, message
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.types import Race
 from harness.stack.firebase.sign_up import User
@@ -31,7 +33,7 @@ class Racing:
         self.over = False
         self._ended = asyncio.Event()
         self._sent = self._written = 0
-        self._lost: dict[str, str] = {}
+        self._lost: dict[str, Message] = {}
         #: By walk the titles that it may have: the last acknowledged one, and those sent since and not answered.
         self._perhaps: dict[str, set[str]] = {}
 
@@ -59,20 +61,28 @@ class Racing:
         stored = await read_stored(self._to, only=sorted(self._perhaps)) if self._perhaps else None
         titles = {walk.id: walk.columns.get("title") for walk in stored.walks} if stored is not None else {}
         for walk_id in self._perhaps:
-            self._judge(walk_id, titles.get(walk_id))
+            if walk_id in titles:
+                self._judge(walk_id, titles[walk_id])
+            else:
+                self._lost.setdefault(walk_id, message("{walk} is not in PostgreSQL", walk=walk_id))
         return Race(walks=len(self._perhaps), written=self._written, lost=tuple(self._lost.values()))
 
     def _judge(self, walk_id: str, title: object) -> None:
-        may = self._perhaps[walk_id]
-        if title not in may:
-            self._lost.setdefault(walk_id, f"{walk_id} is {title!r}, must be {' or '.join(sorted(may))}")
+        if title not in self._perhaps[walk_id]:
+            self._lose(walk_id, repr(title))
+
+    def _lose(self, walk_id: str, shown: str) -> None:
+        self._lost.setdefault(walk_id, unlike(walk_id, shown, " / ".join(sorted(self._perhaps[walk_id]))))
 
     async def _look(self, walk_id: str) -> None:
         """Before the next write: what was acknowledged must not have gone meanwhile."""
         answer = await self._ask("GET", walk_id, b"")
         if answer.status in _ANSWERED:
             walk = read_json(answer.body, _Walk) if answer.status == _OK else None
-            self._judge(walk_id, (answer.status, answer.body[:EXCERPT_BYTES]) if walk is None else walk.title)
+            if walk is not None:
+                self._judge(walk_id, walk.title)
+            else:
+                self._lose(walk_id, f"{answer.status} {answer.body[:EXCERPT_BYTES]!r}")
 
     async def _put(self, walk_id: str, title: str) -> None:
         body = msgspec.json.encode({"title": title})

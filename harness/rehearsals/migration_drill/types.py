@@ -19,8 +19,7 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     ``migrator`` is a command of the team's own, () for ours. ``racing`` of the walks are written through the API while
     they are moved, one every ``race_every_s``. ``limit_s`` is how long the migrator may take in all, and
     ``stay_limit_s`` how long the load then goes on at most, until enough was seen of those who stay on Firestore.
-    ``week`` is run on what was moved (``None``: none is).
-    """
+    ``week`` is run on what was moved (``None``: none is)."""
 
     name: str = "migration_drill"
     title: str = marked("The migration from Firestore to PostgreSQL under live traffic")
@@ -69,8 +68,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     ``later``: PostgreSQL has a later write of the API's than the document, which is the mirror's affair. ``stamped``:
     equal but for a later ``updated_at``, and the API wrote nothing. ``older``: the document is later than the walk.
     ``missing``: in no PostgreSQL, and in Firestore or planted. ``alone``: in PostgreSQL, without a document;
-    ``strange`` ones were deleted through the API, or neither made by it nor deleted in Firestore.
-    """
+    ``strange`` ones were deleted through the API, or neither made by it nor deleted in Firestore. ``unseen`` were
+    planted, and have no document, though nobody deleted it."""
 
     documents: int
     walks: int
@@ -82,6 +81,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     alone: int
     stamped: int = 0
     strange: int = 0
+    unseen: int | None = None
     examples: tuple[str | Message, ...] = ()
 
 
@@ -90,7 +90,7 @@ class Race(msgspec.Struct, frozen=True, kw_only=True):
 
     walks: int
     written: int
-    lost: tuple[str, ...] = ()
+    lost: tuple[str | Message, ...] = ()
 
 
 class WeekSeen(msgspec.Struct, frozen=True, kw_only=True):

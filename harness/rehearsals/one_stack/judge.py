@@ -111,7 +111,8 @@ def moved_in_time(leg: Leg, went: LegSeen) -> Judgement:
 
 def old_walks(went: LegSeen) -> Judgement:
     """Do users who moved find the walks that they wrote before? Without a migration they do not: the mirror goes one
-    way, and the API does not know them. Any other answer is a failure of its own."""
+    way, and the API does not know them, or of who was put back not what Firestore was told since. Any other answer is a
+    failure of its own."""
     asked = (message("users who have moved find their old walks at the API"),)
     seen = went.asked
     if seen is None or not seen.walks:
@@ -136,9 +137,10 @@ def old_walks(went: LegSeen) -> Judgement:
         "unit": Unit.WALKS,
         "samples": seen.walks,
     }
-    if not went.migrated and lost and seen.unknown in (None, seen.missing):
+    as_told = seen.unknown in (None, seen.missing) and (not seen.short or seen.behind in (None, seen.short))
+    if not went.migrated and lost and as_told:
         nobody = message("the environment has nothing to migrate to: nobody copied them")
-        if seen.unknown is None:
+        if seen.unknown is None or (seen.short and seen.behind is None):
             unkept = message("the run did not keep what the API answered")
             return Judgement(id=OLD_WALKS, verdict=Verdict.INCONCLUSIVE, told=(told, nobody, unkept), **measured)
         return Judgement(

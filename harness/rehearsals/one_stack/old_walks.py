@@ -24,10 +24,11 @@ async def ask(
 ) -> Asked:
     """The first ``most`` of ``moved`` that have such walks. ``since_ns`` is when they were told to move. Raises
     ``PartDied`` where Auth or Firestore does not answer."""
-    old = _old(requests, {each.user for each in moved}, since_ns)
+    rows = [row for row in requests if row.operation in WRITES]
+    old, since = _old(rows, {each.user for each in moved}, since_ns), _since(rows)
     asked = [each for each in moved if each.user in old][:most]
     documents = stores.documents()
-    walks = short = unknown = 0
+    walks = short = unknown = behind = 0
     lacking: list[Message] = []
     try:
         for account in asked:
@@ -44,12 +45,27 @@ async def ask(
                 if there is not None and there >= wanted:
                     continue
                 short += there is not None
+                behind += there is not None and walk_id in since
                 unknown += answer.status == _NOT_FOUND
                 lacking.append(of_walk(walk_id, account.user, shown_short(answer.status, there, wanted)))
     finally:
         await documents.close()
     missing, examples = len(lacking) - short, tuple(lacking[:_EXAMPLES])
-    return Asked(users=len(asked), walks=walks, missing=missing, short=short, unknown=unknown, examples=examples)
+    counts = {"missing": missing, "short": short, "unknown": unknown, "behind": behind}
+    return Asked(users=len(asked), walks=walks, **counts, examples=examples)
+
+
+def _since(requests: Iterable[RequestRow]) -> set[str]:
+    """Walks that the API was asked to write once, and Firestore alone since: who was put back goes on there."""
+    api, since = set[str](), set[str]()
+    for row in sorted(requests, key=lambda row: row.sent_ns):
+        walk_id = row.walk_id.lower()
+        if row.operation in WRITES and row.side is Side.API:
+            api.add(walk_id)
+            since.discard(walk_id)
+        elif row.operation in WRITES and walk_id in api:
+            since.add(walk_id)
+    return since
 
 
 def _old(requests: Iterable[RequestRow], users: set[str], since_ns: int) -> dict[str, list[str]]:

@@ -66,21 +66,22 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What users who had just moved were shown of their old walks: ``walks`` that they have not written since, each
-    asked for at the API by its owner; ``missing`` of them (``unknown`` to the API, 404), ``short`` of locations."""
+    asked for at the API by its owner; ``missing`` of them (``unknown`` to the API, 404), ``short`` of locations
+    (``behind``: the API wrote them once, and Firestore alone since)."""
 
     users: int
     walks: int
     missing: int
     short: int
     unknown: int | None = None
+    behind: int | None = None
     examples: tuple[str | Message, ...] = ()
 
 
 class Migrated(msgspec.Struct, frozen=True, kw_only=True):
     """A migration: of the documents ``read`` (those that had changed), ``written`` walks were brought over or replaced;
     ``taken_back`` ones that their users had deleted. Of all documents ``there`` are in PostgreSQL, in this version or a
-    later one, and ``left`` are refused, missing or different.
-    """
+    later one, and ``left`` are refused, missing or different."""
 
     read: int
     written: int
@@ -94,8 +95,7 @@ class LegSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A leg that was entered. Times are monotonic ns, ``None`` for what was not come to. ``published_ns`` is when its
     template was, ``moving`` how many users it moves to the API and ``moved_ns`` when the last of all of its users had
     fetched it. ``migrated`` are the migrations before the template and after everybody had fetched it; none where the
-    environment has no PostgreSQL. ``judged_ns`` is when the judge was last asked,
-    ``judged_rows`` how many rows there were then."""
+    environment has no PostgreSQL. ``judged_ns`` is when the judge was last asked, of ``judged_rows`` rows."""
 
     part: str
     moving: int

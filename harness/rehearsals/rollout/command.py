@@ -50,8 +50,9 @@ class OfWeeks(Staged, Paced):
         scenario = self.scenario_of(name, window_s=self.window)
         for named in (*(each.id for each in scenario.criteria), *(each.id for each in scenario.own_claims)):
             if named in TAKEN:  # two judgements of one id
-                where = f"scenario {scenario.name}"
-                raise BadInput(f"{named!r} is a check of every week", where=where, remedy="give it another id")
+                where = message("scenario {name}", name=scenario.name)
+                taken = message("{name} is a check of every week", name=repr(named))
+                raise BadInput(taken, where=where, remedy="give it another id")
         return msgspec.structs.replace(scenario, faults=faults(self.fault, scenario))
 
 
@@ -188,11 +189,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise EvidenceNotWritten(
-            f"the reports folder cannot be read: {error.strerror}",
-            where=str(folder),
-            remedy="make it readable, or name another one with --reports",
-        ) from error
+        told = message("the reports folder cannot be read: {error}", error=str(error.strerror))
+        remedy = "make it readable, or name another one with --reports"
+        raise EvidenceNotWritten(told, where=str(folder), remedy=remedy) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -35,7 +35,7 @@ def judged(plan: RunbooksPlan, details: RunbooksDetails) -> Iterator[Judgement]:
                     found = _answered(found, details.balanced)
                 if found.verdict is Verdict.PASS and page.ground is Ground.DATABASE:
                     found = _whole(found, details.restored)
-                if Capability.ZONES in page.needs and not details.zone:
+                if found.verdict is not Verdict.FAIL and Capability.ZONES in page.needs and not details.zone:
                     found = unknown(page.name, claim, message("in which zone the API's pods stand is not known"))
                 yield found if chapter else msgspec.structs.replace(found, also=page.also)
 

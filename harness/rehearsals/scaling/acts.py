@@ -10,7 +10,8 @@ import msgspec
 
 from harness.base.clock import NS, polling
 from harness.base.data import KUBERNETES
-from harness.judge.endpoints import endpoints_now, endpoints_reached_s
+from harness.checks.budget import desired
+from harness.judge.endpoints import endpoints_now
 from harness.judge.resizes import resizes
 from harness.judge.zones import fullest, placement
 from harness.load.stages.admit import StepUsers
@@ -146,7 +147,7 @@ class Acts:
                 count=str(part.low),
             )
         )
-        await self._until(lambda: self._endpoints(end_ns, part.low), part.wait_s)
+        await self._until(lambda: self._lowered(load_ns, part.low), part.wait_s)
         return Loaded(load_ns=load_ns, end_ns=end_ns)
 
     async def _hpa_latency(self, part: Part) -> Did:
@@ -167,7 +168,7 @@ class Acts:
         end_ns = self._clock.now_ns()
         words = {"seconds": f"{part.wait_s:g}", "count": str(part.low)}
         self._on.say(message("answers are quick again; waiting up to {seconds} s for {count} pods", **words))
-        while not self._endpoints(end_ns, part.low) and self._clock.now_ns() < end_ns + part.wait_s * NS:
+        while not self._lowered(slow_ns, part.low) and self._clock.now_ns() < end_ns + part.wait_s * NS:
             await self._light(part, load, _LIGHT_S)
         await stack.stop_external_metrics()  # the next part applies manifests without it
         return Slowed(load_ns=slow_ns, end_ns=end_ns, controlled=controlled(manifests))
@@ -252,8 +253,9 @@ class Acts:
     def _smaller(self, since_ns: int, count: int) -> bool:
         return any(each.size < count for each in resizes(self._events, since_ns))
 
-    def _endpoints(self, since_ns: int, count: int) -> bool:
-        return endpoints_reached_s(self._events, since_ns, lambda seen: seen <= count) is not None
+    def _lowered(self, since_ns: int, count: int) -> bool:
+        """Whether the autoscaler asked for no more, and there are no more: pods may be fewer of themselves."""
+        return self._smaller(since_ns, count + 1) and len(endpoints_now(self._events)) <= count
 
     async def _settle(self) -> int:
         await self._clock.sleep(SETTLE_S)
@@ -267,13 +269,5 @@ class Acts:
 
 
 def least_available(budget: Budget | None, replicas: int) -> int:
-    """``minAvailable`` as a number of pods (policy/v1: a percentage is rounded up); 0 without a budget."""
-    if budget is None:
-        return 0
-    if budget.min_available is not None:
-        return _pods(budget.min_available, replicas)
-    return replicas - _pods(budget.max_unavailable or 0, replicas)
-
-
-def _pods(amount: int | str, replicas: int) -> int:
-    return amount if isinstance(amount, int) else -(-int(amount.rstrip("%")) * replicas // 100)
+    """The pods that have to stay; 0 without a budget."""
+    return 0 if budget is None else desired(budget, replicas)

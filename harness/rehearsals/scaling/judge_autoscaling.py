@@ -122,10 +122,11 @@ def _also(found: Judgement, *claims: str) -> Judgement:
 
 
 def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked = ()) -> Judgement:
-    """To the fewest pods after the load, and no fewer. Not known where the metrics asked for more less than the five
-    minutes of stabilisation before the last look: then nothing else could be.
+    """To the fewest pods after the load, to stay: the autoscaler asked for no fewer, and no fewer are left. Some may
+    be not ready for a moment, but not all. Not known where the metrics asked for more less than the five minutes of
+    stabilisation before the last look: then nothing else could be.
     """
-    low_s = endpoints_reached_s(rows, did.end_ns, lambda count: count <= part.low)
+    low_s = _stayed_s(rows, did.end_ns, part.low)
     left = len(endpoints_now(rows))
     told = message(
         "{most} -> {low} endpoints after the end of load, {left} at the end",
@@ -140,9 +141,19 @@ def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: As
         asking = message("the metrics asked for more until {seconds} s before the last look", seconds=seconds_ago)
         return unknown(part.name, "scaling.hpa.down_to_2", told, asking)
     fewest = min((count for at_ns, count in endpoints(rows) if at_ns >= did.end_ns), default=left)
-    kept = low_s is not None and most > part.low <= fewest
-    fewer = (message("{count} at the fewest", count=str(fewest)),) if fewest < min(part.low, left) else ()
+    wanted = min((each.size for each in resizes(rows, did.end_ns)), default=part.low)
+    kept = low_s is not None and most > part.low <= min(wanted, left) and fewest > 0
+    fewer: Told = (message("{count} at the fewest", count=str(fewest)),) if fewest < min(part.low, left) else ()
+    if wanted < part.low:
+        fewer += (message("the autoscaler asked for {count}", count=str(wanted)),)
     return held(part.name, "scaling.hpa.down_to_2", kept, told, *fewer, **seconds(low_s))
+
+
+def _stayed_s(rows: Sequence[EventRow], since_ns: int, count: int) -> float | None:
+    """Seconds until there were at most ``count`` endpoints, and never more again."""
+    after = [(at_ns, seen) for at_ns, seen in endpoints(rows) if at_ns >= since_ns]
+    more_ns = max((at_ns for at_ns, seen in after if seen > count), default=since_ns - 1)
+    return next(((at_ns - since_ns) / NS for at_ns, _ in after if at_ns > more_ns), None)
 
 
 def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:

@@ -144,10 +144,10 @@ def drained(part: Part, did: Drained, rows: Sequence[EventRow]) -> list[Judgemen
             evicted=str(len(found)),
             refused=str(did.refused),
             ready=", ".join(str(each.ready) for each in found),
-            least=str(did.least),
+            least=str(max(0, did.least)),
         )
     ]
-    if not did.least:
+    if did.least <= 0:
         told.append(UNGUARDED)
         if not breaches:
             return [not_exercised(part.name, claim, *told) for claim in claims]

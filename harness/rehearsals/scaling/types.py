@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from harness.base.message import message
 from harness.base.planfile import RuleError, once
 from harness.base.units import Milliseconds, PerSecond, Ratio, ReadBy, Seconds
 from harness.model.autoscaling import ContainerRequests, Hpa
@@ -81,7 +82,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises ``RuleError`` for fewest pods above the most, a drain's load that never lasts, and two loads."""
         if self.low > self.high:
-            raise RuleError(f"low is {self.low}, above high, {self.high}", "low")
+            what = message("low is {low}, above high, {high}", low=str(self.low), high=str(self.high))
+            raise RuleError(what, "low")
         if self.kind is PartKind.DRAIN and self.rate_per_s and self.load_s < 1:
             raise RuleError("the load of a drain needs a length of at least 1 s", "load")
         loads = [field for field in ("hold", "rate_per_s", "in_flight") if getattr(self, field)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.contract.bench import WALKS, Bench
@@ -50,7 +50,8 @@ async def answers(bench: Bench) -> None:
     """Stack traces, files, SQL, where the database is; whatever was asked."""
     if told := of(bench).canaries.told:
         what, exchange = told[0]
-        shown = f"{exchange.method} {exchange.path.partition('?')[0]}, status {exchange.status}"  # its body holds it
+        call = f"{exchange.method} {exchange.path.partition('?')[0]}"
+        shown = message("{call}: status {status}", call=call, status=str(exchange.status))  # its body holds it
         got = message(
             "{what} in {count} answers, for example {answer}",
             what=Message(text=what),
@@ -97,25 +98,31 @@ async def _plant(bench: Bench) -> None:
 def _call(exchange: Exchange) -> Message:
     """What was asked and how it ended: no word of a body, which may hold what was sent."""
     call = f"{exchange.method} {exchange.path.partition('?')[0]}"
-    answer = f"status {exchange.status}" if exchange.status else exchange.shown
+    answer = message("status {status}", status=str(exchange.status)) if exchange.status else exchange.shown
     return message("it needs {call} to work: {answer}", call=call, answer=answer)
 
 
 def _logs(bench: Bench) -> Iterator[tuple[str, bytes]]:
-    """Each pod's log by its file's name, where there is one."""
-    for pod in sorted(bench.ground.logs.pods):
-        path = of(bench).folder / "logs" / f"{pod}.log"
-        if path.is_file():
-            yield path.name, path.read_bytes()[:_MOST_BYTES]
+    """What is read of each pod's log, by its file's name."""
+    for path in _logs_there(bench):
+        with path.open("rb") as file:
+            yield path.name, file.read(_MOST_BYTES)
+
+
+def _logs_there(bench: Bench) -> list[Path]:
+    paths = (of(bench).folder / "logs" / f"{pod}.log" for pod in sorted(bench.ground.logs.pods))
+    return [path for path in paths if path.is_file()]
 
 
 def _read_whole(bench: Bench) -> None:
-    """Raises ``NotExercised`` where logs without a secret show nothing: the target wrote none, or read no secret."""
+    """Raises ``NotExercised`` where logs without a secret show nothing: the target wrote none, wrote more than was
+    looked at, or read no secret."""
     found = dict(_logs(bench))
     if not any(found.values()):
         raise NotExercised(message("the pods wrote no log line"))
-    if missing := {f"{pod}.log" for pod in bench.ground.logs.pods} - found.keys():
+    if missing := {f"{pod}.log" for pod in bench.ground.logs.ran} - found.keys():
         raise NotExercised(message("there is no {what}", what=", ".join(sorted(missing))))
+    _not_too_large((path.name, path) for path in _logs_there(bench))
     if (unanswered := of(bench).canaries.unanswered) is not None:
         raise NotExercised(unanswered)
 
@@ -172,11 +179,8 @@ async def folder(bench: Bench) -> None:
         wanted.append((message("the database's password"), password.encode()))
     pods = {f"{pod}.log" for pod in bench.ground.logs.pods}  # what pods write has sentences of its own
     contents: list[tuple[str, Callable[[], bytes]]] = [("the report", ground.facts)]
-    contents += [
-        (str(path.relative_to(ground.folder)), path.read_bytes)
-        for path in _files(ground.folder)
-        if path.name not in pods
-    ]
+    files = [(str(path.relative_to(ground.folder)), path) for path in _files(ground.folder) if path.name not in pods]
+    contents += [(name, path.read_bytes) for name, path in files if not _too_large(path)]
     for name, read in contents:
         content = read()
         for what, text in wanted:
@@ -184,6 +188,7 @@ async def folder(bench: Bench) -> None:
                 raise Deviates(message("none of them"), message("{file} holds {what}", file=name, what=what))
         if TOKEN.search(content):
             raise Deviates(message("no token"), message("{file} holds one", file=name))
+    _not_too_large(files)
 
 
 @CHECKS("secret.images", "the images of the pods hold no key, no password and no token, in no layer")
@@ -197,7 +202,16 @@ async def images(bench: Bench) -> None:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All that are not too large to be read whole, in their order."""
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and path.stat().st_size <= _MOST_BYTES:
-            yield path
+    """All, in their order."""
+    yield from (path for path in sorted(root.rglob("*")) if path.is_file())
+
+
+def _too_large(path: Path) -> bool:
+    return path.stat().st_size > _MOST_BYTES
+
+
+def _not_too_large(files: Iterable[tuple[str, Path]]) -> None:
+    """Raises ``NotExercised`` where one of them was not read whole."""
+    if names := [name for name, path in files if _too_large(path)]:
+        most = str(_MOST_BYTES // 2**20)
+        raise NotExercised(message("more than {mib} MiB, not read whole: {what}", mib=most, what=", ".join(names)))
