@@ -126,6 +126,31 @@ def test_a_folder_that_cannot_be_made_is_no_matter_of_the_package_index(
 
 
 @pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/usr/bin/python3.11"), "'/usr/bin/python3.11'"),
+        (PermissionError(errno.EACCES, "Permission denied", "/usr/bin/python3.11"), "'/usr/bin/python3.11'"),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "Resource temporarily unavailable"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Cannot allocate memory"),
+        (OSError("what has no number"), "what has no number"),
+    ],
+)
+def test_what_has_to_do_with_another_place_is_not_said_of_the_folder(
+    error: OSError, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ensure(_level: str) -> Path:
+        raise error
+
+    monkeypatch.setattr(util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(bootstrap, "ensure", ensure)
+    with pytest.raises(SystemExit) as ended:
+        bootstrap.enter("harness")
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "the locked packages could not be installed: " in said and told in said
+    assert "cannot be written" not in said and "  to do: " in said
+
+
+@pytest.mark.parametrize(
     ("here", "told"),
     [
         ("glibc 2.31", "check the package index"),

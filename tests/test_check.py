@@ -100,16 +100,25 @@ def test_a_mistake_is_told_with_its_line_and_what_the_file_was_taken_for(
     assert found.where.startswith(str(path)) and where in found.where
 
 
+#: Keys that only a target file has.
+OF_TARGET = {
+    "command": "./walk-api", "image": "ours:v3", "dockerfile": "Dockerfile", "deployment": "walk",
+    "variables": "{port: PORT}", "keep": "[Deployment/redis]", "openapi": "api/openapi.yaml",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
         ("a: 1\nb: 2\n", "those of no kind of file"),
+        ("name: x\n", "those of no kind of file"),
         ("", "mine.yaml is empty"),
-        ("- 1\n", "a plan is a mapping of keys"),
-        ("some text\n", "a plan is a mapping of keys"),
+        ("- 1\n", "a file is one mapping of keys"),
+        ("some text\n", "a file is one mapping of keys"),
         ("a: 1\n---\nb: 2\n", "more than one YAML document"),
         ("name: ours\nimage: ours:v3\n", "the keys of a target file"),
         ("command: ./walk-api\nmigrations: none\n", "the keys of a target file"),
+        *((f"{key}: {value}\n", "the keys of a target file") for key, value in OF_TARGET.items()),
         ("title: x\nparts: []\nlimits: x\npoll: 1s\n", "as much those of a plan of deploy_rehearsal as of a plan of"),
         ("a: [\n", "not YAML"),
     ],

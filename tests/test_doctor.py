@@ -51,7 +51,7 @@ def test_every_lack_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(machine, "CHECKS", [*machine.CHECKS, machine._wheel("a wheel", "harness", "_bin/none*")])
     lacks = {check.name: check for check in machine.examine() if not check.ok}
     assert set(lacks) == {
-        "machine-wide folder", "memory", "loopback", "PostgreSQL", "Node", "inotify instances", "killed runs", "a wheel"
+        "machine-wide folder", "memory", "loopback", "PostgreSQL", "Node.js", "inotify instances", "killed runs", "a wheel"
     }  # fmt: skip
     assert {name: bool(check.found and check.remedy) for name, check in lacks.items()} == dict.fromkeys(lacks, True)
 

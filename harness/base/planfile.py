@@ -86,15 +86,18 @@ def made(text: str, where: str, plan: type[T], into: Callable[[T], R], *, name: 
     return _converted(data, plan, _Source(where, lines), (), into)
 
 
-def mapping(text: str, where: str, remedy: Said | str) -> tuple[dict[str, Any], yamltext.Lines]:
-    """The one mapping that a plan's file is, and its lines; ``remedy`` is for what is none. Raises ``BadInput``."""
-    found = yamltext.documents(text, where)
-    if len(found) != 1:
-        what = message("more than one YAML document") if found else message("{where} is empty", where=where)
-        raise BadInput(what, where=where, remedy="one plan a file")
+def mapping(
+    text: str, where: str, remedy: Said | str, *, merge_keys: bool = False
+) -> tuple[dict[str, Any], yamltext.Lines]:
+    """The one mapping that a file is, and its lines; ``remedy`` is for what is none. Raises ``BadInput``."""
+    found = yamltext.documents(text, where, merge_keys=merge_keys)
+    if not found:
+        raise BadInput(message("{where} is empty", where=where), where=where, remedy=remedy)
+    if len(found) > 1:
+        raise BadInput("more than one YAML document", where=where, remedy="write each into a file of its own")
     data, lines = found[0]
     if not isinstance(data, dict):
-        raise _Source(where, lines).bad((), message("a plan is a mapping of keys"), remedy)
+        raise _Source(where, lines).bad((), message("a file is one mapping of keys"), remedy)
     return data, lines
 
 

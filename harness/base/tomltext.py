@@ -27,14 +27,14 @@ class Key(NamedTuple):
         return isinstance(self.value, list) and any(isinstance(each, dict) for each in self.value)
 
 
-def keys(path: Path, remedy: str = "") -> Iterator[Key]:
+def keys(path: Path, remedy: str) -> Iterator[Key]:
     """Every key of the file in its order, those of tables too. Raises ``BadInput`` where it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
         document = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         told = message("it cannot be read: {error}", error=str(error))
-        raise BadInput(told, where=str(path), remedy=remedy or "write TOML in UTF-8") from error
+        raise BadInput(told, where=str(path), remedy=remedy) from error
     for table, name, value in _flat(document):
         yield Key(table, name, value, _line(text, table, name))
 

@@ -18,8 +18,9 @@ from harness.base import tomltext
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
 from harness.base.message import marked, message, nearest, said_by
-from harness.base.options import of_option, one_of, shell_words
+from harness.base.options import of_option, one_of
 from harness.base.phase import Said
+from harness.base.shell import shell_words
 from harness.rehearsal.command import Command, flag, flags
 from harness.rehearsal.registry import Entry
 
@@ -83,7 +84,7 @@ def _of_environment(
         _check(key, entries.values(), command, where)
         if f"--{key}" in flags(command):
             text = environ[variable]
-            texts = shell_words(text, where) if fields[f"--{key}"].default == () else (text,)
+            texts = tuple(shell_words(text, where)) if fields[f"--{key}"].default == () else (text,)
             found[f"--{key}"] = Given(texts, where, folder)
     return found
 

@@ -28,12 +28,12 @@ from harness.rehearsals.runbooks.types import RunbooksPlan
 from harness.rehearsals.scaling.types import ScalingPlan
 from harness.rehearsals.secret_rotation.types import RotationPlan
 from harness.signoff.making import EvidencePlan
+from harness.stack import target_file
 from scenarios import claims_file
 from scenarios import load as scenario
 
 SCHEMAS = SCENARIOS / "schemas"
 _ENDING = ".schema.json"
-_OF_TARGET = {"command", "image", "dockerfile"}  # one of them a target file has
 
 
 class FileKind(msgspec.Struct, frozen=True):
@@ -85,12 +85,12 @@ def kind_of(text: str, where: str) -> tuple[str, str]:
     named = planfile.modeline(text).rpartition("/")[2].removesuffix(_ENDING)
     if named in KINDS:
         return named, marked("the schema that its first lines name")
-    data, _ = planfile.mapping(text, where, message("the kinds are {names}", names=", ".join(KINDS)))
-    if _OF_TARGET & data.keys():
-        remedy = message("a run reads it: --target {file}", file=where)
-        raise BadInput("these are the keys of a target file", where=where, remedy=remedy)
+    data, _ = planfile.mapping(text, where, message("write the keys of one of these: {names}", names=", ".join(KINDS)))
     like = {name: planfile.likeness(data, kind.form) for name, kind in KINDS.items()}
     best, second = sorted(like, key=lambda name: -like[name])[:2]
+    if target_file.likeness(data) > max(like[best], 0):
+        remedy = message("a run reads it: --target {file}", file=where)
+        raise BadInput("these are the keys of a target file", where=where, remedy=remedy)
     if like[best] <= 0 or like[best] == like[second]:
         kind, other = as_message(KINDS[best].told), as_message(KINDS[second].told)
         what = message("its keys are as much those of {kind} as of {other}", kind=kind, other=other)

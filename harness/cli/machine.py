@@ -117,8 +117,8 @@ def _node() -> Check:
     try:
         node = npm.node()
     except RehearsalError as error:
-        return _of_error("Node", error)
-    return Check(name="Node", ok=True, found=str(node))
+        return _of_error("Node.js", error)
+    return Check(name="Node.js", ok=True, found=str(node))
 
 
 def _postgres() -> Check:

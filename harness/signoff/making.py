@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from harness.base.options import shell_words
 from harness.base.planfile import RuleError, once
+from harness.base.shell import shell_words
 from harness.model.message import Message, message
 from harness.model.result import Result
 from harness.model.scenario import Span
@@ -26,7 +26,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> list[str]:
         """The command line's words. Raises ``BadInput``."""
-        return [*shell_words(self.run, message("the step {run}", run=self.run))]
+        return shell_words(self.run, message("the step {run}", run=self.run))
 
 
 class EvidencePlan(msgspec.Struct, frozen=True, kw_only=True):

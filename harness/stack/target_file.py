@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -67,6 +68,12 @@ class _Form(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     secrets: dict[str, list[str] | dict[str, str]] = {}
     keep: list[str] = []
     openapi: str = ""
+
+
+def likeness(data: Mapping[str, object]) -> int:
+    """How many keys of ``data`` are those of a target file, less those that are not; 0 where but its name is one."""
+    known = data.keys() & set(_Form.__struct_fields__)
+    return len(known) - len(data.keys() - known) if known - {"name"} else 0
 
 
 def from_file(path: Path) -> Target:

@@ -35,7 +35,7 @@ import msgspec
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import expanded
-from harness.base.options import shell_words
+from harness.base.shell import shell_words
 from harness.model.message import Message, marked, message
 from harness.model.stack import Target
 
@@ -110,7 +110,7 @@ def as_command(target: Target) -> Target:
 
 def split(text: str, where: str) -> list[str]:
     """A command line's words. Raises ``BadInput`` for an open quote, and when there are none."""
-    words = [*shell_words(text, where)]
+    words = shell_words(text, where)
     if not words:
         raise BadInput("the target's command is empty", where=where, remedy="for example --target './walk-api --quiet'")
     return words

@@ -127,9 +127,9 @@ def test_quantities_are_numbers_in_the_unit_of_their_name() -> None:
         ("window: 1s\nrules: [7]", "a mapping of keys is wanted here", "p.yaml:2, rules[0]", "metric, above"),
         ("window: 1s\nsize: 3", "3 is not a size", "p.yaml:2, size", "`size: 1GiB`"),
         ("window: 1s\nwindow: 2s", "key 'window' is given twice", "p.yaml:2, window", "keep one"),
-        ("- 1", "a plan is a mapping of keys", "p.yaml:1", "window"),
-        ("", "p.yaml is empty", "p.yaml", "one plan a file"),
-        ("window: 1s\n---\nwindow: 1s", "more than one YAML document", "p.yaml", "one plan a file"),
+        ("- 1", "a file is one mapping of keys", "p.yaml:1", "window"),
+        ("", "p.yaml is empty", "p.yaml", "the keys are: name, window"),
+        ("window: 1s\n---\nwindow: 1s", "more than one YAML document", "p.yaml", "a file of its own"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_an_example(text: str, what: str, where: str, remedy: str) -> None:

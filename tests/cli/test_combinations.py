@@ -270,6 +270,16 @@ def test_what_is_listed_takes_no_default_of_a_run(
     assert main(["chaos", "--list"]) == Exit.OK and "pod_kill" in capsys.readouterr().out
 
 
+def test_what_is_listed_speaks_the_language_that_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["chaos", "--list", "--lang", "ja"]) == Exit.OK
+    japanese = capsys.readouterr().out
+    monkeypatch.setenv("TEKUTOKO_OPTION_LANG", "ja")
+    assert main(["chaos", "--list"]) == Exit.OK
+    assert capsys.readouterr().out == japanese
+
+
 def test_each_part_of_a_recovery_takes_its_own_option() -> None:
     for part, option in (
         ("points", {"points": 5}),

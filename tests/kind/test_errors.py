@@ -152,7 +152,8 @@ async def test_a_removal_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, sta
         ({"nodes": []}, "no kind configuration"),
         ({"nodes": [1]}, r"Expected `object`, got `int` - at `\$.nodes\[0\]`"),
         ({"nodes": [{"labels": {}}]}, "missing required field `role`"),
-        ({"networking": None}, "no kind configuration"),
+        ({"networking": 1}, "no kind configuration"),
+        ({"networking": None}, "127.0.0.1 only"),
         ({"networking": {"apiServerAddress": "0.0.0.0"}}, "127.0.0.1 only"),
         ({"nodes": [{"role": "control-plane", "extraPortMappings": [{"containerPort": 1}]}]}, "127.0.0.1 only"),
     ],
@@ -167,10 +168,10 @@ def test_bad_configuration(tmp_path: Path, change: dict[str, Any], said: str) ->
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (b"", "no kind configuration"),
-        (b"- 1", "no kind configuration"),
-        (b"some text", "no kind configuration"),
-        (b"kind: Cluster\n---\nkind: Cluster", "no kind configuration"),
+        (b"", "is empty"),
+        (b"- 1", "a file is one mapping of keys"),
+        (b"some text", "a file is one mapping of keys"),
+        (b"kind: Cluster\n---\nkind: Cluster", "more than one YAML document"),
         (b"name: \xff", "is not UTF-8 text"),
         (b"[" * 5_000, "not YAML|nested deeper"),
     ],
@@ -181,6 +182,14 @@ def test_what_is_no_configuration_at_all(tmp_path: Path, raw: bytes, said: str) 
     with pytest.raises(BadInput, match=said) as refused:
         config.read(path)
     assert refused.value.where.startswith(str(path)) and refused.value.remedy
+
+
+def test_networking_is_only_missed_where_the_address_has_to_be_said(tmp_path: Path) -> None:
+    path = tmp_path / "kind.yaml"
+    path.write_text("kind: Cluster\nnodes: [{role: control-plane}]\n")
+    with pytest.raises(BadInput, match=r"127\.0\.0\.1 only") as refused:
+        config.read(path)
+    assert "set networking.apiServerAddress" in refused.value.remedy
 
 
 def test_bad_cluster_name() -> None:

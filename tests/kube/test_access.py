@@ -71,6 +71,8 @@ def test_wrong_usage_makes_nothing(
         (b"contexts: 3", "does not read: Expected `array | null`, got `int` - at `$.contexts`"),
         (b"contexts: [{name: mine, context: []}]", "does not read"),
         (b"contexts: [{name: mine}]", "names no cluster with a server"),
+        (b"contexts: [{name: mine, context: {cluster: null}}]", "names no cluster with a server"),
+        (b"contexts: [{name: mine, context: {cluster: 7}}]", "does not read: Expected `str | null`, got `int`"),
         (b"name: \xff", "is not UTF-8 text"),
         (b"[" * 5_000, "YAML"),
     ],
@@ -83,6 +85,19 @@ def test_what_is_no_kubeconfig_is_told_with_its_file(
     assert run(tmp_path, *words) == main(["operations", "daily", *words]) == Exit.USAGE
     said = capsys.readouterr().err
     assert said.count(told) == 2 and said.count(f"  where: {tmp_path / 'config'}") == 2 and said.count("to do:") == 2
+
+
+def test_an_entry_that_nobody_asks_for_is_not_in_the_way(tmp_path: Path) -> None:
+    config = kubeconfig(tmp_path / "config", "mine")
+    written = yaml.safe_load(config.read_text())
+    written["contexts"] += [
+        {"name": 123, "context": None},
+        {"context": []},
+        {"name": "other", "context": {"cluster": 7}},
+    ]
+    written["clusters"] += [{"name": "gone", "cluster": {"server": None}}, {"name": 1.5, "cluster": "none"}]
+    config.write_text(yaml.safe_dump(written))
+    assert look("mine", str(config)).server == NOWHERE
 
 
 def test_what_would_be_made_and_where_is_said_before_it_is_confirmed(

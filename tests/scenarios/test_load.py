@@ -194,7 +194,7 @@ def test_no_scenario_at_all(text: str) -> None:
 
 
 def test_two_documents() -> None:
-    assert "one plan a file" in refused(WEEK3 + "---\n" + WEEK3).remedy
+    assert "a file of its own" in refused(WEEK3 + "---\n" + WEEK3).remedy
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:

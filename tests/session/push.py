@@ -171,7 +171,7 @@ def tested(hour: Hour, chosen: frozenset[str]) -> tuple[list[tuple[int, record.R
 
 def main(arguments: list[str]) -> int:
     """Runs everything, or one part; 0 only when every test passed, none vanished, and lint found nothing."""
-    parser = argparse.ArgumentParser(prog="nox -s tests --")
+    parser = argparse.ArgumentParser(prog=f"nox -s {'nightly' if '--night' in arguments else 'tests'} --")
     parser.add_argument("--part", choices=PARTS, help="the groups of one of CI's jobs alone, without lint")
     parser.add_argument("--night", action="store_true", help="what the night runs, without lint")
     given = parser.parse_args(arguments)

@@ -65,3 +65,12 @@ def test_a_run_is_given_its_files_and_one_without_any_starts_nothing(
     push.pytest(push.NIGHT, "x", frozenset({"process"}))
     assert started[-1][-2:] == ["--groups", "process"], "a night is told nothing by a push: all tests are collected"
     assert "--nightly" in started[-1] and "--nightly" not in command
+
+
+@pytest.mark.parametrize(("words", "told"), [([], "nox -s tests --"), (["--night"], "nox -s nightly --")])
+def test_words_that_a_session_does_not_take_are_told_in_its_name(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        push.main([*words, "tests/foreign"])
+    assert capsys.readouterr().err.startswith(f"usage: {told} ")

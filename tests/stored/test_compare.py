@@ -100,7 +100,14 @@ async def test_runs_of_two_environments_hold_unless_they_are_meant_to_differ(
         ([], [ERRORS], ["faults: none and errors on 12 % of requests"]),
         ([ERRORS], [ERRORS, LATE], ["faults: errors on 12 % of requests and errors on 12 % of requests, latency 600 ms on"]),
         ([ERRORS], [{**ERRORS, "share": 0.2}], ["faults.0.share: 0.12 and 0.2"]),
+        ([ERRORS], [{**ERRORS, "after_s": 9.0}, LATE], [
+            "faults: errors on 12 % of requests and errors on 12 % of requests@9s, latency 600 ms on 12 % of requests"]),
+        ([], [{**ERRORS, "for_s": 2.0}], ["faults: none and errors on 12 % of requests@0s+2s"]),
+        ([], [{**ERRORS, "more": 1}], ["faults: none and kind=errors share=0.12 delay_ms=0.0"]),
         ([1, 2], [1, 2, 3], ["faults: 1, 2 and 1, 2, 3"]),
+        (["a", "b"], ["a, b"], ['faults: ["a","b"] and ["a, b"]']),
+        ([], "none", ['faults: [] and "none"']),
+        (1, True, ["faults: 1 and True"]),
         ([{"x": 1}], [], ["faults: x=1 and none"]),
         ([{"id": "a", "x": 1}], [{"id": "a", "x": 2}, {"id": "b", "y": {"z": 3}}], [
             "faults.a.x: 1 and 2", "faults.b.id: - and b", "faults.b.y.z: - and 3",

@@ -21,6 +21,10 @@ _ABSENT = object()
 _PASSING = frozenset({"memory_available_bytes", "wall_clock", "started"})
 
 
+class _WholeFault(Fault, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fault and nothing beside it."""
+
+
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """A setting that differs, as text; "-" where a run does not have it."""
 
@@ -77,8 +81,11 @@ def _differing(name: str, a: Any, b: Any) -> Iterator[Setting]:
     """
     one, other = _inner(a), _inner(b)
     if one is None or other is None or not (one or other) or _is_longer(a, b):
-        if (left := _words(a)) != (right := _words(b)):
+        left, right = _words(a), _words(b)
+        if left != right:
             yield Setting(name=name, a=left, b=right)
+        elif a != b and (a or b):  # which the words do not show; nothing is nothing, however it is written
+            yield Setting(name=name, a=_json(a), b=_json(b))
         return
     for key in dict.fromkeys((*one, *other)):
         yield from _differing(f"{name}.{key}" if name else key, one.get(key, _ABSENT), other.get(key, _ABSENT))
@@ -117,6 +124,16 @@ def _words(value: Any) -> str:
     if not isinstance(value, Mapping):
         return str(value)
     try:
-        return str(msgspec.convert(value, Fault))
+        return _fault(msgspec.convert(value, _WholeFault))
     except msgspec.ValidationError:
         return " ".join(f"{key}={_words(each)}" for key, each in value.items())
+
+
+def _fault(fault: Fault) -> str:
+    """With its time, as ``--fault`` takes it."""
+    lasts = f"+{fault.for_s:g}s" if fault.for_s else ""
+    return f"{fault}@{fault.after_s:g}s{lasts}" if fault.after_s or lasts else str(fault)
+
+
+def _json(value: Any) -> str:
+    return "-" if value is _ABSENT else msgspec.json.encode(value).decode()

@@ -29,12 +29,12 @@ CHANGE = {
 }
 #: Rows of the evidence, by their kind.
 ROWS = {
-    "request": marked("{count} of requests"),
-    "probe": marked("{count} of probes"),
-    "flag": marked("{count} of the flag"),
-    "session": marked("{count} of sessions"),
-    "sample": marked("{count} of metrics"),
-    "event": marked("{count} of events"),
+    "request": marked("{count} requests"),
+    "probe": marked("{count} probes"),
+    "flag": marked("{count} flag rows"),
+    "session": marked("{count} sessions"),
+    "sample": marked("{count} metric samples"),
+    "event": marked("{count} events"),
 }
 
 

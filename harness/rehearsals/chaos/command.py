@@ -55,9 +55,8 @@ class Chaos(Staged, Paced, Healing):
 
     @classmethod
     def takes_default(cls, name: str, typed: Sequence[str]) -> bool:
-        """What only names the experiments reads nothing."""
-        _ = name
-        return "--list" not in typed
+        """What only names the experiments reads the language alone."""
+        return name == "lang" or "--list" not in typed
 
     def planned(self) -> ChaosPlan:
         """The experiments that are named, else all in their order."""

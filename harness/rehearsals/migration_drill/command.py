@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.base.options import shell_words
+from harness.base.shell import shell_words
 from harness.rehearsal.arguments import TargetOnLocal
 from harness.rehearsal.command import Duration, option, within
 from harness.rehearsals.migration_drill.types import DrillPlan
@@ -44,7 +44,7 @@ class Drill(TargetOnLocal):
         return msgspec.structs.replace(
             PLAN,
             week=with_options(load(WEEK), window_s=self.week.seconds) if self.week.seconds else None,
-            migrator=shell_words(self.migrator, "--migrator"),
+            migrator=tuple(shell_words(self.migrator, "--migrator")),
             walks=self.walks,
             locations=self.locations,
             kills=self.kills,

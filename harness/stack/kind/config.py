@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from harness.base import yamltext
+from harness.base import planfile, yamltext
 from harness.base.data import KIND_CONFIG
 from harness.base.errors import BadInput, StackNotStarted
 from harness.base.interpreter import PROGRAM
-from harness.model.message import message
+from harness.model.message import marked, message
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.record import Cluster
 from harness.stack.state.ports import HOST, can_bind
@@ -22,6 +22,7 @@ CONFIG = KIND_CONFIG
 # Above the ranges of runs (harness/stack/state/ports.py), below the ephemeral ports: a kept cluster outlives runs.
 FIRST_PORT = 32_100
 LAST_PORT = 32_700
+_CORRECT = marked("write it as https://kind.sigs.k8s.io/docs/user/configuration says, with its nodes")
 
 _KUBELET_PATCH = """\
 kind: KubeletConfiguration
@@ -49,19 +50,18 @@ class _File(msgspec.Struct):
 
     kind: Literal["Cluster"]
     nodes: Annotated[tuple[_Node, ...], msgspec.Meta(min_length=1)]
-    networking: dict[str, Any]
+    networking: dict[str, Any] | None = None
 
 
 def read(path: Path = CONFIG) -> dict[str, Any]:
     """The file. Raises ``BadInput`` when it is no kind configuration, or listens on other addresses than 127.0.0.1."""
-    found = [data for data, _ in yamltext.documents(yamltext.read(path), str(path), merge_keys=True)]
-    config: dict[str, Any] = found[0] if len(found) == 1 else {}
+    config, _ = planfile.mapping(yamltext.read(path), str(path), _CORRECT, merge_keys=True)
     try:
         msgspec.convert(config, _File)
     except msgspec.ValidationError as error:
         told = message("this is no kind configuration with nodes: {error}", error=str(error))
-        raise BadInput(told, where=str(path), remedy=message("write it as {file}", file=str(CONFIG))) from error
-    listening = [config["networking"].get("apiServerAddress")]
+        raise BadInput(told, where=str(path), remedy=_CORRECT) from error
+    listening = [(config.get("networking") or {}).get("apiServerAddress")]
     listening += [mapping.get("listenAddress") for mapping in _mappings(config)]
     if any(address != HOST for address in listening):
         raise BadInput(
@@ -76,7 +76,7 @@ def merged(config: dict[str, Any], cluster: Cluster, images: NodeImages) -> dict
     """``config`` with the cluster's name and ports, the images, and what our own images need."""
     made = copy.deepcopy(config)
     made["name"] = cluster.name
-    made["networking"]["apiServerPort"] = cluster.api_port
+    made["networking"] = {**(made.get("networking") or {}), "apiServerPort": cluster.api_port}
     for mapping in _mappings(made):
         mapping["hostPort"] = cluster.ports[mapping["containerPort"]]
     for node in made["nodes"]:

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.home import expanded
-from harness.model.message import message
+from harness.model.message import marked, message
 from harness.model.stack import OwnCluster
 
+T = TypeVar("T")
 CONFIRM = "--yes-use-this-cluster"
-_VIEW = "kubectl config view shows what it says"
+_CORRECT = marked("correct that place, or name another file with --kubeconfig")
 
 
 class _Of(msgspec.Struct):
     """Of what a name stands for, what is looked at: of a context its cluster, of a cluster its server."""
 
-    cluster: str = ""
-    server: str = ""
+    cluster: str | None = None
+    server: str | None = None
 
 
 class _Named(msgspec.Struct):
-    name: str
-    context: _Of | None = None
-    cluster: _Of | None = None
+    """An entry. What stands in it is read only where it is asked for, so that another's faults are not in the way."""
+
+    name: Any = ""
+    context: Any = None
+    cluster: Any = None
 
 
 class _File(msgspec.Struct):
@@ -43,7 +47,7 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
     files = kubeconfig or os.environ.get("KUBECONFIG") or str(expanded("~/.kube/config"))
     if not _existing(files):
         raise BadInput("there is no kubeconfig", where=files, remedy="name it with --kubeconfig, or set KUBECONFIG")
-    contexts, servers = _read(files)
+    contexts, clusters = _read(files)
     if context not in contexts:
         there = ", ".join(sorted(contexts)) or message("none")
         raise BadInput(
@@ -51,10 +55,12 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
             where=files,
             remedy=message("its contexts are: {there}", there=there),
         )
-    server = servers.get(contexts[context], "")
+    named = contexts[context].read().cluster
+    server = clusters[named].read().server if named in clusters else None
     if not server:
         told = message("the context {context} names no cluster with a server", context=repr(context))
-        raise BadInput(told, where=files, remedy=_VIEW)
+        remedy = "set its cluster's server (kubectl config set-cluster), or name another one with --context"
+        raise BadInput(told, where=files, remedy=remedy)
     return OwnCluster(context=context, kubeconfig=files, server=server, registry=registry.rstrip("/"))
 
 
@@ -63,26 +69,40 @@ def _existing(files: str) -> list[Path]:
     return [path for path in named if path.exists()]
 
 
-def _read(files: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The cluster of each context and the server of each cluster; of a name that two files have, the first's. Raises
-    ``BadInput`` for a file that is none; an empty one names nothing, as for kubectl.
+class _Entry(NamedTuple):
+    """What stands for a name, and the file that it stands in."""
+
+    written: Any
+    path: Path
+
+    def read(self) -> _Of:
+        return _converted({} if self.written is None else self.written, _Of, self.path)
+
+
+def _converted(data: Any, into: type[T], path: Path) -> T:
+    try:
+        return msgspec.convert(data, into)
+    except msgspec.ValidationError as error:
+        told = message("the kubeconfig does not read: {error}", error=str(error))
+        raise BadInput(told, where=str(path), remedy=_CORRECT) from error
+
+
+def _read(files: str) -> tuple[dict[str, _Entry], dict[str, _Entry]]:
+    """The contexts and the clusters by name; of a name that two files have, the first's. Raises ``BadInput`` for a
+    file that is none; an empty one names nothing, as for kubectl.
     """
-    contexts: dict[str, str] = {}
-    servers: dict[str, str] = {}
+    contexts: dict[str, _Entry] = {}
+    clusters: dict[str, _Entry] = {}
     for path in _existing(files):
         for data, _ in yamltext.documents(yamltext.read(path), str(path), merge_keys=True):
             if not isinstance(data, dict):
-                raise BadInput("the kubeconfig is no mapping with contexts", where=str(path), remedy=_VIEW)
-            try:
-                found = msgspec.convert(data, _File)
-            except msgspec.ValidationError as error:
-                told = message("the kubeconfig does not read: {error}", error=str(error))
-                raise BadInput(told, where=str(path), remedy=_VIEW) from error
+                raise BadInput("the kubeconfig is no mapping with contexts", where=str(path), remedy=_CORRECT)
+            found = _converted(data, _File, path)
             for each in found.contexts or ():
-                contexts.setdefault(each.name, (each.context or _Of()).cluster)
+                contexts.setdefault(str(each.name), _Entry(each.context, path))
             for each in found.clusters or ():
-                servers.setdefault(each.name, (each.cluster or _Of()).server)
-    return contexts, servers
+                clusters.setdefault(str(each.name), _Entry(each.cluster, path))
+    return contexts, clusters
 
 
 def unconfirmed(cluster: OwnCluster) -> BadInput:
