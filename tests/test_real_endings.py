@@ -85,7 +85,7 @@ def test_a_run_whose_terminal_is_closed_takes_everything_down(tmp_path: Path, ph
     terminal.close()
     assert terminal.process.wait(LIMIT_S) == Exit.INTERRUPTED
     (document,) = documents(tmp_path / "reports")
-    assert document["exit_status"] == Exit.INTERRUPTED and "interrupted" in document["errors"][0]
+    assert document["exit_status"] == Exit.INTERRUPTED and "interrupted" in str(document["facts"]["errors"][0])
     assert nothing_left(document)
 
 
@@ -116,4 +116,4 @@ def test_pairs_of_runs_in_two_containers_do_each_other_no_harm(tmp_path: Path, n
         assert process.returncode in JUDGED, text
         assert "left by a killed run" not in text
         (document,) = documents(folder)
-        assert document["errors"] == [] and nothing_left(document)
+        assert document["facts"].get("errors", []) == [] and nothing_left(document)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.base.errors import StackNotStarted
+from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import runs_folder
 from harness.stack.state import (
     MARKER,
@@ -105,7 +105,7 @@ def test_a_run_id_that_is_no_file_name_is_refused(name: str) -> None:
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
-    with pytest.raises(StackNotStarted, match="TEKUTOKO_REHEARSAL_HOME"):
+    with pytest.raises(BadInput, match="TEKUTOKO_REHEARSAL_HOME"):
         RunState.begin("one")
 
 

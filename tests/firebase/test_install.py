@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.base.errors import StackNotStarted
+from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.stack.firebase import install
 from harness.stack.state import npm
@@ -119,7 +119,7 @@ def test_no_end_is_an_end(home: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "file"))
-    with pytest.raises(StackNotStarted, match="Not a directory"):
+    with pytest.raises(BadInput, match="is no folder"):
         install.ensure(print)
 
 

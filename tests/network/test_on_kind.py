@@ -58,11 +58,13 @@ def contours_kinds() -> list[str]:
 
 
 def patched(tmp_path: Path, overlay: str, *patches: tuple[str, str]) -> Path:
-    """A kustomize folder of one's own on ``overlay``: JSON patches, each with the kind it changes."""
+    """A kustomize folder of one's own on ``overlay``: JSON patches, each with the kind it changes. kustomize takes a
+    folder by its relative path alone."""
     own = tmp_path / "own"
     own.mkdir()
     wanted = [{"target": {"kind": kind, "name": "tekutoko-api"}, "patch": patch} for kind, patch in patches]
-    (own / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [str(OVERLAYS / overlay)], "patches": wanted}))
+    base = os.path.relpath(OVERLAYS / overlay, own)
+    (own / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [base], "patches": wanted}))
     return own
 
 

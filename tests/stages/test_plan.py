@@ -81,7 +81,7 @@ def test_the_command_line_narrows_the_plan() -> None:
     assert ([s.name for s in both.stages], both.knee) == (["capacity"], plan().knee)
     assert max(s.seconds for s in plan("--quick").stages) == 30
     assert plan("--workers", "4").workers == 4
-    with pytest.raises(BadInput, match="--workers 3 cannot share the plan's 1000 accounts"):
+    with pytest.raises(BadInput, match="the plan's 1000 accounts cannot be shared evenly\n  where: --workers 3"):
         plan("--workers", "3")
     with pytest.raises(BadInput, match="--workers: 9 is not within"):
         plan("--workers", "9")
