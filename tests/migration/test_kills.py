@@ -42,14 +42,17 @@ async def test_killed_at_any_moment_it_comes_to_the_same_end(stores: Stores, tmp
     assert await migrate(stores, tmp_path) == Exit.HOLD  # two were refused
     whole_s, end = clock.time() - begun_s, await held(stores)
     assert len(end) > 450
-    chance, killed = stream(1, "kills"), 0
-    for _ in range(kills):
+    chance, killed, tries = stream(1, "kills"), 0, 0
+    while killed < kills:
         await emptied(stores)
-        status = await migrate(stores, tmp_path, kill_after_s=chance.random() * whole_s)
-        killed += status == -signal.SIGKILL
+        tries, begun_s = tries + 1, clock.time()
+        if await migrate(stores, tmp_path, kill_after_s=chance.random() * whole_s) == -signal.SIGKILL:
+            killed += 1
+        else:  # it was done before: what is drawn next is within the time that it took
+            whole_s = min(whole_s, clock.time() - begun_s)
         assert await migrate(stores, tmp_path) == Exit.HOLD
         assert await held(stores) == end
-    assert killed >= kills / 2
+    assert tries <= 3 * kills
     assert len((tmp_path / "rejects.jsonl").read_bytes().splitlines()) == 2
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import Exit
+from harness.checks.walk_results import READS
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import english
 from harness.model.stack import Rung
@@ -79,6 +80,7 @@ def test_a_lost_zone_is_survived_with_topology_spread(tmp_path: Path) -> None:
     job = Job(tmp_path / "reports", *words, command=("zone_loss",), on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     told = judgements(job)
+    assert told.pop(READS).verdict is Verdict.NOT_EXERCISED  # its users write, and are gone
     assert {each.verdict for each in told.values() if each.kind is not Kind.OBSERVATION} == {Verdict.PASS}
     assert "pods given up after" in told["checklist.availability.multi_zone"].reason
     assert left_since(before, job) == {}
