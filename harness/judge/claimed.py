@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from harness.base.units import Unit
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
@@ -43,6 +45,11 @@ def shown_or_not(part: str, erratum: str, seen: bool, *told: Message, **measured
 def unknown(part: str, claim: str, *told: Message, **measured: Any) -> Judgement:
     """What was seen says nothing of ``claim``."""
     return claimed(part, claim, Verdict.INCONCLUSIVE, *told, **measured)
+
+
+def left_open(found: Judgement, *why: Message) -> Judgement:
+    """``found``, and behind its reason ``why`` nobody knows: what it measured stays."""
+    return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=(*found.told, *why))
 
 
 def not_exercised(part: str, claim: str, *told: Message, **measured: Any) -> Judgement:

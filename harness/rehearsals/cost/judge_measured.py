@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-import msgspec
-
 from harness.base.units import DAY_S
-from harness.judge.claimed import held, not_exercised, shown_as, unknown
+from harness.judge.claimed import held, left_open, not_exercised, shown_as, unknown
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message
 from harness.model.result import Facts
@@ -84,7 +82,7 @@ def _of_so_many(plan: CostPlan, run: Measured, found: Judgement) -> Judgement:
         return found
     users, supposed = str(run.users), str(plan.tables.supposed.users)
     fewer = message("of {users} users, and {supposed} are supposed", users=users, supposed=supposed)
-    return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=(*found.told, fewer))
+    return left_open(found, fewer)
 
 
 def _pods(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:

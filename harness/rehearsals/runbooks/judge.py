@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from harness.judge.claimed import held, shown_as, unknown
+from harness.judge.claimed import held, left_open, shown_as, unknown
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.stack import Capability
@@ -17,6 +17,7 @@ CONFIRM, PHASE_2 = "operations.confirm", "learning.phase2"
 #: The kinds of Phase 2 that ``kubectl get all`` does not list.
 _NOT_ALL = ("configmap/", "secret/", "serviceaccount/", "poddisruptionbudget")
 _GET_ALL = "kubectl get all"
+_UNASKED = message("what it brought about was not looked at")
 #: What it lists of a deployment that is there.
 _LISTED = "deployment.apps/"
 _AUTOSCALER = "get hpa"
@@ -65,7 +66,7 @@ def _page(page: Page, claim: str, typed: Sequence[Typed], *, whole: bool, all_: 
 def _answered(found: Judgement, seen: Balanced | None) -> Judgement:
     """The page is kept where the load balancer's address answers, too."""
     if seen is None:
-        return _unasked(found)
+        return left_open(found, _UNASKED)
     why = message("the Service has no address")
     if seen.address:
         why = message("{address}: /health answers {status}", address=seen.address, status=str(seen.status))
@@ -76,16 +77,11 @@ def _answered(found: Judgement, seen: Balanced | None) -> Judgement:
 def _whole(found: Judgement, seen: Restored | None) -> Judgement:
     """The page is kept where every walk of the moment is there again, too. It shows that there is none behind it."""
     if seen is None:
-        return _unasked(found)
+        return left_open(found, _UNASKED)
     walks = "–" if seen.walks is None else str(seen.walks)
     why = message("{walks} of {all} walks of the moment are there again", walks=walks, all=str(seen.of))
     verdict = Verdict.PASS if seen.walks == seen.of else Verdict.FAIL
     return msgspec.structs.replace(found, verdict=verdict, told=(*found.told, why))
-
-
-def _unasked(found: Judgement) -> Judgement:
-    told = (*found.told, message("what it brought about was not looked at"))
-    return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=told)
 
 
 def _said(one: Typed) -> Message:

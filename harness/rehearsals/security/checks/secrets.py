@@ -50,8 +50,8 @@ async def answers(bench: Bench) -> None:
     """Stack traces, files, SQL, where the database is; whatever was asked."""
     if told := of(bench).canaries.told:
         what, exchange = told[0]
-        call = f"{exchange.method} {exchange.path.partition('?')[0]}"
-        shown = message("{call}: status {status}", call=call, status=str(exchange.status))  # its body holds it
+        # Not the answer itself: its body holds it.
+        shown = message("{call}: status {status}", call=_call(exchange), status=str(exchange.status))
         got = message(
             "{what} in {count} answers, for example {answer}",
             what=Message(text=what),
@@ -89,17 +89,21 @@ async def _plant(bench: Bench) -> None:
     await me.put("not-a-uuid", body)
     of(bench).canaries.planted |= sent
     of(bench).canaries.unanswered = next(
-        (_call(each) for each in bench.exchanges if not 200 <= each.status < 500), None
+        (_unanswered(each) for each in bench.exchanges if not 200 <= each.status < 500), None
     )
     bench.exchanges.clear()  # what is kept of a finding holds none of them
     await bench.clock.sleep(_WAIT_S)
 
 
-def _call(exchange: Exchange) -> Message:
+def _call(exchange: Exchange) -> str:
+    """What was asked, without a query, which may hold what was sent."""
+    return f"{exchange.method} {exchange.path.partition('?')[0]}"
+
+
+def _unanswered(exchange: Exchange) -> Message:
     """What was asked and how it ended: no word of a body, which may hold what was sent."""
-    call = f"{exchange.method} {exchange.path.partition('?')[0]}"
     answer = message("status {status}", status=str(exchange.status)) if exchange.status else exchange.shown
-    return message("it needs {call} to work: {answer}", call=call, answer=answer)
+    return message("it needs {call} to work: {answer}", call=_call(exchange), answer=answer)
 
 
 def _logs(bench: Bench) -> Iterator[tuple[str, bytes]]:
@@ -117,12 +121,12 @@ def _logs_there(bench: Bench) -> list[Path]:
 def _read_whole(bench: Bench) -> None:
     """Raises ``NotExercised`` where logs without a secret show nothing: the target wrote none, wrote more than was
     looked at, or read no secret."""
-    found = dict(_logs(bench))
-    if not any(found.values()):
+    there = _logs_there(bench)
+    if not any(path.stat().st_size for path in there):
         raise NotExercised(message("the pods wrote no log line"))
-    if missing := {f"{pod}.log" for pod in bench.ground.logs.ran} - found.keys():
+    if missing := {f"{pod}.log" for pod in bench.ground.logs.ran} - {path.name for path in there}:
         raise NotExercised(message("there is no {what}", what=", ".join(sorted(missing))))
-    _not_too_large((path.name, path) for path in _logs_there(bench))
+    _not_too_large((path.name, path) for path in there)
     if (unanswered := of(bench).canaries.unanswered) is not None:
         raise NotExercised(unanswered)
 
