@@ -148,6 +148,6 @@ class MeasurementFailed(RehearsalError):  # noqa: N818 - the exception tree read
 
     exit = Exit.RUN_BROKEN
 
-    def __init__(self, what: str, *, where: str = "", remedy: str = "", status: int = 0) -> None:
+    def __init__(self, what: Said | str, *, where: Said | str = "", remedy: Said | str = "", status: int = 0) -> None:
         super().__init__(what, where=where, remedy=remedy)
         self.status = status

@@ -12,7 +12,7 @@ from typing import Protocol
 import asyncpg
 
 from harness.base.clock import NS, Clock
-from harness.base.errors import Exit, PartDied, RehearsalError
+from harness.base.errors import Exit, RehearsalError
 from harness.checks import walk_tables
 from harness.checks.dual_write import Comparison, Flaw, StoredWalk, compare, document_id
 from harness.checks.photos import Photos, photos
@@ -198,11 +198,7 @@ async def _one_moment(endpoints: Endpoints) -> AsyncIterator[asyncpg.Connection]
     except walk_tables.CannotRead as error:
         raise NotAsNamed(error.unread.told, str(endpoints.database)) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise PartDied(
-            message("PostgreSQL failed: {error}", error=repr(error)),
-            where=str(endpoints.database),
-            remedy="read postgres.log",
-        ) from error
+        raise endpoints.database_failed(error) from error
 
 
 async def dual_write(

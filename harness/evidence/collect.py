@@ -12,6 +12,7 @@ from harness.base.errors import EvidenceNeverWritten, EvidenceNotRead, EvidenceN
 from harness.evidence.gathered import Gathered
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
+from harness.judge.finding import error_words
 from harness.model.due import Due
 from harness.model.evidence import MEASUREMENT_ERROR, Row, happened
 from harness.model.message import Message, Told, joined, message, of_error
@@ -108,7 +109,5 @@ class Collector(Gathered):
 
     def failures(self) -> list[MeasurementFailed]:
         """The errors of the measurement so far, for evidence kept apart, which no judge reads as a week's does."""
-        return [
-            MeasurementFailed(f"the measurement failed: {error.subject}: {error.message}", where="evidence.sqlite")
-            for error in self.ledger.measurement_errors
-        ]
+        errors = self.ledger.measurement_errors
+        return [MeasurementFailed(error_words([each]), where="evidence.sqlite") for each in errors]

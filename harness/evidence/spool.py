@@ -16,6 +16,7 @@ import msgspec
 
 from harness.base.errors import NOT_JSON, EvidenceNotRead
 from harness.model.evidence import ProbeRow, RequestRow, Row
+from harness.model.message import message
 
 FLUSH_ROWS = 200
 FLUSH_NS = 250_000_000
@@ -133,7 +134,7 @@ class SpoolReader:
 
     def _not_read(self, why: str) -> EvidenceNotRead:
         return EvidenceNotRead(
-            f"evidence was lost, the spool cannot be read: {why}",
+            message("evidence was lost, the spool cannot be read: {why}", why=why),
             where=str(self.path),
             remedy="run again; nothing else may write to or remove a run's files",
         )

@@ -17,6 +17,7 @@ from harness.base.clock import Anchor
 from harness.base.errors import EvidenceNeverWritten, EvidenceNotWritten
 from harness.evidence.schema import BY_ROW, ROWS, STORE_VERSION, Table, create_statements, insert_statement
 from harness.model.evidence import Row
+from harness.model.message import message
 
 #: How long a writer waits for another program's lock; it holds up the event loop, so it is short.
 BUSY_S = 1.0
@@ -29,12 +30,12 @@ _INSERT = {row: insert_statement(table) for row, table in BY_ROW.items()}
 def _not_written(path: Path, error: Exception) -> EvidenceNotWritten:
     if isinstance(error, _NEVER):
         return EvidenceNeverWritten(
-            f"evidence could not be written, and is lost: {error}",
+            message("evidence could not be written, and is lost: {why}", why=str(error)),
             where=str(path),
             remedy="report it with the run's folder: what was to be stored is a mistake of the harness",
         )
     return EvidenceNotWritten(
-        f"evidence could not be written: {error}",
+        message("evidence could not be written: {why}", why=str(error)),
         where=str(path),
         remedy="free space or make the reports folder writable, then run again; what was written before is kept",
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.evidence import EventRow
-from harness.model.message import Message, Told, english, message
+from harness.model.evidence import EventRow, told_of
+from harness.model.message import Message, Told, english, joined, message
 from harness.model.verdict import Verdict
 
 
@@ -40,7 +40,7 @@ def nothing(why: Message) -> Finding:
 
 def error_words(errors: list[EventRow]) -> Message:
     """Names the first measurement error and counts the others."""
-    first = f"{errors[0].subject}: {errors[0].message}"
+    first = message("{subject}: {said}", subject=errors[0].subject, said=joined(told_of(errors[0])))
     if len(errors) > 1:
         return message("the measurement failed: {error} (and {more} more)", error=first, more=str(len(errors) - 1))
     return message("the measurement failed: {error}", error=first)

@@ -10,7 +10,7 @@ from harness.base.errors import BadInput
 from harness.base.units import Unit
 from harness.model.evidence import EventRow, happened
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, Told, marked, verbatim
+from harness.model.message import Message, Told, marked, message, verbatim
 from harness.model.verdict import Verdict
 
 #: What each check counts, by its id.
@@ -90,7 +90,7 @@ def of_event(row: EventRow) -> Judgement:
         return msgspec.convert(row.data.get("judgement"), Judgement)
     except (msgspec.ValidationError, ValueError) as error:
         raise BadInput(
-            f"a check of the evidence cannot be read: {error}",
+            message("a check of the evidence cannot be read: {why}", why=str(error)),
             where=f'events, kind "{CHECK_EVENT}", subject "{row.subject}"',
             remedy="it was written by another harness; judge it with that one",
         ) from error

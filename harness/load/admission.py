@@ -14,6 +14,7 @@ from harness.load.rest import JsonClient
 from harness.load.runtime import runtime
 from harness.load.time import now_ns
 from harness.model.evidence import SessionRow
+from harness.model.message import message
 from harness.stack.firebase.fetch import FlagCache
 
 #: Greenlets admitting at once: enough to keep two emulators busy, few enough to leave them responsive.
@@ -75,7 +76,7 @@ def admit(shared: Shared, firestore: Any) -> list[Phone]:
     """Every phone, ready to act. Raises ``MeasurementFailed`` when it takes longer than the plan's limit."""
     limit_s = shared.plan.admission_limit_s
     late = MeasurementFailed(
-        f"the simulated users could not be signed in within {limit_s:g} s",
+        message("the simulated users could not be signed in within {limit_s} s", limit_s=f"{limit_s:g}"),
         where="Auth and Remote Config emulators",
         remedy="see their logs; the machine may be too busy",
     )

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import Clock, polling
 from harness.base.data import ROOT
 from harness.base.errors import EvidenceNotWritten, PartDied, RehearsalError
 from harness.evidence.spool import SpoolReader
 from harness.load import errors
 from harness.load.plan import LoadPlan, ProcessPlan, write
 from harness.model.evidence import EventRow
+from harness.model.message import Message, marked, message
 
 _TAIL_BYTES = 2_000
 #: gRPC and others would take these even for 127.0.0.1.
@@ -187,7 +188,7 @@ class Processes:
             child.log.touch()
         except OSError as error:
             raise EvidenceNotWritten(
-                f"the folder of the load cannot be written: {error.strerror or error}",
+                message("the folder of the load cannot be written: {why}", why=str(error.strerror or error)),
                 where=str(self._folder),
                 remedy="make room on the disk, or allow writing to the folder",
             ) from error
@@ -202,21 +203,19 @@ class Processes:
         self,
         readers: Mapping[str, SpoolReader],
         it: Callable[[EventRow], bool],
-        limit_ns: int,
-        late: str,
+        limit_s: float,
+        late: Message,
         remedy: str = "",
     ) -> None:
         """Returns once each child of ``readers`` has told of an event that is ``it``. Raises as ``check`` does, and
-        ``PartDied`` with the sentence ``late`` once it is."""
-        waiting = set(readers)
-        while True:
-            waiting = {name for name in waiting if not any(map(it, _events(readers[name])))}
+        ``PartDied`` with the sentence ``late`` after ``limit_s``."""
+        waiting, again = set(readers), polling(self._clock, limit_s=limit_s, every_s=_POLL_S)
+        while waiting := {name for name in waiting if not any(map(it, _events(readers[name])))}:
             self.check()
-            if not waiting:
-                return
-            if self._clock.now_ns() > limit_ns:
-                raise PartDied(f"{late}: {', '.join(sorted(waiting))}", where=str(self._logs), remedy=remedy)
-            await self._clock.sleep(_POLL_S)
+            if not await again():
+                said = message("{late}: {names}", late=late, names=", ".join(sorted(waiting)))
+                raise PartDied(said, where=str(self._logs), remedy=remedy)
+        self.check()
 
 
 def _events(reader: SpoolReader) -> list[EventRow]:
@@ -243,9 +242,9 @@ class LoadProcesses(Processes):
         await self.told(
             {child.name: SpoolReader(child.spool) for child in self._children},
             lambda row: row.subject in _ADMITTED,
-            self._clock.now_ns() + round(timeout_s * NS),
-            f"not signed in within {timeout_s:g} s",
-            "the machine may be too busy; see the logs of the Auth and Remote Config emulators",
+            timeout_s,
+            message("not signed in within {limit_s} s", limit_s=f"{timeout_s:g}"),
+            marked("the machine may be too busy; see the logs of the Auth and Remote Config emulators"),
         )
 
     async def go(self, origin_ns: int) -> None:

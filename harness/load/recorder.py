@@ -8,7 +8,7 @@ from harness.base.errors import EvidenceNotWritten
 from harness.evidence.spool import SpoolWriter
 from harness.load.time import now_ns
 from harness.model.evidence import Row, happened
-from harness.model.message import Message
+from harness.model.message import Message, message
 
 FLUSH_EVERY_S = 0.2
 
@@ -51,7 +51,7 @@ class Recorder:
 
     def _refused(self, error: OSError) -> EvidenceNotWritten:
         return EvidenceNotWritten(
-            f"evidence could not be written: {error.strerror or error}",
+            message("evidence could not be written: {why}", why=str(error.strerror or error)),
             where=str(self._path),
             remedy="make room on the disk, or allow writing to the folder",
         )

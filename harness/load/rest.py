@@ -8,6 +8,7 @@ import msgspec
 
 from harness.base.errors import NOT_JSON, MeasurementFailed
 from harness.load.runtime import runtime
+from harness.model.message import message
 from harness.model.stack import Address
 
 
@@ -55,8 +56,8 @@ class JsonClient:
 
     def _failed(self, path: str, why: str, status: int = 0) -> MeasurementFailed:
         return MeasurementFailed(
-            f"{self._name} did not answer ({why})",
+            message("{name} did not answer ({why})", name=self._name, why=why),
             where=f"POST http://{self._address}{path.split('?', maxsplit=1)[0]}",
-            remedy=f"see the log of {self._name}",
+            remedy=message("see the log of {name}", name=self._name),
             status=status,
         )

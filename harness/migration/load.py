@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from harness.base.errors import BadInput, PartDied
+from harness.base.errors import BadInput
 from harness.migration import statements
 from harness.migration.batch import Batch, Refusal, refusal
 from harness.migration.convert import LOCATION_COLUMNS, WalkRows
@@ -268,8 +268,4 @@ async def move(endpoints: Endpoints, walks: Mapping[str, WalkRows], *, dry: bool
         finally:
             await connection.close(timeout=_CONNECT_S)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise PartDied(
-            message("PostgreSQL failed: {error}", error=repr(error)),
-            where=str(endpoints.database),
-            remedy="read postgres.log",
-        ) from error
+        raise endpoints.database_failed(error) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from harness.base.errors import PartDied
 from harness.base.units import Milliseconds, Ratio
 from harness.model.message import Message, marked, message
 
@@ -206,6 +207,11 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
             "password": self.database_password,
             "database": self.database_name,
         }
+
+    def database_failed(self, error: Exception) -> PartDied:
+        """The error of a PostgreSQL that did not do what it was asked, ``error`` being what its client raised."""
+        failed = message("PostgreSQL failed: {error}", error=repr(error))
+        return PartDied(failed, where=str(self.database), remedy="read postgres.log")
 
 
 class DatabaseAccess(msgspec.Struct, frozen=True, kw_only=True):

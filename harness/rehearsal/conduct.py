@@ -251,5 +251,7 @@ class Conductor(Generic[P, D]):
             (self.folder / name).write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
         except OSError as error:
             raise EvidenceNotWritten(
-                f"{name} could not be written: {error.strerror}", where=str(self.folder), remedy="free some space"
+                message("{name} could not be written: {why}", name=name, why=str(error.strerror)),
+                where=str(self.folder),
+                remedy="free some space",
             ) from error

@@ -205,7 +205,8 @@ class Lifecycle:
             with contextlib.suppress(OSError, ValueError):  # the terminal may be what was lost
                 traceback.print_exception(error)
             error = RehearsalError(
-                f"internal error: {error!r}", remedy="please keep the report's folder and tell the maintainers"
+                message("internal error: {why}", why=repr(error)),
+                remedy="please keep the report's folder and tell the maintainers",
             )
         if str(error) not in {str(known) for known in self.errors}:  # a reader that is asked twice says it twice
             self.errors.append(error)

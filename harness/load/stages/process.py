@@ -11,6 +11,7 @@ from harness.base.clock import NS, Clock
 from harness.evidence.spool import SpoolReader
 from harness.load.process import Processes
 from harness.load.stages.plan import Command, WorkerPlan, check_step
+from harness.model.message import marked, message
 from harness.model.step import Step
 
 ADMISSION_LIMIT_S = 120.0
@@ -36,9 +37,9 @@ class StageProcesses(Processes):
         await self.told(
             self._readers,
             lambda row: row.subject == "admitted",
-            self._clock.now_ns() + round(ADMISSION_LIMIT_S * NS),
-            f"{self._plan.accounts} simulated users were not signed in within {ADMISSION_LIMIT_S:g} s",
-            "the machine may be too busy; see the Auth emulator's log",
+            ADMISSION_LIMIT_S,
+            message("not signed in within {limit_s} s", limit_s=f"{ADMISSION_LIMIT_S:g}"),
+            marked("the machine may be too busy; see the Auth emulator's log"),
         )
 
     async def step(self, step: Step, origin_ns: int) -> None:
@@ -49,12 +50,12 @@ class StageProcesses(Processes):
         check_step(step, self._plan.accounts)
         await self.say(msgspec.json.encode(Command(step=step, origin_ns=origin_ns)).decode())
         # A user may have a whole queue of due requests, each waiting out its timeout: the slack is for the last ones.
-        limit_ns = origin_ns + round((step.seconds + 6 * self._plan.request_timeout_s) * NS)
+        limit_s = (origin_ns - self._clock.now_ns()) / NS + step.seconds + 6 * self._plan.request_timeout_s
         await self.told(
             self._readers,
             lambda row: (row.subject, row.message) == ("step_done", step.name),
-            limit_ns,
-            f"the load of step {step.name} did not end",
+            limit_s,
+            message("the load of step {step} did not end", step=step.name),
         )
 
     def cpu_s(self) -> dict[str, float]:

@@ -91,7 +91,10 @@ def _refuse_without_sidecar(plan: AlertDrillPlan, rung: Rung, manifests: Manifes
     slow = [each.name for each in plan.trials if each.fault.kind is FaultKind.DATABASE_SLOW]
     if slow and rung is not Rung.LOCAL and not manifests.sidecar:
         raise NotCapable(
-            f"the trial {slow[0]} slows the database by the pods' proxy to it, and the manifests have none",
+            message(
+                "the trial {trial} slows the database by the pods' proxy to it, and the manifests have none",
+                trial=slow[0],
+            ),
             where=manifests.folder,
             remedy="drill it with --on local, or with manifests that have a proxy, as Cloud SQL Proxy is one",
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from chaos.bridge import SOCKET
 from harness.base.data import ROOT
 from harness.base.errors import PartDied
+from harness.model.message import message
 from harness.rehearsals.chaos.types import Experiment
 
 _LIMIT_S = 900.0
@@ -44,7 +45,11 @@ async def made_by_toolkit(
             process.kill()
             await process.wait()
     if status != 0 or not journal.exists():
-        raise PartDied(f"Chaos Toolkit ended with status {status}", where=str(log), remedy="read the log")
+        raise PartDied(
+            message("Chaos Toolkit ended with status {status}", status=str(status)),
+            where=str(log),
+            remedy="read the log",
+        )
     return dict(json.loads(journal.read_text()))
 
 

@@ -8,6 +8,7 @@ from harness.base.clock import Clock
 from harness.base.errors import RehearsalError
 from harness.judge import zones
 from harness.model.evidence import EventRow
+from harness.model.message import message
 
 
 class Places:
@@ -28,5 +29,7 @@ class Places:
 
 def _known(what: str, found: str) -> str:
     if not found:
-        raise RehearsalError(f"no pod that serves is in a known {what}: the fault would strike nothing")
+        raise RehearsalError(
+            message("no pod that serves is in a known {what}: the fault would strike nothing", what=what)
+        )
     return found

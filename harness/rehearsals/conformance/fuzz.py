@@ -148,7 +148,9 @@ def read(har: Path) -> tuple[Entry, ...]:
             for row in rows
         )
     except (msgspec.DecodeError, KeyError, TypeError) as error:
-        raise EvidenceNotWritten(f"schemathesis' file cannot be read: {error!r}", where=str(har)) from error
+        raise EvidenceNotWritten(
+            message("schemathesis' file cannot be read: {why}", why=repr(error)), where=str(har)
+        ) from error
 
 
 def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tuple[CheckRun, ...]:

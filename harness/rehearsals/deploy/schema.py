@@ -8,6 +8,7 @@ import asyncpg
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
+from harness.model.message import message
 from harness.model.stack import Endpoints
 
 #: ALTER TABLE queues behind every open transaction, and every later one behind it: better to give up and come again.
@@ -61,5 +62,7 @@ async def _run(endpoints: Endpoints, statement: str) -> list[tuple[Any, ...]]:
 
 def _failed(endpoints: Endpoints, error: Exception) -> StackNotStarted:
     return StackNotStarted(
-        f"the migration failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
+        message("the migration failed: {why}", why=repr(error)),
+        where=str(endpoints.database),
+        remedy="read postgres.log",
     )

@@ -16,6 +16,7 @@ from typing import IO
 from harness.base.clock import polling
 from harness.base.errors import StackNotStarted
 from harness.base.private import open_beneath
+from harness.model.message import message
 from harness.model.stack import Address
 from harness.rehearsals.dr_restore.server import SUPERUSER, Server
 from harness.rehearsals.dr_restore.wal import SEGMENT
@@ -125,7 +126,10 @@ class Archive:
         again = polling(self.site.clock, limit_s=limit_s, every_s=0.02)
         while not (self.wal / name).exists():
             if not await again():
-                raise StackNotStarted(f"segment {name} is not archived after {limit_s:g} s", where=str(server.log))
+                raise StackNotStarted(
+                    message("segment {name} is not archived after {limit_s} s", name=name, limit_s=f"{limit_s:g}"),
+                    where=str(server.log),
+                )
 
 
 class Stream:
@@ -163,7 +167,7 @@ class Stream:
             if self.process.returncode is not None:
                 break
             await site.clock.sleep(0.05)
-        raise StackNotStarted(f"the WAL stream did not begin\n{tail(self.log)}", where=str(self.log))
+        raise StackNotStarted(message("the WAL stream did not begin\n{log}", log=tail(self.log)), where=str(self.log))
 
     async def stop(self) -> None:
         """Ends it; idempotent."""

@@ -48,7 +48,7 @@ def _one_instance(arguments: Sequence[str], where: str) -> None:
     if len(named) != 1:
         told = f"containers beside the target name several: {', '.join(sorted(named))}" if named else "none is named"
         raise BadInput(
-            f"which database instance the pods are led to is not known: {told}",
+            message("which database instance the pods are led to is not known: {told}", told=told),
             where=f"{where}, arguments of the containers beside the first",
             remedy="name it PROJECT:REGION:INSTANCE in an argument of the sidecar alone, as the document's deployment",
         )

@@ -183,4 +183,7 @@ async def _clean(here: World, kept: Kept) -> None:
     await here.site.tool("pg_archivecleanup", str(here.archive.wal), first)
     state = wal.continuity(here.archive.archived(), first, SEGMENT_BYTES)
     if state.missing:
-        raise BadInput(f"segments {', '.join(state.missing)} are missing", where=str(Path(here.archive.wal)))
+        raise BadInput(
+            message("segments {names} are missing", names=", ".join(state.missing)),
+            where=str(Path(here.archive.wal)),
+        )

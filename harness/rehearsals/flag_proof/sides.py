@@ -116,7 +116,9 @@ class Documents:
             return await asked
         except GoogleAPICallError as error:
             raise PartDied(
-                f"the Firestore emulator failed: {error}", where=str(self._address), remedy="read firestore.log"
+                message("the Firestore emulator failed: {why}", why=str(error)),
+                where=str(self._address),
+                remedy="read firestore.log",
             ) from error
 
 
@@ -125,7 +127,7 @@ async def database(to: Endpoints) -> Any:
     try:
         return await asyncpg.connect(**to.login, timeout=_TIMEOUT_S)
     except (OSError, asyncpg.PostgresError) as error:
-        raise PartDied(f"PostgreSQL failed: {error!r}", where=str(to.database), remedy="read postgres.log") from error
+        raise to.database_failed(error) from error
 
 
 async def rows(connection: Any, walk_ids: Iterable[str]) -> dict[str, Points]:

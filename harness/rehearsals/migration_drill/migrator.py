@@ -16,6 +16,7 @@ import asyncpg
 from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import PartDied
+from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.types import Attempt
 from harness.stack.environment import machine
@@ -87,7 +88,9 @@ class Migrator:
                 ran_s = (self._clock.now_ns() - begun_ns) / NS
                 if ran_s > limit_s:
                     raise PartDied(
-                        f"the migrator was not done after {limit_s:g} s", where=LOG, remedy="read what it said last"
+                        message("the migrator was not done after {limit_s} s", limit_s=f"{limit_s:g}"),
+                        where=LOG,
+                        remedy="read what it said last",
                     )
                 due = kill is not None and ran_s >= kill.after_s and await _count(connection) >= kill.walks
                 if due and process.returncode is None:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 import asyncpg
 
 from harness.base.clock import unix_ns
-from harness.base.errors import PartDied
 from harness.base.seed import stream
 from harness.load.population.accounts import accounts
 from harness.load.users import Users, UsersPlan
@@ -68,7 +67,7 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
         try:
             connection = await asyncpg.connect(**endpoints.login, timeout=_SQL_S)
         except (OSError, asyncpg.PostgresError) as error:
-            raise PartDied(f"PostgreSQL failed: {error!r}", where=str(endpoints.database)) from error
+            raise endpoints.database_failed(error) from error
         on.at_end(connection.close)
         await _Drill(plan, on, documents, connection).run()
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from harness.base.errors import BadInput, StackNotStarted
+from harness.model.message import message
 from harness.rehearsals.network.types import Client
 from harness.stack.kubernetes import labels
 from harness.stack.protocol import ByKubectl
@@ -125,7 +126,12 @@ class Clients:
         ran = await self._stack.kubectl(*where, *words, limit_s=limit_s, folder=folder)
         if ran.status != 0:
             raise StackNotStarted(
-                f"kubectl {' '.join(words[:3])} ended in {ran.status}: {ran.output.strip()[-500:]}",
+                message(
+                    "kubectl {command} ended in {status}: {output}",
+                    command=" ".join(words[:3]),
+                    status=str(ran.status),
+                    output=ran.output.strip()[-500:],
+                ),
                 where=namespace or "the run's namespace",
                 remedy="see the pods' events in the report",
             )

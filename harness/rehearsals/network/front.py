@@ -65,7 +65,9 @@ def named(manifests: Manifests) -> Named:
     where = manifests.folder
     if len(found) != 1:
         remedy = "add one, with TLS; leave --manifests out for the rehearsal's own"
-        raise BadInput(f"the manifests have {len(found)} Ingresses", where=where, remedy=remedy)
+        raise BadInput(
+            message("the manifests have {count} Ingresses", count=str(len(found))), where=where, remedy=remedy
+        )
     spec, annotations = found[0]["spec"], found[0]["metadata"].get("annotations", {})
     tls = [each for each in spec.get("tls") or [] if each.get("hosts") and each.get("secretName")]
     if not tls:

@@ -10,6 +10,7 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.judge.window import Window
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
+from harness.model.message import message
 from harness.model.verdict import Decision
 from harness.rehearsals.rollout.details import WeekDetails
 
@@ -63,7 +64,7 @@ def observed(events: Sequence[EventRow]) -> Observed:
         said = msgspec.convert(began.data, _Window)
     except msgspec.ValidationError as error:
         raise BadInput(
-            f"the evidence does not say when the window was: {error}",
+            message("the evidence does not say when the window was: {why}", why=str(error)),
             where='events, kind "phase", subject "window"',
             remedy="it was written by another harness; judge it with that one",
         ) from error

@@ -60,7 +60,13 @@ class Planting:
                 task.cancel()
         if hanging:
             names = ", ".join(str(fault) for task, fault in waiting.items() if task in hanging)
-            raise PartDied(f"{names}: neither injected nor undone within {LIMIT_S:g} s of the window's end")
+            raise PartDied(
+                message(
+                    "{names}: neither injected nor undone within {limit_s} s of the window's end",
+                    names=names,
+                    limit_s=f"{LIMIT_S:g}",
+                )
+            )
         self.look()
 
     async def undo(self) -> None:

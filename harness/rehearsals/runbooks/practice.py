@@ -7,6 +7,7 @@ from shlex import quote
 
 from harness.base.errors import StackNotStarted
 from harness.model.command import Ran
+from harness.model.message import message
 from harness.stack.site import Site
 from harness.stack.state.ports import any_free_port
 
@@ -75,5 +76,7 @@ async def run_script(site: Site, script: str, variables: Mapping[str, str], limi
 async def _done(site: Site, script: str, variables: Mapping[str, str], limit_s: float) -> str:
     ran = await run_script(site, script, variables, limit_s)
     if ran.status != 0:
-        raise StackNotStarted(f"the database to practise on: {ran.output[-800:]}", where=str(site.folder))
+        raise StackNotStarted(
+            message("the database to practise on: {output}", output=ran.output[-800:]), where=str(site.folder)
+        )
     return ran.output

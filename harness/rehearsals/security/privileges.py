@@ -13,7 +13,6 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from harness.base.errors import PartDied
 from harness.model.manifests import Manifests
 from harness.model.stack import Endpoints
 from harness.rehearsals.security import layers
@@ -77,7 +76,7 @@ async def read_role(to: Endpoints) -> Role:
         finally:
             await connection.close(timeout=_SQL_TIMEOUT_S)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise PartDied(f"PostgreSQL does not answer: {error!r}", where=str(to.database)) from error
+        raise to.database_failed(error) from error
     return msgspec.convert(dict(row), Role)
 
 

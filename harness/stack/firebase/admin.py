@@ -6,6 +6,7 @@ import msgspec
 
 from harness.base.errors import BadInput, PartDied
 from harness.model.flag import Template
+from harness.model.message import message
 from harness.model.stack import Address
 from harness.stack.firebase import rest
 from harness.stack.firebase.template import JsonTemplate, decode, to_json
@@ -52,10 +53,19 @@ def _number(document: JsonTemplate) -> int:
 def _document(answer: rest.Answer, address: Address) -> JsonTemplate:
     where = f"Remote Config on {address}"
     if answer.status >= 500:
-        raise PartDied(f"Remote Config answered {answer.status}", where=where, remedy="read the log of remote_config")
+        raise PartDied(
+            message("Remote Config answered {status}", status=str(answer.status)),
+            where=where,
+            remedy="read the log of remote_config",
+        )
     if answer.status != 200:
         raise BadInput(
-            f"Remote Config refused: {answer.status} {answer.body[:500].decode(errors='replace')}", where=where
+            message(
+                "Remote Config refused: {status} {body}",
+                status=str(answer.status),
+                body=str(answer.body[:500].decode(errors="replace")),
+            ),
+            where=where,
         )
     return decode(answer.body)
 
@@ -73,7 +83,7 @@ async def _request(
         return await rest.request(address, method, path, body=body, headers=headers, timeout_s=timeout_s)
     except OSError as error:
         raise PartDied(
-            f"Remote Config does not answer: {error or type(error).__name__}",
+            message("Remote Config does not answer: {why}", why=str(error or type(error).__name__)),
             where=str(address),
             remedy="read the log of remote_config in the run's folder",
         ) from error

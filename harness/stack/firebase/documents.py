@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from harness.base.errors import PartDied
+from harness.model.message import message
 from harness.model.stack import COLLECTION, Address
 
 _BATCH = 50  # documents a request: the emulator answers about 50 requests/s, and a walk's document may be 100 kB
@@ -242,7 +243,9 @@ class Documents:
 
     def _failed(self, error: Exception) -> PartDied:
         return PartDied(
-            f"Firestore failed: {error}", where=str(self._address or self._database), remedy="read firestore.log"
+            message("Firestore failed: {why}", why=str(error)),
+            where=str(self._address or self._database),
+            remedy="read firestore.log",
         )
 
     def _open(self) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.base.errors import NOT_JSON, PartDied
+from harness.model.message import message
 from harness.model.stack import Address
 from harness.stack.firebase import rest
 
@@ -45,9 +46,15 @@ async def _post(auth: Address, path: str, body: object) -> dict[str, Any]:
         answer = await rest.request(auth, "POST", path, body=msgspec.json.encode(body), headers=headers, timeout_s=10.0)
         decoded = msgspec.json.decode(answer.body, type=dict[str, Any])
     except (OSError, *NOT_JSON) as error:
-        raise PartDied(f"the Auth emulator does not answer: {error!r}", where=where, remedy="read auth.log") from error
+        raise PartDied(
+            message("the Auth emulator does not answer: {why}", why=repr(error)), where=where, remedy="read auth.log"
+        ) from error
     if answer.status != 200 or decoded.get("error"):
-        raise PartDied(f"the Auth emulator refused: {answer.body[:300]!r}", where=where, remedy="read auth.log")
+        raise PartDied(
+            message("the Auth emulator refused: {body}", body=repr(answer.body[:300])),
+            where=where,
+            remedy="read auth.log",
+        )
     return decoded
 
 

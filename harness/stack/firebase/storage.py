@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from harness.base.errors import PartDied
+from harness.model.message import message
 from harness.model.stack import Address
 from harness.stack.firebase import rest
 
@@ -59,10 +60,14 @@ async def _asked(address: Address, method: str, path: str, body: bytes = b"", co
         answer = await rest.request(address, method, path, body=body, headers=headers)
     except OSError as error:
         raise PartDied(
-            f"the Storage emulator failed: {error!r}", where=str(address), remedy="read storage.log"
+            message("the Storage emulator failed: {why}", why=repr(error)),
+            where=str(address),
+            remedy="read storage.log",
         ) from error
     if answer.status != 200:
-        raise PartDied(f"the Storage emulator answered {answer.status}", where=f"{method} {path}")
+        raise PartDied(
+            message("the Storage emulator answered {status}", status=str(answer.status)), where=f"{method} {path}"
+        )
     return answer
 
 

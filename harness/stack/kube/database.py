@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.base.errors import NotCapable
+from harness.model.message import message
 from harness.model.stack import Address, DatabaseAccess
 from harness.stack.kube.beside import Beside
 
@@ -23,7 +24,10 @@ class KubeDatabase:
     async def register(self, instance: str, address: Address) -> None:  # noqa: ARG002 - the protocol's
         """Raises ``NotCapable``: the cluster's pods do not reach this machine."""
         raise NotCapable(
-            f"the instance {instance} cannot be registered on kube: its pods do not reach this machine",
+            message(
+                "the instance {instance} cannot be registered on kube: its pods do not reach this machine",
+                instance=instance,
+            ),
             remedy="rehearse the restore with --on local",
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from harness.base.errors import BadInput, NotCapable
+from harness.model.message import message
 from harness.model.stack import PROXY_FAULTS, Fault, FaultKind
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
@@ -38,7 +39,10 @@ async def inject(fault: Fault, *, fault_proxy: FaultProxy | None, inside: Inside
         await inside.api.delete(path, **_DELETIONS[fault.kind])
     else:
         raise NotCapable(
-            f"the environment kube cannot make the fault {fault.kind}: it would reach beyond the run's namespace",
+            message(
+                "the environment kube cannot make the fault {kind}: it would reach beyond the run's namespace",
+                kind=str(fault.kind),
+            ),
             remedy="run it with --on kind or --on local",
         )
     tell_injected(fault, feed)

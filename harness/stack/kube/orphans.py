@@ -61,6 +61,12 @@ async def take_down(cluster: OwnCluster, scratch: Path, clock: Clock, told: Tell
             again = polling(clock, limit_s=GONE_LIMIT_S, every_s=_POLL_S)
             while removed & {item["metadata"]["name"] for item in (await api.get(NAMESPACES))["items"]}:
                 if not await again():
-                    raise StackNotStarted(f"not gone after {GONE_LIMIT_S:g} s: {', '.join(sorted(removed))}")
+                    raise StackNotStarted(
+                        message(
+                            "not gone after {limit_s} s: {names}",
+                            limit_s=f"{GONE_LIMIT_S:g}",
+                            names=", ".join(sorted(removed)),
+                        )
+                    )
         finally:
             await api.close()

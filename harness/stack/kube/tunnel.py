@@ -15,6 +15,7 @@ from harness.base.clock import Clock
 from harness.base.data import ROOT
 from harness.base.errors import PartDied
 from harness.model.evidence import SampleRow
+from harness.model.message import message
 from harness.model.stack import OwnCluster
 from harness.stack.feed import Feed
 from harness.stack.kube import parts
@@ -49,8 +50,12 @@ class Patience:
         self._slow = self._slow + 1 if trip.round_trip_ms > SLOW_MS else 0
         if self._slow >= SLOW_IN_A_ROW:
             raise PartDied(
-                f"tunnel: the way to the service is too slow: {trip.round_trip_ms / 1000:.1f} s for a round trip, "
-                f"{self._slow} times in a row; what is measured through it says nothing of the target",
+                message(
+                    "tunnel: the way to the service is too slow: {seconds} s for a round trip, {times} times in a row; "
+                    "what is measured through it says nothing of the target",
+                    seconds=f"{trip.round_trip_ms / 1000:.1f}",
+                    times=str(self._slow),
+                ),
                 where="way_round_trip_ms in the evidence",
                 remedy="run from a machine that is nearer to the cluster or less busy",
             )

@@ -138,5 +138,6 @@ class MemoryStack:
 
 def _not_capable(what: str) -> NotCapable:
     return NotCapable(
-        f"the environment sim cannot {what}: it holds its pods in memory", remedy="use --on local or --on kind"
+        message("the environment sim cannot {what}: it holds its pods in memory", what=what),
+        remedy="use --on local or --on kind",
     )
