@@ -221,23 +221,28 @@ def overwritten(plan: DrillPlan, race: Race, *, moved: bool) -> Judgement:
 
 
 def people(details: DrillDetails) -> Judgement:
-    """Are the users of Auth and their consents there? Without a consent, or where nobody looked, nothing is known."""
-    users, consents = details.users_missing, details.consents_missing
+    """Are the users of Auth and their consents there, each consent as its document? Without a consent, or where nobody
+    looked at all of it, nothing is known."""
+    users, consents, differ = details.users_missing, details.consents_missing, details.consents_different
     missing = (*(users or ()), *(consents or ()))
-    looked = users is not None and consents is not None and details.consents > 0
+    looked = None not in (users, consents, differ) and details.consents > 0
     told = message(
         "{consents} consents in Firestore; users missing: {users}; consents missing: {lost}",
         consents=str(details.consents),
         users="–" if users is None else ", ".join(users) or "0",
         lost="–" if consents is None else ", ".join(consents) or "0",
     )
+    held = message("what the consents hold was not compared with their documents")
+    if differ is not None:
+        held = message("{count} consents hold other values than their documents", count=str(len(differ)))
     return Judgement(
         id="migration.people",
         claim=CLAIM_SCRIPT,
-        verdict=Verdict.FAIL if missing else Verdict.PASS if looked else Verdict.INCONCLUSIVE,
+        verdict=Verdict.FAIL if missing or differ else Verdict.PASS if looked else Verdict.INCONCLUSIVE,
         asked=(message("the users of Auth and their consents are moved, too"),),
-        told=(told,),
+        told=(told, held, *details.consents_unread),
         samples=details.consents,
+        examples=(differ or ())[:_EXAMPLES],
     )
 
 
