@@ -158,7 +158,7 @@ async def consents(connection: asyncpg.Connection, ids: Collection[str]) -> Cons
 async def _known(
     connection: asyncpg.Connection, table: str, wanted: Mapping[str, Column]
 ) -> tuple[_Table, dict[str, Column]]:
-    """The table, and what each of the ``wanted`` columns is read as. Raises ``CannotRead`` for the first that is not."""
+    """The table, and what each of the ``wanted`` columns is read as. Raises ``CannotRead`` where one is not."""
     there = await _table(connection, table)
     if isinstance(there, Unread):
         raise CannotRead(there)

@@ -37,8 +37,8 @@ from harness.stack.firebase.documents import Fields, Value
 from scenarios.load import load
 from tests.base.test_theirs import NO_JSON
 from tests.checks.stored import NOON, WALK, documents, walk
-from tests.nowhere import all_at
 from tests.migration.drilled import PLAN, details, replace, requests
+from tests.nowhere import all_at
 
 SEED = 1
 UNIX_NS = 1_790_000_000_000_000_000
@@ -323,7 +323,9 @@ async def test_consents_are_compared_by_what_they_hold(monkeypatch: pytest.Monke
 async def test_consents_that_are_not_there_or_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     planted, found = consents_held()
     gone, *_ = found.rows
-    seen = await looked_at(monkeypatch, replace(found, rows={k: v for k, v in found.rows.items() if k != gone}), planted)
+    seen = await looked_at(
+        monkeypatch, replace(found, rows={k: v for k, v in found.rows.items() if k != gone}), planted
+    )
     assert (seen.consents_missing, seen.consents_different) == ((gone,), ())
     unread = Unread(place="consents", expected="a table", found=message("no table of that name"))
     seen = await looked_at(monkeypatch, NotAsNamed(unread.told), planted)

@@ -151,7 +151,9 @@ def healed_twice(
 
 
 def named(walk: str) -> Healing:
-    return Healing(direction=TO_FIRESTORE, named=(message("{walk} of {user}: in Firestore alone", walk=walk, user="u"),))
+    return Healing(
+        direction=TO_FIRESTORE, named=(message("{walk} of {user}: in Firestore alone", walk=walk, user="u"),)
+    )
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -219,7 +221,9 @@ def test_what_firestore_was_told_since_a_limit_fired_is_brought_over_before_all_
     monkeypatch.setattr(course, "_stop_the_mirror", noted("mirror"))
     monkeypatch.setattr(flow, "check_whole_run", noted("checked"))
     monkeypatch.setattr(flow, "accounts", lambda *_: ())
+    monkeypatch.setattr(flow, "consent", noted("consents"))
     monkeypatch.setattr(flow, "end", noted("account"))
     world.clock.run(course.run())
+    assert did[:3] == ["up", "consents", "flag"]
     since = ["stop", "brought", "checked"] if fired else ["mirror", "stop", "checked"]
     assert did[did.index("leg") + 1 : did.index("checked") + 1] == since

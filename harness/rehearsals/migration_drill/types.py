@@ -104,9 +104,9 @@ class WeekSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrillDetails(msgspec.Struct, kw_only=True):
-    """The facts of a run; ``None``: not come to. ``users`` and ``consents`` that PostgreSQL lacks are named, and how
-    consents differ there, or why they were not read. The schedule began at ``origin_ns``; what was due until ``sent_ns``
-    was sent before the load was ended (monotonic)."""
+    """The facts of a run; ``None``: not come to. ``users`` and ``consents`` that PostgreSQL lacks are named, how those
+    there differ, and why they were not read. The schedule began at ``origin_ns``; what was due until ``sent_ns`` was
+    sent before the load was ended (monotonic)."""
 
     origin_ns: int | None = None
     sent_ns: int | None = None

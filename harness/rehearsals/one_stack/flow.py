@@ -28,7 +28,7 @@ from harness.model.stack import Capability
 from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.mirror_steps import MirrorSteps, at_share
 from harness.rehearsal.running import Running
-from harness.rehearsals.one_stack.account import end
+from harness.rehearsals.one_stack.account import consent, end
 from harness.rehearsals.one_stack.old_walks import ask
 from harness.rehearsals.one_stack.reconciled import reconcile
 from harness.rehearsals.one_stack.types import (
@@ -65,6 +65,8 @@ class Course:
         """The steps in order; each may raise."""
         plan, on = self._plan, self._on
         await on.up()
+        if self._copies:
+            await consent(on, accounts(plan.population, self._seed))
         await self._users.set_flag(on=False)
         await self._users.admit()
         self._origin_ns = on.details.origin_ns = await self._users.go()
