@@ -10,11 +10,8 @@ from typing import Any, cast
 import pytest
 
 from harness.checks.dual_write import StoredWalk, document_id
-from harness.checks.stores import NotAsNamed
-from harness.checks.tables import OF_CONSENTS, Unread
-from harness.checks.walk_tables import Consents, Stored
+from harness.checks.walk_tables import Stored
 from harness.judge.window import NS, Window
-from harness.load.population.consents import consents
 from harness.load.population.due import stayers_due
 from harness.migration.convert import LOCATION_COLUMNS, WALK_COLUMNS, Refused, walk_rows
 from harness.model.evidence import Operation, RequestRow, Side
@@ -38,7 +35,6 @@ from scenarios.load import load
 from tests.base.test_theirs import NO_JSON
 from tests.checks.stored import NOON, WALK, documents, walk
 from tests.migration.drilled import PLAN, details, replace, requests
-from tests.nowhere import all_at
 
 SEED = 1
 UNIX_NS = 1_790_000_000_000_000_000
@@ -280,57 +276,6 @@ async def test_what_was_planted_is_looked_for_beside_every_document(monkeypatch:
     assert (found.missing, found.strange, found.unseen) == (0, 0, 1)
     deleted = Written(firestore=frozenset({gone}))
     assert (await compare.compared(*places, (), sent=deleted, planted={WALK, gone})).unseen == 0
-
-
-def consents_held(**changes: Any) -> tuple[dict[str, Any], Consents]:
-    """Three that were planted, and how PostgreSQL has them, but for ``changes`` of the second."""
-    planted = consents(["u1", "u2", "u3"], SEED, UNIX_NS, "drill")
-    rows = {}
-    for path, fields in planted.items():
-        _, user, _, name = path.split("/")
-        rows[name.lower()] = {"id": name.lower(), "user_id": user, **fields}
-    rows[[*rows][1]] |= changes
-    return planted, Consents(rows=rows, columns=OF_CONSENTS)
-
-
-async def looked_at(monkeypatch: pytest.MonkeyPatch, found: Consents | NotAsNamed, planted: Any) -> DrillDetails:
-    async def read(_: object, ids: list[str]) -> Consents:
-        assert ids == [path.rpartition("/")[2].lower() for path in planted]
-        if isinstance(found, NotAsNamed):
-            raise found
-        return found
-
-    monkeypatch.setattr(compare, "read_consents", read)
-    seen = details(consents_missing=None, consents_different=None)
-    await compare.of_consents(all_at(), planted, seen)
-    return seen
-
-
-async def test_consents_are_compared_by_what_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A migrator that writes each with another user, kind or time has not moved it."""
-    planted, as_planted = consents_held()
-    assert {fields["consent_type"] for fields in planted.values()} == {"initial", "update"}
-    seen = await looked_at(monkeypatch, as_planted, planted)
-    assert (seen.consents_missing, seen.consents_different) == ((), ())
-    assert told(seen)["migration.people"].verdict is Verdict.PASS
-    another = {"consented_at": NOON, **dict.fromkeys(set(OF_CONSENTS) - {"id", "consented_at"}, "another")}
-    for column, value in another.items():
-        _, found = consents_held(**{column: value})
-        people = told(await looked_at(monkeypatch, found, planted))["migration.people"]
-        assert people.verdict is Verdict.FAIL and column in str(people.examples[0]), column
-
-
-async def test_consents_that_are_not_there_or_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    planted, found = consents_held()
-    gone, *_ = found.rows
-    seen = await looked_at(
-        monkeypatch, replace(found, rows={k: v for k, v in found.rows.items() if k != gone}), planted
-    )
-    assert (seen.consents_missing, seen.consents_different) == ((gone,), ())
-    unread = Unread(place="consents", expected="a table", found=message("no table of that name"))
-    seen = await looked_at(monkeypatch, NotAsNamed(unread.told), planted)
-    people = told(seen)["migration.people"]
-    assert people.verdict is Verdict.INCONCLUSIVE and "no table of that name" in people.reason
 
 
 def moved(plant: plants.Plant) -> StoredWalk:
