@@ -199,8 +199,8 @@ def largest(plan: DrillPlan, seed: int) -> Judgement:
     counted = size_bytes(plant.path, plant.fields)
     location = counted - size_bytes(plant.path, {**plant.fields, "location_data": points[1:]})
     told = message(
-        "the document of {locations} locations that was moved is {bytes} bytes as Firestore counts, {each} a location: "
-        "one of {limit} bytes, which is all it takes, has {most}, and a walk may have {all}",
+        "the document of {locations} locations that was moved is {bytes} bytes as Firestore counts, {each} a location; "
+        "Firestore takes {limit} bytes at most, which are {most} of them, and a walk may have {all}",
         locations=f"{len(points):,}",
         bytes=f"{counted:,}",
         each=str(location),
