@@ -98,7 +98,7 @@ def seen_with(result: Result) -> Told:
     own, without = in_place(result.facts.replay)
     given = (*smaller(result.facts.replay), *([own] if own else []))
     seen = (message("seen with {options}", options=", ".join(given)),) if given else ()
-    return (*seen, Message(text=without)) if without else seen
+    return seen if without is None else (*seen, without)
 
 
 def whose(result: Result) -> str:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from harness.base import units
-from harness.model.message import marked
+from harness.model.message import Message, message
 
 #: Whether a run by a value is less than a whole one.
 Less = Callable[[str], bool]
@@ -63,8 +63,8 @@ PACES: Mapping[str, Less] = {"--pace": _typed, "--fetch-interval": _typed}
 UNSAID: Mapping[str, str] = {"alert_drill": "--scale 15"}
 #: What a team has in the place of what is bundled, of which the target's digest says nothing; and what is said of a run
 #: without it.
-IN_PLACE: Mapping[str, tuple[str, str]] = {
-    "migration_drill": ("--migrator", marked("of the bundled migrator: a run with --migrator is of your own")),
+IN_PLACE: Mapping[str, tuple[str, Message]] = {
+    "migration_drill": ("--migrator", message("of the bundled migrator: a run with --migrator is of your own")),
 }
 #: Chooses parts of a plan, each of which is run whole, as ``--only`` does.
 CHOOSES: Mapping[str, str] = {"rollout": "--weeks"}
@@ -94,15 +94,15 @@ def chosen(replay: str) -> tuple[str, ...]:
 
 
 @cache
-def in_place(replay: str) -> tuple[str, str]:
-    """The option, with its value, by which the run of a line judged something else than what is bundled; else, where
-    there is such an option, what is said of a run without it, a message's id. "" for each that is not."""
+def in_place(replay: str) -> tuple[str, Message | None]:
+    """The option, with its value, by which the run of a line judged something else than what is bundled; "" for any
+    other. And, where there is such an option, what is said of a run without it."""
     try:
         command, options = _read(replay)
     except ValueError:
-        return "", ""
-    name, without = IN_PLACE.get(command, ("", ""))
-    return (f"{name} {options[name]}", "") if name in options else ("", without)
+        return "", None
+    name, without = IN_PLACE.get(command, ("", None))
+    return (f"{name} {options[name]}", None) if name in options else ("", without)
 
 
 def _read(replay: str) -> tuple[str, dict[str, str]]:

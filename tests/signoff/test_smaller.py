@@ -264,7 +264,7 @@ def test_a_team_s_own_migrator_and_ours_hide_nothing_of_each_other() -> None:
 def test_what_a_team_has_in_place_of_ours_is_an_option_of_its_command() -> None:
     for command, (option, _) in IN_PLACE.items():
         assert option in flags(ALL[command].load())
-    assert in_place(f"{PYTHON} migration_drill '") == in_place("") == ("", "")
+    assert in_place(f"{PYTHON} migration_drill '") == in_place("") == ("", None)
 
 
 # -- the register and the short plan ---------------------------------------------------------------------------------
