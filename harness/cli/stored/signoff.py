@@ -106,7 +106,15 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         path = self.plan or PLANS / ("signoff_short.yaml" if self.short else "signoff.yaml")
         plan, clock = planfile.load(path, EvidencePlan), MachineClock()
         stored, _ = gather(self.reports)
-        due = due_of(plan, stored, asked, target=self.target, reports=self.reports, lang=self.lang)
+        due = due_of(
+            plan,
+            stored,
+            asked,
+            target=self.target,
+            reports=self.reports,
+            lang=self.lang,
+            no_defaults=self.no_defaults,
+        )
         return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
 
     def _asked(self) -> Asked:
