@@ -71,6 +71,7 @@ def runs(stored: Iterable[Stored], asked: Asked) -> tuple[Run, ...]:
             exit_status=each.result.exit_status,
             left_out=counting.left_out(each.result, asked),
             limits=counting.limits(each.result),
+            judged_by=counting.judged_by(each.result, asked),
             broke=bool(counting.broken(each.result)),
         )
         for each in stored

@@ -119,7 +119,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
 
     def _asked(self) -> Asked:
         """The target as processes run it and as a cluster does. Raises ``BadInput``."""
-        from harness.stack.identity import digest
+        from harness.stack.identity import digest, harness_digest
         from harness.stack.rungs import for_rung
 
         target = resolve(self.target)
@@ -129,6 +129,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
             now_utc=_now(),
             digests=self.digest or tuple(filter(None, today)),
             max_age_s=self.max_age.seconds,
+            harness_digest=harness_digest(),
         )
 
     def _say(self, made: Signoff, folder: Path, status: Exit) -> None:
