@@ -71,15 +71,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A claim, its one state and why. ``evidence`` comes with what decided first. ``built`` is false where nothing that
-    could judge it is built yet.
-    """
+    """A claim, its one state and why. ``evidence`` comes with what decided first."""
 
     claim: str
     state: State
     told: Told
     evidence: tuple[Evidence, ...] = ()
-    built: bool = True
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
