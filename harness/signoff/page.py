@@ -14,7 +14,7 @@ import msgspec
 
 from harness.base.units import DAY_S
 from harness.model.claim import Claim, Erratum
-from harness.model.message import message
+from harness.model.message import marked, message
 from harness.report import words
 from harness.report.language import Language
 from harness.report.templates import page
@@ -165,6 +165,28 @@ def counted(document: Signoff, say: Language) -> str:
     return say.listed(say("{count} {verdict}", count=counts[state], verdict=say(WORD[state])) for state in State)
 
 
+def corrections(document: Signoff, register: Mapping[str, Claim], say: Language) -> Iterator[str]:
+    """What is to be done about the document's errata before anybody signs it."""
+    known = [(register[each.claim], each) for each in document.standings if each.claim in register]
+    if count := sum(bool(shown(erratum.id, each)) for claim, each in known for erratum in claim.errata):
+        yield say("{count} errata were shown by runs: correct the document there before anybody signs it.", count=count)
+    if count := sum(each.state is State.READY and bool(asserted(claim, each)) for claim, each in known):
+        doubted = marked(
+            "{count} of the claims that are ready have an erratum that no run showed: read it before anybody signs."
+        )
+        yield say(doubted, count=count)
+
+
+def judged_by(document: Signoff, say: Language) -> str:
+    """How many of the runs that count other code than today's judged, and what to do about it; "" where none."""
+    count = sum(bool(run.judged_by) for run in document.runs if not run.left_out)
+    others = marked(
+        "{count} of the runs that count were judged by another version of this repository, or do not say by which: "
+        "{command} says what today's judges otherwise"
+    )
+    return say(others, count=count, command="python3 -m harness judge RUN") if count else ""
+
+
 def missing(document: Signoff, say: Language) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The claims that were not exercised, by the reason why; the reason of most first."""
     found: dict[str, list[str]] = {}
@@ -183,8 +205,6 @@ def context(
     of = document.standings
     blocking = [each for each in of if each.state.blocks]
     not_ready = [views.claim(each) for each in of if each.state is State.NOT_READY]
-    counting = [run for run in document.runs if not run.left_out]
-    known = [(register[each.claim], each) for each in of if each.claim in register]
     sections = [views.section(number, title, claims) for number, (title, claims) in enumerate(chapters.items(), 1)]
     return {
         "document": document,
@@ -200,8 +220,7 @@ def context(
         "states": [(SIGN[state], say(WORD[state]), CSS[state]) for state in State],
         "not_ready": not_ready,
         "named": not_ready[:_MOST_NAMED],
-        "shown": sum(bool(shown(erratum.id, each)) for claim, each in known for erratum in claim.errata),
-        "doubted": sum(each.state is State.READY and bool(asserted(claim, each)) for claim, each in known),
+        "corrections": [*corrections(document, register, say)],
         "missing": list(missing(document, say)),
         "changes": [
             (each.claim, say(WORD[each.before]), SIGN[each.now], say(WORD[each.now]), CSS[each.now])
@@ -210,8 +229,8 @@ def context(
         "previous": say.moment(document.previous_utc) if document.previous_utc else "",
         "sections": [sections[-1], *sections[:-1]],
         "decisions": [views.claim(each, facts=True) for each in of if each.state is State.PERSON],
-        "counting": [views.run(run) for run in counting],
-        "judged_by_others": sum(bool(run.judged_by) for run in counting),
+        "counting": [views.run(run) for run in document.runs if not run.left_out],
+        "judged_by": judged_by(document, say),
         "left_out": [views.run(run) for run in document.runs if run.left_out],
     }
 

@@ -23,7 +23,7 @@ from harness.signoff.errata import errata
 from harness.signoff.gather import DOCUMENT, FOLDER, PREVIOUS, keep, previous
 from harness.signoff.page import SIGN, render
 from harness.signoff.types import Signoff, State, Stored
-from harness.stack.identity import digest
+from harness.stack.identity import Identity, digest, harness_digest
 from harness.stack.targets import bundled, resolve
 from scenarios import claims
 from tests.corpus import again
@@ -210,6 +210,7 @@ def test_without_evidence_it_ends_in_10_and_writes_both_pages(
     assert signoff(tmp_path / "none") == Exit.HOLD
     told = capsys.readouterr().out
     assert "0 of 0 runs that were found count" in told and "exit status 10" in told
+    assert "errata were shown" not in told and "version of this repository" not in told
     assert all((tmp_path / "none" / FOLDER / name).is_file() for name in (*PAGES.values(), *ERRATA.values()))
 
 
@@ -236,6 +237,10 @@ def test_stored_runs_are_gathered_with_those_of_sequences_and_what_is_broken_is_
     assert states["load.pod_capacity"] is State.NOT_EXERCISED
     for name in PAGES.values():
         assert (tmp_path / FOLDER / name).stat().st_size < 1_000_000
+    assert signoff(tmp_path, "--max-age", "20000d") == Exit.HOLD
+    told = capsys.readouterr().out
+    assert "errata were shown by runs: correct" in told and "of the claims that are ready have an erratum" in told
+    assert "5 of the runs that count were judged by another version of this repository" in told
     assert signoff(tmp_path, "--digest", "sha256:0000") == Exit.HOLD
     assert all(run.left_out for run in read(tmp_path).runs)
     assert len([*(tmp_path / FOLDER / PREVIOUS).iterdir()]) == 1 and len(read(tmp_path).changes) > 10
@@ -298,6 +303,19 @@ def test_a_run_says_which_program_or_image_it_was_of(tmp_path: Path) -> None:
     assert digest(pinned) == "sha256:abc"
     assert digest(msgspec.structs.replace(target, command=("python", "-m", "theirs"))) == ""
     assert digest(msgspec.structs.replace(target, command=(), dockerfile="Dockerfile")) == ""
+
+
+def test_a_run_says_by_which_code_it_was_made_and_judged_and_not_how_it_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Identity(bundled()).facts["harness_digest"] == harness_digest()
+    monkeypatch.setattr("harness.stack.identity.ROOT", tmp_path)
+    found = []
+    for name in ("harness/judge/a.py", "scenarios/b.yaml", "harness/report/c.py", "harness/signoff/d.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+        found.append(harness_digest.__wrapped__())
+    assert found[0] != found[1] == found[2] == found[3]
 
 
 @pytest.mark.parametrize(

@@ -134,8 +134,10 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
 
     def _say(self, made: Signoff, folder: Path, status: Exit) -> None:
         from harness.signoff.terminal import closing_lines
+        from scenarios import claims
 
-        for line in closing_lines(made, str(folder / PAGES[self.lang]), language(self.lang), status):
+        page, say = str(folder / PAGES[self.lang]), language(self.lang)
+        for line in closing_lines(made, claims.REGISTER, page, say, status):
             sys.stdout.write(f"{line}\n")
 
 
