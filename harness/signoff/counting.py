@@ -150,5 +150,5 @@ def _moment(utc: str) -> datetime | None:
 
 
 def _injected(result: Result) -> Told:
-    why = message("faults were injected, and it is evidence of the roll back alone")
+    why = message("faults were to be injected, and it is evidence of the roll back alone")
     return (why, *result.facts.injected) if result.facts.injected else ()
