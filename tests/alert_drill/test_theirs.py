@@ -17,6 +17,7 @@ from harness.model.verdict import Verdict
 from harness.objectives.firing import Spell
 from harness.objectives.foreign.emitted import CONTRACT, merged, of_platform
 from harness.objectives.foreign.rules import Rule
+from harness.objectives.foreign.trees import reach_s
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.sections import sections
 from harness.rehearsals.alert_drill.theirs.course import of_drill, of_run, open_metrics, scraped
@@ -210,6 +211,55 @@ def test_what_holds_too_briefly_is_told() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "seconds", "course", "short"),
+    [
+        ("share", 120, (), True),
+        ("share", 599, (), True),  # 5 minutes back, for 5 minutes
+        ("share", 600, (), False),
+        ("p95", 120, (), True),
+        ("p95", 660, (), False),  # one minute back, for 10
+        ("share", 299, _COURSE[:1], True),
+        ("share", 300, _COURSE[:1], False),  # a drill has made days before it
+    ],
+)  # fmt: skip
+def test_the_quiet_of_a_run_that_is_too_short_to_fire_in_shows_nothing(
+    name: str, seconds: float, course: tuple[Stretch, ...], *, short: bool
+) -> None:
+    """Whatever went wrong in it; what fires all the same is told."""
+    plan, of = asked((name, Answer()))
+    verdict, reason = found_in(plan, msgspec.structs.replace(of, seconds=seconds, course=course))["theirs.r.yaml:0"]
+    assert verdict is (Verdict.INCONCLUSIVE if short else Verdict.PASS)
+    assert (f"the run lasts {seconds} s, and " in reason) is short
+    fires = Answer(held=(Held(labels={}, longest_s=20, spells=(Spell(90_000, None),)),), tree=of.answers[0].tree)
+    of = msgspec.structs.replace(of, seconds=seconds, course=course, answers=(fires,))
+    assert found_in(plan, of)["theirs.r.yaml:0"][0] is Verdict.PASS
+
+
+def test_a_run_without_a_breach_tells_of_none() -> None:
+    """No alert is held to fire in it, and none of them is shown to."""
+    plan, of = asked(("share", Answer()))
+    found = found_in(plan, msgspec.structs.replace(of, course=()))
+    assert found["theirs.breach"] == (
+        Verdict.NOT_EXERCISED,
+        "the run is no whole drill of the alerts, and its breaches are not known: name one by --of",
+    )
+    assert found["theirs.r.yaml:0"][0] is Verdict.PASS
+    assert "theirs.breach" not in found_in(plan, of)
+
+
+def test_how_far_back_a_query_looks() -> None:
+    """By its longest range, that of a recording inside it, and that of a subquery around it."""
+    kept = parsed.kept()
+    of = {name: reach_s(kept[name], {"job:errors:rate5m": kept["recorded rate"]}) for name in kept}
+    assert {name: of[name] for name in ("share", "growth", "of recorded rate", "gauge")} == {
+        "share": 300, "growth": 3600, "of recorded rate": 300, "gauge": 0,
+    }  # fmt: skip
+    assert reach_s({"type": "subquery", "range": 600_000, "expr": kept["share"]}, {}) == 900
+    itself = {"a": {"type": "matrixSelector", "name": "a", "range": 60_000}}
+    assert reach_s(itself["a"], itself) == 120
+
+
 def test_a_fault_fails_whatever_it_did() -> None:
     """What Prometheus refuses, too."""
     fires = Answer(held=(Held(labels={}, longest_s=420, spells=(Spell(915_000, None),)),))
@@ -218,9 +268,15 @@ def test_a_fault_fails_whatever_it_did() -> None:
     assert found["theirs.r.yaml:1"] == (Verdict.FAIL, "Prometheus refuses it: unclosed left parenthesis")
 
 
-@pytest.mark.parametrize("metric", ["cloudsqlconn_open_connections", "kube_pod_info", "up"])
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "cloudsqlconn_open_connections", "kube_pod_info", "up", "probe_success", "pg_up", "nginx_up",
+        "envoy_cluster_upstream_rq", "istio_requests_total", "nodejs_eventloop_lag_seconds",
+    ],
+)  # fmt: skip
 def test_whose_metrics_the_platform_s_are(metric: str) -> None:
-    """Cloud SQL Proxy's too: they are no faults of a team's rule, and no run's evidence holds them."""
+    """A proxy's and an exporter's too: they are no faults of a team's rule, and no run's evidence holds them."""
     assert of_platform(metric) and not of_platform(f"http_{metric}")
 
 

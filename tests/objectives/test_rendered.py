@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
+from harness.base.clock import MachineClock
 from harness.base.data import MONITORING
 from harness.cli.monitoring import RULES, by_sloth, rendered
 from harness.objectives.alerts import four, promql_duration
 from harness.objectives.files import SLO, defined, objective_files
+from harness.objectives.render import dashboard
 from harness.objectives.sealing import sealed, unsealed
 from harness.stack.kind.images import binaries
+from tests.objectives import promtool
 
 
 @pytest.mark.parametrize("name", sorted(rendered()))
@@ -87,6 +91,30 @@ def test_nothing_else_lies_there() -> None:
     folders = ("cloud-monitoring", "grafana", "prometheus-adapter", RULES)
     there = {str(path.relative_to(MONITORING)) for folder in folders for path in (MONITORING / folder).iterdir()}
     assert there == made
+
+
+def test_the_dashboard_has_the_document_s_indicators() -> None:
+    """SLI指標: latency, errors, requests, the pods' CPU and memory, replicas; then each objective's budget."""
+    panels = dashboard(defined())["panels"]
+    titles = [panel["title"].partition(" (")[0] for panel in panels[:7]]
+    assert titles == [
+        "Latency", "Failed share", "Requests per second by status", "Requests in flight",
+        "CPU of each pod, of its requests", "Memory of each pod, of its requests", "Replicas",
+    ]  # fmt: skip
+    assert [query["legendFormat"] for query in panels[0]["targets"]] == ["p50", "p95", "p99"]
+    assert len(panels) == 7 + 2 * len(defined())
+
+
+@pytest.mark.process
+def test_prometheus_parses_each_query_that_is_handed_over(tmp_path: Path) -> None:
+    """The dashboard's and the policies', by promtool; a query that is broken is refused."""
+    asyncio.run(binaries.ensure(binaries.PROMETHEUS, MachineClock(), print, only=("promtool",)))
+    queries = [query["expr"] for panel in dashboard(defined())["panels"] for query in panel["targets"]]
+    policies = [json.loads(path.read_text()) for path in sorted((MONITORING / "cloud-monitoring").iterdir())]
+    conditions = [condition for policy in policies for condition in policy["conditions"]]
+    queries += [each["conditionPrometheusQueryLanguage"]["query"] for each in conditions]
+    assert promtool.parses(tmp_path, queries) == ""
+    assert "could not parse" in promtool.parses(tmp_path, [*queries, "sum by (pod) rate(x[5m]"])
 
 
 def test_the_objectives_are_the_document_s() -> None:
