@@ -1,6 +1,6 @@
 """What is rendered of the objectives and alerts: Prometheus rules, Cloud Monitoring policies, a Grafana dashboard.
 
-As plain data; ``harness.cli.monitoring`` writes it. The burn-rate rules are Sloth's own (``deploy/monitoring``).
+As plain data; ``rendered.py`` has the files of it. The burn-rate rules are Sloth's own (``deploy/monitoring``).
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from harness.base.data import MONITORING
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
 from harness.model.verdict import Verdict
+from harness.objectives.files import BLACKBOX
 from harness.objectives.firing import Spell
 from harness.objectives.foreign.emitted import CONTRACT, merged, of_platform
 from harness.objectives.foreign.rules import Rule
@@ -49,10 +52,10 @@ def test_both_formats_are_read(tmp_path: Path) -> None:
 
 
 def test_what_is_rendered_here_is_read_as_a_team_s_own() -> None:
-    """Sloth's rules, ours and the policies; objectives, Alertmanager's file and the dashboard are left alone."""
-    found = read(MONITORING)
-    assert {each.where.partition("/")[0] for each in found} == {"prometheus", "cloud-monitoring"}
-    assert sum(not each.records for each in found) == 24
+    """Sloth's rules, ours and the policies; objectives, Alertmanager's file and the dashboard are left alone. Where
+    blackbox exporter probes, the rules as written, those of the availability and its four policies besides."""
+    found = Counter(each.where.partition("/")[0] for each in read(MONITORING) if not each.records)
+    assert found == {"prometheus": 12, "cloud-monitoring": 12, "blackbox": 6 + 2 + 4}
 
 
 def test_a_condition_without_promql_names_its_metric(tmp_path: Path) -> None:
@@ -281,9 +284,14 @@ def test_whose_metrics_the_platform_s_are(metric: str) -> None:
 
 
 def test_what_rests_on_the_platform_is_not_exercised() -> None:
-    """It is no fault, and no pass."""
+    """It is no fault, and no pass; by a recording neither."""
     found = found_in(*asked(("platform", Answer())))
     assert found["theirs.r.yaml:0"][0] is Verdict.NOT_EXERCISED
+    plan, of = asked(("of recorded rate", Answer()), ("platform", Answer()))
+    recording = msgspec.structs.replace(plan.theirs[1], name="job:errors:rate5m", records=True)
+    plan = msgspec.structs.replace(plan, theirs=(msgspec.structs.replace(plan.theirs[0], for_s=0.0), recording))
+    verdict, reason = found_in(plan, of)["theirs.r.yaml:0"]
+    assert verdict is Verdict.NOT_EXERCISED and "kube_pod_container_status_restarts_total" in reason
 
 
 def test_of_a_drill_with_a_team_s_own_both_are_judged() -> None:
@@ -304,6 +312,7 @@ def test_of_a_drill_with_a_team_s_own_both_are_judged() -> None:
 def test_faults_in_a_folder_are_named_and_a_right_one_has_none(tmp_path: Path) -> None:
     """By a real Prometheus over a stored drill: the three that were planted, each at its line; of a right folder, and
     of what is rendered here, none, and every breach fires something."""
+    shutil.copytree(MONITORING, tmp_path / "rendered", ignore=shutil.ignore_patterns(BLACKBOX.name))
     folder = asyncio.run(replayed(alerts(), tmp_path / "reports"))
 
     def verdicts(name: str, of: Path) -> tuple[Exit, dict[str, tuple[Verdict, str]]]:
@@ -316,7 +325,7 @@ def test_faults_in_a_folder_are_named_and_a_right_one_has_none(tmp_path: Path) -
     assert status is Exit.HOLD
     named = {name: reason.partition("; it ")[0] for name, (verdict, reason) in found.items() if name in theirs.WRONG}
     assert named == theirs.WRONG
-    for name, of in (("right", theirs.right(tmp_path / "ours")), ("rendered", MONITORING)):
+    for name, of in (("right", theirs.right(tmp_path / "ours")), ("handed over", tmp_path / "rendered")):
         status, found = verdicts(name, of)
         assert status is Exit.OK and {verdict for verdict, _ in found.values()} == {Verdict.PASS}, found
         assert {"breach.errors", "breach.latency", "breach.outage"} <= {*found}

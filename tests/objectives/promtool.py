@@ -12,8 +12,8 @@ import yaml
 
 from harness.base import yamltext
 from harness.base.data import MONITORING
-from harness.cli.monitoring import RULES
 from harness.objectives.firing import State
+from harness.objectives.rendered import RULES
 from harness.stack.kind.images import binaries
 
 _LIMIT_S = 200

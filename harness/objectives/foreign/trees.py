@@ -103,6 +103,14 @@ def selectors(tree: Tree) -> list[Selector]:
     return [_selector(each) for each in walk(tree) if each["type"] in ("vectorSelector", "matrixSelector")]
 
 
+def beneath(tree: Tree, recorded: Mapping[str, Tree]) -> list[Selector]:
+    """What it selects, and what the recordings that it selects do."""
+    found = selectors(tree)
+    for name in {each.metric for each in found} & {*recorded}:
+        found += beneath(recorded[name], {each: query for each, query in recorded.items() if each != name})
+    return found
+
+
 def _selector(tree: Tree) -> Selector:
     found = frozenset(Matcher(each["name"], each["type"], each["value"]) for each in tree.get("matchers", ()))
     named = next((each.value for each in found if (each.label, each.op) == ("__name__", "=")), "")

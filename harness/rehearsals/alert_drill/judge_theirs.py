@@ -11,7 +11,7 @@ from harness.objectives.alerts import four, promql_duration
 from harness.objectives.foreign.emitted import of_platform
 from harness.objectives.foreign.faults import Known, faults
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import reach_s, selectors
+from harness.objectives.foreign.trees import beneath, reach_s
 from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Answer, Asked, Stretch
 from harness.rehearsals.alert_drill.types import AlertDrillPlan
 
@@ -49,7 +49,7 @@ def _rule(rule: Rule, answer: Answer, wrong: Sequence[Message], asked: Asked, kn
     verdict, told = Verdict.PASS, did(rule, answer, asked)
     if wrong:
         verdict, told = Verdict.FAIL, (*wrong, *(told if answer.tree else ()))
-    elif unseen := _unseen(answer):
+    elif unseen := _unseen(answer, known):
         verdict, told = Verdict.NOT_EXERCISED, (unseen,)
     elif short := _short(rule, answer, asked, known):
         verdict, told = Verdict.INCONCLUSIVE, (*told, short)
@@ -60,11 +60,11 @@ def _rule(rule: Rule, answer: Answer, wrong: Sequence[Message], asked: Asked, kn
     )  # fmt: skip
 
 
-def _unseen(answer: Answer) -> Message | None:
+def _unseen(answer: Answer, known: Known) -> Message | None:
     """Why nothing is known of a rule that has no fault."""
     if not answer.tree:
         return message("its condition is no PromQL: a person reads it")
-    platforms = sorted({each.metric for each in selectors(answer.tree) if of_platform(each.metric)})
+    platforms = sorted({each.metric for each in beneath(answer.tree, known.queries) if of_platform(each.metric)})
     if platforms:
         return message(
             "the platform's metrics, which no run of the harness holds: {metrics}", metrics=", ".join(platforms)
