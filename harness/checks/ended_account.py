@@ -18,18 +18,21 @@ ERRATUM_LEFT = "dual_write.ended_account_stays"
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What is there of one user: rows of ``users``, walks and their locations in PostgreSQL; documents in Firestore;
-    objects in Storage."""
+    objects in Storage; ``consents`` in PostgreSQL, and those ``given`` in Firestore (``None``: not looked at)."""
 
     rows: int
     walks: int
     locations: int
     documents: int
     photos: int
+    consents: int | None = None
+    given: int | None = None
 
     @property
     def all(self) -> int:
         """Of whatever kind."""
-        return self.rows + self.walks + self.locations + self.documents + self.photos
+        consents = (self.consents or 0) + (self.given or 0)
+        return self.rows + self.walks + self.locations + self.documents + self.photos + consents
 
 
 class EndedAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +53,21 @@ def ended(account: EndedAccount | None) -> Judgement:
         return observation(ACCOUNT, (nobody,), verdict=Verdict.INCONCLUSIVE)
     status = account.old_token
     token = message("a token given before is answered {status}", status=str(status))
-    told = (_left(account), token if status else message("a token given before is not answered"))
+    told = (_left(account), _consents(account), token if status else message("a token given before is not answered"))
     return observation(ACCOUNT, told, erratum=ERRATUM_LEFT if account.after.all else "")
+
+
+def _consents(account: EndedAccount) -> Message:
+    before, after = account.before, account.after
+    if None in (before.consents, before.given, after.consents, after.given):
+        return message("nobody could say what of its consents is left")
+    return message(
+        "{consents} of {of_consents} of its consents are in PostgreSQL, and {given} of {of_given} in Firestore",
+        consents=str(after.consents),
+        of_consents=str(before.consents),
+        given=str(after.given),
+        of_given=str(before.given),
+    )
 
 
 def _left(account: EndedAccount) -> Message:

@@ -16,7 +16,8 @@ from harness.base.errors import Exit, RehearsalError
 from harness.checks import walk_tables
 from harness.checks.dual_write import Comparison, Flaw, StoredWalk, compare, document_id
 from harness.checks.photos import Photos, photos
-from harness.checks.walk_tables import Stored
+from harness.checks.tables import USERS
+from harness.checks.walk_tables import Consents, Stored
 from harness.judge.writes import Writes
 from harness.load.http1 import ASK_LIMIT_S, Answer, answered, exchange
 from harness.load.population.accounts import Account
@@ -179,10 +180,17 @@ async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS, *, only: Col
     return stored
 
 
-async def user_rows(endpoints: Endpoints, uid: str) -> int:
-    """How many rows ``users`` has of that user. Raises ``NotAsNamed`` when it cannot be read, and ``PartDied``."""
+async def user_rows(endpoints: Endpoints, uid: str, table: str = USERS) -> int:
+    """How many rows ``users``, or ``consents``, has of that user. Raises ``NotAsNamed`` when it cannot be read, and
+    ``PartDied``."""
     async with _one_moment(endpoints) as connection:
-        return await walk_tables.user_rows(connection, uid)
+        return await walk_tables.user_rows(connection, uid, table)
+
+
+async def read_consents(endpoints: Endpoints, ids: Collection[str]) -> Consents:
+    """Those of the ``ids`` that are there. Raises as ``user_rows``."""
+    async with _one_moment(endpoints) as connection:
+        return await walk_tables.consents(connection, ids)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ import msgspec
 from harness.checks.values import Column, Kind, Unreadable, comparable
 from harness.model.message import Message, Told, message
 
-USERS, WALKS, LOCATIONS = "users", "walks", "walk_locations"
+USERS, WALKS, LOCATIONS, CONSENTS = "users", "walks", "walk_locations", "consents"
 _INSTANT, _NUMBER, _TEXT = Column(kind=Kind.INSTANT), Column(kind=Kind.NUMBER), Column(kind=Kind.TEXT)
 _ID, _STATUS = Column(kind=Kind.ID), Column(kind=Kind.STATUS)
 #: The contract's columns, each exact.
@@ -38,6 +38,16 @@ OF_WALKS: Mapping[str, Column] = {
     "updated_at": _INSTANT,
 }
 OF_USERS: Mapping[str, Column] = {"id": _TEXT}
+OF_CONSENTS: Mapping[str, Column] = {
+    "id": _ID,
+    "user_id": _TEXT,
+    "policy_version": _TEXT,
+    "consent_type": _TEXT,
+    "consented_at": _INSTANT,
+    "platform": _TEXT,
+    "os_version": _TEXT,
+    "app_version": _TEXT,
+}
 OF_LOCATIONS: Mapping[str, Column] = {
     "walk_id": _ID,
     "sequence_number": _NUMBER,
@@ -176,6 +186,11 @@ CONTRACT = Layout(walks=OF_WALKS, locations=OF_LOCATIONS)
 def read_as(table: str, wanted: Mapping[str, Column], there: Mapping[str, Declared]) -> dict[str, Column | Unread]:
     """``there`` by name in lower case. What each of the contract's columns is read as, or why it is not."""
     return {name: _column(f"{table}.{name}", name, column.kind, there.get(name)) for name, column in wanted.items()}
+
+
+def unread(table: str, name: str, column: Column, found: str | Message) -> Unread:
+    """A column whose values cannot be read."""
+    return Unread(place=f"{table}.{name}", expected=_EXPECTED[column.kind], found=found)
 
 
 def _column(place: str, name: str, kind: Kind, there: Declared | None) -> Column | Unread:

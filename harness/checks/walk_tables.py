@@ -16,7 +16,19 @@ import msgspec
 from harness.base.errors import NOT_JSON
 from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
-from harness.checks.tables import LOCATIONS, OF_LOCATIONS, OF_USERS, OF_WALKS, USERS, WALKS, Declared, Layout, Unread
+from harness.checks.tables import (
+    CONSENTS,
+    LOCATIONS,
+    OF_CONSENTS,
+    OF_LOCATIONS,
+    OF_USERS,
+    OF_WALKS,
+    USERS,
+    WALKS,
+    Declared,
+    Layout,
+    Unread,
+)
 from harness.checks.values import Column, Kind, Unreadable, comparable, identity
 from harness.model.message import Message, Told, message
 
@@ -108,18 +120,52 @@ async def read(connection: asyncpg.Connection, most: int, *, only: Collection[st
     return Stored(walks=walks, layout=layout)
 
 
-async def user_rows(connection: asyncpg.Connection, uid: str) -> int:
-    """How many rows ``users`` has of that user. Raises ``CannotRead`` and asyncpg's errors."""
-    there = await _table(connection, USERS)
+async def user_rows(connection: asyncpg.Connection, uid: str, table: str = USERS) -> int:
+    """How many rows ``users``, or ``consents``, has of that user. Raises ``CannotRead`` and asyncpg's errors."""
+    name = {USERS: "id", CONSENTS: "user_id"}[table]
+    there, columns = await _known(connection, table, {name: OF_USERS["id"]})
+    as_text_or_json = [uid, f'"{uid}"']
+    own = _select(there, columns, f"{_quoted(there, name)}::text = ANY($1)")
+    return len(await connection.fetch(own, as_text_or_json, timeout=READ_TIMEOUT_S))
+
+
+class Consents(msgspec.Struct, frozen=True, kw_only=True):
+    """Consents as they lie in PostgreSQL, by id in lower case, and how their columns were read."""
+
+    rows: Mapping[str, Mapping[str, Any]]
+    columns: Mapping[str, Column]
+
+
+async def consents(connection: asyncpg.Connection, ids: Collection[str]) -> Consents:
+    """Those of the ``ids`` that are there, with every column of the contract. Raises ``CannotRead`` where one cannot be
+    read, and asyncpg's errors."""
+    there, columns = await _known(connection, CONSENTS, OF_CONSENTS)
+    which = _is_one_of(there, "id", "$1")
+    rows = await connection.fetch(_select(there, columns, which), _bare(ids), timeout=READ_TIMEOUT_S)
+    values: dict[str, list[Any]] = {}
+    for name, column in [*columns.items()]:
+        held = there.columns[name]
+        try:
+            values[name] = _read(column, held.base, [row[name] for row in rows])
+        except Unreadable as error:
+            found = message("{declared} {what}", declared=held.declared, what=error.told)
+            raise CannotRead(tables.unread(CONSENTS, name, column, found)) from error
+        columns[name] = column if held.base in _AS_THEY_ARE else tables.refined(column, values[name])
+    made = [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
+    return Consents(rows={row["id"]: row for row in made}, columns=columns)
+
+
+async def _known(
+    connection: asyncpg.Connection, table: str, wanted: Mapping[str, Column]
+) -> tuple[_Table, dict[str, Column]]:
+    """The table, and what each of the ``wanted`` columns is read as. Raises ``CannotRead`` where one is not."""
+    there = await _table(connection, table)
     if isinstance(there, Unread):
         raise CannotRead(there)
-    chosen = tables.read_as(USERS, OF_USERS, there.columns)
-    if isinstance(chosen["id"], Unread):
-        raise CannotRead(chosen["id"])
-    columns, _ = _apart(chosen)
-    as_text_or_json = [uid, f'"{uid}"']
-    own = _select(there, columns, f"{_quoted(there, 'id')}::text = ANY($1)")
-    return len(await connection.fetch(own, as_text_or_json, timeout=READ_TIMEOUT_S))
+    columns, unread = _apart(tables.read_as(table, wanted, there.columns))
+    if unread:
+        raise CannotRead(unread[0])
+    return there, columns
 
 
 async def _locations(

@@ -194,16 +194,7 @@ class Migration:
                 if self.report.dry:
                     self.report.refused += [*batch.refused, *left_to_people(batch, fates)]
                 moved.seconds = (self._clock.now_ns() - begun_ns) / NS
-                rate = moved.documents / moved.seconds
-                self._says.live(
-                    message(
-                        "{kind}: {documents} read, {rate}/s, to {path}",
-                        kind=kind,
-                        documents=f"{moved.documents:,}",
-                        rate=f"{rate:.0f}",
-                        path=mark.through,
-                    )
-                )
+                self._says.live(_read(kind, moved, mark.through, len(paths) if mark.since is not None else None))
         return mark, paths
 
     async def _verified(
@@ -211,15 +202,17 @@ class Migration:
     ) -> Verified:
         verifier = Verifier(loader, connection, source, mark.number)
         begun = await connection.fetchval(statements.NOW)
-        documents = source.whole()
+        documents, moved = source.whole(), self.report.walks
+        all_ = None if moved.resumed else moved.documents
         if mark.since is not None:
-            documents = source.named(await verifier.changed(mark, read))
+            paths = await verifier.changed(mark, read)
+            documents, all_ = source.named(paths), verifier.found.documents + len(paths)
         async with aclosing(ahead(documents, self._zone)) as again:
             async for batch, _ in again:
                 await verifier.compare(batch)
-                documents_read = f"{verifier.found.documents:,}"
-                self._says.live(message("comparing: {documents} documents", documents=documents_read))
+                self._says.live(_compared(verifier.found.documents, all_))
         await verifier.others(self._clock, self._settle_s, begun, deletions=self._deletions)
+        await verifier.consents()
         return verifier.found
 
 
@@ -248,6 +241,22 @@ async def ahead(
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+
+
+def _read(kind: str, moved: Moved, path: str, all_: int | None) -> Message:
+    """How far a pass is; ``all_`` documents are to be read, ``None`` where nobody knows how many."""
+    rate = f"{moved.documents / moved.seconds:.0f}" if moved.seconds else "–"
+    values = {"kind": kind, "documents": f"{moved.documents:,}", "rate": rate, "path": path}
+    if all_ is None:
+        return message("{kind}: {documents} read, {rate}/s, to {path}", **values)
+    return message("{kind}: {documents} of {all} read, {rate}/s, to {path}", **values, all=f"{all_:,}")
+
+
+def _compared(documents: int, all_: int | None) -> Message:
+    """How far a comparison is, of so many as the pass before read: others may have come or gone since."""
+    if all_ is None:
+        return message("comparing: {documents} documents", documents=f"{documents:,}")
+    return message("comparing: {documents} of about {all} documents", documents=f"{documents:,}", all=f"{all_:,}")
 
 
 def _counted(counts: dict[str, int], names: tuple[str, ...]) -> dict[str, int]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+from harness.base.errors import RehearsalError
 from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.stores import read_walks
+from harness.judge.writes import Writes
 from harness.migration.convert import walk_rows
-from harness.migration.healing import Healing, decided, healing, overtaken
+from harness.migration.healing import Healing, decided, healing, overtaken, without
 from harness.migration.load import move
 from harness.model.direction import Direction
+from harness.model.evidence import Side
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import message
+from harness.model.message import Message, message, of_error
 from harness.model.stack import Endpoints
 from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields
@@ -88,6 +91,31 @@ async def _missed(names: Sequence[str], act: Callable[[str], Awaitable[bool]]) -
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return [name for name in names if name in missed]
+
+
+async def twice(
+    endpoints: Endpoints,
+    direction: Direction,
+    writes: Writes,
+    settled: Callable[[], Awaitable[None]] | None = None,
+    beside: Callable[[], Collection[str]] = tuple,
+) -> tuple[Healing, Judgement]:
+    """Heals, and looks a second time; what was done, and the word on it. ``settled`` as ``heal`` takes it: then the
+    second time nothing is written, and of the walks ``beside`` (ids in lower case, asked for once all was read), which
+    are written meanwhile, nothing is said. Raises as ``heal`` the first time; a second one that fails is told."""
+    deleted, own = writes.deleted[Side.API], writes.direct
+    live = settled is not None
+    done = await heal(endpoints, direction, apply=True, deleted=deleted, own=own, settled=settled)
+    try:
+        left = await heal(endpoints, direction, apply=not live, deleted=deleted, own=own, settled=settled)
+    except RehearsalError as error:
+        return done, unknown(done.told, of_error(error))
+    return done, healed(done, without(left, beside()))
+
+
+def unknown(*told: Message) -> Judgement:
+    """A healing of which nobody knows whether anything is left to do."""
+    return Judgement(id=RECONCILE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=told)
 
 
 def healed(done: Healing, left: Healing) -> Judgement:

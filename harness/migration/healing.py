@@ -99,6 +99,16 @@ def overtaken(plan: Healing, names: Collection[str]) -> Healing:
     return msgspec.structs.replace(plan, write=write, delete=delete, named=(*plan.named, *left))
 
 
+def without(plan: Healing, walks: Collection[str]) -> Healing:
+    """The plan without those walks, by id in lower case."""
+    named = tuple(each for each in plan.named if each.values.get("walk") not in walks)
+    write, delete, copy, replace = (
+        tuple(each for each in those if each.lower() not in walks)
+        for those in (plan.write, plan.delete, plan.copy, plan.replace)
+    )
+    return msgspec.structs.replace(plan, write=write, delete=delete, copy=copy, replace=replace, named=named)
+
+
 def _to_firestore(
     stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str], own: set[str]
 ) -> Healing:

@@ -141,6 +141,10 @@ _INSERT_CONSENTS = f"""
     SELECT * FROM given ON CONFLICT (id) DO NOTHING RETURNING id, user_id"""  # noqa: S608 - the contract's own names
 STORE_CONSENTS = CONSENTS.format(insert=_INSERT_CONSENTS, dry="false")
 LOOK_AT_CONSENTS = CONSENTS.format(insert="SELECT NULL::uuid AS id, NULL::text AS user_id WHERE false", dry="true")
+#: Of no document, given by id.
+CONSENTS_ALONE = """
+SELECT count(*) FROM consents AS c
+WHERE NOT EXISTS (SELECT 1 FROM unnest($1::text[]) AS k (id) WHERE k.id = c.id::text)"""
 
 #: Each range is committed behind the one before, so that the last one says how far the pass has come.
 LATEST = f"SELECT pass, through, last FROM {SCHEMA}.ranges WHERE kind = $1 ORDER BY pass DESC, done_at DESC LIMIT 1"  # noqa: S608

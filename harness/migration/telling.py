@@ -40,6 +40,11 @@ def told(report: Report, rejects: Path | None) -> Iterator[Message]:
     yield from _moved(message("consents"), report.consents)
     if report.verified is not None:
         yield _compared(report.verified)
+        if alone := report.verified.consents_alone:
+            yield message(
+                "consents: {count} in PostgreSQL have no document: withdrawn in Firestore, or never there; they stay",
+                count=_n(alone),
+            )
     for each in report.refused[:_SHOWN]:
         yield message("  refused: {document} {field}: {why}", document=each.document, field=each.field, why=each.told)
     if more := len(report.refused[_SHOWN:]):

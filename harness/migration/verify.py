@@ -22,6 +22,7 @@ from harness.migration.fates import OTHER_CONTENT
 from harness.migration.load import Loader, Mark
 from harness.migration.source import Source
 from harness.model.stack import COLLECTION
+from harness.stack.firebase.documents import CONSENTS
 
 
 class Verified(msgspec.Struct, kw_only=True):
@@ -29,6 +30,7 @@ class Verified(msgspec.Struct, kw_only=True):
     Firestore since, and are in PostgreSQL; ``caught_up`` were written to Firestore meanwhile, and moved again;
     ``later`` are those that PostgreSQL has of a later write; ``alone`` are in PostgreSQL without a document, of which
     ``orphans`` are as a migration left them; ``taken_back`` were deleted in Firestore while they were moved, or since.
+    ``consents_alone`` are consents of PostgreSQL that no document has.
     """
 
     documents: int = 0
@@ -43,6 +45,7 @@ class Verified(msgspec.Struct, kw_only=True):
     alone: int = 0
     orphans: int = 0
     taken_back: int = 0
+    consents_alone: int = 0
 
     @property
     def there(self) -> int:
@@ -128,6 +131,12 @@ class Verifier:
         found.alone = sum(row["id"] not in taken for row in rows)
         found.orphans = sum(row["untouched"] and row["id"] not in taken for row in rows)
         found.walks = await self._connection.fetchval("SELECT count(*) FROM walks")
+
+    async def consents(self) -> None:
+        """The same of consents, which are compared as they are moved: one without a document was withdrawn, or never
+        had one. It is counted and stays, for nobody knows which."""
+        there = [path.rpartition("/")[2].lower() for path in await self._source.keys(CONSENTS)]
+        self.found.consents_alone = await self._connection.fetchval(statements.CONSENTS_ALONE, there)
 
     async def _gone(self, documents: dict[uuid.UUID, str]) -> list[uuid.UUID]:
         there = await self._source.there(sorted(documents.values())) if documents else set()

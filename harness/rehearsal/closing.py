@@ -15,7 +15,7 @@ from harness.checks.invariants import Invariants
 from harness.checks.mirror_losses import judged, logged, losses
 from harness.evidence.collect import Collector
 from harness.judge.judged import event
-from harness.migration.heal import RECONCILE, heal, healed
+from harness.migration.heal import twice, unknown
 from harness.model.direction import Direction
 from harness.model.evidence import SampleRow, Side
 from harness.model.judgement import Judgement, Kind
@@ -87,10 +87,8 @@ def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: 
 
 
 async def _healed(endpoints: Endpoints, direction: Direction, evidence: Collector) -> Judgement:
-    deleted, own = evidence.writes.deleted[Side.API], evidence.writes.direct
     try:
-        done = await heal(endpoints, direction, apply=True, deleted=deleted, own=own)
-        left = await heal(endpoints, direction, apply=True, deleted=deleted, own=own)
+        _, found = await twice(endpoints, direction, evidence.writes)
     except RehearsalError as error:
-        return Judgement(id=RECONCILE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(of_error(error),))
-    return healed(done, left)
+        return unknown(of_error(error))
+    return found

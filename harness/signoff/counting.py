@@ -20,7 +20,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, first_line, message
 from harness.model.result import Result
 from harness.model.stack import Rung
-from harness.signoff.smaller import chosen, smaller
+from harness.signoff.smaller import chosen, in_place, smaller
 from harness.signoff.types import Asked
 
 #: How a run ends that carried out what it was to; any other ending is a broken run's.
@@ -103,9 +103,18 @@ def judged_by(result: Result, asked: Asked) -> Told:
 
 
 def seen_with(result: Result) -> Told:
-    """By what a run was smaller or faster than a whole one; () of any other."""
-    less = smaller(result.facts.replay)
-    return (message("seen with {options}", options=", ".join(less)),) if less else ()
+    """By what a run was smaller or faster than a whole one, and what of a team's own it judged, or might have; () of
+    any other."""
+    own, without = in_place(result.facts.replay)
+    given = (*smaller(result.facts.replay), *([own] if own else []))
+    seen = (message("seen with {options}", options=", ".join(given)),) if given else ()
+    return seen if without is None else (*seen, without)
+
+
+def whose(result: Result) -> str:
+    """The option, with its value, by which a run judged something of a team's own that its target's digest does not
+    tell; "" for what is bundled."""
+    return in_place(result.facts.replay)[0]
 
 
 def narrowed(result: Result) -> frozenset[str]:

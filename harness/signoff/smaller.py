@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from harness.base import units
+from harness.model.message import Message, message
 
 #: Whether a run by a value is less than a whole one.
 Less = Callable[[str], bool]
@@ -60,6 +61,11 @@ LESS: Mapping[str, Mapping[str, Less]] = {
 PACES: Mapping[str, Less] = {"--pace": _typed, "--fetch-interval": _typed}
 #: What a line leaves out though it is less.
 UNSAID: Mapping[str, str] = {"alert_drill": "--scale 15"}
+#: What a team has in the place of what is bundled, of which the target's digest says nothing; and what is said of a run
+#: without it.
+IN_PLACE: Mapping[str, tuple[str, Message]] = {
+    "migration_drill": ("--migrator", message("of the bundled migrator: a run with --migrator is of your own")),
+}
 #: Chooses parts of a plan, each of which is run whole, as ``--only`` does.
 CHOOSES: Mapping[str, str] = {"rollout": "--weeks"}
 
@@ -85,6 +91,18 @@ def chosen(replay: str) -> tuple[str, ...]:
     except ValueError:
         return ()
     return tuple(f"{name} {value}" for name, value in options.items() if name == CHOOSES.get(command))
+
+
+@cache
+def in_place(replay: str) -> tuple[str, Message | None]:
+    """The option, with its value, by which the run of a line judged something else than what is bundled; "" for any
+    other. And, where there is such an option, what is said of a run without it."""
+    try:
+        command, options = _read(replay)
+    except ValueError:
+        return "", None
+    name, without = IN_PLACE.get(command, ("", None))
+    return (f"{name} {options[name]}", None) if name in options else ("", without)
 
 
 def _read(replay: str) -> tuple[str, dict[str, str]]:

@@ -1,10 +1,10 @@
 """From the register and the stored results to one state for each claim. Pure.
 
 No state is good by default. A claim is ready by a verdict under its id alone, of a run that counts (``counting``);
-what fails or is inconclusive in any of them counts against it. Of a rehearsal, plan, environment and part only the
-newest whole run that says anything of the claim counts, and what narrower ones saw since: one takes the place of what
-it looked at whole itself, of what it saw of less only that of a run narrowed alike, and of nothing by what it did not
-exercise.
+what fails or is inconclusive in any of them counts against it. Of a rehearsal, plan, environment, part and, where a
+team may have one of its own, migrator only the newest whole run that says anything of the claim counts, and what
+narrower ones saw since: one takes the place of what it looked at whole itself, of what it saw of less only that of a
+run narrowed alike, and of nothing by what it did not exercise.
 """
 
 from __future__ import annotations
@@ -118,10 +118,11 @@ def _newest(seen: Iterable[_Seen], way: StateFrom) -> Iterator[_Seen]:
 
 def _places(result: Result, judgement: Judgement) -> _Places:
     """Where a judgement stands: its part; in it, its id; of that, what was seen by runs narrowed to the same names. A
-    part that is only a number is the experiment's place in that run's plan: the id says which experiment it is."""
+    part that is only a number is the experiment's place in that run's plan: the id says which experiment it is. What a
+    team has in the place of what is bundled has places of its own."""
     facts, numbered = result.facts, judgement.part.isdecimal()
     part = ("", judgement.id) if numbered else (judgement.part,)
-    whole = (result.rehearsal, result.plan, facts.rung, bool(facts.injected), part)
+    whole = (result.rehearsal, result.plan, counting.whose(result), facts.rung, bool(facts.injected), part)
     alone = (*whole, judgement.id)
     return whole, alone, (*alone, counting.narrowed(result))
 

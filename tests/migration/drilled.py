@@ -36,6 +36,7 @@ def details(**changes: Any) -> DrillDetails:
         users_missing=(),
         consents=5,
         consents_missing=(),
+        consents_different=(),
     )
     return replace(good, **changes)
 

@@ -58,6 +58,14 @@ class Stores:
         finally:
             await writer.close()
 
+    async def delete(self, path: str) -> None:
+        """A document of any collection, as the app deletes it."""
+        writer = self.documents()
+        try:
+            await writer._send({"database": writer._database, "writes": [{"delete": f"{writer._root}/{path}"}]})
+        finally:
+            await writer.close()
+
     async def empty(self) -> None:
         import grpc.aio
 

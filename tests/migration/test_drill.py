@@ -98,6 +98,8 @@ def test_a_walk_that_is_not_as_its_document_fails(wrong: str) -> None:
         (details(consents_missing=None), "migration.people", Verdict.INCONCLUSIVE),
         (details(users_missing=("u1",), consents_missing=None), "migration.people", Verdict.FAIL),
         (details(consents=0), "migration.people", Verdict.INCONCLUSIVE),
+        (details(consents_different=None), "migration.people", Verdict.INCONCLUSIVE),  # a run of before: by id alone
+        (details(consents_different=(message("c: user_id is 'u2', must be 'u1'"),)), "migration.people", Verdict.FAIL),
         (details(planted=32), "migration.whole", Verdict.PASS),  # two of them are out of the ordinary
         (details(planted=33), "migration.whole", Verdict.INCONCLUSIVE),
         # Users' new walks do not stand in for those that are gone.

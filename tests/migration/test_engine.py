@@ -121,6 +121,17 @@ async def test_a_document_that_goes_while_it_is_moved_takes_its_walk_along(store
     assert (found.verified.orphans, found.verified.taken_back, found.verified.walks) == (1, 0, 2)
 
 
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_consent_that_is_withdrawn_stays_and_is_counted(stores: Stores, changed: bool) -> None:
+    await stores.put(walk("one", "u1") | consent("u1", 1) | consent("u2", 2))
+    first = await stores.migrate(changed=changed)
+    assert first.verified is not None and first.verified.consents_alone == 0
+    await stores.delete(next(iter(consent("u1", 1))))
+    again = await stores.migrate(changed=changed, deletions=True)
+    assert again.verified is not None and (again.verified.consents_alone, again.verified.whole) == (1, True)
+    assert [each[0] for each in await rows(stores, "SELECT user_id FROM consents ORDER BY 1")] == ["u1", "u2"]
+
+
 def name(made: dict[str, Any]) -> str:
     return next(iter(made)).split("/")[1]
 

@@ -14,7 +14,7 @@ from harness.base.errors import BadInput, Exit
 from harness.cli.main import main
 from harness.cli.migrate import Migrate
 from harness.migration.batch import Refusal, refusal
-from harness.migration.engine import Migration, Moved, Report
+from harness.migration.engine import Migration, Moved, Report, _compared, _read
 from harness.migration.fates import Fate
 from harness.migration.places import of_environment
 from harness.migration.telling import told
@@ -160,6 +160,23 @@ def test_everything_is_said_of_what_was_compared_and_refused() -> None:
     ]
     assert lines[4:24] == ["  refused: walks/x id: no UUID"] * 20
     assert lines[24:] == ["  refused: 2 more; rejects.jsonl has them all"]
+
+
+def test_consents_that_have_no_document_are_said_and_others_are_not() -> None:
+    """One that was withdrawn stays in PostgreSQL, and nobody would know."""
+    kept = Report(dry=False, verified=Verified(documents=1, equal=1, consents_alone=1234))
+    [line] = [line for line in map(str, told(kept, None)) if "withdrawn" in line]
+    assert line.startswith("consents: 1,234 in PostgreSQL have no document")
+    assert kept.verified is not None and kept.verified.whole, "walks are, and nobody knows whether one was withdrawn"
+    assert not [line for line in map(str, told(Report(dry=False, verified=Verified()), None)) if "withdrawn" in line]
+
+
+def test_a_pass_says_of_how_many_documents_it_is_where_that_is_known() -> None:
+    moved = Moved(documents=1_000, seconds=2.0)
+    assert str(_read("walks", moved, "walks/x", None)) == "walks: 1,000 read, 500/s, to walks/x"
+    assert str(_read("walks", moved, "walks/x", 12_345)) == "walks: 1,000 of 12,345 read, 500/s, to walks/x"
+    assert str(_compared(1_000, None)) == "comparing: 1,000 documents"
+    assert str(_compared(1_000, 12_345)) == "comparing: 1,000 of about 12,345 documents"
 
 
 def test_every_fate_has_its_words() -> None:

@@ -7,20 +7,33 @@ from collections.abc import Awaitable, Callable, Collection
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.base.clock import NS
+from harness.base.errors import PartDied
 from harness.base.virtual import VirtualClock
+from harness.checks.stores import NotAsNamed
+from harness.checks.whole_run import of_whole_run
 from harness.judge.window import Window
 from harness.judge.writes import Writes
+from harness.load.population.accounts import canaries
+from harness.migration import heal as healing
+from harness.migration.heal import RECONCILE
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
-from harness.model.evidence import Operation, Side
+from harness.model.evidence import EventRow, Operation, RequestRow, Side
+from harness.model.judgement import Judgement
+from harness.model.message import message
 from harness.model.stack import Capability
+from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack import flow
+from harness.rehearsals.one_stack.reconciled import reconcile
 from harness.rehearsals.one_stack.types import LegSeen, OneStackDetails, legs_of
 from tests.checks.test_writes import row
 from tests.one_stack.small import plan
+
+TO_FIRESTORE = Direction.TO_FIRESTORE
 
 
 class World:
@@ -29,6 +42,8 @@ class World:
     def __init__(self) -> None:
         self.clock, self.writes, self.said = VirtualClock(), Writes(), [""]
         self.rows: list[object] = []
+        self.requests: list[RequestRow] = []
+        self.events: list[EventRow] = []
         self.details = OneStackDetails(legs=[LegSeen(part="week1", moving=5)])
         self.begun_ns = self.clock.now_ns()
         self.writes.add(row(Side.API, Operation.PUT_WALK, "w"))
@@ -40,12 +55,14 @@ class World:
 
     @property
     def running(self) -> Any:
-        evidence = SimpleNamespace(writes=self.writes, rows=self.rows, gather=self.gather)
+        evidence = SimpleNamespace(
+            writes=self.writes, rows=self.rows, gather=self.gather, requests=self.requests, add=self.events.extend
+        )
         stack = SimpleNamespace(capabilities=(Capability.REAL_POSTGRESQL,), endpoints=lambda: None)
         return SimpleNamespace(
             clock=self.clock, details=self.details, evidence=evidence, stack=stack, progress=None,
             options=SimpleNamespace(seed=1, target=SimpleNamespace(bundled=True)), manifests=None,
-            phase=lambda *_, **__: None, mark=self.said.append, say=self.said.append,
+            phase=lambda *_, **__: None, mark=self.said.append, say=self.said.append, became=lambda *_: None,
         )  # fmt: skip
 
 
@@ -78,7 +95,7 @@ def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeyp
         _: object, direction: Direction, *, apply: bool, deleted: Collection[str], own: Collection[str],
         settled: Callable[[], Awaitable[None]],
     ) -> Healing:  # fmt: skip
-        assert apply and not own
+        assert apply is ("own" not in found), "the second time it only looks"
         await settled()
         found["own"] = set(own)
         return Healing(direction=direction)
@@ -92,13 +109,92 @@ def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeyp
             found["gone"] = set(gone)
             return 0
 
-    monkeypatch.setattr(flow, "heal", heal)
+    monkeypatch.setattr(healing, "heal", heal)
     monkeypatch.setattr(flow, "Migration", Migration)
     course = flow.Course(plan(), world.running)
     course._users = Asked(world)  # type: ignore[assignment]
     world.clock.run(course._roll_back(next(legs_of(plan()))))
     assert found == {"own": {"w"}, "gone": {"w"}}
     assert (world.clock.now_ns() - world.begun_ns) / NS == pytest.approx(10.0, abs=0.2), "and is not waited for twice"
+    [found_so] = of_whole_run(world.events, loaded=False)
+    assert (found_so.key, found_so.verdict, found_so.gates) == (("week1", RECONCILE), Verdict.PASS, True)
+
+
+CANARY = canaries(plan().weeks[-1].probes.canary_users, 1)[-1].walk_id
+
+
+def healed_twice(
+    monkeypatch: pytest.MonkeyPatch, left: Healing | Exception, *requests: RequestRow, live: bool = True
+) -> Judgement:
+    """What is said of a healing that had one document to write, by what a second one finds ``left``."""
+    world, given = World(), [Healing(direction=TO_FIRESTORE, write=("FIRST",)), left]
+    world.requests += requests
+    applied = list[bool]()
+
+    async def heal(*_: object, apply: bool, **__: object) -> Healing:
+        applied.append(apply)
+        found = given.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def settled() -> None:
+        """At once."""
+
+    monkeypatch.setattr(healing, "heal", heal)
+    world.clock.run(reconcile(world.running, "week3", plan(), settled if live else None))
+    assert applied == [True, not live]
+    [found] = of_whole_run(world.events, loaded=False)
+    assert found.key == ("week3", RECONCILE) and found.holds is not found.verdict.good
+    assert "1 documents to write" in found.reason
+    return found
+
+
+def named(walk: str) -> Healing:
+    return Healing(
+        direction=TO_FIRESTORE, named=(message("{walk} of {user}: in Firestore alone", walk=walk, user="u"),)
+    )
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize(
+    ("left", "verdict"),
+    [
+        (Healing(direction=TO_FIRESTORE), Verdict.PASS),
+        (Healing(direction=TO_FIRESTORE, own=7), Verdict.PASS),
+        (Healing(direction=TO_FIRESTORE, write=("W",)), Verdict.FAIL),
+        (Healing(direction=TO_FIRESTORE, delete=("W",)), Verdict.FAIL),
+        (named("w"), Verdict.INCONCLUSIVE),
+        (PartDied("Firestore failed"), Verdict.INCONCLUSIVE),
+        (NotAsNamed(message("no table of that name")), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_healing_is_judged_by_what_a_second_one_finds(
+    left: Healing | Exception, verdict: Verdict, live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = healed_twice(monkeypatch, left, live=live)
+    assert found.verdict is verdict
+    if isinstance(left, Exception):
+        assert "Firestore failed" in found.reason or "no table" in found.reason
+
+
+def test_walks_that_the_api_is_asked_to_write_meanwhile_are_not_held_against_a_live_healing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def asked(side: Side, at_s: float, operation: Operation = Operation.PUT_WALK) -> RequestRow:
+        return msgspec.structs.replace(row(side, operation, "w"), done_ns=round(at_s * NS))
+
+    now_s = World().begun_ns / NS
+    for left in (named(CANARY), Healing(direction=TO_FIRESTORE, write=(CANARY.upper(),))):
+        assert healed_twice(monkeypatch, left).verdict is Verdict.PASS
+        assert healed_twice(monkeypatch, left, live=False).verdict is not Verdict.PASS
+    late = Healing(direction=TO_FIRESTORE, write=("W",))
+    assert healed_twice(monkeypatch, late, asked(Side.API, now_s)).verdict is Verdict.PASS
+    assert healed_twice(monkeypatch, late, asked(Side.API, now_s - 11)).verdict is Verdict.FAIL  # mirrored long since
+    assert healed_twice(monkeypatch, late, asked(Side.FIRESTORE, now_s)).verdict is Verdict.FAIL
+    read = asked(Side.API, now_s, Operation.GET_WALK)
+    assert healed_twice(monkeypatch, late, read).verdict is Verdict.FAIL
+    assert healed_twice(monkeypatch, late, asked(Side.API, now_s), live=False).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("fired", [True, False])
@@ -125,7 +221,9 @@ def test_what_firestore_was_told_since_a_limit_fired_is_brought_over_before_all_
     monkeypatch.setattr(course, "_stop_the_mirror", noted("mirror"))
     monkeypatch.setattr(flow, "check_whole_run", noted("checked"))
     monkeypatch.setattr(flow, "accounts", lambda *_: ())
+    monkeypatch.setattr(flow, "consent", noted("consents"))
     monkeypatch.setattr(flow, "end", noted("account"))
     world.clock.run(course.run())
+    assert did[:3] == ["up", "consents", "flag"]
     since = ["stop", "brought", "checked"] if fired else ["mirror", "stop", "checked"]
     assert did[did.index("leg") + 1 : did.index("checked") + 1] == since

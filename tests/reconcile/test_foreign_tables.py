@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from harness.checks.stores import NotAsNamed, read_stored, read_walks, user_rows
+from harness.checks.stores import NotAsNamed, read_consents, read_stored, read_walks, user_rows
 from harness.checks.walk_tables import Stored
 from harness.model.stack import Address, Endpoints
 from tests.api import postgres
@@ -246,3 +246,44 @@ async def test_a_user_is_found_whatever_the_column_is_or_it_is_said_why_not(
         await owner.execute(f"INSERT INTO {name} ({column}) VALUES ('{value.format(number)}')")
     assert await user_rows(endpoints, "u1") == rows
     assert await user_rows(endpoints, "u3") == 0
+
+
+CONSENT = "0b3a6c9e-aaaa-4222-8333-000000000001"
+TYPES = {
+    "id": "uuid", "user_id": "varchar(255)", "policy_version": "text", "consent_type": "text",
+    "consented_at": "timestamptz", "platform": "text", "os_version": "text", "app_version": "text",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("types", "says"),
+    [
+        ({}, ""),
+        ({"id": "text", "consent_type": "kind", "consented_at": "timestamp"}, ""),
+        ({"consented_at": "timestamptz(0)"}, ""),
+        ({"platform": ""}, "consents.platform cannot be read: docs/contract has text, and the database has no such"),
+        ({"os_version": "integer"}, "consents.os_version cannot be read: docs/contract has text, and the database has"),
+    ],
+)
+async def test_consents_are_read_by_what_they_hold_or_it_is_said_why_not(
+    types: dict[str, str], says: str, owner: asyncpg.Connection, endpoints: Endpoints
+) -> None:
+    columns = ", ".join(f"{name} {kind}" for name, kind in (TYPES | types).items() if kind)
+    enum = "CREATE TYPE plain.kind AS ENUM ('initial', 'update')"
+    await made(
+        owner, "plain", f"CREATE SCHEMA plain; SET search_path TO plain; {enum}; CREATE TABLE consents ({columns})"
+    )
+    if says:
+        with pytest.raises(NotAsNamed, match=says):
+            await read_consents(endpoints, [CONSENT])
+        return
+    sent = {
+        "id": CONSENT, "user_id": "u1", "policy_version": "1.0", "consent_type": "initial", "consented_at": START,
+        "platform": "iOS", "os_version": "18.1", "app_version": "2.3.0",
+    }  # fmt: skip
+    values = ", ".join(f"'{value}'" for value in sent.values())
+    await owner.execute(f"INSERT INTO consents ({', '.join(sent)}) VALUES ({values})")
+    found = await read_consents(endpoints, [CONSENT, WALK])
+    assert [*found.rows] == [CONSENT]
+    assert all(column.agrees(found.rows[CONSENT][name], sent[name]) for name, column in found.columns.items())
+    assert [await user_rows(endpoints, user, "consents") for user in ("u1", "u2")] == [1, 0]

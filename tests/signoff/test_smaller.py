@@ -22,7 +22,7 @@ from harness.rehearsals.load_stages.types import LoadStagesPlan
 from harness.rehearsals.migration_drill.command import PLAN as DRILL
 from harness.rehearsals.mirror_stop.types import PLAN as MIRROR
 from harness.signoff.making import EvidencePlan
-from harness.signoff.smaller import CHOOSES, LESS, PACES, UNSAID, chosen, smaller
+from harness.signoff.smaller import CHOOSES, IN_PLACE, LESS, PACES, UNSAID, chosen, in_place, smaller
 from harness.signoff.types import State, Stored
 from scenarios import claims
 from scenarios.load import load
@@ -180,7 +180,8 @@ def test_a_small_run_is_ready_only_where_the_document_names_no_amount() -> None:
     """The short evidence: its claims say by what they were seen."""
     moved = standing([drill("small", SMALL, Verdict.PASS)], MOVED)
     assert moved.state is State.READY
-    assert english(moved.told) == "as it was seen; seen with --walks 300, --locations 20, --week 0s"
+    seen = "as it was seen; seen with --walks 300, --locations 20, --week 0s"
+    assert english(moved.told) == f"{seen}; of the bundled migrator: a run with --migrator is of your own"
     script = standing([drill("small", SMALL, Verdict.PASS, SCRIPT)], SCRIPT)
     assert script.state is State.NOT_EXERCISED
     assert english(script.told) == "seen with --week 0s: less than it takes to judge the claim"
@@ -244,6 +245,26 @@ def test_a_narrowed_recovery_hides_no_failure_of_a_whole_one() -> None:
     alone = "dr.restore.step2"  # of which the part on the stack is the only judge
     again = recovery("some", alone, Verdict.PASS, "stack")
     assert state(recovery("whole", alone, Verdict.FAIL, **OLD), again, claim=alone) is State.READY
+
+
+def test_a_team_s_own_migrator_and_ours_hide_nothing_of_each_other() -> None:
+    theirs = f"{WHOLE} --migrator './walk-migrate --all'"
+    failed = drill("theirs", theirs, Verdict.FAIL, **OLD)
+    assert state(failed, drill("ours", WHOLE, Verdict.PASS)) is State.NOT_READY
+    assert state(drill("ours", WHOLE, Verdict.FAIL, **OLD), drill("theirs", theirs, Verdict.PASS)) is State.NOT_READY
+    assert state(failed, drill("another", theirs.replace("--all", "--some"), Verdict.PASS)) is State.NOT_READY
+    assert state(failed, drill("again", theirs, Verdict.PASS)) is State.READY
+    small = theirs.replace(WHOLE, SMALL)
+    assert state(drill("small", small, Verdict.FAIL, **OLD), drill("ours", WHOLE, Verdict.PASS)) is State.NOT_READY
+    told = {line: english(standing([drill("run", line, Verdict.PASS)], MOVED).told) for line in (theirs, WHOLE)}
+    assert told[theirs] == "as it was seen; seen with --migrator ./walk-migrate --all"
+    assert told[WHOLE] == "as it was seen; of the bundled migrator: a run with --migrator is of your own"
+
+
+def test_what_a_team_has_in_place_of_ours_is_an_option_of_its_command() -> None:
+    for command, (option, _) in IN_PLACE.items():
+        assert option in flags(ALL[command].load())
+    assert in_place(f"{PYTHON} migration_drill '") == in_place("") == ("", None)
 
 
 # -- the register and the short plan ---------------------------------------------------------------------------------

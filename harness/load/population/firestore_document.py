@@ -7,12 +7,18 @@ location of the walk so far.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from harness.load.population.walk import Location, NewWalk, Status, WalkUpdate
 
 UNKNOWN = -1.0
+#: Firestore's "maximum size for a document"; what is more is refused for ever. No emulator counts.
+MOST_BYTES = 1 << 20
+_OVERHEAD_BYTES = 32  # of a document and of each map
+_NAME_BYTES = 16  # of a document's path, beside its parts
+_ELSE_BYTES = 8  # a double, an integer, a timestamp
 
 
 def document_id(walk_id: str) -> str:
@@ -68,3 +74,19 @@ def document(
         if body.end_time is not None:
             fields["end_time"] = body.end_time
     return fields
+
+
+def size_bytes(path: str, fields: Mapping[str, Any]) -> int:
+    """How large Firestore counts the document ``path`` (its documentation, "Storage size calculations"): texts, and the
+    names of fields and of the path's parts, with one byte more each."""
+    return _NAME_BYTES + sum(map(_value_bytes, path.split("/"))) + _value_bytes(fields)
+
+
+def _value_bytes(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode()) + 1
+    if isinstance(value, Mapping):
+        return _OVERHEAD_BYTES + sum(_value_bytes(name) + _value_bytes(each) for name, each in value.items())
+    if isinstance(value, list):
+        return sum(map(_value_bytes, value))
+    return 1 if value is None or isinstance(value, bool) else _ELSE_BYTES

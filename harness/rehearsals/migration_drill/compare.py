@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -12,15 +13,16 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.base.theirs import read_json
 from harness.checks.dual_write import StoredWalk, difference, document_id
-from harness.checks.stores import DRAIN_LIMIT_S, dual_write, read_stored
+from harness.checks.stores import DRAIN_LIMIT_S, NotAsNamed, dual_write, read_consents, read_stored
 from harness.checks.told import unlike
+from harness.checks.values import Column
 from harness.evidence.collect import Collector
 from harness.judge.writes import Writes
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.message import Message, message
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.plants import Plant
-from harness.rehearsals.migration_drill.types import Compared, OddDocument
+from harness.rehearsals.migration_drill.types import Compared, DrillDetails, OddDocument
 from harness.stack.firebase.document_writes import typed
 from harness.stack.firebase.documents import Documents, Fields
 
@@ -234,11 +236,32 @@ class _Line(msgspec.Struct):
     document: str
 
 
-async def absent(connection: asyncpg.Connection, table: str, ids: Collection[str]) -> tuple[str, ...]:
-    """Those of ``ids`` that ``users`` or ``consents`` has not."""
-    statement = {
-        "users": "SELECT id FROM users WHERE id = ANY($1::text[])",
-        "consents": "SELECT id::text FROM consents WHERE id::text = ANY($1::text[])",
-    }[table]
-    there = {row[0] for row in await connection.fetch(statement, list(ids))}
+async def absent(connection: asyncpg.Connection, ids: Collection[str]) -> tuple[str, ...]:
+    """Those of ``ids`` that ``users`` has not."""
+    there = {row[0] for row in await connection.fetch("SELECT id FROM users WHERE id = ANY($1::text[])", list(ids))}
     return tuple(sorted({*ids} - there))[:_EXAMPLES]
+
+
+async def of_consents(endpoints: Endpoints, planted: Mapping[str, Mapping[str, Any]], details: DrillDetails) -> None:
+    """Each of the ``planted`` consents, by path, against its row: what is missing and what differs is noted, or why
+    nobody could look. Raises ``PartDied``."""
+    wanted = {}
+    for path, fields in planted.items():
+        _, user, _, name = path.split("/")
+        wanted[name.lower()] = {"id": name.lower(), "user_id": user, **fields}
+    try:
+        found = await read_consents(endpoints, [*wanted])
+    except NotAsNamed as error:
+        details.consents_unread = error.parts
+        return
+    details.consents_missing = tuple(sorted(wanted.keys() - found.rows.keys()))[:_EXAMPLES]
+    differ = (_consent(row, wanted[each], found.columns) for each, row in sorted(found.rows.items()))
+    details.consents_different = tuple(each for each in differ if each is not None)
+
+
+def _consent(row: Mapping[str, Any], wanted: Mapping[str, Any], columns: Mapping[str, Column]) -> Message | None:
+    """How a consent's row differs from its document."""
+    for name, must in wanted.items():
+        if not columns[name].agrees(row[name], must):
+            return message("{what}: {why}", what=row["id"], why=unlike(name, repr(row[name]), repr(must)))
+    return None

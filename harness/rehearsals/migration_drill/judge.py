@@ -8,12 +8,16 @@ from itertools import pairwise
 from harness.base.units import Unit
 from harness.checks.stepwise import served_of, written_of
 from harness.judge.window import Window
+from harness.load.population.accounts import accounts
 from harness.load.population.due import stayers_due
+from harness.load.population.firestore_document import MOST_BYTES, size_bytes
+from harness.migration.convert import MOST_LOCATIONS
 from harness.model.due import Due
 from harness.model.evidence import Operation, RequestRow
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
+from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.types import (
     CLAIM_PLAN,
     CLAIM_SCRIPT,
@@ -26,6 +30,7 @@ from harness.rehearsals.migration_drill.types import (
     WeekSeen,
 )
 
+ERRATUM_SIZE = "dual_write.document_of_one_mebibyte"
 _ENDED = frozenset({0, 10})  # done; done, and something was refused
 _EXAMPLES = 5
 
@@ -38,6 +43,8 @@ def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow
         yield whole(details.compared, details.planted - len(details.odd))
     if details.odd:
         yield of_odd(details.odd)
+    if any(each.name == plants.NEAR_1_MIB and each.there for each in details.odd):
+        yield largest(plan, seed)
     if details.race is not None:
         yield overwritten(plan, details.race, moved=bool(details.attempts))
     if details.compared is not None:
@@ -183,6 +190,27 @@ def of_odd(odd: list[OddDocument]) -> Judgement:
     )
 
 
+def largest(plan: DrillPlan, seed: int) -> Judgement:
+    """The planted document near 1 MiB, which was moved, by the size that Firestore counts, whatever an emulator takes:
+    of how many locations it could be at most, which is fewer than a walk may have."""
+    user = accounts(plan.population, seed)[0].user
+    [plant] = [each for each in plants.odd(user, seed, 0) if each.what == plants.NEAR_1_MIB]
+    points = plant.fields["location_data"]
+    counted = size_bytes(plant.path, plant.fields)
+    location = counted - size_bytes(plant.path, {**plant.fields, "location_data": points[1:]})
+    told = message(
+        "the document of {locations} locations that was moved is {bytes} bytes as Firestore counts, {each} a location; "
+        "Firestore takes {limit} bytes at most, which are {most} of them, and a walk may have {all}",
+        locations=f"{len(points):,}",
+        bytes=f"{counted:,}",
+        each=str(location),
+        limit=f"{MOST_BYTES:,}",
+        most=f"{len(points) + (MOST_BYTES - counted) // location:,}",
+        all=f"{MOST_LOCATIONS:,}",
+    )
+    return observation("migration.largest", (told,), erratum=ERRATUM_SIZE)
+
+
 def how(odd: OddDocument) -> Message:
     """What became of a document, for people."""
     if odd.wrong:
@@ -221,23 +249,28 @@ def overwritten(plan: DrillPlan, race: Race, *, moved: bool) -> Judgement:
 
 
 def people(details: DrillDetails) -> Judgement:
-    """Are the users of Auth and their consents there? Without a consent, or where nobody looked, nothing is known."""
-    users, consents = details.users_missing, details.consents_missing
+    """Are the users of Auth and their consents there, each consent as its document? Without a consent, or where nobody
+    looked at all of it, nothing is known."""
+    users, consents, differ = details.users_missing, details.consents_missing, details.consents_different
     missing = (*(users or ()), *(consents or ()))
-    looked = users is not None and consents is not None and details.consents > 0
+    looked = None not in (users, consents, differ) and details.consents > 0
     told = message(
         "{consents} consents in Firestore; users missing: {users}; consents missing: {lost}",
         consents=str(details.consents),
         users="–" if users is None else ", ".join(users) or "0",
         lost="–" if consents is None else ", ".join(consents) or "0",
     )
+    held = message("what the consents hold was not compared with their documents")
+    if differ is not None:
+        held = message("{count} consents hold other values than their documents", count=str(len(differ)))
     return Judgement(
         id="migration.people",
         claim=CLAIM_SCRIPT,
-        verdict=Verdict.FAIL if missing else Verdict.PASS if looked else Verdict.INCONCLUSIVE,
+        verdict=Verdict.FAIL if missing or differ else Verdict.PASS if looked else Verdict.INCONCLUSIVE,
         asked=(message("the users of Auth and their consents are moved, too"),),
-        told=(told,),
+        told=(told, held, *details.consents_unread),
         samples=details.consents,
+        examples=(differ or ())[:_EXAMPLES],
     )
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from harness.base.seed import stream
 from harness.load.population.firestore_document import document, document_id, location
-from harness.load.population.ids import uuid4_text
 from harness.load.population.walk import Location, Walking, WalkUpdate, moment
 from harness.model.message import marked
 
@@ -52,22 +51,6 @@ def walks(count: int, mean: int, users: Sequence[str], seed: int, unix_ns: int) 
             f"m{number}", users[number % len(users)], points, seed, unix_ns - _DAY_NS - number * 60 * _NS
         )
         yield f"walks/{name}", fields
-
-
-def consents(users: Sequence[str], seed: int, unix_ns: int) -> dict[str, Fields]:
-    """One a user, by path."""
-    chance = stream(seed, "migration_drill:consents")
-    return {
-        f"users/{user}/consents/{uuid4_text(chance).upper()}": {
-            "policy_version": "1.0",
-            "consent_type": "initial",
-            "consented_at": moment(unix_ns - _DAY_NS),
-            "platform": "iOS",
-            "os_version": "18.1",
-            "app_version": "2.3.0",
-        }
-        for user in users
-    }
 
 
 def odd(user: str, seed: int, unix_ns: int) -> list[Plant]:

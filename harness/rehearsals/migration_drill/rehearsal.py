@@ -14,6 +14,7 @@ import asyncpg
 from harness.base.clock import unix_ns
 from harness.base.seed import stream
 from harness.load.population.accounts import accounts
+from harness.load.population.consents import consents as given
 from harness.load.users import Users, UsersPlan
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -24,7 +25,7 @@ from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.migration_drill import plants
-from harness.rehearsals.migration_drill.compare import absent, compared, mirrored, odd, written
+from harness.rehearsals.migration_drill.compare import absent, compared, mirrored, odd, of_consents, written
 from harness.rehearsals.migration_drill.judge import judged
 from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, variables
 from harness.rehearsals.migration_drill.racing import Racing
@@ -102,7 +103,7 @@ class _Drill:
         self._users = [each.user for each in accounts(plan.population, self._seed)]
         self._planted: set[str] = set()
         self._raced: list[str] = []
-        self._consents: list[str] = []
+        self._consents: Mapping[str, plants.Fields] = {}
         self._moved_walks: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
 
     async def run(self) -> None:
@@ -153,13 +154,12 @@ class _Drill:
                 await self._documents.put_all(waiting)
                 waiting.clear()
                 located = 0
-        consents = plants.consents(self._users, self._seed, self._unix_ns)
+        consents = self._consents = given(self._users, self._seed, self._unix_ns, "migration_drill:consents")
         odd_ones = ({plant.path: plant.fields} for plant in strange)
         rest: list[Mapping[str, plants.Fields]] = [waiting, consents, *odd_ones]
         for each in filter(None, rest):
             await self._documents.put_all(each)
         details.planted, details.consents = plan.walks + len(strange), len(consents)
-        self._consents = [path.rpartition("/")[2].lower() for path in consents]
         return strange
 
     async def _moved(self, migrator: Migrator) -> None:
@@ -187,8 +187,8 @@ class _Drill:
         places = self._endpoints, self._documents, self._connection
         details.compared = await compared(*places, apart, sent=sent, planted=self._planted)
         details.race = await racing.found()
-        details.users_missing = await absent(self._connection, "users", self._users)
-        details.consents_missing = await absent(self._connection, "consents", self._consents)
+        details.users_missing = await absent(self._connection, self._users)
+        await of_consents(self._endpoints, self._consents, details)
         on.mark("compared")
 
 

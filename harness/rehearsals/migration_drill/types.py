@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.judgement import Judgement
-from harness.model.message import Message, marked
+from harness.model.message import Message, Told, marked
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
 
 CLAIM_SCRIPT = "phase2.migration"
@@ -104,8 +104,9 @@ class WeekSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrillDetails(msgspec.Struct, kw_only=True):
-    """The facts of a run; ``None``: not come to. ``users`` and ``consents`` that PostgreSQL lacks are named. The
-    schedule began at ``origin_ns``; what was due until ``sent_ns`` was sent before the load was ended (monotonic)."""
+    """The facts of a run; ``None``: not come to. ``users`` and ``consents`` that PostgreSQL lacks are named, how those
+    there differ, and why they were not read. The schedule began at ``origin_ns``; what was due until ``sent_ns`` was
+    sent before the load was ended (monotonic)."""
 
     origin_ns: int | None = None
     sent_ns: int | None = None
@@ -117,4 +118,6 @@ class DrillDetails(msgspec.Struct, kw_only=True):
     users_missing: tuple[str, ...] | None = None
     consents: int = 0
     consents_missing: tuple[str, ...] | None = None
+    consents_different: Told | None = None
+    consents_unread: Told = ()
     week: WeekSeen | None = None

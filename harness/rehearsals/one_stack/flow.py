@@ -7,7 +7,6 @@ was written meanwhile -> ask the users who moved for their old walks -> measure.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -21,9 +20,7 @@ from harness.judge.window import Window
 from harness.load.population.accounts import accounts, on_api
 from harness.load.users import Users, users_of
 from harness.migration.engine import Migration
-from harness.migration.heal import heal
 from harness.migration.places import of_endpoints
-from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.model.manifests import Manifests
 from harness.model.message import message, of_error
@@ -31,9 +28,11 @@ from harness.model.stack import Capability
 from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.mirror_steps import MirrorSteps, at_share
 from harness.rehearsal.running import Running
-from harness.rehearsals.one_stack.account import end
+from harness.rehearsals.one_stack.account import consent, end
 from harness.rehearsals.one_stack.old_walks import ask
+from harness.rehearsals.one_stack.reconciled import reconcile
 from harness.rehearsals.one_stack.types import (
+    STOP,
     Leg,
     LegSeen,
     Migrated,
@@ -66,6 +65,8 @@ class Course:
         """The steps in order; each may raise."""
         plan, on = self._plan, self._on
         await on.up()
+        if self._copies:
+            await consent(on, accounts(plan.population, self._seed))
         await self._users.set_flag(on=False)
         await self._users.admit()
         self._origin_ns = on.details.origin_ns = await self._users.go()
@@ -83,7 +84,7 @@ class Course:
         sent_ns = await self._users.end()
         on.mark("load_ended")
         if on.details.steps:
-            await self._reconcile()
+            await reconcile(on, STOP, plan)
         if on.details.fired and self._copies:
             await self._bring_over()  # what Firestore was told since the roll back: both sides' writes are looked for
         sides = tuple(Side) if self._copies else (Side.API,)
@@ -194,7 +195,7 @@ class Course:
         self._there = frozenset()
         on.mark("switched_over")
         if self._copies:
-            await self._reconcile(self._settled)
+            await reconcile(on, leg.part, self._plan, self._settled)
             migration = Migration(of_endpoints(on.stack.endpoints()), on.clock, on.progress)
             await migration.agreed(on.evidence.writes.gone, self._settled)
 
@@ -213,14 +214,6 @@ class Course:
             manifests = at_share(on.manifests, share)
             on.details.steps.append(await steps.to(share, manifests, plan.step_s))
         return manifests
-
-    async def _reconcile(self, settled: Callable[[], Awaitable[None]] | None = None) -> None:
-        """What PostgreSQL has newer is written to Firestore; ``settled`` as ``heal`` takes it, where users go on
-        there."""
-        on, writes = self._on, self._on.evidence.writes
-        told: dict[str, Any] = {"deleted": writes.deleted[Side.API], "own": writes.direct, "settled": settled}
-        done = await heal(on.stack.endpoints(), Direction.TO_FIRESTORE, apply=True, **told)
-        on.phase("reconciled", message("reconciled: {counts}", counts=done.told))
 
     async def _settled(self) -> None:
         """Until all that was sent before was answered or given up, and is in evidence: what was due, and what a phone

@@ -1,0 +1,75 @@
+"""Consents are read with every column of the contract, or it is said which one cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import asyncpg
+import pytest
+
+from harness.checks.tables import OF_CONSENTS
+from harness.checks.walk_tables import CannotRead, Consents, consents, user_rows
+from tests.checks.stored import NOON
+
+ID = "0b3a6c9e-aaaa-4222-8333-000000000001"
+HELD = {
+    "id": ID, "user_id": "u1", "policy_version": "1.0", "consent_type": "initial", "consented_at": NOON,
+    "platform": "iOS", "os_version": None, "app_version": "2.0",
+}  # fmt: skip
+BASES = dict.fromkeys(OF_CONSENTS, "text") | {"id": "uuid", "consented_at": "timestamptz"}
+
+
+class Database:
+    """A connection as far as it is asked: the catalogue has one table of these types, which has these rows."""
+
+    def __init__(self, bases: Mapping[str, str], *held: Mapping[str, Any]) -> None:
+        self._bases, self._held = bases, held
+
+    async def fetch(self, statement: str, *given: Any, **limit: float) -> Sequence[Mapping[str, Any]]:
+        assert limit["timeout"] > 0
+        if "FROM pg_class" in statement:
+            told = {"oid": 1, "schema": "public", "name": "consents", "kind": "r", "visible": True, "open": True}
+            return [told | {"hidden": False}] if self._bases and given == ("consents",) else []
+        if "FROM pg_attribute" in statement:
+            some = {"typmod": -1, "readable": True}
+            return [{"name": name, "declared": base, "base": base} | some for name, base in self._bases.items()]
+        assert '"public"."consents"' in statement
+        if '"user_id"::text = ANY($1)' in statement:
+            return [row for row in self._held if row["user_id"] in given[0]]
+        assert given == ([ID.replace("-", "")],)
+        return self._held
+
+
+async def read(bases: Mapping[str, str], *held: Mapping[str, Any]) -> Consents:
+    return await consents(cast("asyncpg.Connection", Database(bases, *held)), [ID.upper()])
+
+
+async def test_a_row_is_read_by_the_contract_s_columns_whatever_their_types() -> None:
+    assert (await read(BASES, HELD)).rows == {ID: HELD}
+    assert (await read(BASES)).rows == {}
+    as_text = {**HELD, "id": ID.upper(), "consented_at": NOON.isoformat()}
+    found = await read(dict.fromkeys(BASES, "text"), as_text)
+    assert found.rows == {ID: HELD}
+    assert found.columns["consented_at"].agrees(NOON, NOON.replace(microsecond=5000)), "it keeps whole seconds"
+
+
+@pytest.mark.parametrize(
+    ("bases", "held", "why"),
+    [
+        ({}, HELD, "consents cannot be read"),
+        ({**BASES, "platform": "int4"}, HELD, "consents.platform cannot be read"),
+        ({name: base for name, base in BASES.items() if name != "app_version"}, HELD, "consents.app_version cannot be"),
+        ({**BASES, "consented_at": "text"}, {**HELD, "consented_at": "yesterday"}, "'yesterday', which is no ISO 8601"),
+    ],
+)
+async def test_what_cannot_be_read_is_named(bases: dict[str, str], held: Mapping[str, Any], why: str) -> None:
+    with pytest.raises(CannotRead, match=why):
+        await read(bases, held)
+
+
+async def test_a_user_s_rows_are_counted() -> None:
+    there = cast("asyncpg.Connection", Database(BASES, HELD, {**HELD, "user_id": "u2"}))
+    assert [await user_rows(there, user, "consents") for user in ("u1", "u3")] == [1, 0]
+    with pytest.raises(CannotRead, match="consents cannot be read"):
+        await user_rows(cast("asyncpg.Connection", Database({})), "u1", "consents")
