@@ -21,9 +21,7 @@ from tests.rehearsal.made import by_id, facts
 #: As ``nox -s cost`` has it: prices of another region than the document's.
 BUNDLED = CostPlan(tables=planfile.bundled("cost", Tables), prices=planfile.bundled("prices", Prices))
 #: The same prices as a list of the document's own region.
-PLAN = CostPlan(
-    tables=BUNDLED.tables, prices=msgspec.structs.replace(BUNDLED.prices, region=BUNDLED.tables.region)
-)
+PLAN = CostPlan(tables=BUNDLED.tables, prices=msgspec.structs.replace(BUNDLED.prices, region=BUNDLED.tables.region))
 POD = pod_of(load(KUBERNETES / "document"))
 FACTS = facts()
 RUN = Measured(
