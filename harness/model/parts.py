@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from harness.model.message import Message
+from harness.model.message import Message, message
 from harness.model.result import Part
 from harness.model.stack import Capability
 from harness.model.step import Step
@@ -57,6 +57,13 @@ class PartsDetails(msgspec.Struct, kw_only=True):
 def title_of(part: Titled) -> Message:
     """The part's title."""
     return Message(text=part.title)
+
+
+def nth(parts: Sequence[Titled], part: Titled) -> Message:
+    """Which of how many begins: of one whose length nobody knows."""
+    names = [each.name for each in parts]
+    which = {"number": str(names.index(part.name) + 1), "all": str(len(names))}
+    return message("part {number} of {all}, {part}: {title}", part=part.name, title=title_of(part), **which)
 
 
 def listed(parts: Iterable[Titled], took_s: Mapping[str, float]) -> list[Part]:

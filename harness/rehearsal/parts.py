@@ -12,7 +12,7 @@ from harness.judge.window import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, title_of
+from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, nth
 from harness.model.result import Part
 from harness.model.stack import Capability, Rung
 from harness.rehearsal.options import Options
@@ -94,7 +94,8 @@ class InParts(Rehearsal[P, D]):
             if missing := self.lacking(plan, on.stack.capabilities, part.name):
                 on.say(message("{part}: not exercised: {why}", part=part.name, why=lacking_words(missing)))
             elif acts is not None:
-                _begin(part, on)
+                details.runs[part.name] = PartRun(start_ns=on.clock.now_ns())
+                on.phase("part", nth(plan.parts, part), name=part.name)
                 details.did[part.name] = await acts.run(part)
                 details.runs[part.name].end_ns = on.clock.now_ns()  # what is judged of it was seen until now
                 on.mark(part.name)
@@ -106,14 +107,6 @@ class InParts(Rehearsal[P, D]):
         yield from self.of_parts(plan, seen)
         rows = seen.evidence.requests
         yield from reads_of_steps(rows, users=did.users, seed=facts.seed, anchor_unix_ns=unix_ns, steps=did.steps)
-
-
-def _begin(part: PartOfPlan, on: Running[Any]) -> None:
-    """Begins ``part``, in the evidence and on the terminal."""
-    start_ns = on.clock.now_ns()
-    on.details.runs[part.name] = PartRun(start_ns=start_ns)
-    on.evidence.event(start_ns, "phase", "part", title_of(part), name=part.name)
-    on.begin(message("{part}: {title}", part=part.name, title=title_of(part)))
 
 
 def _seconds(run: PartRun) -> float:

@@ -1,4 +1,5 @@
-"""``errata.md``: every erratum of the register with its evidence and the smallest patch of the document. Pure.
+"""``errata.md``: every erratum of the register with its evidence and, where one can be given, the smallest patch of the
+document. Pure.
 
 An erratum is shown by a judgement of a run that counts and ended as it should. Of any other it is said which command
 would show it, or that it was found by reading alone.

@@ -18,7 +18,10 @@ from harness.rehearsals.cost.types import CostDetails, CostPlan, Measured
 from harness.stack.manifests import load
 from tests.rehearsal.made import by_id, facts
 
-PLAN = CostPlan(tables=planfile.bundled("cost", Tables), prices=planfile.bundled("prices", Prices))
+#: As ``nox -s cost`` has it: prices of another region than the document's.
+BUNDLED = CostPlan(tables=planfile.bundled("cost", Tables), prices=planfile.bundled("prices", Prices))
+#: The same prices as a list of the document's own region.
+PLAN = CostPlan(tables=BUNDLED.tables, prices=msgspec.structs.replace(BUNDLED.prices, region=BUNDLED.tables.region))
 POD = pod_of(load(KUBERNETES / "document"))
 FACTS = facts()
 RUN = Measured(

@@ -20,7 +20,7 @@ from harness.rehearsals.cost.rehearsal import REHEARSAL
 from harness.rehearsals.cost.types import CostPlan
 from scenarios import index
 from scenarios.claims import ERRATA, REGISTER
-from tests.cost.made import PLAN, POD, changed, of_document
+from tests.cost.made import BUNDLED, PLAN, POD, changed, of_document
 from tests.scenarios.document import seed_text
 
 #: The erratum by which each printed figure is not as the unit prices have it; "" where it is.
@@ -81,6 +81,38 @@ def test_a_wrong_saving_fails(claim: str, plan: CostPlan) -> None:
 def test_a_right_saving_passes(claim: str, plan: CostPlan) -> None:
     found = of_document(plan)[claim]
     assert found.verdict is Verdict.PASS and not found.erratum, found.reason
+
+
+#: What rests on what a region charges.
+REGIONAL = ("cost.autopilot", "cost.cloud_sql", "cost.load_balancer", "cost.total", "checklist.cost.budget")
+
+
+def test_by_another_region_s_prices_nothing_passes_and_what_is_wrong_says_by_which() -> None:
+    untried = "the document runs in asia-northeast1, and no prices of it were tried"
+    found = of_document(BUNDLED)
+    assert {name for name, each in found.items() if untried in each.reason} == set(REGIONAL)
+    assert {name: each.erratum for name, each in found.items()} == SHOWN
+    balancer = found["cost.load_balancer"]
+    assert (balancer.verdict, balancer.gates, balancer.value) == (Verdict.NOT_EXERCISED, False, 18.0)
+    stands = {name for name, each in found.items() if each.verdict is Verdict.PASS}
+    assert stands == {"strategy.versus.cost", "strategy.merit.cost", "cost.savings"}  # more pods cost more anywhere
+    wrong = of_document(changed(BUNDLED, printed__load_balancer_usd=40.0))["cost.load_balancer"]
+    assert wrong.verdict is Verdict.FAIL and wrong.holds
+
+
+@pytest.mark.parametrize(
+    ("claim", "plan"),
+    [
+        ("cost.autopilot", changed(BUNDLED, printed__autopilot_usd=54.0)),
+        ("cost.cloud_sql", changed(BUNDLED, printed__cloud_sql_usd=161.0)),
+        ("cost.storage", changed(BUNDLED, supposed__photo_bytes=5_000)),
+        ("cost.total", changed(BUNDLED, printed__cloud_sql_usd=120.5, printed__total_usd=261.0)),
+    ],
+)
+def test_a_right_figure_passes_by_the_prices_of_the_document_s_region_alone(claim: str, plan: CostPlan) -> None:
+    assert of_document(plan)[claim].verdict is Verdict.NOT_EXERCISED
+    own = changed(plan, prices__region=plan.tables.region)
+    assert of_document(own)[claim].verdict is Verdict.PASS, of_document(own)[claim].reason
 
 
 def test_a_team_s_prices_decide() -> None:

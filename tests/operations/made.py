@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from harness.model.command import Ran
-from harness.rehearsals.operations.seen.cluster import ASKED, observed
+from harness.rehearsals.operations.seen.cluster import asked, observed
 from harness.rehearsals.operations.seen.facts import Observed
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 
@@ -102,7 +102,7 @@ HEALTHY: dict[str, Any] = {
 def seen(**said: Any) -> Observed:
     """The healthy cluster, but for what is ``said`` instead; ``None`` for a command that did not end well."""
     ran = {}
-    for name, words in ASKED.items():
+    for name, words in asked("app=tekutoko-api").items():
         found = said.get(name, HEALTHY[name])
         output = "refused" if found is None else found if isinstance(found, str) else json.dumps({"items": found})
         ran[name] = Ran(command=" ".join(("kubectl", *words)), status=int(found is None), output=output)

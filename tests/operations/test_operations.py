@@ -14,13 +14,15 @@ from harness.base.clock import NS, Anchor
 from harness.base.errors import BadInput
 from harness.cli.main import parse
 from harness.model.judgement import Judgement
+from harness.model.message import message
+from harness.model.section import Table
 from harness.model.stack import Address, Rung
 from harness.model.verdict import Verdict
 from harness.rehearsals.operations.command import Operations
 from harness.rehearsals.operations.judge import judged
 from harness.rehearsals.operations.rehearsal import REHEARSAL
 from harness.rehearsals.operations.seen import logs, standing
-from harness.rehearsals.operations.seen.cluster import ASKED
+from harness.rehearsals.operations.seen.cluster import asked
 from harness.rehearsals.operations.seen.facts import LogsNow, Observed, Reviewed
 from harness.rehearsals.operations.seen.page import sections
 from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
@@ -39,7 +41,28 @@ def said(of: OperationsDetails, plan: OperationsPlan = DAILY) -> dict[str, Judge
 
 
 def test_only_reading_commands_are_typed() -> None:
-    assert {words[0] for words in ASKED.values()} == {"get", "top", "logs"}
+    typed = asked("app=walks")
+    assert {words[0] for words in typed.values()} == {"get", "top", "logs"}
+    assert {name for name, words in typed.items() if "--selector=app=walks" in words} == {"pods", "top", "logs"}
+
+
+def test_pods_of_another_label_are_asked_for_and_named_where_there_are_none() -> None:
+    typed = [
+        "operations",
+        "daily",
+        "--context",
+        "nobody",
+        "--kubeconfig",
+        str(Path(__file__).with_name("kubeconfig.yaml")),
+    ]
+    given, usual = parse([*typed, "--selector", "app=walks,tier in (api)"]), parse(typed)
+    assert isinstance(given, Operations) and isinstance(usual, Operations)
+    plan = given.planned()
+    assert plan == msgspec.structs.replace(usual.planned(), selector="app=walks,tier in (api)")
+    assert (usual.planned().selector, plan.context, plan.task) == ("app=tekutoko-api", "nobody", Task.DAILY)
+    found = said(OperationsDetails(observed=seen(pods=[])), plan)["operations.daily"]
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "pods labelled app=walks,tier in (api) (--selector names another label)" in found.reason
 
 
 def test_what_is_read_of_a_healthy_cluster() -> None:
@@ -261,14 +284,37 @@ def test_a_review_needs_a_result_on_each_topic() -> None:
     plan = OperationsPlan(task=Task.WEEKLY)
     of = details()
     of.reviewed = [
-        Reviewed(claim="cost.total", state="ready", told="so", folder="run", age_s=1.0),
-        Reviewed(claim="sli.latency", state="not_exercised", told="so"),
-        Reviewed(claim="scaling.hpa.cpu", state="ready", told="so", folder="run", age_s=1.0),
+        Reviewed(claim="cost.total", state="ready", folder="run", age_s=1.0),
+        Reviewed(claim="sli.latency", state="not_exercised"),
+        Reviewed(claim="scaling.hpa.cpu", state="ready", folder="run", age_s=1.0),
     ]
     lacking = said(of, plan)["operations.weekly"]
     assert lacking.verdict is Verdict.INCONCLUSIVE and "a stored result on sli" in lacking.reason
-    of.reviewed[1] = Reviewed(claim="sli.latency", state="ready", told="so", folder="run", age_s=1.0)
+    of.reviewed[1] = Reviewed(claim="sli.latency", state="ready", folder="run", age_s=1.0)
     assert said(of, plan)["operations.weekly"].verdict is Verdict.PASS
+
+
+def test_a_review_in_which_a_claim_is_not_ready_wants_a_look_and_the_page_says_why() -> None:
+    plan, of = OperationsPlan(task=Task.WEEKLY), details()
+    assert "attention.review" not in said(of, plan), "nothing was reviewed"
+    why = (message("95 % were kept"), message("of 99.9 %"))
+    of.reviewed = [
+        Reviewed(claim="cost.total", state="ready", why=(message("the sum is right"),), folder="run", age_s=1.0),
+        Reviewed(claim="sli.latency", state="not_exercised", why=(message("nothing was run"),)),
+        Reviewed(claim="scaling.hpa.cpu", state="erratum_shown", folder="run", age_s=1.0),
+    ]
+    well = said(of, plan)["attention.review"]
+    assert well.verdict is Verdict.PASS
+    assert well.reason == "of 3 claims none is known to be not ready; 1 were not exercised"
+    of.reviewed.append(Reviewed(claim="sli.errors", state="not_ready", why=why, folder="run", age_s=1.0))
+    of.reviewed.append(Reviewed(claim="sli.old", state="not_ready", folder="run", age_s=1.0))
+    found = said(of, plan)["attention.review"]
+    assert found.verdict is Verdict.FAIL and found.holds
+    assert found.reason == "sli.errors is not ready: 95 % were kept; sli.old is not ready: nobody says why"
+    (table,) = (each for each in sections(of) if isinstance(each, Table) and str(each.title) == "Reviewed")
+    old = {"claim": "sli.old", "state": "not_ready", "told": "so", "folder": "run", "age_s": 1.0}
+    assert msgspec.convert(old, Reviewed) == of.reviewed[-1], "of a run that kept the reason in English"
+    assert [[*map(str, row.lines)] for row in table.rows] == [[], ["nothing was run"], [], [*map(str, why)], []]
 
 
 def test_nothing_seen_is_no_page() -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from harness.contract.grade import Finding, Grade
 from harness.contract.run import CheckRun, Deviation
+from harness.model.message import message
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.network.types import Attempt, NetworkDetails, Round
 from harness.rehearsals.network.types_ingress import Outcome
@@ -74,7 +75,7 @@ def costs() -> Again:
 def review() -> Again:
     """An operator's weekly review of a cluster."""
     of = operations.details()
-    of.reviewed = [Reviewed(claim="cost.total", state="ready", told="kept", folder="run", age_s=60.0)]
+    of.reviewed = [Reviewed(claim="cost.total", state="ready", why=(message("kept"),), folder="run", age_s=60.0)]
     return Again("operations", OperationsPlan(task=Task.WEEKLY), seen(of))
 
 

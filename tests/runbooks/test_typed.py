@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
@@ -65,6 +66,16 @@ def test_every_line_of_the_learning_path_has_an_exercise() -> None:
     headings = {(each.chapter, each.heading) for each in commands((DOCS / "learning.md").read_text("utf-8"))}
     counts = {chapter: sum(each == chapter for each, _ in headings) for chapter, _ in headings}
     assert counts == {"Phase 2": 7, "Phase 4": 4, "Phase 6": 3}
+
+
+@pytest.mark.parametrize(("folder", "check"), [(DOCS, "Check: "), (DOCS / "ja", "確認: ")])
+def test_every_exercise_says_its_check_and_types_a_command_that_fails_without_it(folder: Path, check: str) -> None:
+    text = (folder / "learning.md").read_text("utf-8")
+    told = dict(part.split("\n", 1) for part in text.split("\n### ")[1:])
+    looks = {
+        each.heading for each in commands(text) if each.words[:1] in [("wait",), ("top",)] or "status" in each.words
+    }
+    assert looks == set(told) and all(check in each.partition("```")[0] for each in told.values())
 
 
 def test_what_the_exercises_apply_is_there() -> None:

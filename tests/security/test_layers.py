@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from harness.contract.check import NotExercised
+from harness.model.command import Ran
+from harness.rehearsals.security.acts import _images
 from harness.rehearsals.security.layers import found
+from harness.stack.kind import docker
 from tests.security.image import CLEAN, KEY, archive
 
 SERVICE_ACCOUNT = (
@@ -53,3 +59,37 @@ def test_what_only_looks_like_one(tmp_path: Path) -> None:
         "cert.pem": CLEAN["etc/ssl/certs/ca.pem"],
     }
     assert [*found("api:1", archive(tmp_path / "i.tar", [files]))] == []
+
+
+def _listed(ran: Ran) -> Any:
+    class Stack:
+        async def kubectl(self, *words: str) -> Ran:
+            assert words == ("get", "pods", "-o", "json")
+            return ran
+
+    return cast(Any, Stack())
+
+
+async def test_every_image_that_the_cluster_s_pods_were_made_of_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the cluster names them, once each: the target's own, what ran before it, and a Job's."""
+    seen: list[str] = []
+
+    async def save(image: str, into: Path, *, limit_s: float) -> None:
+        assert limit_s > 0
+        seen.append(image)
+        archive(into, [{"srv/tls.key": KEY}] if image == "migrate:1" else [CLEAN])
+
+    monkeypatch.setattr(docker, "save", save)
+    api, proxy, job = ({"image": name} for name in ("theirs:1", "proxy:1", "migrate:1"))
+    specs = [{"initContainers": [job], "containers": [api, proxy]}, {"containers": [api]}, {"containers": [job]}]
+    listed = json.dumps({"items": [{"spec": spec} for spec in specs]})
+    wrong = await _images(_listed(Ran(command="", status=0, output=listed)))
+    assert sorted(seen) == ["migrate:1", "proxy:1", "theirs:1"]
+    assert wrong == ["migrate:1, layer 1: srv/tls.key, a private key"]
+
+
+@pytest.mark.parametrize(("status", "output"), [(1, "Error from server"), (-1, ""), (0, '{"items": []}')])
+async def test_images_that_nobody_names_are_not_said_to_be_clean(status: int, output: str) -> None:
+    with pytest.raises(NotExercised, match="kubectl get pods") as said:
+        await _images(_listed(Ran(command="", status=status, output=output)))
+    assert not said.value.allowed

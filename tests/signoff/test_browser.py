@@ -27,7 +27,7 @@ def test_both_languages_open_offline_fit_a_phone_and_print_every_claim(tmp_path:
             browser.open(path)
             assert [url for url in browser.requests() if not url.startswith("data:")] == [path.as_uri()]
             assert browser.text("dl.facts a[href='./errata.md']") == say(
-                "every erratum with its evidence and a patch of the document"
+                "every erratum with its evidence and, where one can be given, a patch of the document"
             )
             assert browser.text(".banner strong") == f"✗ {say('Not to be signed yet')}"
             paper = "".join("".join(pdf_pages(browser.printed(tmp_path / "page.pdf"))).split())

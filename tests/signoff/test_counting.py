@@ -213,7 +213,6 @@ def test_a_plan_of_ones_own_counts_neither_for_nor_against_anything() -> None:
         "scaling --plan {mine}",
         "zone_loss --plan {mine}",
         "runbooks --plan {mine}",
-        "cost --prices {mine}",
         "load_stages --quick",
         "rolling_update --least-calls 1",
         "chaos --only pod_kill,{mine}",
@@ -238,6 +237,19 @@ def test_what_asks_for_no_less_counts(line: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy.yaml"
     copy.write_text("# ours\n" + (PLANS / "scaling.yaml").read_text("utf-8"))
     assert own(parse(line.format(copy=copy).split())) == ()
+
+
+@pytest.mark.parametrize(
+    ("region", "fee", "counts"),
+    [("us-central1", "0.10", True), ("us-central1", "0.20", False), ("asia-northeast1", "0.20", True)],
+)
+def test_a_team_s_prices_count_where_they_are_of_the_document_s_region(
+    region: str, fee: str, counts: bool, tmp_path: Path
+) -> None:
+    mine, bundled = tmp_path / "mine.yaml", (PLANS / "prices.yaml").read_text("utf-8")
+    mine.write_text(bundled.replace("region: us-central1", f"region: {region}").replace("hour: $0.10", f"hour: ${fee}"))
+    assert f"region: {region}" in mine.read_text() and f"\n  hour: ${fee}\n" in mine.read_text()
+    assert own(parse(["cost", "--prices", str(mine)])) == (() if counts else ("--prices",))
 
 
 def test_a_run_says_to_what_it_was_narrowed() -> None:

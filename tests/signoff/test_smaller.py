@@ -39,8 +39,8 @@ LOADS = planfile.bundled("load_stages", LoadStagesPlan)
 HARMLESS = {
     "where it runs, on what, how it is told": {
         "--context", "--image-registry", "--json", "--junit", "--kubeconfig", "--lang", "--list", "--manifests",
-        "--migrator", "--namespace", "--no-defaults", "--on", "--own-stack", "--reports", "--seed", "--service-port",
-        "--signals-at-once", "--target", "--workers", "--yes-use-this-cluster",
+        "--migrator", "--namespace", "--no-defaults", "--on", "--own-stack", "--reports", "--seed", "--selector",
+        "--service-port", "--signals-at-once", "--target", "--workers", "--yes-use-this-cluster",
     },
     "among a run's own facts": {"--fault", "--only"},
     "which plan, each whole": {"--scenario", "--task"},

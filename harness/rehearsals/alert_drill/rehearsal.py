@@ -105,7 +105,7 @@ async def _course(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
     await on.clock.sleep(plan.scaled(plan.before_s))
     for trial in plan.trials:
         said = message("{trial}: {fault}", trial=trial.name, fault=trial.fault.told)
-        on.phase(f"trial {trial.name}", said)
+        on.phase(f"trial {trial.name}", said, lasts_s=plan.scaled(trial.lasts_s + plan.between_s))
         begun_ns = on.clock.now_ns()
         undo = await on.stack.inject(trial.fault)
         on.at_end(undo)
@@ -113,9 +113,9 @@ async def _course(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
         await undo()
         on.details.planted.append(Planted(trial=trial.name, begun_ns=begun_ns, ended_ns=on.clock.now_ns()))
         await on.clock.sleep(plan.scaled(plan.between_s))
-    on.phase("windows", message("waiting until the old outage is more than 30 and 7 days ago"))
-    left_s = (on.details.leaves_ns - on.clock.now_ns()) / NS + plan.after_s
-    await on.clock.sleep(max(0.0, left_s) + 3 * plan.scaled(plan.evaluate_s))
+    left_s = max(0.0, (on.details.leaves_ns - on.clock.now_ns()) / NS + plan.after_s) + 3 * plan.scaled(plan.evaluate_s)
+    on.phase("windows", message("waiting until the old outage is more than 30 and 7 days ago"), lasts_s=left_s)
+    await on.clock.sleep(left_s)
 
 
 REHEARSAL = AlertDrill()

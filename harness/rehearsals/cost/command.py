@@ -7,10 +7,10 @@ from pathlib import Path
 
 from harness.base import planfile
 from harness.model.stack import Target
-from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget, not_bundled
+from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
 from harness.rehearsal.command import option
 from harness.rehearsals.cost.month.prices import Prices
-from harness.rehearsals.cost.month.tables import Tables
+from harness.rehearsals.cost.month.tables import Tables, elsewhere
 from harness.rehearsals.cost.types import CostPlan
 from harness.report.published import folder_of
 from harness.stack.targets import resolve
@@ -28,7 +28,7 @@ class Cost(OnLocal, OwnPlan, WithTarget):
     example = "--prices ours.yaml --of latest"
 
     prices: Path | None = option(
-        "unit prices of your own (default: scenarios/plans/prices.yaml)", Path, metavar="FILE", own=not_bundled
+        "unit prices of your own (default: scenarios/plans/prices.yaml)", Path, metavar="FILE", own=elsewhere
     )
     of: str | None = option(
         "the stored run to measure by: its folder, or its name below the reports folder (default: the newest of the "

@@ -1,16 +1,20 @@
 """The document's printed costs, judged by arithmetic: its own sums to the cent, its estimates by the unit prices. Pure.
 
 A printed figure passes when the unit prices give it; it is an erratum shown when they give what the register says
-instead; else it fails.
+instead; else it fails. By those of another region than the document's nothing passes that rests on what a region
+charges; what they show to be wrong says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
+from harness.model.verdict import Verdict
 from harness.rehearsals.cost.judge_savings import savings
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GB, GIB, dollars, money, near, same
@@ -56,13 +60,21 @@ def _due(computed: float, printed: float) -> Message:
 def _estimate(plan: CostPlan, claim: str, computed: float, printed: float, *errata: tuple[str, float]) -> Judgement:
     """``printed`` against what is computed; each of ``errata`` is shown where the printed figure is near its amount."""
     told, tolerance, amount = _due(computed, printed), plan.tables.tolerance, dollars(printed, computed)
-    if near(computed, printed, tolerance):
-        return held(DOCUMENT, claim, True, told, **amount)
-    for erratum, instead in errata:
+    kept = near(computed, printed, tolerance)
+    for erratum, instead in () if kept else errata:
         if near(instead, printed, tolerance):
             why = message("{amount} is what the erratum says is printed instead", amount=money(instead))
-            return shown_as(DOCUMENT, erratum, told, why, claim=claim, **amount)
-    return held(DOCUMENT, claim, False, told, **amount)
+            return _priced(plan, shown_as(DOCUMENT, erratum, told, why, claim=claim, **amount))
+    return _priced(plan, held(DOCUMENT, claim, kept, told, **amount))
+
+
+def _priced(plan: CostPlan, found: Judgement) -> Judgement:
+    """``found`` by what a region charges."""
+    if (untried := plan.tables.untried(plan.prices)) is None:
+        return found
+    found = msgspec.structs.replace(found, told=(*found.told, untried))
+    passed = found.verdict is Verdict.PASS
+    return msgspec.structs.replace(found, verdict=Verdict.NOT_EXERCISED, gates=False) if passed else found
 
 
 def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
@@ -132,11 +144,9 @@ def _storage(plan: CostPlan) -> Judgement:
             users=str(supposed.users),
         ),
     )
-    if kept > printed:
-        return held(DOCUMENT, claim, False, *told, **dollars(printed, kept))
-    if walks < supposed.users * supposed.walks_a_user:
+    if kept <= printed and walks < supposed.users * supposed.walks_a_user:  # whatever a GB costs
         return shown_as(DOCUMENT, "cost.storage_by_photos", *told, claim=claim, **dollars(printed, kept))
-    return held(DOCUMENT, claim, True, *told, **dollars(printed, kept))
+    return _priced(plan, held(DOCUMENT, claim, kept <= printed, *told, **dollars(printed, kept)))
 
 
 def _logging(plan: CostPlan) -> Judgement:
@@ -183,10 +193,10 @@ def _total(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         if not same(added, total):
             yield held(DOCUMENT, claim, False, *told, **dollars(total, added))
         elif near(due, total, tables.tolerance):
-            yield held(DOCUMENT, claim, True, *told, corrected, **dollars(total, due))
+            yield _priced(plan, held(DOCUMENT, claim, True, *told, corrected, **dollars(total, due)))
         else:
-            amount = dollars(total, due)
-            yield shown_as(DOCUMENT, "cost.total_from_wrong_parts", *told, corrected, claim=claim, **amount)
+            amount, erratum = dollars(total, due), "cost.total_from_wrong_parts"
+            yield _priced(plan, shown_as(DOCUMENT, erratum, *told, corrected, claim=claim, **amount))
 
 
 def _replicas(plan: CostPlan, row: ReplicasRow) -> Judgement:

@@ -17,6 +17,7 @@ from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.manifests import Deployment
 from harness.model.message import Message, message
+from harness.model.parts import nth
 from harness.model.stack import Capability
 from harness.rehearsal.running import Running
 from harness.rehearsals.deploy import judge_run
@@ -64,9 +65,8 @@ class Parts:
             begun_ns=self._clock.now_ns(),
         )
         on.details.followed.append(followed)
-        title = Message(text=part.title)
         as_written = not part.graceful and deployment.template.proxy_stops_at_once
-        on.phase("part", message("{name}: {title}", name=part.name, title=title), name=part.name, as_written=as_written)
+        on.phase("part", nth(self._plan.parts, part), name=part.name, as_written=as_written)
         does = {
             PartKind.RELEASE: self._release,
             PartKind.NEVER_READY: self._never_ready,

@@ -76,9 +76,9 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
             "sizes": _sizes,
             "stack": _stack,
         }
-        for name in plan.parts:
-            begun_ns = on.clock.now_ns()
-            on.begin(message("the part {part}", part=name))
+        for number, name in enumerate(plan.parts, 1):
+            begun_ns, which = on.clock.now_ns(), {"number": str(number), "all": str(len(plan.parts))}
+            on.begin(message("part {number} of {all}: {part}", part=name, **which))
             await steps[name](plan, on, site)
             on.timings[name] = (on.clock.now_ns() - begun_ns) / NS
             on.details.ended.append(name)

@@ -108,7 +108,7 @@ async def _on_the_stack(plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
                 scale=f"{plan.real.scale:g}",
                 seconds=f"{course(plan, case).end_s:.0f}",
             )
-            on.phase("real", said)
+            on.phase("real", said, lasts_s=course(plan, case).end_s)
             switches, walks = await RealCase(plan, case, on).run()
             on.details.switches += switches
             on.details.walks.append(walks)

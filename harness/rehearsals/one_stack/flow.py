@@ -70,7 +70,8 @@ class Course:
         await self._users.set_flag(on=False)
         await self._users.admit()
         self._origin_ns = on.details.origin_ns = await self._users.go()
-        on.phase("before", message("everybody is on Firestore for {seconds} s", seconds=f"{plan.before_s:g}"))
+        before = message("everybody is on Firestore for {seconds} s", seconds=f"{plan.before_s:g}")
+        on.phase("before", before, lasts_s=plan.before_s)
         await on.clock.sleep(plan.before_s)
         for leg in legs_of(plan):
             await self._leg(leg)

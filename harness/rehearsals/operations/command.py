@@ -13,7 +13,7 @@ from harness.model.stack import Rung
 from harness.rehearsal.arguments import Rehearsing, WithTarget
 from harness.rehearsal.command import flag, given_unread, option
 from harness.rehearsal.options import Options
-from harness.rehearsals.operations.types import OperationsPlan, Task
+from harness.rehearsals.operations.types import LABEL, OperationsPlan, Task
 from harness.report.summary import SUMMARY_MD
 from harness.stack.targets import resolve, resolve_command
 
@@ -33,11 +33,12 @@ class Operations(Rehearsing, WithTarget):
     context: str | None = option("a context of the kubeconfig (default: the stack that is up here)", metavar="NAME")
     kubeconfig: str | None = option("the kubeconfig (default: KUBECONFIG, or ~/.kube/config)", metavar="FILE")
     namespace: str = option("the namespace of the pods", default="default", metavar="NAME")
+    selector: str = option("the label of the API's pods, as kubectl's -l takes it", default=LABEL, metavar="LABEL")
     own_stack: bool = option("bring up a stack of processes to look at", default=False)
 
     def unread(self) -> tuple[str, ...]:
         """What says which pods of a cluster, where there is none."""
-        return ("kubeconfig", "namespace") if self.context is None else ()
+        return ("kubeconfig", "namespace", "selector") if self.context is None else ()
 
     def planned(self) -> OperationsPlan:
         """Raises ``BadInput`` where there is nothing to look at."""
@@ -53,13 +54,8 @@ class Operations(Rehearsing, WithTarget):
             access.look(self.context, self.kubeconfig or "")
         elif not self.own_stack:
             standing.the_one()
-        return OperationsPlan(
-            task=self.task,
-            context=self.context or "",
-            kubeconfig=self.kubeconfig or "",
-            namespace=self.namespace,
-            own_stack=self.own_stack,
-        )
+        given = ((name, getattr(self, name)) for name in OperationsPlan.__struct_fields__)
+        return OperationsPlan(**{name: value for name, value in given if value is not None})
 
     def resolved(self) -> Options:
         rung = Rung.LOCAL if self.context is None else Rung.KUBE

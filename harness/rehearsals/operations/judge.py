@@ -15,6 +15,7 @@ from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
 from harness.rehearsals.operations.seen.facts import AutoscalerNow, Condition, Observed, PodNow, Reviewed
 from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetails, OperationsPlan
+from harness.signoff.types import State
 
 #: Of its request: above it a pod comes near to its limit, or to be the first to be evicted.
 _FULL = 0.9
@@ -29,7 +30,7 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
     observed = details.observed
     if observed is None:
         return
-    lacking = [*_lacking(observed), *_unreviewed(plan, details.reviewed)]
+    lacking = [*_lacking(plan, observed), *_unreviewed(plan, details.reviewed)]
     claim = CLAIMS[plan.task]
     if lacking:
         yield unknown("", claim, *map(_unseen, lacking))
@@ -54,6 +55,8 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
         yield _of_all("attention.budget", observed.budgets, _budgets(observed), well)
     if observed.warnings is not None:
         yield _looked("attention.events", _warnings(observed), message("no event warns"))
+    if any(each.folder for each in details.reviewed):
+        yield _looked("attention.review", _not_ready(details.reviewed), _stands(details.reviewed))
 
 
 def _looked(name: str, found: Iterable[Message], well: Message) -> Judgement:
@@ -79,9 +82,10 @@ def _unseen(what: Message) -> Message:
     return message("not to be seen: {what}", what=what)
 
 
-def _lacking(observed: Observed) -> Iterator[Message]:
+def _lacking(plan: OperationsPlan, observed: Observed) -> Iterator[Message]:
     if not observed.pods:
-        yield message("pods")
+        named = message("pods labelled {label} (--selector names another label)", label=plan.selector)
+        yield named if plan.context else message("pods")
     if not observed.logs.total:
         yield message("logs")
     if observed.pods and all(pod.memory_bytes is None for pod in observed.pods):
@@ -95,6 +99,23 @@ def _unreviewed(plan: OperationsPlan, reviewed: Iterable[Reviewed]) -> Iterator[
     for topic in TOPICS[plan.task]:
         if topic not in known:
             yield message("a stored result on {topic}", topic=topic)
+
+
+def _not_ready(reviewed: Iterable[Reviewed]) -> Iterator[Message]:
+    for each in reviewed:
+        if each.state == State.NOT_READY:
+            why = each.why[0] if each.why else message("nobody says why")
+            yield message("{claim} is not ready: {why}", claim=each.claim, why=why)
+
+
+def _stands(reviewed: Sequence[Reviewed]) -> Message:
+    """That nothing is known of a claim is no finding, and told."""
+    unseen = sum(each.state == State.NOT_EXERCISED for each in reviewed)
+    return message(
+        "of {all} claims none is known to be not ready; {count} were not exercised",
+        all=str(len(reviewed)),
+        count=str(unseen),
+    )
 
 
 def _ready(pods: Sequence[PodNow]) -> Judgement:

@@ -78,7 +78,7 @@ async def _observed(plan: OperationsPlan, on: Running[OperationsDetails], now: d
     if not plan.context:
         return await standing.observe(*standing.the_one(), on.clock, now)
     of = access.look(plan.context, plan.kubeconfig)
-    return await cluster.observe(of, plan.namespace, on.folder, now)
+    return await cluster.observe(of, plan.namespace, plan.selector, on.folder, now)
 
 
 def _brought_up(on: Running[OperationsDetails], now: datetime) -> tuple[StackFacts, Lease]:

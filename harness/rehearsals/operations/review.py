@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.model.message import english
 from harness.model.stack import Rung, Target
 from harness.rehearsals.operations.seen.facts import Reviewed
 from harness.signoff.gather import gather
@@ -32,7 +31,7 @@ def _row(standing: Standing, known: dict[str, Run]) -> Reviewed:
     return Reviewed(
         claim=standing.claim,
         state=str(standing.state),
-        told=english(standing.told),
+        why=standing.told,
         folder="" if first is None else first.folder,
         age_s=None if first is None else known[first.folder].age_s,
     )

@@ -17,6 +17,8 @@ class Task(StrEnum):
     MONTHLY = "monthly"
 
 
+#: What the document's manifests give the API's pods.
+LABEL = "app=tekutoko-api"
 #: The document's line of each.
 CLAIMS = {
     Task.DAILY: "operations.daily",
@@ -32,14 +34,15 @@ TOPICS: dict[Task, tuple[str, ...]] = {
 
 
 class OperationsPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """``context`` and ``namespace`` name a cluster's; without a context it is the stack of processes that is up, with
-    ``own_stack`` one that the run brings up to look at."""
+    """``context``, ``namespace`` and ``selector`` name a cluster's pods; without a context it is the stack of processes
+    that is up, with ``own_stack`` one that the run brings up to look at."""
 
     name: str = "operations"
     task: Task
     context: str = ""
     kubeconfig: str = ""
     namespace: str = "default"
+    selector: str = LABEL
     own_stack: bool = False
 
 

@@ -11,8 +11,8 @@ from harness.base.errors import NotCapable
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message, verbatim
-from harness.model.parts import listed
+from harness.model.message import message, verbatim
+from harness.model.parts import listed, nth
 from harness.model.result import Part
 from harness.model.section import Block, Blocks, Section
 from harness.model.stack import Capability
@@ -66,7 +66,7 @@ class Runbooks(Rehearsal[RunbooksPlan, RunbooksDetails]):
         if any(page.ground is not Ground.DATABASE for page in pages):
             await on.up()
         for page in pages:
-            on.phase(page.name, Message(text=page.title))
+            on.phase(page.name, nth(pages, page))
             await (_run_scripts if page.ground is Ground.DATABASE else _type)(plan, page, on)
             on.mark(page.name)
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from harness.contract.check import Check
+from harness.contract.check import Check, NotExercised
 from harness.contract.chosen import chosen
 from harness.contract.http import Exchange
 from harness.contract.logs import Logs
 from harness.contract.reach import OnStack
 from harness.contract.runner import run_checks
+from harness.model.message import message
 from harness.model.stack import Capability, Rung
 from harness.rehearsal.running import Running
 from harness.rehearsals.security import layers
@@ -23,7 +24,7 @@ from harness.rehearsals.security.checks import ALL, ASKED, LEFT, PRODUCTION
 from harness.rehearsals.security.checks.secrets import told_by
 from harness.rehearsals.security.ground import Canaries, SecurityGround
 from harness.rehearsals.security.issuer import Issuer
-from harness.rehearsals.security.privileges import read_role
+from harness.rehearsals.security.privileges import containers, read_role
 from harness.rehearsals.security.production import in_production
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
 from harness.stack.firebase.documents import Documents
@@ -73,16 +74,23 @@ def _ground(on: Running[SecurityDetails], logs: Logs) -> SecurityGround:
         kubectl=stack.kubectl
         if isinstance(stack, ByKubectl) and Capability.REAL_KUBERNETES in stack.capabilities
         else None,
-        images=functools.partial(_images, on) if on.options.rung is Rung.KIND else None,
+        images=functools.partial(_images, stack)
+        if isinstance(stack, ByKubectl) and on.options.rung is Rung.KIND
+        else None,
     )
 
 
-async def _images(on: Running[SecurityDetails]) -> list[str]:
-    """What is wrong with the images of the pods' containers, each brought out of the engine for the look alone."""
+async def _images(stack: ByKubectl) -> list[str]:
+    """What is wrong with the images that the cluster's pods were made of, those of init containers and Jobs too, each
+    brought out of the engine for the look alone."""
     from harness.stack.kind import docker
 
+    ran = await stack.kubectl("get", "pods", "-o", "json")
+    pods = msgspec.json.decode(ran.output)["items"] if ran.status == 0 else ()
+    if not pods:
+        raise NotExercised(message("kubectl get pods: {answer}", answer=ran.output[:300]))
     wrong: list[str] = []
-    for image in dict.fromkeys(each.image for each in on.manifests.deployment.template.containers):
+    for image in dict.fromkeys(each["image"] for pod in pods for each in containers(pod["spec"])):
         with tempfile.TemporaryDirectory(prefix="tekutoko-image-") as scratch:
             archive = Path(scratch) / "image.tar"
             await docker.save(image, archive, limit_s=IMAGE_LIMIT_S)

@@ -44,11 +44,7 @@ def _basis(plan: CostPlan, run: Measured | None) -> Pairs:
     of = message("none") if run is None else message("{run} ({plan})", run=run.run_id, plan=run.plan)
     said = message("{region}, as of {day}; {source}", region=prices.region, day=prices.as_of, source=prices.source)
     pairs = [(message("Unit prices"), said), (message("Measured by the run"), of)]
-    if prices.region != plan.tables.region:
-        untried = message(
-            "the document runs in {region}, and no prices of it were tried: put them in a file and name it by --prices",
-            region=plan.tables.region,
-        )
+    if (untried := plan.tables.untried(prices)) is not None:
         pairs.insert(1, (message("Not the document's region"), untried))
     return Pairs(pairs=tuple(pairs))
 

@@ -56,7 +56,9 @@ class LoggingPrices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """A list of unit prices as of a day, of one ``region``; ``source`` says where they were read."""
+    """A list of unit prices as of a day, of one ``region``; ``source`` says where they were read. Google has one price
+    for all regions of a cluster's fee, of logs and samples, and one share of a commitment.
+    """
 
     as_of: Annotated[str, msgspec.Meta(pattern=r"^20\d\d-\d\d-\d\d$(?!\n)", description="a day, as 2026-11-27")]
     region: str

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
+from harness.base import planfile
 from harness.base.planfile import once
 from harness.base.units import Bytes, Dollars, PerSecond, Ratio, Seconds
-from harness.rehearsals.cost.month.prices import Amount
+from harness.model.message import Message, message
+from harness.rehearsal.arguments import not_bundled
+from harness.rehearsals.cost.month.prices import Amount, Prices
 from scenarios.claims import ClaimId
 
 HOUR_S = 3600.0
@@ -120,3 +124,18 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
     def hours(self) -> float:
         """Of a month."""
         return self.month_s / HOUR_S
+
+    def untried(self, prices: Prices) -> Message | None:
+        """That ``prices`` are another region's than the document's; ``None`` of its own."""
+        if prices.region == self.region:
+            return None
+        return message(
+            "the document runs in {region}, and no prices of it were tried: put them in a file and name it by --prices",
+            region=self.region,
+        )
+
+
+def elsewhere(file: Path) -> bool:
+    """Whether a list of prices is neither the bundled one nor of the region that the document runs in, whose prices
+    are a team's to name. Raises ``BadInput``."""
+    return not_bundled(file) and planfile.load(file, Prices).region != planfile.bundled("cost", Tables).region

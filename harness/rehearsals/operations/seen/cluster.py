@@ -19,22 +19,25 @@ _LIMIT_S = 30.0
 _KINDS = ("resource", "containerResource", "pods", "object", "external")  # of a metric of autoscaling/v2
 _NAMED = ("name", "container", "metric", "describedObject")
 _FIGURES = ("averageUtilization", "averageValue", "value")
-_APP = "app=tekutoko-api"  # the label that the document's manifests give the pods
-#: What is asked, by what of the page is made of it.
-ASKED: dict[str, tuple[str, ...]] = {
-    "pods": ("get", "pods", "-l", _APP, "-o", "json"),
-    "top": ("top", "pods", "-l", _APP, "--no-headers"),
-    "hpa": ("get", "hpa", "-o", "json"),
-    "pdb": ("get", "pdb", "-o", "json"),
-    "events": ("get", "events", "--field-selector", "type=Warning", "-o", "json"),
-    "logs": ("logs", "-l", _APP, "--all-containers", "--since=24h", "--tail=-1", "--max-log-requests=50"),
-}
 
 
-async def observe(cluster: OwnCluster, namespace: str, scratch: Path, now: datetime) -> Observed:
+def asked(selector: str) -> dict[str, tuple[str, ...]]:
+    """What is typed, by what of the page is made of it."""
+    pods = f"--selector={selector}"
+    return {
+        "pods": ("get", "pods", pods, "-o", "json"),
+        "top": ("top", "pods", pods, "--no-headers"),
+        "hpa": ("get", "hpa", "-o", "json"),
+        "pdb": ("get", "pdb", "-o", "json"),
+        "events": ("get", "events", "--field-selector", "type=Warning", "-o", "json"),
+        "logs": ("logs", pods, "--all-containers", "--since=24h", "--tail=-1", "--max-log-requests=50"),
+    }
+
+
+async def observe(cluster: OwnCluster, namespace: str, selector: str, scratch: Path, now: datetime) -> Observed:
     """Everything. Raises ``NotCapable`` where this machine has no kubectl."""
     said: dict[str, Ran] = {}
-    for name, words in ASKED.items():
+    for name, words in asked(selector).items():
         said[name] = await run_kubectl(cluster, namespace, *words, limit_s=_LIMIT_S, scratch=scratch)
     return observed(f"{cluster.context}/{namespace}", said, now)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.message import Told
+
 
 class PodNow(msgspec.Struct, frozen=True, kw_only=True):
     """A pod. ``phase`` is Kubernetes' word; ``restarted_s`` how long ago a container of it last ended and ``why``,
@@ -93,12 +95,12 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a claim of the document stands by the stored results. ``folder`` is of the run that decided, ``age_s`` of
-    it; "" and ``None`` without one.
+    """Where a claim of the document stands by the stored results, and ``why`` (() of runs that kept it in English).
+    ``folder`` is of the run that decided, ``age_s`` of it; "" and ``None`` without one.
     """
 
     claim: str
     state: str
-    told: str
+    why: Told = ()
     folder: str = ""
     age_s: float | None = None
