@@ -39,7 +39,7 @@ class Environment:
         part, as not exercised."""
 
     async def sweep(self, say: Tell) -> None:
-        """Removes what killed runs of any rung left, and says what."""
+        """Removes what killed runs of any rung left, and says what; and what there is of others, which stays."""
         await sweep(lambda line: say(message("left by a killed run: {what}", what=line)), say)
 
     def child(self, on: Running[Any], rehearsal: Rehearsal[Any, Any], plan: Any, options: Options) -> Work:
