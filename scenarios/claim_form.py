@@ -11,9 +11,6 @@ PROCEDURE = Judged.PROCEDURE
 CALCULATION = Judged.CALCULATION
 RECORD = Judged.RECORD
 
-#: The state of a claim that nothing judges yet.
-NOT_BUILT = StateFrom()
-
 
 def judged_by(*commands: str, whole_in: str = "", unmeasured: str = "") -> StateFrom:
     """The state comes from the results of these commands; ``--only`` of ``whole_in`` judges the claim whole, and so

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from harness.checks.agreement import (
     CLAIM_DUAL_WRITE,
     CLAIM_FORMAT,
@@ -16,8 +18,11 @@ from harness.checks.invariants import CLAIM
 from harness.checks.photos import photos
 from harness.checks.reconciled import STOPS_AT_ONCE, Outage, reconciled
 from harness.judge.combine import combine
+from harness.load.answers import classify
+from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import message
+from harness.model.shown import Shown, ShownWalk, text
 from harness.model.verdict import Decision, Verdict
 from scenarios.claims import REGISTER
 from tests.checks.stored import WALK, documents, walk
@@ -33,6 +38,15 @@ NONE = compare([walk(), walk(OTHER)], {})
 
 def dual_write_result(compared: Comparison, *, bundled: bool) -> Judgement:
     return reconciled_result(reconciled(compared, {}, ()), compared, bundled=bundled)
+
+
+def answer(locations: int | None) -> RequestRow:
+    """Of the API to a GET of one walk."""
+    return RequestRow(
+        operation_id="o1", user="u", audience="", side=Side.API, operation=Operation.GET_WALK, due_ns=0, sent_ns=0, done_ns=1,
+        status=200, outcome=Outcome.OK, acknowledged=False, payload_digest="", flag=True,
+        shown=text(Shown((ShownWalk(WALK, "c", locations),))),
+    )  # fmt: skip
 
 
 def test_what_an_outage_explains_is_told_and_passes() -> None:
@@ -78,9 +92,9 @@ def test_without_a_document_to_compare_nothing_is_known_of_documents_and_only_th
         told = reconciled_result(reconciled(compared, written_ns, [outage]), compared, bundled=True)
         assert (told.verdict, told.samples) == (Verdict.INCONCLUSIVE, 0) and told.gates
         assert "no walk had a document to compare" in told.reason and "2 walks compared" in told.reason
-        assert [*not_identical([told, bodies])] == []
+        assert [*not_identical([told, bodies], [answer(3)])] == []
     some = dual_write_result(compare([walk()], documents(walk()), {OTHER: "u"}), bundled=True)
-    (shown,) = not_identical([some, bodies])
+    (shown,) = not_identical([some, bodies], [answer(3)])
     assert some.verdict is Verdict.PASS and shown.reason.startswith("1 documents")
 
 
@@ -149,10 +163,33 @@ def test_that_answers_and_documents_differ_is_seen_where_both_are_as_they_have_t
     """The document wants them the same, and then none passes: the erratum is shown, and it is never ready."""
     documents, half = dual_write_result(GOOD, bundled=True), dual_write_result(HALF, bundled=True)
     bodies = result(Verdict.PASS, id="walks.bodies", samples=7)
-    (shown,) = not_identical([documents, bodies])
+    (shown,) = not_identical([documents, bodies], [answer(3), answer(1), answer(0)])
     assert (shown.claim, shown.verdict, shown.erratum) == (IDENTICAL, Verdict.ERRATUM_SHOWN, "api.not_identical")
-    assert not shown.gates and f"{documents.samples} documents" in shown.reason and "7 answers" in shown.reason
+    assert not shown.gates and f"{documents.samples} documents" in shown.reason and shown.samples == 2
+    assert "2 answers with locations numbered by sequence_number" in shown.reason
     assert IDENTICAL not in documents.claims
     wrong, none = result(Verdict.FAIL, id="walks.bodies", samples=7), result(Verdict.PASS, id="walks.bodies", samples=0)
     for seen in ([documents], [bodies], [documents, wrong], [documents, none], [half, bodies]):
-        assert [*not_identical(seen)] == []
+        assert [*not_identical(seen, [answer(3)])] == []
+
+
+def test_answers_without_a_numbered_location_are_not_beside_any_document() -> None:
+    """A list, a write, a walk without locations, and one whose locations have other keys than ``sequence_number``."""
+    seen = [dual_write_result(GOOD, bundled=True), result(Verdict.PASS, id="walks.bodies", samples=7)]
+    other_keys = (
+        b'{"id": "%b", "user_id": "u", "title": "", "status": "paused", "locations": [{"horizontalAccuracy": 1}]}'
+    )
+    body = other_keys % WALK.encode()
+    answered = classify(Operation.GET_WALK, 200, body, user="u", walk_id=WALK, missing_expected=False)
+    assert answered.outcome is Outcome.OK, "it is reads that finds it"
+    good = answer(3)
+    for row in (
+        answer(0),
+        answer(None),
+        msgspec.structs.replace(good, shown=answered.shown),
+        msgspec.structs.replace(good, shown=""),
+        msgspec.structs.replace(good, side=Side.FIRESTORE),
+        msgspec.structs.replace(good, operation=Operation.PUT_WALK),
+        msgspec.structs.replace(good, outcome=Outcome.BAD_ANSWER),
+    ):
+        assert [*not_identical(seen, [row])] == []

@@ -12,8 +12,10 @@ from harness.checks.photos import Photos
 from harness.checks.reconciled import Reconciled
 from harness.checks.walk_results import BODIES
 from harness.judge.judged import result, told_only, with_examples
+from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Told, message
+from harness.model.message import Told, marked, message
+from harness.model.shown import parse
 from harness.model.verdict import Verdict
 
 DUAL_WRITE, PHOTOS = "dual_write.documents", "storage.photos"
@@ -21,6 +23,11 @@ CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "dual_write.diagram", "architecture.storage"
 #: What the documents' format is the verdict on besides.
 CLAIM_FORMAT = "api.mirror_format"
 IDENTICAL = "api.identical"
+#: What stored runs say of it, though of no answer it was seen: kept for their pages in other languages.
+SAID_BEFORE = marked(
+    "{walks} documents as the app reads them, with location keys in camelCase, beside {answers} answers as the "
+    "contract has them, with the same keys in snake case: they are equal only after the adapter"
+)
 _EXAMPLES = 3
 
 
@@ -57,22 +64,32 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool,
     return msgspec.structs.replace(judged, also=also)
 
 
-def not_identical(found: Iterable[Judgement]) -> Iterator[Judgement]:
-    """The erratum that an answer and a document of the same walk differ, where a run saw both as they have to be: a
-    good answer has ``sequence_number`` in each location, a good document ``sequenceNumber``. Else nothing is known.
+def not_identical(found: Iterable[Judgement], rows: Iterable[object]) -> Iterator[Judgement]:
+    """The erratum that an answer and a document of the same walk differ, where a run saw both as they have to be: the
+    locations of a good answer have a ``sequence_number``, those of a good document no key but its camelCase ones. Of
+    what else differs nothing is looked at here. ``rows`` are the evidence's.
     """
     kept = {each.id: each.samples for each in found if each.verdict is Verdict.PASS and each.samples}
-    if DUAL_WRITE in kept and BODIES in kept:
+    numbered = sum(map(_numbered, rows)) if DUAL_WRITE in kept and BODIES in kept else 0
+    if numbered:
         told = message(
-            "{walks} documents as the app reads them, with location keys in camelCase, beside {answers} answers as the "
-            "contract has them, with the same keys in snake case: they are equal only after the adapter",
+            "{walks} documents as the app reads them, whose locations have keys in camelCase and no number, beside "
+            "{answers} answers with locations numbered by sequence_number: the two are not identical",
             walks=str(kept[DUAL_WRITE]),
-            answers=str(kept[BODIES]),
+            answers=str(numbered),
         )
         yield Judgement(
             id=IDENTICAL, kind=Kind.CHECK, claim=IDENTICAL, verdict=Verdict.ERRATUM_SHOWN, told=(told,), gates=False,
-            samples=kept[BODIES], erratum="api.not_identical",
+            samples=numbered, erratum="api.not_identical",
         )  # fmt: skip
+
+
+def _numbered(row: object) -> bool:
+    """Whether it is a good answer of the API to a GET of one walk, which has locations, with their numbers."""
+    if not isinstance(row, RequestRow) or row.side is not Side.API or row.operation is not Operation.GET_WALK:
+        return False
+    shown = parse(row.shown) if row.outcome is Outcome.OK else None
+    return shown is not None and any((walk.locations or 0) > 0 for walk in shown.walks)
 
 
 def photos_result(seen: Photos, unread: Told = ()) -> Judgement:

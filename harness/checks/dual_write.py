@@ -120,12 +120,6 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         """Findings of one kind."""
         return sum(finding.flaw is flaw for finding in self.findings)
 
-    @property
-    def sentence(self) -> str:
-        """All counts, for people."""
-        counts = ", ".join(f"{self.count(flaw)} {flaw}" for flaw in Flaw)
-        return f"{self.compared} walks compared with their documents: {counts}"
-
 
 def document_id(walk_id: str) -> str:
     """Swift's ``uuidString``."""

@@ -141,12 +141,16 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def told_of_bodies(self) -> Told:
-        """For people."""
+        """For people. No more of a body is looked at under load; a walk's content ``reads`` judges."""
         return (
             message(
                 "{answered} answers to phones: {wrong} with another body than the contract's",
                 answered=str(self.answered),
                 wrong=str(len(self.bodies)),
+            ),
+            message(
+                "each was looked at for JSON with id, owner, title and status, a list also for its counts, a walk read "
+                "alone for its list of locations; conformance looks at the whole body"
             ),
         )
 

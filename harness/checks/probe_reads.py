@@ -1,13 +1,14 @@
 """Do probes' answers show what canaries put? A canary's PUTs are alike, so ``updated_at`` tells them apart. Pure.
 
 Nothing is assumed of ``updated_at`` but that each PUT is answered with its own: a GET that shows that of a PUT which a
-later one had replaced before the GET was sent shows an old walk. Neither clock nor order of the times counts.
+later one had replaced before the GET was sent shows an old walk. Neither clock nor order of the times counts. A GET
+that shows what no PUT was answered with cannot be told old from new: it is judged on all else, and has nothing to show.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
@@ -35,6 +36,8 @@ class _Canary:
     def __init__(self, probes: list[ProbeRow], content: str) -> None:
         self._probes = sorted(probes, key=lambda probe: probe.sent_ns)
         self._content = content
+        #: PUTs that may have taken effect, and whose ``updated_at`` nobody was told.
+        self._unanswered = sum(each.method == "PUT" and not each.good for each in probes)
         puts = sorted((each for each in probes if each.method == "PUT" and each.good), key=lambda put: put.done_ns)
         self._done_ns = [put.done_ns for put in puts]
         #: Of all PUTs that were acknowledged by then, when the last was sent.
@@ -47,6 +50,7 @@ class _Canary:
                 self._ended_ns[walk.version] = max(put.done_ns, self._ended_ns.get(walk.version, put.done_ns))
 
     def judge(self, found: Reads) -> None:
+        undated: Counter[str] = Counter()
         for probe in self._probes:
             acknowledged = bisect_right(self._done_ns, probe.sent_ns)
             absent = probe.method == "GET" and probe.status == _NOT_FOUND
@@ -57,11 +61,17 @@ class _Canary:
                 found.unread += 1
                 continue
             found.probes += 1
-            found.bound += probe.method == "GET" and acknowledged > 0
             flaw = self._flaw(probe, walk, acknowledged)
+            if probe.method == "GET" and acknowledged:
+                if flaw is not None or walk is None or walk.version in self._ended_ns:
+                    found.bound += 1
+                else:
+                    undated[walk.version] += 1
             if flaw is not None:
                 read = f"probe {probe.probe_id} ({probe.method} of {probe.user})"
                 found.wrong.append(WrongRead(read=read, walk_id=walk.id if walk is not None else "", flaw=flaw))
+        if len(undated) > self._unanswered:
+            found.undated += undated.total()
 
     def _flaw(self, probe: ProbeRow, walk: ShownWalk | None, acknowledged: int) -> Flaw | None:
         if walk is None:

@@ -61,8 +61,9 @@ class WrongRead(msgspec.Struct, frozen=True, kw_only=True):
 class Reads(msgspec.Struct, kw_only=True):
     """Answers judged: lists, single walks, what writes were answered, and probes'.
 
-    ``bound`` are answers of the API to a list, a GET or a probe that had an acknowledged write to show. ``unread`` are
-    good ones whose row does not tell what they showed; ``unmatched`` users' operations that do not fit the schedule.
+    ``bound`` are answers of the API to a list, a GET or a probe that had an acknowledged write to show, and could be
+    told from older ones; ``undated`` those of probes that could not. ``unread`` are good ones whose row does not tell
+    what they showed; ``unmatched`` users' operations that do not fit the schedule.
     ``missing`` are requests and probes that others after them show to have been due, without a row.
     ``from_other_side`` are answers that show a write of the other side. ``wrong`` has one flaw an answer.
     """
@@ -72,6 +73,7 @@ class Reads(msgspec.Struct, kw_only=True):
     writes: int = 0
     probes: int = 0
     bound: int = 0
+    undated: int = 0
     unread: int = 0
     missing: int = 0
     from_other_side: int = 0
@@ -109,6 +111,13 @@ class Reads(msgspec.Struct, kw_only=True):
                 wrong=str(len(self.wrong)),
             )
         ]
+        if self.undated:
+            undated = message(
+                "{count} more probes after one are not among them: they show an updated_at that no PUT was answered "
+                "with, and may be older",
+                count=str(self.undated),
+            )
+            told.append(undated)
         if self.from_other_side:
             told.append(message("{count} show a write of the other side", count=str(self.from_other_side)))
         if self.unread:

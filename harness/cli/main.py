@@ -122,7 +122,7 @@ def main(words: Sequence[str]) -> int:
     if (answer := _answer(list(words))) is not None:
         sys.stdout.write(answer)
         return Exit.OK
-    from harness.model.message import whole
+    from harness.model.message import marked, whole
     from harness.report.language import asked_for, language
 
     lang, where = asked_for(words, os.environ), interpreter.PROGRAM
@@ -138,11 +138,12 @@ def main(words: Sequence[str]) -> int:
         sys.stderr.write(language(lang)("error: {error}", error=whole(found)) + "\n")
         return error.exit
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        sys.stderr.write(language(lang)(marked("interrupted")) + "\n")
         return Exit.INTERRUPTED
     except Exception:
         traceback.print_exc()
-        sys.stderr.write("internal error: please keep the report's folder and tell the maintainers\n")
+        what = marked("internal error: please keep the report's folder and tell the maintainers")
+        sys.stderr.write(language(lang)(what) + "\n")
         return Exit.INTERNAL
 
 

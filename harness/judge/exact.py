@@ -13,7 +13,7 @@ from harness.base.units import Unit
 from harness.judge.figures import clears
 from harness.judge.finding import Finding, nothing
 from harness.judge.ledger import Calls, those
-from harness.judge.planned import missing_words
+from harness.judge.planned import undone_words
 from harness.judge.view import View
 from harness.judge.window import NS, Window
 from harness.judge.words import NONE_IN_EVIDENCE, count, limit_quantity
@@ -58,7 +58,7 @@ def request_rate(criterion: Criterion, view: View) -> Finding:
         )
     if finding.verdict is Verdict.FAIL:
         if clears(criterion.comparison, (good + planned.missing) / window_s, criterion.threshold):
-            return finding.void(missing_words(planned))
+            return finding.void(undone_words(planned))
         late = view.late(criterion)
         lost = planned.missing + int(np.count_nonzero(~(late["ok"] & (late["done_ns"] < view.window.end_ns))))
         if clears(criterion.comparison, (good + lost) / window_s, criterion.threshold):
@@ -97,7 +97,7 @@ def concurrent_users(criterion: Criterion, view: View) -> Finding:
         return finding.void(message("the load offered only {users} such users", users=count(finding.samples)))
     planned = view.planned(criterion.metric)
     if clears(criterion.comparison, value + planned.missing, criterion.threshold):  # each may be a user's good answer
-        return finding.void(missing_words(planned))
+        return finding.void(undone_words(planned))
     late = view.late(criterion)
     users = np.concatenate((good["user"], late["user"]))
     times = np.concatenate((good["done_ns"], late["due_ns"]))

@@ -164,10 +164,6 @@ class Ledger:
         """The probes that were due in ``window``."""
         return those(self.probes, _due_in(self.probes, window))
 
-    def probes_due(self, window: Window) -> int:
-        """How many probes that were due in ``window`` have their answer in evidence."""
-        return int(np.count_nonzero(_due_in(self.probes, window)))
-
     def live_throughout(self, window: Window) -> NDArray[np.bool_]:
         """By user's number: whether the session was live for the whole of ``window``."""
         changes = self._sessions.rows()

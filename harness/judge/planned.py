@@ -101,6 +101,14 @@ class Planned:
         return [due for due in self._due or () if self._numbers.get(due.id) not in seen]
 
 
+def spared(proving: Calls) -> Calls:
+    """What a fail must stand against: the same, with what is not in evidence good and answered at once."""
+    rows = proving.copy()
+    missing = rows["status"] == MISSING
+    rows["ok"][missing], rows["status"][missing] = True, 200
+    return rows
+
+
 def _operation(due: Due) -> int:
     return NO_OPERATION if due.operation is None else OPERATIONS[due.operation]
 
@@ -129,6 +137,15 @@ def lacking_words(missing: int, planned: int) -> Message:
 def lost_words(missing: int, there: int) -> Told:
     """The same beside ``there`` that are in evidence; () where none is missing."""
     return (lacking_words(missing, there + missing),) if missing else ()
+
+
+def undone_words(planned: Planned) -> Message:
+    """Says why a fail is void: how many of the planned calls are not in evidence, any of which may have been good."""
+    return message(
+        "void: {missing} of the {planned} planned are not in evidence, and were they good it would not fail",
+        missing=count(planned.missing),
+        planned=count(planned.count),
+    )
 
 
 def missing_words(planned: Planned) -> Message:

@@ -1,7 +1,7 @@
 """Success criteria on samples: passed when the bound clears the threshold, failed when the opposite bound breaks it.
 
-A fail is read on what was seen. A pass must clear with everything that is due and not in evidence counted as failed:
-what is missing may be just what failed.
+A fail is read on what was seen, and void where all that is due and not in evidence, were it good, could undo it. A pass
+must clear with all of that counted as failed: what is missing may be just what failed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from harness.judge.bounds import samples_needed
 from harness.judge.exact import concurrent_users, request_rate
 from harness.judge.figures import Figure, bad_calls, clears, counting, figure
 from harness.judge.finding import Finding, error_words, nothing
-from harness.judge.planned import missing_words
+from harness.judge.ledger import Calls
+from harness.judge.planned import missing_words, undone_words
 from harness.judge.view import View
 from harness.judge.window import NS
 from harness.judge.words import bounded, count, nothing_counts
@@ -47,11 +48,14 @@ def _sampled(criterion: Criterion, view: View) -> Finding:
     if finding.verdict is Verdict.PASS:
         why = _unproved(criterion, view)
         return finding.void(why) if why else finding
-    if finding.verdict is Verdict.FAIL and not _fails_without_lag(criterion, view):
+    if finding.verdict is Verdict.FAIL and not _fails(criterion, view.timely(criterion)):
         late = count(len(view.late(criterion)))
         return finding.void(
             message("void: {late} were sent late by the generator, and without them it does not fail", late=late)
         )
+    planned = view.planned(criterion.metric)
+    if finding.verdict is Verdict.FAIL and planned.missing and not _fails(criterion, view.sparing(criterion)):
+        return finding.void(undone_words(planned))
     return finding
 
 
@@ -120,6 +124,6 @@ def silence_words(view: View) -> Message | None:
     return message("the measurement failed: no probe was made for {seconds} s", seconds=f"{view.silent_s:.1f}")
 
 
-def _fails_without_lag(criterion: Criterion, view: View) -> bool:
-    timely = figure(criterion, view.timely(criterion))
-    return timely is not None and _by_bounds(criterion, timely).verdict is Verdict.FAIL
+def _fails(criterion: Criterion, rows: Calls) -> bool:
+    measured = figure(criterion, rows)
+    return measured is not None and _by_bounds(criterion, measured).verdict is Verdict.FAIL

@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.judge.figures import of_operation
 from harness.judge.lag import on_time
-from harness.judge.ledger import Calls, Ledger
-from harness.judge.planned import MISSING, Planned
+from harness.judge.ledger import Calls, Ledger, those
+from harness.judge.planned import MISSING, Planned, spared
 from harness.judge.silence import silent_s
 from harness.judge.window import NS, Window, of_step
 from harness.model.due import Due, DueList
@@ -75,6 +75,11 @@ class View:
     def proving(self, criterion: Criterion) -> Calls:
         """What a pass of the criterion must rest on; see ``Planned.proving``."""
         return self._of(criterion, self.planned(criterion.metric).proving)
+
+    def sparing(self, criterion: Criterion) -> Calls:
+        """What a fail of the criterion must stand against: see ``spared``; what was sent late is left out."""
+        rows = spared(self.proving(criterion))
+        return those(rows, on_time(rows))
 
     def planned(self, metric: Metric) -> Planned:
         """The sample of a metric beside what is due in the part of the window that has passed."""

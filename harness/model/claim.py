@@ -30,9 +30,9 @@ class Erratum(msgspec.Struct, frozen=True, kw_only=True):
 
 class StateFrom(msgspec.Struct, frozen=True, kw_only=True):
     """Where a claim's state on the sign-off page comes from: results of ``commands`` hold a verdict under its id; or a
-    ``person`` decides, on whose decision the verdicts on the claims ``facts`` bear. With neither, nothing that could
-    judge it is built yet. ``whole_in`` are names of ``--only`` of a plan without parts, each of which judges all of it;
-    ``unmeasured`` are options that ask for less of what the document names no amount of: all of it is judged as well.
+    ``person`` decides, on whose decision the verdicts on the claims ``facts`` bear. ``whole_in`` are names of
+    ``--only`` of a plan without parts, each of which judges all of it; ``unmeasured`` are options that ask for less of
+    what the document names no amount of: all of it is judged as well.
     """
 
     commands: tuple[str, ...] = ()

@@ -26,7 +26,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was, however it ended. ``timings`` are seconds by name; ``leaks`` what was left on the machine;
     ``errors`` what broke, and ``errors_told`` the same for any language; ``versions`` those of its own parts, by name.
 
-    ``target_digest`` is of its program or image, ``environment`` what it is told to be ("staging").
+    ``target_digest`` is of its program or image, ``environment`` what it is told to be ("staging"), ``harness_digest``
+    of the code that made the evidence and judged it, "" of a run that does not say.
     ``manifest_changes`` is what the rehearsal changes in the document's manifests on every rung, ``rung_changes`` what
     the rung forced upon them besides, each "name: reason"; ``missing_manifests`` are kinds that Phase 2 requires.
     ``only_looks``: nothing was brought up or applied, and what was looked at is somebody's own.
@@ -39,6 +40,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     target: str
     target_bundled: bool
     target_digest: str = ""
+    harness_digest: str = ""
     seed: int
     replay: str
     started_utc: str

@@ -1,6 +1,6 @@
 """What is rendered of the objectives and alerts: Prometheus rules, Cloud Monitoring policies, a Grafana dashboard.
 
-As plain data; ``harness.cli.monitoring`` writes it. The burn-rate rules are Sloth's own (``deploy/monitoring``).
+As plain data; ``rendered.py`` has the files of it. The burn-rate rules are Sloth's own (``deploy/monitoring``).
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _CLOUD_SEVERITY = {"critical": "CRITICAL", "warning": "WARNING"}
 _CLOUD_EVALUATION_S = 30
 _WIDTH, _HEIGHT = 12, 8
 _PERCENTILES = (0.5, 0.95, 0.99)
+#: The platform's own: the pods by their Deployment's name; cAdvisor's counters may come once a minute.
+_DEPLOYMENT, _PODS, _CPU_WINDOW = 'deployment="tekutoko-api"', 'pod=~"tekutoko-api-.+"', "5m"
 
 
 def rules(alerts: Iterable[Alert], every_s: float = EVALUATION_S) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def _policy(name: str, query: str, for_s: float, severity: str, *, routes: Itera
 
 
 def dashboard(objectives: Sequence[Objective]) -> dict[str, Any]:
-    """The Grafana dashboard: the document's indicators, and the budget and burn rate of each objective."""
+    """The Grafana dashboard: the document's five indicators, and the budget and burn rate of each objective."""
     window = promql_duration(RATE_WINDOW_S)
     quantiles = [(f"p{quantile * 100:g}", latency_expr(RATE_WINDOW_S, quantile)) for quantile in _PERCENTILES]
     failed = error_expr(RATE_WINDOW_S, 0).removesuffix("\n> 0")
@@ -121,6 +123,16 @@ def dashboard(objectives: Sequence[Objective]) -> dict[str, Any]:
         ("Failed share (limit 1 %, alert 3 %)", "percentunit", [("{{job}}", failed)]),
         ("Requests per second by status", "reqps", [("{{status}}", by_status)]),
         ("Requests in flight", "short", [("{{instance}}", "http_requests_in_flight")]),
+        ("CPU of each pod, of its requests (HPA 70 %)", "percentunit", [("{{pod}}", _used("cpu"))]),
+        ("Memory of each pod, of its requests (HPA 80 %)", "percentunit", [("{{pod}}", _used("memory"))]),
+        (
+            "Replicas",
+            "short",
+            [
+                ("wanted", f"kube_deployment_spec_replicas{{{_DEPLOYMENT}}}"),
+                ("available", f"kube_deployment_status_replicas_available{{{_DEPLOYMENT}}}"),
+            ],
+        ),
     ]
     for each in objectives:
         left = f'slo:period_error_budget_remaining:ratio{{sloth_id="{each.id}"}}'
@@ -136,6 +148,17 @@ def dashboard(objectives: Sequence[Objective]) -> dict[str, Any]:
         "templating": {"list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}]},
         "panels": [_panel(number, *panel) for number, panel in enumerate(panels)],
     }
+
+
+def _used(resource: str) -> str:
+    """The share of what each pod requests that it uses, as the HPA reckons it: by cAdvisor and kube-state-metrics."""
+    containers = f'{{{_PODS},container!=""}}'
+    used = {
+        "cpu": f"rate(container_cpu_usage_seconds_total{containers}[{_CPU_WINDOW}])",
+        "memory": f"container_memory_working_set_bytes{containers}",
+    }
+    requested = f'kube_pod_container_resource_requests{{{_PODS},resource="{resource}"}}'
+    return f"sum by (pod) ({used[resource]})\n/\nsum by (pod) ({requested})"
 
 
 def external_metrics() -> dict[str, Any]:

@@ -26,8 +26,7 @@ from harness.evidence.store import EvidenceStore
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim, whole
-from harness.model.result import Facts, Part, Result
-from harness.model.section import Section
+from harness.model.result import Facts, Result
 from harness.rehearsal.conclude import Page, conclude, judged, named, sections
 from harness.rehearsal.environment import RUNGS, Environment
 from harness.rehearsal.facts import manifest_facts
@@ -182,16 +181,12 @@ class Conductor(Generic[P, D]):
         return self._asked(lambda: judged(self.rehearsal, self.plan, seen), ())
 
     def _page(self, seen: Seen[D], judgements: tuple[Judgement, ...]) -> Page:
-        nothing: tuple[Section, ...] = ()
-        told = replace(seen, judgements=judgements)
-        shown = self._asked(lambda: sections(self.rehearsal, self.plan, told), nothing)
-        return replace(self._headed(seen), sections=shown)
+        told, headed = replace(seen, judgements=judgements), self._headed(seen)
+        return Page(headed.title, headed.parts, self._asked(lambda: sections(self.rehearsal, self.plan, told), ()))
 
     def _headed(self, seen: Seen[D]) -> Page:
         title = self._asked(lambda: self.rehearsal.title(self.plan), verbatim(self.plan_name))
-        nothing: tuple[Part, ...] = ()
-        parts = self._asked(lambda: tuple(self.rehearsal.parts(self.plan, seen)), nothing)
-        return Page(title, parts)
+        return Page(title, self._asked(lambda: tuple(self.rehearsal.parts(self.plan, seen)), ()))
 
     def _asked(self, ask: Callable[[], A], instead: A) -> A:
         """What the rehearsal says; ``instead`` where it fails: a mistake of ours must not cost the run its report."""

@@ -1,12 +1,14 @@
-"""``reports/latest``: a symbolic link to the newest run's folder."""
+"""``reports/latest``: a symbolic link to the newest run's folder; and the results of runs, each under one name."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.base.errors import EvidenceNotWritten
 from harness.report.files import not_written
+from harness.report.published import RESULT_JSON
 
 LATEST = "latest"
 
@@ -33,3 +35,10 @@ def point_latest(reports: Path, run_folder: Path) -> Path:
     except OSError as error:
         raise not_written(link, error) from error
     return link
+
+
+def results(reports: Path) -> Iterator[Path]:
+    """The result of each run below ``reports``, and of those of sequences: by their own folders, not by the links to
+    the newest ones, of which a sequence has its own."""
+    for pattern in (f"*/{RESULT_JSON}", f"*/*/{RESULT_JSON}"):
+        yield from (path for path in reports.glob(pattern) if LATEST not in path.relative_to(reports).parts)

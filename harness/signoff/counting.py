@@ -92,6 +92,16 @@ def in_part(result: Result, way: StateFrom = _ANYHOW) -> Told:
     return (message("narrowed to {names}: not all that judges the claim was made", names=names),)
 
 
+def judged_by(result: Result, asked: Asked) -> Told:
+    """That other code than today's judged a run, or that it does not say which did; () where it was today's."""
+    found = result.facts.harness_digest
+    if found == asked.harness_digest or not asked.harness_digest:
+        return ()
+    if not found:
+        return (message("it does not say which version of this repository judged it"),)
+    return (message("judged by another version of this repository"),)
+
+
 def seen_with(result: Result) -> Told:
     """By what a run was smaller or faster than a whole one; () of any other."""
     less = smaller(result.facts.replay)
@@ -140,5 +150,5 @@ def _moment(utc: str) -> datetime | None:
 
 
 def _injected(result: Result) -> Told:
-    why = message("faults were injected, and it is evidence of the roll back alone")
+    why = message("faults were to be injected, and it is evidence of the roll back alone")
     return (why, *result.facts.injected) if result.facts.injected else ()

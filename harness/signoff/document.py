@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.model.claim import Claim
+from harness.model.message import Message, message
+from harness.signoff.links import short
 from harness.signoff.states import blocked, runs, standings
 from harness.signoff.types import Asked, Change, Signoff, Standing, Stored
 
@@ -27,8 +29,17 @@ def document(
         runs=runs(stored, asked),
         unreadable=unreadable,
         previous_utc="" if before is None else before.asked.now_utc,
+        other=() if before is None else tuple(_other(before.asked, asked)),
         changes=() if before is None else tuple(_changes(before.standings, found)),
     )
+
+
+def _other(before: Asked, now: Asked) -> Iterator[Message]:
+    """What claims may stand elsewhere by, though nothing was run in between."""
+    if before.digests and now.digests and before.digests != now.digests:
+        yield message("It was of another program or image ({digests}).", digests=", ".join(map(short, before.digests)))
+    if before.harness_digest and now.harness_digest and before.harness_digest != now.harness_digest:
+        yield message("Another version of this repository made it.")
 
 
 def _changes(before: Sequence[Standing], now: Sequence[Standing]) -> Iterator[Change]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from harness.base.errors import BadInput
 from harness.report.files import not_written, write_atomically
-from harness.report.latest import LATEST
-from harness.report.published import RESULT, RESULT_JSON
+from harness.report.latest import results
+from harness.report.published import RESULT
 from harness.signoff.types import SCHEMA_VERSION, Signoff, Stored
 
 #: The folder of the page below the reports folder, its document, and the folder of the last ones before it.
@@ -22,19 +21,13 @@ DOCUMENT, PREVIOUS = "signoff.json", "previous"
 def gather(reports: Path) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
     """Every result below ``reports``, and the folders whose result cannot be read."""
     found, unreadable = list[Stored](), list[str]()
-    for path in sorted(_documents(reports)):
+    for path in sorted(results(reports)):
         folder = path.parent.relative_to(reports).as_posix()
         try:
             found.append(Stored(folder=folder, result=RESULT.read(path)))
         except BadInput:
             unreadable.append(folder)
     return tuple(found), tuple(unreadable)
-
-
-def _documents(reports: Path) -> Iterator[Path]:
-    """A run's own result, and those of the runs of a sequence; ``latest`` is one of them under another name."""
-    for pattern in (f"*/{RESULT_JSON}", f"*/*/{RESULT_JSON}"):
-        yield from (path for path in reports.glob(pattern) if path.relative_to(reports).parts[0] != LATEST)
 
 
 def previous(reports: Path, target: str) -> Signoff | None:

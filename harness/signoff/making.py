@@ -84,9 +84,14 @@ def held(stored: Sequence[Stored], asked: Asked, replay: str, behind: Iterable[s
 
 
 def _whole(result: Result, asked: Asked, replay: str) -> bool:
-    """``replay`` behind the name of the Python, which each person types otherwise."""
-    the_same = result.facts.replay.partition(" ")[2] == replay.partition(" ")[2]
+    the_same = _what(result.facts.replay) == _what(replay)
     return the_same and not left_out(result, asked) and not broken(result)
+
+
+def _what(replay: str) -> str:
+    """What a line runs, whoever typed it: behind the name of the Python, and whether or not it says that nothing is
+    read from outside, for any line says all that was in effect."""
+    return replay.partition(" ")[2].replace(" --no-defaults", "")
 
 
 def told(plan: EvidencePlan, due: Sequence[Due]) -> Iterator[Message]:

@@ -14,16 +14,19 @@ import msgspec
 
 from harness.base.units import DAY_S
 from harness.model.claim import Claim, Erratum
-from harness.model.message import message
+from harness.model.message import marked, message
 from harness.report import words
 from harness.report.language import Language
 from harness.report.templates import page
+from harness.signoff.errata import shown
 from harness.signoff.links import age, href, short
 from harness.signoff.types import WORD, Evidence, Run, Signoff, Standing, State
 
 _TEMPLATES = Path(__file__).with_name("templates")
 #: So many runs are named beside a claim; the others are counted.
 _MOST_EVIDENCE = 3
+#: So many claims that are not ready are named on the first screen.
+_MOST_NAMED = 12
 CHECKLIST = "checklist."
 
 SIGN = {
@@ -101,7 +104,6 @@ class _Views:
     def claim(self, standing: Standing, *, facts: bool = False) -> ClaimView:
         """A claim; with ``facts`` those that bear on it, too."""
         claim, state = self.register[standing.claim], standing.state
-        seen = {each.judgement.erratum for each in standing.evidence}
         bearing = [name for name in claim.state_from.facts if name in self.standings] if facts else []
         return ClaimView(
             claim=claim,
@@ -111,7 +113,7 @@ class _Views:
             reason=self.say.told(standing.told, ""),
             evidence=tuple(self._evidence(each) for each in standing.evidence[:_MOST_EVIDENCE]),
             more=max(0, len(standing.evidence) - _MOST_EVIDENCE),
-            asserted=tuple(each for each in claim.errata if each.id not in seen),
+            asserted=asserted(claim, standing),
             facts=tuple(self.claim(self.standings[name]) for name in bearing),
         )
 
@@ -148,14 +150,41 @@ class _Views:
             digest=short(run.target_digest),
             age=self.say.message(age(run.age_s)),
             replay=run.replay,
-            said=self.say.told(run.left_out or (ended, *run.limits), ""),
+            said=self.say.told(run.left_out or (ended, *run.limits, *run.judged_by), ""),
         )
+
+
+def asserted(claim: Claim, standing: Standing) -> tuple[Erratum, ...]:
+    """The errata of a claim that no run showed."""
+    return tuple(each for each in claim.errata if not shown(each.id, standing))
 
 
 def counted(document: Signoff, say: Language) -> str:
     """How many claims are in each state."""
     counts = Counter(each.state for each in document.standings)
     return say.listed(say("{count} {verdict}", count=counts[state], verdict=say(WORD[state])) for state in State)
+
+
+def corrections(document: Signoff, register: Mapping[str, Claim], say: Language) -> Iterator[str]:
+    """What is to be done about the document's errata before anybody signs it."""
+    known = [(register[each.claim], each) for each in document.standings if each.claim in register]
+    if count := sum(bool(shown(erratum.id, each)) for claim, each in known for erratum in claim.errata):
+        yield say("{count} errata were shown by runs: correct the document there before anybody signs it.", count=count)
+    if count := sum(each.state is State.READY and bool(asserted(claim, each)) for claim, each in known):
+        doubted = marked(
+            "{count} of the claims that are ready have an erratum that no run showed: read it before anybody signs."
+        )
+        yield say(doubted, count=count)
+
+
+def judged_by(document: Signoff, say: Language) -> str:
+    """How many of the runs that count other code than today's judged, and what to do about it; "" where none."""
+    count = sum(bool(run.judged_by) for run in document.runs if not run.left_out)
+    others = marked(
+        "{count} of the runs that count were judged by another version of this repository, or do not say by which: "
+        "{command} says what today's judges otherwise"
+    )
+    return say(others, count=count, command="python3 -m harness judge RUN") if count else ""
 
 
 def missing(document: Signoff, say: Language) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -175,6 +204,7 @@ def context(
     views = _Views(document, register, say)
     of = document.standings
     blocking = [each for each in of if each.state.blocks]
+    not_ready = [views.claim(each) for each in of if each.state is State.NOT_READY]
     sections = [views.section(number, title, claims) for number, (title, claims) in enumerate(chapters.items(), 1)]
     return {
         "document": document,
@@ -188,7 +218,9 @@ def context(
         "checks_blocking": sum(each.claim.startswith(CHECKLIST) for each in blocking),
         "checks": sum(each.claim.startswith(CHECKLIST) for each in of),
         "states": [(SIGN[state], say(WORD[state]), CSS[state]) for state in State],
-        "not_ready": [views.claim(each) for each in of if each.state is State.NOT_READY],
+        "not_ready": not_ready,
+        "named": not_ready[:_MOST_NAMED],
+        "corrections": [*corrections(document, register, say)],
         "missing": list(missing(document, say)),
         "changes": [
             (each.claim, say(WORD[each.before]), SIGN[each.now], say(WORD[each.now]), CSS[each.now])
@@ -198,6 +230,7 @@ def context(
         "sections": [sections[-1], *sections[:-1]],
         "decisions": [views.claim(each, facts=True) for each in of if each.state is State.PERSON],
         "counting": [views.run(run) for run in document.runs if not run.left_out],
+        "judged_by": judged_by(document, say),
         "left_out": [views.run(run) for run in document.runs if run.left_out],
     }
 

@@ -32,7 +32,6 @@ _AGAINST = {
     Verdict.INCONCLUSIVE: State.NOT_READY,
     Verdict.NOT_EXERCISED: State.NOT_EXERCISED,
 }
-_NOT_BUILT = message("not built yet: nothing judges it")
 #: So many reasons why results were left out are named.
 _MOST_REASONS = 2
 _PERSON = message("an opinion or a decision: a person's to sign")
@@ -71,6 +70,7 @@ def runs(stored: Iterable[Stored], asked: Asked) -> tuple[Run, ...]:
             exit_status=each.result.exit_status,
             left_out=counting.left_out(each.result, asked),
             limits=counting.limits(each.result),
+            judged_by=counting.judged_by(each.result, asked),
             broke=bool(counting.broken(each.result)),
         )
         for each in stored
@@ -145,8 +145,7 @@ def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -
         return Standing(claim=claim.id, state=State.PERSON, told=(_PERSON,), evidence=tuple(weighed))
     if not weighed:
         told = _missing(came_from.commands, reasons)
-        built = bool(came_from.commands)
-        return Standing(claim=claim.id, state=State.NOT_EXERCISED, told=told, built=built)
+        return Standing(claim=claim.id, state=State.NOT_EXERCISED, told=told)
     first = weighed[0]
     told = first.refused or first.judgement.told
     if first.state is State.ERRATUM_SHOWN and first.judgement.seen:
@@ -185,9 +184,7 @@ def _lacking(result: Result) -> Iterator[Message]:
 
 
 def _missing(commands: Sequence[str], reasons: Sequence[Message]) -> Told:
-    """Why there is no evidence: nothing is built, nothing was run, or nothing of what was run counts."""
-    if not commands:
-        return (_NOT_BUILT,)
+    """Why there is no evidence: nothing was run, or nothing of what was run counts."""
     by = ", ".join(commands)
     if not reasons:
         return (message("no result of {commands} says anything of it", commands=by),)

@@ -48,13 +48,15 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Which evidence counts: of the target of this name and one of ``digests`` (any where none is known), started at
-    most ``max_age_s`` seconds before ``now_utc`` (ISO 8601).
+    most ``max_age_s`` seconds before ``now_utc`` (ISO 8601). ``harness_digest`` is of the code that would make and
+    judge it today, "" where that is not asked.
     """
 
     target: str
     now_utc: str
     digests: tuple[str, ...] = ()
     max_age_s: float = 7 * DAY_S
+    harness_digest: str = ""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,21 +71,18 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A claim, its one state and why. ``evidence`` comes with what decided first. ``built`` is false where nothing that
-    could judge it is built yet.
-    """
+    """A claim, its one state and why. ``evidence`` comes with what decided first."""
 
     claim: str
     state: State
     told: Told
     evidence: tuple[Evidence, ...] = ()
-    built: bool = True
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A run that was found. ``age_s`` is ``None`` where its start cannot be read; ``left_out`` says why nothing of it
-    counts, () where it does; ``limits`` what it is no evidence of though it counts. ``broke``: it did not end, or did
-    not measure, as it should, so nothing is ready by it.
+    counts, () where it does; ``limits`` what it is no evidence of though it counts; ``judged_by`` that it was judged
+    by other code than today's. ``broke``: it did not end, or did not measure, as it should, so nothing is ready by it.
     """
 
     folder: str
@@ -99,6 +98,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit_status: int | None
     left_out: Told = ()
     limits: Told = ()
+    judged_by: Told = ()
     broke: bool = False
 
 
@@ -112,8 +112,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 class Signoff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole page. ``blocked``: it is not to be signed. ``previous_utc`` is when the last one was made, "" where
-    there is none to compare with: one of another target is none. ``unreadable`` are folders whose result could not be
-    read.
+    there is none to compare with: one of another target is none; ``other`` is what else than the evidence was another
+    then. ``unreadable`` are folders whose result could not be read.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -123,4 +123,5 @@ class Signoff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     runs: tuple[Run, ...]
     unreadable: tuple[str, ...] = ()
     previous_utc: str = ""
+    other: Told = ()
     changes: tuple[Change, ...] = ()

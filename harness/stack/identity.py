@@ -1,10 +1,10 @@
-"""Which program or image a target is, so that evidence of one is not taken for another's."""
+"""Which program or image a target is, so that evidence of one is not taken for another's; and which code judges it."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from harness.model.stack import Target
 
 _PINNED = "@sha256:"
 _API = ("*.py", "*.sql", "*.json", "Dockerfile")
+#: Folders of the harness that draw and tell what was judged.
+_TELL = ("cli", "report", "signoff")
 
 
 class Identity:
@@ -23,9 +25,20 @@ class Identity:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What the run's result says of its target. Starts a process for an image whose name pins no digest."""
+        """What the run's result says of its target, and of this repository. Starts a process for an image whose name
+        pins no digest."""
         target = self._target
-        return {"target": target.name, "target_bundled": target.bundled, "target_digest": digest(target)}
+        of = {"target": target.name, "target_bundled": target.bundled, "target_digest": digest(target)}
+        return {**of, "harness_digest": harness_digest()}
+
+
+@cache
+def harness_digest() -> str:
+    """``sha256:...`` of what makes evidence and judges it: the harness but for what tells of it, the register, the
+    scenarios and the plans."""
+    harness, scenarios = ROOT / "harness", ROOT / "scenarios"
+    code = [path for path in harness.rglob("*.py") if path.relative_to(harness).parts[0] not in _TELL]
+    return _of_files(tuple(sorted((*code, *scenarios.rglob("*.py"), *scenarios.rglob("*.yaml")))))
 
 
 def digest(target: Target) -> str:

@@ -10,12 +10,12 @@ import pytest
 from harness.base.clock import NS
 from harness.evidence.gathered import Gathered
 from harness.model.verdict import Verdict
-from harness.rehearsals.alert_drill import judge_burns
+from harness.rehearsals.alert_drill import judge, judge_burns
 from harness.rehearsals.alert_drill.judge import compared, judged
 from harness.rehearsals.alert_drill.judge_breaches import shown
 from harness.rehearsals.alert_drill.judge_burns import burn_tolerance_s
-from harness.rehearsals.alert_drill.pairs import tolerance_s
-from harness.rehearsals.alert_drill.types import AVAILABILITY, CLAIM, CLAIMS, LATENCY, AlertDrillDetails, Firing
+from harness.rehearsals.alert_drill.pairs import at_once, tolerance_s
+from harness.rehearsals.alert_drill.types import AVAILABILITY, BUDGET, CLAIM, CLAIMS, LATENCY, AlertDrillDetails, Firing
 from tests.alert_drill.made import ERRORS, PLANNED, TARGET, drilled
 from tests.rehearsal.told import told_as
 
@@ -85,6 +85,43 @@ def test_one_that_fires_too_late_fails() -> None:
 def test_one_that_does_not_resolve_fails() -> None:
     """It went on."""
     assert verdicts(changed(ERRORS, resolved_ns=None))["alert.error_ratio.resolves"] is Verdict.FAIL
+
+
+def quick() -> Gathered:
+    """The evidence without what was slower than the objective of the latency: its budget is never spent."""
+    evidence = Gathered()
+    evidence.see(row for row in drilled()[1].requests if row.done_ns - row.due_ns < NS // 2)
+    evidence.see(drilled()[1].probes)
+    return evidence
+
+
+def test_a_budget_that_never_had_to_fire_leaves_its_alert_open() -> None:
+    """Two of three budgets are not all: of its firing, its end and its routes nothing was seen."""
+    details, _ = drilled()
+    details.firings = [each for each in details.firings if each.objective != "latency"]
+    found = {each.id.removeprefix("alert.error_budget."): each for each in judged(PLANNED, details, quick())}
+    for what in ("fires", "resolves", "routes"):
+        assert found[what].verdict is Verdict.INCONCLUSIVE and "latency it never" in found[what].reason
+    details.firings = [each for each in details.firings if each.objective != "errors"]
+    missed = {each.id: each.verdict for each in judged(PLANNED, details, quick())}
+    assert missed["alert.error_budget.fires"] is missed["alert.error_budget.resolves"] is Verdict.FAIL
+
+
+def test_a_budget_that_cannot_come_back_within_a_drill_is_named() -> None:
+    """30 days of made history are above what it may spend: the others resolve, and of it nothing is said."""
+    found = {each.id: each for each in judged(PLANNED, *drilled())}["alert.error_budget.resolves"]
+    assert found.verdict is Verdict.PASS and "of availability it never had to" in found.reason
+
+
+def test_one_that_had_to_fire_from_the_first_evaluation_on_and_did_fires_when_it_must(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How early it fired is not known, and it is not missed."""
+    whole = compared(PLANNED, *drilled())
+    budget = [(each, pairs) for each, pairs in whole if each.objective == "availability" and not each.severity][-1:]
+    assert budget[0][0].alert == BUDGET and at_once(budget[0][1][0])
+    monkeypatch.setattr(judge, "compared", lambda *_: budget)
+    assert verdicts(drilled()[0])["alert.error_budget.fires"] is Verdict.PASS
 
 
 def test_one_that_fires_without_a_cause_fails() -> None:
@@ -334,11 +371,8 @@ def test_a_ticket_that_pages_fails() -> None:
 
 def test_a_drill_in_which_an_objective_never_had_to_burn_says_nothing_of_it() -> None:
     """Two of three are not all."""
-    details, evidence = drilled()
+    details, _ = drilled()
     details.burns = [each for each in details.burns if each.objective != "latency"]
-    evidence = Gathered()
-    evidence.see(row for row in drilled()[1].requests if row.done_ns - row.due_ns < NS // 2)
-    evidence.see(drilled()[1].probes)
-    found = {each.id: each for each in judge_burns.burns(PLANNED, details, compared(PLANNED, details, evidence))}
+    found = {each.id: each for each in judge_burns.burns(PLANNED, details, compared(PLANNED, details, quick()))}
     assert found["burn.page.fires"].verdict is found["burn.ticket.fires"].verdict is Verdict.INCONCLUSIVE
     assert "had to fire for 2 of 3 objectives" in found["burn.page.fires"].reason

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from harness.base.data import MONITORING
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import parse
 from harness.model.verdict import Verdict
+from harness.objectives.files import BLACKBOX
 from harness.objectives.firing import Spell
 from harness.objectives.foreign.emitted import CONTRACT, merged, of_platform
 from harness.objectives.foreign.rules import Rule
+from harness.objectives.foreign.trees import reach_s
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.sections import sections
 from harness.rehearsals.alert_drill.theirs.course import of_drill, of_run, open_metrics, scraped
@@ -48,10 +52,10 @@ def test_both_formats_are_read(tmp_path: Path) -> None:
 
 
 def test_what_is_rendered_here_is_read_as_a_team_s_own() -> None:
-    """Sloth's rules, ours and the policies; objectives, Alertmanager's file and the dashboard are left alone."""
-    found = read(MONITORING)
-    assert {each.where.partition("/")[0] for each in found} == {"prometheus", "cloud-monitoring"}
-    assert sum(not each.records for each in found) == 24
+    """Sloth's rules, ours and the policies; objectives, Alertmanager's file and the dashboard are left alone. Where
+    blackbox exporter probes, the rules as written, those of the availability and its four policies besides."""
+    found = Counter(each.where.partition("/")[0] for each in read(MONITORING) if not each.records)
+    assert found == {"prometheus": 12, "cloud-monitoring": 12, "blackbox": 6 + 2 + 4}
 
 
 def test_a_condition_without_promql_names_its_metric(tmp_path: Path) -> None:
@@ -210,6 +214,55 @@ def test_what_holds_too_briefly_is_told() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "seconds", "course", "short"),
+    [
+        ("share", 120, (), True),
+        ("share", 599, (), True),  # 5 minutes back, for 5 minutes
+        ("share", 600, (), False),
+        ("p95", 120, (), True),
+        ("p95", 660, (), False),  # one minute back, for 10
+        ("share", 299, _COURSE[:1], True),
+        ("share", 300, _COURSE[:1], False),  # a drill has made days before it
+    ],
+)  # fmt: skip
+def test_the_quiet_of_a_run_that_is_too_short_to_fire_in_shows_nothing(
+    name: str, seconds: float, course: tuple[Stretch, ...], *, short: bool
+) -> None:
+    """Whatever went wrong in it; what fires all the same is told."""
+    plan, of = asked((name, Answer()))
+    verdict, reason = found_in(plan, msgspec.structs.replace(of, seconds=seconds, course=course))["theirs.r.yaml:0"]
+    assert verdict is (Verdict.INCONCLUSIVE if short else Verdict.PASS)
+    assert (f"the run lasts {seconds} s, and " in reason) is short
+    fires = Answer(held=(Held(labels={}, longest_s=20, spells=(Spell(90_000, None),)),), tree=of.answers[0].tree)
+    of = msgspec.structs.replace(of, seconds=seconds, course=course, answers=(fires,))
+    assert found_in(plan, of)["theirs.r.yaml:0"][0] is Verdict.PASS
+
+
+def test_a_run_without_a_breach_tells_of_none() -> None:
+    """No alert is held to fire in it, and none of them is shown to."""
+    plan, of = asked(("share", Answer()))
+    found = found_in(plan, msgspec.structs.replace(of, course=()))
+    assert found["theirs.breach"] == (
+        Verdict.NOT_EXERCISED,
+        "the run is no whole drill of the alerts, and its breaches are not known: name one by --of",
+    )
+    assert found["theirs.r.yaml:0"][0] is Verdict.PASS
+    assert "theirs.breach" not in found_in(plan, of)
+
+
+def test_how_far_back_a_query_looks() -> None:
+    """By its longest range, that of a recording inside it, and that of a subquery around it."""
+    kept = parsed.kept()
+    of = {name: reach_s(kept[name], {"job:errors:rate5m": kept["recorded rate"]}) for name in kept}
+    assert {name: of[name] for name in ("share", "growth", "of recorded rate", "gauge")} == {
+        "share": 300, "growth": 3600, "of recorded rate": 300, "gauge": 0,
+    }  # fmt: skip
+    assert reach_s({"type": "subquery", "range": 600_000, "expr": kept["share"]}, {}) == 900
+    itself = {"a": {"type": "matrixSelector", "name": "a", "range": 60_000}}
+    assert reach_s(itself["a"], itself) == 120
+
+
 def test_a_fault_fails_whatever_it_did() -> None:
     """What Prometheus refuses, too."""
     fires = Answer(held=(Held(labels={}, longest_s=420, spells=(Spell(915_000, None),)),))
@@ -218,16 +271,27 @@ def test_a_fault_fails_whatever_it_did() -> None:
     assert found["theirs.r.yaml:1"] == (Verdict.FAIL, "Prometheus refuses it: unclosed left parenthesis")
 
 
-@pytest.mark.parametrize("metric", ["cloudsqlconn_open_connections", "kube_pod_info", "up"])
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "cloudsqlconn_open_connections", "kube_pod_info", "up", "probe_success", "pg_up", "nginx_up",
+        "envoy_cluster_upstream_rq", "istio_requests_total", "nodejs_eventloop_lag_seconds",
+    ],
+)  # fmt: skip
 def test_whose_metrics_the_platform_s_are(metric: str) -> None:
-    """Cloud SQL Proxy's too: they are no faults of a team's rule, and no run's evidence holds them."""
+    """A proxy's and an exporter's too: they are no faults of a team's rule, and no run's evidence holds them."""
     assert of_platform(metric) and not of_platform(f"http_{metric}")
 
 
 def test_what_rests_on_the_platform_is_not_exercised() -> None:
-    """It is no fault, and no pass."""
+    """It is no fault, and no pass; by a recording neither."""
     found = found_in(*asked(("platform", Answer())))
     assert found["theirs.r.yaml:0"][0] is Verdict.NOT_EXERCISED
+    plan, of = asked(("of recorded rate", Answer()), ("platform", Answer()))
+    recording = msgspec.structs.replace(plan.theirs[1], name="job:errors:rate5m", records=True)
+    plan = msgspec.structs.replace(plan, theirs=(msgspec.structs.replace(plan.theirs[0], for_s=0.0), recording))
+    verdict, reason = found_in(plan, of)["theirs.r.yaml:0"]
+    assert verdict is Verdict.NOT_EXERCISED and "kube_pod_container_status_restarts_total" in reason
 
 
 def test_of_a_drill_with_a_team_s_own_both_are_judged() -> None:
@@ -248,6 +312,7 @@ def test_of_a_drill_with_a_team_s_own_both_are_judged() -> None:
 def test_faults_in_a_folder_are_named_and_a_right_one_has_none(tmp_path: Path) -> None:
     """By a real Prometheus over a stored drill: the three that were planted, each at its line; of a right folder, and
     of what is rendered here, none, and every breach fires something."""
+    shutil.copytree(MONITORING, tmp_path / "rendered", ignore=shutil.ignore_patterns(BLACKBOX.name))
     folder = asyncio.run(replayed(alerts(), tmp_path / "reports"))
 
     def verdicts(name: str, of: Path) -> tuple[Exit, dict[str, tuple[Verdict, str]]]:
@@ -260,7 +325,7 @@ def test_faults_in_a_folder_are_named_and_a_right_one_has_none(tmp_path: Path) -
     assert status is Exit.HOLD
     named = {name: reason.partition("; it ")[0] for name, (verdict, reason) in found.items() if name in theirs.WRONG}
     assert named == theirs.WRONG
-    for name, of in (("right", theirs.right(tmp_path / "ours")), ("rendered", MONITORING)):
+    for name, of in (("right", theirs.right(tmp_path / "ours")), ("handed over", tmp_path / "rendered")):
         status, found = verdicts(name, of)
         assert status is Exit.OK and {verdict for verdict, _ in found.values()} == {Verdict.PASS}, found
         assert {"breach.errors", "breach.latency", "breach.outage"} <= {*found}

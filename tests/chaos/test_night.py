@@ -16,7 +16,7 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.progress import Progress
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Tell, message, verbatim
+from harness.model.message import Message, Tell, message, verbatim
 from harness.model.result import Result
 from harness.model.section import Table
 from harness.model.stack import Rung
@@ -256,6 +256,8 @@ async def test_the_page_names_each_schedule_with_its_replay_and_link(tmp_path: P
 def test_a_file_of_seeds_that_cannot_be_read_is_begun_anew(tmp_path: Path, found: str) -> None:
     path = tmp_path / FAILING_SEEDS
     path.write_text(found)
-    keep_seed(path, {"seed": 1})
-    keep_seed(path, {"seed": 1})
+    said: list[Message] = []
+    keep_seed(path, {"seed": 1}, said.append)
+    keep_seed(path, {"seed": 1}, said.append)
+    assert [each.text for each in said] == ["{path} cannot be read ({error}): it is begun anew"] * (found != "[]")
     assert json.loads(path.read_text()) == [{"seed": 1}]

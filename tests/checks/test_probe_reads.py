@@ -8,10 +8,12 @@ import pytest
 from harness.checks.invariants import canary_body
 from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import Flaw, Reads
+from harness.checks.walk_results import reads_result
 from harness.load.population.accounts import canaries
 from harness.load.population.content import fingerprint, updated
 from harness.model.evidence import Outcome, ProbeRow
 from harness.model.shown import Shown, ShownWalk, text
+from harness.model.verdict import Verdict
 from tests.checks.sending import ANCHOR, SEED
 
 MS = 1_000_000
@@ -81,6 +83,27 @@ def test_puts_under_way_at_once_may_take_effect_in_either_order() -> None:
 
 def test_times_too_coarse_to_tell_puts_apart_accuse_nobody() -> None:
     assert flaws(probe(0, "a"), probe(2, "a"), probe(3, "a"), probe(4, "b"), probe(5, "b")) == []
+
+
+def test_a_get_that_shows_what_no_put_was_answered_with_has_not_been_compared() -> None:
+    """A target that answers a PUT by its own clock and a GET by the database's: an old page at each GET looks alike."""
+    rows = [probe(number, f"the target's {number}") for number in range(0, 20, 2)]
+    rows += [probe(number, "the database's first") for number in range(1, 20, 2)]
+    found = judged(*rows)
+    assert (found.probes, found.bound, found.undated, found.wrong) == (20, 0, 10, [])
+    result = reads_result(found)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "0 of them requested from the API after an acknowledged write" in result.reason
+    assert "10 more probes after one are not among them: they show an updated_at that no PUT" in result.reason
+    right = judged(probe(0, "a"), probe(1, "a"), probe(2, "b"), probe(3, "other"))
+    assert (right.bound, right.undated) == (1, 1) and reads_result(right).verdict is Verdict.PASS
+
+
+def test_one_put_without_an_answer_explains_one_time_that_no_put_was_answered_with() -> None:
+    one = judged(probe(0, "a"), probe(2), probe(3, "b"), probe(5, "b"), probe(6, "c"), probe(7, "c"))
+    assert (one.bound, one.undated, one.wrong) == (1, 0, [])
+    two = judged(probe(0, "a"), probe(2), probe(3, "b"), probe(5, "d"), probe(6, "c"), probe(7, "c"))
+    assert (two.bound, two.undated, two.wrong) == (1, 2, [])
 
 
 def test_a_walk_that_is_not_there_or_not_as_put_is_found() -> None:

@@ -376,6 +376,11 @@ def test_the_three_findings_have_names_of_their_own() -> None:
     assert len({COUNTED[ISOLATION], COUNTED[STATUSES], COUNTED[BODIES]}) == 3
 
 
+def test_no_more_is_said_of_bodies_than_was_looked_at() -> None:
+    reason = judged(isolation(wrong_answers(ROWS), [asked()]))[BODIES].reason
+    assert "id, owner, title and status" in reason and "conformance looks at the whole body" in reason
+
+
 def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off() -> None:
     flags = [event(0, "flag", FLAG, on=10), event(100, "flag", FLAG, on=0)]
     good = off_in_time(flags, [request(50), request(399)], limit_s=300, end_ns=500 * NS, due=())

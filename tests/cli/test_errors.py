@@ -69,6 +69,32 @@ def test_an_error_is_said_in_the_language_that_is_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("raised", "status", "told"),
+    [
+        (KeyboardInterrupt, Exit.INTERRUPTED, "<interrupted>\n"),
+        (
+            ZeroDivisionError,
+            Exit.INTERNAL,
+            "<internal error: please keep the report's folder and tell the maintainers>\n",
+        ),
+    ],
+)
+def test_an_ending_that_is_no_command_s_own_is_said_in_that_language(
+    raised: type[BaseException],
+    status: Exit,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ends(_: object) -> int:
+        raise raised
+
+    monkeypatch.setattr("harness.cli.doctor.Doctor.run", ends)
+    assert main(["doctor", "--lang", "ja"]) == status
+    assert capsys.readouterr().err.endswith(told)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "told"),
     [
         ("rate: 10/s", "rate: ten", "<'ten' is not <a number of 1/s>>"),

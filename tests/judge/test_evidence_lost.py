@@ -225,6 +225,17 @@ def test_healthy_evidence_that_is_harmed_never_fails(week: int, data: st.DataObj
 
 
 @pytest.mark.parametrize("week", SMALL)
+@given(data=st.data())
+@LOOK
+def test_what_fails_with_calls_lost_fails_with_all_of_them(week: int, data: st.DataObject) -> None:
+    calls = drawn(data, week)
+    whole, left = judged(week, calls), judged(week, dropped(data, calls))
+    for name, result in left.items():
+        if name.startswith("success") and result.verdict is Verdict.FAIL:
+            assert whole[name].verdict is Verdict.FAIL, f"{name}: {whole[name].reason} -> {result.reason}"
+
+
+@pytest.mark.parametrize("week", SMALL)
 @given(data=st.data(), extra=st.booleans())
 @LOOK
 def test_one_more_failure_never_improves_a_verdict(week: int, data: st.DataObject, extra: bool) -> None:

@@ -1,7 +1,7 @@
 """Properties of every judge of calls whose plan is known: what is decided with rows lost is decided so with all of them.
 
 So healthy evidence with rows dropped never fails, and bad evidence never passes for what was dropped. (Weeks have
-``test_evidence_lost.py``, the steps' spools ``tests/test_ways_to_lose_steps.py``.)
+``test_evidence_lost.py`` besides, the steps' spools ``tests/test_ways_to_lose_steps.py``.)
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from harness.checks.invariants import off_result
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.stepwise import served_of
 from harness.judge.bounds import ratio_lower
+from harness.judge.judge import judge
 from harness.judge.lacking import failures_below, lacking, of_plan
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS
@@ -44,6 +45,7 @@ from harness.rehearsals.network import judge as network
 from harness.rehearsals.scaling import judge_zones as zones
 from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost, step_of
 from harness.rehearsals.secret_rotation import judge_rotation as rotation
+from tests.judge.evidence import criterion, due_of, requests, scenario, window
 from tests.judge.test_chaos import P95
 from tests.recovery.test_judge import PLAN as RECOVERY
 from tests.recovery.test_judge import stack
@@ -135,6 +137,12 @@ def of_step(step: Step) -> Case:
     return Case(
         rows, lambda left, _: result_of(made, ledger(left), Limits(p95_ms=500, error_ratio=0.01), 1).verdict, bad=failed
     )
+
+
+def of_week(metric: str, limit: float, bad: Callable[[RequestRow], RequestRow]) -> Case:
+    week = scenario(criterion("success", metric, "<", limit), users=20, pace_s=10.0, window_s=60.0)
+    whole, planned = window(week), due_of(week)
+    return Case(requests(week), lambda left, _: judge(week, ledger(left), whole, whole.end_ns, due=planned)[0], bad=bad)
 
 
 def of_zone() -> Case:
@@ -255,6 +263,8 @@ def cases() -> dict[str, Case]:
     every_500 = every(50, 10)
     due_500 = [each.due_ns for each in every_500]
     return {
+        "week ratio": of_week("error_ratio", 0.05, failed),
+        "week latency": of_week("latency_p95", 500.0, slow),
         "step even": of_step(EVEN),
         "step poisson": of_step(POISSON),
         "network": Case(every_500, lambda left, _: network.users(ledger(left).requests, due_500, 0.01)),
@@ -334,6 +344,20 @@ def test_a_burst_of_bad_rows_that_is_lost_passes_nothing_and_one_of_good_rows_fa
         bad = [case.bad(case.rows[number]) if number in burst else each for number, each in enumerate(healthy)]
         if case.verdict(bad) is not Verdict.PASS:
             assert case.verdict(left) is not Verdict.PASS
+
+
+@pytest.mark.parametrize("length", [2, 5, 12, 45])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_burst_of_bad_rows_that_is_left_with_few_others_decides_nothing_that_all_do_not(
+    name: str, length: int
+) -> None:
+    case = cases()[name]
+    for start in (0, 100, 150, 200):
+        hit = {*range(start, start + length), *case.always}
+        rows = [case.bad(each) if number in hit else each for number, each in enumerate(case.rows)]
+        for kept in (length, 30, 100):
+            left = case.verdict(rows[start : start + kept])
+            assert left not in DECIDED or left is case.verdict(rows)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -154,6 +154,20 @@ def test_what_is_missing_from_the_plan_counts_as_failed(missing: int, verdict: V
         assert result.value == 1.0  # of what was seen
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_fail_is_void_where_what_is_missing_could_undo_it(listed: bool) -> None:
+    """5 of 200 probes are more than 0.5 %, 5 of 1,200 are not for sure; 30 of 200 are, whatever the others were."""
+    due = due_of(THREE) if listed else None
+    few = [msgspec.structs.replace(row, outcome=Outcome.TIMEOUT, status=0) for row in probes(THREE)[:30]]
+    whole = one(AVAILABILITY, [*few[:5], *probes(THREE)[5:]], due=due)
+    left = one(AVAILABILITY, [*few[:5], *probes(THREE)[5:200]], due=due)
+    assert (whole.verdict, left.verdict, left.value) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, 0.975)
+    assert left.reason.endswith(
+        "; void: 1,000 of the 1,200 planned are not in evidence, and were they good it would not fail"
+    )
+    assert one(AVAILABILITY, [*few, *probes(THREE)[30:200]], due=due).verdict is Verdict.FAIL
+
+
 def test_a_probe_generator_that_falls_silent_is_a_measurement_error() -> None:
     rows = [row for row in probes(THREE) if not START_NS + 40 * 10**9 < row.due_ns < START_NS + 45.2 * 10**9]
     assert len(rows) > 1080

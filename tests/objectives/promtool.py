@@ -12,8 +12,8 @@ import yaml
 
 from harness.base import yamltext
 from harness.base.data import MONITORING
-from harness.cli.monitoring import RULES
 from harness.objectives.firing import State
+from harness.objectives.rendered import RULES
 from harness.stack.kind.images import binaries
 
 _LIMIT_S = 200
@@ -77,7 +77,19 @@ def said(folder: Path, content: Mapping[str, Any]) -> str:
     """What promtool says of a file of tests; "" when everything is as expected."""
     path = folder / "test.yaml"
     _write(path, content)
-    command: list[str | Path] = [binaries.PROMETHEUS.folder() / "promtool", "test", "rules", path]
+    return _run("test", "rules", path)
+
+
+def parses(folder: Path, queries: Sequence[str]) -> str:
+    """What promtool says of the queries; "" when it parses each."""
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    path = folder / "queries.yaml"
+    _write(path, {"groups": [{"name": "queries", "rules": rules}]})
+    return _run("check", "rules", path)
+
+
+def _run(*words: str | Path) -> str:
+    command: list[str | Path] = [binaries.PROMETHEUS.folder() / "promtool", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 

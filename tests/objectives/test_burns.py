@@ -17,9 +17,10 @@ from harness.base.seed import stream
 from harness.objectives import counter
 from harness.objectives.counter import Counter
 from harness.objectives.files import defined
-from harness.objectives.firing import Breach, State, states
+from harness.objectives.firing import State, states
 from harness.objectives.sloth import BURNS, Burn, Objective
 from harness.stack.kind.images import binaries
+from tests.objectives.breach import Breach
 from tests.objectives.promtool import Case, changes, check
 from tests.objectives.series import counted, drawn, series_of
 

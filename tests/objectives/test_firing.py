@@ -7,7 +7,8 @@ import math
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness.objectives.firing import Breach, Spell, State, spells, states
+from harness.objectives.firing import Spell, State, spells, states
+from tests.objectives.breach import Breach
 
 MINUTES_5 = Breach(planted=0.25, limit=0.03, window_s=60, for_s=300, every_s=15, lasts_s=600)
 

@@ -16,8 +16,9 @@ from harness.base.seed import stream
 from harness.objectives.alerts import Alert, four
 from harness.objectives.counter import Counter, shares
 from harness.objectives.files import defined
-from harness.objectives.firing import Breach, State, states
+from harness.objectives.firing import State, states
 from harness.stack.kind.images import binaries
+from tests.objectives.breach import Breach
 from tests.objectives.promtool import Case, changes, check
 from tests.objectives.series import Series, both_of, counted, drawn, series_of
 

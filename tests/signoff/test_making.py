@@ -162,10 +162,23 @@ def test_a_review_is_made_again_behind_what_it_reads(tmp_path: Path) -> None:
         assert due[2].left is left, due[2]
 
 
-@pytest.mark.parametrize("python", ["python", "python3.12"])
-def test_a_run_that_another_name_of_python_began_holds_the_command(python: str) -> None:
-    replay = LINES[0].replace("python3", python)
+@pytest.mark.parametrize(
+    "replay", [LINES[0].replace("3", ""), LINES[0].replace("3", "3.12"), f"{LINES[0]} --no-defaults"]
+)
+def test_a_line_that_runs_the_same_as_another_person_typed_it_holds_the_command(replay: str) -> None:
     assert held([stored("run", replay=replay)], ASKED, LINES[0]) == "run"
+    assert held([stored("run", replay=LINES[0])], ASKED, replay) == "run"
+
+
+@pytest.mark.parametrize("no_defaults", [False, True])
+def test_without_defaults_no_command_of_the_plan_reads_any(
+    no_defaults: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rehearsal.toml").write_text("[conformance]\nfuzz = 7\n")
+    monkeypatch.chdir(tmp_path)
+    due = due_of(PLAN, [], ASKED, target=None, reports=tmp_path, lang="en", no_defaults=no_defaults)
+    assert ("7" in due[0].words) is not no_defaults and "--no-defaults" in due[0].words
+    assert all("--no-defaults" in each.words for each in due) is no_defaults
 
 
 def test_the_newest_of_two_that_hold_it_is_named() -> None:
@@ -285,6 +298,18 @@ def test_an_interrupt_reaches_the_command_under_way_and_its_ending_is_waited_for
     out, _ = parent.communicate(timeout=20)
     assert out.strip() == str(int(Exit.INTERRUPTED))
     assert mark.read_text() == "began interrupted ended"
+
+
+@pytest.mark.process
+def test_standard_output_is_left_to_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    child = tmp_path / "child"
+    child.write_text("#!/bin/sh\necho a summary\n")
+    child.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(child))
+    assert run_process([]) == 0
+    assert capfd.readouterr() == ("", "a summary\n")
 
 
 @pytest.mark.process

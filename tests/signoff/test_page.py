@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,7 +23,7 @@ from harness.signoff.errata import errata
 from harness.signoff.gather import DOCUMENT, FOLDER, PREVIOUS, keep, previous
 from harness.signoff.page import SIGN, render
 from harness.signoff.types import Signoff, State, Stored
-from harness.stack.identity import digest
+from harness.stack.identity import Identity, digest, harness_digest
 from harness.stack.targets import bundled, resolve
 from scenarios import claims
 from tests.corpus import again
@@ -73,6 +74,33 @@ def test_every_claim_stands_once_with_its_state_and_what_blocks_stands_first(cod
     assert all(sign in text for sign in SIGN.values())
 
 
+def test_the_first_screen_names_what_is_not_ready_and_says_what_is_to_be_corrected() -> None:
+    page = drawn(everything())
+    links = [href for href in page.values("href") if href.startswith("#")]
+    assert links[:4] == ["#blocks", f"#claim-{CLAIM}", "#claim-dr.rto", "#chapter-12"]
+    assert "What blocks: scaling.time.manual_up, dr.rto" in page.text
+    assert "1 errata were shown by runs: correct the document there before anybody signs it." in page.text
+    many = drawn(whole())
+    assert re.search(r"What blocks: (\S+, ){11}\S+ and \d+ more", many.text)
+    assert "errata were shown" not in drawn(made()).text
+
+
+@pytest.mark.parametrize(("verdict", "doubted"), [(None, 1), (Verdict.NOT_EXERCISED, 1), (Verdict.ERRATUM_SHOWN, 0)])
+def test_a_claim_that_is_ready_with_an_erratum_that_no_run_showed_says_so(
+    verdict: Verdict | None, doubted: int
+) -> None:
+    """One found by reading, and one that a run was to look at and could not."""
+    claim = claims.REGISTER["slo.error_ratio.budget"]
+    (erratum,) = claim.errata
+    found = [judgement(claim.id, Verdict.PASS)]
+    if verdict is not None:
+        found.append(judgement(claim.id, verdict, id="beside", erratum=erratum.id))
+    text = drawn(made(stored("run", *found))).text
+    assert text.count("1 of the claims that are ready have an erratum that no run showed") == doubted
+    assert text.count("✓ready≠ with an erratum") == doubted
+    assert text.count(f"Erratum of the register, seen by no run that counts: {erratum.id}") == doubted
+
+
 def test_evidence_is_linked_with_environment_age_and_verdict_and_what_does_not_count_says_why() -> None:
     page = drawn(everything())
     hrefs = [unquote(href) for href in page.values("href")]
@@ -88,8 +116,29 @@ def test_what_changed_since_the_last_page() -> None:
     assert f"{OTHER}: not exercised → ✓ ready" in text
     assert "There is no earlier page" in drawn(made()).text
     assert "No claim stands elsewhere." in drawn(made(previous=made())).text
+    assert "It was of another" not in text and "Another version" not in text
+    older = msgspec.structs.replace(ASKED, digests=("sha256:2222",), harness_digest="sha256:3333")
+    asked = msgspec.structs.replace(ASKED, harness_digest="sha256:4444")
+    changed = document(claims.REGISTER, (), asked, previous=msgspec.structs.replace(made(), asked=older))
+    assert "It was of another program or image (sha256:2222). Another version of this repository" in drawn(changed).text
     foreign = msgspec.structs.replace(made(), asked=msgspec.structs.replace(ASKED, target="another"))
     assert made(previous=foreign).previous_utc == ""
+
+
+def test_the_runs_say_where_other_code_than_todays_judged_them() -> None:
+    runs = (
+        stored("today", judgement(CLAIM, Verdict.PASS), harness_digest="sha256:3333"),
+        stored("before", judgement(CLAIM, Verdict.PASS), harness_digest="sha256:4444"),
+        stored("older", judgement(CLAIM, Verdict.PASS)),
+    )
+    of = document(claims.REGISTER, runs, msgspec.structs.replace(ASKED, harness_digest="sha256:3333"))
+    text = drawn(of).text
+    assert {run.folder: bool(run.judged_by) for run in of.runs} == {"today": False, "before": True, "older": True}
+    assert not any(run.left_out for run in of.runs)
+    assert "2 of the runs that count were judged by another version of this repository" in text
+    assert text.count("exit status 0; judged by another version of this repository") == 1
+    assert text.count("exit status 0; it does not say which version of this repository judged it") == 1
+    assert "version of this repository" not in drawn(made(*runs)).text
 
 
 def test_decisions_stand_in_a_table_with_the_facts_that_bear_on_them() -> None:
@@ -129,6 +178,7 @@ def test_nothing_blocks_only_where_every_claim_is_shown_or_a_persons() -> None:
     passed = (judgement(claim.id, Verdict.PASS) for claim in claims.REGISTER.values() if not claim.state_from.person)
     of = made(stored("run", *passed))
     assert not of.blocked and "Nothing blocks" in drawn(of).text
+    assert "What is left: to correct the errata, and what is a person's to decide." in drawn(of).text
     assert {each.state for each in of.standings} == {State.READY, State.PERSON}
 
 
@@ -160,6 +210,7 @@ def test_without_evidence_it_ends_in_10_and_writes_both_pages(
     assert signoff(tmp_path / "none") == Exit.HOLD
     told = capsys.readouterr().out
     assert "0 of 0 runs that were found count" in told and "exit status 10" in told
+    assert "errata were shown" not in told and "version of this repository" not in told
     assert all((tmp_path / "none" / FOLDER / name).is_file() for name in (*PAGES.values(), *ERRATA.values()))
 
 
@@ -172,17 +223,24 @@ def test_stored_runs_are_gathered_with_those_of_sequences_and_what_is_broken_is_
         _store(tmp_path / (f"sequence/{name}" if name == "scaling_parts" else name), name)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/result.json").write_text("{")
-    (tmp_path / "latest").symlink_to("scaling_parts")
+    (tmp_path / "latest").symlink_to(names[0])
+    (tmp_path / "sequence/latest").symlink_to("scaling_parts")
     assert signoff(tmp_path, "--json", "--max-age", "20000d") == Exit.HOLD
     of = msgspec.json.decode(capsys.readouterr().out, type=Signoff)
     assert of == read(tmp_path)
-    assert {run.folder for run in of.runs if not run.left_out} == {*names[:1], "sequence/scaling_parts", *names[2:]}
+    assert sorted(run.folder for run in of.runs if not run.left_out) == sorted(
+        (*names[:1], "sequence/scaling_parts", *names[2:])
+    )
     assert of.unreadable == ("broken",)
     states = {each.claim: each.state for each in of.standings}
     assert states["scaling.time.manual_up"] is State.READY
     assert states["load.pod_capacity"] is State.NOT_EXERCISED
     for name in PAGES.values():
         assert (tmp_path / FOLDER / name).stat().st_size < 1_000_000
+    assert signoff(tmp_path, "--max-age", "20000d") == Exit.HOLD
+    told = capsys.readouterr().out
+    assert "errata were shown by runs: correct" in told and "of the claims that are ready have an erratum" in told
+    assert "5 of the runs that count were judged by another version of this repository" in told
     assert signoff(tmp_path, "--digest", "sha256:0000") == Exit.HOLD
     assert all(run.left_out for run in read(tmp_path).runs)
     assert len([*(tmp_path / FOLDER / PREVIOUS).iterdir()]) == 1 and len(read(tmp_path).changes) > 10
@@ -245,6 +303,19 @@ def test_a_run_says_which_program_or_image_it_was_of(tmp_path: Path) -> None:
     assert digest(pinned) == "sha256:abc"
     assert digest(msgspec.structs.replace(target, command=("python", "-m", "theirs"))) == ""
     assert digest(msgspec.structs.replace(target, command=(), dockerfile="Dockerfile")) == ""
+
+
+def test_a_run_says_by_which_code_it_was_made_and_judged_and_not_how_it_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Identity(bundled()).facts["harness_digest"] == harness_digest()
+    monkeypatch.setattr("harness.stack.identity.ROOT", tmp_path)
+    found = []
+    for name in ("harness/judge/a.py", "scenarios/b.yaml", "harness/report/c.py", "harness/signoff/d.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+        found.append(harness_digest.__wrapped__())
+    assert found[0] != found[1] == found[2] == found[3]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tests.signoff.naming import FOLDERS, claims_of
 def test_every_claim_has_a_way_to_a_state() -> None:
     for claim in claims.REGISTER.values():
         way = claim.state_from
-        assert not (way.commands and way.person), f"{claim.id}: judged, or a person's: not both"
+        assert bool(way.commands) is not way.person, f"{claim.id}: judged, or a person's: one of both, and not both"
         assert set(way.commands) <= FOLDERS.keys(), claim.id
         assert set(way.facts) <= claims.REGISTER.keys() - {claim.id}, claim.id
         for command in way.commands:

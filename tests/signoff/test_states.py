@@ -17,7 +17,6 @@ from harness.model.verdict import Verdict
 from harness.signoff.states import blocked, runs, standings
 from harness.signoff.types import Asked, Standing, State, Stored
 from scenarios import claims
-from scenarios.claim_form import NOT_BUILT
 from tests.signoff.made import ASKED, judgement, stored
 
 CLAIM = "scaling.time.manual_up"
@@ -36,10 +35,6 @@ def test_without_evidence_nothing_is_ready_and_all_have_a_state_and_a_reason() -
     assert all(each.told for each in found)
     assert blocked(found) and blocked(())
     assert english(standing([]).told) == "no result of scaling says anything of it"
-    unbuilt = msgspec.structs.replace(claims.REGISTER[CLAIM], state_from=NOT_BUILT)
-    (lacking,) = standings({CLAIM: unbuilt}, [], ASKED)
-    assert english(lacking.told) == "not built yet: nothing judges it"
-    assert not lacking.built and standing([]).built
 
 
 def test_a_verdict_of_the_target_makes_a_claim_ready_with_its_evidence() -> None:

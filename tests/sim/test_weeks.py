@@ -180,5 +180,5 @@ def test_what_ends_a_phone_s_background_work_is_never_silent(tmp_path: Path, mon
 
 def test_no_erratum_is_shown_by_manifests_that_were_not_applied(tmp_path: Path) -> None:
     seen = week(tmp_path, few(table(3), window_s=5))
-    assert {*errata_of(seen.run.judgements)} == {"api.not_identical"}, "which is of answers and documents alone"
+    assert not errata_of(seen.run.judgements), "nor that of answers and documents: nobody read a walk with locations"
     assert not [each.id for each in seen.run.judgements if each.id.startswith("patch:")]

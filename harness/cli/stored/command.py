@@ -34,10 +34,10 @@ class Judge(InReports, Spoken, AsJson):
         from harness.cli.stored.words import judged_words
 
         stored = read_stored(self.stored, self.reports)
-        judged = rejudge(stored)
+        judged, say = rejudge(stored), language(self.lang)
         if self.write:
-            sys.stderr.write(f"written: {_write(stored.folder, _json(judged))}\n")
-        sys.stdout.write(_json(judged).decode() if self.json else judged_words(judged, language(self.lang)))
+            sys.stderr.write(say("written: {path}", path=str(_write(stored.folder, _json(judged)))) + "\n")
+        sys.stdout.write(_json(judged).decode() if self.json else judged_words(judged, say))
         return judged.exit_status
 
 

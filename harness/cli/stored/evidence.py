@@ -29,19 +29,28 @@ from harness.stack.targets import resolve
 
 #: Runs ``python -m harness`` with these words to its end; its exit status.
 Runs = Callable[[Sequence[str]], int]
+_STANDARD_ERROR = 2
 
 
 def due_of(
-    plan: EvidencePlan, stored: Sequence[Stored], asked: Asked, *, target: str | None, reports: Path, lang: str
+    plan: EvidencePlan,
+    stored: Sequence[Stored],
+    asked: Asked,
+    *,
+    target: str | None,
+    reports: Path,
+    lang: str,
+    no_defaults: bool = False,
 ) -> list[Due]:
-    """Every command of the plan with ``target`` and ``reports``. Raises ``BadInput`` for a line that is no command."""
+    """Every command of the plan with ``target`` and ``reports``; ``no_defaults``: without defaults from outside. Raises
+    ``BadInput`` for a line that is no command."""
     from harness.cli.main import parse
 
     on_kind = any(str(Rung.KIND) in step.words for step in plan.steps)
     lacking = at_hand.lacking() if on_kind and not at_hand.docker_answers() else ""
-    found = list[Due]()
+    found, over = list[Due](), ["--no-defaults"] if no_defaults else []
     for step in plan.steps:
-        command = parse(step.words)
+        command = parse([*step.words, *over])
         cannot = _cannot(command, target, lacking)
         given: dict[str, Any] = {"reports": reports.absolute(), "lang": lang}
         if target is not None and cannot is None:
@@ -107,9 +116,10 @@ class Making:
 
 def run_process(typed: Sequence[str]) -> int:
     """Runs the words as a process of its own to its end. Interrupted, it passes that on and waits: the run tears down
-    and reports first."""
+    and reports first. What it prints goes where progress goes: standard output is the page's."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
-    process = subprocess.Popen([sys.executable, "-m", "harness", *typed], env={**os.environ, "PYTHONPATH": path})
+    env = {**os.environ, "PYTHONPATH": path}
+    process = subprocess.Popen([sys.executable, "-m", "harness", *typed], env=env, stdout=_STANDARD_ERROR)
     interrupted = False
     while True:
         try:

@@ -106,12 +106,20 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         path = self.plan or PLANS / ("signoff_short.yaml" if self.short else "signoff.yaml")
         plan, clock = planfile.load(path, EvidencePlan), MachineClock()
         stored, _ = gather(self.reports)
-        due = due_of(plan, stored, asked, target=self.target, reports=self.reports, lang=self.lang)
+        due = due_of(
+            plan,
+            stored,
+            asked,
+            target=self.target,
+            reports=self.reports,
+            lang=self.lang,
+            no_defaults=self.no_defaults,
+        )
         return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
 
     def _asked(self) -> Asked:
         """The target as processes run it and as a cluster does. Raises ``BadInput``."""
-        from harness.stack.identity import digest
+        from harness.stack.identity import digest, harness_digest
         from harness.stack.rungs import for_rung
 
         target = resolve(self.target)
@@ -121,12 +129,15 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
             now_utc=_now(),
             digests=self.digest or tuple(filter(None, today)),
             max_age_s=self.max_age.seconds,
+            harness_digest=harness_digest(),
         )
 
     def _say(self, made: Signoff, folder: Path, status: Exit) -> None:
         from harness.signoff.terminal import closing_lines
+        from scenarios import claims
 
-        for line in closing_lines(made, str(folder / PAGES[self.lang]), language(self.lang), status):
+        page, say = str(folder / PAGES[self.lang]), language(self.lang)
+        for line in closing_lines(made, claims.REGISTER, page, say, status):
             sys.stdout.write(f"{line}\n")
 
 

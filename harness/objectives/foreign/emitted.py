@@ -40,8 +40,9 @@ SCRAPED = frozenset(
 ) | {"project_id"}
 #: Whose metrics these are is the platform's, and no run of the harness holds them.
 _PLATFORM = re.compile(
-    r"^(up$|ALERTS|scrape_|kube_|container_|node_|kubelet_|machine_|apiserver_|process_|go_|python_|prometheus_"
-    r"|alertmanager_|cloudsqlconn_|[a-z0-9_]+(_googleapis_com|_io):)"
+    r"^(up$|ALERTS|scrape_|kube_|container_|node_|kubelet_|machine_|apiserver_|process_|go_|python_|nodejs_|jvm_"
+    r"|prometheus_|alertmanager_|promhttp_|cloudsqlconn_|probe_|blackbox_|pg_|pgbouncer_|nginx_|envoy_|istio_"
+    r"|[a-z0-9_]+(_googleapis_com|_io):)"
 )
 #: Labels whose values are all known: what is asked for and is none of them is never there.
 CLOSED = ("le", "outcome", "status")
@@ -49,7 +50,7 @@ STATUSES = tuple(map(str, range(100, 600)))
 
 
 def of_platform(metric: str) -> bool:
-    """Whether a metric is Kubernetes', the cloud's, a runtime's, or Cloud SQL Proxy's."""
+    """Whether a metric is Kubernetes', the cloud's, a runtime's, a proxy's or an exporter's."""
     return _PLATFORM.match(metric) is not None
 
 

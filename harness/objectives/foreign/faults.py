@@ -20,6 +20,7 @@ from harness.objectives.foreign.trees import (
     Selector,
     Tree,
     bare,
+    beneath,
     compared,
     measure,
     part_of,
@@ -59,10 +60,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
             return SCRAPED | frozenset(self.emitted[metric]) if metric in self.emitted else None
         rule, tree = self.recorded[metric]
         above |= {metric}
-        beneath = [self.labels_of(each.metric, above) for each in selectors(tree) if each.metric not in above]
-        if None in beneath or relabelled(tree):
+        found = [self.labels_of(each.metric, above) for each in selectors(tree) if each.metric not in above]
+        if None in found or relabelled(tree):
             return None
-        return frozenset(rule.labels).union(SCRAPED, *filter(None, beneath))
+        return frozenset(rule.labels).union(SCRAPED, *filter(None, found))
 
 
 def faults(rule: Rule, tree: Tree, refused: str, known: Known) -> Iterator[Message]:
@@ -220,7 +221,7 @@ def _quantiles(tree: Tree, known: Known) -> Iterator[Message]:
 def _limit(part: Compared, known: Known) -> Iterator[Message]:
     """Limits that are no limit of what is compared."""
     measured = measure(part.part, known.queries)
-    requests = any(word in each.metric for each in _beneath(part.part, known) for word in _OF_REQUESTS)
+    requests = any(word in each.metric for each in beneath(part.part, known.queries) for word in _OF_REQUESTS)
     if measured in _EVENTS and requests and 0 < part.limit < 1:
         yield message(
             "a rate that is no ratio: its limit is {limit} events, not a share of all; divide by the rate of all",
@@ -236,15 +237,6 @@ def _limit(part: Compared, known: Known) -> Iterator[Message]:
                 highest=f"{highest:g}",
                 limit=f"{part.limit:g}",
             )
-
-
-def _beneath(tree: Tree, known: Known) -> list[Selector]:
-    """What it selects, and what the recordings that it selects do."""
-    found = selectors(tree)
-    return [
-        *found,
-        *(one for each in found if each.metric in known.recorded for one in selectors(known.queries[each.metric])),
-    ]
 
 
 def _highest(metric: str, known: Known) -> float:

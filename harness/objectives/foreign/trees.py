@@ -79,14 +79,36 @@ def pruned(tree: Any) -> Any:
 def walk(tree: Tree) -> Iterator[Tree]:
     """The tree and everything beneath it."""
     yield tree
+    for child in _children(tree):
+        yield from walk(child)
+
+
+def _children(tree: Tree) -> Iterator[Tree]:
     for child in (*(tree.get(key) for key in ("expr", "lhs", "rhs", "param")), *(tree.get("args") or ())):
         if isinstance(child, Mapping):
-            yield from walk(child)
+            yield child
+
+
+def reach_s(tree: Tree, recorded: Mapping[str, Tree]) -> float:
+    """How far back it looks: the longest of its ranges, with that of the recording or the subquery inside it."""
+    name = str(tree.get("name"))
+    left = {each: query for each, query in recorded.items() if each != name}
+    inside = [reach_s(each, recorded) for each in _children(tree)]
+    inside += [reach_s(recorded[name], left)] if name in recorded else []
+    return (tree.get("range") or 0) / 1000 + max(inside, default=0.0)
 
 
 def selectors(tree: Tree) -> list[Selector]:
     """All of it, in order."""
     return [_selector(each) for each in walk(tree) if each["type"] in ("vectorSelector", "matrixSelector")]
+
+
+def beneath(tree: Tree, recorded: Mapping[str, Tree]) -> list[Selector]:
+    """What it selects, and what the recordings that it selects do."""
+    found = selectors(tree)
+    for name in {each.metric for each in found} & {*recorded}:
+        found += beneath(recorded[name], {each: query for each, query in recorded.items() if each != name})
+    return found
 
 
 def _selector(tree: Tree) -> Selector:

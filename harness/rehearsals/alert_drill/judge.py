@@ -12,6 +12,7 @@ from harness.evidence.gathered import Gathered
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
+from harness.objectives.firing import Spell
 from harness.rehearsals.alert_drill.configure import alerts
 from harness.rehearsals.alert_drill.expected import Due, due
 from harness.rehearsals.alert_drill.judge_breaches import about, shown
@@ -29,6 +30,8 @@ from harness.rehearsals.alert_drill.types import (
     AlertDrillPlan,
 )
 
+#: A stretch from the first evaluation to the last: the made history alone is above the limit.
+_ALL_ALONG = Spell(0, None)
 #: What the alerts are a part of: each that fires and is delivered shows it.
 _WORK = ("phase2.monitoring",)
 _NS = 1_000_000_000
@@ -109,16 +112,27 @@ def _scale(plan: AlertDrillPlan) -> Message:
 
 
 def _fires(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
+    """Of each of its objectives: one that never had to fire leaves it open."""
     pairs = [pair for _, found in mine for pair in found if pair.due is not None]
     offs = fired_off_s(details, pairs)
     missed = sum(pair.seen is None for pair in pairs)
-    right = bool(offs) and not missed and max(offs) <= tolerance_s(plan)
-    verdict = Verdict.INCONCLUSIVE if not pairs else Verdict.PASS if right else Verdict.FAIL
+    wrong = missed or any(off > tolerance_s(plan) for off in offs)
+    silent = [each for each, found in mine if not any(pair.due for pair in found)]
+    verdict = Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if silent or not pairs else Verdict.PASS
     asked = message("fires when it must, by our own arithmetic on what users and probes saw")
     told = message("had to fire {due} times, {missed} of them missed", due=str(len(pairs)), missed=str(missed))
+    if pairs and silent:
+        told = message(
+            "{told}; of {objectives} it never had to: whether it fires then was not seen",
+            told=told, objectives=_named(silent),
+        )  # fmt: skip
     return _judgement(
         plan, name, "fires", verdict=verdict, asked=asked, told=told, value=max(offs, default=None), samples=len(pairs)
     )
+
+
+def _named(of: Sequence[Due]) -> str:
+    return ", ".join(each.objective for each in of)
 
 
 def _quiet(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine, seen: Collection[str]) -> Judgement:
@@ -160,34 +174,43 @@ def _planned(plan: AlertDrillPlan, details: AlertDrillDetails, wanted: Due, pair
 
 
 def _resolves(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
+    """Of each of its objectives: one that never had to resolve leaves it open. One whose made history alone is above
+    the limit, from the first evaluation to the last, cannot within a drill, and is named."""
     pairs = [pair for _, found in mine for pair in found if pair.due is not None and pair.due.resolved_ms is not None]
     offs = [abs(off) for pair in pairs if (off := off_by_s(details, pair)[1]) is not None]
     missed = len(pairs) - len(offs)
-    verdict = Verdict.INCONCLUSIVE if not pairs else Verdict.PASS
-    if missed or (offs and max(offs) > tolerance_s(plan)):
-        verdict = Verdict.FAIL
+    late = any(off > tolerance_s(plan) for off in offs)
+    on = [(each, found) for each, found in mine if not any(pair.due and pair.due.resolved_ms for pair in found)]
+    silent = any([pair.due for pair in found if pair.due] != [_ALL_ALONG] for _, found in on)
+    verdict = Verdict.FAIL if missed or late else Verdict.INCONCLUSIVE if silent or not pairs else Verdict.PASS
     asked = message("resolves when it must")
     told = message("had to resolve {due} times, {missed} of them missed", due=str(len(pairs)), missed=str(missed))
+    if pairs and on:
+        told = message(
+            "{told}; of {objectives} it never had to: whether it resolves then was not seen",
+            told=told, objectives=_named([each for each, _ in on]),
+        )  # fmt: skip
     return _judgement(
-        plan,
-        name,
-        "resolves",
-        verdict=verdict,
-        asked=asked,
-        told=told,
-        value=max(offs, default=None),
+        plan, name, "resolves", verdict=verdict, asked=asked, told=told, value=max(offs, default=None),
         samples=len(pairs),
-    )
+    )  # fmt: skip
 
 
 def _routes(details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
-    """Each stretch of firing is told on each of the alert's routes, and on no other; and so is its end."""
+    """Each stretch of firing is told on each of the alert's routes, and on no other; and so is its end: of each of its
+    objectives."""
     lacking = [what for each, found in mine for what in misdelivered(details, each, found)]
     count = sum(pair.seen is not None for _, found in mine for pair in found)
-    verdict = Verdict.INCONCLUSIVE if not count else Verdict.FAIL if lacking else Verdict.PASS
+    silent = [each for each, found in mine if all(pair.seen is None for pair in found)]
+    verdict = Verdict.FAIL if lacking else Verdict.INCONCLUSIVE if silent or not count else Verdict.PASS
     routes = ", ".join(sorted({route for each, _ in mine for route in each.routes}))
     asked = message("reaches {routes}, and nobody else", routes=routes)
     told = message("{count} times it fired; not delivered: {lacking}", count=str(count), lacking=str(len(lacking)))
+    if count and silent:
+        told = message(
+            "{told}; of {objectives} it never fired: whom it reaches then was not seen",
+            told=told, objectives=_named(silent),
+        )  # fmt: skip
     return Judgement(
         id=f"{CLAIM[name]}.routes", claim=CLAIM[name], also=_WORK, verdict=verdict, asked=(asked,), told=(told,),
         samples=count, examples=tuple(lacking[:5]),

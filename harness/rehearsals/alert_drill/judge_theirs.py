@@ -11,7 +11,7 @@ from harness.objectives.alerts import four, promql_duration
 from harness.objectives.foreign.emitted import of_platform
 from harness.objectives.foreign.faults import Known, faults
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import selectors
+from harness.objectives.foreign.trees import beneath, reach_s
 from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Answer, Asked, Stretch
 from harness.rehearsals.alert_drill.types import AlertDrillPlan
 
@@ -25,7 +25,7 @@ def theirs(plan: AlertDrillPlan, asked: Asked) -> Iterator[Judgement]:
     for rule, answer in zip(plan.theirs, asked.answers, strict=True):
         wrong = _once(faults(rule, answer.tree, answer.refused, known))
         if wrong or not rule.records:
-            yield _rule(rule, answer, wrong, asked)
+            yield _rule(rule, answer, wrong, asked, known)
     yield from _covered(plan, asked)
 
 
@@ -45,12 +45,14 @@ def _known(plan: AlertDrillPlan, asked: Asked) -> Known:
     )  # fmt: skip
 
 
-def _rule(rule: Rule, answer: Answer, wrong: Sequence[Message], asked: Asked) -> Judgement:
+def _rule(rule: Rule, answer: Answer, wrong: Sequence[Message], asked: Asked, known: Known) -> Judgement:
     verdict, told = Verdict.PASS, did(rule, answer, asked)
     if wrong:
         verdict, told = Verdict.FAIL, (*wrong, *(told if answer.tree else ()))
-    elif unseen := _unseen(answer):
+    elif unseen := _unseen(answer, known):
         verdict, told = Verdict.NOT_EXERCISED, (unseen,)
+    elif short := _short(rule, answer, asked, known):
+        verdict, told = Verdict.INCONCLUSIVE, (*told, short)
     what = message("{where}: {name}", where=rule.where, name=rule.name)
     return Judgement(
         id=f"theirs.{rule.where}", verdict=verdict, asked=(what,), told=told, samples=len(answer.held),
@@ -58,16 +60,30 @@ def _rule(rule: Rule, answer: Answer, wrong: Sequence[Message], asked: Asked) ->
     )  # fmt: skip
 
 
-def _unseen(answer: Answer) -> Message | None:
+def _unseen(answer: Answer, known: Known) -> Message | None:
     """Why nothing is known of a rule that has no fault."""
     if not answer.tree:
         return message("its condition is no PromQL: a person reads it")
-    platforms = sorted({each.metric for each in selectors(answer.tree) if of_platform(each.metric)})
+    platforms = sorted({each.metric for each in beneath(answer.tree, known.queries) if of_platform(each.metric)})
     if platforms:
         return message(
             "the platform's metrics, which no run of the harness holds: {metrics}", metrics=", ".join(platforms)
         )
     return None
+
+
+def _short(rule: Rule, answer: Answer, asked: Asked, known: Known) -> Message | None:
+    """Why its quiet shows nothing: the course is shorter than what it looks back over and must hold for. A drill's has
+    made days before it."""
+    needed_s = rule.for_s + (0.0 if asked.course else reach_s(answer.tree, known.queries))
+    if fired(answer) or asked.seconds >= needed_s:
+        return None
+    return message(
+        "the run lasts {seconds} s, and {needed} s are what it looks back over and must hold for: whether it fires was "
+        "not seen",
+        seconds=f"{asked.seconds:,.0f}",
+        needed=f"{needed_s:,.0f}",
+    )
 
 
 def fired(answer: Answer) -> list[tuple[float, float | None]]:
@@ -115,6 +131,14 @@ def _during(at_s: float, course: Sequence[Stretch]) -> Message:
 def _covered(plan: AlertDrillPlan, asked: Asked) -> Iterator[Judgement]:
     """Of each breach of the course that the document alerts on: whether an alert of the folder tells of it."""
     planted = {each.name: each for each in asked.course}
+    if not planted:
+        yield Judgement(
+            id="theirs.breach", verdict=Verdict.NOT_EXERCISED, gates=False,
+            asked=(message("an alert fires in each breach"),),
+            told=(
+                message("the run is no whole drill of the alerts, and its breaches are not known: name one by --of"),
+            ),
+        )  # fmt: skip
     for trial in (each for each in plan.trials if each.fires and each.name in planted):
         breach, names, unsure = planted[trial.name], set[str](), set[str]()
         for rule, answer in zip(plan.theirs, asked.answers, strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 from harness.base.units import Unit
 from harness.judge.figures import Figure, clears, figure
 from harness.judge.ledger import Calls, Ledger
-from harness.judge.planned import MISSING, Planned, lacking_words, planned_in
+from harness.judge.planned import Planned, lacking_words, planned_in, spared
 from harness.judge.window import NS, Window
 from harness.model.due import DueList
 from harness.model.evidence import Outcome, RequestRow, Side
@@ -112,7 +112,7 @@ def _unharmed(
     if verdict is Verdict.PASS:
         verdict, *harm = _latency(_proving(requests, faulty), criteria)
         verdict = Verdict.PASS if verdict is Verdict.PASS else Verdict.INCONCLUSIVE
-    elif verdict is Verdict.FAIL and _latency(_sparing(requests, faulty), criteria)[0] is not Verdict.FAIL:
+    elif verdict is Verdict.FAIL and _latency(spared(_proving(requests, faulty)), criteria)[0] is not Verdict.FAIL:
         verdict = Verdict.INCONCLUSIVE
     return verdict, *harm
 
@@ -128,14 +128,6 @@ def _proving(requests: Planned, faulty: Window) -> Calls:
     rows = requests.proving
     found: Calls = rows[rows["api"] & (rows["due_ns"] < faulty.end_ns)]
     return found
-
-
-def _sparing(requests: Planned, faulty: Window) -> Calls:
-    """The same, with what is not in evidence answered at once: what a fail must stand against."""
-    rows = _proving(requests, faulty).copy()
-    lost = rows["status"] == MISSING
-    rows["status"][lost], rows["ok"][lost] = 200, True
-    return rows
 
 
 def _allowance(expects: Expectation) -> Message:

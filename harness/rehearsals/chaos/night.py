@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from harness.base.clock import NS
 from harness.base.errors import Exit, RehearsalError, more_severe
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, Told, joined, message, verbatim, whole
+from harness.model.message import Message, Tell, Told, joined, message, verbatim, whole
 from harness.model.result import Result
 from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
@@ -171,11 +170,11 @@ def keep_failing(ended: Ended, on: Running[NightDetails]) -> None:
     if ended.nothing or ended.exit_status in {Exit.OK, Exit.INTERRUPTED}:
         return
     path = on.options.reports / FAILING_SEEDS
-    keep_seed(path, {"seed": ended.seed, "rung": str(on.options.rung), "replay": ended.replay})
+    keep_seed(path, {"seed": ended.seed, "rung": str(on.options.rung), "replay": ended.replay}, on.say)
     on.say(message("the seed {seed} is kept in {path}", seed=str(ended.seed), path=str(path)))
 
 
-def keep_seed(path: Path, entry: dict[str, object]) -> None:
+def keep_seed(path: Path, entry: dict[str, object], tell: Tell) -> None:
     """Adds ``entry`` to those kept in ``path``, once. One that cannot be read is begun anew, and told of.
 
     Raises ``EvidenceNotWritten``.
@@ -183,7 +182,7 @@ def keep_seed(path: Path, entry: dict[str, object]) -> None:
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=list[dict[str, object]]) if path.exists() else []
     except (OSError, msgspec.DecodeError) as error:
-        sys.stderr.write(f"{path} cannot be read ({error}): it is begun anew\n")
+        tell(message("{path} cannot be read ({error}): it is begun anew", path=str(path), error=str(error)))
         kept = []
     if entry not in kept:
         write_atomically(path, (json.dumps([*kept, entry], indent=2) + "\n").encode())

@@ -13,7 +13,7 @@ from harness.model.evidence import Operation, ProbeRow, RequestRow, SampleRow, S
 from harness.model.result import Result
 from harness.model.stack import NEVER_RAN, Rung
 from harness.rehearsals.cost.types import Measured
-from harness.report.latest import LATEST
+from harness.report.latest import results
 from harness.report.published import RESULT, RESULT_JSON
 
 
@@ -21,13 +21,12 @@ def newest(reports: Path, plan: str) -> Path | None:
     """The folder of the newest real run of ``plan`` below ``reports`` that reported, the runs of sequences among them;
     ``None`` without one."""
     found: dict[str, Path] = {}
-    for pattern in (f"*/{RESULT_JSON}", f"*/*/{RESULT_JSON}"):
-        for path in reports.glob(pattern):
-            if path.relative_to(reports).parts[0] == LATEST or plan not in path.parent.name:
-                continue  # a run's folder is named by its plan
-            result = _read(path)
-            if result is not None and result.plan == plan and _is_real(result):
-                found[result.facts.started_utc] = path.parent
+    for path in results(reports):
+        if plan not in path.parent.name:
+            continue  # a run's folder is named by its plan
+        result = _read(path)
+        if result is not None and result.plan == plan and _is_real(result):
+            found[result.facts.started_utc] = path.parent
     return found[max(found)] if found else None
 
 
