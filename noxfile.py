@@ -109,8 +109,8 @@ def fast(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """What CI runs: lint, every test but the nightly ones, that none vanished. -- PATH: those; -- --part kind."""
-    if session.posargs and "--part" not in session.posargs:
+    """What CI runs: lint, all tests but the nightly, that none vanished. -- PATH: those; -- --part kind --repeat 2."""
+    if session.posargs and not {"--part", "--repeat"} & {*session.posargs}:
         run(session, "-m", "pytest", *session.posargs)
     else:
         run(session, "-m", "tests.session.push", *session.posargs)

@@ -98,15 +98,18 @@ async def main(folder: Path, rounds: int, image: Sequence[str]) -> int:
     def told(line: Message) -> None:
         lost.append(f"swept: {line}")
 
+    def others(_line: Message) -> None:
+        """A real engine may have those of other folders of state."""
+
     (folder / f"ready-{process_mark()}").touch()
     while len(os.listdir(folder)) < PAIR:  # noqa: ASYNC110, PTH208 - a file is what the other can give
         await asyncio.sleep(0.02)
     for number in range(rounds):
-        await sweep(told)
+        await sweep(told, others)
         held = Held(number, image)
         await held.make()
         for _ in range(LOOKS):
-            await sweep(told)
+            await sweep(told, others)
             lost.extend(await held.taken_away())
             await asyncio.sleep(_LOOK_EVERY_S)
         await held.end()

@@ -364,10 +364,12 @@ async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, mo
     for name, marked in marks.items():
         words = [word for label, value in marked.items() for word in ("--label", f"{label}={value}")]
         await docker("run", "--detach", "--name", name, *words, "image", what="running a container")
-    lines = Lines()
-    await orphans.sweep(lines.tell)
+    lines, aside = Lines(), Lines()
+    await orphans.sweep(lines.tell, aside.tell)
     assert sorted(stub_docker.containers(tmp_path / "docker")) == ["foreign-node", "foreign.postgres", "live.postgres"]
     assert "removed container dead.postgres" in lines
+    assert [line.partition(": ")[2] for line in aside] == ["foreign.postgres, tekutoko-0123abcd-kept"], "by name, once"
+    assert "TEKUTOKO_REHEARSAL_HOME" in aside[0] and not [line for line in lines if "foreign" in line or "kept" in line]
     state.end()
 
 
@@ -468,7 +470,7 @@ def test_kill_9_leaves_its_process_container_and_cluster_to_the_next_command(
             assert time.monotonic() < until
             time.sleep(0.05)
         state_lines = sweep(lambda line: None)
-        asyncio.run(orphans.sweep(lambda line: None))
+        asyncio.run(orphans.sweep(lambda line: None, lambda line: None))
         assert any(its in str(line) for line in state_lines) and not any(others in str(line) for line in state_lines)
         node = f"{record.name_of(record.run_label(others))}-control-plane"
         assert sorted(stub_docker.containers(tmp_path / "docker")) == sorted([f"{others}.postgres", node])

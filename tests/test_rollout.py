@@ -118,7 +118,7 @@ Made = Conductor[RolloutPlan, RolloutDetails]
 def _nothing_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Docker is not asked what killed runs left; the real weeks below are processes of their own, and ask it."""
 
-    async def sweep(_say: object) -> None:
+    async def sweep(*_says: object) -> None:
         """Nothing."""
 
     monkeypatch.setattr("harness.rehearsal.environment.sweep", sweep)

@@ -272,7 +272,7 @@ class StackDown(Spoken, OnCluster, AsJson):
         if self.on == Rung.LOCAL:
             state.sweep(lines.append)
         else:
-            asyncio.run(rungs.sweep(lines.append))
+            asyncio.run(rungs.sweep(lines.append, lines.append))
         return self._tell(lines, message("nothing was left running"))
 
     def _tell(self, lines: Sequence[Message], nothing: Message) -> int:

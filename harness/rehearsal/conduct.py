@@ -113,7 +113,7 @@ class Conductor(Generic[P, D]):
     # -- the steps -----------------------------------------------------------------------------------------------
 
     async def _flow(self) -> None:
-        await self._environment.sweep(lambda line: self.progress(message("left by a killed run: {what}", what=line)))
+        await self._environment.sweep(self.progress)
         self._save(PLAN_JSON, self.plan)
         self._save(MANIFESTS_JSON, self.manifests)
         self._save(MACHINE_JSON, machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))

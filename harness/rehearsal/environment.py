@@ -11,7 +11,7 @@ from harness.judge.machine_share import STOLEN, WAITED
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
-from harness.model.message import Tell
+from harness.model.message import Tell, message
 from harness.model.stack import Rung
 from harness.rehearsal.lifecycle import Work, run_identity
 from harness.rehearsal.options import Options
@@ -39,8 +39,8 @@ class Environment:
         part, as not exercised."""
 
     async def sweep(self, say: Tell) -> None:
-        """Removes what killed runs of any rung left, and says what."""
-        await sweep(say)
+        """Removes what killed runs of any rung left, and says what; and what there is of others, which stays."""
+        await sweep(lambda line: say(message("left by a killed run: {what}", what=line)), say)
 
     def child(self, on: Running[Any], rehearsal: Rehearsal[Any, Any], plan: Any, options: Options) -> Work:
         """A run of the sequence ``on``, not yet begun. Raises ``RehearsalError`` where none comes about."""

@@ -144,8 +144,8 @@ def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted:
     return load_manifests(chosen, options.rung, options.target, fronted=fronted, kubectl=kubectl)
 
 
-async def sweep(progress: Tell) -> None:
-    """Removes what killed runs left on this machine, on any rung."""
+async def sweep(progress: Tell, aside: Tell) -> None:
+    """Removes what killed runs left on this machine, on any rung; ``aside`` is told what is not known to be left."""
     from harness.stack import state
     from harness.stack.kind import at_hand, orphans
 
@@ -153,7 +153,7 @@ async def sweep(progress: Tell) -> None:
     if at_hand.docker_answers():
         try:
             async with asyncio.timeout(_SWEEP_LIMIT_S):
-                await orphans.sweep(progress)
+                await orphans.sweep(progress, aside)
         except (StackNotStarted, TimeoutError) as error:  # it hinders a run on kind alone, which then says so
             late = message("no end within {limit} s", limit=f"{_SWEEP_LIMIT_S:g}")
             why = of_error(error) if isinstance(error, StackNotStarted) else late

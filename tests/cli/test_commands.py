@@ -10,6 +10,7 @@ import json
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -25,9 +26,9 @@ from harness.base.errors import BadInput, Exit, RehearsalError, StackNotStarted
 from harness.cli.main import ALL, main, parse
 from harness.model.stack import OwnCluster
 from harness.rehearsal import command as declared
-from harness.rehearsal.arguments import TargetOnLocal
+from harness.rehearsal.arguments import AsJson, Spoken, TargetOnLocal
 from harness.rehearsal.command import Command, Duration, flags, replay, words
-from harness.rehearsal.registry import COMMANDS
+from harness.rehearsal.registry import COMMANDS, Entry
 
 NAMES = sorted(ALL)
 #: Words of which each option takes those that it can read.
@@ -65,6 +66,14 @@ def least(command: type[Command]) -> list[str]:
     return [
         word for f in needed for word in ([] if f.metadata["positional"] else [declared.flag(f.name)]) + [texts[f.name]]
     ]
+
+
+def begun(entry: Entry) -> list[str]:
+    """The words by which a rehearsal begins on this machine, whatever the environment can show of it."""
+    command = entry.load()
+    needed = ["rollout_week3"] if entry.name == "run" else least(command)
+    on = ["--on", "local"] if "on" in options(command) else []
+    return [entry.name, *needed, *on, *(["--own-stack"] if "own_stack" in options(command) else [])]
 
 
 def options(command: type[Command]) -> set[str]:
@@ -199,19 +208,54 @@ def test_every_option_of_a_rehearsal_is_read(name: str, tmp_path: Path, monkeypa
     assert read.names == options(command) - {"no_defaults"}  # which the reader of defaults reads
 
 
-def attributes(command: type[Command]) -> set[str]:
-    """What a class reads of itself."""
-    tree = ast.parse(inspect.getsource(command))
-    of_self = (n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name))
-    return {each.attr for each in of_self if each.value.id == "self"}  # type: ignore[attr-defined]
+def test_the_first_line_of_each_rehearsal_says_what_its_run_is_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("harness.rehearsal.arguments", "harness.rehearsals.rollout.command"):
+        monkeypatch.setattr(f"{module}.conducted", lambda *_, **__: 0)
+    for words_ in map(begun, COMMANDS):
+        assert main([*words_, "--reports", str(tmp_path)]) == 0
+        assert capsys.readouterr().err.startswith("seed 1, environment local"), words_
+
+
+def reads(command: type[Command]) -> set[str]:
+    """What ``run`` of a class reads of itself, and each of its methods that it comes past."""
+    found, waiting = set[str](), ["run"]
+    while waiting:
+        member = inspect.getattr_static(command, waiting.pop(), None)
+        method = member.fget if isinstance(member, property) else member
+        if inspect.isfunction(method):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(method)))
+            of_self = (n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name))
+            new = {each.attr for each in of_self if each.value.id == "self"} - found  # type: ignore[attr-defined]
+            found |= new
+            waiting += new
+    return found
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - {each.name for each in COMMANDS} - {"stack up"}))
 def test_every_option_of_a_tool_is_read(name: str) -> None:
     command = ALL[name].load()
-    own = attributes(command)
-    of_cluster = {"context", "kubeconfig", "image_registry", "yes_use_this_cluster"} if "confirmed" in own else set()
-    assert options(command) - {"no_defaults"} <= own | of_cluster
+    assert options(command) - {"no_defaults"} <= reads(command)
+
+
+def test_an_option_of_a_tool_that_is_only_named_beside_its_run_is_not_read() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Planted(Spoken, AsJson):
+        """A tool that ignores an option."""
+
+        ignored: bool = declared.option("nothing", default=False)
+
+        def unread(self) -> tuple[str, ...]:
+            return ("ignored",) if self.ignored else ()
+
+        def run(self) -> int:
+            return self._told(self.json)
+
+        def _told(self, as_json: bool) -> int:
+            return int(as_json and self.lang == "ja")
+
+    assert options(Planted) - reads(Planted) == {"ignored", "no_defaults"}
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_what_could_not_be_ended_is_left_in_every_language(lang: str, monkeypatc
     monkeypatch.setattr(rungs, "keepers", dict)
     monkeypatch.setattr(standing, "end_standing_stacks", lambda _: [*told])
 
-    async def nothing(_: object) -> None:
+    async def nothing(*_: object) -> None:
         """Of no killed run."""
 
     monkeypatch.setattr(rungs, "sweep", nothing)

@@ -30,8 +30,8 @@ PICTURES = ROOT / "docs" / "pictures"
 TERMINAL = "terminal.txt"
 #: The page's file by language.
 PAGES = {"en": "report.html", "ja": "report.ja.html"}
-#: What the machine had left of runs of others.
-_OF_OTHERS = re.compile(r"^\[.*\] left by a killed run:.*\n", re.MULTILINE)
+#: What the machine had of runs of others.
+_OF_OTHERS = re.compile(r"^\[.*\] (left by a killed run:|left alone, as made on).*\n", re.MULTILINE)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _VIEW_PX = (1000, 1000)
 LIMIT_S = 120

@@ -101,7 +101,8 @@ def test_a_sample_is_taken_without_paths_and_what_others_left(tmp_path: Path, mo
     shutil.copytree(SAMPLES[0], tmp_path / "run")
     terminal = tmp_path / "tty"
     terminal.write_bytes(
-        b"one 1/2\r\x1b[2Kone 2/2\r\n[   4.8 s] left by a killed run: run 7\r\nreport: /tmp/reports/x, box\r\n"
+        b"one 1/2\r\x1b[2Kone 2/2\r\n[   4.8 s] left by a killed run: run 7\r\n"
+        b"[   4.9 s] left alone, as made on another machine: x\r\nreport: /tmp/reports/x, box\r\n"
     )
     sample.take(tmp_path / "run", terminal, "taken", host="box")
     assert (tmp_path / "samples/taken/terminal.txt").read_text() == "one 2/2\nreport: /scratch/reports/x, machine\n"

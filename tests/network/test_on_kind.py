@@ -160,7 +160,7 @@ def test_what_a_killed_run_leaves_is_swept_by_the_next(tmp_path: Path, words: tu
     os.killpg(job.process.pid, signal.SIGKILL)
     job.kill()  # its pipes
     subprocess.run(
-        [sys.executable, "-c", "import asyncio, harness.stack.rungs as r; asyncio.run(r.sweep(print))"],
+        [sys.executable, "-c", "import asyncio, harness.stack.rungs as r; asyncio.run(r.sweep(print, print))"],
         cwd=ROOT, check=True, timeout=300,
     )  # fmt: skip
     until = time.monotonic() + 120

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 from night import jobs
+from night.command import RESULTS
 from night.command import parser as night_parser
 from night.errors import Trouble
 from nox import registry
@@ -15,9 +17,11 @@ from nox import registry
 import noxfile  # noqa: F401 - it makes the sessions
 from bench import benches
 from harness.cli.main import main, parse
+from tests.mutants import kept
 from tests.night import ROOT
 
 EXAMPLE = ROOT / "examples" / "walk-api" / "rehearsal"
+WORKFLOW = ROOT / ".github" / "workflows" / "nightly.yml"
 FILES = (jobs.OURS, EXAMPLE / "pull_request.json", EXAMPLE / "night.json")
 
 
@@ -32,13 +36,13 @@ def test_every_step_is_a_command_that_exists(path: Path) -> None:
                 assert getattr(given, "seed", 7) == 7, f"{job.name} takes the night's seed"
             elif words[:2] == ["python3", ".ci/nightly"]:
                 night_parser().parse_args(words[2:])
-            elif words[0] == "go":
+            elif words[0] in {"go", "cp"}:
                 assert not step.judged
             else:
                 assert words[:3] == ["python3", "noxfile.py", "-s"]
                 assert words[3] in sessions
                 own = words[3] == "nightly"  # it writes one for each of its runs of pytest
-                assert own or any(word.startswith("--junitxml=reports/tests/") for word in words)
+                assert own or not step.judged or any(word.startswith("--junitxml=reports/tests/") for word in words)
 
 
 def typed(path: Path) -> list[list[str]]:
@@ -91,11 +95,22 @@ def test_the_night_has_the_jobs_that_issue_12_names() -> None:
 
 def test_what_no_push_runs_of_the_tests_has_a_judged_job() -> None:
     """The floor of coverage ends the session in 1, whatever the tests say."""
-    sessions = [step.words(7)[3] for job in jobs.read(jobs.OURS) for step in job.steps if "noxfile.py" in step.run]
-    assert sorted(sessions) == ["coverage", "nightly", "oracle"]
-    assert all(
-        step.judged and step.good == (0,) for job in jobs.read(jobs.OURS) for step in job.steps if "noxfile" in step.run
-    )
+    steps = [step for job in jobs.read(jobs.OURS) for step in job.steps if "noxfile.py" in step.run]
+    assert sorted(step.words(7)[3] for step in steps if step.judged) == ["coverage", "nightly", "oracle"]
+    assert [step.words(7)[3] for step in steps if not step.judged] == ["mutants"], "which has figures and no verdict"
+    assert all(step.good == (0,) for step in steps)
+
+
+def test_the_mutants_of_a_night_are_kept_with_its_reports() -> None:
+    """In the folder of the job's own result, which is there when its steps begin, and which the workflow uploads whole."""
+    (job,) = [each for each in jobs.read(jobs.OURS) if each.name == "mutants"]
+    measured, copied = [step.words(7) for step in job.steps]
+    assert measured[3:5] == ["mutants", "--"] and float(measured[measured.index("--minutes") + 1]) < job.minutes
+    cp, *files, into = copied
+    assert cp == "cp" and [ROOT / each for each in files] == [kept.FILE, kept.REASONS]
+    assert ROOT / into == RESULTS / job.name
+    (upload, _) = re.findall(r"^ +path: (reports\S*)$", WORKFLOW.read_text(), re.MULTILINE)
+    assert ROOT / upload == RESULTS
 
 
 def test_the_limits_of_every_bench_are_held_by_night() -> None:

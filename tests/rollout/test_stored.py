@@ -19,7 +19,7 @@ from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.judge.combine import combine
 from harness.judge.judged import CHECK_EVENT
-from harness.model.evidence import EventRow, ProbeRow, Row
+from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
 from harness.model.judgement import Judgement, Kind, errata_of
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table, Timeline
@@ -229,11 +229,25 @@ def test_a_check_of_another_harness_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("pace_s", "shown"), [(50.0, True), (45.0, False)])
-def test_a_rate_without_a_margin_is_seen_where_just_as_much_is_offered(
+def test_a_rate_without_a_margin_is_the_word_on_its_claim_where_just_as_much_is_offered(
     tmp_path: Path, pace_s: float, shown: bool
 ) -> None:
+    """And the week holds. Where what was offered did not come, that is the target's own, and its claim stays open."""
     found = week(tmp_path, cut(table(2), window_s=5.0, pace_s=pace_s))
-    assert ("rollout.week2.rate_without_margin" in errata_of(found.run.judgements)) is shown
+    margin, claim = "rollout.week2.rate_without_margin", "rollout.week2.success.request_rate"
+    assert (margin in errata_of(found.run.judgements)) is shown
+    (about,) = (each for each in found.run.judgements if claim in each.claims)
+    assert (about.id, about.erratum) == (
+        ("rate:success.request_rate", margin) if shown else ("success.request_rate", "")
+    )
+    rate = by_id(found.run.judgements)["success.request_rate"]
+    assert rate.gates and found.run.decision is Decision.HOLD
+    if shown:
+        assert rate.verdict is Verdict.INCONCLUSIVE
+        judged_again(REHEARSAL, Scenario, found.folder)
+        rows = [row for n, row in enumerate(found.rows) if n % 3 or not isinstance(row, RequestRow)]
+        slower = again(found, tuple(rows))
+        assert by_id(slower)["success.request_rate"].claim == claim and margin not in errata_of(slower)
 
 
 @pytest.mark.parametrize("end", ["begin", "end"])

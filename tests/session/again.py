@@ -4,7 +4,8 @@ Two workers share two cores, and other tenants of the machine take their part: a
 hundreds of users then fails for want of a machine, and its output says nothing about the code. What it says alone
 counts. The first failure stays in the output, and the closing line tells how many tests passed at their second try.
 Nothing in process is tried again, nothing that failed alone, and nothing when more than ``MOST`` failed: that is no
-shortage of a machine.
+shortage of a machine. So that a push need not wait for a quiet machine: a night, and runs that are repeated to see
+whether a test ever fails, take it for the failure that it was.
 """
 
 from __future__ import annotations
@@ -37,3 +38,10 @@ def settled(first: Record, second: Record) -> Record:
         for test in first.tests
     ]
     return Record(wall_s=first.wall_s + second.wall_s, tests=tests)
+
+
+def needed(run: Record) -> list[str]:
+    """What is wrong with a run of which no test may need its second try, as sentences; one that failed then, too, is
+    wrong anyway."""
+    passed = (test.id for test in run.tests if test.second_try and test.outcome == "passed")
+    return [f"{name} failed beside others; that it passed alone counts at a push only" for name in passed]

@@ -1,6 +1,8 @@
 """What CI runs for each push, in one command (``nox -s tests``): lint beside the tests, the in-process tests first, then
 the rest side by side, those that measure time last, with nothing else beside them; at the end the gate and one closing
-line. With ``--night`` what the night runs (``nox -s nightly``), in the same order, without lint.
+line. With ``--night`` what the night runs (``nox -s nightly``), in the same order, without lint. With ``--repeat N``
+the tests so many times over, to see whether they are ever red. Where nothing waits for it, by night and of repeats, a
+test that needed its second try is a failure.
 
 It builds what can be built (Kubernetes' controllers for the oracle, Docker's compose plugin, promtool) while the first tests run.
 """
@@ -12,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.session import again, files, gate, groups, record
@@ -39,10 +41,12 @@ NICE = "10"  # whatever is beside the tests gives way to them
 
 @dataclass(frozen=True)
 class Hour:
-    """When tests run: what each run of pytest is told for it, and what the names of its records begin with."""
+    """When tests run: what each run of pytest is told for it, what the names of its records begin with, and whether a
+    test counts as it ended at its second try (``again``)."""
 
     words: tuple[str, ...] = ()
     begins: str = ""
+    forgives: bool = False
 
     @property
     def files(self) -> Path:
@@ -51,11 +55,11 @@ class Hour:
 
     def known(self, chosen: frozenset[str]) -> dict[str, int]:
         """How many tests of each of these groups must run."""
-        numbers = gate.known().night if self is NIGHT else gate.known().push
+        numbers = gate.known().night if self.words else gate.known().push
         return {group: number for group, number in numbers.items() if group in chosen}
 
 
-PUSH = Hour()
+PUSH = Hour(forgives=True)
 #: The night's own tests, and the properties on new examples.
 NIGHT = Hour(("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search"), "night_")
 
@@ -169,13 +173,8 @@ def tested(hour: Hour, chosen: frozenset[str]) -> tuple[list[tuple[int, record.R
     return runs, wrong
 
 
-def main(arguments: list[str]) -> int:
-    """Runs everything, or one part; 0 only when every test passed, none vanished, and lint found nothing."""
-    parser = argparse.ArgumentParser(prog=f"nox -s {'nightly' if '--night' in arguments else 'tests'} --")
-    parser.add_argument("--part", choices=PARTS, help="the groups of one of CI's jobs alone, without lint")
-    parser.add_argument("--night", action="store_true", help="what the night runs, without lint")
-    given = parser.parse_args(arguments)
-    hour, chosen = (NIGHT if given.night else PUSH), (PARTS[given.part] if given.part else ALL)
+def once(hour: Hour, chosen: frozenset[str]) -> tuple[bool, str]:
+    """Runs everything once; whether every test passed, none vanished and lint found nothing, and the closing line."""
     began = time.monotonic()
     FOLDER.mkdir(parents=True, exist_ok=True)
     hour.files.unlink(missing_ok=True)
@@ -183,19 +182,44 @@ def main(arguments: list[str]) -> int:
     whole = record.joined(found for _, found in runs)
     (FOLDER / f"{hour.begins}whole.json").write_bytes(record.encoded(whole))
     missing, forgiven = gate.findings(whole, hour.known(chosen), gate.lacks_here(os.environ))
+    wrong += missing if hour.forgives else [*missing, *again.needed(whole)]
     print("\n== time by group ==", *record.minutes(whole), sep="\n")
     print(
         "\n== gate ==",
         *(f"lack: {line}" for line in forgiven),
         *(f"second try, alone: {test.outcome}: {test.id}" for test in whole.tests if test.second_try),
-        *(f"WRONG: {line}" for line in [*wrong, *missing]),
+        *(f"WRONG: {line}" for line in wrong),
         sep="\n",
     )
     print(f"\nin {time.monotonic() - began:.0f} s")
     line = closing(whole)
-    (FOLDER / "closing.txt").write_text(line + "\n")
+    (FOLDER / f"{hour.begins}closing.txt").write_text(line + "\n")
     print(line, flush=True)
-    return 1 if wrong or missing or any(status not in {0, NOTHING_CHOSEN} for status, _ in runs) else 0
+    return not wrong and all(status in {0, NOTHING_CHOSEN} for status, _ in runs), line
+
+
+def repeated(hour: Hour, chosen: frozenset[str], times: int) -> bool:
+    """Runs everything so many times, whatever came of it, with records for each; whether each was green."""
+    ended = [once(replace(hour, begins=f"{hour.begins}{n}_", forgives=False), chosen) for n in range(1, times + 1)]
+    lines = [f"{n}: {'green' if green else 'RED'}: {line}" for n, (green, line) in enumerate(ended, 1)]
+    green = sum(green for green, _ in ended)
+    print(f"\n== {times} times ==", *lines, f"{green} of {times} runs are green", sep="\n", flush=True)
+    return green == times
+
+
+def main(arguments: list[str]) -> int:
+    """Runs everything, or one part, once or several times; 0 only when all of it was green."""
+    parser = argparse.ArgumentParser(prog=f"nox -s {'nightly' if '--night' in arguments else 'tests'} --")
+    parser.add_argument("--part", choices=PARTS, help="the groups of one of CI's jobs alone, without lint")
+    parser.add_argument("--night", action="store_true", help="what the night runs, without lint")
+    parser.add_argument("--repeat", type=int, metavar="N", help="so many times, without lint; no second try counts")
+    given = parser.parse_args(arguments)
+    hour, chosen = (NIGHT if given.night else PUSH), (PARTS[given.part] if given.part else ALL)
+    if given.repeat is None:
+        return 0 if once(hour, chosen)[0] else 1
+    if given.repeat < 1:
+        parser.error(f"--repeat {given.repeat}: nothing would be run")
+    return 0 if repeated(hour, chosen, given.repeat) else 1
 
 
 if __name__ == "__main__":

@@ -220,6 +220,58 @@ def test_only_tests_that_failed_are_a_reason_for_a_second_try(monkeypatch: pytes
     assert (status, both.outcomes()["passed"], asked) == (0, 2, [(push.NIGHT, "rest_again", "a")])
 
 
+@pytest.fixture
+def second_tries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
+    """Whether a test needs its second try in each run to come; nothing is run, and records lie in ``tmp_path``."""
+    second: list[bool] = []
+
+    def tested(_hour: push.Hour, _chosen: object) -> tuple[list[tuple[int, Record]], list[str]]:
+        test = done("a", "kind")
+        test.second_try = second.pop(0)
+        return [(0, run(test))], []
+
+    monkeypatch.setattr(push, "tested", tested)
+    monkeypatch.setattr(push, "FOLDER", tmp_path)
+    monkeypatch.setattr(gate, "known", lambda: gate.Known(push={"kind": 1}, night={"kind": 1}))
+    return second
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [((), 0), (("--part", "kind"), 0), (("--night",), 1), (("--repeat", "1"), 1)]
+)
+def test_a_second_try_counts_at_a_push_only(
+    second_tries: list[bool], words: tuple[str, ...], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second_tries += [True]
+    assert push.main([*words]) == status
+    assert ("WRONG: a failed beside others" in capsys.readouterr().out) == bool(status)
+    second_tries += [False]
+    assert push.main([*words]) == 0
+
+
+def test_repeats_go_on_after_a_red_one_keep_each_record_and_are_green_when_all_are(
+    second_tries: list[bool], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second_tries += [False, True, False]
+    assert push.main(["--part", "kind", "--repeat", "3"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[2].split(":")[0] for line in said[-4:-1]] == [" green", " RED", " green"]
+    assert said[-1] == "2 of 3 runs are green"
+    assert record.read(tmp_path / "2_whole.json").tests[0].second_try
+    assert {path.name for path in tmp_path.glob("*closing.txt")} == {f"{n}_closing.txt" for n in (1, 2, 3)}
+    second_tries += [False, False]
+    assert push.main(["--night", "--repeat", "2"]) == 0
+    assert (tmp_path / "night_1_closing.txt").read_text() == "1 passed, 0 failed\n"
+
+
+def test_to_repeat_nothing_is_not_green(second_tries: list[bool]) -> None:
+    for number in ("0", "-1"):
+        with pytest.raises(SystemExit) as ended:
+            push.main(["--repeat", number])
+        assert ended.value.code == 2
+    assert second_tries == []
+
+
 def test_minutes_and_the_slowest_are_told() -> None:
     lines = record.minutes(run(done("a", "kind"), done("b", "kind"), done("c", "fast")))
     assert [line.split() for line in lines[:2]] == [

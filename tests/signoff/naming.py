@@ -28,6 +28,18 @@ _TELLS = re.compile(r"\bpatch_errata\b")
 #: Commands that do no more than another one of their folder.
 _PARTS_OF_OTHERS = ("run", "chaos_nightly", "rolling_update", "zone_loss")
 
+#: The line that shows an erratum which its commands do not show without options, or not in each environment; () where
+#: none does with the bundled stacks.
+LINES: dict[str, tuple[str, ...]] = {
+    "deploy.downtime_without_prestop": ("deploy_rehearsal --on kind --seed 1",),
+    "dr.restored_instance_unmanaged": (),  # their PostgreSQL archives nothing before it is lost, either
+    "manifest.sidecar_stops_at_once": (
+        "run rollout_week3 --on local --seed 1 --manifests deploy/kubernetes/overlays/local-graceful",
+    ),
+    "rollout.week2.rate_without_margin": ("run rollout_week2 --on local --seed 1 --pace 50s",),
+    "security.load_balancer_ends_no_tls": ("network --on kind --seed 1 --ingress",),
+}
+
 
 @cache
 def _words(path: Path) -> frozenset[str]:
@@ -86,9 +98,11 @@ def claims_of(command: str) -> frozenset[str]:
 
 def shown_by() -> dict[str, tuple[str, ...]]:
     """The commands that can show each erratum: of those that can, the ones that its claim is judged by, where there
-    are any."""
+    are any; or the line that does (``LINES``)."""
 
     def commands(erratum: str) -> tuple[str, ...]:
+        if erratum in LINES:
+            return LINES[erratum]
         can = [name for name in FOLDERS if erratum in errata_of(name)]
         said = [name for name in can if name in claims.ERRATA[erratum][0].state_from.commands]
         return tuple(said or [name for name in can if name not in _PARTS_OF_OTHERS] or can)

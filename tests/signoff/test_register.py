@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from harness.base.data import PLANS
+from harness.base import planfile
+from harness.base.data import PLANS, ROOT
+from harness.cli.main import parse
+from harness.model.stack import Rung
 from harness.rehearsals.dr_restore.judge import CLAIMS
+from harness.signoff.making import EvidencePlan
+from harness.stack import manifests
+from harness.stack.targets import bundled
 from scenarios import claims
 from scenarios.errata import SHOWN_BY
 from tests.signoff import naming
@@ -52,3 +58,23 @@ def test_at_least_140_claims_can_be_judged_from_evidence() -> None:
 
 def test_which_command_shows_an_erratum_is_current() -> None:
     assert SHOWN_BY.read_bytes() == naming.encoded(), "run: nox -s manual"
+
+
+def test_a_line_that_shows_an_erratum_is_of_a_command_that_names_it_and_the_whole_evidence_has_it() -> None:
+    """But one that names a folder, which is found from the checkout alone."""
+    steps = {step.run for step in planfile.load(PLANS / "signoff.yaml", EvidencePlan).steps}
+    for erratum, lines in naming.LINES.items():
+        assert any(erratum in naming.errata_of(command) for command in FOLDERS), f"{erratum}: no code names it"
+        for line in lines:
+            command = parse(line.split())
+            assert erratum in naming.errata_of(command.name), line
+            assert line in steps or getattr(command, "manifests", None), (
+                f"not in the plan of the whole evidence: {line}"
+            )
+
+
+def test_a_folder_that_shows_an_erratum_has_the_patch_that_mends_it() -> None:
+    (line,) = naming.LINES["manifest.sidecar_stops_at_once"]
+    folder = ROOT / line.rpartition(" ")[2]
+    patches = manifests.load(folder, Rung.LOCAL, bundled()).patches
+    assert "manifest.sidecar_stops_at_once" in {patch.erratum for patch in patches}

@@ -20,11 +20,11 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(at_hand, "docker_answers", lambda: True)
 
 
-async def _hangs(_say: Tell) -> None:
+async def _hangs(_say: Tell, _aside: Tell) -> None:
     await asyncio.Event().wait()
 
 
-async def _refuses(_say: Tell) -> None:
+async def _refuses(_say: Tell, _aside: Tell) -> None:
     raise StackNotStarted("the engine refuses", where="docker", remedy="start it")
 
 
@@ -36,10 +36,10 @@ async def _refuses(_say: Tell) -> None:
     ],
 )
 async def test_a_run_goes_on_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, engine: Callable[[Tell], None], line: str
+    monkeypatch: pytest.MonkeyPatch, engine: Callable[[Tell, Tell], None], line: str
 ) -> None:
     monkeypatch.setattr(rungs, "_SWEEP_LIMIT_S", 0.05)
     monkeypatch.setattr(orphans, "sweep", engine)
-    said = Lines()
-    await asyncio.wait_for(rungs.sweep(said.tell), 5)
-    assert said == [line]
+    said, aside = Lines(), Lines()
+    await asyncio.wait_for(rungs.sweep(said.tell, aside.tell), 5)
+    assert (said, aside) == ([line], [])

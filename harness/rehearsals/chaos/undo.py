@@ -27,21 +27,21 @@ class Undo(Spoken, AsJson):
         from harness.stack import rungs, state
 
         begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
-        removed: list[str] = []
+        removed, others = list[str](), list[str]()
         say = language(self.lang)
 
-        def told(line: Message) -> None:  # at once: sweeping takes seconds
-            removed.append(str(line))
+        def told(line: Message, to: list[str] = removed) -> None:  # at once: sweeping takes seconds
+            to.append(str(line))
             sys.stderr.write(say.message(line) + "\n")
 
-        asyncio.run(rungs.sweep(told))
+        asyncio.run(rungs.sweep(told, lambda line: told(line, others)))
         if self.json:
-            sys.stdout.write(json.dumps({"faults": begun, "removed": removed}) + "\n")
+            sys.stdout.write(json.dumps({"faults": begun, "removed": removed, "others": others}) + "\n")
             return 0
         for run_id, steps in begun.items():
             faults = ", ".join(steps) or say("no fault was under way")
             sys.stdout.write(say("run {run}: {faults}", run=run_id, faults=faults) + "\n")
-        if not removed:
+        if not (removed or others):
             sys.stdout.write(say("nothing to undo: no killed run left anything") + "\n")
         return 0
 

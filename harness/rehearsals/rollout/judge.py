@@ -46,6 +46,7 @@ from harness.report.words import lacking_words
 
 _ROLLBACK_STEPS = "rollout.rollback."
 _RATE_CLAIM = "rollout.week2.success.request_rate"
+_CORRECTED_RATE = 0.9  # of what is offered, as the erratum's correction asks for
 _OWN = message("a criterion of the team's own, about no claim of the document")
 _NOT_ROLLED_BACK: Told = (message("the run was not rolled back"),)
 
@@ -76,11 +77,11 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
         if not week.rolled_back:
             found += unplanted(plan, seen.details.planted)
+    found = _rate_without_margin(plan, found)
     yield from found
     yield from _steps(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)
     yield from () if seen.details.applied is None else as_printed(seen.details.applied)
-    yield from _rate_without_margin(plan, found)
 
 
 def not_exercised(plan: Scenario, capabilities: Collection[str]) -> dict[str, Message]:
@@ -206,22 +207,30 @@ def step_of_roll_back(claim: str, plan: Scenario, week: Observed, seen: Seen[Wee
     return Verdict.INCONCLUSIVE, ()
 
 
-def _rate_without_margin(plan: Scenario, found: Iterable[Judgement]) -> Iterator[Judgement]:
-    """What a week's window showed of a rate without a margin, where just as many requests are offered as it asks for
-    (``--pace 50s``), so that one late request fails it.
+def _rate_without_margin(plan: Scenario, found: Sequence[Judgement]) -> list[Judgement]:
+    """The judgements, with what a week's window showed of a rate without a margin, where just as many requests are
+    offered as it asks for (``--pace 50s``), so that one late request fails it. Where the criterion cannot be judged
+    for that, the erratum is the word on the claim; unless fewer came than its correction asks for.
     """
     population = plan.population
-    if population.steps:
-        return  # what is offered changes, and is not the document's
     offered = round(population.flag_on / population.pace_s, 9)
-    for each in found:
-        if each.claim == _RATE_CLAIM and each.value is not None and offered == each.limit:
-            told = message(
-                "{users} users at one request in {pace} s offer {offered}/s, which is just what is asked for: "
-                "{came}/s came",
-                users=str(population.flag_on),
-                pace=f"{population.pace_s:g}",
-                offered=f"{offered:g}",
-                came=f"{each.value:.4g}",
-            )
-            yield observation(f"rate:{each.id}", (told,), erratum="rollout.week2.rate_without_margin")
+    all_of = [*found]
+    for number, each in enumerate(found):
+        if population.steps or each.claim != _RATE_CLAIM or each.limit != offered:
+            continue  # with steps what is offered changes, and is not the document's
+        if each.value is None or each.value < _CORRECTED_RATE * offered:
+            continue
+        told = message(
+            "{users} users at one request in {pace} s offer {offered}/s, which is just what is asked for: "
+            "{came}/s came",
+            users=str(population.flag_on),
+            pace=f"{population.pace_s:g}",
+            offered=f"{offered:g}",
+            came=f"{each.value:.4g}",
+        )
+        seen = observation(f"rate:{each.id}", (told,), erratum="rollout.week2.rate_without_margin")
+        if each.verdict is Verdict.INCONCLUSIVE:
+            all_of[number] = msgspec.structs.replace(each, claim="")
+            seen = msgspec.structs.replace(seen, claim=_RATE_CLAIM)
+        all_of.append(seen)
+    return all_of

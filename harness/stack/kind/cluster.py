@@ -135,6 +135,11 @@ async def names() -> list[str]:
     return sorted({name for name in running if name.startswith(record.mark())} | set(record.recorded()))
 
 
+async def of_others() -> list[str]:
+    """The clusters on this engine whose names have the mark of another folder of state."""
+    return sorted(name for name in await _labels() if record.of_others(name))
+
+
 async def leaks(name: str) -> list[str]:
     """What is left of a deleted cluster: containers, network, files; [] when nothing is."""
     left = [f"container {container}" for container in await _containers(name)]

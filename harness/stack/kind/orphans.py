@@ -11,15 +11,22 @@ from harness.stack.kind import cluster, docker, ingress, metrics_adapter, networ
 from harness.stack.kubernetes import labels
 
 
-async def sweep(progress: Tell) -> None:
+async def sweep(progress: Tell, aside: Tell) -> None:
     """Removes containers, clusters and namespaces of runs of ours whose owner is dead. Raises ``StackNotStarted``.
 
-    What other users of the engine have, in other containers or on other machines, is left.
+    What other users of the engine have, in other containers or on other machines, is left, and named to ``aside``:
+    whether they still live cannot be known here.
     """
+    others = await cluster.of_others()
     for each in await docker.containers("listing containers", {"label": labels.OWNER}):
-        if labels.owned(each.labels) is labels.Owned.DEAD:
+        whose = labels.owned(each.labels)
+        if whose is labels.Owned.FOREIGN:
+            others.append(each.name)
+        elif whose is labels.Owned.DEAD:
             await docker.remove([each.id], what=f"removing {each.name}", limit_s=60)
             progress(message("removed container {name}", name=each.name))
+    if others:
+        aside(labels.left(others))
     await cluster.sweep(progress)
     for name in record.recorded():
         found_cluster = record.read(name)

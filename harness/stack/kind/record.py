@@ -24,6 +24,7 @@ from harness.stack.state.processes import ProcessIdentity
 
 _MAKER = "maker.lock"
 _held: dict[str, HeldLock] = {}  # of the clusters that this process is making, or made for itself
+_MARKED = re.compile(r"^tekutoko-[0-9a-f]{8}-")
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,21}[a-z0-9])?$")
 
 
@@ -73,6 +74,11 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 def mark() -> str:
     """How the names of our clusters start: other folders of state have other marks. Raises ``StackNotStarted``."""
     return f"tekutoko-{home_mark()[:8]}-"
+
+
+def of_others(name: str) -> bool:
+    """Whether a cluster of this name is one of ours with another folder of state. Raises ``StackNotStarted``."""
+    return bool(_MARKED.match(name)) and not name.startswith(mark())
 
 
 def run_label(run_id: str) -> str:

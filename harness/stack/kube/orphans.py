@@ -41,7 +41,7 @@ async def sweep(api: ApiServer, progress: Tell) -> list[str]:
                 await api.delete_own(f"{NAMESPACES}/{name}", item["metadata"]["uid"])
             removed.append(name)
     if others:
-        progress(message("of runs on other machines, not looked into: {runs}", runs=", ".join(others)))
+        progress(labels.left(others))
     return removed
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from harness.model import manifests
+from harness.model.message import Message, message
 from harness.stack.state import Lease, may_live
 from harness.stack.state.machine import home_mark, identity
 from harness.stack.state.processes import ProcessIdentity
@@ -48,6 +49,14 @@ def owned(found: Mapping[str, str]) -> Owned:
     pid, _, started = found.get(OWNER, "").partition("/")
     process = ours and pid.isdigit() and ProcessIdentity(int(pid), started).alive()
     return Owned.LIVE if process or (here and may_live(found.get(RUN, ""))) else Owned.DEAD
+
+
+def left(found: Iterable[str]) -> Message:
+    """What is told of things that are ``FOREIGN``, by their names."""
+    return message(
+        "left alone, as made on another machine, in another container or with another TEKUTOKO_REHEARSAL_HOME: {names}",
+        names=", ".join(sorted(found)),
+    )
 
 
 def arguments(lease: Lease) -> tuple[str, ...]:

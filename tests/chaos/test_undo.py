@@ -1,0 +1,50 @@
+"""What a sweep says: what killed runs left is removed, what was made elsewhere is named and is neither."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.cli.main import main
+from harness.model.message import Tell, message
+from harness.rehearsal.environment import RUNGS
+from harness.stack.kubernetes import labels
+from tests.lines import Lines
+
+REMOVED, OTHERS = "removed container dead.postgres", "foreign.postgres, tekutoko-0123abcd-kept"
+
+
+@pytest.fixture(params=[(True, True), (False, True), (False, False)], ids=["both", "others", "nothing"])
+def found(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, bool]:
+    """Whether killed runs left something, and whether others have something here."""
+    removed, others = request.param
+
+    async def sweep(progress: Tell, aside: Tell) -> None:
+        if removed:
+            progress(message("removed container {name}", name="dead.postgres"))
+        if others:
+            aside(labels.left(reversed(OTHERS.split(", "))))
+
+    for place in ("harness.stack.rungs", "harness.rehearsal.environment"):
+        monkeypatch.setattr(f"{place}.sweep", sweep)
+    return removed, others
+
+
+async def test_a_run_says_that_a_killed_run_left_what_was_removed_alone(found: tuple[bool, bool]) -> None:
+    lines = Lines()
+    await RUNGS.sweep(lines.tell)
+    told = [f"left by a killed run: {REMOVED}", str(labels.left(OTHERS.split(", ")))]
+    assert lines == [line for line, there in zip(told, found, strict=True) if there]
+
+
+def test_undo_counts_what_others_have_as_neither_removed_nor_nothing(
+    found: tuple[bool, bool], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["undo"]) == 0
+    said = capsys.readouterr()
+    assert ("nothing to undo" in said.out) is (found == (False, False))
+    assert (REMOVED in said.err, OTHERS in said.err) == found
+    assert main(["undo", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (len(document["removed"]), len(document["others"])) == (int(found[0]), int(found[1]))
