@@ -1,4 +1,4 @@
-"""YAML as people write it, read strictly: plain data, with the line of every value kept for the errors."""
+"""YAML as people write it, read strictly: plain data, with the line of every value kept for the errors; and written."""
 
 from __future__ import annotations
 
@@ -108,6 +108,21 @@ def dotted(path: Path_) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines stand as such."""
+
+    def represent_str(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
+def written(data: Any) -> str:
+    """Plain data as YAML for people: keys in their order, lines of at most 120 characters."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 class _Reader:

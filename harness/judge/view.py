@@ -77,9 +77,9 @@ class View:
         return self._of(criterion, self.planned(criterion.metric).proving)
 
     def sparing(self, criterion: Criterion) -> Calls:
-        """What a fail of the criterion must stand against: see ``spared``; what was sent late is left out."""
-        rows = spared(self.proving(criterion))
-        return those(rows, on_time(rows))
+        """What a fail of the criterion must stand against: what was sent on time, and what is missing ``spared``."""
+        proving = self.proving(criterion)
+        return np.concatenate([self.timely(criterion), spared(those(proving, proving["status"] == MISSING))])
 
     def planned(self, metric: Metric) -> Planned:
         """The sample of a metric beside what is due in the part of the window that has passed."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import yaml
 
+from harness.base.yamltext import written
 from harness.objectives import render
 from harness.objectives.alerts import four
 from harness.objectives.files import BLACKBOX, by_blackbox, defined
@@ -15,20 +15,6 @@ from harness.objectives.sealing import MADE
 from harness.objectives.sloth import Objective
 
 RULES = "prometheus/rules"
-
-
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines stand as such."""
-
-    def represent_str(self, text: str) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _Dumper.represent_str)
-
-
-def _yaml(data: Any) -> str:
-    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def _json(data: Any) -> str:
@@ -48,8 +34,8 @@ def _rendered(known: Sequence[Objective]) -> dict[str, str]:
     policies = [render.policy(alert) for alert in alerts]
     policies += [render.burn_policy(each, pages=pages) for each in known for pages in (True, False)]
     return {
-        f"{RULES}/as-written.yaml": MADE + _yaml(render.rules(alerts)),
-        "prometheus-adapter/config.yaml": MADE + _yaml(render.external_metrics()),
+        f"{RULES}/as-written.yaml": MADE + written(render.rules(alerts)),
+        "prometheus-adapter/config.yaml": MADE + written(render.external_metrics()),
         "grafana/objectives.json": _json(render.dashboard(known)),
         **{f"cloud-monitoring/{policy['displayName'].rpartition('/')[2]}.json": _json(policy) for policy in policies},
     }
