@@ -149,7 +149,8 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
                 wrong=str(len(self.bodies)),
             ),
             message(
-                "each was looked at for JSON with id, owner, title and status, a list also for its counts, a walk read "
+                "each but an empty one was looked at for JSON with id, owner, title and status, a list also for its "
+                "counts, a walk read "
                 "alone for its list of locations; conformance looks at the whole body"
             ),
         )

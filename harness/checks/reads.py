@@ -113,7 +113,7 @@ class Reads(msgspec.Struct, kw_only=True):
         ]
         if self.undated:
             undated = message(
-                "{count} more probes after one are not among them: they show an updated_at that no PUT was answered "
+                "{count} more probes after one are not among them: they show no updated_at that a PUT was answered "
                 "with, and may be older",
                 count=str(self.undated),
             )

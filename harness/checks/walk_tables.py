@@ -123,23 +123,24 @@ async def read(connection: asyncpg.Connection, most: int, *, only: Collection[st
 async def user_rows(connection: asyncpg.Connection, uid: str, table: str = USERS) -> int:
     """How many rows ``users``, or ``consents``, has of that user. Raises ``CannotRead`` and asyncpg's errors."""
     name = {USERS: "id", CONSENTS: "user_id"}[table]
-    there, columns = await _known(connection, table, {name: OF_USERS["id"]})
+    there, columns, _ = await _known(connection, table, {name: OF_USERS["id"]}, key=name)
     as_text_or_json = [uid, f'"{uid}"']
     own = _select(there, columns, f"{_quoted(there, name)}::text = ANY($1)")
     return len(await connection.fetch(own, as_text_or_json, timeout=READ_TIMEOUT_S))
 
 
 class Consents(msgspec.Struct, frozen=True, kw_only=True):
-    """Consents as they lie in PostgreSQL, by id in lower case, and how their columns were read."""
+    """Consents as they lie in PostgreSQL, by id in lower case, how their columns were read, and which were not."""
 
     rows: Mapping[str, Mapping[str, Any]]
     columns: Mapping[str, Column]
+    unread: tuple[Unread, ...] = ()
 
 
 async def consents(connection: asyncpg.Connection, ids: Collection[str]) -> Consents:
-    """Those of the ``ids`` that are there, with every column of the contract. Raises ``CannotRead`` where one cannot be
-    read, and asyncpg's errors."""
-    there, columns = await _known(connection, CONSENTS, OF_CONSENTS)
+    """Those of the ``ids`` that are there. Raises ``CannotRead`` where not even their ids can be read, and asyncpg's
+    errors."""
+    there, columns, unread = await _known(connection, CONSENTS, OF_CONSENTS, key="id")
     which = _is_one_of(there, "id", "$1")
     rows = await connection.fetch(_select(there, columns, which), _bare(ids), timeout=READ_TIMEOUT_S)
     values: dict[str, list[Any]] = {}
@@ -149,23 +150,30 @@ async def consents(connection: asyncpg.Connection, ids: Collection[str]) -> Cons
             values[name] = _read(column, held.base, [row[name] for row in rows])
         except Unreadable as error:
             found = message("{declared} {what}", declared=held.declared, what=error.told)
-            raise CannotRead(tables.unread(CONSENTS, name, column, found)) from error
-        columns[name] = column if held.base in _AS_THEY_ARE else tables.refined(column, values[name])
+            unread = (*unread, tables.unread(CONSENTS, name, column, found))
+            if name == "id":
+                raise CannotRead(unread[-1]) from error
+            continue
+        if held.base not in {*_AS_THEY_ARE, "timestamp", "date"}:
+            columns[name] = tables.refined(column, values[name])
     made = [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
-    return Consents(rows={row["id"]: row for row in made}, columns=columns)
+    read = {name: column for name, column in columns.items() if name in values}
+    return Consents(rows={row["id"]: row for row in made}, columns=read, unread=unread)
 
 
 async def _known(
-    connection: asyncpg.Connection, table: str, wanted: Mapping[str, Column]
-) -> tuple[_Table, dict[str, Column]]:
-    """The table, and what each of the ``wanted`` columns is read as. Raises ``CannotRead`` where one is not."""
+    connection: asyncpg.Connection, table: str, wanted: Mapping[str, Column], *, key: str
+) -> tuple[_Table, dict[str, Column], tuple[Unread, ...]]:
+    """The table, what each of the ``wanted`` columns is read as, and which cannot be. Raises ``CannotRead`` where the
+    table or its ``key`` is not to be read."""
     there = await _table(connection, table)
     if isinstance(there, Unread):
         raise CannotRead(there)
-    columns, unread = _apart(tables.read_as(table, wanted, there.columns))
-    if unread:
-        raise CannotRead(unread[0])
-    return there, columns
+    chosen = tables.read_as(table, wanted, there.columns)
+    columns, unread = _apart(chosen)
+    if key not in columns:
+        raise CannotRead(next(each for each in unread if each.place.endswith(f".{key}")))
+    return there, columns, unread
 
 
 async def _locations(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-from harness.base.errors import RehearsalError
+from harness.base.errors import PartDied
 from harness.checks.dual_write import StoredWalk, document_id, expected
-from harness.checks.stores import read_walks
+from harness.checks.stores import NotAsNamed, TooManyWalks, read_walks
 from harness.judge.writes import Writes
 from harness.migration.convert import walk_rows
 from harness.migration.healing import Healing, decided, healing, overtaken, without
@@ -108,12 +108,12 @@ async def twice(
     done = await heal(endpoints, direction, apply=True, deleted=deleted, own=own, settled=settled)
     try:
         left = await heal(endpoints, direction, apply=not live, deleted=deleted, own=own, settled=settled)
-    except RehearsalError as error:
-        return done, unknown(done.told, of_error(error))
+    except (PartDied, NotAsNamed, TooManyWalks) as error:  # what the evidence refuses ends the run
+        return done, unreconciled(done.told, of_error(error))
     return done, healed(done, without(left, beside()))
 
 
-def unknown(*told: Message) -> Judgement:
+def unreconciled(*told: Message) -> Judgement:
     """A healing of which nobody knows whether anything is left to do."""
     return Judgement(id=RECONCILE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=told)
 

@@ -15,7 +15,7 @@ from harness.checks.invariants import Invariants
 from harness.checks.mirror_losses import judged, logged, losses
 from harness.evidence.collect import Collector
 from harness.judge.judged import event
-from harness.migration.heal import twice, unknown
+from harness.migration.heal import twice, unreconciled
 from harness.model.direction import Direction
 from harness.model.evidence import SampleRow, Side
 from harness.model.judgement import Judgement, Kind
@@ -90,5 +90,5 @@ async def _healed(endpoints: Endpoints, direction: Direction, evidence: Collecto
     try:
         _, found = await twice(endpoints, direction, evidence.writes)
     except RehearsalError as error:
-        return unknown(of_error(error))
+        return unreconciled(of_error(error))
     return found

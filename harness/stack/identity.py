@@ -15,6 +15,8 @@ _PINNED = "@sha256:"
 _API = ("*.py", "*.sql", "*.json", "Dockerfile")
 #: Folders of the harness that draw and tell what was judged.
 _TELL = ("cli", "report", "signoff")
+_MAKE = ("harness", "scenarios", "chaos", "deploy")
+_NOT_CODE = {".pyc", ".md"}
 
 
 class Identity:
@@ -35,10 +37,11 @@ class Identity:
 @cache
 def harness_digest() -> str:
     """``sha256:...`` of what makes evidence and judges it: the harness but for what tells of it, the register, the
-    scenarios and the plans."""
-    harness, scenarios = ROOT / "harness", ROOT / "scenarios"
-    code = [path for path in harness.rglob("*.py") if path.relative_to(harness).parts[0] not in _TELL]
-    return _of_files(tuple(sorted((*code, *scenarios.rglob("*.py"), *scenarios.rglob("*.yaml")))))
+    scenarios and plans, the experiments, the deployed manifests."""
+    telling = [ROOT / "harness" / each for each in _TELL]
+    files = [path for each in _MAKE for path in (ROOT / each).rglob("*") if path.is_file()]
+    made = [path for path in files if path.suffix not in _NOT_CODE and not any(map(path.is_relative_to, telling))]
+    return _of_files(tuple(sorted(made)))
 
 
 def digest(target: Target) -> str:

@@ -57,15 +57,32 @@ async def test_a_row_is_read_by_the_contract_s_columns_whatever_their_types() ->
 @pytest.mark.parametrize(
     ("bases", "held", "why"),
     [
-        ({}, HELD, "consents cannot be read"),
         ({**BASES, "platform": "int4"}, HELD, "consents.platform cannot be read"),
         ({name: base for name, base in BASES.items() if name != "app_version"}, HELD, "consents.app_version cannot be"),
         ({**BASES, "consented_at": "text"}, {**HELD, "consented_at": "yesterday"}, "'yesterday', which is no ISO 8601"),
     ],
 )
-async def test_what_cannot_be_read_is_named(bases: dict[str, str], held: Mapping[str, Any], why: str) -> None:
-    with pytest.raises(CannotRead, match=why):
-        await read(bases, held)
+async def test_a_column_that_cannot_be_read_is_named_and_the_rest_is(
+    bases: dict[str, str], held: Mapping[str, Any], why: str
+) -> None:
+    found = await read(bases, held)
+    (unread,) = found.unread
+    assert why in str(unread.told)
+    name = unread.place.rpartition(".")[2]
+    assert found.rows == {ID: {key: value for key, value in HELD.items() if key != name}}
+    assert found.columns.keys() == OF_CONSENTS.keys() - {name}
+
+
+@pytest.mark.parametrize("bases", [{}, {**BASES, "id": "int4"}, {name: "text" for name in BASES if name != "id"}])
+async def test_without_ids_nothing_is_read(bases: dict[str, str]) -> None:
+    with pytest.raises(CannotRead, match=r"consents(\.id)? cannot be read"):
+        await read(bases, HELD)
+
+
+async def test_a_time_that_lost_its_fraction_is_another_in_every_type() -> None:
+    for base in ("timestamptz", "timestamp"):
+        found = await read({**BASES, "consented_at": base}, {**HELD, "consented_at": NOON})
+        assert not found.columns["consented_at"].agrees(NOON, NOON.replace(microsecond=5000)), base
 
 
 async def test_a_user_s_rows_are_counted() -> None:

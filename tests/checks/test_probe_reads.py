@@ -94,7 +94,7 @@ def test_a_get_that_shows_what_no_put_was_answered_with_has_not_been_compared() 
     result = reads_result(found)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "0 of them requested from the API after an acknowledged write" in result.reason
-    assert "10 more probes after one are not among them: they show an updated_at that no PUT" in result.reason
+    assert "10 more probes after one are not among them: they show no updated_at that a PUT" in result.reason
     right = judged(probe(0, "a"), probe(1, "a"), probe(2, "b"), probe(3, "other"))
     assert (right.bound, right.undated) == (1, 1) and reads_result(right).verdict is Verdict.PASS
 

@@ -69,3 +69,19 @@ async def test_consents_that_are_not_there_or_cannot_be_read_are_named(monkeypat
     seen = await looked_at(monkeypatch, NotAsNamed(unread.told), planted)
     people = told(seen)["migration.people"]
     assert people.verdict is Verdict.INCONCLUSIVE and "no table of that name" in people.reason
+
+
+async def test_a_column_that_cannot_be_read_hides_no_consent_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted, found = consents_held()
+    unread = Unread(place="consents.os_version", expected="text", found=message("no column of that name"))
+    columns = {name: column for name, column in found.columns.items() if name != "os_version"}
+    rows = {each: {k: v for k, v in row.items() if k != "os_version"} for each, row in found.rows.items()}
+    partly = Consents(rows=rows, columns=columns, unread=(unread,))
+    people = told(await looked_at(monkeypatch, partly, planted))["migration.people"]
+    assert people.verdict is Verdict.INCONCLUSIVE and "consents.os_version cannot be read" in people.reason
+    people = told(await looked_at(monkeypatch, replace(partly, rows={}), planted))["migration.people"]
+    assert people.verdict is Verdict.FAIL and "consents missing: " in people.reason
+    one, *_ = rows
+    rows[one]["platform"] = "another"
+    people = told(await looked_at(monkeypatch, partly, planted))["migration.people"]
+    assert people.verdict is Verdict.FAIL and "platform" in str(people.examples[0])

@@ -248,6 +248,21 @@ def test_a_rate_without_a_margin_is_the_word_on_its_claim_where_just_as_much_is_
         rows = [row for n, row in enumerate(found.rows) if n % 3 or not isinstance(row, RequestRow)]
         slower = again(found, tuple(rows))
         assert by_id(slower)["success.request_rate"].claim == claim and margin not in errata_of(slower)
+        early = EventRow(
+            at_ns=found.window.start_ns + 3 * NS, kind="decision", subject="roll_back", message="", data={}
+        )
+        broken_off = again(
+            found,
+            (
+                *(
+                    row
+                    for row in found.rows
+                    if not isinstance(row, EventRow) or row.kind == "check" or row.subject == "window"
+                ),
+                early,
+            ),
+        )
+        assert by_id(broken_off)["success.request_rate"].claim == claim  # of a part of the window nothing is taken over
 
 
 @pytest.mark.parametrize("end", ["begin", "end"])

@@ -311,11 +311,17 @@ def test_a_run_says_by_which_code_it_was_made_and_judged_and_not_how_it_was_told
     assert Identity(bundled()).facts["harness_digest"] == harness_digest()
     monkeypatch.setattr("harness.stack.identity.ROOT", tmp_path)
     found = []
-    for name in ("harness/judge/a.py", "scenarios/b.yaml", "harness/report/c.py", "harness/signoff/d.py"):
+    for name in (
+        "harness/judge/a.py",
+        "scenarios/b.yaml",
+        "harness/report/c.py",
+        "harness/signoff/d.py",
+        "chaos/e.json",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
         found.append(harness_digest.__wrapped__())
-    assert found[0] != found[1] == found[2] == found[3]
+    assert found[0] != found[1] == found[2] == found[3] != found[4]
 
 
 @pytest.mark.parametrize(

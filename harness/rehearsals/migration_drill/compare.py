@@ -256,12 +256,14 @@ async def of_consents(endpoints: Endpoints, planted: Mapping[str, Mapping[str, A
         return
     details.consents_missing = tuple(sorted(wanted.keys() - found.rows.keys()))[:_EXAMPLES]
     differ = (_consent(row, wanted[each], found.columns) for each, row in sorted(found.rows.items()))
-    details.consents_different = tuple(each for each in differ if each is not None)
+    different = tuple(each for each in differ if each is not None)
+    details.consents_unread = tuple(each.told for each in found.unread)
+    details.consents_different = different if different or not found.unread else None
 
 
 def _consent(row: Mapping[str, Any], wanted: Mapping[str, Any], columns: Mapping[str, Column]) -> Message | None:
-    """How a consent's row differs from its document."""
+    """How a consent's row differs from its document, in the ``columns`` that were read."""
     for name, must in wanted.items():
-        if not columns[name].agrees(row[name], must):
+        if name in columns and not columns[name].agrees(row[name], must):
             return message("{what}: {why}", what=row["id"], why=unlike(name, repr(row[name]), repr(must)))
     return None

@@ -23,6 +23,7 @@ from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import on_api
 from harness.load.population.due import stayers_due
+from harness.migration.heal import RECONCILE, unreconciled
 from harness.model.due import Due
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Judgement, observation
@@ -54,6 +55,7 @@ def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgemen
         found += [msgspec.structs.replace(each, part=leg.part) for each in of_leg]
     found += _rolled_back(plan, seen)
     found += of_whole_run(seen.evidence.events, loaded=seen.details.origin_ns is not None)
+    found += _unreconciled(seen, found)
     yield from found
     yield from _stopped(plan, seen)
     yield _account(seen)
@@ -208,6 +210,16 @@ def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Ju
         unseen = {"verdict": Verdict.INCONCLUSIVE, "told": (told,), "value": None, "examples": ()}
         found = msgspec.structs.replace(found, **unseen)
     yield msgspec.structs.replace(found, part=leg.part, gates=True)
+
+
+def _unreconciled(seen: Seen[OneStackDetails], found: Sequence[Judgement]) -> Iterator[Judgement]:
+    """The reconciles that were due behind the planned roll back and the mirror's stop, and left no word."""
+    details = seen.details
+    rolled_back = details.rolled_back if details.back_rows and not details.fired else ""
+    words = {each.part for each in found if each.id == RECONCILE}
+    for part in (rolled_back, STOP if details.steps else ""):
+        if part and part not in words and _has_postgresql(seen):
+            yield msgspec.structs.replace(unreconciled(message("the run left no word of it")), part=part)
 
 
 def _stopped(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:

@@ -1,7 +1,8 @@
 """What PostgreSQL has newer is written to Firestore, and looked at a second time: the word of it is evidence.
 
 Behind a roll back users go on in Firestore, and canaries at the API: of walks that the API is asked to write meanwhile,
-or was so shortly before that their mirror may be under way, the second look says nothing.
+or was so shortly before that their mirror may be under way, and of those that a phone sends once more, the second look
+says nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 from harness.base.clock import NS
 from harness.checks.stores import DRAIN_LIMIT_S
 from harness.judge.judged import event
+from harness.judge.planned import AGAIN
 from harness.load.population.accounts import canaries
 from harness.migration.heal import twice
 from harness.model.direction import Direction
@@ -36,7 +38,9 @@ async def reconcile(
         return probed | {
             row.walk_id.lower()
             for row in on.evidence.requests
-            if row.side is Side.API and row.operation in WRITES and row.done_ns >= since_ns
+            if (row.side is Side.API or AGAIN in row.operation_id)
+            and row.operation in WRITES
+            and row.done_ns >= since_ns
         }
 
     beside = tuple if settled is None else written

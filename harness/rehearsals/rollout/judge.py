@@ -56,9 +56,11 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
     rows = seen.evidence.rows
     week = observed(seen.evidence.events)
     found: list[Judgement] = []
+    whole = False
     if week.planned is not None:
         due = due_list(plan, week.seed, week.planned.start_ns, week.planned.end_ns)
         at = moment(rows, seen.details, week.planned)
+        whole = at.at_ns >= week.planned.end_ns
         lacking = not_exercised(plan, seen.facts.capabilities)
         ledger, flag = _ledger(rows[: at.rows]), FlagLog()
         for row in rows[: at.rows]:
@@ -77,7 +79,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
         if not week.rolled_back:
             found += unplanted(plan, seen.details.planted)
-    found = _rate_without_margin(plan, found)
+    found = _rate_without_margin(plan, found, whole=whole)
     yield from found
     yield from _steps(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)
@@ -207,10 +209,11 @@ def step_of_roll_back(claim: str, plan: Scenario, week: Observed, seen: Seen[Wee
     return Verdict.INCONCLUSIVE, ()
 
 
-def _rate_without_margin(plan: Scenario, found: Sequence[Judgement]) -> list[Judgement]:
+def _rate_without_margin(plan: Scenario, found: Sequence[Judgement], *, whole: bool) -> list[Judgement]:
     """The judgements, with what a week's window showed of a rate without a margin, where just as many requests are
     offered as it asks for (``--pace 50s``), so that one late request fails it. Where the criterion cannot be judged
-    for that, the erratum is the word on the claim; unless fewer came than its correction asks for.
+    for that, the erratum is the word on the claim; unless fewer came than its correction asks for, or the window was
+    not judged ``whole``.
     """
     population = plan.population
     offered = round(population.flag_on / population.pace_s, 9)
@@ -229,7 +232,7 @@ def _rate_without_margin(plan: Scenario, found: Sequence[Judgement]) -> list[Jud
             came=f"{each.value:.4g}",
         )
         seen = observation(f"rate:{each.id}", (told,), erratum="rollout.week2.rate_without_margin")
-        if each.verdict is Verdict.INCONCLUSIVE:
+        if each.verdict is Verdict.INCONCLUSIVE and whole:
             all_of[number] = msgspec.structs.replace(each, claim="")
             seen = msgspec.structs.replace(seen, claim=_RATE_CLAIM)
         all_of.append(seen)
