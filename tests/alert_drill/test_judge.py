@@ -124,6 +124,15 @@ def test_one_that_had_to_fire_from_the_first_evaluation_on_and_did_fires_when_it
     assert verdicts(drilled()[0])["alert.error_budget.fires"] is Verdict.PASS
 
 
+def test_one_that_had_to_fire_from_the_first_evaluation_on_and_fired_a_minute_late_fails() -> None:
+    """As where its rule has it held for a while."""
+    details = drilled()[0]
+    at = next(n for n, f in enumerate(details.firings) if (f.alert, f.objective) == (BUDGET, "availability"))
+    late = msgspec.structs.replace(details.firings[at], fired_ns=details.origin_ns + 60 * NS)
+    details.firings[at] = late
+    assert verdicts(details)["alert.error_budget.fires"] is Verdict.FAIL
+
+
 def test_one_that_fires_without_a_cause_fails() -> None:
     """Within the breach that is too short."""
     details = drilled()[0]

@@ -20,9 +20,10 @@ from harness.objectives.files import BLACKBOX
 from harness.objectives.firing import Spell
 from harness.objectives.foreign.emitted import CONTRACT, merged, of_platform
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import reach_s
+from harness.objectives.foreign.trees import Recording, reach_s
 from harness.rehearsals.alert_drill.judge import judged
 from harness.rehearsals.alert_drill.sections import sections
+from harness.rehearsals.alert_drill.theirs import asking
 from harness.rehearsals.alert_drill.theirs.course import of_drill, of_run, open_metrics, scraped
 from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Answer, Asked, Held, Stretch
 from harness.rehearsals.alert_drill.theirs.files import read
@@ -252,15 +253,18 @@ def test_a_run_without_a_breach_tells_of_none() -> None:
 
 
 def test_how_far_back_a_query_looks() -> None:
-    """By its longest range, that of a recording inside it, and that of a subquery around it."""
-    kept = parsed.kept()
-    of = {name: reach_s(kept[name], {"job:errors:rate5m": kept["recorded rate"]}) for name in kept}
-    assert {name: of[name] for name in ("share", "growth", "of recorded rate", "gauge")} == {
-        "share": 300, "growth": 3600, "of recorded rate": 300, "gauge": 0,
+    """By its longest range, that of a recording inside it, that of a subquery around it, and from when on."""
+    kept, name = parsed.kept(), "job:errors:rate5m"
+    recorded = [Recording(name, {"slo": slo}, kept[of]) for slo, of in (("errors", "recorded rate"), ("day", "growth"))]
+    of = {name: reach_s(kept[name], recorded) for name in kept}
+    assert {name: of[name] for name in ("share", "growth", "of recorded rate, chosen", "of recorded rate", "gauge")} == {
+        "share": 300, "growth": 3600, "of recorded rate, chosen": 300, "of recorded rate": 3600, "gauge": 0,
     }  # fmt: skip
-    assert reach_s({"type": "subquery", "range": 600_000, "expr": kept["share"]}, {}) == 900
-    itself = {"a": {"type": "matrixSelector", "name": "a", "range": 60_000}}
-    assert reach_s(itself["a"], itself) == 120
+    assert of["of a day ago"] == 86_700
+    for offset, reach in ((60_000, 960), (-60_000, 900)):  # what is to come is not behind
+        assert reach_s({"type": "subquery", "range": 600_000, "offset": offset, "expr": kept["share"]}, ()) == reach
+    itself = kept["of recorded rate"]["lhs"] | {"type": "matrixSelector", "range": 60_000}
+    assert reach_s(itself, [Recording(name, {}, itself)]) == 120
 
 
 def test_a_fault_fails_whatever_it_did() -> None:
@@ -292,6 +296,63 @@ def test_what_rests_on_the_platform_is_not_exercised() -> None:
     plan = msgspec.structs.replace(plan, theirs=(msgspec.structs.replace(plan.theirs[0], for_s=0.0), recording))
     verdict, reason = found_in(plan, of)["theirs.r.yaml:0"]
     assert verdict is Verdict.NOT_EXERCISED and "kube_pod_container_status_restarts_total" in reason
+
+
+@pytest.mark.parametrize("platform_s", ["first", "last"])
+def test_of_recordings_of_one_name_an_alert_rests_on_those_that_it_asks_for(platform_s: str) -> None:
+    """As Sloth names its own. Whichever was read last: the other's metrics and windows are not its."""
+    names = ("platform", "recorded rate") if platform_s == "first" else ("recorded rate", "platform")
+    slos = {"platform": "restarts", "recorded rate": "errors"}
+    plan, of = asked(("of recorded rate, chosen", Answer()), *((name, Answer()) for name in names))
+    alert = msgspec.structs.replace(plan.theirs[0], for_s=0.0)
+    recordings = [
+        msgspec.structs.replace(each, name="job:errors:rate5m", records=True, labels={"slo": slos[name]})
+        for each, name in zip(plan.theirs[1:], names, strict=True)
+    ]
+    plan = msgspec.structs.replace(plan, theirs=(alert, *recordings))
+    tree = msgspec.json.encode(of.answers[0].tree)
+
+    def verdict(slo: str, seconds: float) -> Verdict:
+        """Of an alert at 100 events a second, which is no fault, on the recording of that objective."""
+        own = msgspec.json.decode(tree.replace(b'"errors"', f'"{slo}"'.encode()).replace(b"0.03", b"100"))
+        answers = (msgspec.structs.replace(of.answers[0], tree=own), *of.answers[1:])
+        changed = msgspec.structs.replace(of, answers=answers, seconds=seconds, course=())
+        return found_in(plan, changed)["theirs.r.yaml:0"][0]
+
+    assert [verdict("restarts", 600), verdict("errors", 300), verdict("errors", 299)] == [
+        Verdict.NOT_EXERCISED, Verdict.PASS, Verdict.INCONCLUSIVE,
+    ]  # fmt: skip
+
+
+async def test_a_recording_is_evaluated_once_what_it_rests_on_is_there() -> None:
+    """Also where both have one name, and their labels tell them apart."""
+    made = list[str]()
+
+    class Server:
+        """Says which it is asked for, and when it is begun anew with them."""
+
+        async def records(self, rule: Rule, _: object) -> dict[str, list[tuple[float, str]]]:
+            return {rule.where: []}
+
+        async def restarted(self, samples: dict[str, list[tuple[float, str]]]) -> None:
+            made.append(" ".join(sorted(samples)))
+
+    named: dict[str, Any] = {"name": "job:errors:rate5m", "expr": "x", "records": True}
+    rules = [
+        Rule(where="on both", labels={"slo": "both"}, **named | {"name": "of both"}),
+        Rule(where="on errors", labels={"slo": "all"}, **named),
+        Rule(where="errors", labels={"slo": "errors"}, **named),
+        Rule(name="alert", where="alert", expr="x"),
+    ]
+    kept = parsed.kept()
+    trees = ("of recorded rate", "of recorded rate, chosen", "recorded rate", "of recorded rate")
+    answers = {n: Answer(tree=kept[name]) for n, name in enumerate(trees)}
+    asks_both = msgspec.json.decode(
+        msgspec.json.encode(kept["of recorded rate"]).replace(b"job:errors:rate5m", b"of both")
+    )
+    answers[3] = Answer(tree=asks_both)
+    await asking._recorded(rules, answers, None, Server())  # type: ignore[arg-type]
+    assert made == ["errors", "on errors", "on both"]
 
 
 def test_of_a_drill_with_a_team_s_own_both_are_judged() -> None:

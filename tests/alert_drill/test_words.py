@@ -126,9 +126,18 @@ D = (40_000, 50_000)  # had to fire 40 s after the load began, and to resolve af
             [pair((40_000, None), fired(40_000, None)), pair(D, fired(40_000, 50_000))],
             (PASS, 0.0, 2, FIRES.format(2, 0)), (PASS, 0.0, 1, RESOLVES.format(1, 0)),
         ),
-        (  # one of the made history fires with the first evaluation, whenever that is, and one without a cause is no other's
-            [pair((0, 50_000), fired(9_000, 50_000)), pair(D, fired(40_000, 50_000)), pair(None, fired(70_000, 71_000))],
+        (  # one of the made history has its first sample at the third evaluation, and one without a cause is no other's
+            [pair((0, 50_000), fired(1_000, 50_000)), pair(D, fired(40_000, 50_000)), pair(None, fired(70_000, 71_000))],
             (PASS, 0.0, 2, FIRES.format(2, 0)), (PASS, 0.0, 2, RESOLVES.format(2, 0)),
+        ),
+        *(
+            (
+                [pair((0, 50_000), fired(at_ms, 50_000)), pair(D, fired(40_000, 50_000))],
+                (verdict, off_s, 2, FIRES.format(2, 0)), (PASS, 0.0, 2, RESOLVES.format(2, 0)),
+            )
+            for at_ms, verdict, off_s in (
+                (-4_000, PASS, 0.0), (2_750, PASS, 1.75), (2_751, FAIL, 1.751), (60_000, FAIL, 59.0),
+            )
         ),
     ],
 )  # fmt: skip

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+import yaml
 
 from api.metrics import Metrics, Readings
 from api.mirror import MirrorStats
 from api.ports import PoolStats
 from api.removals import RemovalStats
 from api.unsettled import UnsettledStats
-from harness.base.data import ROOT
+from harness.base import units
+from harness.base.data import MONITORING, ROOT
 from harness.base.units import DAY_S
 from harness.model.verdict import Verdict
+from harness.objectives.alerts import RATE_WINDOW_S
 from harness.rehearsals.cost.judge import CLAIMS
 from harness.rehearsals.cost.judge_savings import ranked
 from harness.rehearsals.cost.month import bill
@@ -164,6 +167,21 @@ def test_the_series_of_the_bundled_api_are_those_that_are_priced() -> None:
     page = found.render(Readings(**none, in_flight=0, log_lines_lost=0))
     series = [line for line in page.splitlines() if not line.startswith("#")]
     assert len(series) == PLAN.tables.supposed.series_a_pod
+
+
+def test_samples_are_priced_as_often_as_what_is_handed_over_scrapes_them() -> None:
+    """A rate of the alerts' minute needs four, so that one that fails leaves it enough."""
+    every_s = PLAN.tables.supposed.scrape_s
+    found = [MONITORING / folder / "managed-prometheus" / "pod-monitoring.yaml" for folder in ("", "blackbox")]
+    asked = [
+        endpoint
+        for path in found
+        for each in yaml.safe_load_all(path.read_text())
+        for endpoint in each["spec"]["endpoints"]
+    ]
+    own = yaml.safe_load((MONITORING / "prometheus" / "prometheus.yaml").read_text())["global"]["scrape_interval"]
+    assert {units.seconds(each) for each in (own, *(endpoint["interval"] for endpoint in asked))} == {every_s}
+    assert 4 * every_s == RATE_WINDOW_S
 
 
 @pytest.mark.document

@@ -34,6 +34,7 @@ QUERIES = {
     "rate": 'sum(rate(http_requests_total{status=~"5.."}[5m])) > 0.03',
     "count": 'sum(increase(http_requests_total{status=~"5.."}[5m])) > 100',
     "of recorded rate": "job:errors:rate5m > 0.03",
+    "of recorded rate, chosen": 'job:errors:rate5m{slo="errors"} > 0.03',
     "recorded rate": 'sum by (job) (rate(http_requests_total{status=~"5.."}[5m]))',
     "by itself": 'rate(http_requests_total{status=~"5.."}[5m]) / rate(http_requests_total[5m]) > 0.03',
     "wider than the whole": _ALL + ' / sum(rate(http_requests_total{route=~"/v1/.*"}[5m])) > 0.03',
@@ -55,6 +56,7 @@ QUERIES = {
     "p99": "histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket[5m]))) > 0.6",
     "few of another kind": 'sum(rate(mirror_writes_total{outcome="failed"}[5m])) > 0.1',
     "label made": 'sum by (kind) (label_replace(rate(http_requests_total[5m]), "kind", "$1", "route", "(.*)")) > 100',
+    "of a day ago": "sum(rate(http_requests_total[5m] offset 1d)) > 100",
     "gauge": "max(database_pool_connections / database_pool_limit) > 0.9",
 }  # fmt: skip
 

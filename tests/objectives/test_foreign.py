@@ -13,18 +13,17 @@ from harness.objectives.files import defined
 from harness.objectives.foreign.emitted import CONTRACT, merged
 from harness.objectives.foreign.faults import Known, faults
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import Measure, compared, measure
+from harness.objectives.foreign.trees import Matcher, Measure, Recording, Selector, compared, measure
 from tests.objectives import parsed
 
-_RECORDED = Rule(name="job:errors:rate5m", where="r.yaml:1", expr="", records=True)
+_RECORDED = Recording("job:errors:rate5m", {"slo": "errors"}, parsed.kept()["recorded rate"])
 _BUCKETS = {"http_request_duration_seconds_bucket": {"le": ("0.5", "0.6", "5.0", "+Inf")}}
 
 
 def told(name: str, **rule: object) -> list[str]:
     """The faults of the query of that name."""
-    recorded = {_RECORDED.name: (_RECORDED, parsed.kept()["recorded rate"])}
     known = Known(
-        emitted=merged(CONTRACT, _BUCKETS), recorded=recorded, scrape_s=15.0, document=tuple(four(defined()))
+        emitted=merged(CONTRACT, _BUCKETS), recorded=[_RECORDED], scrape_s=15.0, document=tuple(four(defined()))
     )  # fmt: skip
     fields = {"for_s": 600.0 if name.startswith("p95") else 300.0, **rule}
     of = Rule(name=name, where="r.yaml:2", expr=parsed.QUERIES[name], **fields)  # type: ignore[arg-type]
@@ -34,6 +33,7 @@ def told(name: str, **rule: object) -> list[str]:
 RIGHT = (
     "p95", "share", "share, in words", "good share", "count", "platform", "gauge", "of one route",
     "of a counter of its own", "odds", "growth", "burn", "p99", "few of another kind", "label made",
+    "of a day ago",
 )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def test_what_is_right_has_no_fault(name: str) -> None:
         ("share in percent", "it never fires: a share is at most 1, and its limit is 3"),
         ("rate", "a rate that is no ratio: its limit is 0.03 events"),
         ("of recorded rate", "a rate that is no ratio: its limit is 0.03 events"),
+        ("of recorded rate, chosen", "a rate that is no ratio: its limit is 0.03 events"),
         ("by itself", "each series is divided by itself"),
         ("wider than the whole", "http_requests_total{}, is no part of"),
         ("other windows", "one side is of 1m, the other of 5m"),
@@ -92,16 +93,38 @@ def test_a_policy_that_tells_nobody() -> None:
 def test_recordings_that_rest_on_each_other_are_no_loop() -> None:
     """Nobody knows what labels they have."""
     tree = parsed.kept()["of recorded rate"]["lhs"]
-    a, b = (Rule(name=name, where="r.yaml:1", expr="", records=True) for name in ("job:errors:rate5m", "b"))
-    known = Known(emitted=CONTRACT, recorded={a.name: (a, tree), b.name: (b, tree)}, scrape_s=15.0, document=())
-    assert known.labels_of("b") == known.labels_of("job:errors:rate5m")
+    recorded = [Recording(name, {}, tree) for name in ("job:errors:rate5m", "b", "b")]
+    known = Known(emitted=CONTRACT, recorded=recorded, scrape_s=15.0, document=())
+    a, b = (known.labels_of(Selector(name, frozenset(), 0.0)) for name in ("job:errors:rate5m", "b"))
+    assert a and a == b
+
+
+def test_of_recordings_of_one_name_the_labels_of_those_that_are_meant_are_known() -> None:
+    """Of all of them where no matcher says which; where it is none of them, that is the fault."""
+    recorded = [
+        Recording("r", {"slo": "a", "team": "t"}, parsed.kept()["recorded rate"]),
+        Recording("r", {"slo": "b"}, parsed.kept()["platform"]["lhs"]),
+    ]
+    known = Known(emitted=CONTRACT, recorded=recorded, scrape_s=15.0, document=())
+
+    def asked(op: str, value: str) -> frozenset[str] | None:
+        return known.labels_of(Selector("r", frozenset([Matcher("slo", op, value)]), 0.0))
+
+    for op, value in (("=", "a"), ("!=", "b"), ("=~", "a|c"), ("!~", "b.*")):
+        assert {"slo", "team", "status"} <= (asked(op, value) or set()), op
+    assert {asked(op, value) for op, value in (("=", "b"), ("=~", "a|b"), ("=~", r"\pL"), ("=", "c"))} == {None}
+    tree = parsed.kept()["of recorded rate, chosen"]
+    other = Recording("job:errors:rate5m", {"slo": "latency"}, parsed.kept()["recorded rate"])
+    known = Known(emitted=CONTRACT, recorded=[other], scrape_s=15.0, document=())
+    rule = Rule(name="of another", where="r.yaml:2", expr="")
+    assert [*map(str, faults(rule, tree, "", known))] == ['no series of job:errors:rate5m has slo="errors"']
 
 
 def test_what_is_compared_stands_alone() -> None:
     """Percent and the good share are the same share of failures."""
     found = {name: next(iter(compared(parsed.kept()[name]))) for name in ("share", "share, in words", "good share")}
     assert {name: (each.above, each.limit) for name, each in found.items()} == dict.fromkeys(found, (True, 0.03))
-    assert {measure(each.part, {}) for each in found.values()} == {Measure.SHARE}
+    assert {measure(each.part, ()) for each in found.values()} == {Measure.SHARE}
 
 
 def test_the_contract_s_table_is_what_is_taken_as_emitted() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -17,10 +16,13 @@ from harness.objectives.foreign.trees import (
     Compared,
     Matcher,
     Measure,
+    Recorded,
+    Recording,
     Selector,
     Tree,
     bare,
     beneath,
+    chosen,
     compared,
     measure,
     part_of,
@@ -44,26 +46,30 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     document's alerts."""
 
     emitted: Emitted
-    recorded: Mapping[str, tuple[Rule, Tree]]
+    recorded: Recorded
     scrape_s: float
     document: Sequence[Alert]
 
     @property
-    def queries(self) -> dict[str, Tree]:
-        """Of each recording."""
-        return {name: tree for name, (_, tree) in self.recorded.items()}
+    def names(self) -> frozenset[str]:
+        """What is recorded."""
+        return frozenset(each.name for each in self.recorded)
 
-    def labels_of(self, metric: str, above: frozenset[str] = frozenset()) -> frozenset[str] | None:
+    def labels_of(self, asked: Selector, above: Recorded = ()) -> frozenset[str] | None:
         """Those that its series have; ``None`` of a metric that nobody here knows, or that a recording makes of one.
         ``above`` are the recordings that it was come from."""
-        if metric not in self.recorded:
+        metric = asked.metric
+        if metric not in self.names:
             return SCRAPED | frozenset(self.emitted[metric]) if metric in self.emitted else None
-        rule, tree = self.recorded[metric]
-        above |= {metric}
-        found = [self.labels_of(each.metric, above) for each in selectors(tree) if each.metric not in above]
-        if None in found or relabelled(tree):
+        made = [each for each, _ in chosen(asked, self.recorded)]
+        found = [self._labels(each, (*above, each)) for each in made if each not in above]
+        return frozenset[str]().union(*filter(None, found)) if made and None not in found else None
+
+    def _labels(self, made: Recording, above: Recorded) -> frozenset[str] | None:
+        found = [self.labels_of(each, above) for each in selectors(made.tree)]
+        if None in found or relabelled(made.tree):
             return None
-        return frozenset(rule.labels).union(SCRAPED, *filter(None, found))
+        return frozenset(made.labels).union(SCRAPED, *filter(None, found))
 
 
 def faults(rule: Rule, tree: Tree, refused: str, known: Known) -> Iterator[Message]:
@@ -106,9 +112,9 @@ def _told(rule: Rule) -> Iterator[Message]:
 
 
 def _metric(metric: str, known: Known) -> Iterator[Message]:
-    if not metric or metric in known.recorded or metric in known.emitted or of_platform(metric):
+    if not metric or metric in known.names or metric in known.emitted or of_platform(metric):
         return
-    near = difflib.get_close_matches(metric, [*known.emitted, *known.recorded], n=1, cutoff=0.8)
+    near = difflib.get_close_matches(metric, [*known.emitted, *known.names], n=1, cutoff=0.8)
     if near:
         yield message("nobody emits the metric {metric}; there is {near}", metric=metric, near=near[0])
     else:
@@ -117,7 +123,10 @@ def _metric(metric: str, known: Known) -> Iterator[Message]:
 
 def _series(asked: Selector, known: Known) -> Iterator[Message]:
     yield from _metric(asked.metric, known)
-    labels = known.labels_of(asked.metric)
+    if asked.metric in known.names and not any(chosen(asked, known.recorded)):
+        matchers = ", ".join(sorted(map(str, asked.matchers)))
+        yield message("no series of {metric} has {matcher}", metric=asked.metric, matcher=matchers)
+    labels = known.labels_of(asked)
     if labels is None:
         return
     for each in sorted(asked.matchers, key=str):
@@ -132,7 +141,7 @@ def _values(metric: str, asked: Matcher, known: Known) -> Iterator[Message]:
     if asked.label not in CLOSED or asked.op not in ("=", "=~"):
         return
     values = possible(asked.label, known.emitted.get(metric, {}).get(asked.label, ()))
-    if not values or any(_matches(asked, value) for value in values):
+    if not values or any(map(asked.allows, values)):
         return
     said = {"metric": metric, "matcher": str(asked)}
     if len(values) > _SHOWN_VALUES:
@@ -141,18 +150,9 @@ def _values(metric: str, asked: Matcher, known: Known) -> Iterator[Message]:
         yield message("no series of {metric} has {matcher}: there are {values}", values=", ".join(values), **said)
 
 
-def _matches(asked: Matcher, value: str) -> bool:
-    if asked.op == "=":
-        return asked.value == value
-    try:
-        return re.fullmatch(asked.value, value) is not None
-    except re.error:  # RE2 has what Python has not
-        return True
-
-
 def _grouped(tree: Tree, asked: Sequence[Selector], known: Known) -> Iterator[Message]:
     """Labels to sum by that nothing beneath has."""
-    labels = [known.labels_of(each.metric) for each in asked]
+    labels = [known.labels_of(each) for each in asked]
     if None in labels or not labels or relabelled(tree):
         return
     there = frozenset[str]().union(*(each for each in labels if each is not None))
@@ -212,7 +212,7 @@ def _quantiles(tree: Tree, known: Known) -> Iterator[Message]:
             continue
         inner = bare(each["args"][1])
         for asked in selectors(inner):
-            if asked.metric not in known.recorded and not asked.metric.endswith("_bucket"):
+            if asked.metric not in known.names and not asked.metric.endswith("_bucket"):
                 yield message("no quantile: {metric} has no buckets", metric=asked.metric)
         if inner["type"] == "aggregation" and ("le" in inner.get("grouping", ())) == inner.get("without", False):
             yield message("no quantile: its buckets are summed without the label {label}", label="le")
@@ -220,8 +220,8 @@ def _quantiles(tree: Tree, known: Known) -> Iterator[Message]:
 
 def _limit(part: Compared, known: Known) -> Iterator[Message]:
     """Limits that are no limit of what is compared."""
-    measured = measure(part.part, known.queries)
-    requests = any(word in each.metric for each in beneath(part.part, known.queries) for word in _OF_REQUESTS)
+    measured = measure(part.part, known.recorded)
+    requests = any(word in each.metric for each in beneath(part.part, known.recorded) for word in _OF_REQUESTS)
     if measured in _EVENTS and requests and 0 < part.limit < 1:
         yield message(
             "a rate that is no ratio: its limit is {limit} events, not a share of all; divide by the rate of all",
@@ -245,7 +245,7 @@ def _highest(metric: str, known: Known) -> float:
     return max((each for each in bounds if math.isfinite(each)), default=0.0)
 
 
-def of_document(part: Compared, document: Iterable[Alert], recorded: Mapping[str, Tree]) -> Alert | None:
+def of_document(part: Compared, document: Iterable[Alert], recorded: Recorded) -> Alert | None:
     """The document's alert that compares the same: its p95 with 0.6 s, its failed share with 3 %."""
     measured = measure(part.part, recorded)
     windows_s = {each.range_s for each in selectors(part.part)}
@@ -262,7 +262,7 @@ def of_document(part: Compared, document: Iterable[Alert], recorded: Mapping[str
 
 
 def _duration(rule: Rule, part: Compared, known: Known) -> Iterator[Message]:
-    alert = of_document(part, known.document, known.queries)
+    alert = of_document(part, known.document, known.recorded)
     if alert is not None and rule.for_s != alert.for_s:
         yield message(
             "it must hold for {held}, and the document says {document}: {quotation}",

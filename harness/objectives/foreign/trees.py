@@ -5,7 +5,8 @@ A tree is a mapping with a ``type``; its children are under ``expr``, ``lhs``, `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -15,11 +16,12 @@ Tree: TypeAlias = Mapping[str, Any]
 
 _LESS, _MORE = ("<", "<="), (">", ">=")
 _SETS = ("and", "or", "unless")
+_SELECTORS = ("vectorSelector", "matrixSelector")
 _KEEPING = ("sum", "avg", "min", "max", "topk", "bottomk", "quantile")
 _EVENTS = ("_total", "_count", "_bucket")
 #: What of a tree is looked at; the rest says how it is evaluated.
 _KEPT = frozenset((
-    "type", "expr", "lhs", "rhs", "param", "args", "op", "val", "name", "matchers", "value", "range", "func",
+    "type", "expr", "lhs", "rhs", "param", "args", "op", "val", "name", "matchers", "value", "range", "offset", "func",
     "grouping", "without", "matching", "labels", "on",
 ))  # fmt: skip
 
@@ -34,6 +36,14 @@ class Matcher(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return f'{self.label}{self.op}"{self.value}"'
 
+    def allows(self, value: str) -> bool:
+        """Whether a series whose label has that value is meant."""
+        try:
+            met = self.value == value if self.op in ("=", "!=") else bool(re.fullmatch(self.value, value))
+        except re.error:  # RE2 has what Python has not
+            return True
+        return met is not self.op.startswith("!")
+
 
 class Selector(msgspec.Struct, frozen=True):
     """Of which series; ``range_s`` is 0 for their last values alone."""
@@ -47,6 +57,17 @@ class Selector(msgspec.Struct, frozen=True):
         """The metric, whichever series of a histogram it is."""
         ending = next((each for each in ("_bucket", "_count", "_sum") if self.metric.endswith(each)), "")
         return self.metric.removesuffix(ending)
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """What is recorded as ``name`` by the query ``tree``; ``labels`` are what it puts on every series of it."""
+
+    name: str
+    labels: Mapping[str, str]
+    tree: Tree
+
+
+Recorded: TypeAlias = Sequence[Recording]
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -89,26 +110,35 @@ def _children(tree: Tree) -> Iterator[Tree]:
             yield child
 
 
-def reach_s(tree: Tree, recorded: Mapping[str, Tree]) -> float:
-    """How far back it looks: the longest of its ranges, with that of the recording or the subquery inside it."""
-    name = str(tree.get("name"))
-    left = {each: query for each, query in recorded.items() if each != name}
+def reach_s(tree: Tree, recorded: Recorded) -> float:
+    """How far back it looks: the longest of its ranges and offsets, with those of the recording or the subquery inside
+    it."""
     inside = [reach_s(each, recorded) for each in _children(tree)]
-    inside += [reach_s(recorded[name], left)] if name in recorded else []
-    return (tree.get("range") or 0) / 1000 + max(inside, default=0.0)
+    if tree["type"] in _SELECTORS:
+        inside += [reach_s(each.tree, left) for each, left in chosen(_selector(tree), recorded)]
+    return ((tree.get("range") or 0) + max(0, tree.get("offset") or 0)) / 1000 + max(inside, default=0.0)
 
 
 def selectors(tree: Tree) -> list[Selector]:
     """All of it, in order."""
-    return [_selector(each) for each in walk(tree) if each["type"] in ("vectorSelector", "matrixSelector")]
+    return [_selector(each) for each in walk(tree) if each["type"] in _SELECTORS]
 
 
-def beneath(tree: Tree, recorded: Mapping[str, Tree]) -> list[Selector]:
+def beneath(tree: Tree, recorded: Recorded) -> list[Selector]:
     """What it selects, and what the recordings that it selects do."""
     found = selectors(tree)
-    for name in {each.metric for each in found} & {*recorded}:
-        found += beneath(recorded[name], {each: query for each, query in recorded.items() if each != name})
-    return found
+    inside = (beneath(each.tree, left) for one in found for each, left in chosen(one, recorded))
+    return found + [each for more in inside for each in more]
+
+
+def chosen(asked: Selector, recorded: Recorded) -> Iterator[tuple[Recording, Recorded]]:
+    """The recordings of that name that no matcher rules out by the labels that they put on their series, each with all
+    others: many of Sloth's have one name."""
+    for one in recorded:
+        if one.name == asked.metric and all(
+            each.allows(one.labels[each.label]) for each in asked.matchers if each.label in one.labels
+        ):
+            yield one, [each for each in recorded if each is not one]
 
 
 def _selector(tree: Tree) -> Selector:
@@ -174,27 +204,25 @@ def _alone(part: Tree, limit: float, *, above: bool) -> Compared:
     return Compared(dict(part), above, limit)
 
 
-def measure(tree: Tree, recorded: Mapping[str, Tree]) -> Measure:
-    """What the value of a query is; ``recorded`` are the queries of recordings by name."""
+def measure(tree: Tree, recorded: Recorded) -> Measure:
+    """What the value of a query is."""
     tree = bare(tree)
     match tree["type"]:
         case "aggregation" if tree["op"] in _KEEPING:
             return measure(tree["expr"], recorded)
         case "call":
             return _of_call(tree, recorded)
-        case "vectorSelector" | "subquery" | "matrixSelector":
-            name = tree.get("name")
-            inner = tree.get("expr") or recorded.get(str(name))
-            left = {each: query for each, query in recorded.items() if each != name}
-            return Measure.OTHER if inner is None else measure(inner, left)
+        case "vectorSelector" | "matrixSelector":
+            found = {measure(each.tree, left) for each, left in chosen(_selector(tree), recorded)}
+            return found.pop() if len(found) == 1 else Measure.OTHER
         case "binaryExpr":
             return _of_both(tree, recorded)
-        case "unaryExpr":
+        case "unaryExpr" | "subquery":
             return measure(tree["expr"], recorded)
     return Measure.OTHER
 
 
-def _of_call(tree: Tree, recorded: Mapping[str, Tree]) -> Measure:
+def _of_call(tree: Tree, recorded: Recorded) -> Measure:
     name, inner = tree["func"]["name"], next((each for each in tree["args"] if constant(each) is None), None)
     if name == "histogram_quantile":
         return Measure.SECONDS
@@ -208,7 +236,7 @@ def _of_call(tree: Tree, recorded: Mapping[str, Tree]) -> Measure:
     return measure(inner, recorded) if keeps else Measure.OTHER
 
 
-def _of_both(tree: Tree, recorded: Mapping[str, Tree]) -> Measure:
+def _of_both(tree: Tree, recorded: Recorded) -> Measure:
     left, right = (
         None if constant(tree[side]) is not None else measure(tree[side], recorded) for side in ("lhs", "rhs")
     )
@@ -264,7 +292,7 @@ def relabelled(tree: Tree) -> bool:
 def shares(tree: Tree) -> Iterator[Tree]:
     """Every division of events by events."""
     for each in walk(tree):
-        if each["type"] == "binaryExpr" and each["op"] == "/" and measure(each, {}) is Measure.SHARE:
+        if each["type"] == "binaryExpr" and each["op"] == "/" and measure(each, ()) is Measure.SHARE:
             yield each
 
 

@@ -114,7 +114,7 @@ def _scale(plan: AlertDrillPlan) -> Message:
 def _fires(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     """Of each of its objectives: one that never had to fire leaves it open."""
     pairs = [pair for _, found in mine for pair in found if pair.due is not None]
-    offs = fired_off_s(details, pairs)
+    offs = fired_off_s(plan, details, pairs)
     missed = sum(pair.seen is None for pair in pairs)
     wrong = missed or any(off > tolerance_s(plan) for off in offs)
     silent = [each for each, found in mine if not any(pair.due for pair in found)]

@@ -11,7 +11,7 @@ from harness.objectives.alerts import four, promql_duration
 from harness.objectives.foreign.emitted import of_platform
 from harness.objectives.foreign.faults import Known, faults
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import beneath, reach_s
+from harness.objectives.foreign.trees import Recording, beneath, reach_s
 from harness.rehearsals.alert_drill.theirs.facts import SCRAPE_S, Answer, Asked, Stretch
 from harness.rehearsals.alert_drill.types import AlertDrillPlan
 
@@ -35,11 +35,8 @@ def _once(told: Iterable[Message]) -> Told:
 
 
 def _known(plan: AlertDrillPlan, asked: Asked) -> Known:
-    recorded = {
-        rule.name: (rule, answer.tree)
-        for rule, answer in zip(plan.theirs, asked.answers, strict=True)
-        if rule.records and answer.tree
-    }
+    rules = zip(plan.theirs, asked.answers, strict=True)
+    recorded = [Recording(rule.name, rule.labels, of.tree) for rule, of in rules if rule.records and of.tree]
     return Known(
         emitted=asked.emitted, recorded=recorded, scrape_s=SCRAPE_S, document=tuple(four(plan.objectives))
     )  # fmt: skip
@@ -64,7 +61,7 @@ def _unseen(answer: Answer, known: Known) -> Message | None:
     """Why nothing is known of a rule that has no fault."""
     if not answer.tree:
         return message("its condition is no PromQL: a person reads it")
-    platforms = sorted({each.metric for each in beneath(answer.tree, known.queries) if of_platform(each.metric)})
+    platforms = sorted({each.metric for each in beneath(answer.tree, known.recorded) if of_platform(each.metric)})
     if platforms:
         return message(
             "the platform's metrics, which no run of the harness holds: {metrics}", metrics=", ".join(platforms)
@@ -75,7 +72,7 @@ def _unseen(answer: Answer, known: Known) -> Message | None:
 def _short(rule: Rule, answer: Answer, asked: Asked, known: Known) -> Message | None:
     """Why its quiet shows nothing: the course is shorter than what it looks back over and must hold for. A drill's has
     made days before it."""
-    needed_s = rule.for_s + (0.0 if asked.course else reach_s(answer.tree, known.queries))
+    needed_s = rule.for_s + (0.0 if asked.course else reach_s(answer.tree, known.recorded))
     if fired(answer) or asked.seconds >= needed_s:
         return None
     return message(

@@ -75,10 +75,12 @@ def off_by_s(details: AlertDrillDetails, pair: Pair) -> tuple[float | None, floa
     return fired, (ms_of(details, pair.seen.resolved_ns) - pair.due.resolved_ms) / 1000
 
 
-def fired_off_s(details: AlertDrillDetails, pairs: Iterable[Pair]) -> list[float]:
-    """How far off each fired, too early or too late (s); without those that had to at once, and did before."""
-    offs = [off_by_s(details, pair)[0] for pair in pairs if not at_once(pair)]
-    return [abs(off) for off in offs if off is not None]
+def fired_off_s(plan: AlertDrillPlan, details: AlertDrillDetails, pairs: Iterable[Pair]) -> list[float]:
+    """How far off each fired, too early or too late (s). One that had to at once did before its first sample, which may
+    be that of Prometheus' third evaluation: it is off by what is later than that."""
+    offs = [(off_by_s(details, pair)[0], at_once(pair)) for pair in pairs]
+    unwritten_s = 2 * plan.scaled(plan.evaluate_s)
+    return [max(0.0, off - unwritten_s) if first else abs(off) for off, first in offs if off is not None]
 
 
 def misdelivered(details: AlertDrillDetails, wanted: Due, pairs: Sequence[Pair]) -> Iterator[Message]:

@@ -70,5 +70,5 @@ def figures(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered
     """By alert: how far off it fired at most."""
     found = compared(plan, details, evidence) if details.asked_ns else []
     for name in CLAIM:
-        offs = fired_off_s(details, (pair for each, pairs in found if each.alert == name for pair in pairs))
+        offs = fired_off_s(plan, details, [pair for each, of in found if each.alert == name for pair in of])
         yield Figure(f"{name} off by", "s", "worse", Single(max(offs, default=None)), gates=True)

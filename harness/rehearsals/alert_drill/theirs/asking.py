@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from harness.model.message import message
 from harness.objectives.firing import spells, states
 from harness.objectives.foreign.emitted import CONTRACT, merged
 from harness.objectives.foreign.rules import Rule
-from harness.objectives.foreign.trees import pruned, selectors
+from harness.objectives.foreign.trees import Recorded, Recording, chosen, pruned, selectors
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, prometheus_flags
 from harness.rehearsals.alert_drill.theirs.course import Course, Samples, open_metrics, scraped
@@ -58,13 +58,17 @@ async def _recorded(rules: Sequence[Rule], answers: Mapping[int, Answer], course
     trees = {n: answers[n].tree for n, rule in enumerate(rules) if answers[n].tree}
     left = _needed(rules, trees)
     while left:
-        names = {rules[n].name for n in left}
-        ready = [n for n in left if not names & {each.metric for each in selectors(trees[n])} - {rules[n].name}]
+        of = {n: Recording(rules[n].name, rules[n].labels, trees[n]) for n in left}
+        ready = [n for n in left if all(each is of[n] for each in _beneath(of[n], [*of.values()]))]
         made: Samples = {}
         for number in ready or left:
             made |= await server.records(rules[number], course)
         await server.restarted(made)
         left = [n for n in left if n not in ready] if ready else []
+
+
+def _beneath(made: Recording, recorded: Recorded) -> Iterator[Recording]:
+    return (each for one in selectors(made.tree) for each, _ in chosen(one, recorded))
 
 
 def _needed(rules: Sequence[Rule], trees: Mapping[int, Mapping[str, Any]]) -> list[int]:
