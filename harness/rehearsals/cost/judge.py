@@ -1,8 +1,8 @@
 """The document's printed costs, judged by arithmetic: its own sums to the cent, its estimates by the unit prices. Pure.
 
 A printed figure passes when the unit prices give it; it is an erratum shown when they give what the register says
-instead; else it fails. By those of another region than the document's nothing passes that rests on what a region
-charges; what they show to be wrong says so.
+instead; else it fails. By those of another region than the document's nothing is known that rests on what a region
+charges; what holds whatever a region charges says by whose prices its amounts are.
 """
 
 from __future__ import annotations
@@ -69,12 +69,24 @@ def _estimate(plan: CostPlan, claim: str, computed: float, printed: float, *erra
 
 
 def _priced(plan: CostPlan, found: Judgement) -> Judgement:
-    """``found`` by what a region charges."""
+    """``found``, which rests on what a region charges: another region's prices neither keep nor break it, nor show its
+    erratum."""
     if (untried := plan.tables.untried(plan.prices)) is None:
         return found
-    found = msgspec.structs.replace(found, told=(*found.told, untried))
-    passed = found.verdict is Verdict.PASS
-    return msgspec.structs.replace(found, verdict=Verdict.NOT_EXERCISED, gates=False) if passed else found
+    region = plan.prices.region
+    told = message("what unit prices give here is by those of {region}, and decides nothing", region=region)
+    return msgspec.structs.replace(
+        found, verdict=Verdict.NOT_EXERCISED, erratum="", gates=False, told=(untried, told, *found.told)
+    )
+
+
+def _anywhere(plan: CostPlan, found: Judgement) -> Judgement:
+    """``found``, which holds whatever a region charges."""
+    if plan.tables.untried(plan.prices) is None:
+        return found
+    region = plan.prices.region
+    told = message("the amounts are by prices of {region}; what is shown holds by any", region=region)
+    return msgspec.structs.replace(found, told=(*found.told, told))
 
 
 def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
@@ -91,9 +103,10 @@ def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
     )
     amount = dollars(by_limits, by_requests)
     if same(by_requests, by_limits):
-        yield held(DOCUMENT, "cost.assumption.billing", True, told, **amount)
+        billed = held(DOCUMENT, "cost.assumption.billing", True, told, **amount)
     else:
-        yield shown_as(DOCUMENT, "cost.billed_by_requests", told, claim="cost.assumption.billing", **amount)
+        billed = shown_as(DOCUMENT, "cost.billed_by_requests", told, claim="cost.assumption.billing", **amount)
+    yield _anywhere(plan, billed)
     whole = count * bill.pod(pod.requested, prices, hours)
     if not same(whole, by_requests):
         told = message(
@@ -105,7 +118,7 @@ def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
             whole=money(whole),
             without=money(by_requests),
         )
-        yield shown_as(DOCUMENT, "cost.sidecar_left_out", told, **dollars(whole, by_requests))
+        yield _anywhere(plan, shown_as(DOCUMENT, "cost.sidecar_left_out", told, **dollars(whole, by_requests)))
     clusters = tables.supposed.clusters
     if (fees := bill.cluster(clusters, prices, hours)) > 0:
         told = message(
@@ -144,8 +157,9 @@ def _storage(plan: CostPlan) -> Judgement:
             users=str(supposed.users),
         ),
     )
-    if kept <= printed and walks < supposed.users * supposed.walks_a_user:  # whatever a GB costs
-        return shown_as(DOCUMENT, "cost.storage_by_photos", *told, claim=claim, **dollars(printed, kept))
+    if kept <= printed and walks < supposed.walks:  # whatever a GB costs
+        full = shown_as(DOCUMENT, "cost.storage_by_photos", *told, claim=claim, **dollars(printed, kept))
+        return _anywhere(plan, full)
     return _priced(plan, held(DOCUMENT, claim, kept <= printed, *told, **dollars(printed, kept)))
 
 
@@ -247,12 +261,11 @@ def _split(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         services=str(services),
         split=money(split.total),
     )
-    yield held(DOCUMENT, "strategy.versus.cost", one.total < split.total, told, **dollars(one.total, split.total))
+    amount = dollars(one.total, split.total)
+    yield _anywhere(plan, held(DOCUMENT, "strategy.versus.cost", one.total < split.total, told, **amount))
     standing = message(
         "{fixed} of it are there whatever the pods, and the least pods are {pods}",
         fixed=money(one.fixed),
         pods=money(one.pods),
     )
-    yield held(
-        DOCUMENT, "strategy.merit.cost", one.pods < split.pods, standing, told, **dollars(one.total, split.total)
-    )
+    yield _anywhere(plan, held(DOCUMENT, "strategy.merit.cost", one.pods < split.pods, standing, told, **amount))
