@@ -90,6 +90,7 @@ REGIONAL = ("cost.autopilot", "cost.cloud_sql", "cost.load_balancer", "cost.tota
 #: What is shown whatever a region charges, of amounts that are by its prices.
 ANYWHERE = (
     "cost.assumption.billing", "cost.sidecar_left_out", "cost.storage", "strategy.versus.cost", "strategy.merit.cost",
+    "cost.saving.commitment",
 )  # fmt: skip
 
 
@@ -106,7 +107,28 @@ def test_by_another_region_s_prices_nothing_is_known_but_what_holds_by_any() -> 
     assert stands == {"strategy.versus.cost", "strategy.merit.cost", "cost.savings"}  # more pods cost more anywhere
     of_any = "the amounts are by prices of us-central1; what is shown holds by any"
     assert {name for name, each in found.items() if each.reason.endswith(of_any)} == set(ANYWHERE)
+    assert {name for name, each in found.items() if "us-central1" in each.reason} == {
+        *REGIONAL,
+        *ANYWHERE,
+        "cost.savings",
+    }
     assert not any("us-central1" in each.reason for each in of_document().values())
+
+
+@pytest.mark.parametrize(
+    ("printed", "verdict", "own"),
+    [
+        (0.20, Verdict.FAIL, Verdict.FAIL),
+        (0.26, Verdict.PASS, Verdict.PASS),
+        (0.29, Verdict.NOT_EXERCISED, Verdict.ERRATUM_SHOWN),  # of the pods alone it would be right
+        (0.37, Verdict.ERRATUM_SHOWN, Verdict.ERRATUM_SHOWN),
+    ],
+)
+def test_a_share_of_two_parts_is_known_where_it_is_the_same_of_either(
+    printed: float, verdict: Verdict, own: Verdict
+) -> None:
+    for plan, wanted in ((BUNDLED, verdict), (PLAN, own)):
+        assert of_document(changed(plan, savings__commitment=printed))["cost.saving.commitment"].verdict is wanted
 
 
 @pytest.mark.parametrize("claim", REGIONAL)

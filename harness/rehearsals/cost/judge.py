@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
-from harness.model.verdict import Verdict
+from harness.rehearsals.cost.judge_region import anywhere, priced
 from harness.rehearsals.cost.judge_savings import savings
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GB, GIB, dollars, money, near, same
@@ -64,29 +62,8 @@ def _estimate(plan: CostPlan, claim: str, computed: float, printed: float, *erra
     for erratum, instead in () if kept else errata:
         if near(instead, printed, tolerance):
             why = message("{amount} is what the erratum says is printed instead", amount=money(instead))
-            return _priced(plan, shown_as(DOCUMENT, erratum, told, why, claim=claim, **amount))
-    return _priced(plan, held(DOCUMENT, claim, kept, told, **amount))
-
-
-def _priced(plan: CostPlan, found: Judgement) -> Judgement:
-    """``found``, which rests on what a region charges: another region's prices neither keep nor break it, nor show its
-    erratum."""
-    if (untried := plan.tables.untried(plan.prices)) is None:
-        return found
-    region = plan.prices.region
-    told = message("what unit prices give here is by those of {region}, and decides nothing", region=region)
-    return msgspec.structs.replace(
-        found, verdict=Verdict.NOT_EXERCISED, erratum="", gates=False, told=(untried, told, *found.told)
-    )
-
-
-def _anywhere(plan: CostPlan, found: Judgement) -> Judgement:
-    """``found``, which holds whatever a region charges."""
-    if plan.tables.untried(plan.prices) is None:
-        return found
-    region = plan.prices.region
-    told = message("the amounts are by prices of {region}; what is shown holds by any", region=region)
-    return msgspec.structs.replace(found, told=(*found.told, told))
+            return priced(plan, shown_as(DOCUMENT, erratum, told, why, claim=claim, **amount))
+    return priced(plan, held(DOCUMENT, claim, kept, told, **amount))
 
 
 def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
@@ -106,7 +83,7 @@ def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         billed = held(DOCUMENT, "cost.assumption.billing", True, told, **amount)
     else:
         billed = shown_as(DOCUMENT, "cost.billed_by_requests", told, claim="cost.assumption.billing", **amount)
-    yield _anywhere(plan, billed)
+    yield anywhere(plan, billed)
     whole = count * bill.pod(pod.requested, prices, hours)
     if not same(whole, by_requests):
         told = message(
@@ -118,7 +95,7 @@ def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
             whole=money(whole),
             without=money(by_requests),
         )
-        yield _anywhere(plan, shown_as(DOCUMENT, "cost.sidecar_left_out", told, **dollars(whole, by_requests)))
+        yield anywhere(plan, shown_as(DOCUMENT, "cost.sidecar_left_out", told, **dollars(whole, by_requests)))
     clusters = tables.supposed.clusters
     if (fees := bill.cluster(clusters, prices, hours)) > 0:
         told = message(
@@ -159,8 +136,8 @@ def _storage(plan: CostPlan) -> Judgement:
     )
     if kept <= printed and walks < supposed.walks:  # whatever a GB costs
         full = shown_as(DOCUMENT, "cost.storage_by_photos", *told, claim=claim, **dollars(printed, kept))
-        return _anywhere(plan, full)
-    return _priced(plan, held(DOCUMENT, claim, kept <= printed, *told, **dollars(printed, kept)))
+        return anywhere(plan, full)
+    return priced(plan, held(DOCUMENT, claim, kept <= printed, *told, **dollars(printed, kept)))
 
 
 def _logging(plan: CostPlan) -> Judgement:
@@ -207,10 +184,10 @@ def _total(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         if not same(added, total):
             yield held(DOCUMENT, claim, False, *told, **dollars(total, added))
         elif near(due, total, tables.tolerance):
-            yield _priced(plan, held(DOCUMENT, claim, True, *told, corrected, **dollars(total, due)))
+            yield priced(plan, held(DOCUMENT, claim, True, *told, corrected, **dollars(total, due)))
         else:
             amount, erratum = dollars(total, due), "cost.total_from_wrong_parts"
-            yield _priced(plan, shown_as(DOCUMENT, erratum, *told, corrected, claim=claim, **amount))
+            yield priced(plan, shown_as(DOCUMENT, erratum, *told, corrected, claim=claim, **amount))
 
 
 def _replicas(plan: CostPlan, row: ReplicasRow) -> Judgement:
@@ -262,10 +239,10 @@ def _split(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         split=money(split.total),
     )
     amount = dollars(one.total, split.total)
-    yield _anywhere(plan, held(DOCUMENT, "strategy.versus.cost", one.total < split.total, told, **amount))
+    yield anywhere(plan, held(DOCUMENT, "strategy.versus.cost", one.total < split.total, told, **amount))
     standing = message(
         "{fixed} of it are there whatever the pods, and the least pods are {pods}",
         fixed=money(one.fixed),
         pods=money(one.pods),
     )
-    yield _anywhere(plan, held(DOCUMENT, "strategy.merit.cost", one.pods < split.pods, standing, told, **amount))
+    yield anywhere(plan, held(DOCUMENT, "strategy.merit.cost", one.pods < split.pods, standing, told, **amount))
