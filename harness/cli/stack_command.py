@@ -266,14 +266,18 @@ class StackDown(Spoken, OnCluster, AsJson):
         if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
             return self._tell(take_down(cluster), message("nothing was left there"))
         self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
-        lines = end_standing_stacks(speaking(MachineClock(), self.lang)) if self.on is None else []
+        progress, others = speaking(MachineClock(), self.lang), list[Message]()
+        lines = end_standing_stacks(progress) if self.on is None else []
         for keeper in _asked(self.on):
             lines += keeper.down(force=self.force)
         if self.on == Rung.LOCAL:
             state.sweep(lines.append)
         else:
-            asyncio.run(rungs.sweep(lines.append, lines.append))
-        return self._tell(lines, message("nothing was left running"))
+            asyncio.run(rungs.sweep(lines.append, others.append))
+        for each in others:
+            progress(each)
+        nothing = message("nothing else was left running") if others else message("nothing was left running")
+        return self._tell(lines, nothing)
 
     def _tell(self, lines: Sequence[Message], nothing: Message) -> int:
         said = "\n".join(map(language(self.lang).message, lines or [nothing]))

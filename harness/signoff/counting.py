@@ -112,9 +112,9 @@ def seen_with(result: Result) -> Told:
 
 
 def whose(result: Result) -> str:
-    """The option, with its value, by which a run judged something of a team's own that its target's digest does not
-    tell; "" for what is bundled."""
-    return in_place(result.facts.replay)[0]
+    """The option by which a run judged something of a team's own that its target's digest does not tell; "" for what is
+    bundled. Its value is none of it: a program or a list takes the place of the one before, whatever it is called."""
+    return in_place(result.facts.replay)[0].partition(" ")[0]
 
 
 def narrowed(result: Result) -> frozenset[str]:
@@ -124,10 +124,15 @@ def narrowed(result: Result) -> frozenset[str]:
     return frozenset((*result.facts.only, *chosen(replay), *smaller(replay)))
 
 
+def is_smaller(result: Result) -> bool:
+    """Whether a run was smaller or faster than a whole one."""
+    return bool(smaller(result.facts.replay))
+
+
 def made_whole(result: Result, judgement: Judgement, way: StateFrom) -> bool:
     """Whether a run that was narrowed looked at all that a judgement is of: at a part of its plan, at a check that was
     chosen by its own name, whose family is said with it, or at what alone judges a claim of that ``way``."""
-    if smaller(result.facts.replay):
+    if is_smaller(result):
         return False
     if result.parts:
         return bool(judgement.part)

@@ -35,8 +35,10 @@ def document(
 
 
 def _other(before: Asked, now: Asked) -> Iterator[Message]:
-    """What claims may stand elsewhere by, though nothing was run in between."""
-    if before.digests and now.digests and before.digests != now.digests:
+    """What claims may stand elsewhere by, though nothing was run in between. A program has digests of itself and of its
+    image, of which one may not be known: where Docker did not answer, or the image was not built yet."""
+    one, other = {*before.digests}, {*now.digests}
+    if not (one <= other or other <= one):
         yield message("It was of another program or image ({digests}).", digests=", ".join(map(short, before.digests)))
     if before.harness_digest and now.harness_digest and before.harness_digest != now.harness_digest:
         yield message("Another version of this repository made it.")

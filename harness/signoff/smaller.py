@@ -62,8 +62,9 @@ PACES: Mapping[str, Less] = {"--pace": _typed, "--fetch-interval": _typed}
 #: What a line leaves out though it is less.
 UNSAID: Mapping[str, str] = {"alert_drill": "--scale 15"}
 #: What a team has in the place of what is bundled, of which the target's digest says nothing; and what is said of a run
-#: without it.
-IN_PLACE: Mapping[str, tuple[str, Message]] = {
+#: without it, where that is more than the run's own judgements say.
+IN_PLACE: Mapping[str, tuple[str, Message | None]] = {
+    "cost": ("--prices", None),
     "migration_drill": ("--migrator", message("of the bundled migrator: a run with --migrator is of your own")),
 }
 #: Chooses parts of a plan, each of which is run whole, as ``--only`` does.

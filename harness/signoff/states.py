@@ -2,15 +2,16 @@
 
 No state is good by default. A claim is ready by a verdict under its id alone, of a run that counts (``counting``);
 what fails or is inconclusive in any of them counts against it. Of a rehearsal, plan, environment, part and, where a
-team may have one of its own, migrator only the newest whole run that says anything of the claim counts, and what
-narrower ones saw since: one takes the place of what it looked at whole itself, of what it saw of less only that of a
-run narrowed alike, and of nothing by what it did not exercise.
+team may have one of its own, migrator or prices only the newest whole run that says anything of the claim counts, and
+what narrower ones saw since: one takes the place of what it looked at whole itself, of what it saw of less only that of
+a run narrowed alike, and of nothing by what it did not exercise. That a smaller one's sample carries nothing is not
+against what a whole one's did.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -38,6 +39,7 @@ _PERSON = message("an opinion or a decision: a person's to sign")
 _BUNDLED = message("the claim is about the Go backend, and the target is the bundled Python API")
 _UNENFORCED = message("the claim is about speed and size, and CPU and memory limits were not enforced, or were scaled")
 _SEEN = message("it was seen, and nothing was judged")
+_LESS = message("inconclusive of less than a whole run, which judged it")
 
 
 def standings(register: Mapping[str, Claim], stored: Sequence[Stored], asked: Asked) -> tuple[Standing, ...]:
@@ -140,7 +142,9 @@ def _taken(result: Result, judgement: Judgement, way: StateFrom, places: _Places
 
 def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -> Standing:
     """``reasons`` are why what else was seen of it does not count."""
-    weighed = sorted((_weighed(claim, *each) for each in seen), key=lambda each: _FIRST.index(each.state))
+    found = [*seen]
+    whole = {_check(*each) for each in found if _carries(*each)}
+    weighed = sorted((_weighed(claim, *each, whole) for each in found), key=lambda each: _FIRST.index(each.state))
     came_from = claim.state_from
     if came_from.person:
         return Standing(claim=claim.id, state=State.PERSON, told=(_PERSON,), evidence=tuple(weighed))
@@ -154,9 +158,23 @@ def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -
     return Standing(claim=claim.id, state=first.state, told=told, evidence=tuple(weighed))
 
 
-def _weighed(claim: Claim, each: Stored, judgement: Judgement) -> Evidence:
-    """The state that a judgement alone gives the claim."""
+def _check(each: Stored, judgement: Judgement) -> _Place:
+    """What was judged, whichever run judged it."""
+    return _places(each.result, judgement)[1]
+
+
+def _carries(each: Stored, judgement: Judgement) -> bool:
+    """Whether it is the word of a whole run, whose sample carries it."""
+    said = judgement.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN)
+    return said and not counting.narrowed(each.result)
+
+
+def _weighed(claim: Claim, each: Stored, judgement: Judgement, whole: Container[_Place]) -> Evidence:
+    """The state that a judgement alone gives the claim, beside what ``whole`` runs judged."""
     state, refused = _state(claim, each.result, judgement)
+    small = judgement.verdict is Verdict.INCONCLUSIVE and counting.is_smaller(each.result)
+    if state is State.NOT_READY and small and _check(each, judgement) in whole:
+        state, refused = State.NOT_EXERCISED, (_LESS, *judgement.told)
     seen = msgspec.structs.replace(judgement, told=(*judgement.told, *counting.seen_with(each.result)))
     return Evidence(folder=each.folder, state=state, judgement=seen, refused=refused)
 

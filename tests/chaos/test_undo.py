@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from harness.cli import stack_command, standing
 from harness.cli.main import main
 from harness.model.message import Tell, message
 from harness.rehearsal.environment import RUNGS
@@ -48,3 +50,18 @@ def test_undo_counts_what_others_have_as_neither_removed_nor_nothing(
     assert main(["undo", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (len(document["removed"]), len(document["others"])) == (int(found[0]), int(found[1]))
+
+
+def test_stack_down_names_what_others_have_beside_what_it_ended(
+    found: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(standing, "end_standing_stacks", lambda _: [])
+    monkeypatch.setattr(stack_command, "_asked", lambda _: [SimpleNamespace(down=lambda force: [])])
+    assert main(["stack", "down", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == ([REMOVED] if found[0] else [])
+    assert (OTHERS in said.err) is found[1]
+    assert main(["stack", "down"]) == 0
+    said = capsys.readouterr()
+    nothing = "nothing else was left running" if found[1] else "nothing was left running"
+    assert said.out == f"{REMOVED if found[0] else nothing}\n" and (OTHERS in said.err) is found[1]

@@ -90,17 +90,63 @@ def test_a_right_saving_passes(claim: str, plan: CostPlan) -> None:
 REGIONAL = ("cost.autopilot", "cost.cloud_sql", "cost.load_balancer", "cost.total", "checklist.cost.budget")
 
 
-def test_by_another_region_s_prices_nothing_passes_and_what_is_wrong_says_by_which() -> None:
+#: What is shown whatever a region charges, of amounts that are by its prices.
+ANYWHERE = (
+    "cost.assumption.billing", "cost.sidecar_left_out", "cost.storage", "strategy.versus.cost", "strategy.merit.cost",
+    "cost.saving.commitment",
+)  # fmt: skip
+
+
+def test_by_another_region_s_prices_nothing_is_known_but_what_holds_by_any() -> None:
     untried = "the document runs in asia-northeast1, and no prices of it were tried"
+    by_those = "what unit prices give here is by those of us-central1, and decides nothing; "
     found = of_document(BUNDLED)
     assert {name for name, each in found.items() if untried in each.reason} == set(REGIONAL)
-    assert {name: each.erratum for name, each in found.items()} == SHOWN
-    balancer = found["cost.load_balancer"]
-    assert (balancer.verdict, balancer.gates, balancer.value) == (Verdict.NOT_EXERCISED, False, 18.0)
+    for each in (found[name] for name in REGIONAL):
+        assert (each.verdict, each.gates, each.erratum) == (Verdict.NOT_EXERCISED, False, "")
+        assert each.reason.startswith(untried) and by_those in each.reason and each.value, each.reason
+    assert {name: each.erratum for name, each in found.items()} == {**SHOWN, **dict.fromkeys(REGIONAL, "")}
     stands = {name for name, each in found.items() if each.verdict is Verdict.PASS}
     assert stands == {"strategy.versus.cost", "strategy.merit.cost", "cost.savings"}  # more pods cost more anywhere
-    wrong = of_document(changed(BUNDLED, printed__load_balancer_usd=40.0))["cost.load_balancer"]
-    assert wrong.verdict is Verdict.FAIL and wrong.holds
+    of_any = "the amounts are by prices of us-central1; what is shown holds by any"
+    assert {name for name, each in found.items() if each.reason.endswith(of_any)} == set(ANYWHERE)
+    assert {name for name, each in found.items() if "us-central1" in each.reason} == {
+        *REGIONAL,
+        *ANYWHERE,
+        "cost.savings",
+    }
+    assert not any("us-central1" in each.reason for each in of_document().values())
+
+
+@pytest.mark.parametrize(
+    ("printed", "verdict", "own"),
+    [
+        (0.20, Verdict.FAIL, Verdict.FAIL),
+        (0.26, Verdict.PASS, Verdict.PASS),
+        (0.29, Verdict.NOT_EXERCISED, Verdict.ERRATUM_SHOWN),  # of the pods alone it would be right
+        (0.37, Verdict.ERRATUM_SHOWN, Verdict.ERRATUM_SHOWN),
+    ],
+)
+def test_a_share_of_two_parts_is_known_where_it_is_the_same_of_either(
+    printed: float, verdict: Verdict, own: Verdict
+) -> None:
+    for plan, wanted in ((BUNDLED, verdict), (PLAN, own)):
+        assert of_document(changed(plan, savings__commitment=printed))["cost.saving.commitment"].verdict is wanted
+
+
+@pytest.mark.parametrize("claim", REGIONAL)
+def test_a_figure_that_is_right_elsewhere_is_not_known_to_be_wrong(claim: str) -> None:
+    """As a document that was corrected by Tokyo's prices has it."""
+    field = {"cost.autopilot": "autopilot", "cost.cloud_sql": "cloud_sql", "cost.load_balancer": "load_balancer"}
+    dear = {"autopilot": 69.0, "cloud_sql": 210.0, "load_balancer": 40.0}
+    added = sum(dear.values()) - sum(getattr(PLAN.tables.printed, f"{name}_usd") for name in dear)
+    fields = {f"printed__{name}_usd": amount for name, amount in dear.items()}
+    plan = changed(BUNDLED, **fields, printed__total_usd=PLAN.tables.printed.total_usd + added)
+    assert of_document(plan)[claim].verdict is Verdict.NOT_EXERCISED
+    own = of_document(changed(plan, prices__region=plan.tables.region))[claim]
+    assert own.verdict is (Verdict.FAIL if claim in field else Verdict.ERRATUM_SHOWN), own.reason
+    unsummed = of_document(changed(plan, printed__total_usd=1.0))
+    assert unsummed["cost.total"].verdict is Verdict.FAIL, "its own sum, by whatever prices"
 
 
 @pytest.mark.parametrize(

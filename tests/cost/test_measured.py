@@ -25,7 +25,7 @@ from harness.rehearsals.cost.month.bill import Usage
 from harness.rehearsals.cost.rehearsal import REHEARSAL
 from harness.rehearsals.cost.types import Measured
 from harness.report.published import RESULT
-from tests.cost.made import FACTS, PLAN, POD, RUN, details, of_run
+from tests.cost.made import BUNDLED, FACTS, PLAN, POD, RUN, details, of_run
 from tests.rehearsal.made import by_id, result_in, seen
 from tests.stored.conftest import main
 
@@ -230,3 +230,13 @@ def test_the_command_needs_no_stack(tmp_path: Path) -> None:
     of = result_in((tmp_path / "latest").resolve())
     assert of.exercised and len({each.erratum for each in of.judgements} - {""}) >= 15
     assert of.details["measured"] is None
+
+
+def test_so_few_pods_keep_the_estimate_only_at_the_price_of_where_they_run() -> None:
+    """Else the claim would be ready by its pods, whatever they cost; that there were more of them holds by any price."""
+    few, many = (of_run(BUNDLED, pods=pods) for pods in (2.5, 4.0))
+    assert few["cost.autopilot"].verdict is Verdict.NOT_EXERCISED and "no prices of it" in few["cost.autopilot"].reason
+    assert many["cost.autopilot"].verdict is Verdict.FAIL and many["cost.autopilot"].holds
+    assert [of_run(pods=pods)["cost.autopilot"].verdict for pods in (2.5, 4.0)] == [Verdict.PASS, Verdict.FAIL]
+    told = {name for name, each in few.items() if "us-central1" in each.reason}
+    assert told == {"cost.autopilot", "cost.of_the_run"}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from babel.messages.pofile import read_po
 
 from harness.base.errors import BadInput
 from harness.cli.kinds import KINDS
 from harness.cli.stored import signoff
 from harness.cli.stored.signoff import write_pages
+from harness.report.language import DOMAINS, catalogue_file
 from harness.report.published import RESULT, RESULT_JSON
 from harness.signoff.gather import DOCUMENT
 from harness.signoff.types import Signoff
@@ -66,6 +71,23 @@ def test_a_sign_off_s_sample_is_of_real_runs_and_its_pages_are_made_of_its_docum
     write_pages(tmp_path, made)
     for name in (*signoff.PAGES.values(), *signoff.ERRATA.values()):
         assert (folder / name).read_text() == (tmp_path / name).read_text(), "run: nox -s manual"
+
+
+def texts(node: Any) -> Iterator[str]:
+    """Of every message in a document, its id."""
+    if isinstance(node, dict) and "text" in node and {*node} <= {"text", "values"}:
+        yield node["text"]
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from texts(each)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_sample_says_what_today_s_code_says(folder: Path) -> None:
+    """Its Japanese pages are drawn anew of what is stored: of an id that is gone they have the English."""
+    known = {each.id for name in DOMAINS for each in read_po(io.BytesIO(catalogue_file("ja", name).read_bytes()))}
+    said = {text for path in folder.glob("*.json") for text in texts(msgspec.json.decode(path.read_bytes()))}
+    gone = said - known
+    assert said and not gone, f"take the sample again, nox -s manual -- sample NAME RUN FILE: {gone}"
 
 
 @pytest.mark.parametrize("folder", SAMPLES, ids=lambda folder: folder.name)

@@ -31,6 +31,10 @@ _PARTS_OF_OTHERS = ("run", "chaos_nightly", "rolling_update", "zone_loss")
 #: The line that shows an erratum which its commands do not show without options, or not in each environment; () where
 #: none does with the bundled stacks.
 LINES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("cost.priced_by_limits", "cost.cloud_sql_without_ha", "cost.total_from_wrong_parts"),
+        ("cost --seed 1 --prices FILE",),  # of the document's region: by the bundled list nothing is known of these
+    ),
     "deploy.downtime_without_prestop": ("deploy_rehearsal --on kind --seed 1",),
     "dr.restored_instance_unmanaged": (),  # their PostgreSQL archives nothing before it is lost, either
     "manifest.sidecar_stops_at_once": (

@@ -121,6 +121,13 @@ def test_what_changed_since_the_last_page() -> None:
     asked = msgspec.structs.replace(ASKED, harness_digest="sha256:4444")
     changed = document(claims.REGISTER, (), asked, previous=msgspec.structs.replace(made(), asked=older))
     assert "It was of another program or image (sha256:2222). Another version of this repository" in drawn(changed).text
+    for was, now in (((), ("one",)), (("one",), ("one", "image")), (("one", "image"), ("image",))):  # one was not known
+        before, today = (msgspec.structs.replace(ASKED, digests=digests) for digests in (was, now))
+        earlier = msgspec.structs.replace(made(), asked=before)
+        assert not document(claims.REGISTER, (), today, previous=earlier).other, (was, now)
+    rebuilt = msgspec.structs.replace(ASKED, digests=("one", "other"))
+    earlier = msgspec.structs.replace(made(), asked=msgspec.structs.replace(ASKED, digests=("one", "image")))
+    assert document(claims.REGISTER, (), rebuilt, previous=earlier).other
     foreign = msgspec.structs.replace(made(), asked=msgspec.structs.replace(ASKED, target="another"))
     assert made(previous=foreign).previous_utc == ""
 

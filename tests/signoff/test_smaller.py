@@ -252,13 +252,59 @@ def test_a_team_s_own_migrator_and_ours_hide_nothing_of_each_other() -> None:
     failed = drill("theirs", theirs, Verdict.FAIL, **OLD)
     assert state(failed, drill("ours", WHOLE, Verdict.PASS)) is State.NOT_READY
     assert state(drill("ours", WHOLE, Verdict.FAIL, **OLD), drill("theirs", theirs, Verdict.PASS)) is State.NOT_READY
-    assert state(failed, drill("another", theirs.replace("--all", "--some"), Verdict.PASS)) is State.NOT_READY
     assert state(failed, drill("again", theirs, Verdict.PASS)) is State.READY
+    another = drill("next", theirs.replace("walk-migrate", "walk-migrate-1.3"), Verdict.PASS)
+    assert state(failed, another) is State.READY, "the next build takes the place of the one before"
+    worse = drill("next", theirs.replace("walk-migrate", "walk-migrate-1.3"), Verdict.FAIL)
+    assert state(drill("theirs", theirs, Verdict.PASS, **OLD), worse) is State.NOT_READY
     small = theirs.replace(WHOLE, SMALL)
     assert state(drill("small", small, Verdict.FAIL, **OLD), drill("ours", WHOLE, Verdict.PASS)) is State.NOT_READY
     told = {line: english(standing([drill("run", line, Verdict.PASS)], MOVED).told) for line in (theirs, WHOLE)}
     assert told[theirs] == "as it was seen; seen with --migrator ./walk-migrate --all"
     assert told[WHOLE] == "as it was seen; of the bundled migrator: a run with --migrator is of your own"
+
+
+def test_ours_hides_nothing_that_a_team_s_own_prices_showed() -> None:
+    """By ours, of another region, nothing is known of what a region charges: a plain run leaves theirs as it was."""
+    claim, line = "cost.load_balancer", f"{PYTHON} cost --seed 1"
+
+    def priced(folder: str, line: str, verdict: Verdict, **more: Any) -> Stored:
+        return stored(folder, judgement(claim, verdict), rehearsal="cost", replay=line, **more)
+
+    theirs, ours = f"{line} --prices tokyo.yaml", priced("ours", line, Verdict.NOT_EXERCISED)
+    for verdict, stands in ((Verdict.PASS, State.READY), (Verdict.FAIL, State.NOT_READY)):
+        found = standing([priced("theirs", theirs, verdict, **OLD), ours], claim)
+        assert found.state is stands and english(found.told) == "as it was seen; seen with --prices tokyo.yaml"
+    later = priced("later", f"{line} --prices tokyo-2.yaml", Verdict.PASS)
+    assert state(priced("theirs", theirs, Verdict.FAIL, **OLD), later, claim=claim) is State.READY
+    assert english(standing([ours], claim).told) == "as it was seen"
+
+
+def test_a_smaller_run_whose_sample_carries_nothing_is_not_against_what_a_whole_one_judged() -> None:
+    paced = f"{PYTHON} run rollout_week2 --on local --seed 1 --pace 50s"
+    claim = "rollout.week2.success.error_ratio"
+
+    def week(folder: str, verdict: Verdict, line: str, **facts: Any) -> Stored:
+        seen = judgement(claim, verdict, erratum="rollout.no_windows" if verdict is Verdict.ERRATUM_SHOWN else "")
+        return stored(folder, seen, rehearsal="rollout_week", replay=line, **facts)
+
+    whole = {verdict: week("whole", verdict, paced.removesuffix(" --pace 50s"), **OLD) for verdict in Verdict}
+    small = week("small", Verdict.INCONCLUSIVE, paced)
+    found = standing([whole[Verdict.PASS], small], claim)
+    assert found.state is State.READY
+    assert [each.folder for each in found.evidence] == ["whole", "small"], "it is told all the same"
+    assert english(found.evidence[1].refused) == (
+        "inconclusive of less than a whole run, which judged it; as it was seen"
+    )
+    assert state(whole[Verdict.ERRATUM_SHOWN], small, claim=claim) is State.ERRATUM_SHOWN
+    for nothing in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED):
+        assert state(whole[nothing], small, claim=claim) is State.NOT_READY, nothing
+    assert state(small, claim=claim) is State.NOT_READY
+    assert state(whole[Verdict.PASS], week("small", Verdict.FAIL, paced), claim=claim) is State.NOT_READY
+    again = week("again", Verdict.INCONCLUSIVE, paced.removesuffix(" --pace 50s"))
+    assert state(whole[Verdict.PASS], again, claim=claim) is State.NOT_READY, "a whole one's counts"
+    other = stored("other", judgement(claim, Verdict.PASS, id="x"), rehearsal="rollout_week", **OLD)
+    assert state(other, small, claim=claim) is State.NOT_READY, "another check is no word on this one"
 
 
 def test_what_a_team_has_in_place_of_ours_is_an_option_of_its_command() -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.base import planfile
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
 from harness.rehearsal.command import option
-from harness.rehearsals.cost.month.prices import Prices
-from harness.rehearsals.cost.month.tables import Tables, elsewhere
+from harness.rehearsals.cost.month.tables import Tables
+from harness.rehearsals.cost.reading import elsewhere, listed
 from harness.rehearsals.cost.types import CostPlan
 from harness.report.published import folder_of
 from harness.stack.targets import resolve
@@ -37,9 +36,8 @@ class Cost(OnLocal, OwnPlan, WithTarget):
     )
 
     def planned(self) -> CostPlan:
-        prices = planfile.load(self.prices, Prices) if self.prices else planfile.bundled("prices", Prices)
         of = "" if self.of is None else str(folder_of(self.of, self.reports))
-        return CostPlan(tables=self.read(Tables), prices=prices, of=of)
+        return CostPlan(tables=self.read(Tables), prices=listed(self.prices), of=of)
 
     def asked(self) -> Target:
         return resolve(self.target)

@@ -1,20 +1,18 @@
 """The document's printed costs, judged by arithmetic: its own sums to the cent, its estimates by the unit prices. Pure.
 
 A printed figure passes when the unit prices give it; it is an erratum shown when they give what the register says
-instead; else it fails. By those of another region than the document's nothing passes that rests on what a region
-charges; what they show to be wrong says so.
+instead; else it fails. By those of another region than the document's nothing is known that rests on what a region
+charges; what holds whatever a region charges says by whose prices its amounts are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
-from harness.model.verdict import Verdict
+from harness.rehearsals.cost.judge_region import anywhere, priced
 from harness.rehearsals.cost.judge_savings import savings
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GB, GIB, dollars, money, near, same
@@ -64,17 +62,8 @@ def _estimate(plan: CostPlan, claim: str, computed: float, printed: float, *erra
     for erratum, instead in () if kept else errata:
         if near(instead, printed, tolerance):
             why = message("{amount} is what the erratum says is printed instead", amount=money(instead))
-            return _priced(plan, shown_as(DOCUMENT, erratum, told, why, claim=claim, **amount))
-    return _priced(plan, held(DOCUMENT, claim, kept, told, **amount))
-
-
-def _priced(plan: CostPlan, found: Judgement) -> Judgement:
-    """``found`` by what a region charges."""
-    if (untried := plan.tables.untried(plan.prices)) is None:
-        return found
-    found = msgspec.structs.replace(found, told=(*found.told, untried))
-    passed = found.verdict is Verdict.PASS
-    return msgspec.structs.replace(found, verdict=Verdict.NOT_EXERCISED, gates=False) if passed else found
+            return priced(plan, shown_as(DOCUMENT, erratum, told, why, claim=claim, **amount))
+    return priced(plan, held(DOCUMENT, claim, kept, told, **amount))
 
 
 def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
@@ -91,9 +80,10 @@ def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
     )
     amount = dollars(by_limits, by_requests)
     if same(by_requests, by_limits):
-        yield held(DOCUMENT, "cost.assumption.billing", True, told, **amount)
+        billed = held(DOCUMENT, "cost.assumption.billing", True, told, **amount)
     else:
-        yield shown_as(DOCUMENT, "cost.billed_by_requests", told, claim="cost.assumption.billing", **amount)
+        billed = shown_as(DOCUMENT, "cost.billed_by_requests", told, claim="cost.assumption.billing", **amount)
+    yield anywhere(plan, billed)
     whole = count * bill.pod(pod.requested, prices, hours)
     if not same(whole, by_requests):
         told = message(
@@ -105,7 +95,7 @@ def _pods(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
             whole=money(whole),
             without=money(by_requests),
         )
-        yield shown_as(DOCUMENT, "cost.sidecar_left_out", told, **dollars(whole, by_requests))
+        yield anywhere(plan, shown_as(DOCUMENT, "cost.sidecar_left_out", told, **dollars(whole, by_requests)))
     clusters = tables.supposed.clusters
     if (fees := bill.cluster(clusters, prices, hours)) > 0:
         told = message(
@@ -144,9 +134,10 @@ def _storage(plan: CostPlan) -> Judgement:
             users=str(supposed.users),
         ),
     )
-    if kept <= printed and walks < supposed.users * supposed.walks_a_user:  # whatever a GB costs
-        return shown_as(DOCUMENT, "cost.storage_by_photos", *told, claim=claim, **dollars(printed, kept))
-    return _priced(plan, held(DOCUMENT, claim, kept <= printed, *told, **dollars(printed, kept)))
+    if kept <= printed and walks < supposed.walks:  # whatever a GB costs
+        full = shown_as(DOCUMENT, "cost.storage_by_photos", *told, claim=claim, **dollars(printed, kept))
+        return anywhere(plan, full)
+    return priced(plan, held(DOCUMENT, claim, kept <= printed, *told, **dollars(printed, kept)))
 
 
 def _logging(plan: CostPlan) -> Judgement:
@@ -193,10 +184,10 @@ def _total(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         if not same(added, total):
             yield held(DOCUMENT, claim, False, *told, **dollars(total, added))
         elif near(due, total, tables.tolerance):
-            yield _priced(plan, held(DOCUMENT, claim, True, *told, corrected, **dollars(total, due)))
+            yield priced(plan, held(DOCUMENT, claim, True, *told, corrected, **dollars(total, due)))
         else:
             amount, erratum = dollars(total, due), "cost.total_from_wrong_parts"
-            yield _priced(plan, shown_as(DOCUMENT, erratum, *told, corrected, claim=claim, **amount))
+            yield priced(plan, shown_as(DOCUMENT, erratum, *told, corrected, claim=claim, **amount))
 
 
 def _replicas(plan: CostPlan, row: ReplicasRow) -> Judgement:
@@ -247,12 +238,11 @@ def _split(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
         services=str(services),
         split=money(split.total),
     )
-    yield held(DOCUMENT, "strategy.versus.cost", one.total < split.total, told, **dollars(one.total, split.total))
+    amount = dollars(one.total, split.total)
+    yield anywhere(plan, held(DOCUMENT, "strategy.versus.cost", one.total < split.total, told, **amount))
     standing = message(
         "{fixed} of it are there whatever the pods, and the least pods are {pods}",
         fixed=money(one.fixed),
         pods=money(one.pods),
     )
-    yield held(
-        DOCUMENT, "strategy.merit.cost", one.pods < split.pods, standing, told, **dollars(one.total, split.total)
-    )
+    yield anywhere(plan, held(DOCUMENT, "strategy.merit.cost", one.pods < split.pods, standing, told, **amount))

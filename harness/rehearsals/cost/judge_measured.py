@@ -16,6 +16,7 @@ from harness.model.message import Message, message
 from harness.model.result import Facts
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.rehearsals.cost.judge_region import anywhere, by_those, priced
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GB, GIB, money
 from harness.rehearsals.cost.month.tables import Tables
@@ -33,7 +34,7 @@ def judged(plan: CostPlan, pod: PodSizes, run: Measured | None, facts: Facts) ->
         reason = why or message("no run was read")
         yield from (not_exercised(MEASURED, claim, reason) for claim in CLAIMS)
         return
-    yield _of_so_many(plan, run, _pods(plan, pod, run))
+    yield _where_they_run(plan, _of_so_many(plan, run, _pods(plan, pod, run)))
     yield _of_so_many(plan, run, _logs(plan, run))
     yield _connections(plan.tables, run)
     yield from _whole(plan, pod, run)
@@ -83,6 +84,13 @@ def _of_so_many(plan: CostPlan, run: Measured, found: Judgement) -> Judgement:
     users, supposed = str(run.users), str(plan.tables.supposed.users)
     fewer = message("of {users} users, and {supposed} are supposed", users=users, supposed=supposed)
     return left_open(found, fewer)
+
+
+def _where_they_run(plan: CostPlan, found: Judgement) -> Judgement:
+    """So few pods are what is printed only at the price of where they run; more of them are not at any."""
+    if found.verdict is Verdict.PASS:
+        return priced(plan, found)
+    return anywhere(plan, found) if found.verdict is Verdict.FAIL else found
 
 
 def _pods(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
@@ -162,7 +170,7 @@ def _whole(plan: CostPlan, pod: PodSizes, run: Measured) -> Iterator[Judgement]:
         printed=money(printed),
         connections=str(run.connections),
     )
-    yield observation("cost.of_the_run", (told,), part=MEASURED)
+    yield by_those(plan, observation("cost.of_the_run", (told,), part=MEASURED))
 
 
 def _stored(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:

@@ -10,6 +10,7 @@ from harness.base.units import DAY_S, Unit
 from harness.judge.claimed import held, shown_as
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message
+from harness.rehearsals.cost.judge_region import anywhere, by_those, priced
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import GB, GIB, dollars, money, near
 from harness.rehearsals.cost.types import DOCUMENT, CostPlan, PodSizes
@@ -52,15 +53,16 @@ def savings(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
     yield _log_retention(plan)
     told = tuple(message("{name}: {amount} a month", name=each.name, amount=money(each.usd))
                  for each in ranked(plan, pod))  # fmt: skip
-    yield observation("cost.savings", told, part=DOCUMENT)  # an order to choose by: the choice is a team's
+    order = observation("cost.savings", told, part=DOCUMENT)  # to choose by: the choice is a team's
+    yield by_those(plan, order)
 
 
 def _commitment(plan: CostPlan, pod: PodSizes) -> Judgement:
-    tables, prices, claim = plan.tables, plan.prices, "cost.saving.commitment"
+    """Of the two together, which weigh by what a region charges: where either alone is judged alike, so is any mean."""
+    prices, printed = plan.prices, plan.tables.savings.commitment
     whole = plan.corrected(pod)
     instance = _instance(plan)
     share = (whole.pods * prices.pods.commitment + instance * prices.database.commitment) / (whole.pods + instance)
-    printed = tables.savings.commitment
     told = message(
         "a year's commitment takes {pods} off the pods and {database} off the database, {both} of the two together; "
         "the document says {printed}",
@@ -69,6 +71,13 @@ def _commitment(plan: CostPlan, pod: PodSizes) -> Judgement:
         both=f"{share:.0%}",
         printed=f"{printed:.0%}",
     )
+    either = {_taken_off(plan, each, told).verdict for each in (prices.pods.commitment, prices.database.commitment)}
+    return (anywhere if len(either) == 1 else priced)(plan, _taken_off(plan, share, told))
+
+
+def _taken_off(plan: CostPlan, share: float, told: Message) -> Judgement:
+    """What is printed, where a commitment takes off ``share``."""
+    tables, claim, printed = plan.tables, "cost.saving.commitment", plan.tables.savings.commitment
     measured = {"value": printed, "limit": round(share, 4), "unit": Unit.RATIO}
     if near(share, printed, tables.tolerance):
         return held(DOCUMENT, claim, True, told, **measured)

@@ -54,8 +54,14 @@ class Operations(Rehearsing, WithTarget):
             access.look(self.context, self.kubeconfig or "")
         elif not self.own_stack:
             standing.the_one()
-        given = ((name, getattr(self, name)) for name in OperationsPlan.__struct_fields__)
-        return OperationsPlan(**{name: value for name, value in given if value is not None})
+        return OperationsPlan(
+            task=self.task,
+            context=self.context or "",
+            kubeconfig=self.kubeconfig or "",
+            namespace=self.namespace,
+            selector=self.selector,
+            own_stack=self.own_stack,
+        )
 
     def resolved(self) -> Options:
         rung = Rung.LOCAL if self.context is None else Rung.KUBE

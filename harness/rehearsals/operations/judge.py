@@ -14,9 +14,21 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
 from harness.rehearsals.operations.seen.facts import AutoscalerNow, Condition, Observed, PodNow, Reviewed
-from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetails, OperationsPlan
+from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 from harness.signoff.types import State
 
+#: The document's line of each task.
+CLAIMS = {
+    Task.DAILY: "operations.daily",
+    Task.WEEKLY: "operations.weekly",
+    Task.MONTHLY: "operations.monthly",
+}
+#: What the stored results are asked in a review: the first word of the claims' ids. A daily look asks none.
+TOPICS: dict[Task, tuple[str, ...]] = {
+    Task.DAILY: (),
+    Task.WEEKLY: ("cost", "sli", "scaling"),
+    Task.MONTHLY: ("slo", "load", "dr"),
+}
 #: Of its request: above it a pod comes near to its limit, or to be the first to be evicted.
 _FULL = 0.9
 _MOST = 5

@@ -14,12 +14,12 @@ from harness.model.section import Section
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.operations.judge import judged
+from harness.rehearsals.operations.judge import CLAIMS, TOPICS, judged
 from harness.rehearsals.operations.review import reviewed
 from harness.rehearsals.operations.seen import cluster, standing
 from harness.rehearsals.operations.seen.facts import Observed
 from harness.rehearsals.operations.seen.page import sections
-from harness.rehearsals.operations.types import CLAIMS, TOPICS, OperationsDetails, OperationsPlan, Task
+from harness.rehearsals.operations.types import OperationsDetails, OperationsPlan, Task
 from harness.stack.kube import access
 from harness.stack.protocol import StackNeeds
 from harness.stack.standing import StackFacts, facts_of

@@ -19,18 +19,6 @@ class Task(StrEnum):
 
 #: What the document's manifests give the API's pods.
 LABEL = "app=tekutoko-api"
-#: The document's line of each.
-CLAIMS = {
-    Task.DAILY: "operations.daily",
-    Task.WEEKLY: "operations.weekly",
-    Task.MONTHLY: "operations.monthly",
-}
-#: What the stored results are asked in a review: the first word of the claims' ids. A daily look asks none.
-TOPICS: dict[Task, tuple[str, ...]] = {
-    Task.DAILY: (),
-    Task.WEEKLY: ("cost", "sli", "scaling"),
-    Task.MONTHLY: ("slo", "load", "dr"),
-}
 
 
 class OperationsPlan(msgspec.Struct, frozen=True, kw_only=True):

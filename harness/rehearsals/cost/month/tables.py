@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from harness.base import planfile
 from harness.base.planfile import once
 from harness.base.units import Bytes, Dollars, PerSecond, Ratio, Seconds
 from harness.model.message import Message, message
-from harness.rehearsal.arguments import not_bundled
 from harness.rehearsals.cost.month.prices import Amount, Prices
 from scenarios.claims import ClaimId
 
@@ -133,9 +130,3 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
             "the document runs in {region}, and no prices of it were tried: put them in a file and name it by --prices",
             region=self.region,
         )
-
-
-def elsewhere(file: Path) -> bool:
-    """Whether a list of prices is neither the bundled one nor of the region that the document runs in, whose prices
-    are a team's to name. Raises ``BadInput``."""
-    return not_bundled(file) and planfile.load(file, Prices).region != planfile.bundled("cost", Tables).region
