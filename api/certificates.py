@@ -2,8 +2,10 @@
 
 Stands in for the transport that firebase-admin would fetch them with (``google.auth.transport.Request``): what it is
 asked for it answers from memory. An answer that is no certificates (a proxy's page, say) replaces nothing, and nobody
-waits for a renewal while old ones are at hand. The event loop resolves the host name on a thread of its own
-(``getaddrinfo`` has no other way); the rehearsal, against emulators, never comes here.
+waits for a renewal while old ones are at hand. firebase-admin's own fetch keeps them too, but renews them with a
+blocking request (its timeout is 120 s) in the midst of a verification, and without an answer no token is verified,
+though the old ones would do; moved to a thread, that verification would wait all the same. The event loop resolves the
+host name on a thread of its own (``getaddrinfo`` has no other way); the rehearsal, against emulators, never comes here.
 """
 
 from __future__ import annotations
