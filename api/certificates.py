@@ -2,13 +2,16 @@
 
 Stands in for the transport that firebase-admin would fetch them with (``google.auth.transport.Request``): what it is
 asked for it answers from memory. An answer that is no certificates (a proxy's page, say) replaces nothing, and nobody
-waits for a renewal while old ones are at hand. The event loop resolves the host name on a thread of its own
-(``getaddrinfo`` has no other way); the rehearsal, against emulators, never comes here.
+waits for a renewal while old ones are at hand. firebase-admin's own fetch keeps them too, but renews them with a
+blocking request (its timeout is 120 s) in the midst of a verification, and without an answer no token is verified,
+though the old ones would do; moved to a thread, that verification would wait all the same. The event loop resolves the
+host name on a thread of its own (``getaddrinfo`` has no other way); the rehearsal, against emulators, never comes here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,6 +32,8 @@ LIFETIME_MIN_S = 60.0  # whatever the answer says: not a fetch for each verifica
 LIFETIME_MAX_S = 86_400.0  # nor past the next rotation of the keys
 RETRY_AFTER_S = 10.0
 BODY_BYTES_MAX = 1024 * 1024
+
+_LOG = logging.getLogger(__name__)
 
 #: Fetches a URL: the body, and for how many seconds it holds. Raises ``OSError`` when it cannot.
 Fetch = Callable[[str], Awaitable[tuple[bytes, float]]]
@@ -52,7 +57,8 @@ class _Response(transport.Response):
 
 
 class Certificates(transport.Request):
-    """Holds the certificates. When they cannot be renewed the old ones are kept: keys are published well ahead."""
+    """Holds the certificates. When they cannot be renewed the old ones are kept, and a warning is
+    logged: keys are published well ahead."""
 
     def __init__(self, clock: Clock, fetch: Fetch | None = None, url: str = CERTIFICATES_URL) -> None:
         self._clock = clock
@@ -78,7 +84,9 @@ class Certificates(transport.Request):
             _check(data)
             self._data = data
             lifetime_s = min(max(lifetime_s, LIFETIME_MIN_S), LIFETIME_MAX_S)
-        except Exception:  # no answer, or whatever a wrong one breaks in a parser
+        except Exception as error:  # no answer, or whatever a wrong one breaks in a parser
+            held = "the old ones are kept" if self._data else "there are none, and no token can be verified"
+            _LOG.warning("Google's certificates could not be renewed, %s: %r", held, error)
             lifetime_s = RETRY_AFTER_S
         self._due_ns = self._clock.monotonic_ns() + round(lifetime_s * 1e9)
 

@@ -2,7 +2,8 @@
 
 Photos of a walk lie below ``users/<uid>/walks/<WALK ID>/`` in the project's default bucket, the id in upper case as
 everywhere on Firebase's side. Only an emulator is spoken to (``STORAGE_EMULATOR_HOST``): the real service needs access
-tokens, which google-auth fetches on a thread.
+tokens, and nothing here fetches them. gcloud-aio-storage would, over aiohttp, which nothing else of the API needs: for
+two calls to an emulator that is not taken, and an API that is to remove photos in production would take it.
 """
 
 from __future__ import annotations

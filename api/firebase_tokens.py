@@ -2,9 +2,10 @@
 
 Against the Auth emulator tokens are unsigned (``alg: none``), and firebase-admin checks project, issuer and subject but
 not the times; those are checked here. In production it checks the signature with Google's certificates, which it would
-fetch with a blocking request on every verification: it is given ``api.certificates`` instead, which holds them and
-fetches them with the event loop. Either way a verification does no network I/O of its own. Nobody is asked whether a
-user was disabled or a token revoked since: as by Firebase's default, a token is good until it expires, an hour at most.
+renew with a blocking request whenever its cache of them has run out: it is given ``api.certificates`` instead, which
+holds them and fetches them with the event loop. Either way a verification does no network I/O of its own. Nobody is
+asked whether a user was disabled or a token revoked since: as by Firebase's default, a token is good until it expires,
+an hour at most.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def page(service: Service) -> ASGIApp:
         if scope["path"] != PATH or scope["method"] not in ("GET", "HEAD"):
             response = answers.error(404, "NOT_FOUND", "There is only GET /metrics here")
         else:
-            response = Response(service.metrics.render(service.readings()), headers={"Content-Type": CONTENT_TYPE})
+            response = Response(service.metrics.page(), headers={"Content-Type": CONTENT_TYPE})
         await response(scope, receive, send)
 
     return answer

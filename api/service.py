@@ -41,7 +41,7 @@ class Service:
             form=settings.log_format,
             write=to_stdout,
         )
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.readings)
         self.authenticator = Authenticator(ports.tokens, ports.clock)
         self.rate_limit = RateLimit(ports.clock, settings.rate_limit_per_minute)
         self.mirror = Mirror(

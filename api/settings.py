@@ -4,6 +4,9 @@ Beyond the contract, all with defaults: ``HOST``, ``DB_POOL_MAX``, ``MIRROR_SHAR
 ``MIRROR_LANES``, ``RATE_LIMIT_PER_MINUTE``, ``MAX_BODY_BYTES``, ``MAX_REQUESTS_IN_FLIGHT``,
 ``MAX_CONNECTIONS``, ``KEEP_ALIVE_S``,
 ``METRICS_PORT`` (0, the default, is none; the image asks for 9090).
+
+Not pydantic-settings: what checks several parsed values together runs there only once each alone is right, so that one
+start would not name contradictions beside the other mistakes.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from harness.base import bootstrap
 from harness.base.data import ROOT
 from harness.stack.firebase import install
+from harness.stack.kind.images import recipes, wheels
 from harness.stack.local import postgres_programs
 from tests.imports import imports
 
@@ -123,6 +124,13 @@ def test_what_is_imported_before_the_environment_is_there_is_the_standard_librar
     """By ``noxfile.py`` and ``python3 -m harness``, which any Python begins."""
     assert reached(["harness.base.bootstrap", "harness.cli.main"], at_once=True) == {}
     assert "msgspec" in reached(["harness.base.message"], at_once=True)
+
+
+def test_what_the_api_imports_is_in_its_image() -> None:
+    inside = set(wheels.closure(recipes.API))
+    found = reached([name for name in modules() if name.partition(".")[0] == "api"])
+    assert {module for module in found if not distributions(module) & inside} == set()
+    assert {"h11", "prometheus_client", "uvicorn"} <= found.keys()
 
 
 def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:

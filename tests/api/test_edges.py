@@ -146,7 +146,7 @@ async def test_a_full_disk_fails_no_request() -> None:
     async with world.running() as api, api.as_user() as client:
         api.service.log._write = refuse
         assert (await client.post("/v1/walks", json={"title": "t"})).status_code == 201
-        assert "log_lines_lost_total 1\n" in (await api.metrics()).text
+        assert "log_lines_lost_total 1.0\n" in (await api.metrics()).text
         api.service.log._write = lambda _: None
 
 
@@ -161,18 +161,18 @@ async def test_metrics_count_by_method_route_and_status(api: World) -> None:
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     text = answer.text
     for line in (
-        'http_requests_total{method="GET",route="/v1/walks/{id}",status="404"} 3',
-        'http_requests_total{method="PUT",route="/v1/walks/{id}",status="200"} 1',
-        'http_requests_total{method="GET",route="/v1/walks",status="400"} 1',
-        'http_requests_total{method="OTHER",route="unmatched",status="404"} 1',
-        'http_request_duration_seconds_bucket{route="/v1/walks/{id}",le="+Inf"} 4',
-        'http_request_duration_seconds_count{route="/v1/walks/{id}"} 4',
+        'http_requests_total{method="GET",route="/v1/walks/{id}",status="404"} 3.0',
+        'http_requests_total{method="PUT",route="/v1/walks/{id}",status="200"} 1.0',
+        'http_requests_total{method="GET",route="/v1/walks",status="400"} 1.0',
+        'http_requests_total{method="OTHER",route="unmatched",status="404"} 1.0',
+        'http_request_duration_seconds_bucket{le="+Inf",route="/v1/walks/{id}"} 4.0',
+        'http_request_duration_seconds_count{route="/v1/walks/{id}"} 4.0',
     ):
         assert line + "\n" in text, text
     for name in ("mirror_queue", "database_pool_connections", "database_pool_idle", "database_pool_limit"):
         assert f"\n{name} " in text
     for line in text.splitlines():
-        assert line.startswith("# TYPE ") or float(line.rsplit(" ", 1)[1]) >= 0
+        assert line.startswith(("# HELP ", "# TYPE ")) or float(line.rsplit(" ", 1)[1]) >= 0
 
 
 async def test_a_defect_is_a_500_with_the_error_body_a_log_line_and_a_count() -> None:
@@ -189,7 +189,7 @@ async def test_a_defect_is_a_500_with_the_error_body_a_log_line_and_a_count() ->
         assert "KeyError: 'secret detail' [test_edges.py:" in line["error"]
         assert line["route"] == "/v1/walks"
         metrics = (await api.metrics()).text
-        assert 'http_requests_total{method="GET",route="/v1/walks",status="500"} 1\n' in metrics
+        assert 'http_requests_total{method="GET",route="/v1/walks",status="500"} 1.0\n' in metrics
 
 
 async def test_a_stopping_pod_is_not_ready_and_still_answers(api: World) -> None:

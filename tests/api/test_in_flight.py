@@ -16,7 +16,7 @@ async def test_requests_beyond_the_limit_are_refused_and_probes_are_not() -> Non
         held = [asyncio.create_task(client.get("/v1/walks")) for _ in range(3)]
         while api.service.in_flight < 3:  # noqa: ASYNC110 - a count tells nobody
             await asyncio.sleep(0.005)
-        assert "http_requests_in_flight 3\n" in (await api.metrics()).text
+        assert "http_requests_in_flight 3.0\n" in (await api.metrics()).text
         for path in ("/v1/walks", "/openapi.json", "/nowhere"):
             answer = await client.get(path)
             assert_error(answer, 503, "INTERNAL_ERROR")
@@ -27,7 +27,7 @@ async def test_requests_beyond_the_limit_are_refused_and_probes_are_not() -> Non
         assert [answer.status_code for answer in await asyncio.gather(*held)] == [200] * 3
         assert api.service.in_flight == 0
         assert (await client.get("/v1/walks")).status_code == 200
-        assert 'status="503"} 3\n' in (await api.metrics()).text
+        assert 'status="503"} 3.0\n' in (await api.metrics()).text
 
 
 async def test_probes_and_failed_requests_take_no_place_for_ever() -> None:

@@ -127,7 +127,7 @@ async def test_a_failed_write_is_logged_with_its_walk_and_counted() -> None:
         assert "the mirror is down" in line["error"]
         assert api.service.mirror.stats.failed == 1
         metrics = (await api.metrics()).text
-        assert 'mirror_writes_total{outcome="failed"} 1\n' in metrics
+        assert 'mirror_writes_total{outcome="failed"} 1.0\n' in metrics
 
 
 async def test_a_hanging_write_fails_in_time_and_the_lane_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +153,8 @@ async def test_a_full_queue_drops_logs_counts_and_delays_nobody() -> None:
         assert [line["walk_id"] for line in dropped] == [answer.json()["id"] for answer in answers[4:]]
         assert "queue is full" in dropped[0]["message"]
         metrics = (await api.metrics()).text
-        assert 'mirror_writes_total{outcome="dropped"} 16\n' in metrics
-        assert "mirror_queue 4\n" in metrics
+        assert 'mirror_writes_total{outcome="dropped"} 16.0\n' in metrics
+        assert "mirror_queue 4.0\n" in metrics
         api.service.begin_stop()
         api.service._stopping_since_ns = -(10**12)  # the ten seconds are over: what waits is dropped at the end
     assert stats.dropped == 20

@@ -41,8 +41,10 @@ def pod(tmp_path: Path, migrated: DatabaseSettings, firestore: Firestore) -> Ite
 def mirror_outcomes(pod: Pod) -> dict[str, int]:
     lines = pod.metrics().splitlines()
     start = 'mirror_writes_total{outcome="'
-    counts = {line.removeprefix(start).split('"')[0]: int(line.rsplit(" ", 1)[1]) for line in lines if start in line}
-    [waiting] = [int(line.split(" ")[1]) for line in lines if line.startswith("mirror_queue ")]
+    counts = {
+        line.removeprefix(start).split('"')[0]: round(float(line.rsplit(" ", 1)[1])) for line in lines if start in line
+    }
+    [waiting] = [round(float(line.split(" ")[1])) for line in lines if line.startswith("mirror_queue ")]
     return counts | {"waiting": waiting}
 
 

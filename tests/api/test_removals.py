@@ -45,7 +45,7 @@ async def test_a_deleted_walk_loses_its_photos() -> None:
         await _settled(api)
         assert photos.removed == [("u1", walk_id) for walk_id in ids]
         assert (api.service.removals.stats.submitted, api.service.removals.stats.removed) == (3, 3)
-        assert 'photo_removals_total{outcome="removed"} 3' in (await api.metrics()).text
+        assert 'photo_removals_total{outcome="removed"} 3.0\n' in (await api.metrics()).text
 
 
 async def test_a_storage_that_fails_is_logged_and_counted_and_fails_no_request() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import time
@@ -24,6 +25,7 @@ from api.certificates import CERTIFICATES_URL, Certificates, fetch_https
 from api.clock import SystemClock
 from api.errors import Unauthorized, Unavailable
 from api.firebase_tokens import FirebaseTokens
+from api.logs import Bridge, Log
 from tests.api.world import PROJECT, settings, unsigned_token
 
 CLOCK = SystemClock()
@@ -239,7 +241,20 @@ async def renewed(certificates: Certificates) -> None:
     await certificates._renewal
 
 
-async def test_old_certificates_are_kept_when_they_cannot_be_renewed(app: Any, google: Signer) -> None:
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What the certificates tell the pod's log, from warnings on."""
+    lines: list[str] = []
+    bridge = Bridge(Log(CLOCK, pod_name="p", write=lambda line: lines.append(json.loads(line)["message"])))
+    logger = logging.getLogger("api.certificates")
+    logger.addHandler(bridge)
+    yield lines
+    logger.removeHandler(bridge)
+
+
+async def test_old_certificates_are_kept_when_they_cannot_be_renewed(
+    app: Any, google: Signer, logged: list[str]
+) -> None:
     clock, issuer = Watch(), Issuer(google)
     certificates = Certificates(clock, issuer)
     tokens = FirebaseTokens(app, clock, certificates)
@@ -256,6 +271,7 @@ async def test_old_certificates_are_kept_when_they_cannot_be_renewed(app: Any, g
     await tokens.verify(google.token("uid-2"))
     await renewed(certificates)
     assert issuer.asked == 4
+    assert logged == ["Google's certificates could not be renewed, the old ones are kept: TimeoutError()"] * 3
 
 
 @pytest.mark.parametrize(
@@ -272,7 +288,9 @@ async def test_old_certificates_are_kept_when_they_cannot_be_renewed(app: Any, g
         b'\xff\xfe{"kid-1": ""}',
     ],
 )
-async def test_an_answer_that_is_no_certificates_replaces_nothing(app: Any, google: Signer, answer: bytes) -> None:
+async def test_an_answer_that_is_no_certificates_replaces_nothing(
+    app: Any, google: Signer, logged: list[str], answer: bytes
+) -> None:
     clock, issuer = Watch(), Issuer(google)
     certificates = Certificates(clock, issuer)
     tokens = FirebaseTokens(app, clock, certificates)
@@ -293,6 +311,7 @@ async def test_an_answer_that_is_no_certificates_replaces_nothing(app: Any, goog
     issuer.answer = answer
     with pytest.raises(Unavailable):  # a 503, not the 401 that signs a client out
         await refused.verify(google.token("uid-5"))
+    assert "no token can be verified" in logged[-1]
     await empty.verify(google.token("uid-5"))
 
 

@@ -271,5 +271,5 @@ async def test_too_many_are_logged_and_counted(monkeypatch: pytest.MonkeyPatch) 
         stats = api.service.unsettled.stats
         assert (stats.noted, stats.waiting, stats.dropped, stats.settled) == (6, 3, 2, 1)
         page = (await api.metrics()).text
-        assert 'unsettled_writes_total{outcome="dropped"} 2\n' in page and "unsettled_writes 3\n" in page
+        assert 'unsettled_writes_total{outcome="dropped"} 2.0\n' in page and "unsettled_writes 3.0\n" in page
     assert balanced(api.service.unsettled)

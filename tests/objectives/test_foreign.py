@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from api.metrics import BUCKETS_S
 from harness.base.data import ROOT
 from harness.objectives.alerts import four
 from harness.objectives.files import defined
@@ -14,6 +16,7 @@ from harness.objectives.foreign.emitted import CONTRACT, merged
 from harness.objectives.foreign.faults import Known, faults
 from harness.objectives.foreign.rules import Rule
 from harness.objectives.foreign.trees import Matcher, Measure, Recording, Selector, compared, measure
+from tests.api import world
 from tests.objectives import parsed
 
 _RECORDED = Recording("job:errors:rate5m", {"slo": "errors"}, parsed.kept()["recorded rate"])
@@ -144,6 +147,22 @@ def test_the_contract_s_table_is_what_is_taken_as_emitted() -> None:
         emitted[name] == {label for label in named[name] if label in emitted[name] | {"outcome"}} for name in kept
     )
     assert {*named} - {*emitted} == set()
+
+
+async def test_the_bundled_api_s_page_is_what_is_taken_as_emitted() -> None:
+    """Each name with its labels and outcomes, a kind and a text, and nothing else: no ``_created``."""
+    async with world.running() as api, api.as_user() as client:
+        await client.get("/v1/walks")
+        api.service.metrics.refuse(431)
+        families = [*text_string_to_metric_families((await api.metrics()).text)]
+    assert all(each.documentation and each.type in ("counter", "gauge", "histogram") for each in families)
+    samples = [each for family in families for each in family.samples]
+    seen = merged(*({each.name: {label: (value,) for label, value in each.labels.items()}} for each in samples))
+    contract = {name: labels for name, labels in CONTRACT.items() if name != "availability_probes_total"}
+    assert {name: {*labels} for name, labels in seen.items()} == {name: {*labels} for name, labels in contract.items()}
+    outcomes = {name: {*labels["outcome"]} for name, labels in contract.items() if "outcome" in labels}
+    assert {name: {*labels["outcome"]} for name, labels in seen.items() if "outcome" in labels} == outcomes
+    assert seen["http_request_duration_seconds_bucket"]["le"] == tuple(sorted((*map(str, BUCKETS_S), "+Inf")))
 
 
 @pytest.mark.process

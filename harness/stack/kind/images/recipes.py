@@ -23,7 +23,7 @@ from harness.stack.versions import in_front
 
 _FILES = Path(__file__).parent
 PYTHON = ("python3", "ca-certificates")
-_API = ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "uvicorn")
+API = ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "prometheus-client", "uvicorn")
 _FIREBASE = ("gcp-storage-emulator", "h11", "msgspec", "starlette", "uvicorn")
 _OF_HARNESS = ("__init__.py", "base", "model", "stack/__init__.py", "stack/firebase")
 
@@ -34,7 +34,7 @@ def api(clock: Clock) -> Recipe:
         name="api",
         packages=PYTHON,
         dockerfile=ROOT / "api" / "Dockerfile",
-        parts=(here("api", ROOT / "api"), *_packages(_API, clock)),
+        parts=(here("api", ROOT / "api"), *_packages(API, clock)),
     )
 
 
