@@ -228,7 +228,8 @@ def test_a_run_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_the_command_needs_no_stack(tmp_path: Path) -> None:
     assert main(["cost", "--reports", str(tmp_path)]) == Exit.OK
     of = result_in((tmp_path / "latest").resolve())
-    assert of.exercised and len({each.erratum for each in of.judgements} - {""}) >= 15
+    shown = {each.erratum for each in of.judgements if each.verdict is Verdict.ERRATUM_SHOWN} - {""}
+    assert of.exercised and len(shown) >= 12  # but for those that rest on what another region charges
     assert of.details["measured"] is None
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
 from harness.rehearsal.command import option
+from harness.rehearsals.cost.lists import elsewhere, listed
 from harness.rehearsals.cost.month.tables import Tables
-from harness.rehearsals.cost.reading import elsewhere, listed
 from harness.rehearsals.cost.types import CostPlan
 from harness.report.published import folder_of
 from harness.stack.targets import resolve

@@ -1,4 +1,4 @@
-"""What is read for a bill: whose prices a list has; of a stored run its result, evidence, and what its pods logged."""
+"""What is read of a stored run for its bill: its result, evidence, and what its pods logged."""
 
 from __future__ import annotations
 
@@ -6,30 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from harness.base import planfile
 from harness.base.clock import NS
 from harness.base.errors import BadInput
 from harness.evidence.gathered import Gathered, stored
 from harness.model.evidence import Operation, ProbeRow, RequestRow, SampleRow, Side
 from harness.model.result import Result
 from harness.model.stack import NEVER_RAN, Rung
-from harness.rehearsal.arguments import not_bundled
-from harness.rehearsals.cost.month.prices import Prices
-from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.cost.types import Measured
 from harness.report.latest import results
 from harness.report.published import RESULT, RESULT_JSON
-
-
-def listed(file: Path | None) -> Prices:
-    """A team's list of prices, or the bundled one where none is named. Raises ``BadInput``."""
-    return planfile.bundled("prices", Prices) if file is None else planfile.load(file, Prices)
-
-
-def elsewhere(file: Path) -> bool:
-    """Whether a list of prices is neither the bundled one nor of the region that the document runs in, whose prices
-    are a team's to name. Raises ``BadInput``."""
-    return not_bundled(file) and listed(file).region != planfile.bundled("cost", Tables).region
 
 
 def newest(reports: Path, plan: str) -> Path | None:
