@@ -57,8 +57,8 @@ class _Response(transport.Response):
 
 
 class Certificates(transport.Request):
-    """Holds the certificates. When they cannot be renewed the old ones are kept, and a warning is
-    logged: keys are published well ahead."""
+    """Holds the certificates. When they cannot be renewed the old ones are kept, and a warning is logged: keys
+    are published well ahead."""
 
     def __init__(self, clock: Clock, fetch: Fetch | None = None, url: str = CERTIFICATES_URL) -> None:
         self._clock = clock

@@ -10,18 +10,16 @@ from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.stores import NotAsNamed, TooManyWalks, read_walks
 from harness.judge.writes import Writes
 from harness.migration.convert import walk_rows
-from harness.migration.healing import Healing, decided, healing, overtaken, without
+from harness.migration.healing import Healing, decided, healed, healing, overtaken, unreconciled, without
 from harness.migration.load import move
 from harness.model.direction import Direction
 from harness.model.evidence import Side
-from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, message, of_error
+from harness.model.judgement import Judgement
+from harness.model.message import of_error
 from harness.model.stack import Endpoints
-from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Documents, Held
 
-RECONCILE = "reconcile"
 #: So many documents are written at the same time: each is a commit of its own, and most of it is waiting.
 AT_ONCE = 8
 
@@ -111,25 +109,3 @@ async def twice(
     except (PartDied, NotAsNamed, TooManyWalks) as error:  # what the evidence refuses ends the run
         return done, unreconciled(done.told, of_error(error))
     return done, healed(done, without(left, beside()))
-
-
-def unreconciled(*told: Message) -> Judgement:
-    """A healing of which nobody knows whether anything is left to do."""
-    return Judgement(id=RECONCILE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=told)
-
-
-def healed(done: Healing, left: Healing) -> Judgement:
-    """What a healing changed, and whether a second one finds nothing more to do, and nothing that was left alone.
-
-    What is left alone is not known to be the app's own, and may be a loss that this direction cannot heal.
-    """
-    again = message(
-        "a second time: {changes} changes, {named} left alone", changes=str(left.changes), named=str(len(left.named))
-    )
-    return Judgement(
-        id=RECONCILE,
-        kind=Kind.CHECK,
-        verdict=Verdict.FAIL if left.changes else Verdict.INCONCLUSIVE if left.named else Verdict.PASS,
-        told=(done.told, again),
-        examples=left.named[:5],
-    )

@@ -1,4 +1,4 @@
-"""What it takes to make PostgreSQL and Firestore agree, in a stated direction. Pure.
+"""What it takes to make PostgreSQL and Firestore agree, in a stated direction, and the word on it. Pure.
 
 The direction says which side is copied from. Nothing newer is ever overwritten: a document written after its walk (by
 the app itself, once the flag was off) is named when PostgreSQL is copied, and is what is copied the other way, where a
@@ -21,9 +21,13 @@ from harness.checks.dual_write import StoredWalk, difference, document_id
 from harness.migration.convert import Refused, walk_rows
 from harness.migration.fates import Fate
 from harness.model.direction import Direction
+from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
+from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Fields
+
+RECONCILE = "reconcile"
 
 
 class Healing(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,3 +191,25 @@ def _newer(document: Fields, walk: StoredWalk) -> bool:
 def _user(document: Fields) -> str:
     held = document.get("user_id")
     return str(held.value) if held is not None else "nobody"
+
+
+def unreconciled(*told: Message) -> Judgement:
+    """A healing of which nobody knows whether anything is left to do."""
+    return Judgement(id=RECONCILE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=told)
+
+
+def healed(done: Healing, left: Healing) -> Judgement:
+    """What a healing changed, and whether a second one finds nothing more to do, and nothing that was left alone.
+
+    What is left alone is not known to be the app's own, and may be a loss that this direction cannot heal.
+    """
+    again = message(
+        "a second time: {changes} changes, {named} left alone", changes=str(left.changes), named=str(len(left.named))
+    )
+    return Judgement(
+        id=RECONCILE,
+        kind=Kind.CHECK,
+        verdict=Verdict.FAIL if left.changes else Verdict.INCONCLUSIVE if left.named else Verdict.PASS,
+        told=(done.told, again),
+        examples=left.named[:5],
+    )

@@ -15,7 +15,8 @@ from harness.checks.invariants import Invariants
 from harness.checks.mirror_losses import judged, logged, losses
 from harness.evidence.collect import Collector
 from harness.judge.judged import event
-from harness.migration.heal import twice, unreconciled
+from harness.migration.heal import twice
+from harness.migration.healing import unreconciled
 from harness.model.direction import Direction
 from harness.model.evidence import SampleRow, Side
 from harness.model.judgement import Judgement, Kind
@@ -88,7 +89,6 @@ def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: 
 
 async def _healed(endpoints: Endpoints, direction: Direction, evidence: Collector) -> Judgement:
     try:
-        _, found = await twice(endpoints, direction, evidence.writes)
+        return (await twice(endpoints, direction, evidence.writes))[1]
     except RehearsalError as error:
         return unreconciled(of_error(error))
-    return found

@@ -14,8 +14,7 @@ from harness.checks.dual_write import document_id
 from harness.cli.reconcile import Reconcile, told
 from harness.migration.convert import walk_rows
 from harness.migration.fates import Fate
-from harness.migration.heal import healed
-from harness.migration.healing import Healing, decided, healing, overtaken
+from harness.migration.healing import Healing, decided, healed, healing, overtaken
 from harness.model.direction import Direction
 from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields

@@ -19,8 +19,7 @@ from harness.judge.window import Window
 from harness.judge.writes import Writes
 from harness.load.population.accounts import canaries
 from harness.migration import heal as healing
-from harness.migration.heal import RECONCILE
-from harness.migration.healing import Healing
+from harness.migration.healing import RECONCILE, Healing
 from harness.model.direction import Direction
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
 from harness.model.judgement import Judgement

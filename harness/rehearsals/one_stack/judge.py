@@ -23,7 +23,7 @@ from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import on_api
 from harness.load.population.due import stayers_due
-from harness.migration.heal import RECONCILE, unreconciled
+from harness.migration.healing import RECONCILE, unreconciled
 from harness.model.due import Due
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.judgement import Judgement, observation
