@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.base.clock import NS
+from harness.cli.main import parse
+from harness.model.scenario import MOST_DURATION_S
 from harness.rehearsals.alert_drill import rehearsal
 from harness.rehearsals.alert_drill.types import PLAN
 from tests.alert_drill.stub import StubRun
@@ -33,7 +36,32 @@ async def test_each_stretch_lasts_as_long_as_it_was_told(leaves_s: int, tmp_path
     told: list[tuple[str, int, float]] = []
     on.phase = lambda subject, _said, *, lasts_s=0.0: told.append((subject, on.clock.ns, lasts_s))
     await rehearsal._course(PLAN, on)
-    assert [subject for subject, _, _ in told] == [*(f"trial {each.name}" for each in PLAN.trials), "windows"]
+    trials = (f"trial {each.name}" for each in PLAN.trials)
+    assert [subject for subject, _, _ in told] == ["before", *trials, "windows"] and told[0][1] == 0
     ends_ns = [*(begun_ns for _, begun_ns, _ in told[1:]), on.clock.ns]
     for (subject, begun_ns, lasts_s), end_ns in zip(told, ends_ns, strict=True):
         assert lasts_s > 0 and lasts_s == pytest.approx((end_ns - begun_ns) / NS), subject
+
+
+async def test_the_drill_in_the_documents_own_minutes_ends_before_its_load(tmp_path: Path) -> None:
+    plan = msgspec.structs.replace(PLAN, scale=1.0)
+    on: Any = StubRun(plan, tmp_path)
+    leaves_s = plan.load_s + plan.scaled(plan.between_s) + plan.after_s
+    on.clock, on.details.leaves_ns = Slept(), round(leaves_s * NS)
+    on.phase = lambda *_, **__: None
+    await rehearsal._course(plan, on)
+    assert 4_600 < on.clock.ns / NS < MOST_DURATION_S - 300
+
+
+@pytest.mark.parametrize(
+    ("scale", "pace_s"), [(1.0, 3.6), (1.5, 2.4), (2.0, 1.8), (PLAN.scale, PLAN.population.pace_s)]
+)
+def test_in_the_documents_own_minutes_users_ask_no_more_than_two_pods_answer_of_a_slow_database(
+    scale: float, pace_s: float
+) -> None:
+    """24 calls a second were seen, probes among them; in a scaled trial no backlog comes about."""
+    typed: Any = parse(["alert_drill", "--scale", str(scale)])
+    plan = typed.planned()
+    assert plan.population.pace_s == pytest.approx(pace_s)
+    asked_per_s = plan.population.users / plan.population.pace_s + plan.probes.rate_per_s
+    assert (asked_per_s < 0.85 * 24) is (scale == 1.0)

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 from harness.base.clock import NS, MachineClock
+from harness.model.evidence import Side
 from harness.objectives.files import defined
 from harness.rehearsals.alert_drill import watching
 from harness.rehearsals.alert_drill.configure import alerts
 from harness.rehearsals.alert_drill.expected import due
-from harness.rehearsals.alert_drill.exporter import Seen, pasts
+from harness.rehearsals.alert_drill.exporter import STATUSES, Seen, pasts
 from harness.rehearsals.alert_drill.programs import Data
 from harness.rehearsals.alert_drill.types import BUDGET, PLAN, PROBES, USERS
 from harness.stack.kind.images import binaries
@@ -31,6 +32,26 @@ def test_each_page_goes_on_where_the_made_days_end() -> None:
     assert {(each.job, each.series) for each in made} == {(job, name) for job in first for name in first[job]}
     for each in made:
         assert float(first[each.job][each.series]) == float(each.told(*each.past.end)), each.series
+
+
+def test_what_users_may_see_is_told_before_anybody_sees_it() -> None:
+    """A burst of 429 that is over within a scrape's distance was no increase to Prometheus, and the drill failed."""
+
+    def told(seen: Seen) -> dict[str, float]:
+        lines = [
+            line.rsplit(" ", 1) for line in seen.users_page().splitlines() if line.startswith("http_requests_total")
+        ]
+        return {name: float(value) for name, value in lines}
+
+    seen, alone = Seen(pasts(PLAN), STATUSES), told(Seen(pasts(PLAN)))
+    before = told(seen)
+    assert {name: before[name] for name in alone} == alone and not any(before[name] for name in before.keys() - alone)
+    _, evidence = drilled()
+    rows = [msgspec.structs.replace(row, status=status) for row in evidence.requests[:50] for status in STATUSES]
+    seen.see(rows, ())
+    after = told(seen)
+    assert after.keys() == before.keys(), "no series is new"
+    assert sum(after.values()) - sum(before.values()) == sum(row.side is Side.API for row in rows) > 0
 
 
 def test_the_made_latencies_are_a_histogram() -> None:

@@ -15,11 +15,14 @@ import yaml
 from harness.base.clock import MachineClock
 from harness.base.data import MONITORING, OVERLAYS
 from harness.base.errors import NotCapable, PartDied
+from harness.model.judgement import Kind
 from harness.model.manifests import Manifests
+from harness.model.message import english
 from harness.model.stack import Address, FaultKind, Rung
+from harness.model.verdict import Verdict
 from harness.rehearsal.options import Options
 from harness.rehearsals.alert_drill import configure, programs, watching
-from harness.rehearsals.alert_drill.judge import judged
+from harness.rehearsals.alert_drill.judge import judged, scraped
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import PLAN, PROBES, SIDECARS, TARGET, USERS, AlertDrillDetails
 from harness.stack.kind.images import binaries
@@ -31,9 +34,11 @@ from harness.stack.targets import bundled
 from tests.alert_drill.made import PLANNED, drilled
 from tests.alert_drill.stub import StubRun
 from tests.objectives import promtool
+from tests.rehearsal.made import by_id
 
 BY = ClientCertificate(ca=Path("/run/ca"), certificate=Path("/run/certificate"), key=Path("/run/key"))
 CHECKS = ("scrape.target", "scrape.sidecars")
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 
 
 def jobs(by: ClientCertificate | None) -> dict[str, dict[str, Any]]:
@@ -71,12 +76,65 @@ def test_each_pod_is_an_instance_at_its_own_path() -> None:
 
 
 def test_a_drill_that_scraped_nothing_holds() -> None:
-    """What fails of it is in ``test_words``."""
+    """It has nothing to be alerted by."""
     details = drilled()[0]
     details.scraped = details.sidecars = 0
     found = {each.id: each for each in judged(PLANNED, details, drilled()[1])}
     assert all(found[name].holds for name in CHECKS)
     assert not [each for each in judged(PLANNED, *drilled()) if each.id in CHECKS and each.holds]
+
+
+UNCOUNTED = "how many pods there were was not counted"
+
+
+@pytest.mark.parametrize(
+    ("pods", "targets", "sidecars", "target", "proxy"),
+    [
+        (2, 2, None, (PASS, 2, "of 2 of 2 pods"), None),
+        (2, 1, None, (FAIL, 1, "of 1 of 2 pods"), None),
+        (1, 1, None, (PASS, 1, "of 1 of 1 pods"), None),
+        (0, 0, None, (FAIL, 0, "of 0 pods"), None),
+        (2, 2, 2, (PASS, 2, "of 2 of 2 pods"), (PASS, 2, "of 2 of 2 pods")),
+        (2, 1, 2, (FAIL, 1, "of 1 of 2 pods"), (PASS, 2, "of 2 of 2 pods")),
+        (2, 1, 1, (FAIL, 1, "of 1 of 2 pods"), (FAIL, 1, "of 1 of 2 pods")),
+        (2, 2, 1, (PASS, 2, "of 2 of 2 pods"), (FAIL, 1, "of 1 of 2 pods")),
+        (2, 2, 0, (PASS, 2, "of 2 of 2 pods"), (FAIL, 0, "of 0 of 2 pods")),
+        (2, 0, 2, (FAIL, 0, "of 0 of 2 pods"), (PASS, 2, "of 2 of 2 pods")),
+        (0, 0, 0, (FAIL, 0, "of 0 pods"), (FAIL, 0, "of 0 pods")),
+        # a run of before did not count the pods
+        (0, 2, 2, (UNKNOWN, 2, "of 2 pods"), (UNKNOWN, 2, "of 2 pods")),
+        (0, 2, 1, (UNKNOWN, 2, "of 2 pods"), (FAIL, 1, "of 1 pods")),
+        (0, None, 2, None, None),
+        (2, None, 2, None, None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("places", "at"),
+    [
+        ({TARGET: "127.0.0.1:20003/metrics", SIDECARS: "127.0.0.1:20004/metrics"},
+         ("asked at 127.0.0.1:20003/metrics, for one", "asked at 127.0.0.1:20004/metrics, for one")),
+        ({}, ("no pod became ready", "no pod became ready")),
+    ],
+)  # fmt: skip
+def test_whose_metrics_were_scraped(
+    pods: int, targets: int | None, sidecars: int | None, target: tuple[Any, ...] | None, proxy: tuple[Any, ...] | None,
+    places: dict[str, str], at: tuple[str, str],
+) -> None:  # fmt: skip
+    """Of each pod its target's, and its proxy's where the manifests have one; and where they were looked for."""
+    given: dict[str, Any] = {"targets": pods, "scraped": targets, "sidecars": sidecars, "places": places}
+    asked = {
+        "scrape.target": "Prometheus scrapes the target's metrics",
+        "scrape.sidecars": "Prometheus scrapes the metrics of each pod's proxy to the database",
+    }
+    judgements = by_id(scraped(AlertDrillDetails(**given)))
+    for (id_, sentence), wanted, place in zip(asked.items(), (target, proxy), at, strict=True):
+        if wanted is None:
+            assert id_ not in judgements
+            continue
+        found, (verdict, samples, reason) = judgements[id_], wanted
+        more = f"; {UNCOUNTED}" if verdict is UNKNOWN else ""
+        assert (found.verdict, found.samples, found.reason) == (verdict, samples, f"{reason}; {place}{more}")
+        assert english(found.asked) == sentence and found.kind is Kind.CHECK and found.gates
 
 
 @pytest.mark.process

@@ -240,6 +240,18 @@ def test_the_quiet_of_a_run_that_is_too_short_to_fire_in_shows_nothing(
     assert found_in(plan, of)["theirs.r.yaml:0"][0] is Verdict.PASS
 
 
+@pytest.mark.parametrize("how", [{"enabled": False}, {"channels": ()}])
+def test_an_alert_that_is_switched_off_or_tells_nobody_tells_of_no_breach(how: dict[str, Any]) -> None:
+    fires = Answer(held=(Held(labels={}, longest_s=420, spells=(Spell(915_000, 1_095_000),)),))
+    plan, of = asked(("share", fires))
+    assert found_in(plan, of)["theirs.breach.errors"][0] is Verdict.PASS
+    mute = msgspec.structs.replace(plan, theirs=tuple(msgspec.structs.replace(each, **how) for each in plan.theirs))
+    assert found_in(mute, of)["theirs.breach.errors"] == (
+        Verdict.FAIL,
+        f"nothing of the folder begins to fire in it, and the document has: {ERRORS}",
+    )
+
+
 def test_a_run_without_a_breach_tells_of_none() -> None:
     """No alert is held to fire in it, and none of them is shown to."""
     plan, of = asked(("share", Answer()))

@@ -4,7 +4,7 @@ millisecond, missed, without a cause, told to the wrong people. Times of the loa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ import pytest
 from harness.base.clock import NS
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement
 from harness.model.message import english
 from harness.model.verdict import Verdict
 from harness.objectives.alerts import Route
@@ -26,8 +26,6 @@ from harness.rehearsals.alert_drill.types import (
     BUDGET,
     CLAIM,
     ERRORS,
-    SIDECARS,
-    TARGET,
     AlertDrillDetails,
     AlertDrillPlan,
     Delivery,
@@ -65,6 +63,10 @@ def wanted(alert: str = ERRORS, *routes: Route, severity: str = "") -> Due:
     return Due(alert=alert, objective="", job="", severity=severity, for_s=0.0, routes=routes or (SLACK,), spells=())
 
 
+def budget(objective: str) -> Due:
+    return msgspec.structs.replace(wanted(BUDGET), objective=objective)
+
+
 def told(route: str, at_ms: float, *, resolved: bool = False, flaw: str = "", alert: str = ERRORS) -> Delivery:
     return Delivery(
         route=route,
@@ -81,9 +83,11 @@ def told(route: str, at_ms: float, *, resolved: bool = False, flaw: str = "", al
 def said(monkeypatch: pytest.MonkeyPatch) -> Said:
     """One judgement on what had to be beside what was."""
 
-    def of(id_: str, mine: Mine, plan: AlertDrillPlan = PLANNED, void: str = "", **changes: Any) -> Judgement:
+    def of(
+        id_: str, mine: Mine, plan: AlertDrillPlan = PLANNED, void: Collection[str] = (), **changes: Any
+    ) -> Judgement:
         monkeypatch.setattr(judge, "compared", lambda *_: mine)
-        monkeypatch.setattr(judge, "shown", lambda *_: {each.trial for each in PLANTED} - {void})
+        monkeypatch.setattr(judge, "shown", lambda *_: {each.trial for each in PLANTED} - {*void})
         given: dict[str, Any] = {
             "origin_ns": ORIGIN_NS,
             "asked_ns": ORIGIN_NS + 200 * NS,
@@ -206,10 +210,18 @@ def test_whether_an_alert_stays_quiet(alert: str, pairs: list[Pair], verdict: Ve
 def test_a_breach_that_nobody_saw_shows_no_quiet(
     void: str, alert: str, verdict: Verdict, count: int, said: Said
 ) -> None:
-    found = said(f"{CLAIM[alert]}.quiet", [(wanted(alert), [])], void=void)
+    found = said(f"{CLAIM[alert]}.quiet", [(wanted(alert), [])], void=[void])
     unseen = f"; what users saw does not show the breach of {void}: whether it stays quiet in it was not seen"
     told_of = QUIET.format(count, 0) + (unseen if verdict is UNKNOWN else "")
     assert timed(found) == (verdict, None, count, f"{told_of}; {SCALED}")
+
+
+def test_of_breaches_that_nobody_saw_all_are_named(said: Said) -> None:
+    planted = [*PLANTED, Planted(trial="errors_below_limit", begun_ns=ORIGIN_NS, ended_ns=ORIGIN_NS + NS)]
+    found = said("alert.error_ratio.quiet", [(wanted(), [])], void=["errors_too_short"], planted=planted)
+    both = "errors_too_short, errors_below_limit"
+    unseen = f"; what users saw does not show the breach of {both}: whether it stays quiet in it was not seen"
+    assert timed(found) == (UNKNOWN, None, 1, f"{QUIET.format(1, 0)}{unseen}; {SCALED}")
 
 
 def test_an_alert_that_was_never_to_stay_quiet_says_nothing_of_it(said: Said) -> None:
@@ -254,6 +266,48 @@ def test_whom_an_alert_reaches(
     assert (found.claim, found.also) == ("alert.error_ratio", ("phase2.monitoring",))
 
 
+#: Of an alert with several objectives, those that this is not seen of.
+NEVER_FIRED = "; of {} it never fired: whom it reaches then was not seen"
+NEVER_FIRES = "; of {} it never had to: whether it fires then was not seen; " + SCALED
+NEVER_RESOLVES = "; of {} it never had to: whether it resolves then was not seen; " + SCALED
+TO_THE_END = pair((40_000, None), fired(40_000))
+
+
+@pytest.mark.parametrize(
+    ("latency", "fires", "resolves", "routes"),
+    [
+        ([], (UNKNOWN, 1, "latency, errors"), (UNKNOWN, 1, "latency, errors"), (UNKNOWN, 1, "latency, errors")),
+        ([pair(None, fired(45_000))], (UNKNOWN, 1, "latency, errors"), (UNKNOWN, 1, "latency, errors"),
+         (UNKNOWN, 2, "errors")),
+        ([TO_THE_END], (UNKNOWN, 2, "errors"), (UNKNOWN, 1, "latency, errors"), (UNKNOWN, 2, "errors")),
+    ],
+)  # fmt: skip
+def test_an_alert_is_open_by_each_objective_of_which_nothing_was_seen(
+    latency: list[Pair], fires: tuple[Any, ...], resolves: tuple[Any, ...], routes: tuple[Any, ...], said: Said
+) -> None:
+    """And those are named; what was seen of the first is well."""
+    mine = [(wanted(BUDGET), ONE), (budget("latency"), latency), (budget("errors"), list[Pair]())]
+    came = [told("slack", 48_000, alert=BUDGET), told("slack", 50_000, resolved=True, alert=BUDGET)]
+    came += [msgspec.structs.replace(came[0], objective="latency")]
+    for what, begin, rest, (verdict, samples, open_) in (
+        ("fires", "had to fire {} times, 0 of them missed", NEVER_FIRES, fires),
+        ("resolves", "had to resolve {} times, 0 of them missed", NEVER_RESOLVES, resolves),
+        ("routes", "{} times it fired; not delivered: 0", NEVER_FIRED, routes),
+    ):
+        found = said(f"alert.error_budget.{what}", mine, deliveries=came)
+        told_of = begin.format(samples) + rest.format(open_)
+        assert (found.verdict, found.samples, found.reason) == (verdict, samples, told_of)
+
+
+def test_an_objective_that_the_made_history_alone_breaks_cannot_resolve_and_is_named(said: Said) -> None:
+    """From the first evaluation to the last: it leaves nothing open. One that began later does."""
+    for due_ms, verdict in (((0, None), PASS), ((1, None), UNKNOWN)):
+        mine = [(wanted(BUDGET), ONE), (budget("availability"), [pair(due_ms, fired(0))])]
+        found = said("alert.error_budget.resolves", mine)
+        once = "had to resolve 1 times, 0 of them missed"
+        assert timed(found) == (verdict, 0.0, 1, once + NEVER_RESOLVES.format("availability"))
+
+
 def test_the_routes_of_an_alert_are_those_of_all_its_rules(said: Said) -> None:
     found = said("alert.error_budget.routes", [(wanted(BUDGET, SLACK, EMAIL), []), (wanted(BUDGET, SLACK), [])])
     assert english(found.asked) == "reaches email, slack, and nobody else"
@@ -291,56 +345,3 @@ def test_what_a_receiver_got(
 
 def test_where_no_alert_was_there_a_receiver_is_not_judged(said: Said) -> None:
     assert said("alert.route.slack", [], deliveries=[told("slack", 1)]).verdict is UNKNOWN
-
-
-UNCOUNTED = "how many pods there were was not counted"
-
-
-@pytest.mark.parametrize(
-    ("pods", "targets", "sidecars", "target", "proxy"),
-    [
-        (2, 2, None, (PASS, 2, "of 2 of 2 pods"), None),
-        (2, 1, None, (FAIL, 1, "of 1 of 2 pods"), None),
-        (1, 1, None, (PASS, 1, "of 1 of 1 pods"), None),
-        (0, 0, None, (FAIL, 0, "of 0 pods"), None),
-        (2, 2, 2, (PASS, 2, "of 2 of 2 pods"), (PASS, 2, "of 2 of 2 pods")),
-        (2, 1, 2, (FAIL, 1, "of 1 of 2 pods"), (PASS, 2, "of 2 of 2 pods")),
-        (2, 1, 1, (FAIL, 1, "of 1 of 2 pods"), (FAIL, 1, "of 1 of 2 pods")),
-        (2, 2, 1, (PASS, 2, "of 2 of 2 pods"), (FAIL, 1, "of 1 of 2 pods")),
-        (2, 2, 0, (PASS, 2, "of 2 of 2 pods"), (FAIL, 0, "of 0 of 2 pods")),
-        (2, 0, 2, (FAIL, 0, "of 0 of 2 pods"), (PASS, 2, "of 2 of 2 pods")),
-        (0, 0, 0, (FAIL, 0, "of 0 pods"), (FAIL, 0, "of 0 pods")),
-        # a run of before did not count the pods
-        (0, 2, 2, (UNKNOWN, 2, "of 2 pods"), (UNKNOWN, 2, "of 2 pods")),
-        (0, 2, 1, (UNKNOWN, 2, "of 2 pods"), (FAIL, 1, "of 1 pods")),
-        (0, None, 2, None, None),
-        (2, None, 2, None, None),
-    ],
-)
-@pytest.mark.parametrize(
-    ("places", "at"),
-    [
-        ({TARGET: "127.0.0.1:20003/metrics", SIDECARS: "127.0.0.1:20004/metrics"},
-         ("asked at 127.0.0.1:20003/metrics, for one", "asked at 127.0.0.1:20004/metrics, for one")),
-        ({}, ("no pod became ready", "no pod became ready")),
-    ],
-)  # fmt: skip
-def test_whose_metrics_were_scraped(
-    pods: int, targets: int | None, sidecars: int | None, target: tuple[Any, ...] | None, proxy: tuple[Any, ...] | None,
-    places: dict[str, str], at: tuple[str, str], said: Said,
-) -> None:  # fmt: skip
-    """Of each pod its target's, and its proxy's where the manifests have one; and where they were looked for."""
-    given = {"targets": pods, "scraped": targets, "sidecars": sidecars, "places": places}
-    asked = {
-        "scrape.target": "Prometheus scrapes the target's metrics",
-        "scrape.sidecars": "Prometheus scrapes the metrics of each pod's proxy to the database",
-    }
-    for (id_, sentence), wanted_, place in zip(asked.items(), (target, proxy), at, strict=True):
-        if wanted_ is None:
-            with pytest.raises(KeyError):
-                said(id_, [], **given)
-            continue
-        found, (verdict, samples, reason) = said(id_, [], **given), wanted_
-        more = f"; {UNCOUNTED}" if verdict is UNKNOWN else ""
-        assert (found.verdict, found.samples, found.reason) == (verdict, samples, f"{reason}; {place}{more}")
-        assert english(found.asked) == sentence and found.kind is Kind.CHECK and found.gates

@@ -25,6 +25,9 @@ _ROUTES = {
     Operation.PUT_WALK: ("PUT", "/v1/walks/{id}"),
     Operation.DELETE_WALK: ("DELETE", "/v1/walks/{id}"),
 }
+#: What users may see, told from the first page on: of a series that is new Prometheus takes the first value for where
+#: it began, so that a burst that is over by the next scrape is no increase.
+STATUSES = (0, 200, 201, 204, 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504)
 #: Of the made days: where their requests went, how they ended, and how long the good and the slow ones took.
 _PAST_ROUTE = "/v1/walks"
 _BAD_STATUS, _GOOD_STATUS = "503", "200"
@@ -89,15 +92,17 @@ def latency_s(row: RequestRow) -> float:
 
 
 class Seen:
-    """Counts rows as they come. ``past`` is what was before the first."""
+    """Counts rows as they come. ``past`` is what was before the first; the ``statuses`` are told from 0 on, others once
+    one is seen."""
 
-    def __init__(self, past: Pasts | None = None) -> None:
+    def __init__(self, past: Pasts | None = None, statuses: Sequence[int] = ()) -> None:
         probes, requests, latencies = (
             ((0.0, 0.0),) * 3 if past is None else (past.probes.end, past.requests.end, past.latencies.end)
         )
         self._probes: Counter[str] = Counter({"bad": round(probes[0]), "good": round(probes[1])})
         self._requests: Counter[tuple[str, str, str]] = Counter(
-            {
+            {(*route, str(status)): 0 for route in _ROUTES.values() for status in statuses}
+            | {
                 ("GET", _PAST_ROUTE, _BAD_STATUS): round(requests[0]),
                 ("GET", _PAST_ROUTE, _GOOD_STATUS): round(requests[1]),
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
@@ -17,16 +18,18 @@ from harness.rehearsals.alert_drill.types import AlertDrillPlan
 
 _LATE_S = 60.0  # behind a breach that an alert may still begin to fire in: its window has to forget it
 _MOST_SHOWN = 4
+_Answered: TypeAlias = tuple[Rule, Answer]
 
 
 def theirs(plan: AlertDrillPlan, asked: Asked) -> Iterator[Judgement]:
     """Every alert and every recording with a fault, in the order of the files; then the breaches that had to fire."""
-    known = _known(plan, asked)
-    for rule, answer in zip(plan.theirs, asked.answers, strict=True):
+    rules = list(zip(plan.theirs, asked.answers, strict=True))
+    known = _known(plan, rules, asked)
+    for rule, answer in rules:
         wrong = _once(faults(rule, answer.tree, answer.refused, known))
         if wrong or not rule.records:
             yield _rule(rule, answer, wrong, asked, known)
-    yield from _covered(plan, asked)
+    yield from _covered(plan, rules, asked)
 
 
 def _once(told: Iterable[Message]) -> Told:
@@ -34,8 +37,7 @@ def _once(told: Iterable[Message]) -> Told:
     return tuple({str(each): each for each in told}.values())
 
 
-def _known(plan: AlertDrillPlan, asked: Asked) -> Known:
-    rules = zip(plan.theirs, asked.answers, strict=True)
+def _known(plan: AlertDrillPlan, rules: Iterable[_Answered], asked: Asked) -> Known:
     recorded = [Recording(rule.name, rule.labels, of.tree) for rule, of in rules if rule.records and of.tree]
     return Known(
         emitted=asked.emitted, recorded=recorded, scrape_s=SCRAPE_S, document=tuple(four(plan.objectives))
@@ -95,10 +97,9 @@ def fired(answer: Answer) -> list[tuple[float, float | None]]:
 
 def did(rule: Rule, answer: Answer, asked: Asked) -> Told:
     """What the alert does over the course."""
-    if rule.records or not answer.tree:
-        return (message("a recording"),) if rule.records else ()
+    if rule.records:
+        return (message("a recording"),)
     times = fired(answer)
-    longest_s = max((each.longest_s for each in answer.held), default=0.0)
     if times:
         shown = [_during(at_s, asked.course) for at_s, _ in times[:_MOST_SHOWN]]
         more = (message("and {count} times more", count=str(len(times) - _MOST_SHOWN)),)
@@ -112,7 +113,7 @@ def did(rule: Rule, answer: Answer, asked: Asked) -> Told:
     return (
         message(
             "it stays quiet: its query held for at most {longest} s of the {needed} that it must",
-            longest=f"{longest_s:.0f}",
+            longest=f"{max(each.longest_s for each in answer.held):.0f}",
             needed=promql_duration(rule.for_s),
         ),
     )
@@ -125,9 +126,11 @@ def _during(at_s: float, course: Sequence[Stretch]) -> Message:
     return message("{seconds} s into {trial}", seconds=f"{at_s - found.begin_s:.0f}", trial=found.name)
 
 
-def _covered(plan: AlertDrillPlan, asked: Asked) -> Iterator[Judgement]:
-    """Of each breach of the course that the document alerts on: whether an alert of the folder tells of it."""
+def _covered(plan: AlertDrillPlan, rules: Sequence[_Answered], asked: Asked) -> Iterator[Judgement]:
+    """Of each breach of the course that the document alerts on: whether an alert of the folder tells of it. One that is
+    switched off, or has nobody to tell, does not."""
     planted = {each.name: each for each in asked.course}
+    telling = [(rule, answer) for rule, answer in rules if rule.enabled and rule.channels != ()]
     if not planted:
         yield Judgement(
             id="theirs.breach", verdict=Verdict.NOT_EXERCISED, gates=False,
@@ -138,7 +141,7 @@ def _covered(plan: AlertDrillPlan, asked: Asked) -> Iterator[Judgement]:
         )  # fmt: skip
     for trial in (each for each in plan.trials if each.fires and each.name in planted):
         breach, names, unsure = planted[trial.name], set[str](), set[str]()
-        for rule, answer in zip(plan.theirs, asked.answers, strict=True):
+        for rule, answer in telling:
             times = fired(answer)
             if any(_in(at_s, breach) for at_s, _ in times):
                 (unsure if _by_chance(times, breach, asked) else names).add(rule.name)

@@ -54,13 +54,11 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
         await binaries.ensure(binaries.PROMETHEUS, on.clock, on.say)
         await binaries.ensure(binaries.ALERTMANAGER, on.clock, on.say)
         await on.up()
-        users = Users(
-            on,
-            UsersPlan(
-                population=plan.population, probes=plan.probes, request_timeout_s=plan.request_timeout_s,
-                seed=on.options.seed,
-            ),
+        load = UsersPlan(
+            population=plan.population, probes=plan.probes, request_timeout_s=plan.request_timeout_s,
+            seed=on.options.seed,
         )  # fmt: skip
+        users = Users(on, load)
         await users.set_flag(on=True)
         await users.admit()
         prometheus = await watched(plan, on)
@@ -102,6 +100,7 @@ def _refuse_without_sidecar(plan: AlertDrillPlan, rung: Rung, manifests: Manifes
 
 async def _course(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> None:
     """The trials, one after the other, and the wait until the old outage has left the long windows."""
+    on.phase("before", message("traffic as usual, before the first trial"), lasts_s=plan.scaled(plan.before_s))
     await on.clock.sleep(plan.scaled(plan.before_s))
     for trial in plan.trials:
         said = message("{trial}: {fault}", trial=trial.name, fault=trial.fault.told)

@@ -53,13 +53,21 @@ def _trial(name: str, kind: FaultKind, lasts_s: float, *fires: str, share: float
 #: Too short, too small, and what must fire; the outage last, for it is what the long windows cross their limits by.
 TRIALS = (
     _trial("errors_too_short", FaultKind.ERRORS, 180.0, share=0.25),
-    _trial("errors_below_limit", FaultKind.ERRORS, 450.0, share=0.02),
+    _trial("errors_below_limit", FaultKind.ERRORS, 600.0, share=0.02),
     _trial("errors", FaultKind.ERRORS, 480.0, ERRORS, share=0.25),
     _trial("latency_too_short", FaultKind.LATENCY, 360.0, delay_ms=900.0),
     _trial("latency_below_limit", FaultKind.LATENCY, 700.0, delay_ms=510.0),
     _trial("latency", FaultKind.DATABASE_SLOW, 800.0, LATENCY, delay_ms=200.0),
     _trial("outage", FaultKind.UNAVAILABLE, 390.0, ERRORS, AVAILABILITY, BUDGET),
 )
+
+
+def asking(scale: float) -> PopulationPlan:
+    """Two pods answer 24 calls a second while the database is slow, 8 of them probes: in its whole minutes users ask
+    for less, so that of that trial only the latency knows. In shorter ones they ask twice as often, for a share's sake.
+    """
+    users = AudiencePlan(name="general", users=40, flag_on=40)
+    return PopulationPlan(audiences=(users,), pace_s=3.6 / min(scale, 2.0))
 
 
 class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,10 +89,7 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     between_s: float = 150.0
     overhead_s: float = 3.0  # of a trial, not scaled: until its fault is in place and gone
     after_s: float = 30.0  # not scaled: until what is resolved is delivered
-    population: PopulationPlan = PopulationPlan(
-        audiences=(AudiencePlan(name="general", users=40, flag_on=40),), pace_s=1.2
-    )
-    #: A probe waits longer than a slow database takes: of that trial the availability is to know nothing.
+    population: PopulationPlan = asking(15.0)
     probes: ProbePlan = ProbePlan(rate_per_s=8.0, canary_users=10, timeout_s=8.0)
     request_timeout_s: float = 10.0
     theirs: tuple[Rule, ...] = ()

@@ -16,8 +16,8 @@ from harness.model.message import message
 from harness.objectives.files import objective_files
 from harness.rehearsal.running import Running
 from harness.rehearsals.alert_drill import configure
+from harness.rehearsals.alert_drill.exporter import STATUSES, pasts
 from harness.rehearsals.alert_drill.exporter import Seen as Exporter
-from harness.rehearsals.alert_drill.exporter import pasts
 from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, ever_asked, ever_up, prometheus_flags
 from harness.rehearsals.alert_drill.receivers import HOST, Receivers, serve_mail, serve_pages
 from harness.rehearsals.alert_drill.types import (
@@ -50,7 +50,7 @@ async def watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Progr
     made = _open_metrics(plan, on)
     on.say(message("making 30 and 7 days of history: {lines} samples", lines=str(made.count("\n"))))
     await data.backfill(binaries.PROMETHEUS.folder() / "promtool", made)
-    exporter = Exporter(pasts(plan))
+    exporter = Exporter(pasts(plan), STATUSES)
     receivers = Receivers(on.clock, details.deliveries.append)
     pages, smtp, alerts, metrics = (any_free_port() for _ in range(4))
     by = on.stack.credentials() if isinstance(on.stack, WithMetrics) else None
@@ -127,16 +127,12 @@ def _write(
     details.waits_s = configure.waits_s(theirs["alertmanager"], plan)
     scraped = configure.prometheus(theirs["prometheus"], plan, alertmanager=alerts, pages=pages, by=by)
     told = configure.alertmanager(theirs["alertmanager"], plan, pages=pages, smtp=smtp)
-    (folder / "prometheus.yaml").write_text(_dump(scraped))
-    (folder / "alertmanager.yaml").write_text(_dump(told))
-    (folder / "rules" / "as-written.yaml").write_text(_dump(configure.rules(plan.objectives, plan)))
+    written = configure.rules(plan.objectives, plan)
+    for name, data in {"prometheus": scraped, "alertmanager": told, "rules/as-written": written}.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
     for path, _ in objective_files():
         rules = (MONITORING / "prometheus" / "rules" / path.name).read_text()
         (folder / "rules" / path.name).write_text(configure.seen_by_users(rules))
-
-
-def _dump(data: Any) -> str:
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
 
 async def _follow_targets(on: Running[AlertDrillDetails]) -> None:
