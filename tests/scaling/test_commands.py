@@ -39,6 +39,11 @@ SCALE, APPLY = "kubectl scale d --replicas=8", "kubectl apply -f f (replicas: 2)
         ([effect(SCALE, 8, 0)], [resize(20, 8)], set()),
         ([effect(SCALE, 8, 0, autoscaler=False)], [resize(20, 2)], set()),  # nobody is there to take it back
         ([effect(SCALE, 8, 0, after_s=None)], [resize(20, 2)], set()),  # it never came to that number
+        ([effect(SCALE, 8, 0, after_s=None), effect(APPLY, 2, 30, after_s=0)], [], set()),  # nothing was cut back
+        ([effect(APPLY, 2, 0, autoscaler=False), effect(APPLY, 8, 30)], [], set()),
+        ([effect(APPLY, 2, 0), effect(SCALE, 8, 30), effect(APPLY, 2, 60)], [resize(50, 9)], {BESIDE}),
+        ([effect(APPLY, 2, 0, autoscaler=False), effect(SCALE, 8, 30)], [resize(50, 9)], set()),  # asked for yet more
+        ([effect(SCALE, 8, 0), effect(APPLY, 2, 30)], [resize(50, 1)], {BESIDE}),
     ],
 )
 def test_what_the_autoscaler_does_to_a_number_set_by_hand(

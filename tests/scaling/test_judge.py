@@ -144,6 +144,52 @@ def test_pods_that_died_are_no_scaling() -> None:
     assert none.verdict is FAIL and none.reason.endswith("2 at the end; 0 at the fewest")
 
 
+@pytest.mark.parametrize(
+    ("decided", "words"),
+    [
+        ([], "; the last size that the autoscaler asked for: 5"),
+        (
+            [resize(510, 4, "All metrics below target"), endpoints(512, 4)],
+            "; the last size that the autoscaler asked for: 4",
+        ),
+        (
+            [resize(510, 2, "below"), endpoints(512, 2), resize(540, 3, "x")],
+            "; the last size that the autoscaler asked for: 3",
+        ),
+    ],
+)
+def test_pods_that_end_of_themselves_are_not_scaled_in(decided: list[EventRow], words: str) -> None:
+    """Two of five are left, and nobody asked for two: the others fell over."""
+    up = [endpoints(-1, 2), resize(30, 5, "cpu resource above target"), endpoints(70, 5)]
+    found = autoscaled([*up, *decided, endpoints(600, 2)])[3]
+    assert found.verdict is FAIL and found.reason.endswith("2 at the end" + words)
+    nobody = autoscaled([*(row for row in up if row.kind == "component"), endpoints(600, 2)])[3]
+    assert nobody.verdict is FAIL and nobody.reason.endswith("; the last size that the autoscaler asked for: none")
+
+
+def test_the_time_up_is_to_all_pods_that_were_asked_for_in_it() -> None:
+    """Five are asked for at 30 s; load until 200 s. What few of them are ready by then is no measure of the way up."""
+
+    def judged(*rows: EventRow) -> tuple[Verdict, float | None, str]:
+        found = autoscaled([endpoints(-1, 2), resize(30, 5, "cpu resource above target"), endpoints(70, 3), *rows])
+        return found[0].verdict, found[0].value, found[0].reason.partition(" [")[0]
+
+    assert judged() == (FAIL, None, "not seen: load to 5 ready endpoints")
+    assert judged(endpoints(230, 5)) == (FAIL, 230.0, "load to 5 ready endpoints")
+    assert judged(endpoints(170, 5)) == (PASS, 170.0, "load to 5 ready endpoints")
+    assert judged(endpoints(170, 5), resize(181, 6, "cpu")) == (PASS, 170.0, "load to 5 ready endpoints")
+    few = autoscaled([endpoints(-1, 2), resize(30, 5, "cpu resource above target"), endpoints(70, 3)])[1]
+    assert few.verdict is INCONCLUSIVE and "the autoscaler asked for 5, of which 3 were ready" in few.reason
+
+
+def test_the_first_fall_is_from_what_the_autoscaler_had_asked_for() -> None:
+    """Three of five pods were ever ready. It lets go of one 15 s after the load: that is no five minutes."""
+    up = [endpoints(-1, 2), resize(30, 5, "cpu resource above target"), endpoints(70, 3)]
+    early = [resize(215, 4, "All metrics below target"), resize(510, 2, "All metrics below target"), endpoints(512, 2)]
+    found = autoscaled([*up, *early], asked=[(60 * NS, "hpa", 5.0), (200 * NS, "hpa", 5.0)])[2]
+    assert (found.verdict, found.value) == (FAIL, 15.0)
+
+
 def test_a_pod_that_is_not_ready_for_a_moment_is_no_scaling() -> None:
     """The load ends at 200 s: what the autoscaler asks for counts, and what stays."""
     up = [endpoints(-1, 2), resize(30, 4, "cpu resource above target"), endpoints(70, 4)]

@@ -205,6 +205,25 @@ def test_too_short_to_see_what_the_pods_change() -> None:
     assert judged(did=short)[TO_NO_EFFECT].verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("fallen_s", "back_s", "verdict"),
+    [
+        (60, 300, Verdict.INCONCLUSIVE),  # none but one is left of ten, to the end of the slow answers and beyond
+        (60, 151, Verdict.INCONCLUSIVE),  # back too late to see what they change
+        (60, 130, Verdict.ERRATUM_SHOWN),
+        (241, 300, Verdict.ERRATUM_SHOWN),
+    ],
+)
+def test_pods_that_were_there_for_a_moment_show_nothing_of_what_pods_change(
+    fallen_s: int, back_s: int, verdict: Verdict
+) -> None:
+    """As where a liveness probe that asks the database kills them while it is slow."""
+    ten = [f"p{number}" for number in range(10)]
+    fallen = [_row(fallen_s, "component", "service", pods=["p0"]), _row(back_s, "component", "service", pods=ten)]
+    found = judged(rows=sorted([*GOOD.rows, *fallen], key=lambda row: row.at_ns))[TO_NO_EFFECT]
+    assert found.verdict is verdict, found.reason
+
+
 def test_what_was_read_before_the_pods_were_there_says_nothing_of_them() -> None:
     """It stands in the status for as long as nothing is read."""
     blind = Course(lambda at_s, ready: None if at_s > 20 else window(0.9)(at_s, ready))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.base import planfile
 from harness.base.clock import NS
+from harness.model.autoscaling import Behavior, PolicyKind, ScalingPolicy, ScalingRules
 from harness.model.evidence import EventRow, SampleRow
 from harness.rehearsals.scaling.judge_rule import Course, decisions, recommended
-from harness.rehearsals.scaling.types import ScalingPlan, controlled
+from harness.rehearsals.scaling.types import Controlled, ScalingPlan, controlled
 from harness.stack.manifests import load as load_manifests
 
 MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
@@ -99,6 +101,41 @@ def test_pods_of_before_count_no_more_though_their_last_figures_are_there() -> N
     rows = sorted([*gone, *pods("a", "b"), pod(80, "c", "Pending"), pod(85, "c", "Ready")], key=lambda row: row.at_ns)
     # c has no figure yet, so it counts for nothing on the way up: 2 x 970 MiB over 3 x 640 MiB are 101 % of the 80 %.
     assert Course(rows, samples, CONTROLLED).asks(hpa, 3, 100 * NS, 100 * NS) == 4
+
+
+def at_once() -> Controlled:
+    """An HPA that nothing limits and nothing stabilises."""
+    everything = ScalingPolicy(kind=PolicyKind.PERCENT, value=1000, period_s=15)
+    rules = ScalingRules(policies=(everything,), stabilization_s=0)
+    hpa = msgspec.structs.replace(CONTROLLED.hpa, behavior=Behavior(up=rules, down=rules))
+    return msgspec.structs.replace(CONTROLLED, hpa=hpa)
+
+
+def shrunk(*taken: str, killed: str = "") -> list[EventRow]:
+    """Of six pods ``killed`` is gone at 98 s, ``taken`` begin to go at 99 s; at 100 s a decision is told."""
+    rows = pods(*"abcdef")
+    rows += [pod(98, name, "Terminating") for name in killed] + [pod(99, name, "Terminating") for name in taken]
+    return [*rows, resize(100, 6 - len(taken), MEMORY)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "allowed"),
+    [
+        (shrunk("f", "e"), (4,)),  # six of which each has 60 % of what it should have
+        (shrunk("f", "e", "d", "c"), (4,)),  # two of the two that are left then, were the four not its own doing
+        (shrunk("f", "e", killed="a"), (3, 4)),  # five of six answered if it decided after the kill, else all
+    ],
+)
+def test_what_a_decision_did_itself_it_cannot_have_seen(rows: list[EventRow], allowed: tuple[int, ...]) -> None:
+    samples = [row for name in "abcdef" for row in usage(90, name, 0.01, 310)]
+    assert decisions(rows, samples, at_once(), 6, 60 * NS)[0].allowed == allowed
+
+
+def test_pods_that_it_made_itself_it_cannot_have_seen_either() -> None:
+    """Two more pods, of which no figure is there: had it seen them, the two before were no reason for more."""
+    samples = [row for name in "ab" for row in usage(90, name, 0.01, 970)]
+    rows = [*pods("a", "b"), *(pod(99, name, "Pending") for name in "cd"), resize(100, 4, MEMORY)]
+    assert decisions(rows, samples, at_once(), 2, 60 * NS)[0].allowed == (4,)
 
 
 def test_of_two_figures_of_one_time_the_one_that_was_there_counts() -> None:

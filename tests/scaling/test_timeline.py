@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.base.clock import NS
-from harness.judge.resizes import Resize
+from harness.judge.resizes import Resize, resizes
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import english, message
 from harness.rehearsal.moments import MOST, timeline
@@ -85,3 +85,12 @@ def test_a_deployment_as_a_person_keeps_it() -> None:
         "metadata": {"name": "d", "labels": {"a": "b"}},
         "spec": {"replicas": 8, "template": {}},
     }
+
+
+def test_the_decisions_of_the_autoscaler_are_read_from_its_own_events_alone() -> None:
+    told = "New size: 4; reason: cpu resource utilization (percentage of request) above target (2 times)"
+    rows = [event(at_s, kind, "hpa", told) for at_s, kind in ((1, "autoscaler"), (2, "kubernetes"), (3, "component"))]
+    why = "cpu resource utilization (percentage of request) above target"
+    first, second = (Resize(at_ns=at_s * NS, size=4, reason=why) for at_s in (1, 2))
+    assert resizes(rows, 1 * NS) == [first, second]
+    assert resizes(rows, 2 * NS) == [second]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import RehearsalError
 from harness.judge.window import NS
-from harness.judge.zones import fullest, placement
+from harness.judge.zones import fullest, nodes, placement
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.places import Places
@@ -94,6 +95,51 @@ def test_replaced_too_late_or_never_or_in_the_lost_zone() -> None:
     assert judged(sorted(back, key=lambda row: row.at_ns), load(51))[REHEARSED][0] is FAIL
 
 
+@pytest.mark.parametrize(("later", "verdict"), [((), FAIL), ((service(380, "p2", "p3"),), PASS)])
+def test_a_pod_that_is_back_for_a_moment_is_not_back(later: tuple[EventRow, ...], verdict: Verdict) -> None:
+    """As one that falls over again and again in its new place."""
+    found = judged([*course(), service(372, "p2"), *later], load(51))[REHEARSED]
+    assert found[0] is verdict, found[1]
+    assert found[1].endswith("; at the end they were not there any more") is (verdict is FAIL)
+
+
+def test_a_pod_of_which_nobody_told_where_it_is_is_in_no_other_zone() -> None:
+    """The cluster told neither its node nor, of another, the node's zone."""
+    unplaced = [row for row in course() if row.subject != "p3"]
+    of_no_zone = [row for row in course() if row.subject != "node/n3"]
+    for rows in (unplaced, of_no_zone):
+        assert judged(rows, load(51))[REHEARSED][0] is FAIL
+    assert judged([*unplaced, pod(380, "p3", "n3")], load(51))[REHEARSED][0] is PASS, "told later"
+
+
+def closed(*stretches_s: tuple[float, float], load_ns: int | None = -20 * NS) -> tuple[Verdict, str]:
+    """Of users who each wait for their answer: asked once a second, but not in ``stretches_s``, until 420 s."""
+    part = msgspec.structs.replace(PART, in_flight=8, load_s=440)
+    asked = [at_s for at_s in range(420) if not any(first <= at_s < last for first, last in stretches_s)]
+    did = ZoneLost(zone=A, load_ns=load_ns, lost_ns=0, end_ns=460 * NS, spread=True)
+    loss = zones.seen(part, did, course(), [request(at_s + 0.5, Outcome.OK) for at_s in asked])
+    found = zones.judged(part, loss, spread=True)[0]
+    return found.verdict, found.reason
+
+
+def test_where_all_users_hung_and_nobody_asked_it_is_not_known_that_anybody_was_answered() -> None:
+    told = "; in 2 windows of 10 s nothing was due"
+    assert closed()[0] is PASS and "nothing was due" not in closed()[1]
+    assert closed((21, 39))[0] is PASS, "each window had a request"
+    verdict, why = closed((20, 40))
+    assert verdict is INCONCLUSIVE and why.endswith(told), why
+    assert closed((400, 420))[0] is INCONCLUSIVE and closed((410, 420))[0] is INCONCLUSIVE
+    assert closed((20, 40), load_ns=None)[0] is PASS, "until when it was to be asked is not known"
+    hung = [request(20.5, Outcome.TIMEOUT), *(request(at_s + 0.5, Outcome.OK) for at_s in range(420) if at_s < 20)]
+    loss = zones.seen(
+        msgspec.structs.replace(PART, in_flight=8, load_s=60),
+        ZoneLost(zone=A, load_ns=-20 * NS, lost_ns=0, end_ns=60 * NS, spread=True),
+        course(),
+        hung,
+    )
+    assert zones.judged(PART, loss, spread=True)[0].verdict is FAIL, "a dark window stays one"
+
+
 def test_nothing_seen_is_inconclusive() -> None:
     never_silent = [row for row in course() if row.kind != "node"]
     placed_nowhere = [row for row in course() if not row.subject.startswith("node/")]
@@ -112,3 +158,19 @@ def test_a_fault_of_a_place_strikes_where_the_most_pods_are() -> None:
     assert places.zone() == B
     rows.append(service(-40, "p1", "p3", "p4"))
     assert (places.zone(), places.node()) == (A, "n1")
+
+
+def test_the_pods_are_where_the_cluster_told_by_the_moment_and_nowhere_where_it_did_not() -> None:
+    rows = [node(1, "n1", A), pod(2, "p1", "n1"), pod(2, "p2", "n2"), service(3, "p1", "p2", "p3"), node(4, "n2", B)]
+    rows = [*rows, pod(5, "p3", ""), node(5, "p3", C)]
+    rows.append(EventRow(at_ns=5 * NS, kind="pod", subject="p1", message="its image is there"))
+    assert (nodes(rows, 2 * NS), placement(rows, 2 * NS)) == ({}, {})
+    assert nodes(rows, 3 * NS) == nodes(rows, 9 * NS) == {"p1": "n1", "p2": "n2", "p3": ""}
+    assert placement(rows, 3 * NS) == {"p1": A, "p2": "", "p3": ""}
+    assert placement(rows, 4 * NS) == placement(rows, 9 * NS) == {"p1": A, "p2": B, "p3": ""}
+
+
+def test_the_fullest_zone_is_the_first_by_name_of_equals_and_none_where_no_pod_has_one() -> None:
+    assert fullest({"p1": B, "p2": A, "p3": C, "p4": B}) == B
+    assert fullest({"p1": B, "p2": A}) == A
+    assert fullest({"p1": "", "p2": ""}) == fullest({}) == ""

@@ -95,13 +95,15 @@ def autoscaled(
     load_ns, end_ns = did.load_ns, did.end_ns
     most = most_endpoints(rows, load_ns, end_ns)
     rises = rises_of(resizes(rows, load_ns), part.low, end_ns)
-    reached_s = None if most <= part.low else endpoints_reached_s(rows, load_ns, lambda count: count >= most)
+    in_time = [each.size for each in rises if each.at_ns <= load_ns + part.up_within_s * NS]
+    wanted = max([most, *in_time])  # not only those that did become ready
+    reached_s = None if most <= part.low else endpoints_reached_s(rows, load_ns, lambda count: count >= wanted)
     path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
-    up = message("load to {most} ready endpoints [{path}]", most=str(most), path=path)
+    up = message("load to {most} ready endpoints [{path}]", most=str(wanted), path=path)
     return [
         _grew(part, reached_s, up),
         _also(_rose(part, rises, most, path, ruled), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
-        fell(part, did, rows, most, asked),
+        fell(part, did, rows, highest(did, rows), asked),
         _also(down(part, did, rows, most, asked), *_UP_AND_DOWN),
     ]
 
@@ -122,9 +124,9 @@ def _also(found: Judgement, *claims: str) -> Judgement:
 
 
 def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked = ()) -> Judgement:
-    """To the fewest pods after the load, to stay: the autoscaler asked for no fewer, and no fewer are left. Some may
-    be not ready for a moment, but not all. Not known where the metrics asked for more less than the five minutes of
-    stabilisation before the last look: then nothing else could be.
+    """To the fewest pods after the load, to stay: they are what the autoscaler asked for last, it never asked for
+    fewer, and no fewer are left. Some may be not ready for a moment, but not all. Not known where the metrics asked for
+    more less than the five minutes of stabilisation before the last look: then nothing else could be.
     """
     low_s = _stayed_s(rows, did.end_ns, part.low)
     left = len(endpoints_now(rows))
@@ -142,10 +144,14 @@ def down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: As
         return unknown(part.name, "scaling.hpa.down_to_2", told, asking)
     fewest = min((count for at_ns, count in endpoints(rows) if at_ns >= did.end_ns), default=left)
     wanted = min((each.size for each in resizes(rows, did.end_ns)), default=part.low)
-    kept = low_s is not None and most > part.low <= min(wanted, left) and fewest > 0
+    last = next((each.size for each in reversed(resizes(rows, did.load_ns))), None)
+    kept = low_s is not None and most > part.low <= min(wanted, left) and fewest > 0 and last == part.low
     fewer: Told = (message("{count} at the fewest", count=str(fewest)),) if fewest < min(part.low, left) else ()
     if wanted < part.low:
         fewer += (message("the autoscaler asked for {count}", count=str(wanted)),)
+    if low_s is not None and (last is None or last > part.low):
+        none = message("none") if last is None else str(last)
+        fewer += (message("the last size that the autoscaler asked for: {count}", count=none),)
     return held(part.name, "scaling.hpa.down_to_2", kept, told, *fewer, **seconds(low_s))
 
 
@@ -154,6 +160,13 @@ def _stayed_s(rows: Sequence[EventRow], since_ns: int, count: int) -> float | No
     after = [(at_ns, seen) for at_ns, seen in endpoints(rows) if at_ns >= since_ns]
     more_ns = max((at_ns for at_ns, seen in after if seen > count), default=since_ns - 1)
     return next(((at_ns - since_ns) / NS for at_ns, _ in after if at_ns > more_ns), None)
+
+
+def highest(did: Loaded, rows: Sequence[EventRow]) -> int:
+    """From how many pods it goes down: the most that were ready under the load, or more that stood asked for at its
+    end."""
+    stood = [each.size for each in resizes(rows, did.load_ns) if each.at_ns < did.end_ns]
+    return max([most_endpoints(rows, did.load_ns, did.end_ns), *stood[-1:]])
 
 
 def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:
@@ -191,6 +204,9 @@ def _rose(part: Part, rises: Sequence[Resize], most: int, path: str, ruled: Rule
     verdict, why = _itself() if ruled is None else by_rule(ruled)
     if most < part.high and verdict is Verdict.PASS:
         fewer = message("the load asked for {most}, not for {wanted}", most=str(most), wanted=str(part.high))
+        if (asked := rises[-1].size) > most:
+            words = {"wanted": str(asked), "most": str(most)}
+            fewer = message("the autoscaler asked for {wanted}, of which {most} were ready", **words)
         verdict, why = Verdict.INCONCLUSIVE, (fewer, *why)
     return Judgement(id=claim, part=part.name, claim=claim, verdict=verdict, told=(verbatim(path), *why), shown=shown)
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import msgspec
 
 from harness.judge.claimed import claimed, held, not_exercised, seconds, shown_or_not, unknown
-from harness.judge.endpoints import endpoints_reached_s, most_endpoints
+from harness.judge.endpoints import endpoints, endpoints_reached_s, most_endpoints
 from harness.judge.resizes import resizes
 from harness.judge.window import NS
 from harness.model.autoscaling import Hpa, MetricKind, MetricSpec
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.message import message, verbatim
-from harness.rehearsals.scaling.judge_autoscaling import agreement, down, fell, rises_of, utilizations
+from harness.rehearsals.scaling.judge_autoscaling import agreement, down, fell, highest, rises_of, utilizations
 from harness.rehearsals.scaling.judge_rule import decisions, recommended
 from harness.rehearsals.scaling.types import Decision, Part, Slowed
 
@@ -44,14 +44,14 @@ def slowed(part: Part, did: Slowed, rows: Sequence[EventRow], samples: Sequence[
         lacking = message("the HPA of these manifests asks for no external metric")
         return [not_exercised(part.name, claim, lacking) for claim in part.claims]
     read = readings(rows, metric.name)
-    most = most_endpoints(rows, did.load_ns, did.end_ns)
-    first_fall_ns = next((each.at_ns for each in resizes(rows, did.end_ns) if each.size < most), did.end_ns)
+    most, high = most_endpoints(rows, did.load_ns, did.end_ns), highest(did, rows)
+    first_fall_ns = next((each.at_ns for each in resizes(rows, did.end_ns) if each.size < high), did.end_ns)
     asked = recommended(rows, samples, controlled, part.low, (did.load_ns, first_fall_ns))
     decided = decisions(rows, samples, controlled, part.low, did.load_ns)
     return [
         _rose(part, did, rows, decided, read=read, metric=metric),
         _to_no_effect(part, did, rows, read, metric),
-        fell(part, did, rows, most, asked),
+        fell(part, did, rows, high, asked),
         down(part, did, rows, most),
     ]
 
@@ -117,10 +117,10 @@ def _rose(
 def _to_no_effect(
     part: Part, did: Slowed, rows: Sequence[EventRow], read: Sequence[Reading], metric: MetricSpec
 ) -> Judgement:
-    """Of the erratum: with many times the pods the p95 is above its target as before."""
+    """Of the erratum: with many times the pods, to the end, the p95 is above its target as before."""
     many = _MANY_TIMES * part.low
-    reached_s = endpoints_reached_s(rows, did.load_ns, lambda count: count >= many)
-    since_ns = did.end_ns if reached_s is None else did.load_ns + round((reached_s + SETTLED_S) * NS)
+    many_ns = _so_many_ns(rows, did, many)
+    since_ns = did.end_ns if many_ns is None else many_ns + SETTLED_S * NS
     if since_ns >= did.end_ns:
         told = message("there were no {pods} pods for long enough to see what they change", pods=str(many))
         return unknown(part.name, TO_NO_EFFECT, told)
@@ -131,6 +131,20 @@ def _to_no_effect(
     words = {"pods": str(most_endpoints(rows, did.load_ns, did.end_ns)), "low": str(part.low), "least": _s(min(after))}
     told = message("with up to {pods} pods in place of {low} the p95 is never below {least} s", **words)
     return shown_or_not(part.name, TO_NO_EFFECT, min(after) > (metric.value_m or 0), told)
+
+
+def _so_many_ns(rows: Sequence[EventRow], did: Slowed, count: int) -> int | None:
+    """Since when there were at least ``count`` endpoints to the end of the slow answers; ``None`` of fewer at the
+    end."""
+    since_ns: int | None = None
+    for at_ns, there in endpoints(rows):
+        if at_ns >= did.end_ns:
+            break
+        if there < count:
+            since_ns = None
+        elif since_ns is None:
+            since_ns = max(at_ns, did.load_ns)
+    return since_ns
 
 
 def _between(read: Sequence[Reading], since_ns: int, until_ns: int) -> tuple[int, ...]:

@@ -2,7 +2,8 @@
 
 The evidence has what the controller read: metrics-server's figures of each pod with the time at which they could be
 asked for, external metrics as its status tells them after each sync, and the pods' states from the watch. All are known
-to some seconds: a decision agrees when its size is among the answers of every state that it can have seen. What the
+to some seconds: a decision agrees when its size is among the answers of every state that it can have seen, which
+never has the pods that the decision itself made or took. What the
 controller remembers, recommendations and changes of size, is taken from the decisions seen before; its own restart,
 which it forgets them by, is not in the evidence.
 """
@@ -10,9 +11,10 @@ which it forgets them by, is not in the evidence.
 from __future__ import annotations
 
 import bisect
+import copy
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -89,6 +91,26 @@ class Course:
             self._asked[key] = propose(hpa, ground, readings, current).replicas
         return self._asked[key]
 
+    def before(self, step: _Step) -> Course:
+        """The course as a controller saw it that decided on ``step``: without the pods that the decision made or took.
+
+        Of the pods that came, or began to go, since it can have been made, those are the last, as many as it changed.
+        """
+        since_ns, up = step.at_ns - SEEN_LATE_S * NS, step.size > step.before
+        own: list[str] = []
+        states: dict[str, str] = {}
+        for row in self._until(step.at_ns):
+            was, now = states.get(row.subject, PodState.GONE), row.data["state"]
+            changes = was == PodState.GONE if up else now == PodState.TERMINATING != was
+            if row.at_ns >= since_ns and changes:
+                own.append(row.subject)
+            states[row.subject] = now
+        theirs = {*own[max(0, len(own) - abs(step.size - step.before)) :]}
+        then = copy.copy(self)
+        then._pods = [row for row in self._pods if row.at_ns < since_ns or row.subject not in theirs]
+        then._asked, then._pods_at = {}, {}
+        return then
+
     def size(self, at_ns: int) -> int:
         """Pods that were there at ``at_ns``, without those on their way out."""
         return sum(not pod.terminating for pod in self._scaled(at_ns))
@@ -100,9 +122,7 @@ class Course:
 
     def _pods_then(self, at_ns: int) -> list[ScaledPod]:
         seen: dict[str, _Seen] = {}
-        for row in self._pods:
-            if row.at_ns > at_ns:
-                break
+        for row in self._until(at_ns):
             before = seen.get(row.subject, _Seen("", row.at_ns, row.at_ns))
             state = row.data["state"]
             turned = (state == PodState.READY) != (before.state == PodState.READY)
@@ -121,6 +141,9 @@ class Course:
             for name, pod in seen.items()
             if pod.state != PodState.GONE
         ]
+
+    def _until(self, at_ns: int) -> Iterator[EventRow]:
+        return itertools.takewhile(lambda row: row.at_ns <= at_ns, self._pods)
 
     def _there(self, cut_ns: int, pods: Iterable[ScaledPod]) -> tuple[_Figure, ...]:
         """The last figure that was there of each of ``pods``: metrics-server answers for pods that exist alone."""
@@ -261,7 +284,8 @@ def _followed(course: Course, hpa: Hpa, steps: Sequence[_Step], step: _Step, beg
     def answers(back_s: int) -> set[int]:
         seen_ns = step.at_ns - back_s * NS
         then = [each.size for each in steps if each.at_ns <= seen_ns]
-        return {sign * each for each in _possible(course, hpa, then[-1] if then else course.size(seen_ns), seen_ns)}
+        seen = course if back_s else course.before(step)
+        return {sign * each for each in _possible(seen, hpa, then[-1] if then else seen.size(seen_ns), seen_ns)}
 
     now = answers(0)
     if not now:

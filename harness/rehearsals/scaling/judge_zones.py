@@ -19,6 +19,7 @@ from harness.model.evidence import EventRow, Outcome, RequestRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.stack import PodState
+from harness.model.step import Arrivals
 from harness.rehearsals.scaling.types import Part, ZoneLost, step_of
 
 NO_SPREAD = "manifest.deployment.no_zone_spread"
@@ -35,11 +36,13 @@ class ZoneLoss(msgspec.Struct, frozen=True, kw_only=True):
     out_s: float | None  # no pod of the zone is an endpoint any more
     given_up_s: float | None  # the first of its pods is deleted
     replaced_s: float | None  # as many endpoints as wanted, none of them in the zone
+    stayed: bool  # and so it was at the end
     requests: int
     failed: int
     failed_after_out: int
     dark_windows: int  # of 10 s, with requests due, all in evidence and failed
     unknown_windows: int = 0  # of 10 s, with nothing answered in evidence and something missing
+    unasked_windows: int = 0  # of 10 s of a closed loop, in which nothing was due: every user waited for an answer
     missing: int = 0  # due, and not in evidence
 
 
@@ -58,7 +61,7 @@ def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable
     whole = [
         at_ns
         for at_ns, pods in courses
-        if len(pods) >= part.high and all(by_node.get(node, "") != zone for node in nodes_of(rows, pods).values())
+        if len(pods) >= part.high and all(by_node.get(node, zone) != zone for node in nodes_of(rows, pods).values())
     ]
     asked = [row for row in requests if lost_ns <= row.due_ns < end_ns]
     lost_rows = lacking(_due_ns(part, did), (row.due_ns for row in asked))
@@ -71,19 +74,22 @@ def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable
         out_s=_since(lost_ns, out),
         given_up_s=_since(lost_ns, [row.at_ns for row in given_up]),
         replaced_s=_since(lost_ns, whole),
+        stayed=bool(whole) and whole[-1] == courses[-1][0],
         requests=len(asked),
         failed=sum(row.outcome is not Outcome.OK for row in asked),
         failed_after_out=sum(row.outcome is not Outcome.OK and row.due_ns >= out_ns for row in asked),
         dark_windows=dark,
         unknown_windows=unknown_windows,
+        unasked_windows=_unasked(part, did, asked),
         missing=len(lost_rows),
     )
 
 
 def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
     """Several zones must have carried the pods and some requests must have been answered all the time; the pods must
-    have come back within the part's limit. Without requests, or a node that was called silent, nothing is known; nor of
-    a window of which what is due and not in evidence may have been answered, or have failed.
+    have come back within the part's limit, to stay. Without requests, or a node that was called silent, nothing is
+    known; nor of a window in which nothing was due, or of which what is due and not in evidence may have been answered,
+    or failed.
 
     ``spread``: the Deployment asks for a spread over zones. Without it pods that share the lost zone are the erratum
     ``manifest.deployment.no_zone_spread``.
@@ -95,7 +101,7 @@ def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
     told = _answered(loss)
     failed = message("{failed} of {all} failed", failed=str(loss.failed), all=str(loss.requests))
     measured = {"shown": (failed,), "samples": loss.requests}
-    if several and not loss.dark_windows and loss.unknown_windows:
+    if several and not loss.dark_windows and (loss.unknown_windows or loss.unasked_windows):
         answered = unknown(part.name, MULTI_ZONE, *told)
     elif several or spread:
         answered = held(part.name, MULTI_ZONE, several and not loss.dark_windows, *told, **measured)
@@ -103,7 +109,9 @@ def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
         none = message("the Deployment asks for no spread over zones")
         answered = shown_as(part.name, NO_SPREAD, *told, none, claim=MULTI_ZONE, **measured)
     in_time = loss.replaced_s is not None and loss.replaced_s <= part.up_within_s
-    back = held(part.name, REHEARSED, in_time, _back(part, loss), **seconds(loss.replaced_s, part.up_within_s))
+    left = () if loss.stayed or loss.replaced_s is None else (message("at the end they were not there any more"),)
+    took = seconds(loss.replaced_s, part.up_within_s)
+    back = held(part.name, REHEARSED, in_time and loss.stayed, _back(part, loss), *left, **took)
     return [answered, back]
 
 
@@ -117,6 +125,7 @@ def _unseen(loss: ZoneLoss) -> Message | None:
 
 def _answered(loss: ZoneLoss) -> Told:
     counts = {zone: list(loss.placed.values()).count(zone) for zone in sorted(set(loss.placed.values()))}
+    unasked = {"count": str(loss.unasked_windows), "seconds": str(WINDOW_S)}
     return (
         message("pods by zone: {zones}", zones=", ".join(f"{zone} {count}" for zone, count in counts.items())),
         message(
@@ -132,6 +141,7 @@ def _answered(loss: ZoneLoss) -> Told:
             "{count} windows of {seconds} s without any answer", count=str(loss.dark_windows), seconds=str(WINDOW_S)
         ),
         *lost_words(loss.missing, loss.requests),
+        *([message("in {count} windows of {seconds} s nothing was due", **unasked)] if loss.unasked_windows else ()),
     )
 
 
@@ -164,6 +174,15 @@ def _dark(requests: Sequence[RequestRow], missing_ns: Sequence[int], since_ns: i
     lit = set(answered) - dark
     unknown_windows = {(at_ns - since_ns) // (WINDOW_S * NS) for at_ns in missing_ns} - lit
     return len(dark - unknown_windows), len(unknown_windows)
+
+
+def _unasked(part: Part, did: ZoneLost, requests: Sequence[RequestRow]) -> int:
+    """How many whole windows of a closed loop had no request; none where it is not known when the load began."""
+    if did.load_ns is None or step_of(part).arrivals is not Arrivals.CLOSED:
+        return 0
+    until_ns = min(did.end_ns, did.load_ns + round(part.load_s * NS))
+    asked = {(row.due_ns - did.lost_ns) // (WINDOW_S * NS) for row in requests}
+    return len(set(range((until_ns - did.lost_ns) // (WINDOW_S * NS))) - asked)
 
 
 def _since(begin_ns: int, moments: Sequence[int]) -> float | None:

@@ -21,15 +21,7 @@ from harness.rehearsals.scaling import sections
 from harness.rehearsals.scaling.acts import Acts
 from harness.rehearsals.scaling.figures import reached
 from harness.rehearsals.scaling.judge import Rows, judged, of_part
-from harness.rehearsals.scaling.types import (
-    Drained,
-    Part,
-    PartKind,
-    ScalingDetails,
-    ScalingPlan,
-    ZoneLost,
-    controlled,
-)
+from harness.rehearsals.scaling.types import Drained, Part, PartKind, ScalingDetails, ScalingPlan, ZoneLost, controlled
 from harness.report.panels import Course
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import scaled
