@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+import pytest
 
 from chaos import catalogue
+from harness.checks.agreement import DUAL_WRITE
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.judge.combine import combine
 from harness.judge.judged import event, result
 from harness.judge.window import NS
-from harness.model.evidence import Outcome, ProbeRow, Row
-from harness.model.message import message
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
+from harness.model.message import english, message
+from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.section import Table, Timeline
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import judged
@@ -19,9 +24,17 @@ from harness.rehearsals.chaos.rolling import plan_of
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, PlannedExperiment
 from scenarios.load import load
+from tests.deploys.made import pod
+from tests.judge.test_chaos import request
+from tests.judge.test_kill_series import SERIES
 from tests.rehearsal.made import by_id, seen
 
 SCENARIO = load("rollout_week4")
+#: Ten users, one request a second in all.
+SMALL = msgspec.structs.replace(
+    SCENARIO,
+    population=PopulationPlan(audiences=(AudiencePlan(name="all", users=10, flag_on=10),), pace_s=10.0),
+)
 
 
 def plan(*names: str) -> ChaosPlan:
@@ -66,6 +79,99 @@ def test_an_experiment_that_was_made_is_judged_and_stands_in_the_table() -> None
     assert table.rows[0].link == "journals/01.json"
 
 
+def asked(operation: Operation, *due_s: float, outcome: Outcome = Outcome.OK) -> list[RequestRow]:
+    """A request at each of these times, answered within 10 ms."""
+    return [
+        msgspec.structs.replace(
+            request(0, round(each * NS), 10), operation_id=f"{operation}-{each}", operation=operation, outcome=outcome
+        )
+        for each in due_s
+    ]
+
+
+def told(plan_: ChaosPlan, made_: Made, *rows: Row) -> dict[str, tuple[Verdict, str]]:
+    """What is said of the experiments of a run that made one."""
+    found = judged(REHEARSAL, plan_, seen(ChaosDetails(made=[made_]), rows))
+    return {each.id: (each.verdict, each.reason) for each in found}
+
+
+@pytest.mark.parametrize(
+    ("name", "claims"),
+    [
+        ("pod_hang", ()),
+        ("pod_kill_series", ("strategy.risk.redundancy",)),
+        ("firestore_down", ("dual_write.reads", "dual_write.order")),
+    ],
+)
+def test_an_experiment_stands_with_what_is_asked_and_the_claims_that_it_is_the_verdict_on(
+    name: str, claims: tuple[str, ...]
+) -> None:
+    (found,) = judged(REHEARSAL, plan(name), seen(ChaosDetails(made=[made()]), probes(0)))
+    assert (found.id, found.claims, english(found.asked)) == (name, claims, catalogue.load(name).title)
+
+
+AGAIN = "steady again 2.0 s after the undo"
+FIVE = asked(Operation.PUT_WALK, 11, 12, 13, 14, 15, outcome=Outcome.TIMEOUT)
+OUTRIGHT = "meanwhile every request of these operations failed: put_walk 5/5"
+
+
+def test_an_operation_that_failed_as_long_as_the_fault_lasted_is_named_although_it_came_back_with_the_undo() -> None:
+    back = asked(Operation.PUT_WALK, 20.5)
+    counted = f"5 of 106 requests and probes failed (4.7 %); at most 60 % are allowed; {AGAIN}"
+    assert told(plan("pod_hang"), made(), *probes(0), *FIVE, *back)["pod_hang"] == (
+        Verdict.PASS, f"{counted}; {OUTRIGHT}",
+    )  # fmt: skip
+    good = asked(Operation.PUT_WALK, 16)
+    assert told(plan("pod_hang"), made(), *probes(0), *FIVE, *good)["pod_hang"] == (Verdict.PASS, counted)
+
+
+def test_a_way_that_was_the_only_one_mends_no_experiment_that_failed() -> None:
+    rows = [*probes(100), *FIVE]
+    verdict, why = told(plan("database_cut"), made(steady_ns=None), *rows)["database_cut"]
+    assert verdict is Verdict.FAIL
+    assert why.endswith("none of 95 was answered well while it lasted: there is no other way")
+
+
+def test_what_must_not_harm_was_not_seen_without_a_read_and_a_write() -> None:
+    """Where no latency is promised either."""
+    unharmed = msgspec.structs.replace(plan("firestore_down"), criteria=())
+    reads, writes = asked(Operation.GET_WALK, 12, 14), asked(Operation.CREATE_WALK, 13)
+    for rows, verdict, counts in (
+        (reads, Verdict.INCONCLUSIVE, "2 reads, 0 writes"),
+        (writes, Verdict.INCONCLUSIVE, "0 reads, 1 writes"),
+        ([*reads, *writes], Verdict.PASS, "2 reads, 1 writes"),
+    ):
+        counted = f"0 of {100 + len(rows)} requests and probes failed (0.0 %); {AGAIN}"
+        assert told(unharmed, made(), *probes(0), *rows)["firestore_down"] == (
+            verdict, f"{counted}; answered well while it lasted: {counts}",
+        )  # fmt: skip
+    failed = asked(Operation.PUT_WALK, 12, outcome=Outcome.REFUSED)
+    assert told(unharmed, made(), *probes(0), *reads, *writes, *failed)["firestore_down"][0] is Verdict.FAIL
+
+
+def test_a_series_of_kills_is_held_against_what_was_computed_of_it() -> None:
+    series = plan("pod_kill_series")
+
+    def of(failed: int, **changed: Any) -> tuple[Verdict, str]:
+        went: dict[str, Any] = {"series": SERIES, "repeated": 15, "tried": (0.0, 0.0)} | changed
+        return told(series, made(**went), *probes(failed))["pod_kill_series"]
+
+    verdict, why = of(4)
+    assert verdict is Verdict.PASS and why.endswith("; allowed: 1 to 7") and "; 4 failed of 6.3 failures at" in why
+    assert of(0)[0] is Verdict.FAIL
+    verdict, why = of(4, repeated=14)
+    assert verdict is Verdict.INCONCLUSIVE and why.endswith("; 14 of 15 were made")
+    untried = "there was no steady state to try the detection from"
+    assert of(4, tried=()) == (Verdict.INCONCLUSIVE, untried)
+    broke = of(4, series=None, repeated=0, broken="repeat: no pod")
+    assert broke == (Verdict.INCONCLUSIVE, "the experiment could not be made: repeat: no pod")
+
+
+def test_a_failover_names_the_server_that_it_was_seen_on() -> None:
+    of = told(plan("database_failover"), made(server="PostgreSQL 15.9"), *probes(0))["database_failover"]
+    assert of[1].endswith("; the failover did not finish; on PostgreSQL 15.9")
+
+
 def test_one_that_could_not_be_made_or_was_not_come_to_is_inconclusive_and_holds() -> None:
     two = plan("pod_kill", "pod_hang")
     told = by_id(judged(REHEARSAL, two, seen(ChaosDetails(made=[made(broken="inject: no pod")]), probes(0))))
@@ -106,10 +212,42 @@ def test_checks_of_the_whole_run_count_and_the_counterexample_has_to_lose() -> N
     assert "the counterexample's loss was found" in loses[ACKNOWLEDGED].reason
 
 
+def test_of_a_run_that_had_load_every_check_has_a_word_and_of_one_without_none_has() -> None:
+    kill = msgspec.structs.replace(plan("pod_kill"), scenario=SMALL)
+    for origin_ns in (None, 5 * NS):
+        found = by_id(judged(REHEARSAL, kill, seen(ChaosDetails(origin_ns=origin_ns, made=[made()]), probes(0))))
+        assert (ACKNOWLEDGED in found) is (origin_ns is not None)
+    assert (found[ACKNOWLEDGED].verdict, found[ACKNOWLEDGED].reason) == (
+        Verdict.INCONCLUSIVE, "the run left no word of it",
+    )  # fmt: skip
+
+
+def test_what_the_counterexample_s_loss_leaves_in_other_stores_counts_for_nothing() -> None:
+    differ = result(DUAL_WRITE, "migration.dual_write", Verdict.FAIL, 1, 9, (message("{count} differ", count="1"),))
+    rows = [*probes(0), event(40 * NS, differ)]
+    for name, verdict in (("database_failover_async", Verdict.NOT_EXERCISED), ("database_failover", Verdict.FAIL)):
+        found = by_id(judged(REHEARSAL, plan(name), seen(ChaosDetails(made=[made()]), rows)))
+        assert found[DUAL_WRITE].verdict is verdict
+
+
+def test_an_update_that_could_not_be_made_shows_no_erratum() -> None:
+    rolling = plan_of(SCENARIO, times=1, least=50)
+    details = ChaosDetails(made=[made(broken="rollout: no pod")])
+    (found,) = (
+        each for each in judged(REHEARSAL, rolling, seen(details, probes(3))) if each.part == "as_written"
+    )  # fmt: skip
+    assert (found.verdict, found.erratum) == (Verdict.INCONCLUSIVE, "")
+    assert found.reason == "the experiment could not be made: rollout: no pod"
+
+
 def test_a_rolling_update_has_two_parts_and_the_first_is_measured_alone() -> None:
     rolling = plan_of(SCENARIO, times=1, least=50)
     details = ChaosDetails(made=[made(1), made(2)])
-    found = {each.part: each for each in judged(REHEARSAL, rolling, seen(details, probes(3)))}
+    unmoved = {each.part: each for each in judged(REHEARSAL, rolling, seen(details, probes(3)))}
+    assert (unmoved["as_written"].verdict, unmoved["as_written"].erratum) == (Verdict.INCONCLUSIVE, "")
+    assert unmoved["as_written"].reason.endswith("; none of them failed while a pod left")
+    left = [pod(9, "a", "Ready"), pod(10.1, "a", "Terminating"), pod(12, "a", "Gone")]
+    found = {each.part: each for each in judged(REHEARSAL, rolling, seen(details, [*probes(3), *left]))}
     assert found["as_written"].verdict is Verdict.ERRATUM_SHOWN
     assert found["as_written"].erratum == "deploy.downtime_without_prestop"
     assert found["graceful"].verdict is Verdict.FAIL

@@ -16,6 +16,7 @@ from harness.base import yamltext
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.stack.manifests import by_kubectl, kustomize, load
+from harness.stack.manifests.forced.environment import plain_secrets
 from harness.stack.manifests.kustomize import tree
 from tests.deploy.kubectl import kubectl
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
@@ -296,6 +297,11 @@ def test_corners_of_kustomize_are_rendered_alike(tmp_path: Path, corner: str) ->
 values: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from([None, True, False, "1Gi", [], {}]), st.integers(-9, 99999), st.text(max_size=5)
 )
+
+
+def test_of_a_secret_what_is_no_base64_or_no_text_is_left_out() -> None:
+    given = {"text": "d2Fsa3M=", "no base64": "walks", "no ASCII": "\x80", "no UTF-8": "/w==", "nothing": None}
+    assert plain_secrets({"data": given, "stringData": {"as it is": "歩"}}) == {"text": "walks", "as it is": "歩"}
 
 
 def files_of(folder: Path) -> list[Path]:

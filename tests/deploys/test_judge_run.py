@@ -144,8 +144,21 @@ def test_downtime_that_the_environment_cannot_show_is_not_exercised_and_what_is_
     unhurried = {"capabilities": (Capability.ENDPOINTS_BEFORE_SIGNALS,)}
     assert words(released(*probes(50), **unhurried))[PRESTOP] == (NOT_EXERCISED, f"{COUNTED.format(0, 300)}; {late}")
     assert words(released(*probes(50)))[PRESTOP] == (UNKNOWN, f"not seen: {COUNTED.format(0, 300)}")
-    seen = words(released(*probes(50, (39.9, 45)), **unhurried))[PRESTOP]
+    seen = words(released(*probes(50, (18, 18.1)), **unhurried))[PRESTOP]
     assert seen == (SHOWN, f"shown: {COUNTED.format(1, 300)}, 0.0 s from the first to the last")
+
+
+@pytest.mark.parametrize(
+    ("failed_s", "shown"),
+    [((14, 14.9), False), ((14, 15.1), True), ((17, 17.1), True), ((28, 28.1), True), ((28.1, 40), False)],
+)
+def test_downtime_without_a_prestop_is_what_fails_while_a_pod_leaves(
+    failed_s: tuple[float, float], shown: bool
+) -> None:
+    """Pod a leaves from 16 to 18 s: what a new version answers wrong by itself is another thing."""
+    verdict, why = words(released(*probes(50, failed_s)))[PRESTOP]
+    assert verdict is (SHOWN if shown else UNKNOWN)
+    assert why.endswith("; none of them failed while a pod left") is not shown
 
 
 def test_users_who_were_never_looked_at_count_to_the_end_and_pods_as_long_as_they_were_watched() -> None:
@@ -213,7 +226,8 @@ def test_a_version_that_is_never_ready() -> None:
         "phase2.cicd": (PASS, undone + COUNTED.format(0, 300)),
     }
     assert told(50, looked_ns=None)["phase2.cicd"] == (PASS, undone + COUNTED.format(0, 400))
-    assert told(50, waited_ns=None)["cicd.no_undo"] == (SHOWN, ended.format("n, m"))
+    assert told(50, waited_ns=37 * NS)["cicd.no_undo"] == (SHOWN, ended.format("m"))
+    assert told(50, waited_ns=None)["cicd.no_undo"] == (UNKNOWN, ended.replace("shown", "not seen").format("no pod"))
     assert told(50, replicas=2)["phase2.cicd"][0] is FAIL
     few = (UNKNOWN, "299 requests and probes were due, and 300 are needed")
     assert told(50, looked_ns=39_900_000_000)["phase2.cicd"] == few
@@ -285,6 +299,19 @@ def test_of_a_version_that_is_slow_its_own_pods_count_and_after_it_a_twentieth_m
     assert (ratio.verdict, ratio.reason) == (UNKNOWN, "the version gave no bad answer among 120"), "no limit of latency"
 
 
+@pytest.mark.parametrize(("until_s", "verdict"), [(22, PASS), (22.1, FAIL), (22.5, FAIL)])
+def test_after_a_version_that_was_slow_no_answer_may_be_an_error(until_s: float, verdict: Verdict) -> None:
+    """Of 100 calls a twentieth may be late: five that fail are none of those."""
+    bad = {"status": 503, "outcome": Outcome.SERVER_ERROR}
+    rows = [
+        msgspec.structs.replace(row, **bad) if 22 * NS <= row.due_ns < until_s * NS else row
+        for row in probes(61, (12, 20), **SLOW)
+    ]
+    of = followed(BREAKS, **UNDONE, fired=fired("rollback.latency_p95"))
+    (found,) = judged(BREAKS, of, *PODS, *rows).values()
+    assert found.verdict is verdict, found.reason
+
+
 def test_where_no_limit_fired_bad_answers_are_no_undo() -> None:
     (found,) = judged(BREAKS, followed(BREAKS, **UNDONE), *probes(61, (12, 20))).values()
     seen = COUNTED.format(80, 120) + ", 7.9 s from the first to the last"
@@ -321,6 +348,14 @@ def test_a_schema_that_breaks_the_old_version(
     plan = one(PartKind.BREAKING_SCHEMA, least_calls=least_calls)
     of = followed(plan, **{**SCHEMA, **changed})
     assert words(judged(plan, of, *probes(61, (12, 28)))) == {only(plan).claims[0]: (verdict, said)}
+
+
+@pytest.mark.parametrize(("until_s", "verdict"), [(20.2, UNKNOWN), (22.5, UNKNOWN), (22.6, SHOWN)])
+def test_an_undo_that_helps_after_a_moment_shows_no_lack_of_a_schema_step(until_s: float, verdict: Verdict) -> None:
+    """As of an old version that prepares its statements anew: the last of the other's answers came after the undo."""
+    plan = one(PartKind.BREAKING_SCHEMA, least_calls=300)
+    (found,) = judged(plan, followed(plan, **SCHEMA), *probes(61, (12, until_s))).values()
+    assert found.verdict is verdict, found.reason
 
 
 def test_a_bad_answer_is_one_of_its_own_time() -> None:

@@ -113,6 +113,16 @@ def test_two_roles_on_a_course_that_fell_short(changed: dict[str, object], verdi
     assert judge.two_roles(PART, course, calls(), 20)[0].verdict is verdict
 
 
+def test_without_a_request_after_the_last_step_nothing_is_known_of_it() -> None:
+    """The load ends at 100 s, and its last request is due at 99.9 s."""
+    for last_ns, verdict in ((99_900_000_000, NOTHING), (99_899_999_999, PASS)):
+        found = judge.two_roles(PART, msgspec.structs.replace(COURSE, revoked_ns=last_ns), calls(), 20)[0]
+        assert found.verdict is verdict, found.reason
+    settled = msgspec.structs.replace(IN_PLACE, settled_ns=99_950_000_000)
+    found = judge.naive(PART, settled, calls(16))[0]
+    assert (found.verdict, found.reason) == (NOTHING, "the load ended before the rotation did")
+
+
 def test_too_few_requests_carry_nothing() -> None:
     """All 1,000 of the plan have to be there: each that is not counts as failed. A fail is read on what was seen."""
     for count in (899, 999):
@@ -141,6 +151,10 @@ def test_in_place_shows_the_gap() -> None:
     earlier = judge.naive(PART, IN_PLACE, calls(9, 16))[0]  # something else failed already
     assert earlier.verdict is NOTHING and earlier.reason.startswith("10 had failed before the password was changed; ")
     assert judge.naive(PART, IN_PLACE, calls(12, 16))[0].verdict is SHOWN  # a new session was refused
+    restarting = judge.naive(PART, IN_PLACE, calls(26, 40))[0]  # restarted from 26 s on: a restart loses some by itself
+    assert restarting.verdict is NOTHING and restarting.reason.endswith("; none of them before the restart began")
+    unsynced = msgspec.structs.replace(IN_PLACE, restarted_ns=None)
+    assert judge.naive(PART, unsynced, calls(40))[0].verdict is NOTHING
     none = msgspec.structs.replace(IN_PLACE, sessions_ended=0)
     assert judge.naive(PART, none, calls(16))[0].verdict is judge.naive(PART, none, calls())[0].verdict is NOTHING
 

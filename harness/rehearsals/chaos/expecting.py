@@ -15,7 +15,7 @@ from harness.model.stack import PodState
 from harness.rehearsals.chaos.kill_series import Detection, KillSeries
 from harness.rehearsals.chaos.types import Repeated
 
-#: The steady state looked at: the last answers before the series.
+#: The steady state looked at: the last good answers before the series. What the trials broke is none of it.
 _LOOKED_AT = 200
 
 
@@ -25,7 +25,8 @@ def expect(
     """The offered rates, from the latency of probes and the readiness of pods as seen so far, and from
     the detection as tried (``harness/rehearsals/chaos/trial.py``).
     """
-    rows = evidence.ledger.probes[-_LOOKED_AT:]
+    probes = evidence.ledger.probes
+    rows = probes[probes["ok"]][-_LOOKED_AT:]
     latency_s = float(np.mean(rows["done_ns"] - rows["sent_ns"])) / NS if len(rows) else 0.0
     population = scenario.population
     return KillSeries(

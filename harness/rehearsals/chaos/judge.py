@@ -11,6 +11,7 @@ from harness.base.units import Unit
 from harness.judge.figures import Figure, clears, figure
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.planned import Planned, lacking_words, planned_in, spared
+from harness.judge.steady import STEADY_S
 from harness.judge.window import NS, Window
 from harness.model.due import DueList
 from harness.model.evidence import Outcome, RequestRow, Side
@@ -39,9 +40,16 @@ def span(made: Made) -> Window:
     return Window(start_ns=made.start_ns, end_ns=max(made.steady_ns or made.end_ns, made.start_ns + 1))
 
 
+def stretch(made: Made) -> Window:
+    """What was taken for the steady state afterwards; no time where that did not come back."""
+    since_ns = span(made).end_ns
+    seconds = 0.0 if made.steady_ns is None else STEADY_S
+    return Window(start_ns=since_ns, end_ns=since_ns + max(1, round(seconds * NS)))
+
+
 def figures(ledger: Ledger, made: Made) -> Figures:
     """Of what was due in ``span``."""
-    rows = rows_of(ledger, span(made))
+    rows = ledger.calls_due(span(made))
     failures = np.sort(rows["due_ns"][~rows["ok"]])
     recovered_s = None
     if made.steady_ns is not None and made.undone_ns is not None:
@@ -55,10 +63,12 @@ def figures(ledger: Ledger, made: Made) -> Figures:
 
 
 def judge(
-    ledger: Ledger, made: Made, expects: Expectation, criteria: Sequence[Criterion] = (), *, due: DueList
-) -> Judgement:
+    ledger: Ledger, made: Made, expects: Expectation, criteria: Sequence[Criterion] = (), *, due: DueList,
+    steady: DueList,
+) -> Judgement:  # fmt: skip
     """Of what was due in ``span``. What is ``due`` there and not in evidence counts as failed where it would pass, and
-    as good where it would fail.
+    as good where it would fail. A steady state in which something failed, as is known later, did not come back then;
+    nor where something that was due in that ``stretch``, by ``steady``, is not in evidence.
 
     With ``expects.unharmed`` the latency of users' requests keeps ``criteria`` as well, by its bound, to the undo.
     The id is left to the caller.
@@ -95,12 +105,14 @@ def judge(
     if (seen.failed + missing) / (seen.calls + missing) > expects.most_failed:
         return judged(Verdict.INCONCLUSIVE, *told, _allowance(expects))
     again = message("steady again {seconds} s after the undo", seconds=f"{seen.recovered_s or 0:.1f}")
-    allowed = [_allowance(expects)] if seen.failed else []
-    if not expects.unharmed:
-        shown = bool(expects.erratum) and seen.failed > 0
-        return judged(Verdict.ERRATUM_SHOWN if shown else Verdict.PASS, *told, *allowed, again)
-    verdict, *harm = _unharmed(ledger, made, planned[0], criteria)
-    return judged(verdict, *told, *allowed, again, *harm)
+    doubt = _not_steady_after_all(ledger, made, steady)
+    told = (*told, *([_allowance(expects)] if seen.failed else []), again if doubt is None else doubt)
+    verdict, *harm = _unharmed(ledger, made, planned[0], criteria) if expects.unharmed else (Verdict.PASS,)
+    if verdict is Verdict.PASS and doubt is not None:
+        verdict = Verdict.INCONCLUSIVE
+    elif verdict is Verdict.PASS and expects.erratum and seen.failed and not expects.unharmed:
+        verdict = Verdict.ERRATUM_SHOWN
+    return judged(verdict, *told, *harm)
 
 
 def _unharmed(
@@ -117,10 +129,24 @@ def _unharmed(
     return verdict, *harm
 
 
-def rows_of(ledger: Ledger, window: Window) -> Calls:
-    """Users' requests to the API and probes that were due in ``window``."""
-    found: Calls = np.concatenate([ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)])
-    return found
+def _not_steady_after_all(ledger: Ledger, made: Made, steady: DueList) -> Message | None:
+    """What failed of what was due in the stretch that was taken for steady: it was on its way as that was looked at. Or
+    what is not in evidence of it, and may have failed."""
+    if made.steady_ns is None:
+        return None
+    window = stretch(made)
+    seconds = f"{STEADY_S:g}"
+    if failed := int(np.count_nonzero(~ledger.calls_due(window)["ok"])):
+        return message(
+            "{count} requests that were due in the {seconds} s of the steady state failed after all",
+            count=str(failed), seconds=seconds,
+        )  # fmt: skip
+    if missing := sum(each.missing for each in planned_in(ledger, steady, window)):
+        return message(
+            "{count} calls that were due in the {seconds} s of the steady state are not in evidence",
+            count=str(missing), seconds=seconds,
+        )  # fmt: skip
+    return None
 
 
 def _proving(requests: Planned, faulty: Window) -> Calls:

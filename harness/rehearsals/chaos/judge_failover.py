@@ -83,10 +83,12 @@ def seen(
     # The primary died at some moment between the two: what it still acknowledged is no end of the outage.
     last_ns = max((write.done_ns for write in around if write.good and write.done_ns <= detected_ns), default=begun_ns)
     bad = [write for write in around if not write.good and write.done_ns >= last_ns]
-    good_ns = min((write.done_ns for write in around if write.good and write.done_ns > detected_ns), default=None)
+    # Until the standby is promoted no database takes writes: what is acknowledged before that is no end of it either.
+    good_ns = min((write.done_ns for write in around if write.good and write.done_ns > promoted_ns), default=None)
     during = [write for write in bad if good_ns is None or write.sent_ns < good_ns]
     first_bad_ns = min((write.sent_ns for write in during), default=None)
     outage_ns = None if first_bad_ns is None or good_ns is None else good_ns - first_bad_ns
+    after_ns = [write.done_ns for write in bad if good_ns is not None and write.sent_ns >= good_ns]
     return FailoverSeen(
         synchronous=synchronous,
         detect_s=(detected_ns - killed_ns) / NS,
@@ -94,14 +96,18 @@ def seen(
         lead_s=(led_ns - promoted_ns) / NS,
         outage_s=None if outage_ns is None else outage_ns / NS,
         failed_writes=len(during),
+        still_s=None if first_bad_ns is None or not after_ns else (max(after_ns) - first_bad_ns) / NS,
         most_s=None if good_ns is None else (good_ns - last_ns) / NS,
         missing=0 if good_ns is None else sum(last_ns <= at_ns <= good_ns for at_ns in missing_ns),
+        lost_s=()
+        if good_ns is None or first_bad_ns is None
+        else tuple((at_ns - first_bad_ns) / NS for at_ns in missing_ns if at_ns > good_ns),
     )
 
 
 def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judgement) -> Judgement:
-    """The experiment's verdict with the failover's own: it falls when writes failed for too long, and is inconclusive
-    when nobody wrote meanwhile.
+    """The experiment's verdict with the failover's own: it falls when writes failed for too long, be it some alone
+    beside good ones, and is inconclusive when nobody wrote meanwhile.
     """
     if found is None:
         return adding(judged, message("the failover did not finish"), verdict=Verdict.INCONCLUSIVE)
@@ -122,14 +128,21 @@ def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judge
         return adding(judged, steps_told, nothing, verdict=Verdict.INCONCLUSIVE)
     failed = {"seconds": f"{found.outage_s:.1f}", "count": str(found.failed_writes)}
     outage = message("users' writes failed for {seconds} s ({count} of them)", **failed)
-    longer = found.outage_s > expects.most_outage_s
-    if judged.verdict.good and found.missing and (longer or (found.most_s or 0.0) > expects.most_outage_s):
-        lost = message("{count} calls that were due meanwhile are not in evidence", count=str(found.missing))
-        return adding(judged, steps_told, outage, lost, verdict=Verdict.INCONCLUSIVE)
-    if judged.verdict.good and longer:
-        limit = message("longer than {limit} s", limit=f"{expects.most_outage_s:g}")
-        return adding(judged, steps_told, outage, limit, verdict=Verdict.FAIL)
-    return adding(judged, steps_told, outage)
+    told = [steps_told, outage]
+    if found.still_s is not None:
+        still = message("some failed still, the last {seconds} s after the first", seconds=f"{found.still_s:.1f}")
+        told.append(still)
+    most_s, unseen_s = expects.most_outage_s, found.most_s or 0.0
+    longer, lingers = found.outage_s > most_s, (found.still_s or 0.0) > most_s
+    lost = found.missing if longer or unseen_s > most_s else 0
+    lost += 0 if longer else sum(at_s > most_s for at_s in found.lost_s)
+    if judged.verdict.good and lost and not lingers:
+        gone = message("{count} calls that were due meanwhile are not in evidence", count=str(lost))
+        return adding(judged, *told, gone, verdict=Verdict.INCONCLUSIVE)
+    if judged.verdict.good and (longer or lingers):
+        limit = message("longer than {limit} s", limit=f"{most_s:g}")
+        return adding(judged, *told, limit, verdict=Verdict.FAIL)
+    return adding(judged, *told)
 
 
 def on_server(judged: Judgement, server: str) -> Judgement:

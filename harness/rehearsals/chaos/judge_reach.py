@@ -82,7 +82,7 @@ def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made], missin
 
 def ended_ns(every: Sequence[Made]) -> int:
     """When nothing more of any was waited for; of what is due later nobody knows that it was answered."""
-    return max((each.end_ns for each in every), default=0)
+    return max(each.end_ns for each in every)
 
 
 def _faulty(due_ns: Times, made: Made) -> Chosen:

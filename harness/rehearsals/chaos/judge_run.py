@@ -11,13 +11,15 @@ from harness.checks.walk_results import ACKNOWLEDGED, ONCE, READS
 from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import Gathered
 from harness.judge.claimed import not_exercised
+from harness.judge.leaving import NO_PRESTOP, NONE_MEANWHILE, failed_meanwhile, leaving
+from harness.judge.window import Window
 from harness.load.population.due import due_within
 from harness.model.due import DueList
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.judge import adding, judge, outright, rows_of, span
+from harness.rehearsals.chaos.judge import adding, judge, outright, span, stretch
 from harness.rehearsals.chaos.judge_failover import as_counterexample, failover_of, judged_failover, on_server
 from harness.rehearsals.chaos.judge_reach import cut_off, ended_ns, read_and_written, spread
 from harness.rehearsals.chaos.judge_series import judged_against
@@ -68,13 +70,14 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     expects = plan.experiments[made.number - 1].experiment.expects
     if expects.repeated is not None and made.tried == ():
         return _inconclusive(message("there was no steady state to try the detection from"))
-    due = _due(plan, details, made, seed)
+    due, steady = (_due(plan, details, window, seed) for window in (span(made), stretch(made)))
     missing_ns = _missing_ns(due, evidence)
-    judged = judge(evidence.ledger, made, expects, plan.criteria, due=due)
+    judged = judge(evidence.ledger, made, expects, plan.criteria, due=due, steady=steady)
+    judged = _by_what_leaves(judged, made, evidence)
     lost = outright(evidence.requests, made.start_ns, made.undone_ns or made.end_ns)
     judged = judged if lost is None else adding(judged, lost)
     if expects.answers_none:
-        only, way = cut_off(rows_of(evidence.ledger, span(made)), made, missing_ns)
+        only, way = cut_off(evidence.ledger.calls_due(span(made)), made, missing_ns)
         judged = adding(judged, way, verdict=only if judged.verdict is Verdict.PASS else None)
     if expects.unharmed:
         both, counted = read_and_written(evidence.ledger, made)
@@ -91,9 +94,19 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     return msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE, told=(told,), erratum="")
 
 
-def _due(plan: ChaosPlan, details: ChaosDetails, made: Made, seed: int) -> DueList:
-    """What was due while the experiment lasted."""
+def _by_what_leaves(judged: Judgement, made: Made, evidence: Gathered) -> Judgement:
+    """The erratum on pods that leave is shown by what failed as some did."""
     window = span(made)
+    if judged.erratum != NO_PRESTOP:
+        return judged
+    left = leaving(evidence.events, window.start_ns, window.end_ns)
+    if failed_meanwhile(evidence.ledger.calls_due(window), left):
+        return judged
+    return adding(judged, NONE_MEANWHILE, verdict=Verdict.INCONCLUSIVE)
+
+
+def _due(plan: ChaosPlan, details: ChaosDetails, window: Window, seed: int) -> DueList:
+    """What was due in ``window``."""
     return due_within(plan.scenario, seed, details.origin_ns, window.start_ns, window.end_ns)
 
 

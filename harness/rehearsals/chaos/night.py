@@ -23,14 +23,7 @@ from harness.rehearsal.conclude import details_of
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
-from harness.rehearsals.chaos.types import (
-    ChaosPlan,
-    Ended,
-    NightDetails,
-    NightPlan,
-    PlannedExperiment,
-    Schedule,
-)
+from harness.rehearsals.chaos.types import ChaosPlan, Ended, NightDetails, NightPlan, PlannedExperiment, Schedule
 from harness.report.files import REPORT_HTML, write_atomically
 
 FAILING_SEEDS = "chaos-failing-seeds.json"

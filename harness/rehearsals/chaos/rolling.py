@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from harness.rehearsals.chaos.types import ChaosPlan
 
 EXPERIMENT = "rolling_update"
-#: What the failures of the first part show.
-ERRATUM = "deploy.downtime_without_prestop"
 #: So many requests and probes without a failure are wanted of the component.
 LEAST_CALLS = 3000
 
@@ -28,13 +26,14 @@ LEAST_CALLS = 3000
 def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
     """Both parts, each ``times`` the experiment, with what is expected of it."""
     from chaos import catalogue
+    from harness.judge.leaving import NO_PRESTOP
     from harness.rehearsals.chaos.rehearsal import AS_WRITTEN, GRACEFUL
     from harness.rehearsals.chaos.steady import steady_criteria
     from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
 
     experiment = catalogue.load(EXPERIMENT)
     why = "measured as it is"
-    measured = msgspec.structs.replace(experiment.expects, most_failed=1.0, why=why, erratum=ERRATUM)
+    measured = msgspec.structs.replace(experiment.expects, most_failed=1.0, why=why, erratum=NO_PRESTOP)
     strict = msgspec.structs.replace(experiment.expects, most_failed=0.0, least_calls=-(-least // times))
     parts = ((AS_WRITTEN, False, measured), (GRACEFUL, True, strict))
     return ChaosPlan(

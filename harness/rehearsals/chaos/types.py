@@ -99,8 +99,10 @@ class ChaosPlan(msgspec.Struct, frozen=True, kw_only=True):
 class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A failover as it went, in seconds: from the kill until it was detected, from there until the standby took
     writes, from there until the pods were led to it; and, for users, from the first write that failed to the first
-    good one. ``failed_writes`` counts those in between. From the last good write before it to the first one after are
-    ``most_s``; ``missing`` calls were due then and are not in evidence.
+    good one. ``failed_writes`` counts those in between; ``still_s`` is from the first to the last of those that failed
+    after that good one, ``None`` of none. From the last good write before it to the first one after are ``most_s``;
+    ``missing`` calls were due then and are not in evidence, nor those that were due behind it, ``lost_s`` after
+    the first that failed.
     """
 
     synchronous: bool
@@ -109,8 +111,10 @@ class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
     lead_s: float
     outage_s: float | None
     failed_writes: int
+    still_s: float | None = None
     most_s: float | None = None
     missing: int = 0
+    lost_s: tuple[float, ...] = ()
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import msgspec
 
 from harness.base.units import Unit
 from harness.judge.claimed import not_exercised, unknown
+from harness.judge.leaving import NO_PRESTOP, NONE_MEANWHILE
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
@@ -16,9 +17,8 @@ from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.tallies import Pods, Tally
 
-#: The erratum of the document's "no downtime" that no order of endpoints and signals mends.
+#: The other erratum of the document's "no downtime", that no order of endpoints and signals mends.
 CREATE_LOST = "deploy.create_lost_at_close"
-NO_PRESTOP = "deploy.downtime_without_prestop"
 _NO_POD = message("no pod was seen to come")
 
 
@@ -33,11 +33,13 @@ def released(
     least_calls: int,
     races: bool,
     lost_creates: int = 0,
+    meanwhile: int | None = None,
 ) -> list[Judgement]:
     """A good version: the commands, the pods one by one, and what users met.
 
     ``races``: endpoints and signals race, as on a real cluster; else downtime that is not seen was not to be seen.
     ``lost_creates`` are those of ``lost_at_close`` among ``met``: a judgement of their own, and no downtime.
+    ``meanwhile`` is how many failed while a pod left; not asked where it is ``None``.
     """
     known = {
         each.id: each
@@ -45,7 +47,7 @@ def released(
             _commands(ran),
             *_one_by_one(seen, replicas=replicas, surge=surge),
             undisturbed("deploy.rolling.no_downtime", met, least_calls, lost_creates),
-            without_prestop(met, lost_creates, races=races, came=bool(seen.new)),
+            without_prestop(met, lost_creates, races=races, came=bool(seen.new), meanwhile=meanwhile),
             create_lost(met, lost_creates),
         )
     }
@@ -115,14 +117,18 @@ def undisturbed(claim: str, met: Tally, least_calls: int, lost_creates: int = 0)
     return _held(claim, failed == 0, _failed(failed), *told, met=met)
 
 
-def without_prestop(met: Tally, lost_creates: int, *, races: bool, came: bool) -> Judgement:
-    """The erratum: users noticed that pods ``came`` in place of others."""
+def without_prestop(
+    met: Tally, lost_creates: int, *, races: bool, came: bool, meanwhile: int | None = None
+) -> Judgement:
+    """The erratum: users noticed that pods ``came`` in place of others, by what failed ``meanwhile``, as those left."""
     failed = met.failed - lost_creates
     if failed and not came:
         return unknown("", NO_PRESTOP, _NO_POD, met.told)
     if not races and not failed:
         why = message("the environment signals a pod once the endpoints have left it (unless --signals-at-once)")
         return not_exercised("", NO_PRESTOP, met.told, why)
+    if failed and meanwhile is not None and meanwhile <= lost_creates:
+        return shown(NO_PRESTOP, False, _failed(failed), met.told, NONE_MEANWHILE)
     return shown(NO_PRESTOP, failed > 0, _failed(failed), met.told)
 
 
@@ -154,7 +160,8 @@ def never_ready(
     """After what put the version there, ``ran`` ends in a status that has to fail, an undo that has to bring everything
     back before anybody notices, and the status after it.
 
-    ``before_undo`` are the pods until the undo began, with a while after the status in which nothing was done by hand.
+    ``before_undo`` are the pods until the undo began, with a while after the status in which nothing was done by hand:
+    a version of which no pod is left by then was undone by somebody else.
     """
     *put, status, undo, after = ran
     not_put = next((_ended(one) for one in put if one.status), None)
@@ -179,12 +186,12 @@ def never_ready(
     )
     waiting = message(
         "the workflow had ended, and {pods} still waited to be ready: nothing undid it",
-        pods=", ".join(waits) or message("no pod"),
+        pods=", ".join(before_undo.waiting) or message("no pod"),
     )
-    left = message("{count} pods left", count=str(len(waits)))
+    left = message("{count} pods left", count=str(len(before_undo.waiting)))
     found = [
         _held("cicd.rollout_status", status.status > 0, message("status {status}", status=str(status.status)), words),
-        shown("cicd.no_undo", status.status > 0 and bool(waits), left, waiting),
+        shown("cicd.no_undo", status.status > 0 and bool(before_undo.waiting), left, waiting),
         noticed,
     ]
     if not_put is not None:
@@ -218,16 +225,26 @@ def slow_limit_ms(limits: Iterable[Criterion], fired: Judgement | None) -> float
 
 
 def limit_broken(
-    claim: str, undone: Undone, met: Tally, after: Tally, *, within_s: float, least_after: int, usual: int = 0
+    claim: str,
+    undone: Undone,
+    met: Tally,
+    after: Tally,
+    *,
+    within_s: float,
+    least_after: int,
+    usual: int,
+    wrong: int = 0,
 ) -> Judgement:
     """A version that is ready and bad: its last answer within ``within_s`` of its first bad one, and ``after`` it was
-    gone no more than ``usual`` bad ones. What is not in evidence may have been a bad one at any time.
+    gone no more than ``usual`` bad ones, ``wrong`` of which were not late but errors: of those there may be none then.
+    What is not in evidence may have been a bad one at any time.
     """
     if met.first_ns is None:
         return unknown("", claim, message("the version gave no bad answer among {all}", all=str(met.calls)))
     if undone.fired is None or undone.fired.fired_at_ns is None or undone.undo_ns is None or undone.done_ns is None:
         return _held(claim, False, message("never"), message("no limit fired, though {counts}", counts=met.told))
     bad_s = met.bad_s or 0.0
+    errors = message("{count} of these were errors: a twentieth may be late, not wrong", count=str(wrong))
     told = (
         message("{limit} {why}", limit=undone.fired.id, why=joined(undone.fired.told)),
         message(
@@ -241,8 +258,10 @@ def limit_broken(
         ),
         *([met.told] if met.missing else ()),
         message("then {counts}", counts=after.told),
+        *([errors] if wrong else ()),
     )
-    good = all(one.status == 0 for one in undone.ran) and after.failed <= usual and bad_s <= within_s
+    undid = all(one.status == 0 for one in undone.ran)
+    good = undid and not wrong and after.failed <= usual and bad_s <= within_s
     untold = after.calls < least_after or (good and (met.missing > 0 or after.failed + after.missing > usual))
     return Judgement(
         id=claim,
@@ -257,10 +276,18 @@ def limit_broken(
 
 
 def breaking_schema(
-    claim: str, undone: Undone, *, met: Tally, past_undo: Tally, mended: Tally, least_calls: int
+    claim: str,
+    undone: Undone,
+    *,
+    met: Tally,
+    past_undo: Tally,
+    mended: Tally,
+    least_calls: int,
+    still: int | None = None,
 ) -> Judgement:
     """The erratum: old pods fail, undo does not help, only the schema taken back does. The undo has to have been taken;
-    that the old version did not become ready after it, with that schema, is told.
+    that the old version did not become ready after it, with that schema, is told. Of the bad answers ``past_undo`` as
+    many came ``still`` in the later half: where none did, the undo helped.
     """
     failed = [_ended(one) for one in undone.ran if one.status]
     words = {"failed": str(past_undo.failed), "all": str(past_undo.calls)}
@@ -275,7 +302,8 @@ def breaking_schema(
     )
     if any(one.status for one in undone.ran[:1]) or mended.calls < least_calls or mended.missing:
         return unknown("", claim, *told)
-    seen = undone.fired is not None and undone.done_ns is not None and past_undo.failed > 0 and mended.failed == 0
+    still = past_undo.failed if still is None else still
+    seen = undone.fired is not None and undone.done_ns is not None and still > 0 and mended.failed == 0
     return shown(claim, seen, _failed(met.failed), *told)
 
 

@@ -158,6 +158,7 @@ def _released(part: DeployPart, view: _View, *, races: bool) -> list[Judgement]:
         least_calls=part.least_calls,
         races=races,
         lost_creates=lost,
+        meanwhile=tallies.failed_while_leaving(evidence.ledger, evidence.events, followed.since_ns, until_ns),
     )
 
 
@@ -174,9 +175,10 @@ def _never_ready(part: DeployPart, view: _View) -> list[Judgement]:
 
 
 def _limit_broken(part: DeployPart, view: _View) -> Judgement:
-    """Where a p95 fired, a twentieth may be slow once the version is gone."""
+    """Where a p95 fired, a twentieth may be slow once the version is gone, and none may fail."""
     gone_ns = view.followed.gone_ns or view.followed.end_ns
-    after = view.tally(gone_ns, gone_ns + round(TAIL_S * NS), view.slow_ms)
+    until_ns = gone_ns + round(TAIL_S * NS)
+    after = view.tally(gone_ns, until_ns, view.slow_ms)
     return judge.limit_broken(
         part.claims[0],
         view.undone,
@@ -185,15 +187,17 @@ def _limit_broken(part: DeployPart, view: _View) -> Judgement:
         within_s=part.within_s,
         least_after=part.least_calls // 3,
         usual=after.calls // 20 if view.slow_ms is not None else 0,
+        wrong=view.tally(gone_ns, until_ns).failed if view.slow_ms is not None else 0,
     )
 
 
 def _breaking_schema(part: DeployPart, view: _View) -> Judgement:
     followed = view.followed
     mended_ns = followed.mended_ns or followed.end_ns
-    past_undo = Tally(calls=0, failed=0)
+    past_undo = later = Tally(calls=0, failed=0)
     if followed.done_ns is not None and followed.back_ns is not None:
         past_undo = view.tally(followed.done_ns, followed.back_ns)
+        later = view.tally((followed.done_ns + followed.back_ns) // 2, followed.back_ns)
     return judge.breaking_schema(
         part.claims[0],
         view.undone,
@@ -201,4 +205,5 @@ def _breaking_schema(part: DeployPart, view: _View) -> Judgement:
         past_undo=past_undo,
         mended=view.tally(mended_ns, mended_ns + round(TAIL_S * NS)),
         least_calls=part.least_calls // 3,
+        still=later.failed,
     )

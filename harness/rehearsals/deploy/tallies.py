@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-import numpy as np
 
 from harness.judge.figures import MS, latencies_ms
-from harness.judge.ledger import Calls, Ledger
+from harness.judge.leaving import failed_meanwhile, leaving
+from harness.judge.ledger import Ledger
 from harness.judge.planned import planned_in
 from harness.judge.window import NS, Window
 from harness.model.due import DueList
@@ -63,8 +63,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 class Pods(msgspec.Struct, frozen=True, kw_only=True):
     """The pods in a stretch of time: the most that lived at once (terminating ones count nowhere, as in Kubernetes),
-    the fewest that were ready, the names of the new ones, when those became ready, and at its end the ready ones and
-    all that were not gone.
+    the fewest that were ready, the names of the new ones, when those became ready, and at its end the ready ones,
+    all that were not gone, and the new ones that had yet to become ready.
     """
 
     most: int
@@ -73,19 +73,26 @@ class Pods(msgspec.Struct, frozen=True, kw_only=True):
     new_ready_ns: Mapping[str, int]
     ready: tuple[str, ...]
     left: frozenset[str]
+    waiting: tuple[str, ...]
 
 
 def tally(ledger: Ledger, start_ns: int, end_ns: int, slow_ms: float | None = None, *, due: DueList) -> Tally:
     """Bad is what failed, and what took longer than ``slow_ms`` where that is given; ``due`` is the plan's."""
     window = Window(start_ns=start_ns, end_ns=max(end_ns, start_ns + 1))
     missing = sum(each.missing for each in planned_in(ledger, due, window))
-    rows: Calls = np.concatenate([ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)])
+    rows = ledger.calls_due(window)
     bad = ~rows["ok"] if slow_ms is None else ~rows["ok"] | (latencies_ms(rows) > slow_ms)
     done_ns = rows["done_ns"][bad]
     if not len(done_ns):
         return Tally(calls=len(rows), failed=0, missing=missing)
     first_ns, last_ns = int(done_ns.min()), int(done_ns.max())
     return Tally(calls=len(rows), failed=len(done_ns), missing=missing, first_ns=first_ns, last_ns=last_ns)
+
+
+def failed_while_leaving(ledger: Ledger, events: Iterable[EventRow], start_ns: int, end_ns: int) -> int:
+    """Those of ``tally`` that failed and were on their way while a pod left."""
+    window = Window(start_ns=start_ns, end_ns=max(end_ns, start_ns + 1))
+    return failed_meanwhile(ledger.calls_due(window), leaving(events, window.start_ns, window.end_ns))
 
 
 def slow_answers(
@@ -119,8 +126,9 @@ def lost_at_close(
     HTTP/1.1 lets either side close an idle connection at any time, and no client may send a request again by itself
     that is not idempotent (RFC 9112, 9.3.1 and 9.5): no order of endpoints and signals spares a CREATE that was on its
     way. All CREATEs broken while a pod ended count, or none when they are more than ``LOST_PER_POD`` a pod explain.
+    Pods that were told to leave later, by other parts of the run, explain nothing.
     """
-    spans = _ends(events, start_ns)
+    spans = _ends(events, start_ns, end_ns)
     lost = sum(
         row.side is Side.API
         and (row.operation, row.outcome) == (Operation.CREATE_WALK, Outcome.BROKEN)
@@ -131,14 +139,14 @@ def lost_at_close(
     return (lost if lost <= LOST_PER_POD * len(spans) else 0), len(spans)
 
 
-def _ends(events: Iterable[EventRow], start_ns: int) -> list[tuple[int, int]]:
-    """Of each pod that ended since: from when it was told to leave until its clients have heard that it is gone."""
+def _ends(events: Iterable[EventRow], start_ns: int, end_ns: int) -> list[tuple[int, int]]:
+    """Of each pod that was told to leave in the time, and left: until its clients have heard that it is gone."""
     leaving: dict[str, int] = {}
     spans: list[tuple[int, int]] = []
     for row in events:
         if row.kind != "pod" or row.at_ns < start_ns:
             continue
-        if row.data["state"] == PodState.TERMINATING:
+        if row.data["state"] == PodState.TERMINATING and row.at_ns < end_ns:
             leaving.setdefault(row.subject, row.at_ns)
         elif row.data["state"] == PodState.GONE and row.subject in leaving:
             spans.append((leaving.pop(row.subject), row.at_ns + round(CLOSED_S * NS)))
@@ -177,6 +185,11 @@ def pods(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> Pods:
         new_ready_ns=new_ready_ns,
         ready=tuple(sorted(name for name, state in states.items() if state == PodState.READY)),
         left=frozenset(states),
+        waiting=tuple(
+            name
+            for name in new
+            if name not in new_ready_ns and states.get(name, PodState.GONE) not in (PodState.TERMINATING, PodState.GONE)
+        ),
     )
 
 

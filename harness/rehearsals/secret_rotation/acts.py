@@ -132,7 +132,8 @@ class Acts:
         again = polling(self._clock, limit_s=part.wait_s, every_s=_POLL_S)
         while True:
             versions = await self._store.versions()
-            if files_ns is None and versions and set(versions.values()) == {self._version}:
+            every = len(versions) >= self._replicas and set(versions.values()) == {self._version}
+            if files_ns is None and every:
                 files_ns = self._tell(part, message("every pod's files are of the new version"))
             if synced_ns is None and _is(await self._store.synced(), new):
                 synced_ns = self._tell(part, message("the Secret is of the new version"))

@@ -195,6 +195,7 @@ def found_in_time(part: RotationPart, course: Course, poll_s: float) -> Judgemen
 
 
 def _gap(part: RotationPart, course: Course, calls: Calls) -> Judgement:
+    """By what failed before the restart began: pods that are replaced may lose requests by themselves."""
     claim = "iac.csi_rotation_gap"
     if (why := _incomplete(part, course, calls)) or course.revoked_ns is None or course.settled_ns is None:
         return unknown(part.name, claim, why or message("the rotation did not finish"))
@@ -214,6 +215,8 @@ def _gap(part: RotationPart, course: Course, calls: Calls) -> Judgement:
         told.insert(0, message("{count} had failed before the password was changed", count=str(failed)))
     if failed or _failed(after) or not course.sessions_ended:
         return unknown(part.name, claim, *told)
+    if lost and not _failed(_between(calls, course.revoked_ns, course.restarted_ns or course.revoked_ns)):
+        return unknown(part.name, claim, *told, message("none of them before the restart began"))
     return shown_or_not(part.name, claim, lost > 0, *told, shown=_lost(lost), samples=len(calls))
 
 
@@ -247,7 +250,7 @@ def _incomplete(part: RotationPart, course: Course, calls: Calls) -> Message | N
     Every request of the plan must be there: one that is not counts as failed, and none may fail.
     """
     last_ns = max(at_ns or 0 for at_ns in (course.begun_ns, course.settled_ns, course.revoked_ns))
-    if course.loaded_ns is None or course.loaded_ns <= last_ns:
+    if course.loaded_ns is None or course.loaded_ns <= last_ns or (len(calls) and calls["due_ns"].max() <= last_ns):
         return message("the load ended before the rotation did")
     step = step_of(part)
     due_ns = due_of_step(step, 0, course.loaded_ns - round(step.seconds * NS)) or []

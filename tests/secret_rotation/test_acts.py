@@ -1,0 +1,56 @@
+"""What the acts tell of a rotation's steps: a new version has reached the files once every pod that is wanted has it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.base.clock import NS
+from harness.base.virtual import VirtualClock
+from harness.model.secrets import Credentials, Seen, Synced
+from harness.rehearsals.secret_rotation.acts import Acts
+from harness.rehearsals.secret_rotation.types import Course
+from tests.secret_rotation.test_judge import PART
+
+NEW = Credentials(user="b", password="another")
+
+
+def followed(told: list[dict[str, str]]) -> float | None:
+    """After how many seconds the files were of version 2; ``told`` are the driver's words by second, the last ones for
+    good."""
+    clock = VirtualClock()
+    begun_ns = clock.now_ns()
+
+    class Store:
+        async def versions(self) -> dict[str, str]:
+            return told[min(len(told) - 1, (clock.now_ns() - begun_ns) // NS)]
+
+        async def synced(self) -> Synced:
+            return Synced(user=NEW.user, digest=NEW.digest, managed=True)
+
+        async def seen(self, pods: list[str]) -> tuple[Seen, ...]:
+            return ()
+
+    acts = Acts.__new__(Acts)
+    acts._store, acts._clock, acts._replicas, acts._version = cast(Any, Store()), cast(Any, clock), 2, "2"
+    acts._on = cast(Any, SimpleNamespace(evidence=SimpleNamespace(event=lambda *_: None), say=lambda _: None))
+    course = clock.run(acts._followed(PART, NEW, Course(begun_ns=begun_ns, published_ns=begun_ns)))
+    return None if course.files_ns is None else (course.files_ns - begun_ns) / NS
+
+
+@pytest.mark.parametrize(
+    ("told", "files_s"),
+    [
+        ([{"a": "2", "b": "2"}], 0.0),
+        ([{"a": "1", "b": "2"}, {"a": "2", "b": "2"}], 1.0),
+        ([{"a": "2"}, {"a": "2"}, {"a": "2", "b": "2"}], 2.0),  # of b the driver has not told yet
+        ([{"a": "2"}], None),
+        ([{}], None),
+    ],
+)
+def test_the_files_have_a_version_once_as_many_pods_as_are_wanted_have_it(
+    told: list[dict[str, str]], files_s: float | None
+) -> None:
+    assert followed(told) == files_s
