@@ -177,12 +177,13 @@ class Migration:
         """How far it came; and which paths were read, where not all were."""
         mark = await loader.begun(kind, await source.now(), anew=self._anew, changed=self._changed)
         moved.resumed, moved.since = bool(mark.through), mark.since
+        all_ = await source.count(kind, mark.through) if mark.since is None else 0
         begun_ns = self._clock.now_ns()
-        documents, paths = source.whole(kind, mark.through), []
+        documents, paths = source.whole(kind, mark.through), list[str]()
         if mark.since is not None:
             keys = await source.keys(kind)
             paths = await loader.changed(mark, keys)
-            moved.unchanged = len(keys) - len(paths)
+            moved.unchanged, all_ = len(keys) - len(paths), len(paths)
             documents = source.named(paths)
         async with aclosing(ahead(documents, self._zone)) as read:
             async for batch, last in read:
@@ -194,7 +195,7 @@ class Migration:
                 if self.report.dry:
                     self.report.refused += [*batch.refused, *left_to_people(batch, fates)]
                 moved.seconds = (self._clock.now_ns() - begun_ns) / NS
-                self._says.live(_read(kind, moved, mark.through, len(paths) if mark.since is not None else None))
+                self._says.live(_read(kind, moved, mark.through, all_))
         return mark, paths
 
     async def _verified(
@@ -203,7 +204,7 @@ class Migration:
         verifier = Verifier(loader, connection, source, mark.number)
         begun = await connection.fetchval(statements.NOW)
         documents, moved = source.whole(), self.report.walks
-        all_ = None if moved.resumed else moved.documents
+        all_ = await source.count(COLLECTION) if moved.resumed else moved.documents
         if mark.since is not None:
             paths = await verifier.changed(mark, read)
             documents, all_ = source.named(paths), verifier.found.documents + len(paths)
@@ -244,16 +245,16 @@ async def ahead(
 
 
 def _read(kind: str, moved: Moved, path: str, all_: int | None) -> Message:
-    """How far a pass is; ``all_`` documents are to be read, ``None`` where nobody knows how many."""
+    """How far a pass is; about ``all_`` documents are to be read, ``None`` where nobody knows how many."""
     rate = f"{moved.documents / moved.seconds:.0f}" if moved.seconds else "–"
     values = {"kind": kind, "documents": f"{moved.documents:,}", "rate": rate, "path": path}
     if all_ is None:
         return message("{kind}: {documents} read, {rate}/s, to {path}", **values)
-    return message("{kind}: {documents} of {all} read, {rate}/s, to {path}", **values, all=f"{all_:,}")
+    return message("{kind}: {documents} of about {all} read, {rate}/s, to {path}", **values, all=f"{all_:,}")
 
 
 def _compared(documents: int, all_: int | None) -> Message:
-    """How far a comparison is, of so many as the pass before read: others may have come or gone since."""
+    """How far a comparison is, of so many as were there before it: others may have come or gone since."""
     if all_ is None:
         return message("comparing: {documents} documents", documents=f"{documents:,}")
     return message("comparing: {documents} of about {all} documents", documents=f"{documents:,}", all=f"{all_:,}")

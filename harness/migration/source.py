@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from harness.base.errors import PartDied
 from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import Documents
 
@@ -45,6 +46,13 @@ class Source:
         async with aclosing(self._documents.raw(kind, after)) as found:
             async for raw in found:
                 yield self._document(raw)
+
+    async def count(self, kind: str, after: str = "") -> int | None:
+        """How many documents ``whole`` will read; ``None`` where Firestore does not say so in time."""
+        try:
+            return await self._documents.count(kind, after)
+        except PartDied:  # of a store that does not answer, the reading itself says it
+            return None
 
     async def keys(self, kind: str) -> dict[str, datetime]:
         """Every document's path, and when it was last written by Firestore's clock. Raises ``PartDied``."""

@@ -15,6 +15,7 @@ from harness.cli.main import parse
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import Operation, Outcome, RequestRow, SampleRow, Side, happened
 from harness.model.judgement import Kind
+from harness.model.message import message
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -205,7 +206,8 @@ def test_what_is_read_of_a_run(tmp_path: Path) -> None:
 def test_the_newest_real_run_is_taken(tmp_path: Path) -> None:
     def put(folder: str, started: str, **fields: Any) -> None:
         (tmp_path / folder).mkdir(parents=True)
-        facts = msgspec.structs.replace(FACTS, started_utc=started, rung=fields.pop("rung", Rung.LOCAL))
+        more = {"rung": fields.pop("rung", Rung.LOCAL), "injected": fields.pop("injected", ())}
+        facts = msgspec.structs.replace(FACTS, started_utc=started, **more)
         RESULT.write(tmp_path / folder, msgspec.structs.replace(result(), facts=facts, **fields))
 
     assert reading.newest(tmp_path, "rollout_week4") is None
@@ -214,6 +216,7 @@ def test_the_newest_real_run_is_taken(tmp_path: Path) -> None:
     put("3-rollout_week4", "2026-01-03T00:00:00Z", rung=Rung.SIM)
     put("4-rollout_week4", "2026-01-04T00:00:00Z", exit_status=None)
     put("5-rollout_week3", "2026-01-05T00:00:00Z", plan="rollout_week3")
+    put("7-rollout_week4", "2026-01-06T00:00:00Z", injected=(message("errors=12%"),))
     (tmp_path / "6-rollout_week4").mkdir()
     (tmp_path / "6-rollout_week4" / "result.json").write_text("{")
     assert reading.newest(tmp_path, "rollout_week4") == tmp_path / "0-rollout" / "2-rollout_week4"
@@ -241,3 +244,20 @@ def test_so_few_pods_keep_the_estimate_only_at_the_price_of_where_they_run() -> 
     assert [of_run(pods=pods)["cost.autopilot"].verdict for pods in (2.5, 4.0)] == [Verdict.PASS, Verdict.FAIL]
     told = {name for name, each in few.items() if "us-central1" in each.reason}
     assert told == {"cost.autopilot", "cost.of_the_run"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict", "ends"),
+    [
+        ({"pods": 4.0}, Verdict.FAIL, "a month; the amounts are by prices of us-central1; what is shown holds by any"),
+        (
+            {"users": 7},
+            Verdict.INCONCLUSIVE,
+            "a month; of 7 users, and 500 are supposed; the amounts are by prices of us-central1",
+        ),
+        ({"pods": None}, Verdict.INCONCLUSIVE, "does not say how many pods there were"),
+    ],
+)
+def test_an_amount_for_pods_says_by_whose_prices_it_is(fields: dict[str, Any], verdict: Verdict, ends: str) -> None:
+    each = of_run(BUNDLED, **fields)["cost.autopilot"]
+    assert each.verdict is verdict and each.reason.endswith(ends), each.reason

@@ -121,6 +121,7 @@ _READ = "the run that was read "
             _READ + "is of another target, program or image: bundled sha256:0123456789ab",
         ),
         ({"broke": True}, _READ + "broke, or was killed"),
+        ({"injected": True}, _READ + "injected faults: what failed before the pods cost them nothing"),
         ({"started_utc": "2025-12-20T00:00:00Z"}, _READ + "is 12.0 days old, and at most 7 count"),
         ({"started_utc": "2025-12-24T23:59:59Z"}, _READ + "is 7.0 days old, and at most 7 count"),
         ({"started_utc": "2999-01-01T00:00:00Z"}, _READ + "began later than this one: 2999-01-01T00:00:00Z"),
@@ -134,8 +135,12 @@ def test_a_run_that_is_no_evidence_judges_nothing(fields: dict[str, Any], why: s
     )
 
 
-@pytest.mark.parametrize("fields", [{"started_utc": "2025-12-25T00:00:00Z"}, {"requests": 100}])
-def test_a_run_of_seven_days_and_one_of_a_hundred_requests_are_evidence(fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "fields", [{"started_utc": "2025-12-25T00:00:00Z"}, {"started_utc": FACTS.started_utc}, {"requests": 100}]
+)
+def test_a_run_of_seven_days_one_of_this_moment_and_one_of_a_hundred_requests_are_evidence(
+    fields: dict[str, Any],
+) -> None:
     assert of_run(**fields)[PODS].verdict is PASS
 
 

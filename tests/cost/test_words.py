@@ -30,6 +30,14 @@ _COMPARED = "the comparison says {}, the estimate $225.50: the same cluster"
 _SPLIT = "one application of 2 pods costs $239.65, {} services of 2 pods each {}, at one database and one load balancer"
 _STANDING = "$196.17 of it are there whatever the pods, and the least pods are $43.47; "
 _CORRECTED = "; the corrected parts add up to $262.91"
+_COMMITTED = (
+    "a year's commitment takes 28% off the pods and 25% off the database, 26% of the two together; the document says {}"
+)
+_ALERT = "the alert is at {}; a doubled bill is $451.00, the most pods all month $468.00"
+_PHASES = "the alert is there from phase {} in the chapter on costs, from phase {} in the checklist"
+_KEPT = "46.6 GiB cost {} kept for 30 days, and {} less kept for 7: the price is for taking them in, and {} days are included"
+_SAVINGS = "committed use of the database, one year: 25%: $40.37 a month; one pod less on average: $21.74 a month; "
+_BY_PODS = "committed use of the pods, one year: 28%: $18.26 a month"
 
 #: Of the document's own tables.
 PRINTED: dict[str, Words] = {
@@ -63,27 +71,11 @@ PRINTED: dict[str, Words] = {
     "stack.monthly_cost": (SHOWN, 150.0, 225.5, _COMPARED.format("$150.00")),
     "strategy.versus.cost": (PASS, 239.65, 332.69, _SPLIT.format(3, "$332.69")),
     "strategy.merit.cost": (PASS, 239.65, 332.69, _STANDING + _SPLIT.format(3, "$332.69")),
-    "cost.saving.commitment": (
-        SHOWN, 0.37, 0.2586,
-        "a year's commitment takes 28% off the pods and 25% off the database, 26% of the two together; the document says "
-        "37%",
-    ),
-    "cost.saving.budget_alert": (
-        SHOWN, 500.0, 468.0, "the alert is at $500.00; a doubled bill is $451.00, the most pods all month $468.00",
-    ),
-    "checklist.cost.alerts": (
-        SHOWN, None, None, "the alert is there from phase 4 in the chapter on costs, from phase 2 in the checklist",
-    ),
-    "cost.saving.log_retention": (
-        SHOWN, 0.5, 0.0,
-        "46.6 GiB cost $0.00 kept for 30 days, and $0.00 less kept for 7: the price is for taking them in, and 30 days "
-        "are included",
-    ),
-    "cost.savings": (
-        PASS, None, None,
-        "committed use of the database, one year: 25%: $40.37 a month; one pod less on average: $21.74 a month; committed "
-        "use of the pods, one year: 28%: $18.26 a month; logs kept for 7 days: $0.00 a month",
-    ),
+    "cost.saving.commitment": (SHOWN, 0.37, 0.2586, _COMMITTED.format("37%")),
+    "cost.saving.budget_alert": (SHOWN, 500.0, 468.0, _ALERT.format("$500.00")),
+    "checklist.cost.alerts": (SHOWN, None, None, _PHASES.format(4, 2)),
+    "cost.saving.log_retention": (SHOWN, 0.5, 0.0, _KEPT.format("$0.00", "$0.00", 30)),
+    "cost.savings": (PASS, None, None, f"{_SAVINGS}{_BY_PODS}; logs kept for 7 days: $0.00 a month"),
 }  # fmt: skip
 
 
@@ -110,6 +102,14 @@ def row(total: float) -> CostPlan:
     return changed(replicas=rows)
 
 
+def dear(saved: float) -> CostPlan:
+    """At 60 cents a GiB for each month that logs are kept, of which ``saved`` are said to be saved by keeping them for a
+    week."""
+    return changed(
+        prices__logging__included_s=0.0, prices__logging__kept_gib_usd=0.6, savings__logs_saved=saved
+    )  # fmt: skip
+
+
 _ADDS_UP = changed(printed__cloud_sql_usd=120.0, printed__total_usd=260.5)
 
 
@@ -123,6 +123,8 @@ _ADDS_UP = changed(printed__cloud_sql_usd=120.0, printed__total_usd=260.5)
         ("cost.autopilot", changed(printed__autopilot_usd=75.0), FAIL, 75.0, 54.12, _PRICED.format("$54.12", "$75.00")),
         ("cost.autopilot", changed(printed__autopilot_usd=97.4), FAIL, 97.4, 54.12, ""),  # a tenth below 108.23: 97.41
         ("cost.autopilot", changed(printed__autopilot_usd=97.5), SHOWN, 97.5, 54.12, ""),
+        # Near enough to what is due it is kept, whatever else it is near to.
+        ("cost.autopilot", changed(tolerance=0.5, printed__autopilot_usd=80.0), PASS, 80.0, 54.12, ""),
         ("cost.cloud_sql", changed(printed__cloud_sql_usd=161.0), PASS, 161.0, 161.48, ""),
         ("cost.cloud_sql", changed(printed__cloud_sql_usd=120.0), FAIL, 120.0, 161.48, ""),
         ("cost.load_balancer", changed(printed__load_balancer_usd=25.0), FAIL, 25.0, 18.25, ""),
@@ -141,6 +143,10 @@ _ADDS_UP = changed(printed__cloud_sql_usd=120.0, printed__total_usd=260.5)
         (
             "cost.storage", changed(quantities__storage_gb=5.0, printed__storage_usd=0.0), SHOWN, 0.0, 0.0,
             "5 GB cost $0.00; the printed " + _STORED.format("$0.00", 0, "100", 0.2),
+        ),
+        (
+            "cost.storage", changed(quantities__storage_gb=5.0, printed__storage_usd=0.0, supposed__photo_bytes=10_000),
+            PASS, 0.0, 0.0, "5 GB cost $0.00; the printed " + _STORED.format("$0.00", 0, "50,000", 100),
         ),
         ("cost.logging", changed(printed__logging_usd=0.0), PASS, 0.0, 0.0, _LOGGED.format("$0.00", "$0.00", "$23.28")),
         ("cost.logging", changed(printed__logging_usd=23.0), FAIL, 23.0, 0.0, ""),  # as if none were free
@@ -167,10 +173,18 @@ _ADDS_UP = changed(printed__cloud_sql_usd=120.0, printed__total_usd=260.5)
         ("stack.monthly_cost", changed(comparison_usd=300.0), FAIL, 300.0, 225.5, _COMPARED.format("$300.00")),
         ("strategy.versus.cost", changed(supposed__services=1), FAIL, 239.65, 239.65, _SPLIT.format(1, "$239.65")),
         ("strategy.merit.cost", changed(supposed__services=1), FAIL, 239.65, 239.65, ""),  # as many pods are no saving
+        ("cost.saving.commitment", changed(savings__commitment=0.26), PASS, 0.26, 0.2586, _COMMITTED.format("26%")),
+        ("cost.saving.commitment", changed(savings__commitment=0.1), FAIL, 0.1, 0.2586, _COMMITTED.format("10%")),
+        # An alert that a bill just reaches is given.
+        ("cost.saving.budget_alert", changed(savings__budget_alert_usd=468.0), PASS, 468.0, 468.0, _ALERT.format("$468.00")),
+        ("checklist.cost.alerts", changed(savings__budget_alert_phase=2), PASS, None, None, _PHASES.format(2, 2)),
+        ("cost.saving.log_retention", dear(0.77), PASS, 0.77, 0.7667, _KEPT.format("$27.94", "$21.42", 0)),  # 23 of 30 days
+        ("cost.saving.log_retention", dear(0.5), FAIL, 0.5, 0.7667, _KEPT.format("$27.94", "$21.42", 0)),
+        ("cost.savings", dear(0.5), PASS, None, None, f"{_SAVINGS}logs kept for 7 days: $21.42 a month; {_BY_PODS}"),
     ],
 )  # fmt: skip
 def test_what_is_said_of_other_tables(
-    claim: str, plan: CostPlan, verdict: Verdict, value: float, due: float | None, told: str
+    claim: str, plan: CostPlan, verdict: Verdict, value: float | None, due: float | None, told: str
 ) -> None:
     """ "" for what is told elsewhere in the table."""
     found = of_document(plan)[claim]

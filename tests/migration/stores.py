@@ -14,7 +14,7 @@ import asyncpg
 from harness.base.clock import MachineClock
 from harness.load.population.firestore_document import document, location
 from harness.load.population.walk import Walking, moment
-from harness.migration.engine import Migration, Report
+from harness.migration.engine import Migration, Report, Says
 from harness.migration.places import Places
 from harness.model.message import Message
 from harness.model.stack import Address, Endpoints
@@ -79,9 +79,9 @@ class Stores:
         assert self.auth is not None
         await sign_up(self.auth, PROJECT, uid)
 
-    async def migrate(self, **options: Any) -> Report:
+    async def migrate(self, says: Says | None = None, **options: Any) -> Report:
         options.setdefault("settle_s", 0.0)
-        return await Migration(self.places, MachineClock(), Quiet(), **options).run()
+        return await Migration(self.places, MachineClock(), says or Quiet(), **options).run()
 
     async def agreed(self, gone: Collection[str] = (), settled: Callable[[], Awaitable[None]] | None = None) -> int:
         return await Migration(self.places, MachineClock(), Quiet()).agreed(gone, settled)
@@ -99,6 +99,16 @@ class Stores:
 class Quiet:
     def live(self, said: Message) -> None:
         """Nobody reads it."""
+
+
+class Heard:
+    """What a migration says on its way, in English."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def live(self, said: Message) -> None:
+        self.lines.append(str(said))
 
 
 @contextmanager

@@ -143,6 +143,26 @@ def test_a_migrator_that_broke_by_itself_or_began_again_did_not_go_on_where_it_w
 
 
 @pytest.mark.parametrize(
+    ("least", "deleted", "verdict"),
+    [(None, 0, Verdict.PASS), (5_000, 0, Verdict.PASS), (4_998, 2, Verdict.PASS), (4_997, 2, Verdict.FAIL),
+     (0, 0, Verdict.FAIL)],
+)  # fmt: skip
+def test_a_migrator_that_empties_the_table_first_did_not_go_on_though_more_are_there_behind_it(
+    least: int | None, deleted: int, verdict: Verdict
+) -> None:
+    """It is killed only once more walks are there than at the kill before."""
+    ended = attempts((5_000, -9), (7_000, -9), (10_000, 0))
+    ended[1] = replace(ended[1], least=least)
+    rows = [replace(row, operation=Operation.DELETE_WALK) for row in requests(deleted)]
+    found = told(details(attempts=ended), rows)["migration.killed"]
+    assert found.verdict is verdict
+    if verdict is Verdict.FAIL:
+        assert found.reason.endswith(
+            f"PostgreSQL had 5,000 walks before a process of the migrator, {least:,} during it"
+        )
+
+
+@pytest.mark.parametrize(
     ("status", "verdict"), [(0, Verdict.NOT_EXERCISED), (10, Verdict.NOT_EXERCISED), (1, Verdict.FAIL)]
 )
 def test_a_drill_that_was_to_kill_nothing_shows_nothing_of_kills(status: int, verdict: Verdict) -> None:
@@ -239,6 +259,10 @@ def test_a_walk_without_a_document_is_the_api_s_or_was_deleted_in_firestore_or_i
     assert strangers(alone, sent) == ["back", "invented", "read"]
     unnamed = replace(row, walk_id="", side=Side.API, operation=Operation.CREATE_WALK, acknowledged=False)
     assert strangers(alone, written([*rows, unnamed], ["raced"])) == ["back", "read"]  # one may be that
+    refused = [replace(unnamed, status=status) for status in (400, 429)]
+    assert strangers(alone, written([*rows, *refused], ["raced"])) == ["back", "invented", "read"]  # which made none
+    for lost in (replace(unnamed, status=0), replace(unnamed, status=429, retried=True)):
+        assert strangers(alone, written([*rows, *refused, lost], ["raced"])) == ["back", "read"]
 
 
 def test_a_planted_walk_that_is_in_neither_store_is_missing_unless_somebody_deleted_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from harness.base.errors import PartDied
 from harness.migration.batch import Batch
 from harness.migration.convert import walk_rows
-from harness.migration.load import Loader
+from harness.migration.fates import Fate
+from harness.migration.load import Loader, Mark
 from harness.migration.source import Source
 from harness.migration.verify import Verifier
-from tests.migration.stores import Stores, consent, later, walk
+from tests.migration.stores import Heard, Stores, consent, later, walk
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("empty")]
 
@@ -46,6 +48,34 @@ async def test_all_is_moved_once_and_both_ways_agree(stores: Stores) -> None:
     assert points[0][0] == sum(number % 5 for number in range(250))
     people = await rows(stores, "SELECT id, auth_provider FROM users ORDER BY id")
     assert [tuple(each) for each in people] == [("nobody", None), ("u0", "password"), ("u1", None), ("u2", None)]
+
+
+async def test_a_pass_says_of_how_many_documents_also_where_it_goes_on(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents: dict[str, Any] = consent("u1", 1)
+    for number in range(250):
+        documents |= walk(f"w{number}", "u1", points=0)
+    await stores.put(documents)
+    load, loaded = Loader.walks, list[int]()
+
+    async def killed(loader: Loader, batch: Batch, mark: Mark) -> Mapping[str, Fate]:
+        if loaded:
+            raise PartDied("killed", where="here")
+        loaded.append(batch.documents)
+        return await load(loader, batch, mark)
+
+    first, second = Heard(), Heard()
+    with monkeypatch.context() as patch:
+        patch.setattr(Loader, "walks", killed)
+        with pytest.raises(PartDied):
+            await stores.migrate(first)
+    await stores.migrate(second)
+    [all_of_them], left = first.lines, 250 - loaded[0]
+    assert all_of_them.startswith(f"walks: {loaded[0]} of about 250 read, ")
+    assert second.lines[0].startswith(f"walks: {min(loaded[0], left)} of about {left} read, ")
+    assert [line for line in second.lines if line.startswith("consents: 1 of about 1 read, ")]
+    assert second.lines[-1] == "comparing: 250 of about 250 documents"
 
 
 async def test_a_dry_run_counts_the_same_and_writes_nothing(stores: Stores) -> None:

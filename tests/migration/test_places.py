@@ -174,7 +174,7 @@ def test_consents_that_have_no_document_are_said_and_others_are_not() -> None:
 def test_a_pass_says_of_how_many_documents_it_is_where_that_is_known() -> None:
     moved = Moved(documents=1_000, seconds=2.0)
     assert str(_read("walks", moved, "walks/x", None)) == "walks: 1,000 read, 500/s, to walks/x"
-    assert str(_read("walks", moved, "walks/x", 12_345)) == "walks: 1,000 of 12,345 read, 500/s, to walks/x"
+    assert str(_read("walks", moved, "walks/x", 12_345)) == "walks: 1,000 of about 12,345 read, 500/s, to walks/x"
     assert str(_compared(1_000, None)) == "comparing: 1,000 documents"
     assert str(_compared(1_000, 12_345)) == "comparing: 1,000 of about 12,345 documents"
 

@@ -8,123 +8,39 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.base import planfile, units
+from harness.base import units
 from harness.judge.combine import combine
 from harness.model.judgement import errata_of
-from harness.model.message import Message, english, message, verbatim
+from harness.model.message import english
 from harness.model.section import Bars, Chart, Lines, Pairs, Table
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss, Overhead, Prediction, SizePoint
 from harness.rehearsals.dr_restore.judge import claims, errata, findings, judged, on_server
-from harness.rehearsals.dr_restore.procedure import Reached, Written
+from harness.rehearsals.dr_restore.procedure import Reached
 from harness.rehearsals.dr_restore.sections import figures, sections
-from harness.rehearsals.dr_restore.sizes import Sizes
-from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, RecoveryDetails, Restart
+from harness.rehearsals.dr_restore.stack_result import RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.traffic import Calls
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from scenarios.claims import ERRATA, REGISTER
-from tests.recovery.stalls import lost
-
-PLAN = planfile.bundled("dr_restore", RecoveryPlan)
-GOOD = Check(name=message("content"), ok=True, told=verbatim("as it was"))
-BAD = Check(name=message("content"), ok=False, told=verbatim("a row too few <b>"))
-RTO = {"detect": 5.0, "restore": 1.0, "replay": 2.0, "switch": 15.0, "ready": 15.0}
-
-
-def case(
-    name: str = "lost_data_folder", *, rpo_s: float | None = 0.1, least_s: float | None = None, check: Check = GOOD
-) -> CaseResult:
-    least_s = rpo_s if least_s is None else least_s
-    lost = Loss(rpo_s=rpo_s, rpo_least_s=least_s, acknowledged=100, recovered=99, lost=1)
-    return CaseResult(
-        id=name,
-        title=verbatim(name),
-        with_stack=False,
-        point=message("the end"),
-        loss=lost,
-        rto_s=dict(RTO),
-        checks=(check,),
-    )
-
-
-REFLECTED: Message = verbatim("ConfigMap/app-config db_host: localhost, as before")
-SEEN = Calls(probes=320, good=320, bound=0.9907, requests=300, errors=0)
-DARK = Calls(probes=250, good=0, bound=0.0, requests=250, errors=250)
-WRITTEN = AsWritten(
-    steps=Written(reached=Reached.RESTART, told=(REFLECTED,)),
-    watched_s=25,
-    sessions=0,
-    seen=DARK,
+from tests.recovery.made import (
+    BAD,
+    DARK,
+    GOOD,
+    PLAN,
+    REFLECTED,
+    RTO,
+    SEEN,
+    WHY,
+    case,
+    corrected,
+    never_answered,
+    observed,
+    seen_by,
+    sizes,
+    stack,
+    with_stall,
+    written,
 )
-WHY = "not ready after 120 s"
-CORRECTED = AsCorrected(first_good_s=14.8, waited_s=30, ready_s=15, sessions=4, seen=SEEN)
-
-
-def seen_by(**changes: Any) -> Calls:
-    """A good window, changed."""
-    return msgspec.structs.replace(SEEN, **changes)
-
-
-def written(reached: Reached = Reached.RESTART, **changes: Any) -> OnStack:
-    """The stack, with another outcome of the procedure as written."""
-    steps = msgspec.structs.replace(WRITTEN.steps, reached=reached)
-    return stack(written=msgspec.structs.replace(WRITTEN, steps=steps, **changes))
-
-
-def corrected(**changes: Any) -> OnStack:
-    return stack(corrected=msgspec.structs.replace(CORRECTED, **changes))
-
-
-def never_answered(**changes: Any) -> OnStack:
-    """The correction brought no good answer, so nothing followed it."""
-    dark = AsCorrected(first_good_s=None, waited_s=150, ready_s=0, sessions=0, seen=DARK)
-    return stack(corrected=dark, restart=None, after=None, **changes)
-
-
-def stack(**changes: Any) -> OnStack:
-    made = OnStack(
-        case=case("stack_lost_data_folder"),
-        lost_archiving="on",
-        restored_archiving="off",
-        written=WRITTEN,
-        corrected=CORRECTED,
-        verify_s=0.4,
-        register_s=0.2,
-        restart=Restart(took_s=21, seen=SEEN),
-        before=SEEN,
-        after=SEEN,
-    )
-    return msgspec.structs.replace(made, **changes)
-
-
-def sizes(*, expected_s: float | None = 500, upper_s: float | None = 600, raw_s: float = 4) -> Sizes:
-    point = SizePoint(size_bytes=2**24, wal_bytes=2**22, restore_s=1, replay_s=1)
-    return Sizes(
-        prediction=Prediction(
-            name="a year",
-            production_bytes=2**34,
-            points=(point,) * 4,
-            seconds_per_gib=20,
-            fixed_s=1,
-            expected_s=expected_s,
-            upper_s=upper_s,
-            machine="this one",
-        ),
-        overhead=Overhead(
-            size_bytes=2**27, restore_s=3, replay_s=3, switch_s=1, raw_copy_s=raw_s / 2, raw_replay_s=raw_s / 2
-        ),
-    )
-
-
-def with_stall(stall_s: float) -> RecoveryPlan:
-    return msgspec.structs.replace(PLAN, stall=msgspec.structs.replace(PLAN.stall, stall_s=stall_s))
-
-
-def observed(**changes: Any) -> RecoveryDetails:
-    seen = RecoveryDetails(
-        cases=[case()], schedule=[GOOD, GOOD], points=[GOOD], stalled=lost(PLAN.stall), sizes=sizes(), stack=stack()
-    )
-    return msgspec.structs.replace(seen, **changes)
+from tests.recovery.stalls import lost
 
 
 def failed(seen: RecoveryDetails, plan: RecoveryPlan = PLAN) -> dict[str, Verdict]:
@@ -211,6 +127,20 @@ def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
 )
 def test_each_finding_fails_on_bad_evidence(changes: dict[str, Any], expected: dict[str, str]) -> None:
     assert failed(observed(**changes)) == expected
+
+
+def test_a_restore_with_holes_says_nothing_of_how_old_the_last_commit_is_that_was_lost() -> None:
+    """What is missing amid what is there is older than the last one recovered, by nobody knows how much."""
+    whole = case(rpo_s=0.1)
+    holed = msgspec.structs.replace(whole, loss=msgspec.structs.replace(whole.loss, holes=(3, 4)))
+    seen = observed(cases=[case("dropped_table"), holed])
+    assert failed(seen) == {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive"}
+    found = {each.id: each for each in findings(PLAN, seen)}
+    for name in ("rpo.disasters", "rpo.streaming"):
+        assert found[name].reason.endswith("lost_data_folder: 2 commits before the last one recovered are missing")
+        assert found[name].value == 0.1
+    late = msgspec.structs.replace(holed, loss=msgspec.structs.replace(holed.loss, rpo_s=3601, rpo_least_s=3601))
+    assert failed(observed(cases=[late])) == {"rpo.disasters": "fail", "rpo.streaming": "fail"}
 
 
 def test_requests_of_a_restart_that_are_not_in_evidence_are_told() -> None:

@@ -1,7 +1,7 @@
 """The bill of a run that was measured, against what the document supposes. Pure.
 
-A run that is no evidence for a sign-off (simulated, of another target or program, old, broken) is told, and judges
-nothing.
+A run that is no evidence for a sign-off (simulated, with faults, of another target or program, old, broken) is told,
+and judges nothing.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ def _against(plan: CostPlan, run: Measured, facts: Facts) -> Iterator[Message]:
         )
     if run.broke:
         yield message("the run that was read broke, or was killed")
+    if run.injected:
+        yield message("the run that was read injected faults: what failed before the pods cost them nothing")
     age_s = (datetime.fromisoformat(facts.started_utc) - datetime.fromisoformat(run.started_utc)).total_seconds()
     if age_s < 0:
         yield message("the run that was read began later than this one: {moment}", moment=run.started_utc)
@@ -87,10 +89,13 @@ def _of_so_many(plan: CostPlan, run: Measured, found: Judgement) -> Judgement:
 
 
 def _where_they_run(plan: CostPlan, found: Judgement) -> Judgement:
-    """So few pods are what is printed only at the price of where they run; more of them are not at any."""
+    """So few pods are what is printed only at the price of where they run; more of them are not at any. What is left
+    open says by whose prices its amount is; without pods there is none."""
     if found.verdict is Verdict.PASS:
         return priced(plan, found)
-    return anywhere(plan, found) if found.verdict is Verdict.FAIL else found
+    if found.verdict is Verdict.FAIL:
+        return anywhere(plan, found)
+    return found if found.value is None else by_those(plan, found)
 
 
 def _pods(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:

@@ -18,8 +18,8 @@ from harness.report.published import RESULT, RESULT_JSON
 
 
 def newest(reports: Path, plan: str) -> Path | None:
-    """The folder of the newest real run of ``plan`` below ``reports`` that reported, the runs of sequences among them;
-    ``None`` without one."""
+    """The folder of the newest real run of ``plan`` without faults below ``reports`` that reported, the runs of
+    sequences among them; ``None`` without one."""
     found: dict[str, Path] = {}
     for path in results(reports):
         if plan not in path.parent.name:
@@ -31,7 +31,8 @@ def newest(reports: Path, plan: str) -> Path | None:
 
 
 def _is_real(result: Result) -> bool:
-    return result.facts.rung is not Rung.SIM and result.exit_status is not None
+    facts = result.facts
+    return facts.rung is not Rung.SIM and not facts.injected and result.exit_status is not None
 
 
 def _read(path: Path) -> Result | None:
@@ -90,6 +91,7 @@ def measured(result: Result, evidence: Gathered, log_bytes: int | None) -> Measu
         photo_bytes=_last(evidence.samples, "stored_bytes", "photos"),
         connections=_last(evidence.samples, "connections", "database"),
         max_connections=_last(evidence.samples, "max_connections", "database"),
+        injected=bool(facts.injected),
     )
 
 

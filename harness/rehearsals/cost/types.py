@@ -53,6 +53,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     ``walks`` were created by the API, ``kept_walks`` were there by its answers when the load had ended, and
     ``photo_walks`` by either side's; 0 of runs that were read before these were counted. What lay in the stores then,
     and how many ``connections`` PostgreSQL had, is as of its last check. ``None``: the run did not keep it.
+    ``injected``: its plan had faults.
     """
 
     run_id: str
@@ -75,6 +76,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     photo_bytes: int | None = None
     connections: int | None = None
     max_connections: int | None = None
+    injected: bool = False
 
     @property
     def log_bytes_a_request(self) -> float | None:

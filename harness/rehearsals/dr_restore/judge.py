@@ -19,6 +19,7 @@ from harness.rehearsals.dr_restore.judge_steps import rto_of, steps
 from harness.rehearsals.dr_restore.schedule import ZONES, daily_time, next_backup, reach_by_count
 from harness.rehearsals.dr_restore.sizes import Sizes
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails, managed_before
+from harness.rehearsals.dr_restore.stall import expected
 from harness.rehearsals.dr_restore.stall import told as stall_told
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.report.words import lacking_words
@@ -206,7 +207,7 @@ def errata(plan: RecoveryPlan, seen: RecoveryDetails, now: datetime) -> Iterator
             least=str(least // timedelta(days=1)),
         )
         yield _seen("dr.backups_by_count", told)
-    if seen.stalled is not None:
+    if seen.stalled is not None and expected(plan.stall)[1].holds(seen.stalled.stalled_rpo_s):
         yield _seen("dr.archive_age_unwatched", *stall_told(seen.stalled, plan.stall, plan.limits.rpo_s))
     if seen.stack is not None and not managed_before(seen.stack):
         told = message(

@@ -33,14 +33,29 @@ def _lost(cases: Sequence[CaseResult], limit: float) -> tuple[Verdict, float | N
     """The worst loss of ``cases``, and whether it keeps ``limit``: for certain, certainly not, or unknown.
 
     A disaster takes its time, so each loss is known between two figures only. A negative one is no measurement: a
-    commit sent after the data was gone cannot have been recovered.
+    commit sent after the data was gone cannot have been recovered. Where commits before the last one recovered are
+    missing, more was lost than that one says.
     """
     most = [case.loss.rpo_s for case in cases if case.loss.rpo_s is not None]
     if len(most) < len(cases):
         return Verdict.INCONCLUSIVE, None
     if min(most) < 0 or max(most) > limit >= max(case.loss.rpo_least_s or 0.0 for case in cases):
         return Verdict.INCONCLUSIVE, max(most)
-    return within(max(most), limit), max(most)
+    verdict = within(max(most), limit)
+    return Verdict.INCONCLUSIVE if verdict is Verdict.PASS and _holed(cases) else verdict, max(most)
+
+
+def _holed(cases: Sequence[CaseResult]) -> Told:
+    """Those whose last commit recovered does not say what was lost."""
+    return tuple(
+        message(
+            "{case}: {count} commits before the last one recovered are missing",
+            case=case.id,
+            count=str(len(case.loss.holes)),
+        )
+        for case in cases
+        if case.loss.holes
+    )
 
 
 def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
@@ -56,7 +71,7 @@ def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
         id="rpo.disasters",
         claim="dr.rpo",
         verdict=verdict,
-        told=(told,),
+        told=(told, *_holed(cases)),
         value=worst,
         limit=plan.limits.rpo_s,
         unit=Unit.SECONDS,
@@ -79,7 +94,7 @@ def _streamed(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Judgement:
         id="rpo.streaming",
         claim="dr.rpo",
         verdict=verdict,
-        told=(told,),
+        told=(told, *_holed(cases)),
         value=worst,
         limit=plan.limits.streaming_rpo_s,
         unit=Unit.SECONDS,

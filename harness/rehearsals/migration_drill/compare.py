@@ -50,9 +50,15 @@ def written(rows: Iterable[RequestRow], raced: Iterable[str]) -> Written:
         writes.add(row)
         if row.side is Side.API and row.operation in WRITES:
             api.add(row.walk_id.lower())
-            unnamed += row.operation is Operation.CREATE_WALK and not row.acknowledged
+            unnamed += row.operation is Operation.CREATE_WALK and _may_have_made(row)
     deleted, firestore = frozenset(writes.deleted[Side.API]), frozenset(writes.direct)
     return Written(api=frozenset(api), deleted=deleted, firestore=firestore, unnamed=unnamed)
+
+
+def _may_have_made(create: RequestRow) -> bool:
+    """Whether it may have made a walk whose id nobody was told: one that was refused (4xx) did not, but for its first
+    sending where it was sent twice."""
+    return not create.acknowledged and (create.retried or create.status // 100 != 4)
 
 
 async def mirrored(

@@ -159,11 +159,20 @@ def _ended_by_themselves(attempts: Iterable[Attempt]) -> Iterator[Message]:
 
 
 def _begun_again(attempts: Sequence[Attempt], deleted: int) -> Iterator[Message]:
-    """Processes behind which fewer walks were there than before them, by more than users ``deleted``."""
+    """Processes behind which, or during which, fewer walks were there than before them, by more than users
+    ``deleted``."""
     for before, after in pairwise(attempts):
+        counts = {"before": f"{before.walks:,}"}
         if after.walks + deleted < before.walks:
-            counts = {"before": f"{before.walks:,}", "after": f"{after.walks:,}"}
-            yield message("PostgreSQL had {before} walks before a process of the migrator, {after} after it", **counts)
+            yield message(
+                "PostgreSQL had {before} walks before a process of the migrator, {after} after it",
+                after=f"{after.walks:,}", **counts,
+            )  # fmt: skip
+        elif after.least is not None and after.least + deleted < before.walks:
+            yield message(
+                "PostgreSQL had {before} walks before a process of the migrator, {least} during it",
+                least=f"{after.least:,}", **counts,
+            )  # fmt: skip
 
 
 def of_odd(odd: list[OddDocument]) -> Judgement:

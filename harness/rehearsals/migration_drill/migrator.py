@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ NOBODY_WRITES = ("--settle", "0s")  # of our own: no deletion is on its way to F
 LOG = "logs/migrator.log"
 REJECTS = "rejects.jsonl"
 _POLL_S = 0.05
+_LOOK_S = 0.5  # for walks that go again: each look counts them all
 _SQL_S = 10.0
 
 
@@ -72,7 +74,8 @@ class Migrator:
     ) -> Attempt:
         """One process to its end; or killed with all it started, at ``kill``. ``quiet``: nobody writes any more.
 
-        Raises ``PartDied`` when it takes longer than ``limit_s``.
+        Raises ``PartDied`` when it takes longer than ``limit_s``. A table that it keeps to itself for long is not
+        looked at meanwhile.
         """
         begun_ns = self._clock.now_ns()
         with (self._folder / LOG).open("ab") as log:
@@ -81,7 +84,8 @@ class Migrator:
                 cwd=ROOT if self._own else Path.cwd(), env=self._environment,
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        killed = False
+        killed, looked_s = False, 0.0
+        least: int | None = None
         try:
             while process.returncode is None:
                 await self._clock.sleep(_POLL_S)
@@ -92,8 +96,13 @@ class Migrator:
                         where=LOG,
                         remedy="read what it said last",
                     )
-                due = kill is not None and ran_s >= kill.after_s and await _count(connection) >= kill.walks
-                if due and process.returncode is None:
+                wanted = kill.walks if kill is not None and ran_s >= kill.after_s else math.inf
+                if wanted == math.inf and ran_s < looked_s + _LOOK_S:
+                    continue
+                looked_s, there = ran_s, await _seen(connection)
+                if there is not None:
+                    least = there if least is None else min(least, there)
+                if there is not None and there >= wanted and process.returncode is None:
                     killed = True
                     os.killpg(process.pid, signal.SIGKILL)
                     await process.wait()
@@ -102,7 +111,15 @@ class Migrator:
                 os.killpg(process.pid, signal.SIGKILL)
             status = await process.wait()
         took_s = (self._clock.now_ns() - begun_ns) / NS
-        return Attempt(seconds=took_s, walks=await _count(connection), killed=killed, status=status)
+        return Attempt(seconds=took_s, walks=await _count(connection), killed=killed, status=status, least=least)
+
+
+async def _seen(connection: asyncpg.Connection) -> int | None:
+    """How many walks are there; ``None`` where nobody else may look."""
+    try:
+        return await _count(connection)
+    except TimeoutError:
+        return None
 
 
 async def _count(connection: asyncpg.Connection) -> int:

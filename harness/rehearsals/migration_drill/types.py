@@ -39,12 +39,14 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of the migrator: ``walks`` were in PostgreSQL when it ended, or was ``killed``."""
+    """One process of the migrator: ``walks`` were in PostgreSQL when it ended, or was ``killed``; ``least`` are the
+    fewest that were seen there while it ran, ``None`` where nobody looked."""
 
     seconds: float
     walks: int
     killed: bool
     status: int
+    least: int | None = None
 
 
 class OddDocument(msgspec.Struct, frozen=True, kw_only=True):
