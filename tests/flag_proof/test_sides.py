@@ -15,8 +15,9 @@ from harness.model.stack import Address
 from harness.model.verdict import Verdict
 from harness.rehearsals.flag_proof import continuity
 from harness.rehearsals.flag_proof.continuity import Stories
-from harness.rehearsals.flag_proof.judge import AGAIN, told
+from harness.rehearsals.flag_proof.judge import AGAIN, NEW_ONLY, told
 from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised
+from harness.rehearsals.flag_proof.types import Story
 from harness.stack.firebase import rest
 from tests.nowhere import NOWHERE, all_at
 
@@ -139,12 +140,29 @@ def test_a_story_that_the_target_ends_has_failed_and_the_others_go_on(
     assert all("is not as" in each.reason and not each.erratum for each in judged)
 
 
-def test_a_walk_that_the_list_leaves_out_is_missed_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def flipped_to_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> Story:
+    """Of an API that acknowledges each PUT and lists no walk."""
+
     async def signed_up(*_: object) -> object:
         return SimpleNamespace(uid="u", token="t")
 
     answering(monkeypatch, {"list": (200, b'{"walks":[]}'), "PUT": (200, b"{}")})
     monkeypatch.setattr(continuity, "sign_up", signed_up)
     monkeypatch.setattr(continuity, "Documents", Held)
-    [story] = asyncio.run(Stories(all_at(), Passing(), 1).flipped(AGAIN))  # type: ignore[arg-type]
-    assert told(story).verdict is Verdict.FAIL
+    [story] = asyncio.run(Stories(all_at(), Passing(), 1).flipped(name))  # type: ignore[arg-type]
+    return story
+
+
+def test_a_walk_that_the_list_leaves_out_is_missed_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(flipped_to_nothing(monkeypatch, AGAIN)).verdict is Verdict.FAIL
+
+
+def test_a_walk_that_the_api_acknowledged_and_does_not_have_is_no_side_that_replaced_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the old app wrote is all there, what the API took is nowhere: the erratum says it the other way round."""
+    story = flipped_to_nothing(monkeypatch, NEW_ONLY)
+    assert story.found is not None
+    assert not story.found.walks_missing
+    assert story.found.locations_missing
+    assert (told(story).verdict, told(story).erratum) == (Verdict.FAIL, "")

@@ -17,6 +17,7 @@ from harness.checks.walk_continuity import Continuity
 from harness.evidence.gathered import Gathered
 from harness.judge.combine import combine
 from harness.model.judgement import Judgement
+from harness.model.message import english, message
 from harness.model.result import Facts
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
@@ -162,8 +163,37 @@ def test_a_client_that_never_switched_and_one_beyond_the_bound_fail_whatever_was
         assert "the rule's bound is 50.0 s" in verdict(case).reason
 
 
+def switch(last_s: float, bound_s: float, limit_s: float | None, late: str = "") -> Switch:
+    return Switch(
+        id="x", mode="real", clients=2, switched=2, last_s=last_s, bound_s=bound_s, limit_s=limit_s, late=late
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("of", "verdict", "why"),
+    [
+        (switch(50, 50, None), Verdict.PASS, "within the rule's bound of 50.0 s (times are scaled)"),
+        (switch(50.1, 50, None), Verdict.FAIL, "the rule's bound is 50.0 s"),
+        (switch(300, 400, 300), Verdict.PASS, "the document allows 300 s; the rule's bound is 400.0 s"),
+        (switch(300.1, 400, 300), Verdict.FAIL, "the document allows 300 s; the rule's bound is 400.0 s"),
+        (switch(300.1, 400, 300, "some.erratum"), Verdict.ERRATUM_SHOWN, "the document allows 300 s"),
+        (
+            switch(300, 400, 300, "some.erratum"), Verdict.FAIL,
+            "the document allows 300 s; the erratum some.erratum was to be seen, and was not",
+        ),
+    ],
+)  # fmt: skip
+def test_a_switch_just_in_time_is_in_time(of: Switch, verdict: Verdict, why: str) -> None:
+    found = switched(PLAN.claim, of)
+    assert (found.verdict, found.reason) == (
+        verdict,
+        f"2 of 2 clients switched; the last after {of.last_s:.1f} s; {why}",
+    )
+
+
 WHOLE = Continuity(walks=3, locations=9, walks_missing=(), locations_missing=(), locations_changed=())
 LOSSY = msgspec.structs.replace(WHOLE, locations_missing=("a#1",))
+EARLIER = msgspec.structs.replace(WHOLE, walks=1, locations_missing=("a#0", "a#1"))
 EMPTY = msgspec.structs.replace(WHOLE, walks_missing=("a", "b", "c"))
 PARTLY = msgspec.structs.replace(WHOLE, walks_missing=("a",))
 
@@ -178,8 +208,14 @@ PARTLY = msgspec.structs.replace(WHOLE, walks_missing=("a",))
         (COPIED, LOSSY, Verdict.FAIL),
         (ROLLED_BACK, WHOLE, Verdict.PASS),
         (ROLLED_BACK, PARTLY, Verdict.FAIL),
-        (NEW_ONLY, LOSSY, Verdict.ERRATUM_SHOWN),
+        (NEW_ONLY, EARLIER, Verdict.ERRATUM_SHOWN),
         (NEW_ONLY, WHOLE, Verdict.FAIL),
+        # what the API acknowledged is lost, or all of it: that is no side that replaced what the other had
+        (NEW_ONLY, LOSSY, Verdict.FAIL),
+        (NEW_ONLY, msgspec.structs.replace(EARLIER, locations_missing=("a#5", "a#6", "a#7", "a#8")), Verdict.FAIL),
+        (NEW_ONLY, msgspec.structs.replace(EARLIER, locations=2), Verdict.FAIL),
+        (NEW_ONLY, msgspec.structs.replace(EARLIER, locations_changed=("a#3 (speed)",)), Verdict.FAIL),
+        (NEW_ONLY, EMPTY, Verdict.FAIL),
         (AGAIN, WHOLE, Verdict.PASS),
         (AGAIN, LOSSY, Verdict.FAIL),
     ],
@@ -190,13 +226,25 @@ def test_a_story_ends_as_the_register_says_or_is_against_the_proof(
     judgement = told(Story(name=name, found=found))
     assert judgement.verdict is verdict
     assert judgement.erratum == (STORIES[name][1] if verdict is Verdict.ERRATUM_SHOWN else "")
-    missed = f"the erratum {STORIES[name][1]} was to be seen, and was not"
-    assert (missed in judgement.reason) is (verdict is Verdict.FAIL and bool(STORIES[name][1]))
+    missed = f"; the erratum {STORIES[name][1]} was to be seen, and was not"
+    assert judgement.reason == english(found.told) + (missed if verdict is Verdict.FAIL and STORIES[name][1] else "")
+    adapted = ("api.adapter",) if name in {COPIED, ROLLED_BACK} else ()
+    assert judgement.claims == (STORIES[name][0], *adapted), "what was read on both sides went by the adapter"
+    assert (judgement.key, judgement.samples) == (("real", f"continuity.{name}"), found.walks)
+
+
+def test_a_story_that_the_target_ended_failed_of_no_walk() -> None:
+    judgement = told(Story(name=COPIED, wrong=(message("status 500"),)))
+    assert (judgement.verdict, judgement.reason, judgement.samples) == (Verdict.FAIL, "status 500", 0)
 
 
 def test_walks_of_real_phones_are_whole_and_some_were_on_the_api() -> None:
-    good = WalksHeld(id="w", clients=3, found=WHOLE, both=2)
-    assert held(good).verdict is Verdict.PASS
+    good = WalksHeld(id="w", clients=4, found=WHOLE, both=2)
+    found = held(good)
+    assert (found.verdict, found.key, found.claims, found.samples) == (
+        Verdict.PASS, ("real", "w"), ("flag.factory",), 4,
+    )  # fmt: skip
+    assert found.reason == f"{english(WHOLE.told)}; 2 of the walks were on the API for a while"
     assert held(msgspec.structs.replace(good, both=0)).verdict is Verdict.FAIL
     assert held(msgspec.structs.replace(good, found=LOSSY)).verdict is Verdict.FAIL
 

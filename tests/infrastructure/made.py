@@ -57,6 +57,8 @@ terraform {
   }
 }
 """
+#: Of an environment whose providers are pinned elsewhere.
+BACKEND_ALONE = BACKEND[: BACKEND.index("  required")] + BACKEND[BACKEND.index("  backend") :]
 ROLES = """
 resource "google_service_account" "api" { account_id = "api" }
 resource "google_project_iam_member" "api" {
@@ -127,11 +129,13 @@ GOOD = {
     **_EMPTY,
     "terraform/modules/gke-autopilot/main.tf": CLUSTER,
     "terraform/modules/cloud-sql/main.tf": DATABASE,
+    "terraform/environments/dev/backend.tf": BACKEND_ALONE,
+    "terraform/environments/staging/backend.tf": BACKEND_ALONE,
     "terraform/environments/prod/backend.tf": BACKEND,
     "terraform/modules/iam/main.tf": ROLES,
     "terraform/modules/firebase-storage/main.tf": REST,
     ".github/workflows/deploy.yml": WORKFLOW,
-    ".github/dependabot.yml": "version: 2\n",
+    ".github/dependabot.yml": "version: 2\nupdates:\n- package-ecosystem: gomod\n  directory: /\n",
     "deploy/deployment.yaml": DEPLOYMENT,
     "setup.sh": CREDENTIALS,
     "Dockerfile": "FROM golang AS build\nFROM scratch\n",

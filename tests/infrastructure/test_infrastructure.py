@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.base.data import DOCUMENT
 from harness.base.errors import BadInput
 from harness.cli.main import parse
 from harness.model.verdict import Verdict
-from harness.rehearsals.infrastructure.judge import CLAIMS
+from harness.rehearsals.infrastructure.judge import CLAIMS, judged
 from harness.rehearsals.infrastructure.reading import read
 from harness.rehearsals.infrastructure.rehearsal import REHEARSAL
+from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan, Repository, Sla
 from scenarios.claims import REGISTER
 from tests.infrastructure import made
 from tests.infrastructure.made import BACKEND, CLUSTER, DATABASE, DEPLOYMENT, GOOD, REST, ROLES, WORKFLOW
+from tests.rehearsal.made import by_id
 from tests.scenarios.document import seed_text
 
 PASSES = {"iac.autopilot", "iac.database.log_retention", "strategy.versus.pipeline", "operations.credentials"}
@@ -70,6 +73,98 @@ def test_what_the_document_prints_is_wrong_as_the_register_says() -> None:
         *CLAIMS, "manifest.gcr_shut_down",
     } - {""}  # fmt: skip
     assert {claim for _, claim in REHEARSAL.claims(made.PRINTED)} == {*CLAIMS}
+
+
+@pytest.mark.parametrize(
+    ("promises", "verdict", "product"),
+    [
+        ((0.9995,), Verdict.PASS, "99.95%"),  # just what is printed
+        ((0.9999, 0.9998), Verdict.PASS, "99.97%"),
+        ((0.999, 0.9995), Verdict.ERRATUM_SHOWN, "99.85%"),
+    ],
+)
+def test_promises_in_series_carry_what_they_come_to(
+    promises: tuple[float, ...], verdict: Verdict, product: str
+) -> None:
+    of = made.TABLES.availability
+    assert of.printed == 0.9995
+    parts = tuple(Sla(part=f"p{number}", promise=promise) for number, promise in enumerate(promises))
+    tables = msgspec.structs.replace(made.TABLES, availability=msgspec.structs.replace(of, parts=parts))
+    plan = InfrastructurePlan(tables=tables, repository="", printed=False)
+    found = by_id(judged(plan, InfrastructureDetails(repository=Repository())), part="")
+    each = ", ".join(f"p{number} {promise:.2%}" for number, promise in enumerate(promises))
+    told = f"{each}: {product} in series; the document prints 99.95% and requires 99.90%"
+    sla = found["requirements.availability_sla"]
+    assert (sla.verdict, sla.claims, sla.reason) == (verdict, ("requirements.availability_sla",), told)
+
+
+#: Every claim on a workflow that deploys, and a job of it.
+DEPLOYING = ("cicd.trigger", "cicd.auth", "cicd.build", "strategy.versus.pipeline")
+BY_KEY = WORKFLOW.replace("workload_identity_provider", "credentials_json")
+SECOND = WORKFLOW[WORKFLOW.index("  deploy:") :].replace("  deploy:", "  again:")
+
+
+@pytest.mark.parametrize(
+    ("text", "claim", "verdict", "why"),
+    [
+        (WORKFLOW, "cicd.trigger", "pass", "a push to main starts it"),
+        (WORKFLOW.replace("[main]", "[main, next]"), "cicd.trigger", "pass", "a push to main, next starts it"),
+        (WORKFLOW.replace("[main]", "[next, other]"), "cicd.trigger", "fail", "a push to next, other starts it"),
+        (WORKFLOW.replace("    branches: [main]\n", "    tags: [v1]\n"), "cicd.trigger", "fail",
+         "a push to – starts it"),
+        ((WORKFLOW + SECOND).replace("needs: test", ""), "cicd.trigger", "fail",
+         "a push to main starts it; without a test before it, or an approval: deploy, again"),
+        (WORKFLOW, "cicd.auth", "pass", "it signs in by Workload Identity, without a key"),
+        (BY_KEY, "cicd.auth", "fail", "it signs in by a key that is kept as a secret"),
+        (BY_KEY.replace("credentials_json", "project_id"), "cicd.auth", "fail",
+         "it signs in neither by a key nor by Workload Identity"),
+        (WORKFLOW.replace("google-github-actions/auth@v2", "other/auth@v2"), "cicd.auth", "fail",
+         "it signs in neither by a key nor by Workload Identity"),
+        (WORKFLOW, "strategy.versus.pipeline", "pass", f"workflows that deploy: {FLOW}"),
+    ],
+)  # fmt: skip
+def test_what_a_workflow_that_deploys_does_is_told_to_the_word(
+    tmp_path: Path, text: str, claim: str, verdict: str, why: str
+) -> None:
+    found = made.of(made.written(tmp_path, GOOD | {FLOW: text}))[claim]
+    assert (found.part, found.claims, found.verdict, found.reason) == ("", (claim,), verdict, why)
+
+
+def test_two_workflows_that_deploy_are_both_named(tmp_path: Path) -> None:
+    found = made.of(made.written(tmp_path, GOOD | {BEFORE: WORKFLOW}))["strategy.versus.pipeline"]
+    assert (found.verdict, found.reason) == (Verdict.FAIL, f"workflows that deploy: {BEFORE}, {FLOW}")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kubectl -n prod set image deployment/tekutoko-api api=x", "kubectl --namespace=prod apply -f k8s/",
+        "kubectl \\\n            --context prod apply -k k8s", "kubectl replace -f k8s/", "helm install api chart/",
+        "skaffold run", "gcloud deploy releases create r1 --delivery-pipeline=api",
+    ],
+)  # fmt: skip
+def test_a_second_way_to_deploy_is_seen_however_it_is_typed(tmp_path: Path, command: str) -> None:
+    """Without a test before it, too."""
+    other = f"on:\n  push:\n    branches: [main]\njobs:\n  ship:\n    steps:\n      - run: |\n          {command}\n"
+    found = made.of(made.written(tmp_path, GOOD | {BEFORE: other}))
+    assert found["strategy.versus.pipeline"].reason == f"workflows that deploy: {BEFORE}, {FLOW}"
+    assert (found["cicd.trigger"].verdict, "ship" in found["cicd.trigger"].reason) == (Verdict.FAIL, True)
+
+
+@pytest.mark.parametrize(
+    "command", ["kubectl get pods | grep apply", "kubectl get nodes; echo apply", "helm lint chart"]
+)
+def test_what_changes_nothing_deploys_nothing(tmp_path: Path, command: str) -> None:
+    other = f"on:\n  push:\n    branches: [main]\njobs:\n  look:\n    steps:\n      - run: {command}\n"
+    assert made.of(made.written(tmp_path, GOOD | {BEFORE: other}))["strategy.versus.pipeline"].verdict is Verdict.PASS
+
+
+def test_without_a_workflow_that_deploys_nothing_of_one_is_kept(tmp_path: Path) -> None:
+    only_tests = WORKFLOW[: WORKFLOW.index("  deploy:")]
+    found = made.of(made.written(tmp_path, GOOD | {FLOW: only_tests}))
+    assert {(found[claim].verdict, found[claim].reason) for claim in DEPLOYING} == {
+        (Verdict.FAIL, "there is no workflow that deploys")
+    }
 
 
 @pytest.mark.document
@@ -129,6 +224,7 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
          "fail", "kept as a secret"),
         ("deploy/deployment.yaml", DEPLOYMENT.replace(":1a2b3c", ""), "manifest.deployment.image", "fail", ""),
         ("Dockerfile", "FROM golang\n", "phase2.dockerfile", "fail", "Dockerfile 1"),
+        (".github/dependabot.yml", "version: 2\nupdates: []\n", "security.scan.dependabot", "fail", "no config"),
         (OTHER, CLUSTER.replace("primary", "second").replace("= true", "= false", 1), "iac.autopilot", "fail", "false"),
         (MAIN, CLUSTER.replace("= true", "= var.autopilot", 1), "iac.autopilot", "inconclusive", "var.autopilot"),
         (OTHER, DATABASE.replace("main", "second").replace("2-4096", "2-4000"), "iac.database.tier", "fail", "4000 MB"),
@@ -142,6 +238,26 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
         (STATE, re.sub(r"(bucket|kms_encryption_key) .*", "", BACKEND), "iac.state.kms", "inconclusive",
          "terraform init"),
         (OTHER, BACKEND.replace("gcs", "local"), "iac.state.kms", "fail", "backend local"),
+        # its state stays where Terraform was run, whatever the others do
+        ("terraform/environments/dev/backend.tf", "", "iac.state.kms", "fail", "terraform/environments/dev"),
+        # every script and every way to sign in counts, not the last or one of them
+        ("a.sh", made.CREDENTIALS.replace("asia-northeast1", "us-east1"), "operations.credentials", "fail", "us-east1"),
+        ("setup.sh", made.CREDENTIALS.replace("tekutoko", "old") + made.CREDENTIALS, "operations.credentials", "fail",
+         "old-cluster (asia-northeast1), tekutoko-cluster (asia-northeast1)"),
+        # so does a step of a workflow, and so does a cluster that is no Autopilot one
+        (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: |\n          gcloud container clusters \\\n"
+         "            get-credentials old-cluster --zone asia-northeast1-a\n      - run: kubectl"),
+         "operations.credentials", "fail", "old-cluster (asia-northeast1-a)"),
+        ("a.sh", "gcloud container clusters get-credentials \"$CLUSTER\" --region=asia-northeast1\n",
+         "operations.credentials", "inconclusive", "$CLUSTER, which is not read"),
+        ("setup.sh", made.CREDENTIALS + "gcloud container clusters create tekutoko-cluster --region=asia-northeast1\n",
+         "operations.create_cluster", "fail", "by Terraform"),
+        ("setup.sh", made.CREDENTIALS + "gcloud container clusters create tekutoko-cluster --region=asia-northeast1\n",
+         "security.network.private_nodes", "fail", "neither"),
+        (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: gcloud auth activate-service-account "
+         "--key-file=<(echo '${{ secrets.KEY }}')\n      - run: kubectl"), "cicd.auth", "fail", "kept as a secret"),
+        (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: echo '${{ secrets.KEY }}' | docker login -u "
+         "_json_key --password-stdin https://gcr.io\n      - run: kubectl"), "cicd.auth", "fail", "kept as a secret"),
         (MAIN, CLUSTER.replace("${var.project_id}.svc.id.goog", "${var.pool}"), "iac.workload_pool", "inconclusive",
          "var.pool"),
         ("terraform/modules/iam/main.tf", re.sub(r"for_each.*", "for_each = local.roles", ROLES),

@@ -27,6 +27,7 @@ Non-2xx responses:      200
 """
 READ = Benched(program="ab", requests=300, at_once=10, answered=300, not_2xx=200)
 FOUND = msgspec.structs.replace(READ, limited=10)
+STOOD_IN = msgspec.structs.replace(READ, program=apache_bench.STAND_IN, limited=200)
 
 
 def test_what_it_prints_is_read() -> None:
@@ -44,6 +45,9 @@ def test_what_it_prints_is_read() -> None:
         (msgspec.structs.replace(FOUND, limited=0), Verdict.INCONCLUSIVE),  # some 503
         (msgspec.structs.replace(FOUND, not_2xx=300), Verdict.INCONCLUSIVE),  # nothing was let through
         (msgspec.structs.replace(FOUND, answered=0), Verdict.INCONCLUSIVE),
+        (STOOD_IN, Verdict.ERRATUM_SHOWN),
+        (msgspec.structs.replace(STOOD_IN, limited=1), Verdict.INCONCLUSIVE),  # 199 are an overload's 503
+        (msgspec.structs.replace(STOOD_IN, not_2xx=0, limited=0), Verdict.FAIL),
         (None, Verdict.INCONCLUSIVE),
     ],
 )
@@ -51,6 +55,41 @@ def test_one_token_meets_the_limiter_or_the_erratum_is_wrong(found: Benched | No
     [judgement] = benched(PLAN, found)
     assert (judgement.verdict, judgement.id) == (verdict, ERRATUM)
     assert not list(benched(msgspec.structs.replace(PLAN, apache_bench=None), found))
+
+
+@pytest.mark.parametrize(
+    ("not_2xx", "verdict"), [(200, Verdict.ERRATUM_SHOWN), (1, Verdict.ERRATUM_SHOWN), (0, Verdict.FAIL)]
+)
+def test_what_one_token_met_is_told_in_its_own_figures(not_2xx: int, verdict: Verdict) -> None:
+    found = msgspec.structs.replace(FOUND, answered=299, not_2xx=not_2xx, limited=min(not_2xx, 10))
+    [judgement] = benched(PLAN, found)
+    assert (judgement.key, judgement.verdict, judgement.value, judgement.samples) == (
+        ("", ERRATUM),
+        verdict,
+        not_2xx,
+        299,
+    )
+    assert judgement.reason == (
+        "ab: 299 of 300 requests with one token were answered, 10 at once; "
+        f"{not_2xx} not by 2xx, for each of 2 pods takes 100 a minute of a user"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (
+            msgspec.structs.replace(READ, answered=299),
+            "ab: 200 of 299 answers to one token were not 2xx; that the rate limiter refused them by 429, and let others "
+            "through, was not seen",
+        ),
+        (None, "Apache Bench was not carried out, or got no answer"),
+    ],
+)
+def test_what_says_nothing_of_the_limiter_says_why(found: Benched | None, reason: str) -> None:
+    [judgement] = benched(PLAN, found)
+    assert (judgement.key, judgement.verdict) == (("", ERRATUM), Verdict.INCONCLUSIVE)
+    assert judgement.reason == reason
 
 
 async def test_the_stand_in_sends_as_many_and_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,35 @@ def measured(
         loop.close()
 
 
+class Asked:
+    """A PostgreSQL of a hundred connections, three of which only a superuser gets."""
+
+    async def fetchval(self, text: str) -> int:
+        if "superuser_reserved_connections" in text:
+            return 97
+        return 18 if "pg_stat_activity" in text else 100
+
+    async def close(self) -> None:
+        pass
+
+
+def test_the_connections_that_the_database_keeps_for_superusers_are_none_of_the_pools(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nine of each of eleven pods are two more than it lets in, and fewer than its hundred."""
+
+    async def connected(**_: object) -> Asked:
+        return Asked()
+
+    monkeypatch.setattr(asyncpg, "connect", connected)
+    measuring = Measuring(cast(Any, None), cast(Any, None), ENDPOINTS, LoopClock(), dict)
+    loop = VirtualLoop(BEGUN_S)
+    try:
+        assert loop.run_until_complete(measuring._most_connections(2.0)) == (18, 97)
+    finally:
+        loop.close()
+
+
 def used_at(now_s: float, works_s: float) -> dict[int, float]:
     """Of a process that works so long, and of one that had used a minute and is gone after half a second."""
     return {1: min(now_s, works_s)} | ({2: 60.0} if now_s < 0.5 else {})

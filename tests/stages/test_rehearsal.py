@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,15 +12,16 @@ import pytest
 from harness.judge.window import NS
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.message import english, message
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import judged
 from harness.rehearsals.load_stages.judge import knees_of, steps_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
-from harness.rehearsals.load_stages.types import LoadStagesDetails, Made, sized
+from harness.rehearsals.load_stages.types import Knee, LoadStagesDetails, LoadStagesPlan, Made, StepResult, sized
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, facts, seen
-from tests.stages.made import MANIFESTS, PLAN
+from tests.stages.made import FIGURES, MANIFESTS, PLAN
 
 MS = 1_000_000
 NUMBERS = count()
@@ -63,7 +65,71 @@ def test_steps_and_knees_are_what_the_rows_say() -> None:
                                                 Verdict.FAIL, Verdict.FAIL, Verdict.PASS]  # fmt: skip
     [knee] = knees_of(PLAN, steps, 0.5)
     assert (knee.rate_per_s, knee.broken_per_s, knee.verdict) == (30.6, 33, Verdict.PASS)
-    assert "multiplied by 0.500" in str(knee.told[-1])
+    assert english(knee.told) == (
+        "30.6/s kept the limits, 33.0/s did not in 2 tries; CPU limits were multiplied by 0.500"
+    )
+
+
+def steps_with(verdicts: tuple[Verdict, ...], **changed: Any) -> list[StepResult]:
+    """Steps of a search at the rates 20, 21, 21, of which all but the first have figures ``changed``."""
+    figures = [FIGURES, *[msgspec.structs.replace(FIGURES, **changed)] * (len(verdicts) - 1)]
+    rates = [20.0, *[21.0] * (len(verdicts) - 1)]
+    return [
+        StepResult(
+            step=searched(number, rate), pods=2, figures=each, verdict=verdict, told=(message("why"),), start_ns=0
+        )
+        for number, (rate, verdict, each) in enumerate(zip(rates, verdicts, figures, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"lag_p99_ms": 60}, "the generator was the limit above"),
+        ({"requests_by_pod": {"a": 400}}, "above, the load was not spread over the pods"),
+        ({"statuses": {"200": 599, "429": 1}}, "above, the API's rate limiter answered"),
+        ({"photos_due": 10}, "above, the photos beside it were not uploaded"),
+        ({"missing": 1}, "above, requests that were due are not in evidence"),
+    ],
+)
+def test_a_search_that_two_steps_in_a_row_say_nothing_to_ends_and_names_what_they_lacked(
+    changed: dict[str, Any], why: str
+) -> None:
+    [knee] = knees_of(PLAN, steps_with((Verdict.PASS, *[Verdict.INCONCLUSIVE] * 2), **changed), 1.0)
+    assert (knee.verdict, knee.rate_per_s, english(knee.told)) == (Verdict.INCONCLUSIVE, 20, f"at least 20.0/s; {why}")
+
+
+@pytest.mark.parametrize(("verdict", "missing"), [(Verdict.FAIL, 0), (Verdict.FAIL, 1), (Verdict.INCONCLUSIVE, 0)])
+def test_a_rate_that_failed_whatever_is_missing_or_cannot_tell_of_itself_bounds(verdict: Verdict, missing: int) -> None:
+    [knee] = knees_of(PLAN, steps_with((Verdict.PASS, verdict, verdict), missing=missing), 1.0)
+    assert (knee.verdict, english(knee.told)) == (Verdict.PASS, "20.0/s kept the limits, 21.0/s did not in 2 tries")
+
+
+def of_search(rate: float, verdict: Verdict, pods: int = 2, photos_per_s: float = 0.0) -> StepResult:
+    step = msgspec.structs.replace(searched(1, rate), photos_per_s=photos_per_s)
+    return StepResult(step=step, pods=pods, figures=FIGURES, verdict=verdict, told=(), start_ns=0)
+
+
+def test_each_search_has_its_own_knee_under_its_own_conditions() -> None:
+    most = msgspec.structs.replace(PLAN.knee, most_rate_per_s=40)
+    plan: LoadStagesPlan = msgspec.structs.replace(PLAN, knee=most)
+    kept = [of_search(rate, Verdict.PASS, 4) for rate in (20, 40)]
+    beside = [of_search(rate, Verdict.PASS, 4, photos_per_s=2) for rate in (20, 40)]
+    nothing = [of_search(20 / 2**n, Verdict.FAIL, 6) for n in range(5) for _ in range(2)]
+    told = "40.0/s kept, and nothing above was tried (most 40/s)"
+
+    def brief(knee: Knee) -> tuple[int, float, float | None, str]:
+        return knee.pods, knee.photos_per_s, knee.rate_per_s, english(knee.told)
+
+    assert [brief(each) for each in knees_of(plan, [*kept, *beside, *nothing], 1)] == [
+        (4, 0, 40, told),
+        (4, 2, 40, f"{told}; while 2 photos/s are uploaded"),
+        (6, 0, None, "no rate down to 1.2/s kept the limits"),
+    ]
+    assert [brief(each) for each in knees_of(plan, [*kept, *beside], 2)] == [
+        (4, 0, 40, f"{told}; CPU limits were multiplied by 2.000"),
+        (4, 2, 40, f"{told}; while 2 photos/s are uploaded; CPU limits were multiplied by 2.000"),
+    ]
 
 
 def test_a_search_that_broke_off_has_no_knee() -> None:

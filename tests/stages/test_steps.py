@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.judge.bounds import ratio_lower, samples_needed
 from harness.judge.ledger import CALL, NO_OPERATION, Calls, Ledger
-from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.evidence import Operation, Outcome, RequestRow, SampleRow, Side
 from harness.model.message import english
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_knee import Tried, knee, next_rate
-from harness.rehearsals.load_stages.judge_steps import Limits, figures, verdict, window_of
+from harness.rehearsals.load_stages.judge_steps import Limits, figures, result_of, verdict, window_of
 from harness.rehearsals.load_stages.types import KneePlan, Made, StepFigures
 
 MS = 1_000_000
@@ -59,10 +60,15 @@ def answer(call: str, pod: str) -> RequestRow:
 
 
 def judged(
-    rows: Calls, *, by_pod: Mapping[str, int] = MappingProxyType({}), **read: Any
+    rows: Calls,
+    *,
+    by_pod: Mapping[str, int] = MappingProxyType({}),
+    missing: int = 0,
+    limits: Limits = LIMITS,
+    **read: Any,
 ) -> tuple[Verdict, str, StepFigures]:
-    measured = figures(rows, window_of(0, 10), made(**read), by_pods(by_pod))
-    told, why = verdict(measured, LIMITS, 2)
+    measured = figures(rows, window_of(0, 10), made(**read), by_pods(by_pod), missing=missing)
+    told, why = verdict(measured, limits, 2)
     return told, english(why), measured
 
 
@@ -78,45 +84,127 @@ def test_figures_are_those_of_the_rows() -> None:
     assert measured.statuses == {"200": 997, "500": 3}
 
 
-def test_fast_and_whole_passes() -> None:
-    assert judged(calls([20.0] * 400))[0] is Verdict.PASS
+def test_figures_of_what_was_read_beside_the_rows_are_told() -> None:
+    """Of two pods: their cores together in the mean, their memory together at its most."""
+    ledger = Ledger()
+    for at_ns, cores, memory in ((1, 0.1, 30e6), (2, 0.3, 50e6)):
+        for pod in ("a", "b"):
+            ledger.add(SampleRow(at_ns=at_ns, metric="cpu_cores", subject=pod, value=cores))
+            ledger.add(SampleRow(at_ns=at_ns, metric="memory_bytes", subject=pod, value=memory))
+    measured = figures(calls([20.0] * 400, failed=4), window_of(0, 10), made(machine_cpu_ratio=0.5), ledger)
+    assert measured.pods_cpu_cores == pytest.approx(0.4)
+    assert measured.pods_memory_bytes == 100e6
+    assert measured.machine_cpu_ratio == 0.5
+    assert measured.error_upper == pytest.approx(0.0227, abs=0.0001)
+
+
+def test_an_answer_as_the_step_ends_is_none_within_it() -> None:
+    rows = calls([9_990.0, 9_990.0])  # due at 0 and 10 ms
+    assert figures(rows, window_of(0, 10), made(), Ledger()).answered_per_s == 0.1
+
+
+def test_a_step_is_judged_by_the_requests_to_the_api_alone_and_keeps_its_beginning() -> None:
+    ledger = by_pods({"a": 3})
+    ledger.add(msgspec.structs.replace(answer("app", "a"), side=Side.FIRESTORE, pod=""))
+    step = Step(name="s", arrivals=Arrivals.CLOSED, seconds=10, users=1000, in_flight=3)
+    found = result_of(Made(step=step, pods=1, start_ns=1), ledger, LIMITS, 1)
+    assert (found.figures.requests, found.start_ns, found.pods) == (3, 1, 1)
+
+
+NEEDED = samples_needed(LIMITS.error_ratio, 0)
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"),
+    ("rows", "around", "verdict", "reason"),
     [
-        (calls([600.0] * 400), "at least 600 ms"),
-        (calls([20.0] * 400, failed=40), "40 of 400 failed"),
+        (calls([20.0] * NEEDED), {}, Verdict.PASS, f"p95 20 ms, at most 20 ms; 0 of {NEEDED} failed"),
+        (
+            calls([20.0] * (NEEDED - 1)),
+            {},
+            Verdict.PASS,
+            f"p95 20 ms, at most 20 ms; 0 of {NEEDED - 1} failed (too few to carry a bound below 1 %)",
+        ),
+        # One that failed needs more of them.
+        (
+            calls([20.0] * 400, failed=1),
+            {},
+            Verdict.PASS,
+            "p95 20 ms, at most 20 ms; 1 of 400 failed (too few to carry a bound below 1 %)",
+        ),
+        (calls([600.0] * 400), {}, Verdict.FAIL, "p95 600 ms, at least 600 ms; 0 of 400 failed"),
+        (calls([500.0] * 400), {}, Verdict.FAIL, "p95 500 ms, at least 500 ms; 0 of 400 failed"),  # just the limit
+        (
+            calls([20.0] * 380 + [500.0] * 20),
+            {},
+            Verdict.INCONCLUSIVE,
+            "p95 20 ms, at most 500 ms; 0 of 400 failed: too near the limit to tell",
+        ),
+        (calls([20.0] * 400, failed=40), {}, Verdict.FAIL, "40 of 400 failed, above 1 %; p95 20 ms"),
+        (
+            calls([20.0] * 400, failed=40),
+            {"limits": Limits(p95_ms=500, error_ratio=ratio_lower(40, 400))},
+            Verdict.INCONCLUSIVE,
+            "p95 20 ms, at most 20 ms; 40 of 400 failed: too near the limit to tell",
+        ),
+        (
+            calls([20.0] * 58),
+            {},
+            Verdict.INCONCLUSIVE,
+            "p95 20 ms, but 58 requests are too few (59 are needed)",
+        ),
+        (
+            calls([20.0] * 58),
+            {"missing": 1},  # enough, and the one that is missing may be slow
+            Verdict.INCONCLUSIVE,
+            "p95 20 ms; 0 of 58 failed; 1 of the 59 planned are not in evidence, and count as failed",
+        ),
+        (calls([]), {}, Verdict.INCONCLUSIVE, "no request was due"),
     ],
-)
-def test_slow_or_failing_fails(rows: Calls, words: str) -> None:
-    told, reason, _ = judged(rows)
-    assert told is Verdict.FAIL
-    assert words in reason
+)  # fmt: skip
+def test_a_step_says_how_near_its_limits_it_came(
+    rows: Calls, around: dict[str, Any], verdict: Verdict, reason: str
+) -> None:
+    assert judged(rows, **around)[:2] == (verdict, reason)
 
 
 @pytest.mark.parametrize(
     ("rows", "around", "words"),
     [
-        (calls([20.0] * 58), {}, "too few"),
-        (calls([20.0] * 380 + [900.0] * 20), {}, "too near"),  # exactly 5 % above: the bound cannot clear
-        (calls([20.0] * 400, failed=4), {}, "too near"),  # exactly 1 %
-        (calls([20.0] * 400, late_ms=60), {}, "lag is 60 ms"),
-        (calls([20.0] * 400), {"generator_cpu_cores": 0.95}, "0.95 of a core"),
-        (calls([900.0] * 400), {"generator_cpu_cores": 0.95}, "0.95 of a core"),
-        (calls([]), {}, "no request"),
+        (
+            calls([20.0] * 380 + [900.0] * 20),
+            {},
+            "too near the limit to tell",
+        ),  # exactly 5 % above: the bound cannot clear
+        (calls([20.0] * 400, failed=4), {}, "too near the limit to tell"),  # exactly 1 %
+        (calls([20.0] * 400, late_ms=60), {}, "the generator was the limit: its p99 lag is 60 ms"),
+        (
+            calls([20.0] * 400),
+            {"generator_cpu_cores": 0.95},
+            "the generator was the limit: a worker used 0.95 of a core",
+        ),
+        (
+            calls([900.0] * 400),
+            {"generator_cpu_cores": 0.95},
+            "the generator was the limit: a worker used 0.95 of a core",
+        ),
     ],
 )
 def test_what_cannot_tell_is_inconclusive(rows: Calls, around: dict[str, Any], words: str) -> None:
     told, reason, _ = judged(rows, **around)
     assert told is Verdict.INCONCLUSIVE
-    assert words in reason
+    assert reason.endswith(words)
+    assert reason == words or "generator" not in words
+
+
+def test_a_generator_just_on_time_and_just_within_its_core_is_not_the_limit() -> None:
+    assert judged(calls([20.0] * 400, late_ms=50), generator_cpu_cores=0.9)[0] is Verdict.PASS
 
 
 @pytest.mark.parametrize(
     ("by_pod", "words"),
     [
-        ({"a": 400}, "1 of 2 pods answered"),
+        ({"a": 400}, "the load was not spread: 1 of 2 pods answered"),
+        ({"a": 40}, "the load was not spread: 1 of 2 pods answered"),
         ({"a": 10, "b": 390}, ""),  # less than twice its even share: of two pods none can have more
         ({"a": 200, "b": 200}, ""),
         ({"a": 39}, ""),  # too few to tell
@@ -126,7 +214,7 @@ def test_what_cannot_tell_is_inconclusive(rows: Calls, around: dict[str, Any], w
 def test_a_load_that_does_not_reach_every_pod_says_nothing_of_them(by_pod: dict[str, int], words: str) -> None:
     told, reason, measured = judged(calls([20.0] * 400), by_pod=by_pod)
     assert told is (Verdict.INCONCLUSIVE if words else Verdict.PASS)
-    assert words in reason
+    assert reason == (words or "p95 20 ms, at most 20 ms; 0 of 400 failed")
     assert measured.requests_by_pod == by_pod
 
 
@@ -137,9 +225,10 @@ def test_a_load_on_few_of_many_pods_says_nothing_of_them() -> None:
     measured = figures(calls([20.0] * 400), window_of(0, 10), made(), by_pods(few))
     told, reason = verdict(measured, LIMITS, 10)
     assert told is Verdict.INCONCLUSIVE
-    assert "one of 10 pods answered 320 of 960" in english(reason)
-    measured = figures(calls([20.0] * 400), window_of(0, 10), made(), by_pods(even))
-    assert verdict(measured, LIMITS, 10)[0] is Verdict.PASS
+    assert english(reason) == "the load was not spread: one of 10 pods answered 320 of 960"
+    for spread in (even, {"a": 200, "b": 100, "c": 60, "d": 40}):  # just twice its even share is not too much
+        measured = figures(calls([20.0] * 400), window_of(0, 10), made(), by_pods(spread))
+        assert verdict(measured, LIMITS, len(spread))[0] is Verdict.PASS
 
 
 @pytest.mark.parametrize("times", [1, 40])
@@ -209,14 +298,58 @@ def test_a_rate_bounds_after_two_failures_and_not_before() -> None:
     assert next_rate(PLAN, FIRST_RATE_PER_S, [kept, failed, passed]) == 80
 
 
-def test_a_target_that_is_never_broken_has_no_knee_yet() -> None:
-    found = knee(PLAN, 2, search(PLAN, 1e9))
-    assert (found.verdict, found.rate_per_s) == (Verdict.INCONCLUSIVE, 1000)
+def test_a_bracket_of_just_the_precision_ends_the_search() -> None:
+    kept, failed = Tried(rate_per_s=20, verdict=Verdict.PASS), Tried(rate_per_s=22, verdict=Verdict.FAIL)
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [kept, failed, failed]) is None
 
 
-def test_a_target_that_keeps_nothing_fails() -> None:
-    found = knee(PLAN, 2, search(PLAN, 0))
-    assert (found.verdict, found.rate_per_s) == (Verdict.FAIL, None)
+def test_a_search_that_keeps_nothing_halves_its_rate_down_to_a_tenth_of_the_first() -> None:
+    tried = search(PLAN, 0)
+    assert [each.rate_per_s for each in tried[::2]] == [20, 10, 5, 2.5, 1.25]
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [Tried(rate_per_s=2, verdict=Verdict.FAIL)] * 2) is None
+
+
+@pytest.mark.parametrize(
+    ("kept_until", "pods", "rate_per_s", "broken_per_s", "verdict", "reason"),
+    [
+        (1e9, 2, 1000, None, Verdict.INCONCLUSIVE, "1000.0/s kept, and nothing above was tried (most 1000/s)"),
+        (0, 4, None, 1.25, Verdict.FAIL, "no rate down to 1.2/s kept the limits"),
+        (20, 6, 20, 21.8, Verdict.PASS, "20.0/s kept the limits, 21.8/s did not in 2 tries"),
+    ],
+)
+def test_a_finished_search_says_what_was_kept_and_what_was_not(
+    kept_until: float, pods: int, rate_per_s: float | None, broken_per_s: float | None, verdict: Verdict, reason: str
+) -> None:
+    found = knee(PLAN, pods, search(PLAN, kept_until))
+    assert (found.pods, found.verdict, english(found.told)) == (pods, verdict, reason)
+    assert found.rate_per_s == rate_per_s
+    assert found.broken_per_s == (None if broken_per_s is None else pytest.approx(broken_per_s, abs=0.05))
+
+
+def test_a_search_that_only_stumbled_shows_no_rate_and_names_what_it_stumbled_over_last() -> None:
+    unspread = Tried(rate_per_s=20, verdict=Verdict.INCONCLUSIVE, unspread=True)
+    slow = Tried(rate_per_s=20, verdict=Verdict.INCONCLUSIVE, generator_limited=True)
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [unspread]) == 20
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [unspread, slow]) is None
+    found = knee(PLAN, 4, [unspread, slow])
+    assert (found.pods, found.rate_per_s, found.verdict) == (4, None, Verdict.INCONCLUSIVE)
+    assert english(found.told) == "no rate was shown; the generator was the limit above"
+
+
+def test_what_broke_before_the_search_stumbled_is_still_known() -> None:
+    kept, failed = Tried(rate_per_s=20, verdict=Verdict.PASS), Tried(rate_per_s=40, verdict=Verdict.FAIL)
+    slow = Tried(rate_per_s=28.28, verdict=Verdict.PASS, generator_limited=True)
+    found = knee(PLAN, 2, [kept, failed, failed, slow, slow])
+    assert (found.rate_per_s, found.broken_per_s, found.verdict) == (20, 40, Verdict.INCONCLUSIVE)
+
+
+def test_a_stumble_before_the_last_try_does_not_undo_the_knee() -> None:
+    kept, failed = Tried(rate_per_s=20, verdict=Verdict.PASS), Tried(rate_per_s=22, verdict=Verdict.FAIL)
+    slow = Tried(rate_per_s=22, verdict=Verdict.PASS, generator_limited=True)
+    tried = [kept, failed, slow, failed]
+    assert next_rate(PLAN, FIRST_RATE_PER_S, tried) is None
+    found = knee(PLAN, 2, tried)
+    assert (found.rate_per_s, found.broken_per_s, found.verdict) == (20, 22, Verdict.PASS)
 
 
 def test_a_limited_generator_ends_the_search_and_is_named() -> None:
@@ -236,18 +369,15 @@ def test_one_hiccup_of_the_generator_is_tried_again() -> None:
     assert knee(PLAN, 2, done).verdict is Verdict.PASS
 
 
-def test_a_load_that_was_not_spread_is_named_and_no_limit() -> None:
-    unspread = Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE, unspread=True)
-    tried = [Tried(rate_per_s=20, verdict=Verdict.PASS), unspread]
-    assert next_rate(PLAN, FIRST_RATE_PER_S, tried) == 40
-    assert next_rate(PLAN, FIRST_RATE_PER_S, [*tried, unspread]) is None
-    found = knee(PLAN, 2, [*tried, unspread])
-    assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
-    assert "not spread over the pods" in english(found.told)
-
-
 @pytest.mark.parametrize(
-    ("why", "words"), [("rate_limited", "the API's rate limiter answered"), ("without_photos", "were not uploaded")]
+    ("why", "words"),
+    [
+        ("generator_limited", "the generator was the limit above"),
+        ("unspread", "above, the load was not spread over the pods"),
+        ("rate_limited", "above, the API's rate limiter answered"),
+        ("incomplete", "above, requests that were due are not in evidence"),
+        ("without_photos", "above, the photos beside it were not uploaded"),
+    ],
 )
 def test_a_rate_whose_step_says_nothing_does_not_bound(why: str, words: str) -> None:
     limited = msgspec.structs.replace(Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE), **{why: True})
@@ -256,7 +386,7 @@ def test_a_rate_whose_step_says_nothing_does_not_bound(why: str, words: str) -> 
     assert next_rate(PLAN, FIRST_RATE_PER_S, [*tried, limited]) is None
     found = knee(PLAN, 2, [*tried, limited])
     assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
-    assert words in english(found.told)
+    assert english(found.told) == f"at least 20.0/s; {words}"
 
 
 def test_a_pass_above_a_failure_is_not_the_knee() -> None:

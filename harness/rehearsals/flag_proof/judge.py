@@ -114,10 +114,18 @@ def told(story: Story) -> Judgement:
 
 
 def _as_told(name: str, found: Continuity) -> bool:
-    """Without a copy every walk is missing; an app that sends what is new loses some; all others lose nothing."""
+    """Without a copy every walk is missing; an app that sends what is new loses what was before it, and nothing else;
+    all others lose nothing."""
     if name == MOVED:
         return len(found.walks_missing) == found.walks
-    return found.whole is (name != NEW_ONLY)
+    return _lost_its_begin(found) if name == NEW_ONLY else found.whole
+
+
+def _lost_its_begin(found: Continuity) -> bool:
+    """Whether of one walk the first locations are missing, and just they: what the API acknowledged is there."""
+    numbers = sorted(int(name.rpartition("#")[2]) for name in found.locations_missing)
+    others = found.walks_missing or found.locations_changed
+    return not others and 0 < len(numbers) < found.locations and numbers == [*range(len(numbers))]
 
 
 def held(walks: WalksHeld) -> Judgement:

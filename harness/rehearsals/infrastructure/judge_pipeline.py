@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from harness.judge.claimed import held, not_exercised, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import message
@@ -16,11 +18,14 @@ _PLACE = ("cluster_name", "location")
 _AUTH, _CREDENTIALS = "google-github-actions/auth", "google-github-actions/get-gke-credentials"
 _BUILDS = re.compile(r"\bgcloud builds submit\b|\bdocker (buildx )?build\b|\bko build\b")
 _BUILD_ACTION = "docker/build-push-action"
+#: A command that signs in by the key of a service account.
+_BY_KEY = re.compile(r"\bgcloud auth activate-service-account\b|\b_json_key(_base64)?\b")
 #: But for the images of Google's own that lie there.
 _OLD_REGISTRY = re.compile(r"\b(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|distroless/)")
 _SCANS = re.compile(r"\bgovulncheck\b|^golang/govulncheck-action\b|go list -json[^|]*\|\s*nancy\b")
 _SCANNING = "containerscanning.googleapis.com"
-_NAMED = re.compile(r"(create-auto|get-credentials)\s+([\w-]+).*?--(?:region|location|zone)[= ]([\w-]+)")
+_NAMED = re.compile(r"\bclusters\s+(create-auto|create|get-credentials)\s+(\S+).*?--(?:region|location|zone)[= ](\S+)")
+_CONTINUED = re.compile(r"\s*\\\n\s*")
 
 
 def pipeline(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
@@ -61,7 +66,7 @@ def _trigger(pushed: list[str], of: list[Job]) -> Judgement:
 def _auth(steps: list[Step]) -> Judgement:
     claim = "cicd.auth"
     found = [step for step in steps if step.uses.startswith(_AUTH)]
-    if any("credentials_json" in step.given for step in found):
+    if any("credentials_json" in step.given for step in found) or any(_BY_KEY.search(step.run) for step in steps):
         return shown_as(
             "", "cicd.long_lived_key", message("it signs in by a key that is kept as a secret"), claim=claim
         )
@@ -151,31 +156,57 @@ def _container_scan(found: Repository, runs: list[str]) -> Judgement:
 _YES = {True: message("yes"), False: message("no")}
 
 
+class _Named(msgspec.Struct, frozen=True):
+    """A command on a cluster, with the cluster that it names."""
+
+    command: str
+    name: str
+    place: str
+
+    @property
+    def makes(self) -> bool:
+        """Whether it makes the cluster."""
+        return self.command != "get-credentials"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether a variable names it, whose value is not read."""
+        return "$" in self.name + self.place
+
+
+def _named(texts: Iterable[str]) -> Iterator[_Named]:
+    for text in texts:
+        for found in _NAMED.finditer(text):
+            yield _Named(found[1], *(found[group].strip("\"'") for group in (2, 3)))
+
+
 def _commands(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
     """Whoever makes the cluster, and whether everybody means the same one."""
-    named = {match[1]: match for each in found.scripts if (match := _NAMED.search(each))}
+    steps = _steps(map(jobs, found.workflows.values()))
+    named = [*_named(found.scripts), *_named(_CONTINUED.sub(" ", step.run) for step in steps)]
     claim, managed = "operations.create_cluster", bool(found.of("google_container_cluster"))
-    made = named.get("create-auto")
+    made = next((each for each in named if each.makes), None)
     if made and managed:
-        why = message("made by a command, {name} in {region}, and by Terraform", name=made[2], region=made[3])
+        why = message("made by a command, {name} in {region}, and by Terraform", name=made.name, region=made.place)
         yield shown_as("", "operations.cluster_twice", why, claim=claim)
     elif made or managed:
         yield held("", claim, True, message("one way alone makes the cluster"))
     else:
         yield from absent(plan, claim, message("command or resource that makes the cluster"))
-    claim, got = "operations.credentials", named.get("get-credentials")
-    if got is None:
+    claim = "operations.credentials"
+    if all(each.makes for each in named):
         yield from absent(plan, claim, message("command gcloud container clusters get-credentials"))
         return
-    places = {(match[2], match[3]) for match in named.values()}
-    used = [step for step in _steps(map(jobs, found.workflows.values())) if step.uses.startswith(_CREDENTIALS)]
-    unread = [(name, step.given[name]) for step in used for name in _PLACE if elsewhere(step.given.get(name))]
+    used = [step for step in steps if step.uses.startswith(_CREDENTIALS)]
+    unread = [(each.command, each.name) for each in named if each.is_elsewhere]
+    unread += [(name, step.given[name]) for step in used for name in _PLACE if elsewhere(step.given.get(name))]
+    places = {(each.name, each.place) for each in named if not each.is_elsewhere}
     places |= {
         (step.given.get("cluster_name", ""), step.given.get("location", ""))
         for step in used
         if not any(elsewhere(step.given.get(name)) for name in _PLACE)
     }
-    if len(places) == 1 and unread:
+    if len(places) < 2 and unread:
         yield left_open(claim, *unread[0])
         return
     told = message("clusters named: {names}", names=", ".join(sorted(f"{name} ({where})" for name, where in places)))

@@ -6,7 +6,6 @@ What the document does not print is not exercised of the document, and is not ke
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -110,7 +109,7 @@ def _cluster(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
 def _private(configured: Sequence[Document], found: Repository) -> Judgement:
     claim, name = "security.network.private_nodes", "enable_private_nodes"
     said = [each.get(name) for each in configured]
-    asked = ["--enable-private-nodes" in each for each in found.scripts if "create-auto" in each]
+    asked = ["--enable-private-nodes" in each for each in found.scripts if re.search(r"\bclusters create\b", each)]
     if not all(asked) or not all(value is True or elsewhere(value) for value in said):
         why = message("neither every resource nor every command that makes a cluster asks for private nodes")
         return shown_as("", "security.private_nodes_not_asked_for", why, claim=claim)
@@ -165,7 +164,8 @@ def _retention(backup: Document) -> Judgement:
     if elsewhere(days):
         return left_open(claim, "transaction_log_retention_days", days)
     kept = isinstance(days, int) and 1 <= days <= _MOST_LOG_DAYS
-    told = message("{days} days of logs; Cloud SQL keeps 1 to {most}", days=str(days), most=str(_MOST_LOG_DAYS))
+    said = "–" if days is None else str(days)
+    told = message("{days} days of logs; Cloud SQL keeps 1 to {most}", days=said, most=str(_MOST_LOG_DAYS))
     return held("", claim, kept, told)
 
 
@@ -231,6 +231,10 @@ def _state(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
     if not found.backends:
         yield from absent(plan, claim, message("backend of Terraform's state"), *also)
         return
+    if bare := _without_a_state(found):
+        told = message("no backend in {folders}: that state stays where Terraform was run", folders=", ".join(bare))
+        yield held("", claim, False, told, also=also)
+        return
     others = (each for each in found.backends if (each.kind, _key(each)) != ("gcs", "kms"))
     wrong = sorted(others, key=_is_partial)
     if wrong and _is_partial(wrong[0]):
@@ -248,6 +252,13 @@ def _state(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
         yield shown_as("", "iac.state_key_is_no_kms", told, why, claim=claim, also=also)
     else:
         yield held("", claim, False, told, also=also)
+
+
+def _without_a_state(found: Repository) -> list[str]:
+    """The folders of environments that have Terraform, and no backend."""
+    named = (re.match(r"((?:.*/)?environments/[^/]+)/.*\.tf$", name) for name in found.files)
+    folders = {match[1] for match in named if match}
+    return sorted(each for each in folders if not any(of.file.startswith(f"{each}/") for of in found.backends))
 
 
 _NAMES = {
@@ -272,7 +283,7 @@ def _key(backend: Backend) -> str:
         return "kms path"
     try:
         return "customer" if len(base64.b64decode(own, validate=True)) == _KEY_BYTES else "none"
-    except binascii.Error:
+    except ValueError:
         return "none"
 
 

@@ -42,7 +42,12 @@ def read(root: Path, manifests: Path | None = None) -> Repository:
         },
         scripts=tuple(line for name in files if name.endswith(".sh") for line in _gcloud(_text(root, name))),
         images=tuple(images),
-        dependabot=any(name.endswith((".github/dependabot.yml", ".github/dependabot.yaml")) for name in files),
+        dependabot=any(
+            document.get("updates")
+            for name in files
+            if name.endswith((".github/dependabot.yml", ".github/dependabot.yaml"))
+            for document in _yaml(root, name)
+        ),
         stages={name: _stages(_text(root, name)) for name in files if _is_dockerfile(Path(name).name)},
     )
 

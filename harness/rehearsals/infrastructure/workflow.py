@@ -20,7 +20,10 @@ _OF_AUTH = frozenset({
     "CLOUDSDK_CORE_PROJECT", "CLOUDSDK_PROJECT", "GCLOUD_PROJECT", "GCP_PROJECT", "GOOGLE_CLOUD_PROJECT",
     "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GHA_CREDS_PATH",
 })  # fmt: skip
-_DEPLOYS = re.compile(r"\bkubectl\s+(set image|apply|rollout)|\bhelm\s+upgrade|\bkustomize\b")
+_DEPLOYS = re.compile(
+    r"\bkubectl\b(?:[^\n|;&]|\\\n)*?\s(set image|apply|rollout|replace|patch)\b|\bhelm\s+(upgrade|install)\b"
+    r"|\bkustomize\b|\bskaffold\s+(run|deploy)\b|\bgcloud deploy releases create\b"
+)
 _TESTS = re.compile(r"\b(go test|gotestsum|pytest|npm (run )?test|make (\w+-)?tests?|nox|xcodebuild test)\b")
 #: What goes on whatever became of what was before it.
 _ANYHOW = re.compile(r"\b(always|failure)\s*\(|!\s*cancelled\s*\(")

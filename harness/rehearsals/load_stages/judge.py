@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from harness.judge.ledger import Ledger
 from harness.model.judgement import Judgement
 from harness.model.message import Told, message
@@ -66,14 +68,8 @@ def knees_of(plan: LoadStagesPlan, steps: Sequence[StepResult], cpu_factor: floa
 def knee_of(plan: LoadStagesPlan, pods: int, photos_per_s: float, tried: Sequence[Tried], cpu_factor: float) -> Knee:
     """What a finished search found, and under what it was found."""
     found = knee(plan.knee, pods, tried)
-    return Knee(
-        pods=pods,
-        rate_per_s=found.rate_per_s,
-        broken_per_s=found.broken_per_s,
-        verdict=found.verdict,
-        told=(*found.told, *_conditions(photos_per_s, cpu_factor)),
-        photos_per_s=photos_per_s,
-    )
+    told = (*found.told, *_conditions(photos_per_s, cpu_factor))
+    return msgspec.structs.replace(found, told=told, photos_per_s=photos_per_s)
 
 
 def tried_of(result: StepResult) -> Tried:

@@ -11,18 +11,21 @@ from harness.model.scenario import RATE_LIMIT_PER_MIN
 from harness.rehearsals.load_stages.types import Benched, LoadStagesPlan
 
 ERRATUM = "load.ab_meets_rate_limit"
+AB = "ab"
 
 
 def benched(plan: LoadStagesPlan, found: Benched | None) -> Iterator[Judgement]:
     """Of a plan that has it. Refused were all but a minute's worth of requests, more or less what a burst allows; what
-    the limiter was not seen to refuse, or where nothing was let through, another trouble may have refused.
+    the limiter was not seen to refuse, or where nothing was let through, another trouble may have refused. ``ab`` tells
+    no status, so that the limiter is asked behind it; of any other program each refusal has to be the limiter's.
     """
     if plan.apache_bench is None:
         return
     if found is None or not found.answered:
         yield unknown("", ERRATUM, message("Apache Bench was not carried out, or got no answer"))
         return
-    if found.not_2xx and not (found.limited and found.not_2xx < found.answered):
+    by_limiter = bool(found.limited) if found.program == AB else found.limited == found.not_2xx
+    if found.not_2xx and not (by_limiter and found.not_2xx < found.answered):
         told = message(
             "{program}: {refused} of {answered} answers to one token were not 2xx; that the rate limiter refused "
             "them by 429, and let others through, was not seen",

@@ -69,14 +69,14 @@ def _tried_once(tried: Sequence[Tried]) -> bool:
 
 
 def knee(plan: KneePlan, pods: int, tried: Sequence[Tried]) -> Knee:
-    """What the finished search found."""
+    """What the finished search found; it made one try at least."""
     good, broken = _bracket(tried)
-    if tried and tried[-1].mute:
+    if tried[-1].mute:
         shown = message("no rate was shown") if good is None else message("at least {rate}/s", rate=f"{good:.1f}")
         return _knee(pods, good, broken, Verdict.INCONCLUSIVE, shown, _why_mute(tried[-1]))
     if good is None:
-        lowest = f"{min((t.rate_per_s for t in tried), default=0):.1f}"
-        none = message("no rate down to {rate}/s kept the limits", rate=lowest) if tried else message("not tried")
+        lowest = f"{min(t.rate_per_s for t in tried):.1f}"
+        none = message("no rate down to {rate}/s kept the limits", rate=lowest)
         return _knee(pods, None, broken, Verdict.FAIL, none)
     if broken is None:
         rates = {"kept": f"{good:.1f}", "most": f"{plan.most_rate_per_s:g}"}

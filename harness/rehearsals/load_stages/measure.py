@@ -126,14 +126,14 @@ class Measuring:
         await self._clock.sleep(max(0, at_ns - self._clock.now_ns()) / NS)
 
     async def _most_connections(self, seconds: float) -> tuple[int | None, int | None]:
-        """The most connections to the database seen in ``seconds``, and how many it allows; ``None`` when it does not
-        let itself be asked."""
+        """The most connections to the database seen in ``seconds``, and how many it lets the target have; ``None`` when
+        it does not let itself be asked."""
         endpoints, most = self._endpoints, 0
         until_ns = self._clock.now_ns() + round(seconds * NS)
         with contextlib.suppress(OSError, asyncpg.PostgresError):
             database = await asyncpg.connect(**endpoints.login)
             try:
-                limit = int(await database.fetchval("show max_connections"))
+                limit = int(await database.fetchval(_LIMIT))
                 while self._clock.now_ns() < until_ns:
                     found = await database.fetchval(_CONNECTIONS)
                     most = max(most, int(found))
@@ -175,6 +175,13 @@ def _lead_s(step: Step) -> float:
 _CONNECTIONS = (
     "select count(*) from pg_stat_activity"
     " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+)
+
+
+#: Without those that PostgreSQL keeps for superusers and, from version 16 on, for others with a role of its own.
+_LIMIT = (
+    "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+    " - coalesce(current_setting('reserved_connections', true)::int, 0)"
 )
 
 

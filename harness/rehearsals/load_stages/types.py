@@ -174,7 +174,8 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured in a step. Latencies in ms from the due time, exact; ratios 0..1; CPU in cores.
 
     ``generator_cpu_cores`` is that of the busiest worker; ``machine_cpu_ratio`` of all cores of the machine: both over
-    the step's own seconds. ``database_connections`` are the most seen of the ``database_limit`` (``max_connections``).
+    the step's own seconds. ``database_connections`` are the most seen of the ``database_limit``, which is what
+    ``max_connections`` leaves to roles that are no superuser's.
     ``requests_by_pod`` counts the answers that name their pod. ``photos_uploaded`` of ``photos_due`` beside the step.
     ``missing`` requests of an open loop were due beside those in evidence: the lower bound of p95 takes them as quick,
     the upper ones as failed (of p95 ``None`` where they reach it).

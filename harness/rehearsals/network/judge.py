@@ -93,14 +93,20 @@ def paths(plan: Sequence[NetworkPath], results: Sequence[Judgement], *, allowed:
 
 
 def kubelet(
-    rows: Sequence[EventRow], applied_ns: int | None, replaced_ns: int | None, *, wanted: int, trouble: str = ""
+    rows: Sequence[EventRow],
+    applied_ns: int | None,
+    replaced_ns: int | None,
+    *,
+    wanted: int,
+    trouble: str = "",
+    asked_ns: int | None = None,
 ) -> Judgement:
     """The kubelet's probes pass: no pod lost its readiness from ``applied_ns`` to ``replaced_ns``, and ``wanted`` pods
-    that were started after it became ready. ``trouble`` is why they did not."""
+    that were started after it became ready, and were so still at ``asked_ns``. ``trouble`` is why they did not."""
     check = "kubelet.probes"
     if applied_ns is None:
         return _found(check, Verdict.INCONCLUSIVE, message("the policies were not applied"))
-    lost = _lost_readiness(rows, applied_ns, replaced_ns)
+    lost = [*_lost_readiness(rows, applied_ns, replaced_ns), *_lost_again(rows, replaced_ns, asked_ns)]
     if lost:
         told = message("not ready any more under the policies: {pods}", pods=", ".join(lost))
         return _found(check, Verdict.FAIL, told, shown=_pods(len(lost)))
@@ -315,6 +321,16 @@ def _lost_readiness(rows: Iterable[EventRow], since_ns: int, until_ns: int | Non
             if row.at_ns >= since_ns:
                 lost.append(row.subject)
     return lost
+
+
+def _lost_again(rows: Iterable[EventRow], since_ns: int | None, until_ns: int | None) -> list[str]:
+    """Pods that came and became ready in the time, and were neither ready at its end nor on their way out."""
+    if since_ns is None or until_ns is None:
+        return []
+    seen = [row for row in rows if row.kind == "pod" and row.at_ns <= until_ns]
+    last = {row.subject: row.data["state"] for row in seen}
+    going = (PodState.READY, PodState.TERMINATING, PodState.GONE)
+    return [name for name in _ready_first_seen_after(seen, since_ns) if last[name] not in going]
 
 
 def _ready_first_seen_after(rows: Iterable[EventRow], since_ns: int) -> list[str]:

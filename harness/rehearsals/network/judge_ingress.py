@@ -237,6 +237,8 @@ def renewal(seen: IngressEvidence) -> Judgement:
     shown = message("{failed} of {all} failed", failed=str(len(failed)), all=str(count))
     if first is None or others or course.answers[-1].serial != seen.renewed:
         told = message("the renewed certificate is not what is served; {failed} meanwhile", failed=shown)
+        if course.answers[-1].serial == seen.renewed:
+            told = message("a certificate that is neither was served too; {failed} meanwhile", failed=shown)
         notes = tuple(message("serial {serial}", serial=each) for each in sorted(others))
         return _found(check, Verdict.FAIL, told, shown=shown, notes=notes)
     told = message(

@@ -80,12 +80,18 @@ def _no_pods(facts: Facts) -> Message:
 def _of_policies(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement]:
     details, results = seen.details, _path_results(plan, seen.details)
     until_ns, loaded = details.fronted_ns, Window(start_ns=details.loaded_ns[0], end_ns=details.loaded_ns[1])
+    asked = details.rounds.get("replaced")
     events = [row for row in seen.evidence.events if until_ns is None or row.at_ns < until_ns]
     return [
         judge.paths(plan.paths, results, allowed=True),
         judge.paths(plan.paths, results, allowed=False),
         judge.kubelet(
-            events, details.applied_ns, details.replaced_ns, wanted=details.replicas, trouble=details.trouble
+            events,
+            details.applied_ns,
+            details.replaced_ns,
+            wanted=details.replicas,
+            trouble=details.trouble,
+            asked_ns=None if asked is None else asked.start_ns,
         ),
         judge.users(seen.evidence.ledger.requests_due(loaded, Side.API), judge.due_of(plan, details), plan.most_failed),
         judge.opt_in(details.listed.get("before"), details.listed.get("after"), details.policies),
