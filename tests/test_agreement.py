@@ -66,6 +66,24 @@ def test_what_the_manifests_lose_as_written_is_their_erratum_and_hides_no_other_
     assert STOPS_AT_ONCE in {erratum.id for claim in REGISTER.values() for erratum in claim.errata}
 
 
+def test_a_document_that_the_app_wrote_itself_says_of_no_target_that_it_mirrors() -> None:
+    """The target deleted the walk in PostgreSQL, and never wrote anything to Firestore."""
+    left = compare([walk(OTHER)], documents(walk()), {WALK: "u"})
+    assert [each.flaw for each in left.findings] == [Flaw.EXTRA, Flaw.MISSING] and not left.documents
+    found = reconciled(left, {}, ())
+    alone = reconciled_result(found, left, bundled=False, by_app={WALK})
+    assert alone.verdict is Verdict.NOT_EXERCISED and alone.reason.startswith("the target mirrors nothing")
+    for kept in (
+        reconciled_result(found, left, bundled=True, by_app={WALK}),  # ours mirrors
+        reconciled_result(found, left, bundled=False, by_app={OTHER}),
+        reconciled_result(found, left, bundled=False),
+    ):
+        assert kept.verdict is Verdict.FAIL and "was deleted, and its document is there" in kept.reason
+    mirrors = compare([walk()], documents(walk(), walk(OTHER)), {OTHER: "u"})
+    both = reconciled_result(reconciled(mirrors, {}, ()), mirrors, bundled=False, by_app={OTHER})
+    assert both.verdict is Verdict.FAIL and mirrors.documents
+
+
 def test_documents_that_agree_pass_and_any_finding_fails_with_an_example() -> None:
     assert dual_write_result(GOOD, bundled=True).verdict is Verdict.PASS
     failed = dual_write_result(HALF, bundled=True)

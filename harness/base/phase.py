@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
@@ -78,20 +79,21 @@ class Phase:
         seconds = (now_ns - self.since_ns) / NS
         if self.of:
             return f"{self.done}/{self.of}"
-        passed = f"{min(seconds, self.lasts_s):.0f}/{self.lasts_s:.0f}" if self.lasts_s else f"{seconds:.0f}"
+        passed = f"{seconds:.0f}/{self.lasts_s:.0f}" if self.lasts_s else f"{seconds:.0f}"
         return say("{seconds} s", seconds=passed)
 
     def left(self, now_ns: int, say: Says) -> str:
         """The time to go, in words; by the mean of the steps that are done where it has steps and of them a tenth is
-        done, which says nothing earlier; "" where unknown."""
+        done, which says nothing earlier; "" where unknown. Once the length alone is over, by how much."""
         seconds = (now_ns - self.since_ns) / NS
-        most_s = max(0.0, self.lasts_s - seconds)
+        most_s = max(0.0, self.lasts_s - seconds) if self.lasts_s else math.inf
         if self.of <= self.done * 10 and 0 < self.done < self.of:
             by_steps_s = seconds / self.done * (self.of - self.done)
-            left_s = min(by_steps_s, most_s) if self.lasts_s else by_steps_s
-            return say("about {seconds} s to go", seconds=f"{left_s:.0f}")
+            return say("about {seconds} s to go", seconds=f"{min(by_steps_s, most_s):.0f}")
         if self.of:
             return say("at most {seconds} s to go", seconds=f"{most_s:.0f}") if self.lasts_s else ""
+        if self.lasts_s and (longer_s := seconds - self.lasts_s) >= 3:  # to begin and to end it takes time, too
+            return say("{seconds} s longer than planned", seconds=f"{longer_s:.0f}")
         return say("{seconds} s to go", seconds=f"{most_s:.0f}") if self.lasts_s else ""
 
     def share(self, now_ns: int) -> float | None:

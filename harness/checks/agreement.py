@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
@@ -31,18 +31,24 @@ SAID_BEFORE = marked(
 _EXAMPLES = 3
 
 
-def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool, unread: Told = ()) -> Judgement:
+def reconciled_result(
+    found: Reconciled, compared: Comparison, *, bundled: bool, unread: Told = (), by_app: Collection[str] = ()
+) -> Judgement:
     """What an injected outage explains is told and fails nothing: the document calls a lost mirror write non-critical.
 
     A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised, unless there
-    are documents of other walks, or two of one. ``unread``: what of PostgreSQL could not be compared. What manifests
+    are documents of other walks, or two of one; those ``by_app``, ids of walks that the app wrote to Firestore itself,
+    are not the target's. ``unread``: what of PostgreSQL could not be compared. What manifests
     measured as they are lost is their erratum, shown. Where no document was there to compare, nothing passes.
     """
     verdict = Verdict.PASS if found.good else Verdict.FAIL
     told = with_examples(
         found.told, [*(each.told for each in found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]]
     )
-    others = found.doubled or any(each.flaw is not Flaw.MISSING for each in found.unexplained)
+    others = found.doubled or any(
+        each.flaw is not Flaw.MISSING and not (each.flaw is Flaw.EXTRA and each.walk_id in by_app)
+        for each in found.unexplained
+    )
     if not found.compared and found.good:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk was written through the API alone"),)
     elif not bundled and not others and compared.count(Flaw.MISSING) and not compared.documents:

@@ -7,7 +7,7 @@ deleted, scaled down or rolled over do not ask.
 
 Percentages and ``maxUnavailable`` count from the replicas that the workload asks for at that time. Those are the
 manifest's until the autoscaler or the Deployment's controller tells of others; where more than one number may have held
-and they disagree, the eviction is ``unclear``.
+and they disagree, the eviction is ``unclear``. Of a pod of which no event tells nobody knows whether it asked.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ _SIZED = re.compile(r"Scaled (?:up|down) replica set \S+(?: from (\d+))? to (\d+
 
 class BudgetKept(msgspec.Struct, frozen=True, kw_only=True):
     """``granted`` and ``refused`` evictions; those granted beyond the budget, and those that may have been. ``keeps``:
-    there is a budget, and it asks for a pod at all."""
+    there is a budget, and it asks for a pod at all. ``untold`` are evicted pods of which no event tells."""
 
     keeps: bool
     granted: int
     refused: int
     beyond: Told
     unclear: Told
+    untold: tuple[str, ...] = ()
 
     @property
     def told(self) -> Told:
@@ -53,13 +54,17 @@ class BudgetKept(msgspec.Struct, frozen=True, kw_only=True):
             refused=str(self.refused),
             beyond=str(len(self.beyond)),
         )
-        if not self.unclear:
-            return (counts,)
-        unclear = message(
-            "{count} may be beyond it: the replicas that were asked for then are not certain",
-            count=str(len(self.unclear)),
-        )
-        return (counts, unclear)
+        told = [counts]
+        if self.unclear:
+            unclear = message(
+                "{count} may be beyond it: the replicas that were asked for then are not certain",
+                count=str(len(self.unclear)),
+            )
+            told.append(unclear)
+        if self.untold:
+            names = ", ".join(self.untold)
+            told.append(message("whether these pods had started or were ready nobody told: {pods}", pods=names))
+        return tuple(told)
 
 
 def desired(budget: Budget, scale: int) -> int:
@@ -78,6 +83,8 @@ def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -
     that were ready when it left count. One that had been terminating for longer goes unasked.
     """
     pods, scales = _Pods(), _Scales(events, scale)
+    watched = {event.subject for event in events if event.kind == "pod"}
+    untold: list[str] = []
     granted = refused = 0
     beyond: list[Message] = []
     unclear: list[Message] = []
@@ -87,6 +94,8 @@ def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -
         elif event.kind == "eviction" and event.data.get("code") == GRANTED:
             granted += 1
             before = pods.evicted(event)
+            if budget is not None and event.subject not in watched:
+                untold.append(event.subject)
             if budget is None or before is None:
                 continue
             possible = scales.at(event.at_ns, before.healthy)
@@ -101,7 +110,10 @@ def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -
         elif event.kind == "eviction":
             refused += 1
     keeps = budget is not None and desired(budget, scales.most) > 0
-    return BudgetKept(keeps=keeps, granted=granted, refused=refused, beyond=tuple(beyond), unclear=tuple(unclear))
+    return BudgetKept(
+        keeps=keeps, granted=granted, refused=refused, beyond=tuple(beyond), unclear=tuple(unclear),
+        untold=tuple(untold),
+    )  # fmt: skip
 
 
 class _Before(msgspec.Struct, frozen=True):

@@ -180,7 +180,7 @@ class Invariants:
         seen = explained(seen, written_ns, broken_storage)
         found = reconciled(whole, written_ns, broken, names=held, direct=len(writes.direct))
         of_documents = agreement.reconciled_result(
-            found, compared, bundled=self._target.bundled, unread=read.layout.why
+            found, compared, bundled=self._target.bundled, unread=read.layout.why, by_app=writes.ever_direct
         )
         if of_documents.verdict in {Verdict.PASS, Verdict.FAIL} and any(FIRESTORE in each.what for each in broken):
             self.lost_by_firestore = by_firestore(found.explained, written_ns, broken)
@@ -321,7 +321,9 @@ def off_result(found: OffInTime) -> Judgement:
 
 def budget_result(found: BudgetKept) -> Judgement:
     """Without an eviction nothing was asked of the budget, and one that keeps no pod answers nothing."""
-    verdict = Verdict.FAIL if found.beyond else Verdict.INCONCLUSIVE if found.unclear else Verdict.PASS
+    verdict = Verdict.FAIL if found.beyond else Verdict.PASS
+    if not found.beyond and (found.unclear or found.untold):
+        verdict = Verdict.INCONCLUSIVE
     told = with_few(found.told, found.beyond or found.unclear)
     if not found.granted + found.refused:
         verdict = Verdict.NOT_EXERCISED

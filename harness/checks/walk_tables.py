@@ -7,7 +7,7 @@ would look lost.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -110,7 +110,7 @@ async def read(connection: asyncpg.Connection, most: int, *, only: Collection[st
     )  # fmt: skip
     rows, layout = _converted(WALKS, rows, there, layout)
     if "id" not in layout.walks:
-        raise CannotRead(layout.unread[-1])
+        raise CannotRead(_of(f"{WALKS}.id", layout.unread))
     embedded = next((each for each in _EMBEDDED if there.columns.get(each, _NONE).base in {"json", "jsonb"}), "")
     if embedded and isinstance(await _table(connection, LOCATIONS), Unread):
         located, layout = await _embedded(connection, there, embedded, most, layout)
@@ -143,22 +143,16 @@ async def consents(connection: asyncpg.Connection, ids: Collection[str]) -> Cons
     there, columns, unread = await _known(connection, CONSENTS, OF_CONSENTS, key="id")
     which = _is_one_of(there, "id", "$1")
     rows = await connection.fetch(_select(there, columns, which), _bare(ids), timeout=READ_TIMEOUT_S)
-    values: dict[str, list[Any]] = {}
-    for name, column in [*columns.items()]:
-        held = there.columns[name]
-        try:
-            values[name] = _read(column, held.base, [row[name] for row in rows])
-        except Unreadable as error:
-            found = message("{declared} {what}", declared=held.declared, what=error.told)
-            unread = (*unread, tables.unread(CONSENTS, name, column, found))
-            if name == "id":
-                raise CannotRead(unread[-1]) from error
-            continue
-        if held.base not in {*_AS_THEY_ARE, "timestamp", "date"}:
-            columns[name] = tables.refined(column, values[name])
-    made = [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
-    read = {name: column for name, column in columns.items() if name in values}
+    made, read, dropped = _comparable(rows, columns, there)
+    unread = (*unread, *(tables.unread(CONSENTS, name, columns[name], found) for name, found in dropped.items()))
+    if "id" in dropped:
+        raise CannotRead(_of(f"{CONSENTS}.id", unread))
     return Consents(rows={row["id"]: row for row in made}, columns=read, unread=unread)
+
+
+def _of(place: str, unread: Iterable[Unread]) -> Unread:
+    """Why that column is not read."""
+    return next(each for each in unread if each.place == place)
 
 
 async def _known(
@@ -172,7 +166,7 @@ async def _known(
     chosen = tables.read_as(table, wanted, there.columns)
     columns, unread = _apart(chosen)
     if key not in columns:
-        raise CannotRead(next(each for each in unread if each.place.endswith(f".{key}")))
+        raise CannotRead(_of(f"{table}.{key}", unread))
     return there, columns, unread
 
 
@@ -305,31 +299,42 @@ def _notes(name: str, table: _Table) -> Told:
 def _converted(
     table: str, rows: Sequence[Mapping[str, Any]], there: _Table, layout: Layout
 ) -> tuple[Sequence[Mapping[str, Any]], Layout]:
-    """``rows`` with comparable values. A column with one that cannot be read is left out, and named."""
+    """``rows`` with comparable values, and the layout they were read by."""
     columns = layout.walks if table == WALKS else layout.locations or {}
+    rows, read, dropped = _comparable(rows, columns, there)
+    for name, found in dropped.items():
+        layout = layout.without(f"{table}.{name}", found)
+    if table == WALKS:
+        return rows, msgspec.structs.replace(layout, walks=read)
+    return rows, msgspec.structs.replace(layout, locations=read)
+
+
+def _comparable(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], there: _Table
+) -> tuple[Sequence[Mapping[str, Any]], dict[str, Column], dict[str, Message]]:
+    """``rows`` with comparable values, how each column of them was read, and why a column is left out: it has a value
+    that cannot be read."""
     values: dict[str, list[Any]] = {}
-    dropped: set[str] = set()
+    read: dict[str, Column] = {}
+    dropped: dict[str, Message] = {}
     for name, column in columns.items():
-        base = there.columns[name].base
-        if base in _AS_THEY_ARE and (base == "timestamptz") == (column.kind is Kind.INSTANT):
+        held = there.columns[name]
+        if held.base in _AS_THEY_ARE and (held.base == "timestamptz") == (column.kind is Kind.INSTANT):
+            read[name] = column
             continue
         try:
-            values[name] = _read(column, base, [row[name] for row in rows])
+            values[name] = _read(column, held.base, [row[name] for row in rows])
         except Unreadable as error:
-            dropped.add(name)
-            held = message("{declared} {what}", declared=there.columns[name].declared, what=error.told)
-            layout = layout.without(f"{table}.{name}", held)
+            dropped[name] = message("{declared} {what}", declared=held.declared, what=error.told)
             continue
-        if base not in {"timestamp", "date"}:
-            layout = _with_column(layout, table, name, tables.refined(column, values[name]))
+        read[name] = column if held.base in {"timestamp", "date"} else tables.refined(column, values[name])
     if not values and not dropped:
-        return rows, layout
-    kept = [name for name in columns if name not in values and name not in dropped]
+        return rows, read, dropped
     made = [
-        {name: row[name] for name in kept} | {name: each[number] for name, each in values.items()}
+        {name: values[name][number] if name in values else row[name] for name in read}
         for number, row in enumerate(rows)
     ]
-    return made, layout
+    return made, read, dropped
 
 
 def _json(text: str) -> Any:
@@ -345,9 +350,3 @@ def _read(column: Column, base: str, raw: Sequence[Any]) -> list[Any]:
     if base in {"json", "jsonb"}:
         raw = [None if each is None else _json(each) for each in raw]
     return [comparable(column.kind, each) for each in raw]
-
-
-def _with_column(layout: Layout, table: str, name: str, column: Column) -> Layout:
-    if table == WALKS:
-        return msgspec.structs.replace(layout, walks={**layout.walks, name: column})
-    return msgspec.structs.replace(layout, locations={**(layout.locations or {}), name: column})

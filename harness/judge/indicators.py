@@ -80,7 +80,7 @@ def _errors(seen: WindowSummary) -> dict[str, _Shown]:
 
 
 def _measured(claim: str, figures: Mapping[str, _Shown], seen: WindowSummary) -> Judgement:
-    lacking = [as_message(_NAMES.get(name, name)) for name, value in figures.items() if value is None]
+    lacking = [as_message(name) for name, value in figures.items() if value is None]
     whys = [message("not measured: {names}", names=enumerated(lacking))] if lacking else []
     told: list[Message] = []
     for name, value in figures.items():

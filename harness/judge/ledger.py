@@ -164,6 +164,11 @@ class Ledger:
         """The probes that were due in ``window``."""
         return those(self.probes, _due_in(self.probes, window))
 
+    def calls_due(self, window: Window) -> Calls:
+        """Users' requests to the API and probes that were due in ``window``."""
+        found: Calls = np.concatenate([self.probe_rows_due(window), self.requests_due(window, Side.API)])
+        return found
+
     def live_throughout(self, window: Window) -> NDArray[np.bool_]:
         """By user's number: whether the session was live for the whole of ``window``."""
         changes = self._sessions.rows()

@@ -12,7 +12,11 @@ class Writes:
         self.deleted: dict[Side, dict[str, str]] = {side: {} for side in Side}
         self.kept: dict[Side, dict[str, str]] = {side: {} for side in Side}
         #: Written or deleted straight in Firestore, or perhaps so: the mirror alone no longer decides their documents.
+        #: That of a walk deleted by the API since then is the mirror's again, unless a write to it may still arrive.
         self.direct: set[str] = set()
+        #: Those that ever were: a target that mirrors nothing leaves their documents as they are.
+        self.ever_direct: set[str] = set()
+        self._may_arrive: set[str] = set()
         #: Deleted straight in Firestore, and sent to neither side since.
         self.gone: set[str] = set()
         #: Whose last PUT no side has confirmed: once such a walk is over, its phone sends it again, out of schedule.
@@ -25,6 +29,9 @@ class Writes:
         walk_id = row.walk_id.lower()
         if row.side is Side.FIRESTORE:
             self.direct.add(walk_id)
+            self.ever_direct.add(walk_id)
+            if not row.acknowledged:
+                self._may_arrive.add(walk_id)
         self.gone.discard(walk_id)
         self.unconfirmed.discard(walk_id)
         if not row.acknowledged:
@@ -37,6 +44,8 @@ class Writes:
             deleted[walk_id] = row.user
             if row.side is Side.FIRESTORE:
                 self.gone.add(walk_id)
+            elif not row.retried and walk_id not in self._may_arrive:  # a 404 to the second of two counts as deleted
+                self.direct.discard(walk_id)
         else:
             deleted.pop(walk_id, None)
             kept[walk_id] = row.user

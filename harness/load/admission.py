@@ -8,6 +8,7 @@ from harness.base.errors import MeasurementFailed, RehearsalError
 from harness.load.auth import create_accounts, sign_in
 from harness.load.flag import fetch_flag, remote_config
 from harness.load.phone import Phone, Shared
+from harness.load.plan import ADMISSION_LIMIT_S
 from harness.load.population.accounts import Account, accounts
 from harness.load.population.schedule import Slot, slots, user_schedule
 from harness.load.rest import JsonClient
@@ -74,11 +75,10 @@ class _Admission:
 
 def admit(shared: Shared, firestore: Any) -> list[Phone]:
     """Every phone, ready to act. Raises ``MeasurementFailed`` when it takes longer than the plan's limit."""
-    limit_s = shared.plan.admission_limit_s
     late = MeasurementFailed(
-        message("the simulated users could not be signed in within {limit_s} s", limit_s=f"{limit_s:g}"),
+        message("the simulated users could not be signed in within {limit_s} s", limit_s=f"{ADMISSION_LIMIT_S:g}"),
         where="Auth and Remote Config emulators",
         remedy="see their logs; the machine may be too busy",
     )
-    with runtime().timeout(limit_s, late):
+    with runtime().timeout(ADMISSION_LIMIT_S, late):
         return _Admission(shared, firestore).run()

@@ -6,7 +6,9 @@ the user's name in all evidence, and in the databases. Sign-in is what the app c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from typing import Protocol
 
 import msgspec
 
@@ -14,11 +16,14 @@ from harness.base.errors import MeasurementFailed
 from harness.load.population.accounts import Account
 from harness.load.rest import JsonClient
 from harness.load.time import NS, now_ns, wall_ns
+from harness.model.stack import Address
 
 _API = "/identitytoolkit.googleapis.com/v1"
 _BATCH = 1000  # the most that Firebase takes at once
 #: Signed in again this long before the token ends (it lives an hour).
 EARLY_NS = 600 * NS
+#: How often that is looked for, and how long the answer is awaited.
+RENEW_EVERY_S, RENEW_TIMEOUT_S = 60.0, 5.0
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +37,17 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     def fresh(self, at_ns: int, wall_ns: int) -> bool:
         """Whether it is still far from its end, on both clocks."""
         return at_ns < self.expires_ns - EARLY_NS and wall_ns < self.expires_wall_ns - EARLY_NS
+
+
+class SignedIn(Protocol):
+    """Whoever sends requests by a token."""
+
+    token: Token
+
+    @property
+    def account(self) -> Account:
+        """Whose token it is."""
+        ...
 
 
 def create_accounts(client: JsonClient, project_id: str, accounts: Sequence[Account]) -> None:
@@ -59,3 +75,16 @@ def sign_in(client: JsonClient, account: Account) -> Token:
         raise MeasurementFailed(f"signing in {account.user} gave no token of that user", where=f"uid {uid!r}")
     lives_ns = int(str(answer.get("expiresIn", "3600"))) * NS
     return Token(id_token=token, expires_ns=asked_ns + lives_ns, expires_wall_ns=asked_wall_ns + lives_ns)
+
+
+def signed_in(auth: Address, account: Account, timeout_s: float) -> Token:
+    """``sign_in`` on a connection of its own. Raises ``MeasurementFailed``."""
+    with closing(JsonClient("the Auth emulator", auth, timeout_s)) as client:
+        return sign_in(client, account)
+
+
+def renew(auth: Address, those: Iterable[SignedIn]) -> None:
+    """Signs in again, one after the other, whose token is about to end. Raises ``MeasurementFailed``."""
+    for each in those:
+        if not each.token.fresh(now_ns(), wall_ns()):
+            each.token = signed_in(auth, each.account, RENEW_TIMEOUT_S)

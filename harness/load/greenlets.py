@@ -1,17 +1,19 @@
-"""What every load process on gevent does beside its users: it hears the harness, flushes its evidence, and tells what a
-greenlet ends by that nobody joins: gevent prints it and goes on, and what it was to record is missing.
+"""What every load process on gevent does beside its users: it hears the harness, flushes its evidence, renews tokens,
+and tells what a greenlet ends by that nobody joins: gevent prints it and goes on, and what it was to record is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import gevent
 from gevent.os import make_nonblocking, nb_read
 
 from harness.base.errors import EvidenceNotWritten
+from harness.load.auth import RENEW_EVERY_S, SignedIn, renew
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
+from harness.model.stack import Address
 
 _MOST_BYTES = 4096
 
@@ -34,6 +36,13 @@ def flush_always(recorder: Recorder, failed: Callable[[Exception], None]) -> Non
         except EvidenceNotWritten as error:
             failed(error)
             return
+
+
+def renew_always(auth: Address, those: Collection[SignedIn]) -> None:
+    """Until it is killed: a token that is about to end is renewed. Raises ``MeasurementFailed``."""
+    while True:
+        gevent.sleep(RENEW_EVERY_S)
+        renew(auth, those)
 
 
 def tell_of_every_greenlet(failed: Callable[[Exception], None]) -> None:

@@ -21,7 +21,7 @@ import msgspec
 from harness.base.clock import unix_ns
 from harness.base.errors import MeasurementFailed
 from harness.load.api_side import ApiSide
-from harness.load.auth import Token, sign_in
+from harness.load.auth import Token, renew
 from harness.load.firestore_side import FirestoreSide
 from harness.load.flag import FETCH_TIMEOUT_S, fetch_flag, remote_config
 from harness.load.known import KnownWalks
@@ -31,11 +31,10 @@ from harness.load.population.accounts import Account
 from harness.load.population.schedule import Planned
 from harness.load.population.walk import Status, WalkUpdate, moment
 from harness.load.recorder import Recorder
-from harness.load.rest import JsonClient
 from harness.load.result import Result
 from harness.load.runtime import Background, runtime
 from harness.load.storage_side import StorageSide
-from harness.load.time import NS, gevent_wait_until, now_ns, wall_ns
+from harness.load.time import NS, gevent_wait_until, now_ns
 from harness.model.evidence import Operation, Outcome, Side
 from harness.model.message import message, of_error
 from harness.stack.firebase.fetch import FlagCache
@@ -73,7 +72,7 @@ class Phone:
         self._shared = shared
         self._schedule = plan
         self._next = next(plan)
-        self._token = token
+        self.token = token
         self._cache = cache
         timeout_s = shared.plan.request_timeout_s
         self._api = ApiSide(shared.plan.endpoints.service, timeout_s)
@@ -110,7 +109,7 @@ class Phone:
             left = self._memory.left_behind(planned) if answered else None
             if left is not None:
                 self._request(left, f"{left.operation_id}-again-{planned.number:05d}", now_ns())
-            self._renew_token()
+            renew(self._shared.plan.endpoints.auth, [self])
         self._next = next(self._schedule)
 
     def close(self) -> None:
@@ -157,7 +156,7 @@ class Phone:
     def _execute(self, planned: Planned, side: Side) -> Result:
         missing_expected = self._known.missing_expected(side, planned.walk_id)
         if side is Side.API:
-            return self._api.execute(planned, self._token.id_token, missing_expected=missing_expected)
+            return self._api.execute(planned, self.token.id_token, missing_expected=missing_expected)
         walk = self._memory.whole(planned.walk_id)
         return self._firestore.execute(planned, walk, self._moment(planned), missing_expected=missing_expected)
 
@@ -192,15 +191,5 @@ class Phone:
             self._cache.failed(now_ns(), error.status)
             self._shared.not_fetched += 1
             self._shared.recorder.event("flag", self.account.user, message("not fetched: {why}", why=of_error(error)))
-        finally:
-            client.close()
-
-    def _renew_token(self) -> None:
-        if self._token.fresh(now_ns(), wall_ns()):
-            return
-        plan = self._shared.plan
-        client = JsonClient("the Auth emulator", plan.endpoints.auth, FETCH_TIMEOUT_S)
-        try:
-            self._token = sign_in(client, self.account)
         finally:
             client.close()

@@ -8,8 +8,9 @@ import h11
 import msgspec
 
 from harness.load.answers import classify
+from harness.load.auth import Token
 from harness.load.http1 import Refused, exchange
-from harness.load.population.accounts import Canary
+from harness.load.population.accounts import Account, Canary
 from harness.load.population.walk import Status, WalkUpdate, encode, moment
 from harness.model.evidence import Operation, Outcome
 from harness.model.stack import Address
@@ -28,9 +29,14 @@ class Prober(msgspec.Struct, kw_only=True):
     """A canary with its token. Until a PUT of it was confirmed, a 404 to its GET is right."""
 
     canary: Canary
-    token: str
+    token: Token
     body: bytes
     put: bool = False
+
+    @property
+    def account(self) -> Account:
+        """The canary's."""
+        return self.canary.account
 
     async def probe(self, service: Address, operation: Operation, timeout_s: float) -> Probed:
         """Never raises for what the target does; ``timeout_s`` spans connecting, sending and the whole answer."""
@@ -40,7 +46,7 @@ class Prober(msgspec.Struct, kw_only=True):
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await exchange(
-                    service, "PUT" if writes else "GET", path, self.token, self.body if writes else b""
+                    service, "PUT" if writes else "GET", path, self.token.id_token, self.body if writes else b""
                 )
         except TimeoutError:
             return Probed(outcome=Outcome.TIMEOUT)

@@ -2,7 +2,8 @@
 
 It makes the canaries' accounts, writes the event ``phase``/``probes_admitted``, waits for ``go``, and probes until
 its input ends (``child``). GET and PUT in turn over the canaries, each probe at its own due time, whatever became of
-those before. Exit statuses are those of ``errors``.
+those before; beside them a canary whose token is about to end is signed in again, as the app does. Exit statuses are
+those of ``errors``.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import asyncio
 import math
 import signal
 import sys
+from collections.abc import Sequence
 
 from harness.base.errors import MeasurementFailed, RehearsalError
-from harness.load.auth import create_accounts, sign_in
+from harness.load.auth import RENEW_EVERY_S, create_accounts, renew, sign_in
 from harness.load.child import GO_LIMIT_S, not_told, origin_of, run
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import canaries
@@ -24,15 +26,13 @@ from harness.load.rest import JsonClient
 from harness.load.time import now_ns, sleep, sleep_until
 from harness.model.evidence import Operation, ProbeRow
 from harness.model.message import message
+from harness.model.stack import Address
 
 _AUTH_TIMEOUT_S = 30.0
 
 
 def admit(plan: LoadPlan) -> list[Prober]:
-    """The canaries, signed in; blocking, before the event loop runs. Raises ``MeasurementFailed``.
-
-    Their tokens live an hour and are not renewed: the plan's longest duration is shorter.
-    """
+    """The canaries, signed in; blocking, before the event loop runs. Raises ``MeasurementFailed``."""
     everybody = canaries(plan.probes.canary_users, plan.seed)
     client = JsonClient("the Auth emulator", plan.endpoints.auth, _AUTH_TIMEOUT_S)
     try:
@@ -40,13 +40,23 @@ def admit(plan: LoadPlan) -> list[Prober]:
         return [
             Prober(
                 canary=canary,
-                token=sign_in(client, canary.account).id_token,
+                token=sign_in(client, canary.account),
                 body=content(canary, plan.anchor.unix_ns),
             )
             for canary in everybody
         ]
     finally:
         client.close()
+
+
+async def renew_always(auth: Address, probers: Sequence[Prober], every_s: float = RENEW_EVERY_S) -> None:
+    """Never ends: a token that is about to end is renewed, by one request at a time: a thread cannot be cancelled, and
+    the process ends behind it. Raises ``MeasurementFailed``.
+    """
+    while True:
+        await sleep(every_s)
+        for each in probers:
+            await asyncio.to_thread(renew, auth, [each])
 
 
 class Stream:
@@ -164,6 +174,7 @@ async def _probe(plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> N
     working = [
         asyncio.create_task(Stream(plan, recorder, probers).run(origin_ns)),
         asyncio.create_task(_flush(recorder)),
+        asyncio.create_task(renew_always(plan.endpoints.auth, probers)),
     ]
     await asyncio.wait([stopping, *working], return_when=asyncio.FIRST_COMPLETED)
     for task in (stopping, *working):

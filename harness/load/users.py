@@ -14,7 +14,7 @@ from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import EvidenceStore
 from harness.judge.switch_over import SwitchOver, switch_over
 from harness.judge.window import Window
-from harness.load.plan import LoadPlan, Offline
+from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
 from harness.load.population.due import due_list, probes_due, requests_due
 from harness.load.protocol import Load
 from harness.model.due import Due, DueList
@@ -24,7 +24,6 @@ from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
 from harness.stack.protocol import Stack
 
-ADMISSION_LIMIT_S = 240.0  # of a machine that many share; a quiet one takes 5
 _LOOK_EVERY_S = 1.0
 LEAD_S = 1.0  # from "go" to the first request, so that no generator begins late
 
@@ -109,9 +108,7 @@ class Users:
             probes=plan.probes,
             endpoints=host.stack.endpoints(),
             anchor=host.clock.anchor,
-            spool="",
             request_timeout_s=plan.request_timeout_s,
-            admission_limit_s=ADMISSION_LIMIT_S,
             offline=plan.offline,
         )
         self._load = load = host.load(load_plan, self._apart)

@@ -26,9 +26,8 @@ MAX_S = 30 * 86_400.0  # the longest time the document names
 MOST_USERS = 2_000
 FASTEST_PACE_S, SLOWEST_PACE_S = 0.1, 86_400.0
 MOST_REQUESTS_PER_S, MOST_RATE_PER_S, MOST_PROBES_PER_S = 200.0, 2_000.0, 100.0
-#: The load lasts at most this long: the canaries' tokens live an hour and are not renewed. A window is shorter by what
-#: comes before and after it.
-MOST_DURATION_S, MOST_WINDOW_S = 3300.0, 3000.0
+#: The load lasts at most this long, and of it a window.
+MOST_DURATION_S, MOST_WINDOW_S = 7200.0, 3000.0
 MOST_STEP_S = 600.0
 LEAST_CANARIES = 8
 #: Requests a minute of one user: the API's limit (docs/contract/walk-api.md#rate-limit), and what a canary user probes

@@ -34,8 +34,9 @@ class MirrorSteps:
     async def to(self, share_percent: int, manifests: Manifests, step_s: float) -> MirrorStep:
         """``manifests`` applied, which have that share; ``step_s`` of load; what it left. Raises ``PartDied``."""
         on = self._on
-        on.phase(f"share {share_percent}", message("the mirror at {share} %", share=str(share_percent)), lasts_s=step_s)
         await on.stack.apply(manifests)
+        said = message("the mirror at {share} %", share=str(share_percent))
+        on.phase(f"share {share_percent}", said, lasts_s=step_s + self._settle_s)
         since_ns = on.clock.now_ns()
         await on.clock.sleep(step_s)
         return await self.left(share_percent, since_ns)

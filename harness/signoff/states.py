@@ -4,8 +4,8 @@ No state is good by default. A claim is ready by a verdict under its id alone, o
 what fails or is inconclusive in any of them counts against it. Of a rehearsal, plan, environment, part and, where a
 team may have one of its own, migrator or prices only the newest whole run that says anything of the claim counts, and
 what narrower ones saw since: one takes the place of what it looked at whole itself, of what it saw of less only that of
-a run narrowed alike, and of nothing by what it did not exercise. That a smaller one's sample carries nothing is not
-against what a whole one's did.
+a run narrowed alike. None takes the place of anything by what it did not exercise. That a smaller one's sample carries
+nothing is not against what a whole one's did.
 """
 
 from __future__ import annotations
@@ -130,13 +130,13 @@ def _places(result: Result, judgement: Judgement) -> _Places:
 
 
 def _taken(result: Result, judgement: Judgement, way: StateFrom, places: _Places) -> tuple[_Place, ...]:
-    """The places that a judgement takes from older ones. What a narrowed run did not exercise says nothing of what
-    another did."""
+    """The places that a judgement takes from older ones. What a run did not exercise says nothing of what another
+    did: a failure stands until something was judged anew."""
     whole, alone, alike = places
-    if not counting.narrowed(result):
-        return (whole,)
     if judgement.verdict is Verdict.NOT_EXERCISED:
         return ()
+    if not counting.narrowed(result):
+        return (whole,)
     return (alone if counting.made_whole(result, judgement, way) else alike,)
 
 

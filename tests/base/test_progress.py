@@ -124,6 +124,21 @@ def test_the_time_to_go_of_steps_is_told_once_a_tenth_is_done_and_is_never_more_
     assert (left(8, 29, 0), left(25, 60, 0)) == ("", "about 540 s to go")
 
 
+@pytest.mark.parametrize(
+    ("after_s", "counted", "left"),
+    [
+        (19, "19/20 s", "1 s to go"),
+        (22.9, "23/20 s", "0 s to go"),
+        (23, "23/20 s", "3 s longer than planned"),
+        (38.6, "39/20 s", "19 s longer than planned"),
+    ],
+)
+def test_a_phase_that_takes_longer_than_planned_says_so(after_s: float, counted: str, left: str) -> None:
+    phase, now_ns = Phase("the mirror at 50 %", 0, lasts_s=20), round(after_s * NS)
+    assert (phase.counted(now_ns, english), phase.left(now_ns, english)) == (counted, left)
+    assert phase.share(now_ns) == pytest.approx(min(1.0, after_s / 20))
+
+
 def test_a_terminal_that_becomes_narrow_is_drawn_in_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import ConsoleDimensions
 

@@ -1,4 +1,4 @@
-"""Consents are read with every column of the contract, or it is said which one cannot be."""
+"""Consents are read with every column of the contract, or it is said which one cannot be; of walks the same word."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
-from harness.checks.tables import OF_CONSENTS
+from harness.checks import walk_tables
+from harness.checks.tables import OF_CONSENTS, OF_WALKS
 from harness.checks.walk_tables import CannotRead, Consents, consents, user_rows
 from tests.checks.stored import NOON
 
@@ -77,6 +78,20 @@ async def test_a_column_that_cannot_be_read_is_named_and_the_rest_is(
 async def test_without_ids_nothing_is_read(bases: dict[str, str]) -> None:
     with pytest.raises(CannotRead, match=r"consents(\.id)? cannot be read"):
         await read(bases, HELD)
+
+
+async def test_of_walks_whose_ids_cannot_be_read_the_id_is_named_whatever_else_cannot_be() -> None:
+    class Walks(Database):
+        async def fetch(self, statement: str, *given: Any, **limit: float) -> Sequence[Mapping[str, Any]]:
+            if "FROM pg_" not in statement:
+                return self._held
+            told = await super().fetch(statement, *(("consents",) if given == ("walks",) else given), **limit)
+            return [{**row, "name": "walks"} if row["name"] == "consents" else row for row in told]
+
+    bases = dict.fromkeys(OF_WALKS, "text")
+    row = dict.fromkeys(OF_WALKS) | {"id": "17", "status": "flying"}
+    with pytest.raises(CannotRead, match=r"^walks\.id cannot be read"):
+        await walk_tables.read(cast("asyncpg.Connection", Walks(bases, row)), 10)
 
 
 async def test_a_time_that_lost_its_fraction_is_another_in_every_type() -> None:

@@ -74,3 +74,4 @@ def test_strangers_are_named_and_nobody_is_no_share() -> None:
     assert found.unknown == ("x",)
     assert not found.exact
     assert flag_share([], PLAN, AUDIENCE, 100).share is None
+    assert flag_share([], PopulationPlan(audiences=()), {}, 100).planned_share == 0

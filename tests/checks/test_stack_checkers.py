@@ -123,6 +123,19 @@ def test_evictions_are_counted_also_when_the_watch_told_of_the_pod_before_the_an
     assert budget_kept([*two, *first, *again], ONE, 2).beyond == ()
 
 
+def test_of_a_pod_that_no_event_tells_of_it_is_not_known_whether_its_eviction_was_beyond_the_budget() -> None:
+    """One that is told of, and had not started, needed no budget."""
+    granted = [event(1, "eviction", name, code=201) for name in ("a", "b")]
+    found = budget_kept(granted, ONE, 2)
+    assert (found.granted, found.beyond, found.untold) == (2, (), ("a", "b"))
+    judged = budget_result(found)
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert judged.reason.endswith("; whether these pods had started or were ready nobody told: a, b")
+    pending = [pod(0, "a", "Pending"), pod(0, "b", "Pending")]
+    assert budget_kept([*pending, *granted], ONE, 2).untold == ()
+    assert budget_kept(granted, None, 2).untold == ()
+
+
 def test_an_eviction_of_a_pod_that_had_been_terminating_for_a_while_needs_no_budget() -> None:
     course = [pod(0, "a", "Ready"), pod(0, "b", "Running"), pod(1, "a", "Terminating")]
     late = budget_kept([*course, event(20, "eviction", "a", code=201)], ONE, 2)

@@ -20,8 +20,9 @@ from harness.load.population.content import Content, fingerprint
 from tests.checks.stored import documents, walk
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: What phones send is cut to milliseconds, and lies in the range where counts since 1970 are beyond doubt.
-INSTANTS = st.integers(1_000_000_000_000, 9_999_999_999_999).map(lambda ms: EPOCH + timedelta(milliseconds=ms))
+#: What phones send is cut to milliseconds, and lies in the range where counts since 1970 are beyond doubt, as the next
+#: millisecond does.
+INSTANTS = st.integers(1_000_000_000_000, 9_999_999_999_998).map(lambda ms: EPOCH + timedelta(milliseconds=ms))
 ZONES = st.integers(-14 * 4, 14 * 4).map(lambda quarters: timezone(timedelta(minutes=15 * quarters)))
 #: Coordinates, distances and the like, with at most six decimals.
 few = settings(max_examples=40, deadline=None)

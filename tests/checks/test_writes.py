@@ -6,7 +6,9 @@ from harness.judge.writes import Writes
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 
 
-def row(side: Side, operation: Operation, walk_id: str, *, acknowledged: bool = True) -> RequestRow:
+def row(
+    side: Side, operation: Operation, walk_id: str, *, acknowledged: bool = True, retried: bool = False
+) -> RequestRow:
     return RequestRow(
         operation_id="x",
         user="u1",
@@ -22,6 +24,7 @@ def row(side: Side, operation: Operation, walk_id: str, *, acknowledged: bool = 
         payload_digest="",
         flag=side is Side.API,
         walk_id=walk_id,
+        retried=retried,
     )
 
 
@@ -41,6 +44,20 @@ def test_a_write_to_firestore_counts_as_direct_whether_confirmed_or_not() -> Non
     writes.add(row(Side.FIRESTORE, Operation.DELETE_WALK, "b"))
     assert writes.direct == {"a", "b"}
     assert (writes.kept[Side.FIRESTORE], writes.deleted[Side.FIRESTORE]) == ({}, {"b": "u1"})
+
+
+def test_a_walk_deleted_by_the_api_since_is_no_longer_the_apps_own_unless_a_write_of_the_app_may_still_arrive() -> None:
+    writes = Writes()
+    for walk_id, acknowledged in (("a", True), ("b", False), *((each, True) for each in "cdef")):
+        writes.add(row(Side.FIRESTORE, Operation.PUT_WALK, walk_id, acknowledged=acknowledged))
+    for walk_id in ("A", "b", "e"):
+        writes.add(row(Side.API, Operation.DELETE_WALK, walk_id))
+    writes.add(row(Side.API, Operation.DELETE_WALK, "c", acknowledged=False))
+    writes.add(row(Side.API, Operation.PUT_WALK, "d"))
+    writes.add(row(Side.FIRESTORE, Operation.PUT_WALK, "e"))
+    writes.add(row(Side.API, Operation.DELETE_WALK, "f", retried=True))  # a 404 to the second may be one to the first
+    assert writes.direct == {"b", "c", "d", "e", "f"}
+    assert writes.ever_direct == {"a", *writes.direct}
 
 
 def test_a_walk_that_was_deleted_in_firestore_is_gone_until_either_side_is_told_of_it_again() -> None:

@@ -79,7 +79,11 @@ def test_one_check_that_was_not_made_leaves_it_open() -> None:
     (missing,) = (each for each in judged(PLAN, ConformanceDetails(checks=[PASSED]), ["a.passed", "x"]) if each.holds)
     assert (missing.verdict, missing.reason) == (Verdict.INCONCLUSIVE, "1 of 2 checks were not made")
     fuzzed = msgspec.structs.replace(PLAN, fuzz_s=30)
-    assert combine([*judged(fuzzed, ConformanceDetails(checks=[PASSED]), ["a.passed"])]) is Decision.HOLD
+    found = [*judged(fuzzed, ConformanceDetails(checks=[PASSED]), ["a.passed"])]
+    assert combine(found) is Decision.HOLD
+    assert [(each.id, each.verdict, each.reason) for each in found[1:]] == [
+        ("fuzz", Verdict.INCONCLUSIVE, "no requests were drawn from the OpenAPI file")
+    ]
 
 
 def test_what_could_not_be_tried_or_measured_holds_and_says_why() -> None:

@@ -102,6 +102,7 @@ JUDGEMENTS = (
     Differs("rolling_update_nothing", "*", "rolling_update.?", NEW, "both parts are one run, and what was not made is told"),
     Differs("chaos_passes", "2", "database_cut", "reason", "of an operation of which all failed, n/n is said for n of n"),
     Differs("chaos_passes", "3", "zone_loss", "value", "what was not exercised has no value, and none of it failed"),
+    Differs("chaos_passes", "4", "database_failover", "reason", "writes that failed beside the first good ones are told"),
     Differs("chaos_passes", "?", "*", "unit", _FLAWS),
     Differs("chaos_nightly_*", "", "seed *", "unit", _FLAWS),
     Differs("chaos_nightly_*", "", "seed *", "reason", _ENDED),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from harness.base.units import Unit
 from harness.judge.ledger import Ledger
 from harness.judge.steady import not_steady
 from harness.judge.window import NS, Window
@@ -15,7 +16,7 @@ from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Sam
 from harness.model.judgement import Judgement
 from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.judge import figures, judge, outright, span
+from harness.rehearsals.chaos.judge import figures, judge, outright, span, stretch
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import Expectation, Made
 from scenarios.load import load
@@ -23,7 +24,9 @@ from scenarios.load import load
 START = 1_000 * NS
 
 
-P95 = next(each for each in steady_criteria(load("rollout_week4")) if each.metric is Metric.LATENCY_P95)
+#: An availability, which the count of failures is about, and the latency.
+STEADY = steady_criteria(load("rollout_week4"))
+P95 = next(each for each in STEADY if each.metric is Metric.LATENCY_P95)
 
 
 def request(number: int, due_ns: int, latency_ms: float) -> RequestRow:
@@ -87,7 +90,8 @@ def judged(
     """With the probes of the plan, and its ``requests``."""
     probes = probes_due(span(told))
     due = DueList(requests=tuple(requests), probes=tuple(probes))
-    return judge(made, told, expects, criteria, due=due)
+    steady = DueList(requests=(), probes=tuple(probes_due(stretch(told))))
+    return judge(made, told, expects, criteria, due=due, steady=steady)
 
 
 def why(made: Ledger, at_s: float, wanted: int | None = 2) -> str:
@@ -122,20 +126,21 @@ def test_the_steady_state_keeps_the_scenario_s_criteria() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "verdict"),
+    ("made", "verdict", "words"),
     [
-        (slowed(300), Verdict.PASS),
-        (slowed(700), Verdict.FAIL),
-        (slowed(700, (20, 60)), Verdict.PASS),  # after the undo
-        (slowed(700, (10, 10.6)), Verdict.INCONCLUSIVE),  # 6 of 100: too near 5 % to tell
-        (ledger(), Verdict.INCONCLUSIVE),
+        (slowed(300), Verdict.PASS, "; p95 of 100 requests 300 ms"),
+        (slowed(700), Verdict.FAIL, "; p95 of 100 requests 700 ms"),
+        (slowed(700, (20, 60)), Verdict.PASS, "; p95 of 100 requests 10 ms"),  # after the undo
+        (slowed(700, (10, 10.6)), Verdict.INCONCLUSIVE, "; p95 of 100 requests 700 ms"),  # 6: too near 5 % to tell
+        (ledger(), Verdict.INCONCLUSIVE, "; no request was answered meanwhile"),
     ],
 )
-def test_what_must_not_harm_keeps_the_latency_while_it_lasts(made: Ledger, verdict: Verdict) -> None:
+def test_what_must_not_harm_keeps_the_latency_while_it_lasts(made: Ledger, verdict: Verdict, words: str) -> None:
     unharmed = msgspec.structs.replace(EXPECTS, unharmed=True)
     due = requests_due(100, 250) if len(made.requests) else []
-    assert judged(made, course(), unharmed, (P95,), due).verdict is verdict
-    assert judged(made, course(), EXPECTS, (P95,), due).verdict is Verdict.PASS
+    found = judged(made, course(), unharmed, STEADY, due)
+    assert found.verdict is verdict and found.reason.endswith(words), found.reason
+    assert judged(made, course(), EXPECTS, STEADY, due).verdict is Verdict.PASS
 
 
 EXPECTS = Expectation(most_failed=0.1, recover_within_s=20, why="test")
@@ -153,24 +158,64 @@ def course(*, undone_s: float = 20, steady_s: float | None = 25, before: bool = 
     )
 
 
+COUNTED = "{} of {} requests and probes failed ({} %)"
+WELL = COUNTED.format(0, 150, "0.0")
+AGAIN = "steady again 5.0 s after the undo"
+
+
 @pytest.mark.parametrize(
     ("made", "told", "verdict", "words"),
     [
-        (ledger(), course(), Verdict.PASS, "0 of 150"),
-        (ledger(failed_s=(12, 13)), course(), Verdict.PASS, "10 of 150"),
-        (ledger(failed_s=(12, 14)), course(), Verdict.FAIL, "at most 10 %"),
-        (ledger(failed_s=(12, 60)), course(steady_s=None), Verdict.FAIL, "did not come back in 20 s"),
-        (ledger(), course(steady_s=41), Verdict.FAIL, "only after 21.0 s"),
-        (ledger(), course(before=False), Verdict.INCONCLUSIVE, "no steady state to begin with"),
-        (Ledger(), course(), Verdict.INCONCLUSIVE, "0 requests and probes were due"),
+        (ledger(), course(), Verdict.PASS, f"{WELL}; {AGAIN}"),
+        (
+            ledger(failed_s=(12, 13)), course(), Verdict.PASS,
+            f"{COUNTED.format(10, 150, '6.7')}; at most 10 % are allowed; {AGAIN}",
+        ),
+        (
+            ledger(failed_s=(12, 14)), course(), Verdict.FAIL,
+            f"{COUNTED.format(20, 150, '13.3')}; at most 10 % are allowed",
+        ),
+        (
+            ledger(failed_s=(12, 60)), course(steady_s=None), Verdict.FAIL,
+            f"{COUNTED.format(480, 500, '96.0')}; the steady state did not come back in 20 s",
+        ),
+        (
+            ledger(), course(steady_s=40), Verdict.PASS,
+            f"{COUNTED.format(0, 300, '0.0')}; steady again 20.0 s after the undo",
+        ),
+        (
+            ledger(), course(steady_s=41), Verdict.FAIL,
+            f"{COUNTED.format(0, 310, '0.0')}; steady again only after 21.0 s",
+        ),
+        (
+            ledger(), course(steady_s=20), Verdict.PASS,
+            f"{COUNTED.format(0, 100, '0.0')}; steady again 0.0 s after the undo",
+        ),
+        (ledger(), course(before=False), Verdict.INCONCLUSIVE, "there was no steady state to begin with"),
+        (Ledger(), course(), Verdict.INCONCLUSIVE, "0 requests and probes were due, and 1 are needed"),
     ],
-)
+)  # fmt: skip
 def test_an_experiment_is_judged_by_failures_and_recovery(
     made: Ledger, told: Made, verdict: Verdict, words: str
 ) -> None:
     found = judged(made, told, EXPECTS)
-    assert found.verdict is verdict
-    assert words in found.reason
+    assert (found.verdict, found.reason) == (verdict, words)
+
+
+def test_as_many_calls_as_are_needed_can_tell_and_one_fewer_cannot() -> None:
+    enough, too_few = (msgspec.structs.replace(EXPECTS, least_calls=count) for count in (150, 151))
+    assert judged(ledger(), course(), enough).reason == f"{WELL}; {AGAIN}"
+    found = judged(ledger(failed_s=(12, 14)), course(), too_few)
+    assert found.reason == "150 requests and probes were due, and 151 are needed"
+    assert (found.verdict, found.value, found.unit, found.samples) == (Verdict.INCONCLUSIVE, 20, Unit.FLAWS, 150)
+
+
+def test_an_experiment_that_ended_as_it_began_is_judged_of_that_moment_alone() -> None:
+    instant = msgspec.structs.replace(course(steady_s=None), end_ns=course().start_ns)
+    made = Ledger()
+    for number, due_ns in enumerate(range(instant.start_ns - 1, instant.start_ns + 2)):
+        made.add(request(number, due_ns, 10))
+    assert figures(made, instant).calls == 1
 
 
 def test_the_outage_is_from_the_first_to_the_last_failure() -> None:
@@ -235,7 +280,68 @@ def test_a_request_that_is_not_in_evidence_has_no_latency_and_was_not_good(lost:
         on_firestore.add(
             msgspec.structs.replace(request(0, each.due_ns, 10), operation_id=each.id, side=Side.FIRESTORE)
         )
-    assert "planned" not in judged(on_firestore, course(), EXPECTS, (), due).reason
+    assert judged(on_firestore, course(), EXPECTS, (), due).reason == f"{WELL}; {AGAIN}"
+    harmed = judged(on_firestore, course(), unharmed, (P95,), due)
+    assert harmed.reason == f"{WELL}; {AGAIN}; no request was answered meanwhile", "those went to Firestore"
+
+
+def test_what_must_not_harm_says_what_failed_and_what_is_allowed_beside_its_latency() -> None:
+    """Firestore is slow meanwhile, which is no latency of the API."""
+    made = ledger(failed_s=(12, 13))
+    due = requests_due(100, 250)
+    for number, each in enumerate(due):
+        made.add(request(100 + number, each.due_ns, 10))
+        made.add(msgspec.structs.replace(request(900 + number, each.due_ns, 700), side=Side.FIRESTORE))
+    found = judged(made, course(), msgspec.structs.replace(EXPECTS, unharmed=True), (P95,), due)
+    told = f"{COUNTED.format(10, 300, '3.3')}; at most 10 % are allowed; {AGAIN}; p95 of 100 requests 10 ms"
+    assert (found.verdict, found.reason) == (Verdict.PASS, told)
+
+
+@pytest.mark.parametrize(("slow", "verdict"), [(8, Verdict.INCONCLUSIVE), (12, Verdict.FAIL)])
+def test_a_latency_that_those_not_in_evidence_could_mend_fails_nobody(slow: int, verdict: Verdict) -> None:
+    """Of 100 due until the undo 60 are in evidence. 8 slow ones break the p95 of 60, and would not break that of 100."""
+    due, made = requests_due(100, 250), ledger()
+    for number, each in enumerate(due):
+        if not 60 <= number < 100:
+            made.add(request(100 + number, each.due_ns, 700 if number < slow else 10))
+    unharmed = msgspec.structs.replace(EXPECTS, unharmed=True, most_failed=0.5)
+    found = judged(made, course(), unharmed, (P95,), due)
+    assert found.verdict is verdict and found.reason.endswith("p95 of 60 requests 700 ms")
+
+
+def test_what_is_due_at_the_undo_is_none_of_what_the_fault_lasted_over() -> None:
+    """Of 100 requests one may be slow; the one that is due as the fault ends is not in evidence, and slows nothing."""
+    due, made = requests_due(100, 250), ledger()
+    for number, each in enumerate(due):
+        if number != 100:
+            made.add(request(100 + number, each.due_ns, 10 if number else 700))
+    found = judged(made, course(), msgspec.structs.replace(EXPECTS, unharmed=True), (P95,), due)
+    assert found.verdict is Verdict.PASS and "1 of the 300 planned are not in evidence" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("due_s", "verdict"), [((24.9,), Verdict.PASS), ((25, 29.9), Verdict.INCONCLUSIVE), ((30,), Verdict.PASS)]
+)
+def test_a_steady_state_in_which_requests_hung_that_were_given_up_later_was_none(
+    due_s: tuple[float, ...], verdict: Verdict
+) -> None:
+    """It was looked at when it was over for 2.5 s, when a phone whose kept connection leads nowhere still waits."""
+    made = ledger()
+    for number, at_s in enumerate(due_s):
+        hung = request(number, START + round(at_s * NS), 10_000)
+        made.add(msgspec.structs.replace(hung, outcome=Outcome.TIMEOUT, status=0))
+    found = judged(made, course(), EXPECTS)
+    assert found.verdict is verdict
+    words = f"{len(due_s)} requests that were due in the 5 s of the steady state failed after all"
+    assert found.reason.endswith(words) is (verdict is Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(("place", "verdict"), [(249, Verdict.PASS), (250, Verdict.INCONCLUSIVE), (300, Verdict.PASS)])
+def test_a_steady_state_of_which_a_call_is_not_in_evidence_is_not_known(place: int, verdict: Verdict) -> None:
+    found = judged(without(ledger(), range(place, place + 1)), course(), EXPECTS)
+    assert found.verdict is verdict
+    words = "1 calls that were due in the 5 s of the steady state are not in evidence"
+    assert found.reason.endswith(words) is (verdict is Verdict.INCONCLUSIVE)
 
 
 def test_one_probe_that_is_not_in_evidence_is_no_steady_state() -> None:
@@ -249,15 +355,27 @@ def test_failures_pass_only_beside_their_allowance() -> None:
     assert found.verdict is Verdict.PASS and "at most 10 % are allowed" in found.reason
     all_may = msgspec.structs.replace(EXPECTS, most_failed=1.0)
     measured = judged(whole, course(), all_may)
-    assert measured.verdict is Verdict.PASS and "measured, not judged" in measured.reason
+    assert measured.verdict is Verdict.PASS
+    no_judge = "here all of them may fail: how many do is measured, not judged"
+    assert measured.reason == f"{COUNTED.format(140, 150, '93.3')}; {no_judge}; {AGAIN}"
     assert "allowed" not in judged(ledger(), course(), EXPECTS).reason
 
 
-def test_an_erratum_is_shown_by_failures_within_the_allowance_and_by_nothing_else() -> None:
-    shows = msgspec.structs.replace(EXPECTS, erratum="deploy.downtime_without_prestop")
-    assert judged(ledger(failed_s=(10, 11)), course(), shows).verdict is Verdict.ERRATUM_SHOWN
-    assert judged(ledger(), course(), shows).verdict is Verdict.PASS
-    assert judged(ledger(failed_s=(10, 24)), course(), shows).verdict is Verdict.FAIL
+@pytest.mark.parametrize(
+    ("failed_s", "verdict"),
+    [
+        ((10, 11), Verdict.ERRATUM_SHOWN),
+        ((10, 10.1), Verdict.ERRATUM_SHOWN),  # a single one
+        ((0, 0), Verdict.PASS),
+        ((10, 24), Verdict.FAIL),
+    ],
+)
+def test_an_erratum_is_shown_by_failures_within_the_allowance_and_by_nothing_else(
+    failed_s: tuple[float, float], verdict: Verdict
+) -> None:
+    erratum = "deploy.downtime_without_prestop"
+    found = judged(ledger(failed_s=failed_s), course(), msgspec.structs.replace(EXPECTS, erratum=erratum))
+    assert (found.verdict, found.erratum) == (verdict, erratum if verdict is Verdict.ERRATUM_SHOWN else "")
 
 
 def test_an_operation_of_which_every_request_failed_is_named_although_the_share_of_all_is_small() -> None:
@@ -270,8 +388,16 @@ def test_an_operation_of_which_every_request_failed_is_named_although_the_share_
         ]
 
     until_ns = START + 60 * NS
-    told = str(outright([*rows(Operation.PUT_WALK, 160), *rows(Operation.GET_WALK, 400, good=400)], START, until_ns))
-    assert f"{Operation.PUT_WALK} 160/160" in told and str(Operation.GET_WALK) not in told
+    failing = [
+        *rows(Operation.PUT_WALK, 160),
+        *rows(Operation.CREATE_WALK, 5),
+        *rows(Operation.GET_WALK, 400, good=400),
+    ]
+    assert str(outright(failing, START, until_ns)) == (
+        "meanwhile every request of these operations failed: create_walk 5/5, put_walk 160/160"
+    )
+    late = rows(Operation.CREATE_WALK, 6)[1:]
+    assert outright(late, START, late[-1].due_ns) is None, "the last is due when it is over, and four are too few"
     assert outright(rows(Operation.PUT_WALK, 160, good=1), START, until_ns) is None
     assert outright(rows(Operation.PUT_WALK, 4), START, until_ns) is None  # too few to say so
     assert outright(rows(Operation.PUT_WALK, 160), until_ns, until_ns + NS) is None  # due at another time

@@ -10,12 +10,13 @@ from harness.judge.ledger import Ledger
 from harness.judge.window import NS
 from harness.load.population.due import due_within
 from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow, Row, Side
+from harness.model.judgement import Kind
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import judged
 from harness.rehearsals.chaos.judge_reach import cut_off, read_and_written, spread
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.types import ChaosDetails, Made
-from tests.chaos.test_judge_run import SCENARIO, made, plan, probes
+from tests.chaos.test_judge_run import SCENARIO, SMALL, made, plan, probes
 from tests.rehearsal.made import by_id, seen
 
 CLAIM = "strategy.versus.blast_radius"
@@ -46,9 +47,10 @@ def ledger(
 
 def test_a_fault_that_every_operation_feels_is_said_to_spread_with_figures() -> None:
     found = spread(CLAIM, ledger(set(Operation)), MADE, [MADE], ())
-    assert (found.verdict, found.claim, found.gates) == (Verdict.PASS, CLAIM, False)
-    assert "5 of 5 operations are slower while it lasts; " in found.reason
-    assert "put_walk: p50 300 ms, without the fault 23 ms" in found.reason
+    assert (found.verdict, found.claim, found.gates, found.kind) == (Verdict.PASS, CLAIM, False, Kind.CHECK)
+    each = [f"{operation}: p50 300 ms, without the fault 23 ms" for operation in Operation]
+    assert found.reason == "; ".join(["5 of 5 operations are slower while it lasts", *each])
+    assert found.samples == 15 * 5
 
 
 def test_a_fault_that_some_operations_do_not_feel_does_not_spread() -> None:
@@ -57,12 +59,31 @@ def test_a_fault_that_some_operations_do_not_feel_does_not_spread() -> None:
     assert spread(CLAIM, ledger(set()), MADE, [MADE], ()).verdict is Verdict.FAIL
 
 
+FEW = "of fewer than two operations there were 5 requests"
+
+
 def test_with_one_operation_or_few_requests_nothing_is_told() -> None:
-    assert (
-        spread(CLAIM, ledger(set(Operation), (Operation.PUT_WALK,)), MADE, [MADE], ()).verdict is Verdict.INCONCLUSIVE
-    )
-    short = msgspec.structs.replace(MADE, undone_ns=103 * NS)
-    assert spread(CLAIM, ledger(set(Operation)), short, [short], ()).verdict is Verdict.INCONCLUSIVE
+    def reach(*operations: Operation, lasted_s: int = 15) -> tuple[Verdict, str]:
+        short = msgspec.structs.replace(MADE, undone_ns=(100 + lasted_s) * NS)
+        found = spread(CLAIM, ledger({*operations}, operations), short, [short], ())
+        return found.verdict, found.reason
+
+    alone = f"{Operation.PUT_WALK}: p50 300 ms, without the fault 23 ms"
+    assert reach(Operation.PUT_WALK) == (Verdict.INCONCLUSIVE, f"{FEW}; {alone}")
+    both, two = (Operation.PUT_WALK, Operation.GET_WALK), "2 of 2 operations are slower while it lasts"
+    assert reach(*both)[0] is Verdict.PASS and reach(*both)[1].startswith(two)
+    assert reach(*both, lasted_s=5)[0] is Verdict.PASS and reach(*both, lasted_s=5)[1].startswith(two)
+    assert reach(*both, lasted_s=4) == (Verdict.INCONCLUSIVE, FEW)
+
+
+def test_what_failed_and_what_firestore_answered_has_no_latency_to_compare() -> None:
+    """Broken off at once, and answered at once elsewhere: neither makes the operation quicker."""
+    of = ledger(set(Operation))
+    for number in range(200):
+        quick = request(9_000 + number, Operation.PUT_WALK, 100 + number / 20, 1, ok=number % 2 == 0)
+        of.add(msgspec.structs.replace(quick, side=Side.FIRESTORE) if number % 2 == 0 else quick)
+    found = spread(CLAIM, of, MADE, [MADE], ())
+    assert found.samples == 15 * 5 and found.reason.startswith("5 of 5 operations are slower")
 
 
 def test_what_another_experiment_slowed_is_not_what_it_is_held_against() -> None:
@@ -98,51 +119,77 @@ def test_calm_calls_that_are_lost_prove_nothing_and_what_neither_time_holds_is_n
     assert spread(CLAIM, later, MADE, [MADE], ()).verdict is Verdict.INCONCLUSIVE
 
 
+NO_WAY = "none of 14 was answered well while it lasted: there is no other way"
+
+
 @pytest.mark.parametrize(
-    ("good", "verdict", "words"),
+    ("good", "missing_s", "verdict", "words"),
     [
-        (set(), Verdict.PASS, "none of 14 was answered well"),
-        ({105}, Verdict.FAIL, "1 of 14 were answered well while it lasted: there is another way"),
+        (set(), (), Verdict.PASS, NO_WAY),
+        (set(), (100, 115), Verdict.PASS, NO_WAY),  # before all was cut, and at the undo
+        (
+            set(), (101, 114), Verdict.INCONCLUSIVE,
+            "2 of the 16 planned are not in evidence, and count as failed",
+        ),
+        ({105}, (), Verdict.FAIL, "1 of 14 were answered well while it lasted: there is another way"),
     ],
-)
-def test_one_good_answer_while_the_way_is_cut_shows_another_way(good: set[int], verdict: Verdict, words: str) -> None:
+)  # fmt: skip
+def test_one_good_answer_while_the_way_is_cut_shows_another_way(
+    good: set[int], missing_s: tuple[int, ...], verdict: Verdict, words: str
+) -> None:
     of = Ledger()
     for second in range(90, 130):
         ok = not 100 <= second < 115 or second in good
         of.add(request(second, Operation.GET_WALK, second, 20, ok=ok))
-    found, told = cut_off(of.requests, MADE, ())
-    assert found is verdict and words in str(told)
+    found, told = cut_off(of.requests, MADE, [second * NS for second in missing_s])
+    assert (found, str(told)) == (verdict, words)
 
 
 def test_what_was_sent_before_all_was_cut_or_answered_after_the_undo_shows_no_other_way() -> None:
     of = Ledger()
     of.add(request(1, Operation.GET_WALK, 100.5, 20))
-    of.add(request(2, Operation.GET_WALK, 114.0, 2000))
-    of.add(request(3, Operation.GET_WALK, 105.0, 20, ok=False))
+    of.add(request(2, Operation.GET_WALK, 114.0, 1000))  # with the undo
+    of.add(request(3, Operation.GET_WALK, 114.0, 2000))
+    of.add(request(4, Operation.GET_WALK, 105.0, 20, ok=False))
     assert cut_off(of.requests, MADE, ())[0] is Verdict.PASS
-    assert cut_off(Ledger().requests, MADE, ())[0] is Verdict.INCONCLUSIVE
+    found, told = cut_off(Ledger().requests, MADE, ())
+    assert (found, str(told)) == (Verdict.INCONCLUSIVE, "nothing was sent while it lasted")
 
 
 def test_what_came_too_late_went_wrong_or_was_asked_of_firestore_was_not_answered_meanwhile() -> None:
     of = Ledger()
+
+    def answered() -> tuple[Verdict, str]:
+        found, told = read_and_written(of, MADE)
+        return found, str(told).removeprefix("answered well while it lasted: ")
+
     of.add(request(1, Operation.GET_WALK, 101, 20))
-    assert read_and_written(of, MADE)[0] is Verdict.INCONCLUSIVE
+    assert answered() == (Verdict.INCONCLUSIVE, "1 reads, 0 writes")
     of.add(request(2, Operation.PUT_WALK, 114.9, 200))
-    of.add(request(3, Operation.PUT_WALK, 102, 20, ok=False))
-    of.add(msgspec.structs.replace(request(4, Operation.PUT_WALK, 102, 20), side=Side.FIRESTORE))
+    of.add(request(3, Operation.PUT_WALK, 114.9, 100))  # with the undo
+    of.add(request(4, Operation.PUT_WALK, 102, 20, ok=False))
+    of.add(msgspec.structs.replace(request(5, Operation.PUT_WALK, 102, 20), side=Side.FIRESTORE))
+    assert answered() == (Verdict.INCONCLUSIVE, "1 reads, 0 writes")
+    of.add(request(6, Operation.CREATE_WALK, 103, 20))
+    assert answered() == (Verdict.PASS, "1 reads, 1 writes")
+    of.add(request(7, Operation.GET_WALK, 104, 20))
+    assert answered() == (Verdict.PASS, "2 reads, 1 writes")
+
+
+def test_writes_alone_say_nothing_of_reads() -> None:
+    of = Ledger()
+    of.add(request(1, Operation.CREATE_WALK, 103, 20))
     found, told = read_and_written(of, MADE)
-    assert found is Verdict.INCONCLUSIVE and "1 reads, 0 writes" in str(told)
-    of.add(request(5, Operation.CREATE_WALK, 103, 20))
-    assert read_and_written(of, MADE)[0] is Verdict.PASS
+    assert (found, str(told)) == (Verdict.INCONCLUSIVE, "answered well while it lasted: 0 reads, 1 writes")
 
 
 READS = frozenset({Operation.LIST_WALKS, Operation.GET_WALK})
 
 
 def as_planned(slow: frozenset[Operation], only: Operation | None) -> list[Row]:
-    """All that is due while an experiment of ``made()`` lasts; ``slow`` operations take longer than the limit, and with
+    """All that is due until an experiment of ``made()`` was seen to be over; ``slow`` operations take longer than the limit, and with
     ``only`` every request was one of that."""
-    due = due_within(SCENARIO, 1, 5 * NS, 10 * NS, 22 * NS)
+    due = due_within(SCENARIO, 1, 5 * NS, 10 * NS, 27 * NS)
     rows: list[Row] = []
     for each in due.requests:
         operation = only or each.operation or Operation.LIST_WALKS
@@ -182,6 +229,20 @@ def test_a_firestore_that_stops_for_less_than_the_limit_shows_neither() -> None:
     """An answer that waits for the mirror comes within 500 ms then."""
     left = seen(ChaosDetails(origin_ns=5 * NS, made=[made()]), as_planned(frozenset(), None))
     assert by_id(judged(REHEARSAL, plan("firestore_slow"), left))["firestore_slow"].claims == ()
+
+
+def test_how_far_a_fault_reaches_is_told_from_what_was_due_by_the_run_s_own_seed() -> None:
+    slow = msgspec.structs.replace(plan("database_slow"), scenario=SMALL)
+    details = ChaosDetails(origin_ns=5 * NS, made=[made()])
+    rows = [
+        msgspec.structs.replace(
+            request(0, Operation.GET_WALK, each.due_ns / NS, 20), operation_id=each.id, user=each.user
+        )
+        for each in due_within(SMALL, 3, 5 * NS, 0, 30 * NS).requests
+    ]
+    for seed, whole in ((3, True), (4, False)):
+        reach = by_id(judged(REHEARSAL, slow, seen(details, rows, seed=seed)))[CLAIM]
+        assert ("not in evidence" not in reach.reason) is whole
 
 
 def test_the_experiments_judge_the_claims_that_they_name() -> None:

@@ -60,6 +60,8 @@ THREE = scenario(SUCCESS_ERRORS, SUCCESS_P95)
         (9_999.96, 300.0, Unit.SECONDS, "10000 s"),
         (10_000.4, 10_000.0, Unit.SECONDS, "10000.4 s"),
         (2.9999, 3.0, Unit.PER_SECOND, "2.9999/s"),
+        (0.9912346, 0.9912345, Unit.RATIO, "99.12346 %"),  # where the threshold itself has as many digits
+        (34.9, 35.0, Unit.DOLLARS, "$34.90"),
         (float(np.nextafter(3.0, 4.0)), 3.0, Unit.PER_SECOND, "3/s"),  # no 15 digits tell them apart
         (float(np.nextafter(8.0, 9.0)), 8.0, Unit.PER_SECOND, "8/s"),  # 16 would, and are no measurement's
     ],
@@ -180,7 +182,7 @@ def test_a_failure_that_came_fast_makes_no_answer_look_faster() -> None:
     alone = one(SUCCESS_P95, refused)
     assert (alone.verdict, alone.value) == (Verdict.INCONCLUSIVE, None)
     assert alone.reason == "every request failed sooner than the limit: none says how long an answer takes"
-    assert one(P95_600, refused).reason == alone.reason
+    assert {one(what, refused[:some]).reason for what in (SUCCESS_P95, P95_600) for some in (1, 400)} == {alone.reason}
 
 
 def test_only_the_windows_own_requests_explain_a_late_generator() -> None:
@@ -278,9 +280,16 @@ def test_a_good_answer_of_the_same_instant_ends_the_stretch() -> None:
 
 def test_the_blackout_named_is_the_first() -> None:
     rows: list[ProbeRow] = [probe(n / 10, good=n in (0, 60), latency_ms=0, number=n) for n in range(130)]
-    found = blackout(ledger(*rows).probes, START_NS, 5)
+    failed_beside_the_good_one = probe(0, good=False, latency_ms=0, number=999)
+    found = blackout(ledger(*rows, failed_beside_the_good_one).probes, START_NS, 5)
     assert found is not None
     assert (found.at_ns, found.length_s, found.failed) == (START_NS + 5 * NS, 5.0, 50)
+
+
+@pytest.mark.parametrize(("every_s", "dark"), [(1.0, True), (1.001, False)])
+def test_a_second_between_two_probes_is_no_pause_of_their_making(every_s: float, dark: bool) -> None:
+    rows = [probe(n * every_s, good=False, latency_ms=0, number=n) for n in range(9)]
+    assert (blackout(ledger(*rows).probes, START_NS, 5) is not None) is dark
 
 
 @pytest.mark.parametrize(("gap_s", "expected"), [(5.0, None), (5.001, 5.001)])

@@ -103,6 +103,8 @@ def test_lag_voids_a_fail_of_the_rate() -> None:
     result = judged(WEEK2, [*rows[:-60], *late])["success.request_rate"]
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.reason.endswith("; void: 60 requests were sent late by the generator")
+    just_out = [msgspec.structs.replace(row, done_ns=START_NS + 120 * NS, sent_ns=START_NS + 120 * NS) for row in late]
+    assert judged(WEEK2, [*rows[:-60], *just_out])["success.request_rate"].reason == result.reason
     slow = [msgspec.structs.replace(row, done_ns=START_NS + 122 * NS) for row in rows[-60:]]
     assert judged(WEEK2, [*rows[:-60], *slow])["success.request_rate"].verdict is Verdict.FAIL
     # Ten late ones cannot explain fifty missing answers.
@@ -217,3 +219,23 @@ def test_concurrency_without_data() -> None:
     assert one(USERS_250, [*sessions(WEEK3)]).value is None
     assert one(USERS_250, [*requests(WEEK3)]).value is None
     assert one(USERS_250, []).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_fail_of_the_concurrency_says_what_made_it_void() -> None:
+    lost = [row for row in requests(WEEK3) if row.user != "u0009"]
+    answered = [request(1 + number, "u0009", outcome=Outcome.TIMEOUT) for number in range(2)]
+    result = one(USERS_250, [*sessions(WEEK3), *lost, *answered], due=due_as(requests(WEEK3)))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.reason == (
+        "249 users had a live session and a good answer in every 120 s, limit 250 users; "
+        "void: 3 of the 600 planned are not in evidence, and were they good it would not fail"
+    )
+
+
+def test_more_than_so_many_users_are_not_reached_by_just_so_many() -> None:
+    above = criterion("success", "concurrent_users", ">", 249)
+    more = criterion("success", "concurrent_users", ">", 250)
+    rows = [*sessions(WEEK3), *broken_for(1)]
+    assert one(above, rows).verdict is Verdict.FAIL
+    assert one(above, rows[:-1]).verdict is Verdict.INCONCLUSIVE
+    assert one(more, rows).verdict is Verdict.INCONCLUSIVE

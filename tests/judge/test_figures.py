@@ -42,6 +42,12 @@ def test_ten_requests_bound_no_p95() -> None:
     assert result.reason == "p95 of 10 requests 20 ms; too few for a bound"
 
 
+def test_another_quantile_has_its_own_rank() -> None:
+    apart = [request(number, f"u{number}", latency_ms=10 * (number + 1)) for number in range(10)]
+    found = {name: one(criterion("success", f"latency_{name}", "<", 500.0), apart).value for name in ("p50", "p99")}
+    assert found == {"p50": 50.0, "p99": 100.0}
+
+
 def test_ten_requests_and_a_smallest_sample_of_more() -> None:
     what = criterion("success", "error_ratio", "<", 0.5, smallest_sample=1_200)
     assert one(what, TEN).reason.endswith("; the smallest sample is 1,200")

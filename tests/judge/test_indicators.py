@@ -66,6 +66,8 @@ def test_of_pods_the_highest_share_of_one_is_shown_and_no_sum() -> None:
     assert resources(*BUSY) == (Verdict.PASS, "CPU 50 % of 0.5 cores (b); memory 50 % of 512 MiB (a)")
     outside = sampled("pod/c", "cpu_cores", 9.0, begun_s=-5), sampled("node/n", "cpu_cores", 9.0)
     assert resources(*BUSY, *outside) == resources(*BUSY)
+    assert resources(*BUSY, sampled("pod/c", "cpu_cores", 9.0, begun_s=120)) == resources(*BUSY)
+    assert "(c)" in resources(*BUSY, sampled("pod/c", "cpu_cores", 9.0, begun_s=0))[1]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,8 @@ def test_a_pod_asks_for_what_its_containers_do_together() -> None:
     api = Container(name="api", image="i", request_cpu_m=500, request_memory_bytes=2**29)
     proxy = msgspec.structs.replace(api, name="proxy", request_cpu_m=100, request_memory_bytes=None)
     assert asked([api, proxy]) == PodAsks(cpu=0.6, memory=None)
+    nothing = msgspec.structs.replace(proxy, request_cpu_m=0, request_memory_bytes=0)
+    assert asked([api, nothing]) == PodAsks(cpu=0.5, memory=2**29)
 
 
 def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
@@ -171,6 +175,7 @@ def test_what_was_not_measured_leaves_its_indicator_alone_inconclusive(claim: st
 def test_all_that_was_not_measured_is_named() -> None:
     found = by_id(indicators(msgspec.structs.replace(SEEN, ratio_4xx=None, error_ratio=None), USED))
     assert found["sli.errors"].reason == "not measured: 4xx, error ratio; 5xx 0 %"
+    assert language("ja").told(found["sli.errors"].told, "") == "測定していない：4xx、エラー率。5xx 0 %"
 
 
 def test_where_pods_are_not_sampled_at_all_their_indicators_are_not_exercised() -> None:

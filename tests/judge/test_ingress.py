@@ -9,6 +9,7 @@ import pytest
 
 from harness.base import planfile
 from harness.judge.window import NS
+from harness.model.message import english
 from harness.model.verdict import Verdict
 from harness.rehearsals.network import judge_ingress as judge
 from harness.rehearsals.network.judge import not_exercised
@@ -155,6 +156,144 @@ def test_an_absent_controller_fails(met: Outcome) -> None:
 def test_other_evidence(changes: dict[str, Any], check: str, verdict: Verdict) -> None:
     found = verdicts(**changes)
     assert found[check] is verdict
+
+
+NOT_ASKED = {
+    "as_written": "the Service was not asked before there was an Ingress",
+    "opt_in": "the Ingresses were not listed",
+    "routes": f"not asked: {', '.join(ask.name for ask in PLAN.asks)}",
+    "as_the_service": "the lists were not read",
+    "policy": "the controller was not asked without the label and with it",
+    "tls": "nobody was asked by HTTPS",
+    "plain_http": "the port of plain HTTP was not asked",
+    "renewal": "no certificate was renewed while anybody asked",
+}
+LIST, POST, NO_TOKEN = (ask.name for ask in PLAN.asks[:3])
+VERIFIED = (
+    "verified against the run's authority, for the Ingress' host, with the certificate that was put into its Secret"
+)
+CLEAR = "with its token in the clear the same request gets"
+OPEN = {Scene.OPEN: Outcome.ANSWERED}
+
+
+def test_nothing_seen_says_what_was_not_asked() -> None:
+    found = judge.judgements(PLAN, IngressEvidence(wanted=("tekutoko-api",)))
+    assert {each.id.removeprefix("ingress."): (each.reason, each.shown) for each in found} == {
+        check: (why, ()) for check, why in NOT_ASKED.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "why", "shown", "notes"),
+    [
+        ({"service_https": Outcome.ANSWERED}, "as_written", f"without the Ingress, HTTPS at the Service: answered; {CLEAR}"
+         " 200; TLS ends at the Service after all", "answered", []),
+        ({"service_http": 503}, "as_written", f"without the Ingress, HTTPS at the Service: closed; {CLEAR} 503", "closed",
+         []),
+        ({"service_type": "", "answers": ()}, "opt_in", "without the component: none; with it: tekutoko-api, the Service "
+         "is of type none; no controller answers", "Ingresses: 1", []),
+        ({"before": ("a", "b")}, "opt_in", "without the component: a, b; with it: tekutoko-api, the Service is of type "
+         "ClusterIP; a controller answers", "Ingresses: 1", []),
+        ({"answers": changed(0, status=500)}, "routes", "8 of 9 requests by HTTPS end as they should: those below /v1 at "
+         "a pod, all others at nobody", "8 of 9", [f"{LIST}: 500 of a pod (a user's list of walks)"]),
+        ({"answers": all_met(Outcome.REFUSED)}, "routes", "no controller answers: nothing was refused by one either",
+         "0 of 9", []),
+        ({"lists": Lists(service="d", ingress="d", walks=0)}, "as_the_service",
+         "no walk was in the Service's list: it shows nothing", "", []),
+        ({"lists": Lists(service="d", ingress="e", walks=2)}, "as_the_service",
+         "a user's list of walks (2) through the Ingress is not the Service's own", "walks: 2", []),
+        ({"answers": changed(-1, status=200, reached=True)}, "policy", "without the label it reached a pod: 200 of a pod",
+         "3 of 3 reached a pod", []),
+        ({"answers": (ANSWERS[0], msgspec.structs.replace(right(Scene.AS_WRITTEN, 0), reached=False, status=502))},
+         "policy", "with the label it reaches no pod: 502 of the controller", "0 of 1 reached a pod", []),
+        ({"answers": (ANSWERS[0], msgspec.structs.replace(right(Scene.AS_WRITTEN, 0), reached=False, status=502),
+                      msgspec.structs.replace(right(Scene.AS_WRITTEN, 1), reached=False, status=504))},
+         "policy", "with the label it reaches no pod: 502 of the controller", "0 of 2 reached a pod", []),
+        ({"paths_hold": False}, "policy", "with the Ingress there, not every path between pods is as wanted",
+         "3 of 3 reached a pod", []),
+        ({"answers": changed(-1, status=404)}, "policy", "without the label it is not the policy that stands between: 404 "
+         "of the controller", "3 of 3 reached a pod", []),
+        ({"answers": changed(1, reached=False)}, "policy", "the controller's pod without the label reaches no pod (503 of "
+         "the controller); with it 2 of 3 reached a pod, and every path between pods is as wanted still",
+         "2 of 3 reached a pod", []),
+        ({"answers": changed(0, met=Outcome.UNTRUSTED, serial="")}, "tls", f"2 of 3 {VERIFIED}; to a client that does not "
+         "know the authority it is untrusted", "2 of 3 verified", [f"{LIST}: untrusted, serial none"]),
+        ({"answers": changed(1, serial="FF"), "without_ca": Outcome.CLOSED}, "tls", f"2 of 3 {VERIFIED}; to a client that "
+         "does not know the authority it is closed", "2 of 3 verified", [f"{POST}: 201 of a pod, serial FF"]),
+        ({"plain": OPEN | {Scene.AS_WRITTEN: Outcome.CLOSED}}, "plain_http", "the controller's port of plain HTTP: "
+         "answered without the annotation, closed with it", "closed", []),
+        ({"renewal": stream(failed=4)}, "renewal", "4 of 200 failed on new connections, each verified, while the "
+         "certificate was renewed; the new one was served 1.0 s after it was put into the Secret", "4 of 200 failed",
+         ["503 of the controller"] * 3),
+        ({"renewal": stream(follows_s=100)}, "renewal", "the renewed certificate is not what is served; 0 of 200 failed "
+         "meanwhile", "0 of 200 failed", []),
+    ],
+)  # fmt: skip
+def test_bad_evidence_is_told_to_the_word(
+    changes: dict[str, Any], check: str, why: str, shown: str, notes: list[str]
+) -> None:
+    found = {each.id: each for each in judge.judgements(PLAN, msgspec.structs.replace(SEEN, **changes))}
+    one = found[f"ingress.{check}"]
+    assert (one.reason, english(one.shown), [str(each) for each in one.notes]) == (why, shown, notes)
+    assert one.claim == judge.CHECKS[one.id]
+
+
+def served(*serials: str) -> Course:
+    """A stream in which the last certificates were others than those that should be."""
+    whole = stream()
+    last = zip(whole.answers[-len(serials) :], serials, strict=True)
+    rows = (*whole.answers[: -len(serials)], *(msgspec.structs.replace(row, serial=serial) for row, serial in last))
+    return msgspec.structs.replace(whole, answers=rows)
+
+
+@pytest.mark.parametrize(
+    ("serials", "why", "notes"),
+    [
+        ((NEW, OLD), "the renewed certificate is not what is served", []),  # back to the old one at the end
+        (("FF", "EE"), "the renewed certificate is not what is served", ["serial EE", "serial FF"]),
+        (("FF", NEW), "a certificate that is neither was served too", ["serial FF"]),  # for a moment
+    ],
+)
+def test_certificates_that_are_neither_are_told_and_fail(serials: tuple[str, ...], why: str, notes: list[str]) -> None:
+    found = judge.renewal(msgspec.structs.replace(SEEN, renewal=served(*serials)))
+    assert (found.verdict, [str(each) for each in found.notes]) == (FAIL, notes)
+    assert found.reason == f"{why}; 0 of 200 failed meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("check", "why", "shown"),
+    [
+        ("as_written", f"without the Ingress, HTTPS at the Service: closed; {CLEAR} 200", "closed"),
+        ("as_the_service", "a user's list of walks (1) through the Ingress is the Service's own", "walks: 1"),
+        ("plain_http", "the controller's port of plain HTTP: answered without the annotation, refused with it", "refused"),
+        ("renewal", "0 of 200 failed on new connections, each verified, while the certificate was renewed; the new one was "
+         "served 0.3 s after it was put into the Secret", "0 of 200 failed"),
+    ],
+)  # fmt: skip
+def test_what_holds_is_told_with_its_figures(check: str, why: str, shown: str) -> None:
+    found = judge.judgements(PLAN, msgspec.structs.replace(SEEN, renewal=stream(follows_s=0.3)))
+    (one,) = (each for each in found if each.id == f"ingress.{check}")
+    assert (one.reason, english(one.shown)) == (why, shown)
+
+
+def test_sixty_requests_are_enough_for_a_renewal() -> None:
+    assert verdicts(renewal=stream(count=60, follows_s=0.1))["renewal"] is PASS
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(500, PASS), (499, NOTHING)])
+def test_a_server_s_error_of_the_controller_is_its_word_that_it_reaches_no_pod(status: int, verdict: Verdict) -> None:
+    assert verdicts(answers=changed(-1, status=status))["policy"] is verdict
+
+
+def test_a_pod_s_error_and_the_controller_s_own_answer_are_both_failures_of_an_update() -> None:
+    rows = list(stream(count=10).answers)
+    rows[3] = msgspec.structs.replace(rows[3], status=500)
+    rows[5] = msgspec.structs.replace(rows[5], reached=False)
+    rows[6] = msgspec.structs.replace(rows[6], met=Outcome.TIMED_OUT, status=0, reached=False)
+    assert str(judge.update_told(Course(changed_ns=0, done_ns=None, answers=tuple(rows)))) == (
+        "while all pods were replaced, 3 of 10 requests through the Ingress failed "
+        "(200 of the controller, 500 of a pod, timed out)"
+    )
 
 
 def test_a_rolling_update_is_told() -> None:

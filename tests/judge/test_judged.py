@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from harness.base.errors import BadInput
+from harness.base.message import as_message
 from harness.base.units import Unit
 from harness.judge import claimed
-from harness.judge.judged import counted, event, held, of_event, result, told_only
+from harness.judge.judged import counted, event, held, of_event, result, told_only, with_examples
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import message
+from harness.model.message import english, message, verbatim
 from harness.model.verdict import Verdict
 
 WHY = (message("why"),)
@@ -38,10 +39,19 @@ def test_a_check_comes_back_from_the_evidence_and_another_harness_word_is_refuse
     row = event(7, check)
     assert (row.at_ns, row.kind, row.subject, of_event(row)) == (7, "check", "pdb.budget", check)
     other = EventRow(at_ns=7, kind="check", subject="pdb.budget", message="", data={"judgement": {"id": 3}})
-    with pytest.raises(BadInput, match="cannot be read") as caught:
+    with pytest.raises(BadInput) as caught:
         of_event(other)
+    assert str(as_message(caught.value.told)) == (
+        "a check of the evidence cannot be read: Expected `str`, got `int` - at `$.id`"
+    )
     assert caught.value.where == 'events, kind "check", subject "pdb.budget"'
     assert caught.value.remedy == "it was written by another harness; judge it with that one"
+
+
+def test_examples_stand_behind_the_reason_in_words_or_as_the_evidence_names_them() -> None:
+    named = message("{count} more", count="2")
+    told = with_examples(WHY, ["{walk-7}", named])
+    assert told == (*WHY, verbatim("{walk-7}"), named) and english(told) == "why; {walk-7}; 2 more"
 
 
 def test_a_claim_of_a_part_keeps_what_was_measured_whatever_its_verdict() -> None:

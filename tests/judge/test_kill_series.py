@@ -89,6 +89,30 @@ def test_what_is_missing_may_have_failed_or_not(failed: int, missing: int, verdi
     assert judged_against(computed, judged, made=15, times=15, missing=missing).verdict is verdict
 
 
+COMPUTED = (
+    "{all:.1f} failures at most, computed beforehand: {flying:.1f} on their way when a pod is killed, {new:.1f} new "
+    "connections until that is detected ({new:.1f} to {new:.1f}, as trials differ), 0.0 while no pod is ready"
+)
+
+
+@pytest.mark.parametrize(
+    ("flying", "new", "failed", "verdict", "allowed"),
+    [(40, 60, 101, Verdict.FAIL, "25 to 100"), (1, 2, 0, Verdict.PASS, "0 to 3"), (2, 2, 0, Verdict.FAIL, "1 to 4")],
+)
+def test_a_series_says_what_failed_what_was_computed_and_what_is_allowed(
+    flying: float, new: float, failed: int, verdict: Verdict, allowed: str
+) -> None:
+    computed = Expected(
+        in_flight=flying, undetected=new, undetected_least=new, undetected_most=new, none_ready=0
+    )  # fmt: skip
+    judged = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), samples=9_000, value=failed)
+    found = judged_against(computed, judged, made=15, times=15, missing=0)
+    told = COMPUTED.format(all=flying + new, flying=flying, new=new)
+    assert (found.verdict, found.reason) == (verdict, f"so far; {failed} failed of {told}; allowed: {allowed}")
+    fewer = judged_against(computed, judged, made=14, times=15, missing=0)
+    assert (fewer.verdict, fewer.reason) == (Verdict.INCONCLUSIVE, "so far; 14 of 15 were made")
+
+
 def test_trials_that_are_alike_give_one_figure_and_those_that_differ_give_bounds() -> None:
     alike = detection([0.3] * 10, 15)
     assert (alike.mean_s, alike.least_s, alike.most_s) == pytest.approx((0.3, 0.3, 0.3))

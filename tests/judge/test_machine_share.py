@@ -34,6 +34,8 @@ def test_the_share_is_of_the_measured_stretch_and_gates_nothing() -> None:
 def test_what_the_host_took_is_told() -> None:
     (found,) = observed([*counted(WAITED, 0, 0, 0, 0, 0, 0), *counted(STOLEN, 3, 3, 4, 6, 7.5, 9)], CALLS)
     assert "a processor 0% of the time" in found.reason
+    (none,) = observed([*counted(WAITED, 0, 0, 0, 0, 0, 0), *counted(STOLEN, 3, 3, 3, 3, 3, 3)], CALLS)
+    assert "host" not in none.reason
     assert "its host gave 6.0 s of processors to others" in found.reason
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.judge.bounds import ratio_lower, ratio_upper
+from harness.judge.lacking import failures_below
 from harness.judge.ledger import Ledger
+from harness.judge.planned import MISSING, spared
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
 from harness.model.verdict import Verdict
 from tests.judge.evidence import (
@@ -127,3 +130,17 @@ def test_a_ledger_knows_its_calls_by_their_ids() -> None:
     assert isinstance(requests(OF)[0], RequestRow)
     book.extend([requests(OF)[0], probe(1, number=7)])
     assert list(book.calls) == [requests(OF)[0].operation_id, "probe 7"]
+
+
+def test_a_bound_that_is_just_the_limit_shows_no_ratio_below_it_and_none_above() -> None:
+    clears, breaks = ratio_upper(0, 299), ratio_lower(20, 400)
+    assert failures_below(clears, 0, 299, 0) == (Verdict.INCONCLUSIVE, clears)
+    assert failures_below(clears + 1e-9, 0, 299, 0) == (Verdict.PASS, clears)
+    assert failures_below(breaks, 20, 400, 0)[0] is Verdict.INCONCLUSIVE
+    assert failures_below(breaks - 1e-9, 20, 400, 0) == (Verdict.FAIL, breaks)
+
+
+def test_what_is_missing_is_spared_and_what_failed_is_not() -> None:
+    failed = request(1, "b", outcome=Outcome.TIMEOUT, status=0)
+    missing = request(2, "c", outcome=Outcome.TIMEOUT, status=MISSING)
+    assert spared(ledger(request(0, "a"), failed, missing).requests)["ok"].tolist() == [True, False, True]

@@ -7,6 +7,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.judge.power import requirements
+from harness.model.evidence import Operation
 from harness.model.scenario import Criterion, LoadStep
 from tests.judge.evidence import SUCCESS_ERRORS, WEEKS, criterion, scenario
 
@@ -89,6 +90,16 @@ def test_a_rate_that_is_just_offered_and_a_window_of_nothing() -> None:
     assert requirements(scenario(rate, users=33, pace_s=10.0))[0].enough  # 3.3/s, of 3.3/s
     users = criterion("success", "concurrent_users", ">=", 250)
     assert [requirements(scenario(users, window_s=window_s))[0].enough for window_s in (0.0, 0.5)] == [False, True]
+    nothing = requirements(scenario(rate, window_s=0.0))[0]
+    assert (nothing.needed, nothing.offered, nothing.enough) == (0, 0, False)
+
+
+def test_a_median_and_a_criterion_of_one_operation_say_what_they_need() -> None:
+    median = criterion("success", "latency_p50", "<", 300.0, operation=Operation.GET_WALK)
+    assert str(requirements(scenario(median))[0].sentence) == (
+        "latency p50 of get_walk < 300 ms: needs 5 requests for get_walk (8 with one above the limit); "
+        "the window gives 35: enough"
+    )
 
 
 def test_steps_of_the_load_are_counted_at_their_own_pace() -> None:
@@ -103,6 +114,8 @@ def test_steps_of_the_load_are_counted_at_their_own_pace() -> None:
     told = requirements(msgspec.structs.replace(of, population=slow))
     assert [(each.offered, each.enough) for each in told] == [(84, True), (84, False), (50, False)]
     assert "50, each only every 121 s: NOT ENOUGH" in str(told[2].sentence)
+    beyond = msgspec.structs.replace(population, steps=(LoadStep(at_s=120, pace_s=121),))
+    assert requirements(msgspec.structs.replace(of, population=beyond))[2].enough, "it begins where the window ends"
 
 
 def test_a_criterion_on_a_step_has_the_step_s_sample_alone() -> None:

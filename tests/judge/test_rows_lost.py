@@ -22,7 +22,7 @@ from harness.judge.bounds import ratio_lower
 from harness.judge.judge import judge
 from harness.judge.lacking import failures_below, lacking, of_plan
 from harness.judge.ledger import Ledger
-from harness.judge.window import NS
+from harness.judge.window import NS, Window
 from harness.load.population.arrivals import due_of_step
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
@@ -31,7 +31,7 @@ from harness.model.message import verbatim
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.judge import judge as chaos_judge
-from harness.rehearsals.chaos.judge import rows_of, span
+from harness.rehearsals.chaos.judge import span, stretch
 from harness.rehearsals.chaos.judge_failover import judged_failover, seen, steps
 from harness.rehearsals.chaos.judge_reach import cut_off, spread
 from harness.rehearsals.chaos.judge_series import judged_against
@@ -47,8 +47,8 @@ from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost, step_of
 from harness.rehearsals.secret_rotation import judge_rotation as rotation
 from tests.judge.evidence import criterion, due_of, requests, scenario, window
 from tests.judge.test_chaos import P95
-from tests.recovery.test_judge import PLAN as RECOVERY
-from tests.recovery.test_judge import stack
+from tests.recovery.made import PLAN as RECOVERY
+from tests.recovery.made import stack
 from tests.scaling.test_zones import course
 from tests.secret_rotation.test_judge import COURSE
 from tests.secret_rotation.test_judge import PART as ROTATION
@@ -155,10 +155,12 @@ def of_experiment(*, unharmed: bool) -> Case:
     expects = Expectation(most_failed=0.1, recover_within_s=20, why="t", unharmed=unharmed)
 
     def judged(left: Rows, planned: Rows) -> Judgement:
-        window = span(FAULT)
-        there = [each for each in due(planned) if window.start_ns <= each.due_ns < window.end_ns]
-        requests = DueList(requests=tuple(there), probes=())
-        return chaos_judge(ledger(left), FAULT, expects, [P95], due=requests)
+        def within(window: Window) -> DueList:
+            there = [each for each in due(planned) if window.start_ns <= each.due_ns < window.end_ns]
+            return DueList(requests=tuple(there), probes=())
+
+        of_fault, steady = within(span(FAULT)), within(stretch(FAULT))
+        return chaos_judge(ledger(left), FAULT, expects, [P95], due=of_fault, steady=steady)
 
     return Case(every(60, 10), judged, bad=slow if unharmed else failed)
 
@@ -182,7 +184,7 @@ def of_cut() -> Case:
     rows = [failed(each) if number in cut else each for number, each in enumerate(rows)]
 
     def judged(left: Rows, planned: Rows) -> Verdict:
-        return cut_off(rows_of(ledger(left), span(FAULT)), FAULT, missing_ns(planned, left))[0]
+        return cut_off(ledger(left).calls_due(span(FAULT)), FAULT, missing_ns(planned, left))[0]
 
     return Case(rows, judged, bad=lambda each: msgspec.structs.replace(each, outcome=Outcome.OK, status=200))
 
@@ -337,7 +339,7 @@ def test_a_burst_of_bad_rows_that_is_lost_passes_nothing_and_one_of_good_rows_fa
 ) -> None:
     case = cases()[name]
     healthy = [case.bad(each) if number in case.always else each for number, each in enumerate(case.rows)]
-    for start in (0, 100, 150, 200):
+    for start in (0, 100, 150, 200, 250):
         burst = range(start, start + length)
         left = [each for number, each in enumerate(healthy) if number not in burst]
         assert case.verdict(left) is not Verdict.FAIL
@@ -402,8 +404,8 @@ def test_what_lacks_is_counted_by_what_each_row_stands_for() -> None:
     assert lacking([1, 1, 2, 3], [1, 2, 2, 9]) == [1, 3]
     assert lacking([], [1]) == [] and lacking(["a"], []) == ["a"]
     rows = ledger([row(1, 1), row(1, 2), failed(row(1, 3)), failed(row(7, 4)), row(8, 5)]).requests
-    counted, missing = of_plan(rows, [1])
-    assert (counted["id"].tolist(), missing) == ([0, 2, 3], 0)
+    for due, ids in (([1], [0, 2, 3]), ([1, 1], [0, 1, 2, 3])):
+        assert (of_plan(rows, due)[0]["id"].tolist(), of_plan(rows, due)[1]) == (ids, 0)
     assert of_plan(rows, [1, 1, 1, 5])[1] == len(lacking([1, 1, 1, 5], rows["due_ns"].tolist()))
 
 

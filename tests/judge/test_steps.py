@@ -7,7 +7,7 @@ import pytest
 
 from harness.judge.window import NS, Window, of_step
 from harness.model.due import DueList
-from harness.model.evidence import Outcome, RequestRow
+from harness.model.evidence import Operation, Outcome, RequestRow
 from harness.model.scenario import LoadStep, Scenario
 from harness.model.verdict import Verdict
 from tests.judge.evidence import START_NS, criterion, due_for, judged, request, scenario
@@ -72,3 +72,9 @@ def test_the_part_of_the_window_in_which_a_step_lasts(at_s: float | None, from_s
     short = msgspec.structs.replace(WHOLE, end_ns=START_NS + 75 * NS)
     part = of_step(short, population, at_s)
     assert ((part.start_ns - START_NS) / NS, (part.end_ns - START_NS) / NS) == (min(from_s, 75), min(to_s, 75))
+
+
+def test_a_step_or_an_operation_without_a_request_says_which() -> None:
+    assert [each.reason for each in judged(of(60.0), rows()[:600]).values()] == ["no requests of the step in evidence"]
+    put = scenario(criterion("success", "error_ratio", "<", 0.1, operation=Operation.PUT_WALK))
+    assert [each.reason for each in judged(put, rows()).values()] == ["no requests for put_walk in evidence"]

@@ -99,6 +99,8 @@ def test_replicas_hold_until_the_next_reading() -> None:
     ]
     found = summarise(ledger(*more), SPAN, Side.API)
     assert (found.replicas_min, found.replicas_max) == (2, 4)
+    at_once = summarise(ledger(*before, sample(0, "replicas", "deployment", 4)), SPAN, Side.API)
+    assert (at_once.replicas_min, at_once.replicas_max) == (2, 4), "the one before held until then"
     ready = [sample(5, "ready_replicas", "deployment", 1)]
     assert summarise(ledger(*ready), SPAN, Side.API).replicas_max == 1
     assert summarise(ledger(*ready, *before), SPAN, Side.API).replicas_max == 2

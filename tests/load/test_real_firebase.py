@@ -15,11 +15,15 @@ import pytest
 from harness.base.clock import NS, MachineClock
 from harness.base.data import ROOT
 from harness.evidence.spool import SpoolReader
+from harness.load.auth import create_accounts, renew, sign_in
 from harness.load.plan import LoadPlan
-from harness.load.population.accounts import accounts
+from harness.load.population.accounts import accounts, canaries
 from harness.load.population.firestore_document import document_id
 from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.probe import Prober
 from harness.load.process import LoadProcesses
+from harness.load.rest import JsonClient
+from harness.load.time import now_ns, wall_ns
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.rollout import rollout_template
@@ -190,3 +194,17 @@ def _assert_written(plan: LoadPlan, firestore: Address, requests: list[RequestRo
             }
             checked += 1
     assert checked >= 40
+
+
+async def test_a_token_that_is_about_to_end_is_renewed_at_the_emulator(parts: dict[str, Address]) -> None:
+    [canary, other] = canaries(2, 1)
+    client = JsonClient("the Auth emulator", parts["auth"], 10.0)
+    create_accounts(client, PROJECT, [canary.account, other.account])
+    ending, lives = sign_in(client, canary.account), sign_in(client, other.account)
+    client.close()
+    ending = msgspec.structs.replace(ending, expires_ns=now_ns() + NS)
+    probers = [Prober(canary=canary, token=ending, body=b""), Prober(canary=other, token=lives, body=b"")]
+    renew(parts["auth"], probers)
+    renewed = probers[0].token
+    assert renewed.fresh(now_ns(), wall_ns()) and renewed.expires_wall_ns > ending.expires_wall_ns
+    assert probers[1].token is lives

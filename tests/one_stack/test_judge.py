@@ -7,13 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.base.errors import BadInput
+from harness.cli.main import parse
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import accounts, on_api
 from harness.load.population.due import stayers_due
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.mirror import MirrorStep
+from harness.model.scenario import MOST_DURATION_S
 from harness.model.verdict import Verdict
+from harness.rehearsals.one_stack.command import OneStack
 from harness.rehearsals.one_stack.judge import COPIED, copied, judged, moved_in_time, old_walks
 from harness.rehearsals.one_stack.old_walks import _old, _since
 from harness.rehearsals.one_stack.types import (
@@ -57,6 +61,18 @@ def test_the_document_s_weeks_are_one_population_and_others_are_refused() -> Non
     OneStackPlan(weeks=weeks)
     with pytest.raises(ValueError, match="other users"):
         OneStackPlan(weeks=(*plan().weeks, weeks[0]))
+
+
+def test_weeks_that_take_longer_than_one_load_may_are_refused_before_anything_is_begun() -> None:
+    def planned(*words: str) -> OneStackPlan:
+        asked = parse(["rollout_one_stack", "--roll-back", *words])
+        assert isinstance(asked, OneStack)
+        return asked.planned()
+
+    at_most = planned("--window", "19min", "--before", "6min")
+    assert at_most.before_s + at_most.windows_s == 7_200 == MOST_DURATION_S
+    with pytest.raises(BadInput, match="the weeks together last longer than one load may, 7200 s"):
+        planned("--window", "19min", "--before", "361s")
 
 
 def test_who_moves_and_what_is_due_to_the_api_follows_the_week() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import Exit
+from harness.checks.off_in_time import FLAG
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow
 from harness.model.message import english
@@ -14,7 +16,7 @@ from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import step_of_roll_back
-from harness.rehearsals.rollout.observed import EMPTY, Observed
+from harness.rehearsals.rollout.observed import EMPTY, Observed, observed
 from harness.rehearsals.rollout.sequence import final_check
 from harness.rehearsals.rollout.weeks import Attempt
 from scenarios.load import load
@@ -60,6 +62,20 @@ def test_a_flag_that_went_off_too_late_or_never_passes_no_step() -> None:
     assert step_of_roll_back(step, PLAN, rolled_back(2.0), seen)[0] is Verdict.PASS
     assert step_of_roll_back(step, PLAN, rolled_back(PLAN.switch_over_limit_s + 1), seen)[0] is Verdict.FAIL
     assert step_of_roll_back(step, PLAN, rolled_back(None), seen) == (Verdict.INCONCLUSIVE, ())
+
+
+def test_a_flag_that_stood_off_before_the_decision_is_not_what_the_roll_back_published() -> None:
+    def row(at_s: int, kind: str, subject: str, **data: int) -> EventRow:
+        return EventRow(at_ns=at_s * NS, kind=kind, subject=subject, message="", data=data)
+
+    window = row(2, "phase", "window", start_ns=2 * NS, end_ns=9 * NS, seed=1)
+    window = msgspec.structs.replace(window, data={**window.data, "bucket": ""})
+    before = [row(1, "flag", FLAG, on=0), window, row(5, "decision", str(Decision.ROLL_BACK))]
+    assert observed(before).off is None
+    after = row(6, "flag", FLAG, on=0)
+    assert observed([*before, after]).off == after
+    seen = Seen(facts=facts(), details=WeekDetails(), evidence=Gathered())
+    assert step_of_roll_back("rollout.rollback.step1", PLAN, observed(before), seen) == (Verdict.INCONCLUSIVE, ())
 
 
 @pytest.mark.parametrize(

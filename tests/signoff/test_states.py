@@ -130,6 +130,17 @@ def test_the_newest_of_a_part_counts_and_leaves_other_parts_as_they_were() -> No
     assert standing([two, older]).state is State.NOT_READY
 
 
+def test_what_a_newer_whole_run_did_not_exercise_takes_no_failure_back() -> None:
+    old: dict[str, Any] = {"started_utc": "2026-01-08T00:00:00.000Z"}
+    failed, unseen = stored("old", FAILED, **old), stored("new", judgement(CLAIM, Verdict.NOT_EXERCISED))
+    elsewhere = stored("local", PASSED, rung=Rung.LOCAL)
+    assert standing([failed, elsewhere]).state is State.NOT_READY
+    assert standing([failed, unseen, elsewhere]).state is State.NOT_READY
+    passed = stored("old", PASSED, **old)
+    assert standing([passed, unseen]).state is State.READY
+    assert standing([passed, stored("new", FAILED), unseen]).state is State.NOT_READY
+
+
 def test_an_erratum_that_was_shown_is_the_state_of_its_claim_and_of_the_claim_judged() -> None:
     erratum = "scaling.hpa_takes_back"
     owner = claims.ERRATA[erratum][0].id

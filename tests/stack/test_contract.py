@@ -364,7 +364,8 @@ async def test_a_version_is_rolled_out_and_undone(stack: Stack) -> None:
     await left(stack, served)
     answers = await many(stack, 40)
     statuses = [answer.status for answer in answers]
-    assert set(statuses) == {200, 500} and statuses.count(500) in (19, 20, 21)  # one of each two of each pod's own
+    # One of each two of each pod's own, drawn: of two pods a pair cut in two at either end may have it, or not, here.
+    assert set(statuses) == {200, 500} and 18 <= statuses.count(500) <= 22
     assert {(await ask(stack.endpoints().service, "/health")).status for _ in range(10)} == {200}
     assert (await stack.rollout_undo()).status == 0
     assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0

@@ -107,13 +107,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         plan, clock = planfile.load(path, EvidencePlan), MachineClock()
         stored, _ = gather(self.reports)
         due = due_of(
-            plan,
-            stored,
-            asked,
-            target=self.target,
-            reports=self.reports,
-            lang=self.lang,
-            no_defaults=self.no_defaults,
+            plan, stored, asked, target=self.target, reports=self.reports, lang=self.lang, no_defaults=self.no_defaults
         )
         return Making(Progress(clock), clock, language(self.lang), run_process).make(plan, due)
 

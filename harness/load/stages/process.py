@@ -9,12 +9,11 @@ import psutil
 
 from harness.base.clock import NS, Clock
 from harness.evidence.spool import SpoolReader
+from harness.load.plan import ADMISSION_LIMIT_S
 from harness.load.process import Processes
 from harness.load.stages.plan import Command, WorkerPlan, check_step
 from harness.model.message import marked, message
 from harness.model.step import Step
-
-ADMISSION_LIMIT_S = 120.0
 
 
 class StageProcesses(Processes):

@@ -24,10 +24,11 @@ import msgspec
 from gevent.pool import Pool
 from locust.env import Environment
 
+from harness.base.errors import MeasurementFailed
 from harness.load.api_side import ApiSide
-from harness.load.auth import create_accounts, sign_in
+from harness.load.auth import create_accounts, signed_in
 from harness.load.child import run
-from harness.load.greenlets import flush_always, lines_of_input, tell_of_every_greenlet
+from harness.load.greenlets import flush_always, lines_of_input, renew_always, tell_of_every_greenlet
 from harness.load.known import KnownWalks
 from harness.load.population.accounts import accounts
 from harness.load.population.schedule import slots, user_schedule
@@ -57,11 +58,7 @@ def admit(plan: WorkerPlan) -> list[Identity]:
     client.close()
 
     def identity(account: Any) -> Identity:
-        auth = JsonClient("the Auth emulator", plan.endpoints.auth, _AUTH_TIMEOUT_S)
-        try:
-            token = sign_in(auth, account)
-        finally:
-            auth.close()
+        token = signed_in(plan.endpoints.auth, account, _AUTH_TIMEOUT_S)
         schedule = user_schedule(
             account.user, placed[account.user], population(plan.accounts), plan.seed, plan.anchor.unix_ns
         )
@@ -144,12 +141,14 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
         gevent.sleep(_POLL_S)
     photos = Photos(plan, recorder)
     helpers = [gevent.spawn(_hear, board, photos), gevent.spawn(flush_always, recorder, failed)]
+    helpers.append(gevent.spawn(renew_always, plan.endpoints.auth, identities))
     admitted = message("{count} accounts signed in", count=str(len(identities)))
     recorder.event("phase", "admitted", admitted, users=len(identities))
     recorder.flush()
     gc.collect()
     gc.freeze()
-    board.ended.wait(MOST_DURATION_S)
+    if not board.ended.wait(MOST_DURATION_S):
+        failed(MeasurementFailed(f"a worker of the load ran longer than {MOST_DURATION_S:g} s"))
     photos.close()
     gevent.killall(helpers)
     runner.quit()

@@ -108,13 +108,7 @@ async def _check(
 async def _fuzz(plan: ConformancePlan, on: Running[ConformanceDetails], openapi: OpenApiPlan | None) -> None:
     on.phase("fuzz", message("fuzzing for {seconds} s", seconds=str(plan.fuzz_s)), lasts_s=plan.fuzz_s)
     on.details.fuzz, results = await fuzz(
-        on.stack.endpoints(),
-        on.folder,
-        on.run_id,
-        on.clock,
-        seconds=plan.fuzz_s,
-        seed=on.options.seed,
-        plan=openapi,
+        on.stack.endpoints(), on.folder, on.run_id, on.clock, seconds=plan.fuzz_s, seed=on.options.seed, plan=openapi
     )
     on.details.checks += results
 

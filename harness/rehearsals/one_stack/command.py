@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from harness.base.errors import BadInput
 from harness.model.message import Message, message
-from harness.model.scenario import Scenario
+from harness.model.scenario import MOST_DURATION_S, Scenario
 from harness.rehearsal.arguments import EVERYBODY, Paced, Staged
 from harness.rehearsal.command import Duration, option
-from harness.rehearsals.one_stack.types import OneStackPlan
+from harness.rehearsals.one_stack.types import OneStackPlan, legs_of
 
 _WEEKS = ("rollout_week1", "rollout_week2", "rollout_week3", EVERYBODY)
 #: The document rolls back by setting the flag off for all; it is tried where most is to be reconciled.
@@ -41,18 +42,18 @@ class OneStack(Staged, Paced):
         """The weeks with one pace, that of everybody's schedule."""
         weeks = tuple(self._week(name) for name in _WEEKS)
         back = _ROLLED_BACK if self.roll_back else 0
-        return OneStackPlan(weeks=weeks, before_s=self.before.seconds, roll_back_after=back)
+        plan = OneStackPlan(weeks=weeks, before_s=self.before.seconds, roll_back_after=back)
+        if plan.before_s + plan.windows_s > MOST_DURATION_S:
+            told = message("the weeks together last longer than one load may, {most} s", most=f"{MOST_DURATION_S:g}")
+            raise BadInput(told, where="--window, --before", remedy="give shorter ones, or run the weeks one by one")
+        return plan
 
     def said(self, plan: OneStackPlan) -> Iterable[Message]:
         """How long the windows are in all."""
-        from harness.rehearsals.one_stack.types import legs_of
-
-        legs = [*legs_of(plan)]
-        total_s = sum(leg.scenario.window_s for leg in legs)
         yield message(
             "{count} legs on one stack: measuring windows of {seconds} s in all",
-            count=str(len(legs)),
-            seconds=f"{total_s:g}",
+            count=str(len([*legs_of(plan)])),
+            seconds=f"{plan.windows_s:g}",
         )
 
     def _week(self, name: str) -> Scenario:

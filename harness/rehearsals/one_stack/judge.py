@@ -16,7 +16,7 @@ from harness.checks.stepwise import served_of, written_of
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
 from harness.judge.claimed import not_exercised, unknown
-from harness.judge.flag_log import SHARE, STEADY, FlagLog
+from harness.judge.flag_log import FlagLog
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.switch_over import switch_over
@@ -83,8 +83,7 @@ def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStack
     for criterion in judge(leg.scenario, ledger, window, judged_ns, due=due):
         yield msgspec.structs.replace(criterion, claim="", notes=(*criterion.notes, _SEPARATE))
     for check in flag.results(leg.scenario, judged_ns):
-        if check.id in (SHARE, STEADY):
-            yield msgspec.structs.replace(check, claim="", also=())
+        yield msgspec.structs.replace(check, claim="", also=())
 
 
 def moved_in_time(leg: Leg, went: LegSeen) -> Judgement:
@@ -209,7 +208,7 @@ def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Ju
         told = message("the run ended before everybody was back, or no longer waited for")
         unseen = {"verdict": Verdict.INCONCLUSIVE, "told": (told,), "value": None, "examples": ()}
         found = msgspec.structs.replace(found, **unseen)
-    yield msgspec.structs.replace(found, part=leg.part, gates=True)
+    yield msgspec.structs.replace(found, part=leg.part)
 
 
 def _unreconciled(seen: Seen[OneStackDetails], found: Sequence[Judgement]) -> Iterator[Judgement]:

@@ -51,6 +51,11 @@ class OneStackPlan(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("the weeks have other users than each other")
 
     @property
+    def windows_s(self) -> float:
+        """Of all legs together."""
+        return sum(leg.scenario.window_s for leg in legs_of(self))
+
+    @property
     def population(self) -> PopulationPlan:
         """By whose schedule everybody acts, in every week."""
         return self.weeks[-1].population

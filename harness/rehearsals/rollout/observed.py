@@ -72,7 +72,8 @@ def observed(events: Sequence[EventRow]) -> Observed:
     off = None
     if decision is not None and decision.subject == Decision.ROLL_BACK:
         window = Window(start_ns=planned.start_ns, end_ns=min(planned.end_ns, decision.at_ns))
-        off = next((row for row in events if row.kind == "flag" and row.data.get("on") == 0), None)
+        offs = (row for row in events if row.kind == "flag" and row.data.get("on") == 0)
+        off = next((row for row in offs if row.at_ns >= decision.at_ns), None)
     return Observed(planned=planned, window=window, seed=said.seed, bucket=said.bucket, decision=decision, off=off)
 
 

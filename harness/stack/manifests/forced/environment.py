@@ -7,7 +7,6 @@ of the Secret is set. Any other is an entry of the container's own ``env``, whic
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 
 import msgspec
@@ -307,6 +306,6 @@ def plain_secrets(document: Json) -> dict[str, str]:
     for key, value in (document.get("data") or {}).items():
         try:
             found[key] = base64.b64decode("".join(str(value).split()), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             continue
     return found | {key: str(value) for key, value in (document.get("stringData") or {}).items()}
