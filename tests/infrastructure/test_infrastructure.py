@@ -258,6 +258,22 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
          "--key-file=<(echo '${{ secrets.KEY }}')\n      - run: kubectl"), "cicd.auth", "fail", "kept as a secret"),
         (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: echo '${{ secrets.KEY }}' | docker login -u "
          "_json_key --password-stdin https://gcr.io\n      - run: kubectl"), "cicd.auth", "fail", "kept as a secret"),
+        # what stands behind a command on its line is none of the cluster's place
+        ("a.sh", "gcloud container clusters get-credentials old-cluster --region asia-northeast1; kubectl get pods\n",
+         "operations.credentials", "fail", "old-cluster (asia-northeast1), tekutoko-cluster (asia-northeast1)"),
+        # of a variable the name is told, be it that of the cluster or of its place
+        ("a.sh", 'gcloud container clusters get-credentials tekutoko-cluster --zone="$ZONE"\n', "operations.credentials",
+         "inconclusive", "get-credentials is $ZONE, which is not read"),
+        (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: gcloud container clusters get-credentials "
+         "${{ vars.CLUSTER }} --region asia-northeast1\n      - run: kubectl"), "operations.credentials", "inconclusive",
+         "get-credentials is ${{ vars.CLUSTER }}, which is not read"),
+        # a cluster that a step of a workflow makes is to have private nodes, too
+        (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: gcloud container clusters create-auto "
+         "tekutoko-cluster --region asia-northeast1\n      - run: kubectl"), "security.network.private_nodes", "fail",
+         "neither"),
+        (FLOW, WORKFLOW.replace("      - run: kubectl", "      - uses: docker/login-action@v3\n        with:\n          "
+         "registry: gcr.io\n          username: _json_key\n      - run: kubectl"), "cicd.auth", "fail",
+         "kept as a secret"),
         (MAIN, CLUSTER.replace("${var.project_id}.svc.id.goog", "${var.pool}"), "iac.workload_pool", "inconclusive",
          "var.pool"),
         ("terraform/modules/iam/main.tf", re.sub(r"for_each.*", "for_each = local.roles", ROLES),
@@ -312,6 +328,21 @@ def test_each_mistake_fails(tmp_path: Path, name: str, text: str, claim: str, ve
 @pytest.mark.parametrize(
     ("name", "text", "claim"),
     [
+        # what stands behind a command on its line is none of the cluster's place
+        ("a.sh", "gcloud container clusters get-credentials tekutoko-cluster --region asia-northeast1; kubectl get pods\n",
+         "operations.credentials"),
+        (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: |\n          gcloud container clusters create-auto "
+         "tekutoko-cluster \\\n            --enable-private-nodes --region asia-northeast1\n      - run: kubectl"),
+         "security.network.private_nodes"),
+        # a comment names no cluster, signs in by no key, and deploys nothing
+        *((FLOW, WORKFLOW.replace("      - run: kubectl", f"      - run: |\n          # {said}\n      - run: kubectl"), claim)
+          for said, claim in (
+              ("gcloud container clusters create old --region=asia-northeast1", "operations.create_cluster"),
+              ("gcloud container clusters get-credentials old --region=asia-northeast1", "operations.credentials"),
+              ("gcloud auth activate-service-account --key-file=key", "cicd.auth"),
+          )),
+        (BEFORE, "on: push\njobs:\n  look:\n    steps:\n      - run: |\n          # kubectl needs a cluster to apply to\n",
+         "strategy.versus.pipeline"),
         (FLOW, WORKFLOW.replace("branches: [main]", "branches: main"), "cicd.trigger"),
         (FLOW, WORKFLOW.replace("go test ./...", "gotestsum ./..."), "cicd.trigger"),
         (BEFORE, WORKFLOW.replace("[main]", "[develop]").replace("needs: test", ""), "cicd.trigger"),

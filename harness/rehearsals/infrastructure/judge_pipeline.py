@@ -10,22 +10,25 @@ import msgspec
 from harness.judge.claimed import held, not_exercised, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import message
-from harness.rehearsals.infrastructure.judge_terraform import absent, elsewhere, left_open, worst
+from harness.rehearsals.infrastructure.judge_terraform import absent, commands, elsewhere, left_open, worst
 from harness.rehearsals.infrastructure.types import InfrastructurePlan, Repository
-from harness.rehearsals.infrastructure.workflow import Job, Step, branches, jobs, tested
+from harness.rehearsals.infrastructure.workflow import Job, Step, branches, jobs, steps_of, tested
 
 _PLACE = ("cluster_name", "location")
 _AUTH, _CREDENTIALS = "google-github-actions/auth", "google-github-actions/get-gke-credentials"
 _BUILDS = re.compile(r"\bgcloud builds submit\b|\bdocker (buildx )?build\b|\bko build\b")
 _BUILD_ACTION = "docker/build-push-action"
-#: A command that signs in by the key of a service account.
+#: What signs in by the key of a service account: a command, or the input of an action.
 _BY_KEY = re.compile(r"\bgcloud auth activate-service-account\b|\b_json_key(_base64)?\b")
 #: But for the images of Google's own that lie there.
 _OLD_REGISTRY = re.compile(r"\b(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|distroless/)")
 _SCANS = re.compile(r"\bgovulncheck\b|^golang/govulncheck-action\b|go list -json[^|]*\|\s*nancy\b")
 _SCANNING = "containerscanning.googleapis.com"
-_NAMED = re.compile(r"\bclusters\s+(create-auto|create|get-credentials)\s+(\S+).*?--(?:region|location|zone)[= ](\S+)")
-_CONTINUED = re.compile(r"\s*\\\n\s*")
+#: A word of a command, be it quoted or an expression of GitHub's; what ends the command is none of it.
+_WORD = r"(\$\{\{.*?\}\}|[^\s;&|)]+)"
+_NAMED = re.compile(
+    rf"\bclusters\s+(create-auto|create|get-credentials)\s+{_WORD}.*?--(?:region|location|zone)(?:=|\s+){_WORD}"
+)
 
 
 def pipeline(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
@@ -39,17 +42,13 @@ def pipeline(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
         pushed = {name: branches(found.workflows[name]) for name in deploying}
         by_main = [name for name in deploying if "main" in pushed[name]] or [*deploying][:1]
         yield worst([_trigger(pushed[name], deploying[name]) for name in by_main])
-        yield _auth(_steps(deploying.values()))
-        yield _build(_steps(every.values()))
+        yield _auth(steps_of(found.workflows[name] for name in deploying))
+        yield _build(steps_of(found.workflows.values()))
         told = message("workflows that deploy: {names}", names=", ".join(deploying))
         yield held("", "strategy.versus.pipeline", len(deploying) == 1, told)
     yield from _images(found)
     yield from _scans(plan, found)
     yield from _commands(plan, found)
-
-
-def _steps(workflows: Iterable[list[Job]]) -> list[Step]:
-    return [step for of in workflows for job in of for step in job.steps]
 
 
 def _trigger(pushed: list[str], of: list[Job]) -> Judgement:
@@ -66,7 +65,8 @@ def _trigger(pushed: list[str], of: list[Job]) -> Judgement:
 def _auth(steps: list[Step]) -> Judgement:
     claim = "cicd.auth"
     found = [step for step in steps if step.uses.startswith(_AUTH)]
-    if any("credentials_json" in step.given for step in found) or any(_BY_KEY.search(step.run) for step in steps):
+    said = (text for step in steps for text in (*step.lines, *step.given.values()))
+    if any("credentials_json" in step.given for step in found) or any(map(_BY_KEY.search, said)):
         return shown_as(
             "", "cicd.long_lived_key", message("it signs in by a key that is kept as a secret"), claim=claim
         )
@@ -111,7 +111,7 @@ def _floats(image: str) -> bool:
 
 
 def _scans(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
-    steps = _steps(map(jobs, found.workflows.values()))
+    steps = steps_of(found.workflows.values())
     runs = [step.run or step.uses for step in steps]
     yield _container_scan(found, runs)
     claim, also = "security.scan.go_modules", ("checklist.security.scan",)
@@ -169,9 +169,9 @@ class _Named(msgspec.Struct, frozen=True):
         return self.command != "get-credentials"
 
     @property
-    def is_elsewhere(self) -> bool:
-        """Whether a variable names it, whose value is not read."""
-        return "$" in self.name + self.place
+    def unread(self) -> str:
+        """The variable that names it, or its place, whose value is not read; "" where none does."""
+        return next((each for each in (self.name, self.place) if "$" in each), "")
 
 
 def _named(texts: Iterable[str]) -> Iterator[_Named]:
@@ -182,8 +182,7 @@ def _named(texts: Iterable[str]) -> Iterator[_Named]:
 
 def _commands(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
     """Whoever makes the cluster, and whether everybody means the same one."""
-    steps = _steps(map(jobs, found.workflows.values()))
-    named = [*_named(found.scripts), *_named(_CONTINUED.sub(" ", step.run) for step in steps)]
+    named = [*_named(commands(found))]
     claim, managed = "operations.create_cluster", bool(found.of("google_container_cluster"))
     made = next((each for each in named if each.makes), None)
     if made and managed:
@@ -197,10 +196,10 @@ def _commands(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement
     if all(each.makes for each in named):
         yield from absent(plan, claim, message("command gcloud container clusters get-credentials"))
         return
-    used = [step for step in steps if step.uses.startswith(_CREDENTIALS)]
-    unread = [(each.command, each.name) for each in named if each.is_elsewhere]
+    used = [step for step in steps_of(found.workflows.values()) if step.uses.startswith(_CREDENTIALS)]
+    unread = [(each.command, each.unread) for each in named if each.unread]
     unread += [(name, step.given[name]) for step in used for name in _PLACE if elsewhere(step.given.get(name))]
-    places = {(each.name, each.place) for each in named if not each.is_elsewhere}
+    places = {(each.name, each.place) for each in named if not each.unread}
     places |= {
         (step.given.get("cluster_name", ""), step.given.get("location", ""))
         for step in used

@@ -17,9 +17,11 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.infrastructure.types import Backend, Document, InfrastructurePlan, Repository
+from harness.rehearsals.infrastructure.workflow import steps_of
 
 _TIER = re.compile(r"db-custom-(\d+)-(\d+)")
 _KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
+_MAKES = re.compile(r"\bclusters\s+create\b")
 _ROLE = re.compile(r"roles/[A-Za-z0-9_.]+")
 _ROLES = {
     "security.iam.cloud_sql": "roles/cloudsql.client",
@@ -106,10 +108,15 @@ def _cluster(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
     yield _private([first(each.attributes, "private_cluster_config") for each in clusters], found)
 
 
+def commands(found: Repository) -> list[str]:
+    """What the scripts and the steps of workflows run, each with what continues it."""
+    return [*found.scripts, *(line for step in steps_of(found.workflows.values()) for line in step.lines)]
+
+
 def _private(configured: Sequence[Document], found: Repository) -> Judgement:
     claim, name = "security.network.private_nodes", "enable_private_nodes"
     said = [each.get(name) for each in configured]
-    asked = ["--enable-private-nodes" in each for each in found.scripts if re.search(r"\bclusters create\b", each)]
+    asked = ["--enable-private-nodes" in each for each in commands(found) if _MAKES.search(each)]
     if not all(asked) or not all(value is True or elsewhere(value) for value in said):
         why = message("neither every resource nor every command that makes a cluster asks for private nodes")
         return shown_as("", "security.private_nodes_not_asked_for", why, claim=claim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ _OF_AUTH = frozenset({
     "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GHA_CREDS_PATH",
 })  # fmt: skip
 _DEPLOYS = re.compile(
-    r"\bkubectl\b(?:[^\n|;&]|\\\n)*?\s(set image|apply|rollout|replace|patch)\b|\bhelm\s+(upgrade|install)\b"
+    r"\bkubectl\b[^|;&]*?\s(set image|apply|rollout|replace|patch)\b|\bhelm\s+(upgrade|install)\b"
     r"|\bkustomize\b|\bskaffold\s+(run|deploy)\b|\bgcloud deploy releases create\b"
 )
 _TESTS = re.compile(r"\b(go test|gotestsum|pytest|npm (run )?test|make (\w+-)?tests?|nox|xcodebuild test)\b")
@@ -50,14 +50,23 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     may_fail: bool = False
 
     @property
+    def lines(self) -> list[str]:
+        """Its commands, each with what continues it; without comments, and without what is installed alone."""
+        return [_UNRUN.sub(" ", line) for line in _CONTINUED.sub(r"\1 ", self.run).splitlines()]
+
+    @property
+    def deploys(self) -> bool:
+        """Whether it changes what runs."""
+        return any(map(_DEPLOYS.search, self.lines))
+
+    @property
     def tests(self) -> bool:
         """Whether a test runs in it, whose failure ends the job."""
         return self.runs(_TESTS)
 
     def runs(self, what: re.Pattern[str]) -> bool:
         """Whether a command of it matches ``what``, and ends the job where it fails."""
-        lines = (_UNRUN.sub(" ", line) for line in _CONTINUED.sub(r"\1 ", self.run).splitlines())
-        return not self.may_fail and any(what.search(line) and not _TRUE_ANYHOW.search(line) for line in lines)
+        return not self.may_fail and any(what.search(line) and not _TRUE_ANYHOW.search(line) for line in self.lines)
 
     @property
     def unset(self) -> list[str]:
@@ -80,7 +89,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def deploys(self) -> bool:
         """Whether it changes what runs."""
-        return any(_DEPLOYS.search(step.run) for step in self.steps)
+        return any(step.deploys for step in self.steps)
 
     @property
     def tests(self) -> bool:
@@ -88,7 +97,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         for step in self.steps:
             if step.tests:
                 return True
-            if _DEPLOYS.search(step.run):
+            if step.deploys:
                 return False
         return False
 
@@ -97,6 +106,11 @@ def jobs(workflow: Document) -> list[Job]:
     """In the file's order."""
     outer = _values(workflow.get("env"))
     return [_job(name, job, outer) for name, job in (workflow.get("jobs") or {}).items() if isinstance(job, dict)]
+
+
+def steps_of(workflows: Iterable[Document]) -> list[Step]:
+    """Of every job, in the files' order."""
+    return [step for workflow in workflows for job in jobs(workflow) for step in job.steps]
 
 
 def branches(workflow: Document) -> list[str]:
