@@ -312,6 +312,20 @@ def test_after_a_version_that_was_slow_no_answer_may_be_an_error(until_s: float,
     assert found.verdict is verdict, found.reason
 
 
+def test_after_a_version_that_was_slow_a_call_that_is_not_in_evidence_may_have_been_an_error() -> None:
+    """Five of the calls behind it might be late; none may be an error, and this one may have been."""
+    population = PopulationPlan(audiences=(AudiencePlan(name="all", users=10, flag_on=10),), pace_s=10.0)
+    plan = msgspec.structs.replace(BREAKS, scenario=msgspec.structs.replace(BREAKS.scenario, population=population))
+    of = followed(plan, **UNDONE, fired=fired("rollback.latency_p95"))
+    of = msgspec.structs.replace(of, origin_ns=0)
+    due = due_within(plan.scenario, 1, 0, 10 * NS, 32 * NS).requests
+    rows = [*PODS, *probes(61, (12, 20), **SLOW), *(answered(each) for each in due)]
+    (whole,) = judged(plan, of, *rows).values()
+    assert whole.verdict is PASS, whole.reason
+    (lacking,) = judged(plan, of, *rows[:-1]).values()
+    assert lacking.verdict is UNKNOWN and "1 more that were due are not in evidence" in lacking.reason
+
+
 def test_where_no_limit_fired_bad_answers_are_no_undo() -> None:
     (found,) = judged(BREAKS, followed(BREAKS, **UNDONE), *probes(61, (12, 20))).values()
     seen = COUNTED.format(80, 120) + ", 7.9 s from the first to the last"

@@ -203,11 +203,12 @@ def test_a_broken_limit_is_told_to_the_word() -> None:
 
 
 def test_a_breaking_schema_is_told_to_the_word() -> None:
-    def told(mended: Tally, ran: Ran = OK, failed: int = 60) -> list[Words]:
+    def told(mended: Tally, ran: Ran = OK, failed: int = 60, still: int | None = None) -> list[Words]:
         past = Tally(calls=100, failed=failed)
-        return words(
-            [deploys.breaking_schema("e", undone(ran), met=MET, past_undo=past, mended=mended, least_calls=100)]
+        found = deploys.breaking_schema(
+            "e", undone(ran), met=MET, past_undo=past, mended=mended, least_calls=100, still=still
         )
+        return words([found])
 
     said = (
         "80 of 2000 requests and probes failed, 14.0 s from the first to the last; after the undo was complete 60 of 100 "
@@ -217,6 +218,10 @@ def test_a_breaking_schema_is_told_to_the_word() -> None:
     assert told(Tally(calls=99, failed=0)) == [("e", INCONCLUSIVE, "", said.format(99))]
     helped = said.format(1000).replace("60 of 100", "0 of 100")
     assert told(QUIET, failed=0) == [("e", INCONCLUSIVE, "80 failed", f"not seen: {helped}")]
+    early = said.format(1000).replace("; with", "; none of these in the later half of that time; with")
+    assert told(QUIET, still=0) == [("e", INCONCLUSIVE, "80 failed", f"not seen: {early}")]
+    assert told(QUIET, still=1) == [("e", SHOWN, "80 failed", f"shown: {said.format(1000)}")]
+    assert told(QUIET, failed=0, still=0) == told(QUIET, failed=0)
     # The old version is never ready while the schema is broken: the undo was taken, and does not help.
     cut = said.format(1000).replace("the undo was complete", "the undo, which did not complete,")
     assert told(QUIET, BAD) == [("e", SHOWN, "80 failed", f"shown: `rollout` ended in 1; {cut}")]

@@ -234,10 +234,11 @@ def limit_broken(
     least_after: int,
     usual: int,
     wrong: int = 0,
+    lost: int = 0,
 ) -> Judgement:
     """A version that is ready and bad: its last answer within ``within_s`` of its first bad one, and ``after`` it was
-    gone no more than ``usual`` bad ones, ``wrong`` of which were not late but errors: of those there may be none then.
-    What is not in evidence may have been a bad one at any time.
+    gone no more than ``usual`` bad ones, ``wrong`` of which were not late but errors: of those there may be none then,
+    and each of the ``lost`` may have been one. What is not in evidence may have been a bad one at any time.
     """
     if met.first_ns is None:
         return unknown("", claim, message("the version gave no bad answer among {all}", all=str(met.calls)))
@@ -262,7 +263,8 @@ def limit_broken(
     )
     undid = all(one.status == 0 for one in undone.ran)
     good = undid and not wrong and after.failed <= usual and bad_s <= within_s
-    untold = after.calls < least_after or (good and (met.missing > 0 or after.failed + after.missing > usual))
+    unseen = met.missing + lost > 0 or after.failed + after.missing > usual
+    untold = after.calls < least_after or (good and unseen)
     return Judgement(
         id=claim,
         claim=claim,
@@ -294,15 +296,17 @@ def breaking_schema(
     after = message("after the undo was complete {failed} of {all} still failed", **words)
     if failed:
         after = message("after the undo, which did not complete, {failed} of {all} still failed", **words)
+    still = past_undo.failed if still is None else still
+    helped = past_undo.failed > 0 and not still
     told = (
         *failed,
         met.told,
         after,
+        *([message("none of these in the later half of that time")] if helped else ()),
         message("with the schema taken back {counts}", counts=mended.told),
     )
     if any(one.status for one in undone.ran[:1]) or mended.calls < least_calls or mended.missing:
         return unknown("", claim, *told)
-    still = past_undo.failed if still is None else still
     seen = undone.fired is not None and undone.done_ns is not None and still > 0 and mended.failed == 0
     return shown(claim, seen, _failed(met.failed), *told)
 
