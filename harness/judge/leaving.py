@@ -21,15 +21,19 @@ NONE_MEANWHILE = message("none of them failed while a pod left")
 
 
 def leaving(events: Iterable[EventRow], start_ns: int, end_ns: int) -> list[tuple[int, int]]:
-    """Of each pod that left in the time, or was on its way at its end: from when to when it may cost calls."""
+    """Of each pod that was gone in the time, or was on its way at its end: from when to when it may cost calls. It may
+    have begun to leave before."""
     began: dict[str, int] = {}
     spans: list[tuple[int, int]] = []
     for row in events:
-        if row.kind == "pod" and start_ns <= row.at_ns < end_ns:
-            if row.data["state"] == PodState.TERMINATING:
-                began.setdefault(row.subject, row.at_ns)
-            elif row.data["state"] == PodState.GONE:
-                spans.append((began.pop(row.subject, row.at_ns), row.at_ns + round(FORGOTTEN_S * NS)))
+        if row.kind != "pod" or row.at_ns >= end_ns:
+            continue
+        if row.data["state"] == PodState.TERMINATING:
+            began.setdefault(row.subject, row.at_ns)
+        elif row.data["state"] == PodState.GONE:
+            since_ns = began.pop(row.subject, row.at_ns)
+            if row.at_ns >= start_ns:
+                spans.append((since_ns, row.at_ns + round(FORGOTTEN_S * NS)))
     spans += [(at_ns, end_ns) for at_ns in began.values()]
     return [(first_ns - round(TOLD_LATE_S * NS), last_ns) for first_ns, last_ns in spans]
 
