@@ -13,7 +13,7 @@ from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.bridge import Bridge
 from harness.rehearsals.chaos.expecting import expect
-from harness.rehearsals.chaos.judge import span
+from harness.rehearsals.chaos.judge import span, stretch
 from harness.rehearsals.chaos.judge_run import of_experiment
 from harness.rehearsals.chaos.kill_series import Detection, detection, expected
 from harness.rehearsals.chaos.making import broken_off, made_by_toolkit
@@ -92,7 +92,7 @@ class Experiments:
         details.made.append(self._made)
         if experiment.expects.repeated is None or await self._tried(experiment.expects.repeated.times):
             await self._make(number, experiment)
-        await self._users.answered(span(self._made))
+        await self._users.answered(msgspec.structs.replace(span(self._made), end_ns=stretch(self._made).end_ns))
         self._see(answered_ns=on.clock.now_ns())
         judged = of_experiment(self._plan, details, self._made, on.evidence, seed=on.options.seed)
         on.became(judged)
