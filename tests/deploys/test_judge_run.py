@@ -319,7 +319,7 @@ def test_after_a_version_that_was_slow_a_call_that_is_not_in_evidence_may_have_b
     of = followed(plan, **UNDONE, fired=fired("rollback.latency_p95"))
     of = msgspec.structs.replace(of, origin_ns=0)
     due = due_within(plan.scenario, 1, 0, 10 * NS, 32 * NS).requests
-    rows = [*PODS, *probes(61, (12, 20), **SLOW), *(answered(each) for each in due)]
+    rows: list[Row] = [*PODS, *probes(61, (12, 20), **SLOW), *(answered(each) for each in due)]
     (whole,) = judged(plan, of, *rows).values()
     assert whole.verdict is PASS, whole.reason
     (lacking,) = judged(plan, of, *rows[:-1]).values()

@@ -144,14 +144,16 @@ class Documents:
         """Firestore's own time. Raises ``PartDied``."""
         return (await self._page(COLLECTION, "", 1, keys=True)).read_at
 
-    async def count(self, collection: str, after: str = "") -> int:
-        """How many documents ``raw`` would read: one read of Firestore's bill for each 1,000. Raises ``PartDied``."""
+    async def count(self, collection: str, after: str = "") -> int | None:
+        """How many documents ``raw`` would read, ``None`` where Firestore does not say: one read of its bill for each
+        1,000. Raises ``PartDied``."""
         counted = {
             "structured_query": self._behind(collection, after), "aggregations": [{"alias": "documents", "count": {}}],
         }  # fmt: skip
         request = {"parent": self._root, "structured_aggregation_query": counted}
-        [answer] = await self._all(self._open().run_aggregation_query, request, _COUNT_TIMEOUT_S)
-        return int(answer.result.aggregate_fields["documents"].integer_value)
+        answers = await self._all(self._open().run_aggregation_query, request, _COUNT_TIMEOUT_S)
+        told = (each.result.aggregate_fields for each in answers)  # one that tells its progress alone has no result
+        return next((int(fields["documents"].integer_value) for fields in told if "documents" in fields), None)
 
     def _behind(self, collection: str, after: str) -> dict[str, Any]:
         """The query for the documents whose path comes behind ``after``, by path."""
