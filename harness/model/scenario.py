@@ -26,7 +26,7 @@ MAX_S = 30 * 86_400.0  # the longest time the document names
 MOST_USERS = 2_000
 FASTEST_PACE_S, SLOWEST_PACE_S = 0.1, 86_400.0
 MOST_REQUESTS_PER_S, MOST_RATE_PER_S, MOST_PROBES_PER_S = 200.0, 2_000.0, 100.0
-#: The load lasts at most this long, and of it a window.
+#: How long a load may last, and how long a window of it.
 MOST_DURATION_S, MOST_WINDOW_S = 7200.0, 3000.0
 MOST_STEP_S = 600.0
 LEAST_CANARIES = 8

@@ -156,7 +156,7 @@ def test_a_pod_that_loses_its_readiness_fails() -> None:
         ("Terminating", 70, Verdict.PASS),
     ],
 )
-def test_a_new_pod_that_is_ready_until_the_policies_act_on_it_is_kept_out_of_the_kubelets_way(
+def test_a_new_pod_that_is_not_ready_any_more_when_the_paths_are_asked_fails_the_kubelets_probes(
     state: str, at_s: float, verdict: Verdict
 ) -> None:
     """Who enforces the policies may come to a new pod seconds after it began. The pods are asked at 80 s."""

@@ -25,12 +25,12 @@ def newest(reports: Path, plan: str) -> Path | None:
         if plan not in path.parent.name:
             continue  # a run's folder is named by its plan
         result = _read(path)
-        if result is not None and result.plan == plan and _is_real(result):
+        if result is not None and result.plan == plan and _counts(result):
             found[result.facts.started_utc] = path.parent
     return found[max(found)] if found else None
 
 
-def _is_real(result: Result) -> bool:
+def _counts(result: Result) -> bool:
     facts = result.facts
     return facts.rung is not Rung.SIM and not facts.injected and result.exit_status is not None
 

@@ -13,6 +13,7 @@ import msgspec
 from harness.base.errors import RehearsalError
 from harness.load.http1 import answered, exchange
 from harness.model.stack import Address, Endpoints
+from harness.rehearsals.load_stages.judge_bench import AB
 from harness.rehearsals.load_stages.types import Benched, BenchPlan
 from harness.stack.firebase.sign_up import sign_up
 
@@ -29,7 +30,7 @@ async def bench(plan: BenchPlan, endpoints: Endpoints) -> Benched | None:
         token = (await sign_up(endpoints.auth, endpoints.project_id, "apache-bench")).token
     except RehearsalError:
         return None
-    program = shutil.which("ab")
+    program = shutil.which(AB)
     if program is None:
         return await _stand_in(plan, endpoints.service, token)
     found = await _ab(program, plan, endpoints.service, token)
@@ -64,7 +65,7 @@ def read(plan: BenchPlan, said: str) -> Benched | None:
     if found["answered"] is None:
         return None
     counts = {name: int(match[1]) if match else 0 for name, match in found.items()}
-    return Benched(program="ab", requests=plan.requests, at_once=plan.at_once, **counts)
+    return Benched(program=AB, requests=plan.requests, at_once=plan.at_once, **counts)
 
 
 async def _stand_in(plan: BenchPlan, service: Address, token: str) -> Benched:
