@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from harness.judge.ledger import Calls
-from harness.judge.window import NS
+from harness.judge.ledger import Calls, Ledger
+from harness.judge.window import NS, Window
 from harness.model.evidence import EventRow
 from harness.model.message import message
 from harness.model.stack import PodState
@@ -45,3 +45,8 @@ def failed_meanwhile(calls: Calls, spans: Iterable[tuple[int, int]]) -> int:
     for first_ns, last_ns in spans:
         met |= (bad["done_ns"] >= first_ns) & (bad["sent_ns"] <= last_ns)
     return int(np.count_nonzero(met))
+
+
+def failed_while_leaving(ledger: Ledger, events: Iterable[EventRow], window: Window) -> int:
+    """How many of the calls that were due in ``window`` failed and were on their way while a pod left."""
+    return failed_meanwhile(ledger.calls_due(window), leaving(events, window.start_ns, window.end_ns))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.base.clock import NS
-from harness.judge.leaving import failed_meanwhile, leaving
+from harness.judge.leaving import failed_meanwhile, failed_while_leaving, leaving
+from harness.judge.window import Window
 from harness.model.evidence import EventRow
 from tests.deploys.made import gathered, pod, probe
 
@@ -42,3 +43,12 @@ def test_a_call_counts_that_failed_and_was_on_its_way_meanwhile(due_s: float, co
     due_ns = round(due_s * NS)
     rows = [probe(1, due_ns, good=False, took_ns=NS), probe(2, due_ns, took_ns=NS)]
     assert failed_meanwhile(gathered(*rows).ledger.probes, [(15 * NS, 28 * NS), (16 * NS, 20 * NS)]) == count
+
+
+def test_of_what_was_due_in_the_time_those_that_failed_as_a_pod_left_are_counted() -> None:
+    """One failed before the time, one in it as a pod left, one in it when none did."""
+    rows = [probe(number, at_s * NS, good=False) for number, at_s in enumerate((9, 16, 35))]
+    went = [pod(8, "a", "Terminating"), pod(18, "a", "Gone")]
+    found = gathered(*rows, *went)
+    assert failed_while_leaving(found.ledger, found.events, Window(start_ns=10 * NS, end_ns=40 * NS)) == 1
+    assert failed_while_leaving(found.ledger, (), Window(start_ns=10 * NS, end_ns=40 * NS)) == 0

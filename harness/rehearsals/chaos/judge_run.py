@@ -11,7 +11,7 @@ from harness.checks.walk_results import ACKNOWLEDGED, ONCE, READS
 from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import Gathered
 from harness.judge.claimed import not_exercised
-from harness.judge.leaving import NO_PRESTOP, NONE_MEANWHILE, failed_meanwhile, leaving
+from harness.judge.leaving import NO_PRESTOP, NONE_MEANWHILE, failed_while_leaving
 from harness.judge.window import Window
 from harness.load.population.due import due_within
 from harness.model.due import DueList
@@ -96,11 +96,7 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
 
 def _by_what_leaves(judged: Judgement, made: Made, evidence: Gathered) -> Judgement:
     """The erratum on pods that leave is shown by what failed as some did."""
-    window = span(made)
-    if judged.erratum != NO_PRESTOP:
-        return judged
-    left = leaving(evidence.events, window.start_ns, window.end_ns)
-    if failed_meanwhile(evidence.ledger.calls_due(window), left):
+    if judged.erratum != NO_PRESTOP or failed_while_leaving(evidence.ledger, evidence.events, span(made)):
         return judged
     return adding(judged, NONE_MEANWHILE, verdict=Verdict.INCONCLUSIVE)
 

@@ -8,7 +8,8 @@ import msgspec
 
 from harness.evidence.gathered import Gathered
 from harness.judge.claimed import not_exercised, unknown
-from harness.judge.window import NS
+from harness.judge.leaving import failed_while_leaving
+from harness.judge.window import NS, Window
 from harness.load.population.due import due_within
 from harness.model.due import DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow
@@ -148,6 +149,7 @@ def _released(part: DeployPart, view: _View, *, races: bool) -> list[Judgement]:
     followed, until_ns = view.followed, view.followed.looked_ns or view.followed.end_ns
     evidence = view.evidence
     lost, _ = tallies.lost_at_close(evidence.requests, evidence.events, followed.since_ns, until_ns)
+    window = Window(start_ns=followed.since_ns, end_ns=max(until_ns, followed.since_ns + 1))
     return judge.released(
         part.claims,
         followed.ran,
@@ -158,7 +160,7 @@ def _released(part: DeployPart, view: _View, *, races: bool) -> list[Judgement]:
         least_calls=part.least_calls,
         races=races,
         lost_creates=lost,
-        meanwhile=tallies.failed_while_leaving(evidence.ledger, evidence.events, followed.since_ns, until_ns),
+        meanwhile=failed_while_leaving(evidence.ledger, evidence.events, window),
     )
 
 

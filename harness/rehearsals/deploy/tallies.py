@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.judge.figures import MS, latencies_ms
-from harness.judge.leaving import failed_meanwhile, leaving
 from harness.judge.ledger import Ledger
 from harness.judge.planned import planned_in
 from harness.judge.window import NS, Window
@@ -87,12 +86,6 @@ def tally(ledger: Ledger, start_ns: int, end_ns: int, slow_ms: float | None = No
         return Tally(calls=len(rows), failed=0, missing=missing)
     first_ns, last_ns = int(done_ns.min()), int(done_ns.max())
     return Tally(calls=len(rows), failed=len(done_ns), missing=missing, first_ns=first_ns, last_ns=last_ns)
-
-
-def failed_while_leaving(ledger: Ledger, events: Iterable[EventRow], start_ns: int, end_ns: int) -> int:
-    """Those of ``tally`` that failed and were on their way while a pod left."""
-    window = Window(start_ns=start_ns, end_ns=max(end_ns, start_ns + 1))
-    return failed_meanwhile(ledger.calls_due(window), leaving(events, window.start_ns, window.end_ns))
 
 
 def slow_answers(

@@ -177,7 +177,8 @@ def _in_flight(made: StepResult) -> float:
 
 
 def _connections(steps: Sequence[StepResult], asked: Sized) -> Judgement:
-    """pool x (the HPA's most + surge) against max_connections, with the pool as the database saw it at its fullest."""
+    """pool x (the HPA's most + surge) against what the database lets the target have, with the pool as it saw it at its
+    fullest."""
     claim = "manifest.hpa.max"
     seen = [(r.figures.database_connections / r.pods) for r in steps if r.figures.database_connections]
     allowed = [r.figures.database_limit for r in steps if r.figures.database_limit is not None]
