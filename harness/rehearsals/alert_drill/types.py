@@ -63,8 +63,8 @@ TRIALS = (
 
 
 def asking(scale: float) -> PopulationPlan:
-    """Two pods answer 24 calls a second while the database is slow, 8 of them probes: in the document's own minutes users
-    ask for less, so that the latency alone knows of that trial. In shorter ones they ask twice as often: few tell little.
+    """Two pods answer 24 calls a second while the database is slow, 8 of them probes: in the document's own minutes
+    users ask for less, so that the latency alone knows of that trial. In shorter ones they ask twice as often.
     """
     users = AudiencePlan(name="general", users=40, flag_on=40)
     return PopulationPlan(audiences=(users,), pace_s=3.6 / min(scale, 2.0))
