@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import pytest
 
 from harness.base.clock import NS
@@ -39,7 +40,7 @@ class Passing:
 
 
 async def ran(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, lasts_s: float, there: Iterator[int | None], kill: Kill | None
+    monkeypatch: pytest.MonkeyPatch, folder: Path, lasts_s: float, there: Iterator[int | Exception], kill: Kill | None
 ) -> Attempt:
     """Of a process of ``lasts_s``, during which each look at PostgreSQL sees the next of ``there``."""
     process = Passing(lasts_s)
@@ -48,8 +49,8 @@ async def ran(
         return process
 
     async def fetchval(*_: object, **__: object) -> int:
-        if (seen := next(there)) is None:
-            raise TimeoutError
+        if isinstance(seen := next(there), Exception):
+            raise seen
         return seen
 
     def ended(pid: int, _: int) -> None:
@@ -68,7 +69,7 @@ async def test_the_fewest_walks_that_were_there_while_it_ran_are_known(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """It emptied the table, and kept it to itself for a while; 2 s are four looks, and one at the end."""
-    found = await ran(monkeypatch, tmp_path, 2.2, iter([5_000, None, 20, 4_000, 10_000]), None)
+    found = await ran(monkeypatch, tmp_path, 2.2, iter([5_000, TimeoutError(), 20, 4_000, 10_000]), None)
     assert (found.walks, found.least, found.killed, found.status) == (10_000, 20, False, 0)
 
 
@@ -76,6 +77,14 @@ async def test_one_that_is_to_be_killed_is_watched_before_it_and_is_once_so_many
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     kill = Kill(walks=100, after_s=1.2)
-    found = await ran(monkeypatch, tmp_path, 60.0, iter([500, 0, 99, None, 100, 101]), kill)
+    found = await ran(monkeypatch, tmp_path, 60.0, iter([500, 0, 99, TimeoutError(), 100, 101]), kill)
     assert (found.walks, found.least, found.killed, found.status) == (101, 0, True, -signal.SIGKILL)
     assert found.seconds == pytest.approx(1.3)
+
+
+async def test_of_a_table_that_it_drops_and_makes_anew_no_walk_is_there_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dropped = asyncpg.UndefinedTableError('relation "walks" does not exist')
+    found = await ran(monkeypatch, tmp_path, 1.7, iter([5_000, dropped, 4_000, 10_000]), None)
+    assert (found.walks, found.least, found.status) == (10_000, 0, 0)

@@ -115,11 +115,13 @@ class Migrator:
 
 
 async def _seen(connection: asyncpg.Connection) -> int | None:
-    """How many walks are there; ``None`` where nobody else may look."""
+    """How many walks are there, none without their table; ``None`` where nobody else may look."""
     try:
         return await _count(connection)
     except TimeoutError:
         return None
+    except asyncpg.UndefinedTableError:
+        return 0
 
 
 async def _count(connection: asyncpg.Connection) -> int:
