@@ -267,6 +267,9 @@ def test_a_repository_that_has_everything(tmp_path: Path) -> None:
         (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: gcloud container clusters get-credentials "
          "${{ vars.CLUSTER }} --region asia-northeast1\n      - run: kubectl"), "operations.credentials", "inconclusive",
          "get-credentials is ${{ vars.CLUSTER }}, which is not read"),
+        (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: |\n          gcloud container clusters get-credentials "
+         "'tekutoko-cluster' --region=\"${{ vars.REGION }}\"\n      - run: kubectl"), "operations.credentials",
+         "inconclusive", "get-credentials is ${{ vars.REGION }}, which is not read"),
         # a cluster that a step of a workflow makes is to have private nodes, too
         (FLOW, WORKFLOW.replace("      - run: kubectl", "      - run: gcloud container clusters create-auto "
          "tekutoko-cluster --region asia-northeast1\n      - run: kubectl"), "security.network.private_nodes", "fail",

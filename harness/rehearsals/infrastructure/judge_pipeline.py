@@ -25,7 +25,7 @@ _OLD_REGISTRY = re.compile(r"\b(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|distro
 _SCANS = re.compile(r"\bgovulncheck\b|^golang/govulncheck-action\b|go list -json[^|]*\|\s*nancy\b")
 _SCANNING = "containerscanning.googleapis.com"
 #: A word of a command, be it quoted or an expression of GitHub's; what ends the command is none of it.
-_WORD = r"(\$\{\{.*?\}\}|[^\s;&|)]+)"
+_WORD = r"[\"']?(\$\{\{.*?\}\}|[^\s;&|)\"']+)[\"']?"
 _NAMED = re.compile(
     rf"\bclusters\s+(create-auto|create|get-credentials)\s+{_WORD}.*?--(?:region|location|zone)(?:=|\s+){_WORD}"
 )
@@ -177,7 +177,7 @@ class _Named(msgspec.Struct, frozen=True):
 def _named(texts: Iterable[str]) -> Iterator[_Named]:
     for text in texts:
         for found in _NAMED.finditer(text):
-            yield _Named(found[1], *(found[group].strip("\"'") for group in (2, 3)))
+            yield _Named(*found.groups())
 
 
 def _commands(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
