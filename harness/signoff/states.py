@@ -106,16 +106,22 @@ def _by_claim(register: Mapping[str, Claim], stored: Iterable[Stored]) -> defaul
 
 
 def _newest(seen: Iterable[_Seen], way: StateFrom) -> Iterator[_Seen]:
-    """Of each rehearsal, plan, environment and part what the newest run said, with faults and without; ``seen`` comes
-    newest first, and is of a claim of that ``way``. A run that was narrowed says so by the id of each judgement, and
-    leaves the others as they were."""
+    """Of each rehearsal, plan, environment and part what the newest run said, with faults and without, and of a check
+    that it did not exercise what the one before did; ``seen`` comes newest first, and is of a claim of that ``way``. A
+    run that was narrowed says so by the id of each judgement, and leaves the others as they were."""
     first: dict[_Place, str] = {}
+    unseen: set[_Place] = set()  # the checks that a whole run did not exercise, though it judged others of their part
     for each, judgement in seen:
-        places = _places(each.result, judgement)
-        if all(first.get(place, each.folder) == each.folder for place in places):
-            for place in _taken(each.result, judgement, way, places):
-                first[place] = each.folder
-            yield each, judgement
+        whole, alone, _ = places = _places(each.result, judgement)
+        taken = {place for place in places if first.get(place, each.folder) != each.folder}
+        exercised = judgement.verdict is not Verdict.NOT_EXERCISED
+        if taken and not (exercised and alone in unseen and taken == {whole}):
+            continue
+        for place in _taken(each.result, judgement, way, places):
+            first.setdefault(place, each.folder)
+        if not exercised and not counting.narrowed(each.result):
+            unseen.add(alone)
+        yield each, judgement
 
 
 def _places(result: Result, judgement: Judgement) -> _Places:
@@ -136,7 +142,7 @@ def _taken(result: Result, judgement: Judgement, way: StateFrom, places: _Places
     if judgement.verdict is Verdict.NOT_EXERCISED:
         return ()
     if not counting.narrowed(result):
-        return (whole,)
+        return whole, alone
     return (alone if counting.made_whole(result, judgement, way) else alike,)
 
 

@@ -141,6 +141,33 @@ def test_what_a_newer_whole_run_did_not_exercise_takes_no_failure_back() -> None
     assert standing([passed, stored("new", FAILED), unseen]).state is State.NOT_READY
 
 
+def test_nor_does_what_that_run_judged_of_the_claim_beside_it() -> None:
+    """Of two checks of a part the newer whole run made one alone; one that it does not know any more is gone."""
+
+    def checks(folder: str, day: int, **verdicts: Verdict) -> Stored:
+        found = [judgement(CLAIM, each, id=name) for name, each in verdicts.items()]
+        return stored(folder, *found, started_utc=f"2026-01-0{day}T00:00:00.000Z")
+
+    failed = checks("old", 7, one=Verdict.PASS, two=Verdict.FAIL)
+    for two in (
+        {"one": Verdict.PASS, "two": Verdict.NOT_EXERCISED},
+        {"two": Verdict.NOT_EXERCISED, "one": Verdict.PASS},
+    ):
+        found = standing([failed, checks("new", 8, **two)])
+        assert found.state is State.NOT_READY
+        assert [(each.folder, each.judgement.id) for each in found.evidence if each.state is State.NOT_READY] == [
+            ("old", "two")
+        ]
+    unseen = checks("new", 8, one=Verdict.PASS, two=Verdict.NOT_EXERCISED)
+    assert (
+        standing([checks("older", 6, two=Verdict.FAIL), checks("old", 7, two=Verdict.PASS), unseen]).state
+        is State.READY
+    )
+    assert standing([failed, checks("new", 8, one=Verdict.PASS)]).state is State.READY
+    judged = checks("newest", 9, one=Verdict.PASS, two=Verdict.PASS)
+    assert standing([failed, unseen, judged]).state is State.READY
+
+
 def test_an_erratum_that_was_shown_is_the_state_of_its_claim_and_of_the_claim_judged() -> None:
     erratum = "scaling.hpa_takes_back"
     owner = claims.ERRATA[erratum][0].id
