@@ -332,7 +332,7 @@ def test_a_steady_state_in_which_requests_hung_that_were_given_up_later_was_none
         made.add(msgspec.structs.replace(hung, outcome=Outcome.TIMEOUT, status=0))
     found = judged(made, course(), EXPECTS)
     assert found.verdict is verdict
-    words = f"{len(due_s)} requests that were due in the 5 s of the steady state failed after all"
+    words = f"{len(due_s)} requests and probes that were due in the 5 s of the steady state failed after all"
     assert found.reason.endswith(words) is (verdict is Verdict.INCONCLUSIVE)
 
 

@@ -138,7 +138,7 @@ def _not_steady_after_all(ledger: Ledger, made: Made, steady: DueList) -> Messag
     seconds = f"{STEADY_S:g}"
     if failed := int(np.count_nonzero(~ledger.calls_due(window)["ok"])):
         return message(
-            "{count} requests that were due in the {seconds} s of the steady state failed after all",
+            "{count} requests and probes that were due in the {seconds} s of the steady state failed after all",
             count=str(failed), seconds=seconds,
         )  # fmt: skip
     if missing := sum(each.missing for each in planned_in(ledger, steady, window)):

@@ -234,11 +234,10 @@ def limit_broken(
     least_after: int,
     usual: int,
     wrong: int = 0,
-    lost: int = 0,
 ) -> Judgement:
     """A version that is ready and bad: its last answer within ``within_s`` of its first bad one, and ``after`` it was
-    gone no more than ``usual`` bad ones, ``wrong`` of which were not late but errors: of those there may be none then,
-    and each of the ``lost`` may have been one. What is not in evidence may have been a bad one at any time.
+    gone no more than ``usual`` bad ones, ``wrong`` of which were not late but errors: of those there may be none then.
+    What is not in evidence may have been an error at any time.
     """
     if met.first_ns is None:
         return unknown("", claim, message("the version gave no bad answer among {all}", all=str(met.calls)))
@@ -263,8 +262,7 @@ def limit_broken(
     )
     undid = all(one.status == 0 for one in undone.ran)
     good = undid and not wrong and after.failed <= usual and bad_s <= within_s
-    unseen = met.missing + lost > 0 or after.failed + after.missing > usual
-    untold = after.calls < least_after or (good and unseen)
+    untold = after.calls < least_after or (good and met.missing + after.missing > 0)
     return Judgement(
         id=claim,
         claim=claim,

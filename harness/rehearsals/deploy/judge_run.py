@@ -181,7 +181,6 @@ def _limit_broken(part: DeployPart, view: _View) -> Judgement:
     gone_ns = view.followed.gone_ns or view.followed.end_ns
     until_ns = gone_ns + round(TAIL_S * NS)
     after = view.tally(gone_ns, until_ns, view.slow_ms)
-    errors = view.tally(gone_ns, until_ns) if view.slow_ms is not None else Tally(calls=0, failed=0)
     return judge.limit_broken(
         part.claims[0],
         view.undone,
@@ -190,8 +189,7 @@ def _limit_broken(part: DeployPart, view: _View) -> Judgement:
         within_s=part.within_s,
         least_after=part.least_calls // 3,
         usual=after.calls // 20 if view.slow_ms is not None else 0,
-        wrong=errors.failed,
-        lost=errors.missing,
+        wrong=view.tally(gone_ns, until_ns).failed if view.slow_ms is not None else 0,
     )
 
 
