@@ -108,11 +108,15 @@ def _by_claim(register: Mapping[str, Claim], stored: Iterable[Stored]) -> defaul
 def _newest(seen: Iterable[_Seen], way: StateFrom) -> Iterator[_Seen]:
     """Of each rehearsal, plan, environment and part what the newest run said, with faults and without; ``seen`` comes
     newest first, and is of a claim of that ``way``. A run that was narrowed says so by the id of each judgement, and
-    leaves the others as they were."""
+    leaves the others as they were; so does a whole one the checks that it did not exercise."""
     first: dict[_Place, str] = {}
+    unseen: set[tuple[str, _Place]] = set()
     for each, judgement in seen:
-        places = _places(each.result, judgement)
-        if all(first.get(place, each.folder) == each.folder for place in places):
+        places, alone = _places(each.result, judgement), _check(each, judgement)
+        if judgement.verdict is Verdict.NOT_EXERCISED:
+            unseen.add((each.folder, alone))
+        holders = {first.get(place, each.folder) for place in places} - {each.folder}
+        if all((holder, alone) in unseen for holder in holders):
             for place in _taken(each.result, judgement, way, places):
                 first[place] = each.folder
             yield each, judgement

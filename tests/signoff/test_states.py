@@ -141,6 +141,21 @@ def test_what_a_newer_whole_run_did_not_exercise_takes_no_failure_back() -> None
     assert standing([passed, stored("new", FAILED), unseen]).state is State.NOT_READY
 
 
+def test_what_a_newer_whole_run_did_not_exercise_is_not_made_good_by_another_check_of_the_claim() -> None:
+    """The claim has two checks: one was broken, and could not be looked at on the next day."""
+    old: dict[str, Any] = {"started_utc": "2026-01-08T00:00:00.000Z"}
+    well, broken = judgement(CLAIM, Verdict.PASS, id="well"), judgement(CLAIM, Verdict.FAIL, id="broken")
+    unlooked = judgement(CLAIM, Verdict.NOT_EXERCISED, id="broken")
+    failed = stored("old", well, broken, **old)
+    for newer in (stored("new", well, unlooked), stored("new", unlooked, well)):
+        found = standing([failed, newer])
+        assert found.state is State.NOT_READY
+        assert [(each.folder, each.judgement.id) for each in found.evidence][0] == ("old", "broken")
+        assert ("old", "well") not in {(each.folder, each.judgement.id) for each in found.evidence}
+        between = stored("mended", judgement(CLAIM, Verdict.PASS, id="broken"), started_utc="2026-01-08T12:00:00.000Z")
+        assert standing([failed, between, newer]).state is State.READY
+
+
 def test_an_erratum_that_was_shown_is_the_state_of_its_claim_and_of_the_claim_judged() -> None:
     erratum = "scaling.hpa_takes_back"
     owner = claims.ERRATA[erratum][0].id
