@@ -32,6 +32,7 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
 
     ``late`` are users who sent to the API after the limit, ``unseen`` others who had sent to it and have no request to
     Firestore while the flag stood off, or of whom a request that was due after the limit is not in evidence.
+    ``clients``: so many users had sent to the API before a publish that stood.
     """
 
     offs: int
@@ -39,6 +40,7 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
     late: tuple[str, ...]
     limit_s: float
     unseen: tuple[str, ...] = ()
+    clients: int = 0
 
     @property
     def told(self) -> Told:
@@ -89,12 +91,14 @@ def off_in_time(
     late = {row.user for row in rows if row.side is Side.API and _after(row.sent_ns, whole, limit_ns)}
     there = {row.operation_id for row in rows}
     lost = {each.user for each in due if each.id not in there and _after(each.due_ns, whole, limit_ns)}
+    clients, unseen = _clients(rows, stretches, whole)
     return OffInTime(
         offs=len(whole),
         short=len(stretches) - len(whole),
         late=tuple(sorted(late)),
         limit_s=limit_s,
-        unseen=tuple(sorted((_unseen(rows, stretches, whole) | lost) - late)),
+        unseen=tuple(sorted((unseen | lost) - late)),
+        clients=len(clients),
     )
 
 
@@ -108,16 +112,19 @@ def due_beside(rows: Iterable[RequestRow], plan: PopulationPlan, seed: int, end_
     return requests_due(plan, seed, origin_ns, end_ns)
 
 
-def _unseen(
+def _clients(
     rows: Sequence[RequestRow], stretches: Sequence[tuple[int, int]], whole: Sequence[tuple[int, int]]
-) -> set[str]:
-    """Who sent to the API since the flag had been off before, and in one of the ``whole`` stretches to no other."""
-    found: set[str] = set()
+) -> tuple[set[str], set[str]]:
+    """Who sent to the API since the flag had been off before, and of them who in one of the ``whole`` stretches sent to
+    no other."""
+    clients: set[str] = set()
+    unseen: set[str] = set()
     for at_ns, to_ns in whole:
         since_ns = max((to for _, to in stretches if to <= at_ns), default=0)
         on_api = {row.user for row in rows if row.side is Side.API and since_ns <= row.sent_ns < to_ns}
-        found |= on_api - {r.user for r in rows if r.side is Side.FIRESTORE and at_ns <= r.sent_ns < to_ns}
-    return found
+        clients |= on_api
+        unseen |= on_api - {r.user for r in rows if r.side is Side.FIRESTORE and at_ns <= r.sent_ns < to_ns}
+    return clients, unseen
 
 
 def _after(at_ns: int, stretches: Sequence[tuple[int, int]], limit_ns: int) -> bool:

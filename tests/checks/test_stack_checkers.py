@@ -407,6 +407,22 @@ def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off()
     assert off_result(back).verdict is Verdict.NOT_EXERCISED
 
 
+def test_a_flag_that_stood_off_before_anybody_was_on_the_api_shows_no_switch() -> None:
+    """One population begins with everybody on Firestore: with ``--before 6min`` that was a roll back in time."""
+    flags = [event(0, "flag", FLAG, on=0), event(360, "flag", FLAG, on=10)]
+    rows = [*on_firestore(50, 350), request(400)]
+    before = off_in_time(flags, rows, limit_s=300, end_ns=500 * NS, due=())
+    assert (before.offs, before.late, before.unseen) == (1, (), ())
+    assert off_result(before).verdict is Verdict.NOT_EXERCISED
+    flags, rows = [*flags, event(410, "flag", FLAG, on=0)], [*rows, *on_firestore(430, 720)]
+    after = off_in_time(flags, rows, limit_s=300, end_ns=730 * NS, due=())
+    assert (after.offs, after.clients, off_result(after).verdict) == (2, 1, Verdict.PASS)
+
+
+def on_firestore(*at_s: float) -> list[RequestRow]:
+    return [msgspec.structs.replace(request(each), side=Side.FIRESTORE) for each in at_s]
+
+
 def test_a_difference_is_explained_by_an_outage_of_what_the_mirror_needs_and_by_nothing_else() -> None:
     half = compare([walk(), walk(OTHER)], documents(walk()))
     hang = [
