@@ -86,6 +86,16 @@ def test_an_eviction_beyond_the_budget_is_found_by_counting_ready_pods() -> None
     assert budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], half, 2).beyond != ()
 
 
+@pytest.mark.parametrize("code", [0, 403, 404, 500])
+def test_what_refused_an_eviction_and_was_not_the_budget_says_nothing_of_it(code: int) -> None:
+    """500: two budgets cover the pod, and the API server asks neither. 403: whoever asked may not."""
+    two = [pod(0, "a", "Ready"), pod(0, "b", "Ready")]
+    found = budget_kept([*two, event(1, "eviction", "a", code=code)], ONE, 2)
+    assert (found.granted, found.refused, budget_result(found).verdict) == (0, 0, Verdict.NOT_EXERCISED)
+    asked = budget_kept([*two, event(1, "eviction", "a", code=code), event(2, "eviction", "a", code=429)], ONE, 2)
+    assert (asked.refused, budget_result(asked).verdict) == (1, Verdict.PASS)
+
+
 @pytest.mark.parametrize("watched", [False, True], ids=["answer first", "watch first"])
 @pytest.mark.parametrize("state", ["Pending", "Running", "CrashLoopBackOff"])
 def test_a_running_pod_that_is_not_ready_is_evicted_only_while_the_budget_is_met(state: str, watched: bool) -> None:
