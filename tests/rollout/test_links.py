@@ -9,17 +9,19 @@ from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.checks.off_in_time import FLAG
 from harness.evidence.gathered import Gathered
+from harness.load.population.due import due_list
 from harness.model.evidence import EventRow
 from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import step_of_roll_back
+from harness.rehearsals.rollout.judge import judged_week, step_of_roll_back
 from harness.rehearsals.rollout.observed import EMPTY, Observed, observed
 from harness.rehearsals.rollout.sequence import final_check
 from harness.rehearsals.rollout.weeks import Attempt
 from scenarios.load import load
+from tests.judge.evidence import request
 from tests.judge.test_week_beside import pod, sampled
 from tests.rehearsal.made import facts
 
@@ -111,3 +113,19 @@ def test_a_simulated_roll_back_has_no_pods_to_keep_anything_of() -> None:
 def test_where_no_pod_became_ready_nothing_was_kept() -> None:
     seen = Seen(facts=facts(), details=WeekDetails(logged=("a",)), evidence=Gathered())
     assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)[0] is Verdict.FAIL
+
+
+def test_a_week_that_was_rolled_back_after_ten_seconds_was_no_load_test() -> None:
+    start_ns, end_ns = NS, round((1 + PLAN.window_s) * NS)
+    began = {"start_ns": start_ns, "end_ns": end_ns, "seed": 3, "bucket": ""}
+    seen = Seen(facts=facts(), details=WeekDetails(), evidence=Gathered())
+    seen.evidence.see([EventRow(at_ns=NS, kind="phase", subject="window", message="", data=began)])
+    due = [each for each in due_list(PLAN, 3, start_ns, end_ns).requests if each.due_ns < 11 * NS]
+    seen.evidence.see(
+        msgspec.structs.replace(request(0.0, user=each.user), operation_id=each.id, due_ns=each.due_ns, sent_ns=each.due_ns, done_ns=each.due_ns + 1)
+        for each in due
+    )  # fmt: skip
+    seen.evidence.see([EventRow(at_ns=11 * NS, kind="decision", subject=str(Decision.ROLL_BACK), message="")])
+    found = next(each for each in judged_week(PLAN, seen) if each.claim == "rollout.week3.check")
+    assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 50)
+    assert found.reason == "250 users on the API, each with one request in 50 s: 5/s came; the window was cut short"

@@ -22,6 +22,7 @@ from harness.judge.indicators import indicators, week_check
 from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, FAULTS, of_event
 from harness.judge.ledger import Ledger
+from harness.judge.planned import planned_in
 from harness.judge.pod_resources import asked, most_used
 from harness.judge.summary import summarise
 from harness.judge.switch_over import SwitchOver, switch_over
@@ -69,7 +70,8 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
         found += objectives(plan, ledger, week.planned, at.at_ns, due)
-        found += _window(plan, ledger, week.window, seen.details)
+        lost = planned_in(ledger, due, week.planned)[0].missing if whole else 0
+        found += _window(plan, ledger, week.window, seen.details, whole=whole, missing=lost)
         found += without_the_flag(plan, ledger, week.window, week.seed, seen.evidence.ledger.calls)
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
@@ -150,13 +152,15 @@ def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judg
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)
 
 
-def _window(plan: Scenario, ledger: Ledger, window: Window, details: WeekDetails) -> Iterator[Judgement]:
+def _window(
+    plan: Scenario, ledger: Ledger, window: Window, details: WeekDetails, *, whole: bool = True, missing: int = 0
+) -> Iterator[Judgement]:
     """What the document wants to see of a window, and of this week's."""
     seen = summarise(ledger, window, Side.API)
     of = details.applied
     asks = None if of is None else asked(of.deployment.template.containers, details.cpu_factor)
     yield from indicators(seen, most_used(ledger, window, asks))
-    yield from week_check(plan, seen, ledger, window)
+    yield from week_check(plan, seen, ledger, window, whole=whole, missing=missing)
 
 
 def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor) -> Iterator[Judgement]:
