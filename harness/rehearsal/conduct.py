@@ -56,7 +56,7 @@ class Conductor(Generic[P, D]):
 
     Raises ``RehearsalError`` where nothing was begun: manifests that are refused, an environment that lacks what the
     rehearsal cannot do without, a folder that cannot be made. ``resumed`` is the folder of a sequence that was cut
-    short, and its details: it goes on there.
+    short, and its details: it goes on there, and began at ``begun_utc``.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Conductor(Generic[P, D]):
         *,
         environment: Environment = RUNGS,
         resumed: tuple[Path, D] | None = None,
+        begun_utc: str = "",
     ) -> None:
         self.rehearsal = rehearsal
         self.plan = plan
@@ -76,6 +77,7 @@ class Conductor(Generic[P, D]):
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._begun_utc = begun_utc or utc(clock.anchor, self.started_ns)
         self.plan_name = named(rehearsal, plan)
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
@@ -220,7 +222,7 @@ class Conductor(Generic[P, D]):
             rung=options.rung,
             seed=options.seed,
             replay=options.replay,
-            started_utc=utc(self.clock.anchor, self.started_ns),
+            started_utc=self._begun_utc,
             anchor=self.clock.anchor,
             capabilities=() if self._stack is None else tuple(sorted(self._stack.capabilities)),
             only_looks=self.rehearsal.only_looks and self._needs is None,

@@ -19,6 +19,7 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import judged_week, step_of_roll_back
 from harness.rehearsals.rollout.observed import EMPTY, Observed, observed
 from harness.rehearsals.rollout.sequence import final_check
+from harness.rehearsals.rollout.sequence import judged_week as judged_rollout_week
 from harness.rehearsals.rollout.weeks import Attempt
 from scenarios.load import load
 from tests.judge.evidence import request
@@ -46,6 +47,20 @@ def attempt(week: int, decision: Decision = Decision.ADVANCE) -> Attempt:
 def test_the_final_check_wants_all_four_weeks(begun: dict[int, Attempt], verdict: Verdict) -> None:
     found = final_check(begun)
     assert (found.claim, found.verdict, found.gates) == ("rollout.week4.check", verdict, False)
+
+
+def test_weeks_of_two_programs_are_not_the_four_weeks_of_either() -> None:
+    """Held in week 3, mended, and resumed with the new image: nobody has seen that one in weeks 1 and 2."""
+    of = {week: "sha256:old" if week < 3 else "sha256:new" for week in (1, 2, 3, 4)}
+    begun = {week: msgspec.structs.replace(attempt(week), target_digest=digest) for week, digest in of.items()}
+    found = final_check(begun, "sha256:new")
+    assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "advanced with another program or image: week 1, 2")
+    assert (
+        judged_rollout_week(1, begun[1], "sha256:new").notes
+        and not judged_rollout_week(3, begun[3], "sha256:new").notes
+    )
+    unknown = {week: attempt(week) for week in begun}
+    assert final_check(unknown, "sha256:new").verdict is final_check(begun, "").verdict is Verdict.PASS
 
 
 def rolled_back(off_after_s: float | None) -> Observed:
