@@ -29,6 +29,7 @@ from harness.judge.switch_over import SwitchOver, switch_over
 from harness.judge.window import NS, Window, of_step
 from harness.load.population.accounts import on_api
 from harness.load.population.due import due_list
+from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
@@ -57,7 +58,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
     rows = seen.evidence.rows
     week = observed(seen.evidence.events)
     found: list[Judgement] = []
-    whole = False
+    whole, due = False, NOTHING_DUE
     if week.planned is not None:
         due = due_list(plan, week.seed, week.planned.start_ns, week.planned.end_ns)
         at = moment(rows, seen.details, week.planned)
@@ -75,7 +76,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += without_the_flag(plan, ledger, week.window, week.seed, seen.evidence.ledger.calls)
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
-    found += _checks(plan, week, rows, seen.facts.anchor)
+    found += _checks(plan, week, rows, seen.facts.anchor, due if whole else NOTHING_DUE)
     found += not_identical(found, rows)
     if week.planned is not None:
         found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
@@ -163,9 +164,11 @@ def _window(
     yield from week_check(plan, seen, ledger, window, whole=whole, missing=missing)
 
 
-def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor) -> Iterator[Judgement]:
-    """The checks that the run told of, in their order: judged again where the rows say it; those of the stores as they
-    were told, for the stores are gone.
+def _checks(
+    plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor, due: DueList
+) -> Iterator[Judgement]:
+    """The checks that the run told of, in their order: judged again where the rows say it, with what was ``due`` in a
+    window that was judged whole; those of the stores as they were told, for the stores are gone.
     """
     for number, row in enumerate(rows):
         if not isinstance(row, EventRow) or row.kind != CHECK_EVENT:
@@ -181,6 +184,7 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor)
                 seed=week.seed,
                 anchor_unix_ns=anchor.unix_ns,
                 bucket=week.bucket,
+                due=due,
             )
         else:
             yield of_event(row)
