@@ -322,7 +322,7 @@ def switch_over_result(found: SwitchOver) -> Judgement:
 
 
 def off_result(found: OffInTime) -> Judgement:
-    """Without a ``false`` that stood for the whole limit, and somebody on the API before it, there is nothing to see."""
+    """Without a ``false`` that stood for the whole limit, or anybody on the API before, there is nothing to see."""
     seen = Verdict.INCONCLUSIVE if found.unseen else Verdict.PASS if found.clients else Verdict.NOT_EXERCISED
     verdict = Verdict.FAIL if found.late else seen if found.offs else Verdict.NOT_EXERCISED
     told = with_few(found.told, found.late)

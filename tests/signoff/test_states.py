@@ -150,7 +150,7 @@ def test_what_a_newer_whole_run_did_not_exercise_is_not_made_good_by_another_che
     for newer in (stored("new", well, unlooked), stored("new", unlooked, well)):
         found = standing([failed, newer])
         assert found.state is State.NOT_READY
-        assert [(each.folder, each.judgement.id) for each in found.evidence][0] == ("old", "broken")
+        assert next((each.folder, each.judgement.id) for each in found.evidence) == ("old", "broken")
         assert ("old", "well") not in {(each.folder, each.judgement.id) for each in found.evidence}
         between = stored("mended", judgement(CLAIM, Verdict.PASS, id="broken"), started_utc="2026-01-08T12:00:00.000Z")
         assert standing([failed, between, newer]).state is State.READY

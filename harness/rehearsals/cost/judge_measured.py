@@ -69,7 +69,8 @@ def _against(plan: CostPlan, run: Measured, facts: Facts) -> Iterator[Message]:
     if run.failed >= MOST_FAILED * run.requests > 0:
         counts = {"failed": f"{run.failed:,}", "requests": f"{run.requests:,}"}
         yield message(
-            "in the run that was read {failed} of {requests} requests failed: it is not known what they cost well answered",
+            "in the run that was read {failed} of {requests} requests failed: it is not known what they cost well "
+            "answered",
             **counts,
         )
     age_s = (datetime.fromisoformat(facts.started_utc) - datetime.fromisoformat(run.started_utc)).total_seconds()

@@ -164,9 +164,7 @@ def _window(
     yield from week_check(plan, seen, ledger, window, whole=whole, missing=missing)
 
 
-def _checks(
-    plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor, due: DueList
-) -> Iterator[Judgement]:
+def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor, due: DueList) -> Iterator[Judgement]:
     """The checks that the run told of, in their order: judged again where the rows say it, with what was ``due`` in a
     window that was judged whole; those of the stores as they were told, for the stores are gone.
     """
