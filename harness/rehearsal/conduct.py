@@ -56,7 +56,7 @@ class Conductor(Generic[P, D]):
 
     Raises ``RehearsalError`` where nothing was begun: manifests that are refused, an environment that lacks what the
     rehearsal cannot do without, a folder that cannot be made. ``resumed`` is the folder of a sequence that was cut
-    short, and its details: it goes on there, and began at ``begun_utc``.
+    short, its details, and when it began: it goes on there.
     """
 
     def __init__(
@@ -68,8 +68,7 @@ class Conductor(Generic[P, D]):
         progress: Progress,
         *,
         environment: Environment = RUNGS,
-        resumed: tuple[Path, D] | None = None,
-        begun_utc: str = "",
+        resumed: tuple[Path, D, str] | None = None,
     ) -> None:
         self.rehearsal = rehearsal
         self.plan = plan
@@ -77,7 +76,7 @@ class Conductor(Generic[P, D]):
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
-        self._begun_utc = begun_utc or utc(clock.anchor, self.started_ns)
+        self._begun_utc = resumed[2] if resumed else utc(clock.anchor, self.started_ns)
         self.plan_name = named(rehearsal, plan)
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run

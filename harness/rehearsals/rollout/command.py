@@ -128,8 +128,7 @@ def begun(
     from harness.rehearsal.environment import environment_of
     from harness.rehearsals.rollout.sequence import REHEARSAL
 
-    resumed: tuple[Path, RolloutDetails] | None = None
-    begun_utc = ""
+    resumed: tuple[Path, RolloutDetails, str] | None = None
     if typed.resume is None:
         plan, options = typed.planned(), typed.resolved()
     else:
@@ -141,11 +140,9 @@ def begun(
             raise BadInput(told, where=str(folder), remedy="name the rollout by its id or its folder")
         held.enter_context(locked(folder))
         plan, options, details = _resumed(REHEARSAL, folder, result, typed)
-        resumed, begun_utc = (folder, details), result.facts.started_utc
+        resumed = folder, details, result.facts.started_utc
     clock, where = clock_of(options.rung), environment or environment_of(options.rung)
-    conductor = Conductor(
-        REHEARSAL, plan, options, clock, progress(clock), environment=where, resumed=resumed, begun_utc=begun_utc
-    )
+    conductor = Conductor(REHEARSAL, plan, options, clock, progress(clock), environment=where, resumed=resumed)
     if resumed is None:
         held.enter_context(locked(conductor.folder))
     return conductor
