@@ -22,7 +22,7 @@ from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
 from harness.checks.isolation import Answers, isolation, wrong_answers
 from harness.checks.mirror_losses import by_firestore
-from harness.checks.off_in_time import OffInTime, due_beside, off_in_time
+from harness.checks.off_in_time import OffInTime, due_beside, off_in_time, unseen_words
 from harness.checks.photos import explained
 from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import reads
@@ -307,9 +307,11 @@ def judged_reads(
     return reads_result(found)
 
 
-def switch_over_result(found: SwitchOver) -> Judgement:
-    """Of a roll back: every client on Firestore, and in time."""
-    verdict = Verdict.FAIL if found.late_users else Verdict.PASS if found.clients else Verdict.INCONCLUSIVE
+def switch_over_result(found: SwitchOver, unseen: Sequence[str] = ()) -> Judgement:
+    """Of a roll back: every client on Firestore, and in time. ``unseen`` are those of whom a request since then is not
+    in evidence."""
+    known = found.clients and not unseen
+    verdict = Verdict.FAIL if found.late_users else Verdict.PASS if known else Verdict.INCONCLUSIVE
     counts = message(
         "{switched} of {clients} clients back on Firestore, limit {limit} s",
         switched=str(found.switched),
@@ -317,7 +319,7 @@ def switch_over_result(found: SwitchOver) -> Judgement:
         limit=f"{found.limit_s:g}",
     )
     last = () if found.last_s is None else (message("the last after {seconds} s", seconds=f"{found.last_s:.1f}"),)
-    told = with_few((counts, *last), found.late_users)
+    told = with_few((counts, *last, *unseen_words(unseen)), found.late_users)
     return result(OFF, CLAIM[OFF], verdict, len(found.late_users), found.clients, told, unit=Unit.USERS)
 
 

@@ -8,7 +8,9 @@ seen on Firestore after the publish, with all that was due after the limit: what
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -59,12 +61,32 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _unknown(self) -> Told:
-        if not self.unseen:
-            return ()
-        words = {"count": str(len(self.unseen)), "first": self.unseen[0]}
-        return (
-            message("of {count} users not every request is in evidence that would show it: {first} first", **words),
-        )
+        return unseen_words(self.unseen)
+
+
+def unseen_words(users: Sequence[str]) -> Told:
+    """Says of whom a request may be missing that was late; () for nobody."""
+    if not users:
+        return ()
+    words = {"count": str(len(users)), "first": users[0]}
+    return (message("of {count} users not every request is in evidence that would show it: {first} first", **words),)
+
+
+def not_whole_since(rows: Iterable[RequestRow], users: Collection[str], since_ns: int) -> tuple[str, ...]:
+    """Of ``users`` those of whom a request is not in evidence that was due before another one, which was sent after
+    ``since_ns``: the missing one may have gone to either side."""
+    sent: defaultdict[str, dict[int, int]] = defaultdict(dict)
+    for row in rows:
+        if row.user in users:
+            with suppress(IndexError, ValueError):  # an id without a number is none of the schedule's
+                sent[row.user][number_of(row.operation_id)] = row.sent_ns
+    gaps = {
+        user
+        for user, own in sent.items()
+        for before, after in itertools.pairwise(sorted(own))
+        if after - before > 1 and own[after] > since_ns
+    }
+    return tuple(sorted(gaps))
 
 
 def off_in_time(

@@ -15,7 +15,7 @@ from harness.checks.dual_write import Flaw, compare
 from harness.checks.endpoints import NS, new_connections
 from harness.checks.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
 from harness.checks.isolation import Asked, Isolation, Reply, isolation, wrong_answers
-from harness.checks.off_in_time import FLAG, off_in_time
+from harness.checks.off_in_time import FLAG, not_whole_since, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, STORAGE, UNDONE, outages, reconciled
 from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
@@ -427,6 +427,19 @@ def test_a_flag_that_stood_off_before_anybody_was_on_the_api_shows_no_switch() -
     flags, rows = [*flags, event(410, "flag", FLAG, on=0)], [*rows, *on_firestore(430, 720)]
     after = off_in_time(flags, rows, limit_s=300, end_ns=730 * NS, due=())
     assert (after.offs, after.clients, off_result(after).verdict) == (2, 1, Verdict.PASS)
+
+
+def test_of_whom_a_request_is_missing_before_one_that_was_sent_since_is_named() -> None:
+    def numbered(user: str, *numbers: int) -> list[RequestRow]:
+        return [
+            msgspec.structs.replace(request(10 * each, user=user), operation_id=f"{user}-{each:05}") for each in numbers
+        ]
+
+    rows = [*numbered("a", 0, 1, 2, 3), *numbered("b", 0, 1, 3), *numbered("c", 0, 2), *numbered("d", 0, 3)]
+    rows.append(msgspec.structs.replace(rows[0], operation_id="odd"))
+    assert not_whole_since(rows, {"a", "b", "c"}, 25 * NS) == ("b",)
+    assert not_whole_since(rows, {"a", "b", "c"}, 15 * NS) == ("b", "c")
+    assert not_whole_since(rows, {"a", "b", "c"}, 30 * NS) == ()
 
 
 def on_firestore(*at_s: float) -> list[RequestRow]:

@@ -199,6 +199,29 @@ def test_the_switch_over_is_judged_again_and_not_repeated(told: tuple[Week, list
 
 
 @ROLLED_BACK
+def test_a_request_amid_a_switch_over_that_is_not_in_evidence_may_have_gone_to_the_api(
+    told: tuple[Week, list[Judgement]],
+) -> None:
+    found, _ = told
+    assert by_id(again(found, found.rows))[OFF].verdict is Verdict.PASS
+    off = observed([row for row in found.rows if isinstance(row, EventRow)]).off
+    assert off is not None
+    checked = next(n for n, row in enumerate(found.rows) if isinstance(row, EventRow) and row.subject == OFF)
+    of_users: dict[str, list[RequestRow]] = {}
+    for row in found.rows[:checked]:
+        if isinstance(row, RequestRow):
+            of_users.setdefault(row.user, []).append(row)
+    lost = next(
+        own[-2]
+        for own in of_users.values()
+        if len(own) > 2 and own[0].side is Side.API and off.at_ns < own[-1].sent_ns and own[-1].side is Side.FIRESTORE
+    )
+    seen = by_id(again(found, tuple(row for row in found.rows if row != lost)))[OFF]
+    assert seen.verdict is Verdict.INCONCLUSIVE
+    assert seen.reason.endswith(f"of 1 users not every request is in evidence that would show it: {lost.user} first")
+
+
+@ROLLED_BACK
 def test_a_killed_run_is_judged_on_everything_there_is(told: tuple[Week, list[Judgement]]) -> None:
     found, _ = told
     decision = next(n for n, row in enumerate(found.rows) if isinstance(row, EventRow) and row.kind == "decision")

@@ -14,6 +14,7 @@ from harness.base.clock import Anchor
 from harness.checks.agreement import not_identical
 from harness.checks.as_printed import as_printed
 from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
+from harness.checks.off_in_time import not_whole_since
 from harness.checks.walk_results import READS
 from harness.checks.whole_run import unsaid
 from harness.judge.chance import chance_words, false_roll_backs
@@ -171,12 +172,14 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor,
     for number, row in enumerate(rows):
         if not isinstance(row, EventRow) or row.kind != CHECK_EVENT:
             continue
+        before = rows[:number]
+        requests = [each for each in before if isinstance(each, RequestRow)]
         if row.subject == OFF and week.off is not None:
-            yield switch_over_result(switched(plan, week.seed, _ledger(rows[:number]), week.off))
+            unseen = not_whole_since(requests, on_api(plan.population, week.seed), week.off.at_ns)
+            yield switch_over_result(switched(plan, week.seed, _ledger(before), week.off), unseen)
         elif row.subject == READS and week.planned is not None:
-            before = rows[:number]
             yield judged_reads(
-                [each for each in before if isinstance(each, RequestRow)],
+                requests,
                 [each for each in before if isinstance(each, ProbeRow)],
                 plan,
                 seed=week.seed,
