@@ -19,7 +19,7 @@ from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalErr
 from harness.base.progress import Progress
 from harness.base.units import Unit
 from harness.cli import main as cli
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import message
 from harness.model.result import Result
 from harness.model.scenario import Scenario
@@ -249,6 +249,27 @@ async def test_a_held_rollout_is_resumed_where_it_held(tmp_path: Path) -> None:
     assert last.outcome == (Decision.ADVANCE, 0, None)
     with pytest.raises(BadInput, match="every week of"), make(tmp_path, FakeWeeks(), "--resume", "latest"):
         pass
+
+
+async def test_a_rollout_that_goes_on_with_another_program_began_when_it_began_and_is_not_of_one(
+    tmp_path: Path,
+) -> None:
+    """Its week 1 is as old as it is, and of the program that was there then: so are the errata that it saw."""
+    erratum = "rollout.week4.two_thousand_of_a_hundred"
+    held = await run(tmp_path, FakeWeeks(ADVANCE, HOLD))
+    path = held.folder / RESULT_JSON
+    first, *others = held.details.attempts
+    seen = observation(erratum, (message("as week 1 saw it"),), erratum=erratum)
+    kept = msgspec.structs.replace(first, target_digest="sha256:old", judgements=(*first.judgements, seen))
+    older = msgspec.structs.replace(held.result.facts, started_utc="2026-01-01T00:00:00.000Z")
+    details = msgspec.to_builtins(RolloutDetails(rollout=held.folder.name, attempts=(kept, *others)))
+    RESULT.write(held.folder, msgspec.structs.replace(held.result, facts=older, details=details))
+    assert RESULT.read(path).facts.started_utc == older.started_utc
+    found = await run(tmp_path, FakeWeeks(ADVANCE, ADVANCE, ADVANCE), "--resume", held.folder.name)
+    assert (found.result.exit_status, found.result.facts.started_utc) == (0, older.started_utc)
+    verdicts = {each.claim: each.verdict for each in found.result.judgements if each.claim}
+    assert verdicts == {"rollout.week4.check": Verdict.INCONCLUSIVE}
+    assert erratum not in {each.erratum for each in found.result.judgements}
 
 
 async def test_what_is_no_rollout_is_not_resumed(tmp_path: Path) -> None:

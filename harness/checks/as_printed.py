@@ -186,6 +186,11 @@ def _sidecar(of: Applied) -> Iterator[Judgement]:
     arguments = ", ".join(argument for each in proxies for argument in each.args) or "–"
     if any(argument.startswith(_IAM) for each in proxies for argument in each.args):
         yield _judgement("database.proxy.iam", True, _IAM, arguments)
+    elif not proxies:
+        why = message("no container is the proxy, whose arguments would tell")
+        yield msgspec.structs.replace(
+            _judgement("database.proxy.iam", False, _IAM, "–"), verdict=Verdict.NOT_EXERCISED, told=(why,)
+        )
     else:
         told = message("not among the proxy's arguments: {argument} ({arguments})", argument=_IAM, arguments=arguments)
         yield _shown("database.proxy.iam", "database.iam_unused", told)

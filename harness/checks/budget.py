@@ -3,7 +3,7 @@
 Kubernetes (pkg/registry/core/pod/storage/eviction.go): an eviction of a ready pod is granted while the healthy pods are
 more than the budget asks for; that of a pod which runs and is not ready also while they are as many, or always where
 the budget says ``AlwaysAllow``. A pod that has not started or already terminates is not asked about, and pods that were
-deleted, scaled down or rolled over do not ask.
+deleted, scaled down or rolled over do not ask. What is refused by another word than 429 is not refused by the budget.
 
 Percentages and ``maxUnavailable`` count from the replicas that the workload asks for at that time. Those are the
 manifest's until the autoscaler or the Deployment's controller tells of others; where more than one number may have held
@@ -26,7 +26,7 @@ from harness.model.message import Message, Told, message
 from harness.model.stack import PodState
 
 NS = 1_000_000_000
-GRANTED = 201
+GRANTED, REFUSED = 201, 429
 #: A watch tells of a termination or of another scale at most so long before or after the answer to an eviction.
 SLACK_S = 2.0
 _STARTED = frozenset({PodState.RUNNING, PodState.READY, PodState.BACK_OFF})
@@ -108,7 +108,7 @@ def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -
                 what = message("{ready} pods were ready, and asked for was one of {numbers}", **counts)
                 unclear.append(message("{pod}: {what}", pod=event.subject, what=what))
         elif event.kind == "eviction":
-            refused += 1
+            refused += event.data.get("code") == REFUSED
     keeps = budget is not None and desired(budget, scales.most) > 0
     return BudgetKept(
         keeps=keeps, granted=granted, refused=refused, beyond=tuple(beyond), unclear=tuple(unclear),

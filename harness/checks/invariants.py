@@ -22,7 +22,7 @@ from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
 from harness.checks.isolation import Answers, isolation, wrong_answers
 from harness.checks.mirror_losses import by_firestore
-from harness.checks.off_in_time import OffInTime, due_beside, off_in_time
+from harness.checks.off_in_time import OffInTime, due_beside, off_in_time, unseen_words
 from harness.checks.photos import explained
 from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import reads
@@ -43,12 +43,14 @@ from harness.checks.walk_tables import Stored
 from harness.checks.written import Plans
 from harness.evidence.collect import Collector
 from harness.judge.judged import held, result
+from harness.judge.lacking import lacking
 from harness.judge.switch_over import SwitchOver
 from harness.load.population.accounts import Account, Canary, accounts, canaries
 from harness.load.population.content import fingerprint, updated
 from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
 from harness.model.disruption import UNGUARDED
+from harness.model.due import NOTHING_DUE, DueList, probe_call
 from harness.model.evidence import ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -74,7 +76,8 @@ _OF_PHOTOS = frozenset({"walks.user_id", "walks.thumbnail_image_url"})
 
 class Invariants:
     """One run's. ``results`` may be asked for once the load has ended and every fault is undone. ``sides``: whose
-    acknowledged writes PostgreSQL is to hold, Firestore's too where they were migrated."""
+    acknowledged writes PostgreSQL is to hold, Firestore's too where they were migrated. ``due``: what of calls is to be
+    in evidence, where that is known."""
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class Invariants:
         target: Target,
         seed: int,
         sides: Collection[Side] = (Side.API,),
+        due: DueList = NOTHING_DUE,
     ) -> None:
         self._stores = stores
         self._bucket = stores.endpoints.storage_bucket
@@ -96,6 +100,7 @@ class Invariants:
         self._manifests = manifests
         self._target = target
         self._seed = seed
+        self._due = due
         #: Walks whose mirror write an outage of Firestore lost, as ``by_firestore``, in ns of the run's clock; ``None``
         #: without an outage, or when stores were not compared.
         self.lost_by_firestore: Mapping[str, int] | None = None
@@ -132,6 +137,7 @@ class Invariants:
                 seed=self._seed,
                 anchor_unix_ns=self._clock.anchor.unix_ns,
                 bucket=self._bucket,
+                due=self._due,
             )
         )
         events = self._evidence.events
@@ -284,8 +290,10 @@ def judged_reads(
     seed: int,
     anchor_unix_ns: int,
     bucket: str,
+    due: DueList = NOTHING_DUE,
 ) -> Judgement:
-    """What answers showed phones and probes, of the rows alone: a stored run's as well as one under way."""
+    """What answers showed phones and probes, of the rows alone: a stored run's as well as one under way. By the users'
+    own numbers a user's last request is not missed, nor the last probe: by what is ``due`` they are."""
     users = accounts(scenario.population, seed)
     plans = Plans(scenario.population, users, seed=seed, anchor_unix_ns=anchor_unix_ns, bucket=bucket)
     found = reads(requests, plans)
@@ -294,12 +302,16 @@ def judged_reads(
         for each in canaries(scenario.probes.canary_users, seed)
     }
     judge_probes(probes, contents, found)
+    there = (*(row.operation_id for row in requests), *(probe_call(probe.probe_id) for probe in probes))
+    found.missing = max(found.missing, len(lacking((each.id for each in (*due.requests, *due.probes)), there)))
     return reads_result(found)
 
 
-def switch_over_result(found: SwitchOver) -> Judgement:
-    """Of a roll back: every client on Firestore, and in time."""
-    verdict = Verdict.FAIL if found.late_users else Verdict.PASS if found.clients else Verdict.INCONCLUSIVE
+def switch_over_result(found: SwitchOver, unseen: Sequence[str] = ()) -> Judgement:
+    """Of a roll back: every client on Firestore, and in time. ``unseen`` are those of whom a request since then is not
+    in evidence."""
+    known = found.clients and not unseen
+    verdict = Verdict.FAIL if found.late_users else Verdict.PASS if known else Verdict.INCONCLUSIVE
     counts = message(
         "{switched} of {clients} clients back on Firestore, limit {limit} s",
         switched=str(found.switched),
@@ -307,13 +319,13 @@ def switch_over_result(found: SwitchOver) -> Judgement:
         limit=f"{found.limit_s:g}",
     )
     last = () if found.last_s is None else (message("the last after {seconds} s", seconds=f"{found.last_s:.1f}"),)
-    told = with_few((counts, *last), found.late_users)
+    told = with_few((counts, *last, *unseen_words(unseen)), found.late_users)
     return result(OFF, CLAIM[OFF], verdict, len(found.late_users), found.clients, told, unit=Unit.USERS)
 
 
 def off_result(found: OffInTime) -> Judgement:
-    """Without a ``false`` that stood for the whole limit there is nothing to see."""
-    seen = Verdict.INCONCLUSIVE if found.unseen else Verdict.PASS
+    """Without a ``false`` that stood for the whole limit, or anybody on the API before, there is nothing to see."""
+    seen = Verdict.INCONCLUSIVE if found.unseen else Verdict.PASS if found.clients else Verdict.NOT_EXERCISED
     verdict = Verdict.FAIL if found.late else seen if found.offs else Verdict.NOT_EXERCISED
     told = with_few(found.told, found.late)
     return result(OFF, CLAIM[OFF], verdict, len(found.late), found.offs, told, unit=Unit.USERS)

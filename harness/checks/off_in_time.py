@@ -8,7 +8,9 @@ seen on Firestore after the publish, with all that was due after the limit: what
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -32,6 +34,7 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
 
     ``late`` are users who sent to the API after the limit, ``unseen`` others who had sent to it and have no request to
     Firestore while the flag stood off, or of whom a request that was due after the limit is not in evidence.
+    ``clients``: so many users had sent to the API before a publish that stood.
     """
 
     offs: int
@@ -39,6 +42,7 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
     late: tuple[str, ...]
     limit_s: float
     unseen: tuple[str, ...] = ()
+    clients: int = 0
 
     @property
     def told(self) -> Told:
@@ -57,12 +61,32 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _unknown(self) -> Told:
-        if not self.unseen:
-            return ()
-        words = {"count": str(len(self.unseen)), "first": self.unseen[0]}
-        return (
-            message("of {count} users not every request is in evidence that would show it: {first} first", **words),
-        )
+        return unseen_words(self.unseen)
+
+
+def unseen_words(users: Sequence[str]) -> Told:
+    """Says of whom a request may be missing that was late; () for nobody."""
+    if not users:
+        return ()
+    words = {"count": str(len(users)), "first": users[0]}
+    return (message("of {count} users not every request is in evidence that would show it: {first} first", **words),)
+
+
+def not_whole_since(rows: Iterable[RequestRow], users: Collection[str], since_ns: int) -> tuple[str, ...]:
+    """Of ``users`` those of whom a request is not in evidence that was due before another one, which was sent after
+    ``since_ns``: the missing one may have gone to either side."""
+    sent: defaultdict[str, dict[int, int]] = defaultdict(dict)
+    for row in rows:
+        if row.user in users:
+            with suppress(IndexError, ValueError):  # an id without a number is none of the schedule's
+                sent[row.user][number_of(row.operation_id)] = row.sent_ns
+    gaps = {
+        user
+        for user, own in sent.items()
+        for before, after in itertools.pairwise(sorted(own))
+        if after - before > 1 and own[after] > since_ns
+    }
+    return tuple(sorted(gaps))
 
 
 def off_in_time(
@@ -89,12 +113,14 @@ def off_in_time(
     late = {row.user for row in rows if row.side is Side.API and _after(row.sent_ns, whole, limit_ns)}
     there = {row.operation_id for row in rows}
     lost = {each.user for each in due if each.id not in there and _after(each.due_ns, whole, limit_ns)}
+    clients, unseen = _clients(rows, stretches, whole)
     return OffInTime(
         offs=len(whole),
         short=len(stretches) - len(whole),
         late=tuple(sorted(late)),
         limit_s=limit_s,
-        unseen=tuple(sorted((_unseen(rows, stretches, whole) | lost) - late)),
+        unseen=tuple(sorted((unseen | lost) - late)),
+        clients=len(clients),
     )
 
 
@@ -108,16 +134,19 @@ def due_beside(rows: Iterable[RequestRow], plan: PopulationPlan, seed: int, end_
     return requests_due(plan, seed, origin_ns, end_ns)
 
 
-def _unseen(
+def _clients(
     rows: Sequence[RequestRow], stretches: Sequence[tuple[int, int]], whole: Sequence[tuple[int, int]]
-) -> set[str]:
-    """Who sent to the API since the flag had been off before, and in one of the ``whole`` stretches to no other."""
-    found: set[str] = set()
+) -> tuple[set[str], set[str]]:
+    """Who sent to the API since the flag had been off before, and of them who in one of the ``whole`` stretches sent to
+    no other."""
+    clients: set[str] = set()
+    unseen: set[str] = set()
     for at_ns, to_ns in whole:
         since_ns = max((to for _, to in stretches if to <= at_ns), default=0)
         on_api = {row.user for row in rows if row.side is Side.API and since_ns <= row.sent_ns < to_ns}
-        found |= on_api - {r.user for r in rows if r.side is Side.FIRESTORE and at_ns <= r.sent_ns < to_ns}
-    return found
+        clients |= on_api
+        unseen |= on_api - {r.user for r in rows if r.side is Side.FIRESTORE and at_ns <= r.sent_ns < to_ns}
+    return clients, unseen
 
 
 def _after(at_ns: int, stretches: Sequence[tuple[int, int]], limit_ns: int) -> bool:

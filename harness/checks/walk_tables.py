@@ -113,7 +113,7 @@ async def read(connection: asyncpg.Connection, most: int, *, only: Collection[st
         raise CannotRead(_of(f"{WALKS}.id", layout.unread))
     embedded = next((each for each in _EMBEDDED if there.columns.get(each, _NONE).base in {"json", "jsonb"}), "")
     if embedded and isinstance(await _table(connection, LOCATIONS), Unread):
-        located, layout = await _embedded(connection, there, embedded, most, layout)
+        located, layout = await _embedded(connection, there, embedded, [row["id"] for row in rows], layout)
     else:
         located, layout = await _locations(connection, [row["id"] for row in rows], layout)
     walks = [StoredWalk(id=row["id"], columns=row, locations=located.get(row["id"], ()), layout=layout) for row in rows]
@@ -198,16 +198,13 @@ async def _locations(
 
 
 async def _embedded(
-    connection: asyncpg.Connection, there: _Table, name: str, most: int, layout: Layout
+    connection: asyncpg.Connection, there: _Table, name: str, ids: Sequence[str], layout: Layout
 ) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], Layout]:
-    """Locations that lie in their walk's row as a JSON array."""
+    """Locations that lie in their walk's row as a JSON array, of the walks that were read."""
     place, declared = f"{WALKS}.{name}", there.columns[name].declared
     pair = f"{_quoted(there, 'id')}::text AS id, {_quoted(there, name)}::text AS points"
-    rows = await connection.fetch(
-        f"SELECT {pair} FROM {there.source} LIMIT $1",  # noqa: S608 - names of the catalogue, quoted
-        most,
-        timeout=READ_TIMEOUT_S,
-    )
+    of_walks = f"SELECT {pair} FROM {there.source} WHERE {_is_one_of(there, 'id', '$1')}"  # noqa: S608 - names of the catalogue, quoted
+    rows = await connection.fetch(of_walks, _bare(ids), timeout=READ_TIMEOUT_S)
     try:
         located = {identity(row["id"]): tables.points(_json(row["points"] or "[]")) for row in rows}
     except Unreadable as error:

@@ -56,17 +56,20 @@ def indicators(seen: WindowSummary, used: Mapping[str, _Shown]) -> Iterator[Judg
             yield _measured(claim, figures, seen)
 
 
-def week_check(plan: Scenario, seen: WindowSummary, ledger: Ledger, window: Window) -> Iterator[Judgement]:
+def week_check(
+    plan: Scenario, seen: WindowSummary, ledger: Ledger, window: Window, *, whole: bool = True, missing: int = 0
+) -> Iterator[Judgement]:
     """What the rollout's table says is looked at in the week whose schedule the plan names; nothing of the last week,
-    which is looked at with the others.
+    which is looked at with the others. ``whole``: the window was judged to its end; ``missing`` requests were due in it
+    and are not in evidence.
     """
     claim = next((_CHECK[claim] for claim in plan.claims if claim in _CHECK), "")
     if claim == "rollout.week1.check":
-        yield _every_operation(claim, ledger, window)
+        yield _every_operation(claim, ledger, window, missing)
     elif claim == "rollout.week2.check":
         yield _measured(claim, {**_latencies(seen), **_errors(seen)}, seen)
     elif claim == "rollout.week3.check":
-        yield _load_test(claim, plan, seen)
+        yield _load_test(claim, plan, seen, whole=whole, missing=missing / window.seconds if missing else 0.0)
 
 
 def _latencies(seen: WindowSummary) -> dict[str, _Shown]:
@@ -95,8 +98,9 @@ def _judgement(claim: str, verdict: Verdict, told: Told, samples: int) -> Judgem
     return Judgement(id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=told, samples=samples)
 
 
-def _load_test(claim: str, plan: Scenario, seen: WindowSummary) -> Judgement:
-    """The week itself is the load test: its users at the document's pace, all of whose requests came."""
+def _load_test(claim: str, plan: Scenario, seen: WindowSummary, *, whole: bool, missing: float) -> Judgement:
+    """The week itself is the load test: its users at the document's pace, all of whose requests came. One that was cut
+    short was none, and ``missing`` requests a second may have come all the same."""
     population = plan.population
     told = message(
         "{users} users on the API, each with one request in {pace} s: {rate}/s came",
@@ -106,17 +110,22 @@ def _load_test(claim: str, plan: Scenario, seen: WindowSummary) -> Judgement:
     )
     if (population.flag_on, population.pace_s) != (_LOAD_USERS, _LOAD_PACE_S) or population.steps:
         return _judgement(claim, Verdict.NOT_EXERCISED, (told,), seen.requests)
-    kept = seen.requests_per_s >= _LOAD_USERS / _LOAD_PACE_S * (1 - _MOST_MISSING)
-    return _judgement(claim, Verdict.PASS if kept else Verdict.FAIL, (told,), seen.requests)
+    if not whole:
+        return _judgement(claim, Verdict.INCONCLUSIVE, (told, message("the window was cut short")), seen.requests)
+    least = _LOAD_USERS / _LOAD_PACE_S * (1 - _MOST_MISSING)
+    fewer = Verdict.INCONCLUSIVE if seen.requests_per_s + missing >= least else Verdict.FAIL
+    return _judgement(claim, Verdict.PASS if seen.requests_per_s >= least else fewer, (told,), seen.requests)
 
 
-def _every_operation(claim: str, ledger: Ledger, window: Window) -> Judgement:
-    """Each operation of the contract answered well at least once in the window."""
+def _every_operation(claim: str, ledger: Ledger, window: Window, missing: int) -> Judgement:
+    """Each operation of the contract answered well at least once in the window. It fails by one that was asked for and
+    never answered so, unless a request that is ``missing`` may have been."""
     chosen = ledger.requests_due(window, Side.API)
-    good = chosen["operation"][chosen["ok"]]
+    asked, good = chosen["operation"], chosen["operation"][chosen["ok"]]
     counts = {str(name): int(np.count_nonzero(good == number)) for name, number in OPERATIONS.items()}
     told: list[Message] = [message("{name} {value}", name=name, value=f"{count:,}") for name, count in counts.items()]
-    verdict = Verdict.PASS if all(counts.values()) else Verdict.FAIL if len(chosen) else Verdict.INCONCLUSIVE
+    refused = not missing and any(number in asked and not counts[name] for name, number in OPERATIONS.items())
+    verdict = Verdict.PASS if all(counts.values()) else Verdict.FAIL if refused else Verdict.INCONCLUSIVE
     if verdict is not Verdict.PASS:
         lacking = ", ".join(name for name, count in counts.items() if not count)
         told.insert(0, message("not answered well even once: {names}", names=lacking))

@@ -17,7 +17,7 @@ from harness.judge.window import Window
 from harness.load.plan import ADMISSION_LIMIT_S, LoadPlan, Offline
 from harness.load.population.due import due_list, probes_due, requests_due
 from harness.load.protocol import Load
-from harness.model.due import Due, DueList
+from harness.model.due import NOTHING_DUE, Due, DueList
 from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
@@ -147,7 +147,7 @@ class Users:
     def due(self, window: Window) -> DueList:
         """What the schedule has in ``window``; nothing before it began."""
         if self.origin_ns is None:
-            return DueList(requests=(), probes=())
+            return NOTHING_DUE
         plan, start_ns = self._plan, max(window.start_ns, self.origin_ns)
         return due_list(plan, plan.seed, start_ns, window.end_ns, origin_ns=self.origin_ns)
 

@@ -26,6 +26,10 @@ class DueList(msgspec.Struct, frozen=True, kw_only=True):
     probes: tuple[Due, ...]
 
 
+#: Where nobody knows what is due.
+NOTHING_DUE = DueList(requests=(), probes=())
+
+
 def probe_call(number: int) -> str:
     """The id of a probe among calls; no operation id looks like it."""
     return f"probe {number}"

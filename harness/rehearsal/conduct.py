@@ -56,7 +56,7 @@ class Conductor(Generic[P, D]):
 
     Raises ``RehearsalError`` where nothing was begun: manifests that are refused, an environment that lacks what the
     rehearsal cannot do without, a folder that cannot be made. ``resumed`` is the folder of a sequence that was cut
-    short, and its details: it goes on there.
+    short, its details, and when it began: it goes on there.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Conductor(Generic[P, D]):
         progress: Progress,
         *,
         environment: Environment = RUNGS,
-        resumed: tuple[Path, D] | None = None,
+        resumed: tuple[Path, D, str] | None = None,
     ) -> None:
         self.rehearsal = rehearsal
         self.plan = plan
@@ -76,6 +76,7 @@ class Conductor(Generic[P, D]):
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._begun_utc = resumed[2] if resumed else utc(clock.anchor, self.started_ns)
         self.plan_name = named(rehearsal, plan)
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
@@ -220,7 +221,7 @@ class Conductor(Generic[P, D]):
             rung=options.rung,
             seed=options.seed,
             replay=options.replay,
-            started_utc=utc(self.clock.anchor, self.started_ns),
+            started_utc=self._begun_utc,
             anchor=self.clock.anchor,
             capabilities=() if self._stack is None else tuple(sorted(self._stack.capabilities)),
             only_looks=self.rehearsal.only_looks and self._needs is None,

@@ -1,11 +1,11 @@
 """From the register and the stored results to one state for each claim. Pure.
 
 No state is good by default. A claim is ready by a verdict under its id alone, of a run that counts (``counting``);
-what fails or is inconclusive in any of them counts against it. Of a rehearsal, plan, environment, part and, where a
-team may have one of its own, migrator or prices only the newest whole run that says anything of the claim counts, and
-what narrower ones saw since: one takes the place of what it looked at whole itself, of what it saw of less only that of
-a run narrowed alike. None takes the place of anything by what it did not exercise. That a smaller one's sample carries
-nothing is not against what a whole one's did.
+what fails or is inconclusive in any of them counts against it, and so does a check that held its run unmade. Of a
+rehearsal, plan, environment, part and, where a team may have one of its own, migrator or prices only the newest whole
+run that says anything of the claim counts, and what narrower ones saw since: one takes the place of what it looked at
+whole itself, of what it saw of less only that of a run narrowed alike. None takes the place of anything by what it did
+not exercise. That a smaller one's sample carries nothing is not against what a whole one's did.
 """
 
 from __future__ import annotations
@@ -157,11 +157,20 @@ def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -
     if not weighed:
         told = _missing(came_from.commands, reasons)
         return Standing(claim=claim.id, state=State.NOT_EXERCISED, told=told)
-    first = weighed[0]
+    first = next(_unlooked(weighed), weighed[0]) if weighed[0].state is State.READY else weighed[0]
     told = first.refused or first.judgement.told
     if first.state is State.ERRATUM_SHOWN and first.judgement.seen:
         told = first.judgement.seen
     return Standing(claim=claim.id, state=first.state, told=told, evidence=tuple(weighed))
+
+
+def _unlooked(weighed: Sequence[Evidence]) -> Iterator[Evidence]:
+    """The checks that held their run by not having been made, and that none made well: what was not looked at was not
+    shown to be well by another check of the claim."""
+    made = {each.judgement.id for each in weighed if not each.state.blocks}
+    for each in weighed:
+        if each.judgement.holds and each.judgement.verdict is Verdict.NOT_EXERCISED and each.judgement.id not in made:
+            yield each
 
 
 def _check(each: Stored, judgement: Judgement) -> _Place:

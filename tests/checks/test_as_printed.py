@@ -180,6 +180,12 @@ def test_a_proxy_that_logs_in_by_iam_and_a_secret_without_the_unused_key_show_no
     assert judged(other(environment="production"))[STAGING].verdict is Verdict.PASS
 
 
+def test_without_a_proxy_it_is_not_shown_that_the_proxy_logs_in_without_iam() -> None:
+    found = judged(containers(lambda all_: tuple(each for each in all_ if not each.proxy)))
+    assert found["manifest.sidecar"].verdict is Verdict.FAIL
+    assert (found[IAM].verdict, found[IAM].erratum) == (Verdict.NOT_EXERCISED, "")
+
+
 def test_keys_that_no_container_is_given_are_told_and_those_of_a_mounted_secret_are_not() -> None:
     assert FOUND.unread == ("firebase_credentials",)
     manifests = load(OVERLAYS / "local")

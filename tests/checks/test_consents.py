@@ -105,3 +105,35 @@ async def test_a_user_s_rows_are_counted() -> None:
     assert [await user_rows(there, user, "consents") for user in ("u1", "u3")] == [1, 0]
     with pytest.raises(CannotRead, match="consents cannot be read"):
         await user_rows(cast("asyncpg.Connection", Database({})), "u1", "consents")
+
+
+class Embedding:
+    """A connection to walks that have their locations in their own rows, a point each: as many as are asked for."""
+
+    def __init__(self, *ids: str) -> None:
+        self._ids = ids
+
+    async def fetch(self, statement: str, *given: Any, **limit: float) -> Sequence[Mapping[str, Any]]:
+        assert limit["timeout"] > 0
+        if "FROM pg_class" in statement:
+            told = {"oid": 1, "schema": "public", "name": "walks", "kind": "r", "visible": True, "open": True}
+            return [told | {"hidden": False}] if given == ("walks",) else []
+        if "FROM pg_attribute" in statement:
+            some = {"typmod": -1, "readable": True}
+            types = {**dict.fromkeys(OF_WALKS, "text"), "id": "uuid", "locations": "jsonb"}
+            return [{"name": name, "declared": base, "base": base} | some for name, base in types.items()]
+        bare = next((each for each in given if isinstance(each, list)), None)
+        found = [each for each in self._ids if bare is None or each.replace("-", "") in bare]
+        most = next((each for each in given if isinstance(each, int)), len(found))
+        point = f'[{{"latitude": 35.0, "longitude": 139.0, "timestamp": "{NOON.isoformat()}"}}]'
+        return [{**dict.fromkeys(OF_WALKS), "id": each, "points": point} for each in found[:most]]
+
+
+async def test_a_walk_that_is_asked_for_has_its_locations_however_many_walks_lie_before_it() -> None:
+    """Of a target that keeps them in the walk's row the first ten walks had some, and conformance failed the others."""
+    ids = [f"0b3a6c9e-aaaa-4222-8333-{number:012}" for number in range(12)]
+    connection = cast("asyncpg.Connection", Embedding(*ids))
+    found = await walk_tables.read(connection, 10, only=[ids[-1]])
+    assert [(each.id, len(each.locations)) for each in found.walks] == [(ids[-1], 1)]
+    all_of_them = await walk_tables.read(connection, 10)
+    assert [len(each.locations) for each in all_of_them.walks] == [1] * 10

@@ -15,7 +15,7 @@ from harness.checks.dual_write import Flaw, compare
 from harness.checks.endpoints import NS, new_connections
 from harness.checks.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
 from harness.checks.isolation import Asked, Isolation, Reply, isolation, wrong_answers
-from harness.checks.off_in_time import FLAG, off_in_time
+from harness.checks.off_in_time import FLAG, not_whole_since, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, STORAGE, UNDONE, outages, reconciled
 from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
@@ -84,6 +84,16 @@ def test_an_eviction_beyond_the_budget_is_found_by_counting_ready_pods() -> None
         assert untold.reason.startswith("no PodDisruptionBudget of the manifests keeps a pod ready"), untold.reason
     half = Budget(name="walk-api", max_unavailable="50%")
     assert budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], half, 2).beyond != ()
+
+
+@pytest.mark.parametrize("code", [0, 403, 404, 500])
+def test_what_refused_an_eviction_and_was_not_the_budget_says_nothing_of_it(code: int) -> None:
+    """500: two budgets cover the pod, and the API server asks neither. 403: whoever asked may not."""
+    two = [pod(0, "a", "Ready"), pod(0, "b", "Ready")]
+    found = budget_kept([*two, event(1, "eviction", "a", code=code)], ONE, 2)
+    assert (found.granted, found.refused, budget_result(found).verdict) == (0, 0, Verdict.NOT_EXERCISED)
+    asked = budget_kept([*two, event(1, "eviction", "a", code=code), event(2, "eviction", "a", code=429)], ONE, 2)
+    assert (asked.refused, budget_result(asked).verdict) == (1, Verdict.PASS)
 
 
 @pytest.mark.parametrize("watched", [False, True], ids=["answer first", "watch first"])
@@ -405,6 +415,35 @@ def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off()
     back = off_in_time([*flags, event(104, "flag", FLAG, on=10)], [request(450)], limit_s=300, end_ns=500 * NS, due=())
     assert (back.offs, back.short, back.late) == (0, 1, ())
     assert off_result(back).verdict is Verdict.NOT_EXERCISED
+
+
+def test_a_flag_that_stood_off_before_anybody_was_on_the_api_shows_no_switch() -> None:
+    """One population begins with everybody on Firestore: with ``--before 6min`` that was a roll back in time."""
+    flags = [event(0, "flag", FLAG, on=0), event(360, "flag", FLAG, on=10)]
+    rows = [*on_firestore(50, 350), request(400)]
+    before = off_in_time(flags, rows, limit_s=300, end_ns=500 * NS, due=())
+    assert (before.offs, before.late, before.unseen) == (1, (), ())
+    assert off_result(before).verdict is Verdict.NOT_EXERCISED
+    flags, rows = [*flags, event(410, "flag", FLAG, on=0)], [*rows, *on_firestore(430, 720)]
+    after = off_in_time(flags, rows, limit_s=300, end_ns=730 * NS, due=())
+    assert (after.offs, after.clients, off_result(after).verdict) == (2, 1, Verdict.PASS)
+
+
+def test_of_whom_a_request_is_missing_before_one_that_was_sent_since_is_named() -> None:
+    def numbered(user: str, *numbers: int) -> list[RequestRow]:
+        return [
+            msgspec.structs.replace(request(10 * each, user=user), operation_id=f"{user}-{each:05}") for each in numbers
+        ]
+
+    rows = [*numbered("a", 0, 1, 2, 3), *numbered("b", 0, 1, 3), *numbered("c", 0, 2), *numbered("d", 0, 3)]
+    rows.append(msgspec.structs.replace(rows[0], operation_id="odd"))
+    assert not_whole_since(rows, {"a", "b", "c"}, 25 * NS) == ("b",)
+    assert not_whole_since(rows, {"a", "b", "c"}, 15 * NS) == ("b", "c")
+    assert not_whole_since(rows, {"a", "b", "c"}, 30 * NS) == ()
+
+
+def on_firestore(*at_s: float) -> list[RequestRow]:
+    return [msgspec.structs.replace(request(each), side=Side.FIRESTORE) for each in at_s]
 
 
 def test_a_difference_is_explained_by_an_outage_of_what_the_mirror_needs_and_by_nothing_else() -> None:

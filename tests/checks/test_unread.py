@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from harness.base.clock import NS, MachineClock
@@ -151,7 +152,9 @@ def test_what_somebody_behind_the_schedule_never_sent_is_not_missed_behind_a_rol
     due = requests_due(WEEK.population, 1, 0, 600 * NS)
     last = due[-1].user
     rows = [
-        firestore_row(each.due_ns, each.id, each.user)
+        msgspec.structs.replace(
+            firestore_row(each.due_ns, each.id, each.user), side=Side.FIRESTORE if each.due_ns >= 100 * NS else Side.API
+        )
         for each in due
         if each.due_ns < 540 * NS or each.user != last
     ]  # fmt: skip

@@ -45,12 +45,20 @@ def test_an_odd_answer_deviates_from_the_schema_alone() -> None:
         (GOOD, 2, "status 2"),
         ((*GOOD, *[Entry("GET", "/", 401)] * 7), 1, "95%"),
         ((*GOOD, *[Entry("GET", "/", 429)] * 121), 0, "rate limit"),
+        (tuple([Entry("GET", "/v2/walks", 404)] * 200), 0, "none of 200 requests was answered 2xx"),
+        (tuple([Entry("GET", "/v1/walks", 302)] * 200), 0, "none of 200 requests was answered 2xx"),
     ],
 )
 def test_requests_that_show_nothing_are_no_pass(entries: tuple[Entry, ...], status: int, says: str) -> None:
     for result in judged(entries, status):
         assert outcome(result) is Outcome.MEASUREMENT_ERROR
         assert says in result.broken
+
+
+def test_of_a_target_that_answers_nothing_well_what_it_does_wrong_is_told_all_the_same() -> None:
+    refused = tuple([Entry("GET", "/v1/walks", 404)] * 200)
+    assert outcomes((*refused, Entry("GET", "/v1/walks", 500)), 0) == [Outcome.DEVIATION, Outcome.PASSED]
+    assert outcomes(refused, 1) == [Outcome.PASSED, Outcome.DEVIATION]
 
 
 def test_5_percent_of_401_are_allowed() -> None:

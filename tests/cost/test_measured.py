@@ -167,6 +167,18 @@ def result() -> Result:
     )  # fmt: skip
 
 
+def test_a_run_whose_pods_refused_everything_says_nothing_of_what_logs_cost() -> None:
+    """A week that was rolled back: an API that is down logs nothing, and needs no more pods than there are."""
+    evidence = Gathered()
+    down = (msgspec.structs.replace(request(10 + at, f"u{at}"), outcome=Outcome.REFUSED, status=0) for at in range(400))
+    evidence.see([sample(0, 2), *down])
+    run = reading.measured(result(), evidence, 4_000)
+    assert (run.requests, run.failed) == (400, 400)
+    of = by_id(judged(PLAN, POD, msgspec.structs.replace(run, users=500, started_utc=RUN.started_utc), FACTS))
+    assert {each.verdict for each in of.values()} == {Verdict.NOT_EXERCISED}
+    assert all("400 of 400 requests failed" in each.reason for each in of.values())
+
+
 def test_what_is_read_of_a_run(tmp_path: Path) -> None:
     evidence = Gathered()
     evidence.see(

@@ -122,6 +122,10 @@ _READ = "the run that was read "
         ),
         ({"broke": True}, _READ + "broke, or was killed"),
         ({"injected": True}, _READ + "injected faults: what failed before the pods cost them nothing"),
+        (
+            {"failed": 33},
+            "in the run that was read 33 of 3,300 requests failed: it is not known what they cost well answered",
+        ),
         ({"started_utc": "2025-12-20T00:00:00Z"}, _READ + "is 12.0 days old, and at most 7 count"),
         ({"started_utc": "2025-12-24T23:59:59Z"}, _READ + "is 7.0 days old, and at most 7 count"),
         ({"started_utc": "2999-01-01T00:00:00Z"}, _READ + "began later than this one: 2999-01-01T00:00:00Z"),
@@ -136,7 +140,8 @@ def test_a_run_that_is_no_evidence_judges_nothing(fields: dict[str, Any], why: s
 
 
 @pytest.mark.parametrize(
-    "fields", [{"started_utc": "2025-12-25T00:00:00Z"}, {"started_utc": FACTS.started_utc}, {"requests": 100}]
+    "fields",
+    [{"started_utc": "2025-12-25T00:00:00Z"}, {"started_utc": FACTS.started_utc}, {"requests": 100}, {"failed": 32}],
 )
 def test_a_run_of_seven_days_one_of_this_moment_and_one_of_a_hundred_requests_are_evidence(
     fields: dict[str, Any],

@@ -231,3 +231,24 @@ def test_week_3_is_a_load_test_of_250_users_at_the_documents_pace() -> None:
     fewer = msgspec.structs.replace(plan.population, audiences=plan.population.audiences[:1])
     own = msgspec.structs.replace(plan, population=fewer)
     assert [each.verdict for each in week_check(own, SEEN, Ledger(), WINDOW)] == [Verdict.NOT_EXERCISED]
+
+
+def test_an_operation_that_nobody_asked_for_fails_nobody() -> None:
+    """A window that a roll back ended after a few seconds, or a short one, has no DELETE in it."""
+    seen = ledger(*(request(1.0 + number, operation=each) for number, each in enumerate([*Operation][:-1])))
+    plan, last = load("rollout_week1"), [*Operation][-1]
+    (found,) = week_check(plan, SEEN, seen, WINDOW, whole=False)
+    assert found.verdict is Verdict.INCONCLUSIVE and found.reason.startswith(f"not answered well even once: {last}; ")
+    refused = ledger(request(9.0, operation=last, outcome=Outcome.SERVER_ERROR))
+    (failed,), (lost,) = (week_check(plan, SEEN, refused, WINDOW, missing=count) for count in (0, 1))
+    assert (failed.verdict, lost.verdict) == (Verdict.FAIL, Verdict.INCONCLUSIVE)
+
+
+def test_a_load_test_that_was_cut_short_is_none_and_what_is_missing_fails_no_target() -> None:
+    plan = load("rollout_week3")
+    for rate in (5.0, 2.0):
+        (found,) = week_check(plan, msgspec.structs.replace(SEEN, requests_per_s=rate), Ledger(), WINDOW, whole=False)
+        assert found.verdict is Verdict.INCONCLUSIVE and found.reason.endswith("; the window was cut short")
+    fewer = msgspec.structs.replace(SEEN, requests=480, requests_per_s=4.0)
+    verdicts = [next(week_check(plan, fewer, Ledger(), WINDOW, missing=count)).verdict for count in (0, 80, 90, 120)]
+    assert verdicts == [Verdict.FAIL, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]

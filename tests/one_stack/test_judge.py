@@ -237,6 +237,7 @@ def test_what_a_leg_whose_limit_fired_never_sent_is_not_missing(lost: int) -> No
     found = {each.id: each for each in judged(plan(), given)}["migration.stepwise"]
     assert found.verdict is Verdict.FAIL and found.samples == 90 - lost
     assert ("not in evidence" in found.reason) is bool(lost)
+    assert "0 acknowledged writes, ? lost" in found.reason, "nobody looked for them"
 
 
 REAL = ("real_postgresql",)

@@ -9,17 +9,20 @@ from harness.base.clock import NS
 from harness.base.errors import Exit
 from harness.checks.off_in_time import FLAG
 from harness.evidence.gathered import Gathered
+from harness.load.population.due import due_list
 from harness.model.evidence import EventRow
 from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import step_of_roll_back
+from harness.rehearsals.rollout.judge import judged_week, step_of_roll_back
 from harness.rehearsals.rollout.observed import EMPTY, Observed, observed
 from harness.rehearsals.rollout.sequence import final_check
+from harness.rehearsals.rollout.sequence import judged_week as judged_rollout_week
 from harness.rehearsals.rollout.weeks import Attempt
 from scenarios.load import load
+from tests.judge.evidence import request
 from tests.judge.test_week_beside import pod, sampled
 from tests.rehearsal.made import facts
 
@@ -44,6 +47,20 @@ def attempt(week: int, decision: Decision = Decision.ADVANCE) -> Attempt:
 def test_the_final_check_wants_all_four_weeks(begun: dict[int, Attempt], verdict: Verdict) -> None:
     found = final_check(begun)
     assert (found.claim, found.verdict, found.gates) == ("rollout.week4.check", verdict, False)
+
+
+def test_weeks_of_two_programs_are_not_the_four_weeks_of_either() -> None:
+    """Held in week 3, mended, and resumed with the new image: nobody has seen that one in weeks 1 and 2."""
+    of = {week: "sha256:old" if week < 3 else "sha256:new" for week in (1, 2, 3, 4)}
+    begun = {week: msgspec.structs.replace(attempt(week), target_digest=digest) for week, digest in of.items()}
+    found = final_check(begun, "sha256:new")
+    assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "advanced with another program or image: week 1, 2")
+    assert (
+        judged_rollout_week(1, begun[1], "sha256:new").notes
+        and not judged_rollout_week(3, begun[3], "sha256:new").notes
+    )
+    unknown = {week: attempt(week) for week in begun}
+    assert final_check(unknown, "sha256:new").verdict is final_check(begun, "").verdict is Verdict.PASS
 
 
 def rolled_back(off_after_s: float | None) -> Observed:
@@ -111,3 +128,19 @@ def test_a_simulated_roll_back_has_no_pods_to_keep_anything_of() -> None:
 def test_where_no_pod_became_ready_nothing_was_kept() -> None:
     seen = Seen(facts=facts(), details=WeekDetails(logged=("a",)), evidence=Gathered())
     assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)[0] is Verdict.FAIL
+
+
+def test_a_week_that_was_rolled_back_after_ten_seconds_was_no_load_test() -> None:
+    start_ns, end_ns = NS, round((1 + PLAN.window_s) * NS)
+    began = {"start_ns": start_ns, "end_ns": end_ns, "seed": 3, "bucket": ""}
+    seen = Seen(facts=facts(), details=WeekDetails(), evidence=Gathered())
+    seen.evidence.see([EventRow(at_ns=NS, kind="phase", subject="window", message="", data=began)])
+    due = [each for each in due_list(PLAN, 3, start_ns, end_ns).requests if each.due_ns < 11 * NS]
+    seen.evidence.see(
+        msgspec.structs.replace(request(0.0, user=each.user), operation_id=each.id, due_ns=each.due_ns, sent_ns=each.due_ns, done_ns=each.due_ns + 1)
+        for each in due
+    )  # fmt: skip
+    seen.evidence.see([EventRow(at_ns=11 * NS, kind="decision", subject=str(Decision.ROLL_BACK), message="")])
+    found = next(each for each in judged_week(PLAN, seen) if each.claim == "rollout.week3.check")
+    assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 50)
+    assert found.reason == "250 users on the API, each with one request in 50 s: 5/s came; the window was cut short"

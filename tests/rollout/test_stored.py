@@ -15,11 +15,12 @@ import pytest
 from harness.base.clock import NS
 from harness.base.errors import BadInput, Exit
 from harness.checks.invariants import CHECKS, OFF
+from harness.checks.walk_results import READS
 from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.judge.combine import combine
 from harness.judge.judged import CHECK_EVENT
-from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
+from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, errata_of
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table, Timeline
@@ -28,6 +29,7 @@ from harness.rehearsal.conclude import details_of, judged
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout import under_way
 from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.observed import observed
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.report.course import gathered
 from harness.stack.sim.world import Planted
@@ -177,11 +179,46 @@ def test_a_check_that_no_word_is_left_of_was_not_shown_to_be_well(told: tuple[We
     assert of_whole_run((), loaded=False) == []
 
 
+@pytest.mark.parametrize("told", ["holds"], indirect=True, scope="module")
+def test_the_last_answer_of_a_user_is_missed_as_any_other(told: tuple[Week, list[Judgement]]) -> None:
+    """No later one is behind it that would show that it was due: only the plan of the window does."""
+    found, _ = told
+    assert by_id(again(found, found.rows))[READS].verdict is Verdict.PASS
+    window = observed([row for row in found.rows if isinstance(row, EventRow)]).window
+    last = {row.user: row for row in found.rows if isinstance(row, RequestRow) and row.side is Side.API}
+    lost = next(row for row in last.values() if window.start_ns <= row.due_ns < window.end_ns)
+    reads = by_id(again(found, tuple(row for row in found.rows if row != lost)))[READS]
+    assert reads.verdict is Verdict.INCONCLUSIVE and "1 requests that were due have no row" in reads.reason
+
+
 @ROLLED_BACK
 def test_the_switch_over_is_judged_again_and_not_repeated(told: tuple[Week, list[Judgement]]) -> None:
     found, _ = told
     late = tuple(row for row in found.rows if getattr(row, "side", "api") != "firestore")
     assert by_id(again(found, late))[OFF].verdict is Verdict.FAIL
+
+
+@ROLLED_BACK
+def test_a_request_amid_a_switch_over_that_is_not_in_evidence_may_have_gone_to_the_api(
+    told: tuple[Week, list[Judgement]],
+) -> None:
+    found, _ = told
+    assert by_id(again(found, found.rows))[OFF].verdict is Verdict.PASS
+    off = observed([row for row in found.rows if isinstance(row, EventRow)]).off
+    assert off is not None
+    checked = next(n for n, row in enumerate(found.rows) if isinstance(row, EventRow) and row.subject == OFF)
+    of_users: dict[str, list[RequestRow]] = {}
+    for row in found.rows[:checked]:
+        if isinstance(row, RequestRow):
+            of_users.setdefault(row.user, []).append(row)
+    lost = next(
+        own[-2]
+        for own in of_users.values()
+        if len(own) > 2 and own[0].side is Side.API and off.at_ns < own[-1].sent_ns and own[-1].side is Side.FIRESTORE
+    )
+    seen = by_id(again(found, tuple(row for row in found.rows if row != lost)))[OFF]
+    assert seen.verdict is Verdict.INCONCLUSIVE
+    assert seen.reason.endswith(f"of 1 users not every request is in evidence that would show it: {lost.user} first")
 
 
 @ROLLED_BACK

@@ -11,7 +11,7 @@ import pytest
 
 from harness.model.claim import Judged
 from harness.model.judgement import Kind
-from harness.model.message import english
+from harness.model.message import english, message
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Verdict
 from harness.signoff.states import blocked, runs, standings
@@ -166,6 +166,17 @@ def test_nor_does_what_that_run_judged_of_the_claim_beside_it() -> None:
     assert standing([failed, checks("new", 8, one=Verdict.PASS)]).state is State.READY
     judged = checks("newest", 9, one=Verdict.PASS, two=Verdict.PASS)
     assert standing([failed, unseen, judged]).state is State.READY
+
+
+def test_a_check_that_held_its_run_unmade_is_not_made_good_by_another_check_of_the_claim() -> None:
+    """A database with tables of other names: answers are right, and whether a write was kept nobody looked."""
+    kept = judgement(CLAIM, Verdict.NOT_EXERCISED, id="kept", gates=True, told=(message("no table walks"),))
+    found = standing([stored("run", judgement(CLAIM, Verdict.PASS, id="shown"), kept)])
+    assert (found.state, english(found.told)) == (State.NOT_EXERCISED, "no table walks")
+    made = stored("local", judgement(CLAIM, Verdict.PASS, id="kept"), rung=Rung.LOCAL)
+    assert standing([stored("run", judgement(CLAIM, Verdict.PASS, id="shown"), kept), made]).state is State.READY
+    beside = msgspec.structs.replace(kept, gates=False)
+    assert standing([stored("run", judgement(CLAIM, Verdict.PASS, id="shown"), beside)]).state is State.READY
 
 
 def test_an_erratum_that_was_shown_is_the_state_of_its_claim_and_of_the_claim_judged() -> None:

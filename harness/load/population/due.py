@@ -11,7 +11,7 @@ from harness.load.population.pacing import Pacing
 from harness.load.population.probes import canary_of, offset_ns
 from harness.load.population.schedule import doing_at, operation_id, slots
 from harness.load.population.walk import NS
-from harness.model.due import Due, DueList, probe_call
+from harness.model.due import NOTHING_DUE, Due, DueList, probe_call
 from harness.model.scenario import PopulationPlan, ProbePlan
 
 
@@ -38,7 +38,7 @@ def due_list(scenario: Populated, seed: int, start_ns: int, end_ns: int, *, orig
 def due_within(plan: Populated, seed: int, origin_ns: int | None, start_ns: int, end_ns: int) -> DueList:
     """What is due in ``[start_ns, end_ns)`` of a load that began at ``origin_ns``; nothing before, nor without one."""
     if origin_ns is None:
-        return DueList(requests=(), probes=())
+        return NOTHING_DUE
     return due_list(plan, seed, max(start_ns, origin_ns), end_ns, origin_ns=origin_ns)
 
 

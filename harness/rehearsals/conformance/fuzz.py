@@ -194,4 +194,6 @@ def _lacking(entries: Sequence[Entry], status: int) -> str:
     limited = sum(entry.status == 429 for entry in entries)
     if limited > MOST_LIMITED * len(entries):
         return f"{limited} of {len(entries)} requests got 429: the rate limit hid what they would have shown"
+    if not status and not any(200 <= entry.status < 300 or not 0 < entry.status < 500 for entry in entries):
+        return f"none of {len(entries)} requests was answered 2xx: what a good answer is like nobody saw"
     return ""

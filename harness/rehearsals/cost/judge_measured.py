@@ -1,7 +1,7 @@
 """The bill of a run that was measured, against what the document supposes. Pure.
 
 A run that is no evidence for a sign-off (simulated, with faults, of another target or program, old, broken) is told,
-and judges nothing.
+and judges nothing; nor does one whose requests failed, which cost a target less than good answers do.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from harness.base.units import DAY_S
+from harness.checks.stepwise import MOST_FAILED
 from harness.judge.claimed import held, left_open, not_exercised, shown_as, unknown
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message
@@ -65,6 +66,13 @@ def _against(plan: CostPlan, run: Measured, facts: Facts) -> Iterator[Message]:
         yield message("the run that was read broke, or was killed")
     if run.injected:
         yield message("the run that was read injected faults: what failed before the pods cost them nothing")
+    if run.failed >= MOST_FAILED * run.requests > 0:
+        counts = {"failed": f"{run.failed:,}", "requests": f"{run.requests:,}"}
+        yield message(
+            "in the run that was read {failed} of {requests} requests failed: it is not known what they cost well "
+            "answered",
+            **counts,
+        )
     age_s = (datetime.fromisoformat(facts.started_utc) - datetime.fromisoformat(run.started_utc)).total_seconds()
     if age_s < 0:
         yield message("the run that was read began later than this one: {moment}", moment=run.started_utc)

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.clock import NS
 from harness.base.errors import BadInput
 from harness.evidence.gathered import Gathered, stored
-from harness.model.evidence import Operation, ProbeRow, RequestRow, SampleRow, Side
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
 from harness.model.result import Result
 from harness.model.stack import NEVER_RAN, Rung
 from harness.rehearsals.cost.types import Measured
@@ -92,6 +92,7 @@ def measured(result: Result, evidence: Gathered, log_bytes: int | None) -> Measu
         connections=_last(evidence.samples, "connections", "database"),
         max_connections=_last(evidence.samples, "max_connections", "database"),
         injected=bool(facts.injected),
+        failed=sum(call.outcome is not Outcome.OK for call in calls),
     )
 
 

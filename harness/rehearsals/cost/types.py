@@ -53,7 +53,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     ``walks`` were created by the API, ``kept_walks`` were there by its answers when the load had ended, and
     ``photo_walks`` by either side's; 0 of runs that were read before these were counted. What lay in the stores then,
     and how many ``connections`` PostgreSQL had, is as of its last check. ``None``: the run did not keep it.
-    ``injected``: its plan had faults.
+    ``injected``: its plan had faults. ``failed`` of the ``requests`` had no good answer; 0 of runs read before.
     """
 
     run_id: str
@@ -77,6 +77,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     connections: int | None = None
     max_connections: int | None = None
     injected: bool = False
+    failed: int = 0
 
     @property
     def log_bytes_a_request(self) -> float | None:

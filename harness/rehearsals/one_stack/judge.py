@@ -12,6 +12,7 @@ from harness.checks.ended_account import ACCOUNT, ended
 from harness.checks.invariants import switch_over_result
 from harness.checks.mirror_steps import CLAIM_STOP
 from harness.checks.mirror_steps import judged as of_steps
+from harness.checks.off_in_time import not_whole_since
 from harness.checks.stepwise import served_of, written_of
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
@@ -200,10 +201,11 @@ def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Ju
     leg = next((each for each in legs_of(plan) if each.part == details.rolled_back), None)
     if leg is None or details.off_ns is None:
         return
-    ledger = Ledger()
-    ledger.extend(seen.evidence.rows[: details.back_rows])
+    ledger, rows = Ledger(), seen.evidence.rows[: details.back_rows]
+    ledger.extend(rows)
     users = on_api(leg.scenario.population, seen.facts.seed)
-    found = switch_over_result(switch_over(ledger, details.off_ns, users, leg.scenario.switch_over_limit_s))
+    lacking = not_whole_since((row for row in rows if isinstance(row, RequestRow)), users, details.off_ns)
+    found = switch_over_result(switch_over(ledger, details.off_ns, users, leg.scenario.switch_over_limit_s), lacking)
     if not details.back_rows:  # what came meanwhile is not looked at
         told = message("the run ended before everybody was back, or no longer waited for")
         unseen = {"verdict": Verdict.INCONCLUSIVE, "told": (told,), "value": None, "examples": ()}
@@ -262,7 +264,7 @@ def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[J
     told: Told = (message("{legs} of {all} legs", legs=str(len(windows)), all=str(legs)), *stayed.told)
     verdict = stayed.verdict
     if lost is not None:
-        counts = {"writes": f"{lost.samples:,}", "lost": f"{lost.value or 0:g}"}
+        counts = {"writes": f"{lost.samples:,}", "lost": "?" if lost.value is None else f"{lost.value:g}"}
         told += (message("{writes} acknowledged writes, {lost} lost", **counts),)
     if lost is not None and lost.verdict is Verdict.FAIL:
         verdict = Verdict.FAIL

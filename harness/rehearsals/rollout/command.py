@@ -128,7 +128,7 @@ def begun(
     from harness.rehearsal.environment import environment_of
     from harness.rehearsals.rollout.sequence import REHEARSAL
 
-    resumed: tuple[Path, RolloutDetails] | None = None
+    resumed: tuple[Path, RolloutDetails, str] | None = None
     if typed.resume is None:
         plan, options = typed.planned(), typed.resolved()
     else:
@@ -140,7 +140,7 @@ def begun(
             raise BadInput(told, where=str(folder), remedy="name the rollout by its id or its folder")
         held.enter_context(locked(folder))
         plan, options, details = _resumed(REHEARSAL, folder, result, typed)
-        resumed = folder, details
+        resumed = folder, details, result.facts.started_utc
     clock, where = clock_of(options.rung), environment or environment_of(options.rung)
     conductor = Conductor(REHEARSAL, plan, options, clock, progress(clock), environment=where, resumed=resumed)
     if resumed is None:

@@ -14,6 +14,7 @@ from harness.base.clock import Anchor
 from harness.checks.agreement import not_identical
 from harness.checks.as_printed import as_printed
 from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
+from harness.checks.off_in_time import not_whole_since
 from harness.checks.walk_results import READS
 from harness.checks.whole_run import unsaid
 from harness.judge.chance import chance_words, false_roll_backs
@@ -22,12 +23,14 @@ from harness.judge.indicators import indicators, week_check
 from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, FAULTS, of_event
 from harness.judge.ledger import Ledger
+from harness.judge.planned import planned_in
 from harness.judge.pod_resources import asked, most_used
 from harness.judge.summary import summarise
 from harness.judge.switch_over import SwitchOver, switch_over
 from harness.judge.window import NS, Window, of_step
 from harness.load.population.accounts import on_api
 from harness.load.population.due import due_list
+from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
@@ -56,7 +59,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
     rows = seen.evidence.rows
     week = observed(seen.evidence.events)
     found: list[Judgement] = []
-    whole = False
+    whole, due = False, NOTHING_DUE
     if week.planned is not None:
         due = due_list(plan, week.seed, week.planned.start_ns, week.planned.end_ns)
         at = moment(rows, seen.details, week.planned)
@@ -69,11 +72,12 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
         found += objectives(plan, ledger, week.planned, at.at_ns, due)
-        found += _window(plan, ledger, week.window, seen.details)
+        lost = planned_in(ledger, due, week.planned)[0].missing if whole else 0
+        found += _window(plan, ledger, week.window, seen.details, whole=whole, missing=lost)
         found += without_the_flag(plan, ledger, week.window, week.seed, seen.evidence.ledger.calls)
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
-    found += _checks(plan, week, rows, seen.facts.anchor)
+    found += _checks(plan, week, rows, seen.facts.anchor, due if whole else NOTHING_DUE)
     found += not_identical(found, rows)
     if week.planned is not None:
         found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
@@ -150,33 +154,38 @@ def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judg
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)
 
 
-def _window(plan: Scenario, ledger: Ledger, window: Window, details: WeekDetails) -> Iterator[Judgement]:
+def _window(
+    plan: Scenario, ledger: Ledger, window: Window, details: WeekDetails, *, whole: bool = True, missing: int = 0
+) -> Iterator[Judgement]:
     """What the document wants to see of a window, and of this week's."""
     seen = summarise(ledger, window, Side.API)
     of = details.applied
     asks = None if of is None else asked(of.deployment.template.containers, details.cpu_factor)
     yield from indicators(seen, most_used(ledger, window, asks))
-    yield from week_check(plan, seen, ledger, window)
+    yield from week_check(plan, seen, ledger, window, whole=whole, missing=missing)
 
 
-def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor) -> Iterator[Judgement]:
-    """The checks that the run told of, in their order: judged again where the rows say it; those of the stores as they
-    were told, for the stores are gone.
+def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor, due: DueList) -> Iterator[Judgement]:
+    """The checks that the run told of, in their order: judged again where the rows say it, with what was ``due`` in a
+    window that was judged whole; those of the stores as they were told, for the stores are gone.
     """
     for number, row in enumerate(rows):
         if not isinstance(row, EventRow) or row.kind != CHECK_EVENT:
             continue
+        before = rows[:number]
+        requests = [each for each in before if isinstance(each, RequestRow)]
         if row.subject == OFF and week.off is not None:
-            yield switch_over_result(switched(plan, week.seed, _ledger(rows[:number]), week.off))
+            unseen = not_whole_since(requests, on_api(plan.population, week.seed), week.off.at_ns)
+            yield switch_over_result(switched(plan, week.seed, _ledger(before), week.off), unseen)
         elif row.subject == READS and week.planned is not None:
-            before = rows[:number]
             yield judged_reads(
-                [each for each in before if isinstance(each, RequestRow)],
+                requests,
                 [each for each in before if isinstance(each, ProbeRow)],
                 plan,
                 seed=week.seed,
                 anchor_unix_ns=anchor.unix_ns,
                 bucket=week.bucket,
+                due=due,
             )
         else:
             yield of_event(row)

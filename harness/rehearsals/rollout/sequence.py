@@ -82,12 +82,15 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
                 return
 
     def judge(self, plan: RolloutPlan, seen: Seen[RolloutDetails]) -> Iterable[Judgement]:
-        """A judgement on each week asked for, by its latest attempt, and the errata that the weeks saw."""
-        begun = latest(seen.details)
+        """A judgement on each week asked for, by its latest attempt, and the errata that the weeks saw: of this program
+        or image, for a week of another one speaks for itself alone."""
+        begun, digest = latest(seen.details), seen.facts.target_digest
         for each in plan.weeks:
-            yield judged_week(each.week, begun.get(each.week))
-        yield final_check(begun)
+            yield judged_week(each.week, begun.get(each.week), digest)
+        yield final_check(begun, digest)
         for week, attempt in begun.items():
+            if attempt.of_another(digest):
+                continue
             for erratum, told in errata_of(attempt.judgements).items():
                 yield observation(erratum, told, erratum=erratum, part=part_of_week(week))
 
@@ -96,14 +99,17 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
         return rollout_sections(plan, seen)
 
 
-def judged_week(week: int, attempt: Attempt | None) -> Judgement:
-    """What became of a week: a roll back is one of the rollout, too."""
+def judged_week(week: int, attempt: Attempt | None, digest: str = "") -> Judgement:
+    """What became of a week: a roll back is one of the rollout, too. ``digest`` is of the rollout's program or image
+    now, as of the others."""
     part = part_of_week(week)
     asked = (message("week {week} advances", week=str(week)),)
     if attempt is None:
         told: Told = (message("not entered: the week before did not advance"),)
         return Judgement(id=part, part=part, asked=asked, verdict=Verdict.NOT_EXERCISED, told=told)
     notes: Told = (attempt_words(attempt.attempt),) if attempt.attempt > 1 else ()
+    if attempt.of_another(digest):
+        notes = (*notes, message("it was of another program or image: {digest}", digest=attempt.target_digest))
     rolled_back = attempt.decision is Decision.ROLL_BACK
     return Judgement(
         id=part,
@@ -117,8 +123,10 @@ def judged_week(week: int, attempt: Attempt | None) -> Judgement:
     )
 
 
-def final_check(begun: Mapping[int, Attempt]) -> Judgement:
-    """What is looked at in the last week: all four have advanced, and their evidence is in one report."""
+def final_check(begun: Mapping[int, Attempt], digest: str = "") -> Judgement:
+    """What is looked at in the last week: all four have advanced, with one program or image, and their evidence is in
+    one report."""
+    others = [str(each.week) for each in begun.values() if each.of_another(digest)]
     waiting = [str(week) for week in WEEKS if week not in begun]
     stopped = [each for each in begun.values() if not each.advanced]
     told, verdict = message("all four weeks advanced"), Verdict.PASS
@@ -129,6 +137,9 @@ def final_check(begun: Mapping[int, Attempt]) -> Judgement:
         verdict = Verdict.FAIL if failed else Verdict.INCONCLUSIVE
     elif waiting:
         told, verdict = message("not entered: week {weeks}", weeks=", ".join(waiting)), Verdict.NOT_EXERCISED
+    elif others:
+        told = message("advanced with another program or image: week {weeks}", weeks=", ".join(others))
+        verdict = Verdict.INCONCLUSIVE
     claim = "rollout.week4.check"
     return Judgement(id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=(told,))
 

@@ -16,7 +16,7 @@ from harness.judge.window import Window
 from harness.judge.words import about
 from harness.load.population.accounts import on_api
 from harness.load.users import Users, users_of
-from harness.model.due import DueList
+from harness.model.due import NOTHING_DUE, DueList
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message, quantity
 from harness.model.scenario import Scenario
@@ -145,6 +145,7 @@ class Week:
             manifests=on.manifests,
             target=on.options.target,
             seed=on.options.seed,
+            due=self._due if self.decision is None and self._due is not None else NOTHING_DUE,
         )
         self._tell(*await invariants.results())
         on.mark("checked")

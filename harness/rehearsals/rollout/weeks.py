@@ -53,7 +53,7 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt at a week, 1 or more after ``--resume``. ``run_id`` is "" when no run came about, ``seconds`` from
     its beginning to its report, ``decision`` ``None`` when it broke. ``shown`` are the sections of its own page that
-    the rollout's page shows again.
+    the rollout's page shows again, ``target_digest`` is of the program or image that it was of ("": not known).
     """
 
     week: int
@@ -67,6 +67,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     shown: tuple[Section, ...] = ()
     leaks: tuple[str, ...] = ()
     errors: tuple[Message | str, ...] = ()
+    target_digest: str = ""
+
+    def of_another(self, digest: str) -> bool:
+        """Whether its program or image is known, and not that of ``digest``, if that is known: a rollout that held may
+        be resumed with another one."""
+        return bool(digest and self.target_digest) and self.target_digest != digest
 
     @property
     def advanced(self) -> bool:
@@ -124,6 +130,7 @@ def attempt_of(result: Result, *, week: int, attempt: int, seconds: float) -> At
         shown=tuple(each for each in result.sections if _is_shown(each)),
         leaks=result.facts.leaks,
         errors=result.facts.errors_told or result.facts.errors,
+        target_digest=result.facts.target_digest,
     )
 
 

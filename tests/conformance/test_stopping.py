@@ -1,0 +1,38 @@
+"""A connection that stays open without an answer was accepted: no program refused it."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from harness.base.clock import MachineClock
+from harness.contract import http
+from harness.contract.bench import Bench
+from harness.contract.beside import Spare
+from harness.model.stack import Address
+from harness.rehearsals.conformance.checks import stopping
+
+
+@pytest.mark.parametrize(("accepts", "refused"), [(True, False), (False, True)])
+async def test_a_program_that_takes_a_connection_and_says_nothing_has_not_stopped_accepting(
+    accepts: bool, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that works at one request after another hangs behind the one that is held."""
+    monkeypatch.setattr(stopping, "_REFUSES_WITHIN_S", 0.05)
+
+    async def connect(_to: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if not accepts:
+            raise ConnectionRefusedError
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def status(path: str, timeout_s: float) -> http.Exchange:
+        to = Address(host="127.0.0.1", port=1)
+        return await http.send(to, "GET", path, headers={}, timeout_s=timeout_s / 100, connect=connect)
+
+    bench = cast("Bench", SimpleNamespace(clock=MachineClock()))
+    last = await stopping._until_refused(bench, cast("Spare", SimpleNamespace(status=status)))
+    assert (last.status, stopping._refused(last)) == (0, refused), last.shown
