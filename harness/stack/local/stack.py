@@ -30,7 +30,6 @@ from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.scraping import PodMetrics
-from harness.stack.state.leaks import leaks
 from harness.stack.waiting import http_status, together
 
 POD_GRACE_AT_DOWN_S = 2.5  # tear down is bounded; a termination in a run has the manifest's grace
@@ -191,10 +190,6 @@ class LocalStack(Begun):
 
     def credentials(self) -> None:
         """Nobody is asked for any."""
-
-    def leaks(self) -> list[str]:
-        """Valid after ``down``."""
-        return [] if self._traces is None else leaks(self._traces)
 
     # -- up ------------------------------------------------------------------------------------------------------
 
