@@ -27,7 +27,7 @@ from harness.stack.state import (
     run_folder,
     sweep,
 )
-from harness.stack.state.lease import read_lease
+from harness.stack.state.lease import Condition, condition, read_lease
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +107,16 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
     with pytest.raises(BadInput, match="TEKUTOKO_REHEARSAL_HOME"):
         RunState.begin("one")
+
+
+@pytest.mark.parametrize("content", [b'{"run_id": "\xff"}', b'{"a":' + b"[" * 200_000])
+def test_a_lease_that_nobody_can_decode_hinders_no_command(content: bytes) -> None:
+    """As a disk that broke leaves it: every command looks at every run's lease."""
+    state = RunState.begin("torn")
+    (state.folder / "lease.json").write_bytes(content)
+    assert read_lease(state.folder) is None and condition(state.folder) is Condition.LIVES
+    state._give_up()
+    assert condition(state.folder) is Condition.ABANDONED
 
 
 def test_two_runs_never_share_a_port() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import StackNotStarted
+from harness.base.errors import NOT_JSON, StackNotStarted
 from harness.base.home import home, runs_folder
 from harness.model.message import message
 from harness.stack.state.held import HeldLock, is_held
@@ -75,7 +75,7 @@ def read_lease(folder: Path) -> Lease | None:
     """The lease in a run's folder; ``None`` when it is missing or does not read as one."""
     try:
         return _lease(folder)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return None
 
 
@@ -88,7 +88,7 @@ def condition(folder: Path) -> Condition:
     try:
         owner_held, parts_held = is_held(folder / OWNER_LOCK), is_held(folder / PARTS_LOCK)
         lease = _lease(folder)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         lease = None
         if owner_held is None:
             return Condition.UNKNOWN
@@ -116,7 +116,7 @@ def may_live(run_id: str) -> bool:
 
 
 def _lease(folder: Path) -> Lease | None:
-    """``None`` when there is none: killed at birth. Raises ``OSError``, ``msgspec.DecodeError``."""
+    """``None`` when there is none: killed at birth. Raises ``OSError``, what is in ``NOT_JSON``."""
     try:
         return msgspec.json.decode((folder / "lease.json").read_bytes(), type=Lease)
     except FileNotFoundError:
