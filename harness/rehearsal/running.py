@@ -236,6 +236,12 @@ class Running(Generic[D]):
             if not self._failed.done():
                 self._failed.cancel()
 
+    async def failed_beside(self) -> None:
+        """Once the rehearsal is over: raises what failed beside it, whenever that was; nobody else may have seen what
+        failed at the very end, in what it undid when it was cancelled, or while the rehearsal was interrupted."""
+        if self._failed.done() and not self._failed.cancelled():
+            self._failed.result()
+
     async def watch_to_the_end(self) -> None:
         """Once the endings are over: what the stack told until now is evidence. Raises what ended the watch since the
         rehearsal came to its end; of one that broke it is known what ended it. What a stack tells of its own ``down``

@@ -245,6 +245,25 @@ async def test_what_is_told_while_the_endings_run_is_evidence_and_what_the_tear_
     assert stack.told == ["up", "down"]
 
 
+async def test_what_fails_beside_a_rehearsal_as_it_ends_breaks_the_run(tmp_path: Path) -> None:
+    """It passed in silence: the rehearsal was whole, and nobody read what its ending had to undo."""
+
+    class Undoing(Toy):
+        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+            async def beside() -> None:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    raise PartDied("it could not be undone")
+
+            on.beside(beside())
+            await super().run(plan, on)
+
+    result = await conductor(tmp_path, Empty(), Undoing()).run()
+    assert (result.facts.errors, result.exit_status) == (("it could not be undone",), Exit.RUN_BROKEN)
+    assert result.decision is None
+
+
 async def test_what_a_run_holds_besides_is_taken_down_before_the_stack_and_looked_for(tmp_path: Path) -> None:
     order: list[str] = []
 
