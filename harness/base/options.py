@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from harness.base.message import Message, as_message, marked, message, nearest, said_by
 
@@ -39,3 +40,15 @@ def of_argparse(said: str) -> Message | str:
     if said.startswith(_REQUIRED):
         return message("the following arguments are required: {names}", names=said.removeprefix(_REQUIRED))
     return said
+
+
+def unseen(path: Path) -> Message | None:
+    """Why it cannot be looked at whether ``path`` is there; ``None`` where it can."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # no right to, too long a name, links in a circle, a NUL
+        why = getattr(error, "strerror", None) or str(error)
+        return message("{path} cannot be looked at: {why}", path=repr(str(path)[:200]), why=why)
+    return None

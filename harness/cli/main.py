@@ -70,9 +70,19 @@ def parse(words: Sequence[str]) -> Command:
         raise _unknown(words)
     try:
         command, typed = ALL[name].load(), words[len(name.split()) :]
-        return declared.parse(command, typed, defaults(command, typed, ALL, Path.cwd(), os.environ))
+        return declared.parse(command, typed, defaults(command, typed, ALL, _here(), os.environ))
     except declared.Unrecognized as error:
         raise BadInput(error.told, where=error.where, remedy=_instead(error)) from None
+
+
+def _here() -> Path:
+    from harness.base.message import message
+
+    try:
+        return Path.cwd()
+    except OSError as error:
+        what = message("the working folder cannot be looked at: {why}", why=str(error.strerror))
+        raise BadInput(what, where=os.environ.get("PWD", ""), remedy="change to a folder that is there") from error
 
 
 def _unknown(words: Sequence[str]) -> BadInput:

@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -25,7 +26,7 @@ from harness.base import units
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
 from harness.base.message import message, said_by
-from harness.base.options import of_argparse, one_of
+from harness.base.options import of_argparse, one_of, unseen
 
 C = TypeVar("C", bound="Command")
 
@@ -69,11 +70,27 @@ def _checked(read: Callable[[str], Any], choices: Sequence[Any]) -> Callable[[st
 
     def checked(text: str) -> Any:
         try:
-            return read(text)
+            return read(looked_at(text) if read is Path else _utf8(text))
         except ValueError as error:
             raise argparse.ArgumentTypeError(one_of(choices) if choices else said_by(error)) from error
 
     return checked
+
+
+def looked_at(text: str) -> str:
+    """What names a path, be it there or not. Raises ``ValueError`` where that cannot be looked at."""
+    if (why := unseen(Path(_utf8(text)))) is not None:
+        raise ValueError(why)
+    return text
+
+
+def _utf8(text: str) -> str:
+    """Raises ``ValueError`` for other bytes, which no JSON of ours, and no line that runs the same again, can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(message("{value} is no UTF-8 text", value=repr(text))) from None
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -260,6 +260,25 @@ print("nothing")
         "reconcile --direction postgresql_to_firestore --stack x --endpoints y",
         "compare latest",
         "cost --of x",
+        "migration_drill --pace 0s",
+        "migrate --time-zone Asia",  # a folder of zones
+        "check --json \udcff.yaml",  # as argv has a byte that is no UTF-8
+        "check a\0b",
+        *(
+            f"{command}{'n' * 300}"  # as of a folder that this user may not look into
+            for command in (
+                "judge ",
+                "report ",
+                "compare latest ",
+                "judge x --reports ",
+                "cost --of ",
+                "scaling --plan ",
+                "infrastructure --repository ",
+                "alert_drill --alerts ",
+                "run rollout_week3 --manifests ",
+                "run rollout_week3 --on local --target ./",
+            )
+        ),
     ],
 )
 def test_every_error_of_the_command_line_says_where_and_what_to_do(
@@ -269,6 +288,16 @@ def test_every_error_of_the_command_line_says_where_and_what_to_do(
     assert main(words.split()) == Exit.USAGE
     said = capsys.readouterr().err
     assert "\n  where: " in said and "\n  to do: " in said
+
+
+def test_a_working_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["judge", "latest"]) == Exit.USAGE
+    assert "the working folder cannot be looked at" in capsys.readouterr().err
 
 
 def test_every_bad_input_of_the_command_line_is_made_with_what_to_do() -> None:
