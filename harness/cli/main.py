@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.base import interpreter, terminal
 from harness.base.data import ROOT, SCENARIOS
-from harness.base.errors import BadInput, Exit, RehearsalError, more_severe
+from harness.base.errors import BadInput, Exit, RehearsalError, more_severe, of_full_disk
 from harness.base.progress import Heartbeat
 from harness.rehearsal.registry import COMMANDS, Entry
 
@@ -132,7 +132,7 @@ def main(words: Sequence[str]) -> int:
     if (answer := _answer(list(words))) is not None:
         sys.stdout.write(answer)
         return Exit.OK
-    from harness.model.message import marked, whole
+    from harness.model.message import marked
     from harness.report.language import asked_for, language
 
     lang, where = asked_for(words, os.environ), interpreter.PROGRAM
@@ -145,16 +145,33 @@ def main(words: Sequence[str]) -> int:
         return Exit.OK
     except RehearsalError as error:
         found = error.met(where) if error.exit is Exit.USAGE else error
-        sys.stderr.write(language(lang)("error: {error}", error=whole(found)) + "\n")
-        return error.exit
+        return _told(found, lang)
     except KeyboardInterrupt:
         sys.stderr.write(language(lang)(marked("interrupted")) + "\n")
         return Exit.INTERRUPTED
-    except Exception:
-        traceback.print_exc()
-        what = marked("internal error: please keep the report's folder and tell the maintainers")
-        sys.stderr.write(language(lang)(what) + "\n")
-        return Exit.INTERNAL
+    except Exception as error:
+        return _broken(error, where, lang)
+
+
+def _told(error: RehearsalError, lang: str) -> int:
+    from harness.model.message import whole
+    from harness.report.language import language
+
+    sys.stderr.write(language(lang)("error: {error}", error=whole(error)) + "\n")
+    return error.exit
+
+
+def _broken(error: Exception, where: str, lang: str) -> int:
+    """By a disk that is full, or by a mistake of ours."""
+    from harness.model.message import marked
+    from harness.report.language import language
+
+    if (full := of_full_disk(error)) is not None:
+        return _told(full.met(where), lang)
+    traceback.print_exception(error)
+    what = marked("internal error: please keep the report's folder and tell the maintainers")
+    sys.stderr.write(language(lang)(what) + "\n")
+    return Exit.INTERNAL
 
 
 def with_output(status: int) -> int:

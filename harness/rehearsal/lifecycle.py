@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.base.clock import Clock, MachineClock, utc
-from harness.base.errors import Interrupted, RehearsalError, more_severe
+from harness.base.errors import Interrupted, RehearsalError, more_severe, of_full_disk
 from harness.base.phase import Line
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
@@ -200,7 +200,9 @@ class Lifecycle:
                 self.note(error)
 
     def note(self, error: Exception) -> None:
-        """Keeps an error for the report; one that is no ``RehearsalError`` is a mistake of ours, and says so."""
+        """Keeps an error for the report; one that is no ``RehearsalError``, nor of a disk that is full, is a mistake of
+        ours, and says so."""
+        error = of_full_disk(error) or error
         if not isinstance(error, RehearsalError):
             with contextlib.suppress(OSError, ValueError):  # the terminal may be what was lost
                 traceback.print_exception(error)

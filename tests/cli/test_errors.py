@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,16 @@ def test_an_error_is_said_in_the_language_that_is_asked_for(
             Exit.INTERNAL,
             "<internal error: please keep the report's folder and tell the maintainers>\n",
         ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/cache/runs"),
+            Exit.RUN_BROKEN,
+            "<a disk is full, or may not be written>\n  where: </cache/runs: No space left on device>>\n"
+            "  to do: <make room there, or let it be written, and run again>>>\n",
+        ),
     ],
 )
 def test_an_ending_that_is_no_command_s_own_is_said_in_that_language(
-    raised: type[BaseException],
+    raised: type[BaseException] | BaseException,
     status: Exit,
     told: str,
     monkeypatch: pytest.MonkeyPatch,

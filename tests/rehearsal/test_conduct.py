@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import shutil
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
@@ -134,6 +136,27 @@ async def test_a_mistake_in_what_is_asked_of_a_rehearsal_costs_no_report_and_is_
     assert "internal error" in error
     assert RESULT.read(run.folder / "result.json") == result
     assert (run.folder / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "full",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/cache/lease.json.new"),
+        OSError(errno.EROFS, "Read-only file system"),
+        shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")]),
+    ],
+)
+async def test_a_disk_that_fills_up_anywhere_is_no_mistake_of_ours(full: OSError, tmp_path: Path) -> None:
+    """The lease, a copy of the database's template, a log: whoever writes there need not look for it."""
+
+    class Full(Empty):
+        async def up(self) -> None:
+            raise full
+
+    result = await conductor(tmp_path, Full()).run()
+    assert (result.decision, result.exit_status) == (None, Exit.RUN_BROKEN)
+    (error,) = result.facts.errors
+    assert "a disk is full" in error and "to do: make room" in error
 
 
 async def test_a_part_that_dies_ends_the_run_and_everything_is_still_taken_down(tmp_path: Path) -> None:
