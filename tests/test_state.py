@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -25,9 +27,11 @@ from harness.stack.state import (
     identify,
     remove_run_folder,
     run_folder,
+    shared_memory,
     sweep,
 )
 from harness.stack.state.lease import Condition, condition, read_lease
+from harness.stack.state.sweeping import end_run
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +121,19 @@ def test_a_lease_that_nobody_can_decode_hinders_no_command(content: bytes) -> No
     assert read_lease(state.folder) is None and condition(state.folder) is Condition.LIVES
     state._give_up()
     assert condition(state.folder) is Condition.ABANDONED
+
+
+def test_a_segment_that_this_user_may_not_remove_is_told_and_ends_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that root's PostgreSQL left: every command of another user would have ended in its sweep."""
+    refused = PermissionError(errno.EPERM, "Operation not permitted")
+    segment = shared_memory.Segment(7, 2**22 + 1, 0, os.geteuid())
+    monkeypatch.setattr(shared_memory, "made_by", lambda _: [segment])
+    monkeypatch.setattr(shared_memory, "remove", Mock(side_effect=refused))
+    state = RunState.begin("dead")
+    state._give_up()
+    lines = [str(each) for each in end_run(state.folder)]
+    assert "run dead: could not remove shared memory segment 7: Operation not permitted" in lines
+    assert not state.folder.exists()
 
 
 def test_two_runs_never_share_a_port() -> None:
