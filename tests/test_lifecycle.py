@@ -335,3 +335,26 @@ async def test_a_second_signal_does_not_end_a_step_of_the_ending() -> None:
     work.cancel()
     await work
     assert ended.is_set() and made.errors == []
+
+
+async def test_a_run_that_nobody_interrupted_is_not_told_to_be() -> None:
+    """What it waited for was cancelled: a mistake of ours ended in 130 as Ctrl-C does."""
+    made, gone = Lifecycle(Told([])), asyncio.get_running_loop().create_future()
+    gone.cancel()
+
+    async def flow() -> None:
+        await gone
+
+    await made.run(flow())
+    (error,) = made.errors
+    assert error.exit is Exit.INTERNAL and "was cancelled" in str(error)
+
+
+async def test_a_run_whose_command_is_cancelled_was_interrupted() -> None:
+    """Before its signals are its own, Ctrl-C cancels what runs the command."""
+    made = Lifecycle(Told([]))
+    command = asyncio.ensure_future(made.run(Endless()()))
+    await asyncio.sleep(0)
+    command.cancel()
+    await asyncio.wait([command])
+    assert [error.exit for error in made.errors] == [Exit.INTERRUPTED]

@@ -73,6 +73,12 @@ def _unfit(folder: Path) -> str:
         return "its path has a control character"
     if ":" in str(folder):
         return "its path has a colon, which parts folders in lists and in Docker's arguments"
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # the one is made, the other told
+    except OSError as error:
+        return f"it cannot be looked at: {error.strerror}"
     there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     return "" if there.is_dir() else f"{there} is no folder"
 

@@ -95,9 +95,12 @@ class Child(msgspec.Struct, kw_only=True):
 
     def tail(self) -> str:
         """The last of its standard error."""
-        with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
-            return file.read().decode(errors="replace").strip()
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
+                return file.read().decode(errors="replace").strip()
+        except OSError as error:
+            return f"its log cannot be read ({error.strerror})"
 
 
 class Processes:
@@ -179,7 +182,7 @@ class Processes:
         return made
 
     async def begin(self, child: Child, plan: ProcessPlan) -> None:
-        """Starts ``child`` with its plan. Raises ``BadInput``, ``EvidenceNotWritten``."""
+        """Starts ``child`` with its plan. Raises ``BadInput``, ``EvidenceNotWritten``, ``PartDied``."""
         path = self._folder / f"{child.name}.json"
         try:
             (self._folder / "spool").mkdir(parents=True, exist_ok=True)
@@ -192,7 +195,14 @@ class Processes:
                 where=str(self._folder),
                 remedy="make room on the disk, or allow writing to the folder",
             ) from error
-        await child.start(plan.run_id, str(path))
+        try:
+            await child.start(plan.run_id, str(path))
+        except OSError as error:
+            raise PartDied(
+                message("the {name} process cannot be started: {why}", name=child.name, why=str(error.strerror)),
+                where=str(child.log),
+                remedy="close other programs: there is no memory, process or open file left for it",
+            ) from error
 
     async def say(self, line: str) -> None:
         """The same to all of them."""

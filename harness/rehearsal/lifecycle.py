@@ -136,8 +136,13 @@ class Lifecycle:
         self._flow = asyncio.ensure_future(flow)
         try:
             await self._flow
-        except asyncio.CancelledError:
-            self.errors.append(Interrupted("the run was interrupted", remedy="the evidence so far is in the report"))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self._interrupted or (task is not None and task.cancelling()):
+                remedy = "the evidence so far is in the report"
+                self.errors.append(Interrupted("the run was interrupted", remedy=remedy))
+            else:  # what it waited for was: nobody asked for the end
+                self.note(RuntimeError(f"something that the run waited for was cancelled: {error!r}"))
         except Exception as error:
             self.note(error)
 

@@ -130,7 +130,7 @@ class Begun(ABC):
                 ports=tuple(state.lease.ports),
                 shared_files_before=self._shared_before,
             )
-            with contextlib.suppress(OSError):  # then the leak check names the folder
+            with contextlib.suppress(OSError, StackNotStarted):  # then the leak check names the folder
                 state.end()
             self._feed.close()
 

@@ -149,7 +149,7 @@ class Site:
                 ports=tuple(self.state.lease.ports),
                 shared_files_before=self._shared_before,
             )
-            with contextlib.suppress(OSError):  # then the leak check names the folder
+            with contextlib.suppress(OSError, StackNotStarted):  # then the leak check names the folder
                 self.state.end()
 
     def leaks(self) -> list[str]:

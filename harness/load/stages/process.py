@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -62,6 +63,7 @@ class StageProcesses(Processes):
         used = {}
         for worker in self._children:
             if worker.process is not None and worker.process.returncode is None:
-                times = psutil.Process(worker.process.pid).cpu_times()
-                used[worker.name] = times.user + times.system
+                with contextlib.suppress(psutil.Error):  # it has ended in this moment: whoever watches it says so
+                    times = psutil.Process(worker.process.pid).cpu_times()
+                    used[worker.name] = times.user + times.system
         return used

@@ -125,12 +125,24 @@ def _lease(folder: Path) -> Lease | None:
 
 @contextlib.contextmanager
 def runs_locked() -> Iterator[Path]:
-    """The folder of runs, locked against other harnesses that begin, end or sweep a run."""
+    """The folder of runs, locked against other harnesses that begin, end or sweep a run. Raises ``StackNotStarted``
+    where it cannot be made or locked."""
     runs = runs_folder()
-    runs.mkdir(parents=True, exist_ok=True)
-    with (home() / "runs.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(held.enter_context((home() / "runs.lock").open("w")), fcntl.LOCK_EX)
+        except OSError as error:
+            raise _not_written(error) from error
         yield runs
+
+
+def _not_written(error: OSError) -> StackNotStarted:
+    return StackNotStarted(
+        message("the machine-wide folder cannot be written: {error}", error=str(error)),
+        where=str(home()),
+        remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
+    )
 
 
 class RunState:
@@ -182,11 +194,7 @@ class RunState:
                 remedy="choose another run id, or sweep first",
             ) from None
         except OSError as error:
-            raise StackNotStarted(
-                message("the machine-wide folder cannot be written: {error}", error=str(error)),
-                where=str(home()),
-                remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
-            ) from error
+            raise _not_written(error) from error
         return state
 
     def environment(self, part: str) -> dict[str, str]:
@@ -227,7 +235,8 @@ class RunState:
         self._parts.release()
 
     def end(self) -> None:
-        """Removes the folder and releases the ports; idempotent. Raises ``OSError`` when the folder cannot go.
+        """Removes the folder and releases the ports; idempotent. Raises ``OSError``, or ``StackNotStarted``, when the
+        folder cannot go.
 
         While a process of the run lives the folder stays, for by its lease the next command ends what lives; the leak
         check names both.
