@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import Exit, tool_status
+from harness.base.errors import BadInput, Exit, tool_status
 from harness.cli.live import OnLiveStack, live
+from harness.evidence.gathered import EVIDENCE, lost_rows
 from harness.evidence.read import read_rows
 from harness.judge.writes import Writes
 from harness.migration.healing import Healing
@@ -71,7 +72,14 @@ def told(found: Healing, *, applied: bool) -> Iterator[Message]:
 
 
 def _writes(folder: Path | None) -> Writes:
+    """What the run's evidence says. Raises ``BadInput`` where some of it is lost: a walk whose DELETE is not in it any
+    more would be brought back."""
     writes = Writes()
-    for row in read_rows(folder / "evidence.sqlite") if folder is not None else ():
+    if folder is None:
+        return writes
+    path = folder / EVIDENCE
+    for row in read_rows(path):
         writes.add(row)
+    if (lost := lost_rows(path)) is not None:
+        raise BadInput(lost, where=str(path), remedy="name the folder as the run left it")
     return writes

@@ -59,8 +59,15 @@ def stored(folder: Path) -> Gathered:
         gathered.lacks(message("the run's {file} is not there", file=EVIDENCE))
         return gathered
     gathered.see(read_rows(folder / EVIDENCE, appended=True))
-    wrote, held = count_rows(folder / EVIDENCE)
-    if wrote != held:
-        said = "the run wrote {wrote} rows of evidence, and {held} are there"
-        gathered.lacks(message(said, wrote=f"{wrote:,}", held=f"{held:,}"))
+    if (lost := lost_rows(folder / EVIDENCE)) is not None:
+        gathered.lacks(lost)
     return gathered
+
+
+def lost_rows(path: Path) -> Message | None:
+    """That the run wrote rows which the evidence file has not any more; ``None`` where it has all. Raises ``BadInput``
+    when it is broken."""
+    wrote, held = count_rows(path)
+    if wrote == held:
+        return None
+    return message("the run wrote {wrote} rows of evidence, and {held} are there", wrote=f"{wrote:,}", held=f"{held:,}")
