@@ -33,7 +33,6 @@ from harness.stack.local import postgres_template
 from harness.stack.processes import Account
 from harness.stack.site import Site
 from harness.stack.state import RunState, npm, ports
-from harness.stack.state.lease import runs_locked
 from tests import stub_docker
 from tests.session.needs import needs_root
 
@@ -73,17 +72,6 @@ def test_a_folder_that_programs_cannot_take_is_refused(monkeypatch: pytest.Monke
     with pytest.raises(BadInput, match=why) as error:
         home()
     assert "TEKUTOKO_REHEARSAL_HOME" in error.value.remedy
-
-
-def test_a_folder_where_nothing_can_be_locked_is_told_by_the_sweep(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As one of another user's: every command begins with the sweep."""
-    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path))
-    (tmp_path / "runs.lock").mkdir()
-    with pytest.raises(StackNotStarted, match="the machine-wide folder cannot be written") as told, runs_locked():
-        raise AssertionError
-    assert "TEKUTOKO_REHEARSAL_HOME" in told.value.remedy
 
 
 def as_random_user(variables: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:

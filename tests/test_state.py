@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput, StackNotStarted
-from harness.base.home import runs_folder
+from harness.base.home import home, runs_folder
 from harness.stack.state import (
     MARKER,
     Lease,
@@ -30,7 +30,7 @@ from harness.stack.state import (
     shared_memory,
     sweep,
 )
-from harness.stack.state.lease import Condition, condition, read_lease
+from harness.stack.state.lease import Condition, condition, read_lease, runs_locked
 from harness.stack.state.sweeping import end_run
 
 
@@ -134,6 +134,34 @@ def test_a_segment_that_this_user_may_not_remove_is_told_and_ends_no_sweep(monke
     lines = [str(each) for each in end_run(state.folder)]
     assert "run dead: could not remove shared memory segment 7: Operation not permitted" in lines
     assert not state.folder.exists()
+
+
+def test_links_in_a_circle_are_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was said that HOME is not set."""
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "a"))
+    with pytest.raises(BadInput, match="cannot be looked at: Too many levels of symbolic links") as told:
+        home()
+    assert str(tmp_path / "a") in told.value.where
+
+
+def test_a_folder_where_nothing_can_be_locked_is_told_by_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of another user's: every command begins with the sweep."""
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path))
+    (tmp_path / "runs.lock").mkdir()
+    with pytest.raises(StackNotStarted, match="the machine-wide folder cannot be written") as told, runs_locked():
+        raise AssertionError
+    assert "TEKUTOKO_REHEARSAL_HOME" in told.value.remedy
+
+
+def test_a_folder_that_nobody_can_look_at_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one below a folder of another user's: each command went on, and ended in a traceback."""
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / ("x" * 300)))
+    with pytest.raises(BadInput, match="cannot be looked at: File name too long"):
+        home()
 
 
 def test_two_runs_never_share_a_port() -> None:

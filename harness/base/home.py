@@ -36,7 +36,7 @@ def home() -> Path:
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     try:
         if named:
-            found = Path(named).expanduser().resolve()
+            found = _resolved(Path(named).expanduser())
         elif os.geteuid() == 0:
             found = Path("/var/cache/tekutoko-rehearsal")
         else:
@@ -49,6 +49,13 @@ def home() -> Path:
     if why := _unfit(found):
         raise BadInput(f"the machine-wide folder cannot be used: {why}", where=repr(str(found)), remedy=NAME_ANOTHER)
     return found
+
+
+def _resolved(folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    except RuntimeError:  # links in a circle, which ``_unfit`` tells
+        return folder.absolute()
 
 
 def expanded(name: str) -> Path:
