@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.base.errors import BadInput
 from harness.base.message import Message, as_message, marked, message, nearest, said_by
 
 _REQUIRED = "the following arguments are required: "
@@ -52,3 +54,28 @@ def unseen(path: Path) -> Message | None:
         why = getattr(error, "strerror", None) or str(error)
         return message("{path} cannot be looked at: {why}", path=repr(str(path)[:200]), why=why)
     return None
+
+
+def looked_at(text: str) -> str:
+    """What names a path, be it there or not. Raises ``ValueError`` where that cannot be looked at."""
+    if (why := unseen(Path(utf8(text)))) is not None:
+        raise ValueError(why)
+    return text
+
+
+def utf8(text: str) -> str:
+    """Raises ``ValueError`` for other bytes, which no JSON of ours, and no line that runs the same again, can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(message("{value} is no UTF-8 text", value=repr(text))) from None
+    return text
+
+
+def working_folder() -> Path:
+    """Where the command was typed. Raises ``BadInput`` where that is gone."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        what = message("the working folder cannot be looked at: {why}", why=str(error.strerror))
+        raise BadInput(what, where=os.environ.get("PWD", ""), remedy="change to a folder that is there") from error

@@ -52,8 +52,7 @@ def defaults(
 
 
 def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path) -> dict[str, Given]:
-    files = (at / FILE for at in (folder, *folder.parents))
-    path = next((each for each in files if unseen(each) is None and each.is_file()), None)
+    path = next((p for at in (folder, *folder.parents) if unseen(p := at / FILE) is None and p.is_file()), None)
     if path is None:
         return {}
     of_all: dict[str, Given] = {}

@@ -10,7 +10,6 @@ import tomllib
 import traceback
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.base import interpreter, terminal
@@ -62,6 +61,7 @@ def listed(entries: Sequence[Entry]) -> str:
 
 def parse(words: Sequence[str]) -> Command:
     """The command that the words ask for. Raises ``BadInput``; ``SystemExit`` once its help is printed."""
+    from harness.base.options import working_folder
     from harness.cli.defaults import defaults
     from harness.rehearsal import command as declared
 
@@ -70,19 +70,9 @@ def parse(words: Sequence[str]) -> Command:
         raise _unknown(words)
     try:
         command, typed = ALL[name].load(), words[len(name.split()) :]
-        return declared.parse(command, typed, defaults(command, typed, ALL, _here(), os.environ))
+        return declared.parse(command, typed, defaults(command, typed, ALL, working_folder(), os.environ))
     except declared.Unrecognized as error:
         raise BadInput(error.told, where=error.where, remedy=_instead(error)) from None
-
-
-def _here() -> Path:
-    from harness.base.message import message
-
-    try:
-        return Path.cwd()
-    except OSError as error:
-        what = message("the working folder cannot be looked at: {why}", why=str(error.strerror))
-        raise BadInput(what, where=os.environ.get("PWD", ""), remedy="change to a folder that is there") from error
 
 
 def _unknown(words: Sequence[str]) -> BadInput:
@@ -132,7 +122,7 @@ def main(words: Sequence[str]) -> int:
     if (answer := _answer(list(words))) is not None:
         sys.stdout.write(answer)
         return Exit.OK
-    from harness.model.message import marked
+    from harness.model.message import marked, whole
     from harness.report.language import asked_for, language
 
     lang, where = asked_for(words, os.environ), interpreter.PROGRAM
@@ -143,35 +133,18 @@ def main(words: Sequence[str]) -> int:
             return int(command.run())
     except SystemExit:  # argparse has printed a command's help
         return Exit.OK
-    except RehearsalError as error:
-        found = error.met(where) if error.exit is Exit.USAGE else error
-        return _told(found, lang)
     except KeyboardInterrupt:
         sys.stderr.write(language(lang)(marked("interrupted")) + "\n")
         return Exit.INTERRUPTED
     except Exception as error:
-        return _broken(error, where, lang)
-
-
-def _told(error: RehearsalError, lang: str) -> int:
-    from harness.model.message import whole
-    from harness.report.language import language
-
-    sys.stderr.write(language(lang)("error: {error}", error=whole(error)) + "\n")
-    return error.exit
-
-
-def _broken(error: Exception, where: str, lang: str) -> int:
-    """By a disk that is full, or by a mistake of ours."""
-    from harness.model.message import marked
-    from harness.report.language import language
-
-    if (full := of_full_disk(error)) is not None:
-        return _told(full.met(where), lang)
-    traceback.print_exception(error)
-    what = marked("internal error: please keep the report's folder and tell the maintainers")
-    sys.stderr.write(language(lang)(what) + "\n")
-    return Exit.INTERNAL
+        if (found := error if isinstance(error, RehearsalError) else of_full_disk(error)) is not None:
+            found = found.met(where) if found.exit is Exit.USAGE else found
+            sys.stderr.write(language(lang)("error: {error}", error=whole(found)) + "\n")
+            return found.exit
+        traceback.print_exc()
+        what = marked("internal error: please keep the report's folder and tell the maintainers")
+        sys.stderr.write(language(lang)(what) + "\n")
+        return Exit.INTERNAL
 
 
 def with_output(status: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.base.errors import BadInput
 from harness.evidence.read import count_rows, read_rows
 from harness.judge.flag_log import FlagLog
 from harness.judge.ledger import Ledger
@@ -71,3 +72,14 @@ def lost_rows(path: Path) -> Message | None:
     if wrote == held:
         return None
     return message("the run wrote {wrote} rows of evidence, and {held} are there", wrote=f"{wrote:,}", held=f"{held:,}")
+
+
+def whole_writes(folder: Path) -> Writes:
+    """The writes of the run in ``folder``. Raises ``BadInput`` where rows of it are lost: a walk whose DELETE is not in
+    evidence any more would be taken for one to bring back."""
+    path, writes = folder / EVIDENCE, Writes()
+    for row in read_rows(path):
+        writes.add(row)
+    if (lost := lost_rows(path)) is not None:
+        raise BadInput(lost, where=str(path), remedy="name the folder as the run left it")
+    return writes

@@ -25,7 +25,6 @@ from harness.load.plan import LoadPlan, ProcessPlan, write
 from harness.model.evidence import EventRow
 from harness.model.message import Message, marked, message
 
-_TAIL_BYTES = 2_000
 #: gRPC and others would take these even for 127.0.0.1.
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "grpc_proxy"})
 _POLL_S = 0.05
@@ -95,12 +94,7 @@ class Child(msgspec.Struct, kw_only=True):
 
     def tail(self) -> str:
         """The last of its standard error."""
-        try:
-            with self.log.open("rb") as file:
-                file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
-                return file.read().decode(errors="replace").strip()
-        except OSError as error:
-            return f"its log cannot be read ({error.strerror})"
+        return errors.tail(self.log)
 
 
 class Processes:
@@ -195,14 +189,8 @@ class Processes:
                 where=str(self._folder),
                 remedy="make room on the disk, or allow writing to the folder",
             ) from error
-        try:
+        with errors.starting(child.name, child.log):
             await child.start(plan.run_id, str(path))
-        except OSError as error:
-            raise PartDied(
-                message("the {name} process cannot be started: {why}", name=child.name, why=str(error.strerror)),
-                where=str(child.log),
-                remedy="close other programs: there is no memory, process or open file left for it",
-            ) from error
 
     async def say(self, line: str) -> None:
         """The same to all of them."""

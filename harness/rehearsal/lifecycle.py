@@ -137,12 +137,9 @@ class Lifecycle:
         try:
             await self._flow
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if self._interrupted or (task is not None and task.cancelling()):
-                remedy = "the evidence so far is in the report"
-                self.errors.append(Interrupted("the run was interrupted", remedy=remedy))
-            else:  # what it waited for was: nobody asked for the end
-                self.note(RuntimeError(f"something that the run waited for was cancelled: {error!r}"))
+            asked = self._interrupted or ((task := asyncio.current_task()) is not None and task.cancelling())
+            interrupted = Interrupted("the run was interrupted", remedy="the evidence so far is in the report")
+            self.note(interrupted if asked else RuntimeError(f"what the run waited for was cancelled: {error!r}"))
         except Exception as error:
             self.note(error)
 
@@ -205,8 +202,7 @@ class Lifecycle:
                 self.note(error)
 
     def note(self, error: Exception) -> None:
-        """Keeps an error for the report; one that is no ``RehearsalError``, nor of a disk that is full, is a mistake of
-        ours, and says so."""
+        """Keeps an error for the report; one that is no ``RehearsalError``, nor a full disk's, is a mistake of ours."""
         error = of_full_disk(error) or error
         if not isinstance(error, RehearsalError):
             with contextlib.suppress(OSError, ValueError):  # the terminal may be what was lost

@@ -237,8 +237,7 @@ class Running(Generic[D]):
                 self._failed.cancel()
 
     async def failed_beside(self) -> None:
-        """Once the rehearsal is over: raises what failed beside it, whenever that was; nobody else may have seen what
-        failed at the very end, in what it undid when it was cancelled, or while the rehearsal was interrupted."""
+        """Once the rehearsal is over: raises what failed beside it, at the very end or when it was cancelled, too."""
         if self._failed.done() and not self._failed.cancelled():
             self._failed.result()
 

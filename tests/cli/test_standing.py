@@ -86,7 +86,7 @@ def test_one_that_ends_before_it_is_told_is_taken_down_all_the_same(ended: Any) 
 def test_another_user_s_is_told_and_left(ended: Any) -> None:
     owner = Owner(takes_s=95.0)
     owner.signals = cast(list[int], MagicMock(append=Mock(side_effect=PermissionError)))
-    told = "stack a-stack could not be ended: it is another user's; end it as that user"
+    told = "stack a-stack could not be ended: its user may end it"
     assert ended(owner) == ([told], []) and owner.waited_s == 0.0
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from harness.base.clock import Anchor
 from harness.base.errors import BadInput
-from harness.cli.reconcile import _writes
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.gathered import EVIDENCE, whole_writes
 from harness.evidence.store import EvidenceStore
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 
@@ -29,10 +28,9 @@ def test_a_run_that_lost_rows_heals_nothing(tmp_path: Path, lost: int) -> None:
     """A walk whose DELETE is not in evidence any more was brought back."""
     with EvidenceStore(tmp_path / EVIDENCE, "run", Anchor(monotonic_ns=0, unix_ns=0)) as store:
         store.append([row(1, Operation.PUT_WALK), row(2, Operation.DELETE_WALK), row(3, Operation.PUT_WALK)])
-    assert _writes(None).deleted[Side.API] == {}
-    assert set(_writes(tmp_path).deleted[Side.API]) == {"w-2"}
+    assert set(whole_writes(tmp_path).deleted[Side.API]) == {"w-2"}
     with contextlib.closing(sqlite3.connect(tmp_path / EVIDENCE)) as file, file:
         file.execute("DELETE FROM requests WHERE seq = ?", (lost,))
     with pytest.raises(BadInput, match="the run wrote 3 rows of evidence, and 2 are there") as told:
-        _writes(tmp_path)
+        whole_writes(tmp_path)
     assert told.value.where == str(tmp_path / EVIDENCE) and told.value.remedy

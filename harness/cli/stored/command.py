@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.rehearsal.arguments import AsJson, InReports, Spoken
-from harness.rehearsal.command import looked_at, option
+from harness.rehearsal.command import option
 from harness.report.language import language
 
 RUN_HELP = "a run's folder, its result.json, a run's id below the reports folder, or latest"
@@ -24,7 +24,7 @@ class Judge(InReports, Spoken, AsJson):
     name = "judge"
     example = "latest"
 
-    stored: str = option(RUN_HELP, looked_at, positional=True, metavar="RUN")
+    stored: str = option(RUN_HELP, positional=True, metavar="RUN")
     write: bool = option("keep the judgement as judged-<n>.json beside the evidence", default=False)
 
     def run(self) -> int:
@@ -51,8 +51,8 @@ class Compare(InReports, Spoken, AsJson):
     name = "compare"
     example = "RUN latest"
 
-    a: str = option(RUN_HELP, looked_at, positional=True, metavar="RUN")
-    b: str = option("the run that is set against it", looked_at, positional=True, metavar="OTHER_RUN")
+    a: str = option(RUN_HELP, positional=True, metavar="RUN")
+    b: str = option("the run that is set against it", positional=True, metavar="OTHER_RUN")
     across: bool = option(
         "the two are meant to differ, for example in their environment: it is told, and is no 10", default=False
     )
@@ -76,7 +76,7 @@ class Report(InReports, Spoken, AsJson):
     name = "report"
     example = "latest --lang ja"
 
-    stored: str = option(RUN_HELP, looked_at, positional=True, metavar="RUN")
+    stored: str = option(RUN_HELP, positional=True, metavar="RUN")
 
     def run(self) -> int:
         """Names each page."""

@@ -12,7 +12,7 @@ from harness.model.message import message
 from harness.model.stack import RUNGS, Rung
 from harness.objectives.files import defined
 from harness.rehearsal.arguments import Staged
-from harness.rehearsal.command import flag, given_unread, looked_at, option, within
+from harness.rehearsal.command import flag, given_unread, option, within
 from harness.rehearsals.alert_drill.theirs.asked_for import with_theirs
 from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan, asking
 
@@ -43,7 +43,6 @@ class AlertDrill(Staged):
     of: str | None = option(
         "with --alerts: drill nothing, and ask about the evidence of this stored run (its folder, or its name below "
         "the reports folder)",
-        looked_at,
         metavar="RUN",
     )
 

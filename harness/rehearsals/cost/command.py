@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, OwnPlan, WithTarget
-from harness.rehearsal.command import looked_at, option
+from harness.rehearsal.command import option
 from harness.rehearsals.cost.lists import elsewhere, listed
 from harness.rehearsals.cost.month.tables import Tables
 from harness.rehearsals.cost.types import CostPlan
@@ -32,7 +32,6 @@ class Cost(OnLocal, OwnPlan, WithTarget):
     of: str | None = option(
         "the stored run to measure by: its folder, or its name below the reports folder (default: the newest of the "
         "scenario that the plan names)",
-        looked_at,
         metavar="RUN",
     )
 

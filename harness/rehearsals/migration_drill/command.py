@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.base.errors import BadInput
-from harness.base.message import message, said_by
-from harness.base.planfile import RuleError
+from harness.base.planfile import typed
 from harness.base.shell import shell_words
 from harness.rehearsal.arguments import TargetOnLocal
 from harness.rehearsal.command import Duration, option, within
@@ -44,12 +42,8 @@ class Drill(TargetOnLocal):
     def planned(self) -> DrillPlan:
         from scenarios.load import load, with_options
 
-        try:
+        with typed("--pace"):
             population = msgspec.structs.replace(PLAN.population, pace_s=self.pace.seconds)
-        except RuleError as error:
-            raise BadInput(
-                message("--pace: {error}", error=said_by(error)), where="--pace", remedy=error.remedy
-            ) from error
         return msgspec.structs.replace(
             PLAN,
             week=with_options(load(WEEK), window_s=self.week.seconds) if self.week.seconds else None,

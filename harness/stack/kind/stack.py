@@ -244,14 +244,12 @@ class KindStack(Driven):
 
     def leaks(self) -> list[str]:
         """With what Docker and the cluster have of the run."""
-        if self._ground is None:
-            return super().leaks()
-        left = list(self._in_docker)
-        if self._driver is not None and not self._ground.own_cluster and self._driver.installed:
+        left = [*super().leaks(), *self._in_docker]
+        if self._ground is None or self._ground.own_cluster:
+            return left
+        if self._driver is not None and self._driver.installed:
             left.append("the CSI driver is left in the cluster")
-        if not self._ground.own_cluster:
-            left += [f"left in the cluster: {addon.wide.told}" for addon in self._addons.values() if addon.installed]
-        return super().leaks() + left
+        return left + [f"left in the cluster: {each.wide.told}" for each in self._addons.values() if each.installed]
 
     # -- up ------------------------------------------------------------------------------------------------------
 
