@@ -15,6 +15,7 @@ Layout below ``home()``::
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from pathlib import Path
@@ -82,10 +83,9 @@ def _unfit(folder: Path) -> str:
         return "its path has a colon, which parts folders in lists and in Docker's arguments"
     try:
         folder.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        pass  # the one is made, the other told
     except OSError as error:
-        return f"it cannot be looked at: {error.strerror}"
+        if error.errno in (errno.EACCES, errno.ELOOP):  # what is not there is made, or told by who cannot make it
+            return f"it cannot be looked at: {error.strerror}"
     there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     return "" if there.is_dir() else f"{there} is no folder"
 

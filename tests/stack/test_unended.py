@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
 from harness.base.progress import Progress
 from harness.model.stack import Endpoints
 from harness.rehearsal import lifecycle
 from harness.rehearsal.lifecycle import Lifecycle
 from harness.stack.begun import Begun
+from harness.stack.local.kept import Borrowed
 from harness.stack.state import RunState
 from harness.stack.state.leaks import NOT_DOWN
 from harness.stack.targets import bundled
-from tests.stack.rungs import manifests
+from tests.stack.rungs import local, manifests
 
 
 class Unended(Begun):
@@ -73,3 +76,30 @@ async def test_a_tear_down_that_breaks_is_looked_behind(tmp_path: Path, monkeypa
         (leak,) = await life.take_down([stack])
     state.end()
     assert str(state.folder) in leak and "not as we thought" in str(life.errors[0])
+
+
+@pytest.mark.parametrize("broken", ["stop_back", "give_back"])
+async def test_what_one_part_cannot_do_keeps_no_other_from_its_end(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that could not be stopped left the kept parts taken, and its own children running."""
+    monkeypatch.setattr("harness.stack.state.cgroups.usable", lambda: False)
+    stack, strays, borrowed = local(tmp_path), AsyncMock(), Mock()
+    parts = Mock(stop_front=AsyncMock(), stop_back=AsyncMock())
+    getattr(parts if broken == "stop_back" else borrowed, broken).side_effect = OSError("broken")
+    stack._state, stack._parts, stack._borrowed = Mock(), parts, borrowed
+    monkeypatch.setattr("harness.stack.local.stack.end_strays", strays)
+    with pytest.raises(OSError, match="broken"):
+        await stack._take_parts_down()
+    borrowed.give_back.assert_called_once()
+    strays.assert_awaited_once()
+
+
+def test_kept_parts_that_cannot_be_ended_are_given_back_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.stack.local.kept.end_run", Mock(side_effect=StackNotStarted("no")))
+    holding = Mock(closed=False, down_asked=True)
+    with pytest.raises(StackNotStarted):
+        Borrowed(Mock(), Mock(parts=[]), holding).give_back(tmp_path)
+    holding.release.assert_called_once()

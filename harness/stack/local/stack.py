@@ -285,8 +285,12 @@ class LocalStack(Begun):
         if self._controllers is not None:
             front.append(self._controllers.deployment.end(POD_GRACE_AT_DOWN_S))
         await asyncio.gather(*front, return_exceptions=True)
-        if self._parts is not None:
-            await self._parts.stop_back()
-        if self._borrowed is not None:
-            self._borrowed.give_back(self._logs_folder)
-        await end_strays(self._state, self._clock)
+        try:
+            if self._parts is not None:
+                await self._parts.stop_back()
+        finally:
+            try:
+                if self._borrowed is not None:
+                    self._borrowed.give_back(self._logs_folder)
+            finally:  # by their markers, whatever became of the others
+                await end_strays(self._state, self._clock)
