@@ -11,8 +11,8 @@ import msgspec
 
 from harness.base import planfile, yamltext
 from harness.base.errors import BadInput
-from harness.base.message import message, nearest, said_by
-from harness.base.planfile import RuleError
+from harness.base.message import message, nearest
+from harness.base.planfile import RuleError, typed
 from harness.base.yamltext import dotted
 from harness.model.scenario import (
     MAX_S,
@@ -93,15 +93,12 @@ def with_options(
             where="--pace",
             remedy="leave --pace out, or change `population.steps` in a copy of the file",
         )
-    try:
+    with typed("--pace", message("scenario {name}", name=scenario.name)):
         population = msgspec.structs.replace(
             scenario.population,
             pace_s=scenario.population.pace_s if pace_s is None else pace_s,
             fetch_interval_s=scenario.population.fetch_interval_s if fetch_interval_s is None else fetch_interval_s,
         )
-    except RuleError as error:
-        where = message("scenario {name}", name=scenario.name)
-        raise BadInput(message("--pace: {error}", error=said_by(error)), where=where, remedy=error.remedy) from error
     window_s = scenario.window_s if window_s is None else window_s
     if population.steps and population.steps[-1].at_s >= window_s:
         at = {"at": f"{population.steps[-1].at_s:g}", "window": f"{window_s:g}"}

@@ -160,6 +160,8 @@ def test_what_stays_refused_is_said_at_the_end_and_stands_before_what_came_later
         probe(0, number=2**63),
         SampleRow(at_ns=0, metric="m", subject="\ud800", value=0.0),
         happened(0, "phase", "week", "it began", {"\ud800": 1}),
+        happened(0, "phase", "week", "it began", {"pods": object()}),
+        SampleRow(at_ns=0, metric="m", subject="s", value=object()),  # type: ignore[arg-type]  # as ``Any`` lets through
     ],
 )
 def test_rows_that_no_disk_takes_are_lost_aloud_once_and_keep_no_others_out(

@@ -105,6 +105,37 @@ async def test_of_two_that_fail_at_once_the_cause_is_raised(on: Running[Nothing]
         await on.supervise(failing(OSError("its connection broke")))
 
 
+async def fails_in_its_end() -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        raise PartDied("it could not be undone")
+
+
+async def test_what_fails_beside_in_its_own_end_is_raised_at_the_run_s(on: Running[Nothing]) -> None:
+    on.beside(fails_in_its_end())
+    await on.supervise(asyncio.sleep(0.01))
+    with pytest.raises(PartDied, match="undone"):
+        await on.failed_beside()
+
+
+async def test_what_fails_beside_an_interrupted_work_is_raised_too(on: Running[Nothing]) -> None:
+    on.beside(fails_in_its_end())
+    run = asyncio.ensure_future(on.supervise(Endless()()))
+    await asyncio.sleep(0.01)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    with pytest.raises(PartDied, match="undone"):
+        await on.failed_beside()
+
+
+async def test_a_run_without_a_failure_beside_it_raises_nothing(on: Running[Nothing]) -> None:
+    await on.failed_beside()
+    await on.supervise(asyncio.sleep(0))
+    await on.failed_beside()
+
+
 class Waiting:
     """A run that sends itself a signal and waits."""
 
@@ -304,3 +335,26 @@ async def test_a_second_signal_does_not_end_a_step_of_the_ending() -> None:
     work.cancel()
     await work
     assert ended.is_set() and made.errors == []
+
+
+async def test_a_run_that_nobody_interrupted_is_not_told_to_be() -> None:
+    """What it waited for was cancelled: a mistake of ours ended in 130 as Ctrl-C does."""
+    made, gone = Lifecycle(Told([])), asyncio.get_running_loop().create_future()
+    gone.cancel()
+
+    async def flow() -> None:
+        await gone
+
+    await made.run(flow())
+    (error,) = made.errors
+    assert error.exit is Exit.INTERNAL and "was cancelled" in str(error)
+
+
+async def test_a_run_whose_command_is_cancelled_was_interrupted() -> None:
+    """Before its signals are its own, Ctrl-C cancels what runs the command."""
+    made = Lifecycle(Told([]))
+    command = asyncio.ensure_future(made.run(Endless()()))
+    await asyncio.sleep(0)
+    command.cancel()
+    await asyncio.wait([command])
+    assert [error.exit for error in made.errors] == [Exit.INTERRUPTED]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
 from harness.base.errors import BadInput, StackNotStarted
-from harness.base.home import runs_folder
+from harness.base.home import home, runs_folder
 from harness.stack.state import (
     MARKER,
     Lease,
@@ -25,9 +27,11 @@ from harness.stack.state import (
     identify,
     remove_run_folder,
     run_folder,
+    shared_memory,
     sweep,
 )
-from harness.stack.state.lease import read_lease
+from harness.stack.state.lease import Condition, condition, read_lease, runs_locked
+from harness.stack.state.sweeping import end_run
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +111,50 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
     with pytest.raises(BadInput, match="TEKUTOKO_REHEARSAL_HOME"):
         RunState.begin("one")
+
+
+@pytest.mark.parametrize("content", [b'{"run_id": "\xff"}', b'{"a":' + b"[" * 200_000])
+def test_a_lease_that_nobody_can_decode_hinders_no_command(content: bytes) -> None:
+    """As a disk that broke leaves it: every command looks at every run's lease."""
+    state = RunState.begin("torn")
+    (state.folder / "lease.json").write_bytes(content)
+    assert read_lease(state.folder) is None and condition(state.folder) is Condition.LIVES
+    state._give_up()
+    assert condition(state.folder) is Condition.ABANDONED
+
+
+def test_a_segment_that_this_user_may_not_remove_is_told_and_ends_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that root's PostgreSQL left: every command of another user would have ended in its sweep."""
+    refused = PermissionError(errno.EPERM, "Operation not permitted")
+    segment = shared_memory.Segment(7, 2**22 + 1, 0, os.geteuid())
+    monkeypatch.setattr(shared_memory, "made_by", lambda _: [segment])
+    monkeypatch.setattr(shared_memory, "remove", Mock(side_effect=refused))
+    state = RunState.begin("dead")
+    state._give_up()
+    lines = [str(each) for each in end_run(state.folder)]
+    assert "run dead: could not remove shared memory segment 7: Operation not permitted" in lines
+    assert not state.folder.exists()
+
+
+def test_links_in_a_circle_are_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was said that HOME is not set."""
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "a"))
+    with pytest.raises(BadInput, match="cannot be looked at: Too many levels of symbolic links") as told:
+        home()
+    assert str(tmp_path / "a") in told.value.where
+
+
+def test_a_folder_where_nothing_can_be_locked_is_told_by_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of another user's: every command begins with the sweep."""
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path))
+    (tmp_path / "runs.lock").mkdir()
+    with pytest.raises(StackNotStarted, match="the machine-wide folder cannot be written") as told, runs_locked():
+        raise AssertionError
+    assert "TEKUTOKO_REHEARSAL_HOME" in told.value.remedy
 
 
 def test_two_runs_never_share_a_port() -> None:

@@ -50,18 +50,18 @@ DUE = due_list(WEEK3, SEED, WINDOW.start_ns, WINDOW.end_ns)
 
 
 class SteppedClock:
-    """Stands at the window's end; its wall clock is where it is put."""
+    """Stands ``later_ns`` behind the window's end; its wall clock is where it is put."""
 
     anchor = Anchor(monotonic_ns=0, unix_ns=1_800_000_000 * NS)
 
     def __init__(self) -> None:
-        self.stepped_ns = 0
+        self.stepped_ns = self.later_ns = 0
 
     def now_ns(self) -> int:
-        return WINDOW.end_ns
+        return WINDOW.end_ns + self.later_ns
 
     def wall_ns(self) -> int:
-        return self.anchor.unix_ns + WINDOW.end_ns + self.stepped_ns
+        return self.anchor.unix_ns + WINDOW.end_ns + self.later_ns + self.stepped_ns
 
     async def sleep(self, seconds: float) -> None:
         raise AssertionError("nothing here waits")
@@ -617,6 +617,19 @@ def test_a_step_is_told_once_and_by_how_much(stepped_s: float, told: bool) -> No
     clock.stepped_ns = round(stepped_s * NS)
     assert steps.step_ns() == (clock.stepped_ns if told else None)
     assert steps.step_ns() is None
+
+
+@pytest.mark.parametrize(("each_s", "told_s"), [(2.0, 2.0), (-2.0, -2.0), (0.1, 5.1), (0.0001, None)])
+def test_a_step_is_told_late_in_a_long_run_too_and_slewing_is_none(each_s: float, told_s: float | None) -> None:
+    """After two hours 3.6 s may have been slewed: a step of two seconds passed for that."""
+    clock, told = SteppedClock(), list[int]()
+    steps, clock.later_ns = ClockSteps(clock), 7_200 * NS
+    assert steps.step_ns() is None
+    for number in range(1, 101):
+        clock.later_ns += NS // 4
+        clock.stepped_ns = round(number * each_s * NS)
+        told += filter(None, [steps.step_ns()])
+    assert [each / NS for each in told[:1]] == ([] if told_s is None else [pytest.approx(told_s, abs=1.0)])
 
 
 def test_the_machines_own_clocks_are_in_step() -> None:

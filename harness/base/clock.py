@@ -86,18 +86,21 @@ class ClockSteps:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._since = clock.anchor
+        self._since = self._looked = clock.anchor
 
     def step_ns(self) -> int | None:
         """By how much the wall clock stepped since it was last told; ``None`` when it did not."""
         before_ns, wall_ns, now_ns = self._clock.now_ns(), self._clock.wall_ns(), self._clock.now_ns()
         if now_ns - before_ns > _READING_NS:
             return None  # held up between the readings: nothing can be told from them
-        gained_ns = wall_ns - unix_ns(self._since, now_ns)
-        if abs(gained_ns) <= STEP_NS + _SLEWED * (now_ns - self._since.monotonic_ns):
-            return None
-        self._since = Anchor(monotonic_ns=now_ns, unix_ns=wall_ns)
-        return gained_ns
+        # Since the last look next to nothing was slewed; since the beginning steps of less than a second add up.
+        before, self._looked = (self._looked, self._since), Anchor(monotonic_ns=now_ns, unix_ns=wall_ns)
+        for since in before:
+            gained_ns = wall_ns - unix_ns(since, now_ns)
+            if abs(gained_ns) > STEP_NS + _SLEWED * (now_ns - since.monotonic_ns):
+                self._since = self._looked
+                return gained_ns
+        return None
 
 
 def unix_ns(anchor: Anchor, at_ns: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from enum import IntEnum
 
@@ -122,6 +124,25 @@ class EvidenceNotWritten(RehearsalError):  # noqa: N818
     """The reports folder is full or read-only: evidence could not be written."""
 
     exit = Exit.RUN_BROKEN
+
+
+#: What a disk says that takes no more, whoever writes what.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def of_full_disk(error: BaseException) -> EvidenceNotWritten | None:
+    """An error of a disk that takes no more, met where nobody looked for it: no mistake of ours. ``None`` of another;
+    ``shutil.Error`` has those of each file in words alone."""
+    if not isinstance(error, OSError):
+        return None
+    words = next((os.strerror(each) for each in _FULL if error.errno == each or os.strerror(each) in str(error)), "")
+    if not words:
+        return None
+    return EvidenceNotWritten(
+        "a disk is full, or may not be written",
+        where=": ".join(filter(None, (str(error.filename or ""), words))),
+        remedy="make room there, or let it be written, and run again",
+    )
 
 
 class EvidenceNeverWritten(EvidenceNotWritten):

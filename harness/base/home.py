@@ -15,6 +15,7 @@ Layout below ``home()``::
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from pathlib import Path
@@ -36,7 +37,7 @@ def home() -> Path:
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     try:
         if named:
-            found = Path(named).expanduser().resolve()
+            found = _resolved(Path(named).expanduser())
         elif os.geteuid() == 0:
             found = Path("/var/cache/tekutoko-rehearsal")
         else:
@@ -49,6 +50,13 @@ def home() -> Path:
     if why := _unfit(found):
         raise BadInput(f"the machine-wide folder cannot be used: {why}", where=repr(str(found)), remedy=NAME_ANOTHER)
     return found
+
+
+def _resolved(folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    except RuntimeError:  # links in a circle, which ``_unfit`` tells
+        return folder.absolute()
 
 
 def expanded(name: str) -> Path:
@@ -73,6 +81,11 @@ def _unfit(folder: Path) -> str:
         return "its path has a control character"
     if ":" in str(folder):
         return "its path has a colon, which parts folders in lists and in Docker's arguments"
+    try:
+        folder.stat()
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.ELOOP):  # what is not there is made, or told by who cannot make it
+            return f"it cannot be looked at: {error.strerror}"
     there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     return "" if there.is_dir() else f"{there} is no folder"
 

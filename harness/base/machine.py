@@ -63,3 +63,12 @@ def stolen_s() -> float | None:
     ``None`` where the kernel does not say."""
     steal = getattr(psutil.cpu_times(), "steal", None)
     return None if steal is None else float(steal)
+
+
+def cpu_s(pid: int) -> float | None:
+    """The CPU seconds that the process ``pid`` has used; ``None`` of one that is gone."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return None
+    return float(times.user + times.system)

@@ -13,6 +13,7 @@ import re
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +39,16 @@ class RuleError(ValueError):
         super().__init__(what)
         self.keys: yamltext.Path_ = keys
         self.remedy = remedy
+
+
+@contextmanager
+def typed(option: str, where: Said | str = "") -> Iterator[None]:
+    """What a plan's own rules refuse in the block is ``BadInput`` of ``option``, which was typed."""
+    try:
+        yield
+    except RuleError as error:
+        told = message("{option}: {error}", option=option, error=said_by(error))
+        raise BadInput(told, where=where or option, remedy=error.remedy) from error
 
 
 def likeness(data: Any, plan: Any) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import signal
 import stat
 import sys
@@ -48,7 +49,10 @@ class Lossy(io.RawIOBase):
         left = memoryview(data)
         try:
             while left:
-                left = left[os.write(self._descriptor, left) :]
+                try:
+                    left = left[os.write(self._descriptor, left) :]
+                except BlockingIOError:  # who shares it has made it so; its reader is awaited, as of any other
+                    select.select([], [self._descriptor], [])
         except OSError as error:
             self.lost = self.lost or error
         return len(data)

@@ -17,6 +17,7 @@ import msgspec
 from harness.base.message import Message, marked, message, said_by
 
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%/µ]*)\s*$")
+_MOST = 1e200  # in its largest unit a finite number still, and more than anybody means
 _DOLLARS = r"\$[0-9]+(\.[0-9]+)?"
 _COUNTED = {"1/s": ("/s",), "users": ("users", "user"), "walks": ("walks", "walk"), "flaws": ("flaws", "flaw")}
 DAY_S = 86_400.0
@@ -54,7 +55,9 @@ def _split(text: str, expected: Message, example: str) -> tuple[float, str]:
     match = _NUMBER.match(text)
     if match is None:
         raise _wrong(message("{value} is not {what}", value=repr(text), what=expected), repr(example))
-    return float(match[1]), match[2]
+    if not (number := float(match[1])) < _MOST:
+        raise ValueError(message("{value} is out of range", value=repr(text[:20])))
+    return number, match[2]
 
 
 def seconds(text: str) -> float:

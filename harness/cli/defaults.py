@@ -18,7 +18,7 @@ from harness.base import tomltext
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
 from harness.base.message import marked, message, nearest, said_by
-from harness.base.options import of_option, one_of
+from harness.base.options import of_option, one_of, unseen
 from harness.base.phase import Said
 from harness.base.shell import shell_words
 from harness.rehearsal.command import Command, flag, flags
@@ -52,7 +52,7 @@ def defaults(
 
 
 def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path) -> dict[str, Given]:
-    path = next((at / FILE for at in (folder, *folder.parents) if (at / FILE).is_file()), None)
+    path = next((p for at in (folder, *folder.parents) if unseen(p := at / FILE) is None and p.is_file()), None)
     if path is None:
         return {}
     of_all: dict[str, Given] = {}

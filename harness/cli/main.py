@@ -10,12 +10,11 @@ import tomllib
 import traceback
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.base import interpreter, terminal
 from harness.base.data import ROOT, SCENARIOS
-from harness.base.errors import BadInput, Exit, RehearsalError, more_severe
+from harness.base.errors import BadInput, Exit, RehearsalError, more_severe, of_full_disk
 from harness.base.progress import Heartbeat
 from harness.rehearsal.registry import COMMANDS, Entry
 
@@ -62,6 +61,7 @@ def listed(entries: Sequence[Entry]) -> str:
 
 def parse(words: Sequence[str]) -> Command:
     """The command that the words ask for. Raises ``BadInput``; ``SystemExit`` once its help is printed."""
+    from harness.base.options import working_folder
     from harness.cli.defaults import defaults
     from harness.rehearsal import command as declared
 
@@ -70,7 +70,7 @@ def parse(words: Sequence[str]) -> Command:
         raise _unknown(words)
     try:
         command, typed = ALL[name].load(), words[len(name.split()) :]
-        return declared.parse(command, typed, defaults(command, typed, ALL, Path.cwd(), os.environ))
+        return declared.parse(command, typed, defaults(command, typed, ALL, working_folder(), os.environ))
     except declared.Unrecognized as error:
         raise BadInput(error.told, where=error.where, remedy=_instead(error)) from None
 
@@ -133,14 +133,14 @@ def main(words: Sequence[str]) -> int:
             return int(command.run())
     except SystemExit:  # argparse has printed a command's help
         return Exit.OK
-    except RehearsalError as error:
-        found = error.met(where) if error.exit is Exit.USAGE else error
-        sys.stderr.write(language(lang)("error: {error}", error=whole(found)) + "\n")
-        return error.exit
     except KeyboardInterrupt:
         sys.stderr.write(language(lang)(marked("interrupted")) + "\n")
         return Exit.INTERRUPTED
-    except Exception:
+    except Exception as error:
+        if (found := error if isinstance(error, RehearsalError) else of_full_disk(error)) is not None:
+            found = found.met(where) if found.exit is Exit.USAGE else found
+            sys.stderr.write(language(lang)("error: {error}", error=whole(found)) + "\n")
+            return found.exit
         traceback.print_exc()
         what = marked("internal error: please keep the report's folder and tell the maintainers")
         sys.stderr.write(language(lang)(what) + "\n")

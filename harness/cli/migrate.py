@@ -29,8 +29,8 @@ REJECTS_VARIABLE = "MIGRATION_REJECTS"
 def _zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"{text!r} is no time zone, such as Asia/Tokyo") from None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the latter of a folder of zones: "Asia"
+        raise ValueError(message("{value} is no time zone, such as Asia/Tokyo", value=repr(text[:80]))) from None
 
 
 @dataclass(frozen=True, kw_only=True)

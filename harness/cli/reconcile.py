@@ -12,7 +12,7 @@ import msgspec
 
 from harness.base.errors import Exit, tool_status
 from harness.cli.live import OnLiveStack, live
-from harness.evidence.read import read_rows
+from harness.evidence.gathered import whole_writes
 from harness.judge.writes import Writes
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
@@ -44,7 +44,7 @@ class Reconcile(Spoken, AsJson, OnLiveStack):
     def run(self) -> int:
         """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""
         endpoints = live(self.endpoints, self.stack)
-        writes = _writes(self.evidence)
+        writes = Writes() if self.evidence is None else whole_writes(self.evidence)
         from harness.migration.heal import heal
 
         deleted, own = writes.deleted[Side.API], writes.direct
@@ -68,10 +68,3 @@ def told(found: Healing, *, applied: bool) -> Iterator[Message]:
             yield message("  {what}: {name}", what=what, name=name)
         if more := names[_SHOWN:]:
             yield message("  {what}: {count} more", what=what, count=str(len(more)))
-
-
-def _writes(folder: Path | None) -> Writes:
-    writes = Writes()
-    for row in read_rows(folder / "evidence.sqlite") if folder is not None else ():
-        writes.add(row)
-    return writes

@@ -128,7 +128,8 @@ async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: Machine
                 raise StackNotStarted(message("the stack did not come up:\n{log}", log=tail(log)), where=str(log))
     except BaseException:
         child.terminate()
-        child.wait(30)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # its tear down goes on, and is in its log
+            child.wait(30)
         raise
     child.returncode = 0  # it is left on purpose: Popen shall not warn of it
     return facts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from harness.stack.protocol import StackNeeds
 from harness.stack.rungs import manifests_of, stack_for
 from harness.stack.standing import RECORD, StackFacts, facts_of, recorded
 from harness.stack.state.lease import Condition, condition, lives, remove_run_folder, run_folder
-from harness.stack.state.processes import ends_in_order, wait_gone
+from harness.stack.state.processes import ends_in_order, tell, wait_gone
 from harness.stack.state.sweeping import end_run
 
 _TROUBLE = {
@@ -139,9 +138,11 @@ def end_standing_stacks(say: Tell) -> list[Message]:
             )
             continue
         if lease.owner.alive():
-            os.kill(lease.owner.pid, signal.SIGTERM)
+            if not tell(lease.owner.pid, signal.SIGTERM):
+                lines.append(message("stack {run} could not be ended: its user may end it", run=facts.run_id))
+                continue
             if not ends_in_order(lease.owner, _ORDERLY_LIMIT_S, f"stack {facts.run_id}", say):
-                os.kill(lease.owner.pid, signal.SIGKILL)
+                tell(lease.owner.pid, signal.SIGKILL)
                 wait_gone([lease.owner], 3.0)
         lines += end_run(Path(run_folder(facts.run_id))) or [message("stack {run}: taken down", run=facts.run_id)]
     return lines

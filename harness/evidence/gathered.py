@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.base.errors import BadInput
 from harness.evidence.read import count_rows, read_rows
 from harness.judge.flag_log import FlagLog
 from harness.judge.ledger import Ledger
@@ -59,8 +60,26 @@ def stored(folder: Path) -> Gathered:
         gathered.lacks(message("the run's {file} is not there", file=EVIDENCE))
         return gathered
     gathered.see(read_rows(folder / EVIDENCE, appended=True))
-    wrote, held = count_rows(folder / EVIDENCE)
-    if wrote != held:
-        said = "the run wrote {wrote} rows of evidence, and {held} are there"
-        gathered.lacks(message(said, wrote=f"{wrote:,}", held=f"{held:,}"))
+    if (lost := lost_rows(folder / EVIDENCE)) is not None:
+        gathered.lacks(lost)
     return gathered
+
+
+def lost_rows(path: Path) -> Message | None:
+    """That the run wrote rows which the evidence file has not any more; ``None`` where it has all. Raises ``BadInput``
+    when it is broken."""
+    wrote, held = count_rows(path)
+    if wrote == held:
+        return None
+    return message("the run wrote {wrote} rows of evidence, and {held} are there", wrote=f"{wrote:,}", held=f"{held:,}")
+
+
+def whole_writes(folder: Path) -> Writes:
+    """The writes of the run in ``folder``. Raises ``BadInput`` where rows of it are lost: a walk whose DELETE is not in
+    evidence any more would be taken for one to bring back."""
+    path, writes = folder / EVIDENCE, Writes()
+    for row in read_rows(path):
+        writes.add(row)
+    if (lost := lost_rows(path)) is not None:
+        raise BadInput(lost, where=str(path), remedy="name the folder as the run left it")
+    return writes

@@ -11,12 +11,12 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import BadInput
+from harness.base.errors import NOT_JSON, BadInput
 from harness.evidence.schema import ROWS, STORE_VERSION, TABLES, Table
 from harness.model.evidence import Row
 
@@ -30,21 +30,24 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection with its version checked. Raises ``BadInput`` when it is no evidence or is broken."""
     if not path.is_file():
         raise _bad(path, "there is no evidence file")
-    with tempfile.TemporaryDirectory(prefix="tekutoko-evidence-") as spare:
-        connection = _open(path, Path(spare))
+    with ExitStack() as spare:
+        connection = _open(path, spare)
         try:
             _check_version(path, connection)
             yield connection
-        except (sqlite3.DatabaseError, msgspec.MsgspecError, ValueError) as error:  # the latter of a garbled number
+        except (sqlite3.DatabaseError, *NOT_JSON) as error:  # a ``ValueError`` of a garbled number, too
             raise _bad(path, f"the evidence cannot be read: {error}") from error
         finally:
             connection.close()
 
 
-def _open(path: Path, spare: Path) -> sqlite3.Connection:
+def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
     if path.with_name(f"{path.name}-wal").exists() and not path.with_name(f"{path.name}-shm").exists():
         return _copied(path, spare)  # SQLite would write the missing index beside it, and leave it there
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.OperationalError:  # told by the copy, in the system's words
+        return _copied(path, spare)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:  # a journal that cannot be opened where it lies
@@ -56,11 +59,16 @@ def _open(path: Path, spare: Path) -> sqlite3.Connection:
     return connection
 
 
-def _copied(path: Path, spare: Path) -> sqlite3.Connection:
-    for name in (path.name, f"{path.name}-wal"):
-        if path.with_name(name).exists():
-            shutil.copyfile(path.with_name(name), spare / name)
-    return sqlite3.connect(spare / path.name)
+def _copied(path: Path, spare: ExitStack) -> sqlite3.Connection:
+    try:
+        folder = Path(spare.enter_context(tempfile.TemporaryDirectory(prefix="tekutoko-evidence-")))
+        for name in (path.name, f"{path.name}-wal"):
+            if path.with_name(name).exists():
+                shutil.copyfile(path.with_name(name), folder / name)
+    except OSError as error:
+        what = f"the evidence cannot be copied to be read: {error.strerror or error}"
+        raise _bad(path, what, "make it readable, or make room in the folder of temporary files (TMPDIR)") from error
+    return sqlite3.connect(folder / path.name)
 
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from types import TracebackType
 import msgspec
 
 from harness.base.clock import Anchor
-from harness.base.errors import EvidenceNeverWritten, EvidenceNotWritten
+from harness.base.errors import NOT_JSON, EvidenceNeverWritten, EvidenceNotWritten
 from harness.evidence.schema import BY_ROW, ROWS, STORE_VERSION, Table, create_statements, insert_statement
 from harness.model.evidence import Row
 from harness.model.message import message
@@ -22,8 +22,11 @@ from harness.model.message import message
 #: How long a writer waits for another program's lock; it holds up the event loop, so it is short.
 BUSY_S = 1.0
 
-#: What makes rows of no value of SQLite's, today and on any disk.
-_NEVER = (OverflowError, UnicodeEncodeError, sqlite3.DataError, sqlite3.IntegrityError)
+#: What makes rows of no value of SQLite's or JSON's, today and on any disk.
+_NEVER = (
+    *NOT_JSON, OverflowError, TypeError,
+    sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
+)  # fmt: skip
 _INSERT = {row: insert_statement(table) for row, table in BY_ROW.items()}
 
 
@@ -91,7 +94,7 @@ class EvidenceStore:
             for row in rows:
                 seq += 1
                 batches.setdefault(type(row), []).append(_values(seq, BY_ROW[type(row)], row))
-        except UnicodeEncodeError as error:
+        except _NEVER as error:
             raise _not_written(self.path, error) from error
         connection = self._connection
         if connection is None:

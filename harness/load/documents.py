@@ -21,11 +21,12 @@ def _document(snapshot: Any) -> ShownWalk:
     fields = {}
     for name in Content.__struct_fields__:
         try:
-            fields[name] = _plain(snapshot.get(name))  # not the whole: copying all locations costs more than all else
+            fields[name] = snapshot.get(name)  # not the whole: copying all locations costs more than all else
         except KeyError:  # the app leaves out what is nil
             continue
     try:
-        return ShownWalk(str(snapshot.id).lower(), fingerprint(msgspec.convert(fields, Content)))
+        plain = {name: _plain(value) for name, value in fields.items()}
+        return ShownWalk(str(snapshot.id).lower(), fingerprint(msgspec.convert(plain, Content)))
     except (msgspec.ValidationError, ValueError, OverflowError):
         return ShownWalk(str(snapshot.id).lower(), "")
 

@@ -2,7 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.base.errors import PartDied
+from harness.model.message import message
+
 OK = 0
 BAD_PLAN = 2
 MEASUREMENT = 3
 EVIDENCE = 4
+
+_TAIL_BYTES = 2_000
+
+
+@contextmanager
+def starting(name: str, log: Path) -> Iterator[None]:
+    """That the machine cannot start the process ``name`` in the block is ``PartDied``."""
+    try:
+        yield
+    except OSError as error:
+        raise PartDied(
+            message("the {name} process cannot be started: {why}", name=name, why=str(error.strerror)),
+            where=str(log),
+            remedy="close other programs: there is no memory, process or open file left for it",
+        ) from error
+
+
+def tail(log: Path) -> str:
+    """The last of a log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
+    except OSError as error:
+        return f"its log cannot be read ({error.strerror})"

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.base.clock import Anchor
-from harness.base.errors import BadInput
+from harness.base.errors import NOT_JSON, BadInput
 from harness.base.private import write_private
 from harness.model.flag import FLAG
 from harness.model.scenario import MOST_DURATION_S, MOST_USERS, PopulationPlan, ProbePlan
@@ -99,7 +99,7 @@ def read(path: Path, kind: type[P]) -> P:
     """The plan of ``path``. Raises ``BadInput``."""
     try:
         plan = msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise BadInput(f"the load plan cannot be read: {error}", where=str(path)) from error
     check(plan)
     return plan

@@ -25,7 +25,6 @@ from harness.load.plan import LoadPlan, ProcessPlan, write
 from harness.model.evidence import EventRow
 from harness.model.message import Message, marked, message
 
-_TAIL_BYTES = 2_000
 #: gRPC and others would take these even for 127.0.0.1.
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "grpc_proxy"})
 _POLL_S = 0.05
@@ -95,9 +94,7 @@ class Child(msgspec.Struct, kw_only=True):
 
     def tail(self) -> str:
         """The last of its standard error."""
-        with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
-            return file.read().decode(errors="replace").strip()
+        return errors.tail(self.log)
 
 
 class Processes:
@@ -179,7 +176,7 @@ class Processes:
         return made
 
     async def begin(self, child: Child, plan: ProcessPlan) -> None:
-        """Starts ``child`` with its plan. Raises ``BadInput``, ``EvidenceNotWritten``."""
+        """Starts ``child`` with its plan. Raises ``BadInput``, ``EvidenceNotWritten``, ``PartDied``."""
         path = self._folder / f"{child.name}.json"
         try:
             (self._folder / "spool").mkdir(parents=True, exist_ok=True)
@@ -192,7 +189,8 @@ class Processes:
                 where=str(self._folder),
                 remedy="make room on the disk, or allow writing to the folder",
             ) from error
-        await child.start(plan.run_id, str(path))
+        with errors.starting(child.name, child.log):
+            await child.start(plan.run_id, str(path))
 
     async def say(self, line: str) -> None:
         """The same to all of them."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.base.errors import NOT_JSON
+
 #: Of locations whose first is not number 0, or whose last is not that of their count: some are left out or displaced.
 NOT_IN_ORDER = -1
 
@@ -41,5 +43,5 @@ def parse(kept: str) -> Shown | None:
     """What a row kept; ``None`` when it kept nothing (evidence of an older harness), or nothing that can be read."""
     try:
         return _decoder.decode(kept) if kept else None
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None

@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -25,7 +26,7 @@ from harness.base import units
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
 from harness.base.message import message, said_by
-from harness.base.options import of_argparse, one_of
+from harness.base.options import looked_at, of_argparse, one_of, utf8
 
 C = TypeVar("C", bound="Command")
 
@@ -55,7 +56,8 @@ def option(
     if default is False:
         more["action"] = "store_true"
     else:
-        more["type"] = _checked(read, more.get("choices", ()))
+        names_path = read is Path or more.get("metavar", "").endswith("RUN")
+        more["type"] = _checked(read, looked_at if names_path else utf8, more.get("choices", ()))
     if default == () and not positional:
         more["action"] = "append"
     more["default"] = argparse.SUPPRESS  # what is not typed is the file's, the environment's or the field's own
@@ -64,12 +66,12 @@ def option(
     return dataclasses.field(default=default, metadata=said)
 
 
-def _checked(read: Callable[[str], Any], choices: Sequence[Any]) -> Callable[[str], Any]:
-    """``read`` as argparse wants it: what its error says is shown."""
+def _checked(read: Callable[[str], Any], fit: Callable[[str], str], choices: Sequence[Any]) -> Callable[[str], Any]:
+    """``read`` of what is ``fit``, as argparse wants it: what its error says is shown."""
 
     def checked(text: str) -> Any:
         try:
-            return read(text)
+            return read(fit(text))
         except ValueError as error:
             raise argparse.ArgumentTypeError(one_of(choices) if choices else said_by(error)) from error
 

@@ -133,7 +133,7 @@ class Conductor(Generic[P, D]):
 
     async def _take_down(self) -> None:
         begun_ns, on = self.clock.now_ns(), self._on
-        steps = () if on is None else (*on.endings(), on.watch_to_the_end)
+        steps = () if on is None else (on.failed_beside, *on.endings(), on.watch_to_the_end)
         # A stack that goes takes the spools along.
         self._leaks = await self.lifecycle.take_down(() if on is None else on.held, *steps, self._gather_last)
         self._timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.base.clock import Clock, MachineClock, utc
-from harness.base.errors import Interrupted, RehearsalError, more_severe
+from harness.base.errors import Interrupted, RehearsalError, more_severe, of_full_disk
 from harness.base.phase import Line
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
@@ -136,8 +136,10 @@ class Lifecycle:
         self._flow = asyncio.ensure_future(flow)
         try:
             await self._flow
-        except asyncio.CancelledError:
-            self.errors.append(Interrupted("the run was interrupted", remedy="the evidence so far is in the report"))
+        except asyncio.CancelledError as error:
+            asked = self._interrupted or ((task := asyncio.current_task()) is not None and task.cancelling())
+            interrupted = Interrupted("the run was interrupted", remedy="the evidence so far is in the report")
+            self.note(interrupted if asked else RuntimeError(f"what the run waited for was cancelled: {error!r}"))
         except Exception as error:
             self.note(error)
 
@@ -200,7 +202,8 @@ class Lifecycle:
                 self.note(error)
 
     def note(self, error: Exception) -> None:
-        """Keeps an error for the report; one that is no ``RehearsalError`` is a mistake of ours, and says so."""
+        """Keeps an error for the report; one that is no ``RehearsalError``, nor a full disk's, is a mistake of ours."""
+        error = of_full_disk(error) or error
         if not isinstance(error, RehearsalError):
             with contextlib.suppress(OSError, ValueError):  # the terminal may be what was lost
                 traceback.print_exception(error)

@@ -236,6 +236,11 @@ class Running(Generic[D]):
             if not self._failed.done():
                 self._failed.cancel()
 
+    async def failed_beside(self) -> None:
+        """Once the rehearsal is over: raises what failed beside it, at the very end or when it was cancelled, too."""
+        if self._failed.done() and not self._failed.cancelled():
+            self._failed.result()
+
     async def watch_to_the_end(self) -> None:
         """Once the endings are over: what the stack told until now is evidence. Raises what ended the watch since the
         rehearsal came to its end; of one that broke it is known what ended it. What a stack tells of its own ``down``

@@ -30,8 +30,9 @@ def no_folder(folder: Path, error: OSError) -> EvidenceNotWritten:
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
-    """Writes ``content`` so that ``path`` is never half a file. Raises ``EvidenceNotWritten``."""
-    part = path.with_name(f".{path.name}.part")
+    """Writes ``content`` so that ``path`` is never half a file, also where two processes write it at once. Raises
+    ``EvidenceNotWritten``."""
+    part = path.with_name(f".{path.name}.{os.getpid():x}.part")
     try:
         with part.open("wb") as file:
             file.write(content)

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from harness.base.errors import BadInput
+from harness.base.errors import NOT_JSON, BadInput
 from harness.model.message import Told, message
 from harness.model.result import SCHEMA_VERSION, Result
 from harness.model.section import Section
@@ -62,7 +62,7 @@ class ResultDocument:
                     remedy="use the harness that wrote it, or a newer one",
                 )
             return msgspec.json.decode(content, type=Result)
-        except msgspec.DecodeError as error:  # of which ValidationError, with the field's path, is one
+        except NOT_JSON as error:  # of which ValidationError, with the field's path, is one
             raise BadInput(
                 message("the result does not say what it must: {error}", error=str(error)),
                 where=str(path),

@@ -20,7 +20,7 @@ from harness.model.stack import Endpoints, Target
 from harness.stack.feed import Feed
 from harness.stack.firebase import admin
 from harness.stack.state import RunState, holder_of
-from harness.stack.state.leaks import Traces, shared_files
+from harness.stack.state.leaks import NOT_DOWN, Traces, leaks, shared_files
 from harness.stack.state.ports import can_bind
 
 
@@ -74,6 +74,12 @@ class Begun(ABC):
             self._down = asyncio.ensure_future(self._take_down())
         await asyncio.shield(self._down)
 
+    def leaks(self) -> list[str]:
+        """Valid after ``down``; of one that did not come to its end that is a leak itself."""
+        if self._traces is not None:
+            return leaks(self._traces)
+        return [] if self._state is None or self._down is None else [NOT_DOWN]
+
     def _begin(self) -> RunState:
         """The run's state on this machine. Raises ``StackNotStarted`` the second time, or when its port is taken."""
         if self._state is not None or self._down is not None:
@@ -114,17 +120,19 @@ class Begun(ABC):
         if state is None:
             self._feed.close()
             return
-        await self._noting(self._take_parts_down())
-        self._traces = Traces(
-            run_id=self._run_id,
-            folder=state.folder,
-            processes=tuple(part.identity for part in state.lease.parts),
-            ports=tuple(state.lease.ports),
-            shared_files_before=self._shared_before,
-        )
-        with contextlib.suppress(OSError):  # then the leak check names the folder
-            state.end()
-        self._feed.close()
+        try:
+            await self._noting(self._take_parts_down())
+        finally:  # whatever broke it: what it left is looked for
+            self._traces = Traces(
+                run_id=self._run_id,
+                folder=state.folder,
+                processes=tuple(part.identity for part in state.lease.parts),
+                ports=tuple(state.lease.ports),
+                shared_files_before=self._shared_before,
+            )
+            with contextlib.suppress(OSError, StackNotStarted):  # then the leak check names the folder
+                state.end()
+            self._feed.close()
 
     async def _noting(self, work: Coroutine[Any, Any, None]) -> None:
         """What could not be taken down is told, and found again by the leak check."""

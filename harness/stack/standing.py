@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.base.errors import NOT_JSON
 from harness.base.home import runs_folder
 from harness.model.manifests import Manifests
 from harness.model.stack import Endpoints, Rung
@@ -50,7 +51,7 @@ def recorded() -> Iterator[tuple[StackFacts, Lease]]:
     """Every ``stack up`` there is a record of, with its lease; a killed one's too."""
     for path in sorted(runs_folder().glob(f"*/{RECORD}")):
         lease = read_lease(path.parent)
-        with contextlib.suppress(OSError, msgspec.DecodeError):
+        with contextlib.suppress(OSError, *NOT_JSON):
             facts = msgspec.json.decode(path.read_bytes(), type=StackFacts)
             if lease is not None:
                 yield facts, lease

@@ -35,6 +35,7 @@ import msgspec
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import expanded
+from harness.base.options import unseen
 from harness.base.shell import shell_words
 from harness.model.message import Message, marked, message
 from harness.model.stack import Target
@@ -128,6 +129,8 @@ def program(word: str, folder: Path, where: str) -> str:
             )
         return found
     path = folder / expanded(word)
+    if (why := unseen(path)) is not None:
+        raise BadInput(why, where=where, remedy="correct the path, or let this user look into its folder")
     if not path.is_file():
         raise BadInput(
             message("the program {path} is not there", path=str(path)),

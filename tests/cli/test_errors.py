@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 from pathlib import Path
 
 import pytest
@@ -77,10 +78,16 @@ def test_an_error_is_said_in_the_language_that_is_asked_for(
             Exit.INTERNAL,
             "<internal error: please keep the report's folder and tell the maintainers>\n",
         ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/cache/runs"),
+            Exit.RUN_BROKEN,
+            "<a disk is full, or may not be written>\n  where: </cache/runs: No space left on device>>\n"
+            "  to do: <make room there, or let it be written, and run again>>>\n",
+        ),
     ],
 )
 def test_an_ending_that_is_no_command_s_own_is_said_in_that_language(
-    raised: type[BaseException],
+    raised: type[BaseException] | BaseException,
     status: Exit,
     told: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -260,6 +267,25 @@ print("nothing")
         "reconcile --direction postgresql_to_firestore --stack x --endpoints y",
         "compare latest",
         "cost --of x",
+        "migration_drill --pace 0s",
+        "migrate --time-zone Asia",  # a folder of zones
+        "check --json \udcff.yaml",  # as argv has a byte that is no UTF-8
+        "check a\0b",
+        *(
+            f"{command}{'n' * 300}"  # as of a folder that this user may not look into
+            for command in (
+                "judge ",
+                "report ",
+                "compare latest ",
+                "judge x --reports ",
+                "cost --of ",
+                "scaling --plan ",
+                "infrastructure --repository ",
+                "alert_drill --alerts ",
+                "run rollout_week3 --manifests ",
+                "run rollout_week3 --on local --target ./",
+            )
+        ),
     ],
 )
 def test_every_error_of_the_command_line_says_where_and_what_to_do(
@@ -269,6 +295,16 @@ def test_every_error_of_the_command_line_says_where_and_what_to_do(
     assert main(words.split()) == Exit.USAGE
     said = capsys.readouterr().err
     assert "\n  where: " in said and "\n  to do: " in said
+
+
+def test_a_working_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["judge", "latest"]) == Exit.USAGE
+    assert "the working folder cannot be looked at" in capsys.readouterr().err
 
 
 def test_every_bad_input_of_the_command_line_is_made_with_what_to_do() -> None:

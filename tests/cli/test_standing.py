@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from harness.cli import standing
+from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
+from harness.cli import stack_command, standing
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S
 from harness.stack.state import processes
 from tests.lines import Lines
@@ -70,3 +74,30 @@ def test_one_that_never_ends_is_killed_after_all_its_time(ended: Any) -> None:
     assert owner.signals == [signal.SIGTERM, signal.SIGKILL]
     assert said[-1] == "stack a-stack did not end in order within 1260 s: killing it"
     assert owner.waited_s > 2 * ENDING_LIMIT_S, "a bring-up that ends, and a tear down, have a limit each"
+
+
+def test_one_that_ends_before_it_is_told_is_taken_down_all_the_same(ended: Any) -> None:
+    """Between the look whether it lives and the signal: that was a traceback of ``stack down``."""
+    owner = Owner(takes_s=0.001)
+    owner.signals = cast(list[int], MagicMock(append=Mock(side_effect=ProcessLookupError)))
+    assert ended(owner) == (["stack a-stack: taken down"], [])
+
+
+def test_another_user_s_is_told_and_left(ended: Any) -> None:
+    owner = Owner(takes_s=95.0)
+    owner.signals = cast(list[int], MagicMock(append=Mock(side_effect=PermissionError)))
+    told = "stack a-stack could not be ended: its user may end it"
+    assert ended(owner) == ([told], []) and owner.waited_s == 0.0
+
+
+async def test_a_detached_stack_that_takes_long_to_give_up_hides_no_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tear down may take minutes: that it was not awaited stood in the place of why it did not come up."""
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
+    (tmp_path / "log").write_text("no room here")
+    child = Mock(pid=PID, poll=Mock(return_value=None), wait=Mock(side_effect=subprocess.TimeoutExpired("up", 30)))
+    monkeypatch.setattr(stack_command, "UP_LIMIT_S", 0.0)
+    with pytest.raises(StackNotStarted, match="no room here"):
+        await stack_command._up_detached(child, tmp_path / "log", MachineClock())
+    child.terminate.assert_called_once()

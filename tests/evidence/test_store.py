@@ -278,6 +278,32 @@ def test_what_is_no_evidence_is_bad_input(tmp_path: Path, content: bytes) -> Non
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("data", ["[" * 200_000 + "]" * 200_000, '{"a": "\udcff"}'.encode("utf-8", "surrogateescape")])
+def test_an_event_s_data_that_nobody_can_decode_is_bad_input(tmp_path: Path, data: str | bytes) -> None:
+    path = tmp_path / "e.sqlite"
+    with store(path) as kept:
+        kept.append([EventRow(at_ns=1, kind="k", subject="s", message="m")])
+    with contextlib.closing(sqlite3.connect(path)) as file, file:
+        file.execute("UPDATE events SET data = CAST(? AS TEXT)", (data,))
+    with pytest.raises(BadInput, match="cannot be read"):
+        list(read_rows(path))
+
+
+def test_evidence_is_read_where_nothing_temporary_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk; only what has to be copied needs room, and says so."""
+    path, row = tmp_path / "e.sqlite", SampleRow(at_ns=1, metric="m", subject="s", value=1.0)
+    with store(path) as kept:
+        kept.append([row])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    assert list(read_rows(path)) == [row]
+    (tmp_path / "e.sqlite-wal").touch()
+    with pytest.raises(BadInput, match="copied") as caught:
+        list(read_rows(path))
+    assert "TMPDIR" in caught.value.remedy
+
+
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
     for read in (read_meta, lambda path: list(read_rows(path))):
         with pytest.raises(BadInput, match="no evidence file"):

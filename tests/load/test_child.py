@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
+import psutil
 import pytest
 
 from harness.base.clock import MachineClock
@@ -18,6 +21,7 @@ from harness.load.plan import write
 from harness.load.process import Child, LoadProcesses
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
+from harness.model.stack import Address
 from tests.load.conftest import StartFake, plan_for
 
 MODULES = ("harness.load.locust_main", "harness.load.probes_main")
@@ -108,3 +112,36 @@ async def test_a_stage_worker_that_could_not_write_its_last_rows_is_told(fake: S
     with pytest.raises(EvidenceNotWritten, match="evidence could not be written"):
         await stages.stop()
     await stages.stop()  # again: it was told
+
+
+async def test_a_process_that_the_machine_has_no_room_for_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name and what to do: it was an internal error of ours."""
+
+    async def refused(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refused)
+    load = LoadProcesses(plan_for(Address(host="127.0.0.1", port=1)), tmp_path, MachineClock())
+    with pytest.raises(PartDied, match="the load process cannot be started: Resource temporarily") as told:
+        await load.start()
+    assert told.value.where == str(tmp_path / "logs" / "load.log") and told.value.remedy
+    await load.stop()
+
+
+def test_a_log_that_is_gone_hides_no_death(tmp_path: Path) -> None:
+    child = Child(name="load", module="m", spool=tmp_path / "spool", log=tmp_path / "gone" / "load.log")
+    assert "ended by itself (signal 9): its log cannot be read (No such file" in str(child.died(-9))
+
+
+def test_a_worker_that_ends_as_it_is_looked_at_is_told_by_who_watches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of psutil's stood in the place of the death."""
+    plan = plan_for(Address(host="127.0.0.1", port=1))
+    workers = WorkerPlan(run_id="r", seed=1, endpoints=plan.endpoints, anchor=plan.anchor, accounts=1, workers=1)
+    load = StageProcesses(workers, tmp_path, MachineClock(), logs=tmp_path)
+    load._children[0].process = Mock(pid=1, returncode=None)
+    monkeypatch.setattr(psutil, "Process", Mock(side_effect=psutil.NoSuchProcess(1)))
+    assert load.cpu_s() == {}

@@ -174,9 +174,16 @@ def test_documents_of_the_app_show_the_same() -> None:
     assert parse(of_documents(map(Snapshot, chosen))) == Shown(right)
 
 
-def test_a_document_that_cannot_be_read_shows_no_content() -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("total_steps", "many"),
+        ("end_time", _own(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))),  # a float rounds it to year 10000
+    ],
+)
+def test_a_document_that_cannot_be_read_shows_no_content(name: str, value: object) -> None:
     strange = Snapshot(ENDED)
-    strange._fields["total_steps"] = "many"
+    strange._fields[name] = value
     assert parse(of_documents([strange])) == Shown((ShownWalk(ENDED.walk_id, ""),))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
@@ -47,6 +49,14 @@ def test_reads_what_people_write(text: str, unit: Unit, value: float) -> None:
 def test_refuses_a_wrong_unit_and_says_which(text: str, unit: Unit, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         units.quantity(text, unit)
+
+
+@pytest.mark.parametrize("digits", [201, 308, 400, 5_000])
+@pytest.mark.parametrize(("read", "unit"), [(units.seconds, "d"), (units.size_bytes, "GiB")])
+def test_a_number_that_no_float_holds_is_a_value_error(read: Callable[[str], float], unit: str, digits: int) -> None:
+    """Of a size it was an ``OverflowError``, and a time was endless."""
+    with pytest.raises(ValueError, match="is out of range"):
+        read("9" * digits + unit)
 
 
 SUFFIXES = {

@@ -250,6 +250,7 @@ def test_the_bundled_plan_says_what_the_document_says() -> None:
         ("- dr.rto", "- dr.rot", "unknown claim 'dr.rot'"),
         ("16MiB, 32MiB, 64MiB, 128MiB", "16MiB, 32MiB", "at least four"),
         ("16MiB, 32MiB", "16MB, 32MiB", "is no size"),
+        ("16MiB, 32MiB", "9" * 400 + "MiB, 32MiB", "out of range"),
         ("disasters: [dropped_table", "disasters: [flood", "flood"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import shutil
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
@@ -136,6 +138,27 @@ async def test_a_mistake_in_what_is_asked_of_a_rehearsal_costs_no_report_and_is_
     assert (run.folder / "report.html").is_file()
 
 
+@pytest.mark.parametrize(
+    "full",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/cache/lease.json.new"),
+        OSError(errno.EROFS, "Read-only file system"),
+        shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")]),
+    ],
+)
+async def test_a_disk_that_fills_up_anywhere_is_no_mistake_of_ours(full: OSError, tmp_path: Path) -> None:
+    """The lease, a copy of the database's template, a log: whoever writes there need not look for it."""
+
+    class Full(Empty):
+        async def up(self) -> None:
+            raise full
+
+    result = await conductor(tmp_path, Full()).run()
+    assert (result.decision, result.exit_status) == (None, Exit.RUN_BROKEN)
+    (error,) = result.facts.errors
+    assert "a disk is full" in error and "to do: make room" in error
+
+
 async def test_a_part_that_dies_ends_the_run_and_everything_is_still_taken_down(tmp_path: Path) -> None:
     stack = Empty(dies=True)
     result = await conductor(tmp_path, stack, plan=ToyPlan(at_least=9)).run()
@@ -243,6 +266,25 @@ async def test_what_is_told_while_the_endings_run_is_evidence_and_what_the_tear_
     result = await conductor(tmp_path / "bad", stack, LateEnding()).run()
     assert (result.facts.errors, result.exit_status) == (("part died",), Exit.RUN_BROKEN)
     assert stack.told == ["up", "down"]
+
+
+async def test_what_fails_beside_a_rehearsal_as_it_ends_breaks_the_run(tmp_path: Path) -> None:
+    """It passed in silence: the rehearsal was whole, and nobody read what its ending had to undo."""
+
+    class Undoing(Toy):
+        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+            async def beside() -> None:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    raise PartDied("it could not be undone")
+
+            on.beside(beside())
+            await super().run(plan, on)
+
+    result = await conductor(tmp_path, Empty(), Undoing()).run()
+    assert (result.facts.errors, result.exit_status) == (("it could not be undone",), Exit.RUN_BROKEN)
+    assert result.decision is None
 
 
 async def test_what_a_run_holds_besides_is_taken_down_before_the_stack_and_looked_for(tmp_path: Path) -> None:

@@ -104,3 +104,20 @@ def test_latest_in_a_folder_that_refuses() -> None:
     with pytest.raises(EvidenceNotWritten) as caught:
         point_latest(Path("/proc"), Path(f"/proc/{os.getpid()}"))
     assert "/proc/latest" in caught.value.where
+
+
+def test_two_processes_that_write_one_file_at_once_both_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As two sign-offs of one reports folder: the one took the other's half file away."""
+    path, seen = tmp_path / "signoff.json", list[bytes]()
+
+    def meanwhile(_: int) -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr(os, "getpid", lambda: 4321)
+        write_atomically(path, b"the other's")
+        monkeypatch.undo()
+        seen.append(path.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    write_atomically(path, b"the one's")
+    assert [*seen, path.read_bytes()] == [b"the other's", b"the one's"]
+    assert [each.name for each in tmp_path.iterdir()] == ["signoff.json"]

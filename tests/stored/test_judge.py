@@ -228,6 +228,17 @@ async def test_what_is_missing_or_broken_is_named_with_a_remedy(
     assert caught.value.exit is Exit.USAGE
 
 
+@pytest.mark.parametrize("name", ["result.json", "plan.json", "machine.json"])
+@pytest.mark.parametrize("content", [b'{"schema_version": 1, "a": "\xff"}', b'{"a":' + b"[" * 200_000])
+async def test_what_nobody_can_decode_is_named_and_no_traceback(name: str, content: bytes, made: Made) -> None:
+    """Broken UTF-8, and nesting that goes deeper than the interpreter."""
+    folder = await made()
+    (folder / name).write_bytes(content)
+    with pytest.raises(BadInput, match="does not say what it must") as caught:
+        again(folder)
+    assert str(folder) in caught.value.where
+
+
 async def test_a_folder_of_another_harness_or_of_no_run_is_told(made: Made, tmp_path: Path) -> None:
     folder = await made()
     changed(folder, "result.json", rehearsal="zone_opera")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.base.errors import BadInput
+from harness.base.errors import NOT_JSON, BadInput
 from harness.evidence.gathered import EVIDENCE, Gathered, stored
 from harness.judge.judged import JUDGED_THEN
 from harness.model.judgement import Judgement, Kind
@@ -200,7 +200,7 @@ def _optional(path: Path) -> dict[str, Any]:
 def _decode(path: Path, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise _not_ours(path, str(error)) from error
 
 

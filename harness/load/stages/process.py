@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import psutil
 
 from harness.base.clock import NS, Clock
+from harness.base.machine import cpu_s
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import ADMISSION_LIMIT_S
 from harness.load.process import Processes
@@ -59,9 +59,6 @@ class StageProcesses(Processes):
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds used so far by each worker."""
-        used = {}
-        for worker in self._children:
-            if worker.process is not None and worker.process.returncode is None:
-                times = psutil.Process(worker.process.pid).cpu_times()
-                used[worker.name] = times.user + times.system
-        return used
+        pids = {each.name: each.process.pid for each in self._children if each.process and each.ended() is None}
+        used = {name: cpu_s(pid) for name, pid in pids.items()}  # one that ends now is told by who watches it
+        return {name: seconds for name, seconds in used.items() if seconds is not None}

@@ -16,6 +16,7 @@ import h11
 import msgspec
 
 from harness.base.clock import Clock
+from harness.base.errors import NOT_JSON
 from harness.rehearsals.alert_drill.types import Delivery
 
 HOST = "127.0.0.1"
@@ -108,7 +109,7 @@ class Receivers:
         try:
             sent = msgspec.json.decode(body, type=Slack)
             title = str(sent.attachments[0].get("title", ""))
-        except (msgspec.DecodeError, LookupError):
+        except (*NOT_JSON, LookupError):
             self._keep("slack", "", flaw="invalid_payload")
             return 400, "text/plain", b"invalid_payload"
         self._keep("slack", title, flaw="" if sent.channel == CHANNEL else f"channel {sent.channel}")
@@ -117,7 +118,7 @@ class Receivers:
     def _pagerduty(self, body: bytes) -> tuple[int, str, bytes]:
         try:
             sent = msgspec.json.decode(body, type=PagerDuty)
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             self._keep("pagerduty", "", flaw=str(error))
             return 400, "application/json", b'{"status":"invalid event"}'
         flaw = "" if sent.routing_key == ROUTING_KEY else "another routing key"

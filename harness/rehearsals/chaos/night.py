@@ -12,7 +12,7 @@ import msgspec
 
 from chaos import catalogue
 from harness.base.clock import NS
-from harness.base.errors import Exit, RehearsalError, more_severe
+from harness.base.errors import NOT_JSON, Exit, RehearsalError, more_severe
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Tell, Told, joined, message, verbatim, whole
@@ -174,7 +174,7 @@ def keep_seed(path: Path, entry: dict[str, object], tell: Tell) -> None:
     """
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=list[dict[str, object]]) if path.exists() else []
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         tell(message("{path} cannot be read ({error}): it is begun anew", path=str(path), error=str(error)))
         kept = []
     if entry not in kept:

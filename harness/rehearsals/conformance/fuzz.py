@@ -15,7 +15,7 @@ import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
-from harness.base.errors import EvidenceNotWritten
+from harness.base.errors import NOT_JSON, EvidenceNotWritten
 from harness.contract.grade import Finding, Grade, Source, SourceKind, walk_api
 from harness.contract.people import sign_up
 from harness.contract.run import CheckRun, Deviation
@@ -147,7 +147,7 @@ def read(har: Path) -> tuple[Entry, ...]:
             )
             for row in rows
         )
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+    except (*NOT_JSON, KeyError, TypeError) as error:
         raise EvidenceNotWritten(
             message("schemathesis' file cannot be read: {why}", why=repr(error)), where=str(har)
         ) from error

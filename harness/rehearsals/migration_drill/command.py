@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from harness.base.planfile import typed
 from harness.base.shell import shell_words
 from harness.rehearsal.arguments import TargetOnLocal
 from harness.rehearsal.command import Duration, option, within
@@ -41,6 +42,8 @@ class Drill(TargetOnLocal):
     def planned(self) -> DrillPlan:
         from scenarios.load import load, with_options
 
+        with typed("--pace"):
+            population = msgspec.structs.replace(PLAN.population, pace_s=self.pace.seconds)
         return msgspec.structs.replace(
             PLAN,
             week=with_options(load(WEEK), window_s=self.week.seconds) if self.week.seconds else None,
@@ -48,5 +51,5 @@ class Drill(TargetOnLocal):
             walks=self.walks,
             locations=self.locations,
             kills=self.kills,
-            population=msgspec.structs.replace(PLAN.population, pace_s=self.pace.seconds),
+            population=population,
         )

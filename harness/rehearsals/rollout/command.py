@@ -15,7 +15,7 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.data import ROOT
-from harness.base.errors import BadInput, EvidenceNotWritten
+from harness.base.errors import NOT_JSON, BadInput, EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.judge.judged import TAKEN
 from harness.model.message import message
@@ -158,7 +158,7 @@ def _resumed(
     try:
         plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
         details = details_of(rehearsal, result)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         told = message("the folder holds no rollout that can go on: {error}", error=str(error))
         raise BadInput(told, where=str(folder), remedy="begin a new rollout") from error
     resumable(plan, details)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import BadInput
+from harness.base.errors import NOT_JSON, BadInput
 from harness.base.home import home
 from harness.model.message import Message, message
 from harness.stack.state.held import HeldLock, is_held
@@ -112,7 +112,7 @@ def read(name: str) -> Cluster | None:
     """The record; ``None`` when there is none that reads."""
     try:
         return msgspec.json.decode((folder(name) / "cluster.json").read_bytes(), type=Cluster)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return None
 
 
@@ -126,7 +126,7 @@ def left_behind(name: str) -> bool | None:
         found = msgspec.json.decode((folder(name) / "cluster.json").read_bytes(), type=Cluster)
     except FileNotFoundError:
         return not held
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None if held is None else not held
     except OSError:
         return None

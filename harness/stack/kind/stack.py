@@ -43,7 +43,6 @@ from harness.stack.manifests.cpu import cpu_factor
 from harness.stack.migrations import migrate
 from harness.stack.protocol import SecretsPlan, Undo
 from harness.stack.state import RunState
-from harness.stack.state.leaks import leaks
 from harness.stack.waiting import together
 
 A = TypeVar("A", bound=Addon)
@@ -244,15 +243,13 @@ class KindStack(Driven):
         return await run_kubectl(*place, *arguments, limit_s=limit_s, folder=folder)
 
     def leaks(self) -> list[str]:
-        """Valid after ``down``."""
-        if self._traces is None or self._ground is None:
-            return []
-        left = list(self._in_docker)
-        if self._driver is not None and not self._ground.own_cluster and self._driver.installed:
+        """With what Docker and the cluster have of the run."""
+        left = [*super().leaks(), *self._in_docker]
+        if self._ground is None or self._ground.own_cluster:
+            return left
+        if self._driver is not None and self._driver.installed:
             left.append("the CSI driver is left in the cluster")
-        if not self._ground.own_cluster:
-            left += [f"left in the cluster: {addon.wide.told}" for addon in self._addons.values() if addon.installed]
-        return leaks(self._traces) + left
+        return left + [f"left in the cluster: {each.wide.told}" for each in self._addons.values() if each.installed]
 
     # -- up ------------------------------------------------------------------------------------------------------
 
@@ -366,9 +363,11 @@ class KindStack(Driven):
     # -- down ----------------------------------------------------------------------------------------------------
 
     async def _take_down(self) -> None:
-        await super()._take_down()
-        if self._ground is not None:
-            self._in_docker = await orphans.leaks(self._run_id, self._ground.cluster, own=self._ground.own_cluster)
+        try:
+            await super()._take_down()
+        finally:
+            if self._ground is not None:
+                self._in_docker = await orphans.leaks(self._run_id, self._ground.cluster, own=self._ground.own_cluster)
 
     async def _take_parts_down(self) -> None:
         """Each whatever became of the others. Raises ``StackNotStarted`` for the first that stays."""

@@ -15,6 +15,7 @@ from typing import IO
 
 import msgspec
 
+from harness.base.errors import NOT_JSON
 from harness.stack.kind import record
 from harness.stack.state import lives
 from harness.stack.state.processes import ProcessIdentity, identify
@@ -79,7 +80,7 @@ def users(name: str) -> list[str]:
     """The ids of the live runs that use it."""
     try:
         said = [msgspec.json.decode(line, type=User) for line in _path(name).read_bytes().splitlines()]
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return []
     gone = {user.run_id for user in said if user.gone}
     return [user.run_id for user in said if user.run_id not in gone and (user.owner.alive() or lives(user.run_id))]

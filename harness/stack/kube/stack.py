@@ -42,7 +42,6 @@ from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.ready import CHECKS, logs_in
 from harness.stack.state import RunState
-from harness.stack.state.leaks import leaks
 from harness.stack.waiting import together, until
 
 DOWN_LIMIT_S = 240.0
@@ -188,8 +187,8 @@ class KubeStack(Driven):
         )
 
     def leaks(self) -> list[str]:
-        """Valid after ``down``."""
-        return [] if self._traces is None else leaks(self._traces) + self._left
+        """With what the cluster has of the run."""
+        return super().leaks() + self._left
 
     # -- up ------------------------------------------------------------------------------------------------------
 

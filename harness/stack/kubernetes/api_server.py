@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 
 from harness.base.clock import Clock
-from harness.base.errors import RehearsalError, StackNotStarted
+from harness.base.errors import NOT_JSON, RehearsalError, StackNotStarted
 from harness.base.interpreter import PROGRAM
 from harness.model.message import message
 from harness.stack.scraping import ClientCertificate
@@ -234,6 +234,6 @@ class ApiServer:
         text = (await response.read()).decode(errors="replace")
         try:
             message = msgspec.json.decode(text)["message"]
-        except (msgspec.DecodeError, KeyError, TypeError):
+        except (*NOT_JSON, KeyError, TypeError):
             message = text[:300]
         raise Refused(response.status, f"the API server refused ({response.status}): {message}", where, message)

@@ -70,9 +70,11 @@ class Borrowed:
         for part in self.identities:
             with contextlib.suppress(OSError):
                 shutil.copyfile(self.log(part), logs / f"{part}.log")
-        if self._holding.down_asked:
-            end_run(self._holding.folder)
-        self._holding.release()
+        try:
+            if self._holding.down_asked:
+                end_run(self._holding.folder)
+        finally:
+            self._holding.release()
 
 
 def address_of(endpoints: Endpoints, part: str) -> Address:

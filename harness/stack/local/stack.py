@@ -30,7 +30,6 @@ from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.scraping import PodMetrics
-from harness.stack.state.leaks import leaks
 from harness.stack.waiting import http_status, together
 
 POD_GRACE_AT_DOWN_S = 2.5  # tear down is bounded; a termination in a run has the manifest's grace
@@ -192,10 +191,6 @@ class LocalStack(Begun):
     def credentials(self) -> None:
         """Nobody is asked for any."""
 
-    def leaks(self) -> list[str]:
-        """Valid after ``down``."""
-        return [] if self._traces is None else leaks(self._traces)
-
     # -- up ------------------------------------------------------------------------------------------------------
 
     async def _bring_up(self, parts: Parts, faults: Faults) -> None:
@@ -290,8 +285,12 @@ class LocalStack(Begun):
         if self._controllers is not None:
             front.append(self._controllers.deployment.end(POD_GRACE_AT_DOWN_S))
         await asyncio.gather(*front, return_exceptions=True)
-        if self._parts is not None:
-            await self._parts.stop_back()
-        if self._borrowed is not None:
-            self._borrowed.give_back(self._logs_folder)
-        await end_strays(self._state, self._clock)
+        try:
+            if self._parts is not None:
+                await self._parts.stop_back()
+        finally:
+            try:
+                if self._borrowed is not None:
+                    self._borrowed.give_back(self._logs_folder)
+            finally:  # by their markers, whatever became of the others
+                await end_strays(self._state, self._clock)

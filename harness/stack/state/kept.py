@@ -14,6 +14,7 @@ from typing import IO
 
 import msgspec
 
+from harness.base.errors import NOT_JSON
 from harness.base.private import write_private
 from harness.model.stack import Endpoints, Rung
 from harness.stack.state.lease import read_lease, run_folder
@@ -51,7 +52,7 @@ def read_kept(rung: Rung) -> KeptSet | None:
     lease = read_lease(folder)
     try:
         found = msgspec.json.decode((folder / _RECORD).read_bytes(), type=KeptSet)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return None
     return found if lease is not None and lease.kept else None
 
@@ -112,7 +113,7 @@ def last_user(rung: Rung) -> User | None:
     """Who has the kept parts, or had them last."""
     try:
         return msgspec.json.decode((run_folder(kept_id(rung)) / _LOCK).read_bytes(), type=User)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return None
 
 

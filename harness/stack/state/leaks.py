@@ -14,6 +14,8 @@ from harness.stack.state.ports import listening
 from harness.stack.state.processes import ProcessIdentity, marked
 
 _DEV_SHM = Path("/dev/shm")  # noqa: S108 - looked at, never written
+#: Of what hangs in its ``down``: the run's lease has to stay, for by it the next command ends what lives.
+NOT_DOWN = "the tear down did not come to its end: nobody knows what is left"
 _OURS = ("PostgreSQL.", "envoy_shared_memory")  # what the stack's parts would leave there if they used it
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import StackNotStarted
+from harness.base.errors import NOT_JSON, StackNotStarted
 from harness.base.home import home, runs_folder
 from harness.model.message import message
 from harness.stack.state.held import HeldLock, is_held
@@ -75,7 +75,7 @@ def read_lease(folder: Path) -> Lease | None:
     """The lease in a run's folder; ``None`` when it is missing or does not read as one."""
     try:
         return _lease(folder)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_JSON):
         return None
 
 
@@ -88,7 +88,7 @@ def condition(folder: Path) -> Condition:
     try:
         owner_held, parts_held = is_held(folder / OWNER_LOCK), is_held(folder / PARTS_LOCK)
         lease = _lease(folder)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         lease = None
         if owner_held is None:
             return Condition.UNKNOWN
@@ -116,7 +116,7 @@ def may_live(run_id: str) -> bool:
 
 
 def _lease(folder: Path) -> Lease | None:
-    """``None`` when there is none: killed at birth. Raises ``OSError``, ``msgspec.DecodeError``."""
+    """``None`` when there is none: killed at birth. Raises ``OSError``, what is in ``NOT_JSON``."""
     try:
         return msgspec.json.decode((folder / "lease.json").read_bytes(), type=Lease)
     except FileNotFoundError:
@@ -125,12 +125,24 @@ def _lease(folder: Path) -> Lease | None:
 
 @contextlib.contextmanager
 def runs_locked() -> Iterator[Path]:
-    """The folder of runs, locked against other harnesses that begin, end or sweep a run."""
+    """The folder of runs, locked against other harnesses that begin, end or sweep a run. Raises ``StackNotStarted``
+    where it cannot be made or locked."""
     runs = runs_folder()
-    runs.mkdir(parents=True, exist_ok=True)
-    with (home() / "runs.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(held.enter_context((home() / "runs.lock").open("w")), fcntl.LOCK_EX)
+        except OSError as error:
+            raise _not_written(error) from error
         yield runs
+
+
+def _not_written(error: OSError) -> StackNotStarted:
+    return StackNotStarted(
+        message("the machine-wide folder cannot be written: {error}", error=str(error)),
+        where=str(home()),
+        remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
+    )
 
 
 class RunState:
@@ -182,11 +194,7 @@ class RunState:
                 remedy="choose another run id, or sweep first",
             ) from None
         except OSError as error:
-            raise StackNotStarted(
-                message("the machine-wide folder cannot be written: {error}", error=str(error)),
-                where=str(home()),
-                remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
-            ) from error
+            raise _not_written(error) from error
         return state
 
     def environment(self, part: str) -> dict[str, str]:
@@ -227,7 +235,8 @@ class RunState:
         self._parts.release()
 
     def end(self) -> None:
-        """Removes the folder and releases the ports; idempotent. Raises ``OSError`` when the folder cannot go.
+        """Removes the folder and releases the ports; idempotent. Raises ``OSError``, or ``StackNotStarted``, when the
+        folder cannot go.
 
         While a process of the run lives the folder stays, for by its lease the next command ends what lives; the leak
         check names both.

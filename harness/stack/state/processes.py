@@ -127,6 +127,17 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
 
 
+def tell(pid: int, number: signal.Signals) -> bool:
+    """Whether this user may signal the process ``pid``, and has; one that has ended in this moment needs it no more."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
+
+
 def ends_in_order(process: ProcessIdentity, limit_s: float, what: str, say: Tell) -> bool:
     """Whether it ends within ``limit_s``; ``say`` is told of ``what`` every ``TELL_EVERY_S`` that it is waited for."""
     waited_s = 0.0

@@ -112,8 +112,7 @@ def _sweep_run(folder: Path, lease: Lease | None, why: Message = _GONE) -> list[
     for segment in shared_memory.made_by(creators):
         # Attached means that its postmaster still runs: then it was not ended, and the line above said so.
         if segment.attached == 0 and segment.uid in _users(folder) and identify(segment.creator_pid) is None:
-            shared_memory.remove(segment)
-            lines.append(of_run(message("removed shared memory segment {segment}", segment=str(segment.shmid))))
+            lines.append(of_run(_removed(segment)))
     if groups := cgroups.of_run(run_id):
         left = cgroups.remove_of_run(run_id)
         removed, all_ = str(len(groups) - len(left)), str(len(groups))
@@ -122,6 +121,18 @@ def _sweep_run(folder: Path, lease: Lease | None, why: Message = _GONE) -> list[
     still = message("could not remove {folder}", folder=str(folder))
     lines.append(of_run(still if folder.exists() else message("removed {folder}", folder=str(folder))))
     return lines
+
+
+def _removed(segment: shared_memory.Segment) -> Message:
+    """Of another user's, which this one may not remove, the sweep goes on without."""
+    named = str(segment.shmid)
+    try:
+        shared_memory.remove(segment)
+    except OSError as error:
+        return message(
+            "could not remove shared memory segment {segment}: {why}", segment=named, why=str(error.strerror)
+        )
+    return message("removed shared memory segment {segment}", segment=named)
 
 
 def _end(living: dict[ProcessIdentity, str]) -> list[Message]:

@@ -1,0 +1,105 @@
+"""A tear down that breaks, or hangs: what is left is looked for all the same, or told to be unknown; never nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+
+from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
+from harness.base.progress import Progress
+from harness.model.stack import Endpoints
+from harness.rehearsal import lifecycle
+from harness.rehearsal.lifecycle import Lifecycle
+from harness.stack.begun import Begun
+from harness.stack.local.kept import Borrowed
+from harness.stack.state import RunState
+from harness.stack.state.leaks import NOT_DOWN
+from harness.stack.targets import bundled
+from tests.stack.rungs import local, manifests
+
+
+class Unended(Begun):
+    """Nothing is up but the run's state; its parts cannot be taken down."""
+
+    def __init__(self, folder: Path, *, hangs: bool) -> None:
+        super().__init__(
+            run_id="unended", manifests=manifests(), target=bundled(), folder=folder, clock=MachineClock(),
+            service_port=None, progress=lambda _: None,
+        )  # fmt: skip
+        self._hangs = hangs
+
+    def begin(self) -> RunState:
+        return self._begin()
+
+    def endpoints(self) -> Endpoints:
+        raise NotImplementedError
+
+    async def _take_parts_down(self) -> None:
+        if self._hangs:
+            await asyncio.Event().wait()
+        raise OSError("a part is not as we thought")
+
+    async def give_up(self) -> None:
+        """What it hangs in is cancelled; its state goes."""
+        assert self._down is not None
+        self._down.cancel()
+        await asyncio.gather(self._down, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
+
+
+async def test_a_tear_down_that_hangs_is_a_leak_so_that_the_lease_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next command ends by the lease what lives: a run that told of no leak removed it."""
+    monkeypatch.setattr(lifecycle, "ENDING_LIMIT_S", 0.05)
+    stack = Unended(tmp_path, hangs=True)
+    stack.begin()
+    assert stack.leaks() == []  # nobody asked for its end
+    assert await Lifecycle(Progress(MachineClock())).take_down([stack]) == (NOT_DOWN,)
+    await stack.give_up()
+    assert stack.leaks() == []
+
+
+async def test_a_tear_down_that_breaks_is_looked_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, life = Unended(tmp_path, hangs=False), Lifecycle(Progress(MachineClock()))
+    state = stack.begin()
+    with monkeypatch.context() as kept:
+        kept.setattr(RunState, "end", lambda _: None)  # as while a process of the run lives
+        (leak,) = await life.take_down([stack])
+    state.end()
+    assert str(state.folder) in leak and "not as we thought" in str(life.errors[0])
+
+
+@pytest.mark.parametrize("broken", ["stop_back", "give_back"])
+async def test_what_one_part_cannot_do_keeps_no_other_from_its_end(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that could not be stopped left the kept parts taken, and its own children running."""
+    monkeypatch.setattr("harness.stack.state.cgroups.usable", lambda: False)
+    stack, strays, borrowed = local(tmp_path), AsyncMock(), Mock()
+    parts = Mock(stop_front=AsyncMock(), stop_back=AsyncMock())
+    getattr(parts if broken == "stop_back" else borrowed, broken).side_effect = OSError("broken")
+    stack._state, stack._parts, stack._borrowed = Mock(), parts, borrowed
+    monkeypatch.setattr("harness.stack.local.stack.end_strays", strays)
+    with pytest.raises(OSError, match="broken"):
+        await stack._take_parts_down()
+    borrowed.give_back.assert_called_once()
+    strays.assert_awaited_once()
+
+
+def test_kept_parts_that_cannot_be_ended_are_given_back_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.stack.local.kept.end_run", Mock(side_effect=StackNotStarted("no")))
+    holding = Mock(closed=False, down_asked=True)
+    with pytest.raises(StackNotStarted):
+        Borrowed(Mock(), Mock(parts=[]), holding).give_back(tmp_path)
+    holding.release.assert_called_once()
