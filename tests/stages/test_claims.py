@@ -179,7 +179,7 @@ def test_a_pool_that_was_never_filled_proves_no_budget() -> None:
     assert budget(16, MANIFESTS, in_flight=16) == (
         Verdict.INCONCLUSIVE,
         "at most 8.0 connections a pod were seen; no step had more requests in flight than that; "
-        "10 pods and 1 of surge need 88 connections of the 100 that the API's role may have",
+        "10 pods and 1 of surge need 88 of the database's 100",
     )
     assert budget(16, MANIFESTS, in_flight=17)[0] is Verdict.PASS
     assert budget(20, MANIFESTS, in_flight=16)[0] is Verdict.FAIL  # too many are too many
@@ -220,7 +220,7 @@ def test_the_connection_budget_is_that_of_the_manifests_and_the_database() -> No
     more = msgspec.structs.replace(MANIFESTS, hpa=msgspec.structs.replace(MANIFESTS.hpa, max_replicas=12))
     assert budget(16, more) == (
         Verdict.FAIL,
-        "at most 8.0 connections a pod were seen; 12 pods and 1 of surge need 104 connections of the 100 that the API's role may have",
+        "at most 8.0 connections a pod were seen; 12 pods and 1 of surge need 104 of the database's 100",
     )
     strategy = RollingUpdate(max_surge="25%", max_unavailable=0)
     wider = msgspec.structs.replace(MANIFESTS.deployment, strategy=strategy)

@@ -195,7 +195,7 @@ def _connections(steps: Sequence[StepResult], asked: Sized) -> Judgement:
         verdict, unfilled = Verdict.INCONCLUSIVE, [message("no step had more requests in flight than that")]
     most = message("at most {pool} connections a pod were seen", pool=f"{pool:.1f}")
     all_of_them = message(
-        "{pods} pods and {surge} of surge need {needed} connections of the {limit} that the API's role may have",
+        "{pods} pods and {surge} of surge need {needed} of the database's {limit}",
         pods=str(pods),
         surge=str(surge),
         needed=f"{needed:.0f}",
