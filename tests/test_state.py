@@ -136,6 +136,20 @@ def test_a_segment_that_this_user_may_not_remove_is_told_and_ends_no_sweep(monke
     assert not state.folder.exists()
 
 
+def test_a_segment_that_ends_in_the_moment_it_is_removed_is_no_trouble() -> None:
+    """PostgreSQL's own end takes it: ``stack down`` said that something was left (40)."""
+    shared_memory.remove(shared_memory.Segment(2**31 - 1, 1, 0, 0))
+
+
+def test_why_a_segment_stays_is_said_in_the_system_s_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number stood in the line twice."""
+    monkeypatch.setattr("ctypes.CDLL", Mock(return_value=Mock(shmctl=Mock(return_value=-1))))
+    monkeypatch.setattr("ctypes.get_errno", lambda: errno.EPERM)
+    with pytest.raises(PermissionError) as refused:
+        shared_memory.remove(shared_memory.Segment(7, 1, 0, 0))
+    assert refused.value.strerror == "Operation not permitted"
+
+
 def test_links_in_a_circle_are_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was said that HOME is not set."""
     (tmp_path / "a").symlink_to("b")

@@ -100,6 +100,7 @@ def count_rows(path: Path) -> tuple[int, int]:
     that never was (a killed run) rows that were lost at its end are not missed. Raises ``BadInput``.
     """
     with connect(path) as connection:
+        connection.execute("BEGIN")  # all of one moment: the run may be under way
         counted = [connection.execute(f"SELECT COUNT(*), MAX(seq) FROM {table.name}").fetchone() for table in TABLES]  # noqa: S608 - our own names
         held, last = sum(count for count, _ in counted), max(seq or 0 for _, seq in counted)
         said = int(_meta(connection).get(ROWS, last))

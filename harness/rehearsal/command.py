@@ -56,7 +56,7 @@ def option(
     if default is False:
         more["action"] = "store_true"
     else:
-        names_path = read is Path or more.get("metavar", "").endswith("RUN")
+        names_path = read is Path or more.get("metavar", "").endswith(("RUN", "ROLLOUT"))
         more["type"] = _checked(read, looked_at if names_path else utf8, more.get("choices", ()))
     if default == () and not positional:
         more["action"] = "append"

@@ -203,16 +203,16 @@ class Lifecycle:
 
     def note(self, error: Exception) -> None:
         """Keeps an error for the report; one that is no ``RehearsalError``, nor a full disk's, is a mistake of ours."""
-        error = of_full_disk(error) or error
-        if not isinstance(error, RehearsalError):
-            with contextlib.suppress(OSError, ValueError):  # the terminal may be what was lost
-                traceback.print_exception(error)
-            error = RehearsalError(
-                message("internal error: {why}", why=repr(error)),
-                remedy="please keep the report's folder and tell the maintainers",
-            )
-        if str(error) not in {str(known) for known in self.errors}:  # a reader that is asked twice says it twice
-            self.errors.append(error)
+        told: Exception = of_full_disk(error) or error
+        if not isinstance(told, RehearsalError):
+            what = message("internal error: {why}", why=repr(error))
+            told = RehearsalError(what, remedy="please keep the report's folder and tell the maintainers")
+            told.__cause__ = error
+            if error not in [known.__cause__ for known in self.errors]:
+                with contextlib.suppress(OSError, ValueError):  # the terminal may be what was lost
+                    traceback.print_exception(error)
+        if str(told) not in {str(known) for known in self.errors}:  # a reader that is asked twice says it twice
+            self.errors.append(told)
 
 
 async def _awaited(step: Callable[[], Awaitable[None]]) -> None:

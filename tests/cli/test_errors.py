@@ -284,6 +284,8 @@ print("nothing")
                 "alert_drill --alerts ",
                 "run rollout_week3 --manifests ",
                 "run rollout_week3 --on local --target ./",
+                "run rollout_week3 --on kube --context x --kubeconfig ",
+                "rollout --resume ",
             )
         ),
     ],

@@ -13,6 +13,7 @@ import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from harness.base.clock import Anchor, utc
 from harness.base.errors import BadInput, EvidenceNotWritten, Exit
-from harness.evidence.read import read_meta, read_rows
+from harness.evidence.read import count_rows, read_meta, read_rows
 from harness.evidence.store import EvidenceStore
 from harness.model.evidence import (
     EventRow,
@@ -287,6 +288,32 @@ def test_an_event_s_data_that_nobody_can_decode_is_bad_input(tmp_path: Path, dat
         file.execute("UPDATE events SET data = CAST(? AS TEXT)", (data,))
     with pytest.raises(BadInput, match="cannot be read"):
         list(read_rows(path))
+
+
+def test_rows_that_come_while_they_are_counted_are_not_told_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run under way: each table was counted at another moment."""
+    path, connect = tmp_path / "e.sqlite", sqlite3.connect
+    rows: list[Row] = [
+        SampleRow(at_ns=1, metric="m", subject="s", value=1.0),
+        EventRow(at_ns=1, kind="k", subject="s", message="m"),
+    ]
+    with store(path) as kept:
+
+        def meanwhile(statement: str) -> None:
+            if "COUNT" in statement:
+                kept.append(rows)
+
+        def traced(*arguments: Any, **more: Any) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(*arguments, **more)
+            connection.set_trace_callback(meanwhile)
+            return connection
+
+        kept.append(rows)
+        monkeypatch.setattr(sqlite3, "connect", traced)
+        wrote, held = count_rows(path)
+        assert wrote == held >= 2
 
 
 def test_evidence_is_read_where_nothing_temporary_can_be_written(

@@ -287,6 +287,22 @@ async def test_what_fails_beside_a_rehearsal_as_it_ends_breaks_the_run(tmp_path:
     assert result.decision is None
 
 
+async def test_a_mistake_beside_a_rehearsal_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends the rehearsal, and is read again at its end."""
+
+    class Mistaken(Toy):
+        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+            async def beside() -> None:
+                raise ZeroDivisionError
+
+            on.beside(beside())
+            await asyncio.Event().wait()
+
+    result = await conductor(tmp_path, Empty(), Mistaken()).run()
+    assert len(result.facts.errors) == 1 and result.exit_status == Exit.INTERNAL
+    assert capsys.readouterr().err.count("Traceback") == 1
+
+
 async def test_what_a_run_holds_besides_is_taken_down_before_the_stack_and_looked_for(tmp_path: Path) -> None:
     order: list[str] = []
 

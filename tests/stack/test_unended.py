@@ -11,11 +11,13 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
 from harness.base.progress import Progress
-from harness.model.stack import Endpoints
+from harness.model.stack import Endpoints, OwnCluster, Rung, Target
 from harness.rehearsal import lifecycle
 from harness.rehearsal.lifecycle import Lifecycle
 from harness.stack.begun import Begun
+from harness.stack.kube.stack import KubeStack
 from harness.stack.local.kept import Borrowed
+from harness.stack.rungs import cluster_images
 from harness.stack.state import RunState
 from harness.stack.state.leaks import NOT_DOWN
 from harness.stack.targets import bundled
@@ -103,3 +105,19 @@ def test_kept_parts_that_cannot_be_ended_are_given_back_all_the_same(
     with pytest.raises(StackNotStarted):
         Borrowed(Mock(), Mock(parts=[]), holding).give_back(tmp_path)
     holding.release.assert_called_once()
+
+
+async def test_a_cluster_of_one_s_own_that_nobody_came_to_look_at_is_a_leak(tmp_path: Path) -> None:
+    """A tear down that broke before its look told of nothing, and the namespace stayed."""
+    target = Target(name="none", command=(), image="none:1")
+    stack = KubeStack(
+        run_id="unended", manifests=manifests(Rung.KUBE), target=target, folder=tmp_path, clock=MachineClock(),
+        cluster=OwnCluster(context="mine", kubeconfig="none", server="none"), progress=lambda _: None,
+        images=cluster_images(target, "", MachineClock()),
+    )  # fmt: skip
+    stack._begin()
+    stack._inside = Mock(close=AsyncMock())
+    stack._beside = Mock(close=AsyncMock(side_effect=RuntimeError("not as we thought")))
+    with pytest.raises(RuntimeError, match="not as we thought"):
+        await stack.down()
+    assert stack.leaks() == ["namespaces of mine could not be looked at"]

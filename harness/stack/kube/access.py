@@ -11,6 +11,7 @@ import msgspec
 from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.home import expanded
+from harness.base.options import unseen
 from harness.model.message import marked, message
 from harness.model.stack import OwnCluster
 
@@ -65,7 +66,9 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
 
 
 def _existing(files: str) -> list[Path]:
-    named = (expanded(name) for name in files.split(os.pathsep) if name)
+    named = [expanded(name) for name in files.split(os.pathsep) if name]
+    for why in filter(None, map(unseen, named)):
+        raise BadInput(why, where=files, remedy="correct the path, or let this user look into its folder")
     return [path for path in named if path.exists()]
 
 

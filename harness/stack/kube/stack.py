@@ -304,6 +304,8 @@ class KubeStack(Driven):
 
     async def _take_parts_down(self) -> None:
         """Each whatever became of the others. Raises ``StackNotStarted`` when it takes too long."""
+        if self._inside is not None:  # until they are, whatever ends this before
+            self._left = [f"namespaces of {self._cluster.context} could not be looked at"]
         if self._ends is not None:
             self._ends.ending()
         try:
@@ -334,7 +336,6 @@ class KubeStack(Driven):
     async def _look(self, api: ApiServer) -> None:
         if self._inside is None:
             return
-        self._left = [f"namespaces of {self._cluster.context} could not be looked at"]
         for _ in range(LOOKS):
             try:
                 self._left = await orphans.of_run(api, self._run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 
 _TABLE = Path("/proc/sysvipc/shm")  # Linux alone; elsewhere nothing is found and nothing is removed
 _IPC_RMID = 0
+_GONE = (errno.EINVAL, errno.EIDRM)
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -37,8 +39,7 @@ def made_by(pids: Iterable[int]) -> list[Segment]:
 
 
 def remove(segment: Segment) -> None:
-    """Removes a segment. Raises ``OSError`` when the system refuses."""
+    """Removes a segment; one that is gone needs it no more. Raises ``OSError`` when the system refuses."""
     library = ctypes.CDLL(None, use_errno=True)
-    if library.shmctl(segment.shmid, _IPC_RMID, None) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"shared memory segment {segment.shmid}: {os.strerror(number)}")
+    if library.shmctl(segment.shmid, _IPC_RMID, None) != 0 and (number := ctypes.get_errno()) not in _GONE:
+        raise OSError(number, os.strerror(number))
