@@ -8,14 +8,19 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
+import msgspec
 import pytest
 
 from harness.base.clock import NS
-from harness.rehearsals.migration_drill.migrator import Kill, Migrator
-from harness.rehearsals.migration_drill.types import Attempt
+from harness.base.errors import BadInput
+from harness.model.manifests import Manifests
+from harness.rehearsal.options import Options
+from harness.rehearsals.migration_drill.migrator import Kill, Migrator, must_be_there
+from harness.rehearsals.migration_drill.rehearsal import MigrationDrill
+from harness.rehearsals.migration_drill.types import Attempt, DrillPlan
 
 
 class Passing:
@@ -88,3 +93,19 @@ async def test_of_a_table_that_it_drops_and_makes_anew_no_walk_is_there_meanwhil
     dropped = asyncpg.UndefinedTableError('relation "walks" does not exist')
     found = await ran(monkeypatch, tmp_path, 1.7, iter([5_000, dropped, 4_000, 10_000]), None)
     assert (found.walks, found.least, found.status) == (10_000, 0, 0)
+
+
+def test_a_program_that_is_not_there_is_refused_before_anything_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stack was brought up for it, and 10,000 walks planted."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text("#!/bin/sh")
+    for word, why in (("./gone", "is not there"), ("no-such-migrator", "on the PATH"), ("./text", "is not executable")):
+        plan = msgspec.structs.replace(DrillPlan(), migrator=(word, "--all"))
+        with pytest.raises(BadInput, match=why) as refused:
+            MigrationDrill().arrange(plan, cast(Options, None), cast(Manifests, None))
+        assert refused.value.where == "--migrator"
+    (tmp_path / "text").chmod(0o755)
+    for words in (("./text", "--all"), ("sh", "-c", "true"), ()):
+        must_be_there(words)

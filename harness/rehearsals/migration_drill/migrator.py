@@ -17,11 +17,13 @@ import asyncpg
 from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import PartDied
+from harness.base.options import working_folder
 from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.types import Attempt
 from harness.stack.environment import machine
 from harness.stack.state.lease import MARKER
+from harness.stack.targets import program
 
 OWN = (sys.executable, "-m", "harness", "migrate", "--from-environment")
 NOBODY_WRITES = ("--settle", "0s")  # of our own: no deletion is on its way to Firestore
@@ -50,6 +52,13 @@ def variables(endpoints: Endpoints, rejects: Path, run_id: str) -> dict[str, str
         "MIGRATION_REJECTS": str(rejects),
         MARKER: run_id,
     }
+
+
+def must_be_there(command: Sequence[str]) -> None:
+    """Raises ``BadInput`` where the program of a team's own ``command`` is not there, as from the working folder, or
+    may not be executed; before a stack is brought up for it."""
+    if command:
+        program(command[0], working_folder(), "--migrator")
 
 
 class Kill(NamedTuple):

@@ -1,7 +1,6 @@
 """The drill: walks lie in Firestore, half of the users are on the API, and the migrator runs, is killed and goes on.
 
-Once it has come to its end the load is stopped, and it runs once more: what was written last is in both stores then.
-Week 1 follows, on the same stack.
+The load is stopped then, it runs once more for what was written last, and week 1 follows on the same stack.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.compare import absent, compared, mirrored, odd, of_consents, written
 from harness.rehearsals.migration_drill.judge import judged
-from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, variables
+from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, must_be_there, variables
 from harness.rehearsals.migration_drill.racing import Racing
 from harness.rehearsals.migration_drill.sections import figures, sections
 from harness.rehearsals.migration_drill.stayers import seen_enough
@@ -53,8 +52,9 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
     needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_POSTGRESQL,)}
 
     def arrange(self, plan: DrillPlan, options: Options, manifests: Manifests) -> StackNeeds:
-        """A stack of its own: what is planted stays in no other run's."""
-        _ = plan, options
+        """A stack of its own: what is planted stays in no other run's. Raises ``BadInput``."""
+        _ = options
+        must_be_there(plan.migrator)
         return StackNeeds(manifests=manifests, use_kept=False)
 
     async def run(self, plan: DrillPlan, on: Running[DrillDetails]) -> None:
