@@ -77,7 +77,7 @@ def not_whole_since(rows: Iterable[RequestRow], users: Collection[str], since_ns
     ``since_ns``: the missing one may have gone to either side."""
     sent: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for row in rows:
-        if row.user in users:
+        if row.user in users and AGAIN not in row.operation_id:  # sent once more, a walk stands for no request
             with suppress(IndexError, ValueError):  # an id without a number is none of the schedule's
                 sent[row.user][number_of(row.operation_id)] = row.sent_ns
     gaps = {
