@@ -56,12 +56,8 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
                 limit=f"{self.limit_s:g}",
                 late=str(len(self.late)),
             ),
-            *self._unknown,
+            *unseen_words(self.unseen),
         )
-
-    @property
-    def _unknown(self) -> Told:
-        return unseen_words(self.unseen)
 
 
 def unseen_words(users: Sequence[str]) -> Told:
