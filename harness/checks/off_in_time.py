@@ -34,7 +34,7 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
 
     ``late`` are users who sent to the API after the limit, ``unseen`` others who had sent to it and have no request to
     Firestore while the flag stood off, or of whom a request that was due after the limit is not in evidence.
-    ``clients``: so many users had sent to the API before a publish that stood.
+    ``clients``: so many users, whose switch could be seen, had sent to the API since the flag had been off before.
     """
 
     offs: int
