@@ -34,7 +34,7 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
 
     ``late`` are users who sent to the API after the limit, ``unseen`` others who had sent to it and have no request to
     Firestore while the flag stood off, or of whom a request that was due after the limit is not in evidence.
-    ``clients``: so many users had sent to the API before a publish that stood.
+    ``clients``: so many users, whose switch could be seen, had sent to the API since the flag had been off before.
     """
 
     offs: int
@@ -56,12 +56,8 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
                 limit=f"{self.limit_s:g}",
                 late=str(len(self.late)),
             ),
-            *self._unknown,
+            *unseen_words(self.unseen),
         )
-
-    @property
-    def _unknown(self) -> Told:
-        return unseen_words(self.unseen)
 
 
 def unseen_words(users: Sequence[str]) -> Told:
@@ -77,7 +73,7 @@ def not_whole_since(rows: Iterable[RequestRow], users: Collection[str], since_ns
     ``since_ns``: the missing one may have gone to either side."""
     sent: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for row in rows:
-        if row.user in users:
+        if row.user in users and AGAIN not in row.operation_id:  # sent once more, a walk stands for no request
             with suppress(IndexError, ValueError):  # an id without a number is none of the schedule's
                 sent[row.user][number_of(row.operation_id)] = row.sent_ns
     gaps = {

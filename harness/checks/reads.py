@@ -15,7 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.checks.histories import NEVER, Asked, WalkHistory, fits
-from harness.checks.sent import number_of
+from harness.checks.sent import number_of, scheduled
 from harness.checks.written import NotAsPlanned, Plans, UserWalks
 from harness.load.population.walk import PAGE_WALKS
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
@@ -143,8 +143,8 @@ def reads(rows: Iterable[RequestRow], plans: Plans) -> Reads:
         except NotAsPlanned as error:
             found.unmatched.append(str(error))
             continue
-        numbers = {number_of(row.operation_id) for row in ordered}
-        found.missing += max(numbers) + 1 - len(numbers)
+        due = 1 + max(number_of(row.operation_id) for row in ordered)
+        found.missing += due - len(scheduled(ordered))
         for row in ordered:
             _Reader(row, written[row.side], found).judge()
     return found

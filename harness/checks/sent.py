@@ -14,6 +14,7 @@ from typing import TypedDict
 
 import msgspec
 
+from harness.judge.planned import AGAIN
 from harness.load.population import thumbnail
 from harness.load.population.accounts import Account
 from harness.load.population.schedule import Planned, slots, user_schedule
@@ -88,6 +89,11 @@ def api_writes(rows: Iterable[object], sides: Collection[Side] = (Side.API,)) ->
 def number_of(operation_id: str) -> int:
     """The place in its user's schedule of the content that the operation sent: "u0017-00003-again-00007" is 3."""
     return int(operation_id.split("-")[1])
+
+
+def scheduled(rows: Iterable[RequestRow]) -> set[int]:
+    """The places of all that ``rows`` tell of. A walk that was sent once more stands for no request of the schedule."""
+    return {number_of(row.operation_id) for row in rows if AGAIN not in row.operation_id}
 
 
 def sent(

@@ -13,7 +13,7 @@ from itertools import islice
 import msgspec
 
 from harness.checks.histories import FOREVER, NEVER, Asked, State, WalkHistory
-from harness.checks.sent import body_of, number_of
+from harness.checks.sent import body_of, number_of, scheduled
 from harness.load.population import thumbnail
 from harness.load.population.accounts import Account
 from harness.load.population.content import created, fingerprint, updated
@@ -78,7 +78,7 @@ class Plans:
         for row in rows:
             if row.operation is not planned[numbers[row.operation_id]].operation:
                 raise NotAsPlanned(row.operation_id)
-        told = set(numbers.values())
+        told = scheduled(rows)
         made += [
             _Made(each, None, self._perhaps(user, each))
             for each in planned

@@ -319,6 +319,17 @@ def test_lost_doubled_and_disordered_rows_never_make_an_answer_wrong(data: st.Da
     assert not found.missing or reads_result(found).verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_walk_that_was_sent_once_more_stands_for_no_request_whose_row_is_lost() -> None:
+    """The request went to the API, whose answers show it; long after them its walk went to Firestore as well."""
+    late_ns = ROWS[-1].done_ns + 1
+    again = msgspec.structs.replace(
+        answered(PLANNED[THIRD], Store(), Side.FIRESTORE), operation_id=f"{name(THIRD)}-again-00099", due_ns=late_ns,
+        sent_ns=late_ns, done_ns=late_ns,
+    )  # fmt: skip
+    found = judged([*(row for row in ROWS if row.operation_id != name(THIRD)), again])
+    assert (found.wrong, found.missing) == ([], 1)
+
+
 @pytest.mark.parametrize("kept", ["", "[[", "null"])
 def test_a_row_that_does_not_tell_what_was_shown_leaves_it_inconclusive(kept: str) -> None:
     found = judged(with_row(GETS[0], lambda row: msgspec.structs.replace(row, shown=kept)))

@@ -440,6 +440,8 @@ def test_of_whom_a_request_is_missing_before_one_that_was_sent_since_is_named() 
     assert not_whole_since(rows, {"a", "b", "c"}, 25 * NS) == ("b",)
     assert not_whole_since(rows, {"a", "b", "c"}, 15 * NS) == ("b", "c")
     assert not_whole_since(rows, {"a", "b", "c"}, 30 * NS) == ()
+    again = msgspec.structs.replace(request(30, user="b"), operation_id="b-00002-again-00003")
+    assert not_whole_since([*rows, again], {"b"}, 25 * NS) == ("b",)  # what was sent once more is not that request
 
 
 def on_firestore(*at_s: float) -> list[RequestRow]:

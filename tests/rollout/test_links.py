@@ -10,7 +10,8 @@ from harness.base.errors import Exit
 from harness.checks.off_in_time import FLAG
 from harness.evidence.gathered import Gathered
 from harness.load.population.due import due_list
-from harness.model.evidence import EventRow
+from harness.model.due import Due
+from harness.model.evidence import EventRow, Operation, Outcome
 from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.verdict import Decision, Verdict
@@ -144,3 +145,25 @@ def test_a_week_that_was_rolled_back_after_ten_seconds_was_no_load_test() -> Non
     found = next(each for each in judged_week(PLAN, seen) if each.claim == "rollout.week3.check")
     assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 50)
     assert found.reason == "250 users on the API, each with one request in 50 s: 5/s came; the window was cut short"
+
+
+def test_a_window_that_was_cut_short_fails_by_no_operation_that_a_lost_request_may_have_done_well() -> None:
+    """Rolled back with every PUT refused: one whose row is lost may have been answered well."""
+    plan, end_ns = load("rollout_week1"), 61 * NS
+    due = [*due_list(plan, 3, NS, end_ns).requests]
+    refused = [each for each in due if each.operation is Operation.PUT_WALK]
+
+    def verdict(there: list[Due]) -> Verdict:
+        seen = Seen(facts=facts(), details=WeekDetails(), evidence=Gathered())
+        began = {"start_ns": NS, "end_ns": round((1 + plan.window_s) * NS), "seed": 3, "bucket": ""}
+        seen.evidence.see([EventRow(at_ns=NS, kind="phase", subject="window", message="", data=began)])
+        for each in there:
+            outcome = Outcome.SERVER_ERROR if each in refused else Outcome.OK
+            row = request(0.0, user=each.user, operation=each.operation or Operation.GET_WALK, outcome=outcome)
+            times = {"due_ns": each.due_ns, "sent_ns": each.due_ns, "done_ns": each.due_ns + 1}
+            seen.evidence.see([msgspec.structs.replace(row, operation_id=each.id, **times)])
+        seen.evidence.see([EventRow(at_ns=end_ns, kind="decision", subject=str(Decision.ROLL_BACK), message="")])
+        return next(each.verdict for each in judged_week(plan, seen) if each.claim == "rollout.week1.check")
+
+    assert verdict(due) is Verdict.FAIL
+    assert verdict([each for each in due if each != refused[-1]]) is Verdict.INCONCLUSIVE

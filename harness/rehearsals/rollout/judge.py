@@ -72,7 +72,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
         found += objectives(plan, ledger, week.planned, at.at_ns, due)
-        lost = planned_in(ledger, due, week.planned)[0].missing if whole else 0
+        lost = _lost(plan, ledger, week, at)
         found += _window(plan, ledger, week.window, seen.details, whole=whole, missing=lost)
         found += without_the_flag(plan, ledger, week.window, week.seed, seen.evidence.ledger.calls)
         if seen.details.logged is not None:
@@ -131,6 +131,15 @@ def switched_of(plan: Scenario, rows: Sequence[Row], week: Observed) -> SwitchOv
         if week.off is not None and isinstance(row, EventRow) and (row.kind, row.subject) == (CHECK_EVENT, OFF):
             return switched(plan, week.seed, _ledger(rows[:number]), week.off)
     return None
+
+
+def _lost(plan: Scenario, ledger: Ledger, week: Observed, at: Moment) -> int:
+    """How many requests were due in the window until the judge was asked, and are not in evidence."""
+    assert week.planned is not None
+    start_ns = week.planned.start_ns
+    window = Window(start_ns=start_ns, end_ns=max(start_ns, min(week.planned.end_ns, at.at_ns)))
+    due = due_list(plan, week.seed, start_ns, window.end_ns)
+    return planned_in(ledger, due, window)[0].missing
 
 
 def _ledger(rows: Iterable[Row]) -> Ledger:
