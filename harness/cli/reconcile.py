@@ -12,7 +12,6 @@ import msgspec
 
 from harness.base.errors import Exit, tool_status
 from harness.cli.live import OnLiveStack, live
-from harness.evidence.gathered import whole_writes
 from harness.judge.writes import Writes
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
@@ -44,9 +43,10 @@ class Reconcile(Spoken, AsJson, OnLiveStack):
     def run(self) -> int:
         """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""
         endpoints = live(self.endpoints, self.stack)
-        writes = Writes() if self.evidence is None else whole_writes(self.evidence)
+        from harness.evidence.gathered import whole_writes
         from harness.migration.heal import heal
 
+        writes = Writes() if self.evidence is None else whole_writes(self.evidence)
         deleted, own = writes.deleted[Side.API], writes.direct
         found = asyncio.run(heal(endpoints, self.direction, apply=self.apply, deleted=deleted, own=own))
         lines = map(language(self.lang).message, told(found, applied=self.apply))
