@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from harness.base.clock import NS
 from harness.cli.main import parse
 from harness.model.scenario import MOST_DURATION_S
-from harness.rehearsals.alert_drill import rehearsal
-from harness.rehearsals.alert_drill.types import PLAN
+from harness.model.stack import FaultKind
+from harness.rehearsals.alert_drill import history, rehearsal
+from harness.rehearsals.alert_drill.scaled import LONG, drilled
+from harness.rehearsals.alert_drill.types import LATENCY, PLAN
 from tests.alert_drill.stub import StubRun
 
 
@@ -44,7 +46,7 @@ async def test_each_stretch_lasts_as_long_as_it_was_told(leaves_s: int, tmp_path
 
 
 async def test_the_drill_in_the_documents_own_minutes_ends_before_its_load(tmp_path: Path) -> None:
-    plan = msgspec.structs.replace(PLAN, scale=1.0)
+    plan = drilled(1.0)
     on: Any = StubRun(plan, tmp_path)
     leaves_s = plan.load_s + plan.scaled(plan.between_s) + plan.after_s
     on.clock, on.details.leaves_ns = Slept(), round(leaves_s * NS)
@@ -53,15 +55,16 @@ async def test_the_drill_in_the_documents_own_minutes_ends_before_its_load(tmp_p
     assert 4_600 < on.clock.ns / NS < MOST_DURATION_S - 300
 
 
-@pytest.mark.parametrize(
-    ("scale", "pace_s"), [(1.0, 3.6), (1.5, 2.4), (2.0, 1.8), (PLAN.scale, PLAN.population.pace_s)]
-)
-def test_in_the_documents_own_minutes_users_ask_no_more_than_two_pods_answer_of_a_slow_database(
-    scale: float, pace_s: float
+@pytest.mark.parametrize(("scale", "long"), [(1.0, True), (LONG, True), (LONG + 0.5, False), (PLAN.scale, False)])
+def test_in_long_minutes_answers_are_late_in_front_of_the_pods_and_no_database_is_slow(
+    scale: float, long: bool
 ) -> None:
-    """24 calls a second were seen, probes among them; in a scaled trial no backlog comes about."""
     typed: Any = parse(["alert_drill", "--scale", str(scale)])
     plan = typed.planned()
-    assert plan.population.pace_s == pytest.approx(pace_s)
-    asked_per_s = plan.population.users / plan.population.pace_s + plan.probes.rate_per_s
-    assert (asked_per_s < 0.85 * 24) is (scale == 1.0)
+    (late,) = (each for each in plan.trials if each.fires == (LATENCY,))
+    assert (late.fault.kind is FaultKind.LATENCY and late.fault.delay_ms > 600) is long
+    assert (late.fault.kind is FaultKind.DATABASE_SLOW) is not long
+    as_planned = [replace(each, fault=late.fault) if each.fires == (LATENCY,) else each for each in PLAN.trials]
+    assert plan == replace(PLAN, scale=scale, objectives=plan.objectives, trials=tuple(as_planned))
+    past = history.latencies(replace(plan, scale=PLAN.scale))
+    assert past == history.latencies(PLAN)

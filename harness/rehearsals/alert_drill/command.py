@@ -13,8 +13,9 @@ from harness.model.stack import RUNGS, Rung
 from harness.objectives.files import defined
 from harness.rehearsal.arguments import Staged
 from harness.rehearsal.command import flag, given_unread, option, within
+from harness.rehearsals.alert_drill.scaled import drilled
 from harness.rehearsals.alert_drill.theirs.asked_for import with_theirs
-from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan, asking
+from harness.rehearsals.alert_drill.types import PLAN, AlertDrillPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,5 +55,5 @@ class AlertDrill(Staged):
         if self.of is not None and (typed := given_unread(self)):
             told = message("--of drills nothing, and {option} is of a drill", option=flag(typed[0]))
             raise BadInput(told, remedy="leave one of them out")
-        plan = msgspec.structs.replace(PLAN, scale=self.scale, population=asking(self.scale), objectives=defined())
+        plan = msgspec.structs.replace(drilled(self.scale), objectives=defined())
         return with_theirs(plan, self.alerts, self.of, self.reports)

@@ -62,14 +62,6 @@ TRIALS = (
 )
 
 
-def asking(scale: float) -> PopulationPlan:
-    """Two pods answer 24 calls a second while the database is slow, 8 of them probes: in the document's own minutes
-    users ask for less, so that the latency alone knows of that trial. In shorter ones they ask twice as often.
-    """
-    users = AudiencePlan(name="general", users=40, flag_on=40)
-    return PopulationPlan(audiences=(users,), pace_s=3.6 / min(scale, 2.0))
-
-
 class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The course of the drill. Seconds and minutes are the document's, and ``scale`` divides them: of a scaled drill
     the document's 5 and 10 minutes are not shown. Days are never scaled: their history is made, and reaches back.
@@ -89,7 +81,9 @@ class AlertDrillPlan(msgspec.Struct, frozen=True, kw_only=True):
     between_s: float = 150.0
     overhead_s: float = 3.0  # of a trial, not scaled: until its fault is in place and gone
     after_s: float = 30.0  # not scaled: until what is resolved is delivered
-    population: PopulationPlan = asking(15.0)
+    population: PopulationPlan = PopulationPlan(
+        audiences=(AudiencePlan(name="general", users=40, flag_on=40),), pace_s=1.8
+    )
     probes: ProbePlan = ProbePlan(rate_per_s=8.0, canary_users=10, timeout_s=8.0)
     request_timeout_s: float = 10.0
     theirs: tuple[Rule, ...] = ()
