@@ -123,13 +123,7 @@ class Begun(ABC):
         try:
             await self._noting(self._take_parts_down())
         finally:  # whatever broke it: what it left is looked for
-            self._traces = Traces(
-                run_id=self._run_id,
-                folder=state.folder,
-                processes=tuple(part.identity for part in state.lease.parts),
-                ports=tuple(state.lease.ports),
-                shared_files_before=self._shared_before,
-            )
+            self._traces = Traces.of(state, self._shared_before)
             with contextlib.suppress(OSError, StackNotStarted):  # then the leak check names the folder
                 state.end()
             self._feed.close()

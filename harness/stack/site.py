@@ -142,13 +142,7 @@ class Site:
         try:
             await end_strays(self.state, self.clock)
         finally:  # whatever broke it: what it left is looked for
-            self._traces = Traces(
-                run_id=self.state.lease.run_id,
-                folder=self.state.folder,
-                processes=tuple(part.identity for part in self.state.lease.parts),
-                ports=tuple(self.state.lease.ports),
-                shared_files_before=self._shared_before,
-            )
+            self._traces = Traces.of(self.state, self._shared_before)
             with contextlib.suppress(OSError, StackNotStarted):  # then the leak check names the folder
                 self.state.end()
 

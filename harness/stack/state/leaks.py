@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import psutil
 
 from harness.stack.state import cgroups, shared_memory
-from harness.stack.state.lease import MARKER
+from harness.stack.state.lease import MARKER, RunState
 from harness.stack.state.ports import listening
 from harness.stack.state.processes import ProcessIdentity, marked
 
@@ -27,6 +28,17 @@ class Traces(msgspec.Struct, frozen=True, kw_only=True):
     processes: tuple[ProcessIdentity, ...]
     ports: tuple[int, ...]
     shared_files_before: frozenset[str]
+
+    @classmethod
+    def of(cls, state: RunState, shared_files_before: frozenset[str]) -> Self:
+        """What the run has of which that is the ``state``."""
+        return cls(
+            run_id=state.lease.run_id,
+            folder=state.folder,
+            processes=tuple(part.identity for part in state.lease.parts),
+            ports=tuple(state.lease.ports),
+            shared_files_before=shared_files_before,
+        )
 
 
 def shared_files() -> frozenset[str]:
