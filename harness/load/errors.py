@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ BAD_PLAN = 2
 MEASUREMENT = 3
 EVIDENCE = 4
 
+_NO_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 _TAIL_BYTES = 2_000
 
 
@@ -26,7 +28,9 @@ def starting(name: str, log: Path) -> Iterator[None]:
         raise PartDied(
             message("the {name} process cannot be started: {why}", name=name, why=str(error.strerror)),
             where=str(log),
-            remedy="close other programs: there is no memory, process or open file left for it",
+            remedy="close other programs: there is no memory, process or open file left for it"
+            if error.errno in _NO_ROOM
+            else "",
         ) from error
 
 

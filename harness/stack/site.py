@@ -22,7 +22,7 @@ from harness.stack.local.postgres_programs import Programs, provided, whole
 from harness.stack.local.postgres_template import account
 from harness.stack.local.teardown import end_strays
 from harness.stack.state import RunState
-from harness.stack.state.leaks import Traces, leaks, shared_files
+from harness.stack.state.leaks import NOT_DOWN, Traces, leaks, shared_files
 from harness.stack.state.processes import signal_group
 
 TOOL_LIMIT_S = 600.0
@@ -147,8 +147,8 @@ class Site:
                 self.state.end()
 
     def leaks(self) -> list[str]:
-        """Valid after ``down``."""
-        return [] if self._traces is None else leaks(self._traces)
+        """Valid after ``down``; of one that did not come to its end that is a leak itself."""
+        return [NOT_DOWN] if self._traces is None else leaks(self._traces)
 
     def seconds_since(self, start_ns: int) -> float:
         """On the site's clock."""

@@ -57,8 +57,11 @@ def test_requests_that_show_nothing_are_no_pass(entries: tuple[Entry, ...], stat
 
 def test_of_a_target_that_answers_nothing_well_what_it_does_wrong_is_told_all_the_same() -> None:
     refused = tuple([Entry("GET", "/v1/walks", 404)] * 200)
-    assert outcomes((*refused, Entry("GET", "/v1/walks", 500)), 0) == [Outcome.DEVIATION, Outcome.PASSED]
-    assert outcomes(refused, 1) == [Outcome.PASSED, Outcome.DEVIATION]
+    assert outcomes((*refused, Entry("GET", "/v1/walks", 500)), 0) == [
+        Outcome.DEVIATION,
+        Outcome.MEASUREMENT_ERROR,
+    ]
+    assert outcomes(refused, 1) == [Outcome.MEASUREMENT_ERROR, Outcome.DEVIATION]
 
 
 def test_5_percent_of_401_are_allowed() -> None:

@@ -114,19 +114,27 @@ async def test_a_stage_worker_that_could_not_write_its_last_rows_is_told(fake: S
     await stages.stop()  # again: it was told
 
 
-async def test_a_process_that_the_machine_has_no_room_for_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "close other programs"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), ""),
+    ],
+)
+async def test_a_process_that_the_machine_cannot_start_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, says: str
 ) -> None:
-    """By its name and what to do: it was an internal error of ours."""
+    """By its name and, where the machine has no room for it, what to do: it was an internal error of ours."""
 
     async def refused(*_: object, **__: object) -> None:
-        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        raise error
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", refused)
     load = LoadProcesses(plan_for(Address(host="127.0.0.1", port=1)), tmp_path, MachineClock())
-    with pytest.raises(PartDied, match="the load process cannot be started: Resource temporarily") as told:
+    with pytest.raises(PartDied, match=f"the load process cannot be started: {error.strerror}") as told:
         await load.start()
-    assert told.value.where == str(tmp_path / "logs" / "load.log") and told.value.remedy
+    assert told.value.where == str(tmp_path / "logs" / "load.log")
+    assert told.value.remedy.startswith(says) and bool(told.value.remedy) is bool(says)
     await load.stop()
 
 

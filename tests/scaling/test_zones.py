@@ -101,6 +101,13 @@ def test_a_pod_that_is_back_for_a_moment_is_not_back(later: tuple[EventRow, ...]
     found = judged([*course(), service(372, "p2"), *later], load(51))[REHEARSED]
     assert found[0] is verdict, found[1]
     assert found[1].endswith("; at the end they were not there any more") is (verdict is FAIL)
+    assert f"zones after {370 if verdict is FAIL else 380} s" in found[1]
+
+
+def test_pods_that_are_back_for_good_too_late_were_not_back_in_time() -> None:
+    """Once for two seconds within the limit, then gone until after it."""
+    found = judged([*course(), service(372, "p2"), service(455, "p2", "p3")], load(51))[REHEARSED]
+    assert found[0] is FAIL and "zones after 455 s" in found[1]
 
 
 def test_a_pod_of_which_nobody_told_where_it_is_is_in_no_other_zone() -> None:

@@ -18,6 +18,7 @@ from harness.stack.begun import Begun
 from harness.stack.kube.stack import KubeStack
 from harness.stack.local.kept import Borrowed
 from harness.stack.rungs import cluster_images
+from harness.stack.site import Site
 from harness.stack.state import RunState
 from harness.stack.state.leaks import NOT_DOWN
 from harness.stack.targets import bundled
@@ -68,6 +69,13 @@ async def test_a_tear_down_that_hangs_is_a_leak_so_that_the_lease_stays(
     assert await Lifecycle(Progress(MachineClock())).take_down([stack]) == (NOT_DOWN,)
     await stack.give_up()
     assert stack.leaks() == []
+
+
+async def test_a_recovery_s_folder_that_was_not_taken_down_is_a_leak(tmp_path: Path) -> None:
+    site = Site.begin("unended", tmp_path / "logs", MachineClock())
+    assert site.leaks() == [NOT_DOWN]
+    await site.down()
+    assert site.leaks() == []
 
 
 async def test_a_tear_down_that_breaks_is_looked_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

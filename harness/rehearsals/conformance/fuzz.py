@@ -44,6 +44,7 @@ USERS = 240  # 100 requests a minute each: 400 a second in all; schemathesis was
 FEWEST_CASES = 100
 LEAST_SIGNED_IN = 0.95
 MOST_LIMITED = 0.5
+_NOTHING_GOOD = "none of {} requests was answered 2xx: what a good answer is like nobody saw"
 _SERVER_ERRORS = "fuzz.server_errors"
 _SCHEMA = "fuzz.schema"
 SENTENCES = {
@@ -157,7 +158,9 @@ def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tu
     """What the requests say of the target, ``status`` being schemathesis' exit status (1: an answer was odd)."""
     if lacking := _lacking(entries, status):
         return tuple(CheckRun(id=id_, sentence=sentence, broken=lacking) for id_, sentence in SENTENCES.items())
-    errors = CheckRun(id=_SERVER_ERRORS, sentence=SENTENCES[_SERVER_ERRORS])
+    # what passes without one good answer says nothing; what is wrong is wrong without it too
+    nothing_good = "" if any(200 <= entry.status < 300 for entry in entries) else _NOTHING_GOOD.format(len(entries))
+    errors = CheckRun(id=_SERVER_ERRORS, sentence=SENTENCES[_SERVER_ERRORS], broken=nothing_good)
     failed = [entry for entry in entries if not 0 < entry.status < 500]
     if failed:
         first = failed[0]
@@ -170,13 +173,13 @@ def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tu
             body=first.body,
         )
         found = Deviation(expected=message("none"), got=got, grade=Grade.CONTRACT, finding=Finding.STATUS)
-        errors = msgspec.structs.replace(errors, source=SOURCE, deviation=found)
-    odd = CheckRun(id=_SCHEMA, sentence=SENTENCES[_SCHEMA])
+        errors = msgspec.structs.replace(errors, source=SOURCE, deviation=found, broken="")
+    odd = CheckRun(id=_SCHEMA, sentence=SENTENCES[_SCHEMA], broken=nothing_good)
     if status:
         grade = Grade.CONTRACT if source is SOURCE else Grade.OPENAPI
         got = message("some, with their requests in {file}", file=LOG)
         found = Deviation(expected=message("no odd answer"), got=got, grade=grade, finding=Finding.BODY)
-        odd = msgspec.structs.replace(odd, source=source, deviation=found)
+        odd = msgspec.structs.replace(odd, source=source, deviation=found, broken="")
     return errors, odd
 
 
@@ -194,6 +197,4 @@ def _lacking(entries: Sequence[Entry], status: int) -> str:
     limited = sum(entry.status == 429 for entry in entries)
     if limited > MOST_LIMITED * len(entries):
         return f"{limited} of {len(entries)} requests got 429: the rate limit hid what they would have shown"
-    if not status and not any(200 <= entry.status < 300 or not 0 < entry.status < 500 for entry in entries):
-        return f"none of {len(entries)} requests was answered 2xx: what a good answer is like nobody saw"
     return ""

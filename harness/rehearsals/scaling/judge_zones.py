@@ -35,8 +35,8 @@ class ZoneLoss(msgspec.Struct, frozen=True, kw_only=True):
     unreachable_s: float | None  # the first node of the zone is called not ready
     out_s: float | None  # no pod of the zone is an endpoint any more
     given_up_s: float | None  # the first of its pods is deleted
-    replaced_s: float | None  # as many endpoints as wanted, none of them in the zone
-    stayed: bool  # and so it was at the end
+    replaced_s: float | None  # as many endpoints as wanted, none of them in the zone, from then to the end
+    stayed: bool  # and so it was at the end; if not, ``replaced_s`` is when it first was so
     requests: int
     failed: int
     failed_after_out: int
@@ -59,9 +59,12 @@ def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable
     courses = [(row.at_ns, row.data["pods"]) for row in later if row.subject == "service" and "pods" in row.data]
     out = [at_ns for at_ns, pods in courses if not lost & set(pods)]
     whole = [
-        at_ns
-        for at_ns, pods in courses
-        if len(pods) >= part.high and all(by_node.get(node, zone) != zone for node in nodes_of(rows, pods).values())
+        len(pods) >= part.high and all(by_node.get(node, zone) != zone for node in nodes_of(rows, pods).values())
+        for _at_ns, pods in courses
+    ]
+    stayed = bool(whole) and whole[-1]
+    became = [
+        at_ns for (at_ns, _pods), now, before in zip(courses, whole, [False, *whole], strict=False) if now > before
     ]
     asked = [row for row in requests if lost_ns <= row.due_ns < end_ns]
     lost_rows = lacking(_due_ns(part, did), (row.due_ns for row in asked))
@@ -73,8 +76,8 @@ def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable
         unreachable_s=_since(lost_ns, [row.at_ns for row in silent]),
         out_s=_since(lost_ns, out),
         given_up_s=_since(lost_ns, [row.at_ns for row in given_up]),
-        replaced_s=_since(lost_ns, whole),
-        stayed=bool(whole) and whole[-1] == courses[-1][0],
+        replaced_s=_since(lost_ns, became[-1:] if stayed else became),
+        stayed=stayed,
         requests=len(asked),
         failed=sum(row.outcome is not Outcome.OK for row in asked),
         failed_after_out=sum(row.outcome is not Outcome.OK and row.due_ns >= out_ns for row in asked),
