@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,16 @@ def test_every_file_and_folder_that_it_names_is_there() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     assert len(_SPAN.findall(page)) > 100
     assert absent(page) == []
+
+
+def test_the_folders_stand_in_the_order_in_which_they_may_import_each_other() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [each["layers"] for each in contracts if each["type"] == "layers"]
+    rows = [line.split(" | ")[0] for line in page.splitlines() if line.startswith("| `harness/")]
+    folders = [frozenset(re.findall(r"`harness/(\w+)/`", row)) for row in rows]
+    allowed = [frozenset(layer.split(" | ")) for layer in layers if layer != "__main__"]
+    assert [folder for folder in folders if folder] == allowed
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,16 @@ def test_the_command_tells_of_every_file_and_ends_in_2_when_one_is_not_fine(
     assert "cannot read" in said.err
 
 
+def test_the_manual_shows_what_it_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-plan.yaml").write_text(EXAMPLES["scaling"].read_text())
+    assert main(["check", "my-plan.yaml"]) == Exit.OK
+    page = (ROOT / "docs" / "plans.md").read_text("utf-8")
+    assert re.search(r"harness check my-plan\.yaml +# (.+\n)", page)[1] == capsys.readouterr().out  # type: ignore[index]
+
+
 def test_it_is_told_in_japanese(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong, fine, neither = tmp_path / "wrong.yaml", EXAMPLES["scaling"], tmp_path / "neither.yaml"
     wrong.write_text(fine.read_text().replace("high: 8", "hihg: 8", 1))

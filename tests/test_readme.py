@@ -13,6 +13,7 @@ from nox import registry
 import noxfile  # noqa: F401 - it makes the sessions
 from harness.base.errors import Exit
 from harness.cli.main import ALL, parse
+from harness.model.stack import AUTO
 from harness.rehearsal.command import flags
 from harness.rehearsal.registry import COMMANDS
 
@@ -102,6 +103,14 @@ def test_every_option_stands_in_the_manual(folder: str) -> None:
     pages = "\n".join(path.read_text() for path in (ROOT / folder).rglob("*.md"))
     missing = {(name, flag) for name, entry in ALL.items() for flag in flags(entry.load()) if flag not in pages}
     assert missing == set()
+
+
+@pytest.mark.parametrize("folder", ["docs", "docs/ja"])
+def test_whatever_begins_in_another_environment_than_auto_is_named(folder: str) -> None:
+    page = text(f"{folder}/environments.md").partition("\n| ")[0]
+    defaults = {name: getattr(entry.load(), "on", None) for name, entry in ALL.items()}
+    assert "stack up" in {name for name, on in defaults.items() if on == AUTO}
+    assert {name for name, on in defaults.items() if on not in (None, AUTO)} == literal(page) & set(ALL)
 
 
 #: A line in a block or between back quotes: a session with what goes through it, or the harness itself.

@@ -21,7 +21,7 @@ from harness.model.message import english
 from harness.model.stack import Address, FaultKind, Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.options import Options
-from harness.rehearsals.alert_drill import configure, programs, watching
+from harness.rehearsals.alert_drill import configure, programs, scaled, watching
 from harness.rehearsals.alert_drill.judge import judged, scraped
 from harness.rehearsals.alert_drill.rehearsal import REHEARSAL
 from harness.rehearsals.alert_drill.types import PLAN, PROBES, SIDECARS, TARGET, USERS, AlertDrillDetails
@@ -241,3 +241,6 @@ def test_a_cluster_s_pods_without_a_proxy_are_refused_before_anything_is_made() 
     assert REHEARSAL.arrange(PLAN, options(Rung.LOCAL), found) is not None
     quick = tuple(each for each in PLAN.trials if each.fault.kind is not FaultKind.DATABASE_SLOW)
     assert REHEARSAL.arrange(msgspec.structs.replace(PLAN, trials=quick), options(Rung.KIND), found) is not None
+    assert (
+        REHEARSAL.arrange(scaled.drilled(scaled.LONG), options(Rung.KIND), found) is not None
+    )  # no trial slows the database

@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import inspect
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -348,6 +349,15 @@ def test_a_help_offers_an_image_only_where_one_is_taken() -> None:
         with pytest.raises(BadInput, match="cannot run the image walk-api"):
             declared.parse(made, ["--target", "image:walk-api"]).asked()
     assert "image:NAME on a cluster" in " ".join(declared.parser(ALL["security"].load()).format_help().split())
+
+
+def test_a_help_names_every_value_that_an_option_is_chosen_from() -> None:
+    missing = []
+    for made in (entry.load() for entry in ALL.values()):
+        said = set(re.findall(r"\w+", declared.parser(made).format_help()))
+        fields = {field.name: field.metadata["argparse"].get("choices", ()) for field in dataclasses.fields(made)}
+        missing += [(made.name, name, left) for name, of in fields.items() if (left := {*map(str, of)} - said)]
+    assert missing == []
 
 
 #: What a help is not to load: it takes longer than all the rest together.

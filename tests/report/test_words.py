@@ -152,7 +152,7 @@ def test_a_word_of_katakana_has_one_form() -> None:
     assert {word for word in words if f"{word}ー" in words} == set()
 
 
-PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path != GLOSSARY]
+PAGES = [*sorted((ROOT / "deploy").rglob("*.md")), *sorted({*(ROOT / "docs").rglob("*.md")} - {GLOSSARY})]
 
 
 @pytest.mark.parametrize(

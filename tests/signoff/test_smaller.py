@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from itertools import chain
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.base import planfile
-from harness.base.data import PLANS
+from harness.base.data import PLANS, ROOT
 from harness.cli.main import ALL, parse
 from harness.model.message import english
 from harness.model.verdict import Verdict
@@ -333,3 +334,10 @@ def test_what_of_the_short_evidence_is_less_than_whole() -> None:
     whole = planfile.load(PLANS / "signoff.yaml", EvidencePlan)
     less = {step.run: found for step in whole.steps if (found := smaller(replay(parse(step.words))))}
     assert less == {"run rollout_week2 --on local --seed 1 --pace 50s": ("--pace 50s",)}, "beside the week of rollout"
+
+
+@pytest.mark.parametrize("page", ["docs/signoff.md", "docs/ja/signoff.md"])
+def test_the_page_names_every_option_that_makes_a_run_smaller(page: str) -> None:
+    items = re.split(r"\n(?:\* |\n)", (ROOT / page).read_text("utf-8"))
+    (said,) = (item for item in items if "`--kills`" in item)
+    assert {*chain.from_iterable(LESS.values()), *PACES} == set(re.findall(r"`(--[a-z-]+)[ `]", said))
