@@ -123,6 +123,8 @@ MISTAKES: list[tuple[Change, str, str]] = [
     (env("X", {}), "valueFrom is none of", "env (X)"),
     (put(env=[{"name": "X", "value": 5}]), "Expected `str", "env"),
     (put(envFrom=[{"configMapRef": {"name": "nope"}}]), "ConfigMap 'nope' is not among", "envFrom"),
+    (put(command="./walk-api"), "Expected `array`", "command"),
+    (put(resources={"cpu": "500m", "memory": "1Gi"}), "unknown field `cpu`", "resources"),
     (drop("Secret/app-secret"), "Secret 'app-secret' is not among", "env (DB_PASSWORD)"),
     (drop("ConfigMap/app-config"), "ConfigMap 'app-config' is not among", "env (ENVIRONMENT)"),
     (drop("ServiceAccount/tekutoko-api-sa"), "ServiceAccount 'tekutoko-api-sa' is not among", "serviceAccountName"),

@@ -76,7 +76,10 @@ class ContainerPort(K8s):
     name: str = ""
 
 
-class Resources(K8s):
+class Resources(K8s, forbid_unknown_fields=True):
+    """All that Kubernetes has here: amounts that stand a level too high (``resources: {cpu: 1}``) limit nothing."""
+
+    claims: list[dict[str, Any]] = []
     requests: dict[str, str | int | float] = {}
     limits: dict[str, str | int | float] = {}
 
@@ -105,6 +108,7 @@ class ContainerSpec(K8s):
     image: str
     restart_policy: str = ""
     lifecycle: Lifecycle | None = None
+    command: list[str] = []
     args: list[str] = []
     env: list[EnvSpec] = []
     env_from: list[EnvFrom] = []
