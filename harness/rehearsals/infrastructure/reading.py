@@ -125,7 +125,9 @@ def _yaml(root: Path, name: str, form: type[Any] = Document) -> Iterator[Documen
         except msgspec.ValidationError as error:
             said, _, trail = str(error).partition(" - at `$")
             place = yamltext.place(where, lines, at_fault(each, trail.rstrip("`"), said))
-            raise BadInput(said, where=place, remedy="GitHub refuses it too: actionlint says more") from error
+            raise BadInput(
+                said, where=place, remedy="GitHub refuses it, too: its page of the workflow says more"
+            ) from error
         yield each
 
 
