@@ -62,7 +62,7 @@ def load(name: str) -> Experiment:
 def read(path: Path) -> Experiment:
     """The experiment in ``path``. Raises ``BadInput`` naming the file, the line and the value."""
     where = str(path)
-    found = yamltext.documents(yamltext.read(path), where)
+    found = yamltext.documents(yamltext.read(path), where, plain_numbers=True)
     if len(found) != 1:
         raise BadInput("one experiment is wanted", where=where, remedy=_FORM)
     document, lines = found[0]

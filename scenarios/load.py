@@ -17,7 +17,9 @@ from harness.base.yamltext import dotted
 from harness.model.scenario import (
     MAX_S,
     MOST_WINDOW_S,
+    QUANTILE,
     Conditions,
+    Criterion,
     PopulationPlan,
     Scenario,
 )
@@ -128,6 +130,7 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     for found, of in zip(criteria, listed, strict=True):
         claims_kept.criterion_kept(found, document.rules, of.at)
         _begins(found.step_s, file.population, of.at)
+        _ends(found, file.request_timeout_s, of.at)
         if found.id in {*claims.REGISTER, *claims.ERRATA, *own, *about} - {found.claim}:
             what = message("{id} is the id of a claim that the criterion is not about", id=repr(found.id))
             raise RuleError(what, *of.at, "id")
@@ -159,6 +162,14 @@ def _begins(step_s: float | None, plan: PopulationPlan, at: Keys) -> None:
         what = message("no step of the load begins at {at} s", at=f"{step_s:g}")
         times = ", ".join(f"{each:g}s" for each in known)
         raise RuleError(what, *at, remedy=message("the steps begin at: {times}", times=times))
+
+
+def _ends(found: Criterion, timeout_s: float, at: Keys) -> None:
+    """Raises ``RuleError`` for a limit on latency that no request can reach: whoever waits that long has given up."""
+    if found.metric in QUANTILE and found.threshold > timeout_s * 1000:
+        given = {"limit": f"{found.threshold / 1000:g}", "timeout": f"{timeout_s:g}"}
+        what = message("a request is given up after {timeout} s, and can break no limit of {limit} s", **given)
+        raise RuleError(what, *at, "threshold", remedy="for example `threshold: 500ms`, or a longer `request_timeout`")
 
 
 def _listed(file: ScenarioFile) -> Iterator[Listed]:

@@ -123,6 +123,14 @@ MISTAKES: list[tuple[Change, str, str]] = [
     (env("X", {}), "valueFrom is none of", "env (X)"),
     (put(env=[{"name": "X", "value": 5}]), "Expected `str", "env"),
     (put(envFrom=[{"configMapRef": {"name": "nope"}}]), "ConfigMap 'nope' is not among", "envFrom"),
+    (put(command="./walk-api"), "Expected `array`", "command"),
+    (put(resources={"cpu": "500m", "memory": "1Gi"}), "unknown field `cpu`", "resources"),
+    (put(readynessProbe={}), "'readynessProbe'; did you mean 'readinessProbe'", "containers[0].readynessProbe"),
+    (put(livenessProbe={"httpGet": {"port": 1}, "timeoutSecond": 5}), "mean 'timeoutSeconds'", "timeoutSecond"),
+    (spec(DEPLOYMENT, replica=5), "did you mean 'replicas'", "Deployment/tekutoko-api.spec.replica"),
+    (spec(DEPLOYMENT, strategy={"rollingUpdate": {"maxUnavailble": 0}}), "mean 'maxUnavailable'", "maxUnavailble"),
+    (spec("HorizontalPodAutoscaler/tekutoko-api-hpa", minReplica=3), "mean 'minReplicas'", "spec.minReplica"),
+    (spec("PodDisruptionBudget/tekutoko-api-pdb", maxUnavailble=1), "mean 'maxUnavailable'", "spec.maxUnavailble"),
     (drop("Secret/app-secret"), "Secret 'app-secret' is not among", "env (DB_PASSWORD)"),
     (drop("ConfigMap/app-config"), "ConfigMap 'app-config' is not among", "env (ENVIRONMENT)"),
     (drop("ServiceAccount/tekutoko-api-sa"), "ServiceAccount 'tekutoko-api-sa' is not among", "serviceAccountName"),
@@ -223,6 +231,7 @@ def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:
             {"name": "MAYBE", "valueFrom": {"secretKeyRef": {"name": "n", "key": "k", "optional": True}}}
         )
         container["resources"] = {"limits": {"cpu": 1, "memory": "1Gi"}}
+        container |= {"volumeDevices": [], "workingDir": "/", "terminationMessagePath": "/dev/x", "laterField": 1}
         container["livenessProbe"]["httpGet"]["port"] = "http"
         documents["Service/tekutoko-api"]["spec"]["ports"][0]["targetPort"] = "http"
         del documents["HorizontalPodAutoscaler/tekutoko-api-hpa"], documents["PodDisruptionBudget/tekutoko-api-pdb"]

@@ -206,11 +206,23 @@ def test_a_bad_command_line(folder: Path, text: str, says: str) -> None:
         ("command: sh\nvariables:\n  auth: 'A-B'\n", 3, "no name of an environment variable"),
         ("command: sh\nvariables:\n  database: {url: A, form: 'x{nobody}'}\n", 3, "nothing fills"),
         ("command: sh\nmetrics: {path: metrics}\n", 2, "no path"),
-        ("command: sh\nmetrics: {port: 9}\n", 2, "unknown key 'port'"),
+        ("command: sh\nmetrics: {port: 9}\n", 2, "the keys are: path, variable"),
         ("command: sh\nkeep: redis\n", 2, "keep"),
+        # The line of the value itself, among others of its mapping or list.
+        ("command: sh\nenvironment:\n  A: a\n  DEBUG: yes\n", 4, "environment.DEBUG: Expected `str`, got `bool`"),
+        ("command:\n- sh\n- -p\n- 8080\n", 4, "command[2]: Expected `str`, got `int`"),
+        ("command: sh\nsecrets:\n  a: [k]\n  b: {k: v, n: 5}\n", 4, "secrets.b.n: Expected `str`"),
+        ("command: sh\nvariables: {database: DATABASE_URL}\n", 2, "a mapping of keys is wanted here"),
+        ("command: sh\nvariables: {auth: {host: A}}\n", 2, "the name of an environment variable is wanted here"),
+        ("command: sh\nvariables:\n  database: {url: A, form: [a, b]}\n", 3, "nothing fills"),
+        ("command: sh\nvariables:\n  database: {url: A, form: 'x{user.name}'}\n", 3, "nothing fills"),
+        ("command: sh\nfolder: circle\n", 2, "cannot be looked at"),
+        ("command: sh\nmanifests: circle\n", 2, "cannot be looked at"),
+        (f"command: sh\nopenapi: {'x' * 300}\n", 2, "cannot be looked at"),
     ],
 )
 def test_a_bad_file_names_its_line(folder: Path, text: str, line: int | None, says: str) -> None:
+    (folder / "circle").symlink_to("circle")
     with pytest.raises(BadInput) as refused:
         resolve(write(folder, text))
     said = str(refused.value)
@@ -218,6 +230,12 @@ def test_a_bad_file_names_its_line(folder: Path, text: str, line: int | None, sa
     assert f"target.yaml{f':{line}' if line else ''}" in said, said
     assert refused.value.remedy
     assert english_of(refused.value) == []
+
+
+def test_a_home_folder_that_is_not_known_names_its_line(folder: Path) -> None:
+    with pytest.raises(BadInput) as refused:
+        resolve(write(folder, "command: sh\nmanifests: ~nobody-of-this-name/m\n"))
+    assert refused.value.where.endswith("target.yaml:2, manifests")
 
 
 def test_a_target_gets_the_contract_and_what_a_program_needs_of_the_machine() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ Lines = dict[Path_, int]
 SAFE: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _MERGE = "tag:yaml.org,2002:merge"
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_OTHER_BASE = re.compile(r"[-+]?0[0-9_]+|.*:.*")  # octal and sexagesimal, as YAML 1.1 alone reads them
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 60
 MAX_VALUES = 50_000  # an alias bomb grows past this before it costs memory
@@ -56,13 +59,14 @@ def documents(
     *,
     loader: type[Any] = SAFE,
     merge_keys: bool = False,
+    plain_numbers: bool = False,
     first_line: int = 1,
 ) -> list[tuple[Any, Lines]]:
     """Every YAML document of ``text`` as plain data and the line of each value by its path.
 
     ``where`` names the file in errors, ``first_line`` the line of it that ``text`` begins on. Raises ``BadInput`` for
     ill-formed YAML, a key given twice (YAML would keep the last silently), a key that is no text, and merge keys
-    unless ``merge_keys``.
+    unless ``merge_keys``; with ``plain_numbers`` also for ``0250`` and ``2:50``, which YAML 1.1 takes for 168 and 170.
     """
     try:
         opened = loader(text)
@@ -70,7 +74,7 @@ def documents(
             found = []
             while opened.check_node():
                 lines: Lines = {}
-                reader = _Reader(opened, where, lines, merge_keys, first_line)
+                reader = _Reader(opened, where, lines, merge_keys, plain_numbers, first_line)
                 found.append((reader.plain(opened.get_node(), ()), lines))
             return found
         finally:
@@ -128,11 +132,14 @@ def written(data: Any) -> str:
 class _Reader:
     """Turns the nodes of one document into plain data."""
 
-    def __init__(self, loader: Any, where: str, lines: Lines, merge_keys: bool = False, first_line: int = 1) -> None:
+    def __init__(  # noqa: PLR0917 - those of ``documents``
+        self, loader: Any, where: str, lines: Lines, merge_keys: bool, plain_numbers: bool, first_line: int
+    ) -> None:
         self.loader = loader
         self.where = where
         self.lines = lines
         self.merge_keys = merge_keys
+        self.plain_numbers = plain_numbers
         self.first_line = first_line
         self.values = 0
 
@@ -158,7 +165,14 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.plain(child, (*path, index)) for index, child in enumerate(node.value)]
-        return self.loader.construct_object(node)
+        value = self.loader.construct_object(node)
+        if self.plain_numbers and node.tag in _NUMBERS and _OTHER_BASE.fullmatch(node.value):
+            raise BadInput(
+                message("{written} would be read as {number}", written=node.value, number=str(value)),
+                where=place(self.where, self.lines, path),
+                remedy="write the number in plain digits, or the text in quotes",
+            )
+        return value
 
     def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
         result: dict[str, Any] = {}

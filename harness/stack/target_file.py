@@ -13,9 +13,11 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.home import expanded
 from harness.base.message import nearest
+from harness.base.options import unseen
 from harness.model.message import message
 from harness.model.stack import Target
 from harness.model.variables import CONTRACT, URL_FORM, Meaning, url
+from harness.stack.manifests.faults import at_fault
 from harness.stack.targets import BUNDLED_MIGRATIONS, program, split
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -90,16 +92,10 @@ def from_file(path: Path) -> Target:
     try:
         form = msgspec.convert(data, _Form)
     except msgspec.ValidationError as error:
-        raise _refused(str(error), where, lines) from error
+        raise _refused(str(error), data, where, lines) from error
     place = {key: yamltext.place(where, lines, (key,)) for key in _EXAMPLES}
     beside = path.absolute().parent
-    folder = (beside / expanded(form.folder)).resolve()
-    if not folder.is_dir():
-        raise BadInput(
-            message("{folder} is no folder", folder=str(folder)),
-            where=place["folder"],
-            remedy=message("for example `{example}`", example=_EXAMPLES["folder"]),
-        )
+    folder = Path(_beside(beside, form.folder or ".", "folder", place, folder=True))
     for name in form.environment:
         if not _VARIABLE.fullmatch(name) or name in _RUNGS:
             what = (
@@ -175,12 +171,17 @@ def _beside(beside: Path, given: str, key: str, place: Place, *, folder: bool = 
     """The path of what is named from the file's own folder; "" for nothing. Raises ``BadInput`` without it."""
     if not given:
         return ""
-    path = (beside / expanded(given)).resolve()
-    if not (path.is_dir() if folder else path.is_file()):
-        at = str(path)
+    try:
+        path = beside / expanded(given)
+    except BadInput as error:
+        raise error.met(place[key]) from error
+    what = unseen(path)
+    if what is None and not (path.is_dir() if folder else path.is_file()):
+        at = str(path.resolve())
         what = message("{path} is no folder", path=at) if folder else message("{path} is no file", path=at)
+    if what is not None:
         raise BadInput(what, where=place[key], remedy=message("for example `{example}`", example=_EXAMPLES[key]))
-    return str(path)
+    return str(path.resolve())
 
 
 def _variables(form: _Form, where: str, lines: yamltext.Lines) -> tuple[dict[str, tuple[str, ...]], str]:
@@ -200,6 +201,11 @@ def _variables(form: _Form, where: str, lines: yamltext.Lines) -> tuple[dict[str
                     _unknown(part, (*_DATABASE, "form"), place)
         elif key in _PLAIN and not isinstance(given, dict):
             found[key] = _names(given, at)
+        elif key == "database" or key in _PLAIN:
+            what = message("a mapping of keys is wanted here")
+            if key in _PLAIN:
+                what = message("the name of an environment variable is wanted here")
+            raise BadInput(what, where=at, remedy=message("for example `{example}`", example=_EXAMPLES["variables"]))
         else:
             _unknown(key, ("database", *_PLAIN), at)
     if form.metrics.variable:
@@ -223,13 +229,15 @@ def _unknown(key: str, known: tuple[str, ...], where: str) -> None:
 
 def _form(given: Names, where: str) -> str:
     try:
-        url({}, str(given))
-    except (KeyError, IndexError, ValueError) as error:
+        if not isinstance(given, str):
+            raise TypeError(given)
+        url({}, given)
+    except (LookupError, ValueError, AttributeError, TypeError) as error:
         remedy = message("the usual form is {url_form}", url_form=URL_FORM)
         raise BadInput(
             message("the form has a place that nothing fills: {error}", error=str(error)), where=where, remedy=remedy
         ) from error
-    return str(given)
+    return given
 
 
 def _names(given: Names, where: str) -> tuple[str, ...]:
@@ -264,19 +272,19 @@ def _words(given: Names, where: str, key: str) -> list[str]:
     return words
 
 
-def _refused(said: str, where: str, lines: yamltext.Lines) -> BadInput:
+def _refused(said: str, data: object, where: str, lines: yamltext.Lines) -> BadInput:
     """msgspec's message as an error at its line: it ends in `` - at `$.environment` ``."""
     what, _, trail = said.partition(" - at `$")
-    path: yamltext.Path_ = tuple(part for part in re.findall(r"\w+", trail) if not part.isdigit())
+    path = at_fault(data, trail.rstrip("`"), what)
     field = re.search(r"field `([^`]*)`", what)
     if field is not None:
-        known = [*_EXAMPLES] if not path else ["port", "path", "variable"]
+        known = [*(_Metrics if path else _Form).__struct_fields__]
         at = yamltext.place(where, lines, (*path, field[1]))
         told = message("unknown key {key}{near}", key=repr(field[1]), near=nearest(field[1], known))
         return BadInput(told, where=at, remedy=message("the keys are: {names}", names=", ".join(known)))
     key = str(path[0]) if path else "command"
     example = _EXAMPLES.get(key, _EXAMPLES["environment"])
-    what = f"{'.'.join(map(str, path))}: {what}"
+    what = f"{yamltext.dotted(path)}: {what}"
     return BadInput(
         what, where=yamltext.place(where, lines, path), remedy=message("for example `{example}`", example=example)
     )

@@ -71,6 +71,35 @@ def test_a_condition_without_promql_names_its_metric(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+POLICY = """displayName: P
+conditions:
+- displayName: c
+  conditionPrometheusQueryLanguage: {query: up, duration: 300s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dashboard.json", '{"title": "\\ud83d\\ude00"}'),
+        ("large.json", f'{{"title": "{"x" * 1_000_001}"}}'),
+        ("lines.json", '{"a": 1}\n{"b": 2}\n'),
+        ("values.yaml", "replicas: {{ .Values.replicas }}\n"),
+    ],
+)
+def test_what_else_lies_in_the_folder_is_left_alone_be_it_yaml_or_not(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert read(theirs.right(tmp_path)) == read(theirs.right(tmp_path / "alone"))
+
+
+def test_keys_of_prometheus_kin_are_taken(tmp_path: Path) -> None:
+    """VictoriaMetrics', Thanos' and Mimir's groups have some of their own, and anybody may have another."""
+    group = "concurrency: 2, type: prometheus, partial_response_strategy: warn, namespace: n, source_tenants: [a]"
+    rule = "alert: A, expr: up, for: 5m, keep_firing_for: 1m, annotations: {for: x}, debug: true, owner: us"
+    (tmp_path / "r.yaml").write_text(f"groups:\n- {{name: g, {group}, rules: [{{{rule}}}]}}\n")
+    assert [each.for_s for each in read(tmp_path)] == [300]
+
+
 @pytest.mark.parametrize(
     ("text", "what", "where"),
     [
@@ -79,6 +108,22 @@ def test_a_condition_without_promql_names_its_metric(tmp_path: Path) -> None:
         ("groups:\n- rules:\n  - alert: A\n   expr: up\n", "not YAML", "r.yaml:4"),
         ("displayName: P\nconditions:\n- {displayName: c}\n", "no kind that Cloud Monitoring has", "r.yaml:3, "),
         ("groups:\n- rules:\n  - {record: a, expr: up}\n", "holds no alert", "--alerts"),
+        # A key that no server takes, and that said nothing here: an alert that waits for nothing, none at all, no channel.
+        (
+            "groups:\n- rules:\n  - {alert: A, expr: up, fro: 5m}\n",
+            "'fro'; did you mean 'for'",
+            "r.yaml:3, groups[0].rules[0].fro",
+        ),
+        ("groups:\n- name: g\n  rule: []\n", "'rule'; did you mean 'rules'", "r.yaml:3, groups[0].rule"),
+        ("groups:\n- rules: 3\n", "must be a list", "r.yaml:2, groups[0].rules"),
+        (f"{POLICY}notificationChannel: [a]\n", "did you mean 'notificationChannels'", "r.yaml:5, notificationChannel"),
+        (f"{POLICY}notificationChannels: projects/p\n", "must be a list", "r.yaml:5, notificationChannels"),
+        (f"{POLICY}enabeld: false\n", "did you mean 'enabled'", "r.yaml:5, enabeld"),
+        (
+            POLICY.replace("duration", "durration"),
+            "did you mean 'duration'",
+            "r.yaml:4, conditions[0].conditionPrometheusQueryLanguage.durration",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_told_by_its_place(tmp_path: Path, text: str, what: str, where: str) -> None:

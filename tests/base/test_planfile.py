@@ -91,6 +91,11 @@ def test_quantities_are_numbers_in_the_unit_of_their_name() -> None:
     assert plan.parts == (Part(name="first", way=Way.DOWN, wait_s=0.5, limit_ms=500.0),)
 
 
+def test_digits_in_quotes_and_a_number_below_one_are_what_they_say() -> None:
+    plan = parse('window: 0.5s\npods: 0\nlabels: {at: "18:00", code: "007"}', "p.yaml", Plan, name="p")
+    assert (plan.window_s, plan.pods, plan.labels) == (0.5, 0, {"at": "18:00", "code": "007"})
+
+
 @pytest.mark.parametrize(
     ("text", "what", "where", "remedy"),
     [
@@ -127,6 +132,9 @@ def test_quantities_are_numbers_in_the_unit_of_their_name() -> None:
         ("window: 1s\nrules: [7]", "a mapping of keys is wanted here", "p.yaml:2, rules[0]", "metric, above"),
         ("window: 1s\nsize: 3", "3 is not a size", "p.yaml:2, size", "`size: 1GiB`"),
         ("window: 1s\nwindow: 2s", "key 'window' is given twice", "p.yaml:2, window", "keep one"),
+        ("window: 1s\npods: 010", "010 would be read as 8", "p.yaml:2, pods", "plain digits"),
+        ("window: 1s\npods: 1:08", "1:08 would be read as 68", "p.yaml:2, pods", "plain digits"),
+        ("window: 1s\nlabels: {at: 18:00}", "18:00 would be read as 1080", "p.yaml:2, labels.at", "in quotes"),
         ("- 1", "a file is one mapping of keys", "p.yaml:1", "window"),
         ("", "p.yaml is empty", "p.yaml", "the keys are: name, window"),
         ("window: 1s\n---\nwindow: 1s", "more than one YAML document", "p.yaml", "a file of its own"),

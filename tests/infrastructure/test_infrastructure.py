@@ -419,6 +419,56 @@ def test_a_file_that_its_language_refuses_is_refused(tmp_path: Path, name: str, 
     assert name in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("steps", "at"),
+    [("[null]", "jobs.deploy.steps[0]"), ("3", "jobs.deploy.steps"), ("[{with: x}]", "jobs.deploy.steps[0].with")],
+)
+def test_a_workflow_that_github_does_not_take_is_refused_by_its_place(tmp_path: Path, steps: str, at: str) -> None:
+    flow = f"on: push\njobs:\n  deploy:\n    steps: {steps}\n"
+    with pytest.raises(BadInput, match="Expected ") as told:
+        read(made.written(tmp_path, GOOD | {FLOW: flow}))
+    assert told.value.where == f"{tmp_path / FLOW}:4, {at}"
+
+
+CHART = """
+kind: Deployment
+spec:
+  {{- if .Values.fixed }}
+  replicas: 2
+  {{- end }}
+  template:
+    spec:
+      containers:
+      - name: api
+        image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("chart", "verdict", "why"),
+    [
+        (CHART, Verdict.INCONCLUSIVE, "which is not read"),
+        (CHART.replace("        image", "        # image"), Verdict.INCONCLUSIVE, "which is not read"),
+        (CHART + "      - image: busybox\n", Verdict.FAIL, "busybox"),
+        (CHART.replace("{{ .Values.image.repository }}:{{ .Values.image.tag }}", "api:v3"), Verdict.PASS, "api:v3"),
+        ("kind: Deployment\nspec:\n  template:\n    spec:\n      # containers:\n", Verdict.PASS, "1a2b3c"),
+    ],
+)
+def test_a_chart_beside_the_manifests_is_read_as_far_as_it_is_written(
+    tmp_path: Path, chart: str, verdict: Verdict, why: str
+) -> None:
+    """Helm's templates are no YAML: what they take from elsewhere leaves the images open, and refuses nothing."""
+    found = made.of(made.written(tmp_path, GOOD | {"charts/api/templates/deployment.yaml": chart}))
+    told = found["manifest.deployment.image"]
+    assert told.verdict is verdict
+    assert why in told.reason
+
+
+def test_a_byte_order_mark_is_none_of_terraform(tmp_path: Path) -> None:
+    files = GOOD | {MAIN: "\ufeff" + GOOD[MAIN]}
+    assert read(made.written(tmp_path, files)) == read(made.written(tmp_path / "without", GOOD))
+
+
 def test_a_variable_that_an_earlier_step_hands_on_is_set(tmp_path: Path) -> None:
     flow = WORKFLOW.replace("  PROJECT_ID:", "  OTHER:").replace(
         "      - run: |\n          TAG=",

@@ -153,6 +153,9 @@ def test_ids_are_derived_and_unique() -> None:
             f"plan.yaml:{FIRST + 1}, success[0].operation",
             "operation: list_walks",
         ),
+        ("success:\n- latency_p95 < 500s", "can break no limit of 500 s", "success[0]", "500ms"),
+        ("rollback:\n- latency_p50[get_walk] > 10001ms", "given up after 10 s", "rollback[0]", "request_timeout"),
+        ("request_timeout: 1s\nsuccess:\n- latency_p99 < 2s", "given up after 1 s", "success[0]", "request_timeout"),
         ("success: []", "nothing would be judged", "plan.yaml", "success: [availability > 99.5%]"),
     ],
 )

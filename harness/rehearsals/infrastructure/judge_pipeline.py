@@ -11,7 +11,7 @@ from harness.judge.claimed import held, not_exercised, shown_as
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.rehearsals.infrastructure.judge_terraform import absent, commands, elsewhere, left_open, worst
-from harness.rehearsals.infrastructure.types import InfrastructurePlan, Repository
+from harness.rehearsals.infrastructure.types import TEMPLATED, InfrastructurePlan, Repository
 from harness.rehearsals.infrastructure.workflow import Job, Step, branches, jobs, steps_of, tested
 
 _PLACE = ("cluster_name", "location")
@@ -95,8 +95,11 @@ def _images(found: Repository) -> Iterator[Judgement]:
         yield not_exercised("", claim, message("there is no Deployment: manifests may lie elsewhere"))
         return
     told = message("images: {names}", names=", ".join(each.image for each in found.images))
-    if any(_floats(each.image) for each in found.images):
+    unread = [each.image for each in found.images if TEMPLATED in each.image]
+    if any(_floats(each.image) for each in found.images if each.image not in unread):
         yield shown_as("", "manifest.deployment.image_latest", told, claim=claim)
+    elif unread:
+        yield left_open(claim, "image", unread[0])
     else:
         yield held("", claim, True, told)
     if any(_OLD_REGISTRY.match(each.image) for each in found.images):

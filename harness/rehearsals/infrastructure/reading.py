@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import hcl2
+import msgspec
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.model.message import message
-from harness.rehearsals.infrastructure.types import Backend, Document, Image, Repository, Resource
+from harness.rehearsals.infrastructure.types import TEMPLATED, Backend, Document, Image, Repository, Resource
+from harness.stack.manifests.faults import at_fault
+from harness.stack.manifests.folder import PODS, at, listed
 
 #: Folders that hold somebody else's files.
 _NOT_OURS = frozenset({".git", ".terraform", "node_modules", "vendor", ".venv"})
 _MOST_BYTES = 1_000_000
 _PLAIN = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
 _WORKFLOWS = ".github/workflows/"
+#: An image as a template of YAML names it (Helm's: no YAML before it is filled in).
+_IMAGE = re.compile(r"^[ \t-]*image:[ \t]*([^\s#].*?)[ \t]*$", re.MULTILINE)
 
 
 def read(root: Path, manifests: Path | None = None) -> Repository:
@@ -38,7 +43,7 @@ def read(root: Path, manifests: Path | None = None) -> Repository:
             name: document
             for name in files
             if _WORKFLOWS in f"/{name}" and name.endswith((".yml", ".yaml"))
-            for document in _yaml(root, name)
+            for document in _yaml(root, name, _Workflow)
         },
         scripts=tuple(line for name in files if name.endswith(".sh") for line in _gcloud(_text(root, name))),
         images=tuple(images),
@@ -60,7 +65,7 @@ def _files(root: Path) -> Iterator[str]:
 
 
 def _text(root: Path, name: str) -> str:
-    return (root / name).read_text("utf-8", errors="replace")
+    return (root / name).read_text("utf-8-sig", errors="replace")  # Terraform, too, passes over a byte order mark
 
 
 def _terraform(root: Path, name: str) -> Document:
@@ -95,26 +100,59 @@ def _pinned(found: Document) -> Iterator[str]:
             yield from (name for name, each in providers.items() if isinstance(each, dict) and each.get("version"))
 
 
-def _yaml(root: Path, name: str) -> Iterator[Document]:
-    found = yamltext.documents(_text(root, name), str(root / name), merge_keys=True)
-    yield from (each for each, _ in found if isinstance(each, dict))
+class _Step(msgspec.Struct):
+    """What is read of a step, as GitHub takes it."""
+
+    given: dict[str, Any] | None = msgspec.field(default=None, name="with")
+
+
+class _Job(msgspec.Struct):
+    needs: str | list[str] | None = None
+    steps: list[_Step] | None = None
+
+
+class _Workflow(msgspec.Struct):
+    jobs: dict[str, _Job] | None = None
+
+
+def _yaml(root: Path, name: str, form: type[Any] = Document) -> Iterator[Document]:
+    where = str(root / name)
+    for each, lines in yamltext.documents(_text(root, name), where, merge_keys=True):
+        if not isinstance(each, dict):
+            continue
+        try:
+            msgspec.convert(each, form)
+        except msgspec.ValidationError as error:
+            said, _, trail = str(error).partition(" - at `$")
+            place = yamltext.place(where, lines, at_fault(each, trail.rstrip("`"), said))
+            raise BadInput(
+                said, where=place, remedy="GitHub refuses it, too: its page of the workflow says more"
+            ) from error
+        yield each
 
 
 def _images(root: Path, files: list[str]) -> Iterator[Image]:
     for name in files:
-        if name.endswith((".yaml", ".yml")) and "kind: Deployment" in _text(root, name):
+        text = _text(root, name) if name.endswith((".yaml", ".yml")) else ""
+        if "kind: Deployment" not in text:
+            continue
+        try:
             for document in _yaml(root, name):
                 yield from _of_deployment(document)
+        except BadInput:
+            if TEMPLATED not in text:
+                raise
+            named = _IMAGE.findall(text) or [f"{TEMPLATED} in {name}"]
+            yield from (Image(container="", image=each.strip("\"'")) for each in named)
 
 
 def _of_deployment(document: Document) -> Iterator[Image]:
     if document.get("kind") != "Deployment":
         return
-    pod: Document = document.get("spec", {}).get("template", {}).get("spec", {})
-    containers: list[Any] = [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]
-    for each in containers:
-        if isinstance(each, dict) and each.get("image"):
-            yield Image(container=str(each.get("name", "")), image=str(each["image"]))
+    for name in ("initContainers", "containers"):
+        for each in listed(at(document, *PODS["Deployment"], name)):
+            if each.get("image"):
+                yield Image(container=str(each.get("name", "")), image=str(each["image"]))
 
 
 def _gcloud(script: str) -> Iterator[str]:

@@ -11,6 +11,8 @@ from harness.base.units import Ratio
 Document = dict[str, Any]
 #: The plan's name: of what the document prints, and of a checkout, whose verdicts do not take the place of the others.
 PRINTED, CHECKOUT = "infrastructure", "infrastructure_checkout"
+#: Where a template takes what is written elsewhere.
+TEMPLATED = "{{"
 
 
 class Sla(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,7 +118,7 @@ def branches(workflow: Document) -> list[str]:
     on = workflow.get("on")
     push = on.get("push") if isinstance(on, dict) else None
     found = push.get("branches") if isinstance(push, dict) else None
-    return [str(each) for each in ((found,) if isinstance(found, str) else found or ())]
+    return [str(each) for each in ((found,) if isinstance(found, str) else found if isinstance(found, list) else ())]
 
 
 def tested(job: Job, others: list[Job]) -> bool:

@@ -17,6 +17,7 @@ import msgspec
 from harness.base import yamltext
 from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput
+from harness.base.message import nearest
 from harness.model.autoscaling import Hpa
 from harness.model.disruption import Budget
 from harness.model.manifests import Deployment, Manifests, PatchNote, RollingUpdate
@@ -228,7 +229,13 @@ def _one(documents: kustomize.Documents, kind: str, wanted: type[S], folder: Pat
 def _spec(document: dict[str, Any], wanted: type[S], where: str) -> S:
     if not isinstance(document.get("spec"), dict):
         raise BadInput("a manifest without spec", where=where, remedy="add its spec")
-    return _convert(document["spec"], wanted, f"{where}.spec")
+    found = _convert(document["spec"], wanted, f"{where}.spec")
+    for path, known in spec.unknown(document["spec"], wanted):
+        if near := nearest(str(path[-1]), known):  # a probe that nobody asks; any other may be of a newer Kubernetes
+            what = message("unknown key {key}{near}", key=repr(path[-1]), near=near)
+            at = f"{where}.spec.{yamltext.dotted(path)}"
+            raise BadInput(what, where=at, remedy="see the Kubernetes API reference")
+    return found
 
 
 def _convert(data: Any, wanted: type[S], where: str) -> S:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 from harness.stack.manifests.places import Path_, Places
@@ -40,8 +41,8 @@ class Container(NamedTuple):
     @property
     def is_proxy(self) -> bool:
         """Whether it leads to the database."""
-        words = [self.image, *map(str, self.says.get("command") or ()), *map(str, self.says.get("args") or ())]
-        return any(_PROXY.search(each) for each in words)
+        words = (each for key in ("command", "args") if isinstance(each := self.says.get(key), list))
+        return any(_PROXY.search(str(each)) for each in (self.image, *chain.from_iterable(words)))
 
 
 def at(value: Any, *path: str | int) -> Any:

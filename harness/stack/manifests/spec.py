@@ -5,9 +5,14 @@ Field names and defaults: Kubernetes API reference, core/v1, apps/v1, autoscalin
 
 from __future__ import annotations
 
+import typing
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+
+from harness.base.plantypes import bare_type, keys_of
+from harness.base.yamltext import Path_
 
 Port = int | str
 
@@ -76,7 +81,10 @@ class ContainerPort(K8s):
     name: str = ""
 
 
-class Resources(K8s):
+class Resources(K8s, forbid_unknown_fields=True):
+    """All that Kubernetes has here: amounts that stand a level too high (``resources: {cpu: 1}``) limit nothing."""
+
+    claims: list[dict[str, Any]] = []
     requests: dict[str, str | int | float] = {}
     limits: dict[str, str | int | float] = {}
 
@@ -105,6 +113,7 @@ class ContainerSpec(K8s):
     image: str
     restart_policy: str = ""
     lifecycle: Lifecycle | None = None
+    command: list[str] = []
     args: list[str] = []
     env: list[EnvSpec] = []
     env_from: list[EnvFrom] = []
@@ -266,3 +275,38 @@ class ProviderClassSpec(K8s):
 class Data(K8s):
     data: dict[str, str] = {}
     string_data: dict[str, str] = {}
+
+
+#: Of the forms that are told by a misspelt key: what Kubernetes 1.34 has in each besides what is read.
+_UNREAD: dict[type[K8s], tuple[str, ...]] = {
+    ContainerSpec: (
+        "imagePullPolicy", "resizePolicy", "restartPolicyRules", "securityContext", "stdin", "stdinOnce",
+        "terminationMessagePath", "terminationMessagePolicy", "tty", "volumeDevices", "workingDir",
+    ),
+    ProbeSpec: ("terminationGracePeriodSeconds",),
+    PodSpec: (
+        "activeDeadlineSeconds", "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy",
+        "enableServiceLinks", "ephemeralContainers", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostUsers",
+        "hostname", "hostnameOverride", "imagePullSecrets", "nodeName", "nodeSelector", "os", "overhead",
+        "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "resourceClaims", "resources",
+        "restartPolicy", "runtimeClassName", "schedulerName", "schedulingGates", "securityContext", "serviceAccount",
+        "setHostnameAsFQDN", "shareProcessNamespace", "subdomain", "tolerations", "topologySpreadConstraints",
+    ),
+    DeploymentSpec: ("paused", "revisionHistoryLimit"),
+    Strategy: (), RollingUpdateSpec: (), HpaSpec: (), Behavior: (), ScalingRules: (), PdbSpec: (),
+}  # fmt: skip
+
+
+def unknown(data: Any, form: Any, path: Path_ = ()) -> Iterator[tuple[Path_, tuple[str, ...]]]:
+    """The keys of ``data``, read as ``form``, that Kubernetes does not have there, each with those that it has."""
+    form = bare_type(form)[0]
+    if typing.get_origin(form) is list and isinstance(data, list):
+        for number, each in enumerate(data):
+            yield from unknown(each, typing.get_args(form)[0], (*path, number))
+    elif isinstance(data, dict) and isinstance(form, type) and issubclass(form, K8s):
+        fields = keys_of(form)
+        for key, value in data.items():
+            if key in fields:
+                yield from unknown(value, fields[key].type, (*path, key))
+            elif form in _UNREAD and key not in _UNREAD[form]:
+                yield (*path, key), (*fields, *_UNREAD[form])

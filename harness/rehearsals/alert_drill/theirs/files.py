@@ -12,7 +12,8 @@ from typing import Any
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
-from harness.model.message import message
+from harness.base.message import nearest
+from harness.model.message import Message, message
 from harness.objectives.foreign.rules import Rule
 
 _SUFFIXES = frozenset((".yaml", ".yml", ".json"))
@@ -20,6 +21,28 @@ _CONDITIONS = {
     "conditionPrometheusQueryLanguage", "conditionThreshold", "conditionAbsent", "conditionMonitoringQueryLanguage",
     "conditionMatchedLog", "conditionSql",
 }  # fmt: skip
+#: What each mapping may say, of Prometheus, its kin and Cloud Monitoring. A key that is none of these and near to one
+#: is that one misspelt, which no server takes; any other is somebody's own.
+_GROUP = (
+    "name", "interval", "query_offset", "limit", "rules", "labels", "partial_response_strategy", "source_tenants",
+    "align_evaluation_time_on_interval", "evaluation_delay", "namespace", "type", "params", "headers", "concurrency",
+    "debug", "eval_offset", "eval_delay", "eval_alignment", "tenant", "notifier_headers", "extra_filter_labels",
+)  # fmt: skip
+_RULE = (
+    "alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations", "type", "debug",
+    "update_entries_limit",
+)  # fmt: skip
+_POLICY = (
+    "name", "displayName", "documentation", "userLabels", "conditions", "combiner", "enabled", "validity",
+    "notificationChannels", "creationRecord", "mutationRecord", "alertStrategy", "severity",
+)  # fmt: skip
+_CONDITION = (
+    "query", "duration", "evaluationInterval", "labels", "ruleGroup", "alertRule", "disableMetricValidation", "filter",
+    "aggregations", "denominatorFilter", "denominatorAggregations", "forecastOptions", "comparison", "thresholdValue",
+    "trigger", "evaluationMissingData", "labelExtractors", "minutes", "hourly", "daily", "rowCountTest", "booleanTest",
+)  # fmt: skip
+#: What a file has that holds rules or policies.
+_HOLDS = re.compile(r"\b(?:groups|conditions)\b")
 _PARTS = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhdwy])")
 _LENGTHS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _METRIC = re.compile(r'metric\.type\s*=\s*"prometheus\.googleapis\.com/([^/"]+)')
@@ -37,7 +60,13 @@ def read(folder: Path) -> tuple[Rule, ...]:
     found: list[Rule] = []
     for path in sorted(each for each in folder.rglob("*") if each.suffix in _SUFFIXES and each.is_file()):
         where = str(path.relative_to(folder))
-        for data, lines in yamltext.documents(yamltext.read(path), where, merge_keys=True):
+        try:
+            documents = yamltext.documents(yamltext.read(path), where, merge_keys=True)
+        except BadInput:
+            if _HOLDS.search(path.read_text("utf-8", errors="replace")) is None:
+                continue
+            raise
+        for data, lines in documents:
             found += _Document(where, lines).rules(data, ())
     if not any(not each.records for each in found):
         raise BadInput(
@@ -70,11 +99,13 @@ class _Document:
     def _groups(self, groups: list[Any], path: yamltext.Path_) -> Iterator[Rule]:
         for number, group in enumerate(groups):
             at = (*path, number)
-            every_s = self._seconds(self._mapping(group, at).get("interval", f"{_EVERY_S:g}s"), (*at, "interval"))
-            for place, rule in enumerate(group.get("rules") or []):
+            self._spelt(self._mapping(group, at), _GROUP, at)
+            every_s = self._seconds(group.get("interval", f"{_EVERY_S:g}s"), (*at, "interval"))
+            for place, rule in enumerate(self._list(group, "rules", at)):
                 yield self._rule(self._mapping(rule, (*at, "rules", place)), (*at, "rules", place), every_s)
 
     def _rule(self, rule: dict[str, Any], path: yamltext.Path_, every_s: float) -> Rule:
+        self._spelt(rule, _RULE, path)
         name = rule.get("alert") or rule.get("record")
         if not isinstance(name, str) or not isinstance(rule.get("expr"), str | int | float):
             raise self._bad(path, "a rule without `expr`, or without `alert` or `record`")
@@ -86,7 +117,9 @@ class _Document:
         )  # fmt: skip
 
     def _policy(self, policy: dict[str, Any], path: yamltext.Path_) -> Iterator[Rule]:
+        self._spelt(policy, _POLICY, path)
         enabled = policy.get("enabled", True) not in (False, {"value": False})
+        channels = tuple(map(str, self._list(policy, "notificationChannels", path)))
         for number, each in enumerate(policy["conditions"]):
             at = (*path, "conditions", number)
             kind = next((key for key in self._mapping(each, at) if key in _CONDITIONS), None)
@@ -94,6 +127,7 @@ class _Document:
                 raise self._bad(at, "a condition of no kind that Cloud Monitoring has")
             content, inside = self._mapping(each[kind], (*at, kind)), (*at, kind)
             query = content.get("query", "") if kind == "conditionPrometheusQueryLanguage" else ""
+            self._spelt(content, _CONDITION, inside)
             named = _METRIC.search(str(content.get("filter", "")))
             yield Rule(
                 name=f"{policy['displayName']}: {each.get('displayName', number)}",
@@ -101,7 +135,7 @@ class _Document:
                 metric="" if named is None else named[1],
                 for_s=self._seconds(content.get("duration", "0s"), (*inside, "duration")),
                 every_s=self._seconds(content.get("evaluationInterval", f"{_CLOUD_EVERY_S:g}s"), inside),
-                channels=tuple(map(str, policy.get("notificationChannels") or ())), enabled=enabled,
+                channels=channels, enabled=enabled,
             )  # fmt: skip
 
     def _seconds(self, text: Any, path: yamltext.Path_) -> float:
@@ -115,8 +149,19 @@ class _Document:
             raise self._bad(path, "this must be a mapping of keys")
         return data
 
+    def _list(self, data: dict[str, Any], key: str, path: yamltext.Path_) -> list[Any]:
+        found = data.get(key) or []
+        if not isinstance(found, list):
+            raise self._bad((*path, key), "this must be a list")
+        return found
+
+    def _spelt(self, data: dict[str, Any], known: tuple[str, ...], path: yamltext.Path_) -> None:
+        for key in data:
+            if key not in known and (near := nearest(key, known)):
+                raise self._bad((*path, key), message("unknown key {key}{near}", key=repr(key), near=near))
+
     def _place(self, path: yamltext.Path_) -> str:
         return yamltext.place(self._where, self._lines, path).partition(", ")[0]
 
-    def _bad(self, path: yamltext.Path_, what: str) -> BadInput:
+    def _bad(self, path: yamltext.Path_, what: Message | str) -> BadInput:
         return BadInput(what, where=yamltext.place(self._where, self._lines, path), remedy="correct it there")
