@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from api.errors import Unauthorized
 from api.model import User
 from harness.contract.people import opened, unsigned
 from tests.conformance.in_process import Plant, Target
 from tests.conformance.outcomes import Outcome, ended
+from tests.conformance.wire import connected
 from tests.security.in_process import checked, of
-
-Forgiven = Callable[[int], bool]
 
 
 def forgiving(seconds: int, *, remembers: bool = False) -> Plant:
@@ -50,3 +50,62 @@ def forgiving(seconds: int, *, remembers: bool = False) -> Plant:
 def test_what_clocks_may_differ_in_is_forgiven_and_no_memory(plant: Plant, outcome: Outcome, tmp_path: Path) -> None:
     found = checked(of("token.expires_in_use"), [plant], tmp_path)
     assert ended(found, outcome) == {"token.expires_in_use"}, found
+
+
+def by_uvicorn(target: Target) -> None:
+    """Served by h11, which goes on behind a request with a length and chunks, as Go's own server does."""
+
+    def other(config: Any, *more: Any) -> Any:
+        config.http_protocol_class = H11Protocol
+        return connected(config, *more)
+
+    target.patch("tests.conformance.in_process.connected", other)
+
+
+def answering(what: bytes, *answers: bytes) -> Plant:
+    """A server that answers so what holds ``what``."""
+
+    class Writer:
+        def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._reader, self._writer = reader, writer
+
+        def write(self, data: bytes) -> None:
+            if what not in data:
+                return self._writer.write(data)
+            for answer in answers:
+                self._reader.feed_data(b"HTTP/1.1 " + answer + b"\r\nContent-Length: 2\r\n\r\n{}")
+            return self._reader.feed_eof()
+
+        def close(self) -> None:
+            self._writer.close()
+
+    def plant(target: Target) -> None:
+        def other(*all_: Any) -> Any:
+            reader, writer = connected(*all_)
+            return reader, Writer(reader, writer)
+
+        target.patch("tests.conformance.in_process.connected", other)
+
+    return plant
+
+
+UNKNOWN = b"501 Not Implemented"
+TWO_LENGTHS = b"Content-Length: 0\r\nContent-Length: "
+
+
+@pytest.mark.parametrize(
+    ("plant", "wrong"),
+    [
+        (answering(b"Transfer-Encoding: identity", UNKNOWN), set()),
+        (answering(b"PROPFIND ", UNKNOWN), set()),
+        (answering(b"PROPFIND ", b"500 Internal Server Error"), {"injection.method"}),
+        (answering(TWO_LENGTHS, b"401 Unauthorized"), set()),
+        (answering(TWO_LENGTHS, b"401 Unauthorized", b"200 OK"), {"injection.smuggled"}),
+        (by_uvicorn, {"injection.smuggled_behind"}),
+    ],
+)
+def test_a_method_or_a_framing_refused_is_none_answered_twice(plant: Plant, wrong: set[str], tmp_path: Path) -> None:
+    """Go refuses an unknown coding by 501, as RFC 9112 asks."""
+    found = checked(of("injection.smuggled", "injection.smuggled_behind", "injection.method"), [plant], tmp_path)
+    assert ended(found, Outcome.DEVIATION) | ended(found, Outcome.ADVICE) == wrong, found
+    assert ended(found, Outcome.ADVICE) == wrong & {"injection.smuggled_behind"}

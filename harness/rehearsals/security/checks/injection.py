@@ -57,6 +57,17 @@ _SLOWEST_S = 5.0  # an answer that takes longer ran the text
 _SOON = message("an answer within {seconds} s", seconds=f"{_SLOWEST_S:g}")
 
 
+_HIDDEN = b"GET /health HTTP/1.1\r\nHost: api\r\nX-Smuggled: 1\r\n\r\n"
+_BEHIND = b"0\r\n\r\n" + _HIDDEN
+#: Headers and a body; the first is HTTP, though a strange one: its chunks count (RFC 9112, 6.3).
+_LENGTH_AND_CHUNKS = (b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n" % len(_BEHIND), _BEHIND)
+_TWO_FRAMINGS = (
+    (b"Content-Length: 0\r\nContent-Length: %d\r\n" % len(_HIDDEN), _HIDDEN),
+    (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", _BEHIND),
+)
+_MORE_S = 1.0  # for another answer
+
+
 async def _settled(bench: Bench) -> tuple[Victim, Caller]:
     return await Victim(bench, await bench.user()).settle(), await bench.user()
 
@@ -66,9 +77,14 @@ def _nothing_told(victim: Victim, exchange: Exchange) -> None:
         raise Deviates(message("nothing of others, and of no file"), exchange.shown, exchange, Finding.LEAK)
 
 
+def _broke(exchange: Exchange) -> bool:
+    """Whether an answer tells of a failure: 501 refuses a method or a coding that is not known (RFC 9110, 15.6.2)."""
+    return exchange.status >= 500 and exchange.status != 501
+
+
 def _taken_or_refused(exchange: Exchange) -> None:
     """Whether it left others served is asked behind it."""
-    if exchange.status >= 500 or exchange.silent:
+    if _broke(exchange) or exchange.silent:
         wanted = message("an answer below 500, or the end of the connection")
         raise Deviates(wanted, exchange.shown, exchange, Finding.STATUS)
 
@@ -141,7 +157,7 @@ async def methods(bench: Bench) -> None:
         for caller in (bench.nobody, stranger):
             exchange = await caller.send(method, f"{WALKS}/{victim.walk_id}", headers={"X-Secret": victim.absent})
             _nothing_told(victim, exchange)
-            if victim.absent.encode() in exchange.body or exchange.status >= 500:
+            if victim.absent.encode() in exchange.body or _broke(exchange):
                 raise Deviates(message("a refusal that echoes nothing"), exchange.shown, exchange)
     await victim.untouched(exchange)
 
@@ -173,7 +189,7 @@ async def header(bench: Bench) -> None:
         await me.send("GET", WALKS, headers={"X-Request-Id": "a\rX-Injected: 1", "Origin": "null\nX-Injected: 1"}),
     ]
     for exchange in exchanges:
-        if "x-injected" in exchange.headers or exchange.status >= 500:
+        if "x-injected" in exchange.headers or _broke(exchange):
             raise Deviates(message("no header X-Injected, and no 5xx"), exchange.shown, exchange)
         _taken_or_refused(exchange)
     await victim.untouched(exchange)
@@ -231,15 +247,35 @@ async def cached(bench: Bench) -> None:
 
 @CHECKS("injection.smuggled", "a request hidden in another's body is not answered", walk_api("connections"))
 async def smuggled(bench: Bench) -> None:
-    """Two lengths, or a length and chunks: whatever is read, it is one request and one answer."""
-    hidden = b"GET /health HTTP/1.1\r\nHost: api\r\nX-Smuggled: 1\r\n\r\n"
-    start = b"POST /v1/walks HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
-    for framing, body in (
-        (b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n" % (5 + len(hidden)), b"0\r\n\r\n" + hidden),
-        (b"Content-Length: 0\r\nContent-Length: %d\r\n" % len(hidden), hidden),
-        (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", b"0\r\n\r\n" + hidden),
-    ):
-        exchange = await bench.nobody.send_raw(start + framing + b"\r\n" + body, "POST", "(two framings)")
-        if exchange.silent or exchange.status >= 500 or exchange.status == 200:
+    """Two lengths, or two codings: whatever is read, it is one request and one answer. 501 is RFC 9112's for a coding
+    that is not known (6.1).
+    """
+    for framing, body in (_LENGTH_AND_CHUNKS, *_TWO_FRAMINGS):
+        exchange = await _framed(bench, framing, body)
+        if exchange.silent or _broke(exchange) or exchange.status == 200:
             raise Deviates(message("one refusal (4xx), or the end of the connection"), exchange.shown, exchange)
+        if exchange.more and framing != _LENGTH_AND_CHUNKS[0]:
+            raise Deviates(message("one answer"), message("another behind it"), exchange, Finding.EFFECT)
     must_not_fail(await bench.nobody.get(WALKS))
+
+
+@CHECKS(
+    "injection.smuggled_behind",
+    "the connection of a request that has a length and chunks ends with its answer",
+    walk_api("connections"),
+    Finding.EFFECT,
+    advice=True,
+)
+async def smuggled_behind(bench: Bench) -> None:
+    """What is behind the chunks is in no body (RFC 9112, 6.3), and a proxy that went by the length took it for one: so
+    nothing more is read (6.1)."""
+    exchange = await _framed(bench, *_LENGTH_AND_CHUNKS)
+    if exchange.more or exchange.silent:
+        got = message("another behind it") if exchange.more else exchange.shown
+        raise Deviates(message("one answer"), got, exchange)
+    must_not_fail(await bench.nobody.get(WALKS))
+
+
+async def _framed(bench: Bench, framing: bytes, body: bytes) -> Exchange:
+    start = b"POST /v1/walks HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
+    return await bench.nobody.send_raw(start + framing + b"\r\n" + body, "POST", "(two framings)", more_s=_MORE_S)
