@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.model import User
 from harness.contract.people import opened, unsigned
+from tests.conformance.front import Answer, Call
 from tests.conformance.in_process import Plant, Target
 from tests.conformance.outcomes import Outcome, ended
 from tests.conformance.wire import connected
@@ -109,3 +111,38 @@ def test_a_method_or_a_framing_refused_is_none_answered_twice(plant: Plant, wron
     found = checked(of("injection.smuggled", "injection.smuggled_behind", "injection.method"), [plant], tmp_path)
     assert ended(found, Outcome.DEVIATION) | ended(found, Outcome.ADVICE) == wrong, found
     assert ended(found, Outcome.ADVICE) == wrong & {"injection.smuggled_behind"}
+
+
+def errors_with(foreign: str = "", more: str = "") -> Plant:
+    """Each error has an id of its own; ``foreign`` is what it says of another's walk, and ``more`` stands there too."""
+
+    def plant(target: Target) -> None:
+        numbers = itertools.count(10**9)
+
+        def after(call: Call, answer: Answer) -> None:
+            if answer.status == 404:
+                there = foreign and call.walk_id in target.database._walks
+                error = {
+                    "code": "NOT_FOUND",
+                    "message": foreign if there else "No such walk",
+                    "trace": f"z{next(numbers):x}",
+                }
+                answer.says({"error": error | ({more: "x"} if more and call.walk_id in target.database._walks else {})})
+                answer.headers |= {"x-request-id": f"{next(numbers)}", "date-of-it": f"{next(numbers)}"}
+
+        target.front.after.append(after)
+
+    return plant
+
+
+@pytest.mark.parametrize(
+    ("plant", "outcome"),
+    [
+        (errors_with(), Outcome.PASSED),
+        (errors_with(foreign="No such thing"), Outcome.DEVIATION),
+        (errors_with(foreign="Another's walk"), Outcome.DEVIATION),
+        (errors_with(more="owner"), Outcome.DEVIATION),
+    ],
+)
+def test_errors_with_an_id_of_their_own_tell_nothing(plant: Plant, outcome: Outcome, tmp_path: Path) -> None:
+    assert ended(checked(of("identity.alike"), [plant], tmp_path), outcome) == {"identity.alike"}
