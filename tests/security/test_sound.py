@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.model import User
 from harness.contract.people import opened, unsigned
-from tests.conformance.front import Answer, Call
+from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import Plant, Target
 from tests.conformance.outcomes import Outcome, ended
 from tests.conformance.wire import connected
@@ -65,7 +67,7 @@ def by_uvicorn(target: Target) -> None:
 
 
 def answering(what: bytes, *answers: bytes) -> Plant:
-    """A server that answers so what holds ``what``."""
+    """A server that answers so what holds ``what``, and ends the connection where it answers."""
 
     class Writer:
         def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,7 +78,7 @@ def answering(what: bytes, *answers: bytes) -> Plant:
                 return self._writer.write(data)
             for answer in answers:
                 self._reader.feed_data(b"HTTP/1.1 " + answer + b"\r\nContent-Length: 2\r\n\r\n{}")
-            return self._reader.feed_eof()
+            return self._reader.feed_eof() if answers else None
 
         def close(self) -> None:
             self._writer.close()
@@ -146,3 +148,27 @@ def errors_with(foreign: str = "", more: str = "") -> Plant:
 )
 def test_errors_with_an_id_of_their_own_tell_nothing(plant: Plant, outcome: Outcome, tmp_path: Path) -> None:
     assert ended(checked(of("identity.alike"), [plant], tmp_path), outcome) == {"identity.alike"}
+
+
+def read_as_it_comes(target: Target) -> None:
+    """A decoder without a limit on what it reads, which refuses what is no JSON at its first byte, as Go's does."""
+    answering(b'chunked\r\n\r\n16\r\n{"title":"x"')(target)
+
+
+def unpacked(target: Target) -> None:
+    """A packed body is unpacked, however large, and then held to the contract."""
+
+    def before(call: Call) -> Answer | None:
+        if call.headers.get("content-encoding") != "gzip":
+            return None
+        body = json.loads(gzip.decompress(call.body))
+        return refusal(400) if len(body["title"]) > 255 else Answer(201, {"content-type": "application/json"}, b"{}")
+
+    target.front.before.append(before)
+
+
+@pytest.mark.parametrize(("plant", "finds"), [(read_as_it_comes, "heavy.endless"), (unpacked, "heavy.inflated")])
+def test_what_is_refused_for_another_reason_is_not_refused_for_its_size(
+    plant: Plant, finds: str, tmp_path: Path
+) -> None:
+    assert ended(checked(of("heavy.endless", "heavy.inflated"), [plant], tmp_path), Outcome.DEVIATION) == {finds}
