@@ -340,8 +340,8 @@ def limit_by_address(target: Target) -> None:
     target.settings = msgspec.structs.replace(target.settings, rate_limit_per_minute=100_000)
 
 
-def pods_of(limited: int, free: int) -> Callable[[Target], None]:
-    """So many pods with a limit of their own each, and so many with none, asked by turns."""
+def pods_of(limited: int, free: int, whose: Callable[[Call], str] = lambda call: call.uid) -> Callable[[Target], None]:
+    """So many pods with a limit of their own each, for each of ``whose``, and so many with none, asked by turns."""
 
     def plant(target: Target) -> None:
         target.settings = msgspec.structs.replace(target.settings, rate_limit_per_minute=100_000)
@@ -352,7 +352,7 @@ def pods_of(limited: int, free: int) -> Callable[[Target], None]:
             if not call.asks("GET") or (pod := next(asked) % (limited + free)) >= limited:
                 return None
             try:
-                limits[pod].admit(call.uid)
+                limits[pod].admit(whose(call))
             except RateLimited:
                 return refusal(429, "RATE_LIMITED")
             return None
@@ -370,6 +370,7 @@ class _Monotonic:
 
 
 PLANTS.add("one_pod_of_two_limits", pods_of(1, 1), "heavy.rate")
+PLANTS.add("limit_by_token", pods_of(1, 0, lambda call: call.headers.get("authorization", "")), "heavy.rate")
 
 
 # -- secrets ---------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from harness.contract.check import Checks, Deviates, NotExercised, must, must_no
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.model.message import message
+from harness.rehearsals.security.checks.tokens import material
 from harness.rehearsals.security.ground import of
 
 CHECKS = Checks(walk_api("bad-requests"), Finding.STATUS)
@@ -64,8 +65,8 @@ async def inflated(bench: Bench) -> None:
 
 @CHECKS("heavy.endless", "a body of 10 MB in chunks, whose length nobody said, is refused")
 async def endless(bench: Bench) -> None:
-    """By an answer 4xx or the end of the connection, though its own end does not come. What comes of it is JSON, which
-    who reads it as it comes does not refuse before."""
+    """By an answer 4xx or the end of the connection, though its own end does not come. What comes of it is JSON: a
+    decoder that reads it as it comes finds nothing to refuse."""
     me = await bench.user()
     head = (
         f"POST {WALKS} HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nAuthorization: Bearer {me.token}\r\n"
@@ -146,18 +147,19 @@ async def slow_body(bench: Bench) -> None:
     walk_api("rate-limit"),
 )
 async def rate(bench: Bench) -> None:
-    """Each request on a connection of its own, so that they reach every pod; headers that name other addresses do not
-    make another user. A window may turn once, so that a pod lets twice its limit through at most, and once more in each
+    """Each request on a connection of its own, so that they reach every pod; neither headers that name other addresses
+    nor another of the user's tokens make another user. A window may turn once, so that a pod lets twice its limit through at most, and once more in each
     further minute. That one pod refuses says nothing of the others: it is asked until so many are refused in a row that
     none of them lets anything through.
     """
     me = await bench.user()
+    made_of = await material(bench, me)
     needs(await me.get(WALKS))
     allowed, pods, begun_ns = bench.rule("rate_limit"), of(bench).pods, bench.clock.now_ns()
     let_through, refused, number = 1, 0, 0
     while refused < _REFUSED_A_POD * pods:
         number += 1
-        exchange = await _from_elsewhere(me, number)
+        exchange = await _from_elsewhere(bench.with_token(made_of.with_claims(jti=str(number))), number)
         if exchange.status == 429:
             refused += 1
             continue
