@@ -148,9 +148,9 @@ async def slow_body(bench: Bench) -> None:
 )
 async def rate(bench: Bench) -> None:
     """Each request on a connection of its own, so that they reach every pod; neither headers that name other addresses
-    nor another of the user's tokens make another user. A window may turn once, so that a pod lets twice its limit through at most, and once more in each
-    further minute. That one pod refuses says nothing of the others: it is asked until so many are refused in a row that
-    none of them lets anything through.
+    nor another of the user's tokens make another user. A window may turn once, so that a pod lets twice its limit
+    through at most, and once more in each further minute. That one pod refuses says nothing of the others: it is asked
+    until so many are refused in a row that none of them lets anything through.
     """
     me = await bench.user()
     made_of = await material(bench, me)
