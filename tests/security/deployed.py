@@ -170,6 +170,8 @@ HARMLESS = (
     Deployed(name="url_without_password", parts=_variable("DATABASE_URL", "postgres://u@127.0.0.1/w"), finds=_CLEAR),
     Deployed(name="another_variable", parts=_variable("PGPASSWORD_TOO", "$(DB_PASSWORD)"), finds=_CLEAR),
     Deployed(name="where_it_lies", parts=_variable("DB_PASSWORD_FILE", "/secrets/password"), finds=_CLEAR),
+    Deployed(name="how_long_it_is_good", parts=_config(ACCESS_TOKEN_EXPIRE_MINUTES="30"), finds=_CLEAR),
+    Deployed(name="what_it_is_called", parts=_variable("DB_PASSWORD_SECRET_NAME", "walks-db"), finds=_CLEAR),
     Deployed(name="words_of_a_variable", parts=_word("host=db password=$(DB_PASSWORD) user=u"), finds=_CLEAR),
     Deployed(name="words_of_a_shell", parts=_word('exec api --dsn "password="$PGPASSWORD""'), finds=_CLEAR),
     Deployed(name="another_s_address", parts=_config(url="https://example.test:8080/a@b"), finds=_CLEAR),

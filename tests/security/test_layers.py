@@ -44,6 +44,11 @@ def test_what_is_a_secret(tmp_path: Path, files: dict[str, bytes], words: str) -
         (("DB_PASSWORD=x",), "COPY .", ["DB_PASSWORD"]),
         ((), "RUN NPM_TOKEN=abc npm ci", ["NPM_TOKEN"]),
         (("DB_PASSWORD=", "PATH=/bin"), "RUN echo $DB_PASSWORD", []),
+        (("DB_PASSWORD=$x", "db_password=x"), "COPY .", ["DB_PASSWORD", "db_password"]),
+        (("A=b DB_PASSWORD=c", "DB_PASSWORD_FILE=/run/secrets/db", "ACCESS_TOKEN_EXPIRE_MINUTES=30"), "COPY .", []),
+        ((), "RUN |1 NPM_TOKEN=abc /bin/sh -c NPM_TOKEN=$NPM_TOKEN npm ci", ["NPM_TOKEN"]),
+        ((), 'RUN NPM_TOKEN=$(cat /run/secrets/npm) PGPASSWORD="$PW" make # buildkit', []),
+        ((), 'ENV DB_PASSWORD=""', []),
     ],
 )
 def test_what_the_configuration_says(tmp_path: Path, env: Sequence[str], made: str, names: list[str]) -> None:
