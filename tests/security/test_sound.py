@@ -171,3 +171,82 @@ def test_what_is_refused_for_another_reason_is_not_refused_for_its_size(
     plant: Plant, finds: str, tmp_path: Path
 ) -> None:
     assert ended(checked(of("heavy.endless", "heavy.inflated"), [plant], tmp_path), Outcome.DEVIATION) == {finds}
+
+
+def origins(*, told: str = "", credentials: str = "true") -> Plant:
+    """Every answer tells that origin, or the request's where it is null."""
+
+    def plant(target: Target) -> None:
+        def after(call: Call, answer: Answer) -> None:
+            if told or call.headers.get("origin") == "null":
+                headers = {"access-control-allow-origin": told or "null"}
+                answer.headers |= headers | {"access-control-allow-credentials": credentials}
+
+        target.front.after.append(after)
+
+    return plant
+
+
+@pytest.mark.parametrize(
+    ("plant", "outcome"),
+    [
+        (origins(told="https://admin.walks.example"), Outcome.PASSED),
+        (origins(told="*"), Outcome.DEVIATION),
+        (origins(), Outcome.DEVIATION),
+    ],
+)
+def test_an_origin_of_its_own_is_not_everybody_s(plant: Plant, outcome: Outcome, tmp_path: Path) -> None:
+    assert ended(checked(of("injection.cors"), [plant], tmp_path), outcome) == {"injection.cors"}
+
+
+def strict(target: Target) -> None:
+    """A field that no request has is refused, and a polyline that is none."""
+
+    def before(call: Call) -> Answer | None:
+        body = call.json if isinstance(call.json, dict) else {}
+        line = body.get("polyline_data") or ""
+        return refusal(400) if {"user_id", "id"} & set(body) or any(not "?" <= each <= "~" for each in line) else None
+
+    target.front.before.append(before)
+
+
+def half_strict(target: Target) -> None:
+    """It is refused when all else was done."""
+
+    def after(call: Call, answer: Answer) -> None:
+        if answer.status == 201 and "user_id" in call.json:
+            walk = target.database._walks[answer.json["id"]]
+            target.database._walks[walk.id] = msgspec.structs.replace(walk, user_id=call.json["user_id"])
+            answer.status = 400
+
+    target.front.after.append(after)
+
+
+def makes_nothing(target: Target) -> None:
+    """Each POST is refused."""
+    target.front.before.append(lambda call: refusal(400) if call.asks("POST") else None)
+
+
+def lines_bent(target: Target) -> None:
+    """A polyline loses its quotation marks."""
+
+    def before(call: Call) -> Answer | None:
+        if isinstance(call.json, dict) and "polyline_data" in call.json:
+            call.body = json.dumps(call.json | {"polyline_data": call.json["polyline_data"].replace("'", "")}).encode()
+        return None
+
+    target.front.before.append(before)
+
+
+@pytest.mark.parametrize(
+    ("plant", "wrong"),
+    [
+        (strict, set()),
+        (half_strict, {"identity.user.create"}),
+        (makes_nothing, {"identity.user.create"}),
+        (lines_bent, {"injection.sql.texts"}),
+    ],
+)
+def test_what_no_contract_has_may_be_refused(plant: Plant, wrong: set[str], tmp_path: Path) -> None:
+    asked = of("identity.user.create", "identity.mass_assignment", "injection.sql.texts")
+    assert ended(checked(asked, [plant], tmp_path), Outcome.DEVIATION) == wrong
