@@ -14,6 +14,9 @@ import pytest
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.model import User
+from harness.base.clock import NS
+from harness.contract import http
+from harness.contract.http import Exchange
 from harness.contract.people import opened, unsigned
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import Plant, Target
@@ -250,3 +253,50 @@ def lines_bent(target: Target) -> None:
 def test_what_no_contract_has_may_be_refused(plant: Plant, wrong: set[str], tmp_path: Path) -> None:
     asked = of("identity.user.create", "identity.mass_assignment", "injection.sql.texts")
     assert ended(checked(asked, [plant], tmp_path), Outcome.DEVIATION) == wrong
+
+
+def buckets(pods: int, every_s: float, free: int = 0) -> Plant:
+    """So many pods, asked by turns, each with a bucket for the user that refills, but for those that are ``free``; a
+    request takes ``every_s``."""
+
+    def plant(target: Target) -> None:
+        real, turns, left = http.send_raw, itertools.count(), [100.0] * (pods - free)
+        filled = [target.clock.now_ns()] * len(left)
+        target.settings = msgspec.structs.replace(target.settings, rate_limit_per_minute=100_000)
+
+        async def send_raw(*words: Any, **more: Any) -> Exchange:
+            await target.clock.sleep(every_s)
+            return await real(*words, **more)
+
+        def before(call: Call) -> Answer | None:
+            if not call.asks("GET") or (pod := next(turns) % pods) >= len(left):
+                return None
+            now_ns = target.clock.now_ns()
+            left[pod] = min(100.0, left[pod] + (now_ns - filled[pod]) / NS * 100 / 60)
+            filled[pod] = now_ns
+            if left[pod] < 1:
+                return refusal(429, "RATE_LIMITED")
+            left[pod] -= 1
+            return None
+
+        target.patch("harness.contract.http.send_raw", send_raw)
+        target.front.before.append(before)
+
+    return plant
+
+
+@pytest.mark.parametrize(
+    ("pods", "every_s", "free", "outcome"),
+    [
+        (2, 0.002, 0, Outcome.PASSED),
+        (2, 0.02, 0, Outcome.PASSED),
+        (2, 0.02, 1, Outcome.DEVIATION),
+        (3, 0.01, 1, Outcome.DEVIATION),
+    ],
+)
+def test_a_bucket_that_refills_is_a_limit(
+    pods: int, every_s: float, free: int, outcome: Outcome, tmp_path: Path
+) -> None:
+    """As of Go's own package for it, where answers are slow or pods many."""
+    found = checked(of("heavy.rate"), [buckets(pods, every_s, free)], tmp_path, pods=pods)
+    assert ended(found, outcome) == {"heavy.rate"}, found
