@@ -14,8 +14,10 @@ _MOST_BYTES = 1_000_000  # of a file: a key is small
 #: Files that hold credentials wherever they lie, if anything is in them.
 _NAMES = re.compile(
     r"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.env|\.netrc|\.pgpass|\.git-credentials|\.docker/config\.json"
-    r"|application_default_credentials\.json|kubeconfig)$"
+    r"|\.kube/config|\.aws/credentials|application_default_credentials\.json|kubeconfig)$"
 )
+#: Files of variables for one environment, which may hold credentials; an example holds none.
+_VARIABLES = re.compile(r"(?:^|/)\.env\.(?!example$|sample$|template$|dist$)[\w.-]+$")
 _CONTENTS = {
     "a private key": re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\\?[rn\s]+[A-Za-z0-9+/=\\\s]{64,}"),
     "a Google API key": re.compile(rb"\bAIza[0-9A-Za-z_-]{35}\b"),
@@ -70,7 +72,11 @@ def _in_layer(layer: IO[bytes]) -> Iterator[str]:
                 yield f"{member.name}, a file of credentials"
                 continue
             file = files.extractfile(member)
-            yield from (f"{member.name}, {what}" for what in held(b"" if file is None else file.read()))
+            content = b"" if file is None else file.read()
+            yield from (f"{member.name}, {what}" for what in held(content))
+            if _VARIABLES.search(member.name):
+                set_ = dict.fromkeys(filter(named, _GIVEN.findall(content.decode(errors="replace"))))
+                yield from (f"{member.name}, the variable {name} is set" for name in set_)
 
 
 def _bytes(whole: tarfile.TarFile, name: str) -> bytes:

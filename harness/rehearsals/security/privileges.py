@@ -18,9 +18,13 @@ from harness.model.stack import Endpoints
 from harness.rehearsals.security import layers
 
 Document = dict[str, Any]
-#: A password in an address, or among a driver's words. One that is taken from a variable, ``$(NAME)`` of Kubernetes' or
-#: ``$NAME`` of a shell's, stands elsewhere.
-_PASSWORD_HELD = re.compile(r"""\w://[^\s/:@]*:(?!\$)[^\s/@]+@|password=["']?(?![\s"'&$])\S""", re.IGNORECASE)
+#: A password in an address, among a driver's words, or under a key of YAML or JSON. One that is taken from a variable,
+#: ``$(NAME)`` of Kubernetes' or ``$NAME`` of a shell's, stands elsewhere, and so does what a template puts in.
+_PASSWORD_HELD = re.compile(
+    r"""\w://[^\s/:@]*:(?!\$)[^\s/@]+@|password=["']?(?![\s"'&$])\S"""
+    r"""|(?:^|[{,])[ \t]*(?:-[ \t]+)?["']?\w*password["']?[ \t]*:[ \t]*["']?(?![\s"'$<{[#&*!|>]|(?:null|true|false)\b)\S""",
+    re.IGNORECASE | re.MULTILINE,
+)
 _TAKEN = re.compile(r"\$\(\w+\)")
 #: The one capability that Kubernetes' restricted standard lets a container add: a port below 1024.
 _HARMLESS = "NET_BIND_SERVICE"
