@@ -22,7 +22,8 @@ Document = dict[str, Any]
 #: ``$(NAME)`` of Kubernetes' or ``$NAME`` of a shell's, stands elsewhere, and so does what a template puts in.
 _PASSWORD_HELD = re.compile(
     r"""\w://[^\s/:@]*:(?!\$)[^\s/@]+@|password=["']?(?![\s"'&$])\S"""
-    r"""|(?:^|[{,])[ \t]*(?:-[ \t]+)?["']?\w*password["']?[ \t]*:[ \t]*["']?(?![\s"'$<{[#&*!|>]|(?:null|true|false)\b)\S""",
+    r"""|(?:^|[{,])[ \t]*(?:-[ \t]+)?["']?\w*password["']?[ \t]*:"""
+    r"""[ \t]*["']?(?![\s"'$<{[#&*!|>]|(?:null|true|false)\b)\S""",
     re.IGNORECASE | re.MULTILINE,
 )
 _TAKEN = re.compile(r"\$\(\w+\)")
