@@ -16,6 +16,7 @@ from harness.contract.check import Checks, Deviates, must, must_be, must_carry, 
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.people import changed
+from harness.contract.samples import location
 from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import Victim
 
@@ -191,7 +192,7 @@ async def alike(bench: Bench) -> None:
 
 @CHECKS("identity.mass_assignment", "a PUT cannot change whose a walk is, nor when it was made", finding=Finding.EFFECT)
 async def mass_assignment(bench: Bench) -> None:
-    """Fields of the answer that no request may set."""
+    """Fields of the answer that no request may set, and the column that a location's walk stands in."""
     two = await _two(bench, Who.USER)
     before = await two.mine.me.walk(two.mine.walk_id)
     body = {"user_id": two.theirs.me.uid, "id": two.theirs.walk_id, "created_at": "2001-01-01T00:00:00Z"}
@@ -202,4 +203,8 @@ async def mass_assignment(bench: Bench) -> None:
     after = read.json() if read.status == 200 else {}
     for name in ("id", "user_id", "created_at"):
         must_be(name, before.get(name), after.get(name) if isinstance(after, dict) else None, exchange)
+    await two.theirs.untouched(exchange)
+    exchange = await two.mine.me.put(two.mine.walk_id, {"locations": [location(0, walk_id=two.theirs.walk_id)]})
+    if exchange.status != 400:
+        needs(exchange)
     await two.theirs.untouched(exchange)

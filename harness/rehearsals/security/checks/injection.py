@@ -10,6 +10,7 @@ from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import Victim
+from harness.rehearsals.security.mutations import SAID_USER
 
 CHECKS = Checks(walk_api("bad-requests"), Finding.STATUS)
 
@@ -106,10 +107,12 @@ async def sql_texts(bench: Bench) -> None:
 
 @CHECKS("injection.sql.query", "a query that is SQL, or names another user, shows nothing of others")
 async def sql_query(bench: Bench) -> None:
-    """Parameters that no contract knows are as good as none."""
+    """Parameters that no contract knows are as good as none, and so are headers that say who calls."""
     victim, me = await _settled(bench)
-    for query in _QUERIES:
-        exchange = await me.get(f"{WALKS}?{query.format(other=victim.me.uid).replace(' ', '%20')}")
+    asked = [query.format(other=victim.me.uid).replace(" ", "%20") for query in _QUERIES]
+    said = dict.fromkeys(SAID_USER, victim.me.uid)
+    for query, headers in (*((each, {}) for each in asked), ("page=1", said)):
+        exchange = await me.send("GET", f"{WALKS}?{query}", headers=headers)
         _nothing_told(victim, exchange)
         must_not_fail(exchange)
         body = exchange.json()
