@@ -96,11 +96,10 @@ class Caller:
         self._bench.exchanges.append(exchange)
         return exchange
 
-    async def send_raw(self, raw: bytes, method: str, path: str) -> http.Exchange:
-        """Bytes as they are, which need be no HTTP."""
-        exchange = await http.send_raw(
-            self._address, raw, method=method, path=path, connect=self._bench.connect, hidden=self._hidden
-        )
+    async def send_raw(self, raw: bytes, method: str, path: str, *, more_s: float = 0.0) -> http.Exchange:
+        """Bytes as they are, which need be no HTTP; ``more_s`` as in ``http.send_raw``."""
+        where: Any = {"connect": self._bench.connect, "hidden": self._hidden, "more_s": more_s}
+        exchange = await http.send_raw(self._address, raw, method=method, path=path, **where)
         self._bench.exchanges.append(exchange)
         return exchange
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ _SILENT = "not"  # how ``broken`` begins when the connection was open all the ti
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _SHOWN = 300  # characters of a body in a message
 _Opening = Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+_Read = tuple[int, dict[str, str], bytes, bytes]  # status, headers and body of an answer, and what came behind it
 #: Opens a connection to the target. Raises ``OSError``.
 Connect = Callable[[Address], _Opening]
 #: Headers as they are sent: a name may come more than once, and a value need be no legal one.
@@ -28,7 +30,8 @@ _CURL_BODY = 2000  # bytes of a body in a curl line; a longer one is read from t
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """A request and its answer. ``status`` is 0 when there was no whole answer; ``broken`` then says why. ``hidden``
-    are texts of the request that nobody is shown, and what is shown instead: a token, and its kind.
+    are texts of the request that nobody is shown, and what is shown instead: a token, and its kind. ``more`` is what
+    came behind the answer, where that was waited for.
     """
 
     method: str
@@ -41,6 +44,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     broken: str = ""
     hidden: tuple[tuple[str, str], ...] = ()
+    more: bytes = b""
 
     @property
     def kept(self) -> bytes:
@@ -126,12 +130,16 @@ async def send_raw(
     timeout_s: float = TIMEOUT_S,
     connect: Connect = over_tcp,
     hidden: tuple[tuple[str, str], ...] = (),
+    more_s: float = 0.0,
 ) -> Exchange:
-    """Sends ``raw`` as it is, be it HTTP or not, and reads one answer. ``method`` and ``path`` name it for people."""
+    """Sends ``raw`` as it is, be it HTTP or not, and reads one answer, and ``more_s`` long what comes behind it.
+    ``method`` and ``path`` name it for people.
+    """
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
     connection.send(h11.Request(method="GET", target="/", headers=[("Host", str(address))]))
     connection.send(h11.EndOfMessage())
-    status, answered, content, broken = await _tried(connect(address), connection, raw, timeout_s)
+    reading = _exchange(connect(address), connection, raw, more_s)
+    status, answered, content, more, broken = await _tried(reading, timeout_s)
     return Exchange(
         method=method,
         path=path,
@@ -143,29 +151,32 @@ async def send_raw(
         body=content,
         broken=broken,
         hidden=hidden,
+        more=more,
     )
 
 
-async def _tried(
-    opening: _Opening, connection: h11.Connection, raw: bytes, timeout_s: float
-) -> tuple[int, dict[str, str], bytes, str]:
-    """Status, headers and body of the answer, or why there is none."""
+async def _tried(reading: Awaitable[_Read], timeout_s: float) -> tuple[int, dict[str, str], bytes, bytes, str]:
+    """The answer, and why there is none."""
     try:
         async with asyncio.timeout(timeout_s):
-            return *await _exchange(opening, connection, raw), ""
+            return *await reading, ""
     except TimeoutError:
-        return 0, {}, b"", f"{_SILENT} within {timeout_s:g} s"
+        return 0, {}, b"", b"", f"{_SILENT} within {timeout_s:g} s"
     except (OSError, h11.RemoteProtocolError, EOFError) as error:
-        return 0, {}, b"", f"{type(error).__name__}: {error}"
+        return 0, {}, b"", b"", f"{type(error).__name__}: {error}"
 
 
-async def _exchange(opening: _Opening, connection: h11.Connection, raw: bytes) -> tuple[int, dict[str, str], bytes]:
+async def _exchange(opening: _Opening, connection: h11.Connection, raw: bytes, more_s: float) -> _Read:
     reader, writer = await opening
     try:
         writer.write(raw)
         # No drain: a server may answer, and close, before it has read a body that is too large.
         answer = await read_answer(connection, reader, MAX_ANSWER_BYTES)
-        return answer.status, answer.headers, answer.body
+        more = connection.trailing_data[0]
+        if more_s and not more:
+            with contextlib.suppress(OSError):  # TimeoutError too
+                more = await asyncio.wait_for(reader.read(_SHOWN), more_s)
+        return answer.status, answer.headers, answer.body, more
     finally:
         writer.close()
 

@@ -138,6 +138,8 @@ DEPLOYED = (
     Deployed(name="words_in_clear", parts=_variable("DSN", "host=127.0.0.1 password='pw' user=u"), finds=_CLEAR),
     Deployed(name="command_in_clear", parts=_word("--database=postgres://u:pw@127.0.0.1/walks"), finds=_CLEAR),
     Deployed(name="config_in_clear", parts=_config(database_url="postgres://u:pw@127.0.0.1/walks"), finds=_CLEAR),
+    Deployed(name="yaml_in_clear", parts=_config(**{"config.yaml": "database:\n  password: pw\n"}), finds=_CLEAR),
+    Deployed(name="json_in_clear", parts=_config(**{"c.json": '{"db": {"port": 1, "password": "pw"}}'}), finds=_CLEAR),
     Deployed(name="key_in_clear", parts=_config(firebase_credentials=KEY.decode()), finds=_CLEAR),
     Deployed(name="open_policy", parts=_policy(ingress=[{}], policyTypes=["Ingress"]), finds=_BY),
     Deployed(name="open_by_expressions", parts=_policy(_NAMES_IT, ingress=[{}]), finds=_BY),
@@ -170,6 +172,19 @@ HARMLESS = (
     Deployed(name="url_without_password", parts=_variable("DATABASE_URL", "postgres://u@127.0.0.1/w"), finds=_CLEAR),
     Deployed(name="another_variable", parts=_variable("PGPASSWORD_TOO", "$(DB_PASSWORD)"), finds=_CLEAR),
     Deployed(name="where_it_lies", parts=_variable("DB_PASSWORD_FILE", "/secrets/password"), finds=_CLEAR),
+    Deployed(
+        name="keys_of_what_is_elsewhere", finds=_CLEAR,
+        parts=_config(
+            **{
+                "config.yaml": "a:\n  password: ${DB_PASSWORD}\n  password_file: /x\nb:\n  password:\n    type: string\n",
+                "schema.json": '{"password": {"type": "string"}, "old_password": null, "db_password": ""}',
+                "words": "Your password: at least 8 letters\n",
+                "template": 'db:\n- password: "{{ password }}"\n',
+            }
+        ),
+    ),
+    Deployed(name="how_long_it_is_good", parts=_config(ACCESS_TOKEN_EXPIRE_MINUTES="30"), finds=_CLEAR),
+    Deployed(name="what_it_is_called", parts=_variable("DB_PASSWORD_SECRET_NAME", "walks-db"), finds=_CLEAR),
     Deployed(name="words_of_a_variable", parts=_word("host=db password=$(DB_PASSWORD) user=u"), finds=_CLEAR),
     Deployed(name="words_of_a_shell", parts=_word('exec api --dsn "password="$PGPASSWORD""'), finds=_CLEAR),
     Deployed(name="another_s_address", parts=_config(url="https://example.test:8080/a@b"), finds=_CLEAR),

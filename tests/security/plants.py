@@ -208,6 +208,18 @@ def owner_by_put(target: Target) -> None:
     target.front.after.append(after)
 
 
+@PLANTS("identity.mass_assignment")
+def location_of_another_walk(target: Target) -> None:
+    """A location goes to the walk that it names."""
+
+    def after(call: Call, answer: Answer) -> None:
+        sent = call.json.get("locations") if call.method == "PUT" and isinstance(call.json, dict) else None
+        if answer.status == 200 and sent and "walk_id" in sent[0]:
+            target.database._locations[sent[0]["walk_id"]] = target.database._locations.pop(call.walk_id)
+
+    target.front.after.append(after)
+
+
 @PLANTS("identity.user.create")
 def made_in_anothers_name(target: Target) -> None:
     """POST takes user_id."""
@@ -237,6 +249,14 @@ def list_of_whom_the_query_names(target: Target) -> None:
 
     target.front.before.append(before)
     target.database.list_walks = list_walks  # type: ignore[method-assign]
+
+
+def _named_before_the_token(call: Call) -> None:
+    if (found := _of_said_user(call)) and "authorization" in call.headers:
+        call.headers["authorization"] = f"Bearer {found}"
+
+
+PLANTS.reads("said_user_before_the_token", _named_before_the_token, "injection.sql.query")
 
 
 # -- texts that would be code ----------------------------------------------------------------------------------------
@@ -340,8 +360,8 @@ def limit_by_address(target: Target) -> None:
     target.settings = msgspec.structs.replace(target.settings, rate_limit_per_minute=100_000)
 
 
-def pods_of(limited: int, free: int) -> Callable[[Target], None]:
-    """So many pods with a limit of their own each, and so many with none, asked by turns."""
+def pods_of(limited: int, free: int, whose: Callable[[Call], str] = lambda call: call.uid) -> Callable[[Target], None]:
+    """So many pods with a limit of their own each, for each of ``whose``, and so many with none, asked by turns."""
 
     def plant(target: Target) -> None:
         target.settings = msgspec.structs.replace(target.settings, rate_limit_per_minute=100_000)
@@ -352,7 +372,7 @@ def pods_of(limited: int, free: int) -> Callable[[Target], None]:
             if not call.asks("GET") or (pod := next(asked) % (limited + free)) >= limited:
                 return None
             try:
-                limits[pod].admit(call.uid)
+                limits[pod].admit(whose(call))
             except RateLimited:
                 return refusal(429, "RATE_LIMITED")
             return None
@@ -370,6 +390,7 @@ class _Monotonic:
 
 
 PLANTS.add("one_pod_of_two_limits", pods_of(1, 1), "heavy.rate")
+PLANTS.add("limit_by_token", pods_of(1, 0, lambda call: call.headers.get("authorization", "")), "heavy.rate")
 
 
 # -- secrets ---------------------------------------------------------------------------------------------------------

@@ -28,6 +28,11 @@ SERVICE_ACCOUNT = (
         ({"srv/account.json": SERVICE_ACCOUNT}, "srv/account.json, a private key"),
         ({"app/.env": b"A=b"}, "app/.env, a file of credentials"),
         ({"root/.docker/config.json": b"{}"}, "root/.docker/config.json, a file of credentials"),
+        ({"root/.kube/config": b"{}"}, "root/.kube/config, a file of credentials"),
+        (
+            {"app/.env.production": b"PORT=80\nDB_PASSWORD=pw\n"},
+            "app/.env.production, the variable DB_PASSWORD is set",
+        ),
         ({"app/config.py": b"KEY = 'AIza" + b"x" * 35 + b"'"}, "app/config.py, a Google API key"),
         ({"app/config.py": b"ghp_" + b"x" * 36}, "app/config.py, a GitHub token"),
     ],
@@ -44,6 +49,11 @@ def test_what_is_a_secret(tmp_path: Path, files: dict[str, bytes], words: str) -
         (("DB_PASSWORD=x",), "COPY .", ["DB_PASSWORD"]),
         ((), "RUN NPM_TOKEN=abc npm ci", ["NPM_TOKEN"]),
         (("DB_PASSWORD=", "PATH=/bin"), "RUN echo $DB_PASSWORD", []),
+        (("DB_PASSWORD=$x", "db_password=x"), "COPY .", ["DB_PASSWORD", "db_password"]),
+        (("A=b DB_PASSWORD=c", "DB_PASSWORD_FILE=/run/secrets/db", "ACCESS_TOKEN_EXPIRE_MINUTES=30"), "COPY .", []),
+        ((), "RUN |1 NPM_TOKEN=abc /bin/sh -c NPM_TOKEN=$NPM_TOKEN npm ci", ["NPM_TOKEN"]),
+        ((), 'RUN NPM_TOKEN=$(cat /run/secrets/npm) PGPASSWORD="$PW" make # buildkit', []),
+        ((), 'ENV DB_PASSWORD=""', []),
     ],
 )
 def test_what_the_configuration_says(tmp_path: Path, env: Sequence[str], made: str, names: list[str]) -> None:
@@ -56,6 +66,8 @@ def test_what_only_looks_like_one(tmp_path: Path) -> None:
     files = {
         "doc.md": b"-----BEGIN PRIVATE KEY-----\n...\n",
         "app/.env": b"",
+        "app/.env.production": b"PORT=80\nDB_PASSWORD=\nDB_PASSWORD_FILE=/run/db\n",
+        "app/.env.example": b"DB_PASSWORD=changeme\n",
         "cert.pem": CLEAN["etc/ssl/certs/ca.pem"],
     }
     assert [*found("api:1", archive(tmp_path / "i.tar", [files]))] == []

@@ -14,14 +14,23 @@ _MOST_BYTES = 1_000_000  # of a file: a key is small
 #: Files that hold credentials wherever they lie, if anything is in them.
 _NAMES = re.compile(
     r"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.env|\.netrc|\.pgpass|\.git-credentials|\.docker/config\.json"
-    r"|application_default_credentials\.json|kubeconfig)$"
+    r"|\.kube/config|\.aws/credentials|application_default_credentials\.json|kubeconfig)$"
 )
+#: Files of variables for one environment, which may hold credentials; an example holds none.
+_VARIABLES = re.compile(r"(?:^|/)\.env\.(?!example$|sample$|template$|dist$)[\w.-]+$")
 _CONTENTS = {
     "a private key": re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\\?[rn\s]+[A-Za-z0-9+/=\\\s]{64,}"),
     "a Google API key": re.compile(rb"\bAIza[0-9A-Za-z_-]{35}\b"),
     "a GitHub token": re.compile(rb"\bgh[pousr]_[0-9A-Za-z]{36}\b"),
 }
-_VARIABLE = re.compile(r"\b([A-Z0-9_]*(?:PASSWORD|SECRET|TOKEN|PRIVATE_KEY|API_KEY)[A-Z0-9_]*)=(\S+)")
+_SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|PRIVATE_KEY|API_KEY", re.IGNORECASE)
+#: Ends of a name of what is said of a secret, and is none: where it lies, what it is called, for how long it is good.
+_OF_SECRET = re.compile(
+    r"_(FILE|PATH|DIR|NAME|VERSION|TYPE|ALGORITHM|ISSUER|AUDIENCE|UR[IL]|TTL|SECONDS|MINUTES|HOURS|DAYS|LENGTH)$",
+    re.IGNORECASE,
+)
+#: In a command; a shell takes a value from elsewhere, as from a secret that is mounted for that command alone.
+_GIVEN = re.compile(r"""\b([A-Z0-9_]+)=(?!["']?[$`]|""|'')\S""")
 
 
 def found(name: str, archive: Path) -> Iterator[str]:
@@ -41,12 +50,17 @@ def held(content: bytes) -> Iterator[str]:
     return (what for what, form in _CONTENTS.items() if form.search(content))
 
 
+def named(name: str) -> bool:
+    """Whether it is a secret's, by its words."""
+    return _SECRET_NAME.search(name) is not None and _OF_SECRET.search(name) is None
+
+
 def _configured(config: dict[str, Any]) -> Iterator[str]:
     """Variables that the image sets, and those of the commands that made it."""
-    said = [*((config.get("config") or {}).get("Env") or ())]
-    said += [str(each.get("created_by", "")) for each in config.get("history") or ()]
-    for variable in dict.fromkeys(match[1] for text in said for match in _VARIABLE.finditer(text)):
-        yield f"the variable {variable} is set"
+    env = (each.partition("=") for each in (config.get("config") or {}).get("Env") or ())
+    set_ = [name for name, _, value in env if value]
+    set_ += [name for each in config.get("history") or () for name in _GIVEN.findall(str(each.get("created_by", "")))]
+    yield from (f"the variable {name} is set" for name in dict.fromkeys(filter(named, set_)))
 
 
 def _in_layer(layer: IO[bytes]) -> Iterator[str]:
@@ -58,7 +72,11 @@ def _in_layer(layer: IO[bytes]) -> Iterator[str]:
                 yield f"{member.name}, a file of credentials"
                 continue
             file = files.extractfile(member)
-            yield from (f"{member.name}, {what}" for what in held(b"" if file is None else file.read()))
+            content = b"" if file is None else file.read()
+            yield from (f"{member.name}, {what}" for what in held(content))
+            if _VARIABLES.search(member.name):
+                set_ = dict.fromkeys(filter(named, _GIVEN.findall(content.decode(errors="replace"))))
+                yield from (f"{member.name}, the variable {name} is set" for name in set_)
 
 
 def _bytes(whole: tarfile.TarFile, name: str) -> bytes:

@@ -108,6 +108,8 @@ def _parts(of: Material) -> Sequence[str]:
     return of.token.split(".")
 
 
+#: Headers in which a proxy says who calls.
+SAID_USER = ("X-User-Id", "X-Forwarded-User", "X-Remote-User", "X-Goog-Authenticated-User-Id")
 #: How the header carries it.
 CARRIED = (
     Mutation(name="absent", kind="no Authorization header", make=lambda _: ()),
@@ -143,10 +145,7 @@ CARRIED = (
     ),
     Mutation(
         name="said_user", kind="no token, headers that say who calls",
-        make=lambda of: tuple(
-            (name, str(of.claims["sub"]))
-            for name in ("X-User-Id", "X-Forwarded-User", "X-Remote-User", "X-Goog-Authenticated-User-Id")
-        ),
+        make=lambda of: tuple((name, str(of.claims["sub"])) for name in SAID_USER),
     ),
     Mutation(
         name="two_headers", kind="two Authorization headers, the first good", expects=Expects.REFUSED, advice=True,

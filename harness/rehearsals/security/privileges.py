@@ -18,11 +18,14 @@ from harness.model.stack import Endpoints
 from harness.rehearsals.security import layers
 
 Document = dict[str, Any]
-_SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|PRIVATE_KEY|API_KEY", re.IGNORECASE)
-_SECRETS_PLACE = re.compile(r"_(FILE|PATH)$", re.IGNORECASE)  # where a secret lies, and not the secret
-#: A password in an address, or among a driver's words. One that is taken from a variable, ``$(NAME)`` of Kubernetes' or
-#: ``$NAME`` of a shell's, stands elsewhere.
-_PASSWORD_HELD = re.compile(r"""\w://[^\s/:@]*:(?!\$)[^\s/@]+@|password=["']?(?![\s"'&$])\S""", re.IGNORECASE)
+#: A password in an address, among a driver's words, or under a key of YAML or JSON. One that is taken from a variable,
+#: ``$(NAME)`` of Kubernetes' or ``$NAME`` of a shell's, stands elsewhere, and so does what a template puts in.
+_PASSWORD_HELD = re.compile(
+    r"""\w://[^\s/:@]*:(?!\$)[^\s/@]+@|password=["']?(?![\s"'&$])\S"""
+    r"""|(?:^|[{,])[ \t]*(?:-[ \t]+)?["']?\w*password["']?[ \t]*:"""
+    r"""[ \t]*["']?(?![\s"'$<{[#&*!|>]|(?:null|true|false)\b)\S""",
+    re.IGNORECASE | re.MULTILINE,
+)
 _TAKEN = re.compile(r"\$\(\w+\)")
 #: The one capability that Kubernetes' restricted standard lets a container add: a port below 1024.
 _HARMLESS = "NET_BIND_SERVICE"
@@ -160,24 +163,20 @@ def in_clear(manifests: Manifests) -> list[str]:
         for variable in each.get("env") or ():
             source = (variable.get("valueFrom") or {}).get("configMapKeyRef")
             name, value = str(variable.get("name", "")), str(variable.get("value") or "")
-            if _secret(name, value) or (source and _named(name)):
+            if _secret(name, value) or (source and layers.named(name)):
                 found.append(f"{each['name']}: {name}")
         words = map(str, (*(each.get("command") or ()), *(each.get("args") or ())))
         found += [f"{each['name']}: word {n} of its command" for n, word in enumerate(words, 1) if _held(word)]
     for key, each in manifests.documents.items():
         if key.startswith("ConfigMap/"):
             found += [f"{key}: {name}" for name, value in (each.get("data") or {}).items() if _secret(name, str(value))]
-            found += [f"{key}: {name}" for name in each.get("binaryData") or {} if _named(name)]
+            found += [f"{key}: {name}" for name in each.get("binaryData") or {} if layers.named(name)]
     return found
-
-
-def _named(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None and _SECRETS_PLACE.search(name) is None
 
 
 def _secret(name: str, value: str) -> bool:
     """Whether a variable or a key of a ConfigMap holds a secret: a value that is another variable's holds none."""
-    return _held(value) or (_named(name) and bool(value) and _TAKEN.fullmatch(value) is None)
+    return _held(value) or (layers.named(name) and bool(value) and _TAKEN.fullmatch(value) is None)
 
 
 def _held(text: str) -> bool:
