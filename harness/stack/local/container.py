@@ -17,6 +17,10 @@ from harness.stack.state import RunState
 from harness.stack.state.cgroups import Group
 from harness.stack.waiting import http_status
 
+#: Seconds that a process has between SIGTERM and SIGKILL, whatever its preStop has used up of the grace period
+#: (pkg/kubelet/kuberuntime: ``minimumGracePeriodInSeconds``).
+LEAST_S = 2.0
+
 
 class Container:
     """Keeps one process running until ``stop``. ``changed`` is called with a word on what happened."""
@@ -33,6 +37,7 @@ class Container:
         readiness: Probe | None = None,
         startup: Probe | None = None,
         grace_s: float = 30.0,
+        pre_stop_s: float = 0.0,
         group: Group | None = None,
     ) -> None:
         self.spec = spec
@@ -50,6 +55,7 @@ class Container:
         self._readiness = readiness
         self._startup = startup
         self._grace_s = grace_s
+        self._pre_stop_s = min(pre_stop_s, grace_s)
         self._group = group
         self._probed_ready = False
         self._has_started = startup is None
@@ -113,6 +119,11 @@ class Container:
         if self.process is not None:
             self.process.send(signal.SIGKILL)
 
+    async def _stopped(self, process: Process) -> None:
+        """As the kubelet ends a container of whatever probe fails: its preStop first, within the grace period."""
+        await self._clock.sleep(self._pre_stop_s)
+        await process.stop(signal.SIGTERM, max(self._grace_s - self._pre_stop_s, LEAST_S))
+
     async def _end_beside(self) -> None:
         for process in self._beside:
             await process.stop(signal.SIGKILL, 1.0)
@@ -147,7 +158,7 @@ class Container:
                 return
             if not passing:
                 self._changed(message("startup probe fails: the container is stopped"))
-                await process.stop(signal.SIGTERM, self._grace_s)
+                await self._stopped(process)
                 return
 
     async def _probe_readiness(self, started_ns: int) -> None:
@@ -165,7 +176,7 @@ class Container:
         async for passing, _ in self._results(self._liveness, started_ns, passing=True):
             if not passing:
                 self._changed(message("liveness probe fails: the container is stopped"))
-                await process.stop(signal.SIGTERM, self._grace_s)
+                await self._stopped(process)
                 return
 
     async def _results(self, probe: Probe, started_ns: int, *, passing: bool) -> AsyncIterator[tuple[bool, bool]]:

@@ -16,7 +16,7 @@ from harness.model.message import Message, message
 from harness.model.stack import Address, Endpoints, PodState, Target, Version
 from harness.stack import environment, sidecar
 from harness.stack.feed import Feed
-from harness.stack.local.container import Container
+from harness.stack.local.container import LEAST_S, Container
 from harness.stack.processes import Spec, tail
 from harness.stack.scraping import PodMetrics
 from harness.stack.state import RunState, cgroups
@@ -181,7 +181,7 @@ class Pod:
         """Begins termination (once): out of the endpoints now, SIGTERM to all containers, SIGKILL after the grace.
 
         Kubernetes: deleting a pod takes it from its EndpointSlice and signals every container at once, a native sidecar
-        after the others; ``preStop`` is waited for first, within the grace period.
+        after the others; each container's ``preStop`` is waited for first, within the grace period.
         """
         if self._termination is None:
             self.undetected = self.undetected or (self._ground.signals_at_once and self.ready)
@@ -190,12 +190,13 @@ class Pod:
                 keeper.cancel()
             self._tell(PodState.TERMINATING, message("terminating"))
             self._changed()  # the endpoints are rewritten before the first signal goes out, unless the two race
-            self._termination = asyncio.ensure_future(self._end(self._grace_s if grace_s is None else grace_s))
+            own = (self._grace_s, LEAST_S) if grace_s is None else (grace_s, 0.0)
+            self._termination = asyncio.ensure_future(self._end(*own))
             self._termination.add_done_callback(self._ended)
         return self._termination
 
-    async def _end(self, grace_s: float) -> None:
-        await asyncio.gather(self._stop(grace_s), self._detection())
+    async def _end(self, grace_s: float, least_s: float) -> None:
+        await asyncio.gather(self._stop(grace_s, least_s), self._detection())
         for port in (self.address.port, self._metrics.port, self._database_port, self._sidecar_metrics.port):
             self._ground.state.give_back_port(port)
         for path in (self.sidecar_control, self._lead):
@@ -209,18 +210,26 @@ class Pod:
             self.undetected = False
             self._changed()
 
-    async def _stop(self, grace_s: float) -> None:
-        target, *others = self.template.containers
+    async def _stop(self, grace_s: float, least_s: float) -> None:
+        """Each container's own preStop, then SIGTERM, with what is left of the grace but ``least_s`` at least. A proxy
+        that is native waits for the target's end besides, as does a stand-in that no manifest asks for.
+        """
         begun_ns = self._ground.clock.now_ns()
         followed_s = 0.0 if self._ground.signals_at_once else FOLLOWED_S
-        await self._ground.clock.sleep(min(max(target.pre_stop_s, followed_s), grace_s))
-        left_s = grace_s - (self._ground.clock.now_ns() - begun_ns) / NS
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        if others and others[0].native_sidecar:
-            await self.target.stop(left_s)
-            await self.sidecar.stop(left_s)
-        else:
-            await asyncio.gather(*(container.stop(left_s) for container in self.containers))
+
+        async def stop(container: Container, pre_stop_s: float, after: asyncio.Future[None] | None = None) -> None:
+            await self._ground.clock.sleep(min(max(pre_stop_s, followed_s), grace_s))
+            if after is not None:
+                await asyncio.wait([after])
+            left_s = grace_s - (self._ground.clock.now_ns() - begun_ns) / NS
+            await container.stop(max(left_s, least_s))
+
+        target, *others = self.template.containers
+        proxy = next((each for each in others if each.proxy), None)
+        first = asyncio.ensure_future(stop(self.target, target.pre_stop_s))
+        waits = first if proxy is None or proxy.native_sidecar else None
+        await asyncio.gather(first, stop(self.sidecar, proxy.pre_stop_s if proxy else 0.0, waits))
 
     def _ended(self, termination: asyncio.Task[None]) -> None:
         if not termination.cancelled() and (error := termination.exception()) is not None:
@@ -282,6 +291,7 @@ class Pod:
             readiness=container.readiness,
             startup=container.startup,
             grace_s=self._grace_s,
+            pre_stop_s=container.pre_stop_s,
             group=self._group(0),
         )
 
