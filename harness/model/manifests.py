@@ -76,8 +76,10 @@ class PodTemplate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def proxy_stops_at_once(self) -> bool:
-        """Whether a pod that ends stops its proxy together with the target: the proxy is an ordinary container."""
-        return any(each.proxy and not each.native_sidecar for each in self.containers)
+        """Whether a pod that ends stops its proxy together with the target, or before it: the proxy is an ordinary
+        container, and its preStop is no longer than the target's."""
+        target_s = self.containers[0].pre_stop_s
+        return any(each.proxy and not each.native_sidecar and each.pre_stop_s <= target_s for each in self.containers)
 
 
 class RollingUpdate(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -148,10 +149,19 @@ def _proxy_stops(folder: Folder) -> Reading:
     for each in folder.proxies():
         native = each.init and each.says.get("restartPolicy") == "Always"
         place = folder.place(each.key, *each.path, "name")
-        if not native:
+        if not native and _waits_s(each, 0.0) <= _waits_s(folder.app(), math.inf):
             return _still(message("container {name} is stopped together with the target", name=each.name), place)
         return _fixed(message("container {name} ends after the target", name=each.name), place)
     return _unread(message("the pod has no proxy to the database"))
+
+
+def _waits_s(container: Container | None, unread_s: float) -> float:
+    """How long its preStop waits; ``unread_s`` where that is no sleep."""
+    pre_stop = None if container is None else at(container.says, "lifecycle", "preStop")
+    if not pre_stop:
+        return 0.0
+    seconds = at(pre_stop, "sleep", "seconds")
+    return unread_s if seconds is None else float(seconds)
 
 
 def _pre_stop(folder: Folder) -> Reading:

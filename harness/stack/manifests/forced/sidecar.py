@@ -39,8 +39,11 @@ def force(work: Work) -> int:
         work.note("sidecar-process", reasons.SIDECAR_PROCESS)
         return port
     instance = instance_of([*proxy.get("command", []), *proxy.get("args", []), _named(proxy)])
+    pre_stop = (proxy.get("lifecycle") or {}).get("preStop") or {}
     for key in _ALONE:
         proxy.pop(key, None)
+    if "sleep" in pre_stop:  # the kubelet's own; a command or a request is for the program that is not here
+        proxy["lifecycle"] = {"preStop": {"sleep": pre_stop["sleep"]}}
     proxy["image"], proxy["imagePullPolicy"] = SIDECAR_IMAGE, "Never"
     words = [str(port), "$(DATABASE_HOST)", "$(DATABASE_PORT)", CONTROL, f"0.0.0.0:{_metrics_port_of(proxy)}"]
     proxy["args"] = [*words, *([instance] if instance else [])]
