@@ -85,11 +85,12 @@ def test_each_container_waits_for_its_own_pre_stop(
 
 
 @pytest.mark.parametrize(
-    ("pre_stop_s", "grace_s", "after_s", "left_s"), [(0, 30, 0, 30), (5, 30, 5, 25), (40, 30, 30, 2)]
+    ("pre_stop_s", "grace_s", "after_s", "left_s"), [(0, 30, 10, 30), (5, 30, 15, 25), (40, 30, 40, 2)]
 )
 def test_a_container_that_its_probe_ends_waits_for_its_pre_stop_too(
     monkeypatch: pytest.MonkeyPatch, pre_stop_s: float, grace_s: float, after_s: float, left_s: float
 ) -> None:
+    """Its liveness probe fails at the first tick, at 10 s."""
     clock, found = VirtualClock(), []
 
     async def unwell(*_: object) -> int:
