@@ -93,9 +93,10 @@ class Pod:
         return (self.target, self.sidecar)
 
     def named_containers(self) -> list[tuple[str, Container]]:
-        """Target and sidecar by the names that the manifest gives its first two containers."""
+        """Target and sidecar by the names that the manifest gives its first two containers. A stand-in that it does not
+        ask for is none of the pod's, and no autoscaler may count what it uses."""
         names = [container.name for container in self.template.containers[:2]]
-        return list(zip([*names, "sidecar"], self.containers, strict=False))
+        return list(zip(names, self.containers, strict=False))
 
     @property
     def ready(self) -> bool:
