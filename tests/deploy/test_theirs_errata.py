@@ -154,6 +154,28 @@ def test_a_proxy_that_waits_longer_than_the_target_is_not_stopped_together_with_
         assert template.proxy_stops_at_once == (waits_s < 20)
 
 
+@pytest.mark.parametrize(
+    ("says", "waits_s"),
+    [
+        ({"args": ["--max-sigterm-delay=30s", "p:r:i"]}, 30),
+        ({"args": ["--max-sigterm-delay", "1m30s", "p:r:i"]}, 90),
+        ({"command": ["/cloud_sql_proxy", "-instances=p:r:i=tcp:5432", "-term_timeout=500ms"]}, 0.5),
+        ({"env": [{"name": "CSQL_PROXY_MAX_SIGTERM_DELAY", "value": "20s"}]}, 20),
+        ({"args": ["--max-sigterm-delay=0s", "p:r:i"]}, 0),
+        ({"args": ["--port=5432", "p:r:i"]}, 0),
+    ],
+)
+def test_a_proxy_that_waits_for_its_connections_does_so_here_too(
+    tmp_path: Path, says: dict[str, Any], waits_s: float
+) -> None:
+    own = folder(tmp_path, lambda documents: pod(documents)["containers"][1].update(says))
+    assert (states(own)["manifest.sidecar_stops_at_once"] == FIXED_HERE) == (waits_s > 0)
+    for rung in (Rung.LOCAL, Rung.KIND, Rung.KUBE):
+        template = load(own, rung).deployment.template
+        assert [each.drain_s for each in template.containers] == [0, waits_s]
+        assert template.proxy_stops_at_once == (waits_s == 0)
+
+
 #: By folder of the corpus, what is read there of an erratum.
 READ = [
     ("components", "manifest.sidecar_stops_at_once", FIXED_HERE),
