@@ -8,9 +8,11 @@ from typing import Any, cast
 import pytest
 
 from harness.base.clock import NS
+from harness.base.errors import StackNotStarted
 from harness.base.virtual import VirtualClock
-from harness.model.manifests import Probe
+from harness.model.manifests import Container, Deployment, PodTemplate, Probe
 from harness.stack.local import container as containers
+from harness.stack.local.deployment import DeploymentController
 from harness.stack.processes import Process
 
 #: The document's.
@@ -53,3 +55,20 @@ def test_probes_ask_with_the_ticks_and_readiness_at_once_when_the_container_has_
     monkeypatch.setattr(containers, "http_status", status)
     clock.run(course())
     assert sorted(found[: len(asked)]) == sorted(asked)
+
+
+@pytest.mark.parametrize(("readiness", "replicas", "seconds"), [(READINESS, 30, 60 + 30 * 15), (None, 30, 60)])
+def test_pods_that_are_replaced_one_after_another_have_the_time_in_which_nobody_asks_them(
+    readiness: Probe | None, replicas: int, seconds: int
+) -> None:
+    """Of thirty with the document's probe each is ready 10 s after the one before."""
+    clock = VirtualClock()
+    template = PodTemplate(digest="0" * 16, containers=(Container(name="api", image="api:1", readiness=readiness),))
+    ground = cast("Any", SimpleNamespace(clock=clock, feed=SimpleNamespace(error=None)))
+    one = DeploymentController(
+        Deployment(name="api", replicas=replicas, template=template), ground, cast("Any", SimpleNamespace())
+    )
+    begun_ns = clock.now_ns()
+    with pytest.raises(StackNotStarted, match=f"not ready after {seconds} s"):
+        clock.run(one.settled(60.0))
+    assert round((clock.now_ns() - begun_ns) / NS) == seconds

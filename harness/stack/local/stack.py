@@ -241,9 +241,7 @@ class LocalStack(Begun):
             self._progress(said)
             self._feed.event("component", "limits", said)
         self._keep(Sampler(controllers.deployment, self._feed, self._clock).run(parts.processes))
-        readiness = self._manifests.deployment.template.containers[0].readiness
-        asked_s = 0.0 if readiness is None else readiness.initial_delay_s + readiness.period_s
-        await controllers.deployment.settled(UP_LIMIT_S + asked_s)  # nobody asks a pod before
+        await controllers.deployment.settled(UP_LIMIT_S)
 
     async def _service_answers(self, parts: Parts) -> None:
         """Through Envoy, as users will ask."""
