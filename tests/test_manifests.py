@@ -98,6 +98,21 @@ def test_a_persons_folder_loads_alike(tmp_path: Path) -> None:
     assert own.patches == ()
 
 
+@pytest.mark.parametrize(("least", "hpa", "replicas"), [(2, True, 2), (3, True, 3), (2, False, 1)])
+def test_replicas_that_are_left_to_the_autoscaler_are_its_fewest(
+    tmp_path: Path, least: int, hpa: bool, replicas: int
+) -> None:
+    """The erratum's own correction: one pod, and its budget of one would let nothing be evicted, ever."""
+
+    def left_out(documents: dict[str, dict[str, Any]]) -> None:
+        del documents["Deployment/tekutoko-api"]["spec"]["replicas"]
+        documents["HorizontalPodAutoscaler/tekutoko-api-hpa"]["spec"]["minReplicas"] = least
+        if not hpa:
+            del documents["HorizontalPodAutoscaler/tekutoko-api-hpa"]
+
+    assert load(folder(tmp_path, left_out)).deployment.replicas == replicas
+
+
 def env(name: str, source: dict[str, Any]) -> Change:
     return lambda documents: api(documents)["env"].append({"name": name, "valueFrom": source})
 

@@ -30,16 +30,31 @@ def start(probe: Probe, started_ns: int, *, passing: bool) -> ProbeState:
 
 
 def next_due_ns(probe: Probe, state: ProbeState) -> int:
-    """When the next probe is due: ``initialDelaySeconds`` after the start, then on a grid of ``periodSeconds``.
+    """The next tick that probes: on a grid of ``periodSeconds`` from the container's start, the first after a whole
+    period and not before ``initialDelaySeconds``.
 
-    Kubernetes: ``doProbe`` skips until the initial delay has passed; a ticker of the period drives the worker, and a
-    tick that passes while a probe is still under way is lost, hence a grid and not "period after the last result".
+    Kubernetes: a ticker of the period drives the worker from before the container runs, and ``doProbe`` skips until the
+    initial delay has passed: a delay of 5 s and a period of 10 s come to 10 s (on kind pods are ready 10 to 12 s after
+    their start). A tick that passes while a probe is still under way is lost, hence a grid and not "period after the
+    last result".
     """
-    first_ns = state.started_ns + round(probe.initial_delay_s * _NS)
-    if state.last_at_ns is None or state.last_at_ns < first_ns:
-        return first_ns
     period_ns = max(1, round(probe.period_s * _NS))
-    return first_ns + ((state.last_at_ns - first_ns) // period_ns + 1) * period_ns
+    last_ns = state.started_ns if state.last_at_ns is None else state.last_at_ns
+    earliest_ns = max(last_ns + 1, _delayed_ns(probe, state))
+    return state.started_ns + -(-(earliest_ns - state.started_ns) // period_ns) * period_ns
+
+
+def triggered_ns(probe: Probe, state: ProbeState, *, at_ns: int) -> int:
+    """When a readiness probe is due that was triggered at ``at_ns``: then, or with the next tick in the initial delay.
+
+    Kubernetes: ``UpdatePodStatus`` triggers one as soon as the container has started: as it runs, or its startup probe
+    has passed.
+    """
+    return at_ns if at_ns >= _delayed_ns(probe, state) else next_due_ns(probe, state)
+
+
+def _delayed_ns(probe: Probe, state: ProbeState) -> int:
+    return state.started_ns + round(probe.initial_delay_s * _NS)
 
 
 def skip(state: ProbeState, *, at_ns: int) -> ProbeState:

@@ -1,7 +1,8 @@
 """The database sidecar of a pod: a TCP proxy, where the document has Cloud SQL Proxy.
 
 Run as a file, standard library alone and without ``site``, so that it starts in a moment and stays small. As Cloud SQL
-Proxy does by default, it ends at once on SIGTERM and cuts the connections under way.
+Proxy does by default, it ends at once on SIGTERM and cuts the connections under way. With ``REHEARSAL_DRAIN_S`` it
+takes no others, and ends when those have ended, after so many seconds at the latest, as with ``--max-sigterm-delay``.
 
 The control file, where one is named, is written by a rehearsal of faults: ``delay 200`` holds every chunk for 200 ms
 in either direction, ``cut`` breaks all connections and refuses others; gone or empty, all is well. Beside it, the
@@ -23,6 +24,8 @@ from pathlib import Path
 CHUNK_BYTES = 65536
 CONTROL_EVERY_S = 0.05
 ASKED_LIMIT_S = 5.0
+DRAIN = "REHEARSAL_DRAIN_S"
+DRAINED_EVERY_S = 0.1
 BOUNDS_MS = (5, 25, 100, 250, 500, 1000, 2000, 5000, 30000)  # as Cloud SQL Proxy's
 
 
@@ -191,18 +194,32 @@ async def serve_metrics(counted: Counted, where: str) -> None:
         told(f"no metrics at {where}: {error}")
 
 
+async def drained(counted: Counted, limit_s: float) -> None:
+    """Until no connection is open, at most so long."""
+    for _ in range(round(limit_s / DRAINED_EVERY_S)):
+        if not counted.open:
+            return
+        await asyncio.sleep(DRAINED_EVERY_S)
+
+
 async def main(listen_port: int, database: tuple[str, int], control_file: str, metrics: str, instance: str) -> None:
     """Serves until SIGTERM ends it. By a handler, because a container's first process has no default actions."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
+    loop, drain_s, stopping = asyncio.get_running_loop(), float(os.environ.get(DRAIN, "0")), asyncio.Event()
+    if drain_s:
+        loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    else:
+        loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
     control, counted = Control(control_file, database), Counted(instance)
     control.read()
     follow = asyncio.ensure_future(control.follow())
     if metrics:
         await serve_metrics(counted, metrics)
     server = await asyncio.start_server(lambda r, w: relay(r, w, control, counted), "127.0.0.1", listen_port)
-    async with server:
-        await server.serve_forever()
+    await stopping.wait()
+    server.close()
+    await drained(counted, drain_s)
     follow.cancel()
+    os._exit(0)
 
 
 if __name__ == "__main__":

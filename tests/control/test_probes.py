@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.control import probes
+from harness.evidence.read import read_rows
+from harness.model.evidence import EventRow
 from harness.model.manifests import Probe
+from harness.model.stack import PodState
+from tests.corpus.today import TODAY
 
 S = 1_000_000_000
 READINESS = Probe(path="/ready", port=8080, initial_delay_s=5, period_s=10, failure_threshold=3)
@@ -38,11 +43,43 @@ def test_success_threshold() -> None:
 
 def test_due_times_lie_on_a_grid_however_late_the_results_come() -> None:
     state = probes.start(READINESS, 100 * S, passing=False)
-    assert probes.next_due_ns(READINESS, state) == 105 * S
-    state = probes.observe(READINESS, state, ok=True, at_ns=105 * S + 900_000_000)
-    assert probes.next_due_ns(READINESS, state) == 115 * S
-    state = probes.observe(READINESS, state, ok=False, at_ns=127 * S)  # a tick was lost
-    assert probes.next_due_ns(READINESS, state) == 135 * S
+    assert probes.next_due_ns(READINESS, state) == 110 * S
+    state = probes.observe(READINESS, state, ok=True, at_ns=110 * S + 900_000_000)
+    assert probes.next_due_ns(READINESS, state) == 120 * S
+    state = probes.observe(READINESS, state, ok=False, at_ns=132 * S)  # a tick was lost
+    assert probes.next_due_ns(READINESS, state) == 140 * S
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "period_s", "first_s", "triggered_s"),
+    [(0, 10, 10, 0), (5, 10, 10, 10), (10, 30, 30, 30), (10, 10, 10, 10), (11, 10, 20, 20), (20, 5, 20, 20)],
+)
+def test_the_first_probe_comes_with_a_tick_and_a_triggered_one_at_once(
+    delay_s: float, period_s: float, first_s: int, triggered_s: int
+) -> None:
+    """The trigger as the container runs waits for the initial delay, and so for a tick."""
+    probe = Probe(path="/", port=1, initial_delay_s=delay_s, period_s=period_s)
+    state = probes.start(probe, 100 * S, passing=False)
+    assert probes.next_due_ns(probe, state) == (100 + first_s) * S
+    assert probes.triggered_ns(probe, state, at_ns=100 * S) == (100 + triggered_s) * S
+    late_ns = 137 * S  # as its startup probe passes
+    assert probes.triggered_ns(probe, state, at_ns=late_ns) == late_ns
+
+
+def test_a_real_kubelet_s_pods_become_ready_when_the_rule_has_it() -> None:
+    """Of the stored run on kind: seconds from Running to Ready. The watch, the status' own second and the container's
+    start beside its worker's add less than half a period."""
+    ready_s, ran_ns = [], dict[str, int]()
+    for row in read_rows(TODAY / "scaling_commands_kind" / "evidence.sqlite"):
+        if not isinstance(row, EventRow) or row.kind != "pod":
+            continue
+        if row.data["state"] == PodState.RUNNING:
+            ran_ns.setdefault(row.subject, row.at_ns)
+        elif row.data["state"] == PodState.READY and row.subject in ran_ns:
+            ready_s.append((row.at_ns - ran_ns.pop(row.subject)) / S)
+    due_s = probes.triggered_ns(READINESS, probes.start(READINESS, 0, passing=False), at_ns=0) / S
+    assert len(ready_s) > 20
+    assert all(due_s <= each + 0.5 and each < due_s + READINESS.period_s / 2 for each in ready_s)
 
 
 @settings(deadline=None)
@@ -73,6 +110,6 @@ def test_the_next_probe_is_always_later(delay_s: float, period_s: float, waits_n
 
 def test_a_lost_tick_changes_nothing_but_when_the_next_is_due() -> None:
     state = probes.start(READINESS, 0, passing=False)
-    lost = probes.skip(state, at_ns=5 * S)
+    lost = probes.skip(state, at_ns=10 * S)
     assert (lost.passing, lost.streak, lost.last_ok) == (state.passing, 0, None)
-    assert probes.next_due_ns(READINESS, lost) == 15 * S
+    assert probes.next_due_ns(READINESS, lost) == 20 * S

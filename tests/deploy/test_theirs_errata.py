@@ -35,6 +35,7 @@ from scenarios.claims import ERRATA
 from scenarios.claims import REGISTER as CLAIMS
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
 from tests.report.results import advanced, facts
+from tests.test_manifests import folder, pod
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 BY_NAME = {each.name: each for each in CORPUS}
@@ -114,6 +115,65 @@ def test_the_component_graceful_fixes_the_rolling_update() -> None:
     found = states(KUBERNETES / "overlays" / "kind-graceful")
     assert found["deploy.downtime_without_prestop"] == found["manifest.sidecar_stops_at_once"] == FIXED_HERE
     assert states(KUBERNETES / "overlays" / "kind")["deploy.downtime_without_prestop"] == STILL_THERE
+
+
+def sleeping(seconds: int) -> dict[str, Any]:
+    return {"preStop": {"sleep": {"seconds": seconds}}}
+
+
+COMMAND = {"preStop": {"exec": {"command": ["sleep", "5"]}}}
+
+
+@pytest.mark.parametrize(
+    ("target", "proxy", "state"),
+    [
+        (None, None, STILL_THERE),
+        (sleeping(5), None, STILL_THERE),
+        (sleeping(5), sleeping(5), STILL_THERE),
+        (sleeping(5), sleeping(20), FIXED_HERE),
+        (None, sleeping(20), FIXED_HERE),
+        (COMMAND, sleeping(20), STILL_THERE),
+        (sleeping(5), COMMAND, STILL_THERE),
+    ],
+)
+def test_a_proxy_that_waits_longer_than_the_target_is_not_stopped_together_with_it(
+    tmp_path: Path, target: dict[str, Any] | None, proxy: dict[str, Any] | None, state: str
+) -> None:
+    """And on a cluster the stand-in keeps its sleep: else it would cut what the manifests keep."""
+
+    def with_hooks(documents: dict[str, dict[str, Any]]) -> None:
+        for container, hook in zip(pod(documents)["containers"], (target, proxy), strict=True):
+            container.update({} if hook is None else {"lifecycle": hook})
+
+    own = folder(tmp_path, with_hooks)
+    assert states(own)["manifest.sidecar_stops_at_once"] == state
+    for rung in (Rung.LOCAL, Rung.KIND, Rung.KUBE):
+        template = load(own, rung).deployment.template
+        waits_s = 20 if proxy == sleeping(20) else 5 if proxy == sleeping(5) else 0
+        assert [each.pre_stop_s for each in template.containers if each.proxy] == [waits_s]
+        assert template.proxy_stops_at_once == (waits_s < 20)
+
+
+@pytest.mark.parametrize(
+    ("says", "waits_s"),
+    [
+        ({"args": ["--max-sigterm-delay=30s", "p:r:i"]}, 30),
+        ({"args": ["--max-sigterm-delay", "1m30s", "p:r:i"]}, 90),
+        ({"command": ["/cloud_sql_proxy", "-instances=p:r:i=tcp:5432", "-term_timeout=500ms"]}, 0.5),
+        ({"env": [{"name": "CSQL_PROXY_MAX_SIGTERM_DELAY", "value": "20s"}]}, 20),
+        ({"args": ["--max-sigterm-delay=0s", "p:r:i"]}, 0),
+        ({"args": ["--port=5432", "p:r:i"]}, 0),
+    ],
+)
+def test_a_proxy_that_waits_for_its_connections_does_so_here_too(
+    tmp_path: Path, says: dict[str, Any], waits_s: float
+) -> None:
+    own = folder(tmp_path, lambda documents: pod(documents)["containers"][1].update(says))
+    assert (states(own)["manifest.sidecar_stops_at_once"] == FIXED_HERE) == (waits_s > 0)
+    for rung in (Rung.LOCAL, Rung.KIND, Rung.KUBE):
+        template = load(own, rung).deployment.template
+        assert [each.drain_s for each in template.containers] == [0, waits_s]
+        assert template.proxy_stops_at_once == (waits_s == 0)
 
 
 #: By folder of the corpus, what is read there of an erratum.

@@ -61,9 +61,9 @@ def by_kubectl(rows: list[EventRow]) -> list[Judgement]:
     return judge_sizes.manual(MANUAL, Manual(up_ns=0, down_ns=100 * NS), rows)
 
 
-def manifests_applied(rows: list[EventRow]) -> Judgement:
+def manifests_applied(rows: list[EventRow], replicas: int = 2) -> Judgement:
     """At 100 s."""
-    [found] = judge_sizes.applied(MANUAL, Applied(applied_ns=100 * NS, replicas=2), rows)
+    [found] = judge_sizes.applied(MANUAL, Applied(applied_ns=100 * NS, replicas=replicas), rows)
     return found
 
 
@@ -115,6 +115,16 @@ def test_the_manifest_s_replicas_replace_the_number_set_by_hand() -> None:
     assert found.reason == "4 pods, then the manifests with replicas: 2 applied: 2 pods"
     stays = manifests_applied([row for row in by_hand(30, 112) if row.data.get("state") != "Gone"])
     assert (stays.verdict, stays.value, english(stays.shown)) == (FAIL, None, "never")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "gone", "verdict"),
+    [(3, "a", PASS), (3, "ab", FAIL), (1, "abc", PASS), (1, "ab", FAIL), (4, "", INCONCLUSIVE), (5, "", INCONCLUSIVE)],
+)
+def test_somebody_s_own_manifests_are_held_to_their_own_replicas(replicas: int, gone: str, verdict: Verdict) -> None:
+    """From 4 pods, in a part that is of 2; nothing is seen where none was to go."""
+    rows = [pod(-9, name, "Ready") for name in "abcd"] + [pod(112, name, "Gone") for name in gone or "x"]
+    assert manifests_applied(rows, replicas).verdict is verdict
 
 
 def test_where_there_were_never_more_pods_going_to_the_fewest_is_not_known() -> None:

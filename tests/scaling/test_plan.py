@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from harness.base import planfile
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
+from harness.model.autoscaling import MetricSpec
 from harness.model.disruption import Budget
 from harness.rehearsals.scaling.acts import least_available
 from harness.rehearsals.scaling.by_kubectl import SEVEN, copied
 from harness.rehearsals.scaling.command import Scaling, ZoneLoss
 from harness.rehearsals.scaling.types import ScalingPlan
+from harness.stack.kubernetes.documents import prepared
 from harness.stack.manifests import load as load_manifests
+from harness.stack.manifests import policies, spec
 from harness.stack.manifests.cpu import cpu_factor, limits_factor, scaled
+from tests.kind.test_documents import FACTS
+from tests.test_manifests import folder
 
 KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kubernetes"
 
@@ -79,6 +86,32 @@ def test_one_factor_for_requests_and_limits() -> None:
     assert raw[0]["resources"]["limits"]["cpu"] == "417m", "what is applied to a cluster says the same"
     assert scaled(manifests, factor).documents == manifests.documents, "a cluster's stack scales them itself"
     assert scaled(manifests, 1.0) is manifests
+
+
+def test_an_autoscaler_s_target_in_cores_is_scaled_with_the_requests(tmp_path: Path) -> None:
+    """Or pods whose limit is below it would never be more. A percentage, and memory, stay as they are."""
+
+    def targets(metrics: list[MetricSpec]) -> list[tuple[str, int | None]]:
+        return [(each.name, each.average_utilization or each.average_value_m) for each in metrics]
+
+    def in_cores(documents: dict[str, dict[str, Any]]) -> None:
+        documents["HorizontalPodAutoscaler/tekutoko-api-hpa"]["spec"]["metrics"] = [
+            {"type": "Resource", "resource": {"name": "cpu", "target": {"averageValue": "400m"}}},
+            {"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "api", "target": {"averageValue": "1"}}},
+            {"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 70}}},
+            {"type": "Resource", "resource": {"name": "memory", "target": {"averageValue": "1Ki"}}},
+        ]  # fmt: skip
+
+    found = load_manifests(folder(tmp_path, in_cores))
+    asked = [("cpu", 100), ("cpu", 250), ("cpu", 70), ("memory", 1024_000)]
+    small = scaled(found, 0.25, raw=True)
+    assert small.hpa is not None and targets([*small.hpa.metrics]) == asked
+    applied = prepared(found, msgspec.structs.replace(FACTS, cpu_factor=0.25))
+    (hpa,) = (each for each in applied if each["kind"] == "HorizontalPodAutoscaler")
+    for document in (small.documents["HorizontalPodAutoscaler/tekutoko-api-hpa"], hpa):
+        read = policies.hpa("hpa", msgspec.convert(document["spec"], spec.HpaSpec), "")
+        assert targets([*read.metrics]) == asked
+    assert scaled(found, 0.25).documents == found.documents
 
 
 def test_limits_that_fit_together() -> None:

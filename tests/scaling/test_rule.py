@@ -92,6 +92,14 @@ def test_a_decision_up_and_one_down_beside_the_rule() -> None:
     assert 2 not in decisions(early, samples, CONTROLLED, 2, 90 * NS)[1].allowed
 
 
+def test_somebody_s_own_manifests_begin_with_as_many_pods_as_they_have() -> None:
+    """Three, in a part that is of two: from two it could have gone no further than to four."""
+    rows = [*pods("a", "b", "c"), resize(130, 6, MEMORY)]
+    samples = [row for at_s in range(60, 140, 15) for name in "abc" for row in usage(at_s, name, 0.01, 970)]
+    [up] = decisions(rows, samples, CONTROLLED, 2, 90 * NS)
+    assert (up.before, up.size, up.allowed) == (3, 6, (6,))
+
+
 def test_pods_of_before_count_no_more_though_their_last_figures_are_there() -> None:
     """Seen on kind: eight pods of an earlier part made the rule ask for 23 where the controller rightly asked for 7."""
     hpa = CONTROLLED.hpa

@@ -87,6 +87,17 @@ async def test_a_regular_sidecar_s_restarts_count_as_the_target_s(make: Make) ->
     assert victims([api.view(), proxy.view()], 1, 10**18) == ("proxy",)
 
 
+async def test_an_autoscaler_counts_the_manifest_s_containers_alone(make: Make) -> None:
+    """Where there is no proxy the stand-in asks for nothing: what it uses would be the target's."""
+    given = template()
+    alone = msgspec.structs.replace(given, containers=given.containers[:1])
+    pods = [make("both", given), make("alone", alone)]
+    assert [pod.named_containers() for pod in pods] == [
+        [("api", pods[0].target), ("cloud-sql-proxy", pods[0].sidecar)],
+        [("api", pods[1].target)],
+    ]
+
+
 async def test_a_run_s_ports_are_enough_for_36_pods_and_the_parts_beside_them(make: Make) -> None:
     """``load_stages --pods 30``, and those that a rolling update has too many."""
     pods = [make(f"pod-{n}", template()) for n in range(36)]

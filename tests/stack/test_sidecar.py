@@ -45,11 +45,14 @@ async def server(name: bytes) -> AsyncIterator[int]:
 
 
 @contextmanager
-def running(port: int, upstream: int, control: Path, *more: str) -> Iterator[None]:
+def running(
+    port: int, upstream: int, control: Path, *more: str, drain_s: float = 0.0
+) -> Iterator[subprocess.Popen[bytes]]:
     arguments = (str(port), "127.0.0.1", str(upstream), str(control), *more)
-    process = subprocess.Popen([sys.executable, "-I", "-S", str(Path(sidecar.__file__)), *arguments])
+    drains = {sidecar.DRAIN: f"{drain_s:g}"} if drain_s else {}
+    process = subprocess.Popen([sys.executable, "-I", "-S", str(Path(sidecar.__file__)), *arguments], env=drains)
     try:
-        yield
+        yield process
     finally:
         process.kill()
         process.wait()
@@ -119,6 +122,31 @@ async def test_it_tells_of_its_connections_by_cloud_sql_proxy_s_names(tmp_path: 
             assert await reader.read(1) == b""
         refused.close()
         assert await scraped(metrics) == (200, {f"cloudsqlconn_dial_failure_count{OF}": 1})
+
+
+@pytest.mark.parametrize(("drain_s", "closes"), [(0.0, False), (60.0, True), (1.0, False)])
+async def test_on_sigterm_it_waits_for_its_connections_only_where_it_is_told_to(
+    tmp_path: Path, port: int, drain_s: float, closes: bool
+) -> None:
+    """As ``--max-sigterm-delay``: what is open goes on, nothing else is taken, and it ends with the last, or then."""
+    async with server(b"a") as database:
+        with running(port, database, tmp_path / "control", drain_s=drain_s) as process:
+            reader, writer, _ = await named(port)
+            process.terminate()
+            if drain_s:
+                for _ in range(100):
+                    with contextlib.suppress(OSError):
+                        (await asyncio.open_connection("127.0.0.1", port))[1].close()
+                        await asyncio.sleep(0.05)
+                        continue
+                    break
+                writer.write(b"xyz")
+                assert await reader.readexactly(3) == b"xyz"
+                assert process.poll() is None
+            if closes:
+                writer.close()
+            assert await asyncio.to_thread(process.wait, 20) == 0
+            writer.close()
 
 
 async def test_a_taken_port_of_its_metrics_costs_nothing_but_them(tmp_path: Path, port: int) -> None:

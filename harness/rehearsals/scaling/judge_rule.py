@@ -180,10 +180,11 @@ def _external(row: EventRow) -> dict[str, tuple[int, ...]]:
 def decisions(
     rows: Sequence[EventRow], samples: Sequence[SampleRow], controlled: Controlled, low: int, since_ns: int
 ) -> list[Decision]:
-    """Each of the controller's decisions since, beside the sizes that the rule allows; ``low`` pods at first."""
+    """Each of the controller's decisions since, beside the sizes that the rule allows; ``low`` pods at first, where
+    nobody told of any: manifests of somebody's own may have others."""
     hpa, course = controlled.hpa, Course(rows, samples, controlled)
-    begun_ns = _begun_ns(rows, hpa, since_ns)
-    steps = [*_before(course, rows, begun_ns, since_ns), _Step(since_ns, low, low)]
+    begun_ns, first = _begun_ns(rows, hpa, since_ns), course.size(since_ns) or low
+    steps = [*_before(course, rows, begun_ns, since_ns), _Step(since_ns, first, first)]
     found: list[Decision] = []
     for each in resizes(rows, since_ns):
         step = _Step(each.at_ns, steps[-1].size, each.size)
@@ -198,9 +199,9 @@ def recommended(
 ) -> list[tuple[int, str, float]]:
     """What the metrics ask for every 5 s of a span, in the form of the local rung's own samples."""
     hpa, course, steps = controlled.hpa, Course(rows, samples, controlled), resizes(rows, span_ns[0])
-    found = []
+    found, first = [], course.size(span_ns[0]) or low
     for at_ns in range(*span_ns, _STEP_S * NS):
-        current = [low, *(each.size for each in steps if each.at_ns <= at_ns)][-1]
+        current = [first, *(each.size for each in steps if each.at_ns <= at_ns)][-1]
         asks = course.asks(hpa, current, at_ns, at_ns)
         if asks is not None:
             found.append((at_ns, hpa.name, float(asks)))

@@ -84,7 +84,7 @@ def manual(part: Part, did: Manual, rows: Sequence[EventRow]) -> list[Judgement]
     up = message("{low} -> {high}, from the request to {high} endpoints", low=low, high=high)
     down = message("{high} -> {low}, from the request to {low} pods left", low=low, high=high)
     up_s = endpoints_reached_s(rows, did.up_ns, lambda count: count >= part.high)
-    down_s, down = _fewer(part, rows, pods_left_s(rows, did.down_ns, part.low), down)
+    down_s, down = _fewer(part.low, rows, pods_left_s(rows, did.down_ns, part.low), down)
     both, size = up_s is not None and down_s is not None, (message("{count} pods", count=high),)
     went = timed(part, "scaling.time.manual_down", down_s, part.down_within_s, down)
     return [
@@ -95,13 +95,17 @@ def manual(part: Part, did: Manual, rows: Sequence[EventRow]) -> list[Judgement]
 
 
 def applied(part: Part, did: Applied, rows: Sequence[EventRow]) -> list[Judgement]:
-    """The manifest's ``replicas`` counts: whatever was scaled by hand before is gone, and nothing else is."""
+    """The manifest's ``replicas`` counts: whatever was scaled by hand before is gone, and nothing else is. Manifests of
+    somebody's own may ask for no fewer than were set by hand: then nothing is seen.
+    """
     told = message(
         "{high} pods, then the manifests with replicas: {low} applied: {low} pods",
         high=str(part.high),
-        low=str(part.low),
+        low=str(did.replicas),
     )
-    left_s, told = _fewer(part, rows, pods_left_s(rows, did.applied_ns, part.low), told)
+    if did.replicas >= part.high:
+        return [unknown(part.name, "scaling.manual.manifest", told, message("no pod was to go"))]
+    left_s, told = _fewer(did.replicas, rows, pods_left_s(rows, did.applied_ns, did.replicas), told)
     went = held(part.name, "scaling.manual.manifest", left_s is not None, told, **seconds(left_s))
     return [_from_high(part, rows, did.applied_ns, went)]
 
@@ -115,12 +119,12 @@ def _from_high(part: Part, rows: Iterable[EventRow], at_ns: int, went: Judgement
     return unknown(part.name, went.claim, *went.told, few)
 
 
-def _fewer(part: Part, rows: Iterable[EventRow], value: float | None, what: Message) -> tuple[float | None, Message]:
-    """``value`` until no more than ``part.low`` pods were left, and what they were of; ``None`` when fewer than those
-    are ready at the end: pods that died are no scaling.
+def _fewer(low: int, rows: Iterable[EventRow], value: float | None, what: Message) -> tuple[float | None, Message]:
+    """``value`` until no more than ``low`` pods were left, and what they were of; ``None`` when fewer than those are
+    ready at the end: pods that died are no scaling.
     """
     left = ready_now(rows)
-    if value is None or left >= part.low:
+    if value is None or left >= low:
         return value, what
     return None, message("{what} of which only {left} are ready", what=what, left=str(left))
 

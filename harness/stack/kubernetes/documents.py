@@ -16,6 +16,7 @@ from harness.model.message import message
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
 from harness.stack.manifests import quantity
+from harness.stack.manifests.cpu import scale_targets
 from harness.stack.manifests.forced.work import (
     BY_THE_RUNG,
     PASSWORD,
@@ -86,6 +87,8 @@ def _prepared(document: Json, facts: Facts) -> Json:
         case "Deployment" | "Job":
             target = document["kind"] == "Deployment" and name == (facts.deployment or name)
             _pods(document["spec"]["template"]["spec"], facts, target=target)
+        case "HorizontalPodAutoscaler" if facts.cpu_factor != 1:
+            scale_targets(document, facts.cpu_factor)
         case "NetworkPolicy":
             _blocks(document, facts)
     return document

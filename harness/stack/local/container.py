@@ -17,6 +17,10 @@ from harness.stack.state import RunState
 from harness.stack.state.cgroups import Group
 from harness.stack.waiting import http_status
 
+#: Seconds that a process has between SIGTERM and SIGKILL, whatever its preStop has used up of the grace period
+#: (pkg/kubelet/kuberuntime: ``minimumGracePeriodInSeconds``).
+LEAST_S = 2.0
+
 
 class Container:
     """Keeps one process running until ``stop``. ``changed`` is called with a word on what happened."""
@@ -33,6 +37,7 @@ class Container:
         readiness: Probe | None = None,
         startup: Probe | None = None,
         grace_s: float = 30.0,
+        pre_stop_s: float = 0.0,
         group: Group | None = None,
     ) -> None:
         self.spec = spec
@@ -50,9 +55,12 @@ class Container:
         self._readiness = readiness
         self._startup = startup
         self._grace_s = grace_s
+        self._pre_stop_s = min(pre_stop_s, grace_s)
         self._group = group
         self._probed_ready = False
-        self._has_started = startup is None
+        self._started = asyncio.Event()
+        if startup is None:
+            self._started.set()
 
     @property
     def running(self) -> bool:
@@ -62,7 +70,7 @@ class Container:
     @property
     def ready(self) -> bool:
         """Runs, its startup probe has passed and its readiness probe passes, where it has them."""
-        return self.running and self._has_started and (self._readiness is None or self._probed_ready)
+        return self.running and self._started.is_set() and (self._readiness is None or self._probed_ready)
 
     def pids(self) -> list[int]:
         """Its process and what a fault put beside it; [] when its process does not run."""
@@ -82,7 +90,8 @@ class Container:
         while True:
             started_ns = self.started_ns = self._clock.now_ns()
             self._probed_ready = False
-            self._has_started = self._startup is None
+            if self._startup is not None:
+                self._started.clear()
             self.process = spawn(self.spec, self._state)
             if self._group is not None:
                 self._group.add(self.process.pid)
@@ -113,6 +122,11 @@ class Container:
         if self.process is not None:
             self.process.send(signal.SIGKILL)
 
+    async def _stopped(self, process: Process) -> None:
+        """As the kubelet ends a container of whatever probe fails: its preStop first, within the grace period."""
+        await self._clock.sleep(self._pre_stop_s)
+        await process.stop(signal.SIGTERM, max(self._grace_s - self._pre_stop_s, LEAST_S))
+
     async def _end_beside(self) -> None:
         for process in self._beside:
             await process.stop(signal.SIGKILL, 1.0)
@@ -142,12 +156,12 @@ class Container:
             return
         async for passing, ok in self._results(self._startup, started_ns, passing=True):
             if ok:
-                self._has_started = True
+                self._started.set()
                 self._changed(message("startup probe passes"))
                 return
             if not passing:
                 self._changed(message("startup probe fails: the container is stopped"))
-                await process.stop(signal.SIGTERM, self._grace_s)
+                await self._stopped(process)
                 return
 
     async def _probe_readiness(self, started_ns: int) -> None:
@@ -165,7 +179,7 @@ class Container:
         async for passing, _ in self._results(self._liveness, started_ns, passing=True):
             if not passing:
                 self._changed(message("liveness probe fails: the container is stopped"))
-                await process.stop(signal.SIGTERM, self._grace_s)
+                await self._stopped(process)
                 return
 
     async def _results(self, probe: Probe, started_ns: int, *, passing: bool) -> AsyncIterator[tuple[bool, bool]]:
@@ -175,13 +189,18 @@ class Container:
         """
         assert self._address is not None
         state = probes.start(probe, started_ns, passing=passing)
+        due_ns = probes.next_due_ns(probe, state)
+        if probe is self._readiness:
+            await self._started.wait()
+            due_ns = probes.triggered_ns(probe, state, at_ns=self._clock.now_ns())
         while True:
-            wait_ns = probes.next_due_ns(probe, state) - self._clock.now_ns()
-            await self._clock.sleep(max(0.0, wait_ns / NS))
-            if not self._has_started and probe is not self._startup:
+            await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
+            if not self._started.is_set() and probe is not self._startup:
                 state = probes.skip(state, at_ns=self._clock.now_ns())
+                due_ns = probes.next_due_ns(probe, state)
                 continue
             status = await http_status(self._address, probe.path, probe.timeout_s)
             ok = 200 <= status < 400  # the kubelet's rule for HTTP probes
             state = probes.observe(probe, state, ok=ok, at_ns=self._clock.now_ns())
+            due_ns = probes.next_due_ns(probe, state)
             yield state.passing, ok

@@ -16,7 +16,7 @@ from harness.model.message import Message, message
 from harness.model.stack import Address, Endpoints, PodState, Target, Version
 from harness.stack import environment, sidecar
 from harness.stack.feed import Feed
-from harness.stack.local.container import Container
+from harness.stack.local.container import LEAST_S, Container
 from harness.stack.processes import Spec, tail
 from harness.stack.scraping import PodMetrics
 from harness.stack.state import RunState, cgroups
@@ -93,9 +93,10 @@ class Pod:
         return (self.target, self.sidecar)
 
     def named_containers(self) -> list[tuple[str, Container]]:
-        """Target and sidecar by the names that the manifest gives its first two containers."""
+        """Target and sidecar by the names that the manifest gives its first two containers. A stand-in that it does not
+        ask for is none of the pod's, and no autoscaler may count what it uses."""
         names = [container.name for container in self.template.containers[:2]]
-        return list(zip([*names, "sidecar"], self.containers, strict=False))
+        return list(zip(names, self.containers, strict=False))
 
     @property
     def ready(self) -> bool:
@@ -181,7 +182,7 @@ class Pod:
         """Begins termination (once): out of the endpoints now, SIGTERM to all containers, SIGKILL after the grace.
 
         Kubernetes: deleting a pod takes it from its EndpointSlice and signals every container at once, a native sidecar
-        after the others; ``preStop`` is waited for first, within the grace period.
+        after the others; each container's ``preStop`` is waited for first, within the grace period.
         """
         if self._termination is None:
             self.undetected = self.undetected or (self._ground.signals_at_once and self.ready)
@@ -190,12 +191,13 @@ class Pod:
                 keeper.cancel()
             self._tell(PodState.TERMINATING, message("terminating"))
             self._changed()  # the endpoints are rewritten before the first signal goes out, unless the two race
-            self._termination = asyncio.ensure_future(self._end(self._grace_s if grace_s is None else grace_s))
+            own = (self._grace_s, LEAST_S) if grace_s is None else (grace_s, 0.0)
+            self._termination = asyncio.ensure_future(self._end(*own))
             self._termination.add_done_callback(self._ended)
         return self._termination
 
-    async def _end(self, grace_s: float) -> None:
-        await asyncio.gather(self._stop(grace_s), self._detection())
+    async def _end(self, grace_s: float, least_s: float) -> None:
+        await asyncio.gather(self._stop(grace_s, least_s), self._detection())
         for port in (self.address.port, self._metrics.port, self._database_port, self._sidecar_metrics.port):
             self._ground.state.give_back_port(port)
         for path in (self.sidecar_control, self._lead):
@@ -209,18 +211,26 @@ class Pod:
             self.undetected = False
             self._changed()
 
-    async def _stop(self, grace_s: float) -> None:
-        target, *others = self.template.containers
+    async def _stop(self, grace_s: float, least_s: float) -> None:
+        """Each container's own preStop, then SIGTERM, with what is left of the grace but ``least_s`` at least. A proxy
+        that is native waits for the target's end besides, as does a stand-in that no manifest asks for.
+        """
         begun_ns = self._ground.clock.now_ns()
         followed_s = 0.0 if self._ground.signals_at_once else FOLLOWED_S
-        await self._ground.clock.sleep(min(max(target.pre_stop_s, followed_s), grace_s))
-        left_s = grace_s - (self._ground.clock.now_ns() - begun_ns) / NS
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        if others and others[0].native_sidecar:
-            await self.target.stop(left_s)
-            await self.sidecar.stop(left_s)
-        else:
-            await asyncio.gather(*(container.stop(left_s) for container in self.containers))
+
+        async def stop(container: Container, pre_stop_s: float, after: asyncio.Future[None] | None = None) -> None:
+            await self._ground.clock.sleep(min(max(pre_stop_s, followed_s), grace_s))
+            if after is not None:
+                await asyncio.wait([after])
+            left_s = grace_s - (self._ground.clock.now_ns() - begun_ns) / NS
+            await container.stop(max(left_s, least_s))
+
+        target, *others = self.template.containers
+        proxy = next((each for each in others if each.proxy), None)
+        first = asyncio.ensure_future(stop(self.target, target.pre_stop_s))
+        waits = first if proxy is None or proxy.native_sidecar else None
+        await asyncio.gather(first, stop(self.sidecar, proxy.pre_stop_s if proxy else 0.0, waits))
 
     def _ended(self, termination: asyncio.Task[None]) -> None:
         if not termination.cancelled() and (error := termination.exception()) is not None:
@@ -282,6 +292,7 @@ class Pod:
             readiness=container.readiness,
             startup=container.startup,
             grace_s=self._grace_s,
+            pre_stop_s=container.pre_stop_s,
             group=self._group(0),
         )
 
@@ -289,13 +300,14 @@ class Pod:
         ground = self._ground
         beside = (argument for container in template.containers[1:] for argument in container.args)
         named = next((found[1] for each in beside if (found := INSTANCE_NAMED.fullmatch(each))), OTHERS)
+        drain_s = next((each.drain_s for each in template.containers[1:] if each.proxy), 0.0)
         database = ground.database(named)
         script = str(Path(sidecar.__file__))
         proxy = (str(self._database_port), database.host, str(database.port), str(self.sidecar_control))
         spec = Spec(
             part=f"{self.name}.sidecar",
             command=(sys.executable, "-I", "-S", script, *proxy, str(self._sidecar_metrics), named),
-            environment={"PATH": "/usr/bin:/bin"},
+            environment={"PATH": "/usr/bin:/bin", **({sidecar.DRAIN: f"{drain_s:g}"} if drain_s else {})},
             log=ground.logs / f"{self.name}.sidecar.log",
             folder=ground.state.folder,
         )

@@ -147,16 +147,17 @@ def _typed(
         raise BadInput("a Service without ports", where=f"{folder}: Service/{service_name}", remedy="add one")
     port = service.ports[0]
     target = port.target_port if port.target_port is not None else port.port
+    raw, hpa = documents[f"Deployment/{name}"], _hpa(documents, name, folder)
     return Manifests(
         folder=str(folder),
         documents=documents,
-        deployment=_deployment(name, documents[f"Deployment/{name}"], deployment, sources, folder),
+        deployment=_begun(_deployment(name, raw, deployment, sources, folder), raw, hpa),
         service=service_name,
         service_port=port.port,
         service_target_port=pods.port_number(target, ports, f"{folder}: Service/{service_name}.spec.ports[0]"),
         config={key: value for data in sources.config_maps.values() for key, value in data.items()},
         secret_keys=tuple(key for data in sources.secrets.values() for key in data),
-        hpa=_hpa(documents, name, folder),
+        hpa=hpa,
         pdb=_pdb(documents, labels, folder),
         patches=notes,
     )
@@ -182,6 +183,14 @@ def _deployment(
         min_ready_s=deployment.min_ready_seconds,
         progress_deadline_s=deployment.progress_deadline_seconds,
     )
+
+
+def _begun(deployment: Deployment, raw: dict[str, Any], hpa: Hpa | None) -> Deployment:
+    """With the replicas it stands at. Who leaves them out leaves them to the HPA, which takes the API server's one pod
+    to its fewest at its first look."""
+    if hpa is None or "replicas" in raw["spec"]:
+        return deployment
+    return msgspec.structs.replace(deployment, replicas=hpa.min_replicas)
 
 
 def _strategy(strategy: spec.Strategy, where: str) -> RollingUpdate:

@@ -9,16 +9,19 @@ from typing import Any
 
 import msgspec
 
+from harness.model.autoscaling import Hpa, MetricKind, MetricSpec
 from harness.model.manifests import Container, Manifests
 from harness.stack.manifests import quantity
 
 _MILLI = 1000
+_OF_PODS = (MetricKind.RESOURCE, MetricKind.CONTAINER_RESOURCE)
 
 
 def cpu_factor(manifests: Manifests, cores: float, pods: int) -> float:
     """What CPU requests and limits are multiplied by so that ``pods`` of them fit ``cores``; 1 when they do.
 
-    One factor for both, so that their ratio, and an autoscaler's percentage of the request, stay the document's.
+    One factor for both, and for an autoscaler's target in cores, so that their ratio, and an autoscaler's percentage of
+    the request, stay the document's.
     """
     requested = sum(container.request_cpu_m or 0 for container in manifests.deployment.template.containers) * pods
     return min(1.0, cores * _MILLI / requested) if requested else 1.0
@@ -34,7 +37,8 @@ def limits_factor(manifests: Manifests, cores: float, pods: int) -> float:
 
 
 def scaled(manifests: Manifests, factor: float, *, raw: bool = False) -> Manifests:
-    """The typed manifests with CPU requests and limits times ``factor``: other pods, so another digest.
+    """The typed manifests with CPU requests, limits and an autoscaler's target times ``factor``: other pods, so another
+    digest.
 
     With ``raw`` the documents too, which a stack multiplies once more by its own factor.
     """
@@ -48,7 +52,18 @@ def scaled(manifests: Manifests, factor: float, *, raw: bool = False) -> Manifes
     documents = copy.deepcopy(manifests.documents)
     for amounts in _amounts(documents) if raw else ():
         amounts["cpu"] = f"{_times(quantity.millicores(amounts['cpu']), factor)}m"
-    return msgspec.structs.replace(manifests, deployment=deployment, documents=documents)
+    for document in documents.values() if raw else ():
+        scale_targets(document, factor)
+    hpa = None if manifests.hpa is None else _targeted(manifests.hpa, factor)
+    return msgspec.structs.replace(manifests, deployment=deployment, documents=documents, hpa=hpa)
+
+
+def scale_targets(document: dict[str, Any], factor: float) -> None:
+    """Multiplies the targets in cores of an HPA's document; a percentage, and any other kind, stays as it is."""
+    for metric in document["spec"].get("metrics") or () if document["kind"] == "HorizontalPodAutoscaler" else ():
+        source = metric.get("resource") or metric.get("containerResource") or {}
+        if source.get("name") == "cpu" and (amount := source["target"].get("averageValue")) is not None:
+            source["target"]["averageValue"] = f"{_times(quantity.millicores(amount), factor)}m"
 
 
 def _amounts(documents: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -58,6 +73,15 @@ def _amounts(documents: dict[str, Any]) -> Iterator[dict[str, Any]]:
             spec = document["spec"]["template"]["spec"]
             for container in (*spec["containers"], *spec.get("initContainers", [])):
                 yield from (each for each in container.get("resources", {}).values() if "cpu" in each)
+
+
+def _targeted(hpa: Hpa, factor: float) -> Hpa:
+    def metric(each: MetricSpec) -> MetricSpec:
+        if each.kind not in _OF_PODS or each.name != "cpu" or each.average_value_m is None:
+            return each
+        return msgspec.structs.replace(each, average_value_m=_times(each.average_value_m, factor))
+
+    return msgspec.structs.replace(hpa, metrics=tuple(map(metric, hpa.metrics)))
 
 
 def _scaled(container: Container, factor: float) -> Container:

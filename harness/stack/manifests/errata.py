@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Repos
 from harness.model.message import Message, message
 from harness.stack.manifests import quantity
 from harness.stack.manifests.folder import Container, Folder, at, ends_tls, listed, tag_of
+from harness.stack.manifests.forced.work import drain_s
 
 
 class Reading(NamedTuple):
@@ -148,10 +150,20 @@ def _proxy_stops(folder: Folder) -> Reading:
     for each in folder.proxies():
         native = each.init and each.says.get("restartPolicy") == "Always"
         place = folder.place(each.key, *each.path, "name")
-        if not native:
+        waits = _waits_s(each, 0.0) > _waits_s(folder.app(), math.inf) or drain_s(each.says) > 0
+        if not native and not waits:
             return _still(message("container {name} is stopped together with the target", name=each.name), place)
         return _fixed(message("container {name} ends after the target", name=each.name), place)
     return _unread(message("the pod has no proxy to the database"))
+
+
+def _waits_s(container: Container | None, unread_s: float) -> float:
+    """How long its preStop waits; ``unread_s`` where that is no sleep."""
+    pre_stop = None if container is None else at(container.says, "lifecycle", "preStop")
+    if not pre_stop:
+        return 0.0
+    seconds = at(pre_stop, "sleep", "seconds")
+    return unread_s if seconds is None else float(seconds)
 
 
 def _pre_stop(folder: Folder) -> Reading:

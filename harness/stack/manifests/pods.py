@@ -13,6 +13,7 @@ from harness.model.manifests import Container, EnvVar, PodTemplate, Probe
 from harness.model.message import marked, message
 from harness.stack.manifests import digest, quantity, spec
 from harness.stack.manifests.forced.work import is_proxy
+from harness.stack.sidecar import DRAIN
 
 
 class Sources:
@@ -144,6 +145,7 @@ def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> C
         env=env,
         secrets={each.name: text for each in env if (text := sources.plain(each.source))},
         proxy=is_proxy({"image": container.image}),
+        drain_s=next((float(each.value) for each in env if each.name == DRAIN), 0.0),
         port=container.ports[0].container_port if container.ports else None,
         pre_stop_s=_pre_stop_s(container.lifecycle, f"{where}.lifecycle"),
         liveness=_probe(container.liveness_probe, container, f"{where}.livenessProbe"),

@@ -13,9 +13,11 @@ from harness.stack.manifests.forced.work import (
     SIDECAR_PROCESS,
     Json,
     Work,
+    drain_s,
     instance_of,
     proxies,
 )
+from harness.stack.sidecar import DRAIN
 
 CONTROL = "/tmp/sidecar.control"  # noqa: S108 - inside its own container
 USUAL_PORT = 5432
@@ -34,17 +36,23 @@ def force(work: Work) -> int:
         return 0
     proxy = found[0]
     port = port_of(proxy)
+    drains = [{"name": DRAIN, "value": f"{seconds:g}"}] if (seconds := drain_s(proxy)) else []
     if not work.on_cluster:
+        if drains:
+            proxy["env"] = [*(proxy.get("env") or ()), *drains]
         proxy["image"] = SIDECAR_PROCESS
         work.note("sidecar-process", reasons.SIDECAR_PROCESS)
         return port
     instance = instance_of([*proxy.get("command", []), *proxy.get("args", []), _named(proxy)])
+    pre_stop = (proxy.get("lifecycle") or {}).get("preStop") or {}
     for key in _ALONE:
         proxy.pop(key, None)
+    if "sleep" in pre_stop:  # the kubelet's own; a command or a request is for the program that is not here
+        proxy["lifecycle"] = {"preStop": {"sleep": pre_stop["sleep"]}}
     proxy["image"], proxy["imagePullPolicy"] = SIDECAR_IMAGE, "Never"
     words = [str(port), "$(DATABASE_HOST)", "$(DATABASE_PORT)", CONTROL, f"0.0.0.0:{_metrics_port_of(proxy)}"]
     proxy["args"] = [*words, *([instance] if instance else [])]
-    proxy["env"] = [_address("DATABASE_HOST", "database_host"), _address("DATABASE_PORT", "database_port")]
+    proxy["env"] = [_address("DATABASE_HOST", "database_host"), _address("DATABASE_PORT", "database_port"), *drains]
     if "startupProbe" in proxy:
         kept = {key: value for key, value in proxy["startupProbe"].items() if key not in ("httpGet", "exec", "grpc")}
         # From inside: like Cloud SQL Proxy it listens on the pod's loopback alone, which the kubelet does not reach.

@@ -1,0 +1,74 @@
+"""When the probes of a local container ask, in virtual time: no process runs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.base.clock import NS
+from harness.base.errors import StackNotStarted
+from harness.base.virtual import VirtualClock
+from harness.model.manifests import Container, Deployment, PodTemplate, Probe
+from harness.stack.local import container as containers
+from harness.stack.local.deployment import DeploymentController
+from harness.stack.processes import Process
+
+#: The document's.
+READINESS = Probe(path="/ready", port=1, initial_delay_s=5, period_s=10)
+LIVENESS = Probe(path="/health", port=1, initial_delay_s=10, period_s=30)
+
+
+@pytest.mark.parametrize(
+    ("readiness", "startup", "asked"),
+    [
+        (READINESS, None, [(10, "/ready"), (20, "/ready"), (30, "/health"), (30, "/ready")]),
+        (Probe(path="/ready", port=1), None, [(0, "/ready"), (10, "/ready"), (20, "/ready"), (30, "/health")]),
+        (
+            READINESS,
+            Probe(path="/started", port=1, period_s=4),
+            [(4, "/started"), (8, "/started"), (12, "/started"), (12, "/ready"), (20, "/ready"), (30, "/health")],
+        ),
+    ],
+)
+def test_probes_ask_with_the_ticks_and_readiness_at_once_when_the_container_has_started(
+    monkeypatch: pytest.MonkeyPatch, readiness: Probe, startup: Probe | None, asked: list[tuple[int, str]]
+) -> None:
+    """Ready to the startup probe from 12 s on. As the kubelet triggers it: not in the initial delay."""
+    clock, found = VirtualClock(), []
+
+    async def status(_address: object, path: str, _timeout_s: float) -> int:
+        found.append((round((clock.now_ns() - begun_ns) / NS), path))
+        return 200 if path != "/started" or clock.now_ns() >= begun_ns + 12 * NS else 503
+
+    begun_ns = clock.now_ns()
+    one = containers.Container(
+        cast("Any", None), cast("Any", None), clock, lambda _: None, address=cast("Any", ""),
+        liveness=LIVENESS, readiness=readiness, startup=startup,
+    )  # fmt: skip
+
+    async def course() -> None:
+        ends = cast("Process", SimpleNamespace(wait=lambda: clock.sleep(31)))
+        await one._probe_until_end(ends, begun_ns)
+
+    monkeypatch.setattr(containers, "http_status", status)
+    clock.run(course())
+    assert sorted(found[: len(asked)]) == sorted(asked)
+
+
+@pytest.mark.parametrize(("readiness", "replicas", "seconds"), [(READINESS, 30, 60 + 30 * 15), (None, 30, 60)])
+def test_pods_that_are_replaced_one_after_another_have_the_time_in_which_nobody_asks_them(
+    readiness: Probe | None, replicas: int, seconds: int
+) -> None:
+    """Of thirty with the document's probe each is ready 10 s after the one before."""
+    clock = VirtualClock()
+    template = PodTemplate(digest="0" * 16, containers=(Container(name="api", image="api:1", readiness=readiness),))
+    ground = cast("Any", SimpleNamespace(clock=clock, feed=SimpleNamespace(error=None)))
+    one = DeploymentController(
+        Deployment(name="api", replicas=replicas, template=template), ground, cast("Any", SimpleNamespace())
+    )
+    begun_ns = clock.now_ns()
+    with pytest.raises(StackNotStarted, match=f"not ready after {seconds} s"):
+        clock.run(one.settled(60.0))
+    assert round((clock.now_ns() - begun_ns) / NS) == seconds
