@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from harness.checks.tables import camel
-from harness.checks.values import Unreadable, instant, status
+from harness.checks.values import Unreadable, beyond, counted, instant, status
 from harness.model.message import Message, message
 
 #: Columns of ``walks`` in the order of ``WalkRows.walk``; a row's own id comes first.
@@ -302,29 +302,34 @@ def _number(given: _Reader, name: str, found: Any) -> float | None:
 def _time(given: _Reader, name: str, found: Any, zone: tzinfo | None) -> datetime | None:
     if found is None or (isinstance(found, datetime) and found.tzinfo is not None):
         return found
-    if isinstance(found, dict):  # a time that went through JSON: {"seconds": ..., "nanoseconds": ...}
-        plain = {key.lstrip("_"): each for key, each in found.items()}
-        seconds, nanoseconds = plain.get("seconds"), plain.get("nanoseconds", plain.get("nanos", 0))
-        if isinstance(seconds, int) and isinstance(nanoseconds, int):
-            return _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
-        raise given.refused(name, message("is a map, and no time"))
-    local = found if isinstance(found, datetime) else _without_zone(found)
-    if local is not None:
-        if zone is None:
+    try:
+        if isinstance(found, dict):  # a time that went through JSON: {"seconds": ..., "nanoseconds": ...}
+            return _of_map(given, name, found)
+        local = found if isinstance(found, datetime) else _without_zone(found)
+        if local is not None and zone is None:
             value = repr(str(found)[:40])
             raise given.refused(
                 name, message("is {value}, a local time without its zone: say --time-zone", value=value)
             )
-        return local.replace(tzinfo=zone).astimezone(UTC)
-    try:
-        return instant(found)
+        return instant(found if local is None else local.replace(tzinfo=zone))
     except Unreadable as error:
         raise given.refused(name, message("is {what}", what=error.told)) from None
 
 
+def _of_map(given: _Reader, name: str, found: Mapping[str, Any]) -> datetime:
+    plain = {key.lstrip("_"): each for key, each in found.items()}
+    seconds, nanoseconds = plain.get("seconds"), plain.get("nanoseconds", plain.get("nanos", 0))
+    if not isinstance(seconds, int) or not isinstance(nanoseconds, int):
+        raise given.refused(name, message("is a map, and no time"))
+    try:
+        return _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
+    except OverflowError:
+        raise beyond(found) from None
+
+
 def _without_zone(found: Any) -> datetime | None:
     """The time of a text that says no zone; ``None`` for anything else."""
-    if not isinstance(found, str):
+    if not isinstance(found, str) or counted(found):
         return None
     try:
         read = datetime.fromisoformat(found.strip())
