@@ -54,14 +54,15 @@ class Batch(msgspec.Struct, kw_only=True):
         """One document more, or why it is refused."""
         self.through, self.documents = document.path, self.documents + 1
         try:
-            if document.path.startswith(f"{COLLECTION}/"):
+            if document.path == f"{COLLECTION}/{document.name}":
                 rows = walk_rows(
                     document.name, document.fields, created=document.created, updated=document.updated, zone=zone
                 )
                 self.take(document.name, rows)
             else:
-                user = document.path.split("/")[1]
-                self.consents[document.path] = consent_row(document.name, user, document.fields, zone=zone)
+                self.consents[document.path] = consent_row(
+                    document.name, _user_of(document.path), document.fields, zone=zone
+                )
         except Refused as error:
             self.refused.append(refusal(document.path, error.why, error.field))
 
@@ -77,6 +78,14 @@ class Batch(msgspec.Struct, kw_only=True):
             del self.walks[twin]
         self._names[rows.id], self.walks[name] = name, rows
         self.locations += len(rows.locations)
+
+
+def _user_of(path: str) -> str:
+    """Whose consent lies there; the group has all collections of its name, wherever. Raises ``Refused``."""
+    match path.split("/"):
+        case ["users", user, _, _]:
+            return user
+    raise Refused("", message("lies below no user, and is nobody's consent"))
 
 
 async def batches(

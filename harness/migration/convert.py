@@ -197,7 +197,8 @@ def consent_row(name: str, user: str, fields: Mapping[str, Any], *, zone: tzinfo
         if found is None:
             raise Refused(column, message("is absent"))
     optional = (given.text(column, 50) for column in ("platform", "os_version", "app_version"))
-    return (_identity(name, given.text("id")), user, needed["policy_version"], kind, needed["consented_at"], *optional)
+    owner = _Reader({"user_id": user}, zone).text("user_id", 255)
+    return (_identity(name, given.text("id")), owner, needed["policy_version"], kind, needed["consented_at"], *optional)
 
 
 def _identity(name: str, held: str | None) -> uuid.UUID:
