@@ -22,6 +22,7 @@ async def accounts(places: Places) -> AsyncGenerator[list[Row], None]:
     """All accounts, by pages. Raises ``PartDied`` when Auth does not answer."""
     import firebase_admin
     from firebase_admin import auth, exceptions
+    from google.auth.exceptions import GoogleAuthError
 
     if places.auth is not None:
         os.environ["FIREBASE_AUTH_EMULATOR_HOST"] = str(places.auth)  # the SDK's only way to be told of an emulator
@@ -31,7 +32,7 @@ async def accounts(places: Places) -> AsyncGenerator[list[Row], None]:
         while page is not None:
             yield [_row(user) for user in page.users]
             page = await asyncio.to_thread(page.get_next_page)
-    except (exceptions.FirebaseError, ValueError) as error:
+    except (exceptions.FirebaseError, GoogleAuthError, ValueError) as error:
         raise PartDied(
             message("Firebase Auth failed: {error}", error=str(error)), where=str(places.auth or places.project_id)
         ) from error
