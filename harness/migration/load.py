@@ -96,9 +96,11 @@ class Loader:
         if self._dry:
             return Mark(kind=kind, number=0, since=since)
         done = await self._connection.fetchrow(statements.LATEST, kind)
-        if since is None and not anew and done is not None and not done["last"]:
-            return Mark(kind=kind, number=done["pass"], through=done["through"])
-        number = 1 + (await self._connection.fetchval(statements.NUMBER, kind) or 0)
+        latest = await self._connection.fetchval(statements.NUMBER, kind) or 0
+        # One that began behind the last range has forgotten what was refused before it: it has to read that again.
+        if since is None and not anew and done is not None and not done["last"] and done["pass"] == latest:
+            return Mark(kind=kind, number=latest, through=done["through"])
+        number = latest + 1
         async with self._connection.transaction():
             for forget in () if since else statements.FORGET:
                 await self._connection.execute(forget, kind)
@@ -214,12 +216,13 @@ class Loader:
         return {name: found[row[0], row[1]] for name, row in rows.items()}
 
     async def refuse(self, kind: str, looked_at: Iterable[str], refused: Sequence[Refusal]) -> None:
-        """Notes what was refused; of the other documents ``looked_at`` nothing is held any longer."""
+        """Notes what was refused; of the other documents ``looked_at`` nothing is held any longer. At once."""
         paths = [each if "/" in each else f"{COLLECTION}/{each}" for each in looked_at]
-        await self._connection.execute(statements.UNREFUSE, kind, paths)
         named = ([getattr(each, name) for each in refused] for name in ("document", "field", "why"))
         told = [msgspec.json.encode(each.told).decode() for each in refused]
-        await self._connection.execute(statements.REFUSE, kind, *named, told)
+        async with self._connection.transaction():
+            await self._connection.execute(statements.UNREFUSE, kind, paths)
+            await self._connection.execute(statements.REFUSE, kind, *named, told)
 
     async def refused(self) -> list[Refusal]:
         """All that the journal has."""
@@ -232,7 +235,8 @@ class Loader:
         ]  # fmt: skip
 
     async def _note(self, batch: Batch, mark: Mark, fates: Mapping[str, Fate]) -> None:
-        await self.refuse(mark.kind, fates, [*batch.refused, *left_to_people(batch, fates)])
+        looked_at = fates if mark.kind == CONSENTS else ()  # what a walk holds is looked at by the comparison alone
+        await self.refuse(mark.kind, looked_at, [*batch.refused, *left_to_people(batch, fates)])
         ask = self._connection
         counts = msgspec.json.encode({fate: sum(each is fate for each in fates.values()) for fate in Fate}).decode()
         if mark.since is None:
