@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 import msgspec
 
@@ -43,7 +43,8 @@ class Batch(msgspec.Struct, kw_only=True):
     refused: list[Refusal] = []
     documents: int = 0
     locations: int = 0
-    _names: dict[uuid.UUID, str] = {}
+    #: Of each walk the document that counts and its version, of the batches before, too.
+    _read: dict[uuid.UUID, tuple[str, datetime]] = {}
 
     @property
     def full(self) -> bool:
@@ -68,15 +69,15 @@ class Batch(msgspec.Struct, kw_only=True):
 
     def take(self, name: str, rows: WalkRows) -> None:
         """A walk's rows. Of two documents of one walk (their names differ in their letters' case) the later counts."""
-        twin = self._names.get(rows.id)
-        if twin is not None:
-            older = name if rows.version <= self.walks[twin].version else twin
+        if (twin := self._read.get(rows.id)) is not None:
+            other, version = twin
+            older = name if rows.version <= version else other
             why = message("another document of the same walk is later")
             self.refused.append(refusal(f"{COLLECTION}/{older}", why))
             if older == name:
                 return
-            del self.walks[twin]
-        self._names[rows.id], self.walks[name] = name, rows
+            self.walks.pop(other, None)
+        self._read[rows.id], self.walks[name] = (name, rows.version), rows
         self.locations += len(rows.locations)
 
 
@@ -92,10 +93,11 @@ async def batches(
     documents: AsyncIterator[Document], zone: tzinfo | None = None
 ) -> AsyncGenerator[tuple[Batch, bool], None]:
     """The documents by batches, and whether each is the last; the last may be empty."""
-    batch = Batch()
+    read: dict[uuid.UUID, tuple[str, datetime]] = {}
+    batch = Batch(_read=read)
     async for document in documents:
         if batch.full:
             yield batch, False
-            batch = Batch()
+            batch = Batch(_read=read)
         batch.add(document, zone)
     yield batch, True

@@ -209,11 +209,19 @@ class Loader:
 
     async def _consents(self, batch: Batch, mark: Mark | None) -> dict[str, Fate]:
         _ = mark
-        rows = batch.consents
+        ask, rows = self._connection, batch.consents
         columns = [list(each) for each in zip(*rows.values(), strict=True)] or [[] for _ in range(8)]
-        statement = statements.LOOK_AT_CONSENTS if self._dry else statements.STORE_CONSENTS
-        found = {(row[0], row[1]): Fate(row[2]) for row in await self._connection.fetch(statement, *columns)}
-        return {name: found[row[0], row[1]] for name, row in rows.items()}
+        stored = set() if self._dry else {row["id"] for row in await ask.fetch(statements.STORE_CONSENTS, *columns)}
+        fates: dict[str, Fate] = {}
+        for row in await ask.fetch(statements.LOOK_AT_CONSENTS, *columns, list(rows)):
+            fate = Fate(row["fate"])
+            if fate is Fate.NEW and not self._dry:
+                fate = Fate.OVERTAKEN  # deleted since
+            elif fate is Fate.SAME and row["id"] in stored:
+                fate = Fate.NEW
+                stored.discard(row["id"])
+            fates[row["document"]] = fate
+        return fates
 
     async def refuse(self, kind: str, looked_at: Iterable[str], refused: Sequence[Refusal]) -> None:
         """Notes what was refused; of the other documents ``looked_at`` nothing is held any longer. At once."""

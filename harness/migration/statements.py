@@ -119,28 +119,23 @@ SELECT document, CASE WHEN fate IN ('new', 'newer') AND stored_at IS NULL THEN '
 FROM staged_walks"""
 DRY_FATES = "SELECT document, fate FROM staged_walks"
 
-CONSENTS = """
-WITH given AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
-        $8::text[]) AS g (id, user_id, policy_version, consent_type, consented_at, platform, os_version, app_version)
-), stored AS (
-    {insert}
+_CONSENTS_GIVEN = (
+    "unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[]"
 )
-SELECT g.id, g.user_id, CASE
-    WHEN s.id IS NOT NULL OR (c.id IS NULL AND {dry}) THEN 'new'
-    WHEN c.id IS NULL THEN 'overtaken'
+STORE_CONSENTS = f"""
+INSERT INTO consents ({", ".join(CONSENT_COLUMNS)}) SELECT * FROM {_CONSENTS_GIVEN})
+ON CONFLICT (id) DO NOTHING RETURNING id"""  # noqa: S608 - the contract's own names
+#: A statement of its own: it sees what the one before has stored, and what somebody else did.
+LOOK_AT_CONSENTS = f"""
+SELECT g.document, g.id, CASE
+    WHEN c.id IS NULL THEN 'new'
     WHEN (c.user_id, c.policy_version, c.consent_type, c.consented_at, c.platform, c.os_version, c.app_version)
         IS NOT DISTINCT FROM
         (g.user_id, g.policy_version, g.consent_type, g.consented_at, g.platform, g.os_version, g.app_version)
         THEN 'same'
-    ELSE 'different' END
-FROM given AS g LEFT JOIN stored AS s ON s.id = g.id AND s.user_id = g.user_id
-    LEFT JOIN consents AS c ON c.id = g.id"""
-_INSERT_CONSENTS = f"""
-    INSERT INTO consents ({", ".join(CONSENT_COLUMNS)})
-    SELECT * FROM given ON CONFLICT (id) DO NOTHING RETURNING id, user_id"""  # noqa: S608 - the contract's own names
-STORE_CONSENTS = CONSENTS.format(insert=_INSERT_CONSENTS, dry="false")
-LOOK_AT_CONSENTS = CONSENTS.format(insert="SELECT NULL::uuid AS id, NULL::text AS user_id WHERE false", dry="true")
+    ELSE 'different' END AS fate
+FROM {_CONSENTS_GIVEN}, $9::text[]) AS g ({", ".join(CONSENT_COLUMNS)}, document)
+    LEFT JOIN consents AS c ON c.id = g.id"""  # noqa: S608 - the contract's own names
 #: Of no document, given by id.
 CONSENTS_ALONE = """
 SELECT count(*) FROM consents AS c

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 
-from harness.migration.batch import Batch
+from harness.migration.batch import Batch, batches
 from harness.migration.source import Document
-from tests.migration.stores import NOON, consent, walk
+from tests.migration.stores import NOON, consent, later, walk
 
 
 def document(path: str, fields: Mapping[str, Any]) -> Document:
@@ -43,3 +43,27 @@ def test_a_consent_that_lies_below_no_user_is_refused_and_no_user_is_made_of_ano
 def test_a_consent_of_a_user_whose_id_no_column_holds_is_refused() -> None:
     made = batch(consent("u" * 256, 1))
     assert made.consents == {} and "255 is the limit" in made.refused[0].why
+
+
+@pytest.mark.parametrize("most", [1, 200])
+@pytest.mark.parametrize("lower_is_later", [False, True])
+async def test_of_two_documents_of_one_walk_the_older_is_named_however_far_apart_they_are(
+    most: int, lower_is_later: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids in capitals come before all others: in a project's data they are in no one batch."""
+    monkeypatch.setattr("harness.migration.batch.BATCH_DOCUMENTS", most)
+    [(upper, fields)] = walk("one", "u1").items()
+    lower = f"walks/{upper.partition('/')[2].lower()}"
+    minutes = 1 if lower_is_later else -1
+    two = {upper: fields, lower: {**fields, "id": lower.partition("/")[2], "updated_at": later(minutes)}}
+
+    async def read() -> AsyncIterator[Document]:
+        for path, held in (two | walk("two", "u1")).items():
+            yield document(path, held)
+
+    found = [each async for each, _ in batches(read())]
+    named = [each.document for one in found for each in one.refused]
+    assert named == [upper if lower_is_later else lower]
+    assert [each for one in found for each in one.walks][-2:][0] == (lower if lower_is_later else upper).partition("/")[
+        2
+    ]
