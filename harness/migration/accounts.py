@@ -16,6 +16,7 @@ from harness.model.message import message
 Row = tuple[str, str | None, str | None, datetime]
 _PAGE = 1000  # the most that Auth lists at once
 _NAME = "migration"
+_TEXT_MOST = 255
 
 
 async def accounts(places: Places) -> AsyncGenerator[list[Row], None]:
@@ -44,4 +45,9 @@ def _row(user: Any) -> Row:
     providers = [each.provider_id for each in user.provider_data]
     made_ms = user.user_metadata.creation_timestamp or 0
     provider = providers[0] if providers else "anonymous"
-    return (user.uid, user.display_name, provider, datetime.fromtimestamp(made_ms / 1000, tz=UTC))
+    return (user.uid, _text(user.display_name), provider, datetime.fromtimestamp(made_ms / 1000, tz=UTC))
+
+
+def _text(found: str | None) -> str | None:
+    """As a column holds it, and as the API keeps it of a token."""
+    return (found or "").replace("\0", "").encode(errors="ignore").decode()[:_TEXT_MOST] or None

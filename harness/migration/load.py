@@ -137,10 +137,8 @@ class Loader:
     async def users(self, users: Sequence[tuple[str, str | None, str | None, Any]]) -> tuple[int, int]:
         """Users as (uid, display name, provider, made at): how many rows were made, and how many filled in."""
         columns = [list(each) for each in zip(*users, strict=True)] or [[], [], [], []]
-        if self._dry:
-            there = await self._connection.fetchval("SELECT count(*) FROM users WHERE id = ANY($1::text[])", columns[0])
-            return len(users) - there, 0
-        fresh = [row["fresh"] for row in await self._connection.fetch(statements.USERS, *columns)]
+        statement = statements.LOOK_AT_USERS if self._dry else statements.USERS
+        fresh = [row["fresh"] for row in await self._connection.fetch(statement, *columns)]
         return sum(fresh), len(fresh) - sum(fresh)
 
     async def walks(self, batch: Batch, mark: Mark | None = None) -> dict[str, Fate]:

@@ -47,16 +47,23 @@ SET client_min_messages = warning;
 """
 STAGED_WALKS = (*WALK_COLUMNS, "document", "points")
 
+_GAPS = """(u.display_name IS NULL AND {given}.display_name IS NOT NULL)
+   OR (u.auth_provider IS NULL AND {given}.auth_provider IS NOT NULL)"""
 #: A user's row as the API makes it at the first call, its gaps filled by what Auth knows.
-USERS = """
+USERS = f"""
 INSERT INTO users AS u (id, display_name, auth_provider, created_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
 ON CONFLICT (id) DO UPDATE SET
     display_name = coalesce(u.display_name, EXCLUDED.display_name),
     auth_provider = coalesce(u.auth_provider, EXCLUDED.auth_provider)
-WHERE (u.display_name IS NULL AND EXCLUDED.display_name IS NOT NULL)
-   OR (u.auth_provider IS NULL AND EXCLUDED.auth_provider IS NOT NULL)
-RETURNING (xmax = 0) AS fresh"""
+WHERE {_GAPS.format(given="EXCLUDED")}
+RETURNING (xmax = 0) AS fresh"""  # noqa: S608 - the contract's own names
+#: What that would return.
+LOOK_AT_USERS = f"""
+SELECT u.id IS NULL AS fresh
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS g (id, display_name, auth_provider, created_at)
+    LEFT JOIN users AS u ON u.id = g.id
+WHERE u.id IS NULL OR {_GAPS.format(given="g")}"""  # noqa: S608 - the contract's own names
 #: Owners of what is moved whom Auth no longer knows; a transaction of its own, so that no caller of the API waits.
 OWNERS = "INSERT INTO users (id) SELECT unnest($1::text[]) ON CONFLICT (id) DO NOTHING"
 
