@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
-from harness.migration.convert import Refused, WalkRows, consent_row, walk_rows
+from harness.migration.convert import Refused, WalkRows, consent_row, consent_unknown, walk_rows
 from harness.migration.source import Document
 from harness.model.message import Message, message
 from harness.model.stack import COLLECTION
@@ -41,6 +41,7 @@ class Batch(msgspec.Struct, kw_only=True):
     walks: dict[str, WalkRows] = {}
     consents: dict[str, tuple] = {}  # type: ignore[type-arg]  # rows, by ``CONSENT_COLUMNS``
     refused: list[Refusal] = []
+    unknown: list[str] = []  # fields of consents that have no column; those of a walk are with its rows
     documents: int = 0
     locations: int = 0
     #: Of each walk the document that counts and its version, of the batches before, too.
@@ -64,6 +65,7 @@ class Batch(msgspec.Struct, kw_only=True):
                 self.consents[document.path] = consent_row(
                     document.name, _user_of(document.path), document.fields, zone=zone
                 )
+                self.unknown += consent_unknown(document.fields)
         except Refused as error:
             self.refused.append(refusal(document.path, error.why, error.field))
 

@@ -34,6 +34,7 @@ CONSENT_COLUMNS = (
     *("id", "user_id", "policy_version", "consent_type", "consented_at", "platform", "os_version", "app_version"),
 )
 MOST_LOCATIONS = 20_000
+_LOCATION_KEYS = len(LOCATION_COLUMNS) - 2  # but for its walk and its number
 _KEY_OF = {name: camel(name) for name in LOCATION_COLUMNS}
 #: Maps in a location that hold its place: a point of Firestore's own type comes as such a map, too.
 _PLACES = ("coordinate", "coordinates", "location", "geopoint", "point")
@@ -125,11 +126,11 @@ class _Reader:
     def number(self, name: str) -> float | None:
         return _number(self, name, self.get(name))
 
-    def not_negative(self, name: str) -> float:
-        found = self.number(name) or 0.0
-        if found < 0:
+    def not_negative(self, name: str) -> float | None:
+        found = self.number(name)
+        if found is not None and found < 0:
             raise self.refused(name, message("is {value}, and cannot be negative", value=f"{found:g}"))
-        return found
+        return found if found is None else found or 0.0  # and no -0.0
 
     def time(self, name: str) -> datetime | None:
         return _time(self, name, self.get(name), self._zone)
@@ -171,19 +172,19 @@ def walk_rows(
         or_else("description", given.text("description"), ""),
         started,
         ended,
-        given.not_negative("total_distance"),
-        _steps(given),
+        or_else("total_distance", given.not_negative("total_distance"), 0.0),
+        or_else("total_steps", _steps(given), 0),
         given.text("polyline_data"),
         given.text("thumbnail_image_url", 500),
         or_else("status", _status(given), "not_started"),
         given.time("paused_at"),
-        given.not_negative("total_paused_duration"),
+        or_else("total_paused_duration", given.not_negative("total_paused_duration"), 0.0),
         or_else("created_at", given.time("created_at"), created),
         or_else("updated_at", given.time("updated_at"), updated),
     )
-    points = given.get("location_data")
-    locations = _locations(walk_id, [] if points is None else points, zone)
-    return WalkRows(walk, locations, tuple(repaired), tuple(sorted({*fields} - given.read)))
+    unknown: set[str] = set()
+    locations = _locations(walk_id, or_else("location_data", given.get("location_data"), []), zone, unknown)
+    return WalkRows(walk, locations, tuple(repaired), tuple(sorted(unknown | fields.keys() - given.read)))
 
 
 def consent_row(name: str, user: str, fields: Mapping[str, Any], *, zone: tzinfo | None = None) -> tuple[Any, ...]:
@@ -199,6 +200,11 @@ def consent_row(name: str, user: str, fields: Mapping[str, Any], *, zone: tzinfo
     optional = (given.text(column, 50) for column in ("platform", "os_version", "app_version"))
     owner = _Reader({"user_id": user}, zone).text("user_id", 255)
     return (_identity(name, given.text("id")), owner, needed["policy_version"], kind, needed["consented_at"], *optional)
+
+
+def consent_unknown(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of a consent that PostgreSQL has no place for."""
+    return tuple(sorted({*fields} - {*CONSENT_COLUMNS, *map(camel, CONSENT_COLUMNS)}))
 
 
 def _identity(name: str, held: str | None) -> uuid.UUID:
@@ -221,15 +227,18 @@ def _status(given: _Reader) -> str | None:
         raise Refused("status", message("is {what}", what=error.told)) from None
 
 
-def _steps(given: _Reader) -> int:
+def _steps(given: _Reader) -> int | None:
     found = given.not_negative("total_steps")
+    if found is None:
+        return None
     if found != int(found) or found > _INT4_MAX:
         why = message("is {value}, and no whole number up to {most}", value=f"{found:g}", most=str(_INT4_MAX))
         raise Refused("total_steps", why)
     return int(found)
 
 
-def _locations(walk_id: uuid.UUID, points: Any, zone: tzinfo | None) -> list[tuple[Any, ...]]:
+def _locations(walk_id: uuid.UUID, points: Any, zone: tzinfo | None, unknown: set[str]) -> list[tuple[Any, ...]]:
+    """Keys without a column go to ``unknown``."""
     if not isinstance(points, list) or not all(isinstance(each, dict) for each in points):
         raise Refused("location_data", message("is no array of maps"))
     if len(points) > MOST_LOCATIONS:
@@ -237,10 +246,12 @@ def _locations(walk_id: uuid.UUID, points: Any, zone: tzinfo | None) -> list[tup
         raise Refused(
             "location_data", message("has {count} locations, and {most} is the limit", count=count, most=most)
         )
-    return [_location(walk_id, number, each, zone) for number, each in enumerate(points)]
+    return [_location(walk_id, number, each, zone, unknown) for number, each in enumerate(points)]
 
 
-def _location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: tzinfo | None) -> tuple[Any, ...]:
+def _location(
+    walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: tzinfo | None, unknown: set[str]
+) -> tuple[Any, ...]:
     """In the app's own format without a detour: a walk has a hundred of them."""
     get = entry.get
     latitude, longitude, at = get("latitude"), get("longitude"), get("timestamp")
@@ -252,7 +263,8 @@ def _location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: t
         get("course"),
     ]
     if (
-        isinstance(latitude, float)
+        len(entry) == _LOCATION_KEYS
+        and isinstance(latitude, float)
         and isinstance(longitude, float)
         and -90 <= latitude <= 90
         and -180 <= longitude <= 180
@@ -264,10 +276,12 @@ def _location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: t
             *(walk_id, number, latitude, longitude, at, *values[:3]),
             *(speed if speed >= 0 else None, course if course >= 0 else None),
         )
-    return _odd_location(walk_id, number, entry, zone)
+    return _odd_location(walk_id, number, entry, zone, unknown)
 
 
-def _odd_location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: tzinfo | None) -> tuple[Any, ...]:
+def _odd_location(
+    walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: tzinfo | None, unknown: set[str]
+) -> tuple[Any, ...]:
     for key in _PLACES:
         if isinstance(nested := entry.get(key), dict):
             entry = {**nested, **{name: each for name, each in entry.items() if name != key}}
@@ -278,6 +292,7 @@ def _odd_location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zon
         raise given.refused("timestamp", message("is absent"))
     known = [given.number(name) for name in ("altitude", "horizontal_accuracy", "vertical_accuracy")]
     moving = [given.number(name) for name in ("speed", "course")]
+    unknown |= {f"location_data[].{key}" for key in entry.keys() - given.read}
     return (walk_id, number, *where, at, *known, *(None if each is None or each < 0 else each for each in moving))
 
 

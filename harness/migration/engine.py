@@ -65,6 +65,7 @@ class Moved(msgspec.Struct, kw_only=True):
         self.locations += batch.locations
         self.refused += len(batch.refused)
         self.fates = dict(sorted((Counter(self.fates) + fates).items()))
+        self.unknown = _counted(self.unknown, tuple(batch.unknown))
         for rows in batch.walks.values():
             self.repaired = _counted(self.repaired, rows.repaired)
             self.unknown = _counted(self.unknown, rows.unknown)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 
 from harness.migration.batch import Batch, batches
+from harness.migration.engine import Moved
 from harness.migration.source import Document
 from tests.migration.stores import NOON, consent, later, walk
 
@@ -26,6 +28,13 @@ def batch(documents: Mapping[str, Mapping[str, Any]]) -> Batch:
 def test_walks_and_consents_of_users_are_taken() -> None:
     made = batch(walk("one", "u1") | consent("u1", 1))
     assert (len(made.walks), [row[1] for row in made.consents.values()], made.refused) == (1, ["u1"], [])
+
+
+def test_fields_of_a_consent_that_have_no_column_are_counted() -> None:
+    moved = Moved()
+    made = batch(consent("u1", 1, userId="u1", locale="ja") | consent("u1", 2, locale="en", consent_type="maybe"))
+    moved.add(made, Counter())
+    assert (moved.unknown, moved.refused) == ({"locale": 1}, 1)
 
 
 @pytest.mark.parametrize(

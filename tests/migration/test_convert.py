@@ -45,10 +45,14 @@ def test_an_unknown_speed_is_null_and_zero_is_zero() -> None:
 
 
 def test_what_is_absent_is_filled_in_and_named() -> None:
-    absent = dict.fromkeys(("title", "description", "status", "created_at", "updated_at", "location_data"), ...)
+    names = (
+        *("title", "description", "total_distance", "total_steps", "status", "total_paused_duration"),
+        *("created_at", "updated_at", "location_data"),
+    )
+    absent = dict.fromkeys(names, ...)
     made = datetime(2025, 1, 1, tzinfo=UTC)
     found = rows(absent, created=made, updated=NOON)
-    assert found.repaired == ("title", "description", "status", "created_at", "updated_at")
+    assert found.repaired == names
     assert (column(found, "status"), column(found, "created_at"), found.locations) == ("not_started", made, [])
     assert found.version == NOON
     with pytest.raises(Refused, match="created_at: is absent"):
@@ -71,6 +75,16 @@ def test_keys_in_camel_case_nested_places_and_fields_without_a_column() -> None:
     assert nested.locations[0][2:4] == (1.5, 2.5)
     snake = rows(point(horizontalAccuracy=..., horizontal_accuracy=7.0))
     assert snake.locations[0][6] == 7.0
+
+
+def test_keys_of_a_location_that_have_no_column_are_named_once() -> None:
+    [fields] = walk("w", "u1").values()
+    odd = [{**each, "floor": 3, "accuracy": 5.0} for each in fields["location_data"]]
+    place = {"geopoint": {"latitude": 1.5, "longitude": 2.5}, "timestamp": NOON, "sequence_number": 0, "altitude": None}
+    found = rows({"location_data": [*fields["location_data"], *odd, place], "weather": "blue"})
+    keys = ("accuracy", "floor", "sequence_number")
+    assert found.unknown == (*(f"location_data[].{each}" for each in keys), "weather")
+    assert found.locations[3] == (*found.locations[0][:1], 3, *found.locations[0][2:])
 
 
 @pytest.mark.parametrize(
