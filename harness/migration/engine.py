@@ -127,6 +127,7 @@ class Migration:
         async def agreed(source: Source, connection: asyncpg.Connection) -> int:
             loader = Loader(connection)
             await loader.open()
+            await loader.of_project(self._places.project_id)
             names = {path.rpartition("/")[2] for path in await source.keys(COLLECTION)}
             if settled is not None:
                 await settled()
@@ -158,6 +159,7 @@ class Migration:
         report = self.report
         loader = Loader(connection, dry=report.dry)
         await loader.open()
+        await loader.of_project(self._places.project_id)
         async with aclosing(accounts(self._places)) as pages:
             async for page in pages:
                 made, filled = await loader.users(page)

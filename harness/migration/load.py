@@ -23,7 +23,6 @@ from harness.stack.firebase.documents import CONSENTS
 _ATTEMPTS = 5  # at a batch that the database refused because of somebody else's locks
 #: Any number that no other program of the database uses.
 LOCK = 7_265_017_115
-_MOVED = f"{statements.SCHEMA}.moved"
 _TABLES = {COLLECTION: "walks", CONSENTS: "consents"}
 #: What Firestore's clock may have been set back by since.
 MARGIN = timedelta(seconds=10)
@@ -69,7 +68,7 @@ class Loader:
             if self._makes:
                 await self._connection.execute(statements.JOURNAL)
             else:
-                self._journal = await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _MOVED)
+                self._journal = await self._has("moved")
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
             raise BadInput(
                 message("the database is not ready for a migration: {error}", error=str(error)),
@@ -87,6 +86,31 @@ class Loader:
             raise BadInput(
                 "another migration holds the database", where="PostgreSQL", remedy="wait until it has ended"
             ) from None
+
+    async def of_project(self, project: str) -> None:
+        """Notes which Firebase project it is. Raises ``BadInput`` where the database was filled from another: to this
+        one's documents every walk of that one looks deleted."""
+        if not self._dry:
+            await self._connection.execute(statements.COMES_FROM, project)
+        elif not await self._has("source"):
+            return
+        filled = await self._connection.fetchval(statements.SOURCE)
+        if filled not in (None, project):
+            raise BadInput(
+                message(
+                    "the database was filled from the Firebase project {filled}, and this is {project}",
+                    filled=filled, project=project,
+                ),
+                where="PostgreSQL",
+                remedy="name that project, or take a database of its own for this one",
+            )  # fmt: skip
+
+    async def _has(self, name: str) -> bool:
+        """Whether the journal has that table."""
+        there: bool = await self._connection.fetchval(
+            "SELECT to_regclass($1) IS NOT NULL", f"{statements.SCHEMA}.{name}"
+        )
+        return there
 
     async def begun(self, kind: str, now: datetime, *, anew: bool = False, changed: bool = False) -> Mark:
         """Where the pass goes on: behind what is done of the one that was not finished, else from the first; with
@@ -109,7 +133,7 @@ class Loader:
 
     async def _read_up_to(self, kind: str) -> datetime | None:
         """What Firestore had at this time was read by a pass that came to its end; ``None`` without one."""
-        if not await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{statements.SCHEMA}.passes"):
+        if not await self._has("passes"):
             return None
         found: datetime | None = await self._connection.fetchval(statements.READ_UP_TO, kind)
         return found and found - MARGIN

@@ -12,8 +12,8 @@ from harness.migration.convert import CONSENT_COLUMNS, LOCATION_COLUMNS, WALK_CO
 
 SCHEMA = "tekutoko_migration"
 
-#: The journal: the ranges of names that are done, the passes with Firestore's time at their beginning (what was not
-#: written since has been read by one that ended), what was moved, what was refused.
+#: The journal: the Firebase project, the ranges of names that are done, the passes with Firestore's time at their
+#: beginning (what was not written since has been read by one that ended), what was moved, what was refused.
 JOURNAL = f"""
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};
 CREATE TABLE IF NOT EXISTS {SCHEMA}.ranges (
@@ -29,8 +29,13 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.moved (
 CREATE TABLE IF NOT EXISTS {SCHEMA}.refused (
     kind text NOT NULL, document text NOT NULL, field text NOT NULL, why text NOT NULL,
     PRIMARY KEY (kind, document));
+CREATE TABLE IF NOT EXISTS {SCHEMA}.source (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one), project text NOT NULL);
 ALTER TABLE {SCHEMA}.refused ADD COLUMN IF NOT EXISTS told text NOT NULL DEFAULT '';
 """
+
+COMES_FROM = f"INSERT INTO {SCHEMA}.source (project) VALUES ($1) ON CONFLICT DO NOTHING"  # noqa: S608
+SOURCE = f"SELECT project FROM {SCHEMA}.source"  # noqa: S608
 
 #: Of the connection's own; ``fate`` is what ``DECIDE`` makes of each walk, ``stored_at`` the row's after ``INSERT``.
 STAGING = """
