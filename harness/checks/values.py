@@ -61,12 +61,25 @@ def comparable(kind: Kind, raw: Any) -> Any:
 def instant(raw: Any) -> datetime:
     """In UTC, to the microsecond below. What has no zone is taken for UTC. Raises ``Unreadable``."""
     if isinstance(raw, datetime):
-        return raw.replace(tzinfo=UTC) if raw.tzinfo is None else raw.astimezone(UTC)
+        try:
+            return raw.replace(tzinfo=UTC) if raw.tzinfo is None else raw.astimezone(UTC)
+        except OverflowError:
+            raise beyond(raw) from None
     if isinstance(raw, date):
         return datetime(raw.year, raw.month, raw.day, tzinfo=UTC)
     if isinstance(raw, str):
         return _since_1970(raw) if _COUNT.fullmatch(raw.strip()) else _of_text(raw)
     return _since_1970(raw)
+
+
+def beyond(raw: Any) -> Unreadable:
+    """Of an instant that no ``datetime`` is."""
+    return Unreadable(message("{value}, which is before the year 1 or after 9999 in UTC", value=_shown(raw)))
+
+
+def counted(raw: str) -> bool:
+    """Whether ``instant`` takes the text for a count since 1970: milliseconds may look like a date without hyphens."""
+    return bool(_COUNT.fullmatch(raw.strip())) and _unit(_decimal(raw)) is not None
 
 
 def number(raw: Any) -> int | float:
@@ -116,11 +129,15 @@ def _of_text(raw: str) -> datetime:
 
 def _since_1970(raw: Any) -> datetime:
     count = _decimal(raw)
-    for least, a_second in _UNITS:
-        if least <= count < least * 10:
-            return _EPOCH + timedelta(microseconds=math.floor(count * 1_000_000 / a_second))
+    if (a_second := _unit(count)) is not None:
+        return _EPOCH + timedelta(microseconds=math.floor(count * 1_000_000 / a_second))
     value = str(raw)[:40]
     raise Unreadable(message("{value}, which is no count since 1970 whose unit is beyond doubt", value=value))
+
+
+def _unit(count: Decimal) -> int | None:
+    """How many a second; ``None`` where it is not beyond doubt."""
+    return next((a_second for least, a_second in _UNITS if least <= count < least * 10), None)
 
 
 def _decimal(raw: Any) -> Decimal:

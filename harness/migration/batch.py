@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 import msgspec
 
-from harness.migration.convert import Refused, WalkRows, consent_row, walk_rows
+from harness.migration.convert import Refused, WalkRows, consent_row, consent_unknown, walk_rows
 from harness.migration.source import Document
 from harness.model.message import Message, message
 from harness.model.stack import COLLECTION
@@ -41,9 +41,11 @@ class Batch(msgspec.Struct, kw_only=True):
     walks: dict[str, WalkRows] = {}
     consents: dict[str, tuple] = {}  # type: ignore[type-arg]  # rows, by ``CONSENT_COLUMNS``
     refused: list[Refusal] = []
+    unknown: list[str] = []  # fields of consents that have no column; those of a walk are with its rows
     documents: int = 0
     locations: int = 0
-    _names: dict[uuid.UUID, str] = {}
+    #: Of each walk the document that counts and its version, of the batches before, too.
+    _read: dict[uuid.UUID, tuple[str, datetime]] = {}
 
     @property
     def full(self) -> bool:
@@ -54,39 +56,50 @@ class Batch(msgspec.Struct, kw_only=True):
         """One document more, or why it is refused."""
         self.through, self.documents = document.path, self.documents + 1
         try:
-            if document.path.startswith(f"{COLLECTION}/"):
+            if document.path == f"{COLLECTION}/{document.name}":
                 rows = walk_rows(
                     document.name, document.fields, created=document.created, updated=document.updated, zone=zone
                 )
                 self.take(document.name, rows)
             else:
-                user = document.path.split("/")[1]
-                self.consents[document.path] = consent_row(document.name, user, document.fields, zone=zone)
+                self.consents[document.path] = consent_row(
+                    document.name, _user_of(document.path), document.fields, zone=zone
+                )
+                self.unknown += consent_unknown(document.fields)
         except Refused as error:
             self.refused.append(refusal(document.path, error.why, error.field))
 
     def take(self, name: str, rows: WalkRows) -> None:
         """A walk's rows. Of two documents of one walk (their names differ in their letters' case) the later counts."""
-        twin = self._names.get(rows.id)
-        if twin is not None:
-            older = name if rows.version <= self.walks[twin].version else twin
+        if (twin := self._read.get(rows.id)) is not None:
+            other, version = twin
+            older = name if rows.version <= version else other
             why = message("another document of the same walk is later")
             self.refused.append(refusal(f"{COLLECTION}/{older}", why))
             if older == name:
                 return
-            del self.walks[twin]
-        self._names[rows.id], self.walks[name] = name, rows
+            self.walks.pop(other, None)
+        self._read[rows.id], self.walks[name] = (name, rows.version), rows
         self.locations += len(rows.locations)
+
+
+def _user_of(path: str) -> str:
+    """Whose consent lies there; the group has all collections of its name, wherever. Raises ``Refused``."""
+    match path.split("/"):
+        case ["users", user, _, _]:
+            return user
+    raise Refused("", message("lies below no user, and is nobody's consent"))
 
 
 async def batches(
     documents: AsyncIterator[Document], zone: tzinfo | None = None
 ) -> AsyncGenerator[tuple[Batch, bool], None]:
     """The documents by batches, and whether each is the last; the last may be empty."""
-    batch = Batch()
+    read: dict[uuid.UUID, tuple[str, datetime]] = {}
+    batch = Batch(_read=read)
     async for document in documents:
         if batch.full:
             yield batch, False
-            batch = Batch()
+            batch = Batch(_read=read)
         batch.add(document, zone)
     yield batch, True

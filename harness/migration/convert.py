@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from harness.checks.tables import camel
-from harness.checks.values import Unreadable, instant, status
+from harness.checks.values import Unreadable, beyond, counted, instant, status
 from harness.model.message import Message, message
 
 #: Columns of ``walks`` in the order of ``WalkRows.walk``; a row's own id comes first.
@@ -34,6 +34,7 @@ CONSENT_COLUMNS = (
     *("id", "user_id", "policy_version", "consent_type", "consented_at", "platform", "os_version", "app_version"),
 )
 MOST_LOCATIONS = 20_000
+_LOCATION_KEYS = len(LOCATION_COLUMNS) - 2  # but for its walk and its number
 _KEY_OF = {name: camel(name) for name in LOCATION_COLUMNS}
 #: Maps in a location that hold its place: a point of Firestore's own type comes as such a map, too.
 _PLACES = ("coordinate", "coordinates", "location", "geopoint", "point")
@@ -125,11 +126,11 @@ class _Reader:
     def number(self, name: str) -> float | None:
         return _number(self, name, self.get(name))
 
-    def not_negative(self, name: str) -> float:
-        found = self.number(name) or 0.0
-        if found < 0:
+    def not_negative(self, name: str) -> float | None:
+        found = self.number(name)
+        if found is not None and found < 0:
             raise self.refused(name, message("is {value}, and cannot be negative", value=f"{found:g}"))
-        return found
+        return found if found is None else found or 0.0  # and no -0.0
 
     def time(self, name: str) -> datetime | None:
         return _time(self, name, self.get(name), self._zone)
@@ -171,19 +172,19 @@ def walk_rows(
         or_else("description", given.text("description"), ""),
         started,
         ended,
-        given.not_negative("total_distance"),
-        _steps(given),
+        or_else("total_distance", given.not_negative("total_distance"), 0.0),
+        or_else("total_steps", _steps(given), 0),
         given.text("polyline_data"),
         given.text("thumbnail_image_url", 500),
         or_else("status", _status(given), "not_started"),
         given.time("paused_at"),
-        given.not_negative("total_paused_duration"),
+        or_else("total_paused_duration", given.not_negative("total_paused_duration"), 0.0),
         or_else("created_at", given.time("created_at"), created),
         or_else("updated_at", given.time("updated_at"), updated),
     )
-    points = given.get("location_data")
-    locations = _locations(walk_id, [] if points is None else points, zone)
-    return WalkRows(walk, locations, tuple(repaired), tuple(sorted({*fields} - given.read)))
+    unknown: set[str] = set()
+    locations = _locations(walk_id, or_else("location_data", given.get("location_data"), []), zone, unknown)
+    return WalkRows(walk, locations, tuple(repaired), tuple(sorted(unknown | fields.keys() - given.read)))
 
 
 def consent_row(name: str, user: str, fields: Mapping[str, Any], *, zone: tzinfo | None = None) -> tuple[Any, ...]:
@@ -197,7 +198,13 @@ def consent_row(name: str, user: str, fields: Mapping[str, Any], *, zone: tzinfo
         if found is None:
             raise Refused(column, message("is absent"))
     optional = (given.text(column, 50) for column in ("platform", "os_version", "app_version"))
-    return (_identity(name, given.text("id")), user, needed["policy_version"], kind, needed["consented_at"], *optional)
+    owner = _Reader({"user_id": user}, zone).text("user_id", 255)
+    return (_identity(name, given.text("id")), owner, needed["policy_version"], kind, needed["consented_at"], *optional)
+
+
+def consent_unknown(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of a consent that PostgreSQL has no place for."""
+    return tuple(sorted({*fields} - {*CONSENT_COLUMNS, *map(camel, CONSENT_COLUMNS)}))
 
 
 def _identity(name: str, held: str | None) -> uuid.UUID:
@@ -220,15 +227,18 @@ def _status(given: _Reader) -> str | None:
         raise Refused("status", message("is {what}", what=error.told)) from None
 
 
-def _steps(given: _Reader) -> int:
+def _steps(given: _Reader) -> int | None:
     found = given.not_negative("total_steps")
+    if found is None:
+        return None
     if found != int(found) or found > _INT4_MAX:
         why = message("is {value}, and no whole number up to {most}", value=f"{found:g}", most=str(_INT4_MAX))
         raise Refused("total_steps", why)
     return int(found)
 
 
-def _locations(walk_id: uuid.UUID, points: Any, zone: tzinfo | None) -> list[tuple[Any, ...]]:
+def _locations(walk_id: uuid.UUID, points: Any, zone: tzinfo | None, unknown: set[str]) -> list[tuple[Any, ...]]:
+    """Keys without a column go to ``unknown``."""
     if not isinstance(points, list) or not all(isinstance(each, dict) for each in points):
         raise Refused("location_data", message("is no array of maps"))
     if len(points) > MOST_LOCATIONS:
@@ -236,10 +246,12 @@ def _locations(walk_id: uuid.UUID, points: Any, zone: tzinfo | None) -> list[tup
         raise Refused(
             "location_data", message("has {count} locations, and {most} is the limit", count=count, most=most)
         )
-    return [_location(walk_id, number, each, zone) for number, each in enumerate(points)]
+    return [_location(walk_id, number, each, zone, unknown) for number, each in enumerate(points)]
 
 
-def _location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: tzinfo | None) -> tuple[Any, ...]:
+def _location(
+    walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: tzinfo | None, unknown: set[str]
+) -> tuple[Any, ...]:
     """In the app's own format without a detour: a walk has a hundred of them."""
     get = entry.get
     latitude, longitude, at = get("latitude"), get("longitude"), get("timestamp")
@@ -251,7 +263,8 @@ def _location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: t
         get("course"),
     ]
     if (
-        isinstance(latitude, float)
+        len(entry) == _LOCATION_KEYS
+        and isinstance(latitude, float)
         and isinstance(longitude, float)
         and -90 <= latitude <= 90
         and -180 <= longitude <= 180
@@ -263,10 +276,12 @@ def _location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: t
             *(walk_id, number, latitude, longitude, at, *values[:3]),
             *(speed if speed >= 0 else None, course if course >= 0 else None),
         )
-    return _odd_location(walk_id, number, entry, zone)
+    return _odd_location(walk_id, number, entry, zone, unknown)
 
 
-def _odd_location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: tzinfo | None) -> tuple[Any, ...]:
+def _odd_location(
+    walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zone: tzinfo | None, unknown: set[str]
+) -> tuple[Any, ...]:
     for key in _PLACES:
         if isinstance(nested := entry.get(key), dict):
             entry = {**nested, **{name: each for name, each in entry.items() if name != key}}
@@ -277,6 +292,7 @@ def _odd_location(walk_id: uuid.UUID, number: int, entry: Mapping[str, Any], zon
         raise given.refused("timestamp", message("is absent"))
     known = [given.number(name) for name in ("altitude", "horizontal_accuracy", "vertical_accuracy")]
     moving = [given.number(name) for name in ("speed", "course")]
+    unknown |= {f"location_data[].{key}" for key in entry.keys() - given.read}
     return (walk_id, number, *where, at, *known, *(None if each is None or each < 0 else each for each in moving))
 
 
@@ -302,29 +318,34 @@ def _number(given: _Reader, name: str, found: Any) -> float | None:
 def _time(given: _Reader, name: str, found: Any, zone: tzinfo | None) -> datetime | None:
     if found is None or (isinstance(found, datetime) and found.tzinfo is not None):
         return found
-    if isinstance(found, dict):  # a time that went through JSON: {"seconds": ..., "nanoseconds": ...}
-        plain = {key.lstrip("_"): each for key, each in found.items()}
-        seconds, nanoseconds = plain.get("seconds"), plain.get("nanoseconds", plain.get("nanos", 0))
-        if isinstance(seconds, int) and isinstance(nanoseconds, int):
-            return _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
-        raise given.refused(name, message("is a map, and no time"))
-    local = found if isinstance(found, datetime) else _without_zone(found)
-    if local is not None:
-        if zone is None:
+    try:
+        if isinstance(found, dict):  # a time that went through JSON: {"seconds": ..., "nanoseconds": ...}
+            return _of_map(given, name, found)
+        local = found if isinstance(found, datetime) else _without_zone(found)
+        if local is not None and zone is None:
             value = repr(str(found)[:40])
             raise given.refused(
                 name, message("is {value}, a local time without its zone: say --time-zone", value=value)
             )
-        return local.replace(tzinfo=zone).astimezone(UTC)
-    try:
-        return instant(found)
+        return instant(found if local is None else local.replace(tzinfo=zone))
     except Unreadable as error:
         raise given.refused(name, message("is {what}", what=error.told)) from None
 
 
+def _of_map(given: _Reader, name: str, found: Mapping[str, Any]) -> datetime:
+    plain = {key.lstrip("_"): each for key, each in found.items()}
+    seconds, nanoseconds = plain.get("seconds"), plain.get("nanoseconds", plain.get("nanos", 0))
+    if not isinstance(seconds, int) or not isinstance(nanoseconds, int):
+        raise given.refused(name, message("is a map, and no time"))
+    try:
+        return _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
+    except OverflowError:
+        raise beyond(found) from None
+
+
 def _without_zone(found: Any) -> datetime | None:
     """The time of a text that says no zone; ``None`` for anything else."""
-    if not isinstance(found, str):
+    if not isinstance(found, str) or counted(found):
         return None
     try:
         read = datetime.fromisoformat(found.strip())

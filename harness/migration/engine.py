@@ -65,6 +65,7 @@ class Moved(msgspec.Struct, kw_only=True):
         self.locations += batch.locations
         self.refused += len(batch.refused)
         self.fates = dict(sorted((Counter(self.fates) + fates).items()))
+        self.unknown = _counted(self.unknown, tuple(batch.unknown))
         for rows in batch.walks.values():
             self.repaired = _counted(self.repaired, rows.repaired)
             self.unknown = _counted(self.unknown, rows.unknown)
@@ -126,6 +127,7 @@ class Migration:
         async def agreed(source: Source, connection: asyncpg.Connection) -> int:
             loader = Loader(connection)
             await loader.open()
+            await loader.of_project(self._places.project_id)
             names = {path.rpartition("/")[2] for path in await source.keys(COLLECTION)}
             if settled is not None:
                 await settled()
@@ -157,6 +159,7 @@ class Migration:
         report = self.report
         loader = Loader(connection, dry=report.dry)
         await loader.open()
+        await loader.of_project(self._places.project_id)
         async with aclosing(accounts(self._places)) as pages:
             async for page in pages:
                 made, filled = await loader.users(page)

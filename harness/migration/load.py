@@ -23,7 +23,6 @@ from harness.stack.firebase.documents import CONSENTS
 _ATTEMPTS = 5  # at a batch that the database refused because of somebody else's locks
 #: Any number that no other program of the database uses.
 LOCK = 7_265_017_115
-_MOVED = f"{statements.SCHEMA}.moved"
 _TABLES = {COLLECTION: "walks", CONSENTS: "consents"}
 #: What Firestore's clock may have been set back by since.
 MARGIN = timedelta(seconds=10)
@@ -69,7 +68,7 @@ class Loader:
             if self._makes:
                 await self._connection.execute(statements.JOURNAL)
             else:
-                self._journal = await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", _MOVED)
+                self._journal = await self._has("moved")
         except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
             raise BadInput(
                 message("the database is not ready for a migration: {error}", error=str(error)),
@@ -88,6 +87,31 @@ class Loader:
                 "another migration holds the database", where="PostgreSQL", remedy="wait until it has ended"
             ) from None
 
+    async def of_project(self, project: str) -> None:
+        """Notes which Firebase project it is. Raises ``BadInput`` where the database was filled from another: to this
+        one's documents every walk of that one looks deleted."""
+        if not self._dry:
+            await self._connection.execute(statements.COMES_FROM, project)
+        elif not await self._has("source"):
+            return
+        filled = await self._connection.fetchval(statements.SOURCE)
+        if filled not in (None, project):
+            raise BadInput(
+                message(
+                    "the database was filled from the Firebase project {filled}, and this is {project}",
+                    filled=filled, project=project,
+                ),
+                where="PostgreSQL",
+                remedy="name that project, or take a database of its own for this one",
+            )  # fmt: skip
+
+    async def _has(self, name: str) -> bool:
+        """Whether the journal has that table."""
+        there: bool = await self._connection.fetchval(
+            "SELECT to_regclass($1) IS NOT NULL", f"{statements.SCHEMA}.{name}"
+        )
+        return there
+
     async def begun(self, kind: str, now: datetime, *, anew: bool = False, changed: bool = False) -> Mark:
         """Where the pass goes on: behind what is done of the one that was not finished, else from the first; with
         ``changed``, behind one that came to its end. ``now`` is Firestore's own time.
@@ -96,9 +120,11 @@ class Loader:
         if self._dry:
             return Mark(kind=kind, number=0, since=since)
         done = await self._connection.fetchrow(statements.LATEST, kind)
-        if since is None and not anew and done is not None and not done["last"]:
-            return Mark(kind=kind, number=done["pass"], through=done["through"])
-        number = 1 + (await self._connection.fetchval(statements.NUMBER, kind) or 0)
+        latest = await self._connection.fetchval(statements.NUMBER, kind) or 0
+        # One that began behind the last range has forgotten what was refused before it: it has to read that again.
+        if since is None and not anew and done is not None and not done["last"] and done["pass"] == latest:
+            return Mark(kind=kind, number=latest, through=done["through"])
+        number = latest + 1
         async with self._connection.transaction():
             for forget in () if since else statements.FORGET:
                 await self._connection.execute(forget, kind)
@@ -107,7 +133,7 @@ class Loader:
 
     async def _read_up_to(self, kind: str) -> datetime | None:
         """What Firestore had at this time was read by a pass that came to its end; ``None`` without one."""
-        if not await self._connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{statements.SCHEMA}.passes"):
+        if not await self._has("passes"):
             return None
         found: datetime | None = await self._connection.fetchval(statements.READ_UP_TO, kind)
         return found and found - MARGIN
@@ -135,10 +161,8 @@ class Loader:
     async def users(self, users: Sequence[tuple[str, str | None, str | None, Any]]) -> tuple[int, int]:
         """Users as (uid, display name, provider, made at): how many rows were made, and how many filled in."""
         columns = [list(each) for each in zip(*users, strict=True)] or [[], [], [], []]
-        if self._dry:
-            there = await self._connection.fetchval("SELECT count(*) FROM users WHERE id = ANY($1::text[])", columns[0])
-            return len(users) - there, 0
-        fresh = [row["fresh"] for row in await self._connection.fetch(statements.USERS, *columns)]
+        statement = statements.LOOK_AT_USERS if self._dry else statements.USERS
+        fresh = [row["fresh"] for row in await self._connection.fetch(statement, *columns)]
         return sum(fresh), len(fresh) - sum(fresh)
 
     async def walks(self, batch: Batch, mark: Mark | None = None) -> dict[str, Fate]:
@@ -207,19 +231,28 @@ class Loader:
 
     async def _consents(self, batch: Batch, mark: Mark | None) -> dict[str, Fate]:
         _ = mark
-        rows = batch.consents
+        ask, rows = self._connection, batch.consents
         columns = [list(each) for each in zip(*rows.values(), strict=True)] or [[] for _ in range(8)]
-        statement = statements.LOOK_AT_CONSENTS if self._dry else statements.STORE_CONSENTS
-        found = {(row[0], row[1]): Fate(row[2]) for row in await self._connection.fetch(statement, *columns)}
-        return {name: found[row[0], row[1]] for name, row in rows.items()}
+        stored = set() if self._dry else {row["id"] for row in await ask.fetch(statements.STORE_CONSENTS, *columns)}
+        fates: dict[str, Fate] = {}
+        for row in await ask.fetch(statements.LOOK_AT_CONSENTS, *columns, list(rows)):
+            fate = Fate(row["fate"])
+            if fate is Fate.NEW and not self._dry:
+                fate = Fate.OVERTAKEN  # deleted since
+            elif fate is Fate.SAME and row["id"] in stored:
+                fate = Fate.NEW
+                stored.discard(row["id"])
+            fates[row["document"]] = fate
+        return fates
 
     async def refuse(self, kind: str, looked_at: Iterable[str], refused: Sequence[Refusal]) -> None:
-        """Notes what was refused; of the other documents ``looked_at`` nothing is held any longer."""
+        """Notes what was refused; of the other documents ``looked_at`` nothing is held any longer. At once."""
         paths = [each if "/" in each else f"{COLLECTION}/{each}" for each in looked_at]
-        await self._connection.execute(statements.UNREFUSE, kind, paths)
         named = ([getattr(each, name) for each in refused] for name in ("document", "field", "why"))
         told = [msgspec.json.encode(each.told).decode() for each in refused]
-        await self._connection.execute(statements.REFUSE, kind, *named, told)
+        async with self._connection.transaction():
+            await self._connection.execute(statements.UNREFUSE, kind, paths)
+            await self._connection.execute(statements.REFUSE, kind, *named, told)
 
     async def refused(self) -> list[Refusal]:
         """All that the journal has."""
@@ -232,7 +265,8 @@ class Loader:
         ]  # fmt: skip
 
     async def _note(self, batch: Batch, mark: Mark, fates: Mapping[str, Fate]) -> None:
-        await self.refuse(mark.kind, fates, [*batch.refused, *left_to_people(batch, fates)])
+        looked_at = fates if mark.kind == CONSENTS else ()  # what a walk holds is looked at by the comparison alone
+        await self.refuse(mark.kind, looked_at, [*batch.refused, *left_to_people(batch, fates)])
         ask = self._connection
         counts = msgspec.json.encode({fate: sum(each is fate for each in fates.values()) for fate in Fate}).decode()
         if mark.since is None:

@@ -58,15 +58,18 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
         if self.auth is not None and self.firestore is not None:
             return None
         from firebase_admin import credentials
+        from google.auth.exceptions import GoogleAuthError
 
         try:
-            return credentials.Certificate(self.credentials) if self.credentials else credentials.ApplicationDefault()
-        except (OSError, ValueError) as error:
+            found = credentials.Certificate(self.credentials) if self.credentials else credentials.ApplicationDefault()
+            found.get_credential()  # Google's own are looked for only here
+        except (OSError, ValueError, GoogleAuthError) as error:
             raise BadInput(
                 message("no credentials of Google's can be read: {error}", error=str(error)),
                 where="FIREBASE_CREDENTIALS_PATH",
                 remedy="name a service account's key file, or log in: gcloud auth application-default login",
             ) from None
+        return found
 
 
 def of_endpoints(endpoints: Endpoints) -> Places:
@@ -94,7 +97,7 @@ def of_environment(variables: Mapping[str, str]) -> Places:
         return found
 
     port = variables.get("DB_PORT") or "5432"
-    if not port.isdecimal():
+    if not _is_port(port):
         raise BadInput(
             message("DB_PORT is {port}, and no port", port=repr(port)),
             where=message("the environment"),
@@ -129,13 +132,17 @@ def _address(variables: Mapping[str, str], name: str) -> Address | None:
     if not text:
         return None
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not _is_port(port):
         raise BadInput(
             message("{name} is {given}, and not HOST:PORT", name=name, given=repr(text)),
             where=message("the environment"),
             remedy="docs/contract/environment.md says all",
         )
     return Address(host=host, port=int(port))
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and 0 < int(text) < 65_536
 
 
 def _is_here(host: str) -> bool:

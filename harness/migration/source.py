@@ -13,7 +13,7 @@ import msgspec
 
 from harness.base.errors import PartDied
 from harness.model.stack import COLLECTION
-from harness.stack.firebase.documents import Documents
+from harness.stack.firebase.documents import Documents, Reference
 
 _READERS = 4  # batches that are asked for at once
 _BATCH = 50  # documents of each
@@ -118,7 +118,8 @@ def _read(cell: Any) -> Any:
         return [_read(each) for each in cell.array_value.values]
     if kind == "geo_point_value":
         return {"latitude": cell.geo_point_value.latitude, "longitude": cell.geo_point_value.longitude}
-    return None if kind in ("null_value", None) else getattr(cell, kind)
+    found: Any = None if kind in ("null_value", None) else getattr(cell, kind)
+    return Reference(found) if kind == "reference_value" else found
 
 
 def _time(held: Any) -> datetime:

@@ -12,8 +12,8 @@ from harness.migration.convert import CONSENT_COLUMNS, LOCATION_COLUMNS, WALK_CO
 
 SCHEMA = "tekutoko_migration"
 
-#: The journal: the ranges of names that are done, the passes with Firestore's time at their beginning (what was not
-#: written since has been read by one that ended), what was moved, what was refused.
+#: The journal: the Firebase project, the ranges of names that are done, the passes with Firestore's time at their
+#: beginning (what was not written since has been read by one that ended), what was moved, what was refused.
 JOURNAL = f"""
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};
 CREATE TABLE IF NOT EXISTS {SCHEMA}.ranges (
@@ -29,8 +29,13 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.moved (
 CREATE TABLE IF NOT EXISTS {SCHEMA}.refused (
     kind text NOT NULL, document text NOT NULL, field text NOT NULL, why text NOT NULL,
     PRIMARY KEY (kind, document));
+CREATE TABLE IF NOT EXISTS {SCHEMA}.source (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one), project text NOT NULL);
 ALTER TABLE {SCHEMA}.refused ADD COLUMN IF NOT EXISTS told text NOT NULL DEFAULT '';
 """
+
+COMES_FROM = f"INSERT INTO {SCHEMA}.source (project) VALUES ($1) ON CONFLICT DO NOTHING"  # noqa: S608
+SOURCE = f"SELECT project FROM {SCHEMA}.source"  # noqa: S608
 
 #: Of the connection's own; ``fate`` is what ``DECIDE`` makes of each walk, ``stored_at`` the row's after ``INSERT``.
 STAGING = """
@@ -47,16 +52,23 @@ SET client_min_messages = warning;
 """
 STAGED_WALKS = (*WALK_COLUMNS, "document", "points")
 
+_GAPS = """(u.display_name IS NULL AND {given}.display_name IS NOT NULL)
+   OR (u.auth_provider IS NULL AND {given}.auth_provider IS NOT NULL)"""
 #: A user's row as the API makes it at the first call, its gaps filled by what Auth knows.
-USERS = """
+USERS = f"""
 INSERT INTO users AS u (id, display_name, auth_provider, created_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
 ON CONFLICT (id) DO UPDATE SET
     display_name = coalesce(u.display_name, EXCLUDED.display_name),
     auth_provider = coalesce(u.auth_provider, EXCLUDED.auth_provider)
-WHERE (u.display_name IS NULL AND EXCLUDED.display_name IS NOT NULL)
-   OR (u.auth_provider IS NULL AND EXCLUDED.auth_provider IS NOT NULL)
-RETURNING (xmax = 0) AS fresh"""
+WHERE {_GAPS.format(given="EXCLUDED")}
+RETURNING (xmax = 0) AS fresh"""  # noqa: S608 - the contract's own names
+#: What that would return.
+LOOK_AT_USERS = f"""
+SELECT u.id IS NULL AS fresh
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS g (id, display_name, auth_provider, created_at)
+    LEFT JOIN users AS u ON u.id = g.id
+WHERE u.id IS NULL OR {_GAPS.format(given="g")}"""  # noqa: S608 - the contract's own names
 #: Owners of what is moved whom Auth no longer knows; a transaction of its own, so that no caller of the API waits.
 OWNERS = "INSERT INTO users (id) SELECT unnest($1::text[]) ON CONFLICT (id) DO NOTHING"
 
@@ -119,28 +131,23 @@ SELECT document, CASE WHEN fate IN ('new', 'newer') AND stored_at IS NULL THEN '
 FROM staged_walks"""
 DRY_FATES = "SELECT document, fate FROM staged_walks"
 
-CONSENTS = """
-WITH given AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
-        $8::text[]) AS g (id, user_id, policy_version, consent_type, consented_at, platform, os_version, app_version)
-), stored AS (
-    {insert}
+_CONSENTS_GIVEN = (
+    "unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[]"
 )
-SELECT g.id, g.user_id, CASE
-    WHEN s.id IS NOT NULL OR (c.id IS NULL AND {dry}) THEN 'new'
-    WHEN c.id IS NULL THEN 'overtaken'
+STORE_CONSENTS = f"""
+INSERT INTO consents ({", ".join(CONSENT_COLUMNS)}) SELECT * FROM {_CONSENTS_GIVEN})
+ON CONFLICT (id) DO NOTHING RETURNING id"""  # noqa: S608 - the contract's own names
+#: A statement of its own: it sees what the one before has stored, and what somebody else did.
+LOOK_AT_CONSENTS = f"""
+SELECT g.document, g.id, CASE
+    WHEN c.id IS NULL THEN 'new'
     WHEN (c.user_id, c.policy_version, c.consent_type, c.consented_at, c.platform, c.os_version, c.app_version)
         IS NOT DISTINCT FROM
         (g.user_id, g.policy_version, g.consent_type, g.consented_at, g.platform, g.os_version, g.app_version)
         THEN 'same'
-    ELSE 'different' END
-FROM given AS g LEFT JOIN stored AS s ON s.id = g.id AND s.user_id = g.user_id
-    LEFT JOIN consents AS c ON c.id = g.id"""
-_INSERT_CONSENTS = f"""
-    INSERT INTO consents ({", ".join(CONSENT_COLUMNS)})
-    SELECT * FROM given ON CONFLICT (id) DO NOTHING RETURNING id, user_id"""  # noqa: S608 - the contract's own names
-STORE_CONSENTS = CONSENTS.format(insert=_INSERT_CONSENTS, dry="false")
-LOOK_AT_CONSENTS = CONSENTS.format(insert="SELECT NULL::uuid AS id, NULL::text AS user_id WHERE false", dry="true")
+    ELSE 'different' END AS fate
+FROM {_CONSENTS_GIVEN}, $9::text[]) AS g ({", ".join(CONSENT_COLUMNS)}, document)
+    LEFT JOIN consents AS c ON c.id = g.id"""  # noqa: S608 - the contract's own names
 #: Of no document, given by id.
 CONSENTS_ALONE = """
 SELECT count(*) FROM consents AS c

@@ -73,6 +73,7 @@ class Verifier:
         self._pass = number
         self._seen: list[uuid.UUID] = []
         self._missing: dict[uuid.UUID, str] = {}
+        self._later: set[str] = set()
         self.found = Verified()
 
     async def changed(self, mark: Mark, read: Collection[str]) -> list[str]:
@@ -102,13 +103,15 @@ class Verifier:
             elif held is None:
                 self._missing[rows.id] = name
             elif held[0] > rows.version:
-                found.later += 1
+                self._later.add(f"{COLLECTION}/{name}")
             elif held == (rows.version, digest(rows.walk, rows.locations)):
                 found.equal += 1
             else:
                 found.different += 1
                 refused.append(refusal(f"{COLLECTION}/{name}", OTHER_CONTENT))
         found.refused += sum(each.told != OTHER_CONTENT for each in refused)
+        self._later -= {each.document for each in refused}  # one whose walk has a later document, read behind it
+        found.later = len(self._later)
         await self._loader.refuse(COLLECTION, fates, refused)
 
     async def others(self, clock: Clock, settle_s: float, begun: datetime, *, deletions: bool = False) -> None:

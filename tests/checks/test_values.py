@@ -295,3 +295,10 @@ def test_empty_text_where_nil_may_be_is_written_as_nil_or_as_it_is() -> None:
 
 def test_a_day_is_midnight_in_utc() -> None:
     assert instant(date(2025, 10, 20)) == datetime(2025, 10, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("held", ["0001-01-01T00:00:00+09:00", "9999-12-31T23:59:59-09:00"])
+def test_a_moment_that_utc_has_not_is_unreadable(held: str) -> None:
+    """Go's zero and .NET's, in local time; it ended whoever read the column."""
+    with pytest.raises(Unreadable, match="before the year 1 or after 9999"):
+        instant(held)

@@ -45,10 +45,14 @@ def test_an_unknown_speed_is_null_and_zero_is_zero() -> None:
 
 
 def test_what_is_absent_is_filled_in_and_named() -> None:
-    absent = dict.fromkeys(("title", "description", "status", "created_at", "updated_at", "location_data"), ...)
+    names = (
+        *("title", "description", "total_distance", "total_steps", "status", "total_paused_duration"),
+        *("created_at", "updated_at", "location_data"),
+    )
+    absent = dict.fromkeys(names, ...)
     made = datetime(2025, 1, 1, tzinfo=UTC)
     found = rows(absent, created=made, updated=NOON)
-    assert found.repaired == ("title", "description", "status", "created_at", "updated_at")
+    assert found.repaired == names
     assert (column(found, "status"), column(found, "created_at"), found.locations) == ("not_started", made, [])
     assert found.version == NOON
     with pytest.raises(Refused, match="created_at: is absent"):
@@ -73,6 +77,16 @@ def test_keys_in_camel_case_nested_places_and_fields_without_a_column() -> None:
     assert snake.locations[0][6] == 7.0
 
 
+def test_keys_of_a_location_that_have_no_column_are_named_once() -> None:
+    [fields] = walk("w", "u1").values()
+    odd = [{**each, "floor": 3, "accuracy": 5.0} for each in fields["location_data"]]
+    place = {"geopoint": {"latitude": 1.5, "longitude": 2.5}, "timestamp": NOON, "sequence_number": 0, "altitude": None}
+    found = rows({"location_data": [*fields["location_data"], *odd, place], "weather": "blue"})
+    keys = ("accuracy", "floor", "sequence_number")
+    assert found.unknown == (*(f"location_data[].{each}" for each in keys), "weather")
+    assert found.locations[3] == (*found.locations[0][:1], 3, *found.locations[0][2:])
+
+
 @pytest.mark.parametrize(
     ("given", "zone", "read"),
     [
@@ -80,9 +94,12 @@ def test_keys_in_camel_case_nested_places_and_fields_without_a_column() -> None:
         ("2025-10-20 18:00:00", "Asia/Tokyo", datetime(2025, 10, 20, 9, tzinfo=UTC)),
         ({"_seconds": 1_760_950_800, "_nanoseconds": 5_000}, None, datetime(2025, 10, 20, 9, 0, 0, 5, tzinfo=UTC)),
         (1_760_950_800_000, None, datetime(2025, 10, 20, 9, tzinfo=UTC)),
+        ("1712110800000", None, datetime(2024, 4, 3, 2, 20, tzinfo=UTC)),
+        ("1712110800000.5", "Asia/Tokyo", datetime(2024, 4, 3, 2, 20, 0, 500, tzinfo=UTC)),
+        ("20251020", "Asia/Tokyo", datetime(2025, 10, 19, 15, tzinfo=UTC)),
         (datetime(2025, 10, 20, 18, tzinfo=timezone(timedelta(hours=9))), None, datetime(2025, 10, 20, 9, tzinfo=UTC)),
     ],
-    ids=["offset", "local", "map", "milliseconds", "aware"],
+    ids=["offset", "local", "map", "milliseconds", "like_a_date", "like_a_local_time", "date", "aware"],
 )
 def test_times_in_every_form_are_one(given: Any, zone: str | None, read: datetime) -> None:
     assert column(rows({"created_at": given}, zone=ZoneInfo(zone) if zone else None), "created_at") == read
@@ -115,6 +132,22 @@ def test_times_in_every_form_are_one(given: Any, zone: str | None, read: datetim
 def test_what_would_have_to_be_guessed_is_refused(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(Refused, match=why):
         rows(changes)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seconds": 1_760_950_800_000, "nanoseconds": 0},
+        {"seconds": 0, "nanoseconds": 10**400},
+        "0001-01-01T00:00:00+09:00",
+        "0001-01-01T00:00:00",
+        "9999-12-31T23:59:59-09:00",
+    ],
+)
+def test_a_time_that_no_calendar_has_refuses_its_document_and_ends_nothing(given: Any) -> None:
+    """Milliseconds where seconds belong; and the zero of Go and .NET, hours before it in UTC."""
+    with pytest.raises(Refused, match=r"created_at: is .*, which is before the year 1 or after 9999"):
+        rows({"created_at": given}, zone=ZoneInfo("Asia/Tokyo"))
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,24 @@ async def test_of_a_table_that_it_drops_and_makes_anew_no_walk_is_there_meanwhil
     assert (found.walks, found.least, found.status) == (10_000, 0, 0)
 
 
+async def test_a_migrator_that_ends_with_the_table_dropped_is_one_that_left_no_walk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It was killed, or broke, between two of its own commits; the run ended without a verdict."""
+    dropped = asyncpg.UndefinedTableError('relation "walks" does not exist')
+    found = await ran(monkeypatch, tmp_path, 0.7, iter([5_000, dropped]), None)
+    assert (found.walks, found.least, found.status) == (0, 5_000, 0)
+
+
+async def test_a_table_that_its_last_statement_keeps_to_itself_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """PostgreSQL notices that a client was killed only when it has something to tell it."""
+    looks: Iterator[int | Exception] = iter([100, TimeoutError(), TimeoutError(), 4_000])
+    found = await ran(monkeypatch, tmp_path, 60.0, looks, Kill(walks=100, after_s=0.5))
+    assert (found.walks, found.killed, found.status) == (4_000, True, -signal.SIGKILL)
+
+
 def test_a_program_that_is_not_there_is_refused_before_anything_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.base.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit, PartDied
 from harness.cli.main import main
 from harness.cli.migrate import Migrate
+from harness.migration.accounts import accounts
 from harness.migration.batch import Refusal, refusal
 from harness.migration.engine import Migration, Moved, Report, _compared, _read
 from harness.migration.fates import Fate
@@ -67,10 +68,50 @@ def test_a_variable_that_is_missing_is_named(lacking: str) -> None:
         of_environment({**HERE, lacking: ""})
 
 
-@pytest.mark.parametrize(("name", "value"), [("DB_PORT", "x"), ("FIRESTORE_EMULATOR_HOST", "nowhere")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_PORT", "x"), ("DB_PORT", "0"), ("DB_PORT", "65536"), ("FIRESTORE_EMULATOR_HOST", "nowhere"),
+        ("FIREBASE_AUTH_EMULATOR_HOST", "127.0.0.1:90990"),
+    ],
+)  # fmt: skip
 def test_a_variable_that_is_no_address_is_refused(name: str, value: str) -> None:
     with pytest.raises(BadInput, match=name):
         of_environment({**HERE, name: value})
+
+
+@pytest.mark.parametrize("file", ["", "gone.json"])
+def test_firebase_itself_without_credentials_is_told_with_what_to_do(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Google's own are looked for late, where nobody had a word for it."""
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+
+    def none(*_: object, **__: object) -> None:
+        raise DefaultCredentialsError("Your default credentials were not found.")  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(google.auth, "default", none)
+    path = str(tmp_path / file) if file else ""
+    places = of_environment({**HERE, "FIRESTORE_EMULATOR_HOST": "", "FIREBASE_CREDENTIALS_PATH": path})
+    with pytest.raises(BadInput, match="no credentials of Google's can be read"):
+        places.firebase_credentials()
+
+
+async def test_credentials_that_google_takes_no_more_are_a_store_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A key that was revoked, or has expired: the SDK lets it through as it is."""
+    from firebase_admin import auth
+    from google.auth.exceptions import RefreshError
+
+    def revoked(**_: object) -> None:
+        raise RefreshError("invalid_grant: Invalid JWT Signature.")  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(auth, "list_users", revoked)
+    with pytest.raises(PartDied, match="invalid_grant"):
+        async for _ in accounts(of_environment(HERE)):
+            raise AssertionError
 
 
 def test_no_option_takes_a_secret() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from harness.stack.firebase.documents import Fields, Value
+from harness.stack.firebase.documents import Fields, Reference, Value
 
 _KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "double", datetime: "timestamp"}
 
@@ -29,9 +29,18 @@ def cells(fields: Mapping[str, Value]) -> dict[str, Any]:
 
 def plain(value: Value) -> Any:
     """What the official client would give for it, as ``harness.migration`` reads a document."""
-    if value.kind == "array":
-        return [plain(each) for each in value.value]
-    return plain_fields(value.value) if value.kind == "map" else value.value
+    match value.kind:
+        case "array":
+            return [plain(each) for each in value.value]
+        case "map":
+            return plain_fields(value.value)
+        case "null":
+            return None
+        case "geo_point":
+            return {"latitude": value.value.latitude, "longitude": value.value.longitude}
+        case "reference":
+            return Reference(value.value)
+    return value.value
 
 
 def plain_fields(fields: Fields) -> dict[str, Any]:

@@ -43,6 +43,15 @@ class Value(msgspec.Struct, frozen=True):
 Fields = dict[str, Value]
 
 
+class Reference(msgspec.Struct, frozen=True):
+    """A reference as a plain value: a document's path in the project, and no text."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
 class Held(msgspec.Struct, frozen=True):
     """A document as it was read; ``version`` is Firestore's own time of its last write, a protocol buffer."""
 
