@@ -59,6 +59,27 @@ def test_what_clocks_may_differ_in_is_forgiven_and_no_memory(plant: Plant, outco
     assert ended(found, outcome) == {"token.expires_in_use"}, found
 
 
+@pytest.mark.parametrize("ms", [30_000, 30_100, 30_500, 30_900])
+def test_a_target_whose_clock_is_not_ours_to_the_second_forgives_as_much(ms: int, tmp_path: Path) -> None:
+    """And looks at its clock some time after the token was made."""
+
+    def plant(target: Target) -> None:
+        real = target.tokens.verify
+
+        async def verify(token: str) -> User:
+            await target.clock.sleep(0.31)
+            head, claims = opened(token)
+            end_s = claims["exp"] + ms / 1000
+            good = end_s > target.clock.unix_s()
+            user: User = await real(unsigned(head, claims | {"exp": claims["exp"] + 600} if good else claims))
+            return msgspec.structs.replace(user, expires_unix_s=end_s)
+
+        target.tokens.verify = verify
+
+    found = checked(of("token.expires_in_use"), [plant], tmp_path)
+    assert ended(found, Outcome.PASSED) == {"token.expires_in_use"}, found
+
+
 def by_uvicorn(target: Target) -> None:
     """Served by h11, which goes on behind a request with a length and chunks, as Go's own server does."""
 
@@ -150,6 +171,20 @@ def errors_with(foreign: str = "", more: str = "") -> Plant:
 )
 def test_errors_with_an_id_of_their_own_tell_nothing(plant: Plant, outcome: Outcome, tmp_path: Path) -> None:
     assert ended(checked(of("identity.alike"), [plant], tmp_path), outcome) == {"identity.alike"}
+
+
+@pytest.mark.parametrize("begun", range(4))
+def test_a_clock_that_goes_on_between_two_answers_tells_nothing(begun: int, tmp_path: Path) -> None:
+    def plant(target: Target) -> None:
+        numbers = itertools.count(begun)
+
+        def after(_: Call, answer: Answer) -> None:
+            if answer.status == 404:  # two of them a second
+                answer.says({"error": {"code": "NOT_FOUND", "message": "No such walk", "at": next(numbers) // 2}})
+
+        target.front.after.append(after)
+
+    assert ended(checked(of("identity.alike"), [plant], tmp_path), Outcome.PASSED) == {"identity.alike"}
 
 
 def read_as_it_comes(target: Target) -> None:

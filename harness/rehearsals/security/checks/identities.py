@@ -178,8 +178,8 @@ async def alike(bench: Bench) -> None:
 
     for method in ("GET", "DELETE"):
         _, none = await answer(method, two.mine.absent)
+        exchange, others = await answer(method, two.theirs.walk_id)  # between: a time that both have, it has too
         _, again = await answer(method, bench.walk_id())
-        exchange, others = await answer(method, two.theirs.walk_id)
         if len(none) == len(again) == len(others):  # what every answer has of its own: a request's id, a time
             others = [each if none[n] == again[n] else none[n] for n, each in enumerate(others)]
         must_be(
