@@ -140,6 +140,7 @@ DEPLOYED = (
     Deployed(name="config_in_clear", parts=_config(database_url="postgres://u:pw@127.0.0.1/walks"), finds=_CLEAR),
     Deployed(name="yaml_in_clear", parts=_config(**{"config.yaml": "database:\n  password: pw\n"}), finds=_CLEAR),
     Deployed(name="json_in_clear", parts=_config(**{"c.json": '{"db": {"port": 1, "password": "pw"}}'}), finds=_CLEAR),
+    Deployed(name="like_a_null_in_clear", parts=_config(**{"c.yaml": "db:\n  password: ~pw\n"}), finds=_CLEAR),
     Deployed(name="key_in_clear", parts=_config(firebase_credentials=KEY.decode()), finds=_CLEAR),
     Deployed(name="open_policy", parts=_policy(ingress=[{}], policyTypes=["Ingress"]), finds=_BY),
     Deployed(name="open_by_expressions", parts=_policy(_NAMES_IT, ingress=[{}]), finds=_BY),
@@ -184,6 +185,14 @@ HARMLESS = (
         ),
     ),
     Deployed(name="how_long_it_is_good", parts=_config(ACCESS_TOKEN_EXPIRE_MINUTES="30"), finds=_CLEAR),
+    Deployed(
+        name="settings_about_one", finds=_CLEAR,
+        parts=_config(SECRET_MANAGER_PROJECT_ID="walks", TOKEN_LEEWAY="30s", API_KEY_HEADER="X-Key", CHECK_TOKEN="true"),
+    ),
+    Deployed(
+        name="none_in_yaml", finds=_CLEAR,
+        parts=_config(**{"c.yaml": "a:\n  password: ~\n  old_password: ~ # none\n  ask_password: yes\n"}),
+    ),
     Deployed(name="what_it_is_called", parts=_variable("DB_PASSWORD_SECRET_NAME", "walks-db"), finds=_CLEAR),
     Deployed(name="words_of_a_variable", parts=_word("host=db password=$(DB_PASSWORD) user=u"), finds=_CLEAR),
     Deployed(name="words_of_a_shell", parts=_word('exec api --dsn "password="$PGPASSWORD""'), finds=_CLEAR),

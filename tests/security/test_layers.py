@@ -33,6 +33,10 @@ SERVICE_ACCOUNT = (
             {"app/.env.production": b"PORT=80\nDB_PASSWORD=pw\n"},
             "app/.env.production, the variable DB_PASSWORD is set",
         ),
+        (
+            {"app/.env.local": b"# of the app\nexport db_password = 'pw'\n"},
+            "app/.env.local, the variable db_password is set",
+        ),
         ({"app/config.py": b"KEY = 'AIza" + b"x" * 35 + b"'"}, "app/config.py, a Google API key"),
         ({"app/config.py": b"ghp_" + b"x" * 36}, "app/config.py, a GitHub token"),
     ],
@@ -52,8 +56,11 @@ def test_what_is_a_secret(tmp_path: Path, files: dict[str, bytes], words: str) -
         (("DB_PASSWORD=$x", "db_password=x"), "COPY .", ["DB_PASSWORD", "db_password"]),
         (("A=b DB_PASSWORD=c", "DB_PASSWORD_FILE=/run/secrets/db", "ACCESS_TOKEN_EXPIRE_MINUTES=30"), "COPY .", []),
         ((), "RUN |1 NPM_TOKEN=abc /bin/sh -c NPM_TOKEN=$NPM_TOKEN npm ci", ["NPM_TOKEN"]),
+        ((), "RUN build --env=A=1,NPM_TOKEN=abc", ["NPM_TOKEN"]),
         ((), 'RUN NPM_TOKEN=$(cat /run/secrets/npm) PGPASSWORD="$PW" make # buildkit', []),
         ((), 'ENV DB_PASSWORD=""', []),
+        (("SECRET_MANAGER_PROJECT_ID=p", "CHECK_TOKEN=true"), 'ENV CHECK_TOKEN="true"', []),
+        (("SECRET_MANAGER_TOKEN=x",), "", ["SECRET_MANAGER_TOKEN"]),
     ],
 )
 def test_what_the_configuration_says(tmp_path: Path, env: Sequence[str], made: str, names: list[str]) -> None:
@@ -68,6 +75,8 @@ def test_what_only_looks_like_one(tmp_path: Path) -> None:
         "app/.env": b"",
         "app/.env.production": b"PORT=80\nDB_PASSWORD=\nDB_PASSWORD_FILE=/run/db\n",
         "app/.env.example": b"DB_PASSWORD=changeme\n",
+        "app/.env.production.example": b"DB_PASSWORD=changeme\n",
+        "app/.env.test": b"# DB_PASSWORD=changeme\nAPI_KEY= # none\nSECRET_MANAGER_PROJECT_ID=p\n",
         "cert.pem": CLEAN["etc/ssl/certs/ca.pem"],
     }
     assert [*found("api:1", archive(tmp_path / "i.tar", [files]))] == []

@@ -23,7 +23,7 @@ Document = dict[str, Any]
 _PASSWORD_HELD = re.compile(
     r"""\w://[^\s/:@]*:(?!\$)[^\s/@]+@|password=["']?(?![\s"'&$])\S"""
     r"""|(?:^|[{,])[ \t]*(?:-[ \t]+)?["']?\w*password["']?[ \t]*:"""
-    r"""[ \t]*["']?(?![\s"'$<{[#&*!|>]|(?:null|true|false)\b)\S""",
+    r"""[ \t]*["']?(?![\s"'$<{[#&*!|>]|(?:~|null|true|false|yes|no|on|off)["']?(?:[\s,}#]|\Z))\S""",
     re.IGNORECASE | re.MULTILINE,
 )
 _TAKEN = re.compile(r"\$\(\w+\)")
@@ -176,7 +176,7 @@ def in_clear(manifests: Manifests) -> list[str]:
 
 def _secret(name: str, value: str) -> bool:
     """Whether a variable or a key of a ConfigMap holds a secret: a value that is another variable's holds none."""
-    return _held(value) or (layers.named(name) and bool(value) and _TAKEN.fullmatch(value) is None)
+    return _held(value) or (layers.named(name, value) and bool(value) and _TAKEN.fullmatch(value) is None)
 
 
 def _held(text: str) -> bool:
