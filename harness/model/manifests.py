@@ -78,9 +78,9 @@ class PodTemplate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def proxy_stops_at_once(self) -> bool:
         """Whether a pod that ends stops its proxy together with the target, or before it: the proxy is an ordinary
-        container, its preStop is no longer than the target's, and it does not wait for its connections."""
-        proxies = [each for each in self.containers if each.proxy and not each.native_sidecar and not each.drain_s]
-        return any(each.pre_stop_s <= self.containers[0].pre_stop_s for each in proxies)
+        container, and its preStop and its wait for its connections are together no longer than the target's preStop."""
+        proxies = [each for each in self.containers if each.proxy and not each.native_sidecar]
+        return any(each.pre_stop_s + each.drain_s <= self.containers[0].pre_stop_s for each in proxies)
 
 
 class RollingUpdate(msgspec.Struct, frozen=True, kw_only=True):

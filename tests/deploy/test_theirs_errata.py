@@ -176,6 +176,30 @@ def test_a_proxy_that_waits_for_its_connections_does_so_here_too(
         assert template.proxy_stops_at_once == (waits_s == 0)
 
 
+@pytest.mark.parametrize(
+    ("target", "proxy", "delay_s", "state"),
+    [
+        (sleeping(10), None, 5, STILL_THERE),
+        (sleeping(10), None, 20, FIXED_HERE),
+        (sleeping(10), sleeping(10), 5, FIXED_HERE),
+        (sleeping(10), sleeping(5), 5, STILL_THERE),
+        (COMMAND, None, 30, FIXED_HERE),
+    ],
+)
+def test_a_proxy_that_waits_for_its_connections_must_wait_longer_than_the_target_goes_on(
+    tmp_path: Path, target: dict[str, Any], proxy: dict[str, Any] | None, delay_s: int, state: str
+) -> None:
+    def with_hooks(documents: dict[str, dict[str, Any]]) -> None:
+        first, second = pod(documents)["containers"]
+        first.update(lifecycle=target)
+        second.update(({} if proxy is None else {"lifecycle": proxy}) | {"args": [f"--max-sigterm-delay={delay_s}s"]})
+
+    own = folder(tmp_path, with_hooks)
+    assert states(own)["manifest.sidecar_stops_at_once"] == state
+    for rung in (Rung.LOCAL, Rung.KIND, Rung.KUBE):
+        assert load(own, rung).deployment.template.proxy_stops_at_once == (state == STILL_THERE)
+
+
 #: By folder of the corpus, what is read there of an erratum.
 READ = [
     ("components", "manifest.sidecar_stops_at_once", FIXED_HERE),

@@ -150,7 +150,8 @@ def _proxy_stops(folder: Folder) -> Reading:
     for each in folder.proxies():
         native = each.init and each.says.get("restartPolicy") == "Always"
         place = folder.place(each.key, *each.path, "name")
-        waits = _waits_s(each, 0.0) > _waits_s(folder.app(), math.inf) or drain_s(each.says) > 0
+        waits_s, drains_s, app = _waits_s(each, 0.0), drain_s(each.says), folder.app()
+        waits = waits_s > _waits_s(app, math.inf) or (drains_s > 0 and waits_s + drains_s > _waits_s(app, 0.0))
         if not native and not waits:
             return _still(message("container {name} is stopped together with the target", name=each.name), place)
         return _fixed(message("container {name} ends after the target", name=each.name), place)
