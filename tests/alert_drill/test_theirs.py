@@ -92,6 +92,21 @@ def test_what_else_lies_in_the_folder_is_left_alone_be_it_yaml_or_not(tmp_path: 
     assert read(theirs.right(tmp_path)) == read(theirs.right(tmp_path / "alone"))
 
 
+def test_a_file_that_may_not_be_read_may_hold_alerts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret.yaml").touch()
+    real = Path.open
+
+    def refused(path: Path, *words: Any, **more: Any) -> Any:
+        if path.name == "secret.yaml":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *words, **more)
+
+    folder = theirs.right(tmp_path)
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(BadInput, match="Permission denied"):
+        read(folder)
+
+
 def test_keys_of_prometheus_kin_are_taken(tmp_path: Path) -> None:
     """VictoriaMetrics', Thanos' and Mimir's groups have some of their own, and anybody may have another."""
     group = "concurrency: 2, type: prometheus, partial_response_strategy: warn, namespace: n, source_tenants: [a]"

@@ -5,6 +5,7 @@ Of a Cloud Monitoring policy each condition is a rule. Whatever else lies in the
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,8 +64,9 @@ def read(folder: Path) -> tuple[Rule, ...]:
         try:
             documents = yamltext.documents(yamltext.read(path), where, merge_keys=True)
         except BadInput:
-            if _HOLDS.search(path.read_text("utf-8", errors="replace")) is None:
-                continue
+            with contextlib.suppress(OSError):
+                if _HOLDS.search(path.read_text("utf-8", errors="replace")) is None:
+                    continue
             raise
         for data, lines in documents:
             found += _Document(where, lines).rules(data, ())
