@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from harness.model.disruption import Budget
 from harness.model.manifests import EnvVar, Probe, RollingUpdate
 from harness.report.language import Language
 from harness.stack.manifests import digest, kustomize, load, quantity
+from harness.stack.manifests import spec as forms
 from harness.stack.manifests.change import with_env
 from tests.report.marking import Lacking, english_of, messages_of
 from tests.session.examples import examples
@@ -236,6 +238,27 @@ def test_a_behavior_is_read_and_what_it_leaves_out_has_kubernetes_defaults(tmp_p
     down = hpa.behavior.down
     assert (down.select, down.stabilization_s) == (SelectPolicy.MIN, None)
     assert [(each.kind, each.value, each.period_s) for each in down.policies] == [(PolicyKind.PODS, 2, 60)]
+
+
+@pytest.mark.parametrize(
+    ("form", "model"),
+    [
+        (forms.ContainerSpec, "V1Container"),
+        (forms.ProbeSpec, "V1Probe"),
+        (forms.PodSpec, "V1PodSpec"),
+        (forms.DeploymentSpec, "V1DeploymentSpec"),
+        (forms.Strategy, "V1DeploymentStrategy"),
+        (forms.RollingUpdateSpec, "V1RollingUpdateDeployment"),
+        (forms.HpaSpec, "V2HorizontalPodAutoscalerSpec"),
+        (forms.Behavior, "V2HorizontalPodAutoscalerBehavior"),
+        (forms.ScalingRules, "V2HPAScalingRules"),
+        (forms.PdbSpec, "V1PodDisruptionBudgetSpec"),
+    ],
+)
+def test_no_key_of_kubernetes_own_is_one_misspelt(form: type[Any], model: str) -> None:
+    """As the client that is locked has them, which is of a newer Kubernetes than the cluster's."""
+    theirs = getattr(importlib.import_module("kubernetes.aio.client"), model).attribute_map.values()
+    assert [path for path, _ in forms.unknown(dict.fromkeys(theirs), form)] == []
 
 
 def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:

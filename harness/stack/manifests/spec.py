@@ -277,7 +277,7 @@ class Data(K8s):
     string_data: dict[str, str] = {}
 
 
-#: Of the forms that are told by a misspelt key: what Kubernetes 1.34 has in each besides what is read.
+#: Of the forms that are told by a misspelt key: what Kubernetes 1.27 to 1.37 has in each besides what is read.
 _UNREAD: dict[type[K8s], tuple[str, ...]] = {
     ContainerSpec: (
         "imagePullPolicy", "resizePolicy", "restartPolicyRules", "securityContext", "stdin", "stdinOnce",
@@ -286,11 +286,12 @@ _UNREAD: dict[type[K8s], tuple[str, ...]] = {
     ProbeSpec: ("terminationGracePeriodSeconds",),
     PodSpec: (
         "activeDeadlineSeconds", "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy",
-        "enableServiceLinks", "ephemeralContainers", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostUsers",
-        "hostname", "hostnameOverride", "imagePullSecrets", "nodeName", "nodeSelector", "os", "overhead",
-        "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "resourceClaims", "resources",
-        "restartPolicy", "runtimeClassName", "schedulerName", "schedulingGates", "securityContext", "serviceAccount",
-        "setHostnameAsFQDN", "shareProcessNamespace", "subdomain", "tolerations", "topologySpreadConstraints",
+        "enableServiceLinks", "ephemeralContainers", "evictionResponders", "hostAliases", "hostIPC", "hostNetwork",
+        "hostPID", "hostUsers", "hostname", "hostnameOverride", "imagePullSecrets", "nodeName", "nodeSelector", "os",
+        "overhead", "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "resourceClaims",
+        "resources", "restartPolicy", "runtimeClassName", "schedulerName", "schedulingGates", "schedulingGroup",
+        "securityContext", "serviceAccount", "setHostnameAsFQDN", "shareProcessNamespace", "subdomain", "tolerations",
+        "topologySpreadConstraints", "workloadRef",
     ),
     DeploymentSpec: ("paused", "revisionHistoryLimit"),
     Strategy: (), RollingUpdateSpec: (), HpaSpec: (), Behavior: (), ScalingRules: (), PdbSpec: (),
