@@ -450,6 +450,7 @@ spec:
         (CHART, Verdict.INCONCLUSIVE, "which is not read"),
         (CHART.replace("        image", "        # image"), Verdict.INCONCLUSIVE, "which is not read"),
         (CHART + "      - image: busybox\n", Verdict.FAIL, "busybox"),
+        (CHART + "      - image: 'busybox:latest' # tools\n", Verdict.FAIL, "busybox"),
         (CHART.replace("{{ .Values.image.repository }}:{{ .Values.image.tag }}", "api:v3"), Verdict.PASS, "api:v3"),
         ("kind: Deployment\nspec:\n  template:\n    spec:\n      # containers:\n", Verdict.PASS, "1a2b3c"),
     ],

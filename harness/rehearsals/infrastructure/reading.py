@@ -23,7 +23,7 @@ _MOST_BYTES = 1_000_000
 _PLAIN = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
 _WORKFLOWS = ".github/workflows/"
 #: An image as a template of YAML names it (Helm's: no YAML before it is filled in).
-_IMAGE = re.compile(r"^[ \t-]*image:[ \t]*([^\s#].*?)[ \t]*$", re.MULTILINE)
+_IMAGE = re.compile(r"^[ \t-]*image:[ \t]*([^\s#].*?)[ \t]*(?:[ \t]#.*)?$", re.MULTILINE)
 
 
 def read(root: Path, manifests: Path | None = None) -> Repository:
