@@ -166,6 +166,26 @@ def test_what_makes_no_sense_is_refused_at_its_line(text: str, what: str, where:
     assert remedy in error.remedy
 
 
+@pytest.mark.parametrize(
+    ("more", "limit", "taken"),
+    [
+        ("pace: 5s", "12s", True),
+        ("pace: 5s", "500s", False),
+        ("pace: 10s", "12s", False),
+        ("steps: [{at: 60s, pace: 5s}]", "12s", True),
+    ],
+)
+def test_users_who_send_more_often_than_they_give_up_wait_longer(more: str, limit: str, taken: bool) -> None:
+    """Each waits for the answer before, and the next request counts from when it was due."""
+    head = HEAD.replace("{audiences", f"{{{more}, audiences")
+    text = f"{head}rollback: [latency_p95 > {limit}]\nsuccess: [availability > 99%]"
+    if taken:
+        assert len(parse(text, "plan.yaml", "plan").criteria) == 2
+    else:
+        with pytest.raises(BadInput, match="can break no limit"):
+            parse(text, "plan.yaml", "plan")
+
+
 @pytest.mark.parametrize("page", ["docs/scenarios.md", "docs/rehearsals/rollout.md", "docs/ja/rehearsals/rollout.md"])
 def test_the_scenario_that_the_pages_show_is_one(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
