@@ -325,6 +325,9 @@ def buckets(pods: int, every_s: float, free: int = 0) -> Plant:
     [
         (2, 0.002, 0, Outcome.PASSED),
         (2, 0.02, 0, Outcome.PASSED),
+        (3, 0.05, 0, Outcome.PASSED),
+        (2, 0.1, 0, Outcome.PASSED),
+        (2, 0.1, 1, Outcome.DEVIATION),
         (2, 0.02, 1, Outcome.DEVIATION),
         (3, 0.01, 1, Outcome.DEVIATION),
     ],
