@@ -15,7 +15,16 @@ from harness.base.units import Unit, quantity, seconds, without_example
 from harness.base.yamltext import dotted
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
-from harness.model.scenario import BY_OPERATION, METRIC_UNIT, QUANTILE, Comparison, Criterion, Metric, Pause
+from harness.model.scenario import (
+    BY_OPERATION,
+    METRIC_UNIT,
+    QUANTILE,
+    Comparison,
+    Criterion,
+    Metric,
+    Pause,
+    PopulationPlan,
+)
 from harness.model.stack import Capability
 
 W = TypeVar("W", bound=StrEnum)
@@ -230,3 +239,14 @@ def _word(words: type[W], text: str, what: str) -> W:
             "{value} is no {what}{near}", value=repr(text), what=Message(text=what), near=nearest(text, known)
         )
         raise RuleError(told, remedy=message("one of: {names}", names=", ".join(known))) from None
+
+
+def ends(found: Criterion, plan: PopulationPlan, window_s: float, timeout_s: float, at: Keys) -> None:
+    """Raises ``RuleError`` for a limit on latency that no request can reach: whoever waits that long has given up. A
+    user who is to send more often sends late, all the window long, and latency counts from when a request was due.
+    """
+    often = min(each.pace_s for each in plan.stretches) < timeout_s
+    if found.metric in QUANTILE and found.threshold > (timeout_s + window_s * often) * 1000:
+        given = {"limit": f"{found.threshold / 1000:g}", "timeout": f"{timeout_s:g}"}
+        what = message("a request is given up after {timeout} s, and can break no limit of {limit} s", **given)
+        raise RuleError(what, *at, "threshold", remedy="for example `threshold: 500ms`, or a longer `request_timeout`")

@@ -14,17 +14,9 @@ from harness.base.errors import BadInput
 from harness.base.message import message, nearest
 from harness.base.planfile import RuleError, typed
 from harness.base.yamltext import dotted
-from harness.model.scenario import (
-    MAX_S,
-    MOST_WINDOW_S,
-    QUANTILE,
-    Conditions,
-    Criterion,
-    PopulationPlan,
-    Scenario,
-)
+from harness.model.scenario import MAX_S, MOST_WINDOW_S, Conditions, PopulationPlan, Scenario
 from scenarios import claims, claims_file, claims_kept
-from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_of
+from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_of, ends
 from scenarios.faults import FaultFile, fault_of, within
 
 FOLDER = Path(__file__).parent
@@ -40,8 +32,7 @@ class ScenarioFile(Conditions, frozen=True, kw_only=True):
     rollback: tuple[CriterionFile, ...] = ()
     faults: tuple[FaultFile, ...] = ()
     claims_file: Annotated[
-        str,
-        msgspec.Meta(pattern=r"^[^\x00-\x1f]+\.ya?ml$", description="a .yaml file", examples=["claims.yaml"]),
+        str, msgspec.Meta(pattern=r"^[^\x00-\x1f]+\.ya?ml$", description="a .yaml file", examples=["claims.yaml"])
     ] = ""
 
 
@@ -130,7 +121,7 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     for found, of in zip(criteria, listed, strict=True):
         claims_kept.criterion_kept(found, document.rules, of.at)
         _begins(found.step_s, file.population, of.at)
-        _ends(found, file, of.at)
+        ends(found, file.population, file.window_s, file.request_timeout_s, of.at)
         if found.id in {*claims.REGISTER, *claims.ERRATA, *own, *about} - {found.claim}:
             what = message("{id} is the id of a claim that the criterion is not about", id=repr(found.id))
             raise RuleError(what, *of.at, "id")
@@ -162,18 +153,6 @@ def _begins(step_s: float | None, plan: PopulationPlan, at: Keys) -> None:
         what = message("no step of the load begins at {at} s", at=f"{step_s:g}")
         times = ", ".join(f"{each:g}s" for each in known)
         raise RuleError(what, *at, remedy=message("the steps begin at: {times}", times=times))
-
-
-def _ends(found: Criterion, file: ScenarioFile, at: Keys) -> None:
-    """Raises ``RuleError`` for a limit on latency that no request can reach: whoever waits that long has given up. A
-    user who is to send more often sends late, all the window long, and latency counts from when a request was due.
-    """
-    timeout_s = file.request_timeout_s
-    often = min(each.pace_s for each in file.population.stretches) < timeout_s
-    if found.metric in QUANTILE and found.threshold > (timeout_s + file.window_s * often) * 1000:
-        given = {"limit": f"{found.threshold / 1000:g}", "timeout": f"{timeout_s:g}"}
-        what = message("a request is given up after {timeout} s, and can break no limit of {limit} s", **given)
-        raise RuleError(what, *at, "threshold", remedy="for example `threshold: 500ms`, or a longer `request_timeout`")
 
 
 def _listed(file: ScenarioFile) -> Iterator[Listed]:

@@ -200,10 +200,7 @@ class Users:
 def users_of(scenario: Scenario, seed: int) -> UsersPlan:
     """The users and probes of ``scenario``."""
     return UsersPlan(
-        population=scenario.population,
-        probes=scenario.probes,
-        request_timeout_s=scenario.request_timeout_s,
-        seed=seed,
+        population=scenario.population, probes=scenario.probes, request_timeout_s=scenario.request_timeout_s, seed=seed
     )
 
 

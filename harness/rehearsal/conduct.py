@@ -246,8 +246,5 @@ class Conductor(Generic[P, D]):
         try:
             (self.folder / name).write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
         except OSError as error:
-            raise EvidenceNotWritten(
-                message("{name} could not be written: {why}", name=name, why=str(error.strerror)),
-                where=str(self.folder),
-                remedy="free some space",
-            ) from error
+            what = message("{name} could not be written: {why}", name=name, why=str(error.strerror))
+            raise EvidenceNotWritten(what, where=str(self.folder), remedy="free some space") from error

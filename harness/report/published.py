@@ -56,11 +56,8 @@ class ResultDocument:
             version = msgspec.json.decode(content, type=_Version).schema_version
             if version > SCHEMA_VERSION:
                 read = {"version": str(version), "most": str(SCHEMA_VERSION)}
-                raise BadInput(
-                    message("the result is of schema version {version}; this harness reads up to {most}", **read),
-                    where=str(path),
-                    remedy="use the harness that wrote it, or a newer one",
-                )
+                what = message("the result is of schema version {version}; this harness reads up to {most}", **read)
+                raise BadInput(what, where=str(path), remedy="use the harness that wrote it, or a newer one")
             return msgspec.json.decode(content, type=Result)
         except NOT_JSON as error:  # of which ValidationError, with the field's path, is one
             raise BadInput(

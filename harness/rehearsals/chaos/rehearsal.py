@@ -26,10 +26,7 @@ from harness.stack.protocol import StackNeeds
 
 #: The parts of ``rolling_update`` by name.
 AS_WRITTEN, GRACEFUL = "as_written", "graceful"
-_TITLES = {
-    AS_WRITTEN: message("The manifests as they are"),
-    GRACEFUL: message("With the component graceful"),
-}
+_TITLES = {AS_WRITTEN: message("The manifests as they are"), GRACEFUL: message("With the component graceful")}
 
 
 class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):

@@ -71,10 +71,7 @@ def _point(rate: float, tries: Sequence[StepResult]) -> Point:
     shown = next((each for each in tries if each.verdict is Verdict.PASS), tries[-1])
     told = "; ".join(f"p95 {each.figures.latency_p95_ms:.0f} ms, {each.verdict}" for each in tries)
     return Point(
-        x=rate,
-        y=shown.figures.latency_p95_ms,
-        note=f"{rate:.1f}/s: {told}",
-        hollow=shown.verdict is not Verdict.PASS,
+        x=rate, y=shown.figures.latency_p95_ms, note=f"{rate:.1f}/s: {told}", hollow=shown.verdict is not Verdict.PASS
     )
 
 

@@ -29,13 +29,7 @@ class Operations(Rehearsing, WithTarget):
     name = "operations"
     example = "daily --context prod --namespace default"
 
-    task: Task = option(
-        "which of the document's tasks: daily, weekly, monthly",
-        Task,
-        choices=tuple(Task),
-        positional=True,
-        metavar="TASK",
-    )
+    task: Task = option("daily, weekly or monthly", Task, choices=tuple(Task), positional=True, metavar="TASK")
     context: str | None = option("a context of the kubeconfig (default: the stack that is up here)", metavar="NAME")
     kubeconfig: str | None = option("the kubeconfig (default: KUBECONFIG, or ~/.kube/config)", metavar="FILE")
     namespace: str = option("the namespace of the pods", default="default", metavar="NAME")
