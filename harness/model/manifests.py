@@ -102,6 +102,14 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     min_ready_s: float = 0
     progress_deadline_s: float = 600
 
+    @property
+    def unasked_s(self) -> float:
+        """The seconds that pass by the manifests alone before all pods count as available, where one after another is
+        replaced: no probe of the target is due yet, or it has not been ready for long enough."""
+        target = self.template.containers[0]
+        probes = [each for each in (target.startup, target.readiness) if each is not None]
+        return self.replicas * (self.min_ready_s + sum(each.initial_delay_s + each.period_s for each in probes))
+
 
 class PatchNote(msgspec.Struct, frozen=True, kw_only=True):
     """A named patch that was applied: why, and the erratum of the document it mends ("" when none)."""
