@@ -141,6 +141,8 @@ async def test_on_sigterm_it_waits_for_its_connections_only_where_it_is_told_to(
                         await asyncio.sleep(0.05)
                         continue
                     break
+                else:
+                    raise AssertionError("it goes on to take others")
                 writer.write(b"xyz")
                 assert await reader.readexactly(3) == b"xyz"
                 assert process.poll() is None
