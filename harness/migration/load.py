@@ -90,9 +90,7 @@ class Loader:
     async def of_project(self, project: str) -> None:
         """Notes which Firebase project it is. Raises ``BadInput`` where the database was filled from another: to this
         one's documents every walk of that one looks deleted."""
-        if not self._dry:
-            await self._connection.execute(statements.COMES_FROM, project)
-        elif not await self._has("source"):
+        if self._dry and not await self._has("source"):
             return
         filled = await self._connection.fetchval(statements.SOURCE)
         if filled not in (None, project):
@@ -104,6 +102,8 @@ class Loader:
                 where="PostgreSQL",
                 remedy="name that project, or take a database of its own for this one",
             )  # fmt: skip
+        if not self._dry:
+            await self._connection.execute(statements.COMES_FROM, project)
 
     async def _has(self, name: str) -> bool:
         """Whether the journal has that table."""

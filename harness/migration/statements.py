@@ -34,8 +34,13 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.source (
 ALTER TABLE {SCHEMA}.refused ADD COLUMN IF NOT EXISTS told text NOT NULL DEFAULT '';
 """
 
-COMES_FROM = f"INSERT INTO {SCHEMA}.source (project) VALUES ($1) ON CONFLICT DO NOTHING"  # noqa: S608
-SOURCE = f"SELECT project FROM {SCHEMA}.source"  # noqa: S608
+COMES_FROM = f"""
+INSERT INTO {SCHEMA}.source (project) VALUES ($1)
+ON CONFLICT (one) DO UPDATE SET project = EXCLUDED.project"""  # noqa: S608 - the contract's own names
+#: None as long as no document of it was read, nor a walk left by it: a mistyped project holds no database.
+SOURCE = f"""
+SELECT project FROM {SCHEMA}.source
+WHERE EXISTS (SELECT FROM {SCHEMA}.moved) OR EXISTS (SELECT FROM {SCHEMA}.ranges WHERE through <> '')"""  # noqa: S608
 
 #: Of the connection's own; ``fate`` is what ``DECIDE`` makes of each walk, ``stored_at`` the row's after ``INSERT``.
 STAGING = """

@@ -61,7 +61,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     pre_stop_s: float = 0  # ``lifecycle.preStop.sleep``: waited before SIGTERM, within the grace period
     native_sidecar: bool = False  # an init container with ``restartPolicy: Always``: ends after the others
     proxy: bool = False  # it leads to the database
-    drain_s: float = 0  # a proxy's: after SIGTERM it waits so long at most for the end of its connections
+    accepts_s: float = 0  # a proxy's: after SIGTERM it goes on as before for so long
+    drain_s: float = 0  # a proxy's: it then waits so long at most for the end of its connections
     secrets: dict[str, str] = {}  # what its variables of Secrets are, for a rung that has no API server to ask
 
 
@@ -78,9 +79,16 @@ class PodTemplate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def proxy_stops_at_once(self) -> bool:
         """Whether a pod that ends stops its proxy together with the target, or before it: the proxy is an ordinary
+<<<<<<< HEAD
         container, and its preStop and its wait for its connections are together no longer than the target's preStop."""
         proxies = [each for each in self.containers if each.proxy and not each.native_sidecar]
         return any(each.pre_stop_s + each.drain_s <= self.containers[0].pre_stop_s for each in proxies)
+=======
+        container, and has ended, with all that it waits for, when the target's preStop has."""
+        proxies = [each for each in self.containers if each.proxy and not each.native_sidecar]
+        target_s = self.containers[0].pre_stop_s
+        return any(each.pre_stop_s + each.accepts_s + each.drain_s <= target_s for each in proxies)
+>>>>>>> r18-second2
 
 
 class RollingUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +107,14 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     strategy: RollingUpdate = RollingUpdate()
     min_ready_s: float = 0
     progress_deadline_s: float = 600
+
+    @property
+    def unasked_s(self) -> float:
+        """The seconds that pass by the manifests alone before all pods count as available, where one after another is
+        replaced: no probe of the target is due yet, or it has not been ready for long enough."""
+        target = self.template.containers[0]
+        probes = [each for each in (target.startup, target.readiness) if each is not None]
+        return self.replicas * (self.min_ready_s + sum(each.initial_delay_s + each.period_s for each in probes))
 
 
 class PatchNote(msgspec.Struct, frozen=True, kw_only=True):

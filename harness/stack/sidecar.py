@@ -1,8 +1,9 @@
 """The database sidecar of a pod: a TCP proxy, where the document has Cloud SQL Proxy.
 
 Run as a file, standard library alone and without ``site``, so that it starts in a moment and stays small. As Cloud SQL
-Proxy does by default, it ends at once on SIGTERM and cuts the connections under way. With ``REHEARSAL_DRAIN_S`` it
-takes no others, and ends when those have ended, after so many seconds at the latest, as with ``--max-sigterm-delay``.
+Proxy does by default, it ends at once on SIGTERM and cuts the connections under way. With ``REHEARSAL_ACCEPT_S`` it
+goes on for so many seconds first, as with ``--min-sigterm-delay``; with ``REHEARSAL_DRAIN_S`` it then takes no others,
+and ends when those have ended, after so many seconds at the latest, as with ``--max-sigterm-delay``.
 
 The control file, where one is named, is written by a rehearsal of faults: ``delay 200`` holds every chunk for 200 ms
 in either direction, ``cut`` breaks all connections and refuses others; gone or empty, all is well. Beside it, the
@@ -24,7 +25,7 @@ from pathlib import Path
 CHUNK_BYTES = 65536
 CONTROL_EVERY_S = 0.05
 ASKED_LIMIT_S = 5.0
-DRAIN = "REHEARSAL_DRAIN_S"
+ACCEPT, DRAIN = "REHEARSAL_ACCEPT_S", "REHEARSAL_DRAIN_S"
 DRAINED_EVERY_S = 0.1
 BOUNDS_MS = (5, 25, 100, 250, 500, 1000, 2000, 5000, 30000)  # as Cloud SQL Proxy's
 
@@ -204,8 +205,9 @@ async def drained(counted: Counted, limit_s: float) -> None:
 
 async def main(listen_port: int, database: tuple[str, int], control_file: str, metrics: str, instance: str) -> None:
     """Serves until SIGTERM ends it. By a handler, because a container's first process has no default actions."""
-    loop, drain_s, stopping = asyncio.get_running_loop(), float(os.environ.get(DRAIN, "0")), asyncio.Event()
-    if drain_s:
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    accept_s, drain_s = (float(os.environ.get(name, "0")) for name in (ACCEPT, DRAIN))
+    if accept_s or drain_s:
         loop.add_signal_handler(signal.SIGTERM, stopping.set)
     else:
         loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
@@ -216,6 +218,7 @@ async def main(listen_port: int, database: tuple[str, int], control_file: str, m
         await serve_metrics(counted, metrics)
     server = await asyncio.start_server(lambda r, w: relay(r, w, control, counted), "127.0.0.1", listen_port)
     await stopping.wait()
+    await asyncio.sleep(accept_s)
     server.close()
     await drained(counted, drain_s)
     follow.cancel()

@@ -28,6 +28,7 @@ class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: Endpoints
     asked_cores: float | None = None
     asked_memory_bytes: int | None = None
+    proxy: bool = True  # the manifests have one: else what leads a target to the database is none of their pods'
 
 
 def facts_of(
@@ -44,6 +45,7 @@ def facts_of(
         endpoints=endpoints,
         asked_cores=sum(each.request_cpu_m or 0 for each in containers) / 1000 or None,
         asked_memory_bytes=sum(each.request_memory_bytes or 0 for each in containers) or None,
+        proxy=bool(manifests.sidecar),
     )
 
 

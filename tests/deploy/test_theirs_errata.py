@@ -155,25 +155,50 @@ def test_a_proxy_that_waits_longer_than_the_target_is_not_stopped_together_with_
 
 
 @pytest.mark.parametrize(
-    ("says", "waits_s"),
+    ("says", "accepts_s", "waits_s"),
     [
-        ({"args": ["--max-sigterm-delay=30s", "p:r:i"]}, 30),
-        ({"args": ["--max-sigterm-delay", "1m30s", "p:r:i"]}, 90),
-        ({"command": ["/cloud_sql_proxy", "-instances=p:r:i=tcp:5432", "-term_timeout=500ms"]}, 0.5),
-        ({"env": [{"name": "CSQL_PROXY_MAX_SIGTERM_DELAY", "value": "20s"}]}, 20),
-        ({"args": ["--max-sigterm-delay=0s", "p:r:i"]}, 0),
-        ({"args": ["--port=5432", "p:r:i"]}, 0),
+        ({"args": ["--max-sigterm-delay=30s", "p:r:i"]}, 0, 30),
+        ({"args": ["--max-sigterm-delay", "1m30s", "p:r:i"]}, 0, 90),
+        ({"command": ["/cloud_sql_proxy", "-instances=p:r:i=tcp:5432", "-term_timeout=500ms"]}, 0, 0.5),
+        ({"env": [{"name": "CSQL_PROXY_MAX_SIGTERM_DELAY", "value": "20s"}]}, 0, 20),
+        ({"args": ["--max-sigterm-delay=0s", "p:r:i"]}, 0, 0),
+        ({"args": ["--port=5432", "p:r:i"]}, 0, 0),
+        ({"args": ["--min-sigterm-delay=5s", "--max-sigterm-delay=30s", "p:r:i"]}, 5, 30),
+        ({"args": ["--min-sigterm-delay", "20s", "p:r:i"]}, 20, 0),
+        ({"env": [{"name": "CSQL_PROXY_MIN_SIGTERM_DELAY", "value": "20s"}]}, 20, 0),
     ],
 )
 def test_a_proxy_that_waits_for_its_connections_does_so_here_too(
-    tmp_path: Path, says: dict[str, Any], waits_s: float
+    tmp_path: Path, says: dict[str, Any], accepts_s: float, waits_s: float
 ) -> None:
     own = folder(tmp_path, lambda documents: pod(documents)["containers"][1].update(says))
-    assert (states(own)["manifest.sidecar_stops_at_once"] == FIXED_HERE) == (waits_s > 0)
+    assert (states(own)["manifest.sidecar_stops_at_once"] == FIXED_HERE) == (accepts_s + waits_s > 0)
     for rung in (Rung.LOCAL, Rung.KIND, Rung.KUBE):
         template = load(own, rung).deployment.template
-        assert [each.drain_s for each in template.containers] == [0, waits_s]
-        assert template.proxy_stops_at_once == (waits_s == 0)
+        assert [(each.accepts_s, each.drain_s) for each in template.containers] == [(0, 0), (accepts_s, waits_s)]
+        assert template.proxy_stops_at_once == (accepts_s + waits_s == 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "says", "fixed"),
+    [
+        (sleeping(20), "--max-sigterm-delay=10s", False),
+        (sleeping(20), "--max-sigterm-delay=20s", False),
+        (sleeping(20), "--max-sigterm-delay=30s", True),
+        (sleeping(20), "--min-sigterm-delay=15s --max-sigterm-delay=10s", True),
+        (COMMAND, "--max-sigterm-delay=30s", True),
+    ],
+)
+def test_a_proxy_that_cuts_its_connections_before_the_target_is_told_to_end_does_not_wait_for_it(
+    tmp_path: Path, target: dict[str, Any], says: str, fixed: bool
+) -> None:
+    def waiting(documents: dict[str, dict[str, Any]]) -> None:
+        api, proxy = pod(documents)["containers"]
+        api["lifecycle"], proxy["args"] = target, [*says.split(), "p:r:i"]
+
+    own = folder(tmp_path, waiting)
+    assert (states(own)["manifest.sidecar_stops_at_once"] == FIXED_HERE) == fixed
+    assert load(own, Rung.KIND).deployment.template.proxy_stops_at_once is not fixed
 
 
 @pytest.mark.parametrize(

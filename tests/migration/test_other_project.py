@@ -68,6 +68,25 @@ async def test_nor_is_what_an_ended_run_had_moved(stores: Stores, monkeypatch: p
     assert len(await rows(stores, "SELECT 1 FROM walks")) == 1
 
 
+@pytest.mark.usefixtures("both")
+async def test_a_mistyped_project_of_which_nothing_came_is_forgotten(stores: Stores) -> None:
+    """One without a walk, as most mistyped ones: the database is not filled from it, and is the right one's."""
+    places = msgspec.structs.replace(stores.places, project_id="demo-mistyped")
+    await Migration(places, MachineClock(), Quiet(), settle_s=0.0).run()
+    assert (await stores.migrate(dry=True)).walks.fates == {"new": 2}
+    assert (await stores.migrate()).walks.fates == {"new": 2}
+    with pytest.raises(BadInput, match="demo-tekutoko, and this is demo-mistyped"):
+        await Migration(places, MachineClock(), Quiet(), settle_s=0.0).run()
+
+
+async def test_one_of_which_all_was_refused_is_not(stores: Stores) -> None:
+    """A pass of it may go on behind what was read: of another project that would be left out."""
+    await stores.put({"walks/no-uuid": {"title": "x"}})
+    assert (await stores.migrate()).walks.refused == 1
+    with pytest.raises(BadInput, match="demo-tekutoko, and this is demo-other"):
+        await of_other(stores)
+
+
 async def test_a_dry_run_before_any_names_no_project(stores: Stores) -> None:
     await stores.migrate(dry=True)
     await of_other(stores)

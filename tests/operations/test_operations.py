@@ -383,6 +383,8 @@ async def test_a_stack_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found.pods[0].restarted_s == 60.0 and found.pods[1].restarted_s is None
     assert found.logs.total == 3 and found.answers == {"/health": 200, "/ready": 0}
     assert found.autoscalers is None and found.warnings is None
+    alone = await standing.observe(msgspec.structs.replace(facts, proxy=False), lease, clock, NOW)
+    assert (alone.pods[0].ready, alone.pods[0].memory_bytes, alone.pods[0].cores) == (True, 100, 1.0)
 
 
 def test_what_nobody_tells_is_not_well() -> None:

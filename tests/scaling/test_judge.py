@@ -192,6 +192,14 @@ def test_the_time_up_is_to_all_pods_that_were_asked_for_in_it() -> None:
     assert few.verdict is INCONCLUSIVE and "the autoscaler asked for 5, of which 3 were ready" in few.reason
 
 
+def test_pods_that_were_there_before_the_load_are_no_way_up() -> None:
+    """Somebody's own manifests begin with three: one is not ready for 10 s, and the autoscaler adds none."""
+    flaps = [endpoints(-1, 3), endpoints(50, 2), endpoints(60, 3)]
+    assert verdicts(autoscaled(flaps))["scaling.time.hpa_up"] is FAIL
+    up, rose, *_ = autoscaled([*flaps, resize(70, 5, "cpu resource above target"), endpoints(90, 5)])
+    assert (up.verdict, up.value, english(rose.shown)) == (PASS, 90.0, "3 -> 5")
+
+
 def test_the_first_fall_is_from_what_the_autoscaler_had_asked_for() -> None:
     """Three of five pods were ever ready. It lets go of one 15 s after the load: that is no five minutes."""
     up = [endpoints(-1, 2), resize(30, 5, "cpu resource above target"), endpoints(70, 3)]

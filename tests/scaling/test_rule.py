@@ -100,6 +100,14 @@ def test_somebody_s_own_manifests_begin_with_as_many_pods_as_they_have() -> None
     assert (up.before, up.size, up.allowed) == (3, 6, (6,))
 
 
+def test_the_pods_of_a_decision_that_is_told_late_are_none_that_there_were() -> None:
+    """Two pods; the load begins at 132 s, between what the first decision made and its event."""
+    rows = [*pods("a", "b"), pod(131, "c", "Pending"), pod(131, "d", "Pending"), resize(133, 4, MEMORY)]
+    samples = [row for at_s in range(60, 140, 15) for name in "ab" for row in usage(at_s, name, 0.01, 1500)]
+    [up] = decisions(rows, samples, CONTROLLED, 2, 132 * NS)
+    assert (up.before, up.size, up.allowed) == (2, 4, (4,))
+
+
 def test_pods_of_before_count_no_more_though_their_last_figures_are_there() -> None:
     """Seen on kind: eight pods of an earlier part made the rule ask for 23 where the controller rightly asked for 7."""
     hpa = CONTROLLED.hpa

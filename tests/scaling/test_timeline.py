@@ -8,8 +8,9 @@ from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import english, message
 from harness.rehearsal.moments import MOST, timeline
 from harness.rehearsals.scaling.by_kubectl import edited
-from harness.rehearsals.scaling.sections import of_autoscaling, of_effects
-from harness.rehearsals.scaling.types import Effect, Loaded, Part, PartKind
+from harness.rehearsals.scaling.judge import Rows
+from harness.rehearsals.scaling.sections import observed, of_autoscaling, of_effects
+from harness.rehearsals.scaling.types import Applied, Effect, Loaded, Part, PartKind, ScalingDetails
 from harness.report.language import language
 from harness.stack.kind.around import node_told
 
@@ -55,6 +56,13 @@ def test_effects_and_the_autoscaler_in_their_order() -> None:
         "with the HPA: `kubectl scale --replicas=8`: 8 pods after 9 s",
         "15 s after that the autoscaler set 2: All metrics below target",
     ]
+
+
+def test_manifests_that_ask_for_no_fewer_cut_nothing() -> None:
+    part = Part(name="a", kind=PartKind.APPLY, title="", claims=(), high=4)
+    for replicas, lines in ((3, 1), (4, 0), (5, 0)):
+        details = ScalingDetails(did={"a": Applied(applied_ns=0, replicas=replicas)})
+        assert len(observed(part, details, Rows((), [], [], []), NS)) == lines
 
 
 def test_memory_before_during_and_after() -> None:

@@ -110,6 +110,18 @@ def test_pods_that_are_back_for_good_too_late_were_not_back_in_time() -> None:
     assert found[0] is FAIL and "zones after 455 s" in found[1]
 
 
+@pytest.mark.parametrize(("replaced_s", "verdict"), [(None, FAIL), (370, PASS)])
+def test_of_three_pods_two_that_were_elsewhere_replace_none(replaced_s: float | None, verdict: Verdict) -> None:
+    """Somebody's own manifests, spread over the three zones."""
+    rows = [node(-90, "n1", A), node(-90, "n2", B), node(-90, "n3", C)]
+    rows += [pod(-60, name, on) for name, on in (("p1", "n1"), ("p2", "n2"), ("p3", "n3"))]
+    rows += [service(-50, "p1", "p2", "p3"), node(50, "n1", A, ready=False, news=True), service(51, "p2", "p3")]
+    if replaced_s is not None:
+        rows += [pod(replaced_s - 1, "p4", "n2"), service(replaced_s, "p2", "p3", "p4")]
+    found = judged(rows, load(51))[REHEARSED]
+    assert found[0] is verdict and "3 ready in other zones" in found[1], found[1]
+
+
 def test_a_pod_of_which_nobody_told_where_it_is_is_in_no_other_zone() -> None:
     """The cluster told neither its node nor, of another, the node's zone."""
     unplaced = [row for row in course() if row.subject != "p3"]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from harness.base.clock import MachineClock
 from harness.control.replicaset import victims
-from harness.model.evidence import EventRow
+from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import PodTemplate
 from harness.model.stack import Capability
 from harness.stack.feed import Feed
-from harness.stack.local import LocalStack
+from harness.stack.local import LocalStack, sampler
 from harness.stack.local.pod import Ground, Pod
 from harness.stack.manifests import load
 from harness.stack.state import RunState, cgroups
@@ -96,6 +98,25 @@ async def test_an_autoscaler_counts_the_manifest_s_containers_alone(make: Make) 
         [("api", pods[0].target), ("cloud-sql-proxy", pods[0].sidecar)],
         [("api", pods[1].target)],
     ]
+
+
+async def test_a_pod_s_figures_are_of_the_manifest_s_containers_alone(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As metrics-server's are: they are held against those containers' requests. The stack's are of all processes."""
+    given, rows, pids = template(), list[SampleRow](), (101, 102)
+    pods = [make("both", given), make("alone", msgspec.structs.replace(given, containers=given.containers[:1]))]
+    for each in pods:
+        for container, pid in zip(each.containers, pids, strict=True):
+            monkeypatch.setattr(container, "pids", lambda pid=pid: [pid])
+    monkeypatch.setattr(sampler, "usage_of", lambda pid, _: sampler.Usage(0.0, pid))
+    monkeypatch.setattr(sampler, "proportional_bytes", lambda those, _: sum(those))
+    deployment = load(ROOT / "deploy" / "kubernetes" / "overlays" / "local").deployment
+    controller = SimpleNamespace(views=list, deployment=deployment, pods={each.name: each for each in pods})
+    feed = SimpleNamespace(publish=rows.append)
+    sampler.Sampler(cast("Any", controller), cast("Any", feed), MachineClock()).sample([1])
+    found = {row.subject: row.value for row in rows if row.metric.endswith("memory_bytes")}
+    assert found == {"pod/both": 203, "pod/alone": 101, "stack": 1 + 2 * 203}
 
 
 async def test_a_run_s_ports_are_enough_for_36_pods_and_the_parts_beside_them(make: Make) -> None:

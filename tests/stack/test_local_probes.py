@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ from harness.base.clock import NS
 from harness.base.errors import StackNotStarted
 from harness.base.virtual import VirtualClock
 from harness.model.manifests import Container, Deployment, PodTemplate, Probe
+from harness.stack.kubernetes.watching import Place
+from harness.stack.kubernetes.workload import Workload
 from harness.stack.local import container as containers
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.processes import Process
@@ -57,18 +60,44 @@ def test_probes_ask_with_the_ticks_and_readiness_at_once_when_the_container_has_
     assert sorted(found[: len(asked)]) == sorted(asked)
 
 
-@pytest.mark.parametrize(("readiness", "replicas", "seconds"), [(READINESS, 30, 60 + 30 * 15), (None, 30, 60)])
+STARTUP = Probe(path="/started", port=1, period_s=30)
+
+
+@pytest.mark.parametrize(
+    ("readiness", "startup", "min_ready_s", "seconds"),
+    [
+        (READINESS, None, 0, 60 + 30 * 15),
+        (None, None, 0, 60),
+        (READINESS, STARTUP, 0, 60 + 30 * 45),
+        (None, None, 10, 60 + 30 * 10),
+    ],
+)
 def test_pods_that_are_replaced_one_after_another_have_the_time_in_which_nobody_asks_them(
-    readiness: Probe | None, replicas: int, seconds: int
+    readiness: Probe | None, startup: Probe | None, min_ready_s: float, seconds: int
 ) -> None:
-    """Of thirty with the document's probe each is ready 10 s after the one before."""
-    clock = VirtualClock()
-    template = PodTemplate(digest="0" * 16, containers=(Container(name="api", image="api:1", readiness=readiness),))
-    ground = cast("Any", SimpleNamespace(clock=clock, feed=SimpleNamespace(error=None)))
-    one = DeploymentController(
-        Deployment(name="api", replicas=replicas, template=template), ground, cast("Any", SimpleNamespace())
-    )
-    begun_ns = clock.now_ns()
-    with pytest.raises(StackNotStarted, match=f"not ready after {seconds} s"):
-        clock.run(one.settled(60.0))
-    assert round((clock.now_ns() - begun_ns) / NS) == seconds
+    """Of thirty with the document's probe each is ready 10 s after the one before, here and on a cluster."""
+    container = Container(name="api", image="api:1", readiness=readiness, startup=startup)
+    template = PodTemplate(digest="0" * 16, containers=(container,))
+    deployment = Deployment(name="api", replicas=30, template=template, min_ready_s=min_ready_s)
+
+    def until(settled: Callable[[VirtualClock], Coroutine[Any, Any, None]]) -> int:
+        clock = VirtualClock()
+        begun_ns = clock.now_ns()
+        with pytest.raises(StackNotStarted, match=f"not ready after {seconds} s"):
+            clock.run(settled(clock))
+        return round((clock.now_ns() - begun_ns) / NS)
+
+    async def local(clock: VirtualClock) -> None:
+        ground = cast("Any", SimpleNamespace(clock=clock, feed=SimpleNamespace(error=None)))
+        await DeploymentController(deployment, ground, cast("Any", SimpleNamespace())).settled(60.0)
+
+    async def cluster(clock: VirtualClock) -> None:
+        async def rolling(_: str) -> dict[str, Any]:
+            return {"metadata": {"generation": 1}, "spec": {"replicas": 30}}
+
+        pods = SimpleNamespace(known={}, ready=list)
+        watching = cast("Any", SimpleNamespace(pods=pods, endpoints_ready=0))
+        api, place = cast("Any", SimpleNamespace(get=rolling)), Place("run", "api", "api")
+        await Workload(api, place, watching, cast("Any", None), clock).settled(deployment, 60.0)
+
+    assert until(local) == until(cluster) == seconds

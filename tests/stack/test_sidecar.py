@@ -46,11 +46,12 @@ async def server(name: bytes) -> AsyncIterator[int]:
 
 @contextmanager
 def running(
-    port: int, upstream: int, control: Path, *more: str, drain_s: float = 0.0
+    port: int, upstream: int, control: Path, *more: str, drain_s: float = 0.0, accept_s: float = 0.0
 ) -> Iterator[subprocess.Popen[bytes]]:
     arguments = (str(port), "127.0.0.1", str(upstream), str(control), *more)
-    drains = {sidecar.DRAIN: f"{drain_s:g}"} if drain_s else {}
-    process = subprocess.Popen([sys.executable, "-I", "-S", str(Path(sidecar.__file__)), *arguments], env=drains)
+    given = {sidecar.DRAIN: drain_s, sidecar.ACCEPT: accept_s}
+    ends = {name: f"{seconds:g}" for name, seconds in given.items() if seconds}
+    process = subprocess.Popen([sys.executable, "-I", "-S", str(Path(sidecar.__file__)), *arguments], env=ends)
     try:
         yield process
     finally:
@@ -140,6 +141,8 @@ async def test_on_sigterm_it_waits_for_its_connections_only_where_it_is_told_to(
                         await asyncio.sleep(0.05)
                         continue
                     break
+                else:
+                    raise AssertionError("it goes on to take others")
                 writer.write(b"xyz")
                 assert await reader.readexactly(3) == b"xyz"
                 assert process.poll() is None
@@ -147,6 +150,21 @@ async def test_on_sigterm_it_waits_for_its_connections_only_where_it_is_told_to(
                 writer.close()
             assert await asyncio.to_thread(process.wait, 20) == 0
             writer.close()
+
+
+async def test_on_sigterm_it_takes_others_as_long_as_it_is_told_to(tmp_path: Path, port: int) -> None:
+    """As ``--min-sigterm-delay``; without the other it then cuts what is open."""
+    async with server(b"a") as database:
+        with running(port, database, tmp_path / "control", accept_s=2.0) as process:
+            reader, writer, _ = await named(port)
+            process.terminate()
+            await asyncio.sleep(0.5)
+            other = await named(port)
+            writer.write(b"xyz")
+            assert await reader.readexactly(3) == b"xyz"
+            assert await asyncio.to_thread(process.wait, 20) == 0
+            writer.close()
+            other[1].close()
 
 
 async def test_a_taken_port_of_its_metrics_costs_nothing_but_them(tmp_path: Path, port: int) -> None:

@@ -94,15 +94,17 @@ def autoscaled(
     """
     load_ns, end_ns = did.load_ns, did.end_ns
     most = most_endpoints(rows, load_ns, end_ns)
-    rises = rises_of(resizes(rows, load_ns), part.low, end_ns)
+    begun = endpoints_now([row for row in rows if row.at_ns < load_ns])
+    low = max(part.low, len(begun))  # manifests of somebody's own may begin with more
+    rises = rises_of(resizes(rows, load_ns), low, end_ns)
     in_time = [each.size for each in rises if each.at_ns <= load_ns + part.up_within_s * NS]
     wanted = max([most, *in_time])  # not only those that did become ready
-    reached_s = None if most <= part.low else endpoints_reached_s(rows, load_ns, lambda count: count >= wanted)
+    reached_s = None if most <= low else endpoints_reached_s(rows, load_ns, lambda count: count >= wanted)
     path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
     up = message("load to {most} ready endpoints [{path}]", most=str(wanted), path=path)
     return [
         _grew(part, reached_s, up),
-        _also(_rose(part, rises, most, path, ruled), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
+        _also(_rose(part, rises, (low, most), path, ruled), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
         fell(part, did, rows, highest(did, rows), asked),
         _also(down(part, did, rows, most, asked), *_UP_AND_DOWN),
     ]
@@ -192,9 +194,10 @@ def fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: As
     return msgspec.structs.replace(found, erratum="scaling.time.five_minutes_is_the_least")
 
 
-def _rose(part: Part, rises: Sequence[Resize], most: int, path: str, ruled: Ruled | None) -> Judgement:
+def _rose(part: Part, rises: Sequence[Resize], pods: tuple[int, int], path: str, ruled: Ruled | None) -> Judgement:
     """By the one resource alone, as far as the part wants, and each decision as the rule has it."""
-    claim, shown = f"scaling.hpa.{part.resource}", (verbatim(f"{part.low} -> {most}"),)
+    low, most = pods
+    claim, shown = f"scaling.hpa.{part.resource}", (verbatim(f"{low} -> {most}"),)
     others = [each for each in rises if part.resource not in each.reason]
     if not rises:
         return held(part.name, claim, False, message("the autoscaler added no pod"), shown=shown)

@@ -183,7 +183,7 @@ def decisions(
     """Each of the controller's decisions since, beside the sizes that the rule allows; ``low`` pods at first, where
     nobody told of any: manifests of somebody's own may have others."""
     hpa, course = controlled.hpa, Course(rows, samples, controlled)
-    begun_ns, first = _begun_ns(rows, hpa, since_ns), course.size(since_ns) or low
+    begun_ns, first = _begun_ns(rows, hpa, since_ns), _first(course, rows, since_ns) or low
     steps = [*_before(course, rows, begun_ns, since_ns), _Step(since_ns, first, first)]
     found: list[Decision] = []
     for each in resizes(rows, since_ns):
@@ -199,13 +199,19 @@ def recommended(
 ) -> list[tuple[int, str, float]]:
     """What the metrics ask for every 5 s of a span, in the form of the local rung's own samples."""
     hpa, course, steps = controlled.hpa, Course(rows, samples, controlled), resizes(rows, span_ns[0])
-    found, first = [], course.size(span_ns[0]) or low
+    found, first = [], _first(course, rows, span_ns[0]) or low
     for at_ns in range(*span_ns, _STEP_S * NS):
         current = [first, *(each.size for each in steps if each.at_ns <= at_ns)][-1]
         asks = course.asks(hpa, current, at_ns, at_ns)
         if asks is not None:
             found.append((at_ns, hpa.name, float(asks)))
     return found
+
+
+def _first(course: Course, rows: Iterable[EventRow], since_ns: int) -> int:
+    """The pods at ``since_ns``, without those that the first decision told since may have made before."""
+    earliest_ns = [each.at_ns - SEEN_LATE_S * NS for each in resizes(rows, since_ns)[:1]]
+    return course.size(min([since_ns, *earliest_ns]))
 
 
 def _possible(course: Course, hpa: Hpa, current: int, seen_ns: int) -> set[int]:

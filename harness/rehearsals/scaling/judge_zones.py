@@ -5,7 +5,7 @@ Pure. Rows are in the order they were seen; all times are of one clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -59,7 +59,8 @@ def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable
     courses = [(row.at_ns, row.data["pods"]) for row in later if row.subject == "service" and "pods" in row.data]
     out = [at_ns for at_ns, pods in courses if not lost & set(pods)]
     whole = [
-        len(pods) >= part.high and all(by_node.get(node, zone) != zone for node in nodes_of(rows, pods).values())
+        len(pods) >= _wanted(part, placed)
+        and all(by_node.get(node, zone) != zone for node in nodes_of(rows, pods).values())
         for _at_ns, pods in courses
     ]
     stayed = bool(whole) and whole[-1]
@@ -118,6 +119,11 @@ def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
     return [answered, back]
 
 
+def _wanted(part: Part, placed: Mapping[str, str]) -> int:
+    """Pods that have to be back: as many as there were, where manifests of somebody's own have more than the plan."""
+    return max(part.high, len(placed))
+
+
 def _unseen(loss: ZoneLoss) -> Message | None:
     if not loss.requests:
         return message("no requests")
@@ -155,7 +161,7 @@ def _back(part: Part, loss: ZoneLoss) -> Message:
         silent=_after(loss.unreachable_s),
         out=_after(loss.out_s),
         given_up=_after(loss.given_up_s),
-        count=str(part.high),
+        count=str(_wanted(part, loss.placed)),
         back=_after(loss.replaced_s),
         most=f"{part.up_within_s:g}",
     )

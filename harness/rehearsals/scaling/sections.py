@@ -87,7 +87,7 @@ def course(part: Part, details: ScalingDetails, rows: Rows, part_ns: int, end_ns
 def observed(part: Part, details: ScalingDetails, rows: Rows, end_ns: int) -> tuple[Cell, ...]:
     """Sentences about what was seen beside the claims: for the errata, and for whoever reads the figures."""
     match details.did.get(part.name):
-        case Applied(replicas=replicas):
+        case Applied(replicas=replicas) if replicas < part.high:
             told = message(
                 "applying the manifests with replicas: {count} cut a Deployment that was scaled to {high}",
                 count=str(replicas),

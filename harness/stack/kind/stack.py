@@ -276,7 +276,7 @@ class KindStack(Driven):
         )
         await inside.workload.apply(self._documents())
         self._progress(message("the manifests are applied"))
-        await inside.workload.settled()
+        await inside.workload.settled(self._manifests.deployment)
         self._is_up = True
         assert self._service is not None
         probe = self._manifests.deployment.template.containers[0].readiness

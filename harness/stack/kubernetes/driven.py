@@ -56,19 +56,19 @@ class Driven(Begun):
         workload = self._running().workload
         self._manifests = manifests
         await workload.apply(self._documents())
-        await workload.settled()
+        await workload.settled(self._manifests.deployment)
 
     async def scale(self, replicas: int) -> None:
         """As ``kubectl scale``: the template stays. Raises ``StackNotStarted`` when the pods do not become ready."""
         workload = self._running().workload
         await workload.scale(replicas)
-        await workload.settled()
+        await workload.settled(self._manifests.deployment)
 
     async def restart(self) -> None:
         """As ``kubectl rollout restart``."""
         workload = self._running().workload
         await workload.restart()
-        await workload.settled()
+        await workload.settled(self._manifests.deployment)
 
     async def rollout_status(self, *, limit_s: float) -> Ran:
         """By kubectl."""

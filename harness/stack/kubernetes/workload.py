@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harness.base.clock import NS, Clock, polling, utc
 from harness.base.errors import StackNotStarted
+from harness.model.manifests import Deployment
 from harness.model.message import Tell, message
 from harness.stack.kubernetes import jobs, labels
 from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
@@ -114,11 +115,13 @@ class Workload:
         annotations = {"kubectl.kubernetes.io/restartedAt": stamp}
         await self._api.patch(self._deployment, {"spec": {"template": {"metadata": {"annotations": annotations}}}})
 
-    async def settled(self, limit_s: float = READY_LIMIT_S) -> None:
+    async def settled(self, deployment: Deployment, limit_s: float = READY_LIMIT_S) -> None:
         """Returns when the rollout is complete, the old pods are gone and the Service leads to all new ones.
 
-        Raises ``StackNotStarted`` with the pod's own words when a pod cannot start or ``limit_s`` passes.
+        Raises ``StackNotStarted`` with the pod's own words when a pod cannot start, or ``limit_s`` passes and what the
+        manifests of ``deployment`` alone take.
         """
+        limit_s += deployment.unasked_s
         again = polling(self._clock, limit_s=limit_s, every_s=_POLL_S)
         while not await self._complete():
             self._refuse_hopeless()

@@ -101,12 +101,10 @@ class DeploymentController:
     async def settled(self, limit_s: float = PROGRESS_LIMIT_S) -> None:
         """Returns when the pods are as asked for, available, and none is terminating.
 
-        Raises ``StackNotStarted`` after ``limit_s`` and, for each pod, the time in which its readiness probe does not
-        ask yet: they may be replaced one after another. Or when a pod of the newest template crash-loops unready.
+        Raises ``StackNotStarted`` after ``limit_s`` and what the manifests alone take, or when a pod of the newest
+        template crash-loops unready.
         """
-        readiness = self.deployment.template.containers[0].readiness
-        unasked_s = 0.0 if readiness is None else readiness.initial_delay_s + readiness.period_s
-        limit_s += unasked_s * self.deployment.replicas
+        limit_s += self.deployment.unasked_s
         again = polling(self._clock, limit_s=limit_s, every_s=0.05)
         while not self._is_settled():
             if self._ground.feed.error is not None:

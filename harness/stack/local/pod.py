@@ -300,14 +300,15 @@ class Pod:
         ground = self._ground
         beside = (argument for container in template.containers[1:] for argument in container.args)
         named = next((found[1] for each in beside if (found := INSTANCE_NAMED.fullmatch(each))), OTHERS)
-        drain_s = next((each.drain_s for each in template.containers[1:] if each.proxy), 0.0)
+        asked = next((each for each in template.containers[1:] if each.proxy), None)
+        ends = {} if asked is None else {sidecar.ACCEPT: asked.accepts_s, sidecar.DRAIN: asked.drain_s}
         database = ground.database(named)
         script = str(Path(sidecar.__file__))
         proxy = (str(self._database_port), database.host, str(database.port), str(self.sidecar_control))
         spec = Spec(
             part=f"{self.name}.sidecar",
             command=(sys.executable, "-I", "-S", script, *proxy, str(self._sidecar_metrics), named),
-            environment={"PATH": "/usr/bin:/bin", **({sidecar.DRAIN: f"{drain_s:g}"} if drain_s else {})},
+            environment={"PATH": "/usr/bin:/bin", **{name: f"{each:g}" for name, each in ends.items() if each}},
             log=ground.logs / f"{self.name}.sidecar.log",
             folder=ground.state.folder,
         )

@@ -26,7 +26,7 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Sampler:
-    """``cpu_cores`` and ``memory_bytes`` (RSS, target and sidecar) a pod, ``replicas``, ``ready_replicas``.
+    """``cpu_cores`` and ``memory_bytes`` (RSS) a pod, of the manifest's containers, ``replicas``, ``ready_replicas``.
 
     ``stack_memory_bytes`` is the proportional set size of every part, so that shared pages count once; the harness and
     the load are not in it.
@@ -54,15 +54,16 @@ class Sampler:
         self._put(now_ns, "replicas", deployment.name, sum(not view.terminating for view in views))
         ready = sum(available(view, deployment.min_ready_s, now_ns) for view in views)
         self._put(now_ns, "ready_replicas", deployment.name, ready)
-        pods = {pod.name: pod.pids() for pod in self._controller.pods.values()}
-        for name, pids in pods.items():
+        pods = [*self._controller.pods.values()]
+        for pod in pods:
+            pids = [pid for _name, container in pod.named_containers() for pid in container.pids()]
             used = [(pid, usage) for pid in pids if (usage := usage_of(pid, children)) is not None]
             if used:
                 cores = sum(self._cores(pid, usage.cpu_s, now_ns) for pid, usage in used)
-                self._put(now_ns, "cpu_cores", f"pod/{name}", cores)
-                self._put(now_ns, "memory_bytes", f"pod/{name}", sum(usage.memory_bytes for _pid, usage in used))
+                self._put(now_ns, "cpu_cores", f"pod/{pod.name}", cores)
+                self._put(now_ns, "memory_bytes", f"pod/{pod.name}", sum(usage.memory_bytes for _pid, usage in used))
         if self._count % STACK_MEMORY_EVERY == 0:
-            everything = [*parts, *(pid for pids in pods.values() for pid in pids)]
+            everything = [*parts, *(pid for pod in pods for pid in pod.pids())]
             self._put(now_ns, "stack_memory_bytes", "stack", proportional_bytes(everything, children))
         self._count += 1
 

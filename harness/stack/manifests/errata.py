@@ -17,7 +17,7 @@ from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Repos
 from harness.model.message import Message, message
 from harness.stack.manifests import quantity
 from harness.stack.manifests.folder import Container, Folder, at, ends_tls, listed, tag_of
-from harness.stack.manifests.forced.work import drain_s
+from harness.stack.manifests.forced.work import accepts_s, drain_s
 
 
 class Reading(NamedTuple):
@@ -150,9 +150,15 @@ def _proxy_stops(folder: Folder) -> Reading:
     for each in folder.proxies():
         native = each.init and each.says.get("restartPolicy") == "Always"
         place = folder.place(each.key, *each.path, "name")
+<<<<<<< HEAD
         waits_s, drains_s, app = _waits_s(each, 0.0), drain_s(each.says), folder.app()
         waits = waits_s > _waits_s(app, math.inf) or (drains_s > 0 and waits_s + drains_s > _waits_s(app, 0.0))
         if not native and not waits:
+=======
+        drains_s = drain_s(each.says)
+        target_s = _waits_s(folder.app(), 0.0 if drains_s else math.inf)
+        if not native and _waits_s(each, 0.0) + accepts_s(each.says) + drains_s <= target_s:
+>>>>>>> r18-second2
             return _still(message("container {name} is stopped together with the target", name=each.name), place)
         return _fixed(message("container {name} ends after the target", name=each.name), place)
     return _unread(message("the pod has no proxy to the database"))

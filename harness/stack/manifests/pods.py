@@ -13,7 +13,7 @@ from harness.model.manifests import Container, EnvVar, PodTemplate, Probe
 from harness.model.message import marked, message
 from harness.stack.manifests import digest, quantity, spec
 from harness.stack.manifests.forced.work import is_proxy
-from harness.stack.sidecar import DRAIN
+from harness.stack.sidecar import ACCEPT, DRAIN
 
 
 class Sources:
@@ -145,7 +145,8 @@ def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> C
         env=env,
         secrets={each.name: text for each in env if (text := sources.plain(each.source))},
         proxy=is_proxy({"image": container.image}),
-        drain_s=next((float(each.value) for each in env if each.name == DRAIN), 0.0),
+        accepts_s=_seconds(env, ACCEPT),
+        drain_s=_seconds(env, DRAIN),
         port=container.ports[0].container_port if container.ports else None,
         pre_stop_s=_pre_stop_s(container.lifecycle, f"{where}.lifecycle"),
         liveness=_probe(container.liveness_probe, container, f"{where}.livenessProbe"),
@@ -156,6 +157,10 @@ def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> C
         limit_cpu_m=numbers["limit_cpu_m"],
         limit_memory_bytes=numbers["limit_memory_bytes"],
     )
+
+
+def _seconds(env: tuple[EnvVar, ...], name: str) -> float:
+    return next((float(each.value) for each in env if each.name == name), 0.0)
 
 
 def _amount(

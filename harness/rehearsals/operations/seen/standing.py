@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import BadInput
@@ -25,6 +26,7 @@ _PROCESSES = 2  # of a pod: target and sidecar
 _ASK_LIMIT_S = 5.0
 _WATCHED_S = 1.0
 _ASKED = ("/health", "/ready")
+Each = TypeVar("Each", float, int)
 
 
 def the_one() -> tuple[StackFacts, Lease]:
@@ -44,9 +46,9 @@ def the_one() -> tuple[StackFacts, Lease]:
 async def observe(facts: StackFacts, lease: Lease, clock: Clock, now: datetime) -> Observed:
     """As a person at this machine sees it, in about a second: so long processors are watched."""
     lines = (line for path in sorted(_logs(facts, lease)) for line in path.read_text(errors="replace").splitlines())
-    begin_ns, before = clock.now_ns(), _cpu_s(lease)
+    begin_ns, before = clock.now_ns(), _cpu_s(facts, lease)
     await clock.sleep(_WATCHED_S)
-    watched_s, after = (clock.now_ns() - begin_ns) / NS, _cpu_s(lease)
+    watched_s, after = (clock.now_ns() - begin_ns) / NS, _cpu_s(facts, lease)
     cores = {name: (after[name] - before[name]) / watched_s for name in after.keys() & before.keys()}
     return Observed(
         where=facts.run_id,
@@ -71,15 +73,20 @@ def _of(lease: Lease, name: str) -> dict[str, list[ProcessIdentity]]:
     return {part: [each.identity for each in lease.parts if each.part == part] for part in (name, name + _SIDECAR)}
 
 
-def _cpu_s(lease: Lease) -> dict[str, float]:
-    """What the processes of each pod that runs whole have used of processors so far."""
+def _cpu_s(facts: StackFacts, lease: Lease) -> dict[str, float]:
+    """What the manifest's containers of each pod that runs whole have used of processors so far."""
     tree, found = family_tree(), {}
     for name in _names(lease):
         used = [usage_of(each[-1].pid, tree) for each in _of(lease, name).values() if each and each[-1].alive()]
         whole = [each.cpu_s for each in used if each is not None]
         if len(whole) == _PROCESSES:
-            found[name] = sum(whole)
+            found[name] = sum(_of_manifest(facts, whole))
     return found
+
+
+def _of_manifest(facts: StackFacts, whole: list[Each]) -> list[Each]:
+    """Of a pod's target and sidecar what the manifests have, and request something for."""
+    return whole if facts.proxy else whole[:1]
 
 
 def _pods(facts: StackFacts, lease: Lease, cores: Mapping[str, float], now_unix_s: float) -> Iterator[PodNow]:
@@ -99,7 +106,7 @@ def _pods(facts: StackFacts, lease: Lease, cores: Mapping[str, float], now_unix_
             restarts=sum(len(each) - 1 for each in of.values() if each),
             restarted_s=now_unix_s - max(began) if began else None,
             cores=cores.get(name),
-            memory_bytes=proportional_bytes(living),
+            memory_bytes=proportional_bytes(_of_manifest(facts, living)),
             asked_cores=facts.asked_cores,
             asked_memory_bytes=facts.asked_memory_bytes,
         )

@@ -13,11 +13,12 @@ from harness.stack.manifests.forced.work import (
     SIDECAR_PROCESS,
     Json,
     Work,
+    accepts_s,
     drain_s,
     instance_of,
     proxies,
 )
-from harness.stack.sidecar import DRAIN
+from harness.stack.sidecar import ACCEPT, DRAIN
 
 CONTROL = "/tmp/sidecar.control"  # noqa: S108 - inside its own container
 USUAL_PORT = 5432
@@ -36,10 +37,11 @@ def force(work: Work) -> int:
         return 0
     proxy = found[0]
     port = port_of(proxy)
-    drains = [{"name": DRAIN, "value": f"{seconds:g}"}] if (seconds := drain_s(proxy)) else []
+    given = {ACCEPT: accepts_s(proxy), DRAIN: drain_s(proxy)}
+    ends = [{"name": name, "value": f"{seconds:g}"} for name, seconds in given.items() if seconds]
     if not work.on_cluster:
-        if drains:
-            proxy["env"] = [*(proxy.get("env") or ()), *drains]
+        if ends:
+            proxy["env"] = [*(proxy.get("env") or ()), *ends]
         proxy["image"] = SIDECAR_PROCESS
         work.note("sidecar-process", reasons.SIDECAR_PROCESS)
         return port
@@ -52,7 +54,7 @@ def force(work: Work) -> int:
     proxy["image"], proxy["imagePullPolicy"] = SIDECAR_IMAGE, "Never"
     words = [str(port), "$(DATABASE_HOST)", "$(DATABASE_PORT)", CONTROL, f"0.0.0.0:{_metrics_port_of(proxy)}"]
     proxy["args"] = [*words, *([instance] if instance else [])]
-    proxy["env"] = [_address("DATABASE_HOST", "database_host"), _address("DATABASE_PORT", "database_port"), *drains]
+    proxy["env"] = [_address("DATABASE_HOST", "database_host"), _address("DATABASE_PORT", "database_port"), *ends]
     if "startupProbe" in proxy:
         kept = {key: value for key, value in proxy["startupProbe"].items() if key not in ("httpGet", "exec", "grpc")}
         # From inside: like Cloud SQL Proxy it listens on the pod's loopback alone, which the kubelet does not reach.

@@ -25,8 +25,7 @@ TARGET_PROCESS = "local-process/target"
 _PROXY = re.compile(
     r"(?:^|/)(?:cloud[-_]?sql[-_]proxy|gce-proxy|alloydb-auth-proxy|database-sidecar|database-proxy)(?:[:@]|$)"
 )
-#: Of its second version, and of its first. Durations are Go's: "30s", "1m30s".
-_DRAIN = re.compile(r"(?:^|\s)--?(?:max-sigterm-delay|term_timeout)[= ](\S+)")
+#: Durations are Go's: "30s", "1m30s".
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -105,12 +104,21 @@ def proxies(pod: Json) -> list[Json]:
     return [each for each in (*pod.get("containers", []), *lasting) if is_proxy(each)]
 
 
+def accepts_s(proxy: Json) -> float:
+    """How long after SIGTERM it goes on as before, by an argument or a variable."""
+    return _said_s(proxy, "min-sigterm-delay", "CSQL_PROXY_MIN_SIGTERM_DELAY")
+
+
 def drain_s(proxy: Json) -> float:
-    """How long it waits at most after SIGTERM for the end of its connections, by an argument or a variable."""
+    """How long it then waits at most for the end of its connections; of its second version, and of its first."""
+    return _said_s(proxy, "(?:max-sigterm-delay|term_timeout)", "CSQL_PROXY_MAX_SIGTERM_DELAY")
+
+
+def _said_s(proxy: Json, argument: str, variable: str) -> float:
     words = " ".join(str(each) for each in (*(proxy.get("command") or ()), *(proxy.get("args") or ())))
-    found = _DRAIN.search(words)
+    found = re.search(rf"(?:^|\s)--?{argument}[= ](\S+)", words)
     variables = {str(each.get("name")): str(each.get("value", "")) for each in proxy.get("env") or ()}
-    said = found[1] if found is not None else variables.get("CSQL_PROXY_MAX_SIGTERM_DELAY", "")
+    said = found[1] if found is not None else variables.get(variable, "")
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(said))
 
 
