@@ -79,16 +79,10 @@ class PodTemplate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def proxy_stops_at_once(self) -> bool:
         """Whether a pod that ends stops its proxy together with the target, or before it: the proxy is an ordinary
-<<<<<<< HEAD
-        container, and its preStop and its wait for its connections are together no longer than the target's preStop."""
-        proxies = [each for each in self.containers if each.proxy and not each.native_sidecar]
-        return any(each.pre_stop_s + each.drain_s <= self.containers[0].pre_stop_s for each in proxies)
-=======
         container, and has ended, with all that it waits for, when the target's preStop has."""
         proxies = [each for each in self.containers if each.proxy and not each.native_sidecar]
         target_s = self.containers[0].pre_stop_s
         return any(each.pre_stop_s + each.accepts_s + each.drain_s <= target_s for each in proxies)
->>>>>>> r18-second2
 
 
 class RollingUpdate(msgspec.Struct, frozen=True, kw_only=True):

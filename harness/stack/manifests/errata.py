@@ -11,22 +11,14 @@ import binascii
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, RepositoryErratum
+from harness.model.manifests import STILL_THERE, RepositoryErratum
 from harness.model.message import Message, message
 from harness.stack.manifests import quantity
 from harness.stack.manifests.folder import Container, Folder, at, ends_tls, listed, tag_of
 from harness.stack.manifests.forced.work import accepts_s, drain_s
-
-
-class Reading(NamedTuple):
-    """What was read: the state, the sentence, the place ("" for none)."""
-
-    state: str
-    told: Message
-    place: tuple[str, int] = ("", 0)
-
+from harness.stack.manifests.reading import Reading, fixed, still, unread
 
 Read = Callable[[Folder], Reading]
 
@@ -40,49 +32,37 @@ def read(folder: Folder) -> tuple[RepositoryErratum, ...]:
     )
 
 
-def _still(told: Message, place: tuple[str, int] = ("", 0)) -> Reading:
-    return Reading(STILL_THERE, told, place)
-
-
-def _fixed(told: Message, place: tuple[str, int] = ("", 0)) -> Reading:
-    return Reading(FIXED_HERE, told, place)
-
-
-def _unread(told: Message) -> Reading:
-    return Reading(NOT_READABLE, told)
-
-
 def _outside(reason: Message) -> Read:
-    return lambda _folder: _unread(reason)
+    return lambda _folder: unread(reason)
 
 
 def _replicas(folder: Folder) -> Reading:
     place = folder.place(folder.deployment, "spec", "replicas")
     replicas = at(folder.documents.get(folder.deployment), "spec", "replicas")
     if folder.autoscaler() is None:
-        return _fixed(message("no HorizontalPodAutoscaler scales the Deployment"))
+        return fixed(message("no HorizontalPodAutoscaler scales the Deployment"))
     if replicas is None:
-        return _fixed(message("the Deployment leaves replicas to the HorizontalPodAutoscaler"))
-    return _still(message("replicas: {number} beside a HorizontalPodAutoscaler", number=str(replicas)), place)
+        return fixed(message("the Deployment leaves replicas to the HorizontalPodAutoscaler"))
+    return still(message("replicas: {number} beside a HorizontalPodAutoscaler", number=str(replicas)), place)
 
 
 def _unpinned(containers: list[Container], folder: Folder) -> Reading | None:
     for each in containers:
         if tag_of(each.image) in ("", "latest"):
             place = folder.place(each.key, *each.path, "image")
-            return _still(message("container {name} runs {image}", name=each.name, image=each.image), place)
+            return still(message("container {name} runs {image}", name=each.name, image=each.image), place)
     return None
 
 
 def _image(folder: Folder) -> Reading:
     own = [each for each in folder.of_target() if not each.is_proxy]
-    return _unpinned(own, folder) or _fixed(message("every image has a tag or a digest"))
+    return _unpinned(own, folder) or fixed(message("every image has a tag or a digest"))
 
 
 def _proxy_image(folder: Folder) -> Reading:
     if not folder.proxies():
-        return _unread(message("the pod has no proxy to the database"))
-    return _unpinned(folder.proxies(), folder) or _fixed(message("the proxy has a tag or a digest"))
+        return unread(message("the pod has no proxy to the database"))
+    return _unpinned(folder.proxies(), folder) or fixed(message("the proxy has a tag or a digest"))
 
 
 _CONTAINER_REGISTRY = re.compile(r"(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|cloudsql-docker/)")
@@ -92,8 +72,8 @@ def _registry(folder: Folder) -> Reading:
     for each in folder.containers():
         if _CONTAINER_REGISTRY.match(each.image):
             place = folder.place(each.key, *each.path, "image")
-            return _still(message("container {name} runs {image}", name=each.name, image=each.image), place)
-    return _fixed(message("no image of the team's own lies in Container Registry (gcr.io)"))
+            return still(message("container {name} runs {image}", name=each.name, image=each.image), place)
+    return fixed(message("no image of the team's own lies in Container Registry (gcr.io)"))
 
 
 #: What a target has to be told, each by any of these names.
@@ -109,16 +89,16 @@ _NEEDED = {
 def _environment(folder: Folder) -> Reading:
     app = folder.app()
     if app is None:
-        return _unread(message("the folder has no container of the target's"))
+        return unread(message("the folder has no container of the target's"))
     names, elsewhere = folder.variables(app)
     missing = [name for name, form in _NEEDED.items() if not any(re.fullmatch(form, each) for each in names)]
     if missing and elsewhere:
-        return _unread(message("some variables come from a ConfigMap or Secret that is made elsewhere"))
+        return unread(message("some variables come from a ConfigMap or Secret that is made elsewhere"))
     if missing:
         place = folder.place(app.key, *app.path, "env" if "env" in app.says else "name")
         told = message("container {name} is not told {missing}", name=app.name, missing=", ".join(missing))
-        return _still(told, place)
-    return _fixed(message("the target is told its database and its project"))
+        return still(told, place)
+    return fixed(message("the target is told its database and its project"))
 
 
 def _burst(folder: Folder) -> Reading:
@@ -126,65 +106,51 @@ def _burst(folder: Folder) -> Reading:
     limit = at(app.says, "resources", "limits", "cpu") if app else None
     request = at(app.says, "resources", "requests", "cpu") if app else None
     if app is None or limit is None:
-        return _fixed(message("the target's CPU has no limit above what it requests"))
+        return fixed(message("the target's CPU has no limit above what it requests"))
     try:
         more = request is not None and quantity.millicores(limit) > quantity.millicores(request)
     except ValueError:
-        return _unread(message("the target's CPU is no quantity"))
+        return unread(message("the target's CPU is no quantity"))
     place = folder.place(app.key, *app.path, "resources", "limits", "cpu")
     if more:
-        return _still(message("CPU {request} requested, limit {limit}", request=str(request), limit=str(limit)), place)
-    return _fixed(message("the target's CPU has no limit above what it requests"), place)
+        return still(message("CPU {request} requested, limit {limit}", request=str(request), limit=str(limit)), place)
+    return fixed(message("the target's CPU has no limit above what it requests"), place)
 
 
 def _readiness(folder: Folder) -> Reading:
     app = folder.app()
     path = at(app.says, "readinessProbe", "httpGet", "path") if app else None
     if app is None or path != "/ready":
-        return _unread(message("what readiness asks is not in a manifest"))
+        return unread(message("what readiness asks is not in a manifest"))
     place = folder.place(app.key, *app.path, "readinessProbe", "httpGet", "path")
-    return _still(message("readiness asks {path}, which follows the database", path="/ready"), place)
+    return still(message("readiness asks {path}, which follows the database", path="/ready"), place)
 
 
 def _proxy_stops(folder: Folder) -> Reading:
     for each in folder.proxies():
         native = each.init and each.says.get("restartPolicy") == "Always"
         place = folder.place(each.key, *each.path, "name")
-<<<<<<< HEAD
-        waits_s, drains_s, app = _waits_s(each, 0.0), drain_s(each.says), folder.app()
-        waits = waits_s > _waits_s(app, math.inf) or (drains_s > 0 and waits_s + drains_s > _waits_s(app, 0.0))
-        if not native and not waits:
-=======
         drains_s = drain_s(each.says)
-        target_s = _waits_s(folder.app(), 0.0 if drains_s else math.inf)
-        if not native and _waits_s(each, 0.0) + accepts_s(each.says) + drains_s <= target_s:
->>>>>>> r18-second2
-            return _still(message("container {name} is stopped together with the target", name=each.name), place)
-        return _fixed(message("container {name} ends after the target", name=each.name), place)
-    return _unread(message("the pod has no proxy to the database"))
-
-
-def _waits_s(container: Container | None, unread_s: float) -> float:
-    """How long its preStop waits; ``unread_s`` where that is no sleep."""
-    pre_stop = None if container is None else at(container.says, "lifecycle", "preStop")
-    if not pre_stop:
-        return 0.0
-    seconds = at(pre_stop, "sleep", "seconds")
-    return unread_s if seconds is None else float(seconds)
+        app = folder.app()
+        target_s = 0.0 if app is None else app.pre_stop_s(0.0 if drains_s else math.inf)
+        if not native and each.pre_stop_s(0.0) + accepts_s(each.says) + drains_s <= target_s:
+            return still(message("container {name} is stopped together with the target", name=each.name), place)
+        return fixed(message("container {name} ends after the target", name=each.name), place)
+    return unread(message("the pod has no proxy to the database"))
 
 
 def _pre_stop(folder: Folder) -> Reading:
     app = folder.app()
     if app is None:
-        return _unread(message("the folder has no container of the target's"))
+        return unread(message("the folder has no container of the target's"))
     if at(app.says, "lifecycle", "preStop") is None:
         told = message("container {name} has no preStop", name=app.name)
-        return _still(told, folder.place(app.key, *app.path, "name"))
+        return still(told, folder.place(app.key, *app.path, "name"))
     place = folder.place(app.key, *app.path, "lifecycle", "preStop")
     proxy = _proxy_stops(folder)
     if proxy.state == STILL_THERE:
         return proxy
-    return _fixed(message("container {name} waits before it ends", name=app.name), place)
+    return fixed(message("container {name} waits before it ends", name=app.name), place)
 
 
 def _read_keys(folder: Folder) -> dict[str, set[str]]:
@@ -217,10 +183,10 @@ def _keys(folder: Folder) -> Reading:
             copied = any(value == each for other, each in texts if other != key)  # by vars or replacements
             if not copied and not read_keys.get(key, set()) & {"*", name}:
                 told = message("{key} of {resource} is read by no container", key=name, resource=key)
-                return _still(told, folder.place(key, "data", name))
+                return still(told, folder.place(key, "data", name))
     if environment.state == STILL_THERE:
         return environment
-    return _fixed(message("every key of a ConfigMap is read, and the target is told its database and its project"))
+    return fixed(message("every key of a ConfigMap is read, and the target is told its database and its project"))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -241,8 +207,8 @@ def _placeholders(folder: Folder) -> Reading:
                 base64.b64decode("".join(str(value).split()), validate=True)
             except (binascii.Error, ValueError):
                 told = message("{key} of {resource} is no base64", key=name, resource=key)
-                return _still(told, folder.place(key, "data", name))
-    return _fixed(message("every Secret of the folder is base64, or has stringData"))
+                return still(told, folder.place(key, "data", name))
+    return fixed(message("every Secret of the folder is base64, or has stringData"))
 
 
 #: The end of a name that has the hash of its contents, so that a change makes another ConfigMap.
@@ -256,8 +222,8 @@ def _key_file(folder: Folder) -> Reading:
         for name in {**(at(document, "data") or {}), **(at(document, "stringData") or {})}:
             if _KEY_FILE.search(name) and not read_keys.get(key, set()) & {"*", name}:
                 told = message("{key} of {resource} is read by no container", key=name, resource=key)
-                return _still(told, folder.place(key, "data", name))
-    return _fixed(message("no Secret holds a key file that nobody reads"))
+                return still(told, folder.place(key, "data", name))
+    return fixed(message("no Secret holds a key file that nobody reads"))
 
 
 def _metrics(folder: Folder) -> Iterator[tuple[dict[str, Any], tuple[str, int]]]:
@@ -271,13 +237,13 @@ def _metrics(folder: Folder) -> Iterator[tuple[dict[str, Any], tuple[str, int]]]
 def _summed(name: str) -> Read:
     def reading(folder: Folder) -> Reading:
         if folder.autoscaler() is None:
-            return _unread(message("no HorizontalPodAutoscaler scales the Deployment"))
+            return unread(message("no HorizontalPodAutoscaler scales the Deployment"))
         several = sum(not each.init or each.says.get("restartPolicy") == "Always" for each in folder.of_target()) > 1
         for each, place in _metrics(folder) if several else ():
             if at(each, "resource", "name") == name and at(each, "resource", "target", "averageUtilization"):
                 told = message("a percentage of {name} is of all the pod's containers together", name=name)
-                return _still(told, place)
-        return _fixed(message("no percentage of {name} is of several containers together", name=name))
+                return still(told, place)
+        return fixed(message("no percentage of {name} is of several containers together", name=name))
 
     return reading
 
@@ -287,7 +253,7 @@ def _external(says: Callable[[Any], Reading | None]) -> Read:
         for each, place in _metrics(folder):
             if found := says(at(each, "external")):
                 return found._replace(place=place)
-        return _unread(message("no external metric scales the Deployment"))
+        return unread(message("no external metric scales the Deployment"))
 
     return reading
 
@@ -295,37 +261,37 @@ def _external(says: Callable[[Any], Reading | None]) -> Read:
 def _unit(metric: Any) -> Reading | None:
     value = at(metric, "target", "value") or at(metric, "target", "averageValue")
     told = message("the external metric's value is {value}", value=str(value))
-    return None if value is None else _still(told) if str(value).endswith("m") else _fixed(told)
+    return None if value is None else still(told) if str(value).endswith("m") else fixed(told)
 
 
 def _of_latency(metric: Any) -> Reading | None:
     name = str(at(metric, "metric", "name") or "")
     told = message("the external metric {name} scales the Deployment", name=name)
-    return _still(told) if "latenc" in name.lower() else None
+    return still(told) if "latenc" in name.lower() else None
 
 
 def _front(folder: Folder) -> Reading:
     fronts = [*folder.of_kind("Ingress"), *folder.of_kind("Gateway")]
     for key, document in fronts:
         if ends_tls(document):
-            return _fixed(message("{key} can end TLS", key=key), folder.place(key, "spec"))
+            return fixed(message("{key} can end TLS", key=key), folder.place(key, "spec"))
     for key, _ in fronts:
-        return _still(message("{key} names no certificate", key=key), folder.place(key, "spec"))
+        return still(message("{key} names no certificate", key=key), folder.place(key, "spec"))
     balancers = [each for each in folder.of_kind("Service") if at(each[1], "spec", "type") == "LoadBalancer"]
     for key, document in balancers:
         if any(each.get("port") == 443 for each in listed(at(document, "spec", "ports"))):
-            return _unread(message("whether the pods behind port 443 of {key} end TLS is not in a manifest", key=key))
+            return unread(message("whether the pods behind port 443 of {key} end TLS is not in a manifest", key=key))
     for key, _ in balancers:
         told = message("{key} is a LoadBalancer, which ends no TLS, and there is no Ingress", key=key)
-        return _still(told, folder.place(key, "spec", "type"))
-    return _unread(message("neither LoadBalancer nor Ingress is among the manifests"))
+        return still(told, folder.place(key, "spec", "type"))
+    return unread(message("neither LoadBalancer nor Ingress is among the manifests"))
 
 
 def _phase_4(folder: Folder) -> Reading:
     lacking = [kind for kind in ("NetworkPolicy", "Ingress") if not folder.of_kind(kind)]
     if lacking:
-        return _still(message("not among the manifests: {kinds}", kinds=", ".join(lacking)))
-    return _fixed(message("NetworkPolicy and Ingress are among the manifests"))
+        return still(message("not among the manifests: {kinds}", kinds=", ".join(lacking)))
+    return fixed(message("NetworkPolicy and Ingress are among the manifests"))
 
 
 def _volume(folder: Folder) -> Reading:
@@ -341,11 +307,11 @@ def _volume(folder: Folder) -> Reading:
             for mount in listed(container.says.get("volumeMounts"))
         )
         if not mounted:
-            return _still(message("no container mounts the volume {name}", name=str(each.get("name"))), place)
+            return still(message("no container mounts the volume {name}", name=str(each.get("name"))), place)
         if f"SecretProviderClass/{name}" not in folder.documents:
-            return _still(message("SecretProviderClass {name} is not among the manifests", name=str(name)), place)
-        return _fixed(message("the volume is mounted and its SecretProviderClass is there"), place)
-    return _fixed(message("no volume of the Secrets Store driver is left without a mount"))
+            return still(message("SecretProviderClass {name} is not among the manifests", name=str(name)), place)
+        return fixed(message("the volume is mounted and its SecretProviderClass is there"), place)
+    return fixed(message("no volume of the Secrets Store driver is left without a mount"))
 
 
 def _host(folder: Folder) -> Reading:
@@ -357,9 +323,9 @@ def _host(folder: Folder) -> Reading:
             if isinstance(source, dict) and folder.proxies() and not _HASHED.search(str(source.get("name"))):
                 told = message("{name} comes from {config}, whose change restarts nothing", name=str(each["name"]),
                                config=f"ConfigMap/{source.get('name')}")  # fmt: skip
-                return _still(told, place)
-            return _fixed(message("a new address of the database replaces the pods"), place)
-    return _unread(message("where the address of the database comes from is not in a manifest"))
+                return still(told, place)
+            return fixed(message("a new address of the database replaces the pods"), place)
+    return unread(message("where the address of the database comes from is not in a manifest"))
 
 
 def _placeholder_names(folder: Folder) -> Reading:
@@ -370,8 +336,8 @@ def _placeholder_names(folder: Folder) -> Reading:
             found = next((one for one in words if re.search(r"PROJECT_ID|INSTANCE_NAME|\bREGION\b", one)), None)
             if found is not None:
                 told = message("container {name} has the placeholder {words}", name=each.name, words=found)
-                return _still(told, folder.place(each.key, *each.path, field))
-    return _fixed(message("no container has a placeholder of the document"))
+                return still(told, folder.place(each.key, *each.path, field))
+    return fixed(message("no container has a placeholder of the document"))
 
 
 def _zones(folder: Folder) -> Reading:
@@ -379,8 +345,8 @@ def _zones(folder: Folder) -> Reading:
     path = ("spec", "template", "spec")
     if "topology.kubernetes.io/zone" in repr([at(pod, "topologySpreadConstraints"), at(pod, "affinity")]):
         key = "topologySpreadConstraints" if at(pod, "topologySpreadConstraints") else "affinity"
-        return _fixed(message("the pods are spread over zones"), folder.place(folder.deployment, *path, key))
-    return _still(message("nothing spreads the pods over zones"), folder.place(folder.deployment, *path))
+        return fixed(message("the pods are spread over zones"), folder.place(folder.deployment, *path, key))
+    return still(message("nothing spreads the pods over zones"), folder.place(folder.deployment, *path))
 
 
 _WORDS = message("a matter of the document's words, not of a manifest")

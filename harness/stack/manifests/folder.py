@@ -44,6 +44,14 @@ class Container(NamedTuple):
         words = (each for key in ("command", "args") if isinstance(each := self.says.get(key), list))
         return any(_PROXY.search(str(each)) for each in (self.image, *chain.from_iterable(words)))
 
+    def pre_stop_s(self, unread_s: float) -> float:
+        """How long its preStop waits; ``unread_s`` where that is no sleep."""
+        pre_stop = at(self.says, "lifecycle", "preStop")
+        if not pre_stop:
+            return 0.0
+        seconds = at(pre_stop, "sleep", "seconds")
+        return unread_s if seconds is None else float(seconds)
+
 
 def at(value: Any, *path: str | int) -> Any:
     """The value at ``path``; ``None`` where it leads nowhere."""
