@@ -56,7 +56,7 @@ WORD_FOR_WORD = {
     ("rehearsals/runbooks/rehearsal.py", "f\"kubectl {' '.join(line.words)}\""): TYPED,
     ("rehearsals/runbooks/rehearsal.py", "block.heading"): "a heading of the runbook that is run",
     ("rehearsals/scaling/by_kubectl.py", "f\"kubectl {' '.join(words)}\""): TYPED,
-    ("rehearsals/scaling/judge_autoscaling.py", "f'{part.low} -> {most}'"): FIGURES,
+    ("rehearsals/scaling/judge_autoscaling.py", "f'{low} -> {most}'"): FIGURES,
     ("rehearsals/scaling/judge_autoscaling.py", "path"): "figures, and the autoscaler's own words",
     ("rehearsals/scaling/judge_commands.py", "chose[0]"): OUTPUT,
     ("rehearsals/scaling/judge_commands.py", "lines[0][-300:]"): OUTPUT,
