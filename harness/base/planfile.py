@@ -101,7 +101,8 @@ def mapping(
     text: str, where: str, remedy: Said | str, *, merge_keys: bool = False
 ) -> tuple[dict[str, Any], yamltext.Lines]:
     """The one mapping that a file is, and its lines; ``remedy`` is for what is none. Raises ``BadInput``."""
-    found = yamltext.documents(text, where, merge_keys=merge_keys, plain_numbers=True)
+    all_of_it = yamltext.documents(text, where, merge_keys=merge_keys, plain_numbers=True)
+    found = [each for each in all_of_it if each[0] is not None]  # a bare `---` at the end opens one that says nothing
     if not found:
         raise BadInput(message("{where} is empty", where=where), where=where, remedy=remedy)
     if len(found) > 1:

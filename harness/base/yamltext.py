@@ -31,7 +31,8 @@ _LEAKS = (ValueError, LookupError, AttributeError, TypeError, OverflowError, Rec
 def read(path: Path) -> str:
     """The text of ``path``; ``BadInput`` when it is missing, no file, too long, or not UTF-8."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)  # what has no end is too long, too
     except OSError as error:
         reason = error.strerror or str(error)
         raise BadInput(

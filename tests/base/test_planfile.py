@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import jsonschema
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 import yaml
 
+from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.base.planfile import at, likeness, modeline, once, parse, schema
 from harness.base.units import Bytes, Milliseconds, OneOf, PerSecond, Ratio, ReadBy, Seconds
@@ -137,6 +139,7 @@ def test_digits_in_quotes_and_a_number_below_one_are_what_they_say() -> None:
         ("window: 1s\nlabels: {at: 18:00}", "18:00 would be read as 1080", "p.yaml:2, labels.at", "in quotes"),
         ("- 1", "a file is one mapping of keys", "p.yaml:1", "window"),
         ("", "p.yaml is empty", "p.yaml", "the keys are: name, window"),
+        ("---\n", "p.yaml is empty", "p.yaml", "the keys are: name, window"),
         ("window: 1s\n---\nwindow: 1s", "more than one YAML document", "p.yaml", "a file of its own"),
     ],
 )
@@ -146,6 +149,15 @@ def test_a_mistake_is_told_with_its_place_and_an_example(text: str, what: str, w
     assert what in caught.value.what
     assert caught.value.where == where
     assert remedy in caught.value.remedy
+
+
+def test_what_a_bare_end_opens_is_no_other_document() -> None:
+    assert parse("---\nwindow: 1s\n---\n", "p.yaml", Plan, name="p").window_s == 1
+
+
+def test_a_file_without_an_end_is_too_long() -> None:
+    with pytest.raises(BadInput, match="larger than"):
+        yamltext.read(Path("/dev/zero"))
 
 
 def test_the_schema_takes_what_the_loader_takes_and_refuses_the_rest() -> None:
