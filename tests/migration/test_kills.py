@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -74,7 +75,8 @@ async def migrate(stores: Stores, folder: Path, kill_after_s: float | None = Non
     try:
         return await asyncio.wait_for(process.wait(), LIMIT_S if kill_after_s is None else kill_after_s)
     except TimeoutError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it ended in that moment
+            process.kill()
         return await process.wait()
 
 
