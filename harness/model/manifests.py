@@ -77,6 +77,11 @@ class PodTemplate(msgspec.Struct, frozen=True, kw_only=True):
     termination_grace_s: float = 30
 
     @property
+    def proxy(self) -> Container | None:
+        """The container that leads to the database; ``None`` without one."""
+        return next((each for each in self.containers if each.proxy), None)
+
+    @property
     def proxy_stops_at_once(self) -> bool:
         """Whether a pod that ends stops its proxy together with the target, or before it: the proxy is an ordinary
         container, and has ended, with all that it waits for, when the target's preStop has."""
@@ -173,4 +178,5 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sidecar(self) -> str:
         """The name of the container that leads to the database; "" without one."""
-        return next((each.name for each in self.deployment.template.containers if each.proxy), "")
+        proxy = self.deployment.template.proxy
+        return "" if proxy is None else proxy.name

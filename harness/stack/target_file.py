@@ -92,7 +92,7 @@ def from_file(path: Path) -> Target:
     try:
         form = msgspec.convert(data, _Form)
     except msgspec.ValidationError as error:
-        raise _refused(str(error), data, where, lines) from error
+        raise _refused(error, data, where, lines) from error
     place = {key: yamltext.place(where, lines, (key,)) for key in _EXAMPLES}
     beside = path.absolute().parent
     folder = Path(_beside(beside, form.folder or ".", "folder", place, folder=True))
@@ -272,10 +272,9 @@ def _words(given: Names, where: str, key: str) -> list[str]:
     return words
 
 
-def _refused(said: str, data: object, where: str, lines: yamltext.Lines) -> BadInput:
-    """msgspec's message as an error at its line: it ends in `` - at `$.environment` ``."""
-    what, _, trail = said.partition(" - at `$")
-    path = at_fault(data, trail.rstrip("`"), what)
+def _refused(error: msgspec.ValidationError, data: object, where: str, lines: yamltext.Lines) -> BadInput:
+    """msgspec's error at its line."""
+    what, path = at_fault(data, error)
     field = re.search(r"field `([^`]*)`", what)
     if field is not None:
         known = [*(_Metrics if path else _Form).__struct_fields__]

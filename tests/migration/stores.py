@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from harness.base.clock import MachineClock
+from harness.base.errors import PartDied
 from harness.load.population.firestore_document import document, location
 from harness.load.population.walk import Walking, moment
 from harness.migration.engine import Migration, Report, Says
@@ -29,6 +30,11 @@ from tests.ports import free_address
 PROJECT = "demo-tekutoko"
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 TABLES = "walk_locations, walks, consents, users"
+
+
+async def killed(*_: object, **__: object) -> None:
+    """Of what a migration does, in place of it."""
+    raise PartDied("killed", where="here")
 
 
 class Stores:
@@ -50,6 +56,14 @@ class Stores:
 
     async def connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(**self.login)
+
+    async def moved_then_other_content(self) -> str:
+        """Two walks are moved, then one of them is written otherwise in the same version; its document."""
+        await self.put(walk("one", "u1") | walk("two", "u1"))
+        await self.migrate()
+        other = walk("one", "u1", title="other content of the same version")
+        await self.put(other)
+        return next(iter(other))
 
     async def put(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
         writer = self.documents()

@@ -13,13 +13,9 @@ from harness.migration.batch import refusal
 from harness.migration.load import Loader
 from harness.migration.verify import Verifier
 from harness.model.message import message
-from tests.migration.stores import Stores, consent, walk
+from tests.migration.stores import Stores, consent, killed, walk
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("empty")]
-
-
-async def ended(*_: object, **__: object) -> None:
-    raise PartDied("killed", where="here")
 
 
 async def test_a_walk_that_differs_is_named_behind_a_pass_that_was_ended_before_its_comparison(
@@ -27,16 +23,14 @@ async def test_a_walk_that_differs_is_named_behind_a_pass_that_was_ended_before_
 ) -> None:
     """It was not written since, and only what the journal has of it says that it is to be compared again."""
     monkeypatch.setattr("harness.migration.load.MARGIN", timedelta(0))
-    await stores.put(walk("one", "u1") | walk("two", "u1"))
-    await stores.migrate()
-    await stores.put(walk("one", "u1", title="other content of the same version"))
+    document = await stores.moved_then_other_content()
     assert len((await stores.migrate()).refused) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(Verifier, "compare", ended)
+        patch.setattr(Verifier, "compare", killed)
         with pytest.raises(PartDied):
             await stores.migrate(changed=True)
     found = await stores.migrate(changed=True)
-    assert [each.document for each in found.refused] == [next(iter(walk("one", "u1")))]
+    assert [each.document for each in found.refused] == [document]
     await stores.put(walk("one", "u1"))  # as PostgreSQL has it
     assert (await stores.migrate(changed=True)).refused == []
 
@@ -53,14 +47,14 @@ async def test_what_a_pass_from_the_first_document_has_forgotten_it_looks_for_ag
     async def second_ended(loader: Loader, *given: Any) -> Any:
         loaded.append(1)
         if len(loaded) == 2:
-            await ended()
+            await killed()
         return await load(loader, *given)
 
     with monkeypatch.context() as patch:
         patch.setattr(Loader, "consents", second_ended)
         with pytest.raises(PartDied):
             await stores.migrate()
-        patch.setattr(Loader, "consents", ended)
+        patch.setattr(Loader, "consents", killed)
         with pytest.raises(PartDied):
             await stores.migrate(anew=True)
     found = await stores.migrate()

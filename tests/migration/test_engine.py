@@ -16,7 +16,7 @@ from harness.migration.fates import Fate
 from harness.migration.load import Loader, Mark
 from harness.migration.source import Source
 from harness.migration.verify import Verifier
-from tests.migration.stores import Heard, Stores, consent, later, walk
+from tests.migration.stores import Heard, Stores, consent, killed, later, walk
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("empty")]
 
@@ -240,20 +240,14 @@ async def test_a_comparison_that_was_killed_is_done_before_anything_is_taken_for
 ) -> None:
     """The pass before it reads versions alone, and takes content of the same version for the same."""
     monkeypatch.setattr("harness.migration.load.MARGIN", timedelta(0))
-    await stores.put(walk("one", "u1") | walk("two", "u1"))
-    await stores.migrate()
-    await stores.put(walk("one", "u1", title="other content of the same version"))
-
-    async def killed(*_: object, **__: object) -> None:
-        raise PartDied("killed", where="here")
-
+    document = await stores.moved_then_other_content()
     with monkeypatch.context() as patch:
         patch.setattr(Verifier, "compare", killed)
         with pytest.raises(PartDied):
             await stores.migrate()
     found = await stores.migrate(changed=True)
     assert found.walks.since is None and found.verified is not None and found.verified.different == 1
-    assert [each.document for each in found.refused] == [next(iter(walk("one", "u1")))]
+    assert [each.document for each in found.refused] == [document]
     again = await stores.migrate(changed=True)
     assert again.walks.since is not None and again.verified is not None and again.verified.different == 1
 

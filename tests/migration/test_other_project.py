@@ -10,7 +10,7 @@ from harness.base.errors import BadInput, PartDied
 from harness.migration.engine import Migration
 from harness.migration.load import Loader
 from harness.stack.firebase.documents import Documents
-from tests.migration.stores import Quiet, Stores, walk
+from tests.migration.stores import Quiet, Stores, killed, walk
 from tests.migration.test_engine import rows
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("empty")]
@@ -47,10 +47,6 @@ async def test_what_came_of_one_project_is_not_taken_out_for_another_s(stores: S
 @pytest.mark.usefixtures("both")
 async def test_nor_is_what_an_ended_run_had_moved(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a word of deletions: of the pass that is gone on with, a walk without a document is taken out."""
-
-    async def ended(*_: object) -> None:
-        raise PartDied("killed", where="here")
-
     monkeypatch.setattr("harness.migration.batch.BATCH_DOCUMENTS", 1)
     load = Loader.walks
     with monkeypatch.context() as patch:
@@ -58,7 +54,7 @@ async def test_nor_is_what_an_ended_run_had_moved(stores: Stores, monkeypatch: p
 
         async def second(loader: Loader, *given: object) -> object:
             loaded.append(1)
-            return await (load(loader, *given) if len(loaded) == 1 else ended())  # type: ignore[arg-type]
+            return await (load(loader, *given) if len(loaded) == 1 else killed())  # type: ignore[arg-type]
 
         patch.setattr(Loader, "walks", second)
         with pytest.raises(PartDied):
@@ -89,5 +85,8 @@ async def test_one_of_which_all_was_refused_is_not(stores: Stores) -> None:
 
 async def test_a_dry_run_before_any_names_no_project(stores: Stores) -> None:
     await stores.migrate(dry=True)
+    [journal] = await rows(stores, "SELECT to_regclass('tekutoko_migration.source') AS source")
+    assert journal["source"] is None
     await of_other(stores)
     await of_other(stores)
+    assert [each["project"] for each in await rows(stores, "SELECT project FROM tekutoko_migration.source")] == [OTHER]

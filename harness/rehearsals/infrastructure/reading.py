@@ -123,11 +123,9 @@ def _yaml(root: Path, name: str, form: type[Any] = Document) -> Iterator[Documen
         try:
             msgspec.convert(each, form)
         except msgspec.ValidationError as error:
-            said, _, trail = str(error).partition(" - at `$")
-            place = yamltext.place(where, lines, at_fault(each, trail.rstrip("`"), said))
-            raise BadInput(
-                said, where=place, remedy="GitHub refuses it, too: its page of the workflow says more"
-            ) from error
+            said, path = at_fault(each, error)
+            remedy = "GitHub refuses it, too: its page of the workflow says more"
+            raise BadInput(said, where=yamltext.place(where, lines, path), remedy=remedy) from error
         yield each
 
 

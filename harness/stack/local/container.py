@@ -195,12 +195,11 @@ class Container:
             due_ns = probes.triggered_ns(probe, state, at_ns=self._clock.now_ns())
         while True:
             await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
-            if not self._started.is_set() and probe is not self._startup:
+            if self._started.is_set() or probe is self._startup:
+                status = await http_status(self._address, probe.path, probe.timeout_s)
+                ok = 200 <= status < 400  # the kubelet's rule for HTTP probes
+                state = probes.observe(probe, state, ok=ok, at_ns=self._clock.now_ns())
+                yield state.passing, ok
+            else:
                 state = probes.skip(state, at_ns=self._clock.now_ns())
-                due_ns = probes.next_due_ns(probe, state)
-                continue
-            status = await http_status(self._address, probe.path, probe.timeout_s)
-            ok = 200 <= status < 400  # the kubelet's rule for HTTP probes
-            state = probes.observe(probe, state, ok=ok, at_ns=self._clock.now_ns())
             due_ns = probes.next_due_ns(probe, state)
-            yield state.passing, ok

@@ -226,9 +226,8 @@ class Pod:
             left_s = grace_s - (self._ground.clock.now_ns() - begun_ns) / NS
             await container.stop(max(left_s, least_s))
 
-        target, *others = self.template.containers
-        proxy = next((each for each in others if each.proxy), None)
-        first = asyncio.ensure_future(stop(self.target, target.pre_stop_s))
+        proxy = self.template.proxy
+        first = asyncio.ensure_future(stop(self.target, self.template.containers[0].pre_stop_s))
         waits = first if proxy is None or proxy.native_sidecar else None
         await asyncio.gather(first, stop(self.sidecar, proxy.pre_stop_s if proxy else 0.0, waits))
 
@@ -300,7 +299,7 @@ class Pod:
         ground = self._ground
         beside = (argument for container in template.containers[1:] for argument in container.args)
         named = next((found[1] for each in beside if (found := INSTANCE_NAMED.fullmatch(each))), OTHERS)
-        asked = next((each for each in template.containers[1:] if each.proxy), None)
+        asked = template.proxy
         ends = {} if asked is None else {sidecar.ACCEPT: asked.accepts_s, sidecar.DRAIN: asked.drain_s}
         database = ground.database(named)
         script = str(Path(sidecar.__file__))

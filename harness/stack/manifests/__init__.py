@@ -251,8 +251,8 @@ def _convert(data: Any, wanted: type[S], where: str) -> S:
     try:
         return msgspec.convert(data, wanted)
     except msgspec.ValidationError as error:
-        said, _, trail = str(error).partition(" - at `$")
-        path = yamltext.dotted(at_fault(data, trail.rstrip("`"), said))
+        said, fault = at_fault(data, error)
+        path = yamltext.dotted(fault)
         at = f"{where}.{path}" if path and path[0] != "[" else where + path
         raise BadInput(said, where=at, remedy="see the Kubernetes API reference") from error
 

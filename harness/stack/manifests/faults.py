@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
 from harness.base.yamltext import Path_
 
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "array": list, "object": dict, "null": type(None)}
 _STEP = re.compile(r"\.([^.\[\]`]+)|\[(\.\.\.|[0-9]+)\]")
 
 
-def at_fault(data: Any, trail: str, message: str) -> Path_:
-    """The path that msgspec's ``trail`` (``.images[...].newTag``) means.
+def at_fault(data: Any, error: msgspec.ValidationError) -> tuple[str, Path_]:
+    """What msgspec says of ``data``, and the path that it means: it ends in `` - at `$.images[...].newTag` ``.
 
-    Of elements whose index it leaves out the first counts whose value is of the type that ``message`` says it got, or
-    that lacks or has the field it names.
+    Of elements whose index it leaves out the first counts whose value is of the type that it says it got, or that lacks
+    or has the field it names.
     """
+    said, _, trail = str(error).partition(" - at `$")
     steps = [name or index for name, index in _STEP.findall(trail)]
-    found = _sought(data, steps, message)
-    return found if found is not None else tuple(steps[:1])
+    found = _sought(data, steps, said)
+    return said, found if found is not None else tuple(steps[:1])
 
 
 def _sought(value: Any, steps: list[str], message: str) -> Path_ | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import math
+from collections.abc import AsyncIterator
 
 from harness.base.clock import NS
 from harness.contract.bench import WALKS, Bench, Caller
@@ -14,6 +16,7 @@ from harness.contract.http import Exchange
 from harness.model.message import message
 from harness.rehearsals.security.checks.tokens import material
 from harness.rehearsals.security.ground import of
+from harness.rehearsals.security.mutations import Material
 
 CHECKS = Checks(walk_api("bad-requests"), Finding.STATUS)
 
@@ -160,27 +163,34 @@ async def rate(bench: Bench) -> None:
     needs(await me.get(WALKS))
     allowed, pods, begun_ns = bench.rule("rate_limit"), of(bench).pods, bench.clock.now_ns()
     let_through, refused, number = 1, 0, 0
-    while True:
-        callers = (bench.with_token(made_of.with_claims(jti=str(number + n))) for n in range(_AT_ONCE))
-        for exchange in await asyncio.gather(*(_from_elsewhere(me, number + n) for n, me in enumerate(callers))):
-            number += 1
-            minutes = (bench.clock.now_ns() - begun_ns) // (60 * NS)
-            most = (2 + minutes) * allowed * pods
-            if exchange.status == 429:
-                refused += 1
-                if refused >= _REFUSED_A_POD * pods or number >= _MORE_THAN_ALL * most * pods:
-                    return
-                continue
-            needs(exchange)
-            let_through, refused = let_through + 1, 0
-            if let_through > most:
-                got = message("{count} of {all}", count=str(let_through), all=str(number + 1))
-                wanted = message("at most {count} requests let through by {pods} pods", count=str(most), pods=str(pods))
-                raise Deviates(wanted, got, exchange)
-            if minutes >= _RATE_MINUTES:  # too slow to meet any limit
-                raise NotExercised(
-                    message("it needs the limit to act: {count} requests were let through", count=str(let_through))
-                )
+    async for exchange in _from_everywhere(bench, made_of):
+        number += 1
+        minutes = (bench.clock.now_ns() - begun_ns) // (60 * NS)
+        most = (2 + minutes) * allowed * pods
+        if exchange.status == 429:
+            refused += 1
+            if refused >= _REFUSED_A_POD * pods or number >= _MORE_THAN_ALL * most * pods:
+                return
+            continue
+        needs(exchange)
+        let_through, refused = let_through + 1, 0
+        if let_through > most:
+            got = message("{count} of {all}", count=str(let_through), all=str(number + 1))
+            wanted = message("at most {count} requests let through by {pods} pods", count=str(most), pods=str(pods))
+            raise Deviates(wanted, got, exchange)
+        if minutes >= _RATE_MINUTES:  # too slow to meet any limit
+            raise NotExercised(
+                message("it needs the limit to act: {count} requests were let through", count=str(let_through))
+            )
+
+
+async def _from_everywhere(bench: Bench, made_of: Material) -> AsyncIterator[Exchange]:
+    """The answers to one user, some at once, for ever."""
+    for first in itertools.count(step=_AT_ONCE):
+        numbers = range(first, first + _AT_ONCE)
+        callers = (bench.with_token(made_of.with_claims(jti=str(number))) for number in numbers)
+        for exchange in await asyncio.gather(*map(_from_elsewhere, callers, numbers)):
+            yield exchange
 
 
 async def _from_elsewhere(me: Caller, number: int) -> Exchange:

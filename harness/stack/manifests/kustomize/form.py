@@ -271,8 +271,7 @@ def converted(data: Any, wanted: type[T], file: Path, lines: yamltext.Lines) -> 
     try:
         return msgspec.convert(data, wanted)
     except msgspec.ValidationError as error:
-        said, _, trail = str(error).partition(" - at `$")
-        path = at_fault(data, trail.rstrip("`"), said)
+        said, path = at_fault(data, error)
         unknown = re.search(r"unknown field `([^`]*)`", said)
         at = yamltext.place(str(file), lines, (*path, unknown[1]) if unknown else path)
         remedy = "see kustomize's reference; text that looks like a number or a date goes in quotes"
