@@ -24,7 +24,7 @@ from harness.judge.silence import Blackout, blackout, longest_dark_s
 from harness.judge.success import failure_limit, silence_words
 from harness.judge.view import View
 from harness.judge.words import beside, bounded, count, limit, limit_quantity, nothing_counts
-from harness.model.message import Message, marked, message, worded
+from harness.model.message import Message, Told, marked, message, worded
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
 from harness.model.verdict import Verdict
 
@@ -46,10 +46,13 @@ _FIRED_WORDS = {
 
 
 class Fired(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer with which a limit was first broken, the value measured then, and how far it is off for sure."""
+    """The answer with which a limit was first broken, the value measured then, and how far it is off for sure;
+    ``completing``: requests that failed too soon to count, where ``samples`` alone are too few.
+    """
 
     at_ns: int
     samples: int
+    completing: int
     value: float
     bound: float | None
 
@@ -107,28 +110,39 @@ def rollback(criterion: Criterion, view: View) -> Finding:
     if finding.verdict is Verdict.INCONCLUSIVE:
         few = message("judged once there are {needed} samples", needed=count(needed))
         bad = message("a pass needs {needed} that keep the limit", needed=count(needed))
-        return finding.void(few if measured.samples < needed else bad)
+        return finding.void(few if len(rows) < needed else bad)
     return _void(criterion, view, finding, needed)
 
 
 def first_break(criterion: Criterion, rows: Calls, needed: int) -> Fired | None:
-    """The first answer at which the value of all answers so far broke the limit, ``needed`` or more of which count."""
+    """The first answer, from the one numbered ``needed`` on, at which the value of all answers so far broke the limit.
+
+    A request that failed too soon to count towards a latency completes a smallest sample all the same, as though it had
+    been answered at once: a failure more must not put off what fires without it.
+    """
     bad = bad_calls(criterion, rows)
     if not bad.any():
         return None
     order = np.argsort(rows["done_ns"], kind="stable")
     done_ns, seen = rows["done_ns"][order], np.cumsum(counting(criterion, rows)[order], dtype=np.int64)
-    broken = _broken(criterion, np.cumsum(bad[order]), seen)
+    broken = _broken(criterion, np.cumsum(bad[order]), np.maximum(seen, needed))
     # Answers of the same instant count together, whatever their order in evidence.
     broken[:-1] &= done_ns[1:] != done_ns[:-1]
-    broken &= seen >= needed
+    broken[: needed - 1] = False
     if not broken.any():
         return None
     first = int(np.argmax(broken))
     at_break = figure(criterion, rows[order[: first + 1]])
     assert at_break is not None
     bound = at_break.upper if criterion.metric is Metric.AVAILABILITY else at_break.lower
-    return Fired(at_ns=int(done_ns[first]), samples=at_break.samples, value=at_break.value, bound=bound)
+    too_soon = first + 1 - at_break.samples
+    return Fired(
+        at_ns=int(done_ns[first]),
+        samples=at_break.samples,
+        completing=too_soon if at_break.samples < needed else 0,
+        value=at_break.value,
+        bound=bound,
+    )
 
 
 def _good(criterion: Criterion, rows: Calls) -> int:
@@ -178,15 +192,18 @@ def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Bl
         value=fired.value,
         bound=fired.bound,
         samples=fired.samples,
-        told=(_fired_words(criterion, fired),),
+        told=_fired_words(criterion, fired),
         fired_at_ns=fired.at_ns,
     )
 
 
-def _fired_words(criterion: Criterion, fired: Fired) -> Message:
+def _fired_words(criterion: Criterion, fired: Fired) -> Told:
     value = worded(beside(fired.value, criterion.threshold, criterion.unit), criterion.unit)
     values = {"value": value, "samples": count(fired.samples), "limit": limit_quantity(criterion)}
-    return Message(text=_FIRED_WORDS[criterion.metric], values=values)
+    said = Message(text=_FIRED_WORDS[criterion.metric], values=values)
+    if not fired.completing:
+        return (said,)
+    return said, message("{failed} more failed too soon to count", failed=count(fired.completing))
 
 
 def _void(criterion: Criterion, view: View, finding: Finding, needed: int) -> Finding:

@@ -39,11 +39,13 @@ def success(criterion: Criterion, view: View) -> Finding:
 
 
 def _sampled(criterion: Criterion, view: View) -> Finding:
-    measured = figure(criterion, view.calls(criterion))
+    rows = view.calls(criterion)
+    measured = figure(criterion, rows)
     if measured is None:
-        return nothing(nothing_counts(criterion, some=len(view.calls(criterion)) > 0))
+        return nothing(nothing_counts(criterion, some=len(rows) > 0))
     finding = _by_bounds(criterion, measured)
-    if measured.samples < criterion.smallest_sample:
+    # Those too that failed too soon to count towards a latency: a failure more must not undo a fail.
+    if len(rows) < criterion.smallest_sample:
         return finding.void(message("the smallest sample is {samples}", samples=count(criterion.smallest_sample)))
     if finding.verdict is Verdict.PASS:
         why = _unproved(criterion, view)

@@ -47,6 +47,7 @@ SMALL = {
     1: scenario(
         criterion("success", "error_ratio", "<", 0.05),
         criterion("success", "latency_p95", "<", 500.0),
+        criterion("success", "latency_p50", "<", 500.0, smallest_sample=115),
         criterion("rollback", "error_ratio", ">", 0.1),
         users=20,
         pace_s=10.0,

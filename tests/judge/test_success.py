@@ -142,6 +142,20 @@ def test_an_own_smallest_sample_comes_on_top(samples: int, verdict: Verdict) -> 
     assert one(what, [request(1, outcome=Outcome.TIMEOUT)] * 300).verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_request_that_failed_at_once_undoes_no_fail_for_want_of_a_sample() -> None:
+    what = criterion("success", "latency_p95", "<", 500.0, smallest_sample=100)
+    slow = [request(n / 10, f"u{n}", latency_ms=700) for n in range(99)]
+    assert one(what, [*slow, request(10)]).verdict is Verdict.FAIL
+    assert one(what, [*slow, request(10, outcome=Outcome.SERVER_ERROR)]).verdict is Verdict.FAIL
+    assert one(what, slow).verdict is Verdict.INCONCLUSIVE
+    # Nor does it complete the sample of a pass.
+    good = [request(n / 10, f"u{n}") for n in range(99)]
+    assert one(what, [*good, request(10)], window_s=10.1).verdict is Verdict.PASS
+    failed = one(what, [*good, request(10, outcome=Outcome.SERVER_ERROR)], window_s=10.1)
+    assert failed.verdict is Verdict.INCONCLUSIVE
+    assert "the smallest sample is 100" in failed.reason
+
+
 @pytest.mark.parametrize(("missing", "verdict"), [(0, Verdict.PASS), (1, Verdict.PASS), (2, Verdict.INCONCLUSIVE)])
 @pytest.mark.parametrize("listed", [False, True])
 def test_what_is_missing_from_the_plan_counts_as_failed(missing: int, verdict: Verdict, listed: bool) -> None:
