@@ -59,7 +59,7 @@ def request_rate(criterion: Criterion, view: View) -> Finding:
     if finding.verdict is Verdict.FAIL:
         if clears(criterion.comparison, (good + planned.missing) / window_s, criterion.threshold):
             return finding.void(undone_words(planned))
-        late = view.late(criterion)
+        late = _late(criterion, view)
         lost = planned.missing + int(np.count_nonzero(~(late["ok"] & (late["done_ns"] < view.window.end_ns))))
         if clears(criterion.comparison, (good + lost) / window_s, criterion.threshold):
             return finding.void(message("void: {late} requests were sent late by the generator", late=count(lost)))
@@ -98,7 +98,7 @@ def concurrent_users(criterion: Criterion, view: View) -> Finding:
     planned = view.planned(criterion.metric)
     if clears(criterion.comparison, value + planned.missing, criterion.threshold):  # each may be a user's good answer
         return finding.void(undone_words(planned))
-    late = view.late(criterion)
+    late = _late(criterion, view)
     users = np.concatenate((good["user"], late["user"]))
     times = np.concatenate((good["done_ns"], late["due_ns"]))
     spared = live & _covered(users, times, window, stretch_ns, len(live))
@@ -113,6 +113,12 @@ def _good_answers(view: View) -> Calls:
     rows = view.ledger.requests if rows is None else rows
     done = (rows["done_ns"] >= view.window.start_ns) & (rows["done_ns"] < view.window.end_ns)
     return those(rows, done & rows["api"] & rows["ok"])
+
+
+def _late(criterion: Criterion, view: View) -> Calls:
+    """Of the requests whose good answer would have counted, those that the generator did not send on time."""
+    late, listed = view.late(criterion), view.planned(criterion.metric).listed
+    return late if listed is None else those(late, np.isin(late["id"], listed["id"]))
 
 
 def _covered(

@@ -110,6 +110,12 @@ def test_lag_voids_a_fail_of_the_rate() -> None:
     # Ten late ones cannot explain fifty missing answers.
     few = [*rows[:-60], *slow[:50], *late[50:]]
     assert judged(WEEK2, [*few])["success.request_rate"].verdict is Verdict.FAIL
+    # Nor can late ones that the plan does not hold: good, they would not have counted.
+    failed = [msgspec.structs.replace(row, outcome=Outcome.SERVER_ERROR) for row in rows[-60:]]
+    again = [msgspec.structs.replace(row, operation_id=f"{row.operation_id}-again-1") for row in late]
+    due = due_as(rows)
+    assert judged(WEEK2, [*rows[:-60], *failed, *again], due=due)["success.request_rate"].verdict is Verdict.FAIL
+    assert judged(WEEK2, [*rows[:-60], *late], due=due)["success.request_rate"].reason == result.reason
 
 
 # -- concurrency ---------------------------------------------------------------------------------------------------
@@ -213,6 +219,14 @@ def test_lag_voids_a_fail_of_the_concurrency() -> None:
     result = one(USERS_250, [*sessions(WEEK3), *rows])
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.reason.endswith("; void: the generator sent the missing users' requests late")
+    # None that the plan holds was late.
+    failed = [
+        msgspec.structs.replace(row, sent_ns=row.due_ns, done_ns=row.due_ns + NS // 10) if row.user == "u0009" else row
+        for row in rows
+    ]
+    again = [msgspec.structs.replace(row, operation_id=f"{row.operation_id}-again-1") for row in rows]
+    result = one(USERS_250, [*sessions(WEEK3), *failed, *again], due=due_as(failed))
+    assert result.verdict is Verdict.FAIL
 
 
 def test_concurrency_without_data() -> None:
