@@ -1,7 +1,7 @@
 """The contract of the ``Stack`` protocol, written once against it and run against every rung.
 
 The tests share one stack, in this order; each leaves it as it found it. The stack's teardown asserts that nothing is
-left.
+left. What a rung says that it cannot do it has to refuse: that is its promise then, and no test of it is skipped.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ async def test_a_crashed_pod_leaves_the_endpoints_and_comes_back(stack: Stack) -
     if Capability.POD_SIGNALS not in stack.capabilities:
         with pytest.raises(NotCapable):
             await stack.inject(Fault(kind=FaultKind.POD_CRASH))
-        pytest.skip(f"{stack.rung} cannot crash a pod")
+        return
     back = asyncio.ensure_future(wait_for(stack, "Ready"))
     await stack.inject(Fault(kind=FaultKind.POD_CRASH))
     row = await back
@@ -172,7 +172,7 @@ async def test_memory_held_beside_a_target_is_its_pod_s_until_the_undo(stack: St
     if Capability.POD_SIGNALS not in stack.capabilities:
         with pytest.raises(NotCapable):
             await stack.inject(Fault(kind=FaultKind.POD_MEMORY, share=0.3))
-        pytest.skip(f"{stack.rung} starts nothing inside a pod")
+        return
     pod = sorted({answer.headers["x-pod"] for answer in await many(stack, 60)})[-1]
     limit = manifests(stack.rung).deployment.template.containers[0].limit_memory_bytes
     assert limit is not None
@@ -239,10 +239,6 @@ async def test_a_changed_template_replaces_the_pods_and_fails_nobody_outside_the
 
 @on_kind_too
 async def test_an_eviction_is_refused_where_it_would_breach_the_budget(stack: Stack) -> None:
-    if Capability.EVICTION not in stack.capabilities:
-        with pytest.raises(NotCapable):
-            await stack.evict("any")
-        pytest.skip(f"{stack.rung} cannot evict")
     pods = sorted({answer.headers["x-pod"] for answer in await many(stack, 60)})
     answers = [await stack.evict(pod) for pod in pods]
     assert [answer.code for answer in answers] == [201, 429]  # minAvailable 1
@@ -254,8 +250,6 @@ async def test_an_eviction_is_refused_where_it_would_breach_the_budget(stack: St
 
 @on_kind_too
 async def test_a_drain_moves_every_pod_within_the_budget(stack: Stack) -> None:
-    if Capability.EVICTION not in stack.capabilities:
-        pytest.skip(f"{stack.rung} cannot drain")
     before = {answer.headers["x-pod"] for answer in await many(stack, 60)}
     drained = await stack.drain(limit_s=60)
     assert set(drained.evicted) == before
@@ -348,7 +342,7 @@ async def test_a_version_is_rolled_out_and_undone(stack: Stack) -> None:
     if Capability.VERSIONS not in stack.capabilities:
         with pytest.raises(NotCapable):
             await stack.build(Version(name="good"))
-        pytest.skip(f"{stack.rung} builds no versions")
+        return
     before = {answer.headers["x-pod"] for answer in await many(stack, 30)}
     good, broken = await stack.build(Version(name="good"), Version(name="broken", error_share=0.5, delay_ms=50))
     assert (await stack.set_image(good)).status == 0
@@ -378,7 +372,7 @@ async def test_a_version_that_is_never_ready_takes_nobody_s_place(stack: Stack) 
     if Capability.VERSIONS not in stack.capabilities:
         with pytest.raises(BadInput, match="nobody built"):
             await stack.set_image("nobody/made:this")
-        pytest.skip(f"{stack.rung} builds no versions")
+        return
     before = await pods_of(stack)
     (image,) = await stack.build(Version(name="never-ready", never_ready=True))
     assert (await stack.set_image(image)).status == 0
@@ -438,7 +432,7 @@ async def test_a_standby_follows_and_takes_over(stack: Stack) -> None:
     if Capability.DATABASE_INSTANCES not in stack.capabilities:
         with pytest.raises(NotCapable):
             await stack.inject(Fault(kind=FaultKind.DATABASE_FAILOVER))
-        pytest.skip(f"{stack.rung} has one PostgreSQL")
+        return
     clock, database = MachineClock(), stack.database()
     with pytest.raises(BadInput, match="no standby"):
         await stack.inject(Fault(kind=FaultKind.DATABASE_FAILOVER))

@@ -1,5 +1,5 @@
-"""Faults of the rung kube: in front of the Service by the fault proxy on this machine, and pods deleted by the API
-server.
+"""Faults of the rung kube: in front of the Service by the fault proxy on this machine, pods deleted by the API server,
+and tables of the run's own database locked by its operator.
 
 Signals to a pod's processes need its node, cordons and lost zones other people's nodes: neither is a run's to touch.
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from functools import partial
 
+from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable
 from harness.model.message import message
 from harness.model.stack import PROXY_FAULTS, Fault, FaultKind
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.injecting import in_front, nothing, once, sane, tell_injected
+from harness.stack.injecting import delayed_sanely, in_front, nothing, once, sane, tell_injected
+from harness.stack.kube.database import KubeDatabase
 from harness.stack.kubernetes.inside import Inside
+from harness.stack.locking import lock_tables
 from harness.stack.protocol import Undo
 
 #: The grace period that a deletion gives, by fault; ``None`` is the pod's own.
@@ -24,9 +27,12 @@ _DELETIONS: dict[FaultKind, dict[str, int]] = {
 }
 
 
-async def inject(fault: Fault, *, fault_proxy: FaultProxy | None, inside: Inside, namespace: str, feed: Feed) -> Undo:
+async def inject(
+    fault: Fault, *, fault_proxy: FaultProxy | None, inside: Inside, database: KubeDatabase, feed: Feed, clock: Clock
+) -> Undo:
     """Starts ``fault``; of the ready pods the first by name is taken. Raises ``BadInput``, ``NotCapable``."""
     sane(fault)
+    delayed_sanely(fault)
     end: Undo = nothing
     if fault.kind in PROXY_FAULTS:
         front = in_front(fault_proxy, fault, "kube")
@@ -35,12 +41,14 @@ async def inject(fault: Fault, *, fault_proxy: FaultProxy | None, inside: Inside
         ready = inside.watching.pods.ready()
         if not ready:
             raise BadInput("no pod is ready, so none can be deleted")
-        path = f"/api/v1/namespaces/{namespace}/pods/{ready[0].name}"
+        path = f"/api/v1/namespaces/{inside.namespace}/pods/{ready[0].name}"
         await inside.api.delete(path, **_DELETIONS[fault.kind])
+    elif fault.kind is FaultKind.DATABASE_LOCKED:
+        end = await lock_tables(database.access(), fault.delay_ms / 1000, clock)
     else:
         raise NotCapable(
             message(
-                "the environment kube cannot make the fault {kind}: it would reach beyond the run's namespace",
+                "the environment kube cannot make the fault {kind}: it takes a node, or a process inside a pod",
                 kind=str(fault.kind),
             ),
             remedy="run it with --on kind or --on local",

@@ -126,11 +126,14 @@ class KubeStack(Driven):
             raise StackNotStarted(what, where=where, remedy=remedy) from error
 
     async def inject(self, fault: Fault) -> Undo:
-        """``after_s`` is the caller's to wait. Raises ``NotCapable`` for what would reach beyond the namespace."""
-        inside = self._running()
-        place = self._place.namespace
+        """``after_s`` is the caller's to wait. Raises ``NotCapable`` for what takes a node, or a process of a pod."""
         return await faults.inject(
-            fault, fault_proxy=self._fault_proxy, inside=inside, namespace=place, feed=self._feed
+            fault,
+            fault_proxy=self._fault_proxy,
+            inside=self._running(),
+            database=self.database(),
+            feed=self._feed,
+            clock=self._clock,
         )
 
     def endpoints(self) -> Endpoints:
