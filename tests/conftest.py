@@ -16,7 +16,7 @@ from harness.stack.manifests import by_kubectl, kustomize
 from tests import main_job
 from tests.kind.shared import STANDING, kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
-from tests.session import files, groups, guard, homes, rendered, told, workers
+from tests.session import ending, files, groups, guard, homes, rendered, told, workers
 from tests.session.examples import SAME
 from tests.session.record import Recorder
 
@@ -58,10 +58,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     if wanted <= groups.IN_PROCESS:
         homes.in_memory(os.environ)
+    ending.hear_once()
     if workers.is_one(config):
         config.stash[HOME] = homes.WorkerHome()
         config.pluginmanager.register(told)
-    elif (file := config.getoption("--record")) is not None:
+        return
+    config.pluginmanager.register(ending.Ending(), "rehearsal-ending")
+    if (file := config.getoption("--record")) is not None:
         config.pluginmanager.register(Recorder(file), "rehearsal-recorder")
 
 
@@ -76,9 +79,17 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return f"{text}...{len(val)}"
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_keyboard_interrupt() -> None:
+    """Ctrl-C ends the jobs under way first, for their folder is left next; what else is under way, ``ending`` ends."""
+    main_job.end_all()
+
+
+@pytest.hookimpl(trylast=True)  # after Ctrl-C, fixtures are torn down before it
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A worker says what runs its tests left behind: nothing else looks there."""
-    if HOME in session.config.stash and (left := session.config.stash[HOME].leave()):
+    if HOME not in session.config.stash:
+        return
+    if (left := session.config.stash[HOME].leave()) and exitstatus != pytest.ExitCode.INTERRUPTED:
         folder = session.config.stash[HOME].folder
         raise RuntimeError(f"tests left runs in {folder}: {', '.join(left)}; the next worker there sweeps them")
 

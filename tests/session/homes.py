@@ -40,14 +40,31 @@ class WorkerHome:
         """Goes back to the machine's own folder; the runs that tests left in this one. Idempotent."""
         if self._lock.closed:
             return []
-        if self._before is None:
-            os.environ.pop(ENVIRONMENT_VARIABLE, None)
-        else:
-            os.environ[ENVIRONMENT_VARIABLE] = self._before
+        _restore(self._before)
         runs = self.folder / "runs"
         left = sorted(path.name for path in runs.iterdir()) if runs.is_dir() else []
         self._lock.close()
         return left
+
+
+def sweep_all() -> None:
+    """Sweeps the machine's own folder and that of each worker that lives no more."""
+    workers, before = home() / "workers", os.environ.get(ENVIRONMENT_VARIABLE)
+    sweep(lambda line: None)
+    for file in workers.glob("*.lock"):
+        if (lock := _locked(file)) is None:
+            continue
+        with lock:
+            os.environ[ENVIRONMENT_VARIABLE] = str(file.with_suffix(""))
+            sweep(lambda line: None)
+            _restore(before)
+
+
+def _restore(before: str | None) -> None:
+    if before is None:
+        os.environ.pop(ENVIRONMENT_VARIABLE, None)
+    else:
+        os.environ[ENVIRONMENT_VARIABLE] = before
 
 
 def in_memory(environment: MutableMapping[str, str], memory: Path = MEMORY) -> None:
@@ -62,16 +79,22 @@ def _free(workers: Path) -> tuple[IO[str], Path]:
     """The first number that no living worker holds, with its lock."""
     workers.mkdir(parents=True, exist_ok=True)
     for number in itertools.count():
-        lock = (workers / f"{number}.lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            continue
-        folder = workers / str(number)
-        folder.mkdir(mode=0o755, exist_ok=True)
-        return lock, folder
+        if (lock := _locked(workers / f"{number}.lock")) is not None:
+            folder = workers / str(number)
+            folder.mkdir(mode=0o755, exist_ok=True)
+            return lock, folder
     raise AssertionError("unreachable: numbers do not end")
+
+
+def _locked(file: Path) -> IO[str] | None:
+    """The lock of a worker's folder; ``None`` while a living worker holds it."""
+    lock = file.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
 
 
 def _link(link: Path, to: Path) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.session import again, files, gate, groups, record
+from tests.session.ending import waited_for
 from tests.session.lint import LINT
 
 ROOT = gate.ROOT
@@ -25,6 +26,7 @@ FOLDER = ROOT / "reports" / "tests"  # generated, never committed
 WORKERS = 2  # with three, pods beside a cluster had too little of two cores: the mirror's writes timed out
 RUN_LIMIT_S = 3600.0
 SOME_FAILED = 1  # pytest's status when all tests were run and some failed
+INTERRUPTED = 130  # as a shell says it
 NOTHING_CHOSEN = 5  # pytest's status when a run has no tests; the gate counts what there must be
 ALL = frozenset(groups.ALL)
 #: What each job of CI runs; together all groups.
@@ -114,7 +116,7 @@ def _run(hour: Hour, name: str, *words: str) -> tuple[int, record.Record]:
         f"--junitxml={junit}",
         f"--files={hour.files}",
     ]  # =: no test files
-    status = subprocess.run([*command, *words], cwd=ROOT, check=False).returncode
+    status = waited_for([*command, *words], cwd=ROOT)
     return status, record.read(file) if file.exists() else record.Record(wall_s=0.0, tests=[])
 
 
@@ -223,4 +225,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -49,13 +48,13 @@ def test_a_run_is_given_its_files_and_one_without_any_starts_nothing(
 ) -> None:
     started: list[list[str]] = []
 
-    def run(command: list[str], **_: object) -> SimpleNamespace:
+    def run(command: list[str], **_: object) -> int:
         started.append(command)
-        return SimpleNamespace(returncode=1)
+        return 1
 
     monkeypatch.setattr(push, "FOLDER", written.parent)
     written.replace(push.PUSH.files)
-    monkeypatch.setattr("tests.session.push.subprocess.run", run)
+    monkeypatch.setattr("tests.session.push.waited_for", run)
     nothing = (push.NOTHING_CHOSEN, Record(wall_s=0.0, tests=[]))
     assert push.pytest(push.PUSH, "x", frozenset({"oracle"}), alone=True) == nothing
     assert started == []
