@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[HOME] = homes.WorkerHome()
         config.pluginmanager.register(told)
         return
-    config.pluginmanager.register(ending.Ending(), "rehearsal-ending")
+    config.pluginmanager.register(ending.Ending(config), "rehearsal-ending")
     if (file := config.getoption("--record")) is not None:
         config.pluginmanager.register(Recorder(file), "rehearsal-recorder")
 

@@ -67,6 +67,20 @@ def test_a_full_disk_leaves_the_old_file_whole_and_nothing_else(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_processes_of_one_number_write_one_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As two containers may that share the reports folder."""
+    path, replace = tmp_path / "result.json", Path.replace
+
+    def while_another_writes(part: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        assert write_atomically(path, b"the other's").read_bytes() == b"the other's"
+        return replace(part, target)
+
+    monkeypatch.setattr(Path, "replace", while_another_writes)
+    assert write_atomically(path, b"ours").read_bytes() == b"ours"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_everything_is_written_and_nothing_half(tmp_path: Path) -> None:
     written = write_reports(tmp_path, PLAIN, {})
     assert [path.name for path in written] == ["result.json", "junit.xml", "summary.md", "report.html"]

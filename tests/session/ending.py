@@ -42,19 +42,22 @@ def only_once() -> None:
 def hear_once() -> None:
     """From now on, Ctrl-C interrupts what is under way, and then nothing any more. ``asyncio.run`` has a rule of its own
     only where Python's is in force: it would be cut short by the second signal, that of a caller who passes Ctrl-C on.
+    A shell's job in the background ignores Ctrl-C, and goes on to.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         only_once()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupt)
 
 
 class Ending:
     """A plugin of the process that was started by hand or by ``push``, none of its workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self.mark = uuid.uuid4().hex
         os.environ[SESSION] = self.mark  # inherited by workers, and by the programs that tests start
         self._nodes: list[Any] = []  # xdist.workermanage.WorkerController
@@ -67,10 +70,15 @@ class Ending:
     def pytest_keyboard_interrupt(self) -> None:
         """Waits for the workers, which end as a whole session does."""
         self._interrupted = True
+        self._tell(f"Ctrl-C: what the tests share is torn down, for {WORKERS_END_S:g} s at most")
         if not self._ended(ENDS_BY_ITSELF_S):  # Ctrl-C was told to this process alone, or the end takes time
             for worker in psutil.Process().children():
                 worker.send_signal(signal.SIGINT)
             self._ended(WORKERS_END_S)
+
+    def _tell(self, line: str) -> None:
+        with contextlib.suppress(OSError):  # the terminal is gone
+            self._config.get_terminal_writer().line(f"\n{line}", flush=True)
 
     def _ended(self, limit_s: float) -> bool:
         """Whether the last worker's session has ended within ``limit_s``."""
@@ -88,6 +96,7 @@ class Ending:
     def pytest_unconfigure(self) -> None:
         """Ends, after Ctrl-C, what the tests have left, when the last worker is gone."""
         if self._interrupted:
+            self._tell(f"what the tests have left under way is ended, within {PROGRAMS_END_S:g} s")
             end_programs(self.mark)
             homes.sweep_all()
 

@@ -25,7 +25,7 @@ from tests.session import ending
 def pytest_configure(config):
     ending.hear_once()
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(ending.Ending())
+        config.pluginmanager.register(ending.Ending(config))
 """
 #: One tears down more slowly than pytest-xdist's workers are given to begin to end; the other's program hears no Ctrl-C.
 TESTS = """
@@ -107,6 +107,7 @@ def test_ctrl_c_ends_workers_and_programs_in_order(
             os.killpg(process.pid, number)
     told, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, told
+    assert "Ctrl-C: what the tests share is torn down" in told
     assert [name for name in ("task", "fixture", "program") if not (tmp_path / name).exists()] == [], told
     assert not [each for each in of_it if each.is_running()]
 
