@@ -117,7 +117,8 @@ def quantity(text: str, unit: Unit) -> float:
 def show(value: float, unit: Unit) -> str:
     """``value`` as a person reads it, with its unit."""
     if unit is Unit.RATIO:
-        return f"{value * 100:.4g} %"
+        shown = (f"{value * 100:.{digits}g}" for digits in range(4, 16))
+        return f"{next(each for each in shown if not too_full(each, value, unit))} %"
     if unit is Unit.PER_SECOND:
         return f"{value:.3g}/s"
     if unit is Unit.USERS:
@@ -127,6 +128,12 @@ def show(value: float, unit: Unit) -> str:
     if unit is Unit.DOLLARS:
         return f"${value:,.2f}"
     return f"{plain(value)} {unit}".rstrip()
+
+
+def too_full(shown: str, value: float, unit: Unit) -> bool:
+    """Whether the digits say all of what is nearly all: 100 % of 99.996 %. One of more nines than a float tells apart
+    is all."""
+    return unit is Unit.RATIO and shown == "100" and value < 1 - 1e-12
 
 
 def plain(value: float, digits: int = 4) -> str:

@@ -16,8 +16,8 @@ from harness.judge.ledger import Calls, those
 from harness.judge.planned import undone_words
 from harness.judge.view import View
 from harness.judge.window import NS, Window
-from harness.judge.words import NONE_IN_EVIDENCE, count, limit_quantity
-from harness.model.message import message, quantity, worded
+from harness.judge.words import NONE_IN_EVIDENCE, as_written, beside, count, limit_quantity
+from harness.model.message import message, worded
 from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
 
@@ -43,17 +43,18 @@ def request_rate(criterion: Criterion, view: View) -> Finding:
                 "{good} good answers in {seconds} s: {rate}, limit {limit}",
                 good=count(good),
                 seconds=f"{window_s:g}",
-                rate=worded(f"{value:.4g}/s", Unit.PER_SECOND),
+                rate=worded(beside(value, criterion.threshold, Unit.PER_SECOND), Unit.PER_SECOND),
                 limit=limit_quantity(criterion),
             ),
         ),
     )
-    if offered < view.scenario.offered_rate_per_s:
+    wanted = view.scenario.offered_rate_per_s
+    if offered < wanted:
         return finding.void(
             message(
                 "only {offered} were offered; it is judged when at least {wanted} are",
-                offered=worded(f"{offered:.4g}/s", Unit.PER_SECOND),
-                wanted=quantity(view.scenario.offered_rate_per_s, Unit.PER_SECOND),
+                offered=worded(beside(offered, wanted, Unit.PER_SECOND), Unit.PER_SECOND),
+                wanted=worded(as_written(wanted, Unit.PER_SECOND), Unit.PER_SECOND),
             )
         )
     if finding.verdict is Verdict.FAIL:

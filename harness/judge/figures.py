@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.base.units import Unit, show
+from harness.base.units import Unit
 from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
 from harness.judge.ledger import NO_OPERATION, OPERATIONS, Calls, those
 from harness.judge.planned import MISSING
-from harness.judge.words import count
+from harness.judge.words import beside, count
 from harness.model.message import Message, marked
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
 
@@ -86,7 +86,7 @@ def figure(criterion: Criterion, rows: Calls) -> Figure | None:
     if not len(rows):
         return None
     if quantile:
-        return _quantile(criterion.metric, rows)
+        return _quantile(criterion, rows)
     return _ratio(criterion.metric, int(np.count_nonzero(~rows["ok"])), len(rows))
 
 
@@ -101,8 +101,8 @@ def _ratio(metric: Metric, failed: int, total: int) -> Figure:
     )
 
 
-def _quantile(metric: Metric, rows: Calls) -> Figure:
-    ascending = np.sort(latencies_ms(rows))
+def _quantile(criterion: Criterion, rows: Calls) -> Figure:
+    metric, ascending = criterion.metric, np.sort(latencies_ms(rows))
     lower, upper = quantile_bounds(ascending, QUANTILE[metric])
     value = float(ascending[nearest_rank(len(ascending), QUANTILE[metric]) - 1])
     return Figure(
@@ -111,7 +111,8 @@ def _quantile(metric: Metric, rows: Calls) -> Figure:
         upper=upper,
         samples=len(ascending),
         words=Message(
-            text=_MEASURED[metric], values={"samples": count(len(ascending)), "value": show(value, Unit.MILLISECONDS)}
+            text=_MEASURED[metric],
+            values={"samples": count(len(ascending)), "value": beside(value, criterion.threshold, Unit.MILLISECONDS)},
         ),
     )
 

@@ -7,14 +7,14 @@ import math
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.base.units import Unit
+from harness.base.units import Unit, show
 from harness.judge.bounds import quantile_samples_needed, samples_needed
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
-from harness.judge.words import SUBJECT, asked, count, rule
+from harness.judge.words import SUBJECT, as_written, asked, beside, count, rule
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
-from harness.model.message import Message, message, quantity
+from harness.model.message import Message, message, worded
 from harness.model.scenario import QUANTILE, Criterion, Metric, Scenario
 
 #: Of a phone's twenty requests (docs/contract/walk-api.md#real-use); one that has no walk yet puts one where it would
@@ -124,13 +124,16 @@ def _rate(criterion: Criterion, scenario: Scenario) -> Requirement:
     requests = scenario.population.flag_on * scenario.population.requests_in(scenario.window_s)
     offered = requests / scenario.window_s if scenario.window_s else 0.0
     enough = round(offered, 9) >= least
-    wanted = message("needs {rate} offered to the API", rate=quantity(least, Unit.PER_SECOND))
+    shown, rate = show(offered, Unit.PER_SECOND), as_written(least, Unit.PER_SECOND)
+    if not enough:
+        shown = beside(offered, least, Unit.PER_SECOND)
+    wanted = message("needs {rate} offered to the API", rate=worded(rate, Unit.PER_SECOND))
     return Requirement(
         id=criterion.id,
         needed=math.ceil(round(least * scenario.window_s, 6)),
         offered=_floor(requests),
         enough=enough,
-        sentence=_sentence(criterion, enough, wanted, quantity(offered, Unit.PER_SECOND)),
+        sentence=_sentence(criterion, enough, wanted, worded(shown, Unit.PER_SECOND)),
     )
 
 

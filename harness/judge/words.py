@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from harness.base.units import Unit, plain, show
-from harness.model.message import Message, marked, message, quantity, worded
+import math
+
+from harness.base.units import Unit, plain, show, too_full
+from harness.model.message import Message, marked, message, worded
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
 
 _REQUESTS = marked("requests")
@@ -23,6 +25,13 @@ NONE_IN_EVIDENCE = {
     Metric.AVAILABILITY: message("no probes in evidence"),
     Metric.ERROR_RATIO: message("no requests in evidence"),
 }
+
+#: Units of which ``show`` leaves out no digit that matters: whole numbers; cents, which tell any two amounts apart.
+_WHOLE = (Unit.DOLLARS, Unit.FLAWS)
+#: By what a number is multiplied where it is shown, and what stands behind it.
+_FORM = {Unit.RATIO: (100.0, " %"), Unit.PER_SECOND: (1.0, "/s")}
+#: Nobody writes a limit with more significant digits.
+_MOST_WRITTEN = 8
 
 _TOO_SOON = message("every request failed sooner than the limit: none says how long an answer takes")
 
@@ -45,19 +54,30 @@ def count(number: int) -> str:
 
 def beside(value: float, threshold: float, unit: Unit) -> str:
     """``value`` with as many digits as tell it from ``threshold``: 99.4996 % beside 99.5 % is not "99.5 %"."""
-    if value == threshold or unit is Unit.DOLLARS:  # shown to the cent, which tells any two amounts apart
+    if value == threshold or unit in _WHOLE:
         return show(value, unit)
-    factor, suffix = {Unit.RATIO: (100.0, " %"), Unit.PER_SECOND: (1.0, "/s")}.get(unit, (1.0, f" {unit}"))
+    factor, suffix = _FORM.get(unit, (1.0, f" {unit}"))
     for digits in range(4, 16):
         shown = plain(value * factor, digits)
-        if shown != plain(threshold * factor, digits):
+        if shown != plain(threshold * factor, digits) and not too_full(shown, value, unit):
             return shown + suffix
     return show(value, unit)
 
 
+def as_written(threshold: float, unit: Unit) -> str:
+    """A limit with every digit that somebody wrote: 99.995 % is not "100 %". One that was computed has no end of them,
+    and is shown as any other figure."""
+    factor, suffix = _FORM.get(unit, (1.0, f" {unit}"))
+    for digits in range(4, _MOST_WRITTEN + 1):
+        shown = plain(threshold * factor, digits)
+        if unit not in _WHOLE and math.isclose(float(shown), threshold * factor, rel_tol=1e-12):
+            return (shown + suffix).rstrip()
+    return show(threshold, unit)
+
+
 def limit(criterion: Criterion) -> str:
     """The criterion's threshold with its unit."""
-    return show(criterion.threshold, criterion.unit)
+    return as_written(criterion.threshold, criterion.unit)
 
 
 def rule(criterion: Criterion) -> str:
@@ -90,7 +110,7 @@ def about(criterion: Criterion) -> Message:
 
 def limit_quantity(criterion: Criterion) -> str | Message:
     """The criterion's threshold, for a message."""
-    return quantity(criterion.threshold, criterion.unit)
+    return worded(as_written(criterion.threshold, criterion.unit), criterion.unit)
 
 
 def bounded(criterion: Criterion, bound: float, *, upper: bool) -> Message:

@@ -18,7 +18,7 @@ from harness.report.language import Language
 PASSED, NOT_PASSED, BROKE = marked("All passed"), marked("Not all passed"), marked("Not finished")
 NOTHING = marked("Nothing exercised")
 LEFT = marked("Something was left on the machine")
-UNDER_WAY = marked("Under way")
+UNDER_WAY = marked("Under way or killed")
 
 _MOST_NAMED = 5
 
@@ -71,7 +71,8 @@ def nothing_exercised(result: Result) -> bool:
 def reason_words(result: Result, say: Language) -> str:
     """One sentence on why it ended as it did."""
     if result.exit_status is None:
-        return say("More is to come: {counts}.", counts=counted(result.judgements, say) or say("nothing judged yet"))
+        so_far = counted(result.judgements, say) or say("nothing judged yet")
+        return say("It has not reported: it is under way, or was killed. So far: {counts}.", counts=so_far)
     if result.decision is None or (broke(result) and not result.decides):
         return say("The run broke before it could be judged.")
     if result.decides:

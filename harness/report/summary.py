@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from harness.model.claim import Claim
 from harness.model.result import Result
-from harness.report import outline
+from harness.report import outline, told
 from harness.report.ending import ending
 from harness.report.files import write_atomically
 from harness.report.language import ENGLISH, Language
@@ -36,8 +36,8 @@ def _parts(result: Result, claims: Mapping[str, Claim], say: Language) -> Iterat
             yield from [head(chapter.title)] if chapter.title else []
             for block in chapter.blocks:
                 yield from _block(block, say)
-    if not result.facts.leaks:
-        yield say("Nothing of the run was left on the machine.")
+    if nothing_left := told.nothing_left(result, say):
+        yield nothing_left
 
 
 def _block(block: Block, say: Language) -> Iterator[str]:

@@ -13,10 +13,16 @@ from harness.report.language import Language
 
 def status_words(result: Result, say: Language) -> str:
     """The run's id, its plan, and the exit status."""
-    status = say("under way")
+    status = say("under way or killed")
     if result.exit_status is not None:
         status = say("exit status {status}", status=str(result.exit_status))
     return say("{run}, plan {plan}, {status}", run=result.run_id, plan=result.plan, status=status)
+
+
+def nothing_left(result: Result, say: Language) -> str:
+    """That nothing was left on the machine; "" where something was, and of a run that was killed before it looked."""
+    looked = result.exit_status is not None
+    return say("Nothing of the run was left on the machine.") if looked and not result.facts.leaks else ""
 
 
 def timings(found: Facts, say: Language) -> Iterator[str]:

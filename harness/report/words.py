@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.base.errors import MEANING, Exit
-from harness.judge.words import beside
+from harness.judge.words import as_written, beside
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, enumerated, marked, message, verbatim, worded
@@ -166,6 +166,13 @@ def figure(judgement: Judgement, value: float | None, say: Language) -> str:
     if value is None or judgement.limit is None:
         return say.amount(value, judgement.unit)
     return say.shown(worded(beside(value, judgement.limit, judgement.unit), judgement.unit))
+
+
+def limit(judgement: Judgement, say: Language) -> str:
+    """What the value and the bound are held against, as it was written; a dash where there is nothing."""
+    if judgement.limit is None:
+        return say.amount(None, judgement.unit)
+    return say.shown(worded(as_written(judgement.limit, judgement.unit), judgement.unit))
 
 
 def measured(judgement: Judgement, say: Language) -> str:

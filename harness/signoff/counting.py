@@ -106,15 +106,16 @@ def seen_with(result: Result) -> Told:
     """By what a run was smaller or faster than a whole one, and what of a team's own it judged, or might have; () of
     any other."""
     own, without = in_place(result.facts.replay)
-    given = (*smaller(result.facts.replay), *([own] if own else []))
+    given = (*smaller(result.facts.replay), *map(" ".join, own.items()))
     seen = (message("seen with {options}", options=", ".join(given)),) if given else ()
     return seen if without is None else (*seen, without)
 
 
-def whose(result: Result) -> str:
-    """The option by which a run judged something of a team's own that its target's digest does not tell; "" for what is
-    bundled. Its value is none of it: a program or a list takes the place of the one before, whatever it is called."""
-    return in_place(result.facts.replay)[0].partition(" ")[0]
+def whose(result: Result) -> frozenset[str]:
+    """The options by which a run judged something of a team's own that its target's digest does not tell; none for what
+    is bundled. Their values are none of it: a program, a list or a folder takes the place of the one before, whatever
+    it is called."""
+    return frozenset(in_place(result.facts.replay)[0])
 
 
 def narrowed(result: Result) -> frozenset[str]:

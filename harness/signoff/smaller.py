@@ -67,6 +67,9 @@ IN_PLACE: Mapping[str, tuple[str, Message | None]] = {
     "cost": ("--prices", None),
     "migration_drill": ("--migrator", message("of the bundled migrator: a run with --migrator is of your own")),
 }
+#: The same of whatever command takes them: a team's own manifests take the place of the bundled ones, from which one
+#: begins, and not the other way round.
+MANIFESTS = "--manifests"
 #: Chooses parts of a plan, each of which is run whole, as ``--only`` does.
 CHOOSES: Mapping[str, str] = {"rollout": "--weeks"}
 
@@ -95,15 +98,16 @@ def chosen(replay: str) -> tuple[str, ...]:
 
 
 @cache
-def in_place(replay: str) -> tuple[str, Message | None]:
-    """The option, with its value, by which the run of a line judged something else than what is bundled; "" for any
-    other. And, where there is such an option, what is said of a run without it."""
+def in_place(replay: str) -> tuple[dict[str, str], Message | None]:
+    """The options, with their values, by which the run of a line judged something else than what is bundled. And what
+    is said of a run without the one that its command has, if anything is."""
     try:
         command, options = _read(replay)
     except ValueError:
-        return "", None
+        return {}, None
     name, without = IN_PLACE.get(command, ("", None))
-    return (f"{name} {options[name]}", None) if name in options else ("", without)
+    found = {each: options[each] for each in (name, MANIFESTS) if each in options}
+    return found, None if name in found else without
 
 
 def _read(replay: str) -> tuple[str, dict[str, str]]:

@@ -1,11 +1,12 @@
 """From the register and the stored results to one state for each claim. Pure.
 
-No state is good by default. A claim is ready by a verdict under its id alone, of a run that counts (``counting``);
-what fails or is inconclusive in any of them counts against it, and so does a check that held its run unmade. Of a
-rehearsal, plan, environment, part and, where a team may have one of its own, migrator or prices only the newest whole
-run that says anything of the claim counts, and what narrower ones saw since: one takes the place of what it looked at
-whole itself, of what it saw of less only that of a run narrowed alike. None takes the place of anything by what it did
-not exercise. That a smaller one's sample carries nothing is not against what a whole one's did.
+No state is good by default. A claim is ready by a verdict under its id alone, of a run that counts (``counting``); what
+fails or is inconclusive in any of them counts against it, and so does a check that held its run unmade. Of a rehearsal,
+plan, environment, part and, where a team may have one of its own, migrator or prices only the newest whole run that
+says anything of the claim counts, and what narrower ones saw since: one takes the place of what it looked at whole
+itself, of what it saw of less only that of a run narrowed alike. None takes the place of anything by what it did not
+exercise, nor of what a team's own manifests showed by the bundled ones. That a smaller one's sample carries nothing is
+not against what a whole one's did.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -23,6 +25,7 @@ from harness.model.result import Result
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.signoff import counting
+from harness.signoff.smaller import MANIFESTS
 from harness.signoff.types import Asked, Evidence, Run, Standing, State, Stored
 
 #: What decides where judgements differ: what counts against the claim first.
@@ -89,7 +92,7 @@ def blocked(found: Iterable[Standing]) -> bool:
 # -- one claim -------------------------------------------------------------------------------------------------------
 
 _Seen = tuple[Stored, Judgement]
-_Place = tuple[object, ...]
+_Place = tuple[Any, ...]  # whose it was comes first
 _Places = tuple[_Place, _Place, _Place]
 
 
@@ -120,7 +123,7 @@ def _newest(seen: Iterable[_Seen], way: StateFrom) -> Iterator[_Seen]:
         for place in _taken(each.result, judgement, way, places):
             first.setdefault(place, each.folder)
         if not exercised and not counting.narrowed(each.result):
-            unseen.add(alone)
+            unseen.update(_with_bundled((alone,)))
         yield each, judgement
 
 
@@ -130,7 +133,7 @@ def _places(result: Result, judgement: Judgement) -> _Places:
     team has in the place of what is bundled has places of its own."""
     facts, numbered = result.facts, judgement.part.isdecimal()
     part = ("", judgement.id) if numbered else (judgement.part,)
-    whole = (result.rehearsal, result.plan, counting.whose(result), facts.rung, bool(facts.injected), part)
+    whole = (counting.whose(result), result.rehearsal, result.plan, facts.rung, bool(facts.injected), part)
     alone = (*whole, judgement.id)
     return whole, alone, (*alone, counting.narrowed(result))
 
@@ -142,8 +145,13 @@ def _taken(result: Result, judgement: Judgement, way: StateFrom, places: _Places
     if judgement.verdict is Verdict.NOT_EXERCISED:
         return ()
     if not counting.narrowed(result):
-        return whole, alone
-    return (alone if counting.made_whole(result, judgement, way) else alike,)
+        return _with_bundled((whole, alone))
+    return _with_bundled((alone if counting.made_whole(result, judgement, way) else alike,))
+
+
+def _with_bundled(places: tuple[_Place, ...]) -> tuple[_Place, ...]:
+    """The places, and of a run by a team's own manifests those of one by the bundled ones."""
+    return (*places, *((whose - {MANIFESTS}, *rest) for whose, *rest in places if MANIFESTS in whose))
 
 
 def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -> Standing:

@@ -29,6 +29,17 @@ USERS_250 = criterion("success", "concurrent_users", ">=", 250)
 WEEK3 = scenario(USERS_250)
 
 
+def test_a_rate_that_fails_by_a_hair_is_not_said_as_its_limit() -> None:
+    """8,999 good answers where 9,000 are 3/s: "3/s, limit 3/s" was said of the fail."""
+    week = scenario(SUCCESS_RATE, users=340, pace_s=100.0, window_s=3000.0)
+    result = judged(week, requests(week, failed=1201))["success.request_rate"]
+    assert (result.verdict, result.value) == (Verdict.FAIL, 8999 / 3000)
+    assert "2.9997/s, limit 3/s" in result.reason
+    few = scenario(SUCCESS_RATE, users=150, pace_s=45.46, window_s=3000.0)
+    said = judged(few, requests(few), due=due_as(requests(few)))["success.request_rate"].reason
+    assert "only 3.2997/s were offered; it is judged when at least 3.3/s are" in said
+
+
 def test_rate_is_good_answers_in_the_window_over_the_window() -> None:
     result = judged(WEEK2, [*requests(WEEK2)])["success.request_rate"]
     assert result.verdict is Verdict.PASS

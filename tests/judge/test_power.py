@@ -57,6 +57,13 @@ def test_the_documents_pace_offers_too_little_for_its_rate() -> None:
     assert "the window gives 3/s: NOT ENOUGH" in str(rate.sentence)
 
 
+def test_what_is_too_little_by_a_hair_is_not_said_as_enough() -> None:
+    population = msgspec.structs.replace(WEEKS[2].population, pace_s=45.46)
+    rate = requirements(msgspec.structs.replace(WEEKS[2], population=population))[2]
+    assert not rate.enough
+    assert "needs 3.3/s offered to the API; the window gives 3.2996/s: NOT ENOUGH" in str(rate.sentence)
+
+
 def test_users_too_few_or_too_seldom() -> None:
     users = criterion("success", "concurrent_users", ">=", 250)
     assert not requirements(scenario(users, users=249))[0].enough

@@ -18,7 +18,9 @@ from harness.model.message import Message, message, verbatim
 from harness.model.result import Child, Part, Result
 from harness.model.section import Block, Blocks, Lines, Mark, Pairs, Row, Section, Table, Timeline
 from harness.model.verdict import Decision, Verdict
+from harness.report import words
 from harness.report.html import render, write_html
+from harness.report.junit import junit
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
 from scenarios.claims import REGISTER
 from tests.report import results
@@ -144,6 +146,21 @@ def test_a_value_has_as_many_digits_as_tell_it_from_its_limit(tmp_path: Path) ->
     run = result(Decision.HOLD, judgement(Verdict.FAIL, value=0.994996, bound=0.99499))
     text = page(tmp_path, run).text
     assert "99.4996 %" in text and "99.499 %" in text
+
+
+def test_a_limit_stands_as_it_was_written_and_nearly_all_is_not_said_as_all(tmp_path: Path) -> None:
+    missed = judgement(Verdict.FAIL, id="a", value=0.99991, bound=0.99993, limit=0.99994)
+    stricter = judgement(Verdict.FAIL, id="b", value=0.99992, bound=0.99993, limit=0.99995)
+    slow = judgement(Verdict.FAIL, id="c", value=1234.4, limit=1234.25, unit=Unit.MILLISECONDS)
+    nearly = judgement(Verdict.PASS, id="d", value=0.99996, bound=0.9996, limit=0.995)
+    counts = judgement(Verdict.FAIL, id="e", value=3.0, limit=0.0, unit=Unit.FLAWS)
+    run = result(Decision.HOLD, missed, stricter, slow, nearly, counts)
+    text = page(tmp_path, run).text
+    assert "99.994 %" in text and "99.995 %" in text and "1234.25 ms" in text and "99.996 %" in text
+    assert "100 %" not in text and "1234 ms" not in text
+    assert "flaws" not in page(tmp_path, run, language("ja")).text
+    for outcome in (missed, stricter, slow):
+        assert words.limit(outcome, ENGLISH) in junit(run).decode()
 
 
 def test_columns_without_anything_are_left_out_and_many_that_passed_are_folded(tmp_path: Path) -> None:

@@ -265,6 +265,24 @@ def test_a_team_s_own_migrator_and_ours_hide_nothing_of_each_other() -> None:
     assert told[WHOLE] == "as it was seen; of the bundled migrator: a run with --migrator is of your own"
 
 
+def test_a_run_by_the_bundled_manifests_hides_nothing_that_a_team_s_own_showed() -> None:
+    """The other way round theirs take the place of ours, from which they began."""
+    claim, line = "scaling.time.hpa_up", f"{PYTHON} scaling --on kind --seed 1"
+
+    def scaled(folder: str, verdict: Verdict, more: str = "", **facts: Any) -> Stored:
+        return stored(folder, judgement(claim, verdict), replay=line + more, **facts)
+
+    theirs, failed = " --manifests deploy/prod", scaled("theirs", Verdict.FAIL, " --manifests deploy/prod", **OLD)
+    assert state(failed, scaled("ours", Verdict.PASS), claim=claim) is State.NOT_READY
+    assert state(failed, scaled("again", Verdict.PASS, " --manifests deploy/next"), claim=claim) is State.READY
+    mended = [scaled("ours", Verdict.FAIL, **OLD), scaled("theirs", Verdict.PASS, theirs)]
+    found = standing(mended, claim)
+    assert found.state is State.READY, "a first try by ours is no failure of theirs"
+    assert english(found.told) == "as it was seen; seen with --manifests deploy/prod"
+    unseen = scaled("theirs", Verdict.NOT_EXERCISED, theirs)
+    assert state(scaled("ours", Verdict.FAIL, **OLD), unseen, claim=claim) is State.NOT_READY
+
+
 def test_ours_hides_nothing_that_a_team_s_own_prices_showed() -> None:
     """By ours, of another region, nothing is known of what a region charges: a plain run leaves theirs as it was."""
     claim, line = "cost.load_balancer", f"{PYTHON} cost --seed 1"
@@ -311,7 +329,7 @@ def test_a_smaller_run_whose_sample_carries_nothing_is_not_against_what_a_whole_
 def test_what_a_team_has_in_place_of_ours_is_an_option_of_its_command() -> None:
     for command, (option, _) in IN_PLACE.items():
         assert option in flags(ALL[command].load())
-    assert in_place(f"{PYTHON} migration_drill '") == in_place("") == ("", None)
+    assert in_place(f"{PYTHON} migration_drill '") == in_place("") == ({}, None)
 
 
 # -- the register and the short plan ---------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ from harness.cli.stored.compare import Change, Comparison, compare
 from harness.cli.stored.folder import read_stored
 from harness.cli.stored.settings import asked_apart
 from harness.cli.stored.words import compared_words
+from harness.evidence.gathered import EVIDENCE
 from harness.judge.difference import Ratio, Series
+from harness.judge.judged import MEASUREMENT
 from harness.model.judgement import Judgement, observation
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
@@ -55,6 +57,16 @@ async def test_what_fails_in_b_is_worse_and_what_passes_is_better(made: Made) ->
     assert "rows *" in compared_words(found)
     back = compared(bad, good, across=True)  # the toy waited less for what did not come
     assert (back.exit_status, back.judgements[0].change) == (Exit.OK, Change.BETTER)
+
+
+async def test_what_holds_b_alone_is_worse_though_a_does_not_have_it(made: Made) -> None:
+    """An error of the measurement is judged where there was one, and nowhere else."""
+    good, lost = await made(), await made()
+    (lost / EVIDENCE).unlink()
+    found = compared(good, lost)
+    assert (found.a.judged, found.b.judged) == (Decision.ADVANCE, Decision.HOLD)
+    assert (found.worse, found.exit_status) == ((MEASUREMENT,), Exit.HOLD)
+    assert (compared(lost, lost).worse, compared(lost, good).worse) == ((), ())
 
 
 async def test_what_differs_in_the_plan_or_the_environment_spoils_the_comparison(made: Made) -> None:

@@ -11,6 +11,7 @@ from harness.base.errors import BadInput, Exit
 from harness.cli.stored.render import render
 from harness.model.result import Child
 from harness.model.verdict import Decision
+from harness.report.ending import UNDER_WAY
 from harness.report.language import language
 from harness.report.published import RESULT
 from tests.report import results
@@ -41,6 +42,17 @@ def test_the_runs_of_a_sequence_are_made_anew_with_it(tmp_path: Path) -> None:
     assert [path.relative_to(tmp_path).as_posix() for path in written] == [
         "r1/summary.md", "r1/report.html", "summary.md", "report.html",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["en", "ja"])
+def test_of_a_killed_run_the_pages_say_neither_that_it_goes_on_nor_what_it_left(code: str, tmp_path: Path) -> None:
+    say = language(code)
+    RESULT.write(tmp_path, results.result(None, exit_status=None))
+    for page in render(str(tmp_path), tmp_path, say):
+        told = page.read_text()
+        assert say("Nothing of the run was left on the machine.") not in told
+        assert say(UNDER_WAY) in told
+        assert ("killed" if code == "en" else "強制終了") in say(UNDER_WAY)
 
 
 def test_a_folder_without_a_result_is_told(tmp_path: Path) -> None:

@@ -178,8 +178,6 @@ def _verdicts(now_a: Iterable[Judgement], now_b: Iterable[Judgement]) -> tuple[V
     changes = []
     for key in dict.fromkeys((*a, *b)):
         one, other = a.get(key), b.get(key)
-        step = _RANK[other.verdict if other else None] - _RANK[one.verdict if one else None]
-        change = Change.WORSE if step > 0 else Change.BETTER if step < 0 else Change.NONE
         changes.append(
             VerdictChange(
                 part=key[0],
@@ -187,11 +185,20 @@ def _verdicts(now_a: Iterable[Judgement], now_b: Iterable[Judgement]) -> tuple[V
                 kind=(one or b[key]).kind,
                 a=one,
                 b=other,
-                change=change,
+                change=_stepped(one, other),
                 gates=any(each is not None and each.gates for each in (one, other)),
             )
         )
     return tuple(changes)
+
+
+def _stepped(one: Judgement | None, other: Judgement | None) -> Change:
+    """By their verdicts; and what holds B alone is worse there, for some checks are made of what went wrong alone."""
+    step = _RANK[other.verdict if other else None] - _RANK[one.verdict if one else None]
+    held, holds = (each is not None and each.holds for each in (one, other))
+    if step > 0 or (holds and not held):
+        return Change.WORSE
+    return Change.BETTER if step < 0 else Change.NONE
 
 
 def _figures(of_a: Iterable[Figure], of_b: Iterable[Figure]) -> tuple[FigureChange, ...]:
