@@ -19,16 +19,23 @@ from harness.load.population import thumbnail
 from harness.load.population.accounts import Account
 from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.population.walk import Location, NewWalk, WalkUpdate, digest
-from harness.model.evidence import WRITES, Operation, RequestRow, Side
+from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
 from harness.model.scenario import PopulationPlan
+
+#: It was answered that the write was not carried out, or nobody was there to be told of it.
+_REFUSED = frozenset({Outcome.UNEXPECTED_4XX, Outcome.RATE_LIMITED, Outcome.REFUSED})
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
-    """A write, from when it was sent to its answer, or to where that was given up."""
+    """A write, from when it was sent to its answer, or to where that was given up. ``perhaps``: it may be carried out
+    later than that, or was and nobody said so: it has no acknowledgement, or is the first of two sendings. One that
+    was sent once and refused was not carried out.
+    """
 
     sent_ns: int
     done_ns: int
     acknowledged: bool
+    perhaps: bool
 
 
 class Put(Write, frozen=True, kw_only=True):
@@ -163,10 +170,12 @@ class _Times(TypedDict):
     sent_ns: int
     done_ns: int
     acknowledged: bool
+    perhaps: bool
 
 
 def _times(row: RequestRow) -> _Times:
-    return {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged}
+    perhaps = row.retried or not (row.acknowledged or row.outcome in _REFUSED)
+    return {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged, "perhaps": perhaps}
 
 
 def body_of(planned: Planned, row: RequestRow, bucket: str) -> NewWalk | WalkUpdate | None:
