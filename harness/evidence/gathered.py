@@ -17,7 +17,10 @@ EVIDENCE = "evidence.sqlite"
 
 
 class Gathered:
-    """Rows in the order in which they arrived, and the views on them that the judges use."""
+    """Rows in the order in which they arrived, and the views on them that the judges use.
+
+    ``rows`` are all of them; of a request or a probe that comes again the views have the first, as the ledger has.
+    """
 
     def __init__(self) -> None:
         self.ledger = Ledger()
@@ -33,9 +36,12 @@ class Gathered:
         """Takes ``rows`` into every view."""
         for row in rows:
             self.rows.append(row)
+            known = len(self.ledger.calls)
             self.ledger.add(row)
-            self.writes.add(row)
             self.flag.add(row)
+            if isinstance(row, ProbeRow | RequestRow) and len(self.ledger.calls) == known:
+                continue
+            self.writes.add(row)
             if isinstance(row, EventRow):
                 self.events.append(row)
             elif isinstance(row, ProbeRow):
