@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TypedDict
 
@@ -19,6 +20,7 @@ from harness.load.population import thumbnail
 from harness.load.population.accounts import Account
 from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.population.walk import Location, NewWalk, WalkUpdate, digest
+from harness.model.due import Due
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
 from harness.model.scenario import PopulationPlan
 
@@ -77,11 +79,14 @@ class SentWalk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """``walks`` by id in lower case; ``unmatched`` are operation ids whose digest is not of the recomputed content."""
+    """``walks`` by id in lower case; ``unmatched`` are operation ids whose digest is not of the recomputed content.
+    ``untold`` are users of whom not every request is in evidence: it may be a write.
+    """
 
     walks: dict[str, SentWalk]
     creates: tuple[Create, ...]
     unmatched: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
 
 def api_writes(rows: Iterable[object], sides: Collection[Side] = (Side.API,)) -> list[RequestRow]:
@@ -101,6 +106,20 @@ def number_of(operation_id: str) -> int:
 def scheduled(rows: Iterable[RequestRow]) -> set[int]:
     """The places of all that ``rows`` tell of. A walk that was sent once more stands for no request of the schedule."""
     return {number_of(row.operation_id) for row in rows if AGAIN not in row.operation_id}
+
+
+def untold(rows: Iterable[RequestRow], due: Iterable[Due]) -> tuple[str, ...]:
+    """The users of whom a request that was ``due``, or was so before another one of ``rows``, all there are, has no
+    row."""
+    there: defaultdict[str, set[int]] = defaultdict(set)
+    for row in rows:
+        with suppress(IndexError, ValueError):  # an id without a number is none of the schedule's
+            number = number_of(row.operation_id)
+            if AGAIN not in row.operation_id:
+                there[row.user].add(number)
+    gaps = {user for user, numbers in there.items() if max(numbers) >= len(numbers)}
+    lost = {each.user for each in due if number_of(each.id) not in there[each.user]}
+    return tuple(sorted(gaps | lost))
 
 
 def sent(
