@@ -26,6 +26,7 @@ from harness.model.scenario import PopulationPlan
 
 #: It was answered that the write was not carried out, or nobody was there to be told of it.
 _REFUSED = frozenset({Outcome.UNEXPECTED_4XX, Outcome.RATE_LIMITED, Outcome.REFUSED})
+_TOO_LATE = 408  # of the 4xx the one that says nothing of what became of it: something on the way may have given up
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +194,8 @@ class _Times(TypedDict):
 
 
 def _times(row: RequestRow) -> _Times:
-    perhaps = row.retried or not (row.acknowledged or row.outcome in _REFUSED)
+    refused = row.outcome in _REFUSED and row.status != _TOO_LATE
+    perhaps = row.retried or not (row.acknowledged or refused)
     return {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged, "perhaps": perhaps}
 
 

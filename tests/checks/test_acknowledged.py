@@ -87,22 +87,23 @@ def _deleted() -> tuple[RequestRow, RequestRow]:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "retried", "lost"),
+    ("outcome", "status", "retried", "lost"),
     [
-        (Outcome.UNEXPECTED_4XX, False, 1),  # 404: the walk had gone before
-        (Outcome.RATE_LIMITED, False, 1),
-        (Outcome.REFUSED, False, 1),
-        (Outcome.REFUSED, True, 0),  # the first sending may have been carried out
-        (Outcome.TIMEOUT, False, 0),
-        (Outcome.BROKEN, False, 0),
-        (Outcome.SERVER_ERROR, False, 0),
+        (Outcome.UNEXPECTED_4XX, 404, False, 1),  # the walk had gone before
+        (Outcome.RATE_LIMITED, 429, False, 1),
+        (Outcome.REFUSED, 0, False, 1),
+        (Outcome.REFUSED, 0, True, 0),  # the first sending may have been carried out
+        (Outcome.UNEXPECTED_4XX, 408, False, 0),
+        (Outcome.TIMEOUT, 0, False, 0),
+        (Outcome.BROKEN, 0, False, 0),
+        (Outcome.SERVER_ERROR, 503, False, 0),
     ],
 )
 def test_a_walk_that_has_gone_is_lost_unless_its_delete_may_have_been_carried_out(
-    outcome: Outcome, retried: bool, lost: int
+    outcome: Outcome, status: int, retried: bool, lost: int
 ) -> None:
     _, deleted = _deleted()
-    failed = msgspec.structs.replace(deleted, acknowledged=False, outcome=outcome, retried=retried)
+    failed = msgspec.structs.replace(deleted, acknowledged=False, outcome=outcome, status=status, retried=retried)
     found = acknowledged(as_sent([failed if each is deleted else each for each in ROWS]), HELD)
     assert (len(found.lost), found.lost_writes, found.unconfirmed) == (lost, lost, 1)
 
