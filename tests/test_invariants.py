@@ -10,13 +10,15 @@ from harness.checks.acknowledged import acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.dual_write import StoredWalk
 from harness.checks.invariants import switch_over_result
-from harness.checks.sent import Sent
+from harness.checks.sent import Sent, api_writes, untold
 from harness.checks.tables import CONTRACT, Unread
 from harness.checks.walk_results import acknowledged_result, once_result
 from harness.judge.switch_over import SwitchOver
+from harness.model.due import Due
+from harness.model.evidence import RequestRow
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
-from tests.checks.sending import USERS, as_sent, held, rows_of
+from tests.checks.sending import USERS, as_sent, held, planned, row, rows_of
 
 NAMES = [account.user for account in USERS]
 ROWS = rows_of(*NAMES)
@@ -71,6 +73,45 @@ def _spoilt(walk: StoredWalk, *, columns: bool = False, locations: bool = False)
     wrong = {name: f"not {value}" if isinstance(value, str) else None for name, value in walk.columns.items()}
     kept = dict(walk.columns) | (wrong | {"user_id": walk.user} if columns else {})
     return msgspec.structs.replace(walk, columns=kept, locations=() if locations else walk.locations)
+
+
+WHOLE = [row(each) for user in NAMES for each in planned(user)]
+DUE = [Due(id=each.operation_id, user=each.user, due_ns=each.due_ns) for each in WHOLE]
+
+
+def of_rows(rows: list[RequestRow], stored: dict[str, StoredWalk]) -> tuple[Verdict, Verdict]:
+    """Lost writes, and doubled ones."""
+    told = msgspec.structs.replace(as_sent(api_writes(rows)), untold=untold(rows, DUE))
+    return of_writes(stored, told).verdict, of_once(*stored.values(), sent=told).verdict
+
+
+def test_no_write_is_lost_or_strange_for_a_row_that_is_missing_and_nothing_passes_without_it() -> None:
+    """Each row in turn: the last PUT of a walk, a DELETE, a CREATE, all that is known of a walk."""
+    assert of_rows(WHOLE, HELD) == (Verdict.PASS, Verdict.PASS)
+    for number in range(len(WHOLE)):
+        left = [*WHOLE[:number], *WHOLE[number + 1 :]]
+        assert of_rows(left, HELD) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+    nobody = [each for each in WHOLE if each.user != NAMES[0]]
+    assert of_rows(nobody, HELD) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+
+
+def test_a_row_that_is_missing_hides_no_loss_of_another_user_and_nothing_that_is_there_twice() -> None:
+    lost = next(walk_id for walk_id in PUT_IDS if SENT.walks[walk_id].user == NAMES[0])
+    for user, verdict in ((NAMES[0], Verdict.INCONCLUSIVE), (NAMES[1], Verdict.FAIL)):
+        left = [each for each in WHOLE if each.operation_id != f"{user}-00003"]
+        assert of_rows(left, without(lost))[0] is verdict
+        told = msgspec.structs.replace(as_sent(api_writes(left)), untold=untold(left, ()))
+        found = of_once(*HELD.values(), HELD[lost], sent=told)
+        assert found.verdict is Verdict.FAIL
+        assert f"of 1 users not every request is in evidence that would show it: {user} first" in found.reason
+
+
+def test_what_is_no_request_of_the_schedule_is_no_gap_in_it() -> None:
+    """A walk sent once more, and the row of something else."""
+    again, other = (
+        msgspec.structs.replace(WHOLE[0], operation_id=name) for name in (f"{NAMES[0]}-00099-again-00003", "else")
+    )
+    assert untold([*WHOLE, again, other], DUE) == () == untold([], ())
 
 
 def test_what_was_not_read_holds_the_week_and_hides_no_loss() -> None:

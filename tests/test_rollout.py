@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalErr
 from harness.base.progress import Progress
 from harness.base.units import Unit
 from harness.cli import main as cli
+from harness.cli.stored.folder import judge_again, read_stored
+from harness.judge.combine import combine
+from harness.model.evidence import MEASUREMENT_ERROR
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import message
 from harness.model.result import Result
@@ -362,6 +366,35 @@ async def test_a_rollout_that_was_killed_is_resumed(tmp_path: Path) -> None:
     again = FakeWeeks(ADVANCE, ADVANCE, ADVANCE)
     assert (await run(tmp_path, again, "--resume", str(killed.folder))).result.exit_status == 0
     assert again.weeks == [2, 3, 4]
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+async def test_an_error_of_the_measurement_is_of_the_time_that_it_was_told_in(tmp_path: Path, resumed: bool) -> None:
+    """The clock was set before the rollout was cut short, or once it was resumed: it is judged again as it was."""
+
+    def clock_was_set() -> tuple[Decision | None, Exit]:
+        under_way.evidence.event(under_way.clock.now_ns(), MEASUREMENT_ERROR, "clock", "it was set")
+        return ADVANCE if resumed else HOLD
+
+    with make(tmp_path, FakeWeeks(HOLD if resumed else clock_was_set)) as under_way:
+        held = await ended(under_way)
+    weeks = FakeWeeks(clock_was_set if resumed else ADVANCE, ADVANCE, ADVANCE, ADVANCE)
+    with make(tmp_path, weeks, "--resume", held.folder.name) as under_way:
+        found = await ended(under_way)
+    assert found.result.decision is (Decision.HOLD if resumed else Decision.ADVANCE)
+    again = read_stored(str(found.folder), tmp_path)
+    judged = judge_again(again, again.seen())
+    assert (combine(judged), tuple(judged)) == (found.result.decision, found.result.judgements)
+
+
+async def test_rows_that_a_resumed_rollout_has_lost_are_missed(tmp_path: Path) -> None:
+    held = await run(tmp_path, FakeWeeks(HOLD))
+    found = await run(tmp_path, FakeWeeks(ADVANCE, ADVANCE, ADVANCE, ADVANCE), "--resume", held.folder.name)
+    with contextlib.closing(sqlite3.connect(found.folder / "evidence-2.sqlite")) as evidence:
+        evidence.execute("DELETE FROM events WHERE seq = 1")
+        evidence.commit()
+    again = read_stored(str(found.folder), tmp_path)
+    assert combine(judge_again(again, again.seen())) is Decision.HOLD
 
 
 async def test_two_processes_never_continue_the_same_rollout(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Is every acknowledged write in PostgreSQL, with its content? What was sent against what is stored. Pure.
 
-A phone does one thing at a time, so a walk's acknowledged writes have an order. A write without an acknowledgement
-may have been carried out at any later moment, also after a later write that was acknowledged: its content instead of
-the acknowledged write's is no loss, and is counted apart.
+A phone does one thing at a time, so a walk's acknowledged writes have an order. A write without an acknowledgement, or
+the first of two sendings, may have been carried out at any later moment, also after a later write that was
+acknowledged: its content instead of the acknowledged write's is no loss, and is counted apart. Where a DELETE was sent
+once and refused, that is no reason why its walk has gone.
 """
 
 from __future__ import annotations
@@ -121,23 +122,23 @@ def acknowledged(sent: Sent, stored: Mapping[str, StoredWalk], probed: Collectio
 
 def _walk(walk: SentWalk, held: StoredWalk | None, counts: _Counts) -> None:
     confirmed = [put for put in walk.puts if put.acknowledged]
-    perhaps = [put for put in walk.puts if not put.acknowledged]
+    perhaps = [put for put in walk.puts if put.perhaps or not put.acknowledged]
     deleted_ns = max((each.done_ns for each in walk.deletes if each.acknowledged), default=None)
     confirmed_since = [put for put in confirmed if deleted_ns is None or put.sent_ns > deleted_ns]
     if held is None:
-        if confirmed_since and not any(not each.acknowledged for each in walk.deletes):
+        if confirmed_since and not any(each.perhaps and not each.acknowledged for each in walk.deletes):
             _lose(walk, message("it is not there"), len(confirmed_since), counts)
         elif confirmed_since:
             counts.applied += 1  # the DELETE
         else:
-            counts.absent += len(perhaps)
+            counts.absent += sum(not put.acknowledged for put in perhaps)
         return
     if _owned(held) and held.user != walk.user:
         # Without a write that was acknowledged there is none to lose: whose row it is, other checks say.
         whose = message("it is {user}'s", user=_owner(held))
         _lose(walk, whose, len(confirmed_since) or int(deleted_ns is not None), counts)
         return
-    if deleted_ns is not None and not confirmed_since and not perhaps:
+    if deleted_ns is not None and not confirmed_since and not any(put.perhaps for put in perhaps):
         _lose(walk, message("deleted, and it is there"), 1, counts)
         return
     counts.absent += sum(not each.acknowledged for each in walk.deletes)
@@ -168,7 +169,7 @@ def _content(
     last = confirmed[-1]
     differs = _differs(last.body, held)
     instead = [put for put in perhaps if differs and not _differs(put.body, held)]
-    counts.applied += bool(instead)
+    counts.applied += any(not put.acknowledged for put in instead)
     counts.overtaken += bool(instead) and all(put.sent_ns < last.sent_ns for put in instead)
     counts.absent += sum(put.sent_ns > last.sent_ns for put in perhaps) if not instead else 0
     lost: set[int] = set()

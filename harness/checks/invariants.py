@@ -27,7 +27,7 @@ from harness.checks.photos import explained
 from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import reads
 from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, reconciled
-from harness.checks.sent import Sent, api_writes, sent
+from harness.checks.sent import Sent, api_writes, sent, untold
 from harness.checks.stores import DocumentsRead, Stores
 from harness.checks.walk_results import (
     ACKNOWLEDGED,
@@ -105,7 +105,7 @@ class Invariants:
         #: without an outage, or when stores were not compared.
         self.lost_by_firestore: Mapping[str, int] | None = None
         self._users: tuple[Account, ...] = accounts(scenario.population, seed)
-        self._sent: Sent = sent(
+        told = sent(
             api_writes(evidence.requests, sides),
             scenario.population,
             self._users,
@@ -113,6 +113,7 @@ class Invariants:
             anchor_unix_ns=clock.anchor.unix_ns,
             bucket=self._bucket,
         )
+        self._sent: Sent = msgspec.structs.replace(told, untold=untold(evidence.requests, due.requests))
 
     async def results(self) -> tuple[Judgement, ...]:
         """All of them. A store that does not answer, or holds more than is read, leaves its checks inconclusive."""

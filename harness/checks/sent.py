@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TypedDict
 
@@ -19,16 +20,25 @@ from harness.load.population import thumbnail
 from harness.load.population.accounts import Account
 from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.population.walk import Location, NewWalk, WalkUpdate, digest
-from harness.model.evidence import WRITES, Operation, RequestRow, Side
+from harness.model.due import Due
+from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
 from harness.model.scenario import PopulationPlan
+
+#: It was answered that the write was not carried out, or nobody was there to be told of it.
+_REFUSED = frozenset({Outcome.UNEXPECTED_4XX, Outcome.RATE_LIMITED, Outcome.REFUSED})
+_TOO_LATE = 408  # of the 4xx the one that says nothing of what became of it: something on the way may have given up
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
-    """A write, from when it was sent to its answer, or to where that was given up."""
+    """A write, from when it was sent to its answer, or to where that was given up. ``perhaps``: it may be carried out
+    later than that, or was and nobody said so: it has no acknowledgement, or is the first of two sendings. One that
+    was sent once and refused was not carried out.
+    """
 
     sent_ns: int
     done_ns: int
     acknowledged: bool
+    perhaps: bool
 
 
 class Put(Write, frozen=True, kw_only=True):
@@ -70,11 +80,14 @@ class SentWalk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """``walks`` by id in lower case; ``unmatched`` are operation ids whose digest is not of the recomputed content."""
+    """``walks`` by id in lower case; ``unmatched`` are operation ids whose digest is not of the recomputed content.
+    ``untold`` are users of whom not every request is in evidence: it may be a write.
+    """
 
     walks: dict[str, SentWalk]
     creates: tuple[Create, ...]
     unmatched: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
 
 def api_writes(rows: Iterable[object], sides: Collection[Side] = (Side.API,)) -> list[RequestRow]:
@@ -94,6 +107,20 @@ def number_of(operation_id: str) -> int:
 def scheduled(rows: Iterable[RequestRow]) -> set[int]:
     """The places of all that ``rows`` tell of. A walk that was sent once more stands for no request of the schedule."""
     return {number_of(row.operation_id) for row in rows if AGAIN not in row.operation_id}
+
+
+def untold(rows: Iterable[RequestRow], due: Iterable[Due]) -> tuple[str, ...]:
+    """The users of whom a request that was ``due``, or was so before another one of ``rows``, all there are, has no
+    row."""
+    there: defaultdict[str, set[int]] = defaultdict(set)
+    for row in rows:
+        with suppress(IndexError, ValueError):  # an id without a number is none of the schedule's
+            number = number_of(row.operation_id)
+            if AGAIN not in row.operation_id:
+                there[row.user].add(number)
+    gaps = {user for user, numbers in there.items() if max(numbers) >= len(numbers)}
+    lost = {each.user for each in due if number_of(each.id) not in there[each.user]}
+    return tuple(sorted(gaps | lost))
 
 
 def sent(
@@ -163,10 +190,13 @@ class _Times(TypedDict):
     sent_ns: int
     done_ns: int
     acknowledged: bool
+    perhaps: bool
 
 
 def _times(row: RequestRow) -> _Times:
-    return {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged}
+    refused = row.outcome in _REFUSED and row.status != _TOO_LATE
+    perhaps = row.retried or not (row.acknowledged or refused)
+    return {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged, "perhaps": perhaps}
 
 
 def body_of(planned: Planned, row: RequestRow, bucket: str) -> NewWalk | WalkUpdate | None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from harness.checks.acknowledged import Acknowledged
 from harness.checks.applied_once import Once
 from harness.checks.isolation import Isolation
+from harness.checks.off_in_time import unseen_words
 from harness.checks.reads import Reads
 from harness.checks.sent import Sent
 from harness.checks.tables import CONTRACT, LOCATIONS, Layout
@@ -28,13 +29,15 @@ _COUNTED = frozenset(
 
 
 def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRACT) -> Judgement:
-    """No write is not enough, and evidence that does not fit the schedule, or a column unread, proves nothing."""
-    verdict = Verdict.FAIL if found.lost else Verdict.PASS if found.writes else Verdict.INCONCLUSIVE
+    """No write is not enough, and evidence that does not fit the schedule, or a column unread, proves nothing. Of who
+    has a request without a row, what looks lost may have been written over, or deleted, by just that one."""
+    lost = any(each.user not in sent.untold for each in found.lost)
+    verdict = Verdict.FAIL if lost else Verdict.PASS if found.writes else Verdict.INCONCLUSIVE
     if verdict is Verdict.PASS and layout.unread:
         verdict = Verdict.NOT_EXERCISED
-    if sent.unmatched and not found.lost:
+    if (sent.unmatched or sent.untold) and not lost:
         verdict = Verdict.INCONCLUSIVE
-    told = (*with_few(found.told, [lost.told for lost in found.lost]), *_unmatched(sent))
+    told = (*with_few(found.told, [lost.told for lost in found.lost]), *_unknown(sent))
     told = (*told, *layout.why, *layout.risks)
     return held(result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, found.lost_writes, found.writes, told))
 
@@ -45,9 +48,9 @@ def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> Judgement
     unread = among(layout, _COUNTED)
     if verdict is not Verdict.FAIL and unread:
         verdict = Verdict.NOT_EXERCISED
-    if sent.unmatched and not found.twice:
+    if (sent.unmatched or sent.untold) and not found.twice:
         verdict = Verdict.INCONCLUSIVE
-    told = (*with_few(found.told, found.repeated), *_unmatched(sent), *unread)
+    told = (*with_few(found.told, found.repeated), *_unknown(sent), *unread)
     return held(result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told))
 
 
@@ -101,8 +104,9 @@ def with_few(told: Told, examples: Sequence[str] | Sequence[Message]) -> Told:
     return with_examples(told, examples[:_EXAMPLES])
 
 
-def _unmatched(sent: Sent) -> Told:
+def _unknown(sent: Sent) -> Told:
+    told = unseen_words(sent.untold)
     if not sent.unmatched:
-        return ()
+        return told
     count, first = str(len(sent.unmatched)), sent.unmatched[0]
-    return (message("{count} writes do not fit the schedule, the first is {first}", count=count, first=first),)
+    return (message("{count} writes do not fit the schedule, the first is {first}", count=count, first=first), *told)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import count, takewhile
 from pathlib import Path
 
 from harness.base.errors import BadInput
@@ -17,7 +18,10 @@ EVIDENCE = "evidence.sqlite"
 
 
 class Gathered:
-    """Rows in the order in which they arrived, and the views on them that the judges use."""
+    """Rows in the order in which they arrived, and the views on them that the judges use.
+
+    ``rows`` are all of them; of a request or a probe that comes again the views have the first, as the ledger has.
+    """
 
     def __init__(self) -> None:
         self.ledger = Ledger()
@@ -33,9 +37,12 @@ class Gathered:
         """Takes ``rows`` into every view."""
         for row in rows:
             self.rows.append(row)
+            known = len(self.ledger.calls)
             self.ledger.add(row)
-            self.writes.add(row)
             self.flag.add(row)
+            if isinstance(row, ProbeRow | RequestRow) and len(self.ledger.calls) == known:
+                continue
+            self.writes.add(row)
             if isinstance(row, EventRow):
                 self.events.append(row)
             elif isinstance(row, ProbeRow):
@@ -51,16 +58,27 @@ class Gathered:
         self.see([happened(0, MEASUREMENT_ERROR, "evidence", said, {})])
 
 
+def files(folder: Path) -> Iterator[Path]:
+    """Where a run's evidence may lie: a file for each time that a sequence is resumed, whose own evidence is then anew,
+    for what it rests on are its runs and details. Endless."""
+    return (folder / (EVIDENCE if number == 1 else f"evidence-{number}.sqlite") for number in count(1))
+
+
+def last_file(folder: Path) -> Path:
+    """The one by which the run was judged at its end, which need not be there."""
+    return [folder / EVIDENCE, *takewhile(Path.is_file, files(folder))][-1]
+
+
 def stored(folder: Path) -> Gathered:
     """The evidence that lies in a run's folder. Rows that the run wrote and that are not there any more are an error of
     the measurement: nobody knows what they said. Raises ``BadInput`` when it is broken.
     """
-    gathered = Gathered()
-    if not (folder / EVIDENCE).is_file():
-        gathered.lacks(message("the run's {file} is not there", file=EVIDENCE))
+    gathered, path = Gathered(), last_file(folder)
+    if not path.is_file():
+        gathered.lacks(message("the run's {file} is not there", file=path.name))
         return gathered
-    gathered.see(read_rows(folder / EVIDENCE, appended=True))
-    if (lost := lost_rows(folder / EVIDENCE)) is not None:
+    gathered.see(read_rows(path, appended=True))
+    if (lost := lost_rows(path)) is not None:
         gathered.lacks(lost)
     return gathered
 

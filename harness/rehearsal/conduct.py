@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -21,7 +20,7 @@ from harness.base.errors import EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.evidence.collect import Collector
 from harness.evidence.failure import log_lines
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.gathered import files
 from harness.evidence.store import EvidenceStore
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -103,9 +102,8 @@ class Conductor(Generic[P, D]):
         return self._report()
 
     def _evidence_file(self) -> Path:
-        """A file of its own for each time that a sequence is resumed: what it rests on are its runs and details."""
-        tries = (self.folder / (EVIDENCE if number == 1 else f"evidence-{number}.sqlite") for number in count(1))
-        return next(path for path in tries if not path.exists())
+        """A file of its own for each time that a sequence is resumed."""
+        return next(path for path in files(self.folder) if not path.exists())
 
     def interrupt(self) -> None:
         """Ends the flow at its next wait; tear down and report follow. Harmless once they have begun."""

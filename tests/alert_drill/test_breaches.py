@@ -22,7 +22,7 @@ def calls(
 ) -> list[RequestRow]:
     """So many of users, each done then."""
     due_s = (done_ms - took_ms) / 1000
-    return [request(due_s, f"u{n:04}", latency_ms=took_ms, status=status, side=side) for n in range(count)]
+    return [request(due_s, f"u{n:04}-{status}", latency_ms=took_ms, status=status, side=side) for n in range(count)]
 
 
 def broke(trial: str, *rows: Sequence[RequestRow], probes_ms: Sequence[int] = (25_000,)) -> bool:

@@ -80,6 +80,53 @@ def test_a_deleted_walk_that_is_there_is_found() -> None:
     assert found and {str(lost.what) for lost in found} == {"deleted, and it is there"}
 
 
+def _deleted() -> tuple[RequestRow, RequestRow]:
+    """The PUT and the DELETE of a side walk."""
+    deleted = next(each for each in ROWS if each.operation is Operation.DELETE_WALK)
+    return next(each for each in ROWS if each.walk_id == deleted.walk_id and each is not deleted), deleted
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "retried", "lost"),
+    [
+        (Outcome.UNEXPECTED_4XX, 404, False, 1),  # the walk had gone before
+        (Outcome.RATE_LIMITED, 429, False, 1),
+        (Outcome.REFUSED, 0, False, 1),
+        (Outcome.REFUSED, 0, True, 0),  # the first sending may have been carried out
+        (Outcome.UNEXPECTED_4XX, 408, False, 0),
+        (Outcome.TIMEOUT, 0, False, 0),
+        (Outcome.BROKEN, 0, False, 0),
+        (Outcome.SERVER_ERROR, 503, False, 0),
+    ],
+)
+def test_a_walk_that_has_gone_is_lost_unless_its_delete_may_have_been_carried_out(
+    outcome: Outcome, status: int, retried: bool, lost: int
+) -> None:
+    _, deleted = _deleted()
+    failed = msgspec.structs.replace(deleted, acknowledged=False, outcome=outcome, status=status, retried=retried)
+    found = acknowledged(as_sent([failed if each is deleted else each for each in ROWS]), HELD)
+    assert (len(found.lost), found.lost_writes, found.unconfirmed) == (lost, lost, 1)
+
+
+@pytest.mark.parametrize("retried", [True, False])
+def test_the_first_of_two_sendings_may_come_after_a_later_write(retried: bool) -> None:
+    """Both were carried out, the first one last: its content, or its walk, is no lost write."""
+    puts = [each for each in ROWS if each.walk_id == LONG.id]
+    earlier = puts[-2]
+    body = next(each.body for each in planned(earlier.user) if each.operation_id == earlier.operation_id)
+    assert isinstance(body, WalkUpdate)
+    fields = {
+        name: getattr(body, name) for name in ("title", "status", "total_distance", "total_steps", "polyline_data")
+    }
+    put, _ = _deleted()
+    twice = [msgspec.structs.replace(each, retried=retried) if each in {earlier, put} else each for each in ROWS]
+    again = held([each for each in ROWS if each.operation is not Operation.DELETE_WALK])[put.walk_id]
+    for stored in (with_columns(LONG, **fields), {**HELD, put.walk_id: again}):
+        found = acknowledged(as_sent(twice), stored)
+        assert (not found.lost) is retried
+        assert (found.unconfirmed, found.absent) == (0, 0)
+
+
 @given(st.sets(st.sampled_from(range(len(ROWS))), min_size=1, max_size=8))
 @settings(max_examples=examples(60), deadline=None)
 def test_writes_without_an_acknowledgement_lose_nothing_applied_or_not(failed: set[int]) -> None:

@@ -37,7 +37,8 @@ def request(due_s: float, latency_s: float, side: Side = Side.API, outcome: Outc
 def probe(due_s: float, outcome: Outcome) -> ProbeRow:
     due_ns = START + int(due_s * NS)
     return ProbeRow(
-        probe_id=0, user="c", method="GET", due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 1, status=200, outcome=outcome
+        probe_id=round(due_s * 10), user="c", method="GET", due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 1, status=200,
+        outcome=outcome,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.base.errors import NOT_JSON, BadInput
-from harness.evidence.gathered import EVIDENCE, Gathered, stored
+from harness.evidence.gathered import EVIDENCE, Gathered, last_file, stored
 from harness.judge.judged import JUDGED_THEN
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
@@ -178,9 +178,10 @@ def _absent(place: str, today: object, then: object) -> Iterator[str]:
 def _same_run(folder: Path, result: Result) -> None:
     from harness.evidence.read import read_meta
 
-    if not (folder / EVIDENCE).is_file():
+    evidence = last_file(folder)
+    if not evidence.is_file():
         return
-    run_id = read_meta(folder / EVIDENCE).get("run_id", "")
+    run_id = read_meta(evidence).get("run_id", "")
     if run_id != result.run_id:
         raise BadInput(
             message(
