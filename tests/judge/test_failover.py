@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 
@@ -37,10 +39,13 @@ def events(**left_out: float) -> list[EventRow]:
     ]
 
 
+_NUMBERS = itertools.count()  # each row is another's
+
+
 def write(sent_s: float, *, good: bool, side: Side = Side.API, took_s: float = 0.1) -> RequestRow:
     sent_ns = KILLED + round(sent_s * NS)
     return RequestRow(
-        operation_id="u0001-00001", user="u0001", audience="general", side=side, operation=Operation.PUT_WALK, due_ns=sent_ns,
+        operation_id=f"u0001-{next(_NUMBERS):05}", user="u0001", audience="general", side=side, operation=Operation.PUT_WALK, due_ns=sent_ns,
         sent_ns=sent_ns, done_ns=sent_ns + round(took_s * NS), status=200 if good else 503,
         outcome=Outcome.OK if good else Outcome.SERVER_ERROR, acknowledged=good, payload_digest="d", flag=True,
     )  # fmt: skip
@@ -49,7 +54,7 @@ def write(sent_s: float, *, good: bool, side: Side = Side.API, took_s: float = 0
 def probe(sent_s: float, *, good: bool, method: str = "PUT") -> ProbeRow:
     sent_ns = KILLED + round(sent_s * NS)
     return ProbeRow(
-        probe_id=0, user="canary01", method=method, due_ns=sent_ns, sent_ns=sent_ns, done_ns=sent_ns + NS // 10,
+        probe_id=next(_NUMBERS), user="canary01", method=method, due_ns=sent_ns, sent_ns=sent_ns, done_ns=sent_ns + NS // 10,
         status=200 if good else 503, outcome=Outcome.OK if good else Outcome.SERVER_ERROR,
     )  # fmt: skip
 
