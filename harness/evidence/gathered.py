@@ -37,11 +37,9 @@ class Gathered:
         """Takes ``rows`` into every view."""
         for row in rows:
             self.rows.append(row)
-            known = len(self.ledger.calls)
-            self.ledger.add(row)
-            self.flag.add(row)
-            if isinstance(row, ProbeRow | RequestRow) and len(self.ledger.calls) == known:
+            if not self.ledger.add(row):
                 continue
+            self.flag.add(row)
             self.writes.add(row)
             if isinstance(row, EventRow):
                 self.events.append(row)

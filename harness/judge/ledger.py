@@ -110,17 +110,23 @@ class Ledger:
         self._probes = _Table(CALL)
         self._sessions = _Table(_SESSION)
 
-    def add(self, row: Row) -> None:
-        """Takes one row. Flag rows and other events are not the judge's and are passed over."""
+    def add(self, row: Row) -> bool:
+        """Takes one row; false of a call that comes again. Flag rows and other events are not the judge's and are
+        passed over.
+        """
         match row:
-            case RequestRow() if self._is_new(row.operation_id, row, "load"):
+            case RequestRow():
+                if not self._is_new(row.operation_id, row, "load"):
+                    return False
                 ok, api = row.outcome is Outcome.OK, row.side is Side.API
                 call, user = self.calls[row.operation_id], self._number(row.user)
                 times = (row.due_ns, row.sent_ns, row.done_ns)
                 self._requests.append(call, user, api, ok, OPERATIONS[row.operation], row.status, *times)
                 if row.pod:
                     self._by_pod.append(self.pods.setdefault(row.pod, len(self.pods)), row.due_ns)
-            case ProbeRow() if self._is_new(probe_call(row.probe_id), row, "probes"):
+            case ProbeRow():
+                if not self._is_new(probe_call(row.probe_id), row, "probes"):
+                    return False
                 call, user = self.calls[probe_call(row.probe_id)], self._number(row.user)
                 times = (row.due_ns, row.sent_ns, row.done_ns)
                 self._probes.append(call, user, True, row.good, NO_OPERATION, row.status, *times)
@@ -130,8 +136,7 @@ class Ledger:
                 self.samples[row.metric].append((row.at_ns, row.subject, row.value))
             case EventRow() if row.kind == MEASUREMENT_ERROR:
                 self.measurement_errors.append(row)
-            case _:
-                pass
+        return True
 
     def extend(self, rows: Iterable[Row]) -> None:
         """Takes many rows."""

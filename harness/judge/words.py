@@ -54,7 +54,9 @@ def count(number: int) -> str:
 
 def beside(value: float, threshold: float, unit: Unit) -> str:
     """``value`` with as many digits as tell it from ``threshold``: 99.4996 % beside 99.5 % is not "99.5 %"."""
-    if value == threshold or unit in _WHOLE:
+    if value == threshold:
+        return as_written(threshold, unit)
+    if unit in _WHOLE:
         return show(value, unit)
     factor, suffix = _FORM.get(unit, (1.0, f" {unit}"))
     for digits in range(4, 16):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
 from pathlib import Path
-from typing import BinaryIO
 
 from harness.base.errors import EvidenceNotWritten
 from harness.model.message import message
@@ -34,27 +31,15 @@ def no_folder(folder: Path, error: OSError) -> EvidenceNotWritten:
 
 def write_atomically(path: Path, content: bytes) -> Path:
     """Writes ``content`` so that ``path`` is never half a file, also where two processes write it at once, of two
-    containers and so of one number. Raises ``EvidenceNotWritten``."""
+    containers and so of one number: the address differs there. Raises ``EvidenceNotWritten``."""
+    part = path.with_name(f".{path.name}.{os.getpid():x}-{id(content):x}.part")
     try:
-        part, file = _part(path)
-        try:
-            with file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise not_written(path, error) from error
     return path
-
-
-def _part(path: Path) -> tuple[Path, BinaryIO]:
-    """A file beside ``path`` that nobody else writes, and its path."""
-    for number in itertools.count():
-        part = path.with_name(f".{path.name}.{os.getpid():x}-{number}.part")
-        with contextlib.suppress(FileExistsError):
-            return part, part.open("xb")
-    raise AssertionError("unreachable: numbers do not end")

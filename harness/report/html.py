@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.model.claim import Claim
 from harness.model.result import Result
 from harness.model.section import Bars, Chart, Picture
-from harness.report import outline, told, words
+from harness.report import outline, words
 from harness.report.bars import Rows, draw_bars
 from harness.report.chart import Course, Panel, draw_chart, draw_timeline
 from harness.report.ending import ending
@@ -58,7 +58,6 @@ def render(folder: Path, result: Result, claims: Mapping[str, Claim], say: Langu
         "facts": list(outline.facts(result, say)),
         "chapters": outline.outline(result, claims, say),
         "files": listed(files(folder), say("None besides this report.")),
-        "nothing_left": told.nothing_left(result, say),
         "draw": draw,
     }
     return page("result.html.j2", say, context)

@@ -122,7 +122,7 @@ def _output(judgement: Judgement) -> str:
     if judgement.bound is not None:
         figures.append(f"bound {words.figure(judgement, judgement.bound, ENGLISH)}")
     if judgement.limit is not None:
-        figures.append(f"limit {words.limit(judgement, ENGLISH)}")
+        figures.append(f"limit {words.figure(judgement, judgement.limit, ENGLISH)}")
     if judgement.samples:
         figures.append(f"{judgement.samples} samples")
     lines = [f"{judgement.kind}: {words.asked_words(judgement, ENGLISH)}", ", ".join(figures)]

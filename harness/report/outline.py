@@ -36,7 +36,7 @@ _Figure = tuple[str, Callable[[Judgement], bool], Callable[[Judgement, Language]
 _FIGURES: tuple[_Figure, ...] = (
     (marked("Measured"), lambda of: of.value is not None or bool(of.shown), words.measured),
     (marked("Bound (95 %)"), lambda of: of.bound is not None, lambda of, say: words.figure(of, of.bound, say)),
-    (marked("Limit"), lambda of: of.limit is not None, words.limit),
+    (marked("Limit"), lambda of: of.limit is not None, lambda of, say: words.figure(of, of.limit, say)),
     (marked("Samples"), lambda of: of.samples > 0, lambda of, _: f"{of.samples:,}" if of.samples else "–"),
 )
 

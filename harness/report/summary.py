@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from harness.model.claim import Claim
 from harness.model.result import Result
-from harness.report import outline, told
+from harness.report import outline
 from harness.report.ending import ending
 from harness.report.files import write_atomically
 from harness.report.language import ENGLISH, Language
@@ -36,8 +36,8 @@ def _parts(result: Result, claims: Mapping[str, Claim], say: Language) -> Iterat
             yield from [head(chapter.title)] if chapter.title else []
             for block in chapter.blocks:
                 yield from _block(block, say)
-    if nothing_left := told.nothing_left(result, say):
-        yield nothing_left
+    if result.exit_status is not None and not result.facts.leaks:  # a run that was killed has not looked
+        yield say("Nothing of the run was left on the machine.")
 
 
 def _block(block: Block, say: Language) -> Iterator[str]:

@@ -19,12 +19,6 @@ def status_words(result: Result, say: Language) -> str:
     return say("{run}, plan {plan}, {status}", run=result.run_id, plan=result.plan, status=status)
 
 
-def nothing_left(result: Result, say: Language) -> str:
-    """That nothing was left on the machine; "" where something was, and of a run that was killed before it looked."""
-    looked = result.exit_status is not None
-    return say("Nothing of the run was left on the machine.") if looked and not result.facts.leaks else ""
-
-
 def timings(found: Facts, say: Language) -> Iterator[str]:
     """Each timing with its name; one that this report does not know yet under its own."""
     return (f"{say(words.TIMING.get(name, name))} {seconds:.1f} s" for name, seconds in found.timings.items())

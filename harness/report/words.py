@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.base.errors import MEANING, Exit
-from harness.judge.words import as_written, beside
+from harness.judge.words import beside
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, enumerated, marked, message, verbatim, worded
@@ -161,18 +161,11 @@ def asked_words(judgement: Judgement, say: Language) -> str:
 
 
 def figure(judgement: Judgement, value: float | None, say: Language) -> str:
-    """The value or the bound with as many digits as tell it from the limit: never "99.5 %" for 99.4996; a dash where
-    there was nothing to measure."""
+    """The value or the bound with as many digits as tell it from the limit: never "99.5 %" for 99.4996; the limit
+    itself as it was written; a dash where there was nothing to measure."""
     if value is None or judgement.limit is None:
         return say.amount(value, judgement.unit)
     return say.shown(worded(beside(value, judgement.limit, judgement.unit), judgement.unit))
-
-
-def limit(judgement: Judgement, say: Language) -> str:
-    """What the value and the bound are held against, as it was written; a dash where there is nothing."""
-    if judgement.limit is None:
-        return say.amount(None, judgement.unit)
-    return say.shown(worded(as_written(judgement.limit, judgement.unit), judgement.unit))
 
 
 def measured(judgement: Judgement, say: Language) -> str:

@@ -160,7 +160,7 @@ def test_a_limit_stands_as_it_was_written_and_nearly_all_is_not_said_as_all(tmp_
     assert "100 %" not in text and "1234 ms" not in text
     assert "flaws" not in page(tmp_path, run, language("ja")).text
     for outcome in (missed, stricter, slow):
-        assert words.limit(outcome, ENGLISH) in junit(run).decode()
+        assert words.figure(outcome, outcome.limit, ENGLISH) in junit(run).decode()
 
 
 def test_columns_without_anything_are_left_out_and_many_that_passed_are_folded(tmp_path: Path) -> None:

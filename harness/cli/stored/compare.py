@@ -178,6 +178,9 @@ def _verdicts(now_a: Iterable[Judgement], now_b: Iterable[Judgement]) -> tuple[V
     changes = []
     for key in dict.fromkeys((*a, *b)):
         one, other = a.get(key), b.get(key)
+        step = _RANK[other.verdict if other else None] - _RANK[one.verdict if one else None]
+        # What holds B alone is worse there: some checks are made of what went wrong alone.
+        worse = step > 0 or [each is not None and each.holds for each in (one, other)] == [False, True]
         changes.append(
             VerdictChange(
                 part=key[0],
@@ -185,20 +188,11 @@ def _verdicts(now_a: Iterable[Judgement], now_b: Iterable[Judgement]) -> tuple[V
                 kind=(one or b[key]).kind,
                 a=one,
                 b=other,
-                change=_stepped(one, other),
+                change=Change.WORSE if worse else Change.BETTER if step < 0 else Change.NONE,
                 gates=any(each is not None and each.gates for each in (one, other)),
             )
         )
     return tuple(changes)
-
-
-def _stepped(one: Judgement | None, other: Judgement | None) -> Change:
-    """By their verdicts; and what holds B alone is worse there, for some checks are made of what went wrong alone."""
-    step = _RANK[other.verdict if other else None] - _RANK[one.verdict if one else None]
-    held, holds = (each is not None and each.holds for each in (one, other))
-    if step > 0 or (holds and not held):
-        return Change.WORSE
-    return Change.BETTER if step < 0 else Change.NONE
 
 
 def _figures(of_a: Iterable[Figure], of_b: Iterable[Figure]) -> tuple[FigureChange, ...]:
