@@ -8,13 +8,11 @@ seen on Firestore after the publish, with all that was due after the limit: what
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 
 import msgspec
 
-from harness.checks.sent import number_of
+from harness.checks.sent import by_place, number_of
 from harness.judge.planned import AGAIN
 from harness.load.population.accounts import accounts
 from harness.load.population.due import requests_due
@@ -71,14 +69,9 @@ def unseen_words(users: Sequence[str]) -> Told:
 def not_whole_since(rows: Iterable[RequestRow], users: Collection[str], since_ns: int) -> tuple[str, ...]:
     """Of ``users`` those of whom a request is not in evidence that was due before another one, which was sent after
     ``since_ns``: the missing one may have gone to either side."""
-    sent: defaultdict[str, dict[int, int]] = defaultdict(dict)
-    for row in rows:
-        if row.user in users and AGAIN not in row.operation_id:  # sent once more, a walk stands for no request
-            with suppress(IndexError, ValueError):  # an id without a number is none of the schedule's
-                sent[row.user][number_of(row.operation_id)] = row.sent_ns
     gaps = {
         user
-        for user, own in sent.items()
+        for user, own in by_place(row for row in rows if row.user in users).items()
         for before, after in itertools.pairwise(sorted(own))
         if after - before > 1 and own[after] > since_ns
     }

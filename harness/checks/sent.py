@@ -109,17 +109,24 @@ def scheduled(rows: Iterable[RequestRow]) -> set[int]:
     return {number_of(row.operation_id) for row in rows if AGAIN not in row.operation_id}
 
 
+def by_place(rows: Iterable[RequestRow]) -> Mapping[str, Mapping[int, int]]:
+    """By user and place in the user's schedule: when each request was sent. A walk that was sent once more stands for
+    no request of the schedule, and an id without a number is none of its own."""
+    sent_ns: defaultdict[str, dict[int, int]] = defaultdict(dict)
+    for row in rows:
+        if AGAIN not in row.operation_id:
+            with suppress(IndexError, ValueError):
+                number = number_of(row.operation_id)
+                sent_ns[row.user][number] = row.sent_ns
+    return sent_ns
+
+
 def untold(rows: Iterable[RequestRow], due: Iterable[Due]) -> tuple[str, ...]:
     """The users of whom a request that was ``due``, or was so before another one of ``rows``, all there are, has no
     row."""
-    there: defaultdict[str, set[int]] = defaultdict(set)
-    for row in rows:
-        with suppress(IndexError, ValueError):  # an id without a number is none of the schedule's
-            number = number_of(row.operation_id)
-            if AGAIN not in row.operation_id:
-                there[row.user].add(number)
-    gaps = {user for user, numbers in there.items() if max(numbers) >= len(numbers)}
-    lost = {each.user for each in due if number_of(each.id) not in there[each.user]}
+    there = by_place(rows)
+    gaps = {user for user, own in there.items() if max(own) >= len(own)}
+    lost = {each.user for each in due if number_of(each.id) not in there.get(each.user, {})}
     return tuple(sorted(gaps | lost))
 
 
