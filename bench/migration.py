@@ -31,8 +31,8 @@ from harness.model.stack import PROJECT_ID, Address
 from harness.rehearsals.migration_drill.plants import walks
 from harness.stack.firebase import commands, install
 from harness.stack.firebase.documents import Documents
+from harness.stack.free_port import any_free_port
 from harness.stack.processes import Spec, spawn
-from harness.stack.state.ports import any_free_port
 
 MEAN_LOCATIONS = 100
 LEAST_LOAD, LEAST_WHOLE = 0.3, 0.6

@@ -7,6 +7,8 @@ The reports look the id up in a catalogue. In English the id is the sentence. Ba
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from string import Formatter
 from typing import Any
 
 import msgspec
@@ -18,8 +20,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     values: dict[str, str | Message] = {}
 
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` where nothing stands for a place, as in a ``result.json`` that was changed."""
+        if self.values and (lacking := _places(self.text) - self.values.keys()):
+            raise ValueError(f"nothing stands for {', '.join(sorted(lacking))} in {self.text!r}")
+
     def __str__(self) -> str:
         return self.text.format(**self.values) if self.values else self.text
+
+
+@lru_cache(maxsize=4096)
+def _places(text: str) -> frozenset[str]:
+    return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
 
 
 def message(text: str, **values: str | Message) -> Message:

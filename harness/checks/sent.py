@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import TypedDict
 
@@ -80,7 +79,8 @@ class SentWalk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """``walks`` by id in lower case; ``unmatched`` are operation ids whose digest is not of the recomputed content.
+    """``walks`` by id in lower case; ``unmatched`` are operation ids that are none of the schedule's, or whose digest
+    is not of the recomputed content.
     ``untold`` are users of whom not every request is in evidence: it may be a write.
     """
 
@@ -104,6 +104,12 @@ def number_of(operation_id: str) -> int:
     return int(operation_id.split("-")[1])
 
 
+def numbered(operation_id: str) -> bool:
+    """Whether it has a number at all; that of a row that no phone of the plan wrote may have none."""
+    _, *parts = operation_id.split("-")
+    return bool(parts) and parts[0].isdecimal()
+
+
 def scheduled(rows: Iterable[RequestRow]) -> set[int]:
     """The places of all that ``rows`` tell of. A walk that was sent once more stands for no request of the schedule."""
     return {number_of(row.operation_id) for row in rows if AGAIN not in row.operation_id}
@@ -114,10 +120,8 @@ def by_place(rows: Iterable[RequestRow]) -> Mapping[str, Mapping[int, int]]:
     no request of the schedule, and an id without a number is none of its own."""
     sent_ns: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for row in rows:
-        if AGAIN not in row.operation_id:
-            with suppress(IndexError, ValueError):
-                number = number_of(row.operation_id)
-                sent_ns[row.user][number] = row.sent_ns
+        if AGAIN not in row.operation_id and numbered(row.operation_id):
+            sent_ns[row.user][number_of(row.operation_id)] = row.sent_ns
     return sent_ns
 
 
@@ -142,15 +146,15 @@ def sent(
     """``rows`` as ``api_writes`` gives them; ``bucket`` is Storage's, of which thumbnails' URLs are made."""
     placed = slots(users, seed)
     by_user: defaultdict[str, list[RequestRow]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row.sent_ns):
-        by_user[row.user].append(row)
     walks: dict[str, SentWalk] = {}
     creates: list[Create] = []
     unmatched: list[str] = []
+    for row in sorted(rows, key=lambda row: row.sent_ns):
+        if row.user in placed and numbered(row.operation_id):
+            by_user[row.user].append(row)
+        else:
+            unmatched.append(row.operation_id)
     for user, own in by_user.items():
-        if user not in placed:
-            unmatched += [row.operation_id for row in own]
-            continue
         last = max(number_of(row.operation_id) for row in own)
         planned = list(islice(user_schedule(user, placed[user], plan, seed, anchor_unix_ns), last + 1))
         found = _of_user(own, planned, bucket)

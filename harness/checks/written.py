@@ -13,7 +13,7 @@ from itertools import islice
 import msgspec
 
 from harness.checks.histories import FOREVER, NEVER, Asked, State, WalkHistory
-from harness.checks.sent import body_of, number_of, scheduled
+from harness.checks.sent import body_of, number_of, numbered, scheduled
 from harness.load.population import thumbnail
 from harness.load.population.accounts import Account
 from harness.load.population.content import created, fingerprint, updated
@@ -69,10 +69,9 @@ class Plans:
         """``user``'s writes among ``rows``, which are all of its own. Raises ``NotAsPlanned``."""
         if user not in self._slots:
             raise NotAsPlanned(rows[0].operation_id)
-        try:
-            numbers = {row.operation_id: number_of(row.operation_id) for row in rows}
-        except (IndexError, ValueError):
-            raise NotAsPlanned(f"of {user}, one without a number") from None
+        if not all(numbered(row.operation_id) for row in rows):
+            raise NotAsPlanned(f"of {user}, one without a number")
+        numbers = {row.operation_id: number_of(row.operation_id) for row in rows}
         planned = self.schedule(user, max(numbers.values()) + 1)
         made = [self._made(planned[numbers[row.operation_id]], row) for row in rows if row.operation in WRITES]
         for row in rows:

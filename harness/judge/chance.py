@@ -23,6 +23,7 @@ from harness.model.message import Message, message, quantity
 from harness.model.scenario import Criterion, Metric, Scenario
 from harness.model.verdict import FalseRollBack
 
+_LEAST_SHOWN = 0.0005  # of windows: what rounds to a tenth of a percent
 _RATIOS = (Metric.AVAILABILITY, Metric.ERROR_RATIO)
 
 
@@ -94,10 +95,17 @@ def sentence(chance: FalseRollBack) -> Message:
 
 def _figures(chance: FalseRollBack) -> dict[str, str | Message]:
     return {
-        "share": quantity(round(chance.probability, 3), Unit.RATIO),
+        "share": _share(chance.probability),
         "samples": f"{chance.samples:,}",
         "ratio": quantity(chance.failure_ratio, Unit.RATIO),
     }
+
+
+def _share(probability: float) -> str | Message:
+    """To a tenth of a percent; what rounds to none of them is not told as nothing."""
+    if probability < _LEAST_SHOWN:
+        return message("less than {share}", share=quantity(_LEAST_SHOWN, Unit.RATIO))
+    return quantity(round(probability, 3), Unit.RATIO)
 
 
 def advances(tries: int) -> float:

@@ -1,9 +1,9 @@
 """What a rehearsed version's image puts in front of its target: errors, delays, or a readiness that never comes.
 
 Run as a file with a JSON object (``host``, ``never_ready``, ``numerator``, ``denominator``, ``delay_ms``) and the
-target's command; it needs h11 and ``fault_proxy_process``. It listens on ``PORT`` and gives the target another one.
-Only requests to ``/v1`` are hit, by the fault proxy's exact count. On SIGTERM it stops accepting, passes the signal
-on, and ends with the target's status once that has finished what runs.
+target's command; it needs h11, ``fault_proxy_process`` and ``free_port``. It listens on ``PORT`` and gives the target
+another one. Only requests to ``/v1`` are hit, by the fault proxy's exact count. On SIGTERM it stops accepting, passes
+the signal on, and ends with the target's status once that has finished what runs.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import functools
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where an image without h11 has that too
 import h11
 
-from harness.stack.fault_proxy_process import HOST, Exchange, Fault, Faults, Verdict, relay
+from harness.stack.fault_proxy_process import Exchange, Fault, Faults, Verdict, relay
+from harness.stack.free_port import any_free_port
 
 LAST_ANSWERS_S = 2.0
 _API = b"/v1"
@@ -41,13 +41,6 @@ class NeverReady(InFront):
         return super().judge(request) if request.target.startswith((_API, b"/health")) else Verdict(error=True)
 
 
-def free_port() -> int:
-    """A port for the target, on loopback."""
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        return int(found.getsockname()[1])
-
-
 async def main(asked: dict[str, Any], command: list[str]) -> int:
     """Serves until the target has ended; its status."""
     faults = Faults()
@@ -55,7 +48,7 @@ async def main(asked: dict[str, Any], command: list[str]) -> int:
         faults.active[0] = Fault("errors", asked["numerator"], asked["denominator"])
     if asked["delay_ms"]:
         faults.active[1] = Fault("latency", 1, 1, asked["delay_ms"] / 1000)
-    inner = free_port()
+    inner = any_free_port()
     target = await asyncio.create_subprocess_exec(*command, env={**os.environ, "PORT": str(inner)})
     serve = functools.partial(
         relay, pod_port=inner, faults=faults, exchange=NeverReady if asked["never_ready"] else InFront

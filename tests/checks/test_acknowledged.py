@@ -164,6 +164,12 @@ def test_an_unconfirmed_write_that_came_late_is_no_loss_and_is_told() -> None:
     assert (found.lost, found.overtaken) == ((), 1)
 
 
+@pytest.mark.parametrize("foreign", ["", "load", "u0001", "u0001-", "u0001-x-00003"])
+def test_a_row_that_no_phone_wrote_is_told_and_changes_nothing_else(foreign: str) -> None:
+    found = as_sent([msgspec.structs.replace(ROWS[0], operation_id=foreign), *ROWS])
+    assert found == msgspec.structs.replace(SENT, unmatched=(foreign,))
+
+
 def test_a_repetition_and_a_thumbnail_are_known_by_their_digest() -> None:
     plan = next(each for each in planned(NAMES[0]) if isinstance(each.body, WalkUpdate))
     assert isinstance(plan.body, WalkUpdate)

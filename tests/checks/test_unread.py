@@ -16,7 +16,7 @@ from harness.checks import invariants, stores
 from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.dual_write import Flaw
 from harness.checks.invariants import OFF, Invariants, unread
-from harness.checks.off_in_time import FLAG
+from harness.checks.off_in_time import FLAG, due_beside
 from harness.checks.walk_results import ACKNOWLEDGED, BODIES, ISOLATION, ONCE, STATUSES
 from harness.checks.walk_tables import Stored
 from harness.judge.combine import combine
@@ -31,7 +31,7 @@ from harness.stack.firebase.documents import Documents
 from harness.stack.manifests import load as load_manifests
 from harness.stack.targets import bundled
 from scenarios.load import load
-from tests.checks.sending import BUCKET
+from tests.checks.sending import BUCKET, PLAN, SEED, USERS, rows_of
 from tests.checks.stored import WALK, documents, walk
 from tests.nowhere import NOWHERE, all_at
 from tests.report.results import judgement as result
@@ -137,6 +137,14 @@ async def test_a_store_that_fails_amid_the_comparison_is_no_agreement(monkeypatc
     found = await results(monkeypatch, documents={}, dual_write=amid, ask_as_others=())
     assert {found[check].verdict for check in (DUAL_WRITE, PHOTOS)} == {Verdict.NOT_EXERCISED}
     assert "no column title" in found[DUAL_WRITE].reason
+
+
+def test_when_everybody_s_schedule_began_is_told_by_a_row_that_a_phone_wrote() -> None:
+    rows = rows_of(USERS[1].user)
+    foreign = msgspec.structs.replace(rows[0], operation_id="load", due_ns=0)
+    told = due_beside(rows, PLAN, SEED, 60 * NS)
+    assert len(told) > len(USERS) and due_beside([foreign, *rows], PLAN, SEED, 60 * NS) == told
+    assert due_beside([foreign], PLAN, SEED, 60 * NS) == ()
 
 
 def test_a_run_in_which_the_flag_never_went_off_shows_nothing_of_it() -> None:

@@ -25,7 +25,9 @@ from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import Usage
 from harness.rehearsals.cost.rehearsal import REHEARSAL
 from harness.rehearsals.cost.types import Measured
+from harness.report.language import language
 from harness.report.published import RESULT
+from harness.report.words import figure
 from tests.cost.made import BUNDLED, FACTS, PLAN, POD, RUN, details, of_run
 from tests.rehearsal.made import by_id, result_in, seen
 from tests.stored.conftest import main
@@ -47,6 +49,24 @@ def test_a_run_s_bill() -> None:
     assert of.pods == pytest.approx(PLAN.corrected(POD, 2.5).pods)
     assert of_run(kept_walks=1)["cost.logging"] == of_run()["cost.logging"], "the claim is on the rate that is aimed at"
     assert PLAN.month_log_gib(RUN) == pytest.approx(400 * 10 * 730 * 3600 / 2**30)
+
+
+_SUPPOSED = PLAN.tables.quantities
+_BYTES_A_MONTH = PLAN.tables.supposed.rate_per_s * 730 * 3600  # by one byte of each request
+
+
+@pytest.mark.parametrize(
+    ("claim", "fields"),
+    [
+        ("cost.autopilot", {"pods": _SUPPOSED.pods + 0.0004}),
+        ("cost.logging", {"log_bytes": int(_SUPPOSED.log_gb * 1e9 / _BYTES_A_MONTH * RUN.requests) + 1}),
+    ],
+)
+def test_a_hair_too_much_is_not_shown_as_the_limit(claim: str, fields: dict[str, Any]) -> None:
+    found = of_run(**fields)[claim]
+    assert found.verdict is Verdict.FAIL and found.value is not None and found.limit is not None
+    assert found.value > found.limit
+    assert figure(found, found.value, language("en")) != figure(found, found.limit, language("en"))
 
 
 def used_by(run: Measured) -> Usage:

@@ -83,6 +83,14 @@ def test_a_limit_s_chance_is_told_to_a_tenth_of_a_percent() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("probability", "share"), [(0.0, "less than 0.05 %"), (0.000499, "less than 0.05 %"), (0.0005, "0.1 %")]
+)
+def test_a_chance_that_is_small_is_not_told_as_none(probability: float, share: str) -> None:
+    chance = FalseRollBack(id="limit", failure_ratio=0.005, samples=1_200, probability=probability)
+    assert f"it fires in {share} of windows" in str(sentence(chance))
+
+
 def test_a_page_says_the_same_of_a_limit() -> None:
     chance = FalseRollBack(id="limit", failure_ratio=0.005, samples=1_200, probability=0.189412)
     told = chance_words(chance)

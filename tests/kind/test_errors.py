@@ -20,10 +20,10 @@ import yaml
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.model.message import Message
+from harness.stack.free_port import any_free_port
 from harness.stack.kind import cluster, commands, config, docker, lock, record
 from harness.stack.kind.images import binaries, choice
 from harness.stack.kind.outside import Outside
-from harness.stack.state.ports import any_free_port
 from harness.stack.state.processes import ProcessIdentity, identify
 from tests.kind import creating
 from tests.lines import Lines

@@ -14,6 +14,7 @@ import pytest
 from harness.load.connection import NoAnswer, PhoneConnection
 from harness.model.evidence import Outcome
 from harness.model.stack import Address
+from tests.ports import free_address
 
 pytestmark = pytest.mark.process
 
@@ -174,17 +175,13 @@ def test_a_reopened_connection_is_another_and_opened_at_once() -> None:
 
 
 def test_reopening_where_nobody_listens_leaves_none() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    connection = PhoneConnection(Address(host="127.0.0.1", port=port))
+    connection = PhoneConnection(free_address())
     connection.reopen()
     assert connection._kept() is None
 
 
 def test_nobody_listening_is_refused() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    ends_in(PhoneConnection(Address(host="127.0.0.1", port=port)), Outcome.REFUSED)
+    ends_in(PhoneConnection(free_address()), Outcome.REFUSED)
 
 
 def test_connection_close_is_obeyed() -> None:

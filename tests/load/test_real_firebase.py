@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -31,40 +31,33 @@ from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Address, Endpoints
 from harness.stack.firebase import admin, commands, install
 from tests.load.conftest import StartFake, plan_for
+from tests.ports import free_address
 
 pytestmark = pytest.mark.stack
 CLOCK = MachineClock()
 PROJECT = "demo-tekutoko"
 
 
-def _free() -> Address:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return Address(host="127.0.0.1", port=server.getsockname()[1])
-
-
-async def _ready(ask: Any, address: Address) -> None:
-    async with asyncio.timeout(60):
-        while not await ask(address):  # noqa: ASYNC110 - another process cannot set our event
-            await asyncio.sleep(0.1)
-
-
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[dict[str, Address]]:
     tree = install.ensure(lambda _: None)
-    at = {name: _free() for name in ("auth", "firestore", "remote_config")}
-    lines = [
-        commands.auth_command(tree, PROJECT, at["auth"]),
-        commands.firestore_command(tree, PROJECT, at["firestore"]),
-        commands.remote_config_command(at["remote_config"]),
+    at = {name: free_address() for name in ("auth", "firestore", "remote_config")}
+    started = [
+        (commands.auth_command(tree, PROJECT, at["auth"]), commands.auth_ready, at["auth"]),
+        (commands.firestore_command(tree, PROJECT, at["firestore"]), commands.firestore_ready, at["firestore"]),
+        (commands.remote_config_command(at["remote_config"]), commands.remote_config_ready, at["remote_config"]),
     ]
-    running = []
+    log = tmp_path / "emulators.log"
+    running: list[Process] = []
     try:
-        for line in lines:
-            with (tmp_path / "emulators.log").open("ab") as log:
-                running.append(await asyncio.create_subprocess_exec(*line, cwd=ROOT, stdout=log, stderr=log))
-        await _ready(commands.auth_ready, at["auth"])
-        await _ready(commands.firestore_ready, at["firestore"])
-        await _ready(commands.remote_config_ready, at["remote_config"])
+        for line, _, _ in started:
+            with log.open("ab") as written:
+                running.append(await asyncio.create_subprocess_exec(*line, cwd=ROOT, stdout=written, stderr=written))
+        async with asyncio.timeout(60):
+            for process, (_, ask, address) in zip(running, started, strict=True):
+                while not await ask(address):
+                    assert process.returncode is None, log.read_text()
+                    await asyncio.sleep(0.1)
         yield at
     finally:
         for process in running:

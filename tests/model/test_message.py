@@ -35,6 +35,13 @@ def test_a_message_holds_nothing_that_cannot_be_read_again() -> None:
     assert _read_again(told) == told and str(told) == "80: broken x"
 
 
+def test_a_stored_message_without_what_stands_in_a_place_is_not_read() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"nothing stands for total in '\{failed\} of \{total\}'"):
+        msgspec.json.decode(b'{"text": "{failed} of {total}", "values": {"failed": "1"}}', type=Message)
+    with pytest.raises(ValueError, match="nothing stands for total"):
+        message("{failed} of {total}", failed="1")
+
+
 def _read_again(told: Message) -> Message:
     return msgspec.json.decode(msgspec.json.encode(told), type=Message)
 

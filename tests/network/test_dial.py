@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from harness.rehearsals.network.clients import DIAL
-from harness.stack.state.ports import any_free_port
+from harness.stack.free_port import any_free_port
 
 pytestmark = pytest.mark.process
 

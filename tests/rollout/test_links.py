@@ -21,7 +21,7 @@ from harness.rehearsals.rollout.judge import judged_week, step_of_roll_back
 from harness.rehearsals.rollout.observed import EMPTY, Observed, observed
 from harness.rehearsals.rollout.sequence import final_check
 from harness.rehearsals.rollout.sequence import judged_week as judged_rollout_week
-from harness.rehearsals.rollout.weeks import Attempt
+from harness.rehearsals.rollout.weeks import Attempt, PlannedWeek, RolloutDetails, RolloutPlan, stands
 from scenarios.load import load
 from tests.judge.evidence import request
 from tests.judge.test_week_beside import pod, sampled
@@ -48,6 +48,13 @@ def attempt(week: int, decision: Decision = Decision.ADVANCE) -> Attempt:
 def test_the_final_check_wants_all_four_weeks(begun: dict[int, Attempt], verdict: Verdict) -> None:
     found = final_check(begun)
     assert (found.claim, found.verdict, found.gates) == ("rollout.week4.check", verdict, False)
+
+
+def test_a_rollout_without_a_word_of_its_week_may_have_been_killed() -> None:
+    """Its page was written when the week began, and is all that a killed rollout leaves."""
+    plan = RolloutPlan(weeks=tuple(PlannedWeek(week=week, scenario=load(f"rollout_week{week}")) for week in (1, 2)))
+    told = stands(plan, RolloutDetails(rollout="r1", attempts=(attempt(1),)), ended=True)
+    assert english(told) == "Week 2 has not reported: it is under way, or was killed; week 1 advanced."
 
 
 def test_weeks_of_two_programs_are_not_the_four_weeks_of_either() -> None:

@@ -23,12 +23,12 @@ from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
 from harness.stack.firebase import admin, rest, storage
 from harness.stack.firebase.documents import Documents, Value
+from harness.stack.free_port import any_free_port
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import binaries
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import definitions
 from harness.stack.state.machine import identity
-from harness.stack.state.ports import any_free_port
 from harness.stack.state.processes import identify
 from tests.kind import images
 from tests.session.needs import needs_docker

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.model.stack import Address
 from harness.stack.fault_proxy_process import HOST, Fault, FaultProxy, Faults
-from harness.stack.state.ports import any_free_port
+from harness.stack.free_port import any_free_port
 from tests.stack.rungs import Answer, ask, exchange
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

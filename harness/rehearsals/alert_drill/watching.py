@@ -29,9 +29,9 @@ from harness.rehearsals.alert_drill.types import (
     AlertDrillPlan,
     Firing,
 )
+from harness.stack.free_port import any_free_port
 from harness.stack.kind.images import binaries
 from harness.stack.scraping import ClientCertificate, WithMetrics
-from harness.stack.state.ports import any_free_port
 
 _LOOK_EVERY_S = 0.5
 _FOLDER = "monitoring"

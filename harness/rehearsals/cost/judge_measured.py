@@ -119,7 +119,7 @@ def _pods(plan: CostPlan, pod: PodSizes, run: Measured) -> Judgement:
         supposed=f"{supposed:g}",
         cost=money(run.pods * bill.pod(pod.requested, plan.prices, plan.tables.hours)),
     )
-    return held(MEASURED, claim, run.pods <= supposed, told, value=round(run.pods, 3), limit=supposed)
+    return held(MEASURED, claim, run.pods <= supposed, told, value=run.pods, limit=supposed)
 
 
 def _logs(plan: CostPlan, run: Measured) -> Judgement:
@@ -148,8 +148,7 @@ def _logs(plan: CostPlan, run: Measured) -> Judgement:
         then=f"{saving.logs_kept_then_s / DAY_S:g}",
         less=kept[1],
     )
-    amount = {"value": round(gib, 3), "limit": round(supposed, 3)}
-    return held(MEASURED, "cost.logging", gib <= supposed, told, policy, **amount)
+    return held(MEASURED, "cost.logging", gib <= supposed, told, policy, value=gib, limit=supposed)
 
 
 def _connections(tables: Tables, run: Measured) -> Judgement:

@@ -201,7 +201,9 @@ def stands(plan: RolloutPlan, details: RolloutDetails, *, ended: bool) -> Told:
     if details.cut:
         return message("Interrupted before week {week}; {done}.", week=named, done=done), resume
     if last is None and ended:
-        return (message("Week {week} is under way; {done}.", week=named, done=done),)
+        return (
+            message("Week {week} has not reported: it is under way, or was killed; {done}.", week=named, done=done),
+        )
     if last is None:
         return message("Broke off at week {week}; {done}.", week=named, done=done), resume
     if last.exit_status == Exit.INTERRUPTED:

@@ -8,8 +8,8 @@ from shlex import quote
 from harness.base.errors import StackNotStarted
 from harness.model.command import Ran
 from harness.model.message import message
+from harness.stack.free_port import any_free_port
 from harness.stack.site import Site
-from harness.stack.state.ports import any_free_port
 
 #: How many walks there were at the moment that is restored to.
 WALKS = 10

@@ -16,6 +16,7 @@ import psutil
 
 from harness.base.errors import StackNotStarted
 from harness.model.message import message
+from harness.stack.free_port import any_free_port
 
 FIRST_PORT = 20_000
 PORTS_PER_SLOT = 160  # 36 pods, of four each, and what is beside them
@@ -31,13 +32,6 @@ class PortHolder(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command})" if self.pid else "a process of another user"
-
-
-def any_free_port(host: str = HOST) -> int:
-    """A port that nobody listens on, of the system's own choice: for a listener beside the stack, opened at once."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def can_bind(port: int, host: str = HOST) -> bool:

@@ -20,8 +20,8 @@ from harness.rehearsals.alert_drill.programs import Data, Program, emitted_by, p
 from harness.rehearsals.alert_drill.theirs.course import Course, Samples, open_metrics, scraped
 from harness.rehearsals.alert_drill.theirs.facts import Answer, Asked, Held
 from harness.rehearsals.alert_drill.types import AlertDrillDetails
+from harness.stack.free_port import any_free_port
 from harness.stack.kind.images import binaries
-from harness.stack.state.ports import any_free_port
 
 _ERROR = re.compile(r'^invalid parameter "query": (?:\d+:\d+: )?(?:parse error: )?')
 _BAD_REQUEST, _NOT_EVALUATED = 400, 422

@@ -162,7 +162,7 @@ def target(wanted: Target) -> Recipe:
 def version(wanted: Version, base: str, command: tuple[str, ...]) -> Recipe:
     """A next version of the target whose image is ``base`` and runs ``command``."""
     stack = ROOT / "harness" / "stack"
-    files = ("fault_proxy_process.py", "version_process.py")
+    files = ("fault_proxy_process.py", "free_port.py", "version_process.py")
     assert h11.__file__ is not None
     return Recipe(
         name=f"version-{wanted.name}",

@@ -1,0 +1,35 @@
+"""A port for a listener that is started beside the stack. Only of the standard library: an image has this file too."""
+
+import contextlib
+import functools
+import itertools
+import random
+import socket
+from collections.abc import Iterator
+
+#: Above those that Linux gives to connections (``net.ipv4.ip_local_port_range``): no connection of another program
+#: takes one between its choice and its listener's start.
+_BESIDE = range(61_000, 65_536)
+
+
+@functools.cache
+def _order() -> Iterator[int]:
+    """Of this process's own, so that two of them seldom choose one at once; none comes again before all others have."""
+    return itertools.cycle(random.SystemRandom().sample(_BESIDE, len(_BESIDE)))
+
+
+def any_free_port(host: str = "127.0.0.1") -> int:
+    """One that nobody listens on; where all of the range are taken, one of the system's own choice.
+
+    Raises ``OSError`` where nobody can listen on ``host``.
+    """
+    for port in itertools.islice(_order(), len(_BESIDE)):
+        with contextlib.suppress(OSError):
+            return _bound(port, host)
+    return _bound(0, host)
+
+
+def _bound(port: int, host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])
