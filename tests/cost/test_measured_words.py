@@ -85,7 +85,7 @@ def test_what_is_said_of_a_run(
 ) -> None:
     each = of_run(**fields)[claim]
     assert (each.verdict, each.reason) == (verdict, told)
-    assert (each.value, each.limit) == (pytest.approx(value), pytest.approx(limit))
+    assert each.value == pytest.approx(value) and each.limit == pytest.approx(limit)
     assert each.erratum == ("cost.users_are_not_connections" if verdict is SHOWN else "")
     of_users = claim == SIZE and value is not None
     assert each.samples == (fields.get("users", 500) if of_users else 0)
