@@ -44,6 +44,7 @@ from harness.stack.state.sweeping import end_run
 from tests import stub_docker
 from tests.lines import Lines
 from tests.session.needs import IN_A_SPACE, needs_spaces
+from tests.swept import swept
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
@@ -146,7 +147,7 @@ def test_after_kill_9_all_of_the_dead_run_goes_and_nothing_else(begun: Callable[
     assert any("ended envoy" in str(line) for line in lines), lines
     assert marked_processes(DEAD) == [] and not run_folder(DEAD).exists()
     assert len(marked_processes(ALIVE)) == 1 and (run_folder(ALIVE) / "data").exists() and alive.poll() is None
-    assert sweep(lambda line: None) == []
+    assert swept() == []
 
 
 @needs_spaces
@@ -154,7 +155,7 @@ def test_a_live_run_in_another_container_is_spared(begun: Callable[..., subproce
     """Also one whose process id is nobody's, or another's, there; from inside and from outside."""
     inside, outside = begun("inside", space=True), begun("outside")
     assert in_another_space(SWEEPS) == []
-    assert sweep(lambda line: None) == []
+    assert swept() == []
     assert all((run_folder(run_id) / "data").exists() for run_id in ("inside", "outside"))
     assert inside.poll() is None and outside.poll() is None
     assert str(end_run(run_folder("inside"))[-1]).endswith("some of it runs in another container; end it there")
@@ -188,16 +189,15 @@ def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subp
 
 @needs_spaces
 def test_kept_parts_of_another_container_are_no_dead_run_s(begun: Callable[..., subprocess.Popen[str]]) -> None:
-    process = begun("kept-local")
-    lease = msgspec.json.decode((run_folder("kept-local") / "lease.json").read_bytes(), type=Lease)
-    (run_folder("kept-local") / "lease.json").write_bytes(
-        msgspec.json.encode(msgspec.structs.replace(lease, kept=True))
-    )
+    kept = "kept-by-this-test"  # a mark is the machine's: ``stack down`` of a test beside ends all of "kept-local"
+    process = begun(kept)
+    lease = msgspec.json.decode((run_folder(kept) / "lease.json").read_bytes(), type=Lease)
+    (run_folder(kept) / "lease.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(lease, kept=True)))
     killed(process)
-    assert condition(run_folder("kept-local")) is Condition.KEPT
-    assert in_another_space(SWEEPS) == [] and sweep(lambda line: None) == []
-    assert len(marked_processes("kept-local")) == 1
-    end_run(run_folder("kept-local"))
+    assert condition(run_folder(kept)) is Condition.KEPT
+    assert in_another_space(SWEEPS) == [] and swept() == []
+    assert len(marked_processes(kept)) == 1
+    end_run(run_folder(kept))
 
 
 # -- what cannot be told -----------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def plant(run_id: str, content: bytes) -> Path:
 def test_a_lease_of_rules_not_known_here_is_told_and_left() -> None:
     folder = plant("newer", b'{"run_id": "newer", "owner": 7}')
     lines = Lines()
-    assert sweep(lines.tell) == [] and dead_runs() == []
+    assert swept(lines.tell) == [] and dead_runs() == []
     assert lines == [
         f"run newer: left as it is, whether its harness lives cannot be told; if none does, remove {folder}"
     ]
@@ -226,7 +226,7 @@ def test_a_lease_that_cannot_be_read_is_told_and_left(monkeypatch: pytest.Monkey
     (state.folder / "lease.json").unlink()
     (state.folder / "lease.json").mkdir()  # EISDIR, for root reads all
     assert condition(state.folder) is Condition.UNKNOWN
-    assert sweep(lambda line: None) == [] and state.folder.exists()
+    assert swept() == [] and state.folder.exists()
 
 
 def test_a_torn_lease_with_its_locks_free_is_a_dead_run_s() -> None:

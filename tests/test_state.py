@@ -32,6 +32,7 @@ from harness.stack.state import (
 )
 from harness.stack.state.lease import Condition, condition, read_lease, runs_locked
 from harness.stack.state.sweeping import end_run
+from tests.swept import swept
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +218,7 @@ def test_a_dead_run_is_swept_by_lease_and_by_marker(children: list[subprocess.Po
     assert not folder.exists()
     assert f"run {dead}: ended envoy (process {by_lease})" in lines
     assert f"run {dead}: ended load (process {by_marker})" in lines
-    assert sweep(lambda line: None) == []
+    assert swept() == []
 
 
 @pytest.mark.process
