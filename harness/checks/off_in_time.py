@@ -12,8 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from harness.checks.sent import by_place, number_of, numbered
-from harness.judge.planned import AGAIN
+from harness.checks.sent import by_place, is_scheduled, number_of
 from harness.load.population.accounts import accounts
 from harness.load.population.due import requests_due
 from harness.load.population.pacing import Pacing
@@ -116,8 +115,7 @@ def off_in_time(
 def due_beside(rows: Iterable[RequestRow], plan: PopulationPlan, seed: int, end_ns: int) -> tuple[Due, ...]:
     """What everybody has due until ``end_ns``, by a schedule whose begin any of ``rows`` tells; none without one."""
     placed, pacing = slots(accounts(plan, seed), seed), Pacing(plan)
-    own = (row for row in rows if row.user in placed and numbered(row.operation_id))
-    first = next((row for row in own if AGAIN not in row.operation_id), None)
+    first = next((row for row in rows if row.user in placed and is_scheduled(row)), None)
     if first is None:
         return ()
     origin_ns = first.due_ns - pacing.due_ns(placed[first.user].place, number_of(first.operation_id))

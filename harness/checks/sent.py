@@ -105,22 +105,27 @@ def number_of(operation_id: str) -> int:
 
 
 def numbered(operation_id: str) -> bool:
-    """Whether it has a number at all; that of a row that no phone of the plan wrote may have none."""
+    """Whether the id has a number at all: a row that no phone of the plan wrote may have an id without one."""
     _, *parts = operation_id.split("-")
     return bool(parts) and parts[0].isdecimal()
 
 
+def is_scheduled(row: RequestRow) -> bool:
+    """Whether the row is of a request of the schedule: a walk that was sent once more stands for none, and an id
+    without a number is none of the schedule's."""
+    return AGAIN not in row.operation_id and numbered(row.operation_id)
+
+
 def scheduled(rows: Iterable[RequestRow]) -> set[int]:
-    """The places of all that ``rows`` tell of. A walk that was sent once more stands for no request of the schedule."""
-    return {number_of(row.operation_id) for row in rows if AGAIN not in row.operation_id}
+    """The places of all requests of the schedule that ``rows`` tell of."""
+    return {number_of(row.operation_id) for row in rows if is_scheduled(row)}
 
 
 def by_place(rows: Iterable[RequestRow]) -> Mapping[str, Mapping[int, int]]:
-    """By user and place in the user's schedule: when each request was sent. A walk that was sent once more stands for
-    no request of the schedule, and an id without a number is none of its own."""
+    """By user and place in the user's schedule: when each request of the schedule was sent."""
     sent_ns: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for row in rows:
-        if AGAIN not in row.operation_id and numbered(row.operation_id):
+        if is_scheduled(row):
             sent_ns[row.user][number_of(row.operation_id)] = row.sent_ns
     return sent_ns
 
