@@ -18,6 +18,7 @@ import pytest
 
 from harness.base.errors import StackNotStarted
 from harness.base.home import runs_folder
+from harness.model.stack import Rung
 from harness.stack.kind import orphans, record
 from harness.stack.kind.docker import docker
 from harness.stack.kubernetes import labels
@@ -38,6 +39,7 @@ from harness.stack.state import (
 )
 from harness.stack.state import processes as processes_module
 from harness.stack.state.held import HeldLock, is_held
+from harness.stack.state.kept import id_to_keep
 from harness.stack.state.machine import home_mark, identity
 from harness.stack.state.processes import this_boot, this_space
 from harness.stack.state.sweeping import end_run
@@ -189,7 +191,7 @@ def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subp
 
 @needs_spaces
 def test_kept_parts_of_another_container_are_no_dead_run_s(begun: Callable[..., subprocess.Popen[str]]) -> None:
-    kept = "kept-by-this-test"  # a mark is the machine's: ``stack down`` of a test beside ends all of "kept-local"
+    kept = id_to_keep(Rung.LOCAL)
     process = begun(kept)
     lease = msgspec.json.decode((run_folder(kept) / "lease.json").read_bytes(), type=Lease)
     (run_folder(kept) / "lease.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(lease, kept=True)))

@@ -6,6 +6,7 @@ The tests share one set of parts, in this order, in a machine-wide folder of the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import Exit
-from harness.base.home import ENVIRONMENT_VARIABLE
+from harness.base.home import ENVIRONMENT_VARIABLE, home
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Rung
 from harness.stack.firebase import admin, install, rest, storage
@@ -41,6 +42,8 @@ from tests.swept import GROUPS, swept
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
+BEGIN = "import os; from harness.stack.state import RunState; state = RunState.begin('{}'); {}; os.kill(os.getpid(), 9)"
+
 
 @pytest.fixture(scope="module", autouse=True)
 def own_home() -> Iterator[None]:
@@ -48,10 +51,17 @@ def own_home() -> Iterator[None]:
     tree = install.ensure(lambda line: None)
     postgres_programs.install(lambda line: None)
     template = asyncio.run(ensure_template(postgres_programs.server(), MachineClock()))
+    with another_home(tree.parent.parent, template.parent):
+        yield
+
+
+@contextlib.contextmanager
+def another_home(npm: Path, template: Path) -> Iterator[None]:
+    """A machine-wide folder for these programs, in which nothing is kept; nothing of it is left."""
     folder = Path(tempfile.mkdtemp(prefix="tekutoko-kept-", dir="/var/tmp"))
     folder.chmod(0o755)  # PostgreSQL runs as another user where we are root
-    (folder / "npm").symlink_to(tree.parent.parent)
-    (folder / "template").symlink_to(template.parent)
+    (folder / "npm").symlink_to(npm)
+    (folder / "template").symlink_to(template)
     before = os.environ.get(ENVIRONMENT_VARIABLE)
     os.environ[ENVIRONMENT_VARIABLE] = str(folder)
     try:
@@ -233,6 +243,29 @@ async def test_a_dead_part_is_seen_and_replaced() -> None:
     assert status()[0] == 0
 
 
+def test_down_leaves_what_is_kept_in_another_folder() -> None:
+    ours = identities()
+    with another_home(home() / "npm", home() / "template"):
+        assert command("keep").returncode == Exit.OK
+        theirs, folder = identities(), kept.kept_folder(Rung.LOCAL)
+        assert command("down", "--on", "local").returncode == Exit.OK
+        assert not any(identity.alive() for identity in theirs.values()) and not folder.exists()
+        assert not cgroups.of_run(folder.name)
+    assert all(identity.alive() for identity in ours.values())
+    assert status()[0] == Exit.OK
+
+
+def test_what_an_earlier_version_keeps_is_ended() -> None:
+    """Its id was the same in every machine-wide folder."""
+    with another_home(home() / "npm", home() / "template"):
+        begin = BEGIN.format("kept-local", "state.keep()")
+        assert subprocess.run([sys.executable, "-c", begin], cwd=ROOT, check=False).returncode == -signal.SIGKILL
+        folder = kept.kept_folder(Rung.LOCAL)
+        assert folder.exists() and folder.name == "kept-local"
+        assert command("down", "--on", "local").returncode == Exit.OK
+        assert not folder.exists()
+
+
 def test_down_ends_all_and_never_a_process_that_only_has_the_number() -> None:
     before = identities()
     folder = kept.kept_folder(Rung.LOCAL)
@@ -263,8 +296,8 @@ def test_down_ends_all_and_never_a_process_that_only_has_the_number() -> None:
 
 
 def test_a_keeping_that_was_cut_short_is_swept_like_any_run() -> None:
-    begin = "import os, signal; from harness.stack.state import RunState; RunState.begin('{}'); os.kill(os.getpid(), 9)"
-    killed = subprocess.run([sys.executable, "-c", begin.format(kept.kept_id(Rung.LOCAL))], cwd=ROOT, check=False)
+    begin = BEGIN.format(kept.id_to_keep(Rung.LOCAL), "pass")
+    killed = subprocess.run([sys.executable, "-c", begin], cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert status()[0] == Exit.HOLD
     assert kept.read_kept(Rung.LOCAL) is None

@@ -115,7 +115,7 @@ def _parts(lease: Lease | None, found: kept.KeptSet | None) -> tuple[PartStatus,
 
 
 async def _start(clock: Clock, progress: Tell) -> None:
-    begun = RunState.begin(kept.kept_id(RUNG))
+    begun = RunState.begin(kept.id_to_keep(RUNG))
     parts: Parts | None = None
     try:
         progress(message("starting the parts to keep"))

@@ -1,7 +1,9 @@
 """Parts that ``stack keep`` leaves running for later runs: their record, and the lock that makes them one run's.
 
-They lie in ``runs/kept-<rung>/`` with a lease like any run's, marked ``kept``, so that a sweep passes them over. The
-lock is the system's: it goes with the process that holds it, however that ends.
+They lie in ``runs/kept-<rung>-<mark>/`` with a lease like any run's, marked ``kept``, so that a sweep passes them over.
+The mark is the machine-wide folder's: processes and control groups are found by a run's id on the whole machine, and
+those of parts that are kept in another folder are not ours. The lock is the system's: it goes with the process that
+holds it, however that ends.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from typing import IO
 import msgspec
 
 from harness.base.errors import NOT_JSON
+from harness.base.home import runs_folder
 from harness.base.private import write_private
 from harness.model.stack import Endpoints, Rung
 from harness.stack.state.lease import read_lease, run_folder
+from harness.stack.state.machine import home_mark
 from harness.stack.state.processes import ProcessIdentity
 
 _RECORD = "kept.json"
@@ -41,14 +45,25 @@ class User(msgspec.Struct, frozen=True):
     owner: ProcessIdentity
 
 
+def id_to_keep(rung: Rung) -> str:
+    """The run id of parts that are to be kept from now on. Raises ``StackNotStarted`` as ``home_mark``."""
+    return f"kept-{rung}-{home_mark()[:8]}"
+
+
+def kept_folder(rung: Rung) -> Path:
+    """Where kept parts lie, those of an earlier version too; one that is not there while nothing is kept."""
+    found = sorted(runs_folder().glob(f"kept-{rung}*"))
+    return found[0] if found else run_folder(f"kept-{rung}")
+
+
 def kept_id(rung: Rung) -> str:
-    """The run id that kept parts carry in their environment and whose folder they lie in."""
-    return f"kept-{rung}"
+    """The run id that kept parts carry in their environment."""
+    return kept_folder(rung).name
 
 
 def read_kept(rung: Rung) -> KeptSet | None:
     """The record; ``None`` when nothing is kept, or the keeping was cut short."""
-    folder = run_folder(kept_id(rung))
+    folder = kept_folder(rung)
     lease = read_lease(folder)
     try:
         found = msgspec.json.decode((folder / _RECORD).read_bytes(), type=KeptSet)
@@ -59,14 +74,14 @@ def read_kept(rung: Rung) -> KeptSet | None:
 
 def write_kept(kept: KeptSet) -> None:
     """Writes the record, for this user alone: it holds the database's password. Raises ``OSError``."""
-    write_private(run_folder(kept_id(kept.rung)) / _RECORD, msgspec.json.encode(kept))
+    write_private(kept_folder(kept.rung) / _RECORD, msgspec.json.encode(kept))
 
 
 class Hold:
     """The exclusive use of a rung's kept parts, until ``release``."""
 
     def __init__(self, rung: Rung, lock: IO[bytes]) -> None:
-        self.folder = run_folder(kept_id(rung))
+        self.folder = kept_folder(rung)
         self._lock = lock
 
     def name(self, user: User) -> None:
@@ -93,7 +108,7 @@ class Hold:
 
 def hold(rung: Rung) -> Hold | None:
     """Takes the lock; ``None`` when another process has it or nothing is there to be locked."""
-    path = run_folder(kept_id(rung)) / _LOCK
+    path = kept_folder(rung) / _LOCK
     try:
         lock = path.open("a+b")
     except OSError:
@@ -112,14 +127,14 @@ def hold(rung: Rung) -> Hold | None:
 def last_user(rung: Rung) -> User | None:
     """Who has the kept parts, or had them last."""
     try:
-        return msgspec.json.decode((run_folder(kept_id(rung)) / _LOCK).read_bytes(), type=User)
+        return msgspec.json.decode((kept_folder(rung) / _LOCK).read_bytes(), type=User)
     except (OSError, *NOT_JSON):
         return None
 
 
 def in_use(rung: Rung) -> bool:
     """Whether a live process has them."""
-    if not run_folder(kept_id(rung)).exists():
+    if not kept_folder(rung).exists():
         return False
     holding = hold(rung)
     if holding is None:
@@ -131,9 +146,4 @@ def in_use(rung: Rung) -> bool:
 def ask_down(rung: Rung) -> None:
     """Has whoever uses them end them when it gives them back."""
     with contextlib.suppress(OSError):
-        (run_folder(kept_id(rung)) / _DOWN).touch()
-
-
-def kept_folder(rung: Rung) -> Path:
-    """Where they lie."""
-    return run_folder(kept_id(rung))
+        (kept_folder(rung) / _DOWN).touch()
