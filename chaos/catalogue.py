@@ -74,6 +74,7 @@ def read(path: Path) -> Experiment:
         raise BadInput(wanted, where=place, remedy=_FORM)
     extension = {key: value for key, value in file.extensions[ours[0]].items() if key != "name"}
     expects = planfile.at(("extensions", ours[0]), extension, where, lines, Expectation)
+    faults: set[FaultKind] = set()
     for number, activity in enumerate(file.method):
         provider = activity.get("provider")
         if not isinstance(provider, dict) or provider.get("module") != actions.__name__:
@@ -81,8 +82,10 @@ def read(path: Path) -> Experiment:
         arguments = provider.get("arguments")
         if isinstance(arguments, dict) and "kind" in arguments:
             at = ("method", number, "provider", "arguments", "kind")
-            planfile.at(at, arguments["kind"], where, lines, FaultKind)
-    return Experiment(name=path.stem, title=file.title, expects=expects, document=document)
+            faults.add(planfile.at(at, arguments["kind"], where, lines, FaultKind))
+    return Experiment(
+        name=path.stem, title=file.title, expects=expects, document=document, faults=tuple(sorted(faults))
+    )
 
 
 def checked(path: Path) -> Experiment:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from harness.base.errors import BadInput
+from harness.base.errors import BadInput, RehearsalError
 from harness.model.message import message
-from harness.model.stack import DELAYS, Fault, FaultKind
+from harness.model.stack import DELAYS, Fault
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
 from harness.stack.protocol import Stack, Undo
@@ -22,12 +22,6 @@ def sane(fault: Fault) -> None:
     """Raises ``BadInput`` when its numbers make no sense."""
     if not 0 < fault.share <= 1:
         raise BadInput(message("a fault's share is {share}, not above 0 and at most 1", share=str(fault.share)))
-    if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
-        raise BadInput("a latency fault needs a delay above 0 ms")
-
-
-def delayed_sanely(fault: Fault) -> None:
-    """Raises ``BadInput`` for a disturbance that delays, when its delay makes no sense."""
     if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
         raise BadInput(
             message(
@@ -42,18 +36,15 @@ def none_ready(name: str) -> BadInput:
     return BadInput(told if name else "no pod is ready, so none can be disturbed")
 
 
-def in_front(fault_proxy: FaultProxy | None, fault: Fault, rung: str) -> FaultProxy:
-    """The fault proxy that ``fault`` needs on a cluster. Raises ``BadInput`` where the stack has none."""
+def in_front(fault_proxy: FaultProxy | None, fault: Fault) -> FaultProxy:
+    """The fault proxy that ``fault`` needs. Raises ``BadInput`` where the stack has none."""
     if fault_proxy is None:
         raise BadInput(
             message(
                 "the fault {kind} needs the fault proxy in front of the service, and this stack has none",
                 kind=fault.kind,
             ),
-            remedy=message(
-                "name the fault when the run starts (--fault); on {rung} the fault proxy cannot be put in later",
-                rung=rung,
-            ),
+            remedy="name the fault when the run starts (--fault): the fault proxy cannot be put in later",
         )
     return fault_proxy
 
@@ -81,6 +72,17 @@ def once(fault: Fault, end: Undo, feed: Feed) -> Undo:
             tell_undone(fault, feed)
 
     return undo
+
+
+async def told(fault: Fault, begin: Awaitable[Undo], feed: Feed) -> Undo:
+    """Begins ``fault``; what ends it, once. Told before, for what takes seconds to begin breaks things from its first
+    moment on; one that does not begin is told as undone, and raises what ``begin`` raised."""
+    tell_injected(fault, feed)
+    try:
+        return once(fault, await begin, feed)
+    except RehearsalError:
+        tell_undone(fault, feed)
+        raise
 
 
 async def nothing() -> None:

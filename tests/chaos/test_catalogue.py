@@ -121,6 +121,13 @@ def test_what_chaos_toolkit_would_not_run_is_refused_before(tmp_path: Path, old:
         catalogue.checked(tmp_path / "mine.yaml")
 
 
+def test_what_its_actions_inject_is_known(tmp_path: Path) -> None:
+    text = (catalogue.FOLDER / "pod_kill.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text.replace("kind: pod_kill", "kind: errors", 1))
+    mine, kill = catalogue.read(tmp_path / "mine.yaml"), catalogue.load("pod_kill")
+    assert (mine.faults, kill.faults) == ((FaultKind.ERRORS,), (FaultKind.POD_KILL,))
+
+
 def test_a_fault_that_no_stack_has_is_refused_by_its_line(tmp_path: Path) -> None:
     text = (catalogue.FOLDER / "pod_kill.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(text.replace("kind: pod_kill", "kind: pod_kil"))

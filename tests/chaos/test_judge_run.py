@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from chaos import catalogue
+from harness.base.data import OVERLAYS
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.judge.combine import combine
@@ -17,12 +19,16 @@ from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
 from harness.model.message import english, message
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.section import Table, Timeline
+from harness.model.stack import FaultKind, Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import judged
+from harness.rehearsal.options import Options
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.rolling import plan_of
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, PlannedExperiment
+from harness.stack import manifests
+from harness.stack.targets import bundled
 from scenarios.load import load
 from tests.deploys.made import pod
 from tests.judge.test_chaos import request
@@ -40,6 +46,18 @@ SMALL = msgspec.structs.replace(
 def plan(*names: str) -> ChaosPlan:
     experiments = tuple(PlannedExperiment(experiment=catalogue.load(name)) for name in names)
     return ChaosPlan(experiments=experiments, scenario=SCENARIO, criteria=steady_criteria(SCENARIO))
+
+
+@pytest.mark.parametrize("kind", [FaultKind.ERRORS, FaultKind.POD_KILL])
+def test_faults_in_front_of_the_pods_have_the_proxy_arranged_for(kind: FaultKind, tmp_path: Path) -> None:
+    rung, planned = Rung.LOCAL, plan("pod_kill", "database_cut")
+    own = msgspec.structs.replace(planned.experiments[1].experiment, faults=(kind,))
+    both = (planned.experiments[0], PlannedExperiment(experiment=own))
+    options = Options(rung=rung, target=bundled(), seed=1, reports=tmp_path, manifests=OVERLAYS / rung, replay="")
+    needs = REHEARSAL.arrange(
+        msgspec.structs.replace(planned, experiments=both), options, manifests.load(OVERLAYS / rung, rung)
+    )
+    assert needs.fault_proxy is (kind is FaultKind.ERRORS)
 
 
 def made(number: int = 1, **changed: object) -> Made:

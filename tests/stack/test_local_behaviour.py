@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from harness.base.errors import BadInput, StackNotStarted
+from harness.base.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.evidence import EventRow
 from harness.model.stack import Capability, Fault, FaultKind
 from harness.stack.local import LocalStack
@@ -88,17 +88,25 @@ async def test_of_limits_that_are_enforced_nothing_is_told(shared: Shared) -> No
     assert [line for line in (*shared.told, *events) if "limits are not enforced" in line] == []
 
 
-async def test_a_fault_that_makes_no_sense_is_refused_and_the_first_one_starts_the_gate(shared: Shared) -> None:
+def faults_told(stack: LocalStack) -> list[str]:
+    return [row.message for row in stack._feed._rows if isinstance(row, EventRow) and row.kind == "fault"]
+
+
+async def test_a_fault_that_makes_no_sense_or_has_no_proxy_is_refused_and_not_told_as_injected(shared: Shared) -> None:
     """Before ``up`` any is refused: the fixture asks it."""
-    stack = shared.stack
-    for fault in (Fault(kind=FaultKind.ERRORS, share=0), Fault(kind=FaultKind.LATENCY)):
+    stack, whole = shared.stack, Fault(kind=FaultKind.ERRORS)
+    for fault in (Fault(kind=FaultKind.ERRORS, share=0), Fault(kind=FaultKind.SIDECAR_DELAY), whole):
         with pytest.raises(BadInput):
             await stack.inject(fault)
-    # Without fault_proxy=True the first fault starts it: new connections pass it from then on.
-    undo = await stack.inject(Fault(kind=FaultKind.ERRORS))
-    assert {(await ask(stack.endpoints().service)).status for _ in range(10)} == {500}
-    await undo()
+    assert faults_told(stack) == []
     assert {(await ask(stack.endpoints().service)).status for _ in range(10)} == {200}
+
+
+async def test_a_fault_that_could_not_begin_is_told_as_undone(shared: Shared) -> None:
+    with pytest.raises(NotCapable):
+        await shared.stack.inject(Fault(kind=FaultKind.ZONE_LOSS))
+    injected, undone = faults_told(shared.stack)[-2:]
+    assert injected.startswith("injected: ") and undone == injected.replace("injected", "undone")
 
 
 async def test_a_failed_liveness_probe_restarts_the_container(shared: Shared) -> None:

@@ -12,7 +12,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part
 from harness.model.section import Section
-from harness.model.stack import Rung, lacks
+from harness.model.stack import PROXY_FAULTS, Rung, lacks
 from harness.rehearsal.cost import Cost, cost_between
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
@@ -66,6 +66,7 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
         of_cluster = options.rung is Rung.KIND and not any(each.breaks_nodes for each in expects)
         return StackNeeds(
             manifests=manifests,
+            fault_proxy=any(PROXY_FAULTS.intersection(each.experiment.faults) for each in plan.experiments),
             use_kept=plan.only_pods or of_cluster,
             every_program=any(each.failover is not None for each in expects),
         )

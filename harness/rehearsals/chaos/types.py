@@ -11,7 +11,7 @@ from harness.base.units import Ratio
 from harness.model.direction import Direction
 from harness.model.message import Message, Told
 from harness.model.scenario import Criterion, Scenario, Span
-from harness.model.stack import Capability
+from harness.model.stack import Capability, FaultKind
 from harness.rehearsals.chaos.kill_series import KillSeries
 from scenarios.claims import ClaimId, ErratumId
 
@@ -64,12 +64,13 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """``document`` is Chaos Toolkit's own form."""
+    """``document`` is Chaos Toolkit's own form; ``faults`` are those that its actions inject."""
 
     name: str
     title: str
     expects: Expectation
     document: dict[str, Any]
+    faults: tuple[FaultKind, ...] = ()
 
 
 class PlannedExperiment(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from harness.model.message import message
 from harness.model.stack import PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
-from harness.stack.injecting import delayed_sanely, none_ready, nothing, until_undone
+from harness.stack.injecting import none_ready, nothing, until_undone
 from harness.stack.kind import beside, docker
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.ground import Ground
@@ -71,7 +71,6 @@ class Disturbances:
     async def inject(self, fault: Fault, target: str) -> Undo:
         """``target`` is the container's name. Raises ``BadInput``, ``NotCapable``."""
         sidecar = self._sidecars.container
-        delayed_sanely(fault)
         if fault.kind in _BY_SIDECAR and not sidecar:
             raise NotCapable(
                 message("{kind} acts on the pods' proxy to the database, and they have none", kind=fault.kind),

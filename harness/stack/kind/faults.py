@@ -7,10 +7,9 @@ pods stay untouched. A fault proxy inside the cluster would be one more pod, one
 
 from __future__ import annotations
 
-from harness.base.errors import RehearsalError
 from harness.model.stack import PROXY_FAULTS, Fault
 from harness.stack.feed import Feed
-from harness.stack.injecting import in_front, once, sane, tell_injected, tell_undone
+from harness.stack.injecting import in_front, once, sane, tell_injected, told
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.ground import Ground
 from harness.stack.protocol import Undo
@@ -30,15 +29,8 @@ class Faults:
         """Starts ``fault``. Raises ``BadInput`` when its numbers make no sense, or nothing is there to carry it."""
         sane(fault)
         if fault.kind not in PROXY_FAULTS:
-            # Before: what takes seconds to begin breaks things from its first moment on.
-            tell_injected(fault, self._feed)
-            try:
-                undo = await self._disturbances.inject(fault, self._target)
-            except RehearsalError:
-                tell_undone(fault, self._feed)
-                raise
-            return once(fault, undo, self._feed)
-        fault_proxy = in_front(self._ground.fault_proxy, fault, "kind")
+            return await told(fault, self._disturbances.inject(fault, self._target), self._feed)
+        fault_proxy = in_front(self._ground.fault_proxy, fault)
         tell_injected(fault, self._feed)
         number = await fault_proxy.inject(fault)
         return once(fault, lambda: fault_proxy.undo(number), self._feed)

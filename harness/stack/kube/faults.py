@@ -14,7 +14,7 @@ from harness.model.message import message
 from harness.model.stack import PROXY_FAULTS, Fault, FaultKind
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.injecting import delayed_sanely, in_front, nothing, once, sane, tell_injected
+from harness.stack.injecting import in_front, nothing, once, sane, tell_injected
 from harness.stack.kube.database import KubeDatabase
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.locking import lock_tables
@@ -32,10 +32,9 @@ async def inject(
 ) -> Undo:
     """Starts ``fault``; of the ready pods the first by name is taken. Raises ``BadInput``, ``NotCapable``."""
     sane(fault)
-    delayed_sanely(fault)
     end: Undo = nothing
     if fault.kind in PROXY_FAULTS:
-        front = in_front(fault_proxy, fault, "kube")
+        front = in_front(fault_proxy, fault)
         end = partial(front.undo, await front.inject(fault))
     elif fault.kind in _DELETIONS:
         ready = inside.watching.pods.ready()

@@ -14,7 +14,7 @@ from harness.model.message import message
 from harness.model.stack import PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
-from harness.stack.injecting import delayed_sanely, none_ready, nothing, once, until_undone
+from harness.stack.injecting import none_ready, nothing, until_undone
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.parts import Parts
@@ -47,8 +47,7 @@ class Disturbances:
         self.database: LocalDatabase | None = None
 
     async def inject(self, fault: Fault) -> Undo:
-        """Starts it; the undo may be called twice. Raises ``BadInput``, and ``NotCapable`` for what needs a cluster."""
-        delayed_sanely(fault)
+        """Starts it; once, the undo ends it. Raises ``BadInput``, and ``NotCapable`` for what needs a cluster."""
         if fault.kind is FaultKind.ZONE_LOSS:
             raise NotCapable("the environment local has no zones", remedy="run it with --on kind")
         start: dict[FaultKind, Callable[[Fault], Coroutine[Any, Any, Undo]]] = {
@@ -70,7 +69,7 @@ class Disturbances:
             FaultKind.PART_HANG: self._part_hang,
             FaultKind.PART_SLOW: self._part_slow,
         }
-        return once(fault, await start[fault.kind](fault), self._feed)
+        return await start[fault.kind](fault)
 
     # -- pods ----------------------------------------------------------------------------------------------------
 

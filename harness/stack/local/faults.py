@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from harness.model.stack import PROXY_FAULTS, Address, Fault
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.injecting import once, sane, tell_injected
+from harness.stack.injecting import in_front, once, sane, tell_injected, told
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.disturbances import Disturbances
@@ -44,11 +44,6 @@ class Faults:
         else:
             self._parts.envoy.route([self._proxied[pod.name][1] for pod in pods if pod.name in self._proxied])
 
-    async def open_fault_proxy(self) -> None:
-        """From now on every new connection passes the fault proxy. Those under way stay where they are."""
-        await self._parts.start_fault_proxy()
-        await self.follow()
-
     async def follow(self) -> None:
         """Makes the fault proxy listen for the pods there are, and for no others; nothing without a fault proxy."""
         async with self._turn:
@@ -66,14 +61,12 @@ class Faults:
             controller.reroute()
 
     async def inject(self, fault: Fault) -> Undo:
-        """Starts ``fault``. Raises ``BadInput`` when its numbers make no sense or no pod is there to crash."""
+        """Starts ``fault``. Raises ``BadInput`` when its numbers make no sense, or nothing is there to carry it."""
         sane(fault)
-        tell_injected(fault, self._feed)
         if fault.kind not in PROXY_FAULTS:
-            return await self._disturbances.inject(fault)
-        await self.open_fault_proxy()
-        assert self._parts.fault_proxy is not None
-        fault_proxy = self._parts.fault_proxy
+            return await told(fault, self._disturbances.inject(fault), self._feed)
+        fault_proxy = in_front(self._parts.fault_proxy, fault)
+        tell_injected(fault, self._feed)
         if fault.refuses:
             # Before the fault proxy ends kept connections: nobody finds the fault proxy shut behind Envoy.
             await self._refuse(+1)

@@ -112,14 +112,12 @@ class Parts:
         await self.envoy.ready()
         self._told("envoy", self.envoy.address)
 
-    async def start_fault_proxy(self) -> FaultProxy:
-        """The fault proxy, started when it is first asked for."""
-        if self.fault_proxy is None:
-            fault_proxy = FaultProxy(self._state, self._logs, self._clock)
-            self.fault_proxy = fault_proxy  # before the first wait: ``stop`` must find it
-            self._guard(await fault_proxy.start())
-            self._feed.event("component", "fault_proxy", message("in front of the pods"))
-        return self.fault_proxy
+    async def start_fault_proxy(self) -> None:
+        """Before the pods: each is led to by the fault proxy alone, from its first connection on."""
+        fault_proxy = FaultProxy(self._state, self._logs, self._clock)
+        self.fault_proxy = fault_proxy  # before the first wait: ``stop`` must find it
+        self._guard(await fault_proxy.start())
+        self._feed.event("component", "fault_proxy", message("in front of the pods"))
 
     async def start_standby(self) -> Postgres:
         """A standby of PostgreSQL, beside it; returns when the application's role can log in."""

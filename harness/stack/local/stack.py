@@ -39,12 +39,11 @@ SERVICE_LIMIT_S = 10.0
 class LocalStack(Begun):
     """Pods are a target process and a database sidecar each; Envoy is the Service; PostgreSQL and Firebase are real.
 
-    ``folder/logs/<part>.log`` holds every part's output. ``fault_proxy`` puts the fault proxy in front of the pods
-    from the first connection on; without it the first fault starts it, and connections already open then stay
-    untouched. ``use_kept`` takes over what ``stack keep`` left running, where it can: for a stack whose parts nobody
-    breaks on purpose. With ``every_program`` PostgreSQL is of a version whose every program is at hand:
-    for a standby, or a backup. ``signals_at_once`` signals a pod that leaves while
-    the Service still leads to it, as on a cluster.
+    ``folder/logs/<part>.log`` holds every part's output. ``fault_proxy`` puts the fault proxy in front of the pods;
+    without it faults there are refused. ``use_kept`` takes over what ``stack keep`` left running, where it can: for a
+    stack whose parts nobody breaks on purpose. With ``every_program`` PostgreSQL is of a version whose every program is
+    at hand: for a standby, or a backup. ``signals_at_once`` signals a pod that leaves while the Service still leads to
+    it, as on a cluster.
     """
 
     rung = Rung.LOCAL
