@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from harness.model.stack import PROXY_FAULTS, Address, Fault
@@ -27,7 +26,6 @@ class Faults:
         self._disturbances = disturbances
         #: By pod: its own port, and the fault proxy's address before it.
         self._proxied: dict[str, tuple[int, Address]] = {}
-        self._turn = asyncio.Lock()
         self._shut = 0  # faults that refuse every connection
         self.controller: DeploymentController | None = None
 
@@ -46,9 +44,8 @@ class Faults:
 
     async def follow(self) -> None:
         """Makes the fault proxy listen for the pods there are, and for no others; nothing without a fault proxy."""
-        async with self._turn:
-            if self._parts.fault_proxy is not None and self.controller is not None:
-                await self._listen(self._parts.fault_proxy, self.controller)
+        if self._parts.fault_proxy is not None and self.controller is not None:
+            await self._listen(self._parts.fault_proxy, self.controller)
 
     async def _listen(self, fault_proxy: FaultProxy, controller: DeploymentController) -> None:
         pods = dict(controller.pods)
