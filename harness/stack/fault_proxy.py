@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from harness.model.message import message
 from harness.model.stack import Address, Fault
 from harness.stack import fault_proxy_process
 from harness.stack.processes import Process, Spec, spawn
+from harness.stack.protocol import Undo
 from harness.stack.state import RunState
 
 ORDER_LIMIT_S = 5.0
 
 
 class FaultProxy:
-    """One run's fault proxy. ``start`` first; ``listen`` for each pod; ``inject`` a fault until ``undo``."""
+    """One run's fault proxy. ``start`` first; ``listen`` for each pod; ``inject`` a fault."""
 
     def __init__(self, state: RunState, logs: Path, clock: Clock) -> None:
         self._state = state
@@ -65,8 +67,8 @@ class FaultProxy:
             await self._order(do="unlisten", port=port)
             self._state.give_back_port(port)
 
-    async def inject(self, fault: Fault) -> int:
-        """Starts ``fault``, counting from its first request; returns what ``undo`` takes."""
+    async def inject(self, fault: Fault) -> Undo:
+        """Starts ``fault``, counting from its first request, until it is undone."""
         self._faults += 1
         await self._order(
             do="fault",
@@ -76,9 +78,9 @@ class FaultProxy:
             denominator=fault.ratio.denominator,
             delay_s=fault.delay_ms / 1000,
         )
-        return self._faults
+        return partial(self._undo, self._faults)
 
-    async def undo(self, fault_id: int) -> None:
+    async def _undo(self, fault_id: int) -> None:
         """Ends a fault; one that ended already, or a fault proxy that did, is no error."""
         if self.process is not None and self.process.returncode is None:
             await self._order(do="undo", id=fault_id)

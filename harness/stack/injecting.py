@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from harness.base.errors import BadInput, RehearsalError
@@ -49,19 +49,19 @@ def in_front(fault_proxy: FaultProxy | None, fault: Fault) -> FaultProxy:
     return fault_proxy
 
 
-def tell_injected(fault: Fault, feed: Feed) -> None:
-    """Publishes that it begins now."""
-    told = message("injected: {fault}", fault=fault.told)
+async def begun(fault: Fault, begin: Awaitable[Undo], feed: Feed) -> Undo:
+    """Publishes that ``fault`` begins, begins it, and returns what ends it and publishes that, at the first call alone.
+
+    Told before, for what takes seconds to begin breaks things from its first moment on; one that does not begin is told
+    as undone, and raises what ``begin`` raised.
+    """
+    told, told_undone = message("injected: {fault}", fault=fault.told), message("undone: {fault}", fault=fault.told)
     feed.event("fault", fault.kind, told, share=fault.share, delay_ms=fault.delay_ms)
-
-
-def tell_undone(fault: Fault, feed: Feed) -> None:
-    """Publishes that it is over now."""
-    feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
-
-
-def once(fault: Fault, end: Undo, feed: Feed) -> Undo:
-    """``end`` and what is told of it, at the first call alone."""
+    try:
+        end = await begin
+    except RehearsalError:
+        feed.event("fault", fault.kind, told_undone)
+        raise
     undone = False
 
     async def undo() -> None:
@@ -69,19 +69,22 @@ def once(fault: Fault, end: Undo, feed: Feed) -> Undo:
         if not undone:
             undone = True
             await end()
-            tell_undone(fault, feed)
+            feed.event("fault", fault.kind, told_undone)
 
     return undo
 
 
-async def told(fault: Fault, begin: Awaitable[Undo], feed: Feed) -> Undo:
-    """Begins ``fault``; what ends it, once. Told before, for what takes seconds to begin breaks things from its first
-    moment on; one that does not begin is told as undone, and raises what ``begin`` raised."""
-    tell_injected(fault, feed)
+@asynccontextmanager
+async def undone_if_broken(undo: Undo) -> AsyncIterator[None]:
+    """What was begun in part is undone when the rest fails: no caller gets an undo for it.
+
+    The error is that of the beginning, whatever the undoing says.
+    """
     try:
-        return once(fault, await begin, feed)
-    except RehearsalError:
-        tell_undone(fault, feed)
+        yield
+    except BaseException:
+        with suppress(RehearsalError):
+            await undo()
         raise
 
 

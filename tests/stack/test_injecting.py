@@ -7,8 +7,12 @@ from typing import Any, cast
 
 import pytest
 
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput, PartDied, RehearsalError
+from harness.model.evidence import EventRow
 from harness.model.stack import Fault, FaultKind
-from harness.stack.injecting import injecting
+from harness.stack.feed import Feed
+from harness.stack.injecting import begun, injecting, undone_if_broken
 from harness.stack.protocol import Stack, Undo
 
 HANG = Fault(kind=FaultKind.PART_HANG, subject="firestore")
@@ -61,3 +65,41 @@ async def test_one_that_is_cut_while_it_is_injected_is_undone_all_the_same() -> 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert stack.there == []
+
+
+async def broken_by(error: RehearsalError) -> Undo:
+    raise error
+
+
+async def test_each_fault_is_told_when_it_begins_and_once_when_it_is_over() -> None:
+    feed, stack = Feed(MachineClock()), Broken()
+    stack.go_on.set()
+
+    def told() -> list[tuple[str, str]]:
+        return [(row.subject, row.message) for row in feed._rows if isinstance(row, EventRow)]
+
+    undo = await begun(HANG, stack.inject(HANG), feed)
+    assert told() == [("part_hang", "injected: part hang firestore")]
+    await undo()
+    await undo()
+    whole = [("part_hang", "injected: part hang firestore"), ("part_hang", "undone: part hang firestore")]
+    assert (told(), stack.there) == (whole, [])
+    with pytest.raises(BadInput, match="no pod"):
+        await begun(HANG, broken_by(BadInput("no pod is ready")), feed)
+    assert told() == whole * 2
+
+
+async def test_what_was_begun_in_part_is_undone_and_the_error_is_that_of_the_beginning() -> None:
+    seen: list[str] = []
+
+    async def undo() -> None:
+        seen.append("undone")
+        raise PartDied("envoy died")
+
+    with pytest.raises(BadInput, match="no pod"):
+        async with undone_if_broken(undo):
+            raise BadInput("no pod is ready")
+    assert seen == ["undone"]
+    async with undone_if_broken(undo):
+        pass
+    assert seen == ["undone"]

@@ -17,12 +17,14 @@ import pytest
 from harness.base.errors import PartDied, RehearsalError, StackNotStarted
 from harness.base.home import runs_folder
 from harness.control import backoff
+from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests
-from harness.model.stack import Target
+from harness.model.stack import Fault, FaultKind, Target
 from harness.stack.local import LocalStack, deployment
 from harness.stack.state import MARKER, marked, npm, sweep
 from harness.stack.state.leaks import Traces, leaks, shared_files
 from harness.stack.state.lease import read_lease
+from harness.stack.waiting import accepts
 from tests.lines import Lines
 from tests.stack.rungs import ROOT, SMALL, ask, local, manifests, run_id
 
@@ -94,6 +96,20 @@ def one_replica() -> Manifests:
 def pid_of(stack: LocalStack, part: str) -> int:
     assert stack._state is not None
     return next(record.identity.pid for record in stack._state.lease.parts if record.part == part)
+
+
+async def test_a_fault_whose_proxy_is_dead_is_told_as_undone_and_the_service_is_open_again(tmp_path: Path) -> None:
+    stack = local(tmp_path, fault_proxy=True, manifests_=one_replica())
+    try:
+        await stack.up()
+        os.kill(pid_of(stack, "fault_proxy"), signal.SIGKILL)
+        with pytest.raises(PartDied, match="fault_proxy died"):
+            await stack.inject(Fault(kind=FaultKind.UNAVAILABLE))
+        assert await accepts(stack.endpoints().service)  # Envoy, with nothing behind it
+    finally:
+        await stack.down()
+    told = [row.message for row in stack._feed._rows if isinstance(row, EventRow) and row.kind == "fault"]
+    assert told == [f"{what}: unavailable on 100 % of requests" for what in ("injected", "undone")]
 
 
 async def test_two_stacks_at_once_do_not_meet_and_down_spares_the_other(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, StackNotStarted
@@ -12,7 +12,7 @@ from harness.model.message import message
 from harness.model.stack import PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
-from harness.stack.injecting import none_ready, nothing, until_undone
+from harness.stack.injecting import none_ready, nothing, undone_if_broken, until_undone
 from harness.stack.kind import beside, docker
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.ground import Ground
@@ -37,20 +37,6 @@ _BY_SIDECAR = frozenset(
     }
 )
 _FOLLOW_S = 0.2  # between two looks for sidecars that start while the database is slow or cut
-
-
-@contextlib.asynccontextmanager
-async def undone_if_broken(undo: Undo) -> AsyncIterator[None]:
-    """What was begun in part is undone when the rest fails: no caller gets an undo for it.
-
-    The error is that of the beginning, whatever the undoing says.
-    """
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(StackNotStarted):
-            await undo()
-        raise
 
 
 class Disturbances:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from harness.model.stack import PROXY_FAULTS, Fault
 from harness.stack.feed import Feed
-from harness.stack.injecting import in_front, once, sane, tell_injected, told
+from harness.stack.injecting import begun, in_front, sane
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.ground import Ground
 from harness.stack.protocol import Undo
@@ -28,9 +28,8 @@ class Faults:
     async def inject(self, fault: Fault) -> Undo:
         """Starts ``fault``. Raises ``BadInput`` when its numbers make no sense, or nothing is there to carry it."""
         sane(fault)
-        if fault.kind not in PROXY_FAULTS:
-            return await told(fault, self._disturbances.inject(fault, self._target), self._feed)
-        fault_proxy = in_front(self._ground.fault_proxy, fault)
-        tell_injected(fault, self._feed)
-        number = await fault_proxy.inject(fault)
-        return once(fault, lambda: fault_proxy.undo(number), self._feed)
+        if fault.kind in PROXY_FAULTS:
+            begin = in_front(self._ground.fault_proxy, fault).inject(fault)
+        else:
+            begin = self._disturbances.inject(fault, self._target)
+        return await begun(fault, begin, self._feed)

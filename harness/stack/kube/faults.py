@@ -6,15 +6,13 @@ Signals to a pod's processes need its node, cordons and lost zones other people'
 
 from __future__ import annotations
 
-from functools import partial
-
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable
 from harness.model.message import message
 from harness.model.stack import PROXY_FAULTS, Fault, FaultKind
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.injecting import in_front, nothing, once, sane, tell_injected
+from harness.stack.injecting import begun, in_front, nothing, sane
 from harness.stack.kube.database import KubeDatabase
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.locking import lock_tables
@@ -32,18 +30,12 @@ async def inject(
 ) -> Undo:
     """Starts ``fault``; of the ready pods the first by name is taken. Raises ``BadInput``, ``NotCapable``."""
     sane(fault)
-    end: Undo = nothing
     if fault.kind in PROXY_FAULTS:
-        front = in_front(fault_proxy, fault)
-        end = partial(front.undo, await front.inject(fault))
+        begin = in_front(fault_proxy, fault).inject(fault)
     elif fault.kind in _DELETIONS:
-        ready = inside.watching.pods.ready()
-        if not ready:
-            raise BadInput("no pod is ready, so none can be deleted")
-        path = f"/api/v1/namespaces/{inside.namespace}/pods/{ready[0].name}"
-        await inside.api.delete(path, **_DELETIONS[fault.kind])
+        begin = _delete(inside, _DELETIONS[fault.kind])
     elif fault.kind is FaultKind.DATABASE_LOCKED:
-        end = await lock_tables(database.access(), fault.delay_ms / 1000, clock)
+        begin = lock_tables(database.access(), fault.delay_ms / 1000, clock)
     else:
         raise NotCapable(
             message(
@@ -52,5 +44,12 @@ async def inject(
             ),
             remedy="run it with --on kind or --on local",
         )
-    tell_injected(fault, feed)
-    return once(fault, end, feed)
+    return await begun(fault, begin, feed)
+
+
+async def _delete(inside: Inside, query: dict[str, int]) -> Undo:
+    ready = inside.watching.pods.ready()
+    if not ready:
+        raise BadInput("no pod is ready, so none can be deleted")
+    await inside.api.delete(f"/api/v1/namespaces/{inside.namespace}/pods/{ready[0].name}", **query)
+    return nothing

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.model.stack import PROXY_FAULTS, Address, Fault
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.injecting import in_front, once, sane, tell_injected, told
+from harness.stack.injecting import begun, in_front, sane, undone_if_broken
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.disturbances import Disturbances
@@ -60,23 +60,31 @@ class Faults:
     async def inject(self, fault: Fault) -> Undo:
         """Starts ``fault``. Raises ``BadInput`` when its numbers make no sense, or nothing is there to carry it."""
         sane(fault)
-        if fault.kind not in PROXY_FAULTS:
-            return await told(fault, self._disturbances.inject(fault), self._feed)
-        fault_proxy = in_front(self._parts.fault_proxy, fault)
-        tell_injected(fault, self._feed)
-        if fault.refuses:
-            # Before the fault proxy ends kept connections: nobody finds the fault proxy shut behind Envoy.
-            await self._refuse(+1)
-        number = await fault_proxy.inject(fault)
+        if fault.kind in PROXY_FAULTS:
+            fault_proxy = in_front(self._parts.fault_proxy, fault)
+            begin = self._refuse(fault, fault_proxy) if fault.refuses else fault_proxy.inject(fault)
+        else:
+            begin = self._disturbances.inject(fault)
+        return await begun(fault, begin, self._feed)
+
+    async def _refuse(self, fault: Fault, fault_proxy: FaultProxy) -> Undo:
+        """The service's port is shut before the fault proxy ends kept connections: nobody finds the fault proxy shut
+        behind Envoy."""
+
+        async def reopen() -> None:
+            await self._shut_or_open(-1)
+
+        async with undone_if_broken(reopen):
+            await self._shut_or_open(+1)
+            end = await fault_proxy.inject(fault)
 
         async def undo() -> None:
-            await fault_proxy.undo(number)
-            if fault.refuses:
-                await self._refuse(-1)
+            await end()
+            await reopen()
 
-        return once(fault, undo, self._feed)
+        return undo
 
-    async def _refuse(self, change: int) -> None:
+    async def _shut_or_open(self, change: int) -> None:
         """Shuts the service's port with the first fault that refuses, opens it after the last."""
         self._shut += change
         if change > 0 and self._shut == 1:
