@@ -70,15 +70,16 @@ class FaultProxy:
     async def inject(self, fault: Fault) -> Undo:
         """Starts ``fault``, counting from its first request, until it is undone."""
         self._faults += 1
+        number = self._faults  # another one may begin meanwhile
         await self._order(
             do="fault",
-            id=self._faults,
+            id=number,
             kind=fault.kind.value,
             numerator=fault.ratio.numerator,
             denominator=fault.ratio.denominator,
             delay_s=fault.delay_ms / 1000,
         )
-        return partial(self._undo, self._faults)
+        return partial(self._undo, number)
 
     async def _undo(self, fault_id: int) -> None:
         """Ends a fault; one that ended already, or a fault proxy that did, is no error."""

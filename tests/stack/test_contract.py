@@ -135,6 +135,19 @@ async def test_latency_is_added_and_taken_away(stack: Stack) -> None:
 
 
 @on_local
+async def test_of_faults_begun_at_once_each_is_ended_by_its_own_undo(stack: Stack) -> None:
+    faults = Fault(kind=FaultKind.ERRORS), Fault(kind=FaultKind.UNAVAILABLE), Fault(kind=FaultKind.ERRORS, share=0.5)
+    all_of_them, unavailable, half_of_them = await asyncio.gather(*map(stack.inject, faults))
+    assert {answer.status for answer in await many(stack, 5)} == {0}
+    await unavailable()
+    assert {answer.status for answer in await many(stack, 20)} == {500}
+    await all_of_them()
+    assert {answer.status for answer in await many(stack, 20)} == {200, 500}
+    await half_of_them()
+    assert {answer.status for answer in await many(stack, 20)} == {200}
+
+
+@on_local
 async def test_unavailable_refuses_every_connection_and_ends_kept_ones_until_undone(stack: Stack) -> None:
     service = stack.endpoints().service
     reader, writer = await asyncio.open_connection(service.host, service.port)
