@@ -211,9 +211,15 @@ def _names(folder: Path) -> set[str]:
 
 
 def _listening() -> dict[str, int | None]:
-    """Listening TCP sockets of the machine with the process of each."""
-    connections = psutil.net_connections("tcp")
-    return {f"{c.laddr.ip}:{c.laddr.port}": c.pid for c in connections if c.laddr and c.status == psutil.CONN_LISTEN}
+    """Listening TCP sockets of the machine with the process of each. Files of processes are read before the sockets: one
+    that is opened between has no process, and is looked at once more."""
+
+    def look() -> dict[str, int | None]:
+        found = psutil.net_connections("tcp")
+        return {f"{c.laddr.ip}:{c.laddr.port}": c.pid for c in found if c.laddr and c.status == psutil.CONN_LISTEN}
+
+    first = look()
+    return look() if None in first.values() else first
 
 
 def _orphan(pid: int | None) -> bool:

@@ -26,6 +26,7 @@ from tests.ports import free_port
 pytestmark = pytest.mark.process
 
 LIMITS = Limits(head_bytes=2000, url_bytes=200, head_s=0.3, message_bytes=100_000)
+PATIENT = msgspec.structs.replace(LIMITS, head_s=5.0)  # where what is asked is not how long a head may take
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -125,7 +126,7 @@ def refused(answer: bytes, status: int) -> None:
 
 
 async def test_a_connection_too_many_is_told_so_and_the_platform_is_still_answered() -> None:
-    limits = msgspec.structs.replace(LIMITS, connections=2, head_s=5.0)
+    limits = msgspec.structs.replace(PATIENT, connections=2)
     async with serving(limits=limits) as served:
         held = [await served.connect() for _ in range(2)]
         for reader, writer in held:
@@ -162,7 +163,7 @@ LARGE_HEADS = {
 
 @pytest.mark.parametrize("kind", LARGE_HEADS)
 async def test_a_head_that_is_too_large_is_refused(kind: str) -> None:
-    async with serving() as served:
+    async with serving(limits=PATIENT) as served:
         answer, seconds = await served.say(*LARGE_HEADS[kind])
         refused(answer[answer.rindex(b"HTTP/1.1") :], 431)
         assert served.refused == {431: 1}
@@ -171,7 +172,7 @@ async def test_a_head_that_is_too_large_is_refused(kind: str) -> None:
 
 
 async def test_a_head_within_its_limit_is_taken_in_whatever_pieces() -> None:
-    async with serving() as served:
+    async with serving(limits=PATIENT) as served:
         request = b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + b"x" * 1900 + b"\r\n\r\n"
         for step in (1, 7, 4000):
             pieces = [request[n : n + step] for n in range(0, len(request), step)]
@@ -182,7 +183,7 @@ async def test_a_head_within_its_limit_is_taken_in_whatever_pieces() -> None:
 
 @pytest.mark.parametrize("pieces", [1, 3])
 async def test_a_url_that_is_too_long_is_refused(pieces: int) -> None:
-    async with serving() as served:
+    async with serving(limits=PATIENT) as served:
         answer, _ = await served.say(b"GET /", *[b"u" * (300 // pieces)] * pieces, b" HTTP/1.1\r\n\r\n")
         refused(answer, 414)
         answer, _ = await served.say(b"GET /" + b"u" * 199 + b" HTTP/1.1\r\nConnection: close\r\n\r\n")

@@ -69,7 +69,7 @@ async def test_auth_signs_up_and_firebase_admin_verifies(tree: Path, tmp_path: P
         assert json.loads(first) == [account["localId"], "a@example.com", account["localId"]]
         assert second == "refused"
         process.terminate()
-        assert process.wait(timeout=1) == 0
+        assert process.wait(timeout=5) == 0
 
 
 EAGER = """
@@ -170,7 +170,7 @@ async def test_firestore_answers_google_own_client(tree: Path, tmp_path: Path) -
         assert used.returncode == 0, used.stderr
         assert used.stdout.split() == ["True", "True", "False", "True", "True", "True"]
         process.terminate()
-        assert process.wait(timeout=1) == 0
+        assert process.wait(timeout=5) == 0
 
 
 @pytest.mark.parametrize("command", [commands.auth_command, commands.firestore_command])

@@ -22,6 +22,7 @@ MEMORY_LIMIT_BYTES = 2 * 2**30
 
 
 @pytest.mark.stack
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(150)
 async def test_two_replicas_of_the_bundled_api(tmp_path: Path) -> None:
