@@ -185,8 +185,8 @@ class Users:
         return published_ns
 
     async def all_back(self, users: Collection[str], published_ns: int, limit_s: float) -> SwitchOver:
-        """Awaits ``users`` on Firestore, after the flag was published off; at most ``limit_s`` long."""
-        host, until_ns = self._host, published_ns + round(limit_s * NS)
+        """Awaits ``users`` on Firestore, after the flag was published off: for ``limit_s``, and the answers to then."""
+        host, until_ns = self._host, published_ns + round((limit_s + self._plan.request_timeout_s + 1) * NS)
         host.begin(message("rolling back: every client is awaited on Firestore"), lasts_s=limit_s)
         while True:
             self.evidence.gather()

@@ -19,6 +19,7 @@ from harness.stack import fault_proxy_process
 from harness.stack.processes import Process, Spec, spawn
 from harness.stack.protocol import Undo
 from harness.stack.state import RunState
+from harness.stack.waiting import undone_if_broken
 
 ORDER_LIMIT_S = 5.0
 
@@ -31,7 +32,7 @@ class FaultProxy:
         self._log = logs / "fault_proxy.log"
         self._clock = clock
         self._turn = asyncio.Lock()
-        self._faults = 0
+        self._faults = self._orders = 0
         self._ports: dict[int, int] = {}
         self.process: Process | None = None
 
@@ -70,16 +71,17 @@ class FaultProxy:
     async def inject(self, fault: Fault) -> Undo:
         """Starts ``fault``, counting from its first request, until it is undone."""
         self._faults += 1
-        number = self._faults  # another one may begin meanwhile
-        await self._order(
-            do="fault",
-            id=number,
-            kind=fault.kind.value,
-            numerator=fault.ratio.numerator,
-            denominator=fault.ratio.denominator,
-            delay_s=fault.delay_ms / 1000,
-        )
-        return partial(self._undo, number)
+        undo = partial(self._undo, self._faults)
+        async with undone_if_broken(undo):  # one whose answer is late has begun, or is about to
+            await self._order(
+                do="fault",
+                id=self._faults,
+                kind=fault.kind.value,
+                numerator=fault.ratio.numerator,
+                denominator=fault.ratio.denominator,
+                delay_s=fault.delay_ms / 1000,
+            )
+        return undo
 
     async def _undo(self, fault_id: int) -> None:
         """Ends a fault; one that ended already, or a fault proxy that did, is no error."""
@@ -102,19 +104,27 @@ class FaultProxy:
     async def _exchange(self, process: Process, order: dict[str, Any]) -> None:
         async with self._turn:
             assert process.popen.stdin is not None
+            self._orders += 1
+            text = msgspec.json.encode({**order, "number": self._orders})
             try:
-                process.popen.stdin.write(msgspec.json.encode(order) + b"\n")  # far below what a pipe takes at once
+                process.popen.stdin.write(text + b"\n")  # far below what a pipe takes at once
                 async with asyncio.timeout(ORDER_LIMIT_S):
-                    line = await self._answers.readline()
+                    answer = await self._answer(process)
+                    while answer["number"] != self._orders:  # a late one, of an order that was given up
+                        answer = await self._answer(process)
             except TimeoutError as error:  # before OSError, whose subclass it is
                 raise process.not_started(f"no answer to {order['do']} in {ORDER_LIMIT_S:g} s") from error
             except OSError as error:
                 raise process.part_died() from error
-        if not line:
-            raise process.part_died()
-        answer = msgspec.json.decode(line)
         if not answer["ok"]:
             raise StackNotStarted(
                 message("fault proxy: {order} failed: {error}", order=order["do"], error=answer["error"]),
                 where=str(self._log),
             )
+
+    async def _answer(self, process: Process) -> dict[str, Any]:
+        """The next one. Raises ``PartDied`` where there is none any more."""
+        line = await self._answers.readline()
+        if not line:
+            raise process.part_died()
+        return dict(msgspec.json.decode(line))

@@ -1,10 +1,11 @@
 """The fault proxy's process: an HTTP/1.1 reverse proxy in front of all pods, one listening port a pod.
 
 Run as a file by ``fault_proxy.py``, which speaks JSON lines with it over stdin and stdout; it ends when stdin does, so
-it never outlives its harness. Which requests a fault hits is exact: one counter a fault over all requests of all pods,
-one hit in each stretch that the share makes (12 %: of 8, 8 and 9 requests, so 3 of each 25). Where in its stretch is
-drawn from the stretch's number, always the same: at even spaces a fault would beat against users and probes, who are
-even too, and hit the one and spare the other.
+it never outlives its harness; each order has a number, which its answer has too.
+Which requests a fault hits is exact: one counter a fault over all requests of all pods, one hit in each stretch that
+the share makes (12 %: of 8, 8 and 9 requests, so 3 of each 25). Where in its stretch is drawn from the stretch's
+number, always the same: at even spaces a fault would beat against users and probes, who are even too, and hit the one
+and spare the other.
 A connection to a pod that refuses, or that the pod ends, is ended towards the client, as the service itself does it.
 While everything is unavailable nobody listens, so that the system refuses; a share of "unavailable" resets instead.
 """
@@ -281,12 +282,14 @@ async def main() -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
+        order = json.loads(line)
+        number = order.pop("number")
         try:
-            await fault_proxy.command(json.loads(line))
+            await fault_proxy.command(order)
             answer: dict[str, Any] = {"ok": True}
         except (OSError, ValueError, KeyError, TypeError) as error:
             answer = {"ok": False, "error": repr(error)}
-        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.write(json.dumps({**answer, "number": number}) + "\n")
         sys.stdout.flush()
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
-from harness.base.errors import BadInput, RehearsalError
+from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.model.stack import DELAYS, Fault
 from harness.stack.fault_proxy import FaultProxy
@@ -52,40 +52,31 @@ def in_front(fault_proxy: FaultProxy | None, fault: Fault) -> FaultProxy:
 async def begun(fault: Fault, begin: Awaitable[Undo], feed: Feed) -> Undo:
     """Publishes that ``fault`` begins, begins it, and returns what ends it and publishes that, at the first call alone.
 
-    Told before, for what takes seconds to begin breaks things from its first moment on; one that does not begin is told
-    as undone, and raises what ``begin`` raised.
+    Told before, for what takes seconds to begin breaks things from its first moment on. One that does not begin is told
+    as undone, and raises what ``begin`` raised; so is one that ends ``nothing``, for it is over. An undo that fails is
+    not done: the next call tries it again, and nobody returns before it is.
     """
     told, told_undone = message("injected: {fault}", fault=fault.told), message("undone: {fault}", fault=fault.told)
     feed.event("fault", fault.kind, told, share=fault.share, delay_ms=fault.delay_ms)
     try:
         end = await begin
-    except RehearsalError:
+    except BaseException:
         feed.event("fault", fault.kind, told_undone)
         raise
-    undone = False
+    if end is nothing:
+        feed.event("fault", fault.kind, told_undone)
+        return nothing
+    undone, turn = False, asyncio.Lock()
 
     async def undo() -> None:
         nonlocal undone
-        if not undone:
-            undone = True
-            await end()
-            feed.event("fault", fault.kind, told_undone)
+        async with turn:
+            if not undone:
+                await end()
+                undone = True
+                feed.event("fault", fault.kind, told_undone)
 
     return undo
-
-
-@asynccontextmanager
-async def undone_if_broken(undo: Undo) -> AsyncIterator[None]:
-    """What was begun in part is undone when the rest fails: no caller gets an undo for it.
-
-    The error is that of the beginning, whatever the undoing says.
-    """
-    try:
-        yield
-    except BaseException:
-        with suppress(RehearsalError):
-            await undo()
-        raise
 
 
 async def nothing() -> None:

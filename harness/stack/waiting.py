@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from harness.base.clock import Clock, polling
+from harness.base.errors import RehearsalError
 from harness.model.stack import Address
 from harness.stack.processes import Watched
 
@@ -61,6 +63,20 @@ async def given_up(task: asyncio.Task[Any]) -> None:
     await asyncio.wait({task})
     if not task.cancelled():
         task.result()
+
+
+@asynccontextmanager
+async def undone_if_broken(undo: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """What was begun in part is undone when the rest fails: no caller gets an undo for it.
+
+    The error is that of the beginning, whatever the undoing says.
+    """
+    try:
+        yield
+    except BaseException:
+        with suppress(RehearsalError):
+            await undo()
+        raise
 
 
 async def to_its_end(work: Coroutine[Any, Any, T], keep: Callable[[T], None]) -> None:

@@ -11,12 +11,14 @@ from typing import Any, cast
 
 import pytest
 
+from chaos import catalogue
 from chaos.bridge import SOCKET, Refused, ask
 from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import PartDied
 from harness.model.stack import Capability, Fault
 from harness.rehearsals.chaos.bridge import Bridge
+from harness.rehearsals.chaos.making import limit_s
 from harness.rehearsals.chaos.places import Places
 from harness.stack.manifests import load
 
@@ -163,3 +165,55 @@ async def test_the_undo_of_a_rollout_that_is_never_ready_ends_when_it_is_told_to
     with pytest.raises(asyncio.CancelledError):
         await undoing
     assert stack.did == ["applied"]
+
+
+async def test_an_undo_that_fails_keeps_no_other_and_is_tried_again(tmp_path: Path) -> None:
+    """A fault that stands when the next experiment begins would be its own."""
+    bridge, did = made(tmp_path, SlowStack()), list[str]()
+    broken = {"second"}
+
+    def undo_of(name: str) -> Any:
+        async def undo() -> None:
+            did.append(name)
+            if name in broken:
+                raise PartDied("docker is busy")
+
+        return undo
+
+    for name in ("first", "second", "third"):
+        bridge._keep(name, undo_of(name))
+    with pytest.raises(PartDied):
+        await bridge.undo()
+    assert did == ["third", "second", "first"]
+    assert json.loads((tmp_path / "undo.json").read_text()) == ["second"]
+    with pytest.raises(PartDied):
+        await bridge.stop()
+    broken.clear()
+    assert await bridge.undo() == 1
+    assert did[3:] == ["second", "second"] and await bridge.undo() == 0
+
+
+async def test_what_an_experiment_asked_for_ends_with_it(tmp_path: Path) -> None:
+    """Chaos Toolkit was ended, and a series of kills would go on in the next experiment."""
+    stack = SlowStack()
+    bridge = made(tmp_path, stack)
+    await bridge.start()
+    await asked(bridge, "repeat", kind="pod_kill", every_s=0.01, times=1000)
+    await asyncio.sleep(0.3)
+    await bridge.end()
+    seen = len(stack.did)
+    assert seen >= 3 and not bridge._answering
+    await asyncio.sleep(0.3)
+    assert len(stack.did) == seen
+    await asked(bridge, "inject", kind="pod_hang")  # and the next one is answered
+    await asyncio.sleep(0.2)
+    await bridge.stop()
+    assert stack.did[-1] == "undone pod_hang"
+
+
+def test_an_experiment_has_time_for_what_it_waits_for_itself() -> None:
+    series, hang = catalogue.load("pod_kill_series"), catalogue.load("pod_hang")
+    assert series.expects.repeated is not None
+    own_s = series.expects.repeated.every_s * series.expects.repeated.times
+    assert limit_s(series) == 900 + series.expects.recover_within_s + own_s
+    assert limit_s(hang) == 900 + hang.expects.recover_within_s

@@ -28,7 +28,7 @@ from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsals.one_stack import flow
 from harness.rehearsals.one_stack.reconciled import reconcile
-from harness.rehearsals.one_stack.types import LegSeen, OneStackDetails, legs_of
+from harness.rehearsals.one_stack.types import Leg, LegSeen, OneStackDetails, legs_of
 from tests.checks.test_writes import row
 from tests.one_stack.small import plan
 
@@ -226,3 +226,45 @@ def test_what_firestore_was_told_since_a_limit_fired_is_brought_over_before_all_
     assert did[:3] == ["up", "consents", "flag"]
     since = ["stop", "brought", "checked"] if fired else ["mirror", "stop", "checked"]
     assert did[did.index("leg") + 1 : did.index("checked") + 1] == since
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_limit_that_the_last_answers_of_a_week_fire_rolls_it_back(
+    late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target that hangs at a window's end is answered by time-outs behind it."""
+    world, asked, back = World(), list[bool](), list[str]()
+    leg = next(legs_of(plan()))
+
+    class Last:
+        over = False
+
+        async def answered(self, window: Window) -> None:
+            await world.clock.sleep(10)
+            assert window.end_ns - window.start_ns == round(leg.scenario.window_s * NS)
+            self.over = late
+
+    users = Last()
+
+    def judged(*_: object, **__: object) -> list[Any]:
+        asked.append(users.over)
+        return [SimpleNamespace(fired=users.over)]
+
+    async def roll_back(of: Leg) -> None:
+        back.append(of.part)
+
+    monkeypatch.setattr(flow, "judge", judged)
+    course = flow.Course(plan(), with_ledger(world))
+    course._users = users  # type: ignore[assignment]
+    monkeypatch.setattr(course, "_roll_back", roll_back)
+    world.clock.run(course._measure(leg))
+    assert asked[-1] is late and not any(asked[:-1]) and len(asked) > leg.scenario.window_s
+    assert (back, world.details.fired) == (([leg.part], True) if late else ([], False))
+    assert world.details.legs[-1].judged_ns == world.clock.now_ns()
+
+
+def with_ledger(world: World) -> Any:
+    """A run that has a ledger, and says how far it is."""
+    running = world.running
+    running.evidence.ledger = None
+    return running

@@ -191,7 +191,8 @@ def test_a_row_at_its_limit_does_not_fire(tmp_path: Path, row: RowOfTheTable) ->
 
 
 def test_a_client_that_does_not_hear_of_it_is_late_and_named(tmp_path: Path) -> None:
-    """Remote Config answers it 503; the document's five minutes are waited for, and the run says who did not come."""
+    """Remote Config answers it 503; the document's five minutes are waited for, and what was sent in them is
+    given its time to be answered; the run says who did not come."""
     scenario = seldom_probed(cut(table(1)))
     deaf = accounts(scenario.population, 1)[16]
     planted = Planted(errors=Fraction(1, 2), deaf=frozenset({deaf.instance_id}))
@@ -204,7 +205,7 @@ def test_a_client_that_does_not_hear_of_it_is_late_and_named(tmp_path: Path) -> 
     assert switched is not None
     assert (switched.switched, switched.late_users, switched.limit_s) == (49, (deaf.user,), 300.0)
     decided_s, over_s = seen.run.facts.timings["decision"], seen.run.facts.timings["switched_over"]
-    assert 300 < over_s - decided_s < 302
+    assert 311 < over_s - decided_s < 313 and scenario.request_timeout_s == 10
     sides = {row.side for row in seen.rows if isinstance(row, RequestRow) and row.user == deaf.user}
     assert sides == {Side.API}
 

@@ -9,11 +9,13 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, PartDied, RehearsalError
+from harness.checks.reconciled import stretches
 from harness.model.evidence import EventRow
 from harness.model.stack import Fault, FaultKind
 from harness.stack.feed import Feed
-from harness.stack.injecting import begun, injecting, undone_if_broken
+from harness.stack.injecting import begun, injecting, nothing
 from harness.stack.protocol import Stack, Undo
+from harness.stack.waiting import undone_if_broken
 
 HANG = Fault(kind=FaultKind.PART_HANG, subject="firestore")
 
@@ -103,3 +105,46 @@ async def test_what_was_begun_in_part_is_undone_and_the_error_is_that_of_the_beg
     async with undone_if_broken(undo):
         pass
     assert seen == ["undone"]
+
+
+async def test_one_that_is_over_at_once_is_told_so_at_once() -> None:
+    """Till its undo everything that went wrong would count as its doing."""
+    feed = Feed(MachineClock())
+
+    async def killed() -> Undo:
+        return nothing
+
+    assert await begun(Fault(kind=FaultKind.POD_KILL), killed(), feed) is nothing
+    rows = [row for row in feed._rows if isinstance(row, EventRow)]
+    assert [row.message for row in rows] == ["injected: pod kill", "undone: pod kill"]
+    (outage,) = stretches(rows, end_ns=2**62, matters=lambda _: True)
+    assert outage.to_ns == rows[1].at_ns
+
+
+async def test_an_undo_that_fails_is_not_done_and_nobody_returns_before_it_is() -> None:
+    feed, tries = Feed(MachineClock()), list[str]()
+    go_on = asyncio.Event()
+
+    async def end() -> None:
+        tries.append("")
+        await go_on.wait()
+        if len(tries) == 1:
+            raise PartDied("docker is busy")
+
+    async def hang() -> Undo:
+        return end
+
+    def told() -> int:
+        return sum(isinstance(row, EventRow) and row.message.startswith("undone") for row in feed._rows)
+
+    undo = await begun(HANG, hang(), feed)
+    first, second = asyncio.ensure_future(undo()), asyncio.ensure_future(undo())
+    await asyncio.sleep(0)
+    assert not first.done() and not second.done()
+    go_on.set()
+    with pytest.raises(PartDied):
+        await first
+    await second
+    assert (len(tries), told()) == (2, 1)
+    await undo()
+    assert (len(tries), told()) == (2, 1)

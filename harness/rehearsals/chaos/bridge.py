@@ -91,22 +91,32 @@ class Bridge:
         if self._server is not None:
             self._server.close()
             self.path.unlink(missing_ok=True)
+        await self.end()
+
+    async def end(self) -> None:
+        """Ends what was asked for and is still under way, and undoes what is not undone."""
         for task in self._answering:
             task.cancel()
         await asyncio.gather(*self._answering, return_exceptions=True)
         await self.undo()
 
     async def undo(self) -> int:
-        """Ends every fault, the last one first; returns how many. One that cannot be ended does not keep the others."""
-        count, first = 0, None
-        while self._undo:
-            _, end = self._undo.pop()
-            try:
-                await end()
-            except RehearsalError as error:
-                first = first or error
-            count += 1
-        self._note()
+        """Ends every fault, the last one first; returns how many. One that cannot be ended does not keep the others,
+        and is tried again by the next call."""
+        count, first, left = 0, None, list[tuple[str, Undo]]()
+        try:
+            while self._undo:
+                left.append(self._undo.pop())
+                count += 1
+                try:
+                    await left[-1][1]()
+                except RehearsalError as error:
+                    first = first or error
+                else:
+                    left.pop()
+        finally:
+            self._undo += reversed(left)
+            self._note()
         self.undone_ns = self._clock.now_ns()
         if first is not None:
             raise first

@@ -103,7 +103,7 @@ class Experiments:
         try:
             journal = await made_by_toolkit(experiment, number, on.folder, bridge.path, on.run_id)
         finally:
-            await bridge.undo()
+            await bridge.end()
         self._see(
             journal=f"journals/{number:02d}-{experiment.name}.json",
             status=str(journal.get("status", "")),

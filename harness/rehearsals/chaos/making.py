@@ -14,7 +14,15 @@ from harness.base.errors import PartDied
 from harness.model.message import message
 from harness.rehearsals.chaos.types import Experiment
 
+#: Beyond what the experiment itself waits for.
 _LIMIT_S = 900.0
+
+
+def limit_s(experiment: Experiment) -> float:
+    """How long Chaos Toolkit may take for it."""
+    repeated = experiment.expects.repeated
+    series_s = 0.0 if repeated is None else repeated.every_s * repeated.times
+    return _LIMIT_S + experiment.expects.recover_within_s + series_s
 
 
 async def made_by_toolkit(
@@ -22,7 +30,7 @@ async def made_by_toolkit(
 ) -> dict[str, object]:
     """The journal, which also lies in ``folder/journals``. ``socket`` answers what its actions ask.
 
-    Raises ``PartDied`` when Chaos Toolkit ends without one, ``TimeoutError`` after 900 s.
+    Raises ``PartDied`` when Chaos Toolkit ends without one, ``TimeoutError`` after ``limit_s``.
     """
     journals = folder / "journals"
     journals.mkdir(exist_ok=True)
@@ -38,7 +46,7 @@ async def made_by_toolkit(
             start_new_session=True,
         )  # fmt: skip
     try:
-        async with asyncio.timeout(_LIMIT_S):
+        async with asyncio.timeout(limit_s(experiment)):
             status = await process.wait()
     finally:
         if process.returncode is None:

@@ -4,7 +4,6 @@ replaced under them -> (an Ingress in front).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -27,6 +26,7 @@ from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPa
 from harness.stack.manifests.change import policies, without_autoscaler, without_ingress
 from harness.stack.protocol import ByKubectl, WithIngress
 from harness.stack.rungs import manifests_of
+from harness.stack.waiting import together
 
 _LEAD_S = 0.5
 _AGAIN_S = 1.0  # between rounds, while the enforcer catches up
@@ -154,9 +154,7 @@ class Course:
         on.details.loaded_ns = (start_ns, start_ns + round(plan.hold_s * NS))
         rate, seconds = f"{plan.rate_per_s:g}", f"{plan.hold_s:g}"
         on.say(message("{rate} requests/s through the service for {seconds} s", rate=rate, seconds=seconds))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(load.step(step_of(plan), start_ns))
-            group.create_task(work)
+        await together(load.step(step_of(plan), start_ns), work)
         on.evidence.gather()
 
 

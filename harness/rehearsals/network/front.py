@@ -38,6 +38,7 @@ from harness.rehearsals.network.types_ingress import (
 from harness.stack.firebase.sign_up import sign_up
 from harness.stack.manifests.change import http_allowed, ingresses
 from harness.stack.protocol import ByKubectl, Stack, WithIngress
+from harness.stack.waiting import together
 
 LIST = "/v1/walks"
 USERS = 8  # in turn: 10 requests/s are 75 a minute for each, below the rate limit
@@ -207,6 +208,7 @@ class Front:
     async def _course(self, change: Callable[[], Awaitable[None]]) -> Course:
         """Requests on new connections, evenly, while ``change`` is made, for the plan's time or longer."""
         plan, times, found = self._plan, [0, 0], list[IngressAnswer]()
+        start_ns, asking = self._clock.now_ns(), list[asyncio.Task[None]]()
 
         async def changing() -> None:
             await self._clock.sleep(plan.renewal_s * _BEFORE_THE_CHANGE)
@@ -218,14 +220,18 @@ class Front:
             answer = await self._https(self._list(number))
             found.append(self._answer(f"GET {LIST}", Scene.AS_WRITTEN, answer, due_ns))
 
-        start_ns, number = self._clock.now_ns(), 0
-        async with asyncio.TaskGroup() as group:
-            changed = group.create_task(changing())
-            while not changed.done() or self._clock.now_ns() < start_ns + plan.renewal_s * NS:
-                due_ns = start_ns + round(number / plan.rate_per_s * NS)
+        async def evenly() -> None:
+            while not times[1] or self._clock.now_ns() < start_ns + plan.renewal_s * NS:
+                due_ns = start_ns + round(len(asking) / plan.rate_per_s * NS)
                 await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
-                group.create_task(one(number, due_ns))
-                number += 1
+                asking.append(asyncio.ensure_future(one(len(asking), due_ns)))
+            await asyncio.gather(*asking)
+
+        try:
+            await together(changing(), evenly())
+        finally:
+            for task in asking:
+                task.cancel()
         return Course(
             changed_ns=times[0], done_ns=times[1] or None, answers=tuple(sorted(found, key=lambda each: each.at_ns))
         )

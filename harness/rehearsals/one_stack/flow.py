@@ -21,9 +21,11 @@ from harness.load.population.accounts import accounts, on_api
 from harness.load.users import Users, users_of
 from harness.migration.engine import Migration
 from harness.migration.places import of_endpoints
+from harness.model.due import DueList
 from harness.model.evidence import Side
 from harness.model.manifests import Manifests
 from harness.model.message import message, of_error
+from harness.model.scenario import Scenario
 from harness.model.stack import Capability
 from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.mirror_steps import MirrorSteps, at_share
@@ -173,17 +175,21 @@ class Course:
         measuring = message("{part}: measuring for {seconds} s", part=leg.part, seconds=f"{scenario.window_s:g}")
         on.phase("window", measuring, lasts_s=scenario.window_s)
         due = due_of(self._plan, leg, self._seed, window, origin_ns=self._origin_ns)
-        while on.clock.now_ns() < window.end_ns:
+        while on.clock.now_ns() < window.end_ns and not self._fired(scenario, window, due):
             await on.clock.sleep(min(_LOOK_EVERY_S, max(0.01, (window.end_ns - on.clock.now_ns()) / NS)))
-            on.evidence.gather()
-            self._see(judged_ns=on.clock.now_ns(), judged_rows=len(on.evidence.rows))
-            found = judge(scenario, on.evidence.ledger, window, on.clock.now_ns(), due=due)
-            if any(each.fired for each in found):
-                on.details.fired = True
-                await self._roll_back(leg)
-                return
-        await self._users.answered(window)
-        self._see(judged_ns=on.clock.now_ns(), judged_rows=len(on.evidence.rows))
+        if not on.details.fired:
+            await self._users.answered(window)  # the last answers may fire a limit, too
+        if on.details.fired or self._fired(scenario, window, due):
+            await self._roll_back(leg)
+
+    def _fired(self, scenario: Scenario, window: Window, due: DueList) -> bool:
+        """Judges the growing evidence; whether a rollback limit fired."""
+        on = self._on
+        on.evidence.gather()
+        now_ns = on.clock.now_ns()
+        self._see(judged_ns=now_ns, judged_rows=len(on.evidence.rows))
+        on.details.fired = any(each.fired for each in judge(scenario, on.evidence.ledger, window, now_ns, due=due))
+        return on.details.fired
 
     async def _roll_back(self, leg: Leg) -> None:
         """ロールバック手順: false for all, everybody back on Firestore awaited, then the stores reconciled."""

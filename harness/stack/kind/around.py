@@ -12,6 +12,7 @@ from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.times import monotonic_ns
+from harness.stack.kubernetes.watching import News
 from harness.stack.manifests import quantity
 
 USAGE_EVERY_S = 5.0
@@ -45,11 +46,13 @@ class Around:
 
     async def _watch_events(self) -> None:
         """Kubernetes' own events about nodes, from now on: they lie in the namespace default."""
-        since_ns = self._clock.now_ns()
+        since_ns, is_news = self._clock.now_ns(), News()
         path = "/api/v1/namespaces/default/events"
         async for change, item in self._api.watch(path, fieldSelector="involvedObject.kind=Node"):
             stamp = item.get("lastTimestamp") or item.get("eventTime")
-            if change == "DELETED" or not stamp or monotonic_ns(self._clock.anchor, stamp) < since_ns:
+            if change == "DELETED" or not is_news(item):
+                continue
+            if not stamp or monotonic_ns(self._clock.anchor, stamp) < since_ns:
                 continue
             reason = item.get("reason", "")
             said = f"{reason}: {item.get('message', '')}"

@@ -12,7 +12,7 @@ from harness.model.message import message
 from harness.model.stack import PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
-from harness.stack.injecting import none_ready, nothing, undone_if_broken, until_undone
+from harness.stack.injecting import none_ready, nothing, until_undone
 from harness.stack.kind import beside, docker
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.ground import Ground
@@ -24,6 +24,7 @@ from harness.stack.kubernetes.pods import Pod
 from harness.stack.locking import lock_tables
 from harness.stack.manifests import quantity
 from harness.stack.protocol import Undo
+from harness.stack.waiting import undone_if_broken
 
 KILL_LIMIT_S = 15.0
 _SLOW_STOPPED_S, _SLOW_RUNNING_S, _CRASH_POLL_S = 0.4, 0.1, 1.0

@@ -38,7 +38,7 @@ class Beside:
         self._api = api
         self._core = f"/api/v1/namespaces/{namespace}"
         self._images = images
-        self._logs = PodLogs(api, Place(namespace, "", parts.CONTAINER), logs, feed)
+        self._logs = PodLogs(api, Place(namespace, "", parts.CONTAINER), logs, feed, clock)
         self._feed = feed
         self._clock = clock
         self._known: dict[str, Pod] = {}

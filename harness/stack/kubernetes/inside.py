@@ -32,7 +32,7 @@ class Inside:
         self.namespace = place.namespace
         self.api = api
         self.watching = Watching(api, place, feed, clock)
-        self.pod_logs = PodLogs(api, place, logs, feed)
+        self.pod_logs = PodLogs(api, place, logs, feed, clock)
         self.workload = Workload(api, place, self.watching, self.pod_logs, clock)
         self.evictions = Evictions(api, place.namespace, self.watching, feed, clock)
         self._place = place

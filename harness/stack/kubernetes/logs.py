@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
+from harness.base.clock import Clock
 from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import ApiServer, Refused
 from harness.stack.kubernetes.pods import Pod
 from harness.stack.kubernetes.watching import Place
 
+_AGAIN_S = 1.0
+_SERVER_ERROR = 500
+#: The runtime's stamp before each line, RFC 3339; a fraction has no zeros at its end.
+_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?\S*")
+
 
 class PodLogs:
     """Writes ``<pod>.log`` for the first container and ``<pod>.<container>.log`` for each other."""
 
-    def __init__(self, api: ApiServer, place: Place, folder: Path, feed: Feed) -> None:
+    def __init__(self, api: ApiServer, place: Place, folder: Path, feed: Feed, clock: Clock) -> None:
         self._api = api
         self._namespace = place.namespace
         self._target = place.container
         self._folder = folder
         self._feed = feed
+        self._clock = clock
         self._followed: set[str] = set()
+        self._now: dict[str, dict[str, str]] = {}  # each pod's containers, with their ids
         self._tasks: set[asyncio.Task[None]] = set()
 
     def follow(self, pod: Pod) -> None:
         """Begins to follow what is not followed yet: a restarted container has a new id."""
+        self._now[pod.name] = dict(pod.containers)
         for container, container_id in pod.containers.items():
             if container_id not in self._followed:
                 self._followed.add(container_id)
-                task = asyncio.ensure_future(self._copy(pod.name, container))
+                task = asyncio.ensure_future(self._copy(pod.name, container, container_id))
                 self._tasks.add(task)
                 task.add_done_callback(self._ended)
 
@@ -46,14 +56,30 @@ class PodLogs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _copy(self, pod: str, container: str) -> None:
+    async def _copy(self, pod: str, container: str, container_id: str) -> None:
+        """To its end. A stream that breaks while the container lives is taken up behind the last line that came."""
         path = self.path(pod, container)
         if not path.exists():
             self._feed.event("log", path.stem, f"logs/{path.name}")
-        place = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/log"
+        place, query = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/log", {"container": container}
+        last = known = (b"", b"")
         with path.open("ab", buffering=0) as file:
-            async for line in self._api.lines(place, container=container, follow="true"):
-                file.write(line + b"\n")
+            while True:
+                since = {"sinceTime": f"{last[0].decode()}Z"} if last[0] else {}
+                lines = self._api.lines(place, follow="true", timestamps="true", **query, **since)
+                try:
+                    async for line in lines:
+                        came, said = _stamped(line)
+                        if came is None or came > known:
+                            file.write(said + b"\n")
+                        last = max(last, came or last)
+                except Refused as error:
+                    if 0 < error.status < _SERVER_ERROR or self._now[pod].get(container) != container_id:
+                        raise
+                else:
+                    return
+                known = last
+                await self._clock.sleep(_AGAIN_S)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -61,3 +87,11 @@ class PodLogs:
             return
         if not isinstance(error, Refused):  # a pod that is gone takes its log with it
             self._feed.fail_with(error)
+
+
+def _stamped(line: bytes) -> tuple[tuple[bytes, bytes] | None, bytes]:
+    """The second and the nanoseconds of its stamp, which can be compared, and what was said; ``None`` and all of a line
+    without one, as the kubelet's own are."""
+    stamp, _, said = line.partition(b" ")
+    found = _STAMP.fullmatch(stamp)
+    return ((found[1], (found[2] or b"").ljust(9, b"0")), said) if found is not None else (None, line)

@@ -36,6 +36,19 @@ class Place(msgspec.Struct, frozen=True):
     sidecar: str = ""
 
 
+class News:
+    """Of what a watch lists, what was not told already: after each of its ends it lists all that is there."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+
+    def __call__(self, item: Json) -> bool:
+        """Whether ``item`` is new, or changed."""
+        uid, version = item["metadata"]["uid"], item["metadata"]["resourceVersion"]
+        known, self._told[uid] = self._told.get(uid), version
+        return bool(known != version)
+
+
 class Watching:
     """Follows one namespace; ``works`` are run side by side until cancelled."""
 
@@ -126,8 +139,9 @@ class Watching:
 
     async def _watch_events(self, path: str) -> None:
         """Kubernetes' own events; a repeated one is told again with its count."""
+        is_news = News()
         async for change, item in self._api.watch(path):
-            if change == "DELETED":
+            if change == "DELETED" or not is_news(item):
                 continue
             about = item.get("involvedObject", {})
             count = item.get("count") or 1

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Sequence
 
 from harness.model.stack import PROXY_FAULTS, Address, Fault
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.injecting import begun, in_front, sane, undone_if_broken
+from harness.stack.injecting import begun, in_front, sane
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.disturbances import Disturbances
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Pod
 from harness.stack.protocol import Undo
+from harness.stack.waiting import undone_if_broken
 
 
 class Faults:
@@ -26,7 +29,9 @@ class Faults:
         self._disturbances = disturbances
         #: By pod: its own port, and the fault proxy's address before it.
         self._proxied: dict[str, tuple[int, Address]] = {}
-        self._shut = 0  # faults that refuse every connection
+        self._numbers = itertools.count()
+        self._refusing: set[int] = set()  # numbers of the faults that refuse every connection
+        self._turn = asyncio.Lock()  # of those that shut the service's port, or open it
         self.controller: DeploymentController | None = None
 
     def lead(self, controller: DeploymentController, database: LocalDatabase) -> None:
@@ -71,11 +76,20 @@ class Faults:
         """The service's port is shut before the fault proxy ends kept connections: nobody finds the fault proxy shut
         behind Envoy."""
 
+        number = next(self._numbers)
+
         async def reopen() -> None:
-            await self._shut_or_open(-1)
+            """Behind the last of them."""
+            async with self._turn:
+                self._refusing.discard(number)
+                if not self._refusing and self._parts.envoy.running:
+                    await self._parts.envoy.open()
 
         async with undone_if_broken(reopen):
-            await self._shut_or_open(+1)
+            async with self._turn:
+                self._refusing.add(number)
+                if len(self._refusing) == 1:
+                    await self._parts.envoy.shut()
             end = await fault_proxy.inject(fault)
 
         async def undo() -> None:
@@ -83,11 +97,3 @@ class Faults:
             await reopen()
 
         return undo
-
-    async def _shut_or_open(self, change: int) -> None:
-        """Shuts the service's port with the first fault that refuses, opens it after the last."""
-        self._shut += change
-        if change > 0 and self._shut == 1:
-            await self._parts.envoy.shut()
-        elif self._shut == 0 and self._parts.envoy.running:
-            await self._parts.envoy.open()
