@@ -70,13 +70,13 @@ def reconciled_result(
     return msgspec.structs.replace(judged, also=also)
 
 
-def not_identical(found: Iterable[Judgement], rows: Iterable[object]) -> Iterator[Judgement]:
+def not_identical(found: Iterable[Judgement], requests: Iterable[RequestRow]) -> Iterator[Judgement]:
     """The erratum that an answer and a document of the same walk differ, where a run saw both as they have to be: the
     locations of a good answer have a ``sequence_number``, those of a good document no key but its camelCase ones. Of
-    what else differs nothing is looked at here. ``rows`` are the evidence's.
+    what else differs nothing is looked at here. ``requests`` are the evidence's, each once.
     """
     kept = {each.id: each.samples for each in found if each.verdict is Verdict.PASS and each.samples}
-    numbered = sum(map(_numbered, rows)) if DUAL_WRITE in kept and BODIES in kept else 0
+    numbered = sum(map(_numbered, requests)) if DUAL_WRITE in kept and BODIES in kept else 0
     if numbered:
         told = message(
             "{walks} documents as the app reads them, whose locations have keys in camelCase and no number, beside "
@@ -90,9 +90,9 @@ def not_identical(found: Iterable[Judgement], rows: Iterable[object]) -> Iterato
         )  # fmt: skip
 
 
-def _numbered(row: object) -> bool:
+def _numbered(row: RequestRow) -> bool:
     """Whether it is a good answer of the API to a GET of one walk, which has locations, with their numbers."""
-    if not isinstance(row, RequestRow) or row.side is not Side.API or row.operation is not Operation.GET_WALK:
+    if row.side is not Side.API or row.operation is not Operation.GET_WALK:
         return False
     shown = parse(row.shown) if row.outcome is Outcome.OK else None
     return shown is not None and any((walk.locations or 0) > 0 for walk in shown.walks)

@@ -77,7 +77,8 @@ _OF_PHOTOS = frozenset({"walks.user_id", "walks.thumbnail_image_url"})
 class Invariants:
     """One run's. ``results`` may be asked for once the load has ended and every fault is undone. ``sides``: whose
     acknowledged writes PostgreSQL is to hold, Firestore's too where they were migrated. ``due``: what of calls is to be
-    in evidence, where that is known."""
+    in evidence, where that is known; else all requests that were due by ``sent_ns``, which were sent before the load
+    was ended, and answered."""
 
     def __init__(
         self,
@@ -91,7 +92,10 @@ class Invariants:
         seed: int,
         sides: Collection[Side] = (Side.API,),
         due: DueList = NOTHING_DUE,
+        sent_ns: int | None = None,
     ) -> None:
+        if sent_ns is not None:
+            due = DueList(requests=due_beside(evidence.requests, scenario.population, seed, sent_ns), probes=())
         self._stores = stores
         self._bucket = stores.endpoints.storage_bucket
         self._evidence = evidence
@@ -146,13 +150,10 @@ class Invariants:
         found.append(connections_result(new_connections(events, self._evidence.probes)))
         return tuple(found)
 
-    def off_in_time(self, sent_ns: int) -> Judgement:
-        """Of a run in which the flag may have gone off; a week's roll back is judged as it happens. What was due by
-        ``sent_ns`` was sent before the load was ended, and answered."""
-        plan, rows = self._scenario, self._evidence.requests
+    def off_in_time(self) -> Judgement:
+        """Of a run in which the flag may have gone off; a week's roll back is judged as it happens."""
+        limit_s, rows, due = self._scenario.switch_over_limit_s, self._evidence.requests, self._due.requests
         end_ns = max((row.done_ns for row in rows), default=0)
-        due = due_beside(rows, plan.population, self._seed, sent_ns)
-        limit_s = plan.switch_over_limit_s
         return off_result(off_in_time(self._evidence.events, rows, limit_s=limit_s, end_ns=end_ns, due=due))
 
     def _of_writes(self, stored: Stored) -> tuple[Judgement, Judgement]:

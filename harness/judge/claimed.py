@@ -3,6 +3,7 @@ exercised. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -50,6 +51,15 @@ def unknown(part: str, claim: str, *told: Message, **measured: Any) -> Judgement
 def left_open(found: Judgement, *why: Message) -> Judgement:
     """``found``, and behind its reason ``why`` nobody knows: what it measured stays."""
     return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=(*found.told, *why))
+
+
+def of_all(found: Judgement, wanted: Sequence[str], made: Iterable[str]) -> Judgement:
+    """``found`` of what was ``made``: it passes where nothing of what was ``wanted`` is missing; a fail stands."""
+    there = {*made}
+    left = ", ".join(each for each in wanted if each not in there)
+    if not left or found.verdict is not Verdict.PASS:
+        return found
+    return left_open(found, message("not made: {names}", names=left))
 
 
 def not_exercised(part: str, claim: str, *told: Message, **measured: Any) -> Judgement:

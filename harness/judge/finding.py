@@ -17,6 +17,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     bound: float | None = None
     samples: int = 0
     told: Told
+    #: What was measured where the value is not it.
+    shown: Told = ()
     fired_at_ns: int | None = None
 
     @property

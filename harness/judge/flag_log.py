@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from harness.base.units import Unit
 from harness.judge.flag_share import FlagShare, flag_share
 from harness.judge.judged import counted
+from harness.judge.ledger import Ledger
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, marked, message
@@ -168,3 +169,12 @@ def _steady(found: FlagShare, moved_: Moved) -> Judgement:
 def _names(users: Sequence[str]) -> str:
     more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
     return ", ".join(users[:_NAMED]) + more
+
+
+def of_rows(rows: Iterable[Row]) -> tuple[Ledger, FlagLog]:
+    """What the ledger and the flag's log have of ``rows``; of a call that comes again both have the first."""
+    ledger, flag = Ledger(), FlagLog()
+    for row in rows:
+        if ledger.add(row):
+            flag.add(row)
+    return ledger, flag

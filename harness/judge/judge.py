@@ -55,6 +55,7 @@ def _judgement(criterion: Criterion, finding: Finding) -> Judgement:
         verdict=finding.verdict,
         asked=(asked(criterion),),
         told=finding.told,
+        shown=finding.shown,
         value=finding.value,
         bound=finding.bound,
         limit=criterion.threshold,

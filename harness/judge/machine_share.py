@@ -49,8 +49,9 @@ def observed(samples: Sequence[SampleRow], calls: Sequence[RequestRow | ProbeRow
 
 
 def _between(samples: Sequence[SampleRow], metric: str, first_ns: int, last_ns: int) -> list[SampleRow]:
-    """The samples of a counter from the last before ``first_ns`` to the first after ``last_ns``."""
-    every = [row for row in samples if row.subject == SUBJECT and row.metric == metric]
+    """The samples of a counter from the last before ``first_ns`` to the first after ``last_ns``, one of each moment."""
+    at = {row.at_ns: row for row in samples if row.subject == SUBJECT and row.metric == metric}
+    every = [at[at_ns] for at_ns in sorted(at)]
     before = [row for row in every if row.at_ns <= first_ns][-1:]
     after = [row for row in every if row.at_ns >= last_ns][:1]
     return [*before, *(row for row in every if first_ns < row.at_ns < last_ns), *after]

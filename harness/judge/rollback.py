@@ -173,18 +173,13 @@ def _blackout(criterion: Criterion, view: View) -> Blackout | None:
 def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Blackout | None) -> Finding:
     """FAIL, by whichever of the two came first."""
     if dark is not None and (fired is None or dark.at_ns < fired.at_ns):
-        return msgspec.structs.replace(
-            finding,
-            verdict=Verdict.FAIL,
-            told=(
-                message(
-                    "fired: {seconds} s without one good probe, {failed} failed in that time",
-                    seconds=f"{dark.length_s:.1f}",
-                    failed=count(dark.failed),
-                ),
-            ),
-            fired_at_ns=dark.at_ns,
+        seconds, failed = f"{dark.length_s:.1f}", count(dark.failed)
+        told = message(
+            "fired: {seconds} s without one good probe, {failed} failed in that time", seconds=seconds, failed=failed
         )
+        # Beside the availability so far, which may be within its limit.
+        shown = (message("{seconds} s without one good probe", seconds=seconds),)
+        return msgspec.structs.replace(finding, verdict=Verdict.FAIL, told=(told,), shown=shown, fired_at_ns=dark.at_ns)
     assert fired is not None
     return msgspec.structs.replace(
         finding,

@@ -314,29 +314,42 @@ def test_the_routes_of_an_alert_are_those_of_all_its_rules(said: Said) -> None:
     assert english(said("alert.error_budget.routes", []).asked) == "reaches , and nobody else"
 
 
+NEVER_CAME = f"; never fired: {AVAILABILITY}; whether this receiver gets them then was not seen"
+
+
 @pytest.mark.parametrize(
-    ("deliveries", "verdict", "reason", "examples"),
+    ("available", "deliveries", "verdict", "reason", "examples"),
     [
-        ([told("pagerduty", 1), told("pagerduty", 2, alert=AVAILABILITY)], PASS, "2 notifications, 0 of them refused", ()),
-        ([told("pagerduty", 1)], FAIL, "1 notifications, 0 of them refused", (AVAILABILITY,)),
-        ([told("slack", 1)], FAIL, "0 notifications, 0 of them refused", (AVAILABILITY, ERRORS)),
+        (ONE, [told("pagerduty", 1), told("pagerduty", 2, alert=AVAILABILITY)], PASS, "2 notifications, 0 of them refused",
+         ()),
+        (ONE, [told("pagerduty", 1)], FAIL, "1 notifications, 0 of them refused", (AVAILABILITY,)),
+        (ONE, [told("slack", 1)], FAIL, "0 notifications, 0 of them refused", (AVAILABILITY, ERRORS)),
         (
+            ONE,
             [told("pagerduty", n, flaw=f"no key {n}") for n in range(4)] + [told("pagerduty", 9, alert=AVAILABILITY)],
             FAIL, "5 notifications, 4 of them refused", ("no key 0", "no key 1", "no key 2"),
         ),
+        ([pair(D, None)], [told("pagerduty", 1)], UNKNOWN, f"1 notifications, 0 of them refused{NEVER_CAME}", ()),
+        ([], [told("pagerduty", 1)], UNKNOWN, f"1 notifications, 0 of them refused{NEVER_CAME}", ()),
+        ([], [], FAIL, f"0 notifications, 0 of them refused{NEVER_CAME}", (ERRORS,)),
     ],
 )  # fmt: skip
 def test_what_a_receiver_got(
-    deliveries: list[Delivery], verdict: Verdict, reason: str, examples: tuple[str, ...], said: Said
+    available: list[Pair],
+    deliveries: list[Delivery],
+    verdict: Verdict,
+    reason: str,
+    examples: tuple[str, ...],
+    said: Said,
 ) -> None:
-    """PagerDuty is to be told of errors and of the availability; a page of the burn rates is another's to judge."""
-    known = [
-        wanted(ERRORS, PAGER),
-        wanted(AVAILABILITY, PAGER),
-        wanted(BUDGET, EMAIL),
-        wanted("Burns", PAGER, severity="x"),
+    """PagerDuty is to be told of errors, which fired, and of the availability; a page of the burn rates is another's to
+    judge."""
+    mine = [
+        (wanted(ERRORS, PAGER), ONE),
+        (wanted(AVAILABILITY, PAGER), available),
+        (wanted(BUDGET, EMAIL), ONE),
+        (wanted("Burns", PAGER, severity="x"), ONE),
     ]
-    mine = [(each, list[Pair]()) for each in known]
     found = said("alert.route.pagerduty", mine, deliveries=deliveries)
     assert (found.verdict, found.reason, tuple(map(str, found.examples))) == (verdict, reason, examples)
     assert (found.samples, found.claim) == (int(reason[0]), "alert.route.pagerduty")

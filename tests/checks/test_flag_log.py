@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.base.units import Unit
-from harness.judge.flag_log import FlagLog
+from harness.judge.flag_log import FlagLog, of_rows
 from harness.judge.judged import counted
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Kind
@@ -63,6 +63,13 @@ def found(rows: list[Row], at_ns: int = END, scenario: Scenario = SCENARIO) -> t
         log.add(row)
     share, steady = log.results(scenario, at_ns)
     return share, steady
+
+
+def test_of_calls_that_came_twice_both_the_ledger_and_the_log_have_the_first() -> None:
+    ledger, log = of_rows([*healthy(), *healthy()])
+    once = of_rows(healthy())[1].results(SCENARIO, END)
+    assert len(ledger.calls) == 30 and log.results(SCENARIO, END)[1] == once[1]
+    assert once[1].samples == 30
 
 
 def test_a_healthy_week_passes_in_whatever_order_its_rows_come() -> None:

@@ -23,6 +23,7 @@ from harness.judge.combine import combine
 from harness.judge.writes import Writes
 from harness.load.population.accounts import accounts
 from harness.load.population.due import requests_due
+from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import message
@@ -58,7 +59,7 @@ def test_a_store_that_is_silent_or_has_other_tables_is_said_by_every_check() -> 
     assert {check.id for check in other if check.gates} == {ACKNOWLEDGED, ONCE}
 
 
-def a_run() -> Invariants:
+def a_run(due: DueList = NOTHING_DUE) -> Invariants:
     """Of a week without a request. Nobody listens on port 1."""
     at = all_at()
     evidence = SimpleNamespace(requests=[], probes=[], events=[], writes=Writes())
@@ -71,6 +72,7 @@ def a_run() -> Invariants:
         manifests=manifests,
         target=bundled(),
         seed=1,
+        due=due,
     )
 
 
@@ -148,7 +150,7 @@ def test_when_everybody_s_schedule_began_is_told_by_a_row_that_a_phone_wrote() -
 
 
 def test_a_run_in_which_the_flag_never_went_off_shows_nothing_of_it() -> None:
-    found = a_run().off_in_time(0)
+    found = a_run().off_in_time()
     assert (found.id, found.verdict, found.samples) == (OFF, Verdict.NOT_EXERCISED, 0)
 
 
@@ -166,11 +168,12 @@ def test_what_somebody_behind_the_schedule_never_sent_is_not_missed_behind_a_rol
         for each in due
         if each.due_ns < 540 * NS or each.user != last
     ]  # fmt: skip
-    run, limit_ns = a_run(), round(WEEK.switch_over_limit_s * NS)
+    told = due_beside(rows, WEEK.population, 1, sent_s * NS)
+    run, limit_ns = a_run(DueList(requests=told, probes=())), round(WEEK.switch_over_limit_s * NS)
     flag = EventRow(at_ns=100 * NS, kind="flag", subject=FLAG, message="", data={"on": 0})
     assert 100 * NS + limit_ns < 500 * NS
     run._evidence = cast(Any, SimpleNamespace(requests=rows, events=[flag]))
-    assert run.off_in_time(sent_s * NS).verdict is verdict
+    assert run.off_in_time().verdict is verdict
 
 
 def firestore_row(due_ns: int, operation_id: str, user: str) -> RequestRow:

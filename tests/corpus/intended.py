@@ -61,6 +61,7 @@ _READS = "answers of the load in steps are held against what was acknowledged; r
 _CLAIMS = "a claim that was exercised has its verdict, too"
 _CONTRACT = "a good answer does not say where it came from: it is the contract's, and Firestore away shows the rest"
 _UNSAID = "a check of which no word is left holds, and says so"
+_SOME_MADE = "it was broken before every disaster was made, and passed of those that were"
 _PLANTED = "a test made the finding up without an erratum, and what is shown is named"
 
 #: Weeks with everybody on the API and nothing broken on purpose: the document's objectives are judged of them.
@@ -113,6 +114,7 @@ JUDGEMENTS = (
     Differs("flag_proof_words", "real", "real.60s.on_to_off", "limit", "where times are scaled the rule is the limit"),
     Differs("flag_proof_words", "real", "*.*", NEW, "a claim that the plan names and nothing judged holds"),
     Differs("dr_restore_*", "", "restore.*", "unit", _UNIT),
+    *(Differs("dr_restore_interrupted", "", each, what, _SOME_MADE) for each in ("rpo.disasters", "restore.verified") for what in ("verdict", "reason", "holds")),
     Differs("dr_restore_*", "", "dr.backup.cross_region", NEW, "what is outside the rehearsal is judged, and gates nothing"),
     Differs("dr_restore_*", "*_*", "*", GONE, _CASE),
     Differs("dr_restore_*", "not exercised", "*", GONE, "parts that were not asked for are named on the page"),
@@ -192,6 +194,7 @@ CASES = (
     *(Came(runs, "run", _BROKE) for runs in ("network_all_kinds", "network_interrupted", "scaling_all_kinds")),
     *(Came(runs, "decision", _OPEN) for runs in ("conformance_interrupted", "conformance_not_started")),
     *(Came(runs, "decision", _OPEN) for runs in ("dr_restore_interrupted", "rollout_interrupted")),
+    *(Came("dr_restore_interrupted", each, _SOME_MADE) for each in ("rpo.disasters", "restore.verified")),
     Came("flag_proof_words", "decision", "what the plan names and nothing judged holds"),
     Came("rolling_update_nothing", "exercised", "what was to be made and was not is inconclusive, and is told"),
     Came("rollout_hold", "week2", "a week that held with nothing worse than an inconclusive criterion did not fail"),

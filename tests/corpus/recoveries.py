@@ -58,7 +58,9 @@ def plan(run: str, old: Json) -> RecoveryPlan:
     only = re.search(r"--only (\S+)", old["replay"])
     parts = tuple(only[1].split(",")) if only else PARTS
     if not (again.folder(run) / "plan.json").is_file():
-        return msgspec.structs.replace(planfile.bundled("dr_restore", RecoveryPlan), parts=parts)
+        bundled, made = planfile.bundled("dr_restore", RecoveryPlan), {each["id"] for each in old["cases"]}
+        disasters = tuple(each for each in bundled.disasters if each.value in made) or bundled.disasters
+        return msgspec.structs.replace(bundled, parts=parts, disasters=disasters)
     return msgspec.convert({**_plan_of_before(again.read(run, "plan.json")), "parts": parts}, RecoveryPlan)
 
 

@@ -51,6 +51,14 @@ def test_two_samples_are_enough_and_the_ends_of_the_stretch_are_samples_themselv
     assert "host" not in found.reason
 
 
+def test_samples_that_came_twice_or_out_of_order_say_the_same() -> None:
+    waited, stolen = counted(WAITED, 100, 105, 106, 107, 111, 112, 117), counted(STOLEN, 3, 3, 4, 6, 7.5, 9)
+    once = [*observed([*waited, *stolen], CALLS)]
+    assert len(once) == 1
+    assert [*observed([*waited, *stolen, *waited[2:4], *stolen[:2]], CALLS)] == once
+    assert [*observed([*waited[::-1], *stolen[3:], *stolen[:3]], CALLS)] == once
+
+
 def test_a_counter_that_lags_its_clock_says_no_more_than_all_of_the_time() -> None:
     (found,) = observed(counted(WAITED, 0, 0, 6, 6), [probe(5, latency_ms=5000)])
     assert "a processor 100% of the time, and 100% of the worst 5 s" in found.reason

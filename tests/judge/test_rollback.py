@@ -11,6 +11,7 @@ from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.judge.rollback import smallest_sample
 from harness.judge.window import NS
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
+from harness.model.message import english
 from harness.model.scenario import Criterion
 from harness.model.verdict import Verdict
 from tests.judge.evidence import START_NS, criterion, error, one, probe, request
@@ -195,6 +196,7 @@ def test_five_seconds_without_a_good_probe_fire_at_once(dark_s: float, verdict: 
     if verdict is Verdict.FAIL:
         assert result.fired_at_ns == START_NS + round(14.91 * NS)  # 5 s after the last good answer, at 9.91 s
         assert result.reason == "fired: 5.0 s without one good probe, 50 failed in that time"
+        assert english(result.shown) == "5.0 s without one good probe"
 
 
 def test_a_blackout_from_the_first_probe_on() -> None:

@@ -21,8 +21,11 @@ WEEK = load("rollout_week4")
 SEED = 1
 
 
-def found(*, bad_probes: int = 0, failed: int = 0, slow: int = 0, seconds: float = 330.0) -> dict[str, Judgement]:
-    """A window of week 4 in which all that is due came, so much of it badly."""
+def found(
+    *, bad_probes: int = 0, failed: int = 0, slow: int = 0, seconds: float = 330.0, judged_s: float = 1e6
+) -> dict[str, Judgement]:
+    """A window of week 4, judged at its end or ``judged_s`` after its begin, in which all that is due came, so much of
+    it badly."""
     window = Window(start_ns=100 * NS, end_ns=100 * NS + round(seconds * NS))
     due = due_list(WEEK, SEED, window.start_ns, window.end_ns)
     ledger = Ledger()
@@ -45,7 +48,8 @@ def found(*, bad_probes: int = 0, failed: int = 0, slow: int = 0, seconds: float
                 outcome=Outcome.SERVER_ERROR if bad else Outcome.OK,
             )
         )  # fmt: skip
-    return {each.id: each for each in objectives(WEEK, ledger, window, window.end_ns, due)}
+    at_ns = min(window.end_ns, window.start_ns + round(judged_s * NS))
+    return {each.id: each for each in objectives(WEEK, ledger, window, at_ns, due)}
 
 
 def test_what_is_asked_is_what_is_defined() -> None:
@@ -93,6 +97,13 @@ def test_what_an_outage_cost_is_said() -> None:
     assert "an outage of 3.3 s: 0.13 % of the month's 43.2 minutes" in str(
         found(bad_probes=33)["slo.availability"].notes[0]
     )
+
+
+def test_of_a_week_that_was_rolled_back_it_is_said_of_the_time_until_then() -> None:
+    """20 of the 1,000 probes of 100 s are 2 s, in a window that was to be of 330 s."""
+    availability = found(bad_probes=20, judged_s=100)["slo.availability"]
+    assert availability.reason.startswith("of 1.7 minutes, not of 30 days: the budget burned 20 times as fast")
+    assert "20 of 1,000 probes failed, as an outage of 2.0 s: " in str(availability.notes[0])
 
 
 def test_too_short_a_window_shows_nothing() -> None:

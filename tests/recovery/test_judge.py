@@ -42,6 +42,8 @@ from tests.recovery.made import (
 )
 from tests.recovery.stalls import lost
 
+UNKNOWN_CHECK = msgspec.structs.replace(BAD, unknown=True)
+
 
 def failed(seen: RecoveryDetails, plan: RecoveryPlan = PLAN) -> dict[str, Verdict]:
     """What is not good, but for what no rung exercises."""
@@ -65,7 +67,26 @@ def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
         ({"cases": [case(rpo_s=1.1)]}, {"rpo.streaming": "fail"}),
         ({"cases": [case(rpo_s=1.1, least_s=0.9)]}, {"rpo.streaming": "inconclusive"}),
         ({"cases": [case(rpo_s=-0.1)]}, {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive"}),
-        ({"cases": [case("dropped_table", rpo_s=1.1)]}, {}),
+        ({"cases": [case(), case("dropped_table", rpo_s=1.1)]}, {}),
+        # Not made: the disasters were cut, and another one may lose more.
+        (
+            {"cases": [case("dropped_table", rpo_s=1.1)]},
+            {"rpo.disasters": "inconclusive", "restore.verified": "inconclusive"},
+        ),
+        (
+            {"cases": [case("corrupted_backup")]},
+            {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive", "restore.verified": "inconclusive"},
+        ),
+        (
+            {"cases": [case("corrupted_backup", check=BAD)]},
+            {
+                "rpo.disasters": "inconclusive",
+                "rpo.streaming": "inconclusive",
+                "restore.verified": "fail",
+            },
+        ),
+        ({"cases": [case(check=UNKNOWN_CHECK)]}, {"restore.verified": "inconclusive"}),
+        ({"cases": [case(check=UNKNOWN_CHECK), case("dropped_table", check=BAD)]}, {"restore.verified": "fail"}),
         ({"cases": [case(rpo_s=None)]}, {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive"}),
         ({"cases": [case(check=BAD)]}, {"restore.verified": "fail"}),
         ({"schedule": [BAD, GOOD]}, {"backup.schedule": "fail"}),
@@ -316,7 +337,7 @@ def test_the_page_has_each_disaster_with_its_checks_and_what_was_left_out() -> N
 
 def test_the_figures_are_the_same_in_every_run_of_a_plan() -> None:
     names = [each.name for each in figures(PLAN, RecoveryDetails())]
-    assert names == [each.name for each in figures(PLAN, observed())] and len(names) == 2 * 6
+    assert names == [each.name for each in figures(PLAN, observed())] and len(names) == 2 * 2
 
 
 def test_what_the_verdicts_hang_on_is_told_with_them() -> None:

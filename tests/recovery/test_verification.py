@@ -11,14 +11,17 @@ from harness.checks.dual_write import StoredWalk
 from harness.load.population.accounts import Canary, canaries
 from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
-from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
+from harness.model.evidence import WRITES, Operation, Outcome, ProbeRow, RequestRow
 from harness.model.scenario import ProbePlan
+from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore import verification
+from harness.rehearsals.dr_restore.facts import Check, verdict_of
 from harness.rehearsals.dr_restore.verification import Held, Phones, content_checks
-from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, held, rows_of
+from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, held, planned, row, rows_of
 
 CONTENT, COUNT, LOCATIONS = map(str, (verification.CONTENT, verification.COUNT, verification.LOCATIONS))
 ROWS = sorted(rows_of(*(account.user for account in USERS)), key=lambda row: row.done_ns)
+READS = [row(each) for account in USERS for each in planned(account.user) if each.operation not in WRITES]
 PHONES = Phones(population=PLAN, probes=ProbePlan(rate_per_s=10), seed=SEED, anchor_unix_ns=ANCHOR, bucket=BUCKET)
 #: The last recovered commit lies behind two thirds of the writes, the disaster behind all.
 LAST_NS, GONE_NS = ROWS[len(ROWS) * 2 // 3].done_ns, ROWS[-1].done_ns
@@ -54,9 +57,14 @@ LONG = max(STORED.values(), key=lambda walk: len(walk.locations))
 STRANGER = "00000000-0000-4000-8000-000000000000"
 
 
+def checked(stored: dict[str, StoredWalk], rows: list[RequestRow] | None = None) -> list[Check]:
+    return content_checks(
+        PHONES, Held.of([*(ROWS if rows is None else rows), *READS], PROBES, LAST_NS, GONE_NS), stored
+    )
+
+
 def failing(stored: dict[str, StoredWalk], rows: list[RequestRow] | None = None) -> dict[str, str]:
-    known = Held.of(ROWS if rows is None else rows, PROBES, LAST_NS, GONE_NS)
-    return {str(check.name): str(check.told) for check in content_checks(PHONES, known, stored) if not check.ok}
+    return {str(check.name): str(check.told) for check in checked(stored, rows) if not check.ok}
 
 
 def changed(**columns: Any) -> dict[str, StoredWalk]:
@@ -137,7 +145,36 @@ def test_a_location_of_a_put_that_came_later_is_no_stranger_only_when_that_was_s
     assert LOCATIONS not in failing(too_many)
     unsent = [row for row in ROWS if row.walk_id != LONG.id or row.done_ns < LAST_NS]
     assert any(row.user == LONG.user for row in unsent if row.due_ns > later_puts()[-1].due_ns)
-    assert list(failing(too_many, unsent)) == [LOCATIONS]
+    assert list(failing(too_many, [row for row in unsent if row.user != LONG.user])) == [CONTENT, COUNT, LOCATIONS]
+    assert unknown(too_many, unsent) == [CONTENT, LOCATIONS], "the row of the PUT that was not sent may be missing"
+
+
+def unknown(stored: dict[str, StoredWalk], rows: list[RequestRow]) -> list[str]:
+    """The checks that do not hold, none of which is known to be broken."""
+    found = checked(stored, rows)
+    assert verdict_of(found) is Verdict.INCONCLUSIVE
+    assert f"of 1 users not every request is in evidence that would show it: {LONG.user} first" in str(found[0].told)
+    return [str(check.name) for check in found if not check.ok]
+
+
+def test_of_whom_a_request_is_missing_in_evidence_nothing_is_known_and_no_loss_told() -> None:
+    """The missing one may have made the walk, written it over or deleted it."""
+    last = max((row for row in BEFORE if row.walk_id == LONG.id), key=lambda row: row.done_ns)
+    made = next(row for row in BEFORE if row.user == LONG.user and row.operation is Operation.CREATE_WALK)
+    for missing, stored, names in (
+        (last, STORED, [CONTENT]),
+        (made, STORED, [CONTENT, COUNT]),
+        (last, {name: walk for name, walk in STORED.items() if name != LONG.id}, [CONTENT]),
+        (made, {name: walk for name, walk in STORED.items() if name != made.walk_id}, [CONTENT]),
+    ):
+        assert unknown(stored, [row for row in ROWS if row is not missing]) == names, (missing.operation, names)
+
+
+def test_a_loss_of_whom_all_is_in_evidence_is_one_all_the_same() -> None:
+    missing = next(row for row in BEFORE if row.user != LONG.user)
+    lost = {name: walk for name, walk in STORED.items() if name != LONG.id}
+    assert verdict_of(checked(lost, [row for row in ROWS if row is not missing])) is Verdict.FAIL
+    assert verdict_of(checked(STORED)) is Verdict.PASS
 
 
 #: A CREATE behind the last recovered commit, and the walk it made, under an id that its phone was never told.

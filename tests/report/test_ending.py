@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from harness.base.errors import Exit
@@ -64,6 +65,11 @@ def test_a_week_says_why_it_was_decided_so() -> None:
     )
     fired = result(Decision.ROLL_BACK, judgement(FAIL), rollback_limit(FAIL), rollback_limit(PASS))
     assert reason(fired) == "A rollback limit fired: error ratio > 5 %: 12 %."
+    dark = message("5.0 s without one good probe")
+    without_a_probe = msgspec.structs.replace(rollback_limit(FAIL), value=0.01, shown=(dark,))
+    assert reason(result(Decision.ROLL_BACK, without_a_probe)) == (
+        "A rollback limit fired: error ratio > 5 %: 1 %; 5.0 s without one good probe."
+    )
     held = result(
         Decision.HOLD, judgement(PASS), judgement(OPEN), judgement(NOT, kind=Kind.CHECK, asked=(message("reads"),))
     )

@@ -120,7 +120,7 @@ LOOKED_UP = {
     ("rehearsals/chaos/rehearsal.py", "titles.pop()"): FILED,
     ("rehearsals/chaos/sections.py", "plan.experiments[made.number - 1].experiment.title"): FILED,
     ("rehearsals/conformance/sections.py", "each.without"): MARKED,
-    ("rehearsals/dr_restore/rehearsal.py", "VERDICT[Verdict.PASS if case.ok else Verdict.FAIL]"): MARKED,
+    ("rehearsals/dr_restore/rehearsal.py", "VERDICT[case.verdict]"): MARKED,
     ("rehearsals/load_stages/acts.py", "VERDICT[result.verdict]"): MARKED,
     ("rehearsals/migration_drill/judge.py", "each.name"): MARKED,
     ("rehearsals/migration_drill/sections.py", "each.name"): MARKED,

@@ -5,10 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
+
+from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
 from harness.model.step import ACCOUNTS, Step
+from harness.model.verdict import Verdict
+from harness.rehearsals.scaling import judge_sizes
 from harness.rehearsals.scaling.acts import Acts
-from harness.rehearsals.scaling.types import ScalingDetails, step_of
+from harness.rehearsals.scaling.types import Manual, ScalingDetails, step_of
+from tests.scaling.test_judge import MANUAL, endpoints, pod
 from tests.scaling.test_rehearsal import DRAIN
 from tests.stages.made import MANIFESTS
 
@@ -42,3 +48,31 @@ async def drained(clock: VirtualClock) -> Any:
 async def loaded(load: Any) -> Any:
     """With everybody signed in."""
     return load
+
+
+def test_by_hand_begins_with_the_fewest_whatever_the_manifests_ask_for() -> None:
+    """Ten pods that the manifests ask for go first: from 2 to 8 is a rise."""
+    clock, events, asked = (
+        VirtualClock(),
+        [endpoints(-1, 10), *(pod(-1, f"p{n}", "Ready") for n in range(10))],
+        list[int](),
+    )
+
+    async def scale(pods: int) -> None:
+        asked.append(pods)
+        at_s = clock.now_ns() / NS + 3
+        events.extend(pod(at_s, f"p{n}", "Ready" if n < pods else "Gone") for n in range(10))
+        await clock.sleep(3)
+        events.append(endpoints(at_s, pods))
+
+    on = SimpleNamespace(
+        stack=SimpleNamespace(scale=scale), clock=clock, evidence=SimpleNamespace(events=events),
+        details=ScalingDetails(), options=SimpleNamespace(seed=1),
+    )  # fmt: skip
+    part = msgspec.structs.replace(MANUAL, high=8)
+    did = clock.run(Acts(cast(Any, on), MANIFESTS, MANIFESTS).run(part))
+    assert asked == [2, 8, 2]
+    assert isinstance(did, Manual)
+    found = judge_sizes.manual(part, did, events)
+    assert {each.verdict for each in found} == {Verdict.PASS}
+    assert found[0].value == 3.0

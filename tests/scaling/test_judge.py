@@ -106,6 +106,29 @@ def test_what_never_came_fails() -> None:
     assert set(found.values()) == {FAIL}
 
 
+@pytest.mark.parametrize(
+    ("begun", "rows", "verdict"),
+    [
+        (3, [endpoints(30, 4)], INCONCLUSIVE),  # one pod was made, and it is of two
+        (4, [], INCONCLUSIVE),  # there was nothing to do
+        (6, [endpoints(0.3, 5), endpoints(0.4, 4)], INCONCLUSIVE),  # pods went
+        (1, [endpoints(30, 4)], INCONCLUSIVE),
+        (1, [endpoints(30, 3)], FAIL),  # not even the part of it
+        (3, [], FAIL),
+    ],
+)
+def test_of_pods_that_were_more_or_fewer_before_no_rise_is_seen(
+    begun: int, rows: list[EventRow], verdict: Verdict
+) -> None:
+    """By manifests of somebody's own; what never came is missing all the same."""
+    ready = [pod(-9, name, "Ready") for name in "abcd"]
+    went = [endpoints(-9, begun), *rows, *(pod(101, name, "Gone") for name in "ab")]
+    found = {each.claim: each for each in by_kubectl([*ready, *went])}
+    for claim in ("scaling.time.manual_up", "scaling.manual.command"):
+        assert found[claim].verdict is verdict, claim
+        assert (f"; {begun} pods were ready before" in found[claim].reason) == (verdict is INCONCLUSIVE)
+
+
 def test_the_manifest_s_replicas_replace_the_number_set_by_hand() -> None:
     """Applied at 100 s, with two more pods than it asks for; a pod that is still going counts."""
     found = manifests_applied(by_hand(30, 112))

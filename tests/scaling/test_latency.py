@@ -294,3 +294,19 @@ def test_elsewhere_the_part_is_not_exercised() -> None:
     found = whole(REHEARSAL, plan, left)
     assert {each.verdict for each in found if each.part == PART.name} == {Verdict.NOT_EXERCISED}
     assert "the environment lacks external metrics for the HPA" in {each.reason for each in found}
+
+
+def test_a_pod_that_was_there_before_is_no_further_one() -> None:
+    """By manifests of somebody's own that begin with three, of which one is not ready for a moment."""
+    began = [row for row in GOOD.rows if row.subject == "service"]
+    more = [msgspec.structs.replace(row, data={"pods": [*row.data["pods"], "own"]}) for row in began]
+    moment = [
+        _row(12, "component", "service", pods=["p0", "p1"]),
+        _row(13, "component", "service", pods=["p0", "p1", "own"]),
+    ]
+    others = [row for row in GOOD.rows if row.subject != "service"]
+    found = judged(rows=sorted([*others, *more, *moment], key=lambda row: row.at_ns))
+    assert found[CLAIM].value == judged()[CLAIM].value and (found[CLAIM].value or 0) > 13
+    assert "up to 11 pods in place of 3 the p95 is never below 0.90 s" in found[TO_NO_EFFECT].reason
+    never = [row for row in [*others, *began[:1], *more[:1], *moment] if "New size" not in row.message]
+    assert judged(rows=sorted(never, key=lambda row: row.at_ns))[CLAIM].verdict is Verdict.FAIL

@@ -41,6 +41,8 @@ def test_what_it_prints_is_read() -> None:
     [
         (FOUND, Verdict.ERRATUM_SHOWN),
         (msgspec.structs.replace(FOUND, not_2xx=0, limited=0), Verdict.FAIL),
+        (msgspec.structs.replace(FOUND, answered=201, not_2xx=0, limited=0), Verdict.FAIL),
+        (msgspec.structs.replace(FOUND, answered=200, not_2xx=0, limited=0), Verdict.INCONCLUSIVE),
         (READ, Verdict.INCONCLUSIVE),  # of a run before anybody looked whose refusals they are
         (msgspec.structs.replace(FOUND, limited=0), Verdict.INCONCLUSIVE),  # some 503
         (msgspec.structs.replace(FOUND, not_2xx=300), Verdict.INCONCLUSIVE),  # nothing was let through
@@ -84,6 +86,11 @@ def test_what_one_token_met_is_told_in_its_own_figures(not_2xx: int, verdict: Ve
             "through, was not seen",
         ),
         (None, "Apache Bench was not carried out, or got no answer"),
+        (
+            msgspec.structs.replace(FOUND, answered=200, not_2xx=0, limited=0),
+            "ab: 200 of 300 requests with one token were answered, which 2 pods may take of a user in a minute: what the "
+            "rate limiter does with more was not seen",
+        ),
     ],
 )
 def test_what_says_nothing_of_the_limiter_says_why(found: Benched | None, reason: str) -> None:

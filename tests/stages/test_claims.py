@@ -16,11 +16,18 @@ from harness.rehearsals.load_stages.types import Knee, Sized, StepResult, sized
 from tests.stages.made import FIGURES, MANIFESTS, PLAN, flight, users
 
 SIZED = sized(MANIFESTS, 0.05)
+#: The users' stages that are made here, and the numbers of pods that are searched.
+FEW = msgspec.structs.replace(
+    PLAN,
+    users=msgspec.structs.replace(
+        PLAN.users, stages=tuple(each for each in PLAN.users.stages if each.users in {10, 500})
+    ),
+)
 
 
 def one(claim: str, steps: list[StepResult], knees: list[Knee] | None = None, asked: Sized = SIZED) -> Judgement:
     """What became of a claim: one judgement, under the claim's own name and of the whole run."""
-    plan = msgspec.structs.replace(PLAN, claims=(claim,))
+    plan = msgspec.structs.replace(FEW, claims=(claim,))
     (found,) = judged(plan, steps, knees or [], asked=asked, bundled=False, limits_enforced=True)
     assert (found.key, found.claim) == (("", claim), claim)
     return found
@@ -75,6 +82,28 @@ def test_the_stages_are_judged_in_the_reading_of_users() -> None:
     assert of("load.stages", [users(10, Verdict.INCONCLUSIVE), users(500)]) is Verdict.INCONCLUSIVE
     assert of("load.stages", [users(10, Verdict.INCONCLUSIVE), users(500, Verdict.FAIL)]) is Verdict.FAIL
     assert of("load.stages", [flight(10, Verdict.PASS)]) is Verdict.NOT_EXERCISED
+    cut = one("load.stages", [users(10), flight(500, Verdict.FAIL)])
+    assert (cut.verdict, english(cut.shown)) == (Verdict.INCONCLUSIVE, "10 users pass")
+    assert cut.reason.endswith("; not made: users_500")
+    assert of("load.stages", [users(10, Verdict.FAIL)]) is Verdict.FAIL
+
+
+def test_of_a_search_that_was_cut_neither_the_sizes_nor_the_growth_are_known() -> None:
+    knees = [each for pods in PLAN.knee.pods for each in knee(20.0 * pods, pods=pods)]
+    knees = [msgspec.structs.replace(each, broken_per_s=(each.rate_per_s or 0) + 5) for each in knees]
+    assert of_knees("decision.future", knees) == (Verdict.PASS, "")
+    *others, last = [str(each) for each in PLAN.knee.pods]
+    assert of_knees("decision.future", knees[:-1]) == (Verdict.INCONCLUSIVE, f"; not made: knee.{last}")
+    assert (
+        of_knees("decision.future", knees[-2:])[1] == f"; not made: {', '.join(f'knee.{each}' for each in others[:-1])}"
+    )
+
+
+def of_knees(claim: str, knees: list[Knee]) -> tuple[Verdict, str]:
+    """The verdict, and what of the reason is said of those that were not made."""
+    found = one(claim, [], knees)
+    _, not_made, names = found.reason.partition("; not made: ")
+    return found.verdict, not_made + names
 
 
 def test_requests_in_flight_that_met_the_rate_limiter_say_so() -> None:
@@ -234,7 +263,7 @@ def test_n_in_flight_show_the_rate_limiter_as_an_erratum_where_it_answered() -> 
         return one("load.stages", steps)
 
     limited = msgspec.structs.replace(FIGURES, statuses={"200": 500, "429": 100})
-    beside = stages([users(500), flight(500, Verdict.FAIL, limited)])
+    beside = stages([users(10), users(500), flight(500, Verdict.FAIL, limited)])
     assert (beside.verdict, beside.erratum) == (Verdict.PASS, "load.ab_meets_rate_limit")
     alone = stages([flight(500, Verdict.FAIL, limited)])
     assert (alone.verdict, alone.erratum) == (Verdict.ERRATUM_SHOWN, "load.ab_meets_rate_limit")

@@ -54,7 +54,7 @@ def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered)
         yield _quiet(plan, details, name, mine, seen)
         yield _resolves(plan, details, name, mine)
         yield _routes(details, name, mine)
-    yield from _by_route(details, [each for each, _ in found if not each.severity])
+    yield from _by_route(details, [(each, pairs) for each, pairs in found if not each.severity])
     yield from burns(plan, details, found)
     yield from errata(plan, details, seen)
     yield from scraped(details)
@@ -217,17 +217,25 @@ def _routes(details: AlertDrillDetails, name: str, mine: Mine) -> Judgement:
     )  # fmt: skip
 
 
-def _by_route(details: AlertDrillDetails, known: Sequence[Due]) -> Iterator[Judgement]:
-    """Each receiver: what it got was what the real one takes, and of an alert that goes there."""
+def _by_route(details: AlertDrillDetails, mine: Mine) -> Iterator[Judgement]:
+    """Each receiver: what it got was what the real one takes, and of each alert that goes there. One that never fired
+    had nothing to be delivered, and leaves it open."""
     for route, claim in ROUTE_CLAIM.items():
         got = [each for each in details.deliveries if each.route == route]
         flaws = [each.flaw for each in got if each.flaw]
-        wanted = {each.alert for each in known if route in each.routes}
-        silent = sorted(wanted - {each.alert for each in got})
-        verdict = Verdict.PASS if got and not flaws and not silent else Verdict.FAIL
+        wanted = [(each.alert, any(pair.seen for pair in pairs)) for each, pairs in mine if route in each.routes]
+        fired = {alert for alert, once in wanted if once}
+        silent = {alert for alert, _ in wanted} - {each.alert for each in got}
+        lacking, quiet = sorted(silent & fired), sorted(silent - fired)
+        open_ = quiet or not got or not wanted
+        verdict = Verdict.FAIL if flaws or lacking else Verdict.INCONCLUSIVE if open_ else Verdict.PASS
         told = message("{count} notifications, {flaws} of them refused", count=str(len(got)), flaws=str(len(flaws)))
+        if quiet:
+            told = message(
+                "{told}; never fired: {alerts}; whether this receiver gets them then was not seen",
+                told=told, alerts=", ".join(quiet),
+            )  # fmt: skip
         yield Judgement(
-            id=claim, claim=claim, verdict=verdict if known else Verdict.INCONCLUSIVE,
-            asked=(message("takes the notifications as the real service would"),), told=(told,), samples=len(got),
-            examples=(*flaws[:3], *silent),
+            id=claim, claim=claim, verdict=verdict, told=(told,), samples=len(got),
+            asked=(message("takes the notifications as the real service would"),), examples=(*flaws[:3], *lacking),
         )  # fmt: skip

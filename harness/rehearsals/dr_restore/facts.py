@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from harness.model.message import Message, message
+from harness.model.verdict import Verdict
 
 #: The parts of an RTO, in order. What looks at a restored instance before traffic is no part of it, and told apart.
 RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing looked at; ``told`` is what was seen."""
+    """One thing looked at; ``told`` is what was seen. ``unknown``: what was seen does not say whether it holds."""
 
     name: Message
     ok: bool
     told: Message
+    unknown: bool = False
+
+
+def verdict_of(checks: Sequence[Check]) -> Verdict:
+    """Whether all of ``checks`` hold."""
+    if any(not check.ok and not check.unknown for check in checks):
+        return Verdict.FAIL
+    return Verdict.PASS if all(check.ok for check in checks) else Verdict.INCONCLUSIVE
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +72,16 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
 
     @property
-    def ok(self) -> bool:
-        """Every check holds."""
-        return all(check.ok for check in self.checks)
+    def verdict(self) -> Verdict:
+        """Whether every check holds."""
+        return verdict_of(self.checks)
+
+    @property
+    def word(self) -> Message:
+        """The same, for people."""
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return message("not known whether all hold")
+        return message("all hold") if self.verdict is Verdict.PASS else message("not all hold")
 
     @property
     def total_s(self) -> float:

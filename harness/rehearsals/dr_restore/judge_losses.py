@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.base.units import Unit
+from harness.judge.claimed import of_all
 from harness.model.judgement import Judgement
 from harness.model.message import Told, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.dr_restore.facts import CaseResult, Check
+from harness.rehearsals.dr_restore.facts import CaseResult, Check, verdict_of
 from harness.rehearsals.dr_restore.stall import Range, Stalled, expected
 from harness.rehearsals.dr_restore.stall import told as stall_told
 from harness.rehearsals.dr_restore.types import Disaster, RecoveryPlan, StallPlan
@@ -67,7 +68,9 @@ def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
     if worst is not None:
         which = next(case.id for case in cases if case.loss.rpo_s == worst)
         told = message("the worst of {count} disasters: {which}", count=str(len(cases)), which=which)
-    yield Judgement(
+    wanted = [each.value for each in plan.disasters if "disasters" in plan.parts]
+    made = [case.id for case in cases]
+    found = Judgement(
         id="rpo.disasters",
         claim="dr.rpo",
         verdict=verdict,
@@ -77,10 +80,11 @@ def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
         unit=Unit.SECONDS,
         samples=len(cases),
     )
+    yield of_all(found, wanted, made)
     streamed = [case for case in cases if case.id in _STREAMED]
     if streamed:
-        yield _streamed(plan, streamed)
-    yield _verified(cases)
+        yield of_all(_streamed(plan, streamed), [each for each in wanted if each in _STREAMED], made)
+    yield of_all(_verified(cases), wanted, made)
 
 
 def _streamed(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Judgement:
@@ -103,6 +107,7 @@ def _streamed(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Judgement:
 
 
 def _verified(cases: Sequence[CaseResult]) -> Judgement:
+    verdict = verdict_of([check for case in cases for check in case.checks])
     bad = tuple(message("{case}: {what}", case=case.id, what=what) for case in cases for what in not_ok(case.checks))
     good = message(
         "every backup restored from agreed with its manifest, every restored instance with the acknowledged commits, "
@@ -111,7 +116,7 @@ def _verified(cases: Sequence[CaseResult]) -> Judgement:
     return Judgement(
         id="restore.verified",
         claim="dr.restore.step1",
-        verdict=Verdict.FAIL if bad else Verdict.PASS,
+        verdict=verdict,
         told=bad or (good,),
         samples=sum(len(case.checks) for case in cases),
     )

@@ -206,7 +206,7 @@ def _available(plan: RecoveryPlan, after: Calls | None) -> Judgement:
     wanted, verdict = plan.traffic.available_above, Verdict.INCONCLUSIVE
     if after is not None and after.bound is not None and after.bound > wanted:
         verdict = Verdict.PASS
-    elif after is not None and after.probes and _at_best(after) < wanted:
+    elif after is not None and after.probes and _at_best(after) < wanted:  # else by chance alone it may be below
         verdict = Verdict.FAIL
     told = _not_reached()
     lost: Told = ()
@@ -227,8 +227,8 @@ def _available(plan: RecoveryPlan, after: Calls | None) -> Judgement:
 
 
 def _at_best(after: Calls) -> float:
-    """The availability if every probe that is not in evidence was good."""
-    return (after.good + after.probes_missing) / (after.probes + after.probes_missing)
+    """The most that the availability may be, at 95 %, if every probe that is not in evidence was good."""
+    return ratio_upper(after.good + after.probes_missing, after.probes + after.probes_missing)
 
 
 def _users(plan: RecoveryPlan, after: Calls | None) -> Judgement:

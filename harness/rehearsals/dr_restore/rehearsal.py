@@ -14,7 +14,6 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.section import Section
 from harness.model.stack import Capability, Rung
-from harness.model.verdict import Verdict
 from harness.rehearsal.cost import Cost, cost_of_outage
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
@@ -120,7 +119,7 @@ async def _disasters(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Sit
             message(
                 "{disaster}: {verdict}, RPO {rpo}, RTO {rto} s",
                 disaster=case.title,
-                verdict=Message(text=VERDICT[Verdict.PASS if case.ok else Verdict.FAIL]),
+                verdict=Message(text=VERDICT[case.verdict]),
                 rpo=message("no sentinel") if case.loss.rpo_s is None else f"{case.loss.rpo_s:.2f} s",
                 rto=f"{case.total_s:.1f}",
             )

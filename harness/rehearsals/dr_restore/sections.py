@@ -23,7 +23,6 @@ from harness.model.section import (
     Table,
     table_of,
 )
-from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.dr_restore.facts import RTO_PARTS, CaseResult, Check, Prediction
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
@@ -100,14 +99,14 @@ def _case(case: CaseResult) -> Row:
     restored = message("{disaster}: restored to {point}", disaster=case.title, point=case.point)
     return Row(
         cells=(),
-        verdict=Verdict.PASS if case.ok else Verdict.FAIL,
-        word=message("all hold") if case.ok else message("not all hold"),
+        verdict=case.verdict,
+        word=case.word,
         lines=(restored, *map(_check, case.checks)),
     )
 
 
 def _check(check: Check) -> Message:
-    sign = "✓" if check.ok else "✗"
+    sign = "✓" if check.ok else "?" if check.unknown else "✗"
     return message("{sign} {name}: {told}", sign=sign, name=check.name, told=check.told)
 
 

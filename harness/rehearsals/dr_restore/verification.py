@@ -7,7 +7,7 @@ old instance, whose digests one would compare with, is lost.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -16,10 +16,11 @@ from harness.checks import stores
 from harness.checks.acknowledged import acknowledged
 from harness.checks.dual_write import StoredWalk
 from harness.checks.invariants import probed_walks
-from harness.checks.sent import Sent, api_writes, sent
+from harness.checks.off_in_time import unseen_words
+from harness.checks.sent import Sent, api_writes, sent, untold
 from harness.load.population.accounts import accounts, canaries
 from harness.model.evidence import Operation, ProbeRow, RequestRow
-from harness.model.message import joined, message, of_error, verbatim
+from harness.model.message import Message, joined, message, of_error, verbatim
 from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.model.stack import Endpoints
 from harness.rehearsals.dr_restore.facts import Check
@@ -43,22 +44,26 @@ class Phones(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore may hold: the users' writes, and the probes whose writes it must hold."""
+    """What a restore may hold: the users' writes, and the probes whose writes it must hold. Of ``untold`` users not
+    every request is in evidence: the missing one may have written, or deleted, what looks lost or strange."""
 
     writes: list[RequestRow]
     probes: list[ProbeRow]
+    untold: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, rows: Iterable[RequestRow], probes: Iterable[ProbeRow], last_ns: int, gone_ns: int) -> Held:
         """Of a restore up to ``last_ns``: writes sent before ``gone_ns``, to be there for certain only when they were
-        answered before ``last_ns``.
+        answered before ``last_ns``. ``rows`` are all there are, so that one that is missing shows as a gap.
         """
+        rows = [*rows]
         writes = [
             row if row.done_ns < last_ns else msgspec.structs.replace(row, acknowledged=False)
             for row in api_writes(rows)
             if row.sent_ns <= gone_ns
         ]
-        return cls(writes=writes, probes=[probe for probe in probes if probe.done_ns < last_ns])
+        kept = [probe for probe in probes if probe.done_ns < last_ns]
+        return cls(writes=writes, probes=kept, untold=untold(rows, ()))
 
 
 def content_checks(phones: Phones, held: Held, stored: Mapping[str, StoredWalk]) -> list[Check]:
@@ -76,35 +81,42 @@ def content_checks(phones: Phones, held: Held, stored: Mapping[str, StoredWalk])
     told = [*found.told, *(lost.told for lost in found.lost[:_EXAMPLES])]
     if known.unmatched:
         told.append(message("{count} writes are not of the schedule", count=str(len(known.unmatched))))
+    told += unseen_words(held.untold)
+    lost = [each for each in found.lost if each.user not in held.untold]
+    whole = found.writes > 0 and not known.unmatched
     return [
         Check(
             name=CONTENT,
-            ok=found.writes > 0 and not found.lost and not known.unmatched,
+            ok=whole and not found.lost and not held.untold,
             told=joined(tuple(told)),
+            unknown=whole and not lost,
         ),
-        _nothing_else(phones, held.writes, known, stored),
-        _no_other_location(known, stored),
+        _nothing_else(phones, held, known, stored),
+        _no_other_location(known, stored, held.untold),
     ]
 
 
-def _nothing_else(phones: Phones, rows: Sequence[RequestRow], known: Sent, stored: Mapping[str, StoredWalk]) -> Check:
+def _nothing_else(phones: Phones, held: Held, known: Sent, stored: Mapping[str, StoredWalk]) -> Check:
     """A CREATE whose answer told no id may have made one walk, of its user and its title."""
+    rows = held.writes
     named = {row.walk_id.lower() for row in rows}
     named |= {each.walk_id.lower() for each in canaries(phones.probes.canary_users, phones.seed)}
     nameless, strange = _nameless(rows, known), []
-    unknown = sorted(stored.keys() - named)
-    for walk_id in unknown:
+    nameless_ids = sorted(stored.keys() - named)
+    for walk_id in nameless_ids:
         walk = stored[walk_id]
         made_by = (walk.user, str(walk.columns["title"]))
         if not nameless[made_by]:
             strange.append(walk_id)
         nameless[made_by] -= 1
-    counts = {"walks": str(len(stored)), "unknown": str(len(unknown))}
+    counts = {"walks": str(len(stored)), "unknown": str(len(nameless_ids))}
     told = [message("{walks} walks, {unknown} of an id that no phone knows", **counts)]
-    if made := len(unknown) - len(strange):
+    if made := len(nameless_ids) - len(strange):
         as_said = message("{count} of them as a CREATE says that was never answered with an id", count=str(made))
         told.append(as_said)
-    return Check(name=COUNT, ok=not strange, told=joined((*told, *map(verbatim, strange[:_EXAMPLES]))))
+    told += [*map(verbatim, strange[:_EXAMPLES]), *(unseen_words(held.untold) if strange else ())]
+    unknown = all(stored[walk_id].user in held.untold for walk_id in strange)
+    return Check(name=COUNT, ok=not strange, told=joined(tuple(told)), unknown=unknown)
 
 
 def _nameless(rows: Sequence[RequestRow], known: Sent) -> Counter[tuple[str, str]]:
@@ -122,9 +134,9 @@ def _nameless(rows: Sequence[RequestRow], known: Sent) -> Counter[tuple[str, str
     )
 
 
-def _no_other_location(known: Sent, stored: Mapping[str, StoredWalk]) -> Check:
+def _no_other_location(known: Sent, stored: Mapping[str, StoredWalk], untold: Collection[str]) -> Check:
     """A walk holds at most what was recorded by its last PUT, each once; what it must hold is ``CONTENT``'s."""
-    wrong, count = [], 0
+    wrong, count, unknown = list[Message](), 0, True
     for walk in stored.values():
         count += len(walk.locations)
         numbers = Counter(row["sequence_number"] for row in walk.locations)
@@ -147,8 +159,9 @@ def _no_other_location(known: Sent, stored: Mapping[str, StoredWalk]) -> Check:
                 number=str(strange[0]),
             )
             wrong.append(nobody)
+        unknown &= not twice and (not strange or walk.user in untold)
     told = message("{locations} locations of {walks} walks", locations=str(count), walks=str(len(stored)))
-    return Check(name=LOCATIONS, ok=not wrong, told=joined((told, *wrong[:_EXAMPLES])))
+    return Check(name=LOCATIONS, ok=not wrong, told=joined((told, *wrong[:_EXAMPLES])), unknown=unknown)
 
 
 def _recorded(known: Sent, walk_id: str) -> set[int]:

@@ -35,6 +35,18 @@ def benched(plan: LoadStagesPlan, found: Benched | None) -> Iterator[Judgement]:
         )
         yield unknown("", ERRATUM, told)
         return
+    allowed = plan.pods * RATE_LIMIT_PER_MIN
+    if not found.not_2xx and found.answered <= allowed:
+        told = message(
+            "{program}: {answered} of {requests} requests with one token were answered, which {pods} pods may take of "
+            "a user in a minute: what the rate limiter does with more was not seen",
+            program=found.program,
+            answered=str(found.answered),
+            requests=str(found.requests),
+            pods=str(plan.pods),
+        )
+        yield unknown("", ERRATUM, told)
+        return
     told = message(
         "{program}: {answered} of {requests} requests with one token were answered, {at_once} at once; {refused} not "
         "by 2xx, for each of {pods} pods takes {limit} a minute of a user",

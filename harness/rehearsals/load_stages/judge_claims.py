@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.base.units import Unit
-from harness.judge.claimed import claimed, not_exercised
+from harness.judge.claimed import claimed, not_exercised, of_all
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
 from harness.model.step import CAPACITY, Arrivals
@@ -37,13 +37,15 @@ def judged(
     limits_enforced: bool,
 ) -> Iterator[Judgement]:
     """Each claim of the plan that a rule here knows, in the plan's order."""
+    pods = [f"knee.{count}" for count in plan.knee.pods]
+    searched = [f"knee.{each.pods}" for each in knees if not each.photos_per_s]
     results = {
         "load.target_qps": (_target(steps),),
-        "load.stages": (_stages(steps),),
+        "load.stages": (_stages(plan, steps),),
         CAPACITY_CLAIM: _capacity(plan, steps, knees, asked, bundled=bundled, limits_enforced=limits_enforced),
-        "checklist.performance.sizing": (sizing(steps, knees, asked),),
+        "checklist.performance.sizing": (of_all(sizing(steps, knees, asked), pods, searched),),
         "manifest.hpa.max": (_connections(steps, asked),),
-        "decision.future": (grows(knees),),
+        "decision.future": (of_all(grows(knees), pods, searched),),
     }
     for claim in plan.claims:
         yield from results.get(claim, ())
@@ -79,7 +81,7 @@ def _offered_enough(figures: StepFigures, seconds: float) -> Verdict:
     return Verdict.INCONCLUSIVE if round((good + figures.missing) / seconds, 6) >= TARGET_PER_S else Verdict.FAIL
 
 
-def _stages(steps: Sequence[StepResult]) -> Judgement:
+def _stages(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Judgement:
     """Judged in the document's own reading, users at a pace; N in flight is shown as the erratum's evidence."""
     claim = "load.stages"
     users = [each for each in steps if each.step.arrivals is Arrivals.EVEN]
@@ -95,7 +97,9 @@ def _stages(steps: Sequence[StepResult]) -> Judgement:
     worst = min((each.verdict for each in users), key=order.index)
     shown = tuple(_of_users(each) for each in users)
     why = () if worst is Verdict.PASS else next(each.told for each in users if each.verdict is worst)
-    return claimed("", claim, worst, *why, message("in the other reading"), *flights, shown=shown, erratum=erratum)
+    found = claimed("", claim, worst, *why, message("in the other reading"), *flights, shown=shown, erratum=erratum)
+    wanted = [each.name for each in plan.stages if each.arrivals is Arrivals.EVEN]
+    return of_all(found, wanted, [each.step.name for each in users])
 
 
 def _of_users(step: StepResult) -> Message:

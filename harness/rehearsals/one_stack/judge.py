@@ -16,8 +16,8 @@ from harness.checks.off_in_time import not_whole_since
 from harness.checks.stepwise import served_of, written_of
 from harness.checks.walk_results import ACKNOWLEDGED
 from harness.checks.whole_run import of_whole_run
+from harness.judge import flag_log
 from harness.judge.claimed import not_exercised, unknown
-from harness.judge.flag_log import FlagLog
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.switch_over import switch_over
@@ -76,10 +76,7 @@ def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStack
     rows = seen.evidence.rows[: went.judged_rows]
     window = Window(start_ns=went.start_ns, end_ns=went.end_ns)
     due = due_of(plan, leg, seen.facts.seed, window, origin_ns=seen.details.origin_ns)
-    ledger, flag = Ledger(), FlagLog()
-    ledger.extend(rows)
-    for row in rows:
-        flag.add(row)
+    ledger, flag = flag_log.of_rows(rows)
     judged_ns = went.judged_ns if went.judged_ns is not None else window.start_ns
     for criterion in judge(leg.scenario, ledger, window, judged_ns, due=due):
         yield msgspec.structs.replace(criterion, claim="", notes=(*criterion.notes, _SEPARATE))

@@ -17,8 +17,8 @@ from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_res
 from harness.checks.off_in_time import not_whole_since
 from harness.checks.walk_results import READS
 from harness.checks.whole_run import unsaid
+from harness.judge import flag_log
 from harness.judge.chance import chance_words, false_roll_backs
-from harness.judge.flag_log import FlagLog
 from harness.judge.indicators import indicators, week_check
 from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, FAULTS, of_event
@@ -65,9 +65,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         at = moment(rows, seen.details, week.planned)
         whole = at.at_ns >= week.planned.end_ns
         lacking = not_exercised(plan, seen.facts.capabilities)
-        ledger, flag = _ledger(rows[: at.rows]), FlagLog()
-        for row in rows[: at.rows]:
-            flag.add(row)
+        ledger, flag = flag_log.of_rows(rows[: at.rows])
         results = judge(plan, ledger, week.planned, at.at_ns, due=due, not_exercised=lacking)
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
@@ -78,7 +76,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
     found += _checks(plan, week, rows, seen.facts.anchor, due if whole else NOTHING_DUE)
-    found += not_identical(found, rows)
+    found += not_identical(found, seen.evidence.requests)
     if week.planned is not None:
         found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
         if not week.rolled_back:

@@ -18,7 +18,7 @@ from harness.judge.figures import bad_calls, counting
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.view import View
-from harness.judge.window import NS, Window
+from harness.judge.window import Window
 from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
@@ -53,7 +53,8 @@ PROMISED = (
 
 
 def objectives(plan: Scenario, ledger: Ledger, window: Window, at_ns: int, due: DueList) -> Iterator[Judgement]:
-    """Each objective of a week in which everybody is on the API and nothing is broken on purpose; none of another."""
+    """Each objective of a week in which everybody is on the API and nothing is broken on purpose; none of another. By
+    the part of ``window`` that had passed at ``at_ns``: a roll back ends it early."""
     if plan.population.flag_on != plan.population.users or plan.faults:
         return
     asked = msgspec.structs.replace(plan, criteria=tuple(each.criterion for each in PROMISED))
@@ -62,22 +63,22 @@ def objectives(plan: Scenario, ledger: Ledger, window: Window, at_ns: int, due: 
         rows = view.calls(promised.criterion)
         rows = rows[counting(promised.criterion, rows)]
         bad = int(np.count_nonzero(bad_calls(promised.criterion, rows)))
-        verdict = Verdict.NOT_EXERCISED if _kept_in_part(promised, found, window) else found.verdict
-        cost = (line(spent(bad, len(rows), (window.end_ns - window.start_ns) / NS)),)
+        verdict = Verdict.NOT_EXERCISED if _kept_in_part(promised, found, view.window) else found.verdict
+        cost = (line(spent(bad, len(rows), view.window.seconds)),)
         yield msgspec.structs.replace(
             found, kind=Kind.CHECK, gates=False, verdict=verdict,
-            told=(_burning(promised, bad, len(rows), window), *found.told),
+            told=(_burning(promised, bad, len(rows), view.window), *found.told),
             notes=cost if promised.criterion.metric is Metric.AVAILABILITY else (),
         )  # fmt: skip
 
 
 def _kept_in_part(promised: Promised, found: Judgement, window: Window) -> bool:
     """Whether it was kept in a window that is shorter than its own, and so is not known to be kept in that."""
-    return found.verdict is Verdict.PASS and (window.end_ns - window.start_ns) / NS < promised.days * DAY_S
+    return found.verdict is Verdict.PASS and window.seconds < promised.days * DAY_S
 
 
 def _burning(promised: Promised, bad: int, of: int, window: Window) -> Message:
-    minutes = f"{(window.end_ns - window.start_ns) / NS / 60:.1f}"
+    minutes = f"{window.seconds / 60:.1f}"
     if not of:
         return message("of {minutes} minutes, not of {days} days", minutes=minutes, days=str(promised.days))
     return message(

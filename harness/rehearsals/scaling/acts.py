@@ -86,7 +86,10 @@ class Acts:
         return await does(part)
 
     async def _manual(self, part: Part) -> Did:
-        up_ns = self._clock.now_ns()
+        """From ``low``, whatever the manifests ask for."""
+        await self._stack.scale(part.low)
+        await self._until(lambda: len(endpoints_now(self._events)) == part.low, part.wait_s)
+        up_ns = await self._settle()
         await self._stack.scale(part.high)
         down_ns = await self._settle()
         await self._stack.scale(part.low)

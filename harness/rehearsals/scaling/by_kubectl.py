@@ -54,6 +54,8 @@ class Commands:
         """
         await self._monitoring()
         await self._do("delete hpa", "delete", "hpa", "--all")
+        await self._do("scale before", "scale", "deployment", self._name, f"--replicas={self._part.low}")
+        await self._reached(self._part.low)
         await self._numbers(autoscaler=False)
         await self._do("apply hpa", "apply", "-f", "base/hpa.yaml", folder=self._copy)
         await self._numbers(autoscaler=True)

@@ -94,8 +94,7 @@ def autoscaled(
     """
     load_ns, end_ns = did.load_ns, did.end_ns
     most = most_endpoints(rows, load_ns, end_ns)
-    begun = endpoints_now([row for row in rows if row.at_ns < load_ns])
-    low = max(part.low, len(begun))  # manifests of somebody's own may begin with more
+    low = begun_with(part, did, rows)
     rises = rises_of(resizes(rows, load_ns), low, end_ns)
     in_time = [each.size for each in rises if each.at_ns <= load_ns + part.up_within_s * NS]
     wanted = max([most, *in_time])  # not only those that did become ready
@@ -108,6 +107,12 @@ def autoscaled(
         fell(part, did, rows, highest(did, rows), asked),
         _also(down(part, did, rows, most, asked), *_UP_AND_DOWN),
     ]
+
+
+def begun_with(part: Part, did: Loaded, rows: Sequence[EventRow]) -> int:
+    """The pods that were ready before the load, and at least ``low``: manifests of somebody's own may begin with
+    more."""
+    return max(part.low, len(endpoints_now([row for row in rows if row.at_ns < did.load_ns])))
 
 
 def _grew(part: Part, reached_s: float | None, what: Message) -> Judgement:

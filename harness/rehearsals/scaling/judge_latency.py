@@ -17,7 +17,15 @@ from harness.model.autoscaling import Hpa, MetricKind, MetricSpec
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.message import message, verbatim
-from harness.rehearsals.scaling.judge_autoscaling import agreement, down, fell, highest, rises_of, utilizations
+from harness.rehearsals.scaling.judge_autoscaling import (
+    agreement,
+    begun_with,
+    down,
+    fell,
+    highest,
+    rises_of,
+    utilizations,
+)
 from harness.rehearsals.scaling.judge_rule import decisions, recommended
 from harness.rehearsals.scaling.types import Decision, Part, Slowed
 
@@ -44,13 +52,13 @@ def slowed(part: Part, did: Slowed, rows: Sequence[EventRow], samples: Sequence[
         lacking = message("the HPA of these manifests asks for no external metric")
         return [not_exercised(part.name, claim, lacking) for claim in part.claims]
     read = readings(rows, metric.name)
-    most, high = most_endpoints(rows, did.load_ns, did.end_ns), highest(did, rows)
+    most, high, low = most_endpoints(rows, did.load_ns, did.end_ns), highest(did, rows), begun_with(part, did, rows)
     first_fall_ns = next((each.at_ns for each in resizes(rows, did.end_ns) if each.size < high), did.end_ns)
     asked = recommended(rows, samples, controlled, part.low, (did.load_ns, first_fall_ns))
     decided = decisions(rows, samples, controlled, part.low, did.load_ns)
     return [
-        _rose(part, did, rows, decided, read=read, metric=metric),
-        _to_no_effect(part, did, rows, read, metric),
+        _rose(part, did, rows, decided, low=low, read=read, metric=metric),
+        _to_no_effect(part, did, rows, read, low=low, metric=metric),
         fell(part, did, rows, high, asked),
         down(part, did, rows, most),
     ]
@@ -79,6 +87,7 @@ def _rose(
     rows: Sequence[EventRow],
     decided: Sequence[Decision],
     *,
+    low: int,
     read: Sequence[Reading],
     metric: MetricSpec,
 ) -> Judgement:
@@ -88,7 +97,7 @@ def _rose(
     if not before or before[-1] > target_m:
         quiet = message("the metric was not read, or was above its target, before the answers were slow")
         return unknown(part.name, CLAIM, quiet)
-    rises = rises_of(resizes(rows, did.load_ns), part.low, did.end_ns)
+    rises = rises_of(resizes(rows, did.load_ns), low, did.end_ns)
     if not rises:
         told = message("the autoscaler added no pod; the metric was at most {most} s", most=_s(_most(read, did)))
         return held(part.name, CLAIM, False, told)
@@ -103,7 +112,7 @@ def _rose(
         most=_s(_most(read, did)),
         cpu=str(max((each.percent for each in utilizations(rows, "cpu", did.load_ns)), default=0)),
     )
-    first_s = endpoints_reached_s(rows, did.load_ns, lambda count: count > part.low)
+    first_s = endpoints_reached_s(rows, did.load_ns, lambda count: count > low)
     took = seconds(first_s, part.up_within_s)
     if first_s is None or first_s > part.up_within_s:
         late = message("no further pod was ready within {most} s: {path}", most=f"{part.up_within_s:g}", path=path)
@@ -115,10 +124,10 @@ def _rose(
 
 
 def _to_no_effect(
-    part: Part, did: Slowed, rows: Sequence[EventRow], read: Sequence[Reading], metric: MetricSpec
+    part: Part, did: Slowed, rows: Sequence[EventRow], read: Sequence[Reading], *, low: int, metric: MetricSpec
 ) -> Judgement:
     """Of the erratum: with many times the pods, to the end, the p95 is above its target as before."""
-    many = _MANY_TIMES * part.low
+    many = _MANY_TIMES * low
     many_ns = _so_many_ns(rows, did, many)
     since_ns = did.end_ns if many_ns is None else many_ns + SETTLED_S * NS
     if since_ns >= did.end_ns:
@@ -128,7 +137,7 @@ def _to_no_effect(
     if not after:
         told = message("the metric was not read once there were {pods} pods", pods=str(many))
         return unknown(part.name, TO_NO_EFFECT, told)
-    words = {"pods": str(most_endpoints(rows, did.load_ns, did.end_ns)), "low": str(part.low), "least": _s(min(after))}
+    words = {"pods": str(most_endpoints(rows, did.load_ns, did.end_ns)), "low": str(low), "least": _s(min(after))}
     told = message("with up to {pods} pods in place of {low} the p95 is never below {least} s", **words)
     return shown_or_not(part.name, TO_NO_EFFECT, min(after) > (metric.value_m or 0), told)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.judge.claimed import NEVER, held, not_exercised, seconds, shown_as, unknown
-from harness.judge.endpoints import endpoints_reached_s
+from harness.judge.endpoints import endpoints_now, endpoints_reached_s
 from harness.judge.resizes import resizes
 from harness.judge.window import NS
 from harness.model.disruption import UNGUARDED
@@ -87,10 +87,11 @@ def manual(part: Part, did: Manual, rows: Sequence[EventRow]) -> list[Judgement]
     down_s, down = _fewer(part.low, rows, pods_left_s(rows, did.down_ns, part.low), down)
     both, size = up_s is not None and down_s is not None, (message("{count} pods", count=high),)
     went = timed(part, "scaling.time.manual_down", down_s, part.down_within_s, down)
+    begun = len(endpoints_now([row for row in rows if row.at_ns < did.up_ns]))
     return [
-        timed(part, "scaling.time.manual_up", up_s, part.up_within_s, up),
+        _from_low(part, begun, timed(part, "scaling.time.manual_up", up_s, part.up_within_s, up)),
         _from_high(part, rows, did.down_ns, went),
-        held(part.name, "scaling.manual.command", both, up, down, shown=size),
+        _from_low(part, begun, held(part.name, "scaling.manual.command", both, up, down, shown=size)),
     ]
 
 
@@ -108,6 +109,13 @@ def applied(part: Part, did: Applied, rows: Sequence[EventRow]) -> list[Judgemen
     left_s, told = _fewer(did.replicas, rows, pods_left_s(rows, did.applied_ns, did.replicas), told)
     went = held(part.name, "scaling.manual.manifest", left_s is not None, told, **seconds(left_s))
     return [_from_high(part, rows, did.applied_ns, went)]
+
+
+def _from_low(part: Part, begun: int, went: Judgement) -> Judgement:
+    """What ``went`` to more pods; not known where it did not begin with so few, or had no more to make."""
+    if begun == part.low or (went.verdict is Verdict.FAIL and begun < part.high):
+        return went
+    return unknown(part.name, went.claim, *went.told, message("{count} pods were ready before", count=str(begun)))
 
 
 def _from_high(part: Part, rows: Iterable[EventRow], at_ns: int, went: Judgement) -> Judgement:
