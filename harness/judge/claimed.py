@@ -3,12 +3,13 @@ exercised. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from harness.base.units import Unit
+from harness.judge.lacking import lacking
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
@@ -53,13 +54,12 @@ def left_open(found: Judgement, *why: Message) -> Judgement:
     return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=(*found.told, *why))
 
 
-def of_all(found: Judgement, wanted: Sequence[str], made: Iterable[str]) -> Judgement:
+def of_all(found: Judgement, wanted: Iterable[str], made: Iterable[str]) -> Judgement:
     """``found`` of what was ``made``: it passes where nothing of what was ``wanted`` is missing; a fail stands."""
-    there = {*made}
-    left = ", ".join(each for each in wanted if each not in there)
+    left = lacking(wanted, made)
     if not left or found.verdict is not Verdict.PASS:
         return found
-    return left_open(found, message("not made: {names}", names=left))
+    return left_open(found, message("not made: {names}", names=", ".join(left)))
 
 
 def not_exercised(part: str, claim: str, *told: Message, **measured: Any) -> Judgement:

@@ -186,8 +186,9 @@ class Users:
 
     async def all_back(self, users: Collection[str], published_ns: int, limit_s: float) -> SwitchOver:
         """Awaits ``users`` on Firestore, after the flag was published off: for ``limit_s``, and the answers to then."""
-        host, until_ns = self._host, published_ns + round((limit_s + self._plan.request_timeout_s + 1) * NS)
-        host.begin(message("rolling back: every client is awaited on Firestore"), lasts_s=limit_s)
+        host, lasts_s = self._host, limit_s + self._plan.request_timeout_s + 1
+        until_ns = published_ns + round(lasts_s * NS)
+        host.begin(message("rolling back: every client is awaited on Firestore"), lasts_s=lasts_s)
         while True:
             self.evidence.gather()
             found = switch_over(self.evidence.ledger, published_ns, users, limit_s)

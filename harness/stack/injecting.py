@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from harness.base.errors import BadInput
+from harness.base.errors import BadInput, RehearsalError
 from harness.model.message import message
 from harness.model.stack import DELAYS, Fault
 from harness.stack.fault_proxy import FaultProxy
@@ -84,11 +84,17 @@ async def nothing() -> None:
 
 
 def until_undone(work: Coroutine[Any, Any, None]) -> Undo:
-    """Begins ``work``, which goes on until it is undone."""
-    task = asyncio.ensure_future(work)
+    """Begins ``work``, which goes on until it is undone. What it raised the first undo raises alone: it has ended."""
+    task, told = asyncio.ensure_future(work), False
 
     async def undo() -> None:
-        await given_up(task)
+        nonlocal told
+        try:
+            await given_up(task)
+        except RehearsalError:
+            if not told:
+                told = True
+                raise
 
     return undo
 

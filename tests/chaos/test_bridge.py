@@ -9,17 +9,20 @@ import stat
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from chaos import catalogue
 from chaos.bridge import SOCKET, Refused, ask
 from harness.base.clock import MachineClock
 from harness.base.data import ROOT
-from harness.base.errors import PartDied
+from harness.base.errors import PartDied, StackNotStarted
 from harness.model.stack import Capability, Fault
+from harness.rehearsals.chaos import bridge as bridge_module
 from harness.rehearsals.chaos.bridge import Bridge
 from harness.rehearsals.chaos.making import limit_s
 from harness.rehearsals.chaos.places import Places
+from harness.rehearsals.chaos.types import Experiment
 from harness.stack.manifests import load
 
 pytestmark = [pytest.mark.process, pytest.mark.alone]
@@ -215,5 +218,35 @@ def test_an_experiment_has_time_for_what_it_waits_for_itself() -> None:
     series, hang = catalogue.load("pod_kill_series"), catalogue.load("pod_hang")
     assert series.expects.repeated is not None
     own_s = series.expects.repeated.every_s * series.expects.repeated.times
-    assert limit_s(series) == 900 + series.expects.recover_within_s + own_s
-    assert limit_s(hang) == 900 + hang.expects.recover_within_s
+    assert limit_s(series) == 900 + series.expects.recover_within_s + own_s + pauses_s(series)
+    assert limit_s(hang) == 900 + hang.expects.recover_within_s + pauses_s(hang)
+    step = {"type": "action", "ref": "x", "pauses": {"before": 1000, "after": 7}}
+    own = msgspec.structs.replace(hang, document={"method": [step], "rollbacks": [step]})
+    assert limit_s(own) == 900 + hang.expects.recover_within_s + 2 * 1007
+
+
+def pauses_s(experiment: Experiment) -> float:
+    return sum(sum(step.get("pauses", {}).values()) for step in experiment.document["method"])
+
+
+async def test_what_does_not_end_with_its_experiment_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that froze, of which an injection waits for an answer."""
+
+    class Frozen(SlowStack):
+        async def inject(self, fault: Fault) -> Any:
+            await go_on.wait()
+            return await super().inject(fault)
+
+    go_on, stack = asyncio.Event(), Frozen()
+    monkeypatch.setattr(bridge_module, "ENDS_WITHIN_S", 0.1)
+    bridge = made(tmp_path, stack)
+    await bridge.start()
+    await asked(bridge, "inject", kind="pod_hang")
+    with pytest.raises(StackNotStarted, match=r"has not ended after 0\.1 s"):
+        await bridge.end()
+    go_on.set()
+    await asyncio.sleep(0.3)
+    await bridge.stop()
+    assert stack.did == ["begun pod_hang", "made pod_hang", "undone pod_hang"]

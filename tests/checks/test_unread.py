@@ -196,3 +196,17 @@ def test_the_thumbnail_of_the_oldest_of_many_walks_is_looked_for() -> None:
     many = [walk(f"{WALK[:-4]}{number:04x}", points=0, thumbnail_image_url=URL) for number in range(2_500)]
     named, _ = stores.thumbnails_of(many, {}, Writes())
     assert named[many[-1].id] == ("u1", URL) and len(named) == 2_500
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_a_user_s_last_request_is_missed_by_what_was_due_till_the_load_was_ended(left_out: bool) -> None:
+    """Of a run that knows no more than when its load was ended; its own number says nothing of it."""
+    due = requests_due(WEEK.population, 1, 0, 600 * NS)
+    last = due[-1]
+    rows = [firestore_row(each.due_ns, each.id, each.user) for each in due if each is not last or not left_out]
+    evidence = SimpleNamespace(requests=rows, probes=[], events=[], writes=Writes())
+    run = Invariants(
+        stores.StoresAt(all_at()), cast(Any, evidence), MachineClock(), scenario=WEEK,
+        manifests=load_manifests(ROOT / "deploy/kubernetes/overlays/local"), target=bundled(), seed=1, sent_ns=600 * NS,
+    )  # fmt: skip
+    assert run._sent.untold == ((last.user,) if left_out else ())

@@ -13,7 +13,7 @@ from harness.rehearsals.dr_restore.procedure import Reached, Written
 from harness.rehearsals.dr_restore.sizes import Sizes
 from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, RecoveryDetails, Restart
 from harness.rehearsals.dr_restore.traffic import Calls
-from harness.rehearsals.dr_restore.types import Disaster, RecoveryPlan
+from harness.rehearsals.dr_restore.types import PARTS, Disaster, RecoveryPlan
 from tests.recovery.stalls import lost
 
 #: With one of its disasters: the cases that are judged are few.
@@ -114,6 +114,12 @@ def with_stall(stall_s: float) -> RecoveryPlan:
 
 def observed(**changes: Any) -> RecoveryDetails:
     seen = RecoveryDetails(
-        cases=[case()], schedule=[GOOD, GOOD], points=[GOOD], stalled=lost(PLAN.stall), sizes=sizes(), stack=stack()
+        ended=[*PARTS],
+        cases=[case()],
+        schedule=[GOOD, GOOD],
+        points=[GOOD],
+        stalled=lost(PLAN.stall),
+        sizes=sizes(),
+        stack=stack(),
     )
     return msgspec.structs.replace(seen, **changes)

@@ -85,6 +85,12 @@ def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
                 "restore.verified": "fail",
             },
         ),
+        # The part on the stack broke: the one disaster under load was not made.
+        (
+            {"ended": ["disasters"]},
+            {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive", "restore.verified": "inconclusive"},
+        ),
+        ({"ended": ["disasters"], "cases": [case(), case("stack_lost_data_folder")]}, {}),
         ({"cases": [case(check=UNKNOWN_CHECK)]}, {"restore.verified": "inconclusive"}),
         ({"cases": [case(check=UNKNOWN_CHECK), case("dropped_table", check=BAD)]}, {"restore.verified": "fail"}),
         ({"cases": [case(rpo_s=None)]}, {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive"}),

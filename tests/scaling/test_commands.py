@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
 import pytest
 
+from harness.base.data import KUBERNETES
 from harness.judge.resizes import Resize
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.verdict import Verdict
+from harness.rehearsals.scaling.by_kubectl import Commands
 from harness.rehearsals.scaling.judge_commands import confirmed, errata_of_effects, errata_of_first_deploy, followed
 from harness.rehearsals.scaling.types import Effect, Part, PartKind
 from scenarios.claims import ERRATA
@@ -115,3 +123,31 @@ PODS = "NAME READY STATUS\na 2/2 Running 0\nb 2/2 Running 0\n"
 def test_the_logs_command_follows_one_pod_of_several(logs: Ran | None, pods: Ran, verdict: Verdict) -> None:
     found = followed(PART, logs, pods)
     assert (found.claim, found.verdict) == ("monitoring.logs_command", verdict)
+
+
+@pytest.mark.parametrize(("low_s", "without"), [(3.0, 4), (None, 0)])
+def test_a_number_set_by_kubectl_is_a_rise_from_the_fewest_or_not_asked_for(
+    low_s: float | None, without: int, tmp_path: Path
+) -> None:
+    """A Deployment that asks for as many already has nothing to do; where the fewest are not reached, nothing is shown."""
+    said, part = list[str](), msgspec.structs.replace(PART, low=2, high=8)
+
+    class Kubectl:
+        async def kubectl(self, *words: str, **_: object) -> Ran:
+            said.append(" ".join(words))
+            return Ran(command="kubectl " + said[-1], status=0, output=DEPLOYMENT)
+
+    async def reached(pods: int) -> tuple[int, float | None]:
+        return 0, low_s if pods == 2 else 1.0
+
+    doing = Commands(
+        cast(Any, Kubectl()), part, "d", document=KUBERNETES / "document", folder=tmp_path, say=lambda *_: None,
+        reached=reached,
+    )  # fmt: skip
+    asyncio.run(doing.run())
+    assert "scale deployment d --replicas=2" in said
+    assert sum(not each.autoscaler for each in doing.effects) == without
+    assert sum(each.autoscaler for each in doing.effects) == 4
+
+
+DEPLOYMENT = json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {}})

@@ -113,6 +113,13 @@ def test_a_log_whose_stream_breaks_is_taken_up_behind_its_last_line(tmp_path: Pa
     assert said == ["logs/api-1.log"]
 
 
+def test_the_zone_of_a_node_s_stamps_is_kept(tmp_path: Path) -> None:
+    stamped = "2026-11-29T21:00:00.5+09:00 "
+    api = Streams(([f"{stamped}a"], BROKE), ([f"{stamped}a", "2026-11-29T21:00:00.7+09:00 b"], None))
+    assert copied(tmp_path, api)[0] == "a\nb\n"
+    assert api.asked == ["", "2026-11-29T21:00:00+09:00"]
+
+
 @pytest.mark.parametrize(("error", "restarted"), [(GONE, False), (BROKE, True), (None, False)])
 def test_a_log_whose_container_is_gone_ends(error: Refused | None, restarted: bool, tmp_path: Path) -> None:
     api = Streams(([A], error))

@@ -13,7 +13,7 @@ from harness.checks.reconciled import stretches
 from harness.model.evidence import EventRow
 from harness.model.stack import Fault, FaultKind
 from harness.stack.feed import Feed
-from harness.stack.injecting import begun, injecting, nothing
+from harness.stack.injecting import begun, injecting, nothing, until_undone
 from harness.stack.protocol import Stack, Undo
 from harness.stack.waiting import undone_if_broken
 
@@ -148,3 +148,21 @@ async def test_an_undo_that_fails_is_not_done_and_nobody_returns_before_it_is() 
     assert (len(tries), told()) == (2, 1)
     await undo()
     assert (len(tries), told()) == (2, 1)
+
+
+async def test_what_went_on_until_it_broke_is_over_and_says_so_once() -> None:
+    feed = Feed(MachineClock())
+
+    async def work() -> None:
+        raise PartDied("docker is busy")
+
+    async def slow() -> Undo:
+        return until_undone(work())
+
+    undo = await begun(HANG, slow(), feed)
+    await asyncio.sleep(0)
+    with pytest.raises(PartDied):
+        await undo()
+    await undo()
+    rows = [row.message for row in feed._rows if isinstance(row, EventRow)]
+    assert rows == ["injected: part hang firestore", "undone: part hang firestore"]

@@ -14,8 +14,9 @@ import msgspec
 
 from chaos.bridge import reached
 from harness.base.clock import NS, Clock
-from harness.base.errors import BadInput, RehearsalError
+from harness.base.errors import BadInput, RehearsalError, StackNotStarted
 from harness.model.manifests import Deployment, Manifests
+from harness.model.message import message
 from harness.model.stack import Capability, Fault, FaultKind
 from harness.rehearsals.chaos.holding import every_connection, holding, lock
 from harness.rehearsals.chaos.places import Places
@@ -25,6 +26,8 @@ from harness.stack.waiting import given_up, to_its_end
 
 #: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
 UNDO_FILE = "undo.json"
+#: A fault that is being injected is made whole, and undone: half of it nobody undoes.
+ENDS_WITHIN_S = 60.0
 #: Arrivals are evenly spaced: faults that come every whole number of their intervals would all meet the same phase, and
 #: break twice as many as by chance or none. So each is late by less than a second, spread by the golden ratio.
 _SPREAD_S, _GOLDEN = 1.0, (5**0.5 - 1) / 2
@@ -94,11 +97,18 @@ class Bridge:
         await self.end()
 
     async def end(self) -> None:
-        """Ends what was asked for and is still under way, and undoes what is not undone."""
+        """Ends what was asked for and is still under way, and undoes what is not undone. Raises ``StackNotStarted``
+        where something goes on for ``ENDS_WITHIN_S``."""
         for task in self._answering:
             task.cancel()
-        await asyncio.gather(*self._answering, return_exceptions=True)
+        under_way = set[asyncio.Task[None]]()
+        if self._answering:
+            _, under_way = await asyncio.wait(self._answering, timeout=ENDS_WITHIN_S)
         await self.undo()
+        if under_way:
+            raise StackNotStarted(
+                message("what an experiment asked for has not ended after {seconds} s", seconds=f"{ENDS_WITHIN_S:g}")
+            )
 
     async def undo(self) -> int:
         """Ends every fault, the last one first; returns how many. One that cannot be ended does not keep the others,

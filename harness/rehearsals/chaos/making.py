@@ -14,15 +14,16 @@ from harness.base.errors import PartDied
 from harness.model.message import message
 from harness.rehearsals.chaos.types import Experiment
 
-#: Beyond what the experiment itself waits for.
 _LIMIT_S = 900.0
 
 
 def limit_s(experiment: Experiment) -> float:
-    """How long Chaos Toolkit may take for it."""
-    repeated = experiment.expects.repeated
-    series_s = 0.0 if repeated is None else repeated.every_s * repeated.times
-    return _LIMIT_S + experiment.expects.recover_within_s + series_s
+    """How long Chaos Toolkit may take for it: 900 s beyond its recovery, and what its steps pause and repeat."""
+    steps = [*experiment.document["method"], *experiment.document.get("rollbacks", ())]
+    pauses = [pause for step in steps for pause in (step.get("pauses") or {}).values()]
+    asked = [step.get("provider", {}).get("arguments") or {} for step in steps]
+    series = [each["every_s"] * each["times"] for each in asked if {"every_s", "times"} <= each.keys()]
+    return _LIMIT_S + experiment.expects.recover_within_s + sum(map(float, (*pauses, *series)))
 
 
 async def made_by_toolkit(

@@ -72,7 +72,7 @@ def _lacking(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Judgement
 def findings(plan: RecoveryPlan, seen: RecoveryDetails) -> tuple[Judgement, ...]:
     """Every verdict that the parts that ran allow."""
     parts = (
-        rpo(plan, seen.cases),
+        rpo(plan, seen.cases, seen.ended),
         stall(plan, seen.stalled),
         _rto(plan, seen),
         _schedule(seen),

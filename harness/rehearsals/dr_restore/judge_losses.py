@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from harness.base.units import Unit
 from harness.judge.claimed import of_all
@@ -14,8 +14,10 @@ from harness.rehearsals.dr_restore.stall import Range, Stalled, expected
 from harness.rehearsals.dr_restore.stall import told as stall_told
 from harness.rehearsals.dr_restore.types import Disaster, RecoveryPlan, StallPlan
 
+#: The case of the part on the stack.
+ON_STACK = "stack_lost_data_folder"
 #: The disasters in which everything up to the last moment can be recovered: the data folder is lost, the WAL is not.
-_STREAMED = {Disaster.LOST_DATA_FOLDER.value, Disaster.CORRUPTED_BACKUP.value, "stack_lost_data_folder"}
+_STREAMED = {Disaster.LOST_DATA_FOLDER.value, Disaster.CORRUPTED_BACKUP.value, ON_STACK}
 
 
 def within(value: float | None, limit: float) -> Verdict:
@@ -59,8 +61,9 @@ def _holed(cases: Sequence[CaseResult]) -> Told:
     )
 
 
-def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
-    """What the disasters lost, and whether what was restored is what was written."""
+def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult], ended: Collection[str]) -> Iterator[Judgement]:
+    """What the disasters lost, and whether what was restored is what was written. ``ended`` are the parts that were run
+    to their end: one that lacks something, to which no case belongs, too."""
     if not cases:
         return
     verdict, worst = _lost(cases, plan.limits.rpo_s)
@@ -69,6 +72,7 @@ def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
         which = next(case.id for case in cases if case.loss.rpo_s == worst)
         told = message("the worst of {count} disasters: {which}", count=str(len(cases)), which=which)
     wanted = [each.value for each in plan.disasters if "disasters" in plan.parts]
+    wanted += [ON_STACK] if "stack" in plan.parts and "stack" not in ended else []
     made = [case.id for case in cases]
     found = Judgement(
         id="rpo.disasters",

@@ -225,6 +225,8 @@ class Front:
                 due_ns = start_ns + round(len(asking) / plan.rate_per_s * NS)
                 await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
                 asking.append(asyncio.ensure_future(one(len(asking), due_ns)))
+                for task in filter(asyncio.Task.done, asking):
+                    task.result()
             await asyncio.gather(*asking)
 
         try:

@@ -88,8 +88,9 @@ class Acts:
     async def _manual(self, part: Part) -> Did:
         """From ``low``, whatever the manifests ask for."""
         await self._stack.scale(part.low)
+        await self._settle()
         await self._until(lambda: len(endpoints_now(self._events)) == part.low, part.wait_s)
-        up_ns = await self._settle()
+        up_ns = self._clock.now_ns()
         await self._stack.scale(part.high)
         down_ns = await self._settle()
         await self._stack.scale(part.low)

@@ -196,7 +196,8 @@ class Disturbances:
 
         async def undo() -> None:
             undone.set()
-            await following  # not cancelled: a word half told could come after what is told now
+            await asyncio.wait({following})  # not cancelled: a word half told could come after what is told now
+            following.result()
             await self._well(container, later.values())
             await undo_first()
 
@@ -260,7 +261,16 @@ class Disturbances:
         return undo
 
     async def _slow(self, part: str) -> Undo:
-        return until_undone(self._service(part).stutter(_SLOW_STOPPED_S, _SLOW_RUNNING_S))
+        service = self._service(part)
+        stop = until_undone(service.stutter(_SLOW_STOPPED_S, _SLOW_RUNNING_S))
+
+        async def undo() -> None:
+            try:
+                await stop()
+            finally:
+                await service.pause(on=False)
+
+        return undo
 
     def _service(self, part: str) -> Outside:
         if part not in PARTS:

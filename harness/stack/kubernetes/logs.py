@@ -15,7 +15,7 @@ from harness.stack.kubernetes.watching import Place
 _AGAIN_S = 1.0
 _SERVER_ERROR = 500
 #: The runtime's stamp before each line, RFC 3339; a fraction has no zeros at its end.
-_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?\S*")
+_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(\S*)")
 
 
 class PodLogs:
@@ -62,10 +62,10 @@ class PodLogs:
         if not path.exists():
             self._feed.event("log", path.stem, f"logs/{path.name}")
         place, query = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/log", {"container": container}
-        last = known = (b"", b"")
+        last = known = (b"", b"", b"")
         with path.open("ab", buffering=0) as file:
             while True:
-                since = {"sinceTime": f"{last[0].decode()}Z"} if last[0] else {}
+                since = {"sinceTime": (last[0] + last[2]).decode()} if last[0] else {}
                 lines = self._api.lines(place, follow="true", timestamps="true", **query, **since)
                 try:
                     async for line in lines:
@@ -74,12 +74,14 @@ class PodLogs:
                             file.write(said + b"\n")
                         last = max(last, came or last)
                 except Refused as error:
-                    if 0 < error.status < _SERVER_ERROR or self._now[pod].get(container) != container_id:
+                    if 0 < error.status < _SERVER_ERROR:
                         raise
                 else:
                     return
                 known = last
                 await self._clock.sleep(_AGAIN_S)
+                if self._now[pod].get(container) != container_id:
+                    return
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -89,9 +91,11 @@ class PodLogs:
             self._feed.fail_with(error)
 
 
-def _stamped(line: bytes) -> tuple[tuple[bytes, bytes] | None, bytes]:
-    """The second and the nanoseconds of its stamp, which can be compared, and what was said; ``None`` and all of a line
-    without one, as the kubelet's own are."""
+def _stamped(line: bytes) -> tuple[tuple[bytes, bytes, bytes] | None, bytes]:
+    """The second, the nanoseconds and the zone of its stamp, which can be compared with those of its node, and what was
+    said; ``None`` and all of a line without one, as the kubelet's own are."""
     stamp, _, said = line.partition(b" ")
     found = _STAMP.fullmatch(stamp)
-    return ((found[1], (found[2] or b"").ljust(9, b"0")), said) if found is not None else (None, line)
+    if found is None:
+        return None, line
+    return (found[1], (found[2] or b"").ljust(9, b"0"), found[3]), said

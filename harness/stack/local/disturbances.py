@@ -172,9 +172,11 @@ class Disturbances:
         stop = until_undone(tell())
 
         async def undo() -> None:
-            await stop()
-            for path in told:
-                path.unlink(missing_ok=True)
+            try:
+                await stop()
+            finally:
+                for path in told:
+                    path.unlink(missing_ok=True)
 
         return undo
 
