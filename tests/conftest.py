@@ -85,13 +85,10 @@ def pytest_keyboard_interrupt() -> None:
 
 
 @pytest.hookimpl(trylast=True)  # after Ctrl-C, fixtures are torn down before it
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A worker says what runs its tests left behind: nothing else looks there."""
-    if HOME not in session.config.stash:
-        return
-    if (left := session.config.stash[HOME].leave()) and exitstatus != pytest.ExitCode.INTERRUPTED:
-        folder = session.config.stash[HOME].folder
-        raise RuntimeError(f"tests left runs in {folder}: {', '.join(left)}; the next worker there sweeps them")
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker whose tests were cut goes back to the machine's own folder; what raises here, no controller hears of."""
+    if HOME in session.config.stash:
+        session.config.stash[HOME].leave()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -156,9 +153,15 @@ def _in_process(item: pytest.Item) -> Iterator[None]:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     """An in-process test's fixtures stay in process; the cluster's worker is in the machine's own folder."""
     if item.stash.get(GROUP, "") in workers.ON_THE_CLUSTER and HOME in item.config.stash:
-        item.config.stash[HOME].leave()
+        _leave_home(item.config)
     with _in_process(item):
         return (yield)
+
+
+def _leave_home(config: pytest.Config) -> None:
+    """A worker says what runs its tests left behind: nothing else looks there."""
+    left = config.stash[HOME].leave()
+    assert not left, f"tests left runs in {config.stash[HOME].folder}: {', '.join(left)}; the next worker sweeps them"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -180,4 +183,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     together = getattr(item.config.option, "loadgroup", False)
     if together and workers.leaves_the_cluster(item.stash.get(GROUP, ""), following):
         item.config.stash.get(STANDING, ExitStack()).close()
+    if nextitem is None and HOME in item.config.stash:  # the worker's last, behind all fixtures
+        _leave_home(item.config)
     return result

@@ -170,6 +170,15 @@ def command(words: Sequence[str], cwd: Path, limit_s: float) -> int:
         return process.wait(max(limit_s, 0.0))
     except subprocess.TimeoutExpired:
         say(f"still running after {limit_s:.0f} s: interrupted")
+    except BaseException:  # Ctrl-C reaches this process alone: the command is in a session of its own
+        _end(process)
+        raise
+    _end(process)
+    return TOO_LONG
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """As by Ctrl-C, and killed when that takes too long."""
     for sign, wait_s in ((signal.SIGINT, TEAR_DOWN_S), (signal.SIGKILL, 10.0)):
         os.killpg(process.pid, sign)
         try:
@@ -177,7 +186,6 @@ def command(words: Sequence[str], cwd: Path, limit_s: float) -> int:
             break
         except subprocess.TimeoutExpired:
             continue
-    return TOO_LONG
 
 
 def repository_digests(image: str) -> list[str]:

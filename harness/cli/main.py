@@ -35,7 +35,7 @@ TOOLS = (
     Entry("stack keep", "harness.cli.stack_command:StackKeep", _MACHINE),
     Entry("stack status", "harness.cli.stack_command:StackStatus", _MACHINE),
     Entry("stack down", "harness.cli.stack_command:StackDown", _MACHINE),
-    Entry("undo", "harness.rehearsals.chaos.undo:Undo", _MACHINE),
+    Entry("undo", "harness.cli.undo:Undo", _MACHINE),
     Entry("migrate", "harness.cli.migrate:Migrate", _MACHINE),
     Entry("reconcile", "harness.cli.reconcile:Reconcile", _MACHINE),
     Entry("bench", "bench.command:Bench", _MACHINE),
@@ -131,8 +131,8 @@ def main(words: Sequence[str]) -> int:
         lang, where = getattr(command, "lang", lang), f"{interpreter.PROGRAM} {command.name}"
         with Heartbeat(command.name):
             return int(command.run())
-    except SystemExit:  # argparse has printed a command's help
-        return Exit.OK
+    except SystemExit as ended:  # 0 of argparse, which has printed a command's help; else what a command needs lacks
+        return int(ended.code or Exit.OK)
     except KeyboardInterrupt:
         sys.stderr.write(language(lang)(marked("interrupted")) + "\n")
         return Exit.INTERRUPTED

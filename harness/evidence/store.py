@@ -17,7 +17,7 @@ from harness.base.clock import Anchor
 from harness.base.errors import NOT_JSON, EvidenceNeverWritten, EvidenceNotWritten
 from harness.evidence.schema import BY_ROW, ROWS, STORE_VERSION, Table, create_statements, insert_statement
 from harness.model.evidence import Row
-from harness.model.message import message
+from harness.model.message import marked, message
 
 #: How long a writer waits for another program's lock; it holds up the event loop, so it is short.
 BUSY_S = 1.0
@@ -37,10 +37,11 @@ def _not_written(path: Path, error: Exception) -> EvidenceNotWritten:
             where=str(path),
             remedy="report it with the run's folder: what was to be stored is a mistake of the harness",
         )
+    remedy = marked("free space or make the reports folder writable, then run again; what was written before is kept")
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+        remedy = marked("close the program that has the file open, then run again; what was written before is kept")
     return EvidenceNotWritten(
-        message("evidence could not be written: {why}", why=str(error)),
-        where=str(path),
-        remedy="free space or make the reports folder writable, then run again; what was written before is kept",
+        message("evidence could not be written: {why}", why=str(error)), where=str(path), remedy=remedy
     )
 
 

@@ -16,7 +16,6 @@ import msgspec
 
 from harness.base import machine
 from harness.base.clock import NS, Clock, utc
-from harness.base.errors import EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.evidence.collect import Collector
 from harness.evidence.failure import log_lines
@@ -33,6 +32,7 @@ from harness.rehearsal.lifecycle import Lifecycle, open_folder
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
+from harness.report.files import write_atomically
 from harness.report.junit import write_junit
 from harness.report.language import language
 from harness.report.latest import point_latest
@@ -154,15 +154,16 @@ class Conductor(Generic[P, D]):
         page = self._page(seen, judgements)
         result = self._result(seen, judgements, page)
         before = len(self.lifecycle.errors)
-        self.lifecycle.write(
-            lambda: write_reports(self.folder, result, claims.REGISTER, language(self.options.lang)),
-            lambda: point_latest(self.options.reports, self.folder),
-        )
+        self.lifecycle.write(lambda: self._pages(result), lambda: point_latest(self.options.reports, self.folder))
         if len(self.lifecycle.errors) == before:
             return result
         corrected = self._result(seen, judgements, page)  # what is stored must not look better than how it ended
         self.lifecycle.write(lambda: publish(self.folder, corrected), lambda: write_junit(self.folder, corrected))
+        self.lifecycle.write(lambda: self._pages(corrected))
         return corrected
+
+    def _pages(self, result: Result) -> None:
+        write_reports(self.folder, result, claims.REGISTER, language(self.options.lang))
 
     def _begin(self) -> None:
         """Writes what the run is as a result that is under way: what a killed run is judged by."""
@@ -241,8 +242,4 @@ class Conductor(Generic[P, D]):
         return {} if needs is None else versions(self.options.rung, every_program=needs.every_program)
 
     def _save(self, name: str, content: object) -> None:
-        try:
-            (self.folder / name).write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
-        except OSError as error:
-            what = message("{name} could not be written: {why}", name=name, why=str(error.strerror))
-            raise EvidenceNotWritten(what, where=str(self.folder), remedy="free some space") from error
+        write_atomically(self.folder / name, msgspec.json.format(msgspec.json.encode(content)) + b"\n")

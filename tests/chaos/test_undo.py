@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.base.errors import Exit
 from harness.cli import stack_command, standing
 from harness.cli.main import main
 from harness.model.message import Tell, message
@@ -50,6 +51,15 @@ def test_undo_counts_what_others_have_as_neither_removed_nor_nothing(
     assert main(["undo", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (len(document["removed"]), len(document["others"])) == (int(found[0]), int(found[1]))
+
+
+def test_undo_ends_in_40_where_something_cannot_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sweep(progress: Tell, _: Tell) -> None:
+        progress(message("run {run}: process {pid} could not be ended", run="r", pid="7"))
+
+    for place in ("harness.stack.rungs", "harness.rehearsal.environment"):
+        monkeypatch.setattr(f"{place}.sweep", sweep)
+    assert main(["undo"]) == main(["undo", "--json"]) == Exit.LEAK
 
 
 def test_stack_down_names_what_others_have_beside_what_it_ended(

@@ -358,3 +358,16 @@ def test_a_file_of_rejects_that_cannot_be_written_is_told_and_no_defect_of_ours(
     with pytest.raises(Exception, match="the file of what was refused cannot be written: Is a directory") as refused:
         write([refusal("walks/x", message("is absent"), "title")], tmp_path)
     assert getattr(refused.value, "exit", None) is Exit.RUN_BROKEN
+
+
+@pytest.mark.parametrize(("code", "status"), [(None, 0), (0, 0), (2, 2)])
+def test_a_command_that_cannot_go_on_where_its_packages_are_ends_in_its_status(
+    code: int | None, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without a package index: nothing done is not green. argparse ends so behind a command's help, too."""
+
+    def ends(_: object) -> int:
+        raise SystemExit(code)
+
+    monkeypatch.setattr("harness.cli.undo.Undo.run", ends)
+    assert main(["undo"]) == status

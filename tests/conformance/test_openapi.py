@@ -13,6 +13,7 @@ import pytest
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import main
 from harness.contract.grade import Finding, Grade, Source, SourceKind
+from harness.contract.http import Exchange
 from harness.contract.rules import Rule, Rules
 from harness.contract.run import CheckRun, Deviation
 from harness.contract.runner import by_file
@@ -347,3 +348,42 @@ def test_only_what_the_file_sets_breaks_the_file(rule: str, finding: Finding, gr
     graded = by_file(found, [rule], Rules({rule: Rule(1, "theirs.yaml:7")}))
     assert graded.deviation is not None and graded.deviation.grade is grade and graded.decided
     assert grade is Grade.CONTRACT or graded.source == Source(SourceKind.OPENAPI, "theirs.yaml:7")
+
+
+ONE = """\
+openapi: 3.1.0
+info: {title: t, version: "1"}
+paths:
+  /v1/walks:
+    get:
+      responses:
+        "200": {description: ok, content: {application/json: {schema: {type: object}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("statuses", "found"),
+    [
+        ([401] * 5, []),  # the file is silent on them: nothing was compared
+        ([401, 200], [None]),
+        ([200], [None]),
+        ([201], ["status 200"]),
+    ],
+)
+def test_answers_on_which_the_file_is_silent_keep_nothing(
+    statuses: list[int], found: list[str | None], tmp_path: Path
+) -> None:
+    file = tmp_path / "openapi.yaml"
+    file.write_text(ONE)
+    answers = OpenApiPlan(file).answers()
+    answers.take(
+        [
+            Exchange(
+                method="GET", path="/v1/walks", sent_headers=(), sent_body=b"", raw=b"", status=status, body=b"{}",
+                headers={"content-type": "application/json"},
+            )
+            for status in statuses
+        ]
+    )  # fmt: skip
+    results = [run_.deviation for run_, _ in answers.results()]
+    assert [None if each is None else str(each.expected) for each in results] == found

@@ -7,13 +7,14 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.base.clock import Anchor, MachineClock
+from harness.base.clock import NS, Anchor, MachineClock
 from harness.base.errors import BadInput
 from harness.contract import shape
 from harness.contract.beside import spare
@@ -31,7 +32,7 @@ from harness.model.result import Facts
 from harness.model.stack import Address, Rung
 from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.checks import ALL, rate_limit
 from harness.rehearsals.conformance.command import Conformance
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan
@@ -244,3 +245,23 @@ async def test_a_stack_without_a_program_beside_its_pods_holds_nothing_up() -> N
         async with spare(cast(Any, object()), MachineClock(), "x"):
             raise AssertionError("nothing was started")
     assert lacking.value.allowed
+
+
+async def test_a_limit_that_never_acts_is_not_exercised_however_slowly_it_was_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Asked for a minute, as many as were asked may be let through: without a 429 none was seen."""
+    clock = SimpleNamespace(ns=0, anchor=Anchor(monotonic_ns=0, unix_ns=0))
+    clock.now_ns = lambda: clock.ns
+
+    async def user() -> None:
+        return None
+
+    async def asked(*_: object) -> tuple[int, Any]:
+        clock.ns += 61 * NS
+        return 205, SimpleNamespace(status=200)
+
+    monkeypatch.setattr(rate_limit, "_until_limited", asked)
+    bench = SimpleNamespace(rule=lambda _: 100, user=user, clock=clock)
+    with pytest.raises(NotExercised, match="205 requests were let through"):
+        await rate_limit.limit(cast(Any, bench))

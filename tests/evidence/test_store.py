@@ -467,3 +467,14 @@ def test_a_value_that_sqlite_cannot_hold_is_told_and_leaves_the_store_usable(tmp
             store.append([SampleRow(at_ns=2**70, metric="m", subject="s", value=1.0)])
         store.append([SampleRow(at_ns=1, metric="m", subject="s", value=1.0)])
     assert len(list(read_rows(tmp_path / "e.sqlite"))) == 1
+
+
+def test_a_file_that_another_program_holds_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.evidence.store.BUSY_S", 0.05)
+    path = tmp_path / "evidence.sqlite"
+    with store(path) as held, contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(EvidenceNotWritten, match="database is locked") as raised:
+            held.append([event(1)])
+        assert "close the program that has the file open" in str(raised.value)
+        other.execute("ROLLBACK")

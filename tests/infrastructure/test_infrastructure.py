@@ -16,6 +16,7 @@ from harness.rehearsals.infrastructure.judge import CLAIMS, judged
 from harness.rehearsals.infrastructure.reading import read
 from harness.rehearsals.infrastructure.rehearsal import REHEARSAL
 from harness.rehearsals.infrastructure.types import InfrastructureDetails, InfrastructurePlan, Repository, Sla
+from harness.rehearsals.infrastructure.workflow import branches, starts
 from scenarios.claims import REGISTER
 from tests.infrastructure import made
 from tests.infrastructure.made import BACKEND, CLUSTER, DATABASE, DEPLOYMENT, GOOD, REST, ROLES, WORKFLOW
@@ -481,3 +482,27 @@ def test_a_variable_that_an_earlier_step_hands_on_is_set(tmp_path: Path) -> None
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no folder"):
         parse(["infrastructure", "--repository", str(tmp_path / "none"), "--reports", str(tmp_path)]).run()
+
+
+@pytest.mark.parametrize(
+    ("on", "patterns", "by_main"),
+    [
+        ("push", ["**"], True),
+        (["push", "pull_request"], ["**"], True),
+        (["pull_request"], [], False),
+        ({"push": None}, ["**"], True),
+        ({"push": {"paths": ["src/**"]}}, ["**"], True),
+        ({"push": {"branches": ["**"]}}, ["**"], True),
+        ({"push": {"branches": ["ma*", "!main"]}}, ["ma*", "!main"], False),
+        ({"push": {"branches": "main"}}, ["main"], True),
+        ({"push": {"branches-ignore": ["dev"]}}, ["**", "!dev"], True),
+        ({"push": {"branches-ignore": ["main"]}}, ["**", "!main"], False),
+        ({"push": {"tags": ["v1"]}}, [], False),
+        ({"workflow_dispatch": None}, [], False),
+        (None, [], False),
+    ],
+)
+def test_which_branches_a_push_of_starts_a_workflow(on: object, patterns: list[str], by_main: bool) -> None:
+    """As GitHub reads ``on``: without a filter of branches each does, unless tags alone are named."""
+    found = branches({"on": on})
+    assert (found, starts(found, "main")) == (patterns, by_main)

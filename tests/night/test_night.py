@@ -6,11 +6,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from night import tell
 
@@ -178,6 +181,23 @@ def test_a_command_that_takes_too_long_is_interrupted_and_red(repository: Reposi
     result = json.loads((repository.folder / "found" / "week" / "result.json").read_text())
     assert result["steps"][0]["status"] == 124 and result["steps"][0]["seconds"] < 20
     assert result["failing"][0]["seed"] == 5
+
+
+def test_ctrl_c_ends_the_command_that_is_under_way_too(repository: Repository) -> None:
+    """It is in a session of its own, which a terminal's Ctrl-C does not reach."""
+    slow = "import pathlib, os, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)"
+    (repository.folder / "hurry.py").write_text(
+        "import pathlib, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from night import running\n"
+        f"running.command(['python3', '-c', {slow!r}], pathlib.Path(), 60)\n"
+    )
+    run = subprocess.Popen([sys.executable, "hurry.py", str(ROOT / ".ci")], cwd=repository.folder)
+    pid, until = repository.folder / "pid", time.monotonic() + 20
+    while not (pid.exists() and pid.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(timeout=20) != 0
+    assert not psutil.pid_exists(int(pid.read_text()))
 
 
 def test_what_chaos_kept_is_finer_than_the_whole_command(repository: Repository) -> None:

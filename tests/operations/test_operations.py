@@ -203,6 +203,24 @@ def test_a_container_that_requests_nothing_leaves_the_share_open() -> None:
     assert said(OperationsDetails(observed=found))["attention.usage"].verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_container_of_which_the_runtime_knows_no_end_is_no_error() -> None:
+    """``ContainerStatusUnknown``: the reason is told, and no time."""
+    lost = pod("api-1")
+    lost["status"]["containerStatuses"][0]["lastState"] = {
+        "terminated": {"reason": "ContainerStatusUnknown", "exitCode": 137, "finishedAt": None}
+    }
+    found = seen(pods=[lost]).pods[0]
+    assert (found.restarted_s, found.why) == (None, "ContainerStatusUnknown (137)")
+
+
+def test_what_kubectl_warns_of_beside_its_json_is_no_error_and_what_is_no_json_is_unread() -> None:
+    warned = 'E1129 12:00:00 memcache.go:287] "couldn\'t get resource list for metrics.k8s.io/v1beta1"\n'
+    listed = json.dumps({"items": [pod("api-1")]})
+    found = seen(pods=f"{warned}{listed}\n{warned}", hpa=warned)
+    assert [each.name for each in found.pods] == ["api-1"]
+    assert found.autoscalers is None and any("get hpa" in command for command, _ in found.unread)
+
+
 def test_events_that_are_counted_in_a_series_are_counted() -> None:
     event = {"reason": "Unhealthy", "series": {"count": 7}, "involvedObject": {"kind": "Pod", "name": "api-1"}}
     observed = seen(events=[event])

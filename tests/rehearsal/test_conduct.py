@@ -394,6 +394,22 @@ async def test_a_disk_that_refuses_the_report_is_the_exit_status(
     assert "no space left" in result.facts.errors[0]
 
 
+async def test_pages_of_a_run_that_could_not_be_reported_whole_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are written before the link to the latest run, which is what was refused."""
+
+    def refused(*_: object) -> None:
+        raise EvidenceNotWritten("latest could not be written: it is a folder")
+
+    monkeypatch.setattr("harness.rehearsal.conduct.point_latest", refused)
+    run = conductor(tmp_path, Empty())
+    result = await run.run()
+    assert (result.decision, result.exit_status) == (None, Exit.RUN_BROKEN)
+    page = (run.folder / "summary.md").read_text()
+    assert "it is a folder" in page and "Not finished" in page
+
+
 async def test_how_the_machine_s_processors_are_shared_is_evidence_where_its_kernel_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

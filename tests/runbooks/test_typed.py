@@ -9,9 +9,11 @@ from typing import Any, ClassVar, cast
 import msgspec
 import pytest
 
+from harness.base.errors import StackNotStarted
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
+from harness.rehearsals.runbooks import balancer
 from harness.rehearsals.runbooks.judge import judged
 from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone
 from harness.rehearsals.runbooks.typed import commands, scripts
@@ -261,3 +263,26 @@ def test_get_all_that_lists_all_is_no_erratum() -> None:
 
 def test_without_a_page_nothing_is_said() -> None:
     assert said(RunbooksDetails()) == {}
+
+
+class Kubectl:
+    """A cluster whose commands with a word in ``broken`` fail."""
+
+    def __init__(self, broken: str = "nothing") -> None:
+        self._broken = broken
+        self.typed: list[str] = []
+
+    async def kubectl(self, *words: str, **_: object) -> Ran:
+        self.typed.append(" ".join(words))
+        fails = self._broken in self.typed[-1]
+        return Ran(command="kubectl " + self.typed[-1], status=-fails, output="timed out" if fails else "172.18.0.3")
+
+
+@pytest.mark.parametrize("broken", ["get nodes", "LoadBalancer", "--subresource=status"])
+async def test_a_load_balancer_s_place_that_cannot_be_given_is_no_fault_of_the_service(broken: str) -> None:
+    with pytest.raises(StackNotStarted, match=r"the load balancer's place: kubectl .*: status -1"):
+        await balancer.give_address(cast(Any, Kubectl(broken)), 1.0)
+    cluster = Kubectl()
+    await balancer.give_address(cast(Any, cluster), 1.0)
+    assert len(cluster.typed) == 3 and '"ip": "172.18.0.3"' in cluster.typed[2]
+    assert await balancer.asked(cast(Any, Kubectl("get service")), 1.0) is None

@@ -179,7 +179,8 @@ def once(hour: Hour, chosen: frozenset[str]) -> tuple[bool, str]:
     """Runs everything once; whether every test passed, none vanished and lint found nothing, and the closing line."""
     began = time.monotonic()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    hour.files.unlink(missing_ok=True)
+    for file in (hour.files, FOLDER / f"{hour.begins}closing.txt"):
+        file.unlink(missing_ok=True)
     runs, wrong = tested(hour, chosen)
     whole = record.joined(found for _, found in runs)
     (FOLDER / f"{hour.begins}whole.json").write_bytes(record.encoded(whole))

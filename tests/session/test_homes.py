@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from harness.base.data import ROOT
 from harness.base.home import ENVIRONMENT_VARIABLE, home
 from tests.session import homes
 from tests.session.homes import SHARED, WorkerHome
@@ -64,3 +67,22 @@ def test_files_lie_in_memory_where_there_is_room_and_nobody_says_otherwise(
     monkeypatch.setattr(homes, "ROOM_BYTES", room)
     homes.in_memory(named, memory)
     assert named.get("PYTEST_DEBUG_TEMPROOT") == (str(memory) if found == "memory" else found)
+
+
+@pytest.mark.process
+def test_a_worker_s_last_test_fails_where_a_run_was_left(tmp_path: Path) -> None:
+    """By a worker of its own: what its session's end raises, no controller hears of."""
+    (tmp_path / "test_leaves.py").write_text(
+        "import os, pathlib, pytest\n"
+        "@pytest.mark.process\n"
+        "def test_leaves():\n"
+        "    (pathlib.Path(os.environ['TEKUTOKO_REHEARSAL_HOME']) / 'runs' / 'left-behind').mkdir(parents=True)\n"
+    )
+    environment = {**os.environ, "TEKUTOKO_REHEARSAL_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-n", "1", "-q", "--rootdir", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--groups", "process", str(tmp_path / "test_leaves.py")],
+        cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout
+    assert "1 passed, 1 error" in done.stdout and "tests left runs in" in done.stdout

@@ -126,7 +126,11 @@ class Parts:
 
     async def _breaking_schema(self, part: DeployPart) -> None:
         self._fault(INJECTED, part)
-        await self._migrate(part.breaking)
+        try:
+            await self._migrate(part.breaking)
+        except NotApplicable:
+            self._fault(UNDONE, part)  # it never was
+            raise
         try:
             await self._set_image(part)
             await self._judged_and_undone(part, of_new_pods=False)

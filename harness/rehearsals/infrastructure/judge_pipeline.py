@@ -12,7 +12,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.rehearsals.infrastructure.judge_terraform import absent, commands, elsewhere, left_open, worst
 from harness.rehearsals.infrastructure.types import TEMPLATED, InfrastructurePlan, Repository
-from harness.rehearsals.infrastructure.workflow import Job, Step, branches, jobs, steps_of, tested
+from harness.rehearsals.infrastructure.workflow import Job, Step, branches, jobs, starts, steps_of, tested
 
 _PLACE = ("cluster_name", "location")
 _AUTH, _CREDENTIALS = "google-github-actions/auth", "google-github-actions/get-gke-credentials"
@@ -40,7 +40,7 @@ def pipeline(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
         yield from absent(plan, "cicd.trigger", message("workflow that deploys"), *claims)
     else:
         pushed = {name: branches(found.workflows[name]) for name in deploying}
-        by_main = [name for name in deploying if "main" in pushed[name]] or [*deploying][:1]
+        by_main = [name for name in deploying if starts(pushed[name], "main")] or [*deploying][:1]
         yield worst([_trigger(pushed[name], deploying[name]) for name in by_main])
         yield _auth(steps_of(found.workflows[name] for name in deploying))
         yield _build(steps_of(found.workflows.values()))
@@ -53,7 +53,7 @@ def pipeline(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]
 
 def _trigger(pushed: list[str], of: list[Job]) -> Judgement:
     claim, told = "cicd.trigger", message("a push to {branches} starts it", branches=", ".join(pushed) or "–")
-    if "main" not in pushed:
+    if not starts(pushed, "main"):
         return held("", claim, False, told)
     bare = [job.name for job in of if job.deploys and not (tested(job, of) or job.approved)]
     if bare:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
 
 from harness.rehearsals.infrastructure.types import Document
+
+_EVERY = "**"  # every branch, as GitHub writes it
 
 _USED = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _SET = re.compile(r"^\s*(?:export\s+)?(\w+)=", re.MULTILINE)
@@ -114,10 +117,30 @@ def steps_of(workflows: Iterable[Document]) -> list[Step]:
 
 
 def branches(workflow: Document) -> list[str]:
-    """Those whose push starts it."""
+    """The patterns of those whose push starts it, each with ``!`` where it excludes."""
     on = workflow.get("on")
-    push = on.get("push") if isinstance(on, dict) else None
-    found = push.get("branches") if isinstance(push, dict) else None
+    if on == "push" or (isinstance(on, list) and "push" in on):
+        return [_EVERY]
+    if not isinstance(on, dict) or "push" not in on:
+        return []
+    push = on["push"] if isinstance(on["push"], dict) else {}
+    if "branches" in push:
+        return _listed(push["branches"])
+    if "branches-ignore" in push:
+        return [_EVERY, *(f"!{each}" for each in _listed(push["branches-ignore"]))]
+    return [] if {"tags", "tags-ignore"} & push.keys() else [_EVERY]
+
+
+def starts(patterns: Iterable[str], branch: str) -> bool:
+    """Whether a push to ``branch`` does: the last pattern that fits decides."""
+    found = False
+    for each in patterns:
+        if fnmatchcase(branch, each.removeprefix("!")):
+            found = not each.startswith("!")
+    return found
+
+
+def _listed(found: Any) -> list[str]:
     return [str(each) for each in ((found,) if isinstance(found, str) else found if isinstance(found, list) else ())]
 
 

@@ -69,6 +69,6 @@ class Operations(Rehearsing, WithTarget):
         return self.at(rung, target, OVERLAYS / rung)
 
     def ended(self, folder: Path) -> None:
-        """Prints the page."""
-        if not self.json:
+        """Prints the page; one that the disk refused the closing lines tell."""
+        if not self.json and (folder / SUMMARY_MD).is_file():
             sys.stdout.write((folder / SUMMARY_MD).read_text("utf-8"))

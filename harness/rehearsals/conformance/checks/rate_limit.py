@@ -34,8 +34,12 @@ async def _until_limited(bench: Bench, me: Caller) -> tuple[int, Exchange]:
 async def _limited(bench: Bench, me: Caller) -> Exchange:
     count, exchange = await _until_limited(bench, me)
     if exchange.status != 429:
-        raise NotExercised(message("it needs the limit to act: {count} requests were let through", count=str(count)))
+        raise _not_limited(count)
     return exchange
+
+
+def _not_limited(count: int) -> NotExercised:
+    return NotExercised(message("it needs the limit to act: {count} requests were let through", count=str(count)))
 
 
 def _minute(bench: Bench) -> int:
@@ -53,6 +57,8 @@ async def limit(bench: Bench) -> None:
         if count < allowed:
             wanted = message("{count} requests let through", count=str(allowed))
             raise Deviates(wanted, message("429 after {count}", count=str(count)), exchange)
+        if exchange.status != 429:
+            raise _not_limited(count)
         most = allowed + math.ceil((bench.clock.now_ns() - begun_ns) / NS * allowed / 60)
         if count <= most:
             return

@@ -16,6 +16,7 @@ from harness.stack.kube.kubectl_runner import run_kubectl
 from harness.stack.manifests.quantity import millicores, whole_bytes
 
 _LIMIT_S = 30.0
+_WORDS = {"top", "logs"}  # all else is asked for as JSON
 _KINDS = ("resource", "containerResource", "pods", "object", "external")  # of a metric of autoscaling/v2
 _NAMED = ("name", "container", "metric", "describedObject")
 _FIGURES = ("averageUtilization", "averageValue", "value")
@@ -44,7 +45,9 @@ async def observe(cluster: OwnCluster, namespace: str, selector: str, scratch: P
 
 def observed(where: str, said: Mapping[str, Ran], now: datetime) -> Observed:
     """From what the commands said. Pure."""
-    ok = {name: ran.output for name, ran in said.items() if ran.status == 0}
+    ok = {
+        name: ran.output for name, ran in said.items() if ran.status == 0 and (name in _WORDS or _document(ran.output))
+    }
     used = dict(_used(ok.get("top", "")))
     return Observed(
         where=where,
@@ -53,13 +56,22 @@ def observed(where: str, said: Mapping[str, Ran], now: datetime) -> Observed:
         autoscalers=tuple(map(_autoscaler, _items(ok, "hpa"))) if "hpa" in ok else None,
         budgets=tuple(map(_budget, _items(ok, "pdb"))) if "pdb" in ok else None,
         warnings=tuple(map(_warned, _items(ok, "events"))) if "events" in ok else None,
-        unread=tuple((ran.command, ran.output.strip()[-200:]) for ran in said.values() if ran.status != 0),
+        unread=tuple((ran.command, ran.output.strip()[-200:]) for name, ran in said.items() if name not in ok),
     )
 
 
 def _items(ok: Mapping[str, str], name: str) -> Sequence[Mapping[str, Any]]:
-    items: Sequence[Mapping[str, Any]] = json.loads(ok[name])["items"] if name in ok else ()
+    items: Sequence[Mapping[str, Any]] = _document(ok[name]).get("items") or () if name in ok else ()
     return items
+
+
+def _document(output: str) -> Mapping[str, Any]:
+    """The JSON in what kubectl said, around which it may warn; {} without one."""
+    try:
+        found, _ = json.JSONDecoder().raw_decode(output, output.index("{"))
+    except ValueError:
+        return {}
+    return dict(found)
 
 
 def _used(top: str) -> Iterator[tuple[str, tuple[float, int]]]:
@@ -82,7 +94,8 @@ def _pod(item: Mapping[str, Any], used: Mapping[str, tuple[float, int]], now: da
     name, status = item["metadata"]["name"], item["status"]
     containers = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
     ended = [each["lastState"]["terminated"] for each in containers if each.get("lastState", {}).get("terminated")]
-    last = max(ended, key=lambda each: each["finishedAt"], default=None)
+    last = max(ended, key=lambda each: each.get("finishedAt") or "", default=None)
+    ended_at = None if last is None else last.get("finishedAt")  # a runtime that lost a container knows no time
     asked_cores, asked_memory = (_asked(item["spec"], each) for each in ("cpu", "memory"))
     cores, memory = used.get(name, (None, None))
     return PodNow(
@@ -90,7 +103,7 @@ def _pod(item: Mapping[str, Any], used: Mapping[str, tuple[float, int]], now: da
         phase="Terminating" if "deletionTimestamp" in item["metadata"] else status["phase"],
         ready=any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", [])),
         restarts=sum(each["restartCount"] for each in containers),
-        restarted_s=None if last is None else (now - datetime.fromisoformat(last["finishedAt"])).total_seconds(),
+        restarted_s=None if ended_at is None else (now - datetime.fromisoformat(ended_at)).total_seconds(),
         why="" if last is None else f"{last.get('reason', '')} ({last['exitCode']})",
         node=item["spec"].get("nodeName", ""),
         cores=cores,

@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 
+from harness.base.errors import Exit, tool_status
 from harness.model.message import Message
 from harness.rehearsal.arguments import AsJson, Spoken
 from harness.report.language import language
@@ -23,7 +24,7 @@ class Undo(Spoken, AsJson):
     example = "--json"
 
     def run(self) -> int:
-        """Says which faults were under way in each dead run, and removes what is left of it."""
+        """Says which faults were under way in each dead run, and removes what is left; 40 where that cannot be."""
         from harness.stack import rungs, state
 
         begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
@@ -35,15 +36,16 @@ class Undo(Spoken, AsJson):
             sys.stderr.write(say.message(line) + "\n")
 
         asyncio.run(rungs.sweep(told, lambda line: told(line, others)))
+        status = tool_status({Exit.LEAK: any("could not" in each for each in removed)})
         if self.json:
             sys.stdout.write(json.dumps({"faults": begun, "removed": removed, "others": others}) + "\n")
-            return 0
+            return status
         for run_id, steps in begun.items():
             faults = ", ".join(steps) or say("no fault was under way")
             sys.stdout.write(say("run {run}: {faults}", run=run_id, faults=faults) + "\n")
         if not (removed or others):
             sys.stdout.write(say("nothing to undo: no killed run left anything") + "\n")
-        return 0
+        return status
 
 
 def _steps(run_id: str) -> list[str]:
