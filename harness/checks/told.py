@@ -44,3 +44,8 @@ def shown_short(status: int, there: int | None, wanted: int) -> Message:
     if there is None:
         return message("answered with {status}", status=str(status)) if status else message("no answer")
     return message("{count} of {all} locations", count=str(there), all=str(wanted))
+
+
+def says_nothing(status: int) -> bool:
+    """Whether an answer says nothing of a walk: none at all, the rate limiter's, or an error of the server."""
+    return status in {0, 429} or status >= 500

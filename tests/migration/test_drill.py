@@ -198,6 +198,8 @@ def week(verdict: Verdict = Verdict.PASS, **changes: Any) -> WeekSeen:
         (week(), Verdict.PASS),
         (week(Verdict.FAIL), Verdict.FAIL),
         (week(Verdict.INCONCLUSIVE), Verdict.INCONCLUSIVE),
+        (week(unread=1), Verdict.INCONCLUSIVE),
+        (week(unread=1, wrong=1), Verdict.FAIL),
         (week(wrong=1, examples=("walk w of u: 404",)), Verdict.FAIL),
         (week(Verdict.INCONCLUSIVE, wrong=1), Verdict.FAIL),
         (week(asked=0), Verdict.INCONCLUSIVE),

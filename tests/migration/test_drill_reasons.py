@@ -155,6 +155,10 @@ def test_week_1_is_told_by_its_walks_and_each_of_its_criteria() -> None:
     )
     promised = "week 1 keeps its criteria on what was moved, and its users find their old walks"
     assert english(found.asked) == promised
+    assert of_week(week(unread=2)).reason == (
+        "100 moved walks asked for at the API by their owners, 0 not as moved; of 2 no answer said what became of them; "
+        "success.error_ratio: 0 of 330"
+    )
     unseen = of_week(None)
     assert (unseen.reason, unseen.samples, english(unseen.asked)) == ("week 1 was not come to", 0, promised)
 

@@ -16,7 +16,7 @@ from harness.load.population.accounts import accounts
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Address, Endpoints
 from harness.rehearsals.migration_drill import racing
-from harness.rehearsals.migration_drill.types import Race
+from harness.rehearsals.migration_drill.types import Race, WeekSeen
 from harness.rehearsals.migration_drill.week import _asked
 from harness.stack.firebase.sign_up import User
 from tests.base.test_theirs import NO_JSON
@@ -90,11 +90,24 @@ def test_an_answer_that_never_comes_is_awaited_to_its_limit() -> None:
         (Answer(status=200, body=b'{"id":"w","locations":null}', pod=""), "answered with no walk of the contract"),
         (Answer(status=200, body=b'{"id":"w","locations":[]}', pod=""), "0 of 1 locations"),
         (Answer(status=404, body=b"404 page not found", pod=""), "answered with 404"),
-        (Answer(status=0, body=b"", pod=""), "no answer"),
         (Answer(status=200, body=b'{"id":"w","locations":[{"sequence_number":0}]}', pod=""), ""),
     ],
 )  # fmt: skip
 async def test_a_moved_walk_that_week_1_is_not_shown_is_wrong(answer: Answer, told: str) -> None:
+    user, found = await asked_for(answer)
+    assert (found.asked, found.wrong, found.unread) == (1, int(bool(told)), 0)
+    assert [str(each) for each in found.examples] == ([f"walk w of {user}: {told}"] if told else [])
+
+
+@pytest.mark.parametrize("status", [0, 429, 500, 503])
+async def test_of_a_moved_walk_of_which_no_answer_says_a_word_nothing_is_known(status: int) -> None:
+    """As the load of week 1 beside it may have it: its own criteria say whether too many failed."""
+    _, found = await asked_for(Answer(status=status, body=b"", pod=""))
+    assert (found.asked, found.wrong, found.unread, found.examples) == (1, 0, 1, ())
+
+
+async def asked_for(answer: Answer) -> tuple[str, WeekSeen]:
+    """The owner of the one walk, and what is seen of it."""
     owners = accounts(PopulationPlan(audiences=(AudiencePlan(name="general", users=1, flag_on=1),), pace_s=5.0), 1)
 
     async def sign_in(_account: object) -> str:
@@ -104,6 +117,4 @@ async def test_a_moved_walk_that_week_1_is_not_shown_is_wrong(answer: Answer, to
         return answer
 
     on = cast("Any", SimpleNamespace(stores=SimpleNamespace(sign_in=sign_in, exchange=exchange)))
-    found = await _asked(owners, on, {owners[0].user: [("w", 1)]})
-    assert (found.asked, found.wrong) == (1, int(bool(told)))
-    assert [str(each) for each in found.examples] == ([f"walk w of {owners[0].user}: {told}"] if told else [])
+    return owners[0].user, await _asked(owners, on, {owners[0].user: [("w", 1)]})

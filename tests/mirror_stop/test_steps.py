@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -45,12 +46,30 @@ def test_a_killed_pods_loss_is_what_it_logged() -> None:
         {"lost": 30, "queued": 29},  # more than were queued
         {"in_postgresql": 29},  # acknowledged, and in no database
         {"lost_by_others": 1},
-        {"queued": 3, "lost": 3},  # all on the wire: there was no queue
+        {"lost_by_others": 1, "lost": 20, "paused_s": 9.0},
+        {"queued": 3, "lost": 3, "lost_by_others": 1},
     ],
 )
 def test_a_loss_that_the_log_does_not_tell_fails(bad: dict[str, int]) -> None:
     found = killed(msgspec.structs.replace(POD, **bad))
     assert (found.verdict, found.erratum) == (Verdict.FAIL, "")
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ({"queued": 3, "lost": 3}, "there was no queue to lose"),  # all on the wire
+        ({"queued": 0, "lost": 0, "acknowledged": 0, "in_postgresql": 0}, "there was no queue to lose"),
+        (
+            {"lost_by_others": 1, "paused_s": 9.04},
+            "Firestore was away for 9.0 s, longer than 4 s: others give up by then",
+        ),
+    ],
+)
+def test_what_shows_nothing_of_a_killed_pod_s_queue_is_not_known(bad: dict[str, Any], why: str) -> None:
+    found = killed(msgspec.structs.replace(POD, **bad))
+    assert (found.verdict, found.erratum, found.gates) == (Verdict.INCONCLUSIVE, "", True)
+    assert found.reason.endswith(why)
 
 
 def test_the_queue_is_the_last_that_was_logged(tmp_path: Path) -> None:

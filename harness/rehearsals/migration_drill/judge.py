@@ -292,14 +292,16 @@ def week(seen: WeekSeen | None) -> Judgement:
         verdicts = {each.verdict for each in seen.criteria}
         failed = seen.wrong > 0 or Verdict.FAIL in verdicts
         found = Verdict.FAIL if failed else Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.INCONCLUSIVE
-        if not seen.asked and found is Verdict.PASS:
+        if (not seen.asked or seen.unread) and found is Verdict.PASS:
             found = Verdict.INCONCLUSIVE
+        unread = message("of {count} no answer said what became of them", count=str(seen.unread))
         told = (
             message(
                 "{asked} moved walks asked for at the API by their owners, {wrong} not as moved",
                 asked=str(seen.asked),
                 wrong=str(seen.wrong),
             ),
+            *((unread,) if seen.unread else ()),
             *(message("{what}: {why}", what=each.id, why=each.told[0]) for each in seen.criteria),
         )
     return Judgement(

@@ -97,11 +97,12 @@ class Race(msgspec.Struct, frozen=True, kw_only=True):
 
 class WeekSeen(msgspec.Struct, frozen=True, kw_only=True):
     """Week 1 on what was moved: its ``criteria`` as judged, how many moved walks their owners ``asked`` the API for,
-    and how many of them were ``wrong``, not as moved."""
+    and how many of them were ``wrong``, not as moved; of ``unread`` no answer said what became of them."""
 
     criteria: tuple[Judgement, ...]
     asked: int
     wrong: int = 0
+    unread: int = 0
     examples: tuple[str | Message, ...] = ()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.clock import NS
-from harness.checks.told import locations_shown, of_walk, shown_short
+from harness.checks.told import locations_shown, of_walk, says_nothing, shown_short
 from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load.population.accounts import Account, accounts
@@ -48,8 +48,7 @@ async def _asked(
     owners: Iterable[Account], on: Running[DrillDetails], moved: Mapping[str, Sequence[tuple[str, int]]]
 ) -> WeekSeen:
     """What owners of moved walks find of them at the API."""
-    count = 0
-    wrong: list[Message] = []
+    count, unread, wrong = 0, 0, list[Message]()
     for account in owners:
         if not account.flag_expected or account.user not in moved:
             continue
@@ -58,6 +57,8 @@ async def _asked(
             count += 1
             answer = await on.stores.exchange("GET", f"/v1/walks/{walk_id}", token, b"")
             there = locations_shown(answer.status, answer.body)
-            if there != locations:
+            if says_nothing(answer.status):
+                unread += 1
+            elif there != locations:
                 wrong.append(of_walk(walk_id, account.user, shown_short(answer.status, there, locations)))
-    return WeekSeen(criteria=(), asked=count, wrong=len(wrong), examples=tuple(wrong[:_EXAMPLES]))
+    return WeekSeen(criteria=(), asked=count, wrong=len(wrong), unread=unread, examples=tuple(wrong[:_EXAMPLES]))

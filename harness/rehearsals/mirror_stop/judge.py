@@ -9,7 +9,7 @@ from harness.checks.mirror_steps import CLAIM_STOP
 from harness.checks.mirror_steps import judged as of_steps
 from harness.judge.claimed import unknown
 from harness.model.judgement import Judgement
-from harness.model.message import message
+from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.mirror_stop.types import (
     CLAIM_LOGGED,
@@ -18,6 +18,9 @@ from harness.rehearsals.mirror_stop.types import (
     MirrorStopDetails,
     MirrorStopPlan,
 )
+
+#: A pause of Firestore that is shorter costs the other pods no write: the API gives one up after 5 s.
+PAUSED_LIMIT_S = 4.0
 
 
 def judged(plan: MirrorStopPlan, details: MirrorStopDetails) -> Iterator[Judgement]:
@@ -32,7 +35,13 @@ def judged(plan: MirrorStopPlan, details: MirrorStopDetails) -> Iterator[Judgeme
 
 def killed(pod: KilledPod) -> Judgement:
     """Are the writes that a killed pod loses counted by what it logged? Only such are the erratum's."""
-    kept = pod.counted and not pod.lost_by_others
+    kept, why = pod.counted and not pod.lost_by_others, list[Message]()
+    if kept and pod.queued <= pod.under_way:
+        why.append(message("no more waited than may be on the wire: there was no queue to lose"))
+    if pod.counted and pod.lost_by_others and pod.paused_s > PAUSED_LIMIT_S:
+        away = {"seconds": f"{pod.paused_s:.1f}", "most": f"{PAUSED_LIMIT_S:g}"}
+        why.append(message("Firestore was away for {seconds} s, longer than {most} s: others give up by then", **away))
+    verdict = Verdict.PASS if kept else Verdict.FAIL
     told = message(
         "{pod} was killed with {queued} mirror writes waiting by its log, up to {under_way} of them on the wire: of "
         "{acknowledged} acknowledged walks {stored} are in PostgreSQL and {lost} not in Firestore; the other pods lost "
@@ -48,11 +57,11 @@ def killed(pod: KilledPod) -> Judgement:
     return Judgement(
         id="mirror.killed_pod",
         claim=CLAIM_LOGGED,
-        verdict=Verdict.PASS if kept else Verdict.FAIL,
+        verdict=Verdict.INCONCLUSIVE if why else verdict,
         asked=(message("what a killed pod loses of the mirror is what it logged as waiting"),),
-        told=(told,),
+        told=(told, *why),
         value=pod.lost,
         unit=Unit.WALKS,
         samples=pod.acknowledged,
-        erratum=ERRATUM_QUEUE if kept and pod.lost else "",
+        erratum=ERRATUM_QUEUE if kept and pod.lost and not why else "",
     )

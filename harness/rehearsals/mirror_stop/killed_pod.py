@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.clock import Clock, polling
+from harness.base.clock import NS, Clock, polling
 from harness.base.errors import PartDied
 from harness.base.seed import stream
 from harness.base.theirs import read_json
@@ -62,12 +62,14 @@ class Burst:
             for number in range(self._plan.burst.users)
         ]
         async with injecting(self._stack) as inject:
+            begun_ns = self._clock.now_ns()
             await inject(Fault(kind=FaultKind.PART_HANG, subject="firestore"))
             await self._write(users)
             await self._stack.inject(Fault(kind=FaultKind.POD_CRASH))
             pod = await self._named(killed)
+        paused_s = (self._clock.now_ns() - begun_ns) / NS
         await again()
-        return await self._count(pod)
+        return msgspec.structs.replace(await self._count(pod), paused_s=paused_s)
 
     async def _write(self, users: list[User]) -> None:
         turn = asyncio.Semaphore(_AT_ONCE)

@@ -17,10 +17,7 @@ LANES_VARIABLE = "MIRROR_LANES"
 
 
 class BurstPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Walks written at once while Firestore is paused, before a pod is killed.
-
-    All of them well within the 4 s after which the API gives a mirror write up.
-    """
+    """Walks written at once while Firestore is paused, before a pod is killed."""
 
     users: int = 4
     walks: int = 60
@@ -52,6 +49,7 @@ class KilledPod(msgspec.Struct, frozen=True, kw_only=True):
     """A pod killed while its mirror queue was full. ``lost`` of the walks it acknowledged are not in Firestore.
 
     ``queued`` is the length it logged last; up to ``under_way`` of those were on the wire already and may have arrived.
+    Firestore was away for ``paused_s``, where that was kept.
     """
 
     pod: str
@@ -61,12 +59,13 @@ class KilledPod(msgspec.Struct, frozen=True, kw_only=True):
     under_way: int
     lost: int
     lost_by_others: int
+    paused_s: float = 0.0
 
     @property
     def counted(self) -> bool:
         """Whether loss and log agree: every acknowledged walk is in PostgreSQL, and what was queued is what is lost."""
         agree = self.queued - self.under_way <= self.lost <= self.queued
-        return self.queued > self.under_way and agree and self.in_postgresql == self.acknowledged
+        return agree and self.in_postgresql == self.acknowledged
 
 
 class MirrorStopDetails(msgspec.Struct, kw_only=True):

@@ -139,6 +139,8 @@ def as_the_service(seen: IngressEvidence) -> Judgement:
     if not lists.walks or not lists.service:
         nothing = message("no walk was in the Service's list: it shows nothing")
         return _found(check, Verdict.INCONCLUSIVE, nothing)
+    if not lists.ingress:
+        return _found(check, Verdict.INCONCLUSIVE, message("the Ingress did not answer with a list"))
     walks = str(lists.walks)
     told = message("a user's list of walks ({walks}) through the Ingress is not the Service's own", walks=walks)
     same = lists.service == lists.ingress

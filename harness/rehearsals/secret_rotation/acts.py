@@ -89,10 +89,15 @@ class Acts:
         begun_ns = self._tell(part, message("the password of {user} is changed", user=new.user))
         await self._roles.prepare(new)
         course = await self._published(part, new, begun_ns)
-        await self._clock.sleep(_BEFORE_S)  # open sessions go on: the new password is asked for at the next one only
-        ended = await self._roles.end_sessions(new.user)
-        course = msgspec.structs.replace(course, revoked_ns=self._tell(part, _ended(ended)))
-        course = await self._restarted(part, await self._followed(part, new, course))
+        following = asyncio.ensure_future(self._followed(part, new, course))
+        try:
+            await self._clock.sleep(_BEFORE_S)  # open sessions go on: the new password is asked for at the next one
+            ended = await self._roles.end_sessions(new.user)
+            revoked_ns = self._tell(part, _ended(ended))
+            course = msgspec.structs.replace(await following, revoked_ns=revoked_ns)
+        finally:
+            following.cancel()
+        course = await self._restarted(part, course)
         refused = not await self._roles.logs_in(self._credentials)
         self._credentials = new
         return msgspec.structs.replace(course, sessions_ended=ended, old_refused=refused)
