@@ -258,7 +258,7 @@ async def test_a_limit_that_never_acts_is_not_exercised_however_slowly_it_was_as
         return None
 
     async def asked(*_: object) -> tuple[int, Any]:
-        clock.ns += 61 * NS
+        clock.ns += 70 * NS
         return 205, SimpleNamespace(status=200)
 
     monkeypatch.setattr(rate_limit, "_until_limited", asked)
