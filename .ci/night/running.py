@@ -6,6 +6,7 @@ the gathering job needs nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -180,7 +181,8 @@ def command(words: Sequence[str], cwd: Path, limit_s: float) -> int:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """As by Ctrl-C, and killed when that takes too long."""
     for sign, wait_s in ((signal.SIGINT, TEAR_DOWN_S), (signal.SIGKILL, 10.0)):
-        os.killpg(process.pid, sign)
+        with contextlib.suppress(ProcessLookupError):  # it has ended, and was waited for
+            os.killpg(process.pid, sign)
         try:
             process.wait(wait_s)
             break

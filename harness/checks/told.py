@@ -47,5 +47,6 @@ def shown_short(status: int, there: int | None, wanted: int) -> Message:
 
 
 def says_nothing(status: int) -> bool:
-    """Whether an answer says nothing of a walk: none at all, the rate limiter's, or an error of the server."""
-    return status in {0, 429} or status >= 500
+    """Whether an answer says nothing of what was asked for: none at all, the rate limiter's, or one of who could not
+    reach it, or take it, just then. 500 does: what was asked for may be what breaks the server."""
+    return status in {0, 429, 502, 503, 504}

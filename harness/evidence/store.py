@@ -38,7 +38,7 @@ def _not_written(path: Path, error: Exception) -> EvidenceNotWritten:
             remedy="report it with the run's folder: what was to be stored is a mistake of the harness",
         )
     remedy = marked("free space or make the reports folder writable, then run again; what was written before is kept")
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # in each of its kinds
         remedy = marked("close the program that has the file open, then run again; what was written before is kept")
     return EvidenceNotWritten(
         message("evidence could not be written: {why}", why=str(error)), where=str(path), remedy=remedy

@@ -223,6 +223,12 @@ def test_an_experiment_has_time_for_what_it_waits_for_itself() -> None:
     step = {"type": "action", "ref": "x", "pauses": {"before": 1000, "after": 7}}
     own = msgspec.structs.replace(hang, document={"method": [step], "rollbacks": [step]})
     assert limit_s(own) == 900 + hang.expects.recover_within_s + 2 * 1007
+    program = {"type": "process", "path": "x", "arguments": ["-x"]}
+    theirs = [
+        {"provider": program, "pauses": {"before": "${warm_up}", "after": None}},
+        {"provider": {"arguments": "-x"}},
+    ]
+    assert limit_s(msgspec.structs.replace(own, document={"method": theirs})) == 900 + hang.expects.recover_within_s
 
 
 def pauses_s(experiment: Experiment) -> float:

@@ -16,8 +16,14 @@ from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.by_kubectl import Commands
-from harness.rehearsals.scaling.judge_commands import confirmed, errata_of_effects, errata_of_first_deploy, followed
-from harness.rehearsals.scaling.types import Effect, Part, PartKind
+from harness.rehearsals.scaling.judge_commands import (
+    commands,
+    confirmed,
+    errata_of_effects,
+    errata_of_first_deploy,
+    followed,
+)
+from harness.rehearsals.scaling.types import Commanded, Effect, Part, PartKind
 from scenarios.claims import ERRATA
 
 PUTS_BACK, TAKES_BACK = "scaling.hpa_puts_back", "scaling.hpa_takes_back"
@@ -125,7 +131,7 @@ def test_the_logs_command_follows_one_pod_of_several(logs: Ran | None, pods: Ran
     assert (found.claim, found.verdict) == ("monitoring.logs_command", verdict)
 
 
-@pytest.mark.parametrize(("low_s", "without"), [(3.0, 4), (None, 0)])
+@pytest.mark.parametrize(("low_s", "without"), [(3.0, 4), (None, 1)])
 def test_a_number_set_by_kubectl_is_a_rise_from_the_fewest_or_not_asked_for(
     low_s: float | None, without: int, tmp_path: Path
 ) -> None:
@@ -148,6 +154,10 @@ def test_a_number_set_by_kubectl_is_a_rise_from_the_fewest_or_not_asked_for(
     assert "scale deployment d --replicas=2" in said
     assert sum(not each.autoscaler for each in doing.effects) == without
     assert sum(each.autoscaler for each in doing.effects) == 4
+    did = Commanded(begun_ns=0, ran=doing.ran, effects=tuple(doing.effects))
+    found = {each.id: each.verdict for each in commands(part, did, [])}
+    assert found["scaling.manual.command"] is (Verdict.FAIL if low_s is None else Verdict.PASS)
+    assert [*errata_of_effects(part, doing.effects[:2], [resize(1, 9)])] == []
 
 
 DEPLOYMENT = json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {}})

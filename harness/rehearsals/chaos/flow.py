@@ -22,6 +22,7 @@ from harness.rehearsals.chaos.trial import trials
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Experiment, Made, PlannedExperiment
 from harness.stack.rungs import graceful_beside, manifests_of
 from harness.stack.state.lease import run_folder
+from harness.stack.waiting import undone_if_broken
 
 #: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
 SETTLE_S = 2.5
@@ -100,10 +101,9 @@ class Experiments:
     async def _make(self, number: int, experiment: Experiment) -> None:
         """Chaos Toolkit on it; every fault is undone, whatever became of it."""
         on, bridge = self._on, self._bridge
-        try:
+        async with undone_if_broken(bridge.end):
             journal = await made_by_toolkit(experiment, number, on.folder, bridge.path, on.run_id)
-        finally:
-            await bridge.end()
+        await bridge.end()
         self._see(
             journal=f"journals/{number:02d}-{experiment.name}.json",
             status=str(journal.get("status", "")),

@@ -21,9 +21,14 @@ def limit_s(experiment: Experiment) -> float:
     """How long Chaos Toolkit may take for it: 900 s beyond its recovery, and what its steps pause and repeat."""
     steps = [*experiment.document["method"], *experiment.document.get("rollbacks", ())]
     pauses = [pause for step in steps for pause in (step.get("pauses") or {}).values()]
-    asked = [step.get("provider", {}).get("arguments") or {} for step in steps]
-    series = [each["every_s"] * each["times"] for each in asked if {"every_s", "times"} <= each.keys()]
-    return _LIMIT_S + experiment.expects.recover_within_s + sum(map(float, (*pauses, *series)))
+    asked = [step.get("provider", {}).get("arguments") for step in steps]
+    series = [_seconds(each.get("every_s")) * _seconds(each.get("times")) for each in asked if isinstance(each, dict)]
+    return _LIMIT_S + experiment.expects.recover_within_s + sum(map(_seconds, pauses)) + sum(series)
+
+
+def _seconds(given: object) -> float:
+    """A number; nothing of what Chaos Toolkit alone reads, as ``${warm_up}``, for which there are the 900 s."""
+    return float(given) if isinstance(given, int | float) else 0.0
 
 
 async def made_by_toolkit(

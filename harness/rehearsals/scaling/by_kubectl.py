@@ -55,8 +55,14 @@ class Commands:
         await self._monitoring()
         await self._do("delete hpa", "delete", "hpa", "--all")
         await self._do("scale before", "scale", "deployment", self._name, f"--replicas={self._part.low}")
-        if (await self._reached(self._part.low))[1] is not None:  # else what is set next shows nothing
+        at_ns, low_s = await self._reached(self._part.low)
+        if low_s is not None:
             await self._numbers(autoscaler=False)
+        else:  # what is set next would show nothing; that this was not reached does
+            command = self.ran["scale before"].command
+            self.effects.append(
+                Effect(command=command, autoscaler=False, pods=self._part.low, after_s=None, at_ns=at_ns)
+            )
         await self._do("apply hpa", "apply", "-f", "base/hpa.yaml", folder=self._copy)
         await self._numbers(autoscaler=True)
         await self._versions()

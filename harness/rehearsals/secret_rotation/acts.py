@@ -97,6 +97,7 @@ class Acts:
             course = msgspec.structs.replace(await following, revoked_ns=revoked_ns)
         finally:
             following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
         course = await self._restarted(part, course)
         refused = not await self._roles.logs_in(self._credentials)
         self._credentials = new

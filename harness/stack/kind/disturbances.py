@@ -197,9 +197,11 @@ class Disturbances:
         async def undo() -> None:
             undone.set()
             await asyncio.wait({following})  # not cancelled: a word half told could come after what is told now
-            following.result()
-            await self._well(container, later.values())
-            await undo_first()
+            try:
+                following.result()
+            finally:
+                await self._well(container, later.values())
+                await undo_first()
 
         return undo
 

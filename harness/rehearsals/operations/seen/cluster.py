@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.stack.kube.kubectl_runner import run_kubectl
 from harness.stack.manifests.quantity import millicores, whole_bytes
 
 _LIMIT_S = 30.0
+_BEGIN = re.compile(r"^\{", re.MULTILINE)
 _WORDS = {"top", "logs"}  # all else is asked for as JSON
 _KINDS = ("resource", "containerResource", "pods", "object", "external")  # of a metric of autoscaling/v2
 _NAMED = ("name", "container", "metric", "describedObject")
@@ -68,10 +70,10 @@ def _items(ok: Mapping[str, str], name: str) -> Sequence[Mapping[str, Any]]:
 def _document(output: str) -> Mapping[str, Any]:
     """The JSON in what kubectl said, around which it may warn; {} without one."""
     try:
-        found, _ = json.JSONDecoder().raw_decode(output, output.index("{"))
-    except ValueError:
+        found, _ = json.JSONDecoder().raw_decode(output, next(_BEGIN.finditer(output)).start())
+    except (ValueError, StopIteration):
         return {}
-    return dict(found)
+    return dict(found) if "items" in found else {}
 
 
 def _used(top: str) -> Iterator[tuple[str, tuple[float, int]]]:
