@@ -36,7 +36,7 @@ from harness.report.files import write_atomically
 from harness.report.junit import write_junit
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.report.write_all import publish, write_reports
+from harness.report.write_all import publish, write_pages, write_reports
 from harness.stack.identity import Identity
 from harness.stack.protocol import Stack
 from harness.stack.rungs import manifests_of
@@ -153,17 +153,17 @@ class Conductor(Generic[P, D]):
         judgements = self._judged(seen)
         page = self._page(seen, judgements)
         result = self._result(seen, judgements, page)
-        before = len(self.lifecycle.errors)
-        self.lifecycle.write(lambda: self._pages(result), lambda: point_latest(self.options.reports, self.folder))
+        before, register, say = len(self.lifecycle.errors), claims.REGISTER, language(self.options.lang)
+        self.lifecycle.write(
+            lambda: write_reports(self.folder, result, register, say),
+            lambda: point_latest(self.options.reports, self.folder),
+        )
         if len(self.lifecycle.errors) == before:
             return result
         corrected = self._result(seen, judgements, page)  # what is stored must not look better than how it ended
         self.lifecycle.write(lambda: publish(self.folder, corrected), lambda: write_junit(self.folder, corrected))
-        self.lifecycle.write(lambda: self._pages(corrected))
+        self.lifecycle.write(lambda: write_pages(self.folder, corrected, register, say))
         return corrected
-
-    def _pages(self, result: Result) -> None:
-        write_reports(self.folder, result, claims.REGISTER, language(self.options.lang))
 
     def _begin(self) -> None:
         """Writes what the run is as a result that is under way: what a killed run is judged by."""

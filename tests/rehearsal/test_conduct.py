@@ -28,7 +28,7 @@ from harness.rehearsal.environment import Environment
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsal.running import Running
 from harness.report.published import RESULT
-from harness.stack.state.lease import run_folder
+from harness.stack.state.lease import remove_run_folder, run_folder
 from tests.rehearsal.empty import Empty, Nowhere, conductor
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
 
@@ -222,6 +222,7 @@ async def test_what_is_left_is_looked_for_while_the_runs_folder_is_there_and_the
     result = await run.run()
     assert (result.facts.leaks, result.exit_status) == (("part runs on",), Exit.LEAK)
     assert (run_folder(run.run_id) / "part").is_file()
+    remove_run_folder(run.run_id)
 
 
 async def test_what_is_told_while_the_endings_run_is_evidence_and_what_the_tear_down_tells_is_none(

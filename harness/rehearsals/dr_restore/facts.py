@@ -9,6 +9,8 @@ import msgspec
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 
+#: The case of the part on the stack; the others are named as their disasters are.
+ON_STACK = "stack_lost_data_folder"
 #: The parts of an RTO, in order. What looks at a restored instance before traffic is no part of it, and told apart.
 RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
 

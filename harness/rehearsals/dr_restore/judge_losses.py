@@ -9,13 +9,11 @@ from harness.judge.claimed import of_all
 from harness.model.judgement import Judgement
 from harness.model.message import Told, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.dr_restore.facts import CaseResult, Check, verdict_of
+from harness.rehearsals.dr_restore.facts import ON_STACK, CaseResult, Check, verdict_of
 from harness.rehearsals.dr_restore.stall import Range, Stalled, expected
 from harness.rehearsals.dr_restore.stall import told as stall_told
 from harness.rehearsals.dr_restore.types import Disaster, RecoveryPlan, StallPlan
 
-#: The case of the part on the stack.
-ON_STACK = "stack_lost_data_folder"
 #: The disasters in which everything up to the last moment can be recovered: the data folder is lost, the WAL is not.
 _STREAMED = {Disaster.LOST_DATA_FOLDER.value, Disaster.CORRUPTED_BACKUP.value, ON_STACK}
 

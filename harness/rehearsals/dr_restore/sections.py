@@ -24,7 +24,7 @@ from harness.model.section import (
     table_of,
 )
 from harness.rehearsal.rehearsal import Figure
-from harness.rehearsals.dr_restore.facts import RTO_PARTS, CaseResult, Check, Prediction
+from harness.rehearsals.dr_restore.facts import ON_STACK, RTO_PARTS, CaseResult, Check, Prediction
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
 
@@ -183,7 +183,7 @@ def figures(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Figure]:
     """RPO and RTO of each disaster that the plan has, and of the one on the stack."""
     by_id = {case.id: case for case in seen.cases}
     wanted = [each.value for each in plan.disasters] if "disasters" in plan.parts else []
-    wanted += ["stack_lost_data_folder"] if "stack" in plan.parts else []
+    wanted += [ON_STACK] if "stack" in plan.parts else []
     for name in wanted:
         case = by_id.get(name)
         yield Figure(f"RPO {name}", "s", "worse", Single(None if case is None else case.loss.rpo_s), gates=True)

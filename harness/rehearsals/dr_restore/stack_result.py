@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from harness.model.message import Message, message
-from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss
+from harness.rehearsals.dr_restore.facts import ON_STACK, CaseResult, Check, Loss
 from harness.rehearsals.dr_restore.procedure import Reached, Written
 from harness.rehearsals.dr_restore.restore import Restored
 from harness.rehearsals.dr_restore.sizes import Sizes
@@ -131,7 +131,7 @@ def case_of(  # noqa: PLR0917 - the parts of an RTO, in their order
             seconds=f"{corrected.waited_s:.0f}",
         )
     return CaseResult(
-        id="stack_lost_data_folder",
+        id=ON_STACK,
         title=title,
         with_stack=True,
         point=restored.point.told,

@@ -42,8 +42,8 @@ def killed(pod: KilledPod) -> Judgement:
     given_up = pod.in_postgresql == pod.acknowledged and pod.lost >= least and not kept
     if given_up and pod.paused_s > PAUSED_LIMIT_S:
         away = {"seconds": f"{pod.paused_s:.1f}", "most": f"{PAUSED_LIMIT_S:g}"}
-        told = message("Firestore was away for {seconds} s, longer than {most} s: pods give writes up by then", **away)
-        why.append(told)
+        long = message("Firestore was away for {seconds} s, longer than {most} s: pods give writes up by then", **away)
+        why.append(long)
     verdict = Verdict.PASS if kept else Verdict.FAIL
     told = message(
         "{pod} was killed with {queued} mirror writes waiting by its log, up to {under_way} of them on the wire: of "

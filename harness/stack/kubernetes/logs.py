@@ -61,12 +61,12 @@ class PodLogs:
         path = self.path(pod, container)
         if not path.exists():
             self._feed.event("log", path.stem, f"logs/{path.name}")
-        place, query = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/log", {"container": container}
+        place = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/log"
         last = known = (b"", b"", b"")
         with path.open("ab", buffering=0) as file:
             while True:
                 since = {"sinceTime": (last[0] + last[2]).decode()} if last[0] else {}
-                lines = self._api.lines(place, follow="true", timestamps="true", **query, **since)
+                lines = self._api.lines(place, container=container, follow="true", timestamps="true", **since)
                 try:
                     async for line in lines:
                         came, said = _stamped(line)

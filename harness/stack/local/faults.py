@@ -75,7 +75,6 @@ class Faults:
     async def _refuse(self, fault: Fault, fault_proxy: FaultProxy) -> Undo:
         """The service's port is shut before the fault proxy ends kept connections: nobody finds the fault proxy shut
         behind Envoy."""
-
         number = next(self._numbers)
 
         async def reopen() -> None:

@@ -58,9 +58,9 @@ async def limit(bench: Bench) -> None:
             wanted = message("{count} requests let through", count=str(allowed))
             raise Deviates(wanted, message("429 after {count}", count=str(count)), exchange)
         most = allowed + math.ceil((bench.clock.now_ns() - begun_ns) / NS * allowed / 60)
-        if count <= most and exchange.status != 429:
-            raise _not_limited(count)
         if count <= most:
+            if exchange.status != 429:
+                raise _not_limited(count)
             return
         if _minute(bench) == minute:
             got = message("{count} let through, then {answer}", count=str(count), answer=exchange.shown)
