@@ -80,6 +80,7 @@ async def on(tmp_path: Path) -> AsyncIterator[Running[Nothing]]:
         yield Running(
             Nothing(), options, clock, Progress(clock), run_id="run", folder=tmp_path,
             manifests=manifests_of(options), evidence=Collector(store, clock), publish=lambda: None, environment=RUNGS,
+            children=[],
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pytest
 from junitparser import JUnitXml
 
 from harness.base.clock import Clock
-from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
+from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError, StackNotStarted
 from harness.base.progress import Progress
 from harness.base.units import Unit
 from harness.cli import main as cli
@@ -24,7 +24,7 @@ from harness.cli.stored.folder import judge_again, read_stored
 from harness.judge.combine import combine
 from harness.model.evidence import MEASUREMENT_ERROR
 from harness.model.judgement import Judgement, Kind, observation
-from harness.model.message import message
+from harness.model.message import Message, message
 from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table
@@ -366,6 +366,35 @@ async def test_a_rollout_that_was_killed_is_resumed(tmp_path: Path) -> None:
     again = FakeWeeks(ADVANCE, ADVANCE, ADVANCE)
     assert (await run(tmp_path, again, "--resume", str(killed.folder))).result.exit_status == 0
     assert again.weeks == [2, 3, 4]
+
+
+@pytest.mark.parametrize("reported", [True, False])
+async def test_an_attempt_that_the_rollout_never_heard_of_counts(tmp_path: Path, reported: bool) -> None:
+    """It was killed with the week under way, or between the week's report and its own."""
+    weeks = FakeWeeks(ADVANCE, HOLD)
+    killed = await run(tmp_path, weeks)
+    (killed.folder / RESULT_JSON).write_bytes(RESULT.encode(weeks.on_disk[1]))
+    week = killed.folder / killed.details.attempts[1].run_id
+    left = week_result(killed.plan.weeks[1].scenario, week.name, *HOLD)
+    RESULT.write(week, left if reported else msgspec.structs.replace(left, decision=None, exit_status=None))
+    (killed.folder / "latest").symlink_to(week.name)
+    found = await run(tmp_path, FakeWeeks(ADVANCE, ADVANCE, ADVANCE), "--resume", str(killed.folder))
+    heard = killed.details.attempts[1].decision if reported else None
+    assert found.attempts[:3] == [(1, 1, Decision.ADVANCE), (2, 1, heard), (2, 2, Decision.ADVANCE)]
+    assert [each.decision for each in found.result.children] == [each[2] for each in found.attempts]
+    why = " / ".join(map(str, found.details.attempts[1].errors))
+    assert ("was killed before it could report" in why) is not reported, why
+
+
+async def test_a_rollout_that_is_cut_before_it_goes_on_has_its_weeks_all_the_same(tmp_path: Path) -> None:
+    held = await run(tmp_path, FakeWeeks(ADVANCE, HOLD))
+
+    class Refusing(FakeWeeks):
+        async def sweep(self, say: Callable[[Message], None]) -> None:
+            raise StackNotStarted("no room")
+
+    found = await run(tmp_path, Refusing(), "--resume", held.folder.name)
+    assert (found.result.exit_status, found.result.children) == (Exit.STACK, held.result.children)
 
 
 @pytest.mark.parametrize("resumed", [True, False])

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 import asyncpg
@@ -193,20 +193,33 @@ async def read_consents(endpoints: Endpoints, ids: Collection[str]) -> Consents:
         return await walk_tables.consents(connection, ids)
 
 
+async def read_ids(endpoints: Endpoints, table: str) -> frozenset[str]:
+    """The id of every row of ``walks``, in lower case, or of ``users``. Raises as ``user_rows``."""
+    async with _one_moment(endpoints) as connection:
+        return await walk_tables.ids(connection, table)
+
+
+@contextmanager
+def reading(endpoints: Endpoints) -> Iterator[None]:
+    """What its client raises within is ``NotAsNamed``, or ``PartDied``."""
+    try:
+        yield
+    except walk_tables.CannotRead as error:
+        raise NotAsNamed(error.unread.told, str(endpoints.database)) from error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise endpoints.database_failed(error) from error
+
+
 @asynccontextmanager
 async def _one_moment(endpoints: Endpoints) -> AsyncIterator[asyncpg.Connection]:
     """A connection in a transaction that sees the database as of one moment."""
-    try:
+    with reading(endpoints):
         connection = await asyncpg.connect(**endpoints.login, timeout=_SQL_TIMEOUT_S)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 yield connection
         finally:
             await connection.close(timeout=_SQL_TIMEOUT_S)
-    except walk_tables.CannotRead as error:
-        raise NotAsNamed(error.unread.told, str(endpoints.database)) from error
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise endpoints.database_failed(error) from error
 
 
 async def dual_write(

@@ -56,6 +56,7 @@ _AS_THEY_ARE = frozenset({"timestamptz", "float8", "float4", "int2", "int4", "in
 _NUMBERS = frozenset({"float8", "float4", "int2", "int4", "int8", "numeric"})
 _KINDS = {"v": "a view", "m": "a materialized view"}
 _DELETED_AT = "deleted_at"
+_NO_TABLE = message("no table of that name")
 #: Where a database without a table of locations may have them: an array of maps, in order.
 _EMBEDDED = ("locations", "location_data")
 
@@ -127,6 +128,34 @@ async def user_rows(connection: asyncpg.Connection, uid: str, table: str = USERS
     as_text_or_json = [uid, f'"{uid}"']
     own = _select(there, columns, f"{_quoted(there, name)}::text = ANY($1)")
     return len(await connection.fetch(own, as_text_or_json, timeout=READ_TIMEOUT_S))
+
+
+async def ids(connection: asyncpg.Connection, table: str) -> frozenset[str]:
+    """The id of every row of ``walks``, in lower case, or of ``users``. Raises as ``user_rows``."""
+    wanted = {WALKS: OF_WALKS, USERS: OF_USERS}[table]["id"]
+    there, columns, _ = await _known(connection, table, {"id": wanted}, key="id")
+    rows = await connection.fetch(_select(there, columns), timeout=READ_TIMEOUT_S)
+    made, _, dropped = _comparable(rows, columns, there)
+    for name, found in dropped.items():
+        raise CannotRead(tables.unread(table, name, columns[name], found))
+    return frozenset(row["id"] for row in made)
+
+
+async def counted(connection: asyncpg.Connection, timeout_s: float) -> int:
+    """How many walks there are, none without their table. Raises ``CannotRead`` where it is not to be read, asyncpg's
+    errors, and ``TimeoutError`` where somebody keeps it to himself."""
+    there = await _table(connection, WALKS)
+    if isinstance(there, Unread):
+        if there.found == _NO_TABLE:
+            return 0
+        raise CannotRead(there)
+    kept = f" WHERE {_quoted(there, _DELETED_AT)} IS NULL" if _DELETED_AT in there.columns else ""
+    all_of_them = f"SELECT count(*) FROM {there.source}{kept}"  # noqa: S608 - names of the catalogue, quoted
+    try:
+        found: int = await connection.fetchval(all_of_them, timeout=timeout_s)
+    except asyncpg.UndefinedTableError:  # dropped meanwhile
+        return 0
+    return found
 
 
 class Consents(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,7 +252,7 @@ async def _table(connection: asyncpg.Connection, name: str) -> _Table | Unread:
     found = await connection.fetch(_TABLES, name, timeout=READ_TIMEOUT_S)
     why: str | Message = ""
     if not found:
-        why = message("no table of that name")
+        why = _NO_TABLE
     elif len(found) > 1 and not found[0]["visible"]:
         why = message(
             "{count} tables of that name: {names}", count=str(len(found)), names=", ".join(map(_named, found))

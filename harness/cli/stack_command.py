@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from harness.stack.standing import StackFacts
 
 _KEEPING = ("local", "kind")  # the environments that can keep their slow parts
-UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
+UP_LIMIT_S = {Rung.LOCAL: 180.0}  # of a detached stack, the first run's installation included; else of images, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class StackUp(Spoken, OnStack, OwnManifests, AsJson):
             progress(
                 message("bringing a stack up in process {pid}; it says what it does in {log}", pid=pid, log=str(log))
             )
-            facts = asyncio.run(_up_detached(child, log, clock))
+            facts = asyncio.run(_up_detached(child, log, clock, UP_LIMIT_S.get(options.rung, 1800.0)))
             with contextlib.suppress(OSError):  # on another disk: it stays where it is
                 log = log.rename(Path(facts.logs) / "stack-up.log")
             progress(message("the stack is up; its log is {log}", log=str(log)))
@@ -117,11 +117,11 @@ def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 
 
-async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: MachineClock) -> StackFacts:
+async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: MachineClock, limit_s: float) -> StackFacts:
     from harness.cli.standing import stack_of
     from harness.stack.processes import tail
 
-    again = polling(clock, limit_s=UP_LIMIT_S, every_s=0.1)
+    again = polling(clock, limit_s=limit_s, every_s=0.1)
     try:
         while (facts := stack_of(child.pid)) is None:
             if child.poll() is not None or not await again():

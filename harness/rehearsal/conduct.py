@@ -24,7 +24,7 @@ from harness.evidence.store import EvidenceStore
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim, whole
-from harness.model.result import Facts, Result
+from harness.model.result import Child, Facts, Result
 from harness.rehearsal.conclude import Page, conclude, judged, named, sections
 from harness.rehearsal.environment import RUNGS, Environment
 from harness.rehearsal.facts import manifest_facts
@@ -55,7 +55,7 @@ class Conductor(Generic[P, D]):
 
     Raises ``RehearsalError`` where nothing was begun: manifests that are refused, an environment that lacks what the
     rehearsal cannot do without, a folder that cannot be made. ``resumed`` is the folder of a sequence that was cut
-    short, its details, and when it began: it goes on there.
+    short, its details, and its result until then: it goes on there.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Conductor(Generic[P, D]):
         progress: Progress,
         *,
         environment: Environment = RUNGS,
-        resumed: tuple[Path, D, str] | None = None,
+        resumed: tuple[Path, D, Result] | None = None,
     ) -> None:
         self.rehearsal = rehearsal
         self.plan = plan
@@ -75,7 +75,7 @@ class Conductor(Generic[P, D]):
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
-        self._begun_utc = resumed[2] if resumed else utc(clock.anchor, self.started_ns)
+        self._begun_utc = resumed[2].facts.started_utc if resumed else utc(clock.anchor, self.started_ns)
         self.plan_name = named(rehearsal, plan)
         self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
@@ -85,6 +85,7 @@ class Conductor(Generic[P, D]):
         self.folder: Path = resumed[0] if resumed else open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
         self._resumed = resumed is not None
+        self._children: list[Child] = [*resumed[2].children] if resumed else []
         self.details: D = resumed[1] if resumed else rehearsal.details()
         store = EvidenceStore(self._evidence_file(), anchor=clock.anchor, run_id=self.run_id)
         self.evidence = Collector(store, clock)
@@ -119,7 +120,7 @@ class Conductor(Generic[P, D]):
         self._on = on = Running(
             self.details, self.options, self.clock, self.progress,
             run_id=self.run_id, folder=self.folder, manifests=self.manifests, evidence=self.evidence,
-            publish=self._publish, environment=self._environment,
+            publish=self._publish, environment=self._environment, children=self._children,
         )  # fmt: skip
         if self._needs is not None:
             self._applied = self._needs.manifests
@@ -207,7 +208,7 @@ class Conductor(Generic[P, D]):
             page,
             run_id=self.run_id,
             broke=[error.exit for error in self.lifecycle.errors],
-            children=() if self._on is None else tuple(self._on.children),
+            children=tuple(self._children),
             under_way=under_way,
         )
 

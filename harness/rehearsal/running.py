@@ -45,7 +45,7 @@ class Running(Generic[D]):
     def __init__(
         self, details: D, options: Options, clock: Clock, progress: Progress,
         *, run_id: str, folder: Path, manifests: Manifests, evidence: Collector, publish: Callable[[], None],
-        environment: Environment,
+        environment: Environment, children: list[Child],
     ) -> None:  # fmt: skip
         self.details = details
         self.options = options
@@ -60,7 +60,7 @@ class Running(Generic[D]):
         self.started_ns = clock.now_ns()
         self.timings: dict[str, float] = {}
         self.publish = publish  # writes what there is so far as a result under way
-        self.children: list[Child] = []  # the runs of a sequence
+        self.children = children  # the runs of a sequence
         self.cut = False  # one of them was interrupted: no other is to be begun
         self.held: list[Held] = []
         self._stack: Stack | None = None

@@ -10,7 +10,7 @@ import pytest
 
 from harness.checks import walk_tables
 from harness.checks.tables import OF_CONSENTS, OF_WALKS
-from harness.checks.walk_tables import CannotRead, Consents, consents, user_rows
+from harness.checks.walk_tables import CannotRead, Consents, consents, counted, ids, user_rows
 from tests.checks.stored import NOON
 
 ID = "0b3a6c9e-aaaa-4222-8333-000000000001"
@@ -105,6 +105,53 @@ async def test_a_user_s_rows_are_counted() -> None:
     assert [await user_rows(there, user, "consents") for user in ("u1", "u3")] == [1, 0]
     with pytest.raises(CannotRead, match="consents cannot be read"):
         await user_rows(cast("asyncpg.Connection", Database({})), "u1", "consents")
+
+
+async def test_the_ids_of_a_table_are_read_whatever_their_types() -> None:
+    there = cast("asyncpg.Connection", Named("walks", {"id": "text"}, {"id": ID.upper()}))
+    assert await ids(there, "walks") == {ID}
+    there = cast("asyncpg.Connection", Named("users", {"id": "text"}, {"id": "Abc"}))
+    assert await ids(there, "users") == {"Abc"}
+    for bases, held in (({}, {}), ({"id": "int4"}, {}), ({"id": "text"}, {"id": "17"})):
+        with pytest.raises(CannotRead, match=r"walks(\.id)? cannot be read"):
+            await ids(cast("asyncpg.Connection", Named("walks", bases, held)), "walks")
+
+
+async def test_walks_are_counted_where_there_are_any_and_none_without_their_table() -> None:
+    """A migrator may drop it, and make it anew."""
+    there = Named("walks", {"id": "uuid"}, {}, {})
+    assert await counted(cast("asyncpg.Connection", there), 10.0) == 2
+    marked = Named("walks", {"id": "uuid", "deleted_at": "timestamptz"}, {})
+    await counted(cast("asyncpg.Connection", marked), 10.0)
+    assert marked.asked == 'SELECT count(*) FROM "public"."walks" WHERE "deleted_at" IS NULL'
+    assert await counted(cast("asyncpg.Connection", Named("walks", {})), 10.0) == 0
+    there.dropped = True
+    assert await counted(cast("asyncpg.Connection", there), 10.0) == 0
+    with pytest.raises(CannotRead, match=r"walks cannot be read: .*a view"):
+        await counted(cast("asyncpg.Connection", Named("walks", {"id": "uuid"}, kind="v")), 10.0)
+
+
+class Named:
+    """As ``Database``, of that table, and all of its rows."""
+
+    def __init__(self, name: str, bases: Mapping[str, str], *held: Mapping[str, Any], kind: str = "r") -> None:
+        self._name, self._bases, self._held, self._kind = name, bases, held, kind
+        self.dropped, self.asked = False, ""
+
+    async def fetch(self, statement: str, *given: Any, **_: float) -> Sequence[Mapping[str, Any]]:
+        if "FROM pg_class" in statement:
+            told = {"oid": 1, "schema": "public", "name": self._name, "kind": self._kind, "visible": True}
+            return [told | {"open": True, "hidden": False}] if self._bases and given == (self._name,) else []
+        if "FROM pg_attribute" in statement:
+            some = {"typmod": -1, "readable": True}
+            return [{"name": name, "declared": base, "base": base} | some for name, base in self._bases.items()]
+        return self._held
+
+    async def fetchval(self, statement: str, **_: float) -> int:
+        if self.dropped:
+            raise asyncpg.UndefinedTableError("dropped")
+        self.asked = statement
+        return len(self._held)
 
 
 class Embedding:

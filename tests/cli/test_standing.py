@@ -97,7 +97,6 @@ async def test_a_detached_stack_that_takes_long_to_give_up_hides_no_cause(
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
     (tmp_path / "log").write_text("no room here")
     child = Mock(pid=PID, poll=Mock(return_value=None), wait=Mock(side_effect=subprocess.TimeoutExpired("up", 30)))
-    monkeypatch.setattr(stack_command, "UP_LIMIT_S", 0.0)
     with pytest.raises(StackNotStarted, match="no room here"):
-        await stack_command._up_detached(child, tmp_path / "log", MachineClock())
+        await stack_command._up_detached(child, tmp_path / "log", MachineClock(), 0.0)
     child.terminate.assert_called_once()

@@ -3,38 +3,74 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from harness.base.errors import EvidenceNotWritten, Exit
-from harness.rehearsals.conformance.fuzz import Entry, judged, read
+from harness.rehearsals.conformance.fuzz import Checked, Entry, checked, judged, read
 from tests.conformance.outcomes import Outcome, outcome
 from tests.conformance.targets import BUNDLED_GROUP, Conformed, details, document, folder_of
 from tests.conformance.targets import outcomes as outcomes_of
 
 #: A JSON Web Token: two parts at least, the first the Base64 of a JSON object.
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+")
+NOTHING, ODD = Checked(), Checked(odd=3)
 GOOD = tuple(Entry("GET", "/v1/walks", status) for status in (200, 400, 404, 204) * 30)
 
 
-def outcomes(entries: tuple[Entry, ...], status: int) -> list[Outcome]:
-    return [outcome(result) for result in judged(entries, status)]
+def finished(*checks: dict[str, str]) -> dict[str, object]:
+    return {"ScenarioFinished": {"status": "failure", "recorder": {"label": "x", "checks": {"a1": [*checks]}}}}
+
+
+SERVER_ERROR = {"name": "not_a_server_error", "status": "failure"}
+BODY, HEADERS = ({"name": f"response_{what}_conformance", "status": "failure"} for what in ("schema", "headers"))
+#: As schemathesis writes them: two odd answers, one of which fails two checks.
+EVENTS = [
+    {"Initialize": {"seed": 1}},
+    finished({**BODY, "status": "success"}),
+    finished(SERVER_ERROR),
+    finished(BODY, HEADERS),
+    finished(SERVER_ERROR, BODY),
+    {"NonFatalError": {"label": "PUT /v1/walks", "value": {"type": "Unsatisfiable", "message": "no body"}}},
+    {"EngineFinished": {"running_time": 1.0}},
+]
+
+
+def outcomes(entries: tuple[Entry, ...], status: int, seen: Checked = NOTHING) -> list[Outcome]:
+    return [outcome(result) for result in judged(entries, status, seen)]
 
 
 def test_a_single_5xx_or_missing_answer_deviates_and_is_shown() -> None:
     assert outcomes(GOOD, 0) == [Outcome.PASSED, Outcome.PASSED]
     for status in (500, 503, 0):
-        errors, _schema = judged((*GOOD, Entry("PUT", "/v1/walks/x", status, "oh")), 1)
-        assert outcome(errors) is Outcome.DEVIATION
+        errors, schema = judged((*GOOD, Entry("PUT", "/v1/walks/x", status, "oh")), 1, NOTHING)
+        assert (outcome(errors), outcome(schema)) == (Outcome.DEVIATION, Outcome.PASSED)
         assert f"1 of {len(GOOD) + 1}, first PUT /v1/walks/x: {status or 'no answer'}" in (
             str(errors.deviation.got) if errors.deviation else ""
         )
 
 
 def test_an_odd_answer_deviates_from_the_schema_alone() -> None:
-    assert outcomes(GOOD, 1) == [Outcome.PASSED, Outcome.DEVIATION]
+    assert outcomes(GOOD, 1, ODD) == [Outcome.PASSED, Outcome.DEVIATION]
+    _, schema = judged(GOOD, 1, ODD)
+    assert schema.deviation is not None and str(schema.deviation.got).startswith("3 of 120, ")
+
+
+def test_an_error_of_schemathesis_own_is_none_of_the_target(tmp_path: Path) -> None:
+    """It ends with the status of an odd answer, too."""
+    assert outcomes(GOOD, 1) == [Outcome.PASSED, Outcome.MEASUREMENT_ERROR]
+    assert outcomes(GOOD, 1, Checked(errors=("x",))) == [Outcome.PASSED, Outcome.MEASUREMENT_ERROR]
+    assert outcomes(GOOD, 1, Checked(odd=1, errors=("x",))) == [Outcome.PASSED, Outcome.DEVIATION]
+    events = tmp_path / "fuzz.ndjson"
+    assert checked(events) == NOTHING
+    events.write_text("\n".join(json.dumps(each) for each in EVENTS))
+    assert checked(events) == Checked(odd=2, errors=("PUT /v1/walks: {'type': 'Unsatisfiable', 'message': 'no body'}",))
+    events.write_text('{"ScenarioFinished":{"recor')
+    with pytest.raises(EvidenceNotWritten):
+        checked(events)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +86,7 @@ def test_an_odd_answer_deviates_from_the_schema_alone() -> None:
     ],
 )
 def test_requests_that_show_nothing_are_no_pass(entries: tuple[Entry, ...], status: int, says: str) -> None:
-    for result in judged(entries, status):
+    for result in judged(entries, status, NOTHING):
         assert outcome(result) is Outcome.MEASUREMENT_ERROR
         assert says in result.broken
 
@@ -61,7 +97,7 @@ def test_of_a_target_that_answers_nothing_well_what_it_does_wrong_is_told_all_th
         Outcome.DEVIATION,
         Outcome.MEASUREMENT_ERROR,
     ]
-    assert outcomes(refused, 1) == [Outcome.MEASUREMENT_ERROR, Outcome.DEVIATION]
+    assert outcomes(refused, 1, ODD) == [Outcome.MEASUREMENT_ERROR, Outcome.DEVIATION]
 
 
 def test_5_percent_of_401_are_allowed() -> None:

@@ -278,20 +278,21 @@ async def test_what_was_planted_is_looked_for_beside_every_document(monkeypatch:
     gone, held = WALK.replace("0b", "0c"), {WALK}
 
     class Stores:
-        """Both, with one of two walks."""
+        """Firestore, with one of two walks."""
 
         async def each(self) -> AsyncIterator[tuple[str, Fields]]:
             for name, fields in documents(walk()).items():
                 yield name, fields
 
-        async def fetch(self, _statement: str) -> list[tuple[str]]:
-            return [(each,) for each in sorted(held)]
-
     async def read_stored(*_: object, only: object) -> Stored:
         return Stored(walks=[walk()])
 
+    async def read_ids(*_: object) -> frozenset[str]:
+        return frozenset(held)
+
     monkeypatch.setattr(compare, "read_stored", read_stored)
-    places = cast(Any, None), cast(Any, Stores()), cast(Any, Stores())
+    monkeypatch.setattr(compare, "read_ids", read_ids)
+    places = cast(Any, None), cast(Any, Stores())
     found = await compare.compared(*places, (), sent=Written(), planted={WALK, gone})
     assert (found.documents, found.equal, found.missing, found.unseen) == (1, 1, 1, 1)
     assert list(map(str, found.examples)) == [f"{gone} is in neither store"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -25,16 +26,19 @@ from tests.nowhere import all_at
 AT = all_at()
 
 
-def raced(monkeypatch: pytest.MonkeyPatch, looked_at: list[Answer | Exception]) -> Race:
-    """One walk, written once more than it is looked at; PostgreSQL holds what was written last."""
+def raced(monkeypatch: pytest.MonkeyPatch, looked_at: Sequence[Answer | Exception], moved_after: int = 99) -> Race:
+    """One walk, written once more than it is looked at; PostgreSQL holds what was written last. All has been moved after
+    so many of the writes."""
+    looks = [*looked_at]
     written: list[bytes] = []
 
     async def exchange(_to: Address, method: str, _path: str, _token: str, body: bytes) -> Answer:
         if method == "PUT":
+            racer.moved = len(written) >= moved_after
             written.append(body)
             return Answer(status=200, body=b"{}", pod="")
-        racer.over = len(looked_at) == 1
-        answer = looked_at.pop(0)
+        racer.over = len(looks) == 1
+        answer = looks.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -53,6 +57,14 @@ def raced(monkeypatch: pytest.MonkeyPatch, looked_at: list[Answer | Exception]) 
         return await racer.found()
 
     return time.run(run())
+
+
+def test_what_is_written_once_nothing_moves_is_no_write_of_the_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Answer(status=200, body=b'{"title":"raced 0"}', pod="")
+    assert raced(monkeypatch, [shown], moved_after=1) == Race(walks=1, written=1)
+    assert raced(monkeypatch, [shown], moved_after=0) == Race(walks=0, written=0)
+    lost = raced(monkeypatch, [Answer(status=404, body=b"", pod="")], moved_after=0)
+    assert (lost.written, len(lost.lost)) == (0, 1), "what is lost later is lost all the same"
 
 
 @pytest.mark.parametrize("status", [200, 404])

@@ -9,7 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from harness.checks.stores import NotAsNamed, read_consents, read_stored, read_walks, user_rows
+from harness.checks.stores import NotAsNamed, read_consents, read_ids, read_stored, read_walks, user_rows
+from harness.checks.tables import WALKS
 from harness.checks.walk_tables import Stored
 from harness.model.stack import Address, Endpoints
 from tests.api import postgres
@@ -76,6 +77,7 @@ async def test_the_same_in_other_types_is_the_same(kind: str, owner: asyncpg.Con
     assert stored.whole and len(stored.walks[0].locations) == 2, told(stored)
     assert differing(stored) == []
     assert await read_walks(endpoints) == list(stored.walks)
+    assert await read_ids(endpoints, WALKS) == {WALK}
     risk = {"zoneless": "no time zone and are read as UTC", "counts": "counts since 1970", "seconds": "rounded values"}
     assert risk.get(kind, "") in told(stored)
 

@@ -51,7 +51,7 @@ def rollout(
     folder: Path,
     weeks: tuple[int, ...],
     environment: Environment = SIMULATED,
-    resumed: tuple[Path, RolloutDetails, str] | None = None,
+    resumed: tuple[Path, RolloutDetails, Result] | None = None,
 ) -> Conductor[RolloutPlan, RolloutDetails]:
     """The weeks run to their end, each process in a time of its own."""
     plan = RolloutPlan(weeks=tuple(PlannedWeek(week=week, scenario=table(week)) for week in weeks))
@@ -107,7 +107,7 @@ def test_a_week_that_held_is_entered_again_and_the_next_follows(tmp_path: Path) 
     first = rollout(tmp_path, (2, 3), environment)
     held = result_of(first)
     assert (held.decision, attempts(held)) == (Decision.HOLD, [("week2", Decision.HOLD)]), held.facts.errors
-    goes_on = first.folder, first.details, result_of(first).facts.started_utc
+    goes_on = first.folder, first.details, held
     ended = result_of(rollout(tmp_path, (2, 3), environment, goes_on))
     assert ended.decision is Decision.ADVANCE, ended.facts.errors
     assert attempts(ended) == [("week2", Decision.HOLD), ("week2", Decision.ADVANCE), ("week3", Decision.ADVANCE)]

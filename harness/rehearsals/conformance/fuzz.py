@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -28,7 +29,7 @@ from harness.stack.state import MARKER
 OPENAPI = ROOT / "api" / "openapi.json"
 HOOKS = Path(__file__).parent / "fuzz_hooks.py"
 TOKENS_VARIABLE = "REHEARSAL_FUZZ_TOKENS"  # as fuzz_hooks.py reads it, which only schemathesis imports
-HAR, LOG = "fuzz.har", "logs/fuzz.log"
+HAR, LOG, EVENTS = "fuzz.har", "logs/fuzz.log", "logs/fuzz.ndjson"
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -62,6 +63,13 @@ class Entry(msgspec.Struct, frozen=True):
     body: str = ""
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """How many answers failed a check that is of the file alone, and what of schemathesis' own failed."""
+
+    odd: int = 0
+    errors: tuple[str, ...] = ()
+
+
 async def fuzz(
     endpoints: Endpoints,
     folder: Path,
@@ -80,18 +88,21 @@ async def fuzz(
     tokens.write_text("\n".join(user.token for user in users))
     begun_ns = clock.now_ns()
     file, base = (OPENAPI, "") if plan is None else (plan.for_others(folder / "logs"), plan.base)
-    line = command(endpoints.service, folder / HAR, seconds=seconds, seed=seed, file=file, base=base)
+    line = command(endpoints.service, folder, seconds=seconds, seed=seed, file=file, base=base)
     status = await _run(line, folder, {MARKER: run_id, TOKENS_VARIABLE: str(tokens)}, seconds)
     took_s = (clock.now_ns() - begun_ns) / NS
     tokens.unlink()
-    entries = read(folder / HAR)
+    entries, seen = read(folder / HAR), checked(folder / EVENTS)
+    (folder / EVENTS).unlink(missing_ok=True)  # every body again: the requests are in the HAR file
     statuses = Counter(str(entry.status) for entry in entries)
     fuzz_ = Fuzz(cases=len(entries), statuses=dict(sorted(statuses.items())), seconds=round(took_s, 1), exit=status)
     source = SOURCE if plan is None else Source(SourceKind.OPENAPI, str(plan.path))
-    return fuzz_, judged(entries, status, source)
+    return fuzz_, judged(entries, status, seen, source)
 
 
-def command(service: Address, har: Path, *, seconds: int, seed: int, file: Path = OPENAPI, base: str = "") -> list[str]:
+def command(
+    service: Address, folder: Path, *, seconds: int, seed: int, file: Path = OPENAPI, base: str = ""
+) -> list[str]:
     """schemathesis' own command line."""
     return [
         *(sys.executable, "-m", "schemathesis.cli", "run", str(file.absolute()), "--url", f"http://{service}{base}"),
@@ -105,7 +116,8 @@ def command(service: Address, har: Path, *, seconds: int, seed: int, file: Path 
         ),
         *("--max-examples", "15", "--max-time", str(seconds), "--request-timeout", "10", "--seed", str(seed)),
         *("--suppress-health-check", "all", "--generation-database", "none", "--no-shrink", "--continue-on-failure"),
-        *("--generation-with-security-parameters", "false", "--no-color", "--report-har-path", str(har)),
+        *("--generation-with-security-parameters", "false", "--no-color"),
+        *("--report-har-path", str(folder / HAR), "--report-ndjson-path", str(folder / EVENTS)),
     ]
 
 
@@ -154,8 +166,60 @@ def read(har: Path) -> tuple[Entry, ...]:
         ) from error
 
 
-def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tuple[CheckRun, ...]:
-    """What the requests say of the target, ``status`` being schemathesis' exit status (1: an answer was odd)."""
+class _Check(msgspec.Struct):
+    name: str
+    status: str
+
+    def is_odd(self) -> bool:
+        """An answer of 5xx is of ``fuzz.server_errors``."""
+        return self.status == "failure" and self.name != "not_a_server_error"
+
+
+class _Recorder(msgspec.Struct):
+    checks: dict[str, list[_Check]] = {}
+
+
+class _Scenario(msgspec.Struct):
+    recorder: _Recorder
+
+
+class _Error(msgspec.Struct):
+    label: str = ""
+    value: Any = None
+    exception: Any = None
+
+
+class _Event(msgspec.Struct):
+    """A line of the NDJSON file, which is one of schemathesis' events by its name."""
+
+    scenario: _Scenario | None = msgspec.field(default=None, name="ScenarioFinished")
+    error: _Error | None = msgspec.field(default=None, name="NonFatalError")
+    fatal: _Error | None = msgspec.field(default=None, name="FatalError")
+
+
+def checked(events: Path) -> Checked:
+    """What schemathesis' own checks found. Raises ``EvidenceNotWritten`` when the file cannot be read."""
+    if not events.exists():
+        return Checked()
+    odd, errors = 0, list[str]()
+    try:
+        with events.open("rb") as lines:
+            for line in lines:
+                event = msgspec.json.decode(line, type=_Event)
+                if event.scenario is not None:
+                    of_answers = event.scenario.recorder.checks.values()
+                    odd += sum(any(map(_Check.is_odd, each)) for each in of_answers)
+                for error in filter(None, (event.error, event.fatal)):
+                    errors.append(f"{error.label}: {error.value or error.exception}")
+    except (OSError, *NOT_JSON) as error:
+        raise EvidenceNotWritten(
+            message("schemathesis' file cannot be read: {why}", why=repr(error)), where=str(events)
+        ) from error
+    return Checked(odd=odd, errors=tuple(errors))
+
+
+def judged(entries: Sequence[Entry], status: int, seen: Checked, source: Source = SOURCE) -> tuple[CheckRun, ...]:
+    """What the requests say of the target, ``status`` being schemathesis' exit status (1: something failed)."""
     if lacking := _lacking(entries, status):
         return tuple(CheckRun(id=id_, sentence=sentence, broken=lacking) for id_, sentence in SENTENCES.items())
     # what passes without one good answer says nothing; what is wrong is wrong without it too
@@ -174,13 +238,24 @@ def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tu
         )
         found = Deviation(expected=message("none"), got=got, grade=Grade.CONTRACT, finding=Finding.STATUS)
         errors = msgspec.structs.replace(errors, source=SOURCE, deviation=found, broken="")
-    odd = CheckRun(id=_SCHEMA, sentence=SENTENCES[_SCHEMA], broken=nothing_good)
-    if status:
+    odd = CheckRun(id=_SCHEMA, sentence=SENTENCES[_SCHEMA], broken=nothing_good or _own(seen, status, failed))
+    if seen.odd:
         grade = Grade.CONTRACT if source is SOURCE else Grade.OPENAPI
-        got = message("some, with their requests in {file}", file=LOG)
+        got = message(
+            "{count} of {all}, with their requests in {file}", count=str(seen.odd), all=str(len(entries)), file=LOG
+        )
         found = Deviation(expected=message("no odd answer"), got=got, grade=grade, finding=Finding.BODY)
         odd = msgspec.structs.replace(odd, source=source, deviation=found, broken="")
     return errors, odd
+
+
+def _own(seen: Checked, status: int, failed: Sequence[Entry]) -> str:
+    """Why schemathesis, which saw no odd answer, did not look at all of them; "" when it did."""
+    if seen.errors:
+        return f"schemathesis saw no odd answer, and had an error of its own: {seen.errors[0][:300]}"
+    if status and not failed:
+        return f"schemathesis ended with status {status}, and named no answer; its last words are in {LOG}"
+    return ""
 
 
 def _lacking(entries: Sequence[Entry], status: int) -> str:

@@ -22,7 +22,7 @@ from harness.load.users import Users, UsersPlan
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.rehearsal.running import Running
-from harness.rehearsals.flag_proof.sides import Documents, NotAsPromised, database, rows
+from harness.rehearsals.flag_proof.sides import Documents, NotAsPromised, rows
 from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, FlagProofDetails, Switch, WalksHeld
 from harness.rehearsals.flag_proof.virtual import bound_s, interval_word
 
@@ -124,14 +124,12 @@ class RealCase:
         recorded = recorded_walks(self._plan, seen, self._on.clock.anchor.unix_ns)
         endpoints = self._on.stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)
-        connection = await database(endpoints)
         try:
-            found = continuity(recorded, together(await rows(connection, recorded), await documents.points(recorded)))
+            found = continuity(recorded, together(await rows(endpoints, recorded), await documents.points(recorded)))
         except NotAsPromised as error:
             return WalksHeld(id=name, clients=clients, wrong=(error.told,))
         finally:
             documents.close()
-            await connection.close()
         both = len({row.walk_id for row in seen if row.side is Side.API} & set(recorded))
         return WalksHeld(id=name, clients=clients, found=found, both=both)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-import asyncpg
 import msgspec
 
 from harness.base.errors import NOT_JSON, PartDied
-from harness.checks.walk_continuity import Points, contract_points, document_points
+from harness.checks.stores import NotAsNamed, read_stored
+from harness.checks.walk_continuity import Point, Points, contract_points, document_points
 from harness.load.population.firestore_document import document_id
 from harness.model.message import Message, message
 from harness.model.stack import COLLECTION, Address, Endpoints
@@ -20,9 +19,6 @@ from harness.stack.firebase import rest
 
 _TIMEOUT_S = 10.0
 _AT_ONCE = 100
-_ROWS = """
-SELECT w.id::text AS walk, l.* FROM walks AS w LEFT JOIN walk_locations AS l ON l.walk_id = w.id
-WHERE w.id = ANY($1::uuid[])"""
 
 
 class NotAsPromised(Exception):  # noqa: N818 - a finding about the target, not an error of ours
@@ -122,22 +118,14 @@ class Documents:
             ) from error
 
 
-async def database(to: Endpoints) -> Any:
-    """A connection to PostgreSQL, past the API. Raises ``PartDied``."""
-    try:
-        return await asyncpg.connect(**to.login, timeout=_TIMEOUT_S)
-    except (OSError, asyncpg.PostgresError) as error:
-        raise to.database_failed(error) from error
-
-
-async def rows(connection: Any, walk_ids: Iterable[str]) -> dict[str, Points]:
-    """The locations of those walks that PostgreSQL has."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in await connection.fetch(_ROWS, [uuid.UUID(walk_id) for walk_id in walk_ids]):
-        points = found.setdefault(row["walk"], [])
-        if row["sequence_number"] is not None:
-            points.append(dict(row))
-    return {walk_id: contract_points(points) for walk_id, points in found.items()}
+async def rows(to: Endpoints, walk_ids: Collection[str]) -> dict[str, Points]:
+    """The locations of those walks that PostgreSQL has. Raises ``PartDied``, and ``NotAsNamed`` where not all that the
+    contract has of a location can be read."""
+    stored = await read_stored(to, only=walk_ids)
+    located = stored.layout.locations
+    if located is None or not {*Point.__struct_fields__} <= located.keys():
+        raise NotAsNamed(stored.layout.why, str(to.database))
+    return {walk.id: contract_points(walk.locations) for walk in stored.walks}
 
 
 def _document_points(walk_id: str, content: Mapping[str, Any]) -> Points:

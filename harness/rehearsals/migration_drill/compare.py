@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.base.theirs import read_json
 from harness.checks.dual_write import StoredWalk, difference, document_id
-from harness.checks.stores import DRAIN_LIMIT_S, NotAsNamed, dual_write, read_consents, read_stored
+from harness.checks.stores import DRAIN_LIMIT_S, NotAsNamed, dual_write, read_consents, read_ids, read_stored
+from harness.checks.tables import USERS, WALKS
 from harness.checks.told import unlike
 from harness.checks.values import Column
 from harness.evidence.collect import Collector
@@ -72,7 +72,7 @@ async def mirrored(
 ) -> bool:
     """Whether every walk that the API was asked to write is in Firestore as it is in PostgreSQL, once it is or the
     mirror has had its time. The load and the racer have ended; ``settled``: every write to those ``raced`` was
-    acknowledged. Raises ``PartDied`` and asyncpg's errors.
+    acknowledged. Raises ``PartDied`` and ``NotAsNamed``.
 
     What the API did without an answer, or under an id that nobody was told, is on no list, and of a document that
     differs without being older nobody can tell whether a write is on its way to it: those have the whole time.
@@ -95,14 +95,13 @@ async def mirrored(
 async def compared(
     endpoints: Endpoints,
     documents: Documents,
-    connection: asyncpg.Connection,
     apart: Collection[str],
     *,
     sent: Written,
     planted: Collection[str],
 ) -> Compared:
     """All but those ``apart``, by document id; walks that were ``planted``, by their own, are to be there, too. Raises
-    ``PartDied`` and asyncpg's errors."""
+    ``PartDied`` and ``NotAsNamed``."""
     counts: Counter[str] = Counter()
     examples: list[Message] = []
     seen: set[str] = set()
@@ -124,7 +123,7 @@ async def compared(
             await look()
     if batch:
         await look()
-    held = {str(row[0]) for row in await connection.fetch("SELECT id FROM walks")}
+    held = await read_ids(endpoints, WALKS)
     strange, gone = strangers(held - seen, sent), vanished(planted, held | seen, sent)
     examples += [message("{walk} is in neither store", walk=each) for each in gone[:_EXAMPLES]]
     examples += [_stranger(each, sent) for each in strange[:_EXAMPLES]]
@@ -242,10 +241,9 @@ class _Line(msgspec.Struct):
     document: str
 
 
-async def absent(connection: asyncpg.Connection, ids: Collection[str]) -> tuple[str, ...]:
-    """Those of ``ids`` that ``users`` has not."""
-    there = {row[0] for row in await connection.fetch("SELECT id FROM users WHERE id = ANY($1::text[])", list(ids))}
-    return tuple(sorted({*ids} - there))[:_EXAMPLES]
+async def absent(endpoints: Endpoints, ids: Collection[str]) -> tuple[str, ...]:
+    """Those of ``ids`` that ``users`` has not. Raises as ``compared``."""
+    return tuple(sorted({*ids} - await read_ids(endpoints, USERS)))[:_EXAMPLES]
 
 
 async def of_consents(endpoints: Endpoints, planted: Mapping[str, Mapping[str, Any]], details: DrillDetails) -> None:

@@ -8,7 +8,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import PartDied
 from harness.base.options import working_folder
+from harness.checks.stores import reading
+from harness.checks.walk_tables import counted
 from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.types import Attempt
@@ -31,7 +33,23 @@ LOG = "logs/migrator.log"
 REJECTS = "rejects.jsonl"
 _POLL_S = 0.05
 _LOOK_S = 0.5  # for walks that go again: each look counts them all
+#: How many walks are there, ``None`` where nobody else may look.
+Counted = Callable[[], Awaitable[int | None]]
 _SQL_S = 10.0
+
+
+def counting(connection: asyncpg.Connection, endpoints: Endpoints) -> Counted:
+    """By a connection to the database of ``endpoints``; without their table there are none. It raises ``PartDied`` and
+    ``NotAsNamed``."""
+
+    async def count() -> int | None:
+        with reading(endpoints):
+            try:
+                return await counted(connection, _SQL_S)
+            except TimeoutError:
+                return None
+
+    return count
 
 
 def variables(endpoints: Endpoints, rejects: Path, run_id: str) -> dict[str, str]:
@@ -78,9 +96,7 @@ class Migrator:
         self._folder = folder
         self._clock = clock
 
-    async def run(
-        self, connection: asyncpg.Connection, limit_s: float, kill: Kill | None = None, *, quiet: bool = False
-    ) -> Attempt:
+    async def run(self, count: Counted, limit_s: float, kill: Kill | None = None, *, quiet: bool = False) -> Attempt:
         """One process to its end; or killed with all it started, at ``kill``. ``quiet``: nobody writes any more.
 
         Raises ``PartDied`` when it takes longer than ``limit_s``. A table that it keeps to itself for long is not
@@ -102,7 +118,7 @@ class Migrator:
                 wanted = kill.walks if kill is not None and ran_s >= kill.after_s else math.inf
                 if wanted == math.inf and ran_s < looked_s + _LOOK_S:
                     continue
-                looked_s, there = ran_s, await _seen(connection)
+                looked_s, there = ran_s, await count()
                 if there is not None:
                     least = there if least is None else min(least, there)
                 if there is not None and there >= wanted and process.returncode is None:
@@ -114,7 +130,7 @@ class Migrator:
                 os.killpg(process.pid, signal.SIGKILL)
             status = await process.wait()
         took_s = (self._clock.now_ns() - begun_ns) / NS
-        while (walks := await _seen(connection)) is None:  # its last statement may go on in PostgreSQL without it
+        while (walks := await count()) is None:  # its last statement may go on in PostgreSQL without it
             self._ran_s(begun_ns, limit_s)
         return Attempt(seconds=took_s, walks=walks, killed=killed, status=status, least=least)
 
@@ -128,14 +144,3 @@ class Migrator:
                 remedy="read what it said last",
             )
         return ran_s
-
-
-async def _seen(connection: asyncpg.Connection) -> int | None:
-    """How many walks are there, none without their table; ``None`` where nobody else may look."""
-    try:
-        found: int = await connection.fetchval("SELECT count(*) FROM walks", timeout=_SQL_S)
-    except TimeoutError:
-        return None
-    except asyncpg.UndefinedTableError:
-        return 0
-    return found

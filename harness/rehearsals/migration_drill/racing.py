@@ -22,7 +22,8 @@ _OK, _ANSWERED = 200, (200, 404)
 
 
 class Racing:
-    """One user of the API, who changes the titles of walks in turn. ``begin`` goes on until it is ``over``."""
+    """One user of the API, who changes the titles of walks in turn. ``begin`` goes on until it is ``over``; what is
+    written once they are ``moved`` is looked at, and no write of the race."""
 
     def __init__(self, endpoints: Endpoints, clock: Clock, user: User, walk_ids: Sequence[str], every_s: float) -> None:
         self._to = endpoints
@@ -30,7 +31,8 @@ class Racing:
         self._user = user
         self._walks = walk_ids
         self._every_s = every_s
-        self.over = False
+        self.over = self.moved = False
+        self._raced: list[str] = []  # the walk of each write that was acknowledged meanwhile
         self._ended = asyncio.Event()
         self._sent = self._written = 0
         self._lost: dict[str, Message] = {}
@@ -65,7 +67,7 @@ class Racing:
                 self._judge(walk_id, titles[walk_id])
             else:
                 self._lost.setdefault(walk_id, message("{walk} is not in PostgreSQL", walk=walk_id))
-        return Race(walks=len(self._perhaps), written=self._written, lost=tuple(self._lost.values()))
+        return Race(walks=len({*self._raced}), written=len(self._raced), lost=tuple(self._lost.values()))
 
     def _judge(self, walk_id: str, title: object) -> None:
         if title not in self._perhaps[walk_id]:
@@ -92,6 +94,8 @@ class Racing:
         answer = await self._ask("PUT", walk_id, body)
         if answer.status == _OK:
             self._written += 1
+            if not self.moved:
+                self._raced.append(walk_id)
             self._perhaps[walk_id] = {title}
 
     async def _ask(self, method: str, walk_id: str, body: bytes) -> Answer:

@@ -12,6 +12,7 @@ import asyncpg
 
 from harness.base.clock import unix_ns
 from harness.base.seed import stream
+from harness.checks.stores import reading
 from harness.load.population.accounts import accounts
 from harness.load.population.consents import consents as given
 from harness.load.users import Users, UsersPlan
@@ -26,7 +27,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.migration_drill import plants
 from harness.rehearsals.migration_drill.compare import absent, compared, mirrored, odd, of_consents, written
 from harness.rehearsals.migration_drill.judge import judged
-from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, must_be_there, variables
+from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator, counting, must_be_there, variables
 from harness.rehearsals.migration_drill.racing import Racing
 from harness.rehearsals.migration_drill.sections import figures, sections
 from harness.rehearsals.migration_drill.stayers import seen_enough
@@ -65,10 +66,8 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
         endpoints = on.stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)
         on.at_end(documents.close)
-        try:
+        with reading(endpoints):
             connection = await asyncpg.connect(**endpoints.login, timeout=_SQL_S)
-        except (OSError, asyncpg.PostgresError) as error:
-            raise endpoints.database_failed(error) from error
         on.at_end(connection.close)
         await _Drill(plan, on, documents, connection).run()
 
@@ -96,7 +95,7 @@ class _Drill:
         self._plan = plan
         self._on = on
         self._documents = documents
-        self._connection = connection
+        self._counted = counting(connection, on.stack.endpoints())
         self._endpoints = on.stack.endpoints()
         self._seed = on.options.seed
         self._unix_ns = unix_ns(on.clock.anchor, on.clock.now_ns())
@@ -118,6 +117,7 @@ class _Drill:
         migrator = Migrator(plan.migrator, environment, on.folder, on.clock)
         on.beside(racing.begin())
         await self._moved(migrator)
+        racing.moved = True
         on.mark("moved")
         await seen_enough(on, plan.stay_limit_s)
         racing.over = True
@@ -125,7 +125,7 @@ class _Drill:
         settled = await racing.settled()
         on.phase("settling", message("the load has ended; the migrator runs once more"))
         quiet = await mirrored(endpoints, self._documents, on.evidence, on.clock, self._raced, settled=settled)
-        on.details.attempts.append(await migrator.run(self._connection, plan.limit_s, quiet=quiet))
+        on.details.attempts.append(await migrator.run(self._counted, plan.limit_s, quiet=quiet))
         await self._look(strange, racing)
         if plan.week is not None:
             await week(plan.week, on, self._moved_walks)
@@ -170,7 +170,7 @@ class _Drill:
             Kill(1 + int(chance.random() * plan.walks * 0.9), chance.random() * _RUNS_S) for _ in range(plan.kills)
         )
         for kill in (*drawn, None):
-            attempt = await migrator.run(self._connection, plan.limit_s, kill)
+            attempt = await migrator.run(self._counted, plan.limit_s, kill)
             details.attempts.append(attempt)
             if attempt.killed:
                 said = message("killed with {walks} walks in PostgreSQL", walks=f"{attempt.walks:,}")
@@ -184,10 +184,10 @@ class _Drill:
         details.odd = await odd(self._endpoints, strange, on.folder / REJECTS)
         apart = {plant.name for plant in strange}
         sent = written(on.evidence.requests, self._raced)
-        places = self._endpoints, self._documents, self._connection
+        places = self._endpoints, self._documents
         details.compared = await compared(*places, apart, sent=sent, planted=self._planted)
         details.race = await racing.found()
-        details.users_missing = await absent(self._connection, self._users)
+        details.users_missing = await absent(self._endpoints, self._users)
         await of_consents(self._endpoints, self._consents, details)
         on.mark("compared")
 

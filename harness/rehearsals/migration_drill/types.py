@@ -88,7 +88,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Race(msgspec.Struct, frozen=True, kw_only=True):
-    """Writes through the API to walks that were being moved; ``lost``: that once did not show their last one."""
+    """Writes that the API acknowledged while walks were moved; ``lost`` are walks that at any time did not show their
+    last one."""
 
     walks: int
     written: int

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +13,7 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.data import ROOT
-from harness.base.errors import NOT_JSON, BadInput, EvidenceNotWritten
+from harness.base.errors import NOT_JSON, BadInput
 from harness.base.progress import Progress
 from harness.judge.judged import TAKEN
 from harness.model.message import message
@@ -126,9 +124,10 @@ def begun(
     """The rollout, new or resumed, not yet run; until ``held`` is left no other process can continue it."""
     from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
     from harness.rehearsal.environment import environment_of
+    from harness.rehearsals.rollout.resuming import locked
     from harness.rehearsals.rollout.sequence import REHEARSAL
 
-    resumed: tuple[Path, RolloutDetails, str] | None = None
+    resumed: tuple[Path, RolloutDetails, Result] | None = None
     if typed.resume is None:
         plan, options = typed.planned(), typed.resolved()
     else:
@@ -139,8 +138,10 @@ def begun(
             told = message("{run} is no rollout but a run of {rehearsal}", run=folder.name, rehearsal=result.rehearsal)
             raise BadInput(told, where=str(folder), remedy="name the rollout by its id or its folder")
         held.enter_context(locked(folder))
+        result = RESULT.read(folder / RESULT_JSON)  # as whoever held it has left it
         plan, options, details = _resumed(REHEARSAL, folder, result, typed)
-        resumed = folder, details, result.facts.started_utc
+        children = tuple(each.child for each in details.attempts)
+        resumed = folder, details, msgspec.structs.replace(result, children=children)
     clock, where = clock_of(options.rung), environment or environment_of(options.rung)
     conductor = Conductor(REHEARSAL, plan, options, clock, progress(clock), environment=where, resumed=resumed)
     if resumed is None:
@@ -153,11 +154,12 @@ def _resumed(
 ) -> tuple[RolloutPlan, Options, RolloutDetails]:
     from harness.rehearsal.conclude import details_of
     from harness.rehearsal.conduct import PLAN_JSON
+    from harness.rehearsals.rollout.resuming import with_killed
     from harness.rehearsals.rollout.weeks import resumable
 
     try:
         plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
-        details = details_of(rehearsal, result)
+        details = with_killed(details_of(rehearsal, result), plan, folder)
     except (OSError, *NOT_JSON) as error:
         told = message("the folder holds no rollout that can go on: {error}", error=str(error))
         raise BadInput(told, where=str(folder), remedy="begin a new rollout") from error
@@ -181,25 +183,3 @@ def _folder(named: str, reports: Path) -> Path:
         if (path / RESULT_JSON).exists():
             return path.resolve()
     return by_id.resolve()  # the reader says what is missing
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Holds a rollout's folder, so that two processes never continue the same rollout. Raises ``BadInput``."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        told = message("the reports folder cannot be read: {error}", error=str(error.strerror))
-        remedy = "make it readable, or name another one with --reports"
-        raise EvidenceNotWritten(told, where=str(folder), remedy=remedy) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise BadInput(
-            "the rollout is under way in another process", where=str(folder), remedy="wait for it"
-        ) from error
-    try:
-        yield
-    finally:
-        os.close(handle)

@@ -69,7 +69,6 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
         """The weeks in order, up to the first that does not advance."""
         details = on.details
         details.rollout, details.cut = on.run_id, False
-        on.children.extend(each.child for each in details.attempts)
         on.publish()
         while (week := next_week(plan, details)) is not None:
             if on.cut:
