@@ -569,8 +569,9 @@ def test_a_killed_rollout_is_swept_by_its_own_resume_which_goes_on_and_holds_at_
     assert json.loads((resumed.folder / RESULT_JSON).read_text()) == printed
     found = RESULT.read(resumed.folder / RESULT_JSON)
     assert (found.run_id, found.facts.replay) == (stood.run_id, stood.facts.replay)
-    assert [(each.part, each.decision) for each in found.children] == [("week1", Decision.HOLD)]
-    (week,) = printed["children"]
+    tries = [(each.part, each.decision, each.exit_status) for each in found.children]
+    assert tries == [("week1", None, Exit.RUN_BROKEN), ("week1", Decision.HOLD, Exit.HOLD)], "the killed one is a try"
+    week = printed["children"][-1]
     child = RESULT.read(resumed.folder / week["folder"] / RESULT_JSON)
     assert (child.plan, child.decision, child.run_id) == ("rollout_week1", Decision.HOLD, week["run_id"])
     assert msgspec.convert(found.details["attempts"][-1], Attempt).judgements == child.judgements
