@@ -386,6 +386,24 @@ async def test_an_attempt_that_the_rollout_never_heard_of_counts(tmp_path: Path,
     assert ("was killed before it could report" in why) is not reported, why
 
 
+@pytest.mark.parametrize("last", [ADVANCE, ROLL_BACK])
+async def test_what_a_resume_hears_first_may_be_the_end_of_the_rollout(
+    tmp_path: Path, last: tuple[Decision, Exit]
+) -> None:
+    """It was killed between the report of its last week and its own: nothing else would ever say how it ended."""
+    weeks = FakeWeeks(ADVANCE, last)
+    killed = await run(tmp_path, weeks, "--weeks", "1-2")
+    (killed.folder / RESULT_JSON).write_bytes(RESULT.encode(weeks.on_disk[1]))
+    week = killed.folder / killed.details.attempts[1].run_id
+    RESULT.write(week, week_result(killed.plan.weeks[1].scenario, week.name, *last))
+    again = FakeWeeks()
+    found = await run(tmp_path, again, "--resume", killed.folder.name)
+    assert (again.weeks, found.outcome) == ([], killed.outcome)
+    assert (found.attempts, found.result.children) == (killed.attempts, killed.result.children)
+    with pytest.raises(BadInput), make(tmp_path, FakeWeeks(), "--resume", killed.folder.name):
+        pass
+
+
 async def test_a_rollout_that_is_cut_before_it_goes_on_has_its_weeks_all_the_same(tmp_path: Path) -> None:
     held = await run(tmp_path, FakeWeeks(ADVANCE, HOLD))
 

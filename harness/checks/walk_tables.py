@@ -138,7 +138,7 @@ async def ids(connection: asyncpg.Connection, table: str) -> frozenset[str]:
     made, _, dropped = _comparable(rows, columns, there)
     for name, found in dropped.items():
         raise CannotRead(tables.unread(table, name, columns[name], found))
-    return frozenset(row["id"] for row in made)
+    return frozenset(row["id"] for row in made if row["id"] is not None)
 
 
 async def counted(connection: asyncpg.Connection, timeout_s: float) -> int:

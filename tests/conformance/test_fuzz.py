@@ -17,7 +17,7 @@ from tests.conformance.targets import outcomes as outcomes_of
 
 #: A JSON Web Token: two parts at least, the first the Base64 of a JSON object.
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+")
-NOTHING, ODD = Checked(), Checked(odd=3)
+NOTHING, ODD = Checked(whole=True), Checked(odd=3, whole=True)
 GOOD = tuple(Entry("GET", "/v1/walks", status) for status in (200, 400, 404, 204) * 30)
 
 
@@ -35,7 +35,7 @@ EVENTS = [
     finished(BODY, HEADERS),
     finished(SERVER_ERROR, BODY),
     {"NonFatalError": {"label": "PUT /v1/walks", "value": {"type": "Unsatisfiable", "message": "no body"}}},
-    {"EngineFinished": {"running_time": 1.0}},
+    {"EngineFinished": {"running_time": 1.0, "failures": [{"title": "left"}]}},
 ]
 
 
@@ -62,12 +62,20 @@ def test_an_odd_answer_deviates_from_the_schema_alone() -> None:
 def test_an_error_of_schemathesis_own_is_none_of_the_target(tmp_path: Path) -> None:
     """It ends with the status of an odd answer, too."""
     assert outcomes(GOOD, 1) == [Outcome.PASSED, Outcome.MEASUREMENT_ERROR]
-    assert outcomes(GOOD, 1, Checked(errors=("x",))) == [Outcome.PASSED, Outcome.MEASUREMENT_ERROR]
+    unseen = Checked(errors=("x",), whole=True)
+    assert outcomes(GOOD, 1, unseen) == [Outcome.PASSED, Outcome.MEASUREMENT_ERROR]
     assert outcomes(GOOD, 1, Checked(odd=1, errors=("x",))) == [Outcome.PASSED, Outcome.DEVIATION]
+    for status in (0, 1):
+        failed = (*GOOD, Entry("PUT", "/v1/walks/x", 500))
+        assert outcomes(failed, status, Checked()) == [Outcome.DEVIATION, Outcome.MEASUREMENT_ERROR], "no whole record"
+        assert outcomes(failed, status, unseen) == [Outcome.DEVIATION, Outcome.MEASUREMENT_ERROR]
     events = tmp_path / "fuzz.ndjson"
-    assert checked(events) == NOTHING
+    assert checked(events) == Checked()
+    events.write_text("\n".join(json.dumps(each) for each in EVENTS[:-1]))
+    cut = checked(events)
+    assert cut == Checked(odd=2, errors=("PUT /v1/walks: {'type': 'Unsatisfiable', 'message': 'no body'}",))
     events.write_text("\n".join(json.dumps(each) for each in EVENTS))
-    assert checked(events) == Checked(odd=2, errors=("PUT /v1/walks: {'type': 'Unsatisfiable', 'message': 'no body'}",))
+    assert checked(events) == Checked(odd=2, errors=(*cut.errors, "{'title': 'left'}"), whole=True)
     events.write_text('{"ScenarioFinished":{"recor')
     with pytest.raises(EvidenceNotWritten):
         checked(events)

@@ -43,6 +43,7 @@ THEIR_CHECKS = tuple(check for check in CHECKS if check != "status_code_conforma
 END_LIMIT_S = 60.0  # on top: the examples and the coverage phase end as they are, and the files are written
 USERS = 240  # 100 requests a minute each: 400 a second in all; schemathesis was seen to send 160
 FEWEST_CASES = 100
+_ENDED = (0, 1)  # schemathesis came to its end; with 1 something failed
 LEAST_SIGNED_IN = 0.95
 MOST_LIMITED = 0.5
 _NOTHING_GOOD = "none of {} requests was answered 2xx: what a good answer is like nobody saw"
@@ -64,10 +65,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """How many answers failed a check that is of the file alone, and what of schemathesis' own failed."""
+    """How many answers failed a check that is of the file alone, what schemathesis could not look at, and whether its
+    record is ``whole``."""
 
     odd: int = 0
     errors: tuple[str, ...] = ()
+    whole: bool = False
 
 
 async def fuzz(
@@ -92,7 +95,8 @@ async def fuzz(
     status = await _run(line, folder, {MARKER: run_id, TOKENS_VARIABLE: str(tokens)}, seconds)
     took_s = (clock.now_ns() - begun_ns) / NS
     tokens.unlink()
-    entries, seen = read(folder / HAR), checked(folder / EVENTS)
+    entries = read(folder / HAR)
+    seen = checked(folder / EVENTS) if status in _ENDED else Checked()
     (folder / EVENTS).unlink(missing_ok=True)  # every body again: the requests are in the HAR file
     statuses = Counter(str(entry.status) for entry in entries)
     fuzz_ = Fuzz(cases=len(entries), statuses=dict(sorted(statuses.items())), seconds=round(took_s, 1), exit=status)
@@ -189,19 +193,24 @@ class _Error(msgspec.Struct):
     exception: Any = None
 
 
+class _Finished(msgspec.Struct):
+    failures: list[Any] = []
+
+
 class _Event(msgspec.Struct):
     """A line of the NDJSON file, which is one of schemathesis' events by its name."""
 
     scenario: _Scenario | None = msgspec.field(default=None, name="ScenarioFinished")
     error: _Error | None = msgspec.field(default=None, name="NonFatalError")
     fatal: _Error | None = msgspec.field(default=None, name="FatalError")
+    finished: _Finished | None = msgspec.field(default=None, name="EngineFinished")
 
 
 def checked(events: Path) -> Checked:
     """What schemathesis' own checks found. Raises ``EvidenceNotWritten`` when the file cannot be read."""
     if not events.exists():
         return Checked()
-    odd, errors = 0, list[str]()
+    odd, errors, whole = 0, list[str](), False
     try:
         with events.open("rb") as lines:
             for line in lines:
@@ -211,11 +220,14 @@ def checked(events: Path) -> Checked:
                     odd += sum(any(map(_Check.is_odd, each)) for each in of_answers)
                 for error in filter(None, (event.error, event.fatal)):
                     errors.append(f"{error.label}: {error.value or error.exception}")
+                if event.finished is not None:
+                    whole = True
+                    errors += map(str, event.finished.failures)
     except (OSError, *NOT_JSON) as error:
         raise EvidenceNotWritten(
             message("schemathesis' file cannot be read: {why}", why=repr(error)), where=str(events)
         ) from error
-    return Checked(odd=odd, errors=tuple(errors))
+    return Checked(odd=odd, errors=tuple(errors), whole=whole)
 
 
 def judged(entries: Sequence[Entry], status: int, seen: Checked, source: Source = SOURCE) -> tuple[CheckRun, ...]:
@@ -252,7 +264,9 @@ def judged(entries: Sequence[Entry], status: int, seen: Checked, source: Source 
 def _own(seen: Checked, status: int, failed: Sequence[Entry]) -> str:
     """Why schemathesis, which saw no odd answer, did not look at all of them; "" when it did."""
     if seen.errors:
-        return f"schemathesis saw no odd answer, and had an error of its own: {seen.errors[0][:300]}"
+        return f"schemathesis saw no odd answer, and could not look at all: {seen.errors[0][:300]}"
+    if not seen.whole:
+        return f"schemathesis' record of what it saw is not whole; its last words are in {LOG}"
     if status and not failed:
         return f"schemathesis ended with status {status}, and named no answer; its last words are in {LOG}"
     return ""
@@ -260,7 +274,7 @@ def _own(seen: Checked, status: int, failed: Sequence[Entry]) -> str:
 
 def _lacking(entries: Sequence[Entry], status: int) -> str:
     """Why the requests say nothing of the target; "" when they do."""
-    if status not in (0, 1):
+    if status not in _ENDED:
         return f"schemathesis ended with status {status}; its last words are in {LOG}"
     if len(entries) < FEWEST_CASES:
         return f"{len(entries)} requests were sent, fewer than {FEWEST_CASES}"

@@ -120,11 +120,13 @@ class Documents:
 
 async def rows(to: Endpoints, walk_ids: Collection[str]) -> dict[str, Points]:
     """The locations of those walks that PostgreSQL has. Raises ``PartDied``, and ``NotAsNamed`` where not all that the
-    contract has of a location can be read."""
+    contract has of a location can be read; ``NotAsPromised`` for one without its time."""
     stored = await read_stored(to, only=walk_ids)
     located = stored.layout.locations
     if located is None or not {*Point.__struct_fields__} <= located.keys():
         raise NotAsNamed(stored.layout.why, str(to.database))
+    if any(point["timestamp"] is None for walk in stored.walks for point in walk.locations):
+        raise NotAsPromised(message("a location in PostgreSQL has no timestamp"))
     return {walk.id: contract_points(walk.locations) for walk in stored.walks}
 
 

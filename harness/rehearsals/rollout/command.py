@@ -159,11 +159,12 @@ def _resumed(
 
     try:
         plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
-        details = with_killed(details_of(rehearsal, result), plan, folder)
+        known = details_of(rehearsal, result)
     except (OSError, *NOT_JSON) as error:
         told = message("the folder holds no rollout that can go on: {error}", error=str(error))
         raise BadInput(told, where=str(folder), remedy="begin a new rollout") from error
-    resumable(plan, details)
+    if (details := with_killed(known, plan, folder)).attempts == known.attempts:
+        resumable(plan, details)  # else what it had not heard of is to be told first
     free: dict[str, Any] = {"yes_use_this_cluster": typed.yes_use_this_cluster, "lang": typed.lang}
     as_begun = dataclasses.replace(parse(Weeks, plan.words), **free)
     options = msgspec.structs.replace(as_begun.resolved(), reports=folder.parent, replay=result.facts.replay)

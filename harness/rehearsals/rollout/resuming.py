@@ -52,15 +52,16 @@ def locked(folder: Path) -> Iterator[None]:
 def with_killed(details: RolloutDetails, plan: RolloutPlan, folder: Path) -> RolloutDetails:
     """``details`` with every attempt that lies in the rollout's ``folder`` and that they lack, behind the others. One
     that had no result yet had not begun. Raises ``BadInput`` where a result cannot be read."""
-    known, weeks = {each.run_id for each in details.attempts}, {each.scenario.name: each for each in plan.weeks}
+    weeks, attempts = {each.scenario.name: each for each in plan.weeks}, [*details.attempts]
+    known = {each.run_id for each in attempts}
     there = {path.resolve() for path in folder.glob(f"*/{RESULT_JSON}")}  # the latest is there by its name, too
     results = (RESULT.read(path) for path in there if path.parent.name not in known)
     for result in sorted(results, key=lambda each: each.facts.started_utc):
         week = weeks.get(result.plan)
         if week is not None and result.rehearsal == WEEK.name:
-            number = 1 + sum(each.week == week.week for each in details.attempts)
-            details.attempts = (*details.attempts, _attempt(result, week, number, folder / result.run_id))
-    return details
+            number = 1 + sum(each.week == week.week for each in attempts)
+            attempts.append(_attempt(result, week, number, folder / result.run_id))
+    return msgspec.structs.replace(details, attempts=tuple(attempts))
 
 
 def _attempt(result: Result, week: PlannedWeek, number: int, folder: Path) -> Attempt:

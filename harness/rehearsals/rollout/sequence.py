@@ -71,6 +71,9 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
         details.rollout, details.cut = on.run_id, False
         on.publish()
         while (week := next_week(plan, details)) is not None:
+            before = latest(details).get(week)
+            if before is not None and before.decision is Decision.ROLL_BACK:  # as a resume has just heard
+                return
             if on.cut:
                 details.cut = True
                 raise asyncio.CancelledError
