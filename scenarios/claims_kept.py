@@ -15,6 +15,8 @@ from harness.model.message import enumerated, marked, message
 from harness.model.scenario import (
     BLACKOUT_S,
     GOOD_ANSWER_EVERY_S,
+    PROBE_TIMEOUT_S,
+    REQUEST_TIMEOUT_S,
     SWITCH_OVER_LIMIT_S,
     Comparison,
     Conditions,
@@ -29,9 +31,11 @@ _AT_MOST = {
     "switch_over_limit_s": SWITCH_OVER_LIMIT_S,
     "good_answer_every_s": GOOD_ANSWER_EVERY_S,
     "blackout_s": BLACKOUT_S,
+    "request_timeout_s": REQUEST_TIMEOUT_S,
 }
 #: Begins the claims about who has the flag on in each week.
 SCHEDULE = "rollout.schedule."
+_NO_MORE = marked("ask for no more, or name claims of your own alone")
 _OWN = marked("leave `claim` out: then it is a criterion of your own, and no word on the document's claim")
 
 
@@ -119,7 +123,10 @@ def conditions_kept(conditions: Conditions) -> None:
     for field, most in _AT_MOST.items():
         if getattr(conditions, field) > most:
             what = message("the document's claims are judged with at most {most} s", most=f"{most:g}")
-            raise RuleError(what, field, remedy="ask for no more, or name claims of your own alone")
+            raise RuleError(what, field, remedy=_NO_MORE)
+    if conditions.probes.timeout_s > PROBE_TIMEOUT_S:
+        what = message("the document's claims are judged with at most {most} s", most=f"{PROBE_TIMEOUT_S:g}")
+        raise RuleError(what, "probes", "timeout_s", remedy=_NO_MORE)
 
 
 def criterion_kept(criterion: Criterion, rules: Mapping[str, Criterion], at: Keys) -> None:

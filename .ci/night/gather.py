@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from night.seeds import Failing
 GREEN, RED = "green", "red"
 SCHEMA_VERSION = 1
 _SHOWN_TESTS = 5
+_ONE_NIGHT = timedelta(hours=24)  # a job ends within six hours, and waits for a machine before
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,11 @@ def _of_job(job: Job, path: Path | None, image_digest: str) -> tuple[JobVerdict,
         result = files.read(path, dict)
         failing = [seeds.decoded(entry, path) for entry in result["failing"]]
         reasons, tests = _read(job, result, path.parent)
+        age = datetime.now(UTC) - datetime.fromisoformat(result["began_utc"])
+        if age > _ONE_NIGHT:
+            reasons.append(f"its result is of another night: it began {age / timedelta(hours=1):.0f} h ago")
         seconds = sum(each["seconds"] for each in [*result["replays"], *result["steps"]])
-    except (Trouble, KeyError, TypeError) as error:
+    except (Trouble, KeyError, TypeError, ValueError) as error:
         return JobVerdict(job.name, (f"its result does not read: {error!r}",)), None
     if job.image and image_digest and image_digest not in result["image_digests"]:
         had = ", ".join(result["image_digests"]) or "none that a registry knows"

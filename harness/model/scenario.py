@@ -37,6 +37,7 @@ MOST_STEPS = 100
 
 SWITCH_OVER_LIMIT_S = 300.0  # ロールバック手順 2: within 5 minutes every client is back on Firebase
 GOOD_ANSWER_EVERY_S = 120.0
+PROBE_TIMEOUT_S, REQUEST_TIMEOUT_S = 2.0, 10.0
 BLACKOUT_S = 5.0  # this long without one good probe fires every availability limit at once
 
 #: A length of time that passes, and one that may be none.
@@ -204,7 +205,7 @@ class ProbePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     rate_per_s: Rate = 10.0
     canary_users: Annotated[int, msgspec.Meta(ge=LEAST_CANARIES, le=MOST_USERS, examples=[8])] = 8
-    timeout_s: Timeout = 2.0
+    timeout_s: Timeout = PROBE_TIMEOUT_S
 
     def __post_init__(self) -> None:
         """Raises ``RuleError`` for more probes than there may be."""
@@ -234,7 +235,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     population: PopulationPlan
     window_s: Annotated[Seconds, msgspec.Meta(gt=0, le=MOST_WINDOW_S, description="above 0, at most 50min")]
     probes: ProbePlan = ProbePlan()
-    request_timeout_s: Timeout = 10.0
+    request_timeout_s: Timeout = REQUEST_TIMEOUT_S
     switch_over_limit_s: Span = SWITCH_OVER_LIMIT_S
     good_answer_every_s: Span = GOOD_ANSWER_EVERY_S
     blackout_s: Span = BLACKOUT_S

@@ -122,7 +122,7 @@ _READ = "the run that was read "
             {"target_digest": "sha256:0123456789abcdef"},
             _READ + "is of another target, program or image: bundled sha256:0123456789ab",
         ),
-        ({"broke": True}, _READ + "broke, or was killed"),
+        ({"broke": True}, _READ + "broke, was killed, lacks evidence, or was less than a whole plan"),
         ({"injected": True}, _READ + "injected faults: what failed before the pods cost them nothing"),
         (
             {"failed": 33},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,12 @@ def left(folder: Path, job: str, *steps: dict[str, Any], **facts: Any) -> None:
             (at / name).write_text(each["junit"])
         each["junit"] = names
     result = {"job": job, "seed": 8, "replays": [], "steps": steps, "unreplayed": 0, "failing": [], **facts}
-    (at / "result.json").write_text(json.dumps({"image_digests": [], **result}))
+    began = ago(hours=7)  # it waited, and ran
+    (at / "result.json").write_text(json.dumps({"image_digests": [], "began_utc": began, **result}))
+
+
+def ago(*, hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="seconds")
 
 
 def whole(folder: Path) -> None:
@@ -58,6 +64,14 @@ def test_a_whole_night_is_green(tmp_path: Path) -> None:
     assert (found.verdict, reasons(found), found.failing) == ("green", "", ())
     assert found.document()["image_digest"] == DIGEST
     assert "2 of 2 jobs are green" in gather.text(found)
+
+
+def test_results_of_another_night_are_none_of_this_one(tmp_path: Path) -> None:
+    """Artifacts are kept for weeks: one job that is run again would make all that was green then as fresh as itself."""
+    left(tmp_path, "one", step("first --seed 8"), step("second", judged=False, junit=""), began_utc=ago(hours=25))
+    left(tmp_path, "two", step("third"))
+    found = night(tmp_path)
+    assert (found.verdict, reasons(found)) == ("red", "one: its result is of another night: it began 25 h ago")
 
 
 def test_a_job_that_left_nothing_is_red_and_its_seeds_stay(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def asked_apart(a: StoredRun, b: StoredRun) -> Told:
         found.append(message("target: {a} and {b}", a=one.facts.target, b=other.facts.target))
     if one.plan != other.plan:
         found.append(message("plan: {a} and {b}", a=one.plan, b=other.plan))
-    keys = _differing("", a.plan_json, b.plan_json)
+    keys = _differing("", _plan(a), _plan(b))
     return (*found, *(message("{key}: {a} and {b}", key=each.name, a=each.a, b=each.b) for each in keys))
 
 
@@ -69,10 +69,15 @@ def _facts(run: StoredRun) -> dict[str, Any]:
     facts = msgspec.to_builtins(run.result.facts)
     return {
         "run": {name: facts.get(name) for name in _ASKED},
-        "plan": run.plan_json,
+        "plan": _plan(run),
         "manifests": {name: value for name, value in run.manifests.items() if name != "folder"},
         "machine": {name: value for name, value in run.machine.items() if name not in _PASSING},
     }
+
+
+def _plan(run: StoredRun) -> dict[str, Any]:
+    """Without the words of the command line that a rollout keeps for its resume: what they say is in the plan, too."""
+    return {name: value for name, value in run.plan_json.items() if name != "words"}
 
 
 def _differing(name: str, a: Any, b: Any) -> Iterator[Setting]:

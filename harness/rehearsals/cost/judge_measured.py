@@ -63,7 +63,7 @@ def _against(plan: CostPlan, run: Measured, facts: Facts) -> Iterator[Message]:
             digest=run.target_digest[:19],
         )
     if run.broke:
-        yield message("the run that was read broke, or was killed")
+        yield message("the run that was read broke, was killed, lacks evidence, or was less than a whole plan")
     if run.injected:
         yield message("the run that was read injected faults: what failed before the pods cost them nothing")
     if run.failed >= MOST_FAILED * run.requests > 0:

@@ -15,6 +15,8 @@ from harness.model.stack import NEVER_RAN, Rung
 from harness.rehearsals.cost.types import Measured
 from harness.report.latest import results
 from harness.report.published import RESULT, RESULT_JSON
+from harness.signoff.counting import broken
+from harness.signoff.smaller import smaller
 
 
 def newest(reports: Path, plan: str) -> Path | None:
@@ -28,6 +30,12 @@ def newest(reports: Path, plan: str) -> Path | None:
         if result is not None and result.plan == plan and _counts(result):
             found[result.facts.started_utc] = path.parent
     return found[max(found)] if found else None
+
+
+def _against(result: Result) -> bool:
+    """Whether it broke, is under way, was killed, or was less than the whole bundled plan."""
+    facts = result.facts
+    return result.exit_status is None or bool(broken(result) or facts.own or facts.only or smaller(facts.replay))
 
 
 def _counts(result: Result) -> bool:
@@ -78,7 +86,7 @@ def measured(result: Result, evidence: Gathered, log_bytes: int | None) -> Measu
         target=facts.target,
         target_digest=facts.target_digest,
         started_utc=facts.started_utc,
-        broke=bool(facts.errors or facts.leaks) or result.exit_status is None,
+        broke=bool(_against(result) or evidence.ledger.measurement_errors),
         seconds=(end_ns - begin_ns) / NS,
         users=len({row.user for row in to_api}),
         requests=len(calls),
