@@ -167,7 +167,7 @@ def _broken(criterion: Criterion, bad: NDArray[np.int64], seen: NDArray[np.int64
 def _blackout(criterion: Criterion, view: View) -> Blackout | None:
     if criterion.metric is not Metric.AVAILABILITY:
         return None
-    return blackout(view.probes, view.window.start_ns, view.scenario.blackout_s)
+    return blackout(view.probes, view.window.start_ns, view.scenario.blackout_s, view.scenario.probes)
 
 
 def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Blackout | None) -> Finding:

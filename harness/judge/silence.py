@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.judge.ledger import Calls
 from harness.judge.window import NS, Window
+from harness.model.scenario import ProbePlan
 
-#: With no probe under way for this long, none was being made: what lies before is no part of a blackout.
+#: With no probe under way for this long, or for two of them where they are rarer, none was being made: what lies before
+#: is no part of a blackout.
 IDLE_NS = NS
+#: A probe without a good answer that is told so long past its timeout was held up by a generator that stood still: it
+#: was under way until then, and no longer.
+HELD_NS = NS // 2
+
+
+_PLAN = ProbePlan()
 
 
 class Blackout(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,19 +29,20 @@ class Blackout(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
 
 
-def blackout(probes: Calls, start_ns: int, limit_s: float) -> Blackout | None:
+def blackout(probes: Calls, start_ns: int, limit_s: float, plan: ProbePlan = _PLAN) -> Blackout | None:
     """The first stretch of at least ``limit_s`` without one good probe, while probes were being made.
 
     A stretch begins with the last good answer, the window's start, or where the generator resumed after it had no
-    probe under way for ``IDLE_NS``; a failed probe that ends ``limit_s`` or more later makes it known.
+    probe under way for ``IDLE_NS``; a failed probe that ends ``limit_s`` or more later makes it known. ``plan`` is how
+    often they are made, and their timeout.
     """
     if probes["ok"].all():  # none at all, too
         return None
     order = np.lexsort((probes["done_ns"], probes["sent_ns"]))
-    sent_ns, done_ns, ok = (probes[column][order] for column in ("sent_ns", "done_ns", "ok"))
+    sent_ns, done_ns, ok = probes["sent_ns"][order], _done_ns(probes, plan.timeout_s)[order], probes["ok"][order]
     answered_ns = np.maximum.accumulate(done_ns)
     resumed = np.ones(len(order), dtype=bool)
-    resumed[1:] = sent_ns[1:] - answered_ns[:-1] > IDLE_NS
+    resumed[1:] = sent_ns[1:] - answered_ns[:-1] > max(IDLE_NS, 2 * NS / plan.rate_per_s)
     begun_ns = np.maximum(np.maximum.accumulate(np.where(resumed, sent_ns, 0)), start_ns)
     good_ns = np.sort(done_ns[ok])
     earlier = np.searchsorted(good_ns, done_ns, side="right")
@@ -45,6 +55,13 @@ def blackout(probes: Calls, start_ns: int, limit_s: float) -> Blackout | None:
     since = int(since_ns[dark & (done_ns == at_ns)].min())
     failed = int(np.count_nonzero((done_ns > since) & (done_ns <= at_ns) & ~ok))
     return Blackout(at_ns=at_ns, length_s=(at_ns - since) / NS, failed=failed)
+
+
+def _done_ns(probes: Calls, timeout_s: float) -> NDArray[np.int64]:
+    """When each was over; of one that was held up, ``HELD_NS`` past its timeout."""
+    held_ns = probes["sent_ns"] + round(timeout_s * NS) + HELD_NS
+    over_ns: NDArray[np.int64] = np.where(probes["ok"], probes["done_ns"], np.minimum(probes["done_ns"], held_ns))
+    return over_ns
 
 
 def longest_dark_s(probes: Calls, window: Window) -> float:
@@ -63,7 +80,7 @@ def silent_s(probes: Calls, window: Window, limit_s: float, timeout_s: float) ->
     if not len(probes):
         return None
     order = np.argsort(probes["sent_ns"], kind="stable")
-    busy_until_ns = np.concatenate(([window.start_ns], np.maximum.accumulate(probes["done_ns"][order])))
+    busy_until_ns = np.concatenate(([window.start_ns], np.maximum.accumulate(_done_ns(probes, timeout_s)[order])))
     idle_ns = np.concatenate((probes["sent_ns"][order], [window.end_ns - round(timeout_s * NS)])) - busy_until_ns
     longest_s = float(idle_ns.max()) / NS
     return longest_s if longest_s > limit_s else None

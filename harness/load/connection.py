@@ -17,6 +17,7 @@ import gevent.socket
 import msgspec
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPSocketResponse
 
+from harness.load.errors import of_this_machine
 from harness.model.evidence import Outcome
 from harness.model.stack import Address
 
@@ -51,7 +52,8 @@ class PhoneConnection:
         self._head_end = f"\r\nHost: {address}\r\nAccept: application/json\r\nUser-Agent: TekuToko-rehearsal\r\n"
 
     def exchange(self, method: str, path: str, token: str, body: bytes, timeout_s: float) -> Answer:
-        """Sends and reads the whole answer within ``timeout_s``. Raises ``NoAnswer``."""
+        """Sends and reads the whole answer within ``timeout_s``. Raises ``NoAnswer``, and ``MeasurementFailed`` where
+        this machine has no room for a connection."""
         request = self._request(method, path, token, body)
         self._retried = False
         try:
@@ -111,7 +113,8 @@ class PhoneConnection:
         try:
             self._socket = gevent.socket.create_connection((self._address.host, self._address.port))
         except OSError as error:
-            raise NoAnswer(Outcome.REFUSED, str(error), retried=self._retried) from error
+            refused = NoAnswer(Outcome.REFUSED, str(error), retried=self._retried)
+            raise of_this_machine(error) or refused from error
         self._socket.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
         return self._socket
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.base.errors import PartDied
+from harness.base.errors import MeasurementFailed, PartDied
 from harness.model.message import message
 
 OK = 0
@@ -16,6 +16,8 @@ MEASUREMENT = 3
 EVIDENCE = 4
 
 _NO_ROOM = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+#: Why no connection is made that no target is asked for.
+_OURS = frozenset({errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL})
 _TAIL_BYTES = 2_000
 
 
@@ -32,6 +34,15 @@ def starting(name: str, log: Path) -> Iterator[None]:
             if error.errno in _NO_ROOM
             else "",
         ) from error
+
+
+def of_this_machine(error: OSError) -> MeasurementFailed | None:
+    """That a connection was not made because this machine has no file, port or memory for it; ``None`` of one that a
+    target refused."""
+    if error.errno not in _OURS:
+        return None
+    what = message("this machine could not make a connection: {why}", why=error.strerror or str(error))
+    return MeasurementFailed(what, remedy="close other programs, or raise `ulimit -n`")
 
 
 def tail(log: Path) -> str:

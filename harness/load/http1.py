@@ -9,6 +9,7 @@ import h11
 import msgspec
 
 from harness.base import http1
+from harness.load.errors import of_this_machine
 from harness.load.runtime import runtime
 from harness.model.stack import Address
 
@@ -36,13 +37,14 @@ async def exchange(address: Address, method: str, path: str, token: str, body: b
 async def over_socket(address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
     """The answer; an empty ``token`` is not sent.
 
-    Raises ``Refused``, or ``OSError``, ``EOFError`` or ``h11.RemoteProtocolError`` for a broken one.
+    Raises ``Refused``, or ``OSError``, ``EOFError`` or ``h11.RemoteProtocolError`` for a broken one, and
+    ``MeasurementFailed`` where this machine has no room for a connection.
     Bounded in time by the caller, who may cancel it at any moment.
     """
     try:
         streams = await asyncio.open_connection(address.host, address.port)
     except OSError as error:
-        raise Refused(str(error)) from error
+        raise of_this_machine(error) or Refused(str(error)) from error
     answer = await http1.exchange(
         streams, method, path, host=str(address), token=token, body=body, most_bytes=_MOST_BODY
     )

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from harness.base.errors import BadInput
 from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.judge.rollback import smallest_sample
+from harness.judge.silence import blackout
 from harness.judge.window import NS
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
 from harness.model.message import english
-from harness.model.scenario import Criterion
+from harness.model.scenario import Criterion, ProbePlan
 from harness.model.verdict import Verdict
-from tests.judge.evidence import START_NS, criterion, error, one, probe, request
+from tests.judge.evidence import START_NS, criterion, error, ledger, one, probe, request
 
 ERRORS_5 = criterion("rollback", "error_ratio", ">", 0.05)
 ERRORS_3 = criterion("rollback", "error_ratio", ">", 0.03)
@@ -215,6 +216,25 @@ def test_hanging_probes_are_a_blackout_too() -> None:
     result = one(AVAILABLE_99, rows)
     assert result.verdict is Verdict.FAIL
     assert result.fired_at_ns == START_NS + 15 * NS
+
+
+def test_a_generator_that_stood_still_is_no_blackout() -> None:
+    """The one probe that was under way is told as timed out once it goes on, long past its timeout of 2 s."""
+    for latency_ms, verdict in ((5_200, Verdict.INCONCLUSIVE), (2_100, Verdict.INCONCLUSIVE)):
+        held = [*dark(0, 0, 10), probe(10, good=False, latency_ms=latency_ms, number=100)]
+        rows = [*held, *(probe(15.2 + n / 10, good=True, number=152 + n) for n in range(100))]
+        found = one(AVAILABLE_99, rows)
+        assert (found.verdict, found.fired_at_ns) == (verdict, None), found.reason
+    late = [probe(12 + n / 10, good=False, latency_ms=5_200, number=120 + n) for n in range(60)]
+    assert one(AVAILABLE_99, [*dark(0, 0, 12), *late]).fired_at_ns is not None  # it asked all the time
+
+
+@pytest.mark.parametrize("rate_per_s", [0.5, 0.99, 1.0, 10.0])
+def test_a_blackout_is_seen_however_rarely_it_is_asked(rate_per_s: float) -> None:
+    every_s = 1 / rate_per_s
+    rows = dark(10, 30, 40, every_s=every_s)
+    found = blackout(ledger(*rows).probes, START_NS, 5.0, ProbePlan(rate_per_s=rate_per_s))
+    assert found is not None and 5.0 <= found.length_s < 5.0 + 2 * every_s
 
 
 def test_one_good_probe_ends_the_stretch() -> None:
