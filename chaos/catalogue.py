@@ -75,14 +75,20 @@ def read(path: Path) -> Experiment:
     extension = {key: value for key, value in file.extensions[ours[0]].items() if key != "name"}
     expects = planfile.at(("extensions", ours[0]), extension, where, lines, Expectation)
     faults: set[FaultKind] = set()
+    drains = False
     for number, activity in enumerate(file.method):
         provider = activity.get("provider")
         if not isinstance(provider, dict) or provider.get("module") != actions.__name__:
             continue
+        drains = drains or provider.get("func") == actions.drain.__name__
         arguments = provider.get("arguments")
         if isinstance(arguments, dict) and "kind" in arguments:
             at = ("method", number, "provider", "arguments", "kind")
             faults.add(planfile.at(at, arguments["kind"], where, lines, FaultKind))
+    if drains or FaultKind.ZONE_LOSS in faults:
+        expects = msgspec.structs.replace(
+            expects, breaks_nodes=True
+        )  # said or not: a cluster that others use is spared
     return Experiment(
         name=path.stem, title=file.title, expects=expects, document=document, faults=tuple(sorted(faults))
     )

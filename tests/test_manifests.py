@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -52,6 +53,21 @@ def pod(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def api(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
     container: dict[str, Any] = pod(documents)["containers"][0]
     return container
+
+
+def test_what_a_run_s_folder_keeps_of_secrets_are_their_keys(tmp_path: Path) -> None:
+    """The folder is handed on, and its files are anybody's to read."""
+
+    def secret(documents: dict[str, dict[str, Any]]) -> None:
+        documents["Secret/app-secret"].setdefault("data", {})["more"] = "aHVudGVyMg=="
+        documents["Secret/app-secret"].setdefault("stringData", {})["db_password"] = "hunter2"
+
+    found = load(folder(tmp_path, secret))
+    kept = msgspec.json.encode(found.without_values)
+    assert b"hunter2" in msgspec.json.encode(found)
+    assert b"hunter2" not in kept and b"aHVudGVyMg" not in kept
+    assert found.without_values.documents["Secret/app-secret"]["stringData"]["db_password"] == ""
+    assert found.without_values.deployment.name == found.deployment.name
 
 
 def refused(path: Path) -> BadInput:

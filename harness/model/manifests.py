@@ -19,6 +19,9 @@ INSTANCE_NAMED = re.compile(r"((?:[A-Za-z][\w.-]*:)?[A-Za-z][\w-]*:[A-Za-z][\w-]
 PART = "tekutoko-rehearsal.part"
 
 
+_OF_SECRETS = ("data", "stringData")
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP probe. Defaults are Kubernetes' own (core/v1 Probe)."""
 
@@ -174,6 +177,23 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     beside: tuple[str, ...] = ()  # images that run beside the target, which are to be at hand
     warnings: tuple[ManifestWarning, ...] = ()  # of the folder as it was written
     errata: tuple[RepositoryErratum, ...] = ()
+
+    @property
+    def without_values(self) -> Manifests:
+        """As a run's folder keeps them, which is handed on: of Secrets the keys alone."""
+        documents = {
+            name: {**each, **{part: dict.fromkeys(each[part] or {}, "") for part in _OF_SECRETS if part in each}}
+            if each.get("kind") == "Secret"
+            else each
+            for name, each in self.documents.items()
+        }
+        containers = tuple(
+            msgspec.structs.replace(each, secrets=dict.fromkeys(each.secrets, ""))
+            for each in self.deployment.template.containers
+        )
+        template = msgspec.structs.replace(self.deployment.template, containers=containers)
+        deployment = msgspec.structs.replace(self.deployment, template=template)
+        return msgspec.structs.replace(self, documents=documents, deployment=deployment)
 
     @property
     def sidecar(self) -> str:

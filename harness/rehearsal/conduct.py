@@ -115,7 +115,7 @@ class Conductor(Generic[P, D]):
     async def _flow(self) -> None:
         await self._environment.sweep(self.progress)
         self._save(PLAN_JSON, self.plan)
-        self._save(MANIFESTS_JSON, self.manifests)
+        self._save(MANIFESTS_JSON, self.manifests.without_values)
         self._save(MACHINE_JSON, machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))
         self._on = on = Running(
             self.details, self.options, self.clock, self.progress,

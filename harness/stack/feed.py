@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from harness.base.clock import Clock
-from harness.base.errors import RehearsalError
+from harness.base.errors import RehearsalError, of_full_disk
 from harness.model.evidence import MEASUREMENT_ERROR, EventRow, SampleRow, happened
 from harness.model.message import Message, Told, message
 
@@ -47,9 +47,12 @@ class Feed:
         self._wake()
 
     def fail_with(self, error: BaseException) -> None:
-        """``fail`` for an error of any kind: one that is not ours is an error of the harness, and said to be."""
+        """``fail`` for an error of any kind. One that is not ours, nor of a full disk, is said to be an error of the
+        harness."""
         if isinstance(error, RehearsalError):
             self.fail(error)
+        elif (full := of_full_disk(error)) is not None:
+            self.fail(full)
         else:
             self.fail(
                 RehearsalError(

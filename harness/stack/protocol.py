@@ -186,6 +186,11 @@ class ByKubectl(Protocol):
         """
         ...
 
+
+@runtime_checkable
+class WithOutside(ByKubectl, Protocol):
+    """What it has where the parts that stand outside the cluster are the run's own, too."""
+
     def outside(self) -> dict[str, str]:
         """Where pods reach what stands outside the cluster, ``host:port`` by part. Valid after ``up``."""
         ...

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from msgspec import structs
 
@@ -205,6 +207,16 @@ async def test_a_restarted_database_is_found_again(
         assert (await client.get("/v1/walks")).status_code == 200
 
 
+async def quickest_s(client: httpx.AsyncClient) -> float:
+    """Of three that ask whether a pod is ready, which it is not: a pause of the machine is none of the pod's."""
+    took_s = list[float]()
+    for _ in range(3):
+        began_s = time.monotonic()
+        assert_error(await client.get("/ready"), 503, "INTERNAL_ERROR")
+        took_s.append(time.monotonic() - began_s)
+    return min(took_s)
+
+
 async def test_a_hanging_database_is_given_up_in_time() -> None:
     writers = []
 
@@ -214,8 +226,8 @@ async def test_a_hanging_database_is_given_up_in_time() -> None:
     server = await asyncio.start_server(never, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with world.running(PostgresDatabase(DatabaseSettings(port=port), SystemClock())) as api:
-        async with api.as_user() as client, asyncio.timeout(2.0):
-            assert (await client.get("/ready")).status_code == 503
+        async with api.as_user() as client:
+            assert await quickest_s(client) < 1.5
         async with api.as_user() as client, asyncio.timeout(6.0):
             assert (await client.get("/v1/walks")).status_code == 503
     server.close()
@@ -251,8 +263,7 @@ async def test_a_database_that_falls_silent_is_given_up_in_time(
     async with world.running(PostgresDatabase(settings, SystemClock())) as api, api.as_user() as client:
         assert (await client.get("/v1/walks")).status_code == 200
         flows.clear()
-        async with asyncio.timeout(2.0):
-            assert_error(await client.get("/ready"), 503, "INTERNAL_ERROR")
+        assert await quickest_s(client) < 1.5
         async with asyncio.timeout(6.0):
             assert_error(await client.get("/v1/walks"), 503, "INTERNAL_ERROR")
         flows.set()

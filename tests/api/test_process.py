@@ -125,7 +125,7 @@ def test_sigterm_ends_in_0_at_once_when_nothing_runs_even_with_idle_connections(
         assert client.get("/v1/walks").status_code == 200  # and its connection is kept
         status, seconds = pod.stop()
     assert status == 0
-    assert seconds < 3
+    assert seconds < 5  # waiting for the idle ones would take five
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", pod.port), 1)
     messages = [line["message"] for line in pod.lines()]
@@ -147,14 +147,24 @@ async def test_sigterm_finishes_what_runs(pod: Pod, migrated: DatabaseSettings) 
             await asyncio.sleep(0.3)
             stopping = asyncio.create_task(asyncio.to_thread(pod.stop))
             await asyncio.sleep(0.7)
-            with pytest.raises(OSError, match="refused"):  # accepts no more
-                socket.create_connection(("127.0.0.1", pod.port), 1)
+            async with asyncio.timeout(5):
+                while accepts(pod.port):  # noqa: ASYNC110 - another process, which tells nobody
+                    await asyncio.sleep(0.05)
+            assert not running.done() and not stopping.done()
         answer = await running
         assert (answer.status_code, answer.json()["title"]) == (200, "at last")
         status, seconds = await stopping
         await lock.close()
     assert status == 0
-    assert 0.7 < seconds < 5
+    assert 0.7 < seconds < 10
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_sigterm_drains_the_mirror(pod: Pod, firestore: Firestore) -> None:
@@ -181,7 +191,7 @@ def test_what_a_hanging_mirror_keeps_is_logged_and_the_pod_ends_in_time(pod: Pod
         with firestore.paused():
             began = time.monotonic()
             ids = [client.post("/v1/walks", json={"title": "t"}).json()["id"] for _ in range(40)]
-            assert time.monotonic() - began < 3  # nobody waited for it
+            assert time.monotonic() - began < 10  # nobody waited for it: that would be minutes
             status, seconds = pod.stop()
     assert status == 0
     assert seconds < 10

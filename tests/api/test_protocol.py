@@ -27,6 +27,7 @@ pytestmark = pytest.mark.process
 
 LIMITS = Limits(head_bytes=2000, url_bytes=200, head_s=0.3, message_bytes=100_000)
 PATIENT = msgspec.structs.replace(LIMITS, head_s=5.0)  # where what is asked is not how long a head may take
+ENDLESS = msgspec.structs.replace(LIMITS, head_s=30.0)  # and where a wait for it must not look like another
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -275,13 +276,14 @@ async def test_the_rest_of_a_request_that_was_answered_has_an_end() -> None:
     async with serving() as served:
         answer, seconds = await served.say(head, *[b"x"] * 3)
         assert answer.startswith(b"HTTP/1.1 200") and 0.25 < seconds < 6
+    async with serving(limits=ENDLESS) as served:
         answer, _ = await served.say(head, *[b"x" * 50_000] * 5)
         assert answer.count(b"HTTP/1.1") == 1
         assert served.refused == {400: 1}
 
 
 async def test_a_connection_is_kept_after_such_a_rest_and_still_closed_when_idle() -> None:
-    async with serving(keep_alive_s=1) as served:
+    async with serving(keep_alive_s=1, limits=ENDLESS) as served:
         head = b"POST /at-once HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
         answer, seconds = await served.say(head, b"ab", b"c", GET)
         assert answer.count(b"HTTP/1.1 200") == 2

@@ -128,6 +128,16 @@ def test_what_its_actions_inject_is_known(tmp_path: Path) -> None:
     assert (mine.faults, kill.faults) == ((FaultKind.ERRORS,), (FaultKind.POD_KILL,))
 
 
+@pytest.mark.parametrize("name", ["zone_loss", "drain"])
+def test_what_breaks_nodes_does_so_said_or_not(tmp_path: Path, name: str) -> None:
+    """Else it would run on a kept cluster, under the runs that share it."""
+    text = (catalogue.FOLDER / f"{name}.yaml").read_text()
+    assert "breaks_nodes: true" in text
+    (tmp_path / "mine.yaml").write_text(text.replace("breaks_nodes: true", "breaks_nodes: false"))
+    assert catalogue.read(tmp_path / "mine.yaml").expects.breaks_nodes
+    assert not catalogue.load("pod_kill").expects.breaks_nodes
+
+
 def test_a_fault_that_no_stack_has_is_refused_by_its_line(tmp_path: Path) -> None:
     text = (catalogue.FOLDER / "pod_kill.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(text.replace("kind: pod_kill", "kind: pod_kil"))

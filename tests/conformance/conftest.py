@@ -9,8 +9,8 @@ from tests.conformance.targets import Conformed, conform
 
 @pytest.fixture(scope="session")
 def conformed(tmp_path_factory: pytest.TempPathFactory) -> Conformed:
-    """Every check and 15 s of drawn requests, seed 7, on one stack."""
+    """Every check and 25 s of drawn requests, seed 7, on one stack."""
     folder = tmp_path_factory.mktemp("conformed")
     junit = folder / "junit.xml"
-    done = conform(folder / "reports", "--seed", "7", "--fuzz", "15", "--json", "--junit", str(junit))
+    done = conform(folder / "reports", "--seed", "7", "--fuzz", "25", "--json", "--junit", str(junit))
     return Conformed(done=done, reports=folder / "reports", junit=junit)

@@ -133,7 +133,7 @@ def test_the_bundled_api_is_fuzzed_without_5xx_or_odd_answers(conformed: Conform
         "fuzz.server_errors": "passed",
         "fuzz.schema": "passed",
     }
-    assert "--fuzz 15" in content.facts.replay
+    assert "--fuzz 25" in content.facts.replay
     folder = folder_of(conformed.reports)
     har = (folder / "fuzz.har").read_text()
     assert '"Authorization"' in har

@@ -199,6 +199,21 @@ def test_a_run_whose_pods_refused_everything_says_nothing_of_what_logs_cost() ->
     assert all("400 of 400 requests failed" in each.reason for each in of.values())
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [{"own": ("--plan mine.yaml",)}, {"replay": "python3 -m harness run rollout_week4 --pace 300s"},
+     {"only": ("a",)}, {"errors": ("x",)}, {"leaks": ("x",)}],
+    ids=lambda each: next(iter(each)),
+)  # fmt: skip
+def test_a_run_that_is_less_than_a_whole_one_is_no_bill(facts: dict[str, Any]) -> None:
+    less = msgspec.structs.replace(result(), facts=msgspec.structs.replace(FACTS, **facts))
+    assert reading.measured(less, Gathered(), 0).broke
+    assert not reading.measured(result(), Gathered(), 0).broke
+    lost = Gathered()
+    lost.lacks(message("rows of evidence"))
+    assert reading.measured(result(), lost, 0).broke
+
+
 def test_what_is_read_of_a_run(tmp_path: Path) -> None:
     evidence = Gathered()
     evidence.see(

@@ -20,6 +20,7 @@ from harness.stack.kind.faults import Faults
 from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.pods import Pod
 
+HANG = Fault(kind=FaultKind.SIDECAR_HANG)
 SIDECAR, CUT, LOST = "sql-proxy", Fault(kind=FaultKind.DATABASE_CUT), Fault(kind=FaultKind.ZONE_LOSS, subject="a")
 
 
@@ -118,6 +119,42 @@ async def test_a_sidecar_that_starts_meanwhile_is_cut_too_and_mended(monkeypatch
     world.pods["6"] = pod("6")
     await asyncio.sleep(0.5)
     assert "id-6" not in world.orders
+
+
+async def test_a_sidecar_that_cannot_be_mended_is_told_and_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    undo = await world.faults.inject(CUT)
+    world.broken.add("id-2")
+    with pytest.raises(StackNotStarted, match="id-2 is broken"):
+        await undo()
+    assert world.orders == {"id-1": "", "id-2": "cut", "id-3": ""}
+    world.broken.clear()
+    await undo()
+    assert set(world.orders.values()) == {""}
+
+
+async def test_a_hang_that_answers_late_is_ended_and_one_that_cannot_be_ended_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, sent, late = World(monkeypatch), list[str](), {"SIGSTOP"}
+
+    async def execute(_node: str, *words: str, what: str, limit_s: float) -> str:
+        sent.append(words[words.index("--signal") + 1])
+        if sent[-1] in late:
+            raise StackNotStarted(f"{what}: no answer in {limit_s:g} s")
+        return ""
+
+    monkeypatch.setattr(docker, "execute", execute)
+    with pytest.raises(StackNotStarted, match="SIGSTOP"):
+        await world.faults.inject(HANG)
+    assert sent == ["SIGSTOP", "SIGCONT"], "it may have been stopped"
+    late.clear()
+    undo = await world.faults.inject(HANG)
+    late.add("SIGCONT")
+    with pytest.raises(StackNotStarted, match="SIGCONT"):
+        await undo()
+    world.pods["1"] = pod("1b")  # the kubelet has replaced it
+    await undo()
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -16,9 +16,12 @@ from harness.cli.main import main
 from harness.model.stack import Rung, Target
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
+from harness.stack.kind.stack import KindStack
 from harness.stack.kube.access import look
+from harness.stack.kube.kubectl_runner import run_kubectl
 from harness.stack.kube.stack import KubeStack
 from harness.stack.manifests import load
+from harness.stack.protocol import ByKubectl, WithOutside
 from harness.stack.rungs import cluster_images, overlay
 
 NOWHERE = "https://127.0.0.1:1"
@@ -141,6 +144,26 @@ def test_of_several_files_the_first_has_a_name(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("KUBECONFIG", f"{first}:{tmp_path / 'missing'}:{second}")
     assert look("mine", "").server == "https://127.0.0.1:2"
     assert look("other", "").context == "other"
+
+
+@pytest.mark.process
+async def test_kubectl_is_given_every_file_wherever_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs in a folder of its own, and takes a list of files by its environment alone."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "kubectl").write_text('#!/bin/sh\necho "$KUBECONFIG" "$@"\n')
+    (tmp_path / "bin" / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    kubeconfig(Path("first"), "mine")
+    kubeconfig(Path("second"), "other")
+    ran = await run_kubectl(look("mine", "first:./second:none"), "ns", "get", "pods", limit_s=10, scratch=tmp_path)
+    assert ran.output == f"{tmp_path}/first:{tmp_path}/second --context=mine --namespace=ns get pods\n"
+
+
+def test_what_a_person_would_type_can_be_typed_on_a_cluster_of_ones_own() -> None:
+    """`scaling --on kube` ended as an error of ours: it was asked where its parts outside the cluster answer."""
+    assert issubclass(KubeStack, ByKubectl) and not issubclass(KubeStack, WithOutside)
+    assert issubclass(KindStack, WithOutside)
 
 
 def test_the_replay_names_the_cluster_and_leaves_the_confirmation_to_a_person(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ from harness.stack.rungs import manifests_of
 from harness.stack.standing import StackFacts
 from harness.stack.state.lease import Lease, PartRecord
 from harness.stack.state.processes import ProcessIdentity
+from harness.stack.targets import bundled
 from tests.nowhere import all_at
 from tests.operations.made import DAILY, HPA, LOGS, NOW, PDB, details, pod, scaler, seen
 from tests.rehearsal.made import by_id
@@ -431,6 +433,17 @@ def test_without_a_stack_or_a_cluster_nothing_begins(tmp_path: Path, monkeypatch
     with pytest.raises(BadInput, match="name two things to look at"):
         parse(["operations", "daily", "--context", "prod", "--own-stack"]).run()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_says_no_other_target_than_that_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = SimpleNamespace(run_id="r", rung=Rung.LOCAL, target="./go-api")
+    monkeypatch.setattr(standing, "the_one", lambda: (there, None))
+    command = parse(["operations", "daily"])
+    assert isinstance(command, Operations)
+    with pytest.raises(BadInput, match=r"has the target \./go-api, and the page would say bundled"):
+        command.planned()
+    there.target = bundled().name
+    assert command.planned().task is Task.DAILY and command.resolved().target == bundled()
 
 
 def test_a_stack_of_its_own_is_brought_up_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

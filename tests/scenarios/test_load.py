@@ -141,6 +141,8 @@ def test_a_scenario_by_path(tmp_path: Path) -> None:
         ("switch_over_limit: 5min", "switch_over_limit: 6min", "judged with at most 300 s", "switch_over_limit"),
         ("title:", "blackout: 6s\ntitle:", "judged with at most 5 s", "blackout"),
         ("title:", "good_answer_every: 1h\ntitle:", "judged with at most 120 s", "good_answer_every"),
+        ("title:", "request_timeout: 11s\ntitle:", "judged with at most 10 s", "request_timeout"),
+        ("timeout: 2s", "timeout: 3s", "judged with at most 2 s", "probes.timeout"),
         ("title:", "request_timeout: 61s\ntitle:", "out of range (50ms to 60s)", "request_timeout"),
         ("title:", "faults: [errors=0.00001%]\ntitle:", "hits nothing", "faults[0]"),
     ],

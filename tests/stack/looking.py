@@ -20,6 +20,7 @@ SAMPLES_LIMIT_S = {Rung.LOCAL: 15, Rung.KIND: 60, Rung.KUBE: 60}
 
 #: Until pods that leave have left the endpoints of every node: kube-proxy took up to 3 s on a busy machine.
 LEFT_S = {Rung.LOCAL: 0.5, Rung.KIND: 5.0, Rung.KUBE: 5.0}
+GIVEN_UP_S = 10.0  # on looking for those that leave: a proxy may read late that they do
 IN_A_ROW = 60  # of four pods one is missed so often by chance once in 30 million
 
 
@@ -46,8 +47,8 @@ async def pods_of(stack: Stack) -> set[str]:
 
 
 async def left(stack: Stack, pods: Collection[str]) -> None:
-    """Returns when so many requests in a row led to none of these pods that they have left; after ``LEFT_S`` at last."""
-    until, row = time.monotonic() + LEFT_S[stack.rung], 0
+    """Returns when so many requests in a row led to none of these pods that they have left, or is given up."""
+    until, row = time.monotonic() + GIVEN_UP_S, 0
     while row < IN_A_ROW and time.monotonic() < until:
         answer = await ask(stack.endpoints().service, "/v1/walks")
         row = 0 if answer.status == 0 or answer.headers.get("x-pod") in pods else row + 1

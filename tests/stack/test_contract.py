@@ -233,6 +233,7 @@ async def test_a_changed_template_replaces_the_pods_and_fails_nobody_outside_the
     before = {answer.headers["x-pod"] for answer in await many(stack, 40)}
     await stack.apply(changed(manifests(stack.rung), "c0ffee00c0ffee00"))
     await asyncio.sleep(LEFT_S[stack.rung])
+    await left(stack, before)
     stop.set()
     await asyncio.gather(*running)
     after = {answer.headers["x-pod"] for answer in await many(stack, 40)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 
 import pytest
 
 from harness.base.clock import MachineClock
-from harness.base.errors import PartDied, RehearsalError
+from harness.base.errors import EvidenceNotWritten, PartDied, RehearsalError
 from harness.model.evidence import MEASUREMENT_ERROR, EventRow
 from harness.stack import feed as module
 from harness.stack.feed import Feed
@@ -46,6 +48,13 @@ async def test_an_error_of_ours_is_told_as_one() -> None:
     feed = Feed(MachineClock())
     feed.fail_with(ZeroDivisionError("x"))
     with pytest.raises(RehearsalError, match="failed inside: ZeroDivisionError"):
+        await read(feed)
+
+
+async def test_a_full_disk_is_no_error_of_ours() -> None:
+    feed = Feed(MachineClock())
+    feed.fail_with(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/full"))
+    with pytest.raises(EvidenceNotWritten, match="a disk is full"):
         await read(feed)
 
 

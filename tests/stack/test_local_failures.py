@@ -277,6 +277,6 @@ async def test_an_interrupted_owner_takes_its_stack_down(tmp_path: Path) -> None
     process = await owner(name, tmp_path)
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.read(), 10) == b"[]\n"
+    assert await asyncio.wait_for(process.stdout.read(), 20) == b"[]\n"
     await process.wait()
     assert list(marked(MARKER, [name])) == []

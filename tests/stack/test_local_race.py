@@ -19,7 +19,7 @@ from tests.stack.rungs import ask, changed, local, manifests
 pytestmark = pytest.mark.stack
 
 #: Seconds: two pods are replaced in 2 s; Envoy follows its file and the target its signal within this.
-NOTICED_S = 0.5
+NOTICED_S = 2.0
 
 
 def waiting(found: Manifests, pre_stop_s: float) -> Manifests:

@@ -139,6 +139,15 @@ async def test_what_differs_in_a_plan_is_one_line_a_leaf_and_a_fault_is_said_in_
     assert len(found) == len(told) and all(map(str.startswith, found, told))
 
 
+async def test_the_words_that_a_rollout_was_typed_with_are_no_difference(made: Made) -> None:
+    """A rollout keeps them for its resume: the seed, and an option that was a default's."""
+    one, other = await made(), await made()
+    changed(one, "plan.json", words=["--seed", "1"])
+    changed(other, "plan.json", words=["--seed", "7", "--no-defaults"])
+    found = compared(one, other)
+    assert (found.not_comparable, [each for each in found.settings if "words" in each.name]) == ((), [])
+
+
 async def test_a_run_that_broke_spoils_it_too(made: Made) -> None:
     good, broke = await made(), await made(rows=1, dies=True)
     assert any(str(reason).endswith("broke") for reason in compared(good, broke).not_comparable)

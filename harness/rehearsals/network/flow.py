@@ -24,7 +24,7 @@ from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
 from harness.rehearsals.network.types import ACCOUNTS, NetworkDetails, NetworkPath, NetworkPlan, step_of
 from harness.stack.manifests.change import policies, without_autoscaler, without_ingress
-from harness.stack.protocol import ByKubectl, WithIngress
+from harness.stack.protocol import WithIngress, WithOutside
 from harness.stack.rungs import manifests_of
 from harness.stack.waiting import together
 
@@ -53,7 +53,7 @@ def check_manifests(plan: NetworkPlan, options: Options) -> None:
 class Course:
     """The steps of a run on a stack that has real Kubernetes."""
 
-    def __init__(self, plan: NetworkPlan, on: Running[NetworkDetails], stack: ByKubectl) -> None:
+    def __init__(self, plan: NetworkPlan, on: Running[NetworkDetails], stack: WithOutside) -> None:
         self._plan = plan
         self._on = on
         self._kubectl = stack
@@ -117,7 +117,7 @@ class Course:
         if not self._plan.with_ingress or not isinstance(on.stack, WithIngress):
             return
         on.details.fronted_ns = on.clock.now_ns()
-        await Front(on, self._fronted, self._plan, clients, matrix, stack=on.stack).run()  # type: ignore[arg-type]  # it is ByKubectl, too
+        await Front(on, self._fronted, self._plan, clients, matrix, stack=on.stack).run()  # type: ignore[arg-type]  # it is WithOutside, too
         on.mark("ingress")
 
     async def _ask(self, matrix: Matrix, name: str, *, since_ns: int | None = None) -> None:

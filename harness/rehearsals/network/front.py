@@ -38,7 +38,7 @@ from harness.rehearsals.network.types_ingress import (
 )
 from harness.stack.firebase.sign_up import sign_up
 from harness.stack.manifests.change import http_allowed, ingresses
-from harness.stack.protocol import ByKubectl, Stack, WithIngress
+from harness.stack.protocol import Stack, WithIngress, WithOutside
 from harness.stack.waiting import together
 
 LIST = "/v1/walks"
@@ -49,7 +49,7 @@ _AGAIN_S = 0.5
 _BEFORE_THE_CHANGE = 0.25  # of the time of a course
 
 
-class Driven(Stack, ByKubectl, WithIngress, Protocol):
+class Driven(Stack, WithOutside, WithIngress, Protocol):
     """What a stack has to be for this."""
 
 

@@ -20,7 +20,7 @@ from harness.rehearsals.network.flow import Course, fronted
 from harness.rehearsals.network.types import NetworkDetails, NetworkPath, NetworkPlan
 from harness.rehearsals.network.types_ingress import IngressEvidence, Scene
 from harness.stack.manifests.change import without_ingress, without_policies
-from harness.stack.protocol import ByKubectl, StackNeeds
+from harness.stack.protocol import StackNeeds, WithOutside
 
 _SCENES = {
     Scene.KEPT_OUT: message("its pod without the label"),
@@ -44,7 +44,7 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
 
     async def run(self, plan: NetworkPlan, on: Running[NetworkDetails]) -> None:
         """Nothing is brought up where the environment lacks what it takes."""
-        if isinstance(on.stack, ByKubectl) and Capability.REAL_KUBERNETES in on.stack.capabilities:
+        if isinstance(on.stack, WithOutside) and Capability.REAL_KUBERNETES in on.stack.capabilities:
             await Course(plan, on, on.stack).run()
 
     def judge(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Judgement]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput
 from harness.model.message import message
-from harness.model.stack import Rung, Target
+from harness.model.stack import Rung
 from harness.rehearsal.arguments import Rehearsing, WithTarget
 from harness.rehearsal.command import flag, given_unread, option
 from harness.rehearsal.options import Options
@@ -53,7 +53,7 @@ class Operations(Rehearsing, WithTarget):
         if self.context is not None:
             access.look(self.context, self.kubeconfig or "")
         elif not self.own_stack:
-            standing.the_one()
+            standing.must_be_of(resolve(self.target))
         return OperationsPlan(
             task=self.task,
             context=self.context or "",
@@ -66,20 +66,7 @@ class Operations(Rehearsing, WithTarget):
     def resolved(self) -> Options:
         rung = Rung.LOCAL if self.context is None else Rung.KUBE
         target = resolve_command(self.target) if self.own_stack else resolve(self.target)
-        if not self.own_stack and self.context is None:
-            self._of_the_one(target)
         return self.at(rung, target, OVERLAYS / rung)
-
-    @staticmethod
-    def _of_the_one(target: Target) -> None:
-        """Raises ``BadInput`` where the stack that is up is of another target than the page would say."""
-        from harness.rehearsals.operations.seen import standing
-
-        there, _ = standing.the_one()
-        if there.target != target.name:
-            given = {"there": there.target, "asked": target.name}
-            told = message("the stack that is up has the target {there}, and the page would say {asked}", **given)
-            raise BadInput(told, where="--target", remedy="name the stack's own by --target")
 
     def ended(self, folder: Path) -> None:
         """Prints the page; one that the disk refused the closing lines tell."""

@@ -122,10 +122,12 @@ async def sweep(progress: Tell) -> list[str]:
         left = record.left_behind(name)
         if left is None:
             progress(message("the cluster {name} is left as it is: whether its maker lives cannot be told", name=name))
-        elif left and not uses.users(name):
-            progress(message("the cluster {name} was left by a run that was killed", name=name))
-            await delete(name, progress)
-            gone.append(name)
+        elif left:
+            with uses.alone(name) as free:  # else it has users, or another process is just sweeping it
+                if free:
+                    progress(message("the cluster {name} was left by a run that was killed", name=name))
+                    await _delete(name, progress)
+                    gone.append(name)
     return gone
 
 

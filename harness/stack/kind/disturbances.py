@@ -116,15 +116,25 @@ class Disturbances:
     async def _signal(self, container: str, begin: str, end: str = "") -> Undo:
         """To the container's first process, by containerd on its node: from inside, the kernel protects it."""
         pod = self._pod(container)
-        await self._kill(pod, container, begin)
         if not end:
+            await self._kill(pod, container, begin)
             return nothing
 
         async def undo() -> None:
-            with contextlib.suppress(StackNotStarted):  # the kubelet may have replaced it
+            try:
                 await self._kill(pod, container, end)
+            except StackNotStarted:
+                if self._runs(pod, container):  # else the kubelet has replaced it
+                    raise
 
+        async with undone_if_broken(undo):
+            await self._kill(pod, container, begin)
         return undo
+
+    def _runs(self, pod: Pod, container: str) -> bool:
+        """Whether it is still the pod's, as the API server has it."""
+        now = self._watching.pods.known.get(pod.name)
+        return now is not None and now.containers.get(container) == pod.containers[container]
 
     async def _crash_loop(self, container: str) -> Undo:
         name = self._pod(container).name
@@ -206,18 +216,22 @@ class Disturbances:
         return undo
 
     async def _well(self, container: str, pods: Iterable[Pod]) -> None:
+        """All of them; then raises what the first said that still runs and could not be told."""
+        first = None
         for pod in pods:
-            with contextlib.suppress(StackNotStarted):  # its pod is gone
-                await self._sidecars.write(pod.node, pod.containers[container], "")
+            try:
+                await self._told(pod, container, "")
+            except StackNotStarted as error:
+                first = first or error
+        if first is not None:
+            raise first
 
     async def _told(self, pod: Pod, container: str, order: str) -> bool:
         """False when its container has ended. Raises ``StackNotStarted``."""
-        found = pod.containers[container]
         try:
-            await self._sidecars.write(pod.node, found, order)
+            await self._sidecars.write(pod.node, pod.containers[container], order)
         except StackNotStarted:
-            now = self._watching.pods.known.get(pod.name)
-            if now is not None and now.containers.get(container) == found:
+            if self._runs(pod, container):
                 raise
             return False
         return True
@@ -255,11 +269,12 @@ class Disturbances:
 
     async def _pause(self, part: str) -> Undo:
         service = self._service(part)
-        await service.pause(on=True)
 
         async def undo() -> None:
             await service.pause(on=False)
 
+        async with undone_if_broken(undo):
+            await service.pause(on=True)
         return undo
 
     async def _slow(self, part: str) -> Undo:

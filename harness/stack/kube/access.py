@@ -62,7 +62,8 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
         told = message("the context {context} names no cluster with a server", context=repr(context))
         remedy = "set its cluster's server (kubectl config set-cluster), or name another one with --context"
         raise BadInput(told, where=files, remedy=remedy)
-    return OwnCluster(context=context, kubeconfig=files, server=server, registry=registry.rstrip("/"))
+    whole = os.pathsep.join(str(path.absolute()) for path in _existing(files))  # kubectl is run in a folder of its own
+    return OwnCluster(context=context, kubeconfig=whole, server=server, registry=registry.rstrip("/"))
 
 
 def _existing(files: str) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -29,8 +30,9 @@ async def run_kubectl(
     if folder is not None:
         shutil.copytree(folder, at / folder.name, dirs_exist_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *(program, f"--kubeconfig={cluster.kubeconfig}", f"--context={cluster.context}", f"--namespace={namespace}"),
+        *(program, f"--context={cluster.context}", f"--namespace={namespace}"),
         *arguments,
+        env={**os.environ, "KUBECONFIG": cluster.kubeconfig},  # which may be several files
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

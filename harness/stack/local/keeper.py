@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 
 from harness.base.clock import Clock, utc
 from harness.base.errors import StackNotStarted
@@ -36,9 +38,9 @@ class LocalKeeper:
             if why is None:
                 progress(message("the parts are kept already"))
                 return
-            self._free(why)
-            progress(message("replacing the kept parts: {why}", why=why))
-            end_run(folder)
+            with self._free(why):  # no run takes them over meanwhile
+                progress(message("replacing the kept parts: {why}", why=why))
+                end_run(folder)
         await _start(clock, progress)
 
     def status(self) -> Standing | None:
@@ -66,6 +68,8 @@ class LocalKeeper:
             return []
         if force:
             return end_run(folder)
+        if condition(folder) is Condition.LIVES:
+            return [message("kept parts: another process is bringing them up; wait for it, or add --force")]
         holding = kept.hold(RUNG)
         if holding is None and kept.in_use(RUNG):
             user = kept.last_user(RUNG)
@@ -78,8 +82,14 @@ class LocalKeeper:
             if holding is not None:
                 holding.release()
 
-    def _free(self, why: Message) -> None:
-        if condition(kept.kept_folder(RUNG)) is Condition.KEPT and why == ELSEWHERE:
+    @contextlib.contextmanager
+    def _free(self, why: Message) -> Iterator[None]:
+        """Holds what is to be replaced. Raises ``StackNotStarted`` where somebody has it."""
+        found = condition(kept.kept_folder(RUNG))
+        if found is Condition.LIVES:
+            told = message("another process is bringing the parts up")
+            raise StackNotStarted(told, where=str(kept.kept_folder(RUNG)), remedy="wait for it")
+        if found is Condition.KEPT and why == ELSEWHERE:
             raise StackNotStarted(
                 "parts are kept in another container that shares this folder",
                 where=str(kept.kept_folder(RUNG)),
@@ -88,7 +98,8 @@ class LocalKeeper:
                     program=PROGRAM,
                 ),
             )
-        if kept.in_use(RUNG):
+        holding = kept.hold(RUNG)
+        if holding is None and kept.in_use(RUNG):
             user = kept.last_user(RUNG)
             raise StackNotStarted(
                 message(
@@ -99,6 +110,11 @@ class LocalKeeper:
                 where=str(kept.kept_folder(RUNG)),
                 remedy=message("wait for it to end, or end them with `{program} stack down --force`", program=PROGRAM),
             )
+        try:
+            yield
+        finally:
+            if holding is not None:
+                holding.release()
 
 
 def _parts(lease: Lease | None, found: kept.KeptSet | None) -> tuple[PartStatus, ...]:

@@ -13,7 +13,7 @@ from harness.base.interpreter import PROGRAM
 from harness.base.message import message
 from harness.base.units import DAY_S
 from harness.load.http1 import status_of
-from harness.model.stack import Rung
+from harness.model.stack import Rung, Target
 from harness.rehearsals.operations.seen import logs
 from harness.rehearsals.operations.seen.facts import Observed, PodNow
 from harness.stack.local.sampler import family_tree, proportional_bytes, usage_of
@@ -41,6 +41,15 @@ def the_one() -> tuple[StackFacts, Lease]:
             remedy=message("{command}, or name a cluster by --context", command=command),
         )
     return there[0]
+
+
+def must_be_of(target: Target) -> None:
+    """Raises ``BadInput`` where the stack that is up is of another target than the page would say."""
+    there, _ = the_one()
+    if there.target != target.name:
+        given = {"there": there.target, "asked": target.name}
+        told = message("the stack that is up has the target {there}, and the page would say {asked}", **given)
+        raise BadInput(told, where="--target", remedy="name the stack's own by --target")
 
 
 async def observe(facts: StackFacts, lease: Lease, clock: Clock, now: datetime) -> Observed:
