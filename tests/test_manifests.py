@@ -61,12 +61,15 @@ def test_what_a_run_s_folder_keeps_of_secrets_are_their_keys(tmp_path: Path) -> 
     def secret(documents: dict[str, dict[str, Any]]) -> None:
         documents["Secret/app-secret"].setdefault("data", {})["more"] = "aHVudGVyMg=="
         documents["Secret/app-secret"].setdefault("stringData", {})["db_password"] = "hunter2"
+        applied = {"kubectl.kubernetes.io/last-applied-configuration": "hunter2", "owner": "walks"}
+        documents["Secret/app-secret"]["metadata"]["annotations"] = applied
 
     found = load(folder(tmp_path, secret))
     kept = msgspec.json.encode(found.without_values)
     assert b"hunter2" in msgspec.json.encode(found)
     assert b"hunter2" not in kept and b"aHVudGVyMg" not in kept
     assert found.without_values.documents["Secret/app-secret"]["stringData"]["db_password"] == ""
+    assert found.without_values.documents["Secret/app-secret"]["metadata"]["annotations"] == {"owner": "walks"}
     assert found.without_values.deployment.name == found.deployment.name
 
 

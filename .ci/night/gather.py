@@ -102,11 +102,12 @@ def _of_job(job: Job, path: Path | None, image_digest: str) -> tuple[JobVerdict,
         return JobVerdict(job.name, ("it left no result: it did not run, or not to its end",)), None
     try:
         result = files.read(path, dict)
-        failing = [seeds.decoded(entry, path) for entry in result["failing"]]
+        failing: list[Failing] | None = [seeds.decoded(entry, path) for entry in result["failing"]]
         reasons, tests = _read(job, result, path.parent)
         age = datetime.now(UTC) - datetime.fromisoformat(result["began_utc"])
         if age > _ONE_NIGHT:
             reasons.append(f"its result is of another night: it began {age / timedelta(hours=1):.0f} h ago")
+            failing = None  # what is kept since stays
         seconds = sum(each["seconds"] for each in [*result["replays"], *result["steps"]])
     except (Trouble, KeyError, TypeError, ValueError) as error:
         return JobVerdict(job.name, (f"its result does not read: {error!r}",)), None

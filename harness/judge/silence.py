@@ -13,9 +13,10 @@ from harness.model.scenario import ProbePlan
 #: With no probe under way for this long, or for two of them where they are rarer, none was being made: what lies before
 #: is no part of a blackout.
 IDLE_NS = NS
-#: A probe without a good answer that is told so long past its timeout was held up by a generator that stood still: it
-#: was under way until then, and no longer.
+#: A probe without a good answer that is told so long past its timeout was held up by a generator that stood still, from
+#: nobody knows when: it says no more than that it was sent.
 HELD_NS = NS // 2
+_FEWEST = 2  # failed probes make a blackout, however rarely it is asked
 
 
 _PLAN = ProbePlan()
@@ -48,7 +49,9 @@ def blackout(probes: Calls, start_ns: int, limit_s: float, plan: ProbePlan = _PL
     earlier = np.searchsorted(good_ns, done_ns, side="right")
     last_good_ns = np.concatenate(([start_ns], good_ns))[earlier]
     since_ns = np.maximum(begun_ns, last_good_ns)
-    dark = ~ok & (done_ns - since_ns >= round(limit_s * NS))
+    failed_ns = np.sort(done_ns[~ok])
+    so_far = np.searchsorted(failed_ns, done_ns, side="right") - np.searchsorted(failed_ns, since_ns, side="right")
+    dark = ~ok & (done_ns - since_ns >= round(limit_s * NS)) & (so_far >= _FEWEST)
     if not dark.any():
         return None
     at_ns = int(done_ns[dark].min())
@@ -58,9 +61,10 @@ def blackout(probes: Calls, start_ns: int, limit_s: float, plan: ProbePlan = _PL
 
 
 def _done_ns(probes: Calls, timeout_s: float) -> NDArray[np.int64]:
-    """When each was over; of one that was held up, ``HELD_NS`` past its timeout."""
-    held_ns = probes["sent_ns"] + round(timeout_s * NS) + HELD_NS
-    over_ns: NDArray[np.int64] = np.where(probes["ok"], probes["done_ns"], np.minimum(probes["done_ns"], held_ns))
+    """When each was over; of one that was held up, when it was sent."""
+    sent_ns, done_ns = probes["sent_ns"], probes["done_ns"]
+    held = ~probes["ok"] & (done_ns > sent_ns + round(timeout_s * NS) + HELD_NS)
+    over_ns: NDArray[np.int64] = np.where(held, sent_ns, done_ns)
     return over_ns
 
 

@@ -20,6 +20,7 @@ PART = "tekutoko-rehearsal.part"
 
 
 _OF_SECRETS = ("data", "stringData")
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +156,14 @@ STILL_THERE, FIXED_HERE, NOT_READABLE = "still_there", "fixed_here", "not_readab
 STATES = (STILL_THERE, FIXED_HERE, NOT_READABLE)
 
 
+def _keys_alone(secret: dict[str, Any]) -> dict[str, Any]:
+    """Without its values; nor those that kubectl keeps in an annotation of what it has applied."""
+    metadata = secret.get("metadata") or {}
+    annotations = {name: value for name, value in (metadata.get("annotations") or {}).items() if name != _APPLIED}
+    data = {part: dict.fromkeys(secret[part] or {}, "") for part in _OF_SECRETS if part in secret}
+    return {**secret, **data, "metadata": {**metadata, "annotations": annotations}}
+
+
 class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     """A rendered folder: the raw documents by ``Kind/name``, and what the rungs read from them.
 
@@ -182,10 +191,7 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     def without_values(self) -> Manifests:
         """As a run's folder keeps them, which is handed on: of Secrets the keys alone."""
         documents = {
-            name: {**each, **{part: dict.fromkeys(each[part] or {}, "") for part in _OF_SECRETS if part in each}}
-            if each.get("kind") == "Secret"
-            else each
-            for name, each in self.documents.items()
+            name: _keys_alone(each) if each.get("kind") == "Secret" else each for name, each in self.documents.items()
         }
         containers = tuple(
             msgspec.structs.replace(each, secrets=dict.fromkeys(each.secrets, ""))

@@ -225,6 +225,10 @@ def test_a_generator_that_stood_still_is_no_blackout() -> None:
         rows = [*held, *(probe(15.2 + n / 10, good=True, number=152 + n) for n in range(100))]
         found = one(AVAILABLE_99, rows)
         assert (found.verdict, found.fired_at_ns) == (verdict, None), found.reason
+    # Nor is it after two seconds and a half of an outage, which are all that was seen.
+    short = [*dark(7.6, 10, 10.1), probe(10.1, good=False, latency_ms=4_900, number=101)]
+    rows = [*short, *(probe(15.05 + n / 10, good=True, number=151 + n) for n in range(100))]
+    assert one(AVAILABLE_99, rows).fired_at_ns is None
     late = [probe(12 + n / 10, good=False, latency_ms=5_200, number=120 + n) for n in range(60)]
     assert one(AVAILABLE_99, [*dark(0, 0, 12), *late]).fired_at_ns is not None  # it asked all the time
 
@@ -235,6 +239,14 @@ def test_a_blackout_is_seen_however_rarely_it_is_asked(rate_per_s: float) -> Non
     rows = dark(10, 30, 40, every_s=every_s)
     found = blackout(ledger(*rows).probes, START_NS, 5.0, ProbePlan(rate_per_s=rate_per_s))
     assert found is not None and 5.0 <= found.length_s < 5.0 + 2 * every_s
+
+
+def test_one_failed_probe_is_no_blackout_however_rarely_it_is_asked() -> None:
+    rarely = ProbePlan(rate_per_s=0.1)
+    rows = dark(100, 109, 300, every_s=10)
+    assert blackout(ledger(*rows).probes, START_NS, 5.0, rarely) is None
+    rows = dark(100, 119, 300, every_s=10)
+    assert blackout(ledger(*rows).probes, START_NS, 5.0, rarely) is not None
 
 
 def test_one_good_probe_ends_the_stretch() -> None:

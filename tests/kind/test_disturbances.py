@@ -42,6 +42,8 @@ class World:
         self.feed = Feed(MachineClock())
         known = SimpleNamespace(known=self.pods, ready=lambda: list(self.pods.values()))
         inside = SimpleNamespace(api=self, namespace="n", watching=SimpleNamespace(pods=known))
+        monkeypatch.setattr("harness.stack.kind.disturbances.GONE_LIMIT_S", 0.5)
+        monkeypatch.setattr("harness.stack.kind.disturbances._AGAIN_S", 0.02)
         monkeypatch.setattr(docker, "pause", self.pause)
         monkeypatch.setattr(docker, "unpause", self.unpause)
         made = Disturbances(
@@ -124,13 +126,27 @@ async def test_a_sidecar_that_starts_meanwhile_is_cut_too_and_mended(monkeypatch
 async def test_a_sidecar_that_cannot_be_mended_is_told_and_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
     undo = await world.faults.inject(CUT)
-    world.broken.add("id-2")
-    with pytest.raises(StackNotStarted, match="id-2 is broken"):
+    world.pods["4"] = pod("4")
+    await until(lambda: "id-4" in world.orders)
+    world.broken |= {"id-2", "id-4"}
+    with pytest.raises(StackNotStarted, match="is broken"):
         await undo()
-    assert world.orders == {"id-1": "", "id-2": "cut", "id-3": ""}
+    assert world.orders == {"id-1": "", "id-2": "cut", "id-3": "", "id-4": "cut"}
     world.broken.clear()
     await undo()
     assert set(world.orders.values()) == {""}
+
+
+async def test_a_sidecar_that_is_gone_before_the_api_server_knows_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    undo = await world.faults.inject(CUT)
+    world.broken.add("id-2")
+    undoing = asyncio.ensure_future(undo())
+    await asyncio.sleep(0.05)
+    assert not undoing.done()
+    del world.pods["2"]
+    await undoing
+    assert world.orders == {"id-1": "", "id-2": "cut", "id-3": ""}
 
 
 async def test_a_hang_that_answers_late_is_ended_and_one_that_cannot_be_ended_is_told(

@@ -70,8 +70,9 @@ def test_results_of_another_night_are_none_of_this_one(tmp_path: Path) -> None:
     """Artifacts are kept for weeks: one job that is run again would make all that was green then as fresh as itself."""
     left(tmp_path, "one", step("first --seed 8"), step("second", judged=False, junit=""), began_utc=ago(hours=25))
     left(tmp_path, "two", step("third"))
-    found = night(tmp_path)
+    found = night(tmp_path, yesterday=[KEPT])
     assert (found.verdict, reasons(found)) == ("red", "one: its result is of another night: it began 25 h ago")
+    assert found.failing == (KEPT,)
 
 
 def test_a_job_that_left_nothing_is_red_and_its_seeds_stay(tmp_path: Path) -> None:

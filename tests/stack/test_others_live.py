@@ -25,7 +25,8 @@ def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
     """What was ended of a folder whose harness lives, and that has no record of kept parts yet."""
     found: list[Path] = []
 
-    def end_run(folder: Path) -> list[Message]:
+    def end_run(folder: Path, *, living: bool = True) -> list[Message]:
+        assert living
         found.append(folder)
         return []
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
-from harness.base.clock import Clock
+from harness.base.clock import Clock, polling
 from harness.base.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.message import message
 from harness.model.stack import PARTS, Fault, FaultKind
@@ -27,6 +28,7 @@ from harness.stack.protocol import Undo
 from harness.stack.waiting import undone_if_broken
 
 KILL_LIMIT_S = 15.0
+GONE_LIMIT_S, _AGAIN_S = 10.0, 1.0  # from a container's end until the API server says so
 _SLOW_STOPPED_S, _SLOW_RUNNING_S, _CRASH_POLL_S = 0.4, 0.1, 1.0
 _BY_SIDECAR = frozenset(
     {
@@ -121,15 +123,24 @@ class Disturbances:
             return nothing
 
         async def undo() -> None:
-            try:
-                await self._kill(pod, container, end)
-            except StackNotStarted:
-                if self._runs(pod, container):  # else the kubelet has replaced it
-                    raise
+            await self._heard(pod, container, lambda: self._kill(pod, container, end))
 
         async with undone_if_broken(undo):
             await self._kill(pod, container, begin)
         return undo
+
+    async def _heard(self, pod: Pod, container: str, tell: Callable[[], Awaitable[None]]) -> None:
+        """Tells again until it is heard, or the container is gone; the API server learns late that it is. Raises
+        ``StackNotStarted`` when one that still runs could not be told."""
+        again = polling(self._clock, limit_s=GONE_LIMIT_S, every_s=_AGAIN_S)
+        while True:
+            try:
+                return await tell()
+            except StackNotStarted:
+                if not self._runs(pod, container):
+                    return None
+                if not await again():
+                    raise
 
     def _runs(self, pod: Pod, container: str) -> bool:
         """Whether it is still the pod's, as the API server has it."""
@@ -210,8 +221,10 @@ class Disturbances:
             try:
                 following.result()
             finally:
-                await self._well(container, later.values())
-                await undo_first()
+                try:
+                    await self._well(container, later.values())
+                finally:
+                    await undo_first()
 
         return undo
 
@@ -220,7 +233,9 @@ class Disturbances:
         first = None
         for pod in pods:
             try:
-                await self._told(pod, container, "")
+                await self._heard(
+                    pod, container, partial(self._sidecars.write, pod.node, pod.containers[container], "")
+                )
             except StackNotStarted as error:
                 first = first or error
         if first is not None:

@@ -40,7 +40,7 @@ class LocalKeeper:
                 return
             with self._free(why):  # no run takes them over meanwhile
                 progress(message("replacing the kept parts: {why}", why=why))
-                end_run(folder)
+                end_run(folder, living=False)
         await _start(clock, progress)
 
     def status(self) -> Standing | None:
@@ -77,7 +77,7 @@ class LocalKeeper:
             who = user.run_id if user else message("a run")
             return [message("kept parts: {run} uses them; they end when it gives them back", run=who)]
         try:
-            return end_run(folder)
+            return end_run(folder, living=False)
         finally:
             if holding is not None:
                 holding.release()
