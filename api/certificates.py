@@ -67,27 +67,34 @@ class Certificates(transport.Request):
         self._data = b""
         self._due_ns = clock.monotonic_ns()  # not of the clock on the wall, which is set forward and back
         self._renewal: asyncio.Task[None] | None = None
+        self._keys: frozenset[str] = frozenset()
+        self._failed = False
 
-    async def refresh(self) -> None:
-        """Has them fetched when due, one fetch at a time. Waits for it only while there are none. Raises nothing."""
+    def may_be_of_a_new_key(self, key_id: str) -> bool:
+        """Whether a token of that key is refused for want of certificates that could not be renewed."""
+        return self._failed and key_id not in self._keys
+
+    async def refresh(self, key_id: str = "") -> None:
+        """Has them fetched when due, one fetch at a time. Waits for it only while there are none, or none of a token's
+        ``key_id``. Raises nothing."""
         if self._renewal is None or self._renewal.done():
             if self._clock.monotonic_ns() < self._due_ns:
                 return
             self._renewal = asyncio.create_task(self._renew())
-        if not self._data:
+        if not self._data or key_id not in self._keys:
             await asyncio.shield(self._renewal)
 
     async def _renew(self) -> None:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 data, lifetime_s = await self._fetch(self._url)
-            _check(data)
-            self._data = data
+            self._keys = _checked(data)
+            self._data, self._failed = data, False
             lifetime_s = min(max(lifetime_s, LIFETIME_MIN_S), LIFETIME_MAX_S)
         except Exception as error:  # no answer, or whatever a wrong one breaks in a parser
             held = "the old ones are kept" if self._data else "there are none, and no token can be verified"
             _LOG.warning("Google's certificates could not be renewed, %s: %r", held, error)
-            lifetime_s = RETRY_AFTER_S
+            lifetime_s, self._failed = RETRY_AFTER_S, True
         self._due_ns = self._clock.monotonic_ns() + round(lifetime_s * 1e9)
 
     def __call__(self, url: str, method: str = "GET", *_: Any, **__: Any) -> _Response:
@@ -97,8 +104,9 @@ class Certificates(transport.Request):
         return _Response(self._data)
 
 
-def _check(data: bytes) -> None:
-    """Raises ``ValueError`` unless ``data`` is a JSON object of certificates in PEM by key id, one at least."""
+def _checked(data: bytes) -> frozenset[str]:
+    """The key ids. Raises ``ValueError`` unless ``data`` is a JSON object of certificates in PEM by key id, one at
+    least."""
     try:
         found = msgspec.json.decode(data, type=dict[str, str])
     except msgspec.DecodeError as error:
@@ -107,6 +115,7 @@ def _check(data: bytes) -> None:
         raise ValueError("the answer has no certificates")
     for pem in found.values():
         x509.load_pem_x509_certificate(pem.encode())
+    return frozenset(found)
 
 
 async def fetch_https(url: str) -> tuple[bytes, float]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from firebase_admin import auth
+from google.auth import jwt
 
 from api.certificates import Certificates
 from api.errors import Unauthorized, Unavailable
@@ -36,15 +37,19 @@ class FirebaseTokens:
             self._client._token_verifier.request = certificates
 
     async def verify(self, token: str) -> User:
-        """Who ``token`` speaks for. Raises ``Unauthorized``, or ``Unavailable`` without certificates."""
+        """Who ``token`` speaks for. Raises ``Unauthorized``, or ``Unavailable`` without certificates, or without that
+        of a key which may be new."""
+        key_id = "" if self._certificates is None else _key_id(token)
         if self._certificates is not None:
-            await self._certificates.refresh()
+            await self._certificates.refresh(key_id)
         try:
             claims = self._client.verify_id_token(token, clock_skew_seconds=CLOCK_SKEW_S)
             return self._user(claims)
         except auth.CertificateFetchError as error:
             raise Unavailable("The certificates of the token's issuer are not at hand") from error
         except Exception as error:  # whatever a stranger's token breaks in the parser is a refused token
+            if key_id and self._certificates is not None and self._certificates.may_be_of_a_new_key(key_id):
+                raise Unavailable("The certificate of the token's key is not at hand") from error
             raise Unauthorized(REFUSED) from error
 
     def _user(self, claims: dict[str, Any]) -> User:
@@ -58,6 +63,15 @@ class FirebaseTokens:
         firebase = claims.get("firebase")
         provider = firebase.get("sign_in_provider") if isinstance(firebase, dict) else None
         return User(uid, _text(claims.get("name")), _text(provider), expires)
+
+
+def _key_id(token: str) -> str:
+    """Of whose key a token says it is; "" where it says nothing that can be read."""
+    try:
+        key_id = jwt.decode_header(token).get("kid")  # type: ignore[no-untyped-call]
+    except Exception:  # as above
+        return ""
+    return key_id if isinstance(key_id, str) else ""
 
 
 def _text(claim: object) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc.aio
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
@@ -23,7 +23,7 @@ from google.cloud.firestore_v1.types import BatchGetDocumentsRequest, CommitRequ
 from api import firestore_document
 from api.clock import pause
 from api.model import WalkDetail
-from api.ports import Overtaken
+from api.ports import AnotherUsers, Overtaken
 from api.settings import Settings
 
 RPC_TIMEOUT_S = 4.0  # below the mirror's own limit, so that its error names the cause
@@ -44,6 +44,22 @@ class DocumentTooLarge(Exception):  # noqa: N818 - an outcome
     """Firestore would refuse the document; an emulator might not."""
 
 
+class Seen(NamedTuple):
+    """A document's ``update_time``, a protocol buffer, and whose it is; both ``None`` when there is none."""
+
+    version: Any
+    owner: str | None
+
+
+def _of(seen: object, user_id: str | None) -> Seen:
+    """Raises ``AnotherUsers`` where the document that was seen is not of ``user_id``, as far as both are known."""
+    if not isinstance(seen, Seen):
+        return Seen(None, None)  # nobody looked: there must be none
+    if user_id is not None and seen.owner is not None and seen.owner != user_id:
+        raise AnotherUsers("the document is another user's")
+    return seen
+
+
 class FirestoreMirror:
     """One document a walk. See ``api.ports.MirrorSink``."""
 
@@ -56,7 +72,7 @@ class FirestoreMirror:
             self._metadata.append(("authorization", "Bearer owner"))  # the emulators' word for "past the rules"
         self._transport: Any = None
         self._client: Any = None
-        self._versions: OrderedDict[str, Any] = OrderedDict()  # by walk, as this pod's last write left them
+        self._versions: OrderedDict[str, Seen] = OrderedDict()  # by walk, as this pod's last write left them
 
     async def open(self) -> None:
         """Makes the channel; it connects with the first write."""
@@ -68,11 +84,10 @@ class FirestoreMirror:
         self._client = FirestoreAsyncClient(transport=self._transport)
 
     async def look(self, walk_id: str) -> object:
-        """The document's ``update_time``, a protocol buffer."""
+        """A ``Seen``."""
         if walk_id in self._versions:
             return self._versions[walk_id]
-        version, _ = await self._read(walk_id)
-        return version
+        return Seen(*await self._read(walk_id))
 
     async def owner(self, walk_id: str) -> str | None:
         """The document's ``user_id``."""
@@ -83,6 +98,7 @@ class FirestoreMirror:
         """Replaces the whole document."""
         if self._emulator_host and (size := firestore_document.size_bytes(walk)) > firestore_document.SIZE_MAX_BYTES:
             raise DocumentTooLarge(f"{size} bytes with {len(walk.locations)} locations; Firestore takes 1 MiB")
+        seen = _of(seen, walk.user_id)
         request = _Request(database=self._database)
         document = request.writes.add().update
         document.name = self._name(walk.id)
@@ -93,15 +109,16 @@ class FirestoreMirror:
             _fill(values.values.add().map_value.fields, firestore_document.location_map(location))
             if index % LOCATIONS_AT_ONCE == LOCATIONS_AT_ONCE - 1:
                 await pause(0)  # a long walk must not hold up the requests
-        await self._commit(walk.id, request, seen)
+        await self._commit(walk.id, request, seen, walk.user_id)
 
-    async def delete(self, walk_id: str, seen: object) -> None:
+    async def delete(self, walk_id: str, seen: object, user_id: str) -> None:
         """Deletes the document; one that is not there is fine."""
-        if seen is None:
+        seen = _of(seen, user_id)
+        if seen.version is None:
             return
         request = _Request(database=self._database)
         request.writes.add().delete = self._name(walk_id)
-        await self._commit(walk_id, request, seen)
+        await self._commit(walk_id, request, seen, user_id)
 
     async def close(self) -> None:
         """Closes the channel."""
@@ -112,13 +129,13 @@ class FirestoreMirror:
         name = firestore_document.document_id(walk_id)
         return f"{self._database}/documents/{firestore_document.COLLECTION}/{name}"
 
-    async def _commit(self, walk_id: str, request: Any, seen: Any) -> None:
+    async def _commit(self, walk_id: str, request: Any, seen: Seen, user_id: str | None) -> None:
         """One write, on the condition that the document is as ``seen``."""
         condition = request.writes[0].current_document
-        if seen is None:
+        if seen.version is None:
             condition.exists = False
         else:
-            condition.update_time.CopyFrom(seen)
+            condition.update_time.CopyFrom(seen.version)
         self._versions.pop(walk_id, None)  # until the answer is there nobody knows it
         try:
             answer = await self._client.commit(
@@ -127,7 +144,7 @@ class FirestoreMirror:
         except _NOT_AS_SEEN as error:
             raise Overtaken(str(error)) from error
         if request.writes[0].WhichOneof("operation") == "update":
-            self._versions[walk_id] = type(answer).pb(answer).write_results[0].update_time
+            self._versions[walk_id] = Seen(type(answer).pb(answer).write_results[0].update_time, user_id)
             if len(self._versions) > VERSIONS_MAX:
                 self._versions.popitem(last=False)
 

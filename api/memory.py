@@ -14,7 +14,7 @@ from api.clock import pause
 from api.errors import Invalid, Unauthorized
 from api.firestore_document import Fields, document_id, fields, location_map
 from api.model import CHANGEABLE, DEFAULT_TITLE, Location, NewWalk, User, Walk, WalkChange, WalkDetail, WalkPage
-from api.ports import Clock, Overtaken, PoolStats
+from api.ports import AnotherUsers, Clock, Overtaken, PoolStats
 
 _EMPTY = {"description": "", "status": "not_started", "total_distance": 0.0, "total_steps": 0}
 _EMPTY |= {"total_paused_duration": 0.0}
@@ -81,20 +81,22 @@ class MemoryMirror:
     async def write(self, walk: WalkDetail, seen: object) -> None:
         """Replaces the document, if it is as seen."""
         await pause(self.delay_s)
-        name = self._as_seen(walk.id, seen)
+        name = await self._as_seen(walk.id, seen, walk.user_id)
         self.documents[name] = (fields(walk), [location_map(entry) for entry in walk.locations])
         self._writes += 1
         self._versions[name] = self._writes
 
-    async def delete(self, walk_id: str, seen: object) -> None:
+    async def delete(self, walk_id: str, seen: object, user_id: str) -> None:
         """Removes the document, if it is as seen."""
         await pause(self.delay_s)
-        name = self._as_seen(walk_id, seen)
+        name = await self._as_seen(walk_id, seen, user_id)
         self.documents.pop(name, None)
         self._versions.pop(name, None)
 
-    def _as_seen(self, walk_id: str, seen: object) -> str:
-        name = document_id(walk_id)
+    async def _as_seen(self, walk_id: str, seen: object, user_id: str | None) -> str:
+        name, owner = document_id(walk_id), await self.owner(walk_id)
+        if user_id is not None and owner is not None and owner != user_id:
+            raise AnotherUsers("the document is another user's")
         if self._versions.get(name) != seen:
             raise Overtaken
         return name

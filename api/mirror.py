@@ -158,7 +158,7 @@ class Mirror:
         """Mirrors the walk as it is now; whether it has changed since."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                walk = await self._write(walk_id, sink)
+                walk = await self._write(walk_id, user_id, sink)
         except asyncio.CancelledError:
             self._drop(walk_id, user_id, "the pod stopped first")
             raise
@@ -172,18 +172,19 @@ class Mirror:
             version = await self._database.walk_version(walk_id)
         except Exception as error:
             self._log.warning("Mirror write not confirmed", walk_id=walk_id, user_id=user_id, error=describe(error))
+            self.given_up(walk_id, user_id)  # the walk may be gone, and its document there
             return False
         return version != (None if walk is None else walk.updated_at)
 
-    async def _write(self, walk_id: str, sink: MirrorSink) -> WalkDetail | None:
-        """The walk as it was written; ``None`` when it is gone, and its document with it."""
+    async def _write(self, walk_id: str, user_id: str, sink: MirrorSink) -> WalkDetail | None:
+        """The walk as it was written; ``None`` when it is gone, and its document with it: that of ``user_id``."""
         last: Overtaken | None = None
         for _ in range(ATTEMPTS):
             seen = await sink.look(walk_id)
             walk = await self._database.load_walk(walk_id)  # after the look: what was written before it is in here
             try:
                 if walk is None:
-                    await sink.delete(walk_id, seen)
+                    await sink.delete(walk_id, seen, user_id)
                 else:
                     await sink.write(walk, seen)
             except Overtaken as overtaken:

@@ -78,6 +78,10 @@ class Overtaken(Exception):  # noqa: N818 - an outcome
     """The document is not as it was seen any more: somebody else wrote it. Nothing was written."""
 
 
+class AnotherUsers(Exception):  # noqa: N818 - an outcome
+    """The document is of a walk of another user, who is not on the API yet: it is left as it is."""
+
+
 class MirrorSink(Protocol):
     """Where walks are mirrored to. Raises anything when a write does not succeed.
 
@@ -98,11 +102,12 @@ class MirrorSink(Protocol):
         ...
 
     async def write(self, walk: WalkDetail, seen: object) -> None:
-        """The document of ``walk`` is ``walk`` afterwards. Raises ``Overtaken`` when it is not as ``seen``."""
+        """The document of ``walk`` is ``walk`` afterwards. Raises ``Overtaken`` when it is not as ``seen``, and
+        ``AnotherUsers`` when it was another's."""
         ...
 
-    async def delete(self, walk_id: str, seen: object) -> None:
-        """There is no document of ``walk_id`` afterwards. Raises ``Overtaken`` when it is not as ``seen``."""
+    async def delete(self, walk_id: str, seen: object, user_id: str) -> None:
+        """There is no document of ``walk_id`` afterwards. Raises as ``write``; ``user_id`` is who deleted the walk."""
         ...
 
     async def close(self) -> None:

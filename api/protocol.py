@@ -8,6 +8,9 @@ is refused here, or is no HTTP, gets an error body (docs/contract/walk-api.md#er
 * Trailers count as head. What comes after a head, its framing included, is bounded too, in bytes and, once the answer
   is out, in time.
 
+* Of requests that wait for the answer to an earlier one there are ``PIPELINED`` at most; one more gets 400. A client
+  that takes nothing of what it is sent for ``STALL_S`` loses its connection.
+
 * Connections are counted. One beyond ``Limits.connections`` gets 503 for whatever it asks but what the platform asks
   (``/health``, ``/ready``), and ends with its first answer; one beyond ``SPARE`` of those is closed at once.
 
@@ -17,6 +20,9 @@ Memory a connection can take is therefore bounded by these limits and one read o
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +35,8 @@ from api.edge import ALWAYS_ANSWERED
 
 LINGER_S = 1.0  # in which what still comes is thrown away, so that the answer is not lost to a reset (RFC 9112, 9.6)
 SPARE = 64  # connections beyond the limit that may still ask whether the process is well
+PIPELINED = 16  # requests of a connection that wait for the answer to an earlier one
+STALL_S = 20.0  # in which a client that is sent something takes at least some of it
 _LINE_BYTES = 4  # ": " and the end of the line, which httptools does not hand over
 
 #: Called with the status of each request refused here; such a request never reaches the application.
@@ -69,6 +77,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._why: tuple[int, str] | None = None
         self._surplus = False
+        self._stall: asyncio.TimerHandle | None = None
+        self._unsent_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
@@ -84,6 +94,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
         self._unset_timer()
+        self._unset_stall()
         self._unset_keepalive_if_required()  # uvicorn forgets it when the connection broke
         super().connection_lost(exc)
 
@@ -144,6 +155,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Called by the parser at the end of a head. What it raises refuses the request."""
         if self._surplus and self.url.partition(b"?")[0].decode("latin-1") not in ALWAYS_ANSWERED:
             self._stop(503, "Too many connections are open; try again")
+        if len(self.pipeline) >= PIPELINED:
+            self._stop(400, "Too many requests wait for the answers to earlier ones")
         self._why = (400, "The request target is not a path in ASCII")
         super().on_headers_complete()
         self._why = None
@@ -165,6 +178,49 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if not self._in_head and self.cycle.response_complete and not self.transport.is_closing():
             self._set_timer(self._limits.head_s, self._end)
+
+    def pause_writing(self) -> None:
+        """Called by the event loop: more waits to be taken by the client than it holds gladly."""
+        super().pause_writing()
+        self._watch_stall()
+
+    def resume_writing(self) -> None:
+        """Called by the event loop."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._unset_stall()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Called for a connection that is idle."""
+        super().timeout_keep_alive_handler()
+        self._watch_stall()
+
+    def _watch_stall(self) -> None:
+        """Also of a connection that is closed, which ends once the client has taken what was sent."""
+        if self._stall is None:
+            self._unsent_bytes = self._unsent()
+            self._stall = self.loop.call_later(STALL_S, self._stalls)
+
+    def _stalls(self) -> None:
+        self._stall = None
+        if self._unsent() >= self._unsent_bytes:
+            self.transport.abort()
+        else:
+            self._watch_stall()
+
+    def _unsent(self) -> int:
+        """The bytes that the client has not taken, of what is held here and in the kernel."""
+        held: int = self.transport.get_write_buffer_size()
+        try:
+            found = fcntl.ioctl(self.transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
+        except OSError:  # it is closed
+            return held
+        return held + int.from_bytes(found, sys.byteorder)
+
+    def _unset_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def _stop(self, status: int, message: str) -> None:
         self._why = (status, message)
@@ -224,6 +280,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unset_timer()
         if not self.transport.is_closing():
             self.transport.close()
+            self._watch_stall()
 
     def _set_timer(self, seconds: float, ends: Callable[[], None]) -> None:
         self._unset_timer()

@@ -67,6 +67,18 @@ def test_a_criterion_that_is_called_as_a_check_is_refused_before_any_stack(
     assert f"{name!r} is a check of every week" in capfd.readouterr().err
 
 
+def test_so_is_one_that_is_called_as_a_claim_which_a_week_judges_by_itself(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All that a week had judged was lost: it was judged twice."""
+    text = (SCENARIOS / "rollout_week4.yaml").read_text()
+    ours = "id: slo.availability, claim: slo.availability, kind: success"
+    more = f"- {{{ours}, metric: availability, comparison: '>', threshold: 99.9%}}"
+    (tmp_path / "ours.yaml").write_text(text.replace("criteria:\n", f"criteria:\n{more}\n"))
+    assert main(["run", str(tmp_path / "ours.yaml"), "--on", "local"]) == Exit.USAGE
+    assert "'slo.availability' is a check of every week" in capfd.readouterr().err
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "says"),

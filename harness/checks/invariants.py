@@ -212,7 +212,10 @@ class Invariants:
     ) -> tuple[Judgement, ...]:
         """Also where the database could not be read, which ``unread`` says: which walks there are, phones know too."""
         users = {account.user for account in self._users}
+        # Of a write that nobody confirmed the target may make something between the two looks at a walk.
+        moving = {walk.walk_id for walk in self._sent.walks.values() if not walk.confirmed}
         read = [walk for walk in stored.walks if walk.user in users] if stored is not None else []
+        read = [walk for walk in read if walk.id not in moving] or read
         own = [
             Owned(walk_id=walk.id, owner=walk.user, title=str(walk.columns.get("title") or ""), before=walk)
             for walk in read

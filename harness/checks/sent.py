@@ -77,6 +77,11 @@ class SentWalk(msgspec.Struct, frozen=True, kw_only=True):
         writes: tuple[Write, ...] = (*self.puts, *self.deletes)
         return max(write.done_ns for write in writes)
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether each of its writes was acknowledged: of another the target may still make something."""
+        return all(write.acknowledged and not write.perhaps for write in (*self.puts, *self.deletes))
+
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """``walks`` by id in lower case; ``unmatched`` are operation ids that are none of the schedule's, or whose digest

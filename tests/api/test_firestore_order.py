@@ -23,11 +23,11 @@ from msgspec import structs
 
 from api import firestore_mirror, mirror, unsettled
 from api.clock import SystemClock
-from api.firestore_mirror import DocumentTooLarge, FirestoreMirror
+from api.firestore_mirror import DocumentTooLarge, FirestoreMirror, Seen
 from api.memory import MemoryDatabase
 from api.mirror import Mirror
 from api.model import Location, User, WalkChange, WalkDetail
-from api.ports import Overtaken
+from api.ports import AnotherUsers, Overtaken
 from tests.api import world
 from tests.api.world import new_id, settings
 
@@ -157,26 +157,42 @@ def walk(title: str, walk_id: str, locations: int = 0, **changes: Any) -> WalkDe
 
 async def test_a_write_holds_only_over_what_it_has_seen(place: Place) -> None:
     one, other, walk_id = await place.sink(), await place.sink(), new_id()
-    assert await one.look(walk_id) is None and await one.owner(walk_id) is None
+    assert await one.look(walk_id) == (None, None) and await one.owner(walk_id) is None
     await one.write(walk("first", walk_id), None)
     seen = await other.look(walk_id)
-    assert isinstance(seen, Timestamp) and await other.owner(walk_id) == "u"
+    assert isinstance(seen, Seen) and isinstance(seen.version, Timestamp)
+    assert seen.owner == await other.owner(walk_id) == "u"
     await one.write(walk("second", walk_id), await one.look(walk_id))
     for late in (
         other.write(walk("late", walk_id), seen),
-        other.delete(walk_id, seen),
+        other.delete(walk_id, seen, "u"),
         other.write(walk("x", walk_id), None),
     ):
         with pytest.raises(Overtaken):
             await late
     assert place.firestore.title(walk_id) == "second"
-    await other.delete(walk_id, await other.look(walk_id))
+    await other.delete(walk_id, await other.look(walk_id), "u")
     assert place.firestore.title(walk_id) is None
     with pytest.raises(Overtaken):  # it still believes in its own last write
         await one.write(walk("late", walk_id), await one.look(walk_id))
     assert place.firestore.title(walk_id) is None
     await one.write(walk("anew", walk_id), await one.look(walk_id))
     assert place.firestore.title(walk_id) == "anew"
+
+
+async def test_another_user_s_document_is_left_as_it_is(place: Place) -> None:
+    """Of a walk that is not migrated yet PostgreSQL knows nothing: whoever knows its id may make one of that id."""
+    sink, other, walk_id = await place.sink(), await place.sink(), new_id()
+    await sink.write(walk("theirs", walk_id), None)
+    foreign = walk("mine", walk_id, user_id="v")
+    with pytest.raises(AnotherUsers):
+        await other.write(foreign, await other.look(walk_id))
+    with pytest.raises(AnotherUsers):
+        await other.delete(walk_id, await other.look(walk_id), "v")
+    assert place.firestore.title(walk_id) == "theirs"
+    await other.write(walk("of nobody any more", walk_id, user_id=None), await other.look(walk_id))
+    await other.delete(walk_id, await other.look(walk_id), "u")
+    assert place.firestore.title(walk_id) is None
 
 
 async def test_a_walk_that_stays_with_its_pod_costs_one_call_a_write(place: Place) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from api.clock import SystemClock
+from api.errors import Unavailable
 from api.memory import MemoryDatabase, MemoryMirror
 from api.mirror import Mirror, MirrorStats, mirrored
 from api.model import User, WalkChange, WalkDetail
@@ -222,6 +223,20 @@ async def test_a_write_that_succeeded_is_no_loss_though_the_stop_ends_the_look_a
     assert (stats.written, stats.dropped, stats.waiting) == (1, 0, 0)
     assert balanced(stats)
     assert [line for line in api.logs if line["severity"] == "ERROR"] == []
+
+
+async def test_a_write_that_could_not_be_confirmed_is_looked_at_again() -> None:
+    """The walk may have been deleted meanwhile, by another pod that saw no document: it would stay for ever."""
+
+    class Silent(MemoryDatabase):
+        async def walk_version(self, walk_id: str) -> Any:
+            raise Unavailable("busy")
+
+    async with world.running(Silent(SystemClock())) as api, api.as_user("u") as client:
+        walk_id = (await client.post("/v1/walks", json={"title": "t"})).json()["id"]
+        await settled(api)
+        assert api.service.mirror.stats.written == 1
+        assert (walk_id, "u") in api.service.unsettled._writes
 
 
 async def test_a_write_that_others_overtake_each_time_fails_and_says_so() -> None:

@@ -111,8 +111,8 @@ class Sink:
     async def write(self, walk: WalkDetail, seen: object) -> None:
         await self._firestore.write(lambda: self._firestore.held.write(walk, seen))
 
-    async def delete(self, walk_id: str, seen: object) -> None:
-        await self._firestore.write(lambda: self._firestore.held.delete(walk_id, seen))
+    async def delete(self, walk_id: str, seen: object, user_id: str) -> None:
+        await self._firestore.write(lambda: self._firestore.held.delete(walk_id, seen, user_id))
 
 
 class Postgres(MemoryDatabase):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ import psutil
 import pytest
 import uvicorn
 
-from api.protocol import SPARE, LimitedProtocol, Limits
+from api.protocol import PIPELINED, SPARE, LimitedProtocol, Limits
 from api.settings import DatabaseSettings
 from tests.api.pod import Pod
 from tests.api.test_serve import Base, Message
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.process
 LIMITS = Limits(head_bytes=2000, url_bytes=200, head_s=0.3, message_bytes=100_000)
 PATIENT = msgspec.structs.replace(LIMITS, head_s=5.0)  # where what is asked is not how long a head may take
 ENDLESS = msgspec.structs.replace(LIMITS, head_s=30.0)  # and where a wait for it must not look like another
+MUCH = 8_000_000
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -37,6 +39,7 @@ class Answering:
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[tuple[bytes, bytes]]]] = []
         self.let_go = asyncio.Event()
+        self.ended = 0  # answers of which all was taken, or whose client was gone
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         self.asked.append((scope["path"], scope["headers"]))
@@ -48,10 +51,13 @@ class Answering:
             body += message.get("body", b"")
             if not message.get("more_body", False):
                 break
-        said = b"%d" % len(body)
+        said = b"%d" % len(body) if scope["path"] != "/much" else bytes(MUCH)
         headers = [(b"content-length", b"%d" % len(said))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": said})
+        await send({"type": "http.response.body", "body": said, "more_body": scope["path"] == "/much"})
+        if scope["path"] == "/much":
+            await send({"type": "http.response.body", "body": b""})  # waits until most is taken
+        self.ended += 1
 
 
 class Served:
@@ -280,6 +286,40 @@ async def test_the_rest_of_a_request_that_was_answered_has_an_end() -> None:
         answer, _ = await served.say(head, *[b"x" * 50_000] * 5)
         assert answer.count(b"HTTP/1.1") == 1
         assert served.refused == {400: 1}
+
+
+async def test_requests_that_wait_for_answers_to_earlier_ones_are_bounded() -> None:
+    """Each takes memory before anybody is known: a connection that sent 1.5 MB of them took 180 MB."""
+    asked = b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving(limits=ENDLESS) as served:
+        asyncio.get_running_loop().call_later(0.3, served.app.let_go.set)
+        answer, _ = await served.say(asked * 500)
+        assert served.refused == {400: 1}
+        assert answer.count(b"HTTP/1.1 200") == 1 + PIPELINED == len(served.app.asked)
+    async with serving() as served:
+        served.app.let_go.set()
+        answer, _ = await served.say(*[asked] * 40, pause_s=0.01)
+        assert answer.count(b"HTTP/1.1 200") == 40 and not served.refused, "one after the other there is no limit"
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+async def test_a_client_that_takes_nothing_loses_its_connection_and_one_that_is_slow_does_not(
+    monkeypatch: pytest.MonkeyPatch, slowly: bool
+) -> None:
+    """It held a request in flight for ever."""
+    monkeypatch.setattr("api.protocol.STALL_S", 0.5)
+    async with serving(limits=ENDLESS) as served:
+        with socket.socket() as client:
+            client.connect(served.server.servers[0].sockets[0].getsockname()[:2])
+            client.setblocking(False)
+            client.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            taken, until = 0, time.monotonic() + 60
+            while not served.app.ended and time.monotonic() < until:
+                await asyncio.sleep(0.05)
+                with contextlib.suppress(BlockingIOError):
+                    taken += len(client.recv(100_000)) if slowly else 0
+        assert served.app.ended == 1, "the server waits for the client still"
+        assert not slowly or taken > MUCH / 2
 
 
 async def test_a_connection_is_kept_after_such_a_rest_and_still_closed_when_idle() -> None:

@@ -123,7 +123,7 @@ async def test_a_remembered_token_still_expires() -> None:
 class Signer:
     """Google's part: a key, its certificate, and tokens signed with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, key_id: str = "kid-1") -> None:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "securetoken")])
         now = datetime.now(UTC)
@@ -137,11 +137,11 @@ class Signer:
             .not_valid_after(now + timedelta(days=1))
             .sign(self.key, hashes.SHA256())
         )
-        self.certificates = json.dumps({"kid-1": certificate.public_bytes(serialization.Encoding.PEM).decode()})
+        self.certificates = json.dumps({key_id: certificate.public_bytes(serialization.Encoding.PEM).decode()})
         pem = self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         )
-        self._signer = crypt.RSASigner.from_string(pem, key_id="kid-1")  # type: ignore[no-untyped-call]
+        self._signer = crypt.RSASigner.from_string(pem, key_id=key_id)  # type: ignore[no-untyped-call]
 
     def token(self, uid: str, **changes: Any) -> str:
         now = int(time.time())
@@ -348,6 +348,23 @@ async def test_nobody_waits_for_a_renewal_while_old_ones_are_at_hand(app: Any, g
     assert issuer.asked == 2
     issuer.gate.set()
     await renewed(certificates)
+
+
+async def test_a_token_of_a_new_key_waits_for_the_renewal_that_is_due(app: Any, google: Signer) -> None:
+    """It was refused as foreign: 401 signs a user out."""
+    clock, issuer, rotated = Watch(), Issuer(google), Signer("kid-2")
+    tokens = FirebaseTokens(app, clock, Certificates(clock, issuer))
+    await tokens.verify(google.token("uid-1"))
+    with pytest.raises(Unauthorized):  # while nothing is due it is nobody's
+        await tokens.verify(rotated.token("uid-2"))
+    issuer.answer = None
+    clock.now_s += 3601
+    with pytest.raises(Unavailable):
+        await tokens.verify(rotated.token("uid-2"))
+    assert (await tokens.verify(google.token("uid-1"))).uid == "uid-1", "the old ones do"
+    issuer.answer = rotated.certificates.encode()
+    clock.now_s += 10.5
+    assert (await tokens.verify(rotated.token("uid-2"))).uid == "uid-2"
 
 
 @pytest.mark.process

@@ -121,7 +121,7 @@ class Firestore:
         self._as_seen(walk.id, seen)
         self.written[self.name(walk.id)] = walk
 
-    async def delete(self, walk_id: str, seen: object) -> None:
+    async def delete(self, walk_id: str, seen: object, user_id: str) -> None:
         """Removes the document, if it is as seen."""
         await self._clock.sleep(_MIRROR_S)
         self._as_seen(walk_id, seen)

@@ -153,7 +153,7 @@ def lower_case_document() -> None:
 
 @plant
 def document_stays() -> None:
-    async def delete(self: Any, walk_id: str, seen: Any) -> None:
+    async def delete(self: Any, walk_id: str, seen: Any, user_id: str) -> None:
         return None
 
     firestore_mirror.FirestoreMirror.delete = delete  # type: ignore[method-assign]

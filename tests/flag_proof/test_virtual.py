@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from harness.base import planfile
 from harness.base.clock import Anchor
 from harness.base.data import PLANS
 from harness.base.errors import BadInput
+from harness.base.planfile import RuleError
 from harness.checks.walk_continuity import Continuity
 from harness.evidence.gathered import Gathered
 from harness.judge.combine import combine
@@ -141,6 +143,27 @@ def test_twelve_hours_are_late_by_the_named_erratum_and_everything_is_as_the_pla
         assert judged_.value is not None and 36_000 < judged_.value <= case.bound_s
     assert all(each.verdict is Verdict.PASS for id_, each in found.items() if ".60s.open" in id_)
     assert cases == tuple(virtual_cases(PLAN, seed=1))
+
+
+def test_sessions_and_a_gap_at_once_have_no_bound() -> None:
+    with pytest.raises(RuleError, match="and not both"):
+        Kind(name="both", session_s=180.0, offline_s=120.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "interval_s", "why"),
+    [({"pace_s": 5.0, "scale": 100.0}, 60.0, "pace"), ({"scale": 5.0}, 43_200.0, "a load lasts at most 7200 s")],
+)
+def test_a_case_that_no_load_can_run_is_refused_before_any_stack(
+    changes: dict[str, float], interval_s: float, why: str
+) -> None:
+    real = msgspec.structs.replace(PLAN.real, scale=changes["scale"])
+    case = FetchCase(fetch_interval_s=interval_s, real=True)
+    plan = msgspec.structs.replace(PLAN, real=real, pace_s=changes.get("pace_s", PLAN.pace_s), cases=(case,))
+    with pytest.raises(BadInput, match=why):
+        REHEARSAL.arrange(plan, cast(Any, None), cast(Any, None))
+    whole = REHEARSAL.arrange(PLAN, cast(Any, None), cast(Any, None))
+    assert whole is not None
 
 
 def test_an_erratum_that_does_not_show_and_a_lateness_that_nobody_expected_are_against_the_proof() -> None:

@@ -41,7 +41,7 @@ def added(of: Ledger, failed: int, *, operation: Operation = Operation.PUT_WALK,
 
 
 def beside(of: Ledger) -> dict[str, Judgement]:
-    return {each.id: each for each in without_the_flag(WEEK, of, WINDOW, 3, of.calls)}
+    return {each.id: each for each in without_the_flag(WEEK, of, WINDOW, 3)}
 
 
 @pytest.mark.parametrize(("failed", "verdict"), [(0, Verdict.PASS), (8, Verdict.INCONCLUSIVE), (9, Verdict.FAIL)])
@@ -68,7 +68,7 @@ def test_writes_to_firestore_show_that_it_is_not_read_only() -> None:
 
 def test_without_requests_nothing_is_known_and_with_everybody_on_the_api_nothing_is_asked() -> None:
     assert beside(ledger(0, side=Side.API))[STEPWISE].verdict is Verdict.INCONCLUSIVE
-    assert list(without_the_flag(load("rollout_week4"), ledger(0), WINDOW, 3, {})) == []
+    assert list(without_the_flag(load("rollout_week4"), ledger(0), WINDOW, 3)) == []
 
 
 def pod(name: str, state: str = PodState.READY) -> EventRow:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.clock import NS
+from harness.base.planfile import RuleError, typed
 from harness.checks.walk_continuity import Points, continuity, recorded_points, together
 from harness.load.plan import Offline
 from harness.load.population.accounts import accounts
@@ -20,7 +21,8 @@ from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.population.walk import Location, WalkUpdate
 from harness.load.users import Users, UsersPlan
 from harness.model.evidence import Operation, RequestRow, Side
-from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
+from harness.model.message import message
+from harness.model.scenario import MOST_DURATION_S, AudiencePlan, PopulationPlan, ProbePlan
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.sides import Documents, NotAsPromised, rows
 from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, FlagProofDetails, Switch, WalksHeld
@@ -59,6 +61,16 @@ def course(plan: FlagPlan, case: FetchCase) -> Course:
         end_s=off_s + bound + 2 * pace_s,
         bound_s=bound,
     )
+
+
+def must_fit(plan: FlagPlan, case: FetchCase) -> None:
+    """Raises ``BadInput`` for a case whose scaled times no load can keep."""
+    times = course(plan, case)
+    with typed("real.scale", message("plan {name}", name=plan.name)):
+        _users_plan(plan, times, 0)
+        if times.end_s > MOST_DURATION_S:
+            given = {"seconds": f"{times.end_s:.0f}", "most": f"{MOST_DURATION_S:g}"}
+            raise RuleError(message("a case takes {seconds} s, and a load lasts at most {most} s", **given), "scale")
 
 
 class RealCase:

@@ -19,7 +19,7 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
-from harness.rehearsals.flag_proof.real import RealCase, course, real_ids
+from harness.rehearsals.flag_proof.real import RealCase, course, must_fit, real_ids
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
 from harness.stack.protocol import StackNeeds
@@ -48,8 +48,11 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
         return found
 
     def arrange(self, plan: FlagPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
-        """A stack, unless only what is computed is asked for."""
+        """A stack, unless only what is computed is asked for. Raises ``BadInput`` for a case that no load can run."""
         _ = options
+        for case in plan.cases if not plan.virtual_only else ():
+            if case.real:
+                must_fit(plan, case)
         return None if plan.virtual_only else StackNeeds(manifests=manifests, use_kept=False)
 
     async def run(self, plan: FlagPlan, on: Running[FlagProofDetails]) -> None:

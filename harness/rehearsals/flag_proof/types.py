@@ -35,6 +35,12 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     offline_s: Seconds = 0.0
     late: ErratumId = ""
 
+    def __post_init__(self) -> None:
+        """Raises ``RuleError`` for sessions and a gap at once, of which no bound is known."""
+        if self.session_s and self.offline_s:
+            what = message("a kind of client has sessions, or a gap without network, and not both")
+            raise RuleError(what, "offline_s", remedy="make it two kinds")
+
 
 class FetchCase(msgspec.Struct, frozen=True, kw_only=True):
     """A minimum fetch interval; ``late`` is the erratum by which it is expected to be late."""

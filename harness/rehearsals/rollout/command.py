@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.options import Options
 from harness.rehearsals.rollout.faults import faults
 from harness.report.published import RESULT, RESULT_JSON
+from scenarios.claims import REGISTER
 
 if TYPE_CHECKING:
     from harness.model.result import Result
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan
 
 #: What a resume may be given: the rest is the rollout's own, as it was begun.
+_OF_WEEKS = re.compile(r"rollout\.week[1-4]\.(success|rollback)\.")  # claims that criteria alone judge
 _FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang", "no_defaults"}
 
 
@@ -47,7 +50,7 @@ class OfWeeks(Staged, Paced):
         """The scenario ``name`` with what the command line says of it. Raises ``BadInput``."""
         scenario = self.scenario_of(name, window_s=self.window)
         for named in (*(each.id for each in scenario.criteria), *(each.id for each in scenario.own_claims)):
-            if named in TAKEN:  # two judgements of one id
+            if named in TAKEN or (named in REGISTER and not _OF_WEEKS.match(named)):  # two judgements of one id
                 where = message("scenario {name}", name=scenario.name)
                 taken = message("{name} is a check of every week", name=repr(named))
                 raise BadInput(taken, where=where, remedy="give it another id")

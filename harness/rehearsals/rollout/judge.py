@@ -72,7 +72,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += objectives(plan, ledger, week.planned, at.at_ns, due)
         lost = _lost(plan, ledger, week, at)
         found += _window(plan, ledger, week.window, seen.details, whole=whole, missing=lost)
-        found += without_the_flag(plan, ledger, week.window, week.seed, seen.evidence.ledger.calls)
+        found += without_the_flag(plan, seen.evidence.ledger, week.window, week.seed)
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
     found += _checks(plan, week, rows, seen.facts.anchor, due if whole else NOTHING_DUE)

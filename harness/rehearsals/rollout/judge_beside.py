@@ -24,11 +24,10 @@ from harness.model.verdict import Verdict
 _METRICS = ("cpu_cores", "memory_bytes")
 
 
-def without_the_flag(
-    plan: Scenario, ledger: Ledger, window: Window, seed: int, there: Collection[str]
-) -> Iterator[Judgement]:
+def without_the_flag(plan: Scenario, ledger: Ledger, window: Window, seed: int) -> Iterator[Judgement]:
     """Of a week in which some users have the flag off: whether Firestore serves them throughout, and is written. Their
-    schedule began with ``window``; ``there`` are the ids of all calls in evidence, also after the judge was asked."""
+    schedule began with ``window``; ``ledger`` is of all the evidence: what was under way when a roll back cut the
+    window counts by its end."""
     if plan.population.users == plan.population.flag_on:
         return
     rows = ledger.requests_due(window, None)
@@ -36,7 +35,7 @@ def without_the_flag(
     stayed = rows[~api]
     due = stayers_due(plan.population, plan.population, seed, window.start_ns, window)
     found = (
-        served(len(stayed), int(np.count_nonzero(~stayed["ok"])), sum(each.id not in there for each in due)),
+        served(len(stayed), int(np.count_nonzero(~stayed["ok"])), sum(each.id not in ledger.calls for each in due)),
         written(int(np.count_nonzero(writes & ~api)), int(np.count_nonzero(writes & api))),
     )
     yield from (msgspec.structs.replace(each, kind=Kind.CHECK, gates=False) for each in found)

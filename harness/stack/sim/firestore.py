@@ -8,7 +8,7 @@ import msgspec
 
 from api.firestore_document import document_id, fields, location_map
 from api.model import WalkDetail
-from api.ports import Overtaken
+from api.ports import AnotherUsers, Overtaken
 from harness.base.clock import Clock
 from harness.stack.firebase.document_writes import typed
 from harness.stack.firebase.documents import Fields
@@ -78,22 +78,26 @@ class Mirror:
     async def write(self, walk: WalkDetail, seen: object) -> None:
         """Replaces the document, if it is as seen."""
         await self._store.takes()
-        self._as_seen(walk.id, seen)
+        self._as_seen(walk.id, seen, walk.user_id)
         self._written += 1
         if self._loses and self._written % self._loses == 0:
             return
         name = document_id(walk.id)
         self._store.documents[name] = Document(name, fields(walk), walk)
 
-    async def delete(self, walk_id: str, seen: object) -> None:
+    async def delete(self, walk_id: str, seen: object, user_id: str) -> None:
         """Removes the document, if it is as seen."""
         await self._store.takes()
-        self._as_seen(walk_id, seen)
+        self._as_seen(walk_id, seen, user_id)
         self._store.documents.pop(document_id(walk_id), None)
 
-    def _as_seen(self, walk_id: str, seen: object) -> None:
-        if self._store.documents.get(document_id(walk_id)) is not seen:
+    def _as_seen(self, walk_id: str, seen: object, user_id: str | None) -> None:
+        found = self._store.documents.get(document_id(walk_id))
+        if found is not seen:
             raise Overtaken
+        owner = None if found is None else found.fields.get("user_id")
+        if user_id is not None and owner is not None and owner != user_id:
+            raise AnotherUsers("the document is another user's")
 
 
 class MemoryDocuments:

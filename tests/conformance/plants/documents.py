@@ -134,8 +134,8 @@ _writes("written_once", lambda target, walk: target.firestore.name(walk.id) in t
 def document_stays(target: Target) -> None:
     """Nobody deletes it."""
 
-    async def delete(walk_id: str, seen: object) -> None:
-        del walk_id, seen
+    async def delete(walk_id: str, seen: object, user_id: str) -> None:
+        del walk_id, seen, user_id
 
     target.firestore.delete = delete  # type: ignore[method-assign]
 
