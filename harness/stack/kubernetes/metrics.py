@@ -38,7 +38,8 @@ def scraped(manifests: Manifests, target: Target) -> Scraped:
     said = (written.get(name, "") for name in names(Meaning.METRICS_PORT, written, target.variables))
     chosen = next((int(each) for each in said if each.isdigit() and int(each)), None)
     usual = _IMAGE_METRICS_PORT if target.bundled else container.port or 0
-    found: Mapping[str, str] = manifests.documents[f"Deployment/{deployment.name}"]["spec"]["selector"]["matchLabels"]
+    spec = manifests.documents[f"Deployment/{deployment.name}"]["spec"]
+    found: Mapping[str, str] = spec["selector"].get("matchLabels") or spec["template"]["metadata"]["labels"]
     return Scraped(
         selector=",".join(f"{name}={value}" for name, value in sorted(found.items())),
         port=usual if chosen is None else chosen,

@@ -27,6 +27,7 @@ from harness.stack.manifests import errata, forced, kustomize, pods, policies, r
 from harness.stack.manifests.faults import at_fault
 from harness.stack.manifests.folder import Folder
 from harness.stack.manifests.forced.environment import plain_secrets
+from harness.stack.manifests.selecting import picks
 
 S = TypeVar("S", bound=spec.K8s)
 
@@ -140,8 +141,8 @@ def _typed(
     containers = deployment.template.spec.containers
     ports = [port for container in containers for port in container.ports]
     labels = deployment.template.metadata.labels
-    _selects(deployment.selector.match_labels, labels, f"{folder}: Deployment/{name}.spec.selector")
-    _selects(service.selector, labels, f"{folder}: Service/{service_name}.spec.selector")
+    _selects(documents[f"Deployment/{name}"]["spec"]["selector"], labels, f"{folder}: Deployment/{name}.spec.selector")
+    _selects({"matchLabels": service.selector}, labels, f"{folder}: Service/{service_name}.spec.selector")
     _service_account(documents, deployment, folder, name)
     if not service.ports:
         raise BadInput("a Service without ports", where=f"{folder}: Service/{service_name}", remedy="add one")
@@ -257,9 +258,11 @@ def _convert(data: Any, wanted: type[S], where: str) -> S:
         raise BadInput(said, where=at, remedy="see the Kubernetes API reference") from error
 
 
-def _selects(selector: dict[str, str], labels: dict[str, str], where: str) -> None:
-    if not selector or any(labels.get(key) != value for key, value in selector.items()):
-        what = message("the selector {selector} does not select the pods", selector=str(selector))
+def _selects(selector: dict[str, Any], labels: dict[str, str], where: str) -> None:
+    """Raises ``BadInput``; an empty selector is none of a workload."""
+    if not any(selector.values()) or not picks(selector, labels):
+        shown = selector.get("matchLabels") if not selector.get("matchExpressions") else selector
+        what = message("the selector {selector} does not select the pods", selector=str(shown or {}))
         remedy = message("the pod template's labels are {labels}", labels=str(labels))
         raise BadInput(what, where=where, remedy=remedy)
 
@@ -281,8 +284,10 @@ def _hpa(documents: kustomize.Documents, deployment: str, folder: Path) -> Hpa |
         where = f"{folder}: {key}"
         hpa = _spec(document, spec.HpaSpec, where)
         target = hpa.scale_target_ref
-        if (target.kind, target.name) != ("Deployment", deployment):
-            named = f"{target.kind}/{target.name}"
+        named = f"{target.kind}/{target.name}"
+        if named != f"Deployment/{deployment}" and named in documents:
+            continue  # of a workload that runs beside the target
+        if named != f"Deployment/{deployment}":
             what = message("{kind} {name} is not among the manifests", kind="scaleTargetRef", name=named)
             remedy = message("it should be {resource}", resource=f"Deployment/{deployment}")
             raise BadInput(what, where=f"{where}.spec.scaleTargetRef", remedy=remedy)
@@ -296,9 +301,15 @@ def _pdb(documents: kustomize.Documents, labels: dict[str, str], folder: Path) -
             continue
         where = f"{folder}: {key}.spec"
         pdb = _spec(document, spec.PdbSpec, f"{folder}: {key}")
-        if pdb.selector is None:
-            continue  # policy/v1: it selects no pod
-        if pdb.selector.match_labels:  # an empty one selects all pods of the namespace
-            _selects(pdb.selector.match_labels, labels, f"{where}.selector")
+        selector = document["spec"].get("selector")
+        if pdb.selector is None or (not picks(selector, labels) and _picks_another(selector, documents)):
+            continue  # policy/v1: it selects no pod, or those of a workload beside the target
+        if any(selector.values()):  # an empty one selects all pods of the namespace
+            _selects(selector, labels, f"{where}.selector")
         return policies.budget(key.partition("/")[2], pdb, where)
     return None
+
+
+def _picks_another(selector: dict[str, Any], documents: kustomize.Documents) -> bool:
+    templates = (each["spec"]["template"] for key, each in documents.items() if key.startswith("Deployment/"))
+    return any(picks(selector, (each.get("metadata") or {}).get("labels") or {}) for each in templates)

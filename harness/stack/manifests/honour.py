@@ -40,6 +40,8 @@ _RESOURCES = ("cpu", "memory")
 
 _ONLY_CPU, _NOT_RUN = marked("only CPU and memory are limited"), marked("it is not run")
 _TARGET_ALONE, _ONLY_GET = marked("only the target is probed"), marked("only httpGet is probed")
+_PLAINLY = marked("it is asked by plain HTTP, without headers of its own")
+_ONE_PORT = marked("it is asked at the port of the target's first, which is the one that it is told")
 _ONLY_SLEEP = marked("only a sleep is kept")
 
 
@@ -81,8 +83,19 @@ def _of_life(where: str, container: dict[str, Any]) -> Iterator[tuple[str, str]]
     for name in _PROBES:
         if container.get(name) and "httpGet" not in container[name]:
             yield where.format(name), _ONLY_GET
+        asked = (container.get(name) or {}).get("httpGet") or {}
+        if str(asked.get("scheme", "HTTP")).upper() != "HTTP" or asked.get("httpHeaders"):
+            yield where.format(name), _PLAINLY
+        if asked and (ports := container.get("ports")) and _elsewhere(asked.get("port"), ports):
+            yield where.format(name), _ONE_PORT
     hooks = container.get("lifecycle", {})
     if "postStart" in hooks:
         yield where.format("postStart"), _NOT_RUN
     if hooks.get("preStop") and "sleep" not in hooks["preStop"]:
         yield where.format("preStop"), _ONLY_SLEEP
+
+
+def _elsewhere(port: Any, ports: list[dict[str, Any]]) -> bool:
+    """Whether a probe's port, by number or name, is another than the container's first."""
+    first = ports[0]
+    return port not in (first.get("containerPort"), str(first.get("containerPort")), first.get("name"))

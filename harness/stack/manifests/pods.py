@@ -12,7 +12,7 @@ from harness.base.message import said_by
 from harness.model.manifests import Container, EnvVar, PodTemplate, Probe
 from harness.model.message import marked, message
 from harness.stack.manifests import digest, quantity, spec
-from harness.stack.manifests.forced.work import is_proxy
+from harness.stack.manifests.forced.work import ROOT_CERTIFICATES, is_proxy
 from harness.stack.sidecar import ACCEPT, DRAIN
 
 
@@ -87,7 +87,7 @@ def template(raw: dict[str, Any], pod: spec.PodSpec, sources: Sources, where: st
 
 def _volumes(pod: spec.PodSpec, sources: Sources, where: str) -> None:
     for volume in pod.volumes:
-        if volume.config_map is not None:
+        if volume.config_map is not None and volume.config_map.name != ROOT_CERTIFICATES:
             sources.whole("ConfigMap", volume.config_map, f"{where}.volumes ({volume.name})")
         if volume.secret is not None:
             ref = spec.NameRef(name=volume.secret.secret_name, optional=volume.secret.optional)
@@ -232,18 +232,19 @@ def _probe(probe: spec.ProbeSpec | None, container: spec.ContainerSpec, where: s
         if probe.exec or probe.tcp_socket or probe.grpc:
             return None  # the kubelet's affair; a rung without one says that it does not probe (``honour``)
         raise BadInput("a probe that asks nothing", where=where, remedy="write httpGet with path and port")
-    least = {
-        "initialDelaySeconds": (probe.initial_delay_seconds, 0),
-        "periodSeconds": (probe.period_seconds, 1),
-        "timeoutSeconds": (probe.timeout_seconds, 1),
-        "successThreshold": (probe.success_threshold, 1),
-        "failureThreshold": (probe.failure_threshold, 1),
+    given = {
+        "initialDelaySeconds": probe.initial_delay_seconds,
+        "periodSeconds": probe.period_seconds,
+        "timeoutSeconds": probe.timeout_seconds,
+        "successThreshold": probe.success_threshold,
+        "failureThreshold": probe.failure_threshold,
     }
-    for name, (value, minimum) in least.items():
-        if value < minimum:
+    for name, value in given.items():
+        if value < 0:
             what = message("{key} is {value}", key=name, value=str(value))
-            raise BadInput(what, where=where, remedy=message("it must be at least {least}", least=str(minimum)))
-    if where.endswith(("livenessProbe", "startupProbe")) and probe.success_threshold != 1:
+            raise BadInput(what, where=where, remedy=message("it must be at least {least}", least="0"))
+    success = probe.success_threshold or 1  # 0 is as if nothing were said (``SetDefaults_Probe``)
+    if where.endswith(("livenessProbe", "startupProbe")) and success != 1:
         kind = "liveness" if where.endswith("livenessProbe") else "startup"
         what = message("successThreshold of a {kind} probe must be 1", kind=kind)
         raise BadInput(what, where=where, remedy="remove it")
@@ -251,8 +252,8 @@ def _probe(probe: spec.ProbeSpec | None, container: spec.ContainerSpec, where: s
         path=probe.http_get.path,
         port=port_number(probe.http_get.port, container.ports, f"{where}.httpGet.port"),
         initial_delay_s=probe.initial_delay_seconds,
-        period_s=probe.period_seconds,
-        timeout_s=probe.timeout_seconds,
-        success_threshold=probe.success_threshold,
-        failure_threshold=probe.failure_threshold,
+        period_s=probe.period_seconds or 10,
+        timeout_s=probe.timeout_seconds or 1,
+        success_threshold=success,
+        failure_threshold=probe.failure_threshold or 3,
     )

@@ -39,6 +39,9 @@ def hpa(name: str, given: spec.HpaSpec, where: str) -> Hpa:
         what = message("minReplicas {least}, maxReplicas {most}", least=least, most=most)
         raise BadInput(what, where=where, remedy="0 < minReplicas <= maxReplicas")
     metrics = tuple(_metric(each, f"{where}.metrics[{index}]") for index, each in enumerate(given.metrics))
+    if given.target_cpu is not None and not metrics:
+        metrics = (MetricSpec(kind=MetricKind.RESOURCE, name="cpu", average_utilization=given.target_cpu),)
+        _target(metrics[0], f"{where}.targetCPUUtilizationPercentage")
     found = Hpa(
         name=name,
         min_replicas=given.min_replicas,
@@ -50,7 +53,7 @@ def hpa(name: str, given: spec.HpaSpec, where: str) -> Hpa:
 
 def budget(name: str, given: spec.PdbSpec, where: str) -> Budget:
     """The budget ``given``; raises ``BadInput``."""
-    if (given.min_available is None) == (given.max_unavailable is None):
+    if given.min_available is not None and given.max_unavailable is not None:
         raise BadInput("a PDB has either minAvailable or maxUnavailable", where=where, remedy="give one of the two")
     for key, value in (("minAvailable", given.min_available), ("maxUnavailable", given.max_unavailable)):
         good = value is None or (value >= 0 if isinstance(value, int) else re.fullmatch(r"[0-9]{1,2}%|100%", value))

@@ -166,6 +166,7 @@ class Strategy(K8s):
 
 class Selector(K8s):
     match_labels: dict[str, str] = {}
+    match_expressions: list[dict[str, Any]] = []
 
 
 class DeploymentSpec(K8s):
@@ -248,6 +249,8 @@ class HpaSpec(K8s):
     min_replicas: int = 1
     metrics: list[MetricSpec] = []
     behavior: Behavior | None = None
+    #: Of autoscaling/v1, which the API server converts to a metric of the CPU.
+    target_cpu: int | None = msgspec.field(default=None, name="targetCPUUtilizationPercentage")
 
 
 class PdbSpec(K8s):

@@ -10,9 +10,8 @@ import yaml
 from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.stack.manifests.forced import reasons
-from harness.stack.manifests.forced.work import Json, Work, containers
+from harness.stack.manifests.forced.work import ROOT_CERTIFICATES, Json, Work, containers
 
-_ROOT_CERTIFICATES = "kube-root-ca.crt"  # every namespace has it
 Keys = dict[str, set[str]]
 
 
@@ -165,7 +164,7 @@ def _accounts(work: Work) -> None:
 
 def check_config_maps(work: Work) -> None:
     """Every ConfigMap that is needed is there. Raises ``BadInput``: what a program is set by cannot be made up."""
-    there = {key.partition("/")[2] for key in work.of_kind("ConfigMap")} | {_ROOT_CERTIFICATES}
+    there = {key.partition("/")[2] for key in work.of_kind("ConfigMap")} | {ROOT_CERTIFICATES}
     for key, pod in work.pods():
         refs = [(each.get("valueFrom") or {}).get("configMapKeyRef") for one in containers(pod)
                 for each in one.get("env") or []]  # fmt: skip
@@ -174,7 +173,7 @@ def check_config_maps(work: Work) -> None:
         for ref in filter(None, refs):
             if ref["name"] not in there and not ref.get("optional"):
                 what = message("{kind} {name} is not among the manifests", kind="ConfigMap", name=repr(ref["name"]))
-                here = ", ".join(sorted(there - {_ROOT_CERTIFICATES})) or message("none")
+                here = ", ".join(sorted(there - {ROOT_CERTIFICATES})) or message("none")
                 raise BadInput(
                     what, where=f"{work.folder}: {key}.spec.template.spec",
                     remedy=message("add it, or write optional: true; ConfigMaps here: {names}", names=here),

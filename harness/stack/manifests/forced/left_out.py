@@ -8,6 +8,7 @@ from harness.model.message import message
 from harness.stack.manifests.forced import reasons
 from harness.stack.manifests.forced.aim import selects
 from harness.stack.manifests.forced.work import BY_THE_RUNG, Work, containers, is_proxy, proxies
+from harness.stack.manifests.selecting import picks
 
 #: Kinds of every cluster that lie in a namespace and that a run takes over.
 _TAKEN = {
@@ -68,23 +69,21 @@ def leave_out_others(work: Work) -> None:
         where = work.target.file or work.folder
         what = message("keep names {names}", names=", ".join(missing))
         raise BadInput(what, where=where, remedy=message("there are: {names}", names=", ".join(sorted(there))))
-    gone: dict[str, dict[str, str]] = {}  # the labels of the pods of what is left out
     for key in work.of_kind("Deployment"):
         if key != work.deployment and key in keep and work.on_cluster:
             work.keeps += [each["image"] for each in containers(work.documents[key]["spec"]["template"]["spec"])]
             _mark(work, key)
         elif key != work.deployment:
-            gone[key] = work.documents[key]["spec"]["template"].get("metadata", {}).get("labels") or {}
             work.leave_out(key, reasons.NO_PART if work.on_cluster else reasons.NO_CONTAINERS)
     for key in work.of_kind("Service"):
         _service(work, key)
     for key in work.of_kind("HorizontalPodAutoscaler"):
         reference = (work.documents[key].get("spec") or {}).get("scaleTargetRef") or {}
-        if f"{reference.get('kind')}/{reference.get('name')}" in gone:
+        if f"{reference.get('kind')}/{reference.get('name')}" in work.gone:
             work.leave_out(key, reasons.NO_PART)
     for key in work.of_kind("PodDisruptionBudget"):
-        selector = ((work.documents[key].get("spec") or {}).get("selector") or {}).get("matchLabels")
-        if not selects(selector, work.labels) and any(selects(selector, labels) for labels in gone.values()):
+        selector = (work.documents[key].get("spec") or {}).get("selector")
+        if not picks(selector, work.labels) and any(picks(selector, labels) for labels in work.gone.values()):
             work.leave_out(key, reasons.NO_PART)
     _jobs(work, keep)
     _containers(work, keep)

@@ -17,6 +17,7 @@ BY_THE_RUNG = "set-by-the-rung/"
 OUTSIDE = "rehearsal-outside"  # the ConfigMap of addresses outside the target's pods
 DATABASE_SECRET = "rehearsal-database"  # noqa: S105 - a name
 PASSWORD = "database_password"  # noqa: S105 - a name
+ROOT_CERTIFICATES = "kube-root-ca.crt"  # a ConfigMap that every namespace has
 SIDECAR_IMAGE = "tekutoko-rehearsal/database-sidecar:current"
 TARGET_IMAGE = "tekutoko-rehearsal/api:current"
 SIDECAR_PROCESS = "local-process/database-proxy"
@@ -27,6 +28,7 @@ _PROXY = re.compile(
 )
 #: Durations are Go's: "30s", "1m30s".
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_SCALED = ("Deployment", "StatefulSet", "ReplicaSet")  # a scaleTargetRef may name
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -44,6 +46,7 @@ class Work:
         self.port = 0  # that the target listens on in its pod
         self.keeps: list[str] = []  # images that run beside the target
         self.image = ""  # the target's, as the folder names it
+        self.gone: dict[str, dict[str, str]] = {}  # the labels of the pods of workloads that are left out
 
     @property
     def on_cluster(self) -> bool:
@@ -78,7 +81,10 @@ class Work:
 
     def leave_out(self, key: str, reason: str) -> None:
         """Removes a document and tells it."""
-        del self.documents[key]
+        document = self.documents.pop(key)
+        template = (document.get("spec") or {}).get("template") or {}
+        if template or document["kind"] in _SCALED:
+            self.gone[key] = (template.get("metadata") or {}).get("labels") or {}
         self.note(key, reason)
 
     def pods(self) -> Iterator[tuple[str, Json]]:

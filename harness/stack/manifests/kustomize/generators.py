@@ -98,6 +98,7 @@ def _over(made: Resource, old: Resource, merge: bool) -> Resource:
                 group.put(name, value, before[key].place(name))
     made.previous, made.prefixes, made.suffixes = old.previous, old.prefixes, old.suffixes
     made.variables = old.variables
+    made.hashed = made.hashed and old.hashed  # what has a name that stays keeps it
     return made
 
 
