@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.base.errors import NotCapable
 from harness.contract.run import CheckRun
+from harness.model.command import Ran
 from harness.rehearsals.security.checks import ALL
 from harness.rehearsals.security.mutations import EMULATED
 from harness.rehearsals.security.privileges import carries_api_token, policies, unrestricted
@@ -86,6 +88,17 @@ def test_what_is_no_hole_of_the_deployment_is_not_found(harmless: Deployed, tmp_
     checks = [check for check in CHECKS if check.id.startswith("privilege.")]
     found = checked(checks, [], tmp_path, **(kubectl_of() | harmless.parts()))
     assert wrong_in(found) == set() and harmless.finds in found, found
+
+
+def test_without_a_kubectl_nobody_knows_what_the_account_may(tmp_path: Path) -> None:
+    """A cluster of the team's own is asked by this machine's."""
+
+    async def none(*_: str) -> Ran:
+        raise NotCapable("this machine has no kubectl")
+
+    found = checked(of("privilege.can_i"), [], tmp_path, kubectl=none)
+    assert wrong_in(found) == set()
+    assert "this machine has no kubectl" in str(found["privilege.can_i"].lacking)
 
 
 def test_pods_that_each_keep_their_limit_are_not_found(tmp_path: Path) -> None:

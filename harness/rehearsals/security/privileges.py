@@ -16,6 +16,7 @@ import msgspec
 from harness.model.manifests import Manifests
 from harness.model.stack import Endpoints
 from harness.rehearsals.security import layers
+from harness.stack.manifests.selecting import picks
 
 Document = dict[str, Any]
 #: A password in an address, among a driver's words, or under a key of YAML or JSON. One that is taken from a variable,
@@ -193,27 +194,10 @@ def policies(manifests: Manifests) -> dict[str, set[str]]:
     found = {}
     for key, each in manifests.documents.items():
         spec = each.get("spec") or {}
-        if key.startswith("NetworkPolicy/") and _selects(spec.get("podSelector") or {}, labels):
+        if key.startswith("NetworkPolicy/") and picks(spec.get("podSelector") or {}, labels):
             by_itself = ("Ingress", "Egress") if spec.get("egress") else ("Ingress",)  # as Kubernetes fills it in
             found[key] = set(spec.get("policyTypes") or by_itself)
     return found
-
-
-def _selects(selector: Document, labels: dict[str, str]) -> bool:
-    """Whether a label selector selects ``labels``: all that it asks for; an empty one selects everything."""
-    wanted: Document = selector.get("matchLabels") or {}
-    return wanted.items() <= labels.items() and all(
-        _expressed(each, labels) for each in selector.get("matchExpressions") or ()
-    )
-
-
-def _expressed(expression: Document, labels: dict[str, str]) -> bool:
-    """One of ``matchExpressions``. NotIn holds for a label that is not there, too."""
-    there, values = expression.get("key") in labels, expression.get("values") or ()
-    held = labels.get(str(expression.get("key"))) in values
-    return {"In": held, "NotIn": not held, "Exists": there, "DoesNotExist": not there}.get(
-        str(expression.get("operator")), False
-    )
 
 
 def open_rules(manifests: Manifests) -> list[str]:
