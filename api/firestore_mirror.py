@@ -51,15 +51,6 @@ class Seen(NamedTuple):
     owner: str | None
 
 
-def _of(seen: object, user_id: str | None) -> Seen:
-    """Raises ``AnotherUsers`` where the document that was seen is not of ``user_id``, as far as both are known."""
-    if not isinstance(seen, Seen):
-        return Seen(None, None)  # nobody looked: there must be none
-    if user_id is not None and seen.owner is not None and seen.owner != user_id:
-        raise AnotherUsers("the document is another user's")
-    return seen
-
-
 class FirestoreMirror:
     """One document a walk. See ``api.ports.MirrorSink``."""
 
@@ -98,7 +89,7 @@ class FirestoreMirror:
         """Replaces the whole document."""
         if self._emulator_host and (size := firestore_document.size_bytes(walk)) > firestore_document.SIZE_MAX_BYTES:
             raise DocumentTooLarge(f"{size} bytes with {len(walk.locations)} locations; Firestore takes 1 MiB")
-        seen = _of(seen, walk.user_id)
+        seen = self._of(seen, walk.id, walk.user_id)
         request = _Request(database=self._database)
         document = request.writes.add().update
         document.name = self._name(walk.id)
@@ -113,7 +104,7 @@ class FirestoreMirror:
 
     async def delete(self, walk_id: str, seen: object, user_id: str) -> None:
         """Deletes the document; one that is not there is fine."""
-        seen = _of(seen, user_id)
+        seen = self._of(seen, walk_id, user_id)
         if seen.version is None:
             return
         request = _Request(database=self._database)
@@ -124,6 +115,17 @@ class FirestoreMirror:
         """Closes the channel."""
         if self._transport is not None:
             await self._transport.close()
+
+    def _of(self, seen: object, walk_id: str, user_id: str | None) -> Seen:
+        """Raises ``AnotherUsers`` where the document that was seen is not of ``user_id``, as far as both are known; one
+        that was only remembered may have been another pod's to delete: then ``Overtaken``, and the next look asks."""
+        if not isinstance(seen, Seen):
+            return Seen(None, None)  # nobody looked: there must be none
+        if user_id is None or seen.owner in (None, user_id):
+            return seen
+        if self._versions.pop(walk_id, None) is not None:
+            raise Overtaken("the document was another user's, as this pod remembers")
+        raise AnotherUsers("the document is another user's")
 
     def _name(self, walk_id: str) -> str:
         name = firestore_document.document_id(walk_id)

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from api.logs import Log, describe
 from api.model import WalkDetail
-from api.ports import Database, MirrorSink, Overtaken
+from api.ports import AnotherUsers, Database, MirrorSink, Overtaken
 
 WRITE_TIMEOUT_S = 5.0
 ATTEMPTS = 10  # of a write that others overtake each time
@@ -190,6 +190,10 @@ class Mirror:
             except Overtaken as overtaken:
                 self.stats.overtaken += 1
                 last = overtaken
+            except AnotherUsers:
+                if walk is None or walk.user_id == user_id:
+                    raise
+                await sink.delete(walk_id, seen, user_id)  # who deleted it; the walk of that id is another's since
             else:
                 return walk
         raise Overtaken(f"{ATTEMPTS} times in turn") from last

@@ -8,8 +8,9 @@ is refused here, or is no HTTP, gets an error body (docs/contract/walk-api.md#er
 * Trailers count as head. What comes after a head, its framing included, is bounded too, in bytes and, once the answer
   is out, in time.
 
-* Of requests that wait for the answer to an earlier one there are ``PIPELINED`` at most; one more gets 400. A client
-  that takes nothing of what it is sent for ``STALL_S`` loses its connection.
+* Of requests that wait for the answer to an earlier one there are ``PIPELINED`` at most; with one more the connection
+  ends behind the answers that are owed. A client that takes nothing of what it is sent for ``STALL_S`` loses its
+  connection.
 
 * Connections are counted. One beyond ``Limits.connections`` gets 503 for whatever it asks but what the platform asks
   (``/health``, ``/ready``), and ends with its first answer; one beyond ``SPARE`` of those is closed at once.
@@ -176,6 +177,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Called when an answer is out; the rest of a request that was answered before its end may still come."""
         super().on_response_complete()
+        if self.transport.is_closing():
+            self._watch_stall()
         if not self._in_head and self.cycle.response_complete and not self.transport.is_closing():
             self._set_timer(self._limits.head_s, self._end)
 

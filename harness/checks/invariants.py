@@ -215,10 +215,10 @@ class Invariants:
         # Of a write that nobody confirmed the target may make something between the two looks at a walk.
         moving = {walk.walk_id for walk in self._sent.walks.values() if not walk.confirmed}
         read = [walk for walk in stored.walks if walk.user in users] if stored is not None else []
-        read = [walk for walk in read if walk.id not in moving] or read
+        quiet = [walk for walk in read if walk.id not in moving]
         own = [
-            Owned(walk_id=walk.id, owner=walk.user, title=str(walk.columns.get("title") or ""), before=walk)
-            for walk in read
+            Owned(walk_id=walk.id, owner=walk.user, title=title_of(walk), before=walk if quiet else None)
+            for walk in quiet or read
         ]
         if stored is not None and (why := among(stored.layout, {"walks.user_id"})):
             unread = Verdict.NOT_EXERCISED, why
@@ -236,6 +236,11 @@ class Invariants:
             for walk in self._sent.walks.values()
             if walk.puts and walk.puts[-1].acknowledged and not walk.deletes
         ]
+
+
+def title_of(walk: StoredWalk) -> str:
+    """ "" where it has none, or it was not read."""
+    return str(walk.columns.get("title") or "")
 
 
 async def _all(documents: DocumentsRead) -> Mapping[str, Fields] | PartDied:

@@ -195,6 +195,18 @@ async def test_another_user_s_document_is_left_as_it_is(place: Place) -> None:
     assert place.firestore.title(walk_id) is None
 
 
+async def test_what_a_pod_remembers_of_another_user_is_asked_anew(place: Place) -> None:
+    """Another pod deleted the walk, and its id is another user's since."""
+    sink, other, walk_id = await place.sink(), await place.sink(), new_id()
+    await sink.write(walk("theirs", walk_id), None)
+    await other.delete(walk_id, await other.look(walk_id), "u")
+    mine = walk("mine", walk_id, user_id="v")
+    with pytest.raises(Overtaken):
+        await sink.write(mine, await sink.look(walk_id))
+    await sink.write(mine, await sink.look(walk_id))
+    assert place.firestore.title(walk_id) == "mine"
+
+
 async def test_a_walk_that_stays_with_its_pod_costs_one_call_a_write(place: Place) -> None:
     sink, walk_id = await place.sink(), new_id()
     for number in range(10):

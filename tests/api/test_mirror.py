@@ -10,6 +10,7 @@ import pytest
 
 from api.clock import SystemClock
 from api.errors import Unavailable
+from api.firestore_document import document_id
 from api.memory import MemoryDatabase, MemoryMirror
 from api.mirror import Mirror, MirrorStats, mirrored
 from api.model import User, WalkChange, WalkDetail
@@ -223,6 +224,20 @@ async def test_a_write_that_succeeded_is_no_loss_though_the_stop_ends_the_look_a
     assert (stats.written, stats.dropped, stats.waiting) == (1, 0, 0)
     assert balanced(stats)
     assert [line for line in api.logs if line["severity"] == "ERROR"] == []
+
+
+async def test_a_delete_that_waits_together_with_another_user_s_walk_of_that_id_is_done_first() -> None:
+    mirror = MemoryMirror()
+    async with world.running(None, mirror) as api, api.as_user("a") as one, api.as_user("b") as other:
+        walk_id = (await one.post("/v1/walks", json={"title": "theirs"})).json()["id"]
+        await settled(api)
+        mirror.delay_s = 0.2
+        await one.delete(f"/v1/walks/{walk_id}")
+        await other.put(f"/v1/walks/{walk_id}", json={"title": "mine"})
+        await settled(api)
+        fields, _ = mirror.documents[document_id(walk_id)]
+        assert (fields["title"], fields["user_id"]) == ("mine", "b")
+        assert api.service.mirror.stats.failed == 0
 
 
 async def test_a_write_that_could_not_be_confirmed_is_looked_at_again() -> None:

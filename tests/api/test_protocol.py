@@ -29,7 +29,7 @@ pytestmark = pytest.mark.process
 LIMITS = Limits(head_bytes=2000, url_bytes=200, head_s=0.3, message_bytes=100_000)
 PATIENT = msgspec.structs.replace(LIMITS, head_s=5.0)  # where what is asked is not how long a head may take
 ENDLESS = msgspec.structs.replace(LIMITS, head_s=30.0)  # and where a wait for it must not look like another
-MUCH = 8_000_000
+MUCH, SOME = 8_000_000, 60_000
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -51,7 +51,11 @@ class Answering:
             body += message.get("body", b"")
             if not message.get("more_body", False):
                 break
-        said = b"%d" % len(body) if scope["path"] != "/much" else bytes(MUCH)
+        said = (
+            bytes({"/much": MUCH, "/some": SOME}[scope["path"]])
+            if scope["path"] in {"/much", "/some"}
+            else b"%d" % len(body)
+        )
         headers = [(b"content-length", b"%d" % len(said))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": said, "more_body": scope["path"] == "/much"})
@@ -300,6 +304,27 @@ async def test_requests_that_wait_for_answers_to_earlier_ones_are_bounded() -> N
         served.app.let_go.set()
         answer, _ = await served.say(*[asked] * 40, pause_s=0.01)
         assert answer.count(b"HTTP/1.1 200") == 40 and not served.refused, "one after the other there is no limit"
+
+
+async def test_the_last_answer_of_a_connection_that_nobody_takes_holds_it_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is small enough to wait in the server, whose side of the connection is closed already."""
+    monkeypatch.setattr("api.protocol.STALL_S", 0.3)
+    async with serving(limits=ENDLESS) as served:
+        served.server.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(served.server.servers[0].sockets[0].getsockname()[:2])
+            client.setblocking(False)
+            client.sendall(b"GET /some HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            until = time.monotonic() + 30
+            while not served.app.ended and time.monotonic() < until:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.02)
+            assert served.server.server_state.connections, "it is closed at once: the answer was not held"
+            while served.server.server_state.connections and time.monotonic() < until:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+            assert not served.server.server_state.connections
 
 
 @pytest.mark.parametrize("slowly", [False, True])

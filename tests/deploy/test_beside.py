@@ -71,6 +71,19 @@ def test_another_workload_goes_with_its_budget_and_its_autoscaler(tmp_path: Path
     assert {f"{kind}/redis", "HorizontalPodAutoscaler/redis", "PodDisruptionBudget/redis"} <= left_out
 
 
+def test_what_operators_and_cron_jobs_make_pods_of_goes_with_its_budget(tmp_path: Path) -> None:
+    template = {"metadata": {"labels": {"app": "report"}}, "spec": {"containers": [{"name": "r", "image": "r:1"}]}}
+    cron = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "report"},
+            "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": template}}}}  # fmt: skip
+    cluster = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "db"},
+               "spec": {"template": "{{ of another form }}"}}  # fmt: skip
+    of_report, of_db = budget("report", {"matchLabels": {"app": "report"}}), budget("db", {"matchLabels": {"x": "db"}})
+    argo = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"}, "spec": {}}
+    for beside in ([cron, of_report], [cluster, of_db], [argo, scaler("Rollout/web")]):
+        found = loaded(tmp_path, Rung.KIND, *beside, workload("api"), service("api"))
+        assert (found.pdb, found.hpa) == (None, None)
+
+
 def test_a_workload_that_is_kept_keeps_its_own(tmp_path: Path) -> None:
     found = loaded(
         tmp_path, Rung.KIND, workload("worker"), budget("worker", {"matchLabels": {"app": "worker"}}),

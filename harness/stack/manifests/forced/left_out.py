@@ -48,6 +48,7 @@ def leave_out_kinds(work: Work, *, fronted: bool) -> None:
         else:
             beyond = group in _CLUSTERS or group in _TAKEN
             work.leave_out(key, reasons.BEYOND if beyond else reasons.OTHER_KIND)
+            work.operated = work.operated or not beyond
     for key in work.of_kind("RoleBinding"):
         for subject in work.documents[key].get("subjects") or []:
             if "namespace" in subject:
@@ -83,7 +84,8 @@ def leave_out_others(work: Work) -> None:
             work.leave_out(key, reasons.NO_PART)
     for key in work.of_kind("PodDisruptionBudget"):
         selector = (work.documents[key].get("spec") or {}).get("selector")
-        if not picks(selector, work.labels) and any(picks(selector, labels) for labels in work.gone.values()):
+        picked = any(labels and picks(selector, labels) for labels in work.gone.values())
+        if not picks(selector, work.labels) and (picked or work.operated):
             work.leave_out(key, reasons.NO_PART)
     _jobs(work, keep)
     _containers(work, keep)

@@ -28,7 +28,6 @@ _PROXY = re.compile(
 )
 #: Durations are Go's: "30s", "1m30s".
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-_SCALED = ("Deployment", "StatefulSet", "ReplicaSet")  # a scaleTargetRef may name
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -46,7 +45,8 @@ class Work:
         self.port = 0  # that the target listens on in its pod
         self.keeps: list[str] = []  # images that run beside the target
         self.image = ""  # the target's, as the folder names it
-        self.gone: dict[str, dict[str, str]] = {}  # the labels of the pods of workloads that are left out
+        self.operated = False  # something is left out that an operator may make pods of
+        self.gone: dict[str, Json] = {}  # what is left out, with the labels of its pods, if it is a workload
 
     @property
     def on_cluster(self) -> bool:
@@ -81,10 +81,9 @@ class Work:
 
     def leave_out(self, key: str, reason: str) -> None:
         """Removes a document and tells it."""
-        document = self.documents.pop(key)
-        template = (document.get("spec") or {}).get("template") or {}
-        if template or document["kind"] in _SCALED:
-            self.gone[key] = (template.get("metadata") or {}).get("labels") or {}
+        spec = _inner(self.documents.pop(key), "spec")
+        template = _inner(_inner(spec, "jobTemplate", "spec") or spec, "template")
+        self.gone[key] = _inner(template, "metadata", "labels")
         self.note(key, reason)
 
     def pods(self) -> Iterator[tuple[str, Json]]:
@@ -92,6 +91,14 @@ class Work:
         for key, document in self.documents.items():
             if document["kind"] in ("Deployment", "Job"):
                 yield key, document["spec"]["template"]["spec"]
+
+
+def _inner(document: Json, *path: str) -> Json:
+    """The mapping at ``path``; empty where there is none, or something else."""
+    for key in path:
+        found = document.get(key)
+        document = found if isinstance(found, dict) else {}
+    return document
 
 
 def containers(pod: Json) -> list[Json]:
