@@ -169,8 +169,15 @@ class PostgresDatabase:
         raise NothingDone("Other requests write this walk at the moment; try again")
 
     async def delete_walk(self, user: User, walk_id: str) -> bool:
-        """Whether there was such a walk of the user."""
-        return await self._fetchrow(sql.DELETE_WALK, walk_id, user.uid) is not None
+        """Whether there was such a walk of the user. Raises as ``put_walk``: a row that was replaced while this waited
+        for it is another one, which is there."""
+        for _ in range(PUT_ATTEMPTS):
+            if await self._fetchrow(sql.DELETE_WALK, walk_id, user.uid) is not None:
+                return True
+            owner = await self._fetchrow(sql.WALK_OWNER, walk_id)
+            if owner is None or owner[0] != user.uid:
+                return False
+        raise NothingDone("Other requests write this walk at the moment; try again")
 
     async def load_walk(self, walk_id: str) -> WalkDetail | None:
         """The walk as committed."""

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from harness.base.errors import PartDied
 from harness.checks.dual_write import StoredWalk, document_id, expected
-from harness.checks.stores import NotAsNamed, TooManyWalks, read_walks
+from harness.checks.stores import NotAsNamed, TooManyWalks, read_ids, read_walks
+from harness.checks.tables import WALKS
 from harness.judge.writes import Writes
 from harness.migration.convert import walk_rows
-from harness.migration.healing import Healing, decided, healed, healing, overtaken, unreconciled, without
+from harness.migration.healing import Healing, decided, healed, healing, overtaken, unreconciled, vanished, without
 from harness.migration.load import move
 from harness.model.direction import Direction
 from harness.model.evidence import Side
@@ -49,10 +50,22 @@ async def heal(
         plan = healing(walks, fields, deleted, direction, own)
         if apply:
             plan = overtaken(plan, await _apply(plan, walks, held, documents))
+            plan = vanished(plan, await _vanished(plan, endpoints, documents))
         rows = {name: walk_rows(name, plain_fields(fields[name])) for name in (*plan.replace, *plan.copy)}
         return decided(plan, await move(endpoints, rows, dry=not apply)) if rows else plan
     finally:
         await documents.close()
+
+
+async def _vanished(plan: Healing, endpoints: Endpoints, documents: Documents) -> list[str]:
+    """What would make a walk anew that its user deleted since all was read: one to be replaced that PostgreSQL has no
+    more, or one to be copied whose document is gone."""
+    if not (plan.copy or plan.replace):
+        return []
+    there = await documents.get_many([*plan.copy, *plan.replace])
+    stored = await read_ids(endpoints, WALKS) if plan.replace else frozenset()
+    gone = [name for name in plan.replace if name.lower() not in stored]
+    return gone + [name for name in (*plan.copy, *plan.replace) if name not in there and name not in gone]
 
 
 async def _apply(

@@ -92,8 +92,20 @@ def decided(plan: Healing, fates: Mapping[str, Fate]) -> Healing:
         for name, fate in fates.items()
         if not fate.written
     ]
-    copy, replace = ([name for name in names if fates[name].written] for names in (plan.copy, plan.replace))
+    twins = [name for name in (*plan.copy, *plan.replace) if name not in fates]
+    why = message("another document of the same walk is later")
+    left += [message("{walk}: {why}", walk=name.lower(), why=why) for name in twins]
+    copy, replace = (
+        [name for name in names if name in fates and fates[name].written] for names in (plan.copy, plan.replace)
+    )
     return msgspec.structs.replace(plan, copy=tuple(copy), replace=tuple(replace), named=(*plan.named, *left))
+
+
+def vanished(plan: Healing, names: Collection[str]) -> Healing:
+    """The plan without those documents whose walk, or which themselves, somebody deleted since they were read."""
+    left = tuple(message("{walk}: deleted meanwhile", walk=name.lower()) for name in names)
+    copy, replace = (tuple(each for each in those if each not in names) for those in (plan.copy, plan.replace))
+    return msgspec.structs.replace(plan, copy=copy, replace=replace, named=(*plan.named, *left))
 
 
 def overtaken(plan: Healing, names: Collection[str]) -> Healing:
@@ -123,7 +135,7 @@ def _to_firestore(
         document = documents.get(name)
         if document is not None and difference(walk, document) is None:
             continue
-        if document is not None and _newer(document, walk):
+        if document is not None and _newer(name, document, walk):
             whose = {"walk": walk.id, "user": walk.user}
             left[name] = message("{walk} of {user}: written to Firestore later, by the app itself", **whose)
         elif document is None and name in own:
@@ -161,7 +173,7 @@ def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fie
             named.append(message("{walk} of {user}: the document cannot be copied: {why}", **whose, why=why))
         elif walk is None:
             copy.append(name)
-        elif not _newer(document, walk):
+        elif not _newer(name, document, walk):
             whose = {"walk": walk.id, "user": walk.user}
             named.append(message("{walk} of {user}: the document differs and is not newer", **whose))
         else:
@@ -183,9 +195,15 @@ def _refused(name: str, document: Fields) -> Message | None:
     return None
 
 
-def _newer(document: Fields, walk: StoredWalk) -> bool:
-    held, at = document.get("updated_at"), walk.updated_at
-    return held is not None and isinstance(held.value, datetime) and at is not None and held.value > at
+def _newer(name: str, document: Fields, walk: StoredWalk) -> bool:
+    """By the version that a migration reads, in whatever form the app wrote it; of what cannot be moved by its time."""
+    try:
+        version: object = walk_rows(name, plain_fields(document)).version
+    except Refused:
+        held = document.get("updated_at")
+        version = None if held is None else held.value
+    at = walk.updated_at
+    return isinstance(version, datetime) and at is not None and version > at
 
 
 def _user(document: Fields) -> str:

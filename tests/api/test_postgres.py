@@ -72,6 +72,28 @@ async def test_a_put_that_waited_for_another_statement_sees_what_it_did(
         await other.close()
 
 
+async def test_a_delete_that_waited_for_a_walk_that_was_replaced_deletes_what_is_there(
+    real: World, migrated: DatabaseSettings
+) -> None:
+    """As a migration replaces it: it was answered 404, and the walk stayed."""
+    uid, walk_id = new_user(), new_id()
+    other = await _connect(migrated)
+    try:
+        async with real.as_user(uid) as client:
+            assert (await client.put(f"/v1/walks/{walk_id}", json={})).status_code == 200
+            async with other.transaction():
+                await other.execute("DELETE FROM walks WHERE id = $1", walk_id)
+                await other.execute("INSERT INTO walks (id, user_id, title) VALUES ($1, $2, 'anew')", walk_id, uid)
+                delete = asyncio.create_task(client.delete(f"/v1/walks/{walk_id}"))
+                await asyncio.sleep(0.3)
+                assert not delete.done()
+            assert (await delete).status_code == 204
+            assert (await client.get(f"/v1/walks/{walk_id}")).status_code == 404
+            assert (await client.delete(f"/v1/walks/{walk_id}")).status_code == 404
+    finally:
+        await other.close()
+
+
 async def test_of_two_users_that_create_one_id_at_once_one_owns_it(real: World) -> None:
     async with real.as_user() as first, real.as_user() as second:
         for _ in range(10):

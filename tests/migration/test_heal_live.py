@@ -54,6 +54,29 @@ async def test_a_document_that_the_app_writes_after_it_was_read_is_not_overwritt
     }
 
 
+async def test_a_walk_that_its_user_deletes_while_the_stores_are_read_does_not_come_back(stores: Stores) -> None:
+    """One through the API, whose document the mirror has not deleted yet; of another the document is gone by then."""
+    for each in ("replaced", "copied", "stays"):
+        await stores.put(walk(each, "u1", title="before"))
+    await stores.migrate()
+    await rows(stores, "DELETE FROM walks WHERE id = $1::text::uuid", name(walk("copied", "u1")))
+    for each in ("replaced", "stays"):
+        await stores.put(walk(each, "u1", title="of the app", updated=later(9_999_999)))
+
+    async def settled() -> None:
+        await rows(stores, "DELETE FROM walks WHERE id = $1::text::uuid", name(walk("replaced", "u1")))
+        await deleted(stores, name(walk("copied", "u1")))
+
+    done = await heal(stores.endpoints, Direction.TO_POSTGRESQL, apply=True, settled=settled)
+    assert (done.replace, done.copy) == ((name(walk("stays", "u1")),), ())
+    said = [str(each) for each in done.named]
+    assert sorted(said) == sorted(
+        f"{name(walk(each, 'u1')).lower()}: deleted meanwhile" for each in ("replaced", "copied")
+    )
+    [(there,)] = await rows(stores, "SELECT count(*) FROM walks")
+    assert there == 1
+
+
 async def test_what_was_deleted_while_the_stores_were_read_is_known_before_anything_is_decided(stores: Stores) -> None:
     """The DELETE was carried out before the documents were read, and is in evidence only after."""
     await stores.put(walk("kept", "u1") | walk("goes", "u1"))

@@ -56,6 +56,26 @@ def test_what_the_app_wrote_to_firestore_itself_is_named_and_left_alone() -> Non
     assert [*map(str, told(found, applied=True))][1:] == [f"  left alone: {each}" for each in (ahead, alone)]
 
 
+def test_a_later_document_is_the_app_s_own_in_whatever_form_it_says_its_time() -> None:
+    """A migration reads both: the older walk was written over it."""
+    at = NOON + timedelta(minutes=10)
+    for field, value in (("updated_at", Value("string", at.isoformat())), ("updatedAt", Value("timestamp", at))):
+        held = documents(walk())
+        del held[NAME]["updated_at"]
+        held[NAME][field] = value
+        held[NAME]["title"] = Value("string", "of the app")
+        found = healing([walk()], held, (), Direction.TO_FIRESTORE)
+        assert (found.write, len(found.named)) == ((), 1), field
+        assert healing([walk()], held, (), Direction.TO_POSTGRESQL).replace == (NAME,), field
+
+
+def test_of_two_documents_of_one_walk_the_one_that_does_not_count_is_named() -> None:
+    plan = Healing(direction=Direction.TO_POSTGRESQL, copy=(NAME, NAME.lower()))
+    found = decided(plan, {NAME: Fate.NEW})
+    assert found.copy == (NAME,)
+    assert [*map(str, found.named)] == [f"{NAME.lower()}: another document of the same walk is later"]
+
+
 def test_what_is_known_to_be_the_app_s_own_is_kept_and_counted() -> None:
     held = later() | documents(walk(OTHER))
     found = healing([walk()], held, (), Direction.TO_FIRESTORE, own=[WALK])
