@@ -214,9 +214,10 @@ class LimitedProtocol(HttpToolsProtocol):
     def _unsent(self) -> int:
         """The bytes that the client has not taken, of what is held here and in the kernel."""
         held: int = self.transport.get_write_buffer_size()
+        sock = self.transport.get_extra_info("socket")
         try:
-            found = fcntl.ioctl(self.transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
-        except OSError:  # it is closed
+            found = fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)) if sock is not None else bytes(4)
+        except (OSError, ValueError):  # it is closed
             return held
         return held + int.from_bytes(found, sys.byteorder)
 

@@ -137,8 +137,22 @@ def error_problems(body: object, code: str) -> list[Message]:
 
 
 def same_time(one: object, other: object) -> bool:
-    """Whether two RFC 3339 texts name the same millisecond."""
+    """Whether two RFC 3339 texts name the same millisecond, or the same second where one has whole seconds alone."""
     if not (is_time(one) and is_time(other)):
         return False
     a, b = (datetime.fromisoformat(str(text).upper()).timestamp() for text in (one, other))
-    return abs(a - b) < 0.001
+    return abs(a - b) < 0.001 or (0 in {a % 1, b % 1} and a // 1 == b // 1)
+
+
+def of_contract(walk: object) -> object:
+    """A walk without the fields that are the target's own: those beyond the contract's are nobody's harm."""
+    if not isinstance(walk, dict):
+        return walk
+    known = {name: value for name, value in walk.items() if name in WALK}
+    if isinstance(locations := walk.get("locations"), list):
+        fields = {*LOCATION, *LOCATION_OPTIONAL}
+        known["locations"] = [
+            {name: value for name, value in each.items() if name in fields} if isinstance(each, dict) else each
+            for each in locations
+        ]
+    return known

@@ -387,3 +387,34 @@ def test_answers_on_which_the_file_is_silent_keep_nothing(
     )  # fmt: skip
     results = [run_.deviation for run_, _ in answers.results()]
     assert [None if each is None else str(each.expected) for each in results] == found
+
+
+@pytest.mark.parametrize(
+    ("schema", "media", "body", "found"),
+    [
+        ("{type: array}", "application/json", b"{}", ["a body of its own schema"]),
+        ("{type: array}", "application/json; charset=utf-8", b"{}", ["a body of its own schema"]),
+        ("{type: array}", "text/plain", b"{}", []),
+        ("true", "application/json", b"{}", [None]),
+        ("{multipleOf: 0.01}", "application/json", b"9" * 400, []),
+        ("{multipleOf: 0.01}", "application/json", b"1.5", [None]),
+    ],
+    ids=["odd", "with a charset", "of another kind", "anything", "no number", "a number"],
+)
+def test_a_body_is_compared_or_nothing_is_said(
+    schema: str, media: str, body: bytes, found: list[str | None], tmp_path: Path
+) -> None:
+    """A number that no validator divides, and a schema that is a word, ended all that was still to be checked."""
+    file = tmp_path / "openapi.yaml"
+    responses = f"{{'200': {{description: x, content: {{{media!r}: {{schema: {schema}}}}}}}}}"
+    file.write_text(
+        "openapi: 3.1.0\ninfo: {title: x, version: '1'}\npaths:\n  /v1/walks:\n"
+        f"    get: {{operationId: listWalks, responses: {responses}}}\n"
+    )
+    answers = OpenApiPlan(file).answers()
+    answers.take(
+        [Exchange(method="GET", path="/v1/walks", sent_headers=(), sent_body=b"", raw=b"", status=200, body=body,
+                  headers={"content-type": media})]
+    )  # fmt: skip
+    results = [run_.deviation for run_, _ in answers.results()]
+    assert [None if each is None else str(each.expected) for each in results] == found

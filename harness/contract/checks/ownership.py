@@ -6,6 +6,7 @@ from harness.contract.bench import WALKS, Bench
 from harness.contract.check import Checks, Deviates, decided, must, must_be
 from harness.contract.grade import Finding, walk_api
 from harness.contract.samples import location
+from harness.contract.shape import of_contract
 from harness.model.message import message
 
 CHECKS = Checks(walk_api("ownership"), Finding.STATUS)
@@ -34,7 +35,7 @@ async def put_keeps(bench: Bench) -> None:
     before = await owner.walk(walk_id)
     exchange = await stranger.put(walk_id, {"title": "乗っ取り", "locations": [location(0, latitude=1.5), location(1)]})
     read = await owner.get(f"{WALKS}/{walk_id}")
-    must_be(message("the owner's walk"), before, read.json(), exchange)
+    must_be(message("the owner's walk"), of_contract(before), of_contract(read.json()), exchange)
     decided(exchange)
 
 

@@ -98,7 +98,7 @@ def _put_taken(id_: str, sentence: str, *bodies: dict[str, Any]) -> None:
         walk_id = await me.new_walk()
         await me.put_walk(walk_id, {"total_steps": 1, "locations": [location(0)]})
         for body in bodies:
-            must(await me.put(walk_id, body), 200)
+            must(await me.put(walk_id, body), bench.rule("put.status"))
 
     CHECKS.add(id_, sentence, taken)
 
@@ -159,7 +159,7 @@ async def zero_latitude(bench: Bench) -> None:
     """A target that takes zero for absent loses the equator."""
     me, walk_id = await bench.user(), bench.walk_id()
     await me.put_walk(walk_id, {"locations": [location(0)]})
-    exchange = must(await me.put(walk_id, {"locations": [location(1, latitude=0.0)]}), 200)
+    exchange = must(await me.put(walk_id, {"locations": [location(1, latitude=0.0)]}), bench.rule("put.status"))
     held = [each.get("latitude") for each in await me.locations(walk_id) if each.get("sequence_number") == 1]
     must_be("latitude", [0.0], held, exchange, Finding.EFFECT)
 
@@ -169,7 +169,7 @@ async def zero_longitude(bench: Bench) -> None:
     """Greenwich likewise."""
     me, walk_id = await bench.user(), bench.walk_id()
     await me.put_walk(walk_id, {"locations": [location(0)]})
-    exchange = must(await me.put(walk_id, {"locations": [location(1, longitude=0.0)]}), 200)
+    exchange = must(await me.put(walk_id, {"locations": [location(1, longitude=0.0)]}), bench.rule("put.status"))
     held = [each.get("longitude") for each in await me.locations(walk_id) if each.get("sequence_number") == 1]
     must_be("longitude", [0.0], held, exchange, Finding.EFFECT)
 

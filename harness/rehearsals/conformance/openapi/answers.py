@@ -14,6 +14,8 @@ from harness.model.message import message
 from harness.rehearsals.conformance.openapi.file import OpenApiFile
 from harness.rehearsals.conformance.openapi.operations import SHAPES, Operation
 
+#: Of a value, or a schema, that the validator does not take.
+_UNCOMPARED = (ArithmeticError, TypeError, ValueError, RecursionError)
 MOST_BYTES = 64 * 1024  # of a body that is looked at: a walk of 20,000 locations takes seconds
 SENTENCES = {
     "openapi.answers": "each answer has a success status and a body that the team's OpenAPI file names",
@@ -41,7 +43,7 @@ class Answers:
         """Looks at those of the file's operations; the first deviation of each is kept."""
         for exchange in exchanges:
             name = _named(exchange)
-            if name in self._found and exchange.status and name not in self._deviations:
+            if name in self._found and exchange.status and name not in self._deviations and exchange.path.isascii():
                 self._look(self._found[name], exchange)
 
     def results(self) -> tuple[tuple[CheckRun, Exchange | None], ...]:
@@ -76,13 +78,21 @@ class Answers:
                     here,
                 )
             return  # the file is silent on a refusal: the contract alone says what it is
-        schema, there = self._file.at((*operation.path, "responses", key, "content", "application/json", "schema"))
+        content, _ = self._file.at((*operation.path, "responses", key, "content"))
+        media = next((each for each in content or {} if _is_json(each)), "")
+        if content and not media:
+            return  # what it says is of another kind of body
+        schema, there = self._file.at((*operation.path, "responses", key, "content", media, "schema"))
         if schema and len(exchange.body) > MOST_BYTES:
             return  # not compared
-        self.looked_at.add(operation.name)
-        if not schema or exchange.method == "HEAD":
+        if not schema or schema is True or exchange.method == "HEAD":
+            self.looked_at.add(operation.name)
             return
-        error = next(self._of(operation, key, schema).iter_errors(exchange.json()), None)
+        try:
+            error = next(self._of(operation, key, schema).iter_errors(exchange.json()), None)
+        except _UNCOMPARED:
+            return
+        self.looked_at.add(operation.name)
         if error is not None:
             at = "/".join(map(str, error.absolute_path)) or "the body"
             what = Deviates(message("a body of its own schema"), f"{at}: {error.message[:200]}", exchange, Finding.BODY)
@@ -97,6 +107,10 @@ class Answers:
 
     def _note(self, operation: Operation, deviation: Deviates, here: Any) -> None:
         self._deviations[operation.name] = (deviation, self._file.place(here))
+
+
+def _is_json(media: str) -> bool:
+    return media.partition(";")[0].strip().lower() == "application/json"
 
 
 def _keys(status: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from harness.contract.check import Checks, Deviates, must, must_be, must_carry, 
 from harness.contract.grade import Finding, walk_api
 from harness.contract.http import Exchange
 from harness.contract.people import opened
+from harness.contract.shape import of_contract
 from harness.model.message import message
 from harness.rehearsals.security.ground import of
 from harness.rehearsals.security.mutations import EMULATED, HOUR_S, Expects, Material, Mutation
@@ -63,8 +64,8 @@ class Victim:
         found = await self.me.get(f"{WALKS}/{self.walk_id}")
         must_be(
             message("the walk"),
-            self._before,
-            found.json() if found.status == 200 else found.shown,
+            of_contract(self._before),
+            of_contract(found.json()) if found.status == 200 else found.shown,
             exchange,
             Finding.EFFECT,
         )
