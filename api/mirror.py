@@ -47,10 +47,12 @@ class MirrorStats(Struct):
 
 
 class _Lane:
-    """Walks that wait, by id, with the user whose write it was, for the log."""
+    """Walks that wait, by id, with the user whose write it was, for the log; ``deleted`` are those of them whose
+    deletion by that user was committed."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, str] = {}
+        self.deleted: set[str] = set()
         self.filled = asyncio.Event()
 
 
@@ -91,13 +93,13 @@ class Mirror:
         if self._sink is not None:
             self._workers = [asyncio.create_task(self._work(lane, self._sink)) for lane in self._lanes]
 
-    def submit(self, walk_id: str, user_id: str) -> None:
-        """Takes note that the walk was written or deleted. Never waits, never raises."""
+    def submit(self, walk_id: str, user_id: str, *, deleted: bool = False) -> None:
+        """Takes note that the walk was written, or ``deleted``. Never waits, never raises."""
         if not mirrored(walk_id, self._share_percent):
             self.stats.skipped += 1
             return
         self.stats.submitted += 1
-        self._enqueue(walk_id, user_id)
+        self._enqueue(walk_id, user_id, deleted=deleted)
         if self.stats.waiting > len(self._lanes):  # a queue, not just writes under way
             self._log.info("Mirror writes wait", walk_id=walk_id, user_id=user_id, mirror_waiting=self.stats.waiting)
 
@@ -117,17 +119,23 @@ class Mirror:
                 self._drop(walk_id, user_id, "the pod stopped first")
             self.stats.waiting -= len(lane.waiting)
             lane.waiting.clear()
+            lane.deleted.clear()
 
-    def _enqueue(self, walk_id: str, user_id: str) -> None:
+    def _enqueue(self, walk_id: str, user_id: str, *, deleted: bool = False) -> None:
         lane = self._lanes[zlib.crc32(walk_id.encode()) // 100 % len(self._lanes)]
         if walk_id in lane.waiting:
             self.stats.coalesced += 1
+            if deleted:
+                lane.waiting[walk_id] = user_id
+                lane.deleted.add(walk_id)
         elif self._ended:
             self._drop(walk_id, user_id, "the pod is stopping")
         elif self.stats.waiting >= self._queue_max:
             self._drop(walk_id, user_id, "the queue is full")
         else:
             lane.waiting[walk_id] = user_id
+            if deleted:
+                lane.deleted.add(walk_id)
             self.stats.waiting += 1
             lane.filled.set()
             self._idle.clear()
@@ -140,12 +148,13 @@ class Mirror:
         while True:
             await lane.filled.wait()
             walk_id = next(iter(lane.waiting))
-            user_id = lane.waiting.pop(walk_id)
+            user_id, deleted = lane.waiting.pop(walk_id), walk_id in lane.deleted
+            lane.deleted.discard(walk_id)
             if not lane.waiting:
                 lane.filled.clear()
             changed = False
             try:
-                changed = await self._mirror(walk_id, user_id, sink)
+                changed = await self._mirror(walk_id, user_id, sink, deleted=deleted)
             finally:
                 self.stats.waiting -= 1
             if changed:
@@ -154,11 +163,11 @@ class Mirror:
             if self.stats.waiting == 0:
                 self._idle.set()
 
-    async def _mirror(self, walk_id: str, user_id: str, sink: MirrorSink) -> bool:
+    async def _mirror(self, walk_id: str, user_id: str, sink: MirrorSink, *, deleted: bool) -> bool:
         """Mirrors the walk as it is now; whether it has changed since."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                walk = await self._write(walk_id, user_id, sink)
+                walk = await self._write(walk_id, user_id, sink, deleted=deleted)
         except asyncio.CancelledError:
             self._drop(walk_id, user_id, "the pod stopped first")
             raise
@@ -176,8 +185,9 @@ class Mirror:
             return False
         return version != (None if walk is None else walk.updated_at)
 
-    async def _write(self, walk_id: str, user_id: str, sink: MirrorSink) -> WalkDetail | None:
-        """The walk as it was written; ``None`` when it is gone, and its document with it: that of ``user_id``."""
+    async def _write(self, walk_id: str, user_id: str, sink: MirrorSink, *, deleted: bool) -> WalkDetail | None:
+        """The walk as it was written; ``None`` when it is gone, and its document with it: that of ``user_id``. Where
+        that user ``deleted`` it, and the walk of that id is another's since, the old document goes first."""
         last: Overtaken | None = None
         for _ in range(ATTEMPTS):
             seen = await sink.look(walk_id)
@@ -186,17 +196,23 @@ class Mirror:
                 if walk is None:
                     await sink.delete(walk_id, seen, user_id)
                 else:
-                    await sink.write(walk, seen)
+                    await self._replace(walk, seen, user_id, sink, deleted=deleted)
             except Overtaken as overtaken:
                 self.stats.overtaken += 1
                 last = overtaken
-            except AnotherUsers:
-                if walk is None or walk.user_id == user_id:
-                    raise
-                await sink.delete(walk_id, seen, user_id)  # who deleted it; the walk of that id is another's since
             else:
                 return walk
         raise Overtaken(f"{ATTEMPTS} times in turn") from last
+
+    @staticmethod
+    async def _replace(walk: WalkDetail, seen: object, user_id: str, sink: MirrorSink, *, deleted: bool) -> None:
+        try:
+            await sink.write(walk, seen)
+        except AnotherUsers:
+            if not deleted or walk.user_id == user_id:
+                raise
+            await sink.delete(walk.id, seen, user_id)
+            raise Overtaken("the document of a walk that was deleted is gone") from None
 
 
 def _nobody(walk_id: str, user_id: str) -> None:

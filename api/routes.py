@@ -73,7 +73,7 @@ class Walks:
             deleted = await self._database.delete_walk(user, walk_id)
         if not deleted:
             raise NotFound(_NO_WALK)
-        self._written("Walk deleted", walk_id, user.uid)
+        self._written("Walk deleted", walk_id, user.uid, deleted=True)
         self._service.removals.submit(user.uid, walk_id)
         return Response(status_code=204)
 
@@ -89,8 +89,8 @@ class Walks:
                 self._service.unsettled.note(walk_id, user_id, deletes=deletes)
             raise
 
-    def _written(self, message: str, walk_id: str, user_id: str) -> None:
-        self._service.mirror.submit(walk_id, user_id)
+    def _written(self, message: str, walk_id: str, user_id: str, *, deleted: bool = False) -> None:
+        self._service.mirror.submit(walk_id, user_id, deleted=deleted)
         self._service.log.info(message, walk_id=walk_id, user_id=user_id)
 
 

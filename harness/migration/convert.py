@@ -139,6 +139,14 @@ class _Reader:
         return Refused(f"{self._place}{name}", why)
 
 
+def version_of(fields: Mapping[str, Any]) -> datetime | None:
+    """When the app wrote the document, as a migration reads it; ``None`` where it does not say, or not readably."""
+    try:
+        return _Reader(fields, None).time("updated_at")
+    except Refused:
+        return None
+
+
 def walk_rows(
     name: str,
     fields: Mapping[str, Any],

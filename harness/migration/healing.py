@@ -13,12 +13,11 @@ are neither brought back nor deleted nor named, but counted; only one that is ol
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
 from harness.checks.dual_write import StoredWalk, difference, document_id
-from harness.migration.convert import Refused, walk_rows
+from harness.migration.convert import Refused, version_of, walk_rows
 from harness.migration.fates import Fate
 from harness.model.direction import Direction
 from harness.model.judgement import Judgement, Kind
@@ -135,7 +134,7 @@ def _to_firestore(
         document = documents.get(name)
         if document is not None and difference(walk, document) is None:
             continue
-        if document is not None and _newer(name, document, walk):
+        if document is not None and _newer(document, walk):
             whose = {"walk": walk.id, "user": walk.user}
             left[name] = message("{walk} of {user}: written to Firestore later, by the app itself", **whose)
         elif document is None and name in own:
@@ -173,7 +172,7 @@ def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fie
             named.append(message("{walk} of {user}: the document cannot be copied: {why}", **whose, why=why))
         elif walk is None:
             copy.append(name)
-        elif not _newer(name, document, walk):
+        elif not _newer(document, walk):
             whose = {"walk": walk.id, "user": walk.user}
             named.append(message("{walk} of {user}: the document differs and is not newer", **whose))
         else:
@@ -195,15 +194,10 @@ def _refused(name: str, document: Fields) -> Message | None:
     return None
 
 
-def _newer(name: str, document: Fields, walk: StoredWalk) -> bool:
-    """By the version that a migration reads, in whatever form the app wrote it; of what cannot be moved by its time."""
-    try:
-        version: object = walk_rows(name, plain_fields(document)).version
-    except Refused:
-        held = document.get("updated_at")
-        version = None if held is None else held.value
-    at = walk.updated_at
-    return isinstance(version, datetime) and at is not None and version > at
+def _newer(document: Fields, walk: StoredWalk) -> bool:
+    """By the version that a migration reads, in whatever form the app wrote it."""
+    version, at = version_of(plain_fields(document)), walk.updated_at
+    return version is not None and at is not None and version > at
 
 
 def _user(document: Fields) -> str:

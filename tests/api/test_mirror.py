@@ -240,6 +240,20 @@ async def test_a_delete_that_waits_together_with_another_user_s_walk_of_that_id_
         assert api.service.mirror.stats.failed == 0
 
 
+async def test_another_user_s_document_is_not_deleted_by_what_they_only_wrote() -> None:
+    """A walk is theirs in Firestore alone, and another's in PostgreSQL: a write of theirs of which nobody knows the
+    outcome is looked at, and deletes nothing."""
+    mirror = MemoryMirror()
+    async with world.running(None, mirror) as api, api.as_user("b") as other:
+        walk_id = new_id()
+        mirror.documents[document_id(walk_id)] = ({"user_id": "a", "title": "theirs"}, [])
+        mirror._versions[document_id(walk_id)] = -1
+        await other.put(f"/v1/walks/{walk_id}", json={"title": "mine"})
+        api.service.mirror.submit(walk_id, "a")
+        await settled(api)
+        assert mirror.documents[document_id(walk_id)][0]["title"] == "theirs"
+
+
 async def test_a_write_that_could_not_be_confirmed_is_looked_at_again() -> None:
     """The walk may have been deleted meanwhile, by another pod that saw no document: it would stay for ever."""
 

@@ -184,7 +184,7 @@ class Pod:
         self.log = Log(clock, pod_name="pod", write=self._written)
         app = build_app(chosen, ports, self.log)
         self.service: Service = app.state.service
-        self._mirror: Callable[[str, str, Any], Awaitable[bool]] = self.service.mirror._mirror
+        self._mirror: Callable[..., Awaitable[bool]] = self.service.mirror._mirror
         self.service.mirror._mirror = self._noted
         self._app = app
 
@@ -214,10 +214,10 @@ class Pod:
         await asyncio.gather(*tasks, return_exceptions=True)
         return lost
 
-    async def _noted(self, walk_id: str, user_id: str, sink: Any) -> bool:
+    async def _noted(self, walk_id: str, user_id: str, sink: Any, *, deleted: bool) -> bool:
         self.under_way.add(walk_id)
         try:
-            return await self._mirror(walk_id, user_id, sink)
+            return await self._mirror(walk_id, user_id, sink, deleted=deleted)
         finally:
             self.under_way.discard(walk_id)
 

@@ -153,6 +153,7 @@ def test_times_are_compared_as_instants() -> None:
     )
     for other in ("2025-10-20T09:00:01.002Z", "2025-10-20T08:59:59.900Z"):
         assert not shape.same_time("2025-10-20T09:00:00Z", other)
+    assert not shape.same_time("2025-10-20T09:00:00.125Z", "2025-10-20T09:00:00Z"), "nobody sent a fraction"
     assert not shape.same_time("2025-10-20T09:00:00.124Z", "2025-10-20T09:00:00.126Z")
     assert not shape.same_time("2025-10-20T09:00:00Z", None)
 

@@ -103,6 +103,15 @@ def test_what_belongs_to_nothing_that_is_there_is_a_mistake(tmp_path: Path, stra
         loaded(tmp_path, Rung.LOCAL, workload("api"), service("api"), stray)
 
 
+def test_what_makes_no_pods_excuses_no_budget(tmp_path: Path) -> None:
+    monitor = {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {"name": "api"},
+               "spec": {}}  # fmt: skip
+    with pytest.raises(BadInput, match="does not select the pods"):
+        loaded(
+            tmp_path, Rung.KIND, workload("api"), service("api"), monitor, budget("api", {"matchLabels": {"app": "ap"}})
+        )
+
+
 def test_a_deployment_may_select_by_expressions(tmp_path: Path) -> None:
     rules = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["api", "walks"]}]}
     assert loaded(tmp_path, Rung.LOCAL, workload("api", selector=rules), service("api")).deployment.name == "api"

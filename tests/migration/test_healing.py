@@ -67,6 +67,8 @@ def test_a_later_document_is_the_app_s_own_in_whatever_form_it_says_its_time() -
         found = healing([walk()], held, (), Direction.TO_FIRESTORE)
         assert (found.write, len(found.named)) == ((), 1), field
         assert healing([walk()], held, (), Direction.TO_POSTGRESQL).replace == (NAME,), field
+        held[NAME]["title"] = Value("string", "x" * 300)  # which PostgreSQL does not take
+        assert healing([walk()], held, (), Direction.TO_FIRESTORE).write == (), field
 
 
 def test_of_two_documents_of_one_walk_the_one_that_does_not_count_is_named() -> None:

@@ -23,6 +23,31 @@ _TAKEN = {
 _FRONTS = ("Ingress", "Gateway", "HTTPRoute", "GRPCRoute")
 _WORKLOADS = ("StatefulSet", "DaemonSet", "CronJob", "Pod", "ReplicaSet", "PersistentVolumeClaim", "Endpoints",
               "ResourceQuota", "LimitRange", "EndpointSlice", "Lease")  # fmt: skip
+#: Kinds of operators that are much used, and make no pods: a budget beside them is the API's, or a mistake.
+_NO_PODS = (
+    "ServiceMonitor",
+    "PodMonitor",
+    "PodMonitoring",
+    "PrometheusRule",
+    "ExternalSecret",
+    "SecretStore",
+    "SealedSecret",
+    "SecretProviderClass",
+    "ManagedCertificate",
+    "Certificate",
+    "Issuer",
+    "BackendConfig",
+    "FrontendConfig",
+    "HealthCheckPolicy",
+    "GCPBackendPolicy",
+    "VirtualService",
+    "DestinationRule",
+    "PeerAuthentication",
+    "AuthorizationPolicy",
+    "ScaledObject",
+    "VerticalPodAutoscaler",
+    "NetworkAttachmentDefinition",
+)
 _CLUSTERS = ("rbac.authorization.k8s.io", "apiextensions.k8s.io", "admissionregistration.k8s.io", "storage.k8s.io",
              "scheduling.k8s.io", "apiregistration.k8s.io", "node.k8s.io")  # fmt: skip
 #: A hook of Helm or Argo CD that comes before the deployment; any other comes with it or after it.
@@ -48,7 +73,7 @@ def leave_out_kinds(work: Work, *, fronted: bool) -> None:
         else:
             beyond = group in _CLUSTERS or group in _TAKEN
             work.leave_out(key, reasons.BEYOND if beyond else reasons.OTHER_KIND)
-            work.operated = work.operated or not beyond
+            work.operated = work.operated or not (beyond or kind in _NO_PODS)
     for key in work.of_kind("RoleBinding"):
         for subject in work.documents[key].get("subjects") or []:
             if "namespace" in subject:
