@@ -67,7 +67,7 @@ def nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.stack.kube.access.look", look)
     for reader, reads in READERS.items():  # files, at each of thousands of combinations
         monkeypatch.setattr(reader, reads)
-    monkeypatch.setattr("harness.rehearsals.operations.seen.standing.the_one", lambda: None)
+    monkeypatch.setattr("harness.rehearsals.operations.seen.standing.must_be_of", lambda _target: None)
 
 
 def files(tmp_path: Path, name: str) -> Given:
