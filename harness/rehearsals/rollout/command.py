@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from harness.rehearsals.rollout.sequence import Rollout
     from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan
 
-#: What a resume may be given: the rest is the rollout's own, as it was begun.
 _OF_WEEKS = re.compile(r"rollout\.week[1-4]\.(success|rollback)\.")  # claims that criteria alone judge
+#: What a resume may be given: the rest is the rollout's own, as it was begun.
 _FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang", "no_defaults"}
 
 
