@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -47,12 +47,12 @@ class MirrorStats(Struct):
 
 
 class _Lane:
-    """Walks that wait, by id, with the user whose write it was, for the log; ``deleted`` are those of them whose
-    deletion by that user was committed."""
+    """Walks that wait, by id, with the user whose write it was, for the log; ``deleters`` are those who deleted one of
+    that id since its last write to Firestore."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, str] = {}
-        self.deleted: set[str] = set()
+        self.deleters: dict[str, list[str]] = {}
         self.filled = asyncio.Event()
 
 
@@ -119,26 +119,23 @@ class Mirror:
                 self._drop(walk_id, user_id, "the pod stopped first")
             self.stats.waiting -= len(lane.waiting)
             lane.waiting.clear()
-            lane.deleted.clear()
+            lane.deleters.clear()
 
     def _enqueue(self, walk_id: str, user_id: str, *, deleted: bool = False) -> None:
         lane = self._lanes[zlib.crc32(walk_id.encode()) // 100 % len(self._lanes)]
         if walk_id in lane.waiting:
             self.stats.coalesced += 1
-            if deleted:
-                lane.waiting[walk_id] = user_id
-                lane.deleted.add(walk_id)
         elif self._ended:
             self._drop(walk_id, user_id, "the pod is stopping")
         elif self.stats.waiting >= self._queue_max:
             self._drop(walk_id, user_id, "the queue is full")
         else:
             lane.waiting[walk_id] = user_id
-            if deleted:
-                lane.deleted.add(walk_id)
             self.stats.waiting += 1
             lane.filled.set()
             self._idle.clear()
+        if deleted and walk_id in lane.waiting:
+            lane.deleters.setdefault(walk_id, []).append(user_id)
 
     def _drop(self, walk_id: str, user_id: str, why: str) -> None:
         self.stats.dropped += 1
@@ -148,13 +145,12 @@ class Mirror:
         while True:
             await lane.filled.wait()
             walk_id = next(iter(lane.waiting))
-            user_id, deleted = lane.waiting.pop(walk_id), walk_id in lane.deleted
-            lane.deleted.discard(walk_id)
+            user_id, deleters = lane.waiting.pop(walk_id), lane.deleters.pop(walk_id, [])
             if not lane.waiting:
                 lane.filled.clear()
             changed = False
             try:
-                changed = await self._mirror(walk_id, user_id, sink, deleted=deleted)
+                changed = await self._mirror(walk_id, user_id, sink, deleters)
             finally:
                 self.stats.waiting -= 1
             if changed:
@@ -163,11 +159,11 @@ class Mirror:
             if self.stats.waiting == 0:
                 self._idle.set()
 
-    async def _mirror(self, walk_id: str, user_id: str, sink: MirrorSink, *, deleted: bool) -> bool:
+    async def _mirror(self, walk_id: str, user_id: str, sink: MirrorSink, deleters: Sequence[str]) -> bool:
         """Mirrors the walk as it is now; whether it has changed since."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                walk = await self._write(walk_id, user_id, sink, deleted=deleted)
+                walk = await self._write(walk_id, user_id, sink, deleters)
         except asyncio.CancelledError:
             self._drop(walk_id, user_id, "the pod stopped first")
             raise
@@ -185,18 +181,18 @@ class Mirror:
             return False
         return version != (None if walk is None else walk.updated_at)
 
-    async def _write(self, walk_id: str, user_id: str, sink: MirrorSink, *, deleted: bool) -> WalkDetail | None:
-        """The walk as it was written; ``None`` when it is gone, and its document with it: that of ``user_id``. Where
-        that user ``deleted`` it, and the walk of that id is another's since, the old document goes first."""
+    async def _write(self, walk_id: str, user_id: str, sink: MirrorSink, deleters: Sequence[str]) -> WalkDetail | None:
+        """The walk as it was written; ``None`` when it is gone, and its document with it: that of ``user_id`` or of one
+        of the ``deleters``. Where the walk of that id is another's since, their document goes first."""
         last: Overtaken | None = None
         for _ in range(ATTEMPTS):
             seen = await sink.look(walk_id)
             walk = await self._database.load_walk(walk_id)  # after the look: what was written before it is in here
             try:
                 if walk is None:
-                    await sink.delete(walk_id, seen, user_id)
+                    await _delete(walk_id, seen, dict.fromkeys((user_id, *deleters)), sink)
                 else:
-                    await self._replace(walk, seen, user_id, sink, deleted=deleted)
+                    await _replace(walk, seen, deleters, sink)
             except Overtaken as overtaken:
                 self.stats.overtaken += 1
                 last = overtaken
@@ -204,15 +200,28 @@ class Mirror:
                 return walk
         raise Overtaken(f"{ATTEMPTS} times in turn") from last
 
-    @staticmethod
-    async def _replace(walk: WalkDetail, seen: object, user_id: str, sink: MirrorSink, *, deleted: bool) -> None:
+
+async def _replace(walk: WalkDetail, seen: object, deleters: Sequence[str], sink: MirrorSink) -> None:
+    try:
+        await sink.write(walk, seen)
+    except AnotherUsers:
+        if not (others := [each for each in dict.fromkeys(deleters) if each != walk.user_id]):
+            raise
+        await _delete(walk.id, seen, others, sink)
+        raise Overtaken("the document of a walk that was deleted is gone") from None
+
+
+async def _delete(walk_id: str, seen: object, users: Iterable[str], sink: MirrorSink) -> None:
+    """As the one of ``users`` whose document it is; raises ``AnotherUsers`` where it is none of theirs."""
+    refused: AnotherUsers | None = None
+    for user_id in users:
         try:
-            await sink.write(walk, seen)
-        except AnotherUsers:
-            if not deleted or walk.user_id == user_id:
-                raise
-            await sink.delete(walk.id, seen, user_id)
-            raise Overtaken("the document of a walk that was deleted is gone") from None
+            return await sink.delete(walk_id, seen, user_id)
+        except AnotherUsers as error:
+            refused = error
+    if refused is not None:
+        raise refused
+    return None
 
 
 def _nobody(walk_id: str, user_id: str) -> None:

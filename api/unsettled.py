@@ -147,7 +147,7 @@ class Unsettled:
             self._log.debug("A write's outcome is still unknown", walk_id=walk_id, error=describe(error))
             return False
         if mirrored:
-            self._mirror.submit(walk_id, user_id)  # whose it is now; a deletion is looked at below
+            self._mirror.submit(walk_id, user_id, deleted=write.deletes)
         deleted = gone and write.deletes
         if deleted:
             self._removals.submit(user_id, walk_id)

@@ -237,6 +237,15 @@ async def test_a_delete_that_waits_together_with_another_user_s_walk_of_that_id_
         await settled(api)
         fields, _ = mirror.documents[document_id(walk_id)]
         assert (fields["title"], fields["user_id"]) == ("mine", "b")
+        await other.delete(f"/v1/walks/{walk_id}")
+        await settled(api)
+        (await one.put(f"/v1/walks/{walk_id}", json={"title": "theirs again"})).raise_for_status()
+        await settled(api)
+        await one.delete(f"/v1/walks/{walk_id}")
+        await other.put(f"/v1/walks/{walk_id}", json={"title": "mine"})
+        await other.delete(f"/v1/walks/{walk_id}")
+        await settled(api)
+        assert document_id(walk_id) not in mirror.documents, "it is the first deleter's"
         assert api.service.mirror.stats.failed == 0
 
 

@@ -214,10 +214,10 @@ class Pod:
         await asyncio.gather(*tasks, return_exceptions=True)
         return lost
 
-    async def _noted(self, walk_id: str, user_id: str, sink: Any, *, deleted: bool) -> bool:
+    async def _noted(self, walk_id: str, user_id: str, sink: Any, deleters: Any) -> bool:
         self.under_way.add(walk_id)
         try:
-            return await self._mirror(walk_id, user_id, sink, deleted=deleted)
+            return await self._mirror(walk_id, user_id, sink, deleters)
         finally:
             self.under_way.discard(walk_id)
 
