@@ -23,7 +23,7 @@ from google.cloud.firestore_v1.types import BatchGetDocumentsRequest, CommitRequ
 from api import firestore_document
 from api.clock import pause
 from api.model import WalkDetail
-from api.ports import AnotherUsers, Overtaken
+from api.ports import AnotherUsers, Overtaken, refuse_anothers
 from api.settings import Settings
 
 RPC_TIMEOUT_S = 4.0  # below the mirror's own limit, so that its error names the cause
@@ -121,11 +121,13 @@ class FirestoreMirror:
         that was only remembered may have been another pod's to delete: then ``Overtaken``, and the next look asks."""
         if not isinstance(seen, Seen):
             return Seen(None, None)  # nobody looked: there must be none
-        if user_id is None or seen.owner in (None, user_id):
-            return seen
-        if self._versions.pop(walk_id, None) is not None:
-            raise Overtaken("the document was another user's, as this pod remembers")
-        raise AnotherUsers("the document is another user's")
+        try:
+            refuse_anothers(seen.owner, user_id)
+        except AnotherUsers:
+            if self._versions.pop(walk_id, None) is not None:
+                raise Overtaken("the document was another user's, as this pod remembers") from None
+            raise
+        return seen
 
     def _name(self, walk_id: str) -> str:
         name = firestore_document.document_id(walk_id)

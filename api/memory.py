@@ -14,7 +14,7 @@ from api.clock import pause
 from api.errors import Invalid, Unauthorized
 from api.firestore_document import Fields, document_id, fields, location_map
 from api.model import CHANGEABLE, DEFAULT_TITLE, Location, NewWalk, User, Walk, WalkChange, WalkDetail, WalkPage
-from api.ports import AnotherUsers, Clock, Overtaken, PoolStats
+from api.ports import Clock, Overtaken, PoolStats, refuse_anothers
 
 _EMPTY = {"description": "", "status": "not_started", "total_distance": 0.0, "total_steps": 0}
 _EMPTY |= {"total_paused_duration": 0.0}
@@ -94,9 +94,8 @@ class MemoryMirror:
         self._versions.pop(name, None)
 
     async def _as_seen(self, walk_id: str, seen: object, user_id: str | None) -> str:
-        name, owner = document_id(walk_id), await self.owner(walk_id)
-        if user_id is not None and owner is not None and owner != user_id:
-            raise AnotherUsers("the document is another user's")
+        name = document_id(walk_id)
+        refuse_anothers(await self.owner(walk_id), user_id)
         if self._versions.get(name) != seen:
             raise Overtaken
         return name

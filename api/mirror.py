@@ -15,6 +15,7 @@ finds the queue full, is logged with its walk id and counted; the request it bel
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 
@@ -213,15 +214,11 @@ async def _replace(walk: WalkDetail, seen: object, deleters: Sequence[str], sink
 
 async def _delete(walk_id: str, seen: object, users: Iterable[str], sink: MirrorSink) -> None:
     """As the one of ``users`` whose document it is; raises ``AnotherUsers`` where it is none of theirs."""
-    refused: AnotherUsers | None = None
-    for user_id in users:
-        try:
+    *earlier, last = users
+    for user_id in earlier:
+        with contextlib.suppress(AnotherUsers):
             return await sink.delete(walk_id, seen, user_id)
-        except AnotherUsers as error:
-            refused = error
-    if refused is not None:
-        raise refused
-    return None
+    return await sink.delete(walk_id, seen, last)
 
 
 def _nobody(walk_id: str, user_id: str) -> None:

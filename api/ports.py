@@ -82,6 +82,12 @@ class AnotherUsers(Exception):  # noqa: N818 - an outcome
     """The document is of a walk of another user, who is not on the API yet: it is left as it is."""
 
 
+def refuse_anothers(owner: object, user_id: str | None) -> None:
+    """Raises ``AnotherUsers`` where the ``owner`` of a document is not ``user_id``, as far as both are known."""
+    if owner is not None and user_id is not None and owner != user_id:
+        raise AnotherUsers("the document is another user's")
+
+
 class MirrorSink(Protocol):
     """Where walks are mirrored to. Raises anything when a write does not succeed.
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from harness.stack.manifests import by_kubectl, kustomize
-from tests import main_job
+from tests import main_job, ports
 from tests.kind.shared import STANDING, kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
 from tests.session import ending, files, groups, guard, homes, rendered, told, workers
@@ -61,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     ending.hear_once()
     if workers.is_one(config):
         config.stash[HOME] = homes.WorkerHome()
+        ports.hold()
         config.pluginmanager.register(told)
         return
     config.pluginmanager.register(ending.Ending(config), "rehearsal-ending")

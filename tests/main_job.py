@@ -262,13 +262,13 @@ def machine_state(*jobs: Job) -> dict[str, set[str]]:
         runs = _runs_of(pid) if pid is not None else set()
         return bool(runs & own) or (int(address.rpartition(":")[2]) in ports and not runs and _orphan(pid))
 
-    shared = {path.name for path in Path("/dev/shm").glob("*") if not path.is_dir()}  # shm_open makes files alone
+    shared = [path for path in Path("/dev/shm").glob("*") if not path.is_dir()]  # shm_open makes files alone
     mapped = _mapped() if jobs else {}
     return {
         "processes": {f"{pid} {what}" for pid, what in processes_of_runs().items() if what.split(":")[0] in own},
         "listening": {name for name, pid in _listening().items() if ours(name, pid)},
         "sysv shared memory": made & _segments().keys(),
-        "posix shared memory": {name for name in shared if mapped.get(name, set()) <= own},
+        "posix shared memory": {each.name for each in shared if mapped.get(each.name, set()) <= own and each.exists()},
         "run folders": _names(runs_folder()) & own,
         "temporary": {str(path) for job in jobs if job.temporary.exists() for path in job.temporary.iterdir()},
     }

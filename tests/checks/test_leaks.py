@@ -54,6 +54,19 @@ def test_a_port_that_is_still_listened_on(tmp_path: Path) -> None:
     assert leaks(had) == []
 
 
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [({}, []), ({20161: 0}, ["port 20161 is still listened on by process unknown"])],
+    ids=["tried or opened by a run that began since", "held by another user's process"],
+)
+def test_a_port_without_a_process_is_looked_at_twice(
+    second: dict[int, int], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([{20161: 0}, second])
+    monkeypatch.setattr(checker, "listening", lambda ports: next(looks))
+    assert leaks(msgspec.structs.replace(traces(tmp_path), ports=(20161,))) == said
+
+
 def test_a_folder(tmp_path: Path) -> None:
     had = traces(tmp_path)
     had.folder.mkdir()

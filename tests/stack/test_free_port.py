@@ -16,6 +16,14 @@ def test_none_comes_twice_and_none_is_of_those_that_linux_gives_to_connections()
     assert min(ports) > 60_999
 
 
+def test_processes_that_start_together_begin_with_different_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    begins = set()
+    for pid in range(32_700, 32_769):
+        monkeypatch.setattr("os.getpid", lambda pid=pid: pid)
+        begins.add(next(free_port._order.__wrapped__()))
+    assert len(begins) == 69
+
+
 def test_one_that_somebody_listens_on_is_passed_over_and_the_system_s_choice_comes_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from api.firestore_document import document_id, fields, location_map
 from api.model import WalkDetail
-from api.ports import AnotherUsers, Overtaken
+from api.ports import Overtaken, refuse_anothers
 from harness.base.clock import Clock
 from harness.stack.firebase.document_writes import typed
 from harness.stack.firebase.documents import Fields
@@ -95,9 +95,7 @@ class Mirror:
         found = self._store.documents.get(document_id(walk_id))
         if found is not seen:
             raise Overtaken
-        owner = None if found is None else found.fields.get("user_id")
-        if user_id is not None and owner is not None and owner != user_id:
-            raise AnotherUsers("the document is another user's")
+        refuse_anothers(None if found is None else found.fields.get("user_id"), user_id)
 
 
 class MemoryDocuments:

@@ -67,6 +67,20 @@ def _of_another_run(pid: int, run_id: str) -> bool:
         return False
 
 
+def _listened_on(ports: set[int], run_id: str) -> dict[int, int]:
+    """Of ``ports``, those that a process listens on that is of no other run, with its id, 0 when unknown.
+
+    The range was released, and a run that began since may use it: a port that it has just opened, or only tries, has no
+    process yet at the first look, for the files of processes are read before the sockets. The second tells.
+    """
+    found = dict.fromkeys(ports, 0)
+    for _ in range(2):
+        found = {port: pid for port, pid in listening(set(found)).items() if not _of_another_run(pid, run_id)}
+        if not found:
+            break
+    return found
+
+
 def leaks(traces: Traces) -> list[str]:
     """One line for each thing left: processes by lease and by marker, ports, shared memory, the run's folder."""
     alive = {process.pid for process in traces.processes if process.alive()}
@@ -74,9 +88,7 @@ def leaks(traces: Traces) -> list[str]:
     for process, environment in marked(MARKER, [traces.run_id]):
         if process.pid not in alive:
             lines.append(f"process {process.pid} ({environment.get('TEKUTOKO_PART', 'load')}) still runs")
-    for port, pid in sorted(listening(set(traces.ports)).items()):
-        if _of_another_run(pid, traces.run_id):
-            continue  # the range of ports was released, and a run that began since uses it
+    for port, pid in sorted(_listened_on(set(traces.ports), traces.run_id).items()):
         lines.append(f"port {port} is still listened on by process {pid or 'unknown'}")
     for segment in shared_memory.made_by(process.pid for process in traces.processes):
         lines.append(f"shared memory segment {segment.shmid} is left")
