@@ -73,7 +73,7 @@ def test_a_healthy_target_advances(advanced_run: RealRun) -> None:
     )
     assert run.facts.leaks == ()
     assert run.facts.timings["stack_up"] < STACK_UP_LIMIT_S
-    assert run.facts.timings["decision"] < STACK_UP_LIMIT_S + 28 + AROUND_LIMIT_S
+    assert run.facts.timings["decision"] < STACK_UP_LIMIT_S + 42 + AROUND_LIMIT_S
     for name in ("report.html", "junit.xml", "summary.md", "evidence.sqlite", "plan.json", "manifests.json"):
         assert (job.folder / name).stat().st_size > 0, name
     assert (job.reports / "latest").resolve() == job.folder.resolve()
@@ -92,7 +92,8 @@ def test_every_operation_and_both_sides_are_in_the_evidence(advanced_run: RealRu
     assert bad == []
     assert len(pods) == 2, "both pods served"
     assert users == {"api": 250, "firestore": 250}
-    assert probes[0] == probes[1] >= 28 * 40 and probes[2] == 32, "every probe of the window, from each canary user"
+    assert probes[0] >= 42 * 40 and probes[2] == 32, "every probe of the window, from each canary user"
+    assert probes[0] - 3 <= probes[1], "all but what a machine that stands still ends"
 
 
 @pytest.mark.xdist_group(ADVANCED)
@@ -180,9 +181,13 @@ def test_ctrl_c_while_rolling_back(tmp_path: Path) -> None:
     assert job.finish(60) == Exit.INTERRUPTED, job.text
     assert job.result().decision is Decision.ROLL_BACK
     with closing_connect(job.folder / "evidence.sqlite") as evidence:
-        bad = dict(evidence.execute("SELECT outcome, count(*) FROM probes WHERE outcome != 'ok' GROUP BY outcome"))
-    assert bad.pop("refused") >= 40, "as kube-proxy does for a Service without endpoints"
-    assert sum(bad.values()) <= 2, "those under way when it began"
+        first, refused = evidence.execute(
+            "SELECT min(sent_ns), count(*) FROM probes WHERE outcome = 'refused'"
+        ).fetchone()
+        later = "SELECT count(*) FROM probes WHERE outcome NOT IN ('ok', 'refused') AND sent_ns > ?"
+        [otherwise] = evidence.execute(later, (first,)).fetchone()
+    assert refused >= 40, "as kube-proxy does for a Service without endpoints"
+    assert otherwise <= 2, "what was sent before may be under way when it began, and cut"
     assert left_since(before, job) == {}
 
 

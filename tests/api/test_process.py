@@ -194,7 +194,7 @@ def test_what_a_hanging_mirror_keeps_is_logged_and_the_pod_ends_in_time(pod: Pod
             assert time.monotonic() - began < 10  # nobody waited for it: that would be minutes
             status, seconds = pod.stop()
     assert status == 0
-    assert seconds < 10
+    assert seconds < 15  # all of it would take 40 s; that the parts of a stop fit into the grace is in test_serve.py
     lost = {line["walk_id"]: line["message"] for line in pod.lines() if line["severity"] == "ERROR"}
     assert set(lost) == set(ids)
     assert {message.split(":")[0] for message in lost.values()} <= {"Mirror write dropped", "Mirror write failed"}

@@ -65,7 +65,7 @@ def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
     took = {each.title.text: each for each in result.sections if isinstance(each, Table)}
     (row,) = took["Failover of the database"].rows
     detected_s, promoted_s, outage_s = (float(str(row.cells[place]).partition(" ")[0]) for place in (2, 3, 5))
-    assert 2.5 < detected_s < 6 and promoted_s < 10 and detected_s <= outage_s + 1 < 40
+    assert 2.5 < detected_s < 15 and promoted_s < 10 and detected_s <= outage_s + 1 < 40
 
 
 @pytest.mark.nightly  # the contract drains a stack per push, and one that gets no connection is judged in test_catalogue

@@ -65,11 +65,11 @@ def plan_for(
             "run_id": "test-run",
             "seed": 1,
             "population": population,
-            "probes": ProbePlan(),
+            "probes": ProbePlan(timeout_s=10.0),
             "endpoints": endpoints,
             "anchor": MachineClock().anchor,
             "spool": "",
-            "request_timeout_s": 2.0,
+            "request_timeout_s": 10.0,
             **changes,
         }
     )

@@ -427,7 +427,7 @@ async def test_locked_tables_keep_who_asks_for_them_waiting_and_nobody_else(stac
 
     undo = await stack.inject(Fault(kind=FaultKind.DATABASE_LOCKED, delay_ms=held_s * 1000))
     try:
-        assert held_s / 2 < await longest_s(statement) < held_s + 2
+        assert held_s / 2 < await longest_s(statement) < held_s + 6
         assert await longest_s("SELECT 1") < held_s / 2
         assert {answer.status for answer in await many(stack, 20)} == {200}, "pods stay ready"
     finally:

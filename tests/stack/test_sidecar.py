@@ -155,7 +155,7 @@ async def test_on_sigterm_it_waits_for_its_connections_only_where_it_is_told_to(
 async def test_on_sigterm_it_takes_others_as_long_as_it_is_told_to(tmp_path: Path, port: int) -> None:
     """As ``--min-sigterm-delay``; without the other it then cuts what is open."""
     async with server(b"a") as database:
-        with running(port, database, tmp_path / "control", accept_s=2.0) as process:
+        with running(port, database, tmp_path / "control", accept_s=5.0) as process:
             reader, writer, _ = await named(port)
             process.terminate()
             await asyncio.sleep(0.5)
