@@ -27,6 +27,9 @@ class Firestore:
     async def held(self) -> dict[str, Held]:
         return {name: Held(fields, None) for name, fields in deepcopy(self.documents).items()}
 
+    async def get_many(self, names: Sequence[str]) -> dict[str, Fields]:
+        return {name: deepcopy(self.documents[name]) for name in names if name in self.documents}
+
     async def put_over(self, name: str, fields: Fields, seen: Held | None) -> bool:
         return await self.commit(name, seen, fields)
 
@@ -56,7 +59,11 @@ async def heal(
     async def read_walks(_: Endpoints) -> Sequence[StoredWalk]:
         return walks
 
+    async def read_ids(*_: object) -> frozenset[str]:
+        return frozenset(walk.id for walk in walks)
+
+    ours = {"Documents": lambda *_: firestore, "read_walks": read_walks, "read_ids": read_ids}
     with pytest.MonkeyPatch.context() as patch:
-        for name, part in {"Documents": lambda *_: firestore, "read_walks": read_walks, **parts}.items():
+        for name, part in {**ours, **parts}.items():
             patch.setattr(module, name, part)
         return await module.heal(all_at(), direction, apply=apply, deleted=deleted, own=own)

@@ -153,4 +153,4 @@ class Stores(RuleBasedStateMachine):
 
 
 TestStores = Stores.TestCase
-TestStores.settings = settings(max_examples=examples(100), stateful_step_count=20, deadline=None)
+TestStores.settings = settings(max_examples=examples(400), stateful_step_count=20, deadline=None)
