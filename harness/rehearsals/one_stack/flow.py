@@ -48,7 +48,6 @@ from harness.stack.firebase.documents import Documents
 
 _LOOK_EVERY_S = 1.0
 _TRIES = 3  # of a migration: it goes on where it was
-_SETTLE_S = 3.0  # what the mirror takes to delete a document, several times over
 _FETCHED_WITHIN_S = 60.0  # beyond the fetch interval and the pace, after which everybody has fetched
 
 
@@ -147,7 +146,7 @@ class Course:
         on = self._on
         begun_ns, places = on.clock.now_ns(), of_endpoints(on.stack.endpoints())
         for left in reversed(range(_TRIES)):
-            migration = Migration(places, on.clock, on.progress, changed=True, deletions=True, settle_s=_SETTLE_S)
+            migration = Migration(places, on.clock, on.progress, changed=True, deletions=True)
             try:
                 report = await migration.run()
                 break
