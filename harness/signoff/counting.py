@@ -21,7 +21,7 @@ from harness.model.message import Message, Told, first_line, message
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.signoff.smaller import chosen, in_place, smaller
-from harness.signoff.types import Asked
+from harness.signoff.types import Asked, Stored
 
 #: How a run ends that carried out what it was to; any other ending is a broken run's.
 _ENDED = (Exit.OK, Exit.HOLD, Exit.ROLLED_BACK)
@@ -66,15 +66,18 @@ def limits(result: Result) -> Told:
     return (*_injected(result), *in_part(result))
 
 
-def broken(result: Result) -> Told:
-    """Why nothing is ready by a run, though what it saw fail counts: it did not end as it should, or did not measure.
-    () where it did both."""
+def broken(stored: Stored) -> Told:
+    """Why nothing is ready by a run, though what it saw fail counts: it did not end as it should, did not measure, or
+    its evidence is gone, and nobody can see whether it says so. () where none of it is so."""
+    result = stored.result
     what = (*(result.facts.errors_told or result.facts.errors), *result.facts.leaks)
     if what:
         return (message("the run did not end as it should: {what}", what=first_line(what[0])),)
     if result.exit_status not in _ENDED:
         return (message("the run did not end as it should (exit status {status})", status=str(result.exit_status)),)
-    return next((each.told for each in result.judgements if each.id == MEASUREMENT), ())
+    if unmeasured := next((each.told for each in result.judgements if each.id == MEASUREMENT), ()):
+        return unmeasured
+    return () if stored.evidence else (message("its evidence is gone: it cannot be judged again"),)
 
 
 def in_part(result: Result, way: StateFrom = _ANYHOW) -> Told:

@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.evidence.gathered import EVIDENCE
+from harness.model.result import Result
 from harness.report.files import not_written, write_atomically
 from harness.report.latest import results
 from harness.report.published import RESULT
@@ -24,10 +26,16 @@ def gather(reports: Path) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
     for path in sorted(results(reports)):
         folder = path.parent.relative_to(reports).as_posix()
         try:
-            found.append(Stored(folder=folder, result=RESULT.read(path)))
+            result = RESULT.read(path)
+            found.append(Stored(folder=folder, result=result, evidence=_evidence(path.parent, result)))
         except BadInput:
             unreadable.append(folder)
     return tuple(found), tuple(unreadable)
+
+
+def _evidence(folder: Path, result: Result) -> bool:
+    folders = (folder, *(folder / each.folder for each in result.children if each.folder))
+    return all((each / EVIDENCE).is_file() for each in folders)
 
 
 def previous(reports: Path, target: str) -> Signoff | None:

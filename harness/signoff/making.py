@@ -9,7 +9,6 @@ import msgspec
 from harness.base.planfile import RuleError, once
 from harness.base.shell import shell_words
 from harness.model.message import Message, message
-from harness.model.result import Result
 from harness.model.scenario import Span
 from harness.signoff.counting import broken, left_out
 from harness.signoff.types import Asked, Stored
@@ -76,16 +75,16 @@ def held(stored: Sequence[Stored], asked: Asked, replay: str, behind: Iterable[s
     the same."""
 
     def newest(line: str) -> tuple[str, str]:
-        found = ((each.result.facts.started_utc, each.folder) for each in stored if _whole(each.result, asked, line))
+        found = ((each.result.facts.started_utc, each.folder) for each in stored if _whole(each, asked, line))
         return max(found, default=("", ""))
 
     started_utc, folder = newest(replay)
     return folder if all("" < newest(line)[0] <= started_utc for line in behind) else ""
 
 
-def _whole(result: Result, asked: Asked, replay: str) -> bool:
-    the_same = _what(result.facts.replay) == _what(replay)
-    return the_same and not left_out(result, asked) and not broken(result)
+def _whole(stored: Stored, asked: Asked, replay: str) -> bool:
+    the_same = _what(stored.result.facts.replay) == _what(replay)
+    return the_same and not left_out(stored.result, asked) and not broken(stored)
 
 
 def _what(replay: str) -> str:

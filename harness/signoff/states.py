@@ -76,7 +76,7 @@ def runs(stored: Iterable[Stored], asked: Asked) -> tuple[Run, ...]:
             left_out=counting.left_out(each.result, asked),
             limits=counting.limits(each.result),
             judged_by=counting.judged_by(each.result, asked),
-            broke=bool(counting.broken(each.result)),
+            broke=bool(counting.broken(each)),
         )
         for each in stored
     )
@@ -194,7 +194,7 @@ def _carries(each: Stored, judgement: Judgement) -> bool:
 
 def _weighed(claim: Claim, each: Stored, judgement: Judgement, whole: Container[_Place]) -> Evidence:
     """The state that a judgement alone gives the claim, beside what ``whole`` runs judged."""
-    state, refused = _state(claim, each.result, judgement)
+    state, refused = _state(claim, each, judgement)
     small = judgement.verdict is Verdict.INCONCLUSIVE and counting.is_smaller(each.result)
     if state is State.NOT_READY and small and _check(each, judgement) in whole:
         state, refused = State.NOT_EXERCISED, (_LESS, *judgement.told)
@@ -202,12 +202,13 @@ def _weighed(claim: Claim, each: Stored, judgement: Judgement, whole: Container[
     return Evidence(folder=each.folder, state=state, judgement=seen, refused=refused)
 
 
-def _state(claim: Claim, result: Result, judgement: Judgement) -> tuple[State, Told]:
+def _state(claim: Claim, stored: Stored, judgement: Judgement) -> tuple[State, Told]:
+    result = stored.result
     if claim.about_go_backend and (lacking := tuple(_lacking(result))):
         return State.NOT_EXERCISED, lacking
     if not judgement.verdict.good:
         return _AGAINST[judgement.verdict], ()
-    if why := counting.broken(result):
+    if why := counting.broken(stored):
         return State.NOT_READY, why
     if judgement.verdict is Verdict.ERRATUM_SHOWN or judgement.erratum in {each.id for each in claim.errata}:
         return State.ERRATUM_SHOWN, ()

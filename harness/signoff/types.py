@@ -40,10 +40,13 @@ WORD = {
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored result; ``folder`` is the run's, relative to the reports folder."""
+    """A stored result; ``folder`` is the run's, relative to the reports folder. ``evidence``: all by which it can be
+    judged again is there still, of each run of a sequence too.
+    """
 
     folder: str
     result: Result
+    evidence: bool = True
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

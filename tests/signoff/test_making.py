@@ -22,7 +22,9 @@ from harness.base.progress import Heartbeat, Progress
 from harness.cli.main import main
 from harness.cli.main import parse as command_of
 from harness.cli.stored.evidence import Making, due_of, run_process
+from harness.evidence.gathered import EVIDENCE
 from harness.model.message import english
+from harness.model.result import Child
 from harness.model.stack import Rung
 from harness.rehearsals.rollout.command import Run
 from harness.report.language import language
@@ -69,6 +71,7 @@ class Pretending:
         made = stored(folder, rehearsal=typed[0], status=status, rung=Rung.LOCAL, **more)
         (self.reports / folder).mkdir(parents=True)
         RESULT.write(self.reports / folder, made.result)
+        (self.reports / folder / EVIDENCE).touch()
         return status
 
 
@@ -115,6 +118,24 @@ def test_interrupted_it_keeps_what_is_done_and_the_next_call_goes_on(tmp_path: P
     assert [words[0] for words in second.ran] == ["scaling"]
     third = Pretending(tmp_path)
     assert make(tmp_path, third)[0] is Exit.OK and third.ran == []
+
+
+def test_what_was_run_is_run_again_when_its_evidence_is_gone(tmp_path: Path) -> None:
+    make(tmp_path, Pretending(tmp_path))
+    [lost] = tmp_path.glob(f"conformance-*/{EVIDENCE}")
+    lost.unlink()
+    assert make(tmp_path, again := Pretending(tmp_path))[0] is Exit.OK
+    assert [words[0] for words in again.ran] == ["conformance"]
+
+
+def test_a_sequence_has_its_evidence_where_each_of_its_runs_has(tmp_path: Path) -> None:
+    child = Child(part="week1", run_id="w", folder="weeks/week1", decision=None, exit_status=0)
+    (tmp_path / "all" / child.folder).mkdir(parents=True)
+    RESULT.write(tmp_path / "all", msgspec.structs.replace(stored("all").result, children=(child,)))
+    (tmp_path / "all" / EVIDENCE).touch()
+    there = [gather(tmp_path)[0][0].evidence]
+    (tmp_path / "all" / child.folder / EVIDENCE).touch()
+    assert [*there, gather(tmp_path)[0][0].evidence] == [False, True]
 
 
 def test_a_command_that_broke_does_not_keep_the_others_from_being_run(tmp_path: Path) -> None:

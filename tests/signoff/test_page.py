@@ -12,6 +12,7 @@ import pytest
 from harness.base.errors import EvidenceNotWritten, Exit
 from harness.cli.main import main
 from harness.cli.stored.signoff import ERRATA, PAGES
+from harness.evidence.gathered import EVIDENCE
 from harness.model.message import verbatim
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -295,6 +296,7 @@ def _store(folder: Path, name: str) -> None:
     result = again.result(name)
     facts = msgspec.structs.replace(result.facts, target=bundled().name, target_digest=digest(bundled()))
     RESULT.write(folder, msgspec.structs.replace(result, facts=facts))
+    (folder / EVIDENCE).touch()
 
 
 def test_a_run_says_which_program_or_image_it_was_of(tmp_path: Path) -> None:

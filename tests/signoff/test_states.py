@@ -120,6 +120,14 @@ def test_a_run_that_broke_makes_nothing_ready_and_what_it_saw_fail_counts(more: 
     assert runs([stored("run", PASSED, **more)], ASKED)[0].broke
 
 
+def test_by_a_run_whose_evidence_is_gone_nothing_is_ready_and_what_it_saw_fail_counts() -> None:
+    """A result alone says what anybody wrote into it."""
+    gone, failed = (msgspec.structs.replace(stored("run", each), evidence=False) for each in (PASSED, FAILED))
+    found = standing([gone])
+    assert found.state is State.NOT_READY and english(found.told) == "its evidence is gone: it cannot be judged again"
+    assert english(standing([failed]).told) == "as it was seen"
+
+
 def test_the_newest_of_a_part_counts_and_leaves_other_parts_as_they_were() -> None:
     old: dict[str, Any] = {"started_utc": "2026-01-08T00:00:00.000Z"}
     older = stored("old", judgement(CLAIM, Verdict.FAIL, part="one"), judgement(CLAIM, Verdict.PASS, part="two"), **old)
