@@ -66,18 +66,22 @@ def limits(result: Result) -> Told:
     return (*_injected(result), *in_part(result))
 
 
-def broken(stored: Stored) -> Told:
-    """Why nothing is ready by a run, though what it saw fail counts: it did not end as it should, did not measure, or
-    its evidence is gone, and nobody can see whether it says so. () where none of it is so."""
-    result = stored.result
+def unproven(stored: Stored) -> Told:
+    """Why nothing is ready by a stored run, though what it saw fail counts: it is ``broken``, or its evidence is gone,
+    and nobody can see whether it says so. () where neither is so."""
+    gone = () if stored.evidence else (message("its evidence is gone: it cannot be judged again"),)
+    return broken(stored.result) or gone
+
+
+def broken(result: Result) -> Told:
+    """Why nothing is ready by a run, though what it saw fail counts: it did not end as it should, or did not measure.
+    () where it did both."""
     what = (*(result.facts.errors_told or result.facts.errors), *result.facts.leaks)
     if what:
         return (message("the run did not end as it should: {what}", what=first_line(what[0])),)
     if result.exit_status not in _ENDED:
         return (message("the run did not end as it should (exit status {status})", status=str(result.exit_status)),)
-    if unmeasured := next((each.told for each in result.judgements if each.id == MEASUREMENT), ()):
-        return unmeasured
-    return () if stored.evidence else (message("its evidence is gone: it cannot be judged again"),)
+    return next((each.told for each in result.judgements if each.id == MEASUREMENT), ())
 
 
 def in_part(result: Result, way: StateFrom = _ANYHOW) -> Told:

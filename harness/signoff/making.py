@@ -10,7 +10,7 @@ from harness.base.planfile import RuleError, once
 from harness.base.shell import shell_words
 from harness.model.message import Message, message
 from harness.model.scenario import Span
-from harness.signoff.counting import broken, left_out
+from harness.signoff.counting import left_out, unproven
 from harness.signoff.types import Asked, Stored
 
 
@@ -84,7 +84,7 @@ def held(stored: Sequence[Stored], asked: Asked, replay: str, behind: Iterable[s
 
 def _whole(stored: Stored, asked: Asked, replay: str) -> bool:
     the_same = _what(stored.result.facts.replay) == _what(replay)
-    return the_same and not left_out(stored.result, asked) and not broken(stored)
+    return the_same and not left_out(stored.result, asked) and not unproven(stored)
 
 
 def _what(replay: str) -> str:

@@ -76,7 +76,7 @@ def runs(stored: Iterable[Stored], asked: Asked) -> tuple[Run, ...]:
             left_out=counting.left_out(each.result, asked),
             limits=counting.limits(each.result),
             judged_by=counting.judged_by(each.result, asked),
-            broke=bool(counting.broken(each)),
+            broke=bool(counting.unproven(each)),
         )
         for each in stored
     )
@@ -208,7 +208,7 @@ def _state(claim: Claim, stored: Stored, judgement: Judgement) -> tuple[State, T
         return State.NOT_EXERCISED, lacking
     if not judgement.verdict.good:
         return _AGAINST[judgement.verdict], ()
-    if why := counting.broken(stored):
+    if why := counting.unproven(stored):
         return State.NOT_READY, why
     if judgement.verdict is Verdict.ERRATUM_SHOWN or judgement.erratum in {each.id for each in claim.errata}:
         return State.ERRATUM_SHOWN, ()
