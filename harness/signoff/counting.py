@@ -69,8 +69,12 @@ def limits(result: Result) -> Told:
 def unproven(stored: Stored) -> Told:
     """Why nothing is ready by a stored run, though what it saw fail counts: it is ``broken``, or its evidence is gone,
     and nobody can see whether it says so. () where neither is so."""
-    gone = () if stored.evidence else (message("its evidence is gone: it cannot be judged again"),)
-    return broken(stored.result) or gone
+    return broken(stored.result) or gone(stored)
+
+
+def gone(stored: Stored) -> Told:
+    """That a run's evidence is gone; () where it is there."""
+    return () if stored.evidence else (message("its evidence is gone: it cannot be judged again"),)
 
 
 def broken(result: Result) -> Told:

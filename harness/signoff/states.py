@@ -74,9 +74,9 @@ def runs(stored: Iterable[Stored], asked: Asked) -> tuple[Run, ...]:
             replay=each.result.facts.replay,
             exit_status=each.result.exit_status,
             left_out=counting.left_out(each.result, asked),
-            limits=counting.limits(each.result),
+            limits=(*counting.limits(each.result), *counting.gone(each)),
             judged_by=counting.judged_by(each.result, asked),
-            broke=bool(counting.unproven(each)),
+            broke=bool(counting.broken(each.result)),
         )
         for each in stored
     )

@@ -126,6 +126,8 @@ def test_by_a_run_whose_evidence_is_gone_nothing_is_ready_and_what_it_saw_fail_c
     found = standing([gone])
     assert found.state is State.NOT_READY and english(found.told) == "its evidence is gone: it cannot be judged again"
     assert english(standing([failed]).told) == "as it was seen"
+    [listed] = runs([gone], ASKED)
+    assert not listed.broke and english(listed.limits) == english(found.told), "it ended as it should"
 
 
 def test_the_newest_of_a_part_counts_and_leaves_other_parts_as_they_were() -> None:
