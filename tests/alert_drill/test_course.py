@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from harness.base import yamltext
 from harness.base.clock import NS
+from harness.base.data import MONITORING
 from harness.cli.main import parse
 from harness.model.scenario import MOST_DURATION_S
 from harness.model.stack import FaultKind
-from harness.rehearsals.alert_drill import history, rehearsal
+from harness.rehearsals.alert_drill import configure, history, rehearsal
+from harness.rehearsals.alert_drill.pairs import DELIVERED_S
 from harness.rehearsals.alert_drill.scaled import LONG, drilled
 from harness.rehearsals.alert_drill.types import LATENCY, PLAN
 from tests.alert_drill.stub import StubRun
@@ -68,3 +71,16 @@ def test_in_long_minutes_answers_are_late_in_front_of_the_pods_and_no_database_i
     assert plan == replace(PLAN, scale=scale, objectives=plan.objectives, trials=tuple(as_planned))
     past = history.latencies(replace(plan, scale=PLAN.scale))
     assert past == history.latencies(PLAN)
+
+
+@pytest.mark.parametrize("scale", [1.0, LONG, PLAN.scale])
+def test_what_prometheus_told_before_it_knew_its_alertmanager_comes_again_in_time(scale: float) -> None:
+    """It was told again after a whole minute, which in a drill's minutes is not delivered."""
+    plan = drilled(scale)
+    flag, _, again = configure.resent(plan).partition("=")
+    theirs = yamltext.read(MONITORING / "alertmanager" / "alertmanager.yaml")
+    waits_s = configure.waits_s(yamltext.documents(theirs, "alertmanager", merge_keys=True)[0][0], plan)
+    assert flag == "--rules.alert.resend-delay"
+    unit = again.lstrip("0123456789.")
+    again_s = float(again.removesuffix(unit)) * {"s": 1.0, "m": 60.0, "ms": 0.001}[unit]
+    assert 0 < again_s + plan.scaled(plan.evaluate_s) <= sum(waits_s) + DELIVERED_S

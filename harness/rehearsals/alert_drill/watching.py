@@ -74,12 +74,14 @@ async def watched(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Progr
             server.close()
 
     on.at_end(close)
-    prometheus = await _started(on, folder, alerts=alerts, metrics=metrics)
+    prometheus = await _started(plan, on, folder, alerts=alerts, metrics=metrics)
     on.mark("watched")
     return prometheus
 
 
-async def _started(on: Running[AlertDrillDetails], folder: Path, *, alerts: int, metrics: int) -> Program:
+async def _started(
+    plan: AlertDrillPlan, on: Running[AlertDrillDetails], folder: Path, *, alerts: int, metrics: int
+) -> Program:
     """Both programs, ready, on those ports; Prometheus."""
     alertmanager = Program("Alertmanager", on.run_id, folder / "alertmanager.log", alerts)
     prometheus = Program("Prometheus", on.run_id, folder / "prometheus.log", metrics)
@@ -93,6 +95,7 @@ async def _started(on: Running[AlertDrillDetails], folder: Path, *, alerts: int,
     await prometheus.start(
         binaries.PROMETHEUS.folder() / "prometheus",
         *prometheus_flags(folder / "prometheus.yaml", folder / "data", metrics),
+        configure.resent(plan),
     )
     on.beside(_follow_targets(on))
     for program in (alertmanager, prometheus):
