@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.session import again, files, gate, groups, record
 from tests.session.ending import waited_for
 from tests.session.lint import LINT
+from tests.session.workers import ON_THE_CLUSTER
 
 ROOT = gate.ROOT
 FOLDER = ROOT / "reports" / "tests"  # generated, never committed
@@ -43,12 +44,13 @@ NICE = "10"  # whatever is beside the tests gives way to them
 
 @dataclass(frozen=True)
 class Hour:
-    """When tests run: what each run of pytest is told for it, what the names of its records begin with, and whether a
-    test counts as it ended at its second try (``again``)."""
+    """When tests run: what each run of pytest is told for it, what the names of its records begin with, whether a test
+    counts as it ended at its second try (``again``), and whether those of the cluster run with nothing beside them."""
 
     words: tuple[str, ...] = ()
     begins: str = ""
     forgives: bool = False
+    cluster_apart: bool = False
 
     @property
     def files(self) -> Path:
@@ -62,8 +64,11 @@ class Hour:
 
 
 PUSH = Hour(forgives=True)
-#: The night's own tests, and the properties on new examples.
-NIGHT = Hour(("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search"), "night_")
+#: The night's own tests, and the properties on new examples. They judge whole runs for minutes, on a cluster and on
+#: local processes; beside one another they had 20 runnable threads on two cores, and both held targets that are right.
+NIGHT = Hour(
+    ("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search"), "night_", cluster_apart=True
+)
 
 
 class Beside:
@@ -135,12 +140,16 @@ def in_process(hour: Hour) -> tuple[int, record.Record]:
 
 
 def on_the_machine(hour: Hour, chosen: frozenset[str]) -> list[tuple[int, record.Record]]:
-    """All others: those that share a stack or the cluster one after the other, all else beside them; then those that
-    measure time, the light ones by two, for they mostly wait, and those with a whole stack one after the other.
+    """All others: those that share a stack or the cluster one after the other, all else beside them (by night those of
+    the cluster after them); then those that measure time, the light ones by two, for they mostly wait, and those with a
+    whole stack one after the other.
     """
     workers = os.environ.get("TEKUTOKO_TEST_WORKERS", str(WORKERS))
     spread = ("-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder")
-    runs = [tried_again(hour, "rest", pytest(hour, "rest", chosen, *spread, alone=False))]
+    cluster = chosen & ON_THE_CLUSTER if hour.cluster_apart else frozenset()
+    runs = [tried_again(hour, "rest", pytest(hour, "rest", chosen - cluster, *spread, alone=False))]
+    if cluster:
+        runs.append(pytest(hour, "cluster", cluster, alone=False))
     if light := chosen & LIGHT:
         by_two = pytest(hour, "alone", light, "-n", str(WORKERS), "--dist", "worksteal", alone=True)
         runs.append(tried_again(hour, "alone", by_two))

@@ -17,6 +17,7 @@ import pytest
 from harness.stack.state import cgroups
 from tests.session import again, gate, groups, push, reasons, record
 from tests.session.record import Done, Record
+from tests.session.workers import ON_THE_CLUSTER
 
 NO_DOCUMENT = gate.Lack("document", "not published", lambda: True)
 
@@ -218,6 +219,28 @@ def test_only_tests_that_failed_are_a_reason_for_a_second_try(monkeypatch: pytes
     assert asked == []
     status, both = push.tried_again(push.NIGHT, "rest", (push.SOME_FAILED, first))
     assert (status, both.outcomes()["passed"], asked) == (0, 2, [(push.NIGHT, "rest_again", "a")])
+
+
+@pytest.mark.parametrize("hour", [push.PUSH, push.NIGHT], ids=["push", "night"])
+def test_by_night_the_cluster_is_tested_with_nothing_beside_it(
+    hour: push.Hour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each test of whatever hour runs once: in one run of pytest of its group, and of how it measures."""
+    runs: dict[str, tuple[frozenset[str], bool]] = {}
+
+    def passes(_: push.Hour, name: str, chosen: frozenset[str], *words: str, alone: bool) -> tuple[int, Record]:
+        runs[name] = (chosen, alone)
+        assert ("-n" in words) == (name not in {"cluster", "alone_stack"}), name
+        return 0, run()
+
+    monkeypatch.setattr(push, "pytest", passes)
+    others = push.ALL - groups.IN_PROCESS
+    push.on_the_machine(hour, others)
+    for alone in (False, True):
+        together = [group for chosen, mine in runs.values() if mine is alone for group in chosen]
+        assert sorted(together) == sorted(others)
+    apart = {"cluster": (ON_THE_CLUSTER, False)} if hour is push.NIGHT else {}
+    assert {name: found for name, found in runs.items() if name == "cluster"} == apart
 
 
 @pytest.fixture
