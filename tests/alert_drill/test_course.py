@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from harness.base import yamltext
 from harness.base.clock import NS
 from harness.base.data import MONITORING
+from harness.base.units import seconds
 from harness.cli.main import parse
 from harness.model.scenario import MOST_DURATION_S
 from harness.model.stack import FaultKind
@@ -81,6 +82,4 @@ def test_what_prometheus_told_before_it_knew_its_alertmanager_comes_again_in_tim
     theirs = yamltext.read(MONITORING / "alertmanager" / "alertmanager.yaml")
     waits_s = configure.waits_s(yamltext.documents(theirs, "alertmanager", merge_keys=True)[0][0], plan)
     assert flag == "--rules.alert.resend-delay"
-    unit = again.lstrip("0123456789.")
-    again_s = float(again.removesuffix(unit)) * {"s": 1.0, "m": 60.0, "ms": 0.001}[unit]
-    assert 0 < again_s + plan.scaled(plan.evaluate_s) <= sum(waits_s) + DELIVERED_S
+    assert 0 < seconds(again.replace("m", "min")) + plan.scaled(plan.evaluate_s) <= sum(waits_s) + DELIVERED_S

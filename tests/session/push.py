@@ -45,12 +45,12 @@ NICE = "10"  # whatever is beside the tests gives way to them
 @dataclass(frozen=True)
 class Hour:
     """When tests run: what each run of pytest is told for it, what the names of its records begin with, whether a test
-    counts as it ended at its second try (``again``), and whether those of the cluster run with nothing beside them."""
+    counts as it ended at its second try (``again``), and which groups run with no other beside them."""
 
     words: tuple[str, ...] = ()
     begins: str = ""
     forgives: bool = False
-    cluster_apart: bool = False
+    apart: frozenset[str] = frozenset()
 
     @property
     def files(self) -> Path:
@@ -67,7 +67,7 @@ PUSH = Hour(forgives=True)
 #: The night's own tests, and the properties on new examples. They judge whole runs for minutes, on a cluster and on
 #: local processes; beside one another they had 20 runnable threads on two cores, and both held targets that are right.
 NIGHT = Hour(
-    ("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search"), "night_", cluster_apart=True
+    ("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search"), "night_", apart=ON_THE_CLUSTER
 )
 
 
@@ -146,10 +146,10 @@ def on_the_machine(hour: Hour, chosen: frozenset[str]) -> list[tuple[int, record
     """
     workers = os.environ.get("TEKUTOKO_TEST_WORKERS", str(WORKERS))
     spread = ("-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder")
-    cluster = chosen & ON_THE_CLUSTER if hour.cluster_apart else frozenset()
-    runs = [tried_again(hour, "rest", pytest(hour, "rest", chosen - cluster, *spread, alone=False))]
-    if cluster:
-        runs.append(pytest(hour, "cluster", cluster, alone=False))
+    apart = chosen & hour.apart
+    runs = [tried_again(hour, "rest", pytest(hour, "rest", chosen - apart, *spread, alone=False))]
+    if apart:
+        runs.append(pytest(hour, "apart", apart, alone=False))
     if light := chosen & LIGHT:
         by_two = pytest(hour, "alone", light, "-n", str(WORKERS), "--dist", "worksteal", alone=True)
         runs.append(tried_again(hour, "alone", by_two))

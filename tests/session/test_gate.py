@@ -230,7 +230,7 @@ def test_by_night_the_cluster_is_tested_with_nothing_beside_it(
 
     def passes(_: push.Hour, name: str, chosen: frozenset[str], *words: str, alone: bool) -> tuple[int, Record]:
         runs[name] = (chosen, alone)
-        assert ("-n" in words) == (name not in {"cluster", "alone_stack"}), name
+        assert ("-n" in words) == (name not in {"apart", "alone_stack"}), name
         return 0, run()
 
     monkeypatch.setattr(push, "pytest", passes)
@@ -239,8 +239,8 @@ def test_by_night_the_cluster_is_tested_with_nothing_beside_it(
     for alone in (False, True):
         together = [group for chosen, mine in runs.values() if mine is alone for group in chosen]
         assert sorted(together) == sorted(others)
-    apart = {"cluster": (ON_THE_CLUSTER, False)} if hour is push.NIGHT else {}
-    assert {name: found for name, found in runs.items() if name == "cluster"} == apart
+    apart = {"apart": (ON_THE_CLUSTER, False)} if hour is push.NIGHT else {}
+    assert {name: found for name, found in runs.items() if name == "apart"} == apart
 
 
 @pytest.fixture

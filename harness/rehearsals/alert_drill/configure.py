@@ -20,7 +20,7 @@ from harness.rehearsals.alert_drill.types import PROBES, SIDECARS, TARGET, USERS
 from harness.stack.scraping import ClientCertificate, PodMetrics
 
 _SCALED = ("group_wait", "group_interval", "repeat_interval")
-_RESENT_S = 60.0  # Prometheus' own --rules.alert.resend-delay
+_RESENT = "1m"  # Prometheus' own --rules.alert.resend-delay
 _UNIT = {"m": "min"}
 
 
@@ -52,7 +52,7 @@ def rules(objectives: Iterable[Objective], plan: AlertDrillPlan) -> dict[str, An
 def resent(plan: AlertDrillPlan) -> str:
     """The flag by which Prometheus tells Alertmanager again of what fires: its own minute, in the drill's minutes.
     What it tells before it has found its Alertmanager is lost, and never told sooner (prometheus/prometheus#10457)."""
-    return f"--rules.alert.resend-delay={promql_duration(plan.scaled(_RESENT_S))}"
+    return f"--rules.alert.resend-delay={scaled(_RESENT, plan.scale)}"
 
 
 def prometheus(
