@@ -98,9 +98,9 @@ def pytest(
     """One run of pytest on these groups, its output as it comes; its exit status and its record.
 
     ``alone``: only, or without, the tests that measure time. The first run collects all tests; one behind it for which
-    no file has a test is none.
+    no file has a test is none. So is one of no group: to pytest, no groups are all of them.
     """
-    if (holding := files.holding(hour.files, chosen, alone)) == []:
+    if not chosen or (holding := files.holding(hour.files, chosen, alone)) == []:
         return NOTHING_CHOSEN, record.Record(wall_s=0.0, tests=[])
     if alone is not None:
         words = ("--alone", "only" if alone else "without", *words)
