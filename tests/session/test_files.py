@@ -57,7 +57,7 @@ def test_a_run_is_given_its_files_and_one_without_any_starts_nothing(
     monkeypatch.setattr("tests.session.push.waited_for", run)
     nothing = (push.NOTHING_CHOSEN, Record(wall_s=0.0, tests=[]))
     assert push.pytest(push.PUSH, "x", frozenset({"oracle"}), alone=True) == nothing
-    assert push.pytest(push.NIGHT, "x", frozenset(), alone=False) == nothing, "the night's cluster alone: none beside it"
+    assert push.pytest(push.NIGHT, "x", frozenset(), alone=False) == nothing  # beside the cluster apart
     assert started == []
     assert push.pytest(push.PUSH, "x", frozenset({"process"}), "-n", "2", alone=False)[0] == 1
     (command,) = started
