@@ -227,6 +227,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--repeat", type=int, metavar="N", help="so many times, without lint; no second try counts")
     given = parser.parse_args(arguments)
     hour, chosen = (NIGHT if given.night else PUSH), (PARTS[given.part] if given.part else ALL)
+    if not any(hour.known(chosen).values()):
+        parser.error(f"--part {given.part}: nothing would be run: the night has no test of it")
     if given.repeat is None:
         return 0 if once(hour, chosen)[0] else 1
     if given.repeat < 1:

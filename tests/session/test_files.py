@@ -74,3 +74,9 @@ def test_words_that_a_session_does_not_take_are_told_in_its_name(
     with pytest.raises(SystemExit):
         push.main([*words, "tests/foreign"])
     assert capsys.readouterr().err.startswith(f"usage: {told} ")
+
+
+def test_a_part_of_which_the_night_has_no_test_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        push.main(["--night", "--part", "oracle"])
+    assert capsys.readouterr().err.endswith("--part oracle: nothing would be run: the night has no test of it\n")
