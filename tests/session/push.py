@@ -146,16 +146,13 @@ def on_the_machine(hour: Hour, chosen: frozenset[str]) -> list[tuple[int, record
     """
     workers = os.environ.get("TEKUTOKO_TEST_WORKERS", str(WORKERS))
     spread = ("-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder")
-    apart = chosen & hour.apart
-    runs = [tried_again(hour, "rest", pytest(hour, "rest", chosen - apart, *spread, alone=False))]
-    if apart:
-        runs.append(pytest(hour, "apart", apart, alone=False))
-    if light := chosen & LIGHT:
-        by_two = pytest(hour, "alone", light, "-n", str(WORKERS), "--dist", "worksteal", alone=True)
-        runs.append(tried_again(hour, "alone", by_two))
-    if heavy := chosen - LIGHT:
-        runs.append(pytest(hour, "alone_stack", heavy, alone=True))
-    return runs
+    by_two = ("-n", str(WORKERS), "--dist", "worksteal")
+    return [
+        tried_again(hour, "rest", pytest(hour, "rest", chosen - hour.apart, *spread, alone=False)),
+        pytest(hour, "apart", chosen & hour.apart, alone=False),
+        tried_again(hour, "alone", pytest(hour, "alone", chosen & LIGHT, *by_two, alone=True)),
+        pytest(hour, "alone_stack", chosen - LIGHT, alone=True),
+    ]
 
 
 def closing(whole: record.Record) -> str:
