@@ -136,9 +136,11 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """The run's report folder: the only one below ``reports``, beside the link ``latest``."""
-        (folder,) = [path for path in self.reports.iterdir() if path.is_dir() and not path.is_symlink()]
-        return folder
+        """The run's report folder: the only one below ``reports``, beside the link ``latest``. The listing itself tells a
+        folder from a link: the one that becomes ``latest`` may be gone, or there again, before a second look."""
+        with os.scandir(self.reports) as entries:
+            (name,) = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        return self.reports / name
 
     @property
     def run_ids(self) -> set[str]:
