@@ -214,14 +214,16 @@ def _names(folder: Path) -> set[str]:
 
 def _listening() -> dict[str, int | None]:
     """Listening TCP sockets of the machine with the process of each. Files of processes are read before the sockets: one
-    that is opened between has no process, and is looked at once more."""
+    that is opened between has no process, and is looked at once more; at the second look alone it was opened since."""
 
     def look() -> dict[str, int | None]:
         found = psutil.net_connections("tcp")
         return {f"{c.laddr.ip}:{c.laddr.port}": c.pid for c in found if c.laddr and c.status == psutil.CONN_LISTEN}
 
     first = look()
-    return look() if None in first.values() else first
+    if None not in first.values():
+        return first
+    return {at: pid for at, pid in look().items() if pid is not None or first.get(at, 0) is None}
 
 
 def _orphan(pid: int | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -46,9 +47,11 @@ AROUND_LIMIT_S = 40
 
 def _component(job: Job, word: str) -> psutil.Process:
     """The run's oldest process whose command line holds ``word``: a part's first, not one it started."""
-    hits = [
-        psutil.Process(pid) for pid, what in processes_of_runs().items() if job.folder.name in what and word in what
-    ]
+    hits = []
+    for pid, what in processes_of_runs().items():
+        if job.folder.name in what and word in what:
+            with contextlib.suppress(psutil.NoSuchProcess):  # PostgreSQL's children come and go
+                hits.append(psutil.Process(pid))
     assert hits, f"no process with {word!r} among {processes_of_runs()}"
     return min(hits, key=lambda process: process.create_time())
 

@@ -39,6 +39,9 @@ def point_latest(reports: Path, run_folder: Path) -> Path:
 
 def results(reports: Path) -> Iterator[Path]:
     """The result of each run below ``reports``, and of those of sequences: by their own folders, not by the links to
-    the newest ones, of which a sequence has its own."""
+    the newest ones, of which a sequence has its own, nor by one that is about to be (``point_latest``)."""
     for pattern in (f"*/{RESULT_JSON}", f"*/*/{RESULT_JSON}"):
-        yield from (path for path in reports.glob(pattern) if LATEST not in path.relative_to(reports).parts)
+        for path in reports.glob(pattern):
+            folders = path.relative_to(reports).parts[:-1]
+            if LATEST not in folders and not any(name.startswith(f".{LATEST}.") for name in folders):
+                yield path

@@ -171,8 +171,11 @@ async def test_a_statement_that_nobody_waits_for_ends_in_the_server(
 
 
 @pytest.mark.process
-async def test_who_asks_whether_it_is_ready_shares_the_answer(migrated: DatabaseSettings) -> None:
+async def test_who_asks_whether_it_is_ready_shares_the_answer(
+    migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Anybody may ask, without a token: a hundred at once must not take the pool from the users."""
+    monkeypatch.setattr("api.postgres.READY_TIMEOUT_S", 5.0)
     database = PostgresDatabase(structs.replace(migrated, pool_max=2), SystemClock())
     async with world.running(database) as api, api.anonymous() as client:
         answers = await asyncio.gather(*(client.get("/ready") for _ in range(100)))

@@ -332,7 +332,7 @@ async def test_a_client_that_takes_nothing_loses_its_connection_and_one_that_is_
     monkeypatch: pytest.MonkeyPatch, slowly: bool
 ) -> None:
     """It held a request in flight for ever."""
-    monkeypatch.setattr("api.protocol.STALL_S", 2.0 if slowly else 0.5)
+    monkeypatch.setattr("api.protocol.STALL_S", 6.0 if slowly else 0.5)
     async with serving(limits=ENDLESS) as served:
         with socket.socket() as client:
             client.connect(served.server.servers[0].sockets[0].getsockname()[:2])

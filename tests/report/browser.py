@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ def chromium(profile: Path) -> Iterator[Browser]:
     try:
         yield Browser(driver)
     finally:
-        driver.quit()
+        with suppress(ConnectionError):  # its driver may end before it answers that it will
+            driver.quit()
 
 
 class Browser:

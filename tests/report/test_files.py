@@ -16,8 +16,8 @@ from harness.model.result import Result
 from harness.report.files import write_atomically
 from harness.report.html import write_html
 from harness.report.junit import write_junit
-from harness.report.latest import point_latest
-from harness.report.published import RESULT
+from harness.report.latest import point_latest, results
+from harness.report.published import RESULT, RESULT_JSON
 from harness.report.summary import write_summary
 from harness.report.write_all import write_reports
 from tests.report.results import advanced
@@ -98,6 +98,16 @@ def test_latest_points_to_the_newest_run_wherever_the_reports_are_moved(tmp_path
     moved = reports.rename(tmp_path / "elsewhere")
     assert (moved / "latest").resolve() == moved / "run-2"
     assert sorted(path.name for path in moved.iterdir()) == ["latest", "run-1", "run-2"]
+
+
+def test_each_result_is_read_once_while_a_link_is_moved(tmp_path: Path) -> None:
+    runs = [tmp_path / "run-1", tmp_path / "sequence", tmp_path / "sequence" / "week1"]
+    for run in runs:
+        run.mkdir()
+        (run / RESULT_JSON).touch()
+        point_latest(run.parent, run)
+        (run.parent / f".latest.{run.name}").symlink_to(run.name)  # as between its two steps
+    assert sorted(results(tmp_path)) == [run / RESULT_JSON for run in runs]
 
 
 def test_latest_replaces_a_link_that_dangles(tmp_path: Path) -> None:

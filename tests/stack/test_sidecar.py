@@ -125,7 +125,7 @@ async def test_it_tells_of_its_connections_by_cloud_sql_proxy_s_names(tmp_path: 
         assert await scraped(metrics) == (200, {f"cloudsqlconn_dial_failure_count{OF}": 1})
 
 
-@pytest.mark.parametrize(("drain_s", "closes"), [(0.0, False), (60.0, True), (1.0, False)])
+@pytest.mark.parametrize(("drain_s", "closes"), [(0.0, False), (60.0, True), (3.0, False)])
 async def test_on_sigterm_it_waits_for_its_connections_only_where_it_is_told_to(
     tmp_path: Path, port: int, drain_s: float, closes: bool
 ) -> None:
