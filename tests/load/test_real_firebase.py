@@ -108,7 +108,7 @@ async def test_week_3_is_admitted_in_time_with_exactly_its_quota(
     expected = {account.user: account.flag_expected for account in accounts(week_3, plan.seed)}
     assert {row.user: row.value for row in flags} == expected
     assert sum(row.value for row in flags) == 250
-    assert took_s < 20  # about 4 s where nothing else runs
+    assert took_s < 40  # about 4 s where nothing else runs
 
 
 async def test_both_sides_and_the_way_back(fake: StartFake, parts: dict[str, Address], tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ async def test_both_sides_and_the_way_back(fake: StartFake, parts: dict[str, Add
         await load.go(CLOCK.now_ns())
         await asyncio.sleep(6)
         off = Template(parameters={FLAG: Parameter(default="false")})
+        published_ns = CLOCK.now_ns()  # it is in force before its publisher hears so
         version = await admin.publish(parts["remote_config"], PROJECT, off)
-        published_ns = CLOCK.now_ns()
         await asyncio.sleep(7)
         await load.stop()
     finally:
