@@ -11,6 +11,7 @@ from harness.report.files import not_written
 from harness.report.published import RESULT_JSON
 
 LATEST = "latest"
+_ABOUT_TO_BE = f".{LATEST}."  # before the run's name: the link that becomes LATEST
 
 
 def point_latest(reports: Path, run_folder: Path) -> Path:
@@ -27,7 +28,7 @@ def point_latest(reports: Path, run_folder: Path) -> Path:
             remedy="move it away; the run's own folder is complete",
         )
     # Two runs that end at once must not share the temporary name: it carries the run's.
-    part = reports / f".{LATEST}.{run_folder.name}"
+    part = reports / f"{_ABOUT_TO_BE}{run_folder.name}"
     try:
         part.unlink(missing_ok=True)
         part.symlink_to(os.path.relpath(run_folder, reports), target_is_directory=True)
@@ -43,5 +44,5 @@ def results(reports: Path) -> Iterator[Path]:
     for pattern in (f"*/{RESULT_JSON}", f"*/*/{RESULT_JSON}"):
         for path in reports.glob(pattern):
             folders = path.relative_to(reports).parts[:-1]
-            if LATEST not in folders and not any(name.startswith(f".{LATEST}.") for name in folders):
+            if not any(name == LATEST or name.startswith(_ABOUT_TO_BE) for name in folders):
                 yield path

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from harness.base.home import runs_folder
+from harness.stack.state.processes import identify, wait_gone
 from tests import main_job
 
 pytestmark = pytest.mark.process
@@ -45,10 +44,7 @@ def test_what_a_test_left_under_way_is_ended_with_its_children_and_named(tmp_pat
     (left,) = main_job.end_all()
     assert "-m harness run rollout_week3" in left
     assert job.process.returncode == -9
-    with contextlib.suppress(psutil.NoSuchProcess):  # reaped by whoever is its parent now
-        while (status := psutil.Process(child).status()) != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < until + 5, status
-            time.sleep(0.02)
+    assert wait_gone(filter(None, [identify(child)]), 5) == []
     assert not job.temporary.exists()
     assert main_job.end_all() == []
 
