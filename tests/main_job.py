@@ -212,18 +212,27 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-def _listening() -> dict[str, int | None]:
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def _listening(ports: set[int]) -> dict[str, int | None]:
     """Listening TCP sockets of the machine with the process of each. Files of processes are read before the sockets: one
-    that is opened between has no process, and is looked at once more; at the second look alone it was opened since."""
+    that is opened between has no process. Of ``ports`` such a one is looked at again for 2 s, as ``leaks`` does: another
+    run's emulators try a port a few times before they open it.
+    """
 
     def look() -> dict[str, int | None]:
         found = psutil.net_connections("tcp")
         return {f"{c.laddr.ip}:{c.laddr.port}": c.pid for c in found if c.laddr and c.status == psutil.CONN_LISTEN}
 
-    first = look()
-    if None not in first.values():
-        return first
-    return {at: pid for at, pid in look().items() if pid is not None or first.get(at, 0) is None}
+    found = look()
+    for _ in range(10):
+        if not any(pid is None and _port(at) in ports for at, pid in found.items()):
+            break
+        time.sleep(0.2)
+        found = {at: pid for at, pid in look().items() if pid is not None or found.get(at, 0) is None}
+    return found
 
 
 def _orphan(pid: int | None) -> bool:
@@ -264,13 +273,13 @@ def machine_state(*jobs: Job) -> dict[str, set[str]]:
 
     def ours(address: str, pid: int | None) -> bool:
         runs = _runs_of(pid) if pid is not None else set()
-        return bool(runs & own) or (int(address.rpartition(":")[2]) in ports and not runs and _orphan(pid))
+        return bool(runs & own) or (_port(address) in ports and not runs and _orphan(pid))
 
     shared = [path for path in Path("/dev/shm").glob("*") if not path.is_dir()]  # shm_open makes files alone
     mapped = _mapped() if jobs else {}
     return {
         "processes": {f"{pid} {what}" for pid, what in processes_of_runs().items() if what.split(":")[0] in own},
-        "listening": {name for name, pid in _listening().items() if ours(name, pid)},
+        "listening": {name for name, pid in _listening(ports).items() if ours(name, pid)},
         "sysv shared memory": made & _segments().keys(),
         "posix shared memory": {each.name for each in shared if mapped.get(each.name, set()) <= own and each.exists()},
         "run folders": _names(runs_folder()) & own,

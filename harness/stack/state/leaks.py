@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ from harness.stack.state.processes import ProcessIdentity, marked
 _DEV_SHM = Path("/dev/shm")  # noqa: S108 - looked at, never written
 #: Of what hangs in its ``down``: the run's lease has to stay, for by it the next command ends what lives.
 NOT_DOWN = "the tear down did not come to its end: nobody knows what is left"
+_LEFT_S, _LOOKS = 2.0, 11  # how long a port is listened on that was left behind, and how often that is looked at
 _OURS = ("PostgreSQL.", "envoy_shared_memory")  # what the stack's parts would leave there if they used it
 
 
@@ -70,11 +72,14 @@ def _of_another_run(pid: int, run_id: str) -> bool:
 def _listened_on(ports: set[int], run_id: str) -> dict[int, int]:
     """Of ``ports``, those that a process listens on that is of no other run, with its id, 0 when unknown.
 
-    The range was released, and a run that began since may use it: a port that it has just opened, or only tries, has no
-    process yet at the first look, for the files of processes are read before the sockets. The second tells.
+    The range was released, and a run that began since may use it. A port that it has just opened, or only tries, has no
+    process at that look, for the files of processes are read before the sockets; Firebase's emulators try theirs a few
+    times before they open it. What is left behind is there for all of ``_LEFT_S``.
     """
     found = dict.fromkeys(ports, 0)
-    for _ in range(2):
+    for look in range(_LOOKS):
+        if look:
+            threading.Event().wait(_LEFT_S / (_LOOKS - 1))
         found = {port: pid for port, pid in listening(set(found)).items() if not _of_another_run(pid, run_id)}
         if not found:
             break
