@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -16,6 +16,7 @@ from harness.contract import http
 from harness.contract.absence import Absences
 from harness.contract.beside import Spare
 from harness.contract.check import NotExercised, needs
+from harness.contract.http import Exchange
 from harness.contract.logs import Logs
 from harness.contract.reach import Reach
 from harness.contract.rules import Rules
@@ -26,6 +27,7 @@ from harness.model.stack import Address, Endpoints
 from harness.stack.firebase.documents import Documents, Fields, instant
 
 MIRROR_LIMIT_S = 10.0  # from the answer to the document; the contract says "asynchronously" and names no time
+_READY_AGAIN_S = 3.0
 _POLL_S = 0.1
 WALKS = "/v1/walks"
 
@@ -231,6 +233,13 @@ class Bench:
         put = [self.walk_id(), self.walk_id()]
         made = [each for each in put if 200 <= (await other.put(each, {"title": "散歩"})).status < 300]
         return (await other.new_walk(), *made)
+
+    async def once_ready(self, ask: Callable[[], Awaitable[Exchange]]) -> Exchange:
+        """The answer, asked for again for ``_READY_AGAIN_S`` while it is 503: a database that is slow now."""
+        again = polling(self.clock, limit_s=_READY_AGAIN_S, every_s=_POLL_S)
+        while (exchange := await ask()).status == 503 and await again():
+            pass
+        return exchange
 
     async def document_now(self, walk_id: str) -> Fields | None:
         """The document as it is now, under the id in upper or lower case."""

@@ -18,7 +18,7 @@ from harness.model.message import message
 from harness.model.stack import Address
 from harness.stack.protocol import Beside, Stack, WithBeside
 
-READY_LIMIT_S = 30.0
+READY_LIMIT_S = 60.0
 STOP_LIMIT_S = 10.0  # the contract's, from SIGTERM to exit
 _POLL_S = 0.05
 _SLACK_S = 2.0  # an exit later than the limit is still waited for this long, to tell late from never
@@ -32,6 +32,7 @@ class Relay:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._cut = False
+        self._waiting = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -44,6 +45,10 @@ class Relay:
     def hold(self) -> None:
         """From now on no byte passes, in either direction."""
         self._flowing.clear()
+
+    def holds(self) -> bool:
+        """Whether bytes for the database have come and wait."""
+        return self._waiting > 0
 
     def release(self) -> None:
         """What was held goes on."""
@@ -81,7 +86,7 @@ class Relay:
         server_reader, server_writer = await asyncio.open_connection(self._database.host, self._database.port)
         self._writers.add(server_writer)
         pumps = [
-            asyncio.ensure_future(self._pump(reader, server_writer)),
+            asyncio.ensure_future(self._pump(reader, server_writer, counted=1)),
             asyncio.ensure_future(self._pump(server_reader, writer)),
         ]
         try:
@@ -93,9 +98,13 @@ class Relay:
             self._writers.discard(server_writer)
             server_writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: int = 0) -> None:
         while data := await reader.read(65536):
-            await self._flowing.wait()
+            self._waiting += counted
+            try:
+                await self._flowing.wait()
+            finally:
+                self._waiting -= counted
             writer.write(data)
             await writer.drain()
 

@@ -17,6 +17,7 @@ from harness.model.stack import NEVER_RAN
 
 LINE_LIMIT_S = 5.0
 SHORT_LIMIT_S = 0.5  # once a whole wait was for nothing, and none ever was not
+_BESIDE_S = 0.3  # lines of the same request that are written after its answer
 _POLL_S = 0.1
 
 
@@ -50,20 +51,24 @@ class Logs:
         return {pod: path.stat().st_size for pod in self.pods if (path := self._path(pod)).exists()}
 
     async def lines(self, since: dict[str, int], wanted: Callable[[Line], bool]) -> list[Line]:
-        """The whole lines since a mark, as soon as one of them is ``wanted``, or after ``LINE_LIMIT_S``; after
+        """The whole lines since a mark, ``_BESIDE_S`` after one of them is ``wanted``, or after ``LINE_LIMIT_S``; after
         ``SHORT_LIMIT_S`` where no wait ever found one.
         """
         limit_s = SHORT_LIMIT_S if self._wanted.reason else LINE_LIMIT_S
         again = polling(self._clock, limit_s=limit_s, every_s=_POLL_S)
         while True:
             await self._clock.sleep(0)  # the pods' names come by the loop
-            found = [line for pod in sorted(self.pods) for line in self._read(pod, since.get(pod, 0))]
+            found = self._since(since)
             if any(map(wanted, found)):
                 self._wanted.came()
-                return found
+                await self._clock.sleep(_BESIDE_S)
+                return self._since(since)
             if not await again():
                 self._wanted.never_came(message("no line that was waited for came"))
                 return found
+
+    def _since(self, mark: dict[str, int]) -> list[Line]:
+        return [line for pod in sorted(self.pods) for line in self._read(pod, mark.get(pod, 0))]
 
     def _path(self, pod: str) -> Path:
         return self._folder / f"{pod}.log"

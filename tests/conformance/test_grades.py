@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from api.model import WalkDetail
 from harness.contract.check import Check
+from harness.contract.chosen import chosen
 from harness.contract.grade import FINDINGS, GRADES, Finding, Grade, SourceKind, document, walk_api
 from harness.contract.judged import judgement
 from harness.contract.run import CheckRun, Deviation
@@ -22,6 +25,9 @@ from harness.rehearsals.conformance.judge import judged
 from harness.rehearsals.conformance.sections import sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, Fuzz, TargetFacts
 from harness.report.language import language
+from harness.stack.firebase.documents import Fields, Value
+from tests.conformance.expected import OF_OUR_OWN
+from tests.conformance.front import Answer, Call
 from tests.conformance.in_process import Target, checked
 from tests.conformance.outcomes import Outcome, outcome
 from tests.test_citations import ROOT, missing
@@ -153,6 +159,28 @@ def photos_are_the_apps(target: Target) -> None:
 
 def silent(target: Target) -> None:
     target.log_line = lambda _line: b""
+
+
+def whole_seconds(target: Target) -> None:
+    """The target's own stamps, in the answers, as ``app.times`` advises, and in the documents."""
+    real = target.firestore.content
+
+    def content(walk: WalkDetail) -> Fields:
+        stamps = {"created_at": walk.created_at, "updated_at": walk.updated_at}
+        return real(walk) | {name: Value("timestamp", at.replace(microsecond=0)) for name, at in stamps.items()}
+
+    def change(_call: Call, answer: Answer) -> None:
+        answer.body = re.sub(rb'(_at": ?"[^".]+)\.\d+', rb"\1", answer.body)
+
+    target.firestore.content = content  # type: ignore[method-assign]
+    target.front.after.append(change)
+
+
+@pytest.mark.parametrize("ids", [["*"], ["dual_write.updated"]], ids=["all", "one"])
+def test_a_target_whose_stamps_are_whole_seconds_conforms(tmp_path: Path, ids: list[str]) -> None:
+    """Two writes of one second are told apart by nothing but what they hold; alone, the check's begin with a second."""
+    found = checked([each for each in chosen(ALL, ids) if not each.id.startswith("stop.")], [whole_seconds], tmp_path)
+    assert {id_ for id_, each in found.items() if outcome(each) is not Outcome.PASSED} <= OF_OUR_OWN, found
 
 
 def test_a_target_without_a_dual_write_is_told_so_once_and_in_time(tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ def test_the_bundled_api_conforms(conformed: Conformed) -> None:
 @pytest.mark.stack
 @pytest.mark.slow
 @pytest.mark.nightly
-def test_a_target_without_a_dual_write_takes_at_most_90_s(tmp_path: Path) -> None:
-    """The bundled API with its mirror off; near four minutes when each check waited for itself."""
+def test_a_target_without_a_dual_write_is_told_so(tmp_path: Path) -> None:
+    """The bundled API with its mirror off; how long it takes is tested in virtual time (``test_grades.py``)."""
     file = tmp_path / "target.yaml"
     environment = '{HOST: 127.0.0.1, MIRROR_SHARE_PERCENT: "0"}'
     command_ = f'["{sys.executable}", "-m", "api"]'
@@ -82,7 +82,6 @@ def test_a_target_without_a_dual_write_takes_at_most_90_s(tmp_path: Path) -> Non
     assert {name for name, outcome in found.items() if outcome == "deviation"} == {"dual_write.written"}
     untried = {name for name, outcome in found.items() if outcome == "not_exercised"}
     assert untried == {check.id for check in ALL if check.id.startswith("dual_write.")} - {"dual_write.written"}
-    assert content.facts.timings["checks"] < 90
 
 
 @pytest.mark.stack

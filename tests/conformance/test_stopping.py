@@ -11,9 +11,10 @@ import pytest
 from harness.base.clock import MachineClock
 from harness.contract import http
 from harness.contract.bench import Bench
-from harness.contract.beside import Spare
+from harness.contract.beside import Relay, Spare
 from harness.model.stack import Address
 from harness.rehearsals.conformance.checks import stopping
+from tests.nowhere import NOWHERE
 
 
 @pytest.mark.parametrize(("accepts", "refused"), [(True, False), (False, True)])
@@ -36,3 +37,21 @@ async def test_a_program_that_takes_a_connection_and_says_nothing_has_not_stoppe
     bench = cast("Bench", SimpleNamespace(clock=MachineClock()))
     last = await stopping._until_refused(bench, cast("Spare", SimpleNamespace(status=status)))
     assert (last.status, stopping._refused(last)) == (0, refused), last.shown
+
+
+async def test_a_relay_tells_that_bytes_for_the_database_wait() -> None:
+    """What a request has sent is known to be there, however long it was on its way."""
+    relay, client, passed = Relay(NOWHERE), asyncio.StreamReader(), asyncio.Queue[bytes]()
+    writer = cast("asyncio.StreamWriter", SimpleNamespace(write=passed.put_nowait, drain=lambda: asyncio.sleep(0)))
+    relay.hold()
+    pump = asyncio.ensure_future(relay._pump(client, writer, counted=1))
+    await asyncio.sleep(0.01)
+    assert not relay.holds()
+    client.feed_data(b"BEGIN")
+    await asyncio.sleep(0.01)
+    assert relay.holds() and passed.empty()
+    relay.release()
+    assert await passed.get() == b"BEGIN"
+    assert not relay.holds()
+    client.feed_eof()
+    await pump

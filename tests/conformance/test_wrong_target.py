@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.base.data import ROOT
-from harness.contract import bench, beside
+from harness.contract import beside
 from harness.contract.chosen import chosen
 from harness.contract.logs import Logs
-from harness.rehearsals.conformance.checks import ALL, operations, photos, stopping
+from harness.rehearsals.conformance.checks import ALL, operations
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS, UNTRIED
 from tests.conformance.outcomes import Outcome, ended
 from tests.conformance.targets import documents_of, following, one_pod, results, wrong
@@ -24,11 +24,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What never comes is not waited for as long as for a stranger's target."""
-    monkeypatch.setattr(bench, "MIRROR_LIMIT_S", 5.0)
-    monkeypatch.setattr(photos, "REMOVAL_LIMIT_S", 5.0)
     monkeypatch.setattr(operations, "NOTICED_S", 4.0)
-    monkeypatch.setattr(beside, "STOP_LIMIT_S", 5.0)
-    monkeypatch.setattr(stopping, "STOP_LIMIT_S", 5.0)
 
 
 @pytest.mark.parametrize("seeds", [(1,), pytest.param((2, 3), marks=pytest.mark.nightly)], ids=["once", "twice"])

@@ -85,10 +85,13 @@ def never_ready_again(target: Target) -> None:
 
 @PLANTS("operations.health.database_gone")
 def health_asks_the_database(target: Target) -> None:
-    """Liveness is told by the database."""
+    """Liveness is told by the database, looked at every second."""
+    lost_s: dict[int, float] = {}
 
     def change(call: Call, answer: Answer) -> None:
-        if call.asks("GET", "/health") and target.databases[-1].cut:
+        asked, now_s = target.databases[-1], target.clock.unix_s()
+        since_s = lost_s.setdefault(id(asked), now_s) if asked.cut else now_s
+        if call.asks("GET", "/health") and now_s - since_s > 1:
             answer.status = 503
 
     target.front.after.append(change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import struct
 from collections.abc import Callable
@@ -180,13 +181,14 @@ def refused_title_mirrored(target: Target) -> None:
 
 @PLANTS("dual_write.foreign")
 def mirrored_before_looking(target: Target) -> None:
-    """Firestore is written first, and then it is asked whose the walk is; the owner's next write mends it."""
+    """Firestore is written whoever asks, a second later; the owner's next write mends it."""
 
     def ask(call: Call) -> Answer | None:
         name = target.firestore.name(call.walk_id.lower())
         held = target.firestore.written.get(name)
         if call.method == "PUT" and held is not None and held.user_id != call.uid:
-            target.firestore.written[name] = msgspec.structs.replace(held, title="?", user_id=call.uid)
+            changed = msgspec.structs.replace(held, title="?", user_id=call.uid)
+            asyncio.get_running_loop().call_later(1.0, target.firestore.written.__setitem__, name, changed)
         return None
 
     target.front.before.append(ask)
@@ -202,36 +204,38 @@ def photo_removed_by_put(target: Target) -> None:
     def change(call: Call, answer: Answer) -> None:
         row = target.database.walk_row(call.walk_id)
         if call.method == "PUT" and answer.status == 200 and row["created_at"] != row["updated_at"]:
-            _remove(target, f"/{call.walk_id.upper()}/")
+            _remove_later(target, f"/{call.walk_id.upper()}/")
 
     target.front.after.append(change)
 
 
 @PLANTS("photos.others_stay")
 def photos_of_all_walks_removed(target: Target) -> None:
-    """All that the user has."""
+    """All that the user has, the deleted walk's first."""
+    real = target.parts.remove_walk
 
     async def remove_walk(user_id: str, walk_id: str) -> None:
-        del walk_id
-        _remove(target, f"users/{user_id}/")
+        await real(user_id, walk_id)
+        _remove_later(target, f"users/{user_id}/")
 
     target.parts.remove_walk = remove_walk  # type: ignore[method-assign]
 
 
 @PLANTS("photos.foreign")
 def photo_removed_before_looking(target: Target) -> None:
-    """A DELETE removes the photos, and then asks whose the walk is."""
+    """A DELETE removes the photos, whosever the walk is."""
 
     def change(call: Call, answer: Answer) -> None:
         if call.method == "DELETE" and answer.status >= 400:
-            _remove(target, f"/{call.walk_id.upper()}/")
+            _remove_later(target, f"/{call.walk_id.upper()}/")
 
     target.front.after.append(change)
 
 
-def _remove(target: Target, part: str) -> None:
+def _remove_later(target: Target, part: str) -> None:
+    """Beside whatever else the target does; those that are there now."""
     for name in [each for each in target.parts.photos if part in each]:
-        del target.parts.photos[name]
+        asyncio.get_running_loop().call_later(0.5, target.parts.photos.pop, name, None)
 
 
 # -- the log ---------------------------------------------------------------------------------------------------------
@@ -284,9 +288,14 @@ def access_log_beside(target: Target) -> None:
 
     def change(call: Call, answer: Answer) -> None:
         if call.uid:
-            target.write(f'127.0.0.1 - "{call.method} {call.path}" {answer.status}\n'.encode())
+            _write_later(target, f'127.0.0.1 - "{call.method} {call.path}" {answer.status}\n'.encode())
 
     target.front.after.append(change)
+
+
+def _write_later(target: Target, line: bytes) -> None:
+    """Once the answer is out: the line of the request itself is there before."""
+    asyncio.get_running_loop().call_later(0.1, target.write, line)
 
 
 def _headers(call: Call) -> bytes:
@@ -305,7 +314,7 @@ def headers_logged(target: Target) -> None:
 
     def change(call: Call, _answer: Answer) -> None:
         if call.uid:
-            target.write(_headers(call))
+            _write_later(target, _headers(call))
 
     target.front.after.append(change)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from harness.base.clock import NS, unix_ns
 from harness.contract.bench import WALKS, Bench, Caller
@@ -143,7 +144,8 @@ def _add(checks: Checks, prefix: str, mutations: Iterable[Mutation]) -> None:
                 await victim.untouched(exchange)
             if mutation.expects is Expects.REFUSED and not mutation.query(made_of):
                 for path in ("/health", "/ready"):
-                    must(await ask(bench, mutation, made_of, ("GET", path, None)), 200)
+                    probe = partial(ask, bench, mutation, made_of, ("GET", path, None))
+                    must(await bench.once_ready(probe), 200)
             fetched = _fetched(made_of) - fetched_before
             must_be(message("requests to an address that a token named"), 0, fetched, exchange, Finding.EFFECT)
 
