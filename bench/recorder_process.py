@@ -27,6 +27,7 @@ from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.model.evidence import Operation, Outcome, RequestRow, Row, Side
 
 _WARM_S = 0.15
+_ANSWERED_WITHIN_S = 10.0
 _HOUR_NS = 3600 * 10**9
 
 
@@ -83,6 +84,9 @@ def _arm(shared: Shared, phones: list[Phone], seconds: float) -> Arm:
     gevent.sleep(_WARM_S)
     requests, cpu_ns, began_ns = shared.requests, clock.cpu_ns(), clock.now_ns()
     gevent.sleep(seconds)
+    with gevent.Timeout(_ANSWERED_WITHIN_S, False):
+        while shared.requests == requests and ending.error is None:  # the server stood still
+            gevent.sleep(0.01)
     made, took_ns, used_ns = shared.requests - requests, clock.now_ns() - began_ns, clock.cpu_ns() - cpu_ns
     ending.tell()
     runner.quit()

@@ -27,6 +27,7 @@ from harness.model.evidence import RequestRow, Row, Side
 #: What a healthy request takes, and how late an answer may be told at most, is not in the computed figures.
 TOLERANCE_MS = 50.0
 _ADMITTED_WITHIN_S = 30.0
+_STALLED_WITHIN_S = 30.0
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _CLOSED_CONNECTIONS = 5
 
@@ -48,8 +49,7 @@ async def bench(folder: Path, size: Size) -> Result:
     """Both loops, one after the other, each against a server that stalls once."""
     plan = server.Plan(stall_after_s=size.seconds / 2, stall_s=size.stall_s)
     async with quick_server(plan) as served:
-        rows = await _open_loop(served, folder / "stall", size)
-        stall = msgspec.json.decode(await served.line(5), type=server.Stall)
+        rows, stall = await _open_loop(served, folder / "stall", size)
     async with quick_server(plan) as served:
         closed = await _closed_loop(served, size)
     reported = _reported(rows)
@@ -93,17 +93,18 @@ def _reported(rows: list[Row]) -> dict[str, float]:
     return {name: value or 0.0 for name, value in found.items()}
 
 
-async def _open_loop(served: Served, folder: Path, size: Size) -> list[Row]:
+async def _open_loop(served: Served, folder: Path, size: Size) -> tuple[list[Row], server.Stall]:
     load = LoadProcesses(plan_at(served.port, users=size.users, pace_s=size.pace_s), folder, MachineClock())
     try:
         await load.start()
         await load.admitted(_ADMITTED_WITHIN_S)
         await load.go(clock.now_ns() + NS // 5)
         await clock.pause(size.seconds)
+        told_stall = await served.line(_STALLED_WITHIN_S)  # later than in the middle where the first request was late
         await load.stop()
     finally:
         await load.kill()
-    return SpoolReader(load.spools[0]).read()
+    return SpoolReader(load.spools[0]).read(), msgspec.json.decode(told_stall, type=server.Stall)
 
 
 async def _closed_loop(served: Served, size: Size) -> list[float]:

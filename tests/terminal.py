@@ -84,7 +84,7 @@ class Terminal:
 def watched(
     command: Sequence[str], look: Callable[[Terminal], None], *, columns: int = 80, rows: int = 24, limit_s: float = 120
 ) -> tuple[int, Terminal]:
-    """Runs ``command`` on a terminal; ``look`` is asked each time something was written. Its status, and the terminal."""
+    """Runs ``command`` on a terminal; ``look`` is asked of all that stood there. Its status, and the terminal."""
     terminal, decode = Terminal(columns, rows), codecs.getincrementaldecoder("utf-8")().decode
     child, ours = pty.fork()
     if child == 0:
@@ -98,8 +98,9 @@ def watched(
                 data = os.read(ours, 65536)
             except OSError:  # how Linux says that the last who had it is gone
                 break
-            terminal.write(decode(data))
-            look(terminal)
+            for piece in re.split(r"(?=\r)", decode(data)):  # where what stands is about to be erased
+                terminal.write(piece)
+                look(terminal)
         else:
             raise AssertionError(f"no end within {limit_s:g} s:\n" + "\n".join(terminal.lines))
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), terminal

@@ -33,6 +33,7 @@ class Relay:
         self._flowing.set()
         self._cut = False
         self._waiting = 0
+        self.passed = 0  # pieces, either way
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -105,6 +106,7 @@ class Relay:
                 await self._flowing.wait()
             finally:
                 self._waiting -= counted
+            self.passed += 1
             writer.write(data)
             await writer.drain()
 

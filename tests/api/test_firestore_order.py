@@ -77,6 +77,10 @@ class Firestore:
                 result.update_time.CopyFrom(self.documents[write.update.name].update_time)
         return answer
 
+    async def arrived(self) -> None:
+        """Returns once what was held has come."""
+        await asyncio.gather(*self._on_their_way)
+
     async def _late(self, held: asyncio.Event, request: Any) -> None:
         await held.wait()
         self._apply(request)
@@ -218,7 +222,6 @@ async def test_a_write_that_timed_out_and_arrives_late_loses_to_the_newer_one(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two pods, one database: the first pod's commit is given up and arrives after the second's."""
-    monkeypatch.setattr(firestore_mirror, "RPC_TIMEOUT_S", 1.5)
     database, user, walk_id = MemoryDatabase(SystemClock()), User("u"), new_id()
     async with world.running() as api:
         pods = [Mirror(database, await place.sink(), api.service.log) for _ in range(2)]
@@ -226,12 +229,14 @@ async def test_a_write_that_timed_out_and_arrives_late_loses_to_the_newer_one(
             pod.start()
         await _mirrored(pods[0], database, user, walk_id, "first")
         place.firestore.held = held = asyncio.Event()
-        await _mirrored(pods[0], database, user, walk_id, "older")
+        with monkeypatch.context() as held_up:
+            held_up.setattr(firestore_mirror, "RPC_TIMEOUT_S", 1.5)
+            await _mirrored(pods[0], database, user, walk_id, "older")
         assert (pods[0].stats.failed, place.firestore.title(walk_id)) == (1, "first")
         await _mirrored(pods[1], database, user, walk_id, "newer")
         assert place.firestore.title(walk_id) == "newer"
         held.set()
-        await asyncio.sleep(0.1)
+        await place.firestore.arrived()
         assert place.firestore.title(walk_id) == "newer"
         await _mirrored(pods[0], database, user, walk_id, "newest")  # whose own last write it does not know any more
         assert place.firestore.title(walk_id) == "newest"
@@ -268,6 +273,10 @@ async def test_a_document_beyond_one_mebibyte_is_refused_as_firestore_refuses_it
 async def _mirrored(pod: Mirror, database: MemoryDatabase, user: User, walk_id: str, title: str) -> None:
     await database.put_walk(user, walk_id, WalkChange(title=title))
     pod.submit(walk_id, user.uid)
+    await _idle(pod)
+
+
+async def _idle(pod: Mirror) -> None:
     async with asyncio.timeout(60):
         while pod.stats.waiting:  # noqa: ASYNC110 - the mirror tells no test when it is idle
             await asyncio.sleep(0.005)
@@ -277,7 +286,6 @@ async def test_a_first_write_that_arrives_after_the_walk_was_deleted_leaves_no_d
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is there that it could be older than: the pod that gave it up looks again."""
-    monkeypatch.setattr(firestore_mirror, "RPC_TIMEOUT_S", 1.5)
     monkeypatch.setattr(unsettled, "LOOK_AFTER_S", (1.0, 3.0))
     monkeypatch.setattr(unsettled, "EVERY_S", 0.05)
     database, user, ids = MemoryDatabase(SystemClock()), User("u"), [new_id() for _ in range(2)]
@@ -287,14 +295,16 @@ async def test_a_first_write_that_arrives_after_the_walk_was_deleted_leaves_no_d
     ):
         for walk_id in ids:
             place.firestore.held = held = asyncio.Event()
-            await _mirrored(one.service.mirror, database, user, walk_id, "first")
+            with monkeypatch.context() as held_up:
+                held_up.setattr(firestore_mirror, "RPC_TIMEOUT_S", 1.5)
+                await _mirrored(one.service.mirror, database, user, walk_id, "first")
             assert place.firestore.title(walk_id) is None
             if walk_id == ids[0]:
                 await database.delete_walk(user, walk_id)
                 other.service.mirror.submit(walk_id, "u")
-                await asyncio.sleep(0.1)
+                await _idle(other.service.mirror)
             held.set()
-            await asyncio.sleep(0.05)
+            await place.firestore.arrived()
             assert place.firestore.title(walk_id) == "first"  # it came late
         async with asyncio.timeout(60):
             while one.service.unsettled._writes:  # noqa: ASYNC110 - it tells no test when it is idle

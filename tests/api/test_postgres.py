@@ -30,6 +30,13 @@ async def _connect(settings: DatabaseSettings) -> Any:
     return await asyncpg.connect(host=settings.host, port=settings.port, user=settings.user, database=settings.name)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a connection behind one that stands still is not what is asked."""
+    monkeypatch.setattr("api.postgres.ACQUIRE_TIMEOUT_S", 30.0)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_puts_that_create_one_walk_at_once_all_succeed(real: World) -> None:
     """Thirty at once: whichever comes first creates, and no other is lost."""
     path, uid = f"/v1/walks/{new_id()}", new_user()
@@ -102,6 +109,7 @@ async def test_of_two_users_that_create_one_id_at_once_one_owns_it(real: World) 
             assert sorted(answer.status_code for answer in answers) == [200, 404]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_puts_and_deletes_at_once_never_break(real: World, migrated: DatabaseSettings) -> None:
     """Whatever their order: a PUT makes the walk anew, a DELETE takes it away whole, and what is left is one state."""
     walk_id = new_id()

@@ -13,6 +13,7 @@ import asyncpg
 import psutil
 import pytest
 
+from api.firestore_mirror import RPC_TIMEOUT_S
 from api.settings import DatabaseSettings
 from tests.api.contract import location
 from tests.api.pod import Firestore, Pod
@@ -175,7 +176,7 @@ def test_sigterm_drains_the_mirror(pod: Pod, firestore: Firestore) -> None:
             ids = [client.post("/v1/walks", json={"title": "t"}).json()["id"] for _ in range(8)]
             assert mirror_outcomes(pod)["waiting"] == 8
             pod.process.terminate()
-            time.sleep(1.0)
+            time.sleep(0.3)  # a call to Firestore is given up after four seconds
             assert pod.process.poll() is None  # it waits for the mirror
         status, seconds = pod.stop()
     assert status == 0
@@ -214,11 +215,13 @@ async def test_the_worst_stop_ends_in_time_and_leaves_the_mirror_its_share(
             head = f"POST /v1/walks HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Type: application/json\r\n"
             writer.write(f"{head}Content-Length: 5\r\n\r\n".encode())
             # The first write is given up after four seconds; the others have their turn then.
+            paused = time.monotonic()
             ids = [client.post("/v1/walks", json={"title": "t"}).json()["id"] for _ in range(8)]
             began = time.monotonic()
             stopping = asyncio.create_task(asyncio.to_thread(pod.stop))
             answer = await reader.read()
             answered_s = time.monotonic() - began
+        given_up = int((time.monotonic() - paused) // RPC_TIMEOUT_S)
         status, seconds = await stopping
         writer.close()
         lines = [line["message"] for line in pod.lines() if line["severity"] == "ERROR"]
@@ -227,7 +230,7 @@ async def test_the_worst_stop_ends_in_time_and_leaves_the_mirror_its_share(
     assert status == 0
     assert 5 < answered_s < 8 and seconds < 10
     written = [document is not None for document in firestore.documents(*ids)]
-    assert written[1:] == [True] * 7
+    assert 1 <= given_up < 8 and all(written[given_up:]), (given_up, written)
     assert not [message for message in lines if "dropped" in message or "Exception in ASGI" in message], lines
 
 
@@ -248,7 +251,8 @@ def test_start_is_quick_and_small_and_needs_no_database(tmp_path: Path) -> None:
         seconds = pod.wait_until_ready("/health")
         memory = psutil.Process(pod.process.pid).memory_info().rss / 2**20
         print(f"up in {seconds:.2f} s, {memory:.0f} MiB")
-        assert seconds < 10  # 1.6 s alone on this kind of machine; the limit is for a busy one
+        used = psutil.Process(pod.process.pid).cpu_times()
+        assert used.user + used.system < 5  # seconds; 1.6 alone on this kind of machine
         assert memory < 160
         with pod.client() as client:
             assert client.get("/ready").status_code == 503

@@ -41,7 +41,7 @@ async def running(
     finally:
         process.terminate()
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=30)
         finally:
             process.kill()
-            process.wait(timeout=5)
+            process.wait(timeout=30)

@@ -225,8 +225,8 @@ async def test_a_kind_of_another_version_is_not_used(monkeypatch: pytest.MonkeyP
 async def test_a_program_past_its_limit_is_ended_with_its_children(tmp_path: Path) -> None:
     file = tmp_path / "child"
     script = f"sleep 60 & echo $! > {file}; echo words >&2; wait"
-    with pytest.raises(StackNotStarted, match="napping was not done after 2 s: words"):
-        await commands.run(["sh", "-c", script], what="napping", limit_s=2)
+    with pytest.raises(StackNotStarted, match="napping was not done after 6 s: words"):
+        await commands.run(["sh", "-c", script], what="napping", limit_s=6)
     assert _gone(int(file.read_text()))
 
 

@@ -18,6 +18,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from typing import Any
 
 WALK = "/v1/walks"
@@ -42,7 +43,8 @@ class FakeStack:
         self.behaviour = behaviour
         self.walks: dict[str, dict[str, Any]] = {}
         self.began: float | None = None
-        self.created = self.writes = self.reads = self.changes = 0
+        self.created = self.writes = self.changes = 0
+        self.reads: Counter[tuple[bool, bool]] = Counter()
         self.replaced: dict[str, tuple[str, dict[str, Any] | None]] = {}
         self.newest: dict[str, str] = {}
 
@@ -153,11 +155,12 @@ class FakeStack:
         return walk
 
     def read(self, path: str, owner: str) -> tuple[int, Any]:
-        """The newest first; now and then ("old": n, every n-th) as before the user's last write."""
-        self.reads += 1
+        """The newest first; now and then ("old": n, every n-th of its kind) as before the user's last write."""
+        kind = "?" in path, owner.startswith("canary")  # counted together, a kind may never be the n-th
+        self.reads[kind] += 1
         walks = dict(self.walks)
         walk_id, before = self.replaced.get(owner, ("", None))
-        if self.reads % self.behaviour.get("old", 10**9) == 0 and (before is not None or "?" in path):
+        if self.reads[kind] % self.behaviour.get("old", 10**9) == 0 and (before is not None or "?" in path):
             walks = {**walks, walk_id: before} if before else {k: v for k, v in walks.items() if k != walk_id}
         if "?" in path:
             mine = [walk for walk in reversed(walks.values()) if walk["user_id"] == owner]

@@ -7,7 +7,7 @@ import itertools
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
@@ -30,6 +30,8 @@ from tests.load.conftest import StartFake, plan_for
 pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 CLOCK = MachineClock()
+#: Half of it is more than a machine stands still: the median of what was seen in it is that of a machine that runs.
+OUTLASTS_S = 8.0
 
 
 @asynccontextmanager
@@ -57,6 +59,10 @@ async def observed(plan: LoadPlan, folder: Path, seconds: float) -> tuple[list[R
     return [r for r in seen if isinstance(r, RequestRow)], [r for r in seen if isinstance(r, ProbeRow)]
 
 
+def of(found: Sequence[Row], operation: Operation) -> list[RequestRow]:
+    return [row for row in found if isinstance(row, RequestRow) and row.operation is operation]
+
+
 def outcomes(requests: list[RequestRow], operation: Operation) -> set[Outcome]:
     return {r.outcome for r in requests if r.operation is operation}
 
@@ -64,7 +70,7 @@ def outcomes(requests: list[RequestRow], operation: Operation) -> set[Outcome]:
 async def test_a_healthy_run(fake: StartFake, tmp_path: Path) -> None:
     plan = plan_for(fake(), users=40, pace_s=1.0)
     async with loading(plan, tmp_path) as load:
-        await asyncio.sleep(4)
+        await asyncio.sleep(OUTLASTS_S)
         load.check()
         pids = load.pids
         asked_ns = CLOCK.now_ns()
@@ -77,9 +83,9 @@ async def test_a_healthy_run(fake: StartFake, tmp_path: Path) -> None:
     requests = [row for row in seen if isinstance(row, RequestRow)]
     assert {r.outcome for r in requests} == {Outcome.OK}
     assert set(Operation) == {r.operation for r in requests}
-    seconds = (asked_ns - min(r.due_ns for r in requests)) / NS  # it may have slept for longer
-    # Where the machine stood still as the stop came, each phone is behind by a request or two.
-    assert 40 * seconds - 50 < len(requests) < 40 * seconds + 10
+    # A load process that stood still as the stop came hears of it once its phones have sent what was due.
+    dues = sorted(r.due_ns for r in requests if r.due_ns < asked_ns)
+    assert len(dues) == pytest.approx(40 * (dues[-1] - dues[0]) / NS, abs=50) and len(dues) > 40
     assert len({r.operation_id for r in requests}) == len(requests)
     assert {r.pod for r in requests} == {"pod-1"}
     assert {r.side for r in requests} == {Side.API}
@@ -102,12 +108,13 @@ async def test_a_healthy_run(fake: StartFake, tmp_path: Path) -> None:
 
 async def test_the_probes_keep_their_pace(fake: StartFake, tmp_path: Path) -> None:
     async with loading(plan_for(fake()), tmp_path) as load:
-        await asyncio.sleep(3)
+        await asyncio.sleep(OUTLASTS_S)
         asked_ns = CLOCK.now_ns()
         await load.stop()
     probes = [row for row in rows(load) if isinstance(row, ProbeRow)]
     seconds = (asked_ns - probes[0].due_ns) / NS  # it may have slept for longer
-    assert seconds > 2.5 and len(probes) == pytest.approx(10 * seconds, abs=2)
+    in_time = [probe for probe in probes if probe.due_ns <= asked_ns]
+    assert seconds > 2.5 and len(in_time) == pytest.approx(10 * seconds, abs=2)
     assert [p.probe_id for p in probes] == list(range(len(probes)))
     assert {b.due_ns - a.due_ns for a, b in itertools.pairwise(probes)} == {NS // 10}
     assert {p.outcome for p in probes} == {Outcome.OK}
@@ -119,7 +126,7 @@ async def test_the_probes_keep_their_pace(fake: StartFake, tmp_path: Path) -> No
 
 async def test_slow_probes_delay_no_other(fake: StartFake, tmp_path: Path) -> None:
     plan = plan_for(fake(GET="hang"), probes=ProbePlan(timeout_s=1.5))
-    _, probes = await observed(plan, tmp_path, 4)
+    _, probes = await observed(plan, tmp_path, OUTLASTS_S)
     slow = [p for p in probes if p.method == "GET"]
     assert {p.outcome for p in slow} == {Outcome.TIMEOUT}
     assert {p.status for p in slow} == {0}
@@ -141,10 +148,14 @@ async def test_slow_probes_delay_no_other(fake: StartFake, tmp_path: Path) -> No
     ],
 )
 async def test_each_way_to_fail_is_told(fake: StartFake, tmp_path: Path, how: str, outcome: Outcome) -> None:
-    plan = plan_for(fake(PUT=how), users=20)
-    requests, probes = await observed(plan, tmp_path, 2.2)
-    puts = [r for r in requests if r.operation is Operation.PUT_WALK]
-    assert len(puts) > 20
+    async with loading(plan_for(fake(PUT=how), users=20), tmp_path) as load, asyncio.timeout(60):
+        await asyncio.sleep(2.2)
+        while len(of(rows(load), Operation.PUT_WALK)) <= 20:  # noqa: ASYNC110 - a file's content
+            await asyncio.sleep(0.1)
+        await load.stop()
+    requests = [row for row in rows(load) if isinstance(row, RequestRow)]
+    probes = [row for row in rows(load) if isinstance(row, ProbeRow)]
+    puts = of(requests, Operation.PUT_WALK)
     assert {r.outcome for r in puts} == {outcome}
     assert {p.outcome for p in probes if p.method == "PUT"} == {outcome}
     assert not any(r.acknowledged for r in puts)
@@ -177,24 +188,25 @@ async def test_latency_counts_from_when_a_request_was_due(fake: StartFake, tmp_p
     plan = plan_for(fake(stall=[1.0, 2.0]), users=10, pace_s=0.5, request_timeout_s=10.0)
     requests, _ = await observed(plan, tmp_path, 6)
     dues = sorted(r.due_ns for r in requests)
-    began_ns = dues[0]
-    early = [due for due in dues if due < began_ns + 4 * NS]  # later ones may be cut by the stop
+    early = [due for due in dues if due < dues[0] + 4 * NS]  # later ones may be cut by the stop
     assert {b - a for a, b in itertools.pairwise(early)} == {NS // 20}  # none was left out
-    hit = [r for r in requests if 1.1 * NS < r.due_ns - began_ns < 2.9 * NS]
-    assert len(hit) == pytest.approx(36, abs=2)
+    first = min(requests, key=lambda r: r.due_ns)  # the stall counts from its arrival: when it was sent, or later
+    after_ns, until_ns = first.done_ns + round(1.05 * NS), first.sent_ns + round(2.9 * NS)
+    hit = [r for r in requests if after_ns < r.due_ns < until_ns]
+    assert hit and len(hit) == pytest.approx(20 * (until_ns - after_ns) / NS, abs=2)
     # All were answered when the stall ended, those due early in it having waited longest.
-    assert all(r.done_ns - began_ns > 2.65 * NS for r in hit)
-    assert median(r.done_ns - began_ns for r in hit) < 5.5 * NS  # one moment: all wait for a machine that stands still
+    assert all(r.done_ns - first.sent_ns > 2.65 * NS for r in hit)
+    assert median(r.done_ns - first.sent_ns for r in hit) < 5.5 * NS  # one moment: all wait where all stands still
     # Sent late, because the phone was still waiting: that wait is in the latency, and seen as the lag.
     assert max(r.sent_ns - r.due_ns for r in hit) > 1.0 * NS
 
 
 async def test_a_timeout_of_the_phone(fake: StartFake, tmp_path: Path) -> None:
-    plan = plan_for(fake(GET="hang"), users=10, request_timeout_s=0.5, probes=ProbePlan(timeout_s=0.5))
-    requests, _ = await observed(plan, tmp_path, 3)
+    plan = plan_for(fake(GET="hang"), users=10, request_timeout_s=3.5, probes=ProbePlan(timeout_s=3.5))
+    requests, _ = await observed(plan, tmp_path, OUTLASTS_S)
     assert outcomes(requests, Operation.LIST_WALKS) == {Outcome.TIMEOUT}
     took_ns = [r.done_ns - r.sent_ns for r in requests if r.outcome is Outcome.TIMEOUT]
-    assert all(each >= 0.5 * NS for each in took_ns) and median(took_ns) < 0.8 * NS
+    assert all(each >= 3.5 * NS for each in took_ns) and median(took_ns) < 4.3 * NS
     assert outcomes(requests, Operation.PUT_WALK) == {Outcome.OK}
 
 
@@ -235,10 +247,11 @@ async def test_stop_lets_what_is_under_way_end(fake: StartFake, tmp_path: Path) 
         await load.stop()
         assert CLOCK.now_ns() - asked_ns < 8 * NS
     requests = [r for r in rows(load) if isinstance(r, RequestRow)]
-    under_way = [r for r in requests if r.sent_ns < asked_ns < r.done_ns]
+    under_way = [r for r in of(requests, Operation.PUT_WALK) if r.sent_ns < asked_ns < r.done_ns]
     assert len(under_way) >= 5
     assert {r.outcome for r in under_way} == {Outcome.TIMEOUT}
-    assert all(r.sent_ns < asked_ns + 0.5 * NS for r in requests)
+    # A load process that stood still hears of the stop once each phone has sent what was due; then nothing more.
+    assert max(Counter(r.user for r in requests if r.sent_ns > asked_ns).values(), default=0) <= 1
 
 
 async def test_the_end_of_the_input_ends_both(fake: StartFake, tmp_path: Path) -> None:

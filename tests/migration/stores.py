@@ -87,7 +87,7 @@ class Stores:
         await connection.execute(f"TRUNCATE {TABLES}; DROP SCHEMA IF EXISTS tekutoko_migration CASCADE")
         await connection.close()
         async with grpc.aio.insecure_channel(str(self.firestore)) as channel:
-            await channel.unary_unary("/rehearsal.Firestore/Clear")(b"", timeout=5)
+            await channel.unary_unary("/rehearsal.Firestore/Clear")(b"", timeout=30)
 
     async def user(self, uid: str) -> None:
         assert self.auth is not None

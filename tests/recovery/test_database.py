@@ -48,8 +48,8 @@ async def test_a_restore_holds_everything_that_was_acknowledged(here: World, sit
     try:
         found, checks = await look(restored.server)
         acknowledged = {each.n for each in here.sentinels.acknowledged}
-        # One more may have been committed without its answer when the sentinels were stopped.
-        assert acknowledged <= found <= acknowledged | {max(acknowledged) + 1}
+        # What was sent and never answered, by a slow disk or at the end, may be there or not.
+        assert acknowledged <= found <= here.sentinels.sent
         assert [str(check.told) for check in checks if not check.ok] == []
         # Planted: a row less, a row changed.
         await restored.server.sql("DELETE FROM walk_locations WHERE walk_id = 3 AND sequence_number = 2")

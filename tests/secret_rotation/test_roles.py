@@ -102,7 +102,7 @@ async def test_versions_as_secret_manager_has_them(manager: Address) -> None:
         answer = await request(manager, method, path, body=body)
         return answer.status, msgspec.json.decode(answer.body, type=dict[str, object])
 
-    for _ in range(100):
+    for _ in range(600):
         try:
             assert (await ask("GET", f"{PATH}/versions/latest:access"))[0] == 404
             break

@@ -44,7 +44,7 @@ def quick(manifests: Manifests) -> Manifests:
     def fast(probe: Probe, initial_delay_s: float) -> Probe:
         return msgspec.structs.replace(probe, initial_delay_s=initial_delay_s, period_s=0.3)
 
-    first = msgspec.structs.replace(first, readiness=fast(first.readiness, 0.3), liveness=fast(first.liveness, 3.0))
+    first = msgspec.structs.replace(first, readiness=fast(first.readiness, 0.3), liveness=fast(first.liveness, 10.0))
     template = msgspec.structs.replace(template, containers=(first, *template.containers[1:]))
     return msgspec.structs.replace(
         manifests, deployment=msgspec.structs.replace(manifests.deployment, template=template), hpa=None

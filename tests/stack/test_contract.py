@@ -289,6 +289,7 @@ async def test_a_deleted_pod_is_replaced(stack: Stack) -> None:
     await stack.inject(Fault(kind=FaultKind.POD_KILL))
     row = await gone
     await stack.scale(2)
+    await left(stack, {row.subject})  # Envoy has read its file
     answers = await many(stack, 60)
     assert {answer.status for answer in answers} == {200}
     assert row.subject not in {answer.headers["x-pod"] for answer in answers}

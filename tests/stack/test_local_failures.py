@@ -193,10 +193,10 @@ async def test_migrations_that_fail_are_named(tmp_path: Path) -> None:
 async def test_a_target_that_never_gets_ready_is_refused_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.stack.local.stack.UP_LIMIT_S", 3.0)
+    monkeypatch.setattr("harness.stack.local.stack.UP_LIMIT_S", 6.0)
     script = "import time; print('thinking', flush=True); time.sleep(60)"
     stack = local(tmp_path, target=Target(name="bad", command=(sys.executable, "-c", script)))
-    within_s = 3 + stack._manifests.deployment.unasked_s
+    within_s = 6 + stack._manifests.deployment.unasked_s
     said = await refused(stack)
     assert f"not ready after {within_s:g} s" in said and "  | thinking" in said
     assert deployment.UP_LIMIT_S < 120

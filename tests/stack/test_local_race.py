@@ -31,8 +31,8 @@ def waiting(found: Manifests, pre_stop_s: float) -> Manifests:
 
 
 async def failed_while_rolled(stack: LocalStack, wanted: Manifests) -> list[tuple[float, float]]:
-    """When each request that failed was sent and had failed, of one every 10 ms on a new connection while every pod is
-    replaced."""
+    """When each request that failed was sent and had failed, of four clients with one every 10 ms on a new connection
+    while every pod is replaced."""
     failed: list[tuple[float, float]] = []
 
     async def traffic() -> None:
@@ -42,10 +42,11 @@ async def failed_while_rolled(stack: LocalStack, wanted: Manifests) -> list[tupl
                 failed.append((sent_s, time.monotonic()))
             await asyncio.sleep(0.01)
 
-    running = asyncio.ensure_future(traffic())
+    running = [asyncio.ensure_future(traffic()) for _ in range(4)]
     await stack.apply(wanted)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    for each in running:
+        each.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
     return failed
 
 

@@ -36,7 +36,7 @@ title: "A short look"
 claims: [load.target_qps, load.pod_capacity, load.stages, manifest.hpa.max]
 accounts: 500
 pods: 2
-p95_limit: 2s
+p95_limit: 5s
 error_limit: 1%
 users: {pace: 50s, stages: [{users: 500, window: 8s}]}
 capacity: {rate: 25/s, window: 5s}

@@ -10,6 +10,7 @@ import asyncpg
 
 from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
+from harness.rehearsals.dr_restore.sentinel import closing
 from harness.stack.local import postgres_template
 from harness.stack.local.postgres import MAX_CONNECTIONS, remove_killed
 from harness.stack.processes import Process, Spec, spawn, tail
@@ -73,7 +74,7 @@ class Server:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 return False
             finally:
-                await connection.close(timeout=2)
+                await closing(connection)
 
         try:
             await until(answers, self.process, self.site.clock, limit_s=limit_s, what="took connections")

@@ -51,5 +51,6 @@ class Drill(TargetOnLocal):
             walks=self.walks,
             locations=self.locations,
             kills=self.kills,
+            racing=min(PLAN.racing, self.walks // 10),  # a few walks are moved before many could be written
             population=population,
         )

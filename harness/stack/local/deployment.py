@@ -111,7 +111,8 @@ class DeploymentController:
                 raise self._ground.feed.error
             self._refuse_crash_loop()
             if not await again():
-                raise self._not_settled(f"not ready after {limit_s:g} s")
+                waiting = (pod for pod in self.pods.values() if not pod.ready and not pod.terminating)
+                raise self._not_settled(f"not ready after {limit_s:g} s", next(waiting, None))
 
     async def end(self, grace_s: float) -> None:
         """Terminates every pod. ``run`` must have been cancelled."""
@@ -188,13 +189,11 @@ class DeploymentController:
         for pod in self.pods.values():
             newest = pod.revision == self.deployment.template.digest
             if newest and not pod.was_ready and pod.backing_off and pod.view().restarts >= RESTARTS_LIMIT:
-                raise self._not_settled(f"{pod.name} ends again and again before it was ever ready")
+                raise self._not_settled(f"{pod.name} ends again and again before it was ever ready", pod)
 
-    def _not_settled(self, what: str) -> StackNotStarted:
-        waiting = [pod for pod in self.pods.values() if not pod.ready and not pod.terminating]
-        if not waiting:
+    def _not_settled(self, what: str, pod: Pod | None) -> StackNotStarted:
+        if pod is None:
             return StackNotStarted(message("Deployment {name}: {what}", name=self.deployment.name, what=what))
-        pod = waiting[0]
         return StackNotStarted(
             message(
                 "Deployment {name}: {what}\n{trouble}", name=self.deployment.name, what=what, trouble=pod.trouble()

@@ -15,7 +15,8 @@ from harness.model.message import message
 CHECKS = Checks(environment("stop"), Finding.EFFECT)
 
 _REACHES_WITHIN_S = 5.0  # the database, where the request is held
-_MORE_ON_ITS_WAY_S = 0.4  # what is held first may be the mirror's question of the write before
+_QUIET_S = 0.3  # no byte passes to the database: what follows a write, as its mirror's question, is over
+_MORE_ON_ITS_WAY_S = 0.2  # of the request; a target may ask its database for other reasons too
 _HELD_S = 1.0  # from SIGTERM on: a target that cuts its requests has done so by then
 _REFUSES_WITHIN_S = 3.0
 
@@ -93,12 +94,22 @@ def _refused(last: Exchange) -> bool:
     return last.status == 503 or (last.status == 0 and not last.silent)
 
 
+async def _quiet(bench: Bench, spare: Spare) -> None:
+    """Returns once nothing goes to the database, so that what is held first is the request; in any case in time."""
+    again, passed = polling(bench.clock, limit_s=_REACHES_WITHIN_S, every_s=_QUIET_S), -1
+    while passed != spare.relay.passed:
+        passed = spare.relay.passed
+        if not await again():
+            return
+
+
 async def _held_request(bench: Bench, spare: Spare) -> tuple[Caller, asyncio.Task[Exchange]]:
     """A PUT that waits for the database. Raises ``NotExercised`` when it does not."""
     user = await bench.user()
     me = bench.at(spare.address, user)
     walk_id = bench.walk_id()
     needs(await me.put(walk_id, {"title": "散歩"}))
+    await _quiet(bench, spare)
     spare.relay.hold()
     running = asyncio.ensure_future(me.send("PUT", f"{WALKS}/{walk_id}", {"title": "夜の散歩"}))
     again = polling(bench.clock, limit_s=_REACHES_WITHIN_S, every_s=0.05)
