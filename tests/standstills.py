@@ -22,8 +22,9 @@ class Standstills(threading.Thread):
 
     def run(self) -> None:
         """Until the end of the ``with``."""
-        before = time.monotonic()
-        while not self._over.wait(_EVERY_S):
+        before, over = time.monotonic(), False
+        while not over:
+            over = self._over.wait(_EVERY_S)
             now = time.monotonic()
             gap_s, before = now - before - _EVERY_S, now
             self.seconds += gap_s if gap_s > _LEAST_S else 0.0

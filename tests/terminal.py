@@ -84,7 +84,7 @@ class Terminal:
 def watched(
     command: Sequence[str], look: Callable[[Terminal], None], *, columns: int = 80, rows: int = 24, limit_s: float = 120
 ) -> tuple[int, Terminal]:
-    """Runs ``command`` on a terminal; ``look`` is asked of all that stood there. Its status, and the terminal."""
+    """Runs ``command`` on a terminal; ``look`` sees each state that stood there. Its status, and the terminal."""
     terminal, decode = Terminal(columns, rows), codecs.getincrementaldecoder("utf-8")().decode
     child, ours = pty.fork()
     if child == 0:

@@ -136,11 +136,12 @@ def test_the_planted_fault_rolls_back_and_every_client_returns(rolled_back_run: 
     # The fetch interval, two requests of each user, some slack: a fetch that takes a second counts at the next request.
     assert took_s < 10 + 2 * 14 + 6
     with closing_connect(job.folder / "evidence.sqlite") as evidence:
-        good, bad = evidence.execute(
-            "SELECT sum(outcome = 'ok'), sum(outcome = 'server_error') FROM (SELECT outcome FROM probes UNION ALL "
+        good, bad, others = evidence.execute(
+            "SELECT sum(outcome = 'ok'), sum(outcome = 'server_error'), sum(outcome NOT IN ('ok', 'server_error')) FROM (SELECT outcome FROM probes UNION ALL "
             "SELECT outcome FROM requests WHERE side = 'api')"
         ).fetchone()
     assert bad / (good + bad) == pytest.approx(0.12, abs=0.005), "3 of each 25, users' and probes' alike"
+    assert others < 0.05 * (good + bad), "what a part that stands still holds for a second"
     assert rolled_back_run.left == {}
 
 

@@ -235,7 +235,7 @@ class Bench:
         return (await other.new_walk(), *made)
 
     async def once_ready(self, ask: Callable[[], Awaitable[Exchange]]) -> Exchange:
-        """The answer, asked for again for ``_READY_AGAIN_S`` while it is 503: a database that is slow now."""
+        """The answer of /ready; asked for again while it is 503, as under a slow database, for ``_READY_AGAIN_S``."""
         again = polling(self.clock, limit_s=_READY_AGAIN_S, every_s=_POLL_S)
         while (exchange := await ask()).status == 503 and await again():
             pass

@@ -33,7 +33,7 @@ class Relay:
         self._flowing.set()
         self._cut = False
         self._waiting = 0
-        self.passed = 0  # pieces, either way
+        self.passed = 0  # pieces of bytes, either way
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -87,7 +87,7 @@ class Relay:
         server_reader, server_writer = await asyncio.open_connection(self._database.host, self._database.port)
         self._writers.add(server_writer)
         pumps = [
-            asyncio.ensure_future(self._pump(reader, server_writer, counted=1)),
+            asyncio.ensure_future(self._pump(reader, server_writer, counted=True)),
             asyncio.ensure_future(self._pump(server_reader, writer)),
         ]
         try:
@@ -99,7 +99,7 @@ class Relay:
             self._writers.discard(server_writer)
             server_writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: int = 0) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
         while data := await reader.read(65536):
             self._waiting += counted
             try:

@@ -30,6 +30,7 @@ from tests.conformance.expected import OF_OUR_OWN
 from tests.conformance.front import Answer, Call
 from tests.conformance.in_process import Target, checked
 from tests.conformance.outcomes import Outcome, outcome
+from tests.conformance.plants import PLANTS
 from tests.test_citations import ROOT, missing
 
 INDEX = json.loads((ROOT / "scenarios" / "document_index.json").read_text())
@@ -181,6 +182,18 @@ def test_a_target_whose_stamps_are_whole_seconds_conforms(tmp_path: Path, ids: l
     """Two writes of one second are told apart by nothing but what they hold; alone, the check's begin with a second."""
     found = checked([each for each in chosen(ALL, ids) if not each.id.startswith("stop.")], [whole_seconds], tmp_path)
     assert {id_ for id_, each in found.items() if outcome(each) is not Outcome.PASSED} <= OF_OUR_OWN, found
+
+
+def test_a_target_that_removes_photos_at_a_put_alone_is_found(tmp_path: Path) -> None:
+    """Though it leaves those of deleted walks to the app, as it may."""
+    plants = [photos_are_the_apps, *(each.plant for each in PLANTS if each.name == "photo_removed_by_put")]
+    found = checked(chosen(ALL, ["photos.*"]), plants, tmp_path)
+    assert len(plants) == 2
+    assert {id_: outcome(each) for id_, each in found.items()} == {
+        "photos.removed": Outcome.DEVIATION,
+        "photos.others_stay": Outcome.NOT_EXERCISED,
+        "photos.foreign": Outcome.NOT_EXERCISED,
+    }
 
 
 def test_a_target_without_a_dual_write_is_told_so_once_and_in_time(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ async def test_a_relay_tells_that_bytes_for_the_database_wait() -> None:
     relay, client, passed = Relay(NOWHERE), asyncio.StreamReader(), asyncio.Queue[bytes]()
     writer = cast("asyncio.StreamWriter", SimpleNamespace(write=passed.put_nowait, drain=lambda: asyncio.sleep(0)))
     relay.hold()
-    pump = asyncio.ensure_future(relay._pump(client, writer, counted=1))
+    pump = asyncio.ensure_future(relay._pump(client, writer, counted=True))
     await asyncio.sleep(0.01)
     assert not relay.holds()
     client.feed_data(b"BEGIN")

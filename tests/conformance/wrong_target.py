@@ -300,7 +300,7 @@ def photos_of_all_walks_removed() -> None:
     real = cloud_storage.CloudStorage.remove_walk
 
     async def remove_walk(self: Any, user_id: str, walk_id: str) -> None:
-        """The deleted walk's, and after a while the rest."""
+        """The deleted walk's, and after a while the rest; the API's one worker takes the next walk when that is done."""
         _status, body = await self._call("GET", f"{self._objects}?prefix=users%2F{user_id}%2F")
         await real(self, user_id, walk_id)
         await asyncio.sleep(1.5)

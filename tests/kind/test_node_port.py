@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from harness.base.clock import NS, Clock
@@ -94,7 +95,8 @@ def test_a_secret_that_comes_later_is_waited_for(trouble: str, later: bool, refu
         name="p", state=PodState.PENDING, node="n", revision="r", ready=False, restarts=0, created="", containers={},
         trouble=trouble, stuck=True, ready_changed="",
     )  # fmt: skip
-    made = workload(watched=Watched(pod))
+    other = msgspec.structs.replace(pod, name="other", trouble="", stuck=False)  # which is not ready yet
+    made = workload(watched=Watched(other, pod))
     made.secret_comes_later = later
 
     class Logs:
@@ -103,7 +105,7 @@ def test_a_secret_that_comes_later_is_waited_for(trouble: str, later: bool, refu
 
     made._logs = cast(PodLogs, Logs())
     if refused:
-        with pytest.raises(StackNotStarted, match="cannot become ready"):
+        with pytest.raises(StackNotStarted, match=r"cannot become ready\n  p \("):
             made._refuse_hopeless()
     else:
         made._refuse_hopeless()

@@ -85,7 +85,8 @@ async def test_a_healthy_run(fake: StartFake, tmp_path: Path) -> None:
     assert set(Operation) == {r.operation for r in requests}
     # A load process that stood still as the stop came hears of it once its phones have sent what was due.
     dues = sorted(r.due_ns for r in requests if r.due_ns < asked_ns)
-    assert len(dues) == pytest.approx(40 * (dues[-1] - dues[0]) / NS, abs=50) and len(dues) > 40
+    assert len(dues) == pytest.approx(40 * (dues[-1] - dues[0]) / NS, abs=50)
+    assert asked_ns - dues[-1] < NS
     assert len({r.operation_id for r in requests}) == len(requests)
     assert {r.pod for r in requests} == {"pod-1"}
     assert {r.side for r in requests} == {Side.API}
@@ -184,19 +185,19 @@ async def test_a_refused_service(fake: StartFake, tmp_path: Path) -> None:
 
 
 async def test_latency_counts_from_when_a_request_was_due(fake: StartFake, tmp_path: Path) -> None:
-    # A stall of 2 s: a closed loop would see one slow request a user, and few of them.
-    plan = plan_for(fake(stall=[1.0, 2.0]), users=10, pace_s=0.5, request_timeout_s=10.0)
-    requests, _ = await observed(plan, tmp_path, 6)
+    # A stall of 3 s: a closed loop would see one slow request a user, and few of them.
+    plan = plan_for(fake(stall=[1.0, 3.0]), users=10, pace_s=0.5, request_timeout_s=10.0)
+    requests, _ = await observed(plan, tmp_path, 7)
     dues = sorted(r.due_ns for r in requests)
-    early = [due for due in dues if due < dues[0] + 4 * NS]  # later ones may be cut by the stop
+    early = [due for due in dues if due < dues[0] + 5 * NS]  # later ones may be cut by the stop
     assert {b - a for a, b in itertools.pairwise(early)} == {NS // 20}  # none was left out
     first = min(requests, key=lambda r: r.due_ns)  # the stall counts from its arrival: when it was sent, or later
-    after_ns, until_ns = first.done_ns + round(1.05 * NS), first.sent_ns + round(2.9 * NS)
+    after_ns, until_ns = first.done_ns + round(1.05 * NS), first.sent_ns + round(3.9 * NS)
     hit = [r for r in requests if after_ns < r.due_ns < until_ns]
     assert hit and len(hit) == pytest.approx(20 * (until_ns - after_ns) / NS, abs=2)
     # All were answered when the stall ended, those due early in it having waited longest.
-    assert all(r.done_ns - first.sent_ns > 2.65 * NS for r in hit)
-    assert median(r.done_ns - first.sent_ns for r in hit) < 5.5 * NS  # one moment: all wait where all stands still
+    assert all(r.done_ns - first.sent_ns > 3.65 * NS for r in hit)
+    assert median(r.done_ns - first.sent_ns for r in hit) < 6.5 * NS  # one moment: all wait where all stands still
     # Sent late, because the phone was still waiting: that wait is in the latency, and seen as the lag.
     assert max(r.sent_ns - r.due_ns for r in hit) > 1.0 * NS
 
@@ -250,8 +251,10 @@ async def test_stop_lets_what_is_under_way_end(fake: StartFake, tmp_path: Path) 
     under_way = [r for r in of(requests, Operation.PUT_WALK) if r.sent_ns < asked_ns < r.done_ns]
     assert len(under_way) >= 5
     assert {r.outcome for r in under_way} == {Outcome.TIMEOUT}
-    # A load process that stood still hears of the stop once each phone has sent what was due; then nothing more.
-    assert max(Counter(r.user for r in requests if r.sent_ns > asked_ns).values(), default=0) <= 1
+    # A load process that stood still hears of the stop when it goes on: each phone has then sent what was due, at once.
+    late = [r for r in requests if r.sent_ns > asked_ns + 0.5 * NS]
+    assert len({r.user for r in late}) == len(late)
+    assert not late or max(r.sent_ns for r in late) - min(r.sent_ns for r in late) < 0.5 * NS
 
 
 async def test_the_end_of_the_input_ends_both(fake: StartFake, tmp_path: Path) -> None:

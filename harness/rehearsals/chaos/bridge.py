@@ -126,8 +126,9 @@ class Bridge:
                     left.pop()
         finally:
             self._undo += reversed(left)
-            self.undone_ns = self._clock.now_ns()  # before a slow disk takes the note: requests pass again
+            undone_ns = self._clock.now_ns()  # before a slow disk takes the note: requests pass again
             self._note()
+        self.undone_ns = undone_ns
         if first is not None:
             raise first
         return count

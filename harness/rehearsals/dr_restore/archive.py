@@ -18,6 +18,7 @@ from harness.base.errors import StackNotStarted
 from harness.base.private import open_beneath
 from harness.model.message import message
 from harness.model.stack import Address
+from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import SUPERUSER, Server
 from harness.rehearsals.dr_restore.wal import SEGMENT
 from harness.stack.local import postgres_template
@@ -122,7 +123,7 @@ class Archive:
             await connection.execute("SELECT pg_create_restore_point('caught up')")
             name = await connection.fetchval("SELECT pg_walfile_name(pg_switch_wal())")
         finally:
-            await connection.close(timeout=5)
+            await closing(connection)
         again = polling(self.site.clock, limit_s=limit_s, every_s=0.02)
         while not (self.wal / name).exists():
             if not await again():

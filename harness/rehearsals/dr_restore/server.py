@@ -100,7 +100,7 @@ class Server:
         try:
             await connection.execute(text)
         finally:
-            await connection.close(timeout=5)
+            await closing(connection)
 
     async def stop(self) -> None:
         """Fast shutdown, then immediate, then SIGKILL; each bounded; idempotent."""

@@ -12,6 +12,7 @@ from harness.model.message import Tell, message
 from harness.stack.kubernetes import jobs, labels
 from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.logs import PodLogs
+from harness.stack.kubernetes.pods import Pod
 from harness.stack.kubernetes.watching import Place, Watching
 from harness.stack.processes import tail
 from harness.stack.state import Lease
@@ -126,7 +127,8 @@ class Workload:
         while not await self._complete():
             self._refuse_hopeless()
             if not await again():
-                raise self._not_settled(f"not ready after {limit_s:g} s")
+                waiting = (pod for pod in self._watching.pods.known.values() if not pod.ready)
+                raise self._not_settled(f"not ready after {limit_s:g} s", next(waiting, None))
         await self._clock.sleep(_RULES_S)
 
     async def remove(self, limit_s: float = GONE_LIMIT_S) -> None:
@@ -183,15 +185,13 @@ class Workload:
         for pod in self._watching.pods.known.values():
             waits = self.secret_comes_later and "CreateContainerConfigError" in pod.trouble
             if (pod.stuck and not waits) or (not pod.was_ready and pod.restarts >= RESTARTS_LIMIT):
-                raise self._not_settled(f"{pod.name} cannot become ready")
+                raise self._not_settled(f"{pod.name} cannot become ready", pod)
 
-    def _not_settled(self, what: str) -> StackNotStarted:
-        waiting = [pod for pod in self._watching.pods.known.values() if not pod.ready]
-        if not waiting:
+    def _not_settled(self, what: str, pod: Pod | None) -> StackNotStarted:
+        if pod is None:
             return StackNotStarted(
                 message("Deployment {name}: {what}", name=self._name, what=what), where=self._namespace
             )
-        pod = waiting[0]
         log = self._logs.first(pod.name)
         return StackNotStarted(
             message(

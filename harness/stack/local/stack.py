@@ -274,7 +274,7 @@ class LocalStack(Begun):
     # -- down ----------------------------------------------------------------------------------------------------
 
     async def _take_parts_down(self) -> None:
-        """Within 5 s."""
+        """Within 5 s, and 10 s more where a killed part's shared memory is held."""
         assert self._state is not None
         for task in self._tasks:
             task.cancel()

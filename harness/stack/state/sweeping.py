@@ -113,7 +113,7 @@ def _sweep_run(folder: Path, lease: Lease | None, why: Message = _GONE) -> list[
         elsewhere = message("could not be ended whole: some of it runs in another container; end it there")
         return [*lines, of_run(elsewhere)]
     for segment in shared_memory.made_by(creators):
-        # Attached means that its postmaster still runs: then it was not ended, and the line above said so.
+        # Attached: its postmaster still runs, then the line above said so, or a child of it that hangs on a slow disk.
         if segment.attached == 0 and segment.uid in _users(folder) and identify(segment.creator_pid) is None:
             lines.append(of_run(_removed(segment)))
     if groups := cgroups.of_run(run_id):

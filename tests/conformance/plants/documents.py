@@ -180,7 +180,7 @@ def refused_title_mirrored(target: Target) -> None:
 
 
 @PLANTS("dual_write.foreign")
-def mirrored_before_looking(target: Target) -> None:
+def refused_write_mirrored_later(target: Target) -> None:
     """Firestore is written whoever asks, a second later; the owner's next write mends it."""
 
     def ask(call: Call) -> Answer | None:
@@ -222,7 +222,7 @@ def photos_of_all_walks_removed(target: Target) -> None:
 
 
 @PLANTS("photos.foreign")
-def photo_removed_before_looking(target: Target) -> None:
+def photo_removed_by_refused_delete(target: Target) -> None:
     """A DELETE removes the photos, whosever the walk is."""
 
     def change(call: Call, answer: Answer) -> None:

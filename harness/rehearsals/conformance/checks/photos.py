@@ -16,7 +16,7 @@ from harness.model.message import message
 CHECKS = Checks(walk_api("photos"), Finding.EFFECT)
 REMOVAL_LIMIT_S = 10.0  # from the answer; no document names a time
 _POLL_S = 0.1
-_SIDE_BY_SIDE_S = 1.0  # removals that run beside that of the walk deleted last have ended by then
+_LOOKED_AT_S = 1.0
 
 
 async def _walk_with_thumbnail(bench: Bench, me: Caller) -> tuple[str, str]:
@@ -65,27 +65,34 @@ def _stayed(bench: Bench, name: str, exchange: Exchange) -> NoReturn:
     raise NotExercised(why, allowed=True)
 
 
-async def _gone(bench: Bench, me: Caller, names: Sequence[str]) -> list[str]:
-    """Which of these thumbnails go until that of a walk deleted only now is gone, and ``_SIDE_BY_SIDE_S`` longer.
+async def _going(bench: Bench, names: Sequence[str]) -> list[str]:
+    """Which of these thumbnails go within ``_LOOKED_AT_S``: a removal follows its request at some time."""
+    again = polling(bench.clock, limit_s=_LOOKED_AT_S, every_s=_POLL_S)
+    while not (gone := await _missing(bench, names)) and await again():
+        pass
+    return gone
 
-    A removal follows its request at some time: what is looked at before it has ended is always there.
-    """
+
+async def _missing(bench: Bench, names: Sequence[str]) -> list[str]:
+    return [each for each in names if not await bench.ground.reach.has_photo(each)]
+
+
+async def _going_in_turn(bench: Bench, me: Caller, names: Sequence[str]) -> list[str]:
+    """The same, and where removals wait for each other until that of a walk deleted only now is done."""
+    if gone := await _going(bench, names):
+        return gone
     walk_id, name = await _walk_with_thumbnail(bench, me)
     await _delete(bench, me, walk_id, name)
-    again = polling(bench.clock, limit_s=_SIDE_BY_SIDE_S, every_s=_POLL_S)
-    while True:
-        gone = [each for each in names if not await bench.ground.reach.has_photo(each)]
-        if gone or not await again():
-            return gone
+    return await _missing(bench, names)
 
 
 @CHECKS("photos.removed", f"a deleted walk's thumbnail is removed from Storage within {REMOVAL_LIMIT_S:g} s")
 async def removed(bench: Bench) -> None:
     """And not before: the walk's own writes leave it alone."""
-    me, other = await bench.user(), await bench.user()
+    me = await bench.user()
     walk_id, name = await _walk_with_thumbnail(bench, me)
     exchange = await me.put_walk(walk_id, {"title": "続き"})
-    if await _gone(bench, other, [name]):  # by a walk of another's: what a DELETE takes along is another check's
+    if await _going(bench, [name]):
         raise Deviates(message("{name} in Storage", name=name), message("gone after a PUT"), exchange)
     await _delete(bench, me, walk_id, name)
 
@@ -97,7 +104,7 @@ async def others_stay(bench: Bench) -> None:
     walk_id, name = await _walk_with_thumbnail(bench, me)
     kept = [(await _walk_with_thumbnail(bench, who))[1] for who in (me, other)]
     exchange = await _delete(bench, me, walk_id, name)
-    if gone := await _gone(bench, me, kept):
+    if gone := await _going_in_turn(bench, me, kept):
         wanted = message("the other walks' thumbnails in Storage")
         raise Deviates(wanted, message("gone: {names}", names=", ".join(gone)), exchange)
 
@@ -110,6 +117,6 @@ async def foreign(bench: Bench) -> None:
     exchange = await stranger.delete(kept_id)
     if 200 <= exchange.status < 300:
         raise NotExercised(message("the DELETE was not refused"))
-    if await _gone(bench, stranger, [kept]):
+    if await _going_in_turn(bench, stranger, [kept]):
         raise Deviates(message("{name} in Storage", name=kept), message("gone after a stranger's DELETE"), exchange)
     decided(exchange)

@@ -15,8 +15,8 @@ from harness.model.message import message
 CHECKS = Checks(environment("stop"), Finding.EFFECT)
 
 _REACHES_WITHIN_S = 5.0  # the database, where the request is held
-_QUIET_S = 0.3  # no byte passes to the database: what follows a write, as its mirror's question, is over
-_MORE_ON_ITS_WAY_S = 0.2  # of the request; a target may ask its database for other reasons too
+_QUIET_S = 0.3  # without a byte between the program and its database: what follows a write, as its mirror's, is over
+_MORE_ON_ITS_WAY_S = 0.4  # of the request; a target may ask its database for other reasons too
 _HELD_S = 1.0  # from SIGTERM on: a target that cuts its requests has done so by then
 _REFUSES_WITHIN_S = 3.0
 
@@ -95,7 +95,9 @@ def _refused(last: Exchange) -> bool:
 
 
 async def _quiet(bench: Bench, spare: Spare) -> None:
-    """Returns once nothing goes to the database, so that what is held first is the request; in any case in time."""
+    """Returns once no byte passes between the program and its database, so that the request is held first; within
+    ``_REACHES_WITHIN_S`` in any case.
+    """
     again, passed = polling(bench.clock, limit_s=_REACHES_WITHIN_S, every_s=_QUIET_S), -1
     while passed != spare.relay.passed:
         passed = spare.relay.passed
@@ -104,7 +106,7 @@ async def _quiet(bench: Bench, spare: Spare) -> None:
 
 
 async def _held_request(bench: Bench, spare: Spare) -> tuple[Caller, asyncio.Task[Exchange]]:
-    """A PUT that waits for the database. Raises ``NotExercised`` when it does not."""
+    """A PUT that waits for the database. Raises ``NotExercised`` when it is answered without."""
     user = await bench.user()
     me = bench.at(spare.address, user)
     walk_id = bench.walk_id()

@@ -143,9 +143,9 @@ def _add(checks: Checks, prefix: str, mutations: Iterable[Mutation]) -> None:
             if not (mutation.expects is Expects.ODD and mutation.names_victim):
                 await victim.untouched(exchange)
             if mutation.expects is Expects.REFUSED and not mutation.query(made_of):
-                for path in ("/health", "/ready"):
-                    probe = partial(ask, bench, mutation, made_of, ("GET", path, None))
-                    must(await bench.once_ready(probe), 200)
+                must(await ask(bench, mutation, made_of, ("GET", "/health", None)), 200)
+                ready = partial(ask, bench, mutation, made_of, ("GET", "/ready", None))
+                must(await bench.once_ready(ready), 200)
             fetched = _fetched(made_of) - fetched_before
             must_be(message("requests to an address that a token named"), 0, fetched, exchange, Finding.EFFECT)
 
