@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from harness.base.clock import NS, polling
+from harness.base.clock import polling
 from harness.contract.bench import Bench, Caller
 from harness.contract.check import Checks, Deviates, NotExercised, decided, needs
 from harness.contract.grade import Finding, walk_api
@@ -38,11 +38,10 @@ async def _delete(bench: Bench, me: Caller, walk_id: str, name: str) -> Exchange
     if removals.reason:
         raise NotExercised(removals.reason, allowed=True)
     exchange = needs(await me.delete(walk_id))
-    until_ns = bench.clock.now_ns() + round(REMOVAL_LIMIT_S * NS)
+    again = polling(bench.clock, limit_s=REMOVAL_LIMIT_S, every_s=_POLL_S)
     while await bench.ground.reach.has_photo(name):
-        if bench.clock.now_ns() >= until_ns:
+        if not await again():
             _stayed(bench, name, exchange)
-        await bench.clock.sleep(_POLL_S)
     removals.came()
     return exchange
 
