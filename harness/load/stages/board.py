@@ -93,9 +93,10 @@ class Board:
         end_ns = command.origin_ns + round(command.step.seconds * NS)
         if gevent_wait_until(command.origin_ns, self.ended):
             return
-        while now_ns() < end_ns and not self.ended.is_set():
+        # One look at the clock for both: between two looks the step could end, and no step would count the request.
+        while (due_ns := now_ns()) < end_ns and not self.ended.is_set():
             identity = self._turns.get()
-            yield now_ns(), identity
+            yield due_ns, identity
             self._turns.put(identity)
 
     def _share(self, count: int) -> int:
