@@ -116,7 +116,12 @@ def test_the_evidence_holds_every_request_of_both_workers(job: Job) -> None:
     with sqlite3.connect(job.folder / "evidence.sqlite") as database:
         rows = database.execute("select user, due_ns, sent_ns, done_ns from requests").fetchall()
     warm_ups = 2 * 500  # before each search every account's first request, which no step counts
-    assert len(rows) == sum(step.figures.requests for step in steps) + warm_ups
+    ends_ns = {each.step.name: each.start_ns + round(each.step.seconds * 1e9) for each in steps}
+    inside = {
+        each.step.name: sum(each.start_ns <= due < ends_ns[each.step.name] for _, due, *_ in rows) for each in steps
+    }
+    assert inside == {each.step.name: each.figures.requests for each in steps}
+    assert len(rows) - sum(inside.values()) == warm_ups
     workers = {int(user.lstrip("u")) % 2 for user, *_ in rows}
     assert workers == {0, 1}
     # In flight: never more than twenty of the closed step at once, and twenty of them at some moment.
