@@ -20,7 +20,7 @@ from harness.model.step import Arrivals
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsals.load_stages.judge import steps_of
-from harness.rehearsals.load_stages.judge_steps import generator_words
+from harness.rehearsals.load_stages.judge_steps import generator_words, window_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult
 from harness.stack.local.postgres import MAX_CONNECTIONS
@@ -116,10 +116,8 @@ def test_the_evidence_holds_every_request_of_both_workers(job: Job) -> None:
     with sqlite3.connect(job.folder / "evidence.sqlite") as database:
         rows = database.execute("select user, due_ns, sent_ns, done_ns from requests").fetchall()
     warm_ups = 2 * 500  # before each search every account's first request, which no step counts
-    ends_ns = {each.step.name: each.start_ns + round(each.step.seconds * 1e9) for each in steps}
-    inside = {
-        each.step.name: sum(each.start_ns <= due < ends_ns[each.step.name] for _, due, *_ in rows) for each in steps
-    }
+    windows = {each.step.name: window_of(each.start_ns, each.step.seconds) for each in steps}
+    inside = {name: sum(its.start_ns <= due < its.end_ns for _, due, *_ in rows) for name, its in windows.items()}
     assert inside == {each.step.name: each.figures.requests for each in steps}
     assert len(rows) - sum(inside.values()) == warm_ups
     workers = {int(user.lstrip("u")) % 2 for user, *_ in rows}
