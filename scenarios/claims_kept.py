@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -41,10 +41,14 @@ _OWN = marked("leave `claim` out: then it is a criterion of your own, and no wor
 
 @dataclass(frozen=True)
 class Document:
-    """By claim: the criterion that judges it, and the users of the week that it is about."""
+    """By claim the criterion that judges it; the weeks, each with the claims that it is about."""
 
     rules: Mapping[str, Criterion]
-    shares: Mapping[str, PopulationPlan]
+    weeks: Sequence[tuple[frozenset[str], Conditions]]
+
+    def about(self, claim: str) -> list[Conditions]:
+        """The weeks that are about a claim."""
+        return [week for claims, week in self.weeks if claim in claims]
 
 
 def claims_known(
@@ -94,8 +98,9 @@ def shares_kept(conditions: Conditions, document: Document) -> None:
     """Raises ``RuleError`` where a week's schedule is claimed and other shares of the users have the flag on. Fewer
     users of each audience are as good."""
     for index, claim in enumerate(conditions.claims):
-        plan = document.shares.get(claim)
-        if plan is not None and _shares(conditions.population) != _shares(plan):
+        weeks = document.about(claim) if claim.startswith(SCHEDULE) else []
+        plan = weeks[0].population if weeks else conditions.population
+        if _shares(conditions.population) != _shares(plan):
             said = [
                 message("{on} of {users} {audience}", on=str(each.flag_on), users=str(each.users), audience=each.name)
                 for each in plan.audiences
@@ -127,6 +132,22 @@ def conditions_kept(conditions: Conditions) -> None:
     if conditions.probes.timeout_s > PROBE_TIMEOUT_S:
         what = message("the document's claims are judged with at most {most} s", most=f"{PROBE_TIMEOUT_S:g}")
         raise RuleError(what, "probes", "timeout_s", remedy=_NO_MORE)
+
+
+def smaller(conditions: Conditions, about: Iterable[str], document: Document) -> Iterator[str]:
+    """By which keys, "key value" each, a scenario about the claims ``about`` is smaller or faster than the document's
+    weeks, none of which is: by a window shorter than that in which they judge one of its claims (than their shortest:
+    checks of every week judge claims), and by users of another pace or fetch interval, or of several."""
+    weeks, population = [week for _, week in document.weeks], conditions.population
+    windows = [min(week.window_s for week in of) for claim in about if (of := document.about(claim))]
+    if conditions.window_s < max(windows, default=min(week.window_s for week in weeks)):
+        yield f"window {conditions.window_s:g}s"
+    if population.pace_s not in {week.population.pace_s for week in weeks}:
+        yield f"population.pace {population.pace_s:g}s"
+    if population.fetch_interval_s not in {week.population.fetch_interval_s for week in weeks}:
+        yield f"population.fetch_interval {population.fetch_interval_s:g}s"
+    if population.steps:
+        yield f"population.steps {len(population.steps)}"
 
 
 def criterion_kept(criterion: Criterion, rules: Mapping[str, Criterion], at: Keys) -> None:

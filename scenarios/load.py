@@ -24,8 +24,7 @@ FOLDER = Path(__file__).parent
 
 class ScenarioFile(Conditions, frozen=True, kw_only=True):
     """A scenario file. ``criteria`` say their kind each; ``success`` and ``rollback`` are lists of one kind.
-    ``claims_file`` holds the claims of a team's own document, beside the scenario file.
-    """
+    ``claims_file`` holds the claims of a team's own document, beside the scenario file."""
 
     criteria: tuple[CriterionFile, ...] = ()
     success: tuple[CriterionFile, ...] = ()
@@ -42,10 +41,8 @@ def names() -> tuple[str, ...]:
 
 
 def load(name_or_path: str) -> Scenario:
-    """A bundled scenario by name, or a scenario file by path (it has a slash or ends in .yaml or .yml).
-
-    Raises ``BadInput`` with file, line, key path, and an example of the right form.
-    """
+    """A bundled scenario by name, or a scenario file by path (it has a slash or ends in .yaml or .yml). Raises
+    ``BadInput`` with file, line, key path, and an example of the right form."""
     if name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path:
         path = Path(name_or_path)
     elif name_or_path in names():
@@ -80,24 +77,21 @@ def with_options(
             given = {"option": option, "value": f"{value:g}", "most": f"{most:g}"}
             what = message("{option} {value} s is out of range, which ends at {most} s", **given)
             raise BadInput(what, where=option, remedy=message("for example {example}", example=f"{option} 120s"))
-    if pace_s is not None and scenario.population.steps:
-        raise BadInput(
-            "the scenario's `steps` have paces of their own, and --pace says another",
-            where="--pace",
-            remedy="leave --pace out, or change `population.steps` in a copy of the file",
-        )
+    population, changed = scenario.population, {"pace_s": pace_s, "fetch_interval_s": fetch_interval_s}
+    if pace_s is not None and population.steps:
+        what = message("the scenario's `steps` have paces of their own, and --pace says another")
+        remedy = message("leave --pace out, or change `population.steps` in a copy of the file")
+        raise BadInput(what, where="--pace", remedy=remedy)
     with typed("--pace", message("scenario {name}", name=scenario.name)):
-        population = msgspec.structs.replace(
-            scenario.population,
-            pace_s=scenario.population.pace_s if pace_s is None else pace_s,
-            fetch_interval_s=scenario.population.fetch_interval_s if fetch_interval_s is None else fetch_interval_s,
-        )
+        population = msgspec.structs.replace(population, **{key: s for key, s in changed.items() if s is not None})
+    by_option = {"window": window_s, "population.pace": pace_s, "population.fetch_interval": fetch_interval_s}
+    smaller = tuple(each for each in scenario.smaller if by_option.get(each.partition(" ")[0]) is None)
     window_s = scenario.window_s if window_s is None else window_s
     if population.steps and population.steps[-1].at_s >= window_s:
         at = {"at": f"{population.steps[-1].at_s:g}", "window": f"{window_s:g}"}
         what = message("a step begins {at} s into a window of {window} s", **at)
         raise BadInput(what, where="--window", remedy="make the window longer")
-    return msgspec.structs.replace(scenario, population=population, window_s=window_s)
+    return msgspec.structs.replace(scenario, population=population, window_s=window_s, smaller=smaller)
 
 
 def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
@@ -114,8 +108,8 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     listed += claims_kept.claims_brought(file.claims, listed, own)
     criteria = criteria_of(listed)
     about = {*file.claims, *(each.claim for each in criteria)}
-    document = _document() if about & claims.REGISTER.keys() else claims_kept.Document(rules={}, shares={})
-    if document.rules:
+    document = _document()
+    if about & claims.REGISTER.keys():
         claims_kept.conditions_kept(file)
         claims_kept.shares_kept(file, document)
     for found, of in zip(criteria, listed, strict=True):
@@ -130,6 +124,7 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
         criteria=criteria,
         faults=faults,
         own_claims=tuple(known.claim for claim, known in own.items() if claim in about),
+        smaller=tuple(claims_kept.smaller(file, about, document)),
         **{field: getattr(file, field) for field in Conditions.__struct_fields__},
     )
 
@@ -140,9 +135,7 @@ def _document() -> claims_kept.Document:
     files = [planfile.load(FOLDER / f"{name}.yaml", ScenarioFile) for name in names()]
     return claims_kept.Document(
         rules={each.claim: each for file in files for each in criteria_of([*_listed(file)]) if each.claim},
-        shares={
-            claim: file.population for file in files for claim in file.claims if claim.startswith(claims_kept.SCHEDULE)
-        },
+        weeks=[(frozenset((*file.claims, *(each.criterion.claim for each in _listed(file)))), file) for file in files],
     )
 
 

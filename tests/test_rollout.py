@@ -20,8 +20,8 @@ from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalErr
 from harness.base.progress import Progress
 from harness.base.units import Unit
 from harness.cli import main as cli
-from harness.cli.stored.folder import judge_again, read_stored
 from harness.judge.combine import combine
+from harness.judge.judged import MEASUREMENT
 from harness.model.evidence import MEASUREMENT_ERROR
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, message
@@ -37,13 +37,14 @@ from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout import command
+from harness.rehearsals.rollout.sequence import REHEARSAL as SEQUENCE
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails, RolloutPlan, next_week, weeks_of
 from harness.report.published import RESULT, RESULT_JSON
 from scenarios.load import load
 from tests.hurried import QUICK_PROBES, hurried
 from tests.main_job import Job, left_since, machine_state
-from tests.rehearsal.again import judged_again
+from tests.rehearsal.again import again, judged_again
 from tests.report.results import NASTY, facts
 
 ADVANCE = (Decision.ADVANCE, Exit.OK)
@@ -429,9 +430,8 @@ async def test_an_error_of_the_measurement_is_of_the_time_that_it_was_told_in(tm
     with make(tmp_path, weeks, "--resume", held.folder.name) as under_way:
         found = await ended(under_way)
     assert found.result.decision is (Decision.HOLD if resumed else Decision.ADVANCE)
-    again = read_stored(str(found.folder), tmp_path)
-    judged = judge_again(again, again.seen())
-    assert (combine(judged), tuple(judged)) == (found.result.decision, found.result.judgements)
+    now = again(SEQUENCE, RolloutPlan, found.folder).judgements
+    assert (combine(now), now) == (found.result.decision, found.result.judgements)
 
 
 async def test_rows_that_a_resumed_rollout_has_lost_are_missed(tmp_path: Path) -> None:
@@ -440,8 +440,9 @@ async def test_rows_that_a_resumed_rollout_has_lost_are_missed(tmp_path: Path) -
     with contextlib.closing(sqlite3.connect(found.folder / "evidence-2.sqlite")) as evidence:
         evidence.execute("DELETE FROM events WHERE seq = 1")
         evidence.commit()
-    again = read_stored(str(found.folder), tmp_path)
-    assert combine(judge_again(again, again.seen())) is Decision.HOLD
+    now = again(SEQUENCE, RolloutPlan, found.folder).judgements
+    assert combine(now) is Decision.HOLD
+    assert [each.id for each in now if each.holds] == [MEASUREMENT]
 
 
 async def test_two_processes_never_continue_the_same_rollout(tmp_path: Path) -> None:

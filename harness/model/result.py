@@ -33,7 +33,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``only_looks``: nothing was brought up or applied, and what was looked at is somebody's own.
 
     What keeps it from being the bundled plan, whole and undisturbed: ``only`` are the names to which ``--only``
-    narrowed it, ``own`` the options that ask for less or by other limits, ``injected`` the faults of the plan.
+    narrowed it, ``own`` the options that ask for less or by other limits, ``smaller`` the keys of its file, with their
+    values, that make it smaller or faster, ``injected`` the faults of the plan.
     """
 
     rung: Rung
@@ -51,6 +52,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     only_looks: bool = False
     only: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    smaller: tuple[str, ...] = ()
     injected: Told = ()
     versions: dict[str, str] = {}
     timings: dict[str, float] = {}

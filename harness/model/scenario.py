@@ -245,10 +245,12 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Scenario(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One run: admit the population, hold the flag for ``window_s``, with ``faults`` in it, judge ``criteria``.
 
-    ``own_claims`` are those of a team's own document that the run is about.
+    ``own_claims`` are those of a team's own document that the run is about. ``smaller`` are the keys of its file, each
+    with its value, by which it is smaller or faster than the document's weeks.
     """
 
     name: str
     criteria: tuple[Criterion, ...]
     faults: tuple[Fault, ...] = ()
     own_claims: tuple[OwnClaim, ...] = ()
+    smaller: tuple[str, ...] = ()

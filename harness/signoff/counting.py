@@ -93,7 +93,7 @@ def in_part(result: Result, way: StateFrom = _ANYHOW) -> Told:
     it only some were made, or by less than the document names. () where all were, as one of the names ``way.whole_in``
     was among those chosen, each of which judges the claim whole; and of a plan in parts: those that were run are whole,
     and what was looked at over them alone takes no other's place."""
-    less = [each for each in smaller(result.facts.replay) if each.partition(" ")[0] not in way.unmeasured]
+    less = [each for each in smaller(result.facts) if each.partition(" ")[0] not in way.unmeasured]
     if less:
         return (message("seen with {options}: less than it takes to judge the claim", options=", ".join(less)),)
     only = result.facts.only
@@ -117,7 +117,7 @@ def seen_with(result: Result) -> Told:
     """By what a run was smaller or faster than a whole one, and what of a team's own it judged, or might have; () of
     any other."""
     own, without = in_place(result.facts.replay)
-    given = (*smaller(result.facts.replay), *map(" ".join, own.items()))
+    given = (*smaller(result.facts), *map(" ".join, own.items()))
     seen = (message("seen with {options}", options=", ".join(given)),) if given else ()
     return seen if without is None else (*seen, without)
 
@@ -132,13 +132,13 @@ def whose(result: Result) -> frozenset[str]:
 def narrowed(result: Result) -> frozenset[str]:
     """All that keeps a run from being a whole one: what was chosen of its plan, and what is less than in a whole one;
     none of a whole run."""
-    replay = result.facts.replay
-    return frozenset((*result.facts.only, *chosen(replay), *smaller(replay)))
+    facts = result.facts
+    return frozenset((*facts.only, *chosen(facts.replay), *smaller(facts)))
 
 
 def is_smaller(result: Result) -> bool:
     """Whether a run was smaller or faster than a whole one."""
-    return bool(smaller(result.facts.replay))
+    return bool(smaller(result.facts))
 
 
 def made_whole(result: Result, judgement: Judgement, way: StateFrom) -> bool:

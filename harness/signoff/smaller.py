@@ -1,4 +1,5 @@
-"""Which runs are smaller or faster than a whole one, by the options in the line that runs them again. Pure.
+"""Which runs are smaller or faster than a whole one, by the options in the line that runs them again, and by what a
+run says of the file that it was given. Pure.
 
 A line names an option where it is not as it is by default (``harness/rehearsal/command.py``); ``--only``, and options
 that ask for another plan, are among a run's own facts.
@@ -14,6 +15,7 @@ from typing import Any
 
 from harness.base import units
 from harness.model.message import Message, message
+from harness.model.result import Facts
 
 #: Whether a run by a value is less than a whole one.
 Less = Callable[[str], bool]
@@ -74,8 +76,13 @@ MANIFESTS = "--manifests"
 CHOOSES: Mapping[str, str] = {"rollout": "--weeks"}
 
 
+def smaller(facts: Facts) -> tuple[str, ...]:
+    """By what a run is smaller or faster than a whole one, each with its value: options, and keys of its file."""
+    return (*by_options(facts.replay), *facts.smaller)
+
+
 @cache
-def smaller(replay: str) -> tuple[str, ...]:
+def by_options(replay: str) -> tuple[str, ...]:
     """The options by which the run of a line is smaller or faster than a whole one, each with its value; the line
     itself where it cannot be read."""
     try:

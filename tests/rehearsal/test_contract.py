@@ -22,6 +22,7 @@ from harness.cli.stored.rejudge import Rejudgement
 from harness.evidence.gathered import EVIDENCE
 from harness.model.judgement import Judgement, Kind
 from harness.model.section import Section
+from harness.model.verdict import Decision
 from harness.rehearsal.conclude import judged
 from harness.rehearsal.registry import MODULES
 from harness.report.language import DOMAINS
@@ -32,6 +33,7 @@ from tests.rehearsal import toy
 from tests.rehearsal.empty import Empty, conductor
 from tests.rehearsal.made import result_in
 from tests.rehearsal.replayed import replayed
+from tests.rehearsal.sequence import adopt
 from tests.rehearsal.unstored import ASKED, MADE
 from tests.stored.conftest import main
 
@@ -100,11 +102,15 @@ def folder(
 
 
 async def made(name: str, reports: Path) -> Path:
-    if name != TOY:
-        return await replayed(await asyncio.to_thread(left_by, name), reports)  # which may run a loop of its own
-    run = conductor(reports, Empty(rows=3))
-    await run.run()
-    return run.folder
+    """With a run of its own for each on which a sequence went on: the stored ones are kept without them."""
+    if name == TOY:
+        run = conductor(reports, Empty(rows=3))
+        await run.run()
+        return run.folder
+    folder = await replayed(await asyncio.to_thread(left_by, name), reports)  # which may run a loop of its own
+    passed = [each.part for each in result_in(folder).children if each.decision is Decision.ADVANCE]
+    adopt(folder, [(part, await made(TOY, reports / part)) for part in passed])
+    return folder
 
 
 def test_it_is_stored_whole(folder: Path) -> None:

@@ -23,7 +23,7 @@ from harness.rehearsals.load_stages.types import LoadStagesPlan
 from harness.rehearsals.migration_drill.command import PLAN as DRILL
 from harness.rehearsals.mirror_stop.types import PLAN as MIRROR
 from harness.signoff.making import EvidencePlan
-from harness.signoff.smaller import CHOOSES, IN_PLACE, LESS, PACES, UNSAID, chosen, in_place, smaller
+from harness.signoff.smaller import CHOOSES, IN_PLACE, LESS, PACES, UNSAID, by_options, chosen, in_place
 from harness.signoff.types import State, Stored
 from scenarios import claims
 from scenarios.load import load
@@ -90,9 +90,9 @@ def test_the_amounts_of_a_whole_run_are_those_of_its_plan(
     option: str, whole: Callable[[], object], less: object
 ) -> None:
     name = option.partition(" ")[2]
-    assert smaller(f"{PYTHON} {option} {less} --seed 3") == (f"{name} {less}",)
-    assert smaller(f"{PYTHON} {option}={less}") == (f"{name} {less}",)
-    assert smaller(f"{PYTHON} {option} {whole()} --seed 3") == ()
+    assert by_options(f"{PYTHON} {option} {less} --seed 3") == (f"{name} {less}",)
+    assert by_options(f"{PYTHON} {option}={less}") == (f"{name} {less}",)
+    assert by_options(f"{PYTHON} {option} {whole()} --seed 3") == ()
 
 
 def test_each_option_is_one_of_its_command_and_each_amount_is_looked_at() -> None:
@@ -120,22 +120,22 @@ def test_a_run_by_default_is_whole_but_for_what_divides_the_documents_minutes() 
     assert {"alert_drill": f"--scale {ALERTS.scale:g}"} == UNSAID
     for name in (each.name for each in COMMANDS):
         line = replay(parse([name, *{"run": ["rollout_week3"], "operations": ["weekly"]}.get(name, [])]))
-        assert smaller(line) == ((UNSAID[name],) if name in UNSAID else ()), name
+        assert by_options(line) == ((UNSAID[name],) if name in UNSAID else ()), name
         assert chosen(line) == (), name
 
 
 @pytest.mark.parametrize("command", ["run rollout_week3", "rollout", "chaos", "deploy_rehearsal", "rollout_one_stack"])
 def test_another_pace_is_not_the_documents(command: str) -> None:
     typed = parse([*command.split(), "--pace", "5s", "--fetch-interval", "2s"])
-    assert smaller(replay(typed)) == ("--pace 5s", "--fetch-interval 2s")
+    assert by_options(replay(typed)) == ("--pace 5s", "--fetch-interval 2s")
 
 
 def test_a_line_that_cannot_be_read_is_no_whole_run() -> None:
     broken = f"{PYTHON} migration_drill '"
-    assert smaller(broken) == (broken,) and chosen(broken) == ()
+    assert by_options(broken) == (broken,) and chosen(broken) == ()
     unread = f"{PYTHON} migration_drill --walks many"
-    assert smaller(unread) == (unread,)
-    assert smaller("again") == smaller("") == ()
+    assert by_options(unread) == (unread,)
+    assert by_options("again") == by_options("") == ()
 
 
 def test_a_knee_of_fewer_pods_founds_no_size_and_what_rests_on_none_is_ready() -> None:
@@ -187,6 +187,21 @@ def test_a_small_run_is_ready_only_where_the_document_names_no_amount() -> None:
     assert script.state is State.NOT_EXERCISED
     assert english(script.told) == "seen with --week 0s: less than it takes to judge the claim"
     assert state(drill("week", f"{WHOLE} --walks 300", Verdict.PASS, SCRIPT), claim=SCRIPT) is State.READY
+
+
+def test_a_scenario_file_that_is_smaller_is_told_as_an_option_is() -> None:
+    def week(folder: str, verdict: Verdict, *smaller: str, **more: Any) -> Stored:
+        line = f"{PYTHON} run ./ours.yaml --seed 1"
+        return stored(folder, judgement(WEEK, verdict), rehearsal="rollout_week", replay=line, smaller=smaller, **more)
+
+    short = standing([week("short", Verdict.PASS, "window 10s", "population.pace 1s")], WEEK)
+    assert short.state is State.NOT_EXERCISED
+    told = "seen with window 10s, population.pace 1s: less than it takes to judge the claim"
+    assert english(short.told) == told
+    assert state(week("short", Verdict.FAIL, "window 10s"), claim=WEEK) is State.NOT_READY
+    whole = week("whole", Verdict.FAIL, **OLD)
+    assert state(whole, week("short", Verdict.PASS, "window 10s"), claim=WEEK) is State.NOT_READY
+    assert state(whole, week("again", Verdict.PASS), claim=WEEK) is State.READY
 
 
 def test_minutes_that_are_divided_are_not_the_documents() -> None:
@@ -344,13 +359,13 @@ def test_what_a_claim_says_that_the_document_does_not_measure_are_options_of_its
 
 def test_what_of_the_short_evidence_is_less_than_whole() -> None:
     plan = planfile.load(PLANS / "signoff_short.yaml", EvidencePlan)
-    less = {line: found for step in plan.steps if (found := smaller(line := replay(parse(step.words))))}
+    less = {line: found for step in plan.steps if (found := by_options(line := replay(parse(step.words))))}
     drill, alerts, loads = less
     assert "migration_drill" in drill and less[drill] == ("--walks 300", "--locations 20", "--week 0s")
     assert "alert_drill" in alerts and less[alerts] == ("--scale 15",)
     assert "load_stages" in loads and less[loads] == ("--pods 2",)
     whole = planfile.load(PLANS / "signoff.yaml", EvidencePlan)
-    less = {step.run: found for step in whole.steps if (found := smaller(replay(parse(step.words))))}
+    less = {step.run: found for step in whole.steps if (found := by_options(replay(parse(step.words))))}
     assert less == {"run rollout_week2 --on local --seed 1 --pace 50s": ("--pace 50s",)}, "beside the week of rollout"
 
 

@@ -10,7 +10,8 @@ import msgspec
 
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.units import Unit
-from harness.cli.stored.folder import StoredRun, judge_again
+from harness.cli.stored.again import judge_again
+from harness.cli.stored.folder import StoredRun
 from harness.cli.stored.settings import Setting, asked_apart, cut_short, settings
 from harness.judge.combine import combine
 from harness.judge.difference import Measured, Sample, Single, differ

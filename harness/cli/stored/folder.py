@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,12 +11,9 @@ import msgspec
 
 from harness.base.errors import NOT_JSON, BadInput
 from harness.evidence.gathered import EVIDENCE, Gathered, last_file, stored
-from harness.judge.judged import JUDGED_THEN
-from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.result import Result
-from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import details_of, judged
+from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import MACHINE_JSON, MANIFESTS_JSON, PLAN_JSON
 from harness.rehearsal.registry import MODULES, rehearsal
 from harness.rehearsal.rehearsal import Rehearsal, Seen
@@ -55,34 +52,6 @@ class StoredRun:
         """What a judge is given."""
         ended = not self.killed and not self.result.facts.errors
         return Seen(facts=self.result.facts, details=self.details, evidence=self.evidence, ended=ended)
-
-
-def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
-    """Today's judgements on a stored run. What the run had judged and what gated, and cannot be judged any more, holds:
-    what it rested on may be lost. Raises ``BadInput`` where what a killed run left cannot be judged."""
-    try:
-        now = judged(run.rehearsal, run.plan, seen)
-        return (*now, *_gone(run.result.judgements, now))
-    except Exception as error:
-        if not run.killed:
-            raise
-        raise BadInput(
-            message(
-                "the run was killed before it could report, and what it left cannot be judged: {error}",
-                error=repr(error),
-            ),
-            where=str(run.folder),
-            remedy="run it again",
-        ) from error
-
-
-def _gone(stored: Iterable[Judgement], now: Sequence[Judgement]) -> Iterator[Judgement]:
-    known = {each.key for each in now} | {(each.part, claim) for each in now for claim in each.claims}
-    gone = [each for each in stored if each.gates and not {each.key, *((each.part, c) for c in each.claims)} & known]
-    if gone:
-        names = ", ".join(": ".join(filter(None, each.key)) for each in gone)
-        told = message("the run had judged it, and nothing does now: {names}", names=names)
-        yield Judgement(id=JUDGED_THEN, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(told,))
 
 
 def locate(text: str, reports: Path) -> Path:

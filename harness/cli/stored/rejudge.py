@@ -7,7 +7,8 @@ from collections import Counter
 import msgspec
 
 from harness.base.errors import Exit
-from harness.cli.stored.folder import StoredRun, judge_again
+from harness.cli.stored.again import judge_again
+from harness.cli.stored.folder import StoredRun
 from harness.judge.combine import combine, exit_status
 from harness.model.judgement import Judgement
 from harness.model.message import Message, first_line, message

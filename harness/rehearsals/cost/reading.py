@@ -35,7 +35,7 @@ def newest(reports: Path, plan: str) -> Path | None:
 def _against(result: Result) -> bool:
     """Whether it broke, is under way, was killed, or was less than the whole bundled plan."""
     facts = result.facts
-    return result.exit_status is None or bool(broken(result) or facts.own or facts.only or smaller(facts.replay))
+    return result.exit_status is None or bool(broken(result) or facts.own or facts.only or smaller(facts))
 
 
 def _counts(result: Result) -> bool:

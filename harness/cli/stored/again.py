@@ -1,0 +1,85 @@
+"""Today's judgements on a stored run; on a sequence, those on its runs too, by their own evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from harness.base.errors import BadInput, Exit
+from harness.cli.stored.folder import StoredRun, read_stored
+from harness.judge.combine import combine
+from harness.judge.judged import JUDGED_THEN
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Told, message, of_error
+from harness.model.result import Child
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.conclude import judged
+from harness.rehearsal.rehearsal import Seen
+
+
+def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
+    """Today's judgements on a stored run. What the run had judged and what gated, and cannot be judged any more, holds:
+    what it rested on may be lost. So does a run of a sequence that passed, and by its own evidence does not now.
+    Raises ``BadInput`` where what a killed run left cannot be judged."""
+    try:
+        now = judged(run.rehearsal, run.plan, seen)
+    except Exception as error:
+        if not run.killed:
+            raise
+        raise BadInput(
+            message(
+                "the run was killed before it could report, and what it left cannot be judged: {error}",
+                error=repr(error),
+            ),
+            where=str(run.folder),
+            remedy="run it again",
+        ) from error
+    return (*now, *_gone(run.result.judgements, now), *_runs(run))
+
+
+def _gone(stored: Iterable[Judgement], now: Sequence[Judgement]) -> Iterator[Judgement]:
+    known = {each.key for each in now} | {(each.part, claim) for each in now for claim in each.claims}
+    gone = [each for each in stored if each.gates and not {each.key, *((each.part, c) for c in each.claims)} & known]
+    if gone:
+        names = ", ".join(": ".join(filter(None, each.key)) for each in gone)
+        told = message("the run had judged it, and nothing does now: {names}", names=names)
+        yield Judgement(id=JUDGED_THEN, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(told,))
+
+
+def _runs(run: StoredRun) -> Iterator[Judgement]:
+    """The runs on which a sequence went on: of each part the latest, if it passed. One that held or broke holds the
+    sequence by what the sequence itself knows of it."""
+    latest = {each.part: each for each in run.result.children}
+    for each in latest.values():
+        if each.decision is Decision.ADVANCE and each.exit_status == Exit.OK:
+            yield from _run(run, each)
+
+
+def _run(run: StoredRun, child: Child) -> Iterator[Judgement]:
+    try:
+        found = read_stored(str(run.folder / child.folder), run.folder)
+        now = judge_again(found, found.seen())
+    except BadInput as error:
+        told = message("it passed, and what it passed on cannot be judged again: {error}", error=of_error(error))
+        yield _no_more(child, (told,))
+        return
+    if (found.result.run_id, found.result.exit_status) != (child.run_id, child.exit_status):
+        yield _no_more(child, (message("it passed, and its folder's result is not the one that passed"),))
+    elif (decision := combine(now)) is not Decision.ADVANCE:
+        rolls_back = decision is Decision.ROLL_BACK
+        against = [each for each in now if (each.fired if rolls_back else each.holds)]
+        failed = any(each.verdict is Verdict.FAIL for each in against)
+        kind = Kind.ROLLBACK_LIMIT if rolls_back else Kind.CHECK
+        yield _no_more(child, _why(against), Verdict.FAIL if failed else Verdict.INCONCLUSIVE, kind)
+
+
+def _why(against: Sequence[Judgement]) -> Told:
+    told = [message("it passed, and by its own evidence it does not now")]
+    for each in against:
+        first, *more = each.told
+        told += [message("{what}: {why}", what=each.id, why=first), *more]
+    return tuple(told)
+
+
+def _no_more(child: Child, told: Told, verdict: Verdict = Verdict.INCONCLUSIVE, kind: Kind = Kind.CHECK) -> Judgement:
+    return Judgement(id=JUDGED_THEN, part=child.part, kind=kind, verdict=verdict, told=told)
