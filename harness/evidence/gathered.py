@@ -7,12 +7,12 @@ from itertools import count, takewhile
 from pathlib import Path
 
 from harness.base.errors import BadInput
-from harness.evidence.read import count_rows, read_rows
+from harness.evidence.read import count_rows, read_meta, read_rows
 from harness.judge.flag_log import FlagLog
 from harness.judge.ledger import Ledger
 from harness.judge.writes import Writes
 from harness.model.evidence import MEASUREMENT_ERROR, EventRow, ProbeRow, RequestRow, Row, SampleRow, happened
-from harness.model.message import Message, message
+from harness.model.message import Message, message, of_error
 
 EVIDENCE = "evidence.sqlite"
 
@@ -88,6 +88,19 @@ def lost_rows(path: Path) -> Message | None:
     if wrote == held:
         return None
     return message("the run wrote {wrote} rows of evidence, and {held} are there", wrote=f"{wrote:,}", held=f"{held:,}")
+
+
+def not_whole(folder: Path, run_id: str) -> Message | None:
+    """Why the run of that id in ``folder`` cannot be judged again by all that it wrote: its evidence is gone, broken,
+    another run's, or has lost rows. ``None`` where it can. What its rows say is not looked at."""
+    path = last_file(folder)
+    if not path.is_file():
+        return message("the run's {file} is not there", file=path.name)
+    try:
+        other = read_meta(path).get("run_id", "")
+        return lost_rows(path) if other == run_id else message("the evidence is of the run {other}", other=other)
+    except BadInput as error:
+        return of_error(error)
 
 
 def whole_writes(folder: Path) -> Writes:

@@ -73,8 +73,8 @@ def unproven(stored: Stored) -> Told:
 
 
 def gone(stored: Stored) -> Told:
-    """That a run's evidence is gone; () where it is there."""
-    return () if stored.evidence else (message("its evidence is gone: it cannot be judged again"),)
+    """That a run cannot be judged again by its evidence, which is gone, broken or not all there; () where it can."""
+    return () if stored.lost is None else (message("it cannot be judged again: {why}", why=stored.lost),)
 
 
 def broken(result: Result) -> Told:

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import BadInput
-from harness.evidence.gathered import EVIDENCE
+from harness.evidence.gathered import not_whole
+from harness.model.message import Message
 from harness.model.result import Result
 from harness.report.files import not_written, write_atomically
 from harness.report.latest import results
@@ -27,15 +28,15 @@ def gather(reports: Path) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
         folder = path.parent.relative_to(reports).as_posix()
         try:
             result = RESULT.read(path)
-            found.append(Stored(folder=folder, result=result, evidence=_evidence(path.parent, result)))
+            found.append(Stored(folder=folder, result=result, lost=_lost(path.parent, result)))
         except BadInput:
             unreadable.append(folder)
     return tuple(found), tuple(unreadable)
 
 
-def _evidence(folder: Path, result: Result) -> bool:
-    folders = (folder, *(folder / each.folder for each in result.children if each.folder))
-    return all((each / EVIDENCE).is_file() for each in folders)
+def _lost(folder: Path, result: Result) -> Message | None:
+    runs = [(folder, result.run_id), *((folder / each.folder, each.run_id) for each in result.children if each.folder)]
+    return next(filter(None, (not_whole(*run) for run in runs)), None)
 
 
 def previous(reports: Path, target: str) -> Signoff | None:

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.base.units import DAY_S
 from harness.model.judgement import Judgement
-from harness.model.message import Told, marked
+from harness.model.message import Message, Told, marked
 from harness.model.result import Result
 
 SCHEMA_VERSION = 1
@@ -40,13 +40,13 @@ WORD = {
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored result; ``folder`` is the run's, relative to the reports folder. ``evidence``: all by which it can be
-    judged again is there still, of each run of a sequence too.
+    """A stored result; ``folder`` is the run's, relative to the reports folder. ``lost``: why its evidence, or that of
+    a run of a sequence, is not what the run wrote; ``None`` where all is there.
     """
 
     folder: str
     result: Result
-    evidence: bool = True
+    lost: Message | None = None
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

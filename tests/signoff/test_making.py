@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -36,7 +38,7 @@ from harness.stack.identity import digest
 from harness.stack.kind import at_hand
 from harness.stack.targets import bundled as our_api
 from scenarios import claims
-from tests.signoff.made import ASKED, stored
+from tests.signoff.made import ASKED, evidence_of, stored
 
 TINY = """
 title: "tiny"
@@ -71,7 +73,7 @@ class Pretending:
         made = stored(folder, rehearsal=typed[0], status=status, rung=Rung.LOCAL, **more)
         (self.reports / folder).mkdir(parents=True)
         RESULT.write(self.reports / folder, made.result)
-        (self.reports / folder / EVIDENCE).touch()
+        evidence_of(self.reports / folder, folder)
         return status
 
 
@@ -132,10 +134,55 @@ def test_a_sequence_has_its_evidence_where_each_of_its_runs_has(tmp_path: Path) 
     child = Child(part="week1", run_id="w", folder="weeks/week1", decision=None, exit_status=0)
     (tmp_path / "all" / child.folder).mkdir(parents=True)
     RESULT.write(tmp_path / "all", msgspec.structs.replace(stored("all").result, children=(child,)))
-    (tmp_path / "all" / EVIDENCE).touch()
-    there = [gather(tmp_path)[0][0].evidence]
-    (tmp_path / "all" / child.folder / EVIDENCE).touch()
-    assert [*there, gather(tmp_path)[0][0].evidence] == [False, True]
+    evidence_of(tmp_path / "all", "all")
+    assert str(gather(tmp_path)[0][0].lost) == "the run's evidence.sqlite is not there"
+    evidence_of(tmp_path / "all" / child.folder, "w")
+    assert gather(tmp_path)[0][0].lost is None
+
+
+def _emptied(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _garbled(file: Path) -> None:
+    file.write_bytes(b"\xff" * file.stat().st_size)
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:4096])
+
+
+def _without_a_row(file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as evidence:
+        evidence.execute("DELETE FROM events WHERE seq = 1")
+        evidence.commit()
+
+
+def _of_another(file: Path) -> None:
+    file.unlink()
+    evidence_of(file.parent, "another")
+
+
+@pytest.mark.parametrize(
+    ("lose", "why"),
+    [
+        (_emptied, "the file holds no evidence"),
+        (_garbled, "this is no evidence file"),
+        (_cut, "database disk image is malformed"),
+        (_without_a_row, "the run wrote 2 rows of evidence, and 1 are there"),
+        (_of_another, "the evidence is of the run another"),
+    ],
+)
+def test_what_was_run_is_run_again_when_its_evidence_is_broken(
+    tmp_path: Path, lose: Callable[[Path], None], why: str
+) -> None:
+    make(tmp_path, Pretending(tmp_path))
+    [file] = tmp_path.glob(f"conformance-*/{EVIDENCE}")
+    lose(file)
+    [found] = [each.lost for each in gather(tmp_path)[0] if each.folder == file.parent.name]
+    assert found is not None and why in str(found)
+    assert make(tmp_path, again := Pretending(tmp_path))[0] is Exit.OK
+    assert [words[0] for words in again.ran] == ["conformance"]
 
 
 def test_a_command_that_broke_does_not_keep_the_others_from_being_run(tmp_path: Path) -> None:

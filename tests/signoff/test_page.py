@@ -12,7 +12,6 @@ import pytest
 from harness.base.errors import EvidenceNotWritten, Exit
 from harness.cli.main import main
 from harness.cli.stored.signoff import ERRATA, PAGES
-from harness.evidence.gathered import EVIDENCE
 from harness.model.message import verbatim
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -30,7 +29,7 @@ from scenarios import claims
 from tests.corpus import again
 from tests.report.page import Page
 from tests.report.results import NASTY
-from tests.signoff.made import ASKED, judgement, stored
+from tests.signoff.made import ASKED, evidence_of, judgement, stored
 from tests.signoff.test_errata import KNOWN
 
 CLAIM, OTHER = "scaling.time.manual_up", "scaling.time.manual_down"
@@ -296,7 +295,7 @@ def _store(folder: Path, name: str) -> None:
     result = again.result(name)
     facts = msgspec.structs.replace(result.facts, target=bundled().name, target_digest=digest(bundled()))
     RESULT.write(folder, msgspec.structs.replace(result, facts=facts))
-    (folder / EVIDENCE).touch()
+    evidence_of(folder, result.run_id)
 
 
 def test_a_run_says_which_program_or_image_it_was_of(tmp_path: Path) -> None:

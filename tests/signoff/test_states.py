@@ -122,9 +122,11 @@ def test_a_run_that_broke_makes_nothing_ready_and_what_it_saw_fail_counts(more: 
 
 def test_by_a_run_whose_evidence_is_gone_nothing_is_ready_and_what_it_saw_fail_counts() -> None:
     """A result alone says what anybody wrote into it."""
-    gone, failed = (msgspec.structs.replace(stored("run", each), evidence=False) for each in (PASSED, FAILED))
+    lost = message("the run's evidence.sqlite is not there")
+    gone, failed = (msgspec.structs.replace(stored("run", each), lost=lost) for each in (PASSED, FAILED))
     found = standing([gone])
-    assert found.state is State.NOT_READY and english(found.told) == "its evidence is gone: it cannot be judged again"
+    assert found.state is State.NOT_READY
+    assert english(found.told) == "it cannot be judged again: the run's evidence.sqlite is not there"
     assert english(standing([failed]).told) == "as it was seen"
     [listed] = runs([gone], ASKED)
     assert not listed.broke and english(listed.limits) == english(found.told), "it ended as it should"
