@@ -136,18 +136,28 @@ def conditions_kept(conditions: Conditions) -> None:
 
 def smaller(conditions: Conditions, about: Iterable[str], document: Document) -> Iterator[str]:
     """By which keys, "key value" each, a scenario about the claims ``about`` is smaller or faster than the document's
-    weeks, none of which is: by a window shorter than that in which they judge one of its claims (than their shortest:
-    checks of every week judge claims), and by users of another pace or fetch interval, or of several."""
-    weeks, population = [week for _, week in document.weeks], conditions.population
-    windows = [min(week.window_s for week in of) for claim in about if (of := document.about(claim))]
-    if conditions.window_s < max(windows, default=min(week.window_s for week in weeks)):
+    weeks, none of which is, or asks for less. By a window shorter, or fewer users on the API, than those by which they
+    judge one of its claims, and by users of a pace or fetch interval that none of them has there, or of several. Of a
+    claim about shares fewer users are as good; a file about no claim is held to any week: checks of every week judge
+    claims, too."""
+    population, weeks = conditions.population, [week for _, week in document.weeks]
+    known = {claim: of for claim in about if (of := document.about(claim))} or {"": weeks}
+    loaded = [of for claim, of in known.items() if not claim.startswith(SCHEDULE)]
+    if conditions.window_s < max(min(each.window_s for each in of) for of in known.values()):
         yield f"window {conditions.window_s:g}s"
-    if population.pace_s not in {week.population.pace_s for week in weeks}:
-        yield f"population.pace {population.pace_s:g}s"
-    if population.fetch_interval_s not in {week.population.fetch_interval_s for week in weeks}:
-        yield f"population.fetch_interval {population.fetch_interval_s:g}s"
+    if population.flag_on < max((min(each.population.flag_on for each in of) for of in loaded), default=0):
+        yield f"population.audiences.flag_on {population.flag_on}"
+    for key in ("pace", "fetch_interval"):
+        value = getattr(population, f"{key}_s")
+        if any(value not in {getattr(each.population, f"{key}_s") for each in of} for of in known.values()):
+            yield f"population.{key} {value:g}s"
     if population.steps:
         yield f"population.steps {len(population.steps)}"
+    for field, most in _AT_MOST.items():
+        if (value := getattr(conditions, field)) > most:
+            yield f"{field.removesuffix('_s')} {value:g}s"
+    if conditions.probes.timeout_s > PROBE_TIMEOUT_S:
+        yield f"probes.timeout {conditions.probes.timeout_s:g}s"
 
 
 def criterion_kept(criterion: Criterion, rules: Mapping[str, Criterion], at: Keys) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Iterable
+import sqlite3
 from pathlib import Path
 
+from harness.evidence.gathered import EVIDENCE
 
-def adopt(parent: Path, runs: Iterable[tuple[str, Path]]) -> list[Path]:
-    """Moves the folders of ``runs``, each of a part, into ``parent``, whose result lists them and no others; where they
-    are now."""
-    children, folders = [], []
-    for number, (part, run) in enumerate(runs):
-        folder = Path(shutil.move(run, parent / f"run{number}"))
-        result = json.loads((folder / "result.json").read_text())
-        kept = {key: result[key] for key in ("run_id", "decision", "exit_status")}
-        children.append({"part": part, "folder": folder.name, **kept})
-        folders.append(folder)
-    document = json.loads((parent / "result.json").read_text())
-    (parent / "result.json").write_text(json.dumps({**document, "children": children}))
-    return folders
+
+def adopt(parent: Path, run_id: str, run: Path) -> Path:
+    """Moves the folder of ``run`` into ``parent``, as that of the run of this id; where it is now."""
+    folder = Path(shutil.move(run, parent / run_id))
+    document = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**document, "run_id": run_id}))
+    with contextlib.closing(sqlite3.connect(folder / EVIDENCE)) as evidence:
+        evidence.execute("UPDATE meta SET value = ? WHERE key = 'run_id'", (run_id,))
+        evidence.commit()
+    return folder

@@ -22,7 +22,6 @@ from harness.cli.stored.rejudge import Rejudgement
 from harness.evidence.gathered import EVIDENCE
 from harness.model.judgement import Judgement, Kind
 from harness.model.section import Section
-from harness.model.verdict import Decision
 from harness.rehearsal.conclude import judged
 from harness.rehearsal.registry import MODULES
 from harness.report.language import DOMAINS
@@ -107,9 +106,10 @@ async def made(name: str, reports: Path) -> Path:
         run = conductor(reports, Empty(rows=3))
         await run.run()
         return run.folder
-    folder = await replayed(await asyncio.to_thread(left_by, name), reports)  # which may run a loop of its own
-    passed = [each.part for each in result_in(folder).children if each.decision is Decision.ADVANCE]
-    adopt(folder, [(part, await made(TOY, reports / part)) for part in passed])
+    left = await asyncio.to_thread(left_by, name)  # which may run a loop of its own
+    folder = await replayed(left, reports)
+    for part, run_id in getattr(left.seen.details, "went_on", ()):
+        adopt(folder, run_id, await made(TOY, reports / part))
     return folder
 
 

@@ -14,7 +14,7 @@ import pytest
 from harness.base.errors import BadInput, Exit
 from harness.cli.stored.compare import Change, Comparison, compare
 from harness.cli.stored.folder import read_stored
-from harness.cli.stored.settings import asked_apart
+from harness.cli.stored.settings import asked_apart, settings
 from harness.cli.stored.words import compared_words
 from harness.evidence.gathered import EVIDENCE
 from harness.judge.difference import Ratio, Series
@@ -231,3 +231,15 @@ async def test_the_command_ends_with_the_status_and_prints_the_document(
     document = msgspec.json.decode(capsys.readouterr().out, type=Comparison)
     assert document.worse == ("toy.rows", "rows")
     assert await asyncio.to_thread(main, ["compare", str(good), str(good)]) == Exit.OK
+
+
+async def test_a_plan_that_does_not_say_by_what_it_is_smaller_is_no_other_plan(made: Made) -> None:
+    """As older ones: it stands in the window and the population, too."""
+    one, other = await made(), await made()
+    scenario = {"window_s": 10.0}
+    changed(one, "plan.json", scenario=scenario)
+    changed(other, "plan.json", scenario={**scenario, "smaller": ["window 10s"]})
+    a, b = (read_stored(str(folder), folder.parent) for folder in (one, other))
+    assert asked_apart(a, b) == () and settings(a, b) == ()
+    changed(other, "plan.json", scenario={"window_s": 20.0, "smaller": []})
+    assert len(asked_apart(a, read_stored(str(other), other.parent))) == 1

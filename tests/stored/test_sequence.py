@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.base.errors import Exit
@@ -19,9 +20,23 @@ from harness.judge.judged import JUDGED_THEN
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.chaos.types import Ended, NightDetails
+from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails
 from tests.rehearsal.sequence import adopt
-from tests.rehearsal.toy import Toy
+from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
 from tests.stored.conftest import Made, changed, main
+
+
+class SeriesDetails(ToyDetails, kw_only=True):
+    """Of a sequence, and of the runs in it, which are sequences of none."""
+
+    went_on: tuple[tuple[str, str], ...] = ()
+
+
+@pytest.fixture(autouse=True)
+def series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Toy, "details", SeriesDetails)
 
 
 def again(folder: Path) -> Rejudgement:
@@ -29,9 +44,12 @@ def again(folder: Path) -> Rejudgement:
 
 
 async def sequence(made: Made, *runs: tuple[str, int]) -> tuple[Path, list[Path]]:
-    """A run that went on over ``runs``, each of a part and of so many rows, of which one is asked for; their folders."""
+    """A run that went on by ``runs``, each of a part and of so many rows, of which one is asked for; their folders."""
     parent = await made()
-    return parent, adopt(parent, [(part, await made(rows=rows)) for part, rows in runs])
+    folders = [adopt(parent, f"run{number}", await made(rows=rows)) for number, (_, rows) in enumerate(runs)]
+    passed = [(part, folder.name) for (part, rows), folder in zip(runs, folders, strict=True) if rows]
+    changed(parent, "result.json", details={"rows": 3, "went_on": passed})
+    return parent, folders
 
 
 def of_runs(judged: Rejudgement) -> dict[str, Judgement]:
@@ -86,14 +104,35 @@ async def test_evidence_of_a_run_that_is_lost_or_broken_holds_the_sequence(made:
 
 async def test_another_run_in_the_place_of_one_holds_the_sequence(made: Made) -> None:
     parent, (first, second) = await sequence(made, ("week1", 3), ("week2", 3))
-    changed(first, "result.json", run_id="another")
     shutil.rmtree(second)
     shutil.copytree(first, second)
     judged = again(parent)
     assert judged.decision is Decision.HOLD
-    assert {part: each.verdict for part, each in of_runs(judged).items()} == dict.fromkeys(
-        ("week1", "week2"), Verdict.INCONCLUSIVE
-    )
+    ((part, found),) = of_runs(judged).items()
+    assert part == "week2" and found.reason == "it passed, and its folder's result is not the one that passed"
+
+
+async def test_a_sequence_that_does_not_know_its_runs_any_more_holds(made: Made) -> None:
+    parent, _ = await sequence(made, ("week1", 3))
+    changed(parent, "result.json", details={"rows": 3})
+    judged = again(parent)
+    assert judged.decision is Decision.HOLD
+    assert "the run's details do not say went_on" in judged_words(judged)
+
+
+async def test_a_run_that_cannot_be_judged_by_whatever_error_holds_the_sequence(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, _ = await sequence(made, ("week1", 3))
+    judge = Toy.judge
+
+    def breaks(self: Toy, plan: ToyPlan, seen: Seen[Any]) -> Iterable[Judgement]:
+        if not seen.details.went_on:
+            raise KeyError("rows")
+        return judge(self, plan, seen)
+
+    monkeypatch.setattr(Toy, "judge", breaks)
+    assert "cannot be judged again: KeyError('rows')" in of_runs(again(parent))["week1"].reason
 
 
 async def test_a_run_that_fails_by_today_s_rules_fails_the_sequence(made: Made) -> None:
@@ -105,26 +144,52 @@ async def test_a_run_that_fails_by_today_s_rules_fails_the_sequence(made: Made) 
     assert (found.verdict, found.kind) == (Verdict.FAIL, Kind.CHECK) and "toy.rows: 3 rows came" in found.reason
 
 
+async def test_a_run_that_does_nothing_by_today_s_rules_holds_the_sequence(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, _ = await sequence(made, ("week1", 3))
+    monkeypatch.setattr(Toy, "claims", lambda *_: [])
+    judge = Toy.judge
+    monkeypatch.setattr(Toy, "judge", lambda self, plan, seen: judge(self, plan, seen) if seen.details.went_on else [])
+    changed(parent / "run0", "result.json", judgements=[])  # nor had it been judged by anything that gates
+    assert of_runs(again(parent))["week1"].reason.endswith("does not now; nothing was exercised")
+
+
 async def test_a_run_that_rolls_back_by_today_s_rules_rolls_the_sequence_back(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fires(*_: object) -> Sequence[Judgement]:
-        """The sequence itself is judged so too, as it is of the same rehearsal: its own limit gates nothing there."""
-        told = (message("1 of 3 failed"),)
-        return [Judgement(id="toy.limit", kind=Kind.ROLLBACK_LIMIT, verdict=Verdict.FAIL, told=told)]
-
     parent, _ = await sequence(made, ("week1", 3))
+    judge = Toy.judge
+
+    def fires(self: Toy, plan: ToyPlan, seen: Seen[Any]) -> Iterable[Judgement]:
+        yield from judge(self, plan, seen)
+        if not seen.details.went_on:  # of the run alone
+            told = (message("1 of 3 failed"),)
+            yield Judgement(id="toy.limit", kind=Kind.ROLLBACK_LIMIT, verdict=Verdict.FAIL, told=told)
+
     monkeypatch.setattr(Toy, "judge", fires)
-    found = of_runs(again(parent))["week1"]
+    judged = again(parent)
+    assert (judged.decision, judged.exit_status) == (Decision.ROLL_BACK, Exit.ROLLED_BACK)
+    found = of_runs(judged)["week1"]
     assert found.fired and "toy.limit: 1 of 3 failed" in found.reason
 
 
 async def test_what_the_sequence_did_not_go_on_by_is_not_asked(made: Made) -> None:
-    """An attempt before the one that passed, and a run that held: the sequence is held by what it knows of that."""
+    """An attempt that held, before the one that passed or last of all: the sequence is held by what it knows of it."""
     parent, (first, _, third) = await sequence(made, ("week1", 0), ("week1", 3), ("week2", 0))
     for each in (first, third):
         (each / EVIDENCE).unlink()
     assert of_runs(again(parent)) == {}
+
+
+def test_a_rollout_went_on_by_the_attempts_that_advanced_and_a_night_by_what_passed() -> None:
+    held = Attempt(week=1, attempt=1, started_utc="", seconds=1.0, run_id="a", decision=Decision.HOLD, exit_status=10)
+    passed = msgspec.structs.replace(held, attempt=2, run_id="b", decision=Decision.ADVANCE, exit_status=0)
+    left = msgspec.structs.replace(passed, week=2, run_id="c", exit_status=int(Exit.LEAK))
+    assert RolloutDetails(attempts=(held, passed, left)).went_on == (("week1", "b"),)
+    ended = Ended(seed=7, drawn=(), folder="x", replay="", seconds=1.0, exit_status=0)
+    failed = msgspec.structs.replace(ended, seed=8, folder="y", exit_status=10)
+    assert NightDetails(ended=[ended, failed]).went_on == (("seed 7", "x"),)
 
 
 async def test_a_comparison_says_it_too(made: Made) -> None:

@@ -10,8 +10,7 @@ from harness.cli.stored.folder import StoredRun, read_stored
 from harness.judge.combine import combine
 from harness.judge.judged import JUDGED_THEN
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Told, message, of_error
-from harness.model.result import Child
+from harness.model.message import Message, message, of_error
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import judged
 from harness.rehearsal.rehearsal import Seen
@@ -47,39 +46,41 @@ def _gone(stored: Iterable[Judgement], now: Sequence[Judgement]) -> Iterator[Jud
 
 
 def _runs(run: StoredRun) -> Iterator[Judgement]:
-    """The runs on which a sequence went on: of each part the latest, if it passed. One that held or broke holds the
-    sequence by what the sequence itself knows of it."""
-    latest = {each.part: each for each in run.result.children}
-    for each in latest.values():
-        if each.decision is Decision.ADVANCE and each.exit_status == Exit.OK:
-            yield from _run(run, each)
+    """The runs on which a sequence went on, by its own details. One that held or broke holds it by those alone."""
+    for part, run_id in getattr(run.details, "went_on", ()):
+        yield from _run(run, part, run_id)
 
 
-def _run(run: StoredRun, child: Child) -> Iterator[Judgement]:
+def _run(run: StoredRun, part: str, run_id: str) -> Iterator[Judgement]:
     try:
-        found = read_stored(str(run.folder / child.folder), run.folder)
+        found = read_stored(str(run.folder / run_id), run.folder)
+        if (found.result.run_id, found.result.exit_status) != (run_id, Exit.OK):
+            yield _no_more(part, [message("it passed, and its folder's result is not the one that passed")])
+            return
         now = judge_again(found, found.seen())
-    except BadInput as error:
-        told = message("it passed, and what it passed on cannot be judged again: {error}", error=of_error(error))
-        yield _no_more(child, (told,))
+    except Exception as error:  # what is left may be of any kind
+        why = of_error(error) if isinstance(error, BadInput) else repr(error)
+        yield _no_more(part, [message("it passed, and what it passed on cannot be judged again: {error}", error=why)])
         return
-    if (found.result.run_id, found.result.exit_status) != (child.run_id, child.exit_status):
-        yield _no_more(child, (message("it passed, and its folder's result is not the one that passed"),))
-    elif (decision := combine(now)) is not Decision.ADVANCE:
+    if (decision := combine(now)) is not Decision.ADVANCE:
         rolls_back = decision is Decision.ROLL_BACK
         against = [each for each in now if (each.fired if rolls_back else each.holds)]
         failed = any(each.verdict is Verdict.FAIL for each in against)
         kind = Kind.ROLLBACK_LIMIT if rolls_back else Kind.CHECK
-        yield _no_more(child, _why(against), Verdict.FAIL if failed else Verdict.INCONCLUSIVE, kind)
+        yield _no_more(part, _why(against), Verdict.FAIL if failed else Verdict.INCONCLUSIVE, kind)
 
 
-def _why(against: Sequence[Judgement]) -> Told:
-    told = [message("it passed, and by its own evidence it does not now")]
+def _why(against: Sequence[Judgement]) -> Iterator[Message]:
+    yield message("it passed, and by its own evidence it does not now")
     for each in against:
         first, *more = each.told
-        told += [message("{what}: {why}", what=each.id, why=first), *more]
-    return tuple(told)
+        yield message("{what}: {why}", what=each.id, why=first)
+        yield from more
+    if not against:
+        yield message("nothing was exercised")
 
 
-def _no_more(child: Child, told: Told, verdict: Verdict = Verdict.INCONCLUSIVE, kind: Kind = Kind.CHECK) -> Judgement:
-    return Judgement(id=JUDGED_THEN, part=child.part, kind=kind, verdict=verdict, told=told)
+def _no_more(
+    part: str, told: Iterable[Message], verdict: Verdict = Verdict.INCONCLUSIVE, kind: Kind = Kind.CHECK
+) -> Judgement:
+    return Judgement(id=JUDGED_THEN, part=part, kind=kind, verdict=verdict, told=tuple(told))

@@ -14,6 +14,9 @@ from harness.model.stack import Fault
 #: Facts of a result that say how a run was asked for.
 _ASKED = ("rung", "target", "target_bundled", "seed", "capabilities", "rung_changes", "environment")
 
+#: What makes a scenario smaller stands in its window and population, too, and older plans do not say it.
+_SAID_BY_OTHERS = "smaller"
+
 #: What a run does not have.
 _ABSENT = object()
 
@@ -100,7 +103,7 @@ def _inner(value: Any) -> dict[str, Any] | None:
     """What stands in it by key, a list's elements by their id or name where they have one, else by number; ``None`` of
     a leaf."""
     if isinstance(value, Mapping):
-        return {str(name): element for name, element in value.items()}
+        return {str(name): element for name, element in value.items() if name != _SAID_BY_OTHERS}
     if isinstance(value, list | tuple):
         return {_label(number, element): element for number, element in enumerate(value)}
     return {} if value is None or value is _ABSENT else None

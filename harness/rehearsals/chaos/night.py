@@ -100,14 +100,8 @@ class Night(Rehearsal[NightPlan, NightDetails]):
 def _spent(plan: NightPlan, on: Running[NightDetails]) -> bool:
     spent = (on.clock.now_ns() - on.started_ns) / NS > plan.budget_s
     if spent:
-        on.say(
-            message(
-                "the budget of {seconds} s is spent; {made} of {all} schedules were made",
-                seconds=f"{plan.budget_s:g}",
-                made=str(len(on.details.ended)),
-                all=str(len(plan.schedules)),
-            )
-        )
+        made = {"seconds": f"{plan.budget_s:g}", "made": str(len(on.details.ended)), "all": str(len(plan.schedules))}
+        on.say(message("the budget of {seconds} s is spent; {made} of {all} schedules were made", **made))
     return spent
 
 

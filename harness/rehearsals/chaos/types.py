@@ -208,3 +208,8 @@ class NightDetails(msgspec.Struct, kw_only=True):
     """The schedules that were made, in their order."""
 
     ended: list[Ended] = []
+
+    @property
+    def went_on(self) -> tuple[tuple[str, str], ...]:
+        """The runs that passed, each with its part."""
+        return tuple((f"seed {each.seed}", each.folder) for each in self.ended if each.exit_status == Exit.OK)

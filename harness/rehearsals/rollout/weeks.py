@@ -110,6 +110,11 @@ class RolloutDetails(msgspec.Struct, kw_only=True):
     attempts: tuple[Attempt, ...] = ()
     cut: bool = False
 
+    @property
+    def went_on(self) -> tuple[tuple[str, str], ...]:
+        """The runs on which the rollout went on: each week's part, and the run's id, which is its folder's name."""
+        return tuple((each.part, each.run_id) for each in self.attempts if each.advanced)
+
 
 def part_of_week(week: int) -> str:
     """The name of a week's part."""
