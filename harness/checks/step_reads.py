@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -28,17 +29,18 @@ def reads_of_steps(
     steps: Iterable[tuple[Step, int]] = (),
 ) -> Iterator[Judgement]:
     """The judgement on all ``requests`` of a run whose load was that of steps with so many ``users``; none without
-    requests. ``steps`` are those that were made, each with when it began (ns): by the users' own numbers a user's last
+    load. ``steps`` are those that were made, each with when it began (ns): by the users' own numbers a user's last
     request is not missed, by a step's plan it is.
     Their photos are uploaded beside them: no walk names one, so that the bucket is not asked for. Short steps of many
     users may have nobody read after a write of theirs was acknowledged: then there was nothing to see.
     """
-    if requests:
+    due_ns = [[*(due_of_step(step, seed, start_ns) or ())] for step, start_ns in steps]
+    if requests or due_ns:
         plan = population(users)
         plans = Plans(plan, accounts(plan, seed), seed=seed, anchor_unix_ns=anchor_unix_ns, bucket="")
         found = reads(requests, plans)
-        due_ns = (at_ns for step, start_ns in steps for at_ns in due_of_step(step, seed, start_ns) or ())
-        found.missing = max(found.missing, len(lacking(due_ns, (row.due_ns for row in requests))))
+        of_plan = itertools.chain.from_iterable(due_ns)
+        found.missing = max(found.missing, len(lacking(of_plan, (row.due_ns for row in requests))))
         judgement = reads_result(found)
         if found.writes and not (found.bound or found.wrong or found.unknown):
             judgement = msgspec.structs.replace(judgement, verdict=Verdict.NOT_EXERCISED, gates=False)

@@ -55,11 +55,13 @@ def left_open(found: Judgement, *why: Message) -> Judgement:
 
 
 def of_all(found: Judgement, wanted: Iterable[str], made: Iterable[str]) -> Judgement:
-    """``found`` of what was ``made``: it passes where nothing of what was ``wanted`` is missing; a fail stands."""
+    """``found`` of what was ``made``: it passes, or is not exercised, where nothing of what was ``wanted`` is missing;
+    a fail stands."""
     left = lacking(wanted, made)
-    if not left or found.verdict is not Verdict.PASS:
+    if not left or found.verdict not in (Verdict.PASS, Verdict.NOT_EXERCISED):
         return found
-    return left_open(found, message("not made: {names}", names=", ".join(left)))
+    opened = left_open(found, message("not made: {names}", names=", ".join(left)))
+    return msgspec.structs.replace(opened, gates=True)
 
 
 def not_exercised(part: str, claim: str, *told: Message, **measured: Any) -> Judgement:

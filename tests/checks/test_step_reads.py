@@ -92,13 +92,20 @@ def test_without_load_there_is_nothing_to_judge() -> None:
     assert list(reads_of_steps([], users=0, seed=SEED, anchor_unix_ns=ANCHOR)) == []
 
 
+@pytest.mark.parametrize("step", [Step(name="s", arrivals=Arrivals.EVEN, seconds=30, users=1, rate_per_s=2),
+                                  Step(name="s", arrivals=Arrivals.CLOSED, seconds=30, users=1, in_flight=1)])  # fmt: skip
+def test_of_load_that_left_no_row_nothing_is_known(step: Step) -> None:
+    [found] = reads_of_steps([], users=COUNT, seed=SEED, anchor_unix_ns=ANCHOR, steps=[(step, 0)])
+    assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True)
+
+
 STEP = Step(name="s", arrivals=Arrivals.EVEN, seconds=30, users=1, rate_per_s=2)
 LOADED = [
     msgspec.structs.replace(row, due_ns=at_ns) for row, at_ns in zip(ROWS, due_of_step(STEP, 0, 0) or (), strict=True)
 ]
 
 
-@pytest.mark.parametrize("lost", [0, 1, 20])
+@pytest.mark.parametrize("lost", [0, 1, 20, 60])
 @pytest.mark.parametrize(
     ("rehearsal", "plan", "details"),
     [(SCALING, COSTLY, ScalingDetails), (ROTATION, ROTATING, RotationDetails)],

@@ -101,6 +101,9 @@ def test_a_put_that_nobody_confirmed_counts_once_its_walk_is_over() -> None:
     open_ = recorded_walks(plan, [row(each, acknowledged=each is not puts[1]) for each in first], UNIX_NS)
     assert isinstance(puts[0].body, WalkUpdate)
     assert len(open_[puts[0].walk_id]) == len(puts[0].body.locations)
+    begun = [each for each in mine if each.number <= puts[0].number]
+    assert recorded_walks(plan, [row(each, acknowledged=False) for each in begun], UNIX_NS) == {}, "none need be there"
+    assert set(recorded_walks(plan, [row(each) for each in begun], UNIX_NS)) == {old}
 
 
 def test_switches_count_from_the_first_request_after_which_none_goes_back() -> None:

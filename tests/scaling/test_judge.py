@@ -324,6 +324,13 @@ def test_the_autoscaler_up_and_down() -> None:
     assert "50 s after its cause had ended" in after[2].reason and after[2].value == 310.0
     idle = verdicts(autoscaled([endpoints(-1, 2), endpoints(201, 2)]))
     assert set(idle.values()) == {FAIL}
+    asked_two = autoscaled([endpoints(-1, 2), endpoints(201, 2)], asked=[(-5 * NS, "hpa", 3.0), (60 * NS, "hpa", 2.0)])
+    assert set(verdicts(asked_two).values()) == {INCONCLUSIVE} and set(verdicts(asked_two)) == set(idle)
+    assert asked_two[0].reason == "the load asked for 2, not for 5"
+    asked_three = autoscaled(
+        [endpoints(-1, 2), endpoints(201, 2)], asked=[(60 * NS, "hpa", 2.0), (75 * NS, "hpa", 3.0)]
+    )
+    assert set(verdicts(asked_three).values()) == {FAIL}
     memory = [endpoints(-1, 2), resize(30, 3, "memory resource above target"), endpoints(40, 3), *down]
     assert verdicts(autoscaled(memory))["scaling.hpa.cpu"] is FAIL
     about = {claim: {each.verdict for each in autoscaled(memory) if claim in each.claims} for claim in LINKED}

@@ -178,6 +178,14 @@ def test_an_autoscaler_that_does_not_act_fails() -> None:
     assert verdict is Verdict.FAIL and "added no pod; the metric was at most 0.54 s" in why
 
 
+def test_answers_that_were_never_slow_give_no_cause_to_act() -> None:
+    """A target for which a slow database is none, or load that did not reach it."""
+    found = judged(Course(window(0.06)))
+    assert set(found) == set(PART.claims) and {each.verdict for each in found.values()} == {Verdict.INCONCLUSIVE}
+    assert "the metric was at most 0.06 s, and never above its target" in found[CLAIM].reason
+    assert judged(Course(window(0.501)))[CLAIM].verdict is Verdict.FAIL
+
+
 def test_pods_that_come_too_late_fail() -> None:
     verdict, why = told(judged(Course(window(0.9), ready_s=200))[CLAIM])
     assert verdict is Verdict.FAIL and "no further pod was ready within 180 s" in why

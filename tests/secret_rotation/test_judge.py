@@ -85,6 +85,10 @@ def test_the_corrected_pods() -> None:
     assert verdicts() == [PASS, PASS, PASS]
     assert verdicts(b="v0") == [FAIL, PASS, PASS]
     assert verdicts(seen=(seen[0], Seen(pod="b", variable="", file="d"))) == [PASS, FAIL, PASS]
+    assert verdicts(seen=(seen[0], Seen(pod="b", variable="d", file=""))) == [FAIL, PASS, PASS]
+    blind = Seen(pod="b", variable="", file="")  # an image without a shell
+    assert verdicts(seen=(seen[0], blind)) == verdicts(seen=(blind, blind)) == [NOTHING, NOTHING, PASS]
+    assert verdicts(seen=(blind, blind), synced=None) == [NOTHING, NOTHING, FAIL]
     assert verdicts(synced=None) == [PASS, PASS, FAIL]
     assert verdicts(synced=msgspec.structs.replace(synced, managed=False)) == [PASS, PASS, FAIL]
     assert verdicts(seen=seen[:1]) == [NOTHING] * 3
@@ -165,6 +169,12 @@ def test_variables_that_follow_are_no_erratum() -> None:
     never = msgspec.structs.replace(COURSE, synced_ns=None)
     assert judge.renewed(PART, never).verdict is NOTHING
     assert judge.renewed(PART, msgspec.structs.replace(never, variables_before_restart=fresh)).verdict is FAIL
+    behind = msgspec.structs.replace(
+        COURSE,
+        files_ns=None,
+        variables_before_restart=(*COURSE.variables_before_restart[:1], Seen(pod="b", variable="old", file="old")),
+    )
+    assert judge.renewed(PART, behind).verdict is NOTHING, "the driver's file is not the target's"
     blind = (Seen(pod="a", variable="", file="new"),)
     assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=blind)).verdict is NOTHING
     assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=())).verdict is NOTHING

@@ -114,6 +114,20 @@ async def test_the_stand_in_sends_as_many_and_is_called_one(monkeypatch: pytest.
     assert sent == ["t"] * 20
 
 
+async def test_a_stand_in_that_takes_more_than_the_limiter_s_minute_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def exchange(*_: object) -> Answer:
+        await asyncio.sleep(0.02)
+        return Answer(status=200, body=b"", pod="")
+
+    monkeypatch.setattr(apache_bench, "exchange", exchange)
+    address = Address(host="127.0.0.1", port=1)
+    assert await apache_bench._stand_in(BenchPlan(requests=4, at_once=4), address, "t") is not None
+    monkeypatch.setattr(apache_bench, "_LIMIT_S", 0.05)
+    assert await apache_bench._stand_in(BenchPlan(requests=40, at_once=4), address, "t") is None
+
+
 async def test_beside_ab_as_many_as_at_once_are_asked_for_the_limiters_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """``ab`` counts what is not 2xx, and tells no status."""
     statuses = iter([429, 200, 503] * 4)

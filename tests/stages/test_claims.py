@@ -12,7 +12,7 @@ from harness.model.message import english, message
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_claims import judged, of_knee
-from harness.rehearsals.load_stages.types import Knee, Sized, StepResult, sized
+from harness.rehearsals.load_stages.types import Knee, LoadStagesPlan, Sized, StepResult, sized
 from tests.stages.made import FIGURES, MANIFESTS, PLAN, flight, users
 
 SIZED = sized(MANIFESTS, 0.05)
@@ -25,9 +25,15 @@ FEW = msgspec.structs.replace(
 )
 
 
-def one(claim: str, steps: list[StepResult], knees: list[Knee] | None = None, asked: Sized = SIZED) -> Judgement:
+def one(
+    claim: str,
+    steps: list[StepResult],
+    knees: list[Knee] | None = None,
+    asked: Sized = SIZED,
+    plan: LoadStagesPlan = FEW,
+) -> Judgement:
     """What became of a claim: one judgement, under the claim's own name and of the whole run."""
-    plan = msgspec.structs.replace(FEW, claims=(claim,))
+    plan = msgspec.structs.replace(plan, claims=(claim,))
     (found,) = judged(plan, steps, knees or [], asked=asked, bundled=False, limits_enforced=True)
     assert (found.key, found.claim) == (("", claim), claim)
     return found
@@ -50,7 +56,7 @@ def test_every_claim_of_the_plan_is_judged_once_in_its_order_and_one_that_no_ste
         ([users(500, failed=1)], Verdict.FAIL),  # 599 of 600 answered well: 9.98/s
         ([users(500, Verdict.INCONCLUSIVE)], Verdict.INCONCLUSIVE),
         ([users(500, Verdict.FAIL)], Verdict.FAIL),
-        ([users(100)], Verdict.NOT_EXERCISED),
+        ([users(100)], Verdict.INCONCLUSIVE),  # the plan has it, and it was not made
     ],
 )
 def test_ten_requests_a_second(steps: list[StepResult], verdict: Verdict) -> None:
@@ -73,15 +79,25 @@ def test_too_few_a_second_are_no_fail_where_what_is_missing_makes_just_ten(missi
     assert of("load.target_qps", [users(500, failed=2, missing=missing)]) is verdict
 
 
+def without(arrivals: Arrivals) -> LoadStagesPlan:
+    """As ``--only`` leaves them out."""
+    return msgspec.structs.replace(FEW, arrivals=tuple(each for each in Arrivals if each is not arrivals))
+
+
 def test_without_its_stage_there_are_no_ten_requests_a_second() -> None:
-    assert one("load.target_qps", [users(100)]).reason == "no stage of 500 users was run"
+    found = one("load.target_qps", [users(100)])
+    assert (found.reason, found.holds) == ("no stage of 500 users was run", True)
+    left_out = one("load.target_qps", [], plan=without(Arrivals.EVEN))
+    assert (left_out.reason, left_out.verdict, left_out.holds) == (found.reason, Verdict.NOT_EXERCISED, False)
 
 
 def test_the_stages_are_judged_in_the_reading_of_users() -> None:
     assert of("load.stages", [users(10), users(500), flight(500, Verdict.FAIL)]) is Verdict.PASS
     assert of("load.stages", [users(10, Verdict.INCONCLUSIVE), users(500)]) is Verdict.INCONCLUSIVE
     assert of("load.stages", [users(10, Verdict.INCONCLUSIVE), users(500, Verdict.FAIL)]) is Verdict.FAIL
-    assert of("load.stages", [flight(10, Verdict.PASS)]) is Verdict.NOT_EXERCISED
+    assert of("load.stages", [flight(10, Verdict.PASS)]) is Verdict.INCONCLUSIVE
+    left_out = one("load.stages", [flight(10, Verdict.PASS)], plan=without(Arrivals.EVEN))
+    assert (left_out.verdict, left_out.holds) == (Verdict.NOT_EXERCISED, False)
     cut = one("load.stages", [users(10), flight(500, Verdict.FAIL)])
     assert (cut.verdict, english(cut.shown)) == (Verdict.INCONCLUSIVE, "10 users pass")
     assert cut.reason.endswith("; not made: users_500")
@@ -97,6 +113,15 @@ def test_of_a_search_that_was_cut_neither_the_sizes_nor_the_growth_are_known() -
     assert (
         of_knees("decision.future", knees[-2:])[1] == f"; not made: {', '.join(f'knee.{each}' for each in others[:-1])}"
     )
+
+
+def test_where_no_knee_of_the_plan_was_searched_it_holds_and_where_none_was_wanted_it_does_not() -> None:
+    """A search that was cut leaves no knee."""
+    none = msgspec.structs.replace(FEW, knee=msgspec.structs.replace(FEW.knee, pods=()))
+    for claim in ("checklist.performance.sizing", "decision.future"):
+        found, unasked = one(claim, []), one(claim, [], plan=none)
+        assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True) and "not made: knee.2" in found.reason
+        assert (unasked.verdict, unasked.holds) == (Verdict.NOT_EXERCISED, False)
 
 
 def of_knees(claim: str, knees: list[Knee]) -> tuple[Verdict, str]:
@@ -180,7 +205,9 @@ def test_a_capacity_carries_what_was_answered_whether_it_was_exercised_or_not(bu
 
 def test_no_capacity_without_its_step() -> None:
     ((told, _, reason),) = carried([], knee(113), bundled=True)
-    assert (told, reason) == (Verdict.NOT_EXERCISED, f"the stage of 20/s was not run; {BESIDE}")
+    assert (told, reason) == (Verdict.INCONCLUSIVE, f"the stage of 20/s was not run; {BESIDE}")
+    left_out = one("load.pod_capacity", [], knee(113), plan=without(Arrivals.POISSON))
+    assert (left_out.verdict, left_out.reason, left_out.holds) == (Verdict.NOT_EXERCISED, reason, False)
 
 
 def test_beside_a_capacity_stands_the_knee_of_its_pods_without_photos_and_no_other() -> None:
@@ -260,7 +287,7 @@ def test_the_connection_budget_is_that_of_the_manifests_and_the_database() -> No
 
 def test_n_in_flight_show_the_rate_limiter_as_an_erratum_where_it_answered() -> None:
     def stages(steps: list[StepResult]) -> Judgement:
-        return one("load.stages", steps)
+        return one("load.stages", steps, plan=FEW if len(steps) > 1 else without(Arrivals.EVEN))
 
     limited = msgspec.structs.replace(FIGURES, statuses={"200": 500, "429": 100})
     beside = stages([users(10), users(500), flight(500, Verdict.FAIL, limited)])
@@ -268,6 +295,8 @@ def test_n_in_flight_show_the_rate_limiter_as_an_erratum_where_it_answered() -> 
     alone = stages([flight(500, Verdict.FAIL, limited)])
     assert (alone.verdict, alone.erratum) == (Verdict.ERRATUM_SHOWN, "load.ab_meets_rate_limit")
     assert alone.reason == "no stage of users was run; 500 in flight fail (the rate limiter answered 100 times)"
+    planned = one("load.stages", [flight(500, Verdict.FAIL, limited)])
+    assert (planned.verdict, planned.holds, planned.erratum) == (Verdict.INCONCLUSIVE, True, "")
     unlimited = stages([flight(500, Verdict.PASS)])
     assert (unlimited.verdict, unlimited.erratum) == (Verdict.NOT_EXERCISED, "")
     assert unlimited.reason == "no stage of users was run; 500 in flight pass"

@@ -137,9 +137,11 @@ def test_a_search_that_broke_off_has_no_knee() -> None:
     assert knees_of(PLAN, steps_of(PLAN, details, seen(details, rows).evidence.ledger, SEED), 1.0) == []
 
 
-def test_every_claim_is_judged_and_what_was_not_run_gates_nothing() -> None:
+def test_every_claim_is_judged_and_what_was_left_out_gates_nothing() -> None:
     details, rows = search(*FOUND)
-    found = by_id(judged(REHEARSAL, PLAN, seen(details, rows)))
+    held = by_id(judged(REHEARSAL, PLAN, seen(details, rows)))
+    assert (held["load.target_qps"].verdict, held["load.target_qps"].holds) == (Verdict.INCONCLUSIVE, True)
+    found = by_id(judged(REHEARSAL, msgspec.structs.replace(PLAN, arrivals=()), seen(details, rows)))
     assert set(PLAN.claims) <= set(found)
     assert (found["load.target_qps"].verdict, found["load.target_qps"].gates) == (Verdict.NOT_EXERCISED, False)
     assert found["knee.2"].value == 30.6 and not found["knee.2"].gates

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from harness.cli.stored.folder import locate, read_stored
 from harness.cli.stored.rejudge import Rejudgement, rejudge
 from harness.cli.stored.words import compared_words, judged_words
 from harness.evidence.gathered import EVIDENCE
+from harness.model.judgement import Judgement
+from harness.model.message import message
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.rehearsal import Seen
 from harness.report import words
 from harness.report.language import language
 from tests.rehearsal.empty import Empty, conductor
@@ -131,6 +135,29 @@ async def test_what_had_been_judged_and_cannot_be_any_more_holds(made: Made) -> 
     assert "the run had judged it, and nothing does now: toy.check" in judged_words(judged)
     stored = read_stored(str(folder), folder.parent)
     assert compare(stored, stored).b.judged is Decision.HOLD
+
+
+@pytest.mark.parametrize(("verdict", "gates", "holds"), [("not_exercised", False, True), ("not_exercised", True, True),
+                                                        ("pass", False, False), ("pass", True, False)])  # fmt: skip
+async def test_what_gated_and_is_not_exercised_any_more_holds(
+    verdict: str, gates: bool, holds: bool, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it rested on may be lost: else a fail would become nothing."""
+    folder = await made()
+    document = json.loads((folder / "result.json").read_text())
+    more = {**document["judgements"][0], "id": "toy.more", "claim": "toy.more", "verdict": "fail"}
+    changed(folder, "result.json", judgements=[*document["judgements"], more])
+    judge, told = Toy.judge, (message("as it is now"),)
+
+    def again_with_it(self: Toy, plan: ToyPlan, seen: Seen[Any]) -> Iterable[Judgement]:
+        yield from judge(self, plan, seen)
+        yield Judgement(id="toy.more", claim="toy.more", verdict=Verdict(verdict), told=told, gates=gates)
+
+    monkeypatch.setattr(Toy, "judge", again_with_it)
+    judged = again(folder)
+    assert judged.decision is (Decision.HOLD if holds else Decision.ADVANCE)
+    gone = "the run had judged it, and nothing does now: toy.more" in judged_words(judged)
+    assert gone is (holds and not gates)
 
 
 async def test_a_run_that_broke_decides_nothing(made: Made) -> None:

@@ -37,7 +37,8 @@ def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
 
 
 def _gone(stored: Iterable[Judgement], now: Sequence[Judgement]) -> Iterator[Judgement]:
-    known = {each.key for each in now} | {(each.part, claim) for each in now for claim in each.claims}
+    judged_now = [each for each in now if each.gates or each.verdict is not Verdict.NOT_EXERCISED]
+    known = {each.key for each in judged_now} | {(each.part, claim) for each in judged_now for claim in each.claims}
     gone = [each for each in stored if each.gates and not {each.key, *((each.part, c) for c in each.claims)} & known]
     if gone:
         names = ", ".join(": ".join(filter(None, each.key)) for each in gone)

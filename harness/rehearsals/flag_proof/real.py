@@ -220,6 +220,7 @@ def _recorded(mine: Sequence[RequestRow], schedule: Iterable[Planned]) -> dict[s
             ]
         )
         for walk_id, puts in walks.items()
+        if walk_id != newest or walk_id in confirmed
     }
 
 

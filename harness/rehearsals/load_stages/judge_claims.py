@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from harness.base.units import Unit
-from harness.judge.claimed import claimed, not_exercised, of_all
+from harness.judge.claimed import claimed, not_exercised, of_all, unknown
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
-from harness.model.step import CAPACITY, Arrivals
+from harness.model.step import CAPACITY, Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_sizing import grows, sizing
 from harness.rehearsals.load_stages.judge_steps import limited_times
@@ -40,7 +40,7 @@ def judged(
     pods = [f"knee.{count}" for count in plan.knee.pods]
     searched = [f"knee.{each.pods}" for each in knees if not each.photos_per_s]
     results = {
-        "load.target_qps": (_target(steps),),
+        "load.target_qps": (_target(plan, steps),),
         "load.stages": (_stages(plan, steps),),
         CAPACITY_CLAIM: _capacity(plan, steps, knees, asked, bundled=bundled, limits_enforced=limits_enforced),
         "checklist.performance.sizing": (of_all(sizing(steps, knees, asked), pods, searched),),
@@ -55,12 +55,12 @@ def judged(
 _REQUIRED = ("requirements.concurrency_500", "requirements.latency_500ms")
 
 
-def _target(steps: Sequence[StepResult]) -> Judgement:
+def _target(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Judgement:
     """500 users at one request in 50 s: 10.0/s offered, answered well, and within the limits."""
     claim = "load.target_qps"
     for each in steps:
         step, figures = each.step, each.figures
-        if step.arrivals is Arrivals.EVEN and step.users == TARGET_USERS:
+        if _is_target(step):
             good_per_s = (figures.requests - figures.failed) / step.seconds
             measured: dict[str, Any] = {
                 "value": good_per_s, "limit": TARGET_PER_S, "unit": Unit.PER_SECOND, "samples": figures.requests,
@@ -70,7 +70,17 @@ def _target(steps: Sequence[StepResult]) -> Judgement:
                 return claimed("", claim, each.verdict, *each.told, **measured)
             failed = message("{count} failed", count=str(figures.failed))
             return claimed("", claim, _offered_enough(figures, step.seconds), failed, *each.told, **measured)
-    return not_exercised("", claim, message("no stage of {users} users was run", users=str(TARGET_USERS)))
+    none_run = message("no stage of {users} users was run", users=str(TARGET_USERS))
+    return _not_run(claim, any(map(_is_target, plan.stages)), none_run)
+
+
+def _is_target(step: Step) -> bool:
+    return step.arrivals is Arrivals.EVEN and step.users == TARGET_USERS
+
+
+def _not_run(claim: str, planned: bool, *told: Message) -> Judgement:
+    """What was ``planned`` and not run keeps the run from its success; what was left out does not."""
+    return unknown("", claim, *told) if planned else not_exercised("", claim, *told)
 
 
 def _offered_enough(figures: StepFigures, seconds: float) -> Verdict:
@@ -88,17 +98,17 @@ def _stages(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Judgement:
     limited = [each for each in steps if each.step.arrivals is Arrivals.CLOSED and limited_times(each.figures)]
     erratum = "load.ab_meets_rate_limit" if limited else ""
     flights = [_flight(each) for each in steps if each.step.arrivals is Arrivals.CLOSED]
+    wanted = [each.name for each in plan.stages if each.arrivals is Arrivals.EVEN]
     if not users:
         none_run = message("no stage of users was run")
-        if limited:
+        if limited and not wanted:
             return claimed("", claim, Verdict.ERRATUM_SHOWN, none_run, *flights, erratum=erratum)
-        return not_exercised("", claim, none_run, *flights)
+        return _not_run(claim, bool(wanted), none_run, *flights)
     order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
     worst = min((each.verdict for each in users), key=order.index)
     shown = tuple(_of_users(each) for each in users)
     why = () if worst is Verdict.PASS else next(each.told for each in users if each.verdict is worst)
     found = claimed("", claim, worst, *why, message("in the other reading"), *flights, shown=shown, erratum=erratum)
-    wanted = [each.name for each in plan.stages if each.arrivals is Arrivals.EVEN]
     return of_all(found, wanted, [each.step.name for each in users])
 
 
@@ -129,8 +139,9 @@ def _capacity(
     beside = () if knee is None else _beside(knee)
     step = next((each for each in steps if each.step.name == CAPACITY), None)
     if step is None:
-        rate = f"{plan.capacity.rate_per_s:g}"
-        return (not_exercised("", CAPACITY_CLAIM, message("the stage of {rate}/s was not run", rate=rate), *beside),)
+        none_run = message("the stage of {rate}/s was not run", rate=f"{plan.capacity.rate_per_s:g}")
+        planned = any(each.name == CAPACITY for each in plan.stages)
+        return (_not_run(CAPACITY_CLAIM, planned, none_run, *beside),)
     offered = _offered(step, asked.containers[0])
     unenforced = [] if limits_enforced else [message("CPU and memory limits were not enforced, or were scaled")]
     of_target = _carried(step, offered, unenforced, beside)

@@ -145,13 +145,10 @@ def old_walks(went: LegSeen) -> Judgement:
         return Judgement(
             id=OLD_WALKS, verdict=Verdict.ERRATUM_SHOWN, told=(told, nobody), erratum=ERRATUM_ONE_WAY, **measured
         )
-    return Judgement(
-        id=OLD_WALKS,
-        verdict=Verdict.FAIL if lost else Verdict.PASS,
-        told=(told,),
-        examples=seen.examples,
-        **measured,
-    )
+    unread = message("{count} answers say nothing of what was asked for", count=str(seen.unread))
+    verdict = Verdict.FAIL if lost else Verdict.INCONCLUSIVE if seen.unread else Verdict.PASS
+    said = (told, unread) if seen.unread else (told,)
+    return Judgement(id=OLD_WALKS, verdict=verdict, told=said, examples=seen.examples, **measured)
 
 
 def copied(went: LegSeen, rows: Iterable[RequestRow]) -> Judgement:

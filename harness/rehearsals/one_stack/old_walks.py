@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.checks.dual_write import document_id
 from harness.checks.stores import Stores
-from harness.checks.told import locations_shown, of_walk, shown_short
+from harness.checks.told import locations_shown, of_walk, says_nothing, shown_short
 from harness.load.population.accounts import Account
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.message import Message
@@ -28,7 +28,7 @@ async def ask(
     old, since = _old(rows, {each.user for each in moved}, since_ns), _since(rows)
     asked = [each for each in moved if each.user in old][:most]
     documents = stores.documents()
-    walks = short = unknown = behind = 0
+    walks = short = unknown = behind = unread = 0
     lacking: list[Message] = []
     try:
         for account in asked:
@@ -44,6 +44,9 @@ async def ask(
                 wanted = len(document["location_data"].value) if "location_data" in document else 0
                 if there is not None and there >= wanted:
                     continue
+                if says_nothing(answer.status):
+                    unread += 1
+                    continue
                 short += there is not None
                 behind += there is not None and walk_id in since
                 unknown += answer.status == _NOT_FOUND
@@ -51,7 +54,7 @@ async def ask(
     finally:
         await documents.close()
     missing, examples = len(lacking) - short, tuple(lacking[:_EXAMPLES])
-    counts = {"missing": missing, "short": short, "unknown": unknown, "behind": behind}
+    counts = {"missing": missing, "short": short, "unknown": unknown, "behind": behind, "unread": unread}
     return Asked(users=len(asked), walks=walks, **counts, examples=examples)
 
 

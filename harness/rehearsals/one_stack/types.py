@@ -72,7 +72,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What users who had just moved were shown of their old walks: ``walks`` that they have not written since, each
     asked for at the API by its owner; ``missing`` of them (``unknown`` to the API, 404), ``short`` of locations
-    (``behind``: the API wrote them once, and Firestore alone since)."""
+    (``behind``: the API wrote them once, and Firestore alone since), ``unread``: the answer said nothing of them."""
 
     users: int
     walks: int
@@ -80,6 +80,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     short: int
     unknown: int | None = None
     behind: int | None = None
+    unread: int = 0
     examples: tuple[str | Message, ...] = ()
 
 

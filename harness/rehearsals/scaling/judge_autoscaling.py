@@ -96,6 +96,10 @@ def autoscaled(
     most = most_endpoints(rows, load_ns, end_ns)
     low = begun_with(part, did, rows)
     rises = rises_of(resizes(rows, load_ns), low, end_ns)
+    wished = [size for at_ns, _, size in asked if load_ns <= at_ns < end_ns]
+    if not rises and wished and max(wished) <= low:
+        quiet = message("the load asked for {most}, not for {wanted}", most=f"{max(wished):g}", wanted=str(part.high))
+        return of_none(part, f"scaling.hpa.{part.resource}", quiet)
     in_time = [each.size for each in rises if each.at_ns <= load_ns + part.up_within_s * NS]
     wanted = max([most, *in_time])  # not only those that did become ready
     reached_s = None if most <= low else endpoints_reached_s(rows, load_ns, lambda count: count >= wanted)
@@ -107,6 +111,12 @@ def autoscaled(
         fell(part, did, rows, highest(did, rows), asked),
         _also(down(part, did, rows, most, asked), *_UP_AND_DOWN),
     ]
+
+
+def of_none(part: Part, rose: str, why: Message) -> list[Judgement]:
+    """Of a load that gave the autoscaler no cause to add a pod: nothing is known of its ways up and down."""
+    claims = ("scaling.time.hpa_up", rose, "scaling.time.hpa_down", "scaling.hpa.down_to_2")
+    return [unknown(part.name, claim, why) for claim in claims]
 
 
 def begun_with(part: Part, did: Loaded, rows: Sequence[EventRow]) -> int:

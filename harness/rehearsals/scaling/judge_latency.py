@@ -56,6 +56,9 @@ def slowed(part: Part, did: Slowed, rows: Sequence[EventRow], samples: Sequence[
     first_fall_ns = next((each.at_ns for each in resizes(rows, did.end_ns) if each.size < high), did.end_ns)
     asked = recommended(rows, samples, controlled, part.low, (did.load_ns, first_fall_ns))
     decided = decisions(rows, samples, controlled, part.low, did.load_ns)
+    if read and _most(read, did) <= (metric.value_m or 0) and not rises_of(resizes(rows, did.load_ns), low, did.end_ns):
+        quick = message("the metric was at most {most} s, and never above its target", most=_s(_most(read, did)))
+        return [unknown(part.name, claim, quick) for claim in part.claims]
     return [
         _rose(part, did, rows, decided, low=low, read=read, metric=metric),
         _to_no_effect(part, did, rows, read, low=low, metric=metric),

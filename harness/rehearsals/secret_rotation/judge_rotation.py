@@ -93,23 +93,32 @@ def existing(part: RotationPart, trial: Trial | None) -> Judgement:
 def started(part: RotationPart, did: Started) -> list[Judgement]:
     """The corrected pods: as many as wanted, with files and variables of the version that was published."""
     claims = ("security.csi.volume", "manifest.secret.from_secret_manager", "iac.secrets.csi")
-    seen, digest, synced = did.seen, did.digest, did.synced
+    seen, digest = did.seen, did.digest
     if len(seen) < did.wanted or not did.published:
         words = {"some": str(len(seen)), "all": str(did.wanted)}
         return [unknown(part.name, claim, message("{some} of {all} pods could be asked", **words)) for claim in claims]
+    if any(not each.file and not each.variable for each in seen):
+        unasked = message("the running pods could not be asked for their file and variable")
+        found = [unknown(part.name, claim, unasked) for claim in claims[:2]]
+        return [*found, _corrected_secret(part, claims[2], did)]
     files = [each for each in seen if each.file == digest and did.versions.get(each.pod) == did.published]
     variables = [each for each in seen if each.variable == digest]
-    right = synced is not None and synced.managed and synced.digest == digest
-    there = message("there is {secret}, without the published password", secret=_made(synced))
-    if right:
-        there = message("there is {secret}, with the published password", secret=_made(synced))
     of_files = message("pods whose files are of {version}", version=did.published)
     of_variables = message("pods whose DB_PASSWORD is the published one (by digest)")
     return [
         held(part.name, claims[0], len(files) == len(seen), of_files, shown=_some(len(files), len(seen))),
         held(part.name, claims[1], len(variables) == len(seen), of_variables, shown=_some(len(variables), len(seen))),
-        held(part.name, claims[2], right, there, shown=(_made(synced),)),
+        _corrected_secret(part, claims[2], did),
     ]
+
+
+def _corrected_secret(part: RotationPart, claim: str, did: Started) -> Judgement:
+    synced = did.synced
+    right = synced is not None and synced.managed and synced.digest == did.digest
+    there = message("there is {secret}, without the published password", secret=_made(synced))
+    if right:
+        there = message("there is {secret}, with the published password", secret=_made(synced))
+    return held(part.name, claim, right, there, shown=(_made(synced),))
 
 
 def _some(some: int, every: int) -> tuple[Message, ...]:
@@ -163,6 +172,8 @@ def renewed(part: RotationPart, course: Course) -> Judgement:
     old = sum(each.variable == course.old_digest for each in seen)
     if course.synced_ns is None and old == len(seen):
         return unknown(part.name, claim, message("the new version did not reach the Secret in the time given"))
+    if course.files_ns is None and old == len(seen):
+        return unknown(part.name, claim, message("the new version did not reach the files in the time given"))
     told = message(
         "once synced, before a restart: {files} of {all} pods have the new file, {old} the old DB_PASSWORD",
         files=str(files),
