@@ -80,14 +80,8 @@ def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: 
     gone = [file.stem for file in files if not file.exists()]
     if verdict is Verdict.FAIL and gone:  # what is named in no log may be named in one that is not there
         verdict, told = Verdict.INCONCLUSIVE, (*told, message("no log of {pods}", pods=", ".join(gone)))
-    return Judgement(
-        id=LOGGED,
-        kind=Kind.CHECK,
-        verdict=verdict,
-        told=told,
-        examples=found.unlogged[:_EXAMPLES],
-        gates=verdict is not Verdict.NOT_EXERCISED,
-    )
+    examples, gates = found.unlogged[:_EXAMPLES], verdict is not Verdict.NOT_EXERCISED
+    return Judgement(id=LOGGED, kind=Kind.CHECK, verdict=verdict, told=told, examples=examples, gates=gates)
 
 
 async def _healed(endpoints: Endpoints, direction: Direction, evidence: Collector) -> Judgement:
