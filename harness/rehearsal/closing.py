@@ -23,7 +23,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import message, of_error
 from harness.model.scenario import Scenario
-from harness.model.stack import Endpoints
+from harness.model.stack import NEVER_RAN, Endpoints
 from harness.model.verdict import Verdict
 from harness.rehearsal.running import Running
 
@@ -73,11 +73,12 @@ async def measure_stores(on: Running[Any]) -> None:
 
 
 def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: Path) -> Judgement:
-    files = [logs / f"{pod}.log" for pod in sorted({row.subject for row in evidence.events if row.kind == "pod"})]
+    pods = [row for row in evidence.events if row.kind == "pod" and row.data.get("state") not in NEVER_RAN]
+    files = [logs / f"{pod}.log" for pod in sorted({row.subject for row in pods})]
     lines = (line for file in files if file.exists() for line in file.read_bytes().splitlines())
     found = losses({walk: unix_ns(anchor, at_ns) for walk, at_ns in lost.items()}, logged(lines))
     verdict, told = judged(found)
-    gone = [file.stem for file in files if not file.exists()]
+    gone = [file.stem for file in files if not file.exists() or not file.stat().st_size]  # it said nothing at all
     if verdict is Verdict.FAIL and gone:  # what is named in no log may be named in one that is not there
         verdict, told = Verdict.INCONCLUSIVE, (*told, message("no log of {pods}", pods=", ".join(gone)))
     examples, gates = found.unlogged[:_EXAMPLES], verdict is not Verdict.NOT_EXERCISED

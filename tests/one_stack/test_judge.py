@@ -97,6 +97,11 @@ def test_who_moves_and_what_is_due_to_the_api_follows_the_week() -> None:
         # An answer that says nothing of a walk is no walk that is not there.
         (went(asked=Asked(users=5, walks=7, missing=0, short=0, unread=1)), Verdict.INCONCLUSIVE, True),
         (went(asked=Asked(users=5, walks=7, missing=1, short=0, unread=1)), Verdict.FAIL, True),
+        (
+            went(migrated=(), asked=Asked(users=5, walks=7, missing=1, short=0, unknown=1, unread=6)),
+            Verdict.INCONCLUSIVE,
+            True,
+        ),
         # Where nobody migrates it is the document's own fault.
         (went(migrated=(), asked=Asked(users=5, walks=7, missing=3, short=0, unknown=3)), Verdict.ERRATUM_SHOWN, True),
         # Who was put back went on at Firestore with walks that the API has as they were.

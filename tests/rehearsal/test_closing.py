@@ -14,7 +14,10 @@ from harness.model.verdict import Verdict
 from harness.rehearsal.closing import _logged
 from tests.checks.test_mirror_losses import LINES, A, B
 
-PODS = [EventRow(at_ns=number, kind="pod", subject=pod, message="") for number, pod in enumerate(("one", "two"))]
+PODS = [
+    EventRow(at_ns=number, kind="pod", subject=pod, message="", data={"state": state})
+    for number, (pod, state) in enumerate((("one", "Ready"), ("two", "Ready"), ("unscheduled", "Pending")))
+]
 ANCHOR = Anchor(monotonic_ns=0, unix_ns=0)
 
 
@@ -24,6 +27,7 @@ ANCHOR = Anchor(monotonic_ns=0, unix_ns=0)
         ({A: 0}, ("one", "two"), Verdict.PASS),
         ({A: 0, B: 0}, ("one", "two"), Verdict.FAIL),
         ({A: 0, B: 0}, ("one",), Verdict.INCONCLUSIVE),
+        ({A: 0, B: 0}, ("one", "two.empty"), Verdict.INCONCLUSIVE),
         ({B: 0}, (), Verdict.INCONCLUSIVE),
         ({A: 0}, ("one",), Verdict.PASS),
         ({}, (), Verdict.NOT_EXERCISED),
@@ -33,7 +37,8 @@ def test_a_lost_write_that_is_named_in_no_log_fails_where_every_log_is_there(
     tmp_path: Path, lost: dict[str, int], logs: tuple[str, ...], verdict: Verdict
 ) -> None:
     for pod in logs:
-        (tmp_path / f"{pod}.log").write_bytes(LINES[0] if pod == "one" else b"")
+        content = LINES[0] if pod == "one" else b"" if pod.endswith(".empty") else LINES[1]
+        (tmp_path / f"{pod.removesuffix('.empty')}.log").write_bytes(content)
     found = _logged(lost, ANCHOR, cast(Any, SimpleNamespace(events=PODS)), tmp_path)
     assert found.verdict is verdict
     assert ("no log of two" in found.reason or "no log of one, two" in found.reason) is (

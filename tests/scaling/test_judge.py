@@ -72,9 +72,12 @@ def drained(rows: list[EventRow], granted: int, refused: int = 1, least: int = 1
     return judge_sizes.drained(MANUAL, did, rows)
 
 
-def autoscaled(rows: list[EventRow], end_s: int = 200, asked: Sequence[tuple[int, str, float]] = ()) -> list[Judgement]:
+def autoscaled(
+    rows: list[EventRow], end_s: int = 200, asked: Sequence[tuple[int, str, float]] = (), *, by_resource: bool = True
+) -> list[Judgement]:
     """Under load from 0 s on."""
-    return judge_autoscaling.autoscaled(HPA, Loaded(load_ns=0, end_ns=end_s * NS), rows, asked=asked)
+    did = Loaded(load_ns=0, end_ns=end_s * NS)
+    return judge_autoscaling.autoscaled(HPA, did, rows, asked=asked, by_resource=by_resource)
 
 
 def taken_back(rows: list[EventRow]) -> Judgement:
@@ -324,17 +327,36 @@ def test_the_autoscaler_up_and_down() -> None:
     assert "50 s after its cause had ended" in after[2].reason and after[2].value == 310.0
     idle = verdicts(autoscaled([endpoints(-1, 2), endpoints(201, 2)]))
     assert set(idle.values()) == {FAIL}
-    asked_two = autoscaled([endpoints(-1, 2), endpoints(201, 2)], asked=[(-5 * NS, "hpa", 3.0), (60 * NS, "hpa", 2.0)])
-    assert set(verdicts(asked_two).values()) == {INCONCLUSIVE} and set(verdicts(asked_two)) == set(idle)
-    assert asked_two[0].reason == "the load asked for 2, not for 5"
-    asked_three = autoscaled(
-        [endpoints(-1, 2), endpoints(201, 2)], asked=[(60 * NS, "hpa", 2.0), (75 * NS, "hpa", 3.0)]
-    )
-    assert set(verdicts(asked_three).values()) == {FAIL}
     memory = [endpoints(-1, 2), resize(30, 3, "memory resource above target"), endpoints(40, 3), *down]
     assert verdicts(autoscaled(memory))["scaling.hpa.cpu"] is FAIL
     about = {claim: {each.verdict for each in autoscaled(memory) if claim in each.claims} for claim in LINKED}
     assert [about[claim] for claim in LINKED] == [{FAIL}, {FAIL}, {FAIL, PASS}, {FAIL, PASS}]
+
+
+def test_a_load_that_needs_no_pods_says_nothing_of_an_autoscaler_that_adds_none() -> None:
+    there = [endpoints(-1, 2), endpoints(201, 2)]
+    two = [(-5 * NS, "hpa", 3.0), (60 * NS, "hpa", 2.0)]
+    found, grown = autoscaled(there, asked=two), autoscaled([*there, resize(30, 3, "cpu"), endpoints(40, 3)])
+    assert {each.verdict for each in found} == {INCONCLUSIVE}
+    assert [each.claims for each in found] == [each.claims for each in grown], "the same claims have its word"
+    assert found[0].reason == "the load asked for 2, not for 5"
+
+
+@pytest.mark.parametrize(
+    ("more", "asked", "by_resource"),
+    [
+        ([], [(60 * NS, "hpa", 2.0), (75 * NS, "hpa", 3.0)], True),  # more was asked for
+        ([], [(250 * NS, "hpa", 2.0)], True),  # nothing was, under the load
+        ([], [(60 * NS, "hpa", 2.0)], False),  # by an HPA that does not go by the resource
+        ([resize(120, 1, "All metrics below target"), endpoints(125, 1)], [(60 * NS, "hpa", 1.0)], True),
+        ([endpoints(125, 0), endpoints(130, 2)], [(60 * NS, "hpa", 2.0)], True),
+    ],
+)
+def test_what_the_autoscaler_or_the_target_did_wrong_under_such_a_load_fails(
+    more: list[EventRow], asked: list[tuple[int, str, float]], by_resource: bool
+) -> None:
+    found = verdicts(autoscaled([endpoints(-1, 2), *more], asked=asked, by_resource=by_resource))
+    assert FAIL in found.values() and found["scaling.hpa.cpu"] is FAIL
 
 
 def test_a_number_set_by_hand_that_stays_shows_no_erratum() -> None:

@@ -89,6 +89,8 @@ def test_the_corrected_pods() -> None:
     blind = Seen(pod="b", variable="", file="")  # an image without a shell
     assert verdicts(seen=(seen[0], blind)) == verdicts(seen=(blind, blind)) == [NOTHING, NOTHING, PASS]
     assert verdicts(seen=(blind, blind), synced=None) == [NOTHING, NOTHING, FAIL]
+    assert verdicts(seen=(seen[0], blind), b="v0")[0] is FAIL, "the driver says so of whoever may be asked"
+    assert verdicts(seen=(Seen(pod="a", variable="x", file="x"), blind)) == [FAIL, FAIL, PASS]
     assert verdicts(synced=None) == [PASS, PASS, FAIL]
     assert verdicts(synced=msgspec.structs.replace(synced, managed=False)) == [PASS, PASS, FAIL]
     assert verdicts(seen=seen[:1]) == [NOTHING] * 3
@@ -175,6 +177,8 @@ def test_variables_that_follow_are_no_erratum() -> None:
         variables_before_restart=(*COURSE.variables_before_restart[:1], Seen(pod="b", variable="old", file="old")),
     )
     assert judge.renewed(PART, behind).verdict is NOTHING, "the driver's file is not the target's"
+    followed = msgspec.structs.replace(COURSE, files_ns=None)
+    assert judge.renewed(PART, followed).verdict is Verdict.ERRATUM_SHOWN, "as the files themselves were read"
     blind = (Seen(pod="a", variable="", file="new"),)
     assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=blind)).verdict is NOTHING
     assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=())).verdict is NOTHING

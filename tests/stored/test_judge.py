@@ -145,13 +145,14 @@ async def test_what_gated_and_is_not_exercised_any_more_holds(
     """What it rested on may be lost: else a fail would become nothing."""
     folder = await made()
     document = json.loads((folder / "result.json").read_text())
-    more = {**document["judgements"][0], "id": "toy.more", "claim": "toy.more", "verdict": "fail"}
+    more = {**document["judgements"][0], "id": "toy.more", "claim": "toy.more", "verdict": "fail", "also": ["toy.rows"]}
     changed(folder, "result.json", judgements=[*document["judgements"], more])
     judge, told = Toy.judge, (message("as it is now"),)
 
     def again_with_it(self: Toy, plan: ToyPlan, seen: Seen[Any]) -> Iterable[Judgement]:
         yield from judge(self, plan, seen)
-        yield Judgement(id="toy.more", claim="toy.more", verdict=Verdict(verdict), told=told, gates=gates)
+        also = ("toy.rows",)  # which another judgement has, too: its own word is its own
+        yield Judgement(id="toy.more", claim="toy.more", also=also, verdict=Verdict(verdict), told=told, gates=gates)
 
     monkeypatch.setattr(Toy, "judge", again_with_it)
     judged = again(folder)

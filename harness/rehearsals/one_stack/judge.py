@@ -111,7 +111,7 @@ def moved_in_time(leg: Leg, went: LegSeen) -> Judgement:
 def old_walks(went: LegSeen) -> Judgement:
     """Do users who moved find the walks that they wrote before? Without a migration they do not: the mirror goes one
     way, and the API does not know them, or of who was put back not what Firestore was told since. Any other answer is a
-    failure of its own."""
+    failure of its own, but one that says nothing of the walk (503, 429, none): of that nothing is known."""
     asked = (message("users who have moved find their old walks at the API"),)
     seen = went.asked
     if seen is None or not seen.walks:
@@ -136,16 +136,18 @@ def old_walks(went: LegSeen) -> Judgement:
         "unit": Unit.WALKS,
         "samples": seen.walks,
     }
+    unread = message("{count} answers say nothing of what was asked for", count=str(seen.unread))
     as_told = seen.unknown in (None, seen.missing) and (not seen.short or seen.behind in (None, seen.short))
     if not went.migrated and lost and as_told:
         nobody = message("the environment has nothing to migrate to: nobody copied them")
+        if seen.unread:  # each may be another flaw than that
+            return Judgement(id=OLD_WALKS, verdict=Verdict.INCONCLUSIVE, told=(told, nobody, unread), **measured)
         if seen.unknown is None or (seen.short and seen.behind is None):
             unkept = message("the run did not keep what the API answered")
             return Judgement(id=OLD_WALKS, verdict=Verdict.INCONCLUSIVE, told=(told, nobody, unkept), **measured)
         return Judgement(
             id=OLD_WALKS, verdict=Verdict.ERRATUM_SHOWN, told=(told, nobody), erratum=ERRATUM_ONE_WAY, **measured
         )
-    unread = message("{count} answers say nothing of what was asked for", count=str(seen.unread))
     verdict = Verdict.FAIL if lost else Verdict.INCONCLUSIVE if seen.unread else Verdict.PASS
     said = (told, unread) if seen.unread else (told,)
     return Judgement(id=OLD_WALKS, verdict=verdict, told=said, examples=seen.examples, **measured)

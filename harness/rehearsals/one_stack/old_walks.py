@@ -44,16 +44,16 @@ async def ask(
                 wanted = len(document["location_data"].value) if "location_data" in document else 0
                 if there is not None and there >= wanted:
                     continue
+                lacking.append(of_walk(walk_id, account.user, shown_short(answer.status, there, wanted)))
                 if says_nothing(answer.status):
                     unread += 1
                     continue
                 short += there is not None
                 behind += there is not None and walk_id in since
                 unknown += answer.status == _NOT_FOUND
-                lacking.append(of_walk(walk_id, account.user, shown_short(answer.status, there, wanted)))
     finally:
         await documents.close()
-    missing, examples = len(lacking) - short, tuple(lacking[:_EXAMPLES])
+    missing, examples = len(lacking) - short - unread, tuple(lacking[:_EXAMPLES])
     counts = {"missing": missing, "short": short, "unknown": unknown, "behind": behind, "unread": unread}
     return Asked(users=len(asked), walks=walks, **counts, examples=examples)
 

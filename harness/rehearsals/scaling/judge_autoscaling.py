@@ -13,6 +13,7 @@ from harness.judge.claimed import held, seconds, unknown
 from harness.judge.endpoints import endpoints, endpoints_now, endpoints_reached_s, most_endpoints
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
+from harness.model.autoscaling import MetricKind
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message, verbatim
@@ -20,7 +21,7 @@ from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.judge_rule import decisions, recommended
 from harness.rehearsals.scaling.judge_sizes import timed
-from harness.rehearsals.scaling.types import Controlled, Decision, Loaded, Part
+from harness.rehearsals.scaling.types import Controlled, Decision, Loaded, Part, Slowed
 
 #: Of a utilization below this, the whole percent is too coarse to tell one sum of requests from another.
 LEAST_PERCENT = 10
@@ -70,9 +71,11 @@ def under_load(
 ) -> list[Judgement]:
     """The part's verdicts. Where pods are processes the autoscaler is the rule, and tells what it was asked for; a
     real one's decisions are held against the rule."""
+    metrics = () if controlled is None else controlled.hpa.metrics
+    by_resource = any(each.kind is MetricKind.RESOURCE and each.name == part.resource for each in metrics)
     if controlled is None or Capability.REAL_KUBERNETES not in capabilities:
         asked = [(row.at_ns, row.subject, row.value) for row in samples if row.metric == _ASKED]
-        return autoscaled(part, did, rows, asked=asked)
+        return autoscaled(part, did, rows, asked=asked, by_resource=by_resource)
     ruled = Ruled(
         decisions=decisions(rows, samples, controlled, part.low, did.load_ns),
         utilizations=utilizations(rows, part.resource, did.load_ns),
@@ -80,26 +83,33 @@ def under_load(
         alone_m=controlled.alone_m(part.resource),
     )
     asked = recommended(rows, samples, controlled, part.low, (did.load_ns, did.end_ns))
-    return autoscaled(part, did, rows, asked=asked, ruled=ruled)
+    return autoscaled(part, did, rows, asked=asked, ruled=ruled, by_resource=by_resource)
 
 
 def autoscaled(
-    part: Part, did: Loaded, rows: Sequence[EventRow], *, asked: Asked = (), ruled: Ruled | None = None
+    part: Part,
+    did: Loaded,
+    rows: Sequence[EventRow],
+    *,
+    asked: Asked = (),
+    ruled: Ruled | None = None,
+    by_resource: bool = False,
 ) -> list[Judgement]:
     """Under one resource alone, memory where the part holds some: up while that lasts, down after it.
 
     ``asked`` are the metrics' own recommendations: stabilisation counts from the last of the most, which may lie before
     the end of load. ``ruled`` is what the rule says of a real controller's decisions; ``None`` where the autoscaler is
-    the rule itself.
+    the rule itself. ``by_resource``: the HPA goes by the resource that is loaded, so that a load for which it asked for
+    no pod is one that needs none.
     """
     load_ns, end_ns = did.load_ns, did.end_ns
     most = most_endpoints(rows, load_ns, end_ns)
     low = begun_with(part, did, rows)
     rises = rises_of(resizes(rows, load_ns), low, end_ns)
     wished = [size for at_ns, _, size in asked if load_ns <= at_ns < end_ns]
-    if not rises and wished and max(wished) <= low:
+    if by_resource and not rises and wished and max(wished) <= low and kept_all(part, did, rows):
         quiet = message("the load asked for {most}, not for {wanted}", most=f"{max(wished):g}", wanted=str(part.high))
-        return of_none(part, f"scaling.hpa.{part.resource}", quiet)
+        return _of_none(part, quiet)
     in_time = [each.size for each in rises if each.at_ns <= load_ns + part.up_within_s * NS]
     wanted = max([most, *in_time])  # not only those that did become ready
     reached_s = None if most <= low else endpoints_reached_s(rows, load_ns, lambda count: count >= wanted)
@@ -113,10 +123,20 @@ def autoscaled(
     ]
 
 
-def of_none(part: Part, rose: str, why: Message) -> list[Judgement]:
+def _of_none(part: Part, why: Message) -> list[Judgement]:
     """Of a load that gave the autoscaler no cause to add a pod: nothing is known of its ways up and down."""
-    claims = ("scaling.time.hpa_up", rose, "scaling.time.hpa_down", "scaling.hpa.down_to_2")
-    return [unknown(part.name, claim, why) for claim in claims]
+    return [
+        unknown(part.name, "scaling.time.hpa_up", why),
+        _also(unknown(part.name, f"scaling.hpa.{part.resource}", why), *_UP.get(part.resource, ()), *_UP_AND_DOWN),
+        unknown(part.name, "scaling.time.hpa_down", why),
+        _also(unknown(part.name, "scaling.hpa.down_to_2", why), *_UP_AND_DOWN),
+    ]
+
+
+def kept_all(part: Part, did: Loaded | Slowed, rows: Sequence[EventRow]) -> bool:
+    """Whether nobody took of the fewest pods since the load began: neither the autoscaler nor anything else."""
+    there = [count for at_ns, count in endpoints(rows) if at_ns >= did.load_ns]
+    return all(count >= part.low for count in (*there, *(each.size for each in resizes(rows, did.load_ns))))
 
 
 def begun_with(part: Part, did: Loaded, rows: Sequence[EventRow]) -> int:

@@ -14,7 +14,7 @@ from harness.judge.endpoints import endpoints, endpoints_reached_s, most_endpoin
 from harness.judge.resizes import resizes
 from harness.judge.window import NS
 from harness.model.autoscaling import Hpa, MetricKind, MetricSpec
-from harness.model.evidence import EventRow, SampleRow
+from harness.model.evidence import EventRow, RequestRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.message import message, verbatim
 from harness.rehearsals.scaling.judge_autoscaling import (
@@ -23,6 +23,7 @@ from harness.rehearsals.scaling.judge_autoscaling import (
     down,
     fell,
     highest,
+    kept_all,
     rises_of,
     utilizations,
 )
@@ -31,6 +32,7 @@ from harness.rehearsals.scaling.types import Decision, Part, Slowed
 
 CLAIM = "manifest.hpa.external"
 TO_NO_EFFECT = "manifest.hpa.latency_of_the_database"
+_DOWN = ("scaling.time.hpa_down", "scaling.hpa.down_to_2")
 #: The metric is over a minute; a scrape and a sync later its figure is of the pods that there are.
 SETTLED_S = 90
 #: So many times the fewest pods would do, if pods were what lacks.
@@ -44,7 +46,13 @@ class Reading(msgspec.Struct, frozen=True):
     value_m: int
 
 
-def slowed(part: Part, did: Slowed, rows: Sequence[EventRow], samples: Sequence[SampleRow]) -> list[Judgement]:
+def slowed(
+    part: Part,
+    did: Slowed,
+    rows: Sequence[EventRow],
+    samples: Sequence[SampleRow],
+    requests: Sequence[RequestRow] = (),
+) -> list[Judgement]:
     """The part's verdicts."""
     controlled = did.controlled
     metric = None if controlled is None else external(controlled.hpa)
@@ -56,15 +64,24 @@ def slowed(part: Part, did: Slowed, rows: Sequence[EventRow], samples: Sequence[
     first_fall_ns = next((each.at_ns for each in resizes(rows, did.end_ns) if each.size < high), did.end_ns)
     asked = recommended(rows, samples, controlled, part.low, (did.load_ns, first_fall_ns))
     decided = decisions(rows, samples, controlled, part.low, did.load_ns)
-    if read and _most(read, did) <= (metric.value_m or 0) and not rises_of(resizes(rows, did.load_ns), low, did.end_ns):
-        quick = message("the metric was at most {most} s, and never above its target", most=_s(_most(read, did)))
-        return [unknown(part.name, claim, quick) for claim in part.claims]
+    rises = rises_of(resizes(rows, did.load_ns), low, did.end_ns)
+    if not rises and kept_all(part, did, rows) and _quick(did, read, requests, metric.value_m or 0):
+        quick = message(
+            "the metric was at most {most} s, and no answer took longer than its target", most=_s(_most(read, did))
+        )
+        return [unknown(part.name, claim, quick) for claim in (CLAIM, TO_NO_EFFECT, *_DOWN)]
     return [
         _rose(part, did, rows, decided, low=low, read=read, metric=metric),
         _to_no_effect(part, did, rows, read, low=low, metric=metric),
         fell(part, did, rows, high, asked),
         down(part, did, rows, most),
     ]
+
+
+def _quick(did: Slowed, read: Sequence[Reading], requests: Sequence[RequestRow], target_m: int) -> bool:
+    """Whether the metric says that the slow database is none for the target, and its users' answers say so too."""
+    took_ms = [(row.done_ns - row.sent_ns) / 1e6 for row in requests if did.load_ns <= row.sent_ns < did.end_ns]
+    return bool(read and took_ms) and _most(read, did) <= target_m and max(took_ms) <= target_m
 
 
 def external(hpa: Hpa | None) -> MetricSpec | None:

@@ -85,7 +85,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
             what = message("low is {low}, above high, {high}", low=str(self.low), high=str(self.high))
             raise RuleError(what, "low")
         if self.low == self.high and self.kind in (PartKind.MANUAL, *_FALLING.kinds):
-            raise RuleError(message("high is {high}, as low: no pod would be added", high=str(self.high)), "high")
+            what = message("low and high are {count}: no pod would be added", count=str(self.low))
+            raise RuleError(what, "low", remedy="name a `high` above it")
         if self.kind is PartKind.DRAIN and self.rate_per_s and self.load_s < 1:
             raise RuleError("the load of a drain needs a length of at least 1 s", "load")
         loads = [field for field in ("hold", "rate_per_s", "in_flight") if getattr(self, field)]
