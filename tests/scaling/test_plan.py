@@ -45,7 +45,6 @@ def test_the_bundled_plan() -> None:
         ("needs: [eviction]", "needs: [evictions]", "did you mean 'eviction'"),
         ("name: apply", "name: manual", "one name"),
         ("low: 2", "low: 9", "low is 9, above high, 8"),
-        ("low: 2", "low: 8", "low and high are 8: no pod would be added"),
         ("  up_within: 45s", "  hold: 50%", r"kind 'manual' does not read 'hold'\n.*plan.yaml:13, parts.0..hold"),
         ("  load: 10s", "  high: 4", "kind 'drain' does not read 'high'"),
         ("  in_flight: 24", "  in_flight: 24\n  rate: 1/s", r"one load: hold, rate or in_flight\n.*parts.4..in_flight"),

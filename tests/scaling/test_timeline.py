@@ -66,7 +66,7 @@ def test_manifests_that_ask_for_no_fewer_cut_nothing() -> None:
 
 
 def test_memory_before_during_and_after() -> None:
-    part = Part(name="m", kind=PartKind.HPA, title="", claims=(), high=4, hold=0.85)
+    part = Part(name="m", kind=PartKind.HPA, title="", claims=(), hold=0.85)
 
     def sample(at_s: int, mib: float) -> SampleRow:
         return SampleRow(at_ns=at_s * NS, metric="memory_bytes", subject="pod/a", value=mib * MIB)

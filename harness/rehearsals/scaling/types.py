@@ -80,13 +80,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     component: Annotated[str, ReadBy((PartKind.HPA_LATENCY, PartKind.ZONE))] = ""
 
     def __post_init__(self) -> None:
-        """Raises ``RuleError`` for fewest pods not below the most, a drain's load that never lasts, and two loads."""
+        """Raises ``RuleError`` for fewest pods above the most, a drain's load that never lasts, and two loads."""
         if self.low > self.high:
             what = message("low is {low}, above high, {high}", low=str(self.low), high=str(self.high))
             raise RuleError(what, "low")
-        if self.low == self.high and self.kind in (PartKind.MANUAL, *_FALLING.kinds):
-            what = message("low and high are {count}: no pod would be added", count=str(self.low))
-            raise RuleError(what, "low", remedy="name a `high` above it")
         if self.kind is PartKind.DRAIN and self.rate_per_s and self.load_s < 1:
             raise RuleError("the load of a drain needs a length of at least 1 s", "load")
         loads = [field for field in ("hold", "rate_per_s", "in_flight") if getattr(self, field)]
