@@ -16,6 +16,8 @@ from harness.base.units import Unit
 from harness.judge.flag_share import FlagShare, flag_share
 from harness.judge.judged import counted
 from harness.judge.ledger import Ledger
+from harness.judge.planned import lost_words
+from harness.model.due import Due
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, marked, message
@@ -66,6 +68,7 @@ class FlagLog:
     def __init__(self) -> None:
         self._flags: list[FlagRow] = []
         self._requests: list[tuple[str, int, Side]] = []
+        self._calls: set[str] = set()
         self._audience: dict[str, str] = {}
         self._version: dict[str, int] = {}
 
@@ -78,6 +81,7 @@ class FlagLog:
                     self._version[row.user] = max(row.template_version, self._version.get(row.user, 0))
             case RequestRow():
                 self._requests.append((row.user, row.sent_ns, row.side))
+                self._calls.add(row.operation_id)
             case SessionRow():
                 self._audience[row.user] = row.audience
 
@@ -85,12 +89,14 @@ class FlagLog:
         """The users who have fetched that version of the template, or a later one."""
         return {user for user, held in self._version.items() if held >= version}
 
-    def results(self, scenario: Scenario, at_ns: int) -> tuple[Judgement, ...]:
-        """Both checks on what had happened by ``at_ns``."""
+    def results(self, scenario: Scenario, at_ns: int, due: Iterable[Due] = ()) -> tuple[Judgement, ...]:
+        """Both checks on what had happened by ``at_ns``. Of users' requests to either side that are ``due`` each has to
+        be there: one that is not may have gone to the wrong one."""
         flags = [row for row in self._flags if row.at_ns <= at_ns]
         requests = [request for request in self._requests if request[1] <= at_ns]
         share = flag_share(flags, scenario.population, self._audience, at_ns)
-        return _share(scenario, share, requests), _steady(share, moved(flags, requests))
+        missing = sum(each.id not in self._calls for each in due)
+        return _share(scenario, share, requests), _steady(share, moved(flags, requests), missing)
 
 
 def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> Judgement:
@@ -140,7 +146,7 @@ def _share_told(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[s
     return tuple(told)
 
 
-def _steady(found: FlagShare, moved_: Moved) -> Judgement:
+def _steady(found: FlagShare, moved_: Moved, missing: int) -> Judgement:
     faults = {
         marked("{count} users held both values under one version of the template: {users}"): found.unsteady,
         marked("{count} users sent requests to both sides under one version: {users}"): moved_.between,
@@ -152,12 +158,14 @@ def _steady(found: FlagShare, moved_: Moved) -> Judgement:
         "nobody moved without a change of the template, in {requests} requests", requests=str(moved_.requests)
     )
     told = tuple(bad) or (steady if moved_.requests else message("no request is in the evidence"),)
+    told += lost_words(missing, moved_.requests)
+    whole = moved_.requests and not missing
     return Judgement(
         id=STEADY,
         kind=Kind.CHECK,
         asked=counted(STEADY),
         claim=_FLAG,
-        verdict=Verdict.FAIL if bad else Verdict.PASS if moved_.requests else Verdict.INCONCLUSIVE,
+        verdict=Verdict.FAIL if bad else Verdict.PASS if whole else Verdict.INCONCLUSIVE,
         value=float(users) if moved_.requests else None,
         limit=0.0,
         unit=Unit.USERS,

@@ -192,6 +192,8 @@ class Ledger:
         before = self._told.setdefault(call, row)
         if before is row and call not in self.calls:
             self.calls[call] = len(self.calls)
+            if row.done_ns < row.sent_ns:
+                self.measurement_errors.append(_answered_before(row.due_ns, generator, call))
             return True
         if before != row:
             for at_ns in {before.due_ns, row.due_ns}:
@@ -204,6 +206,11 @@ class Ledger:
 
 def _contradicted(at_ns: int, generator: str, call: str) -> EventRow:
     said = message("{call} is in evidence twice, and not the same", call=call)
+    return happened(at_ns, MEASUREMENT_ERROR, generator, said, {})
+
+
+def _answered_before(at_ns: int, generator: str, call: str) -> EventRow:
+    said = message("{call} was answered before it was sent", call=call)
     return happened(at_ns, MEASUREMENT_ERROR, generator, said, {})
 
 

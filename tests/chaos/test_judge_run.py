@@ -124,7 +124,9 @@ def told(plan_: ChaosPlan, made_: Made, *rows: Row) -> dict[str, tuple[Verdict, 
 def test_an_experiment_stands_with_what_is_asked_and_the_claims_that_it_is_the_verdict_on(
     name: str, claims: tuple[str, ...]
 ) -> None:
-    (found,) = judged(REHEARSAL, plan(name), seen(ChaosDetails(made=[made()]), probes(0)))
+    (found,) = (
+        each for each in judged(REHEARSAL, plan(name), seen(ChaosDetails(made=[made()]), probes(0))) if each.part
+    )
     assert (found.id, found.claims, english(found.asked)) == (name, claims, catalogue.load(name).title)
 
 
@@ -232,12 +234,19 @@ def test_checks_of_the_whole_run_count_and_the_counterexample_has_to_lose() -> N
 
 def test_of_a_run_that_had_load_every_check_has_a_word_and_of_one_without_none_has() -> None:
     kill = msgspec.structs.replace(plan("pod_kill"), scenario=SMALL)
-    for origin_ns in (None, 5 * NS):
-        found = by_id(judged(REHEARSAL, kill, seen(ChaosDetails(origin_ns=origin_ns, made=[made()]), probes(0))))
-        assert (ACKNOWLEDGED in found) is (origin_ns is not None)
+    for details in (ChaosDetails(), ChaosDetails(made=[made()]), ChaosDetails(origin_ns=5 * NS, made=[made()])):
+        found = by_id(judged(REHEARSAL, kill, seen(details, probes(0))))
+        assert (ACKNOWLEDGED in found) is bool(details.made), "an experiment that was made had load"
     assert (found[ACKNOWLEDGED].verdict, found[ACKNOWLEDGED].reason) == (
         Verdict.INCONCLUSIVE, "the run left no word of it",
     )  # fmt: skip
+
+
+def test_a_series_that_left_no_word_of_its_kills_is_held_against_nothing_and_passes_nothing() -> None:
+    found = told(plan("pod_kill_series"), made(tried=(0.3, 0.4), series=None, repeated=0), *probes(0))[
+        "pod_kill_series"
+    ]
+    assert found == (Verdict.INCONCLUSIVE, "the run left no word of the series that was to be made")
 
 
 def test_what_the_counterexample_s_loss_leaves_in_other_stores_counts_for_nothing() -> None:

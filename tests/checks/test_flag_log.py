@@ -8,6 +8,7 @@ import pytest
 from harness.base.units import Unit
 from harness.judge.flag_log import FlagLog, of_rows
 from harness.judge.judged import counted
+from harness.model.due import Due
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
@@ -150,6 +151,22 @@ def test_what_comes_at_the_judged_moment_counts() -> None:
     share, steady = found([*healthy(), *flipped])
     assert (share.verdict, share.value) == (Verdict.FAIL, 0.2)
     assert (steady.verdict, steady.value, steady.samples) == (Verdict.FAIL, 2.0, 31)
+
+
+@pytest.mark.parametrize(("moved_under_one", "verdict"), [(False, Verdict.INCONCLUSIVE), (True, Verdict.FAIL)])
+def test_a_request_that_was_due_and_is_not_there_may_have_gone_to_the_other_side(
+    moved_under_one: bool, verdict: Verdict
+) -> None:
+    rows = healthy()
+    due = [Due(id=row.operation_id, user=row.user, due_ns=row.due_ns) for row in rows if isinstance(row, RequestRow)]
+    rows += [request(USERS[0], 130, Side.FIRESTORE)] if moved_under_one else []
+    log = FlagLog()
+    for row in rows:
+        log.add(row)
+    assert log.results(SCENARIO, END, due)[1].verdict is (Verdict.FAIL if moved_under_one else Verdict.PASS)
+    share, steady = log.results(SCENARIO, END, [*due, Due(id="lost", user=USERS[-1], due_ns=150)])
+    assert (share.verdict, steady.verdict) == (Verdict.PASS, verdict)
+    assert f"1 of the {len(rows) - 2 * len(USERS) - len(USERS) + 1:,} planned are not in evidence" in steady.reason
 
 
 def test_nothing_seen_is_inconclusive() -> None:

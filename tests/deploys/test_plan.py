@@ -9,6 +9,7 @@ import pytest
 
 from harness.base.clock import NS
 from harness.base.errors import BadInput
+from harness.checks.invariants import CHECKS, OFF
 from harness.judge.combine import combine
 from harness.model.evidence import Row
 from harness.model.message import message
@@ -101,6 +102,9 @@ def test_a_part_is_judged_by_details_and_evidence() -> None:
     plan = one(PartKind.RELEASE)
     rows: list[Row] = [*PODS, *(probe(number, 20 * NS + number, good=number != 3) for number in range(20))]
     found = by_id(judged(REHEARSAL, plan, seen(details(release(), versions=versions_of(plan)), rows)))
+    whole = {each.id for each in found.values() if not each.part}
+    assert whole == {*CHECKS, OFF}, "of a part that was followed there was load"
+    found = {name: each for name, each in found.items() if name not in whole}
     assert {each.part for each in found.values()} == {"as_written"}
     assert found["deploy.downtime_without_prestop"].verdict is Verdict.ERRATUM_SHOWN
     assert {*found} == {claim for _, claim in REHEARSAL.claims(plan)}

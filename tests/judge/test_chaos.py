@@ -202,6 +202,44 @@ def test_an_experiment_is_judged_by_failures_and_recovery(
     assert (found.verdict, found.reason) == (verdict, words)
 
 
+def test_where_nobody_looked_for_the_steady_state_nothing_is_known_of_it() -> None:
+    """The load's evidence could not be gathered: that is no word on the target."""
+    unlooked = msgspec.structs.replace(course(steady_s=None), undone_ns=None)
+    found = judged(ledger(), unlooked, EXPECTS)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason.endswith("; whether the steady state came back was not looked at")
+
+
+@pytest.mark.parametrize(
+    ("failed_s", "lost", "verdict"),
+    [
+        ((0, 0), range(300, 400), Verdict.INCONCLUSIVE),  # a probe that is not in evidence is no steady state
+        ((0, 0), range(0), Verdict.FAIL),
+        ((58, 58.1), range(300, 400), Verdict.FAIL),
+        ((54, 54.1), range(300, 400), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_steady_state_that_lost_probes_alone_kept_from_being_seen_is_no_fail(
+    failed_s: tuple[float, float], lost: range, verdict: Verdict
+) -> None:
+    found = judged(without(ledger(failed_s=failed_s), lost), course(steady_s=None), EXPECTS)
+    assert found.verdict is verdict and "the steady state did not come back in 20 s" in found.reason
+
+
+@pytest.mark.parametrize(("answered_ms", "verdict"), [(10, Verdict.INCONCLUSIVE), (700, Verdict.FAIL)])
+def test_what_the_generator_sent_late_harms_nobody(answered_ms: float, verdict: Verdict) -> None:
+    """Of ten requests one is sent a second late, and answered as all others are."""
+    made = ledger()
+    for number in range(600):
+        row = request(number, START + round(number / 10 * NS), answered_ms)
+        late_ns = 0 if number % 10 else NS
+        made.add(msgspec.structs.replace(row, sent_ns=row.sent_ns + late_ns, done_ns=row.done_ns + late_ns))
+    unharmed = msgspec.structs.replace(EXPECTS, unharmed=True)
+    found = judged(made, course(), unharmed, STEADY, requests_due(100, 250))
+    void = "void: 10 were sent late by the generator, and without them it does not fail"
+    assert found.verdict is verdict and found.reason.endswith(void) is (verdict is Verdict.INCONCLUSIVE), found.reason
+
+
 def test_as_many_calls_as_are_needed_can_tell_and_one_fewer_cannot() -> None:
     enough, too_few = (msgspec.structs.replace(EXPECTS, least_calls=count) for count in (150, 151))
     assert judged(ledger(), course(), enough).reason == f"{WELL}; {AGAIN}"

@@ -62,6 +62,15 @@ def test_a_fault_that_some_operations_do_not_feel_does_not_spread() -> None:
 FEW = "of fewer than two operations there were 5 requests"
 
 
+def test_what_the_generator_sent_late_was_not_slowed_by_the_fault() -> None:
+    late = Ledger()
+    for row in (request(number, Operation.GET_WALK, 60 + number / 10, 20) for number in range(800)):
+        later_ns = round(0.2 * NS) if 100 * NS <= row.due_ns < 115 * NS else 0
+        late.add(msgspec.structs.replace(row, sent_ns=row.sent_ns + later_ns, done_ns=row.done_ns + later_ns))
+    found = spread(CLAIM, late, MADE, [MADE], ())
+    assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 0)
+
+
 def test_with_one_operation_or_few_requests_nothing_is_told() -> None:
     def reach(*operations: Operation, lasted_s: int = 15) -> tuple[Verdict, str]:
         short = msgspec.structs.replace(MADE, undone_ns=(100 + lasted_s) * NS)

@@ -187,6 +187,21 @@ def test_a_row_that_comes_again_counts_once_and_is_no_error() -> None:
         assert book.measurement_errors == []
 
 
+def test_an_answer_from_before_it_was_asked_for_is_an_error_of_its_generator() -> None:
+    """A line that was cut and joined with another: nobody knows which of its times is right."""
+    for row, generator, call in (
+        (request(1), "load", request(1).operation_id),
+        (probe(1, number=7), "probes", probe_call(7)),
+    ):
+        at_once = msgspec.structs.replace(row, done_ns=row.sent_ns)
+        assert ledger(row).measurement_errors == ledger(at_once).measurement_errors == []
+        before = msgspec.structs.replace(row, done_ns=row.sent_ns - 1)
+        told = [
+            (each.at_ns, each.kind, each.subject, each.message) for each in ledger(before, before).measurement_errors
+        ]
+        assert told == [(row.due_ns, "measurement_error", generator, f"{call} was answered before it was sent")]
+
+
 def test_a_call_that_says_two_things_is_an_error_of_its_generator_at_both_times() -> None:
     later = {"due_ns": START_NS + 3 * NS}
     for row, generator, call in (

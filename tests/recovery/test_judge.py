@@ -130,6 +130,22 @@ def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
             {"stack": stack(after=Calls(probes=0, good=0, bound=None, requests=0, errors=0))},
             {"procedure.as_corrected": "fail", "traffic.after": "inconclusive", "traffic.users": "inconclusive"},
         ),
+        (
+            {"stack": stack(after=seen_by(probes=0, good=0, bound=None, probes_missing=600))},
+            {"procedure.as_corrected": "inconclusive", "traffic.after": "inconclusive"},
+        ),
+        (
+            {"stack": written(seen=seen_by(probes=1, good=0, probes_missing=599))},
+            {"procedure.as_written": "inconclusive"},
+        ),
+        ({"cases": [msgspec.structs.replace(case(), checks=())]}, {"restore.verified": "inconclusive"}),
+        (
+            {
+                "ended": ["disasters"],
+                "cases": [case(), msgspec.structs.replace(case("stack_lost_data_folder"), checks=())],
+            },
+            {"restore.verified": "inconclusive"},
+        ),
         ({"stack": written(Reached.APPLY)}, {"procedure.as_written": "inconclusive"}),
         ({"stack": written(Reached.READY)}, {"procedure.as_written": "inconclusive"}),
         ({"stack": written(sessions=2)}, {"procedure.as_written": "inconclusive"}),

@@ -109,8 +109,8 @@ def test_a_flag_that_stood_off_before_the_decision_is_not_what_the_roll_back_pub
         (("a", "b"), ("a", "b", "envoy"), Verdict.PASS, "of 2 of 2 pods log and metrics are in one place"),
         (("a", "b"), ("a",), Verdict.FAIL, "not of: b"),
         (("a", "b"), (), Verdict.FAIL, "not of: a, b"),
-        (("a",), ("a", "b"), Verdict.FAIL, "not of: b"),
-        ((), ("a", "b"), Verdict.FAIL, "not of: a, b"),
+        (("a",), ("a", "b"), Verdict.INCONCLUSIVE, "not of: b"),
+        ((), ("a", "b"), Verdict.INCONCLUSIVE, "not of: a, b"),
         (("a", "b"), None, Verdict.NOT_EXERCISED, "no pod's log was looked for"),
         ((), None, Verdict.FAIL, "0 of them metrics"),
     ],
@@ -130,12 +130,12 @@ def test_a_simulated_roll_back_has_no_pods_to_keep_anything_of() -> None:
     found, told = step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)
     assert found is Verdict.NOT_EXERCISED and english(told) == "the environment lacks real processes"
     real = Seen(facts=facts(capabilities=(Capability.REAL_PROCESSES,)), details=seen.details, evidence=Gathered())
-    assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), real)[0] is Verdict.FAIL
+    assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), real)[0] is Verdict.INCONCLUSIVE
 
 
-def test_where_no_pod_became_ready_nothing_was_kept() -> None:
+def test_where_no_pod_became_ready_nothing_is_known() -> None:
     seen = Seen(facts=facts(), details=WeekDetails(logged=("a",)), evidence=Gathered())
-    assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)[0] is Verdict.FAIL
+    assert step_of_roll_back("rollout.rollback.step3", PLAN, rolled_back(1.0), seen)[0] is Verdict.INCONCLUSIVE
 
 
 def test_a_week_that_was_rolled_back_after_ten_seconds_was_no_load_test() -> None:

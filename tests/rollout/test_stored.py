@@ -97,6 +97,21 @@ def test_it_is_judged_again_and_as_it_was_judged_live(told: tuple[Week, list[Jud
     assert all("By chance alone it fires in" in str(each.notes[0]) for each in limits)
 
 
+@pytest.mark.parametrize(
+    ("told", "verdict"), [("holds", Verdict.INCONCLUSIVE), ("rolled_back", Verdict.INCONCLUSIVE)], indirect=["told"]
+)
+def test_a_request_of_which_no_row_is_there_leaves_it_undecided_who_moved(
+    told: tuple[Week, list[Judgement]], verdict: Verdict
+) -> None:
+    """Whosever it was: of users on Firestore no criterion asks."""
+    found, _ = told
+    rows = found.rows
+    first = next(number for number, row in enumerate(rows) if isinstance(row, RequestRow))
+    assert by_id(again(found, rows))["flag.steady"].verdict is Verdict.PASS
+    steady = by_id(again(found, (*rows[:first], *rows[first + 1 :])))["flag.steady"]
+    assert steady.verdict is verdict and "1 of the " in steady.reason
+
+
 def test_the_query_beside_a_value_gives_that_value(told: tuple[Week, list[Judgement]]) -> None:
     found, _ = told
     with sqlite3.connect(found.folder / EVIDENCE) as connection:

@@ -9,10 +9,12 @@ import numpy as np
 
 from harness.base.units import Unit
 from harness.judge.figures import Figure, clears, figure
-from harness.judge.ledger import Calls, Ledger
+from harness.judge.lag import on_time
+from harness.judge.ledger import Calls, Ledger, those
 from harness.judge.planned import Planned, lacking_words, planned_in, spared
 from harness.judge.steady import STEADY_S
 from harness.judge.window import NS, Window
+from harness.judge.words import count
 from harness.model.due import DueList
 from harness.model.evidence import Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
@@ -99,9 +101,9 @@ def judge(
     missing = sum(each.missing for each in planned)
     if missing:
         told = (*told, lacking_words(missing, sum(each.count for each in planned)))
-    broken = _broken(expects, seen.failed / (seen.calls + missing), seen.recovered_s)
-    if broken is not None:
-        return judged(Verdict.FAIL, *told, broken)
+    short = _short(ledger, made, expects, seen, missing)
+    if short is not None:
+        return judged(short[0], *told, short[1])
     if (seen.failed + missing) / (seen.calls + missing) > expects.most_failed:
         return judged(Verdict.INCONCLUSIVE, *told, _allowance(expects))
     again = message("steady again {seconds} s after the undo", seconds=f"{seen.recovered_s or 0:.1f}")
@@ -115,12 +117,33 @@ def judge(
     return judged(verdict, *told, *harm)
 
 
+def _short(
+    ledger: Ledger, made: Made, expects: Expectation, seen: Figures, missing: int
+) -> tuple[Verdict, Message] | None:
+    """What was not kept; ``None`` when all was. That the steady state did not come back is no fail where nobody looked
+    for it, or where of the last seconds all that is in evidence was good, and calls are ``missing``.
+    """
+    if made.undone_ns is None and made.steady_ns is None:
+        return Verdict.INCONCLUSIVE, message("whether the steady state came back was not looked at")
+    broken = _broken(expects, seen.failed / (seen.calls + missing), seen.recovered_s)
+    if broken is None:
+        return None
+    last = Window(start_ns=made.end_ns - round(STEADY_S * NS), end_ns=made.end_ns)
+    void = missing and seen.recovered_s is None and ledger.calls_due(last)["ok"].all()
+    return (Verdict.INCONCLUSIVE if void else Verdict.FAIL), broken
+
+
 def _unharmed(
     ledger: Ledger, made: Made, requests: Planned, criteria: Sequence[Criterion]
 ) -> tuple[Verdict, *tuple[Message, ...]]:
     """Whether requests were as fast as ``criteria`` want them while the fault lasted."""
     faulty = Window(start_ns=made.start_ns, end_ns=made.undone_ns or span(made).end_ns)
-    verdict, *harm = _latency(ledger.requests_due(faulty, Side.API), criteria)
+    rows = ledger.requests_due(faulty, Side.API)
+    verdict, *harm = _latency(rows, criteria)
+    if verdict is Verdict.FAIL and _latency(those(rows, on_time(rows)), criteria)[0] is not Verdict.FAIL:
+        late = count(int(np.count_nonzero(~on_time(rows))))
+        void = message("void: {late} were sent late by the generator, and without them it does not fail", late=late)
+        verdict, harm = Verdict.INCONCLUSIVE, [*harm, void]
     if verdict is Verdict.PASS:
         verdict, *harm = _latency(_proving(requests, faulty), criteria)
         verdict = Verdict.PASS if verdict is Verdict.PASS else Verdict.INCONCLUSIVE

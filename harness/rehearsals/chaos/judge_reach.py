@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.judge.lag import on_time
 from harness.judge.ledger import OPERATIONS, WRITING, Calls, Ledger
 from harness.judge.planned import lacking_words
 from harness.judge.window import NS, Window
@@ -68,6 +69,7 @@ def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made], missin
     due in one time or the other (``missing_ns``) are not in evidence: they may be the quick ones, or the slow.
     """
     rows = ledger.requests[ledger.requests["api"] & ledger.requests["ok"]]
+    rows = rows[on_time(rows)]  # what the generator sent late was slow before it was sent
     lost_ns = np.array(missing_ns, dtype=np.int64)
     faulty, calm = rows[_faulty(rows["due_ns"], made)], rows[_calm(rows["due_ns"], every)]
     found = [each for each in _operations(calm, faulty) if each is not None]

@@ -70,6 +70,8 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     expects = plan.experiments[made.number - 1].experiment.expects
     if expects.repeated is not None and made.tried == ():
         return _inconclusive(message("there was no steady state to try the detection from"))
+    if expects.repeated is not None and made.series is None and not made.broken:
+        return _inconclusive(message("the run left no word of the series that was to be made"))
     due, steady = (_due(plan, details, window, seed) for window in (span(made), stretch(made)))
     missing_ns = _missing_ns(due, evidence)
     judged = judge(evidence.ledger, made, expects, plan.criteria, due=due, steady=steady)
@@ -119,7 +121,7 @@ def _missing_ns(due: DueList, evidence: Gathered) -> list[int]:
 
 def checks(plan: ChaosPlan, details: ChaosDetails, evidence: Gathered) -> Sequence[Judgement]:
     """The checks of the whole run; where it had to lose acknowledged writes, that it was found."""
-    found = of_whole_run(evidence.events, loaded=details.origin_ns is not None)
+    found = of_whole_run(evidence.events, loaded=bool(details.made) or details.origin_ns is not None)
     expectations = [each.experiment.expects for each in plan.experiments]
     if any(each.failover and not each.failover.synchronous for each in expectations):
         return as_counterexample(found, ACKNOWLEDGED, _SEE_THE_LOSS)

@@ -49,7 +49,8 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
         """The claims of every part, then the checks of the whole run."""
         facts = seen.facts
         yield from judge_run.parts(plan, seen.details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
-        yield from of_whole_run(seen.evidence.events, loaded=seen.details.origin_ns is not None)
+        loaded = bool(seen.details.followed) or seen.details.origin_ns is not None
+        yield from of_whole_run(seen.evidence.events, loaded=loaded)
 
     def sections(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Section]:
         """Of each part its course, what users met, what was seen besides, and the commands with their output."""

@@ -25,10 +25,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verdict_of(checks: Sequence[Check]) -> Verdict:
-    """Whether all of ``checks`` hold."""
+    """Whether all of ``checks`` hold; inconclusive of none."""
     if any(not check.ok and not check.unknown for check in checks):
         return Verdict.FAIL
-    return Verdict.PASS if all(check.ok for check in checks) else Verdict.INCONCLUSIVE
+    return Verdict.PASS if checks and all(check.ok for check in checks) else Verdict.INCONCLUSIVE
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,6 +110,10 @@ def _streamed(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Judgement:
 
 def _verified(cases: Sequence[CaseResult]) -> Judgement:
     verdict = verdict_of([check for case in cases for check in case.checks])
+    unchecked = ", ".join(case.id for case in cases if not case.checks)
+    if verdict is Verdict.PASS and unchecked:
+        verdict = Verdict.INCONCLUSIVE
+    left = (message("nothing was checked of: {names}", names=unchecked),) if unchecked else ()
     bad = tuple(message("{case}: {what}", case=case.id, what=what) for case in cases for what in not_ok(case.checks))
     good = message(
         "every backup restored from agreed with its manifest, every restored instance with the acknowledged commits, "
@@ -119,7 +123,7 @@ def _verified(cases: Sequence[CaseResult]) -> Judgement:
         id="restore.verified",
         claim="dr.restore.step1",
         verdict=verdict,
-        told=bad or (good,),
+        told=bad or left or (good,),
         samples=sum(len(case.checks) for case in cases),
     )
 

@@ -131,7 +131,8 @@ def _own_address(own_network: bool) -> Judgement:
 
 def _as_corrected(found: OnStack) -> Judgement:
     corrected = found.corrected
-    wrong = tuple(_wrong(found))
+    wrong, last = tuple(_wrong(found)), corrected.seen if corrected.first_good_s is None else found.after
+    unseen = (message("no probe of that time is in evidence"),) if last is not None and _unseen(last) else ()
     well = message(
         "the first good answer after so long, {sessions} sessions on the new instance",
         sessions=str(corrected.sessions),
@@ -139,23 +140,27 @@ def _as_corrected(found: OnStack) -> Judgement:
     return Judgement(
         id="procedure.as_corrected",
         claim="dr.restore.step2",
-        verdict=Verdict.FAIL if wrong else Verdict.PASS,
-        told=(message("the sidecar's instance changed in the Deployment"), *(wrong or (well,))),
+        verdict=Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if unseen else Verdict.PASS,
+        told=(message("the sidecar's instance changed in the Deployment"), *(wrong or unseen or (well,))),
         value=corrected.first_good_s,
         unit=Unit.SECONDS,
         samples=corrected.seen.probes if found.after is None else found.after.probes,
     )
 
 
+def _unseen(calls: Calls) -> bool:
+    return not calls.probes and calls.probes_missing > 0
+
+
 def _wrong(found: OnStack) -> Iterator[Message]:
     corrected = found.corrected
-    if corrected.first_good_s is None:
+    if corrected.first_good_s is None and not _unseen(corrected.seen):
         yield message(
             "no good answer in {seconds} s, none of {probes} probes was good",
             seconds=f"{corrected.waited_s:.0f}",
             probes=str(corrected.seen.probes),
         )
-    elif found.after is None or not found.after.good:
+    elif corrected.first_good_s is not None and (found.after is None or not (found.after.good or _unseen(found.after))):
         yield message("a good answer came, but none after the restart")
     if not corrected.sessions:
         yield message("the pods had no session on the new instance")

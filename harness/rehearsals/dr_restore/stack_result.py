@@ -104,6 +104,8 @@ def contrary(found: OnStack) -> Iterator[Message]:
         yield message("the restart completed, the pods became ready")
     if not written.seen.probes:
         yield message("no probe was due")
+    if written.seen.probes_missing > written.seen.probes:
+        yield message("{count} more probes were due and are not in evidence", count=str(written.seen.probes_missing))
     if written.seen.good:
         yield message(
             "{good} of {probes} probes were good", good=str(written.seen.good), probes=str(written.seen.probes)

@@ -29,7 +29,7 @@ from harness.judge.summary import summarise
 from harness.judge.switch_over import SwitchOver, switch_over
 from harness.judge.window import NS, Window, of_step
 from harness.load.population.accounts import on_api
-from harness.load.population.due import due_list
+from harness.load.population.due import due_list, requests_due
 from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, observation
@@ -68,7 +68,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         ledger, flag = flag_log.of_rows(rows[: at.rows])
         results = judge(plan, ledger, week.planned, at.at_ns, due=due, not_exercised=lacking)
         found += _criteria(plan, week, at, results)
-        found += flag.results(plan, at.at_ns)
+        found += of_flag(plan, week.seed, flag, week.planned, at.at_ns, whole=whole and not week.rolled_back)
         found += objectives(plan, ledger, week.planned, at.at_ns, due)
         lost = _lost(plan, ledger, week, at)
         found += _window(plan, ledger, week.window, seen.details, whole=whole, missing=lost)
@@ -92,6 +92,16 @@ def not_exercised(plan: Scenario, capabilities: Collection[str]) -> dict[str, Me
     """The criteria whose needs the environment lacks, each with the reason."""
     lacking = {each.id: lacks(each.needs, capabilities) for each in plan.criteria}
     return {criterion: lacking_words(needs) for criterion, needs in lacking.items() if needs}
+
+
+def of_flag(
+    plan: Scenario, seed: int, flag: flag_log.FlagLog, window: Window, at_ns: int, *, whole: bool
+) -> tuple[Judgement, ...]:
+    """The flag's checks at ``at_ns``, with what everybody had due in ``window`` until then: all of it where it was held
+    ``whole`` and each answer awaited, else what was due so long before that it must have been answered."""
+    answered_ns = window.end_ns if whole else min(window.end_ns, at_ns - round((plan.request_timeout_s + 1) * NS))
+    due = requests_due(plan.population, seed, window.start_ns, max(window.start_ns, answered_ns))
+    return flag.results(plan, at_ns, due)
 
 
 def unplanted(plan: Scenario, planted: Iterable[Fault]) -> Iterator[Judgement]:

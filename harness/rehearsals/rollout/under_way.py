@@ -28,7 +28,7 @@ from harness.rehearsal.conclude import measurement
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import not_exercised, unjudged, unplanted
+from harness.rehearsals.rollout.judge import not_exercised, of_flag, unjudged, unplanted
 from harness.rehearsals.rollout.planting import Planting
 from harness.report.terminal import under_way
 from harness.report.words import decision_word
@@ -104,7 +104,7 @@ class Week:
         if self.decision is None and self._fired():
             await self._roll_back()
         if self.decision is None:
-            self._checks = self._on.evidence.flag.results(self._plan, self._judged_ns)
+            self._checks = self._of_flag(whole=True)
             judged = message("the window is judged")
             self._on.evidence.event(self._on.clock.now_ns(), "phase", "judged", judged, judged_ns=self._judged_ns)
         await self._check_stores()
@@ -117,7 +117,7 @@ class Week:
     async def _roll_back(self) -> None:
         """ロールバック手順: the flag off by Remote Config, then every client's first request on Firestore awaited."""
         on = self._on
-        self._checks = on.evidence.flag.results(self._plan, self._judged_ns)
+        self._checks = self._of_flag(whole=False)
         self._decide(Decision.ROLL_BACK, [each for each in self._results if each.fired])
         published_ns = await self._users.set_flag(on=False)
         clients = on_api(self._plan.population, on.options.seed)
@@ -149,6 +149,11 @@ class Week:
         )
         self._tell(*await invariants.results())
         on.mark("checked")
+
+    def _of_flag(self, *, whole: bool) -> tuple[Judgement, ...]:
+        assert self._window is not None
+        flag, seed = self._on.evidence.flag, self._on.options.seed
+        return of_flag(self._plan, seed, flag, self._window, self._judged_ns, whole=whole)
 
     def _tell(self, *found: Judgement) -> None:
         for check in found:
