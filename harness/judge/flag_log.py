@@ -16,7 +16,6 @@ from harness.base.units import Unit
 from harness.judge.flag_share import FlagShare, flag_share
 from harness.judge.judged import counted
 from harness.judge.ledger import Ledger
-from harness.judge.planned import lost_words
 from harness.model.due import Due
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement, Kind
@@ -95,8 +94,8 @@ class FlagLog:
         flags = [row for row in self._flags if row.at_ns <= at_ns]
         requests = [request for request in self._requests if request[1] <= at_ns]
         share = flag_share(flags, scenario.population, self._audience, at_ns)
-        missing = sum(each.id not in self._calls for each in due)
-        return _share(scenario, share, requests), _steady(share, moved(flags, requests), missing)
+        lost = [each.id not in self._calls for each in due]
+        return _share(scenario, share, requests), _steady(share, moved(flags, requests), lost)
 
 
 def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> Judgement:
@@ -146,7 +145,8 @@ def _share_told(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[s
     return tuple(told)
 
 
-def _steady(found: FlagShare, moved_: Moved, missing: int) -> Judgement:
+def _steady(found: FlagShare, moved_: Moved, lost: Sequence[bool]) -> Judgement:
+    """``lost`` says of each request that was due whether it is missing."""
     faults = {
         marked("{count} users held both values under one version of the template: {users}"): found.unsteady,
         marked("{count} users sent requests to both sides under one version: {users}"): moved_.between,
@@ -158,8 +158,14 @@ def _steady(found: FlagShare, moved_: Moved, missing: int) -> Judgement:
         "nobody moved without a change of the template, in {requests} requests", requests=str(moved_.requests)
     )
     told = tuple(bad) or (steady if moved_.requests else message("no request is in the evidence"),)
-    told += lost_words(missing, moved_.requests)
-    whole = moved_.requests and not missing
+    if any(lost):
+        unknown = message(
+            "{missing} of {due} requests that were due are not in evidence: nobody knows to which side they went",
+            missing=str(sum(lost)),
+            due=str(len(lost)),
+        )
+        told += (unknown,)
+    whole = moved_.requests and not any(lost)
     return Judgement(
         id=STEADY,
         kind=Kind.CHECK,

@@ -213,10 +213,12 @@ def test_where_nobody_looked_for_the_steady_state_nothing_is_known_of_it() -> No
 @pytest.mark.parametrize(
     ("failed_s", "lost", "verdict"),
     [
-        ((0, 0), range(300, 400), Verdict.INCONCLUSIVE),  # a probe that is not in evidence is no steady state
+        ((0, 0), range(560, 570), Verdict.INCONCLUSIVE),  # a probe that is not in evidence is no steady state
         ((0, 0), range(0), Verdict.FAIL),
-        ((58, 58.1), range(300, 400), Verdict.FAIL),
-        ((54, 54.1), range(300, 400), Verdict.INCONCLUSIVE),
+        ((58, 58.1), range(560, 570), Verdict.FAIL),
+        ((54, 54.1), range(560, 570), Verdict.INCONCLUSIVE),
+        ((54, 54.1), range(300, 400), Verdict.FAIL),  # none of the last seconds'
+        ((12, 30), range(560, 570), Verdict.FAIL),  # too many failed besides
     ],
 )
 def test_a_steady_state_that_lost_probes_alone_kept_from_being_seen_is_no_fail(
@@ -224,6 +226,19 @@ def test_a_steady_state_that_lost_probes_alone_kept_from_being_seen_is_no_fail(
 ) -> None:
     found = judged(without(ledger(failed_s=failed_s), lost), course(steady_s=None), EXPECTS)
     assert found.verdict is verdict and "the steady state did not come back in 20 s" in found.reason
+
+
+def test_a_user_who_waited_for_the_target_was_not_sent_late() -> None:
+    """What was due before the fault hangs into it, and the user's next request behind it: that is the target's."""
+    made = ledger()
+    for number in range(100):
+        before, behind = (msgspec.structs.replace(request(number + add, 0, 0), user=f"u{number}") for add in (0, 1000))
+        hung_ns = START + 19 * NS
+        made.add(msgspec.structs.replace(before, due_ns=START + 9 * NS, sent_ns=START + 9 * NS, done_ns=hung_ns))
+        made.add(msgspec.structs.replace(behind, due_ns=START + 12 * NS, sent_ns=hung_ns, done_ns=hung_ns + NS // 100))
+    due = [Due(id=f"o{number + 1000}", user=f"u{number}", due_ns=START + 12 * NS) for number in range(100)]
+    found = judged(made, course(), msgspec.structs.replace(EXPECTS, unharmed=True), STEADY, due)
+    assert found.verdict is Verdict.FAIL and "late" not in found.reason
 
 
 @pytest.mark.parametrize(("answered_ms", "verdict"), [(10, Verdict.INCONCLUSIVE), (700, Verdict.FAIL)])

@@ -109,7 +109,7 @@ def test_a_request_of_which_no_row_is_there_leaves_it_undecided_who_moved(
     first = next(number for number, row in enumerate(rows) if isinstance(row, RequestRow))
     assert by_id(again(found, rows))["flag.steady"].verdict is Verdict.PASS
     steady = by_id(again(found, (*rows[:first], *rows[first + 1 :])))["flag.steady"]
-    assert steady.verdict is verdict and "1 of the " in steady.reason
+    assert steady.verdict is verdict and "; 1 of " in steady.reason
 
 
 def test_the_query_beside_a_value_gives_that_value(told: tuple[Week, list[Judgement]]) -> None:

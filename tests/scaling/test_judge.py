@@ -340,6 +340,8 @@ def test_a_load_that_needs_no_pods_says_nothing_of_an_autoscaler_that_adds_none(
     assert {each.verdict for each in found} == {INCONCLUSIVE}
     assert [each.claims for each in found] == [each.claims for each in grown], "the same claims have its word"
     assert found[0].reason == "the load asked for 2, not for 5"
+    blinked = autoscaled([endpoints(-1, 2), endpoints(60, 1), endpoints(63, 2)], asked=two)
+    assert {each.verdict for each in blinked} == {INCONCLUSIVE}, "one that is not ready for a moment is no scaling"
 
 
 @pytest.mark.parametrize(
@@ -350,6 +352,7 @@ def test_a_load_that_needs_no_pods_says_nothing_of_an_autoscaler_that_adds_none(
         ([], [(60 * NS, "hpa", 2.0)], False),  # by an HPA that does not go by the resource
         ([resize(120, 1, "All metrics below target"), endpoints(125, 1)], [(60 * NS, "hpa", 1.0)], True),
         ([endpoints(125, 0), endpoints(130, 2)], [(60 * NS, "hpa", 2.0)], True),
+        ([endpoints(125, 1)], [(60 * NS, "hpa", 2.0)], True),
     ],
 )
 def test_what_the_autoscaler_or_the_target_did_wrong_under_such_a_load_fails(

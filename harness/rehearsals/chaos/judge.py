@@ -101,7 +101,7 @@ def judge(
     missing = sum(each.missing for each in planned)
     if missing:
         told = (*told, lacking_words(missing, sum(each.count for each in planned)))
-    short = _short(ledger, made, expects, seen, missing)
+    short = _short(ledger, made, expects, seen, missing=missing, due=due)
     if short is not None:
         return judged(short[0], *told, short[1])
     if (seen.failed + missing) / (seen.calls + missing) > expects.most_failed:
@@ -118,10 +118,11 @@ def judge(
 
 
 def _short(
-    ledger: Ledger, made: Made, expects: Expectation, seen: Figures, missing: int
+    ledger: Ledger, made: Made, expects: Expectation, seen: Figures, *, missing: int, due: DueList
 ) -> tuple[Verdict, Message] | None:
     """What was not kept; ``None`` when all was. That the steady state did not come back is no fail where nobody looked
-    for it, or where of the last seconds all that is in evidence was good, and calls are ``missing``.
+    for it, or where of the last seconds all that is in evidence was good, and more was ``due``: else it is one, as are
+    too many failures.
     """
     if made.undone_ns is None and made.steady_ns is None:
         return Verdict.INCONCLUSIVE, message("whether the steady state came back was not looked at")
@@ -129,7 +130,10 @@ def _short(
     if broken is None:
         return None
     last = Window(start_ns=made.end_ns - round(STEADY_S * NS), end_ns=made.end_ns)
-    void = missing and seen.recovered_s is None and ledger.calls_due(last)["ok"].all()
+    calls = [each for each in (*due.requests, *due.probes) if last.start_ns <= each.due_ns < last.end_ns]
+    lost = any(each.id not in ledger.calls for each in calls)
+    few = seen.failed / (seen.calls + missing) <= expects.most_failed
+    void = lost and few and seen.recovered_s is None and ledger.calls_due(last)["ok"].all()
     return (Verdict.INCONCLUSIVE if void else Verdict.FAIL), broken
 
 
@@ -138,10 +142,10 @@ def _unharmed(
 ) -> tuple[Verdict, *tuple[Message, ...]]:
     """Whether requests were as fast as ``criteria`` want them while the fault lasted."""
     faulty = Window(start_ns=made.start_ns, end_ns=made.undone_ns or span(made).end_ns)
-    rows = ledger.requests_due(faulty, Side.API)
-    verdict, *harm = _latency(rows, criteria)
-    if verdict is Verdict.FAIL and _latency(those(rows, on_time(rows)), criteria)[0] is not Verdict.FAIL:
-        late = count(int(np.count_nonzero(~on_time(rows))))
+    verdict, *harm = _latency(ledger.requests_due(faulty, Side.API), criteria)
+    timely, late_ones = _by_lag(ledger, faulty)
+    if verdict is Verdict.FAIL and _latency(timely, criteria)[0] is not Verdict.FAIL:
+        late = count(late_ones)
         void = message("void: {late} were sent late by the generator, and without them it does not fail", late=late)
         verdict, harm = Verdict.INCONCLUSIVE, [*harm, void]
     if verdict is Verdict.PASS:
@@ -150,6 +154,13 @@ def _unharmed(
     elif verdict is Verdict.FAIL and _latency(spared(_proving(requests, faulty)), criteria)[0] is not Verdict.FAIL:
         verdict = Verdict.INCONCLUSIVE
     return verdict, *harm
+
+
+def _by_lag(ledger: Ledger, window: Window) -> tuple[Calls, int]:
+    """The requests to the API that were due in ``window`` and sent on time, and how many were not."""
+    rows, timely = ledger.requests, on_time(ledger.requests)
+    due = rows["api"] & (rows["due_ns"] >= window.start_ns) & (rows["due_ns"] < window.end_ns)
+    return those(rows, due & timely), int(np.count_nonzero(due & ~timely))
 
 
 def _not_steady_after_all(ledger: Ledger, made: Made, steady: DueList) -> Message | None:

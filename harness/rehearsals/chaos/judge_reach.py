@@ -68,12 +68,16 @@ def spread(claim: str, ledger: Ledger, made: Made, every: Sequence[Made], missin
     experiment's lasts, by the ranks of latencies at a level of 5 %. The id is the claim's. Nothing is known where calls
     due in one time or the other (``missing_ns``) are not in evidence: they may be the quick ones, or the slow.
     """
-    rows = ledger.requests[ledger.requests["api"] & ledger.requests["ok"]]
-    rows = rows[on_time(rows)]  # what the generator sent late was slow before it was sent
+    good = ledger.requests["api"] & ledger.requests["ok"]
+    rows, timely = ledger.requests[good], on_time(ledger.requests)[good]
     lost_ns = np.array(missing_ns, dtype=np.int64)
     faulty, calm = rows[_faulty(rows["due_ns"], made)], rows[_calm(rows["due_ns"], every)]
-    found = [each for each in _operations(calm, faulty) if each is not None]
-    verdict, told = _reached(found)
+    verdict, told = _reached([each for each in _operations(calm, faulty) if each is not None])
+    # What the generator sent late was slow before it was sent; that it was left out makes no pass.
+    in_time = [rows[timely & chosen] for chosen in (_calm(rows["due_ns"], every), _faulty(rows["due_ns"], made))]
+    if not timely.all() and _reached([each for each in _operations(*in_time) if each is not None])[0] is not verdict:
+        late = message("{late} requests were sent late by the load generator", late=str(np.count_nonzero(~timely)))
+        verdict, told = Verdict.INCONCLUSIVE, (*told, late)
     missing = int(np.count_nonzero(_faulty(lost_ns, made) | _calm(lost_ns, every)))
     if missing:
         verdict, told = Verdict.INCONCLUSIVE, (*told, lacking_words(missing, len(faulty) + len(calm) + missing))

@@ -243,7 +243,10 @@ def limit_broken(
         return unknown("", claim, message("the version gave no bad answer among {all}", all=str(met.calls)))
     if undone.fired is None or undone.fired.fired_at_ns is None or undone.undo_ns is None or undone.done_ns is None:
         silent = message("no limit fired, though {counts}", counts=met.told)
-        return unknown("", claim, silent) if met.missing else _held(claim, False, message("never"), silent)
+        # Those that are missing may be bad as well; where they are fewer, they do not keep a limit from firing.
+        return (
+            unknown("", claim, silent) if met.missing >= met.failed else _held(claim, False, message("never"), silent)
+        )
     bad_s = met.bad_s or 0.0
     errors = message("{count} of these were errors: a twentieth may be late, not wrong", count=str(wrong))
     told = (

@@ -132,7 +132,7 @@ def _own_address(own_network: bool) -> Judgement:
 def _as_corrected(found: OnStack) -> Judgement:
     corrected = found.corrected
     wrong, last = tuple(_wrong(found)), corrected.seen if corrected.first_good_s is None else found.after
-    unseen = (message("no probe of that time is in evidence"),) if last is not None and _unseen(last) else ()
+    unseen = (message("of that time most probes are not in evidence"),) if last is not None and _unseen(last) else ()
     well = message(
         "the first good answer after so long, {sessions} sessions on the new instance",
         sessions=str(corrected.sessions),
@@ -149,7 +149,7 @@ def _as_corrected(found: OnStack) -> Judgement:
 
 
 def _unseen(calls: Calls) -> bool:
-    return not calls.probes and calls.probes_missing > 0
+    return calls.probes_missing > calls.probes
 
 
 def _wrong(found: OnStack) -> Iterator[Message]:

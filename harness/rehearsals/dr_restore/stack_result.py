@@ -102,7 +102,7 @@ def contrary(found: OnStack) -> Iterator[Message]:
         )
     if written.steps.reached is Reached.READY:
         yield message("the restart completed, the pods became ready")
-    if not written.seen.probes:
+    if not written.seen.probes + written.seen.probes_missing:
         yield message("no probe was due")
     if written.seen.probes_missing > written.seen.probes:
         yield message("{count} more probes were due and are not in evidence", count=str(written.seen.probes_missing))

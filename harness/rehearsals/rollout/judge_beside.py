@@ -54,9 +54,10 @@ def saved(evidence: Gathered, logged: Collection[str] | None) -> tuple[Verdict, 
     became ready. ``logged`` as of ``in_one_place``, ``None`` where no log was looked for."""
     rows, samples = f"{len(evidence.rows):,}", f"{len(evidence.samples):,}"
     told = message("{rows} rows of evidence, {samples} of them metrics, are kept", rows=rows, samples=samples)
-    if logged is None and evidence.samples:
-        return Verdict.NOT_EXERCISED, (message("no pod's log was looked for"), told)
-    _, verdict, of_pods = _recorded(evidence.events, evidence.samples, logged or ())
+    if logged is None:
+        verdict = Verdict.NOT_EXERCISED if evidence.samples else Verdict.INCONCLUSIVE
+        return verdict, (message("no pod's log was looked for"), told)
+    _, verdict, of_pods = _recorded(evidence.events, evidence.samples, logged)
     return verdict, (told, *of_pods)
 
 

@@ -134,9 +134,11 @@ def _of_none(part: Part, why: Message) -> list[Judgement]:
 
 
 def kept_all(part: Part, did: Loaded | Slowed, rows: Sequence[EventRow]) -> bool:
-    """Whether nobody took of the fewest pods since the load began: neither the autoscaler nor anything else."""
+    """Whether since the load began the autoscaler asked for no fewer than the fewest pods, some were ready at any time
+    (one may not be for a moment), and all at last."""
     there = [count for at_ns, count in endpoints(rows) if at_ns >= did.load_ns]
-    return all(count >= part.low for count in (*there, *(each.size for each in resizes(rows, did.load_ns))))
+    ready = all(there) and (not there or there[-1] >= part.low)
+    return ready and all(each.size >= part.low for each in resizes(rows, did.load_ns))
 
 
 def begun_with(part: Part, did: Loaded, rows: Sequence[EventRow]) -> int:

@@ -5,6 +5,9 @@ An erratum that was shown is no failure; one that was contradicted is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import or_
+
 import numpy as np
 
 from harness.judge.claimed import held, seconds, shown_or_not, unknown
@@ -97,22 +100,25 @@ def started(part: RotationPart, did: Started) -> list[Judgement]:
     if len(seen) < did.wanted or not did.published:
         words = {"some": str(len(seen)), "all": str(did.wanted)}
         return [unknown(part.name, claim, message("{some} of {all} pods could be asked", **words)) for claim in claims]
-    asked = [each for each in seen if each.file or each.variable]
-    old = [each for each in seen if did.versions.get(each.pod) != did.published]  # by the driver, whoever may be asked
-    right = not old and all(each.file == digest and each.variable == digest for each in asked)
-    if len(asked) < len(seen) and right:
-        unasked = message("the running pods could not be asked for their file and variable")
-        found = [unknown(part.name, claim, unasked) for claim in claims[:2]]
-        return [*found, _corrected_secret(part, claims[2], did)]
-    files = [each for each in seen if each.file == digest and did.versions.get(each.pod) == did.published]
-    variables = [each for each in seen if each.variable == digest]
+    blind = [not each.file and not each.variable for each in seen]
+    files = [each.file == digest and did.versions.get(each.pod) == did.published for each in seen]
+    # A pod that cannot be asked has files of the version that the driver says.
+    perhaps = [did.versions.get(each.pod) == did.published for each in seen]
+    variables = [each.variable == digest for each in seen]
     of_files = message("pods whose files are of {version}", version=did.published)
     of_variables = message("pods whose DB_PASSWORD is the published one (by digest)")
     return [
-        held(part.name, claims[0], len(files) == len(seen), of_files, shown=_some(len(files), len(seen))),
-        held(part.name, claims[1], len(variables) == len(seen), of_variables, shown=_some(len(variables), len(seen))),
+        _of_pods(part, claims[0], files, [no and may for no, may in zip(blind, perhaps, strict=True)], of_files),
+        _of_pods(part, claims[1], variables, blind, of_variables),
         _corrected_secret(part, claims[2], did),
     ]
+
+
+def _of_pods(part: RotationPart, claim: str, right: Sequence[bool], blind: Sequence[bool], what: Message) -> Judgement:
+    """``right`` by pod, of which those that are ``blind`` may be so."""
+    if any(blind) and all(map(or_, right, blind)):
+        return unknown(part.name, claim, message("the running pods could not be asked for their file and variable"))
+    return held(part.name, claim, all(right), what, shown=_some(sum(right), len(right)))
 
 
 def _corrected_secret(part: RotationPart, claim: str, did: Started) -> Judgement:
