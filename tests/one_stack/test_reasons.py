@@ -12,8 +12,9 @@ from harness.base.units import Unit
 from harness.checks.invariants import CHECKS, OFF
 from harness.judge.flag_log import SHARE, STEADY
 from harness.judge.judged import event
-from harness.judge.window import NS, Window
-from harness.load.population.accounts import on_api
+from harness.judge.window import NS
+from harness.load.population.accounts import accounts, on_api
+from harness.load.population.due import requests_due
 from harness.migration.healing import RECONCILE, unreconciled
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement
@@ -29,7 +30,7 @@ from harness.rehearsals.one_stack.judge import (
     moved_in_time,
     old_walks,
 )
-from harness.rehearsals.one_stack.types import STOP, Asked, LegSeen, OneStackDetails, due_of, legs_of
+from harness.rehearsals.one_stack.types import STOP, Asked, LegSeen, OneStackDetails, legs_of
 from tests.checks.test_mirror_steps import step
 from tests.one_stack.small import plan
 from tests.one_stack.test_judge import MEANWHILE, MIGRATED, REAL, deleted, migrated, row, went
@@ -160,15 +161,17 @@ def test_a_leg_that_was_not_measured_says_that_alone(leg: LegSeen, origin_ns: in
 
 def rows_of_week_1() -> list[Row]:
     """All that its users do in a good leg: they begin, fetch the flag, and then send what is due."""
-    users = sorted(on_api(WEEK_1.scenario.population, 1))
-    due = due_of(plan(), WEEK_1, 1, Window(start_ns=18 * NS, end_ns=48 * NS), origin_ns=3 * NS)
-    flags = [FlagRow(at_ns=NS, user=user, value=True, template_version=1, fetched=True) for user in users]
+    api = on_api(WEEK_1.scenario.population, 1)
+    users = sorted(each.user for each in accounts(plan().population, 1))
+    due = [each for each in requests_due(plan().population, 1, 3 * NS, 48 * NS) if each.due_ns >= 18 * NS]
+    flags = [FlagRow(at_ns=NS, user=user, value=user in api, template_version=1, fetched=True) for user in users]
     requests = [
         msgspec.structs.replace(
-            row(1, "w", each.user, operation_id=each.id, side=Side.API, flag=True, status=200),
-            due_ns=each.due_ns, sent_ns=each.due_ns, done_ns=each.due_ns + 1, operation=each.operation,
+            row(1, "w", each.user, operation_id=each.id, flag=each.user in api, status=200),
+            side=Side.API if each.user in api else Side.FIRESTORE, due_ns=each.due_ns, sent_ns=each.due_ns,
+            done_ns=each.due_ns + 1, operation=each.operation,
         )
-        for each in due.requests
+        for each in sorted(due, key=lambda each: each.user in api)
     ]  # fmt: skip
     sessions = [SessionRow(at_ns=0, user=user, audience="developers", live=True) for user in users]
     return [*sessions, *flags, *requests]
@@ -196,6 +199,16 @@ def test_a_leg_is_held_to_the_weeks_criteria_and_answers_for_no_claim() -> None:
     assert "planned" not in error_ratio.reason  # all are in evidence, and of the run's own schedule
     assert found[STEADY].verdict is Verdict.PASS
     assert "flag on for 5 of 50 users" in found[SHARE].reason
+
+
+def test_a_request_of_a_leg_that_is_not_in_evidence_leaves_it_undecided_who_moved() -> None:
+    """Of one to Firestore, of which no criterion asks."""
+    rows = rows_of_week_1()
+    lost = next(each for each in rows if isinstance(each, RequestRow))
+    assert lost.side is Side.FIRESTORE
+    found = week_1([each for each in rows if each is not lost])
+    assert found["success.error_ratio"].verdict is Verdict.PASS
+    assert found[STEADY].verdict is Verdict.INCONCLUSIVE and "1 of 300 requests that were due" in found[STEADY].reason
 
 
 @pytest.mark.parametrize("instead", [0, 3])

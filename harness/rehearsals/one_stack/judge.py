@@ -23,7 +23,7 @@ from harness.judge.ledger import Ledger
 from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import on_api
-from harness.load.population.due import stayers_due
+from harness.load.population.due import requests_due, stayers_due
 from harness.migration.healing import RECONCILE, unreconciled
 from harness.model.due import Due
 from harness.model.evidence import Operation, RequestRow, Side
@@ -80,8 +80,20 @@ def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStack
     judged_ns = went.judged_ns if went.judged_ns is not None else window.start_ns
     for criterion in judge(leg.scenario, ledger, window, judged_ns, due=due):
         yield msgspec.structs.replace(criterion, claim="", notes=(*criterion.notes, _SEPARATE))
-    for check in flag.results(leg.scenario, judged_ns):
+    for check in flag.results(leg.scenario, judged_ns, everybodys_due(plan, leg, window, judged_ns, seen)):
         yield msgspec.structs.replace(check, claim="", also=())
+
+
+def everybodys_due(
+    plan: OneStackPlan, leg: Leg, window: Window, judged_ns: int, seen: Seen[OneStackDetails]
+) -> Iterator[Due]:
+    """What users have due to either side in a leg's ``window``: all of it where it was held to its end and each answer
+    awaited, else what was due so long before the leg was judged that it must have been answered."""
+    awaited_ns = judged_ns - round((leg.scenario.request_timeout_s + 1) * NS)
+    whole = judged_ns >= window.end_ns and seen.details.rolled_back != leg.part
+    end_ns = window.end_ns if whole else max(window.start_ns, min(window.end_ns, awaited_ns))
+    due = requests_due(plan.population, seen.facts.seed, seen.details.origin_ns or window.start_ns, end_ns)
+    return (each for each in due if each.due_ns >= window.start_ns)
 
 
 def moved_in_time(leg: Leg, went: LegSeen) -> Judgement:
