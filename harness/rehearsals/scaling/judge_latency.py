@@ -68,7 +68,7 @@ def slowed(
     rises = rises_of(resizes(rows, did.load_ns), low, did.end_ns)
     if not rises and kept_all(part, did, rows) and _quick(did, read, requests, metric.value_m or 0):
         quick = message(
-            "the metric was at most {most} s, within its target, and the p95 of users' answers was not above it either",
+            "the metric was at most {most} s, within its target, and users' answers do not say otherwise",
             most=_s(_most(read, did)),
         )
         return [unknown(part.name, claim, quick) for claim in (CLAIM, TO_NO_EFFECT, *_DOWN)]
