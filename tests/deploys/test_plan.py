@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.base.clock import NS
@@ -109,6 +110,16 @@ def test_a_part_is_judged_by_details_and_evidence() -> None:
     assert found["deploy.downtime_without_prestop"].verdict is Verdict.ERRATUM_SHOWN
     assert {*found} == {claim for _, claim in REHEARSAL.claims(plan)}
     assert "1 of 20 requests and probes failed" in found["deploy.downtime_without_prestop"].reason
+
+
+@pytest.mark.parametrize(("origin_ns", "loaded"), [(None, False), (5 * NS, True)])
+def test_of_a_run_that_had_load_and_followed_no_part_every_check_has_a_word(
+    origin_ns: int | None, loaded: bool
+) -> None:
+    plan = one(PartKind.RELEASE)
+    left = msgspec.structs.replace(details(versions=versions_of(plan)), origin_ns=origin_ns)
+    found = judged(REHEARSAL, plan, seen(left, ended=False))
+    assert ({each.id for each in found} >= {*CHECKS, OFF}) is loaded
 
 
 def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exercised() -> None:

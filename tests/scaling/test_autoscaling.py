@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.judge.window import NS
-from harness.model.evidence import EventRow
+from harness.model.evidence import EventRow, SampleRow
 from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
@@ -19,7 +19,7 @@ from harness.rehearsals.scaling.judge_autoscaling import (
     under_load,
     utilizations,
 )
-from harness.rehearsals.scaling.types import Decision, Loaded, Part, PartKind
+from harness.rehearsals.scaling.types import Controlled, Decision, Loaded, Part, PartKind
 from tests.scaling.test_judge import endpoints, resize
 from tests.scaling.test_rule import CONTROLLED
 
@@ -110,6 +110,25 @@ def test_a_decision_is_held_against_the_rule_where_the_controllers_are_real_what
         found = under_load(MEMORY, loaded, rows, [], controlled=CONTROLLED, capabilities=can)
         verdicts[real] = next(each.verdict for each in found if each.claim == "scaling.hpa.memory")
     assert verdicts == {False: Verdict.PASS, True: Verdict.INCONCLUSIVE}, "of a real one no figures are in evidence"
+
+
+@pytest.mark.parametrize(("manifests", "verdict"), [(CONTROLLED, Verdict.INCONCLUSIVE), (None, Verdict.FAIL)])
+def test_only_an_hpa_that_goes_by_the_resource_is_spared_a_load_that_needs_no_pods(
+    manifests: Controlled | None, verdict: Verdict
+) -> None:
+    wished = [SampleRow(at_ns=60 * NS, metric="metric_replicas", subject="hpa", value=2.0)]
+    quiet, loaded = [endpoints(-1, 2), endpoints(201, 2)], Loaded(load_ns=0, end_ns=200 * NS)
+    can = {Capability.AUTOSCALING}
+    found = under_load(MEMORY, loaded, quiet, wished, controlled=manifests, capabilities=can)
+    assert {each.verdict for each in found} == {verdict}
+    without = msgspec.structs.replace(
+        CONTROLLED,
+        hpa=msgspec.structs.replace(
+            CONTROLLED.hpa, metrics=tuple(each for each in CONTROLLED.hpa.metrics if each.name != "memory")
+        ),
+    )
+    found = under_load(MEMORY, loaded, quiet, wished, controlled=without, capabilities=can)
+    assert {each.verdict for each in found} == {Verdict.FAIL}
 
 
 def test_memory_alone() -> None:

@@ -27,7 +27,7 @@ from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import ScalingDetails, ScalingPlan, Slowed, controlled
 from harness.stack.manifests import load as load_manifests
 from tests.rehearsal.drawn import drawn
-from tests.rehearsal.made import seen
+from tests.rehearsal.made import by_id, seen
 from tests.scaling.test_rule import MIB, pod, resize
 from tests.scaling.test_zones import request
 
@@ -306,6 +306,18 @@ def test_a_whole_part_is_judged_and_drawn_with_its_p95(tmp_path: Path, lang: str
     assert found == expected
     page = drawn(REHEARSAL, plan, left, tmp_path, lang)
     assert EXTERNAL_P95 in page and "500 ms" in page
+
+
+@pytest.mark.parametrize(("slow", "verdict"), [(True, Verdict.FAIL), (False, Verdict.INCONCLUSIVE)])
+def test_a_metric_that_hides_what_users_wait_for_fails(slow: bool, verdict: Verdict) -> None:
+    """Judged as a run is, with its users' own answers."""
+    course = Course(window(0.06))
+    answers = [asked(at_s) for at_s in range(0, UNTIL_S - 20, 2) if slow or at_s >= SLOW_S]
+    left = seen(
+        ScalingDetails(did={PART.name: DID}), [*course.rows, *course.samples, *answers], capabilities=PART.needs
+    )
+    found = by_id(whole(REHEARSAL, ScalingPlan(name="scaling", title="Scaling", parts=(PART,)), left))
+    assert found[CLAIM].verdict is verdict
 
 
 def test_elsewhere_the_part_is_not_exercised() -> None:

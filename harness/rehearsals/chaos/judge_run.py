@@ -71,7 +71,7 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     if expects.repeated is not None and made.tried == ():
         return _inconclusive(message("there was no steady state to try the detection from"))
     if expects.repeated is not None and made.series is None and not made.broken:
-        return _inconclusive(message("the run left no word of the series that was to be made"))
+        return _inconclusive(message("the run left no word of the series of kills that was to be made"))
     due, steady = (_due(plan, details, window, seed) for window in (span(made), stretch(made)))
     missing_ns = _missing_ns(due, evidence)
     judged = judge(evidence.ledger, made, expects, plan.criteria, due=due, steady=steady)
