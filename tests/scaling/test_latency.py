@@ -311,13 +311,15 @@ def test_a_whole_part_is_judged_and_drawn_with_its_p95(tmp_path: Path, lang: str
 @pytest.mark.parametrize(("slow", "verdict"), [(True, Verdict.FAIL), (False, Verdict.INCONCLUSIVE)])
 def test_a_metric_that_hides_what_users_wait_for_fails(slow: bool, verdict: Verdict) -> None:
     """Judged as a run is, with its users' own answers."""
-    course = Course(window(0.06))
+    course, runs = Course(window(0.06)), {PART.name: PartRun(start_ns=(BEGUN_S - 420) * NS, end_ns=UNTIL_S * NS)}
     answers = [asked(at_s) for at_s in range(0, UNTIL_S - 20, 2) if slow or at_s >= SLOW_S]
-    left = seen(
-        ScalingDetails(did={PART.name: DID}), [*course.rows, *course.samples, *answers], capabilities=PART.needs
+    details, plan = (
+        ScalingDetails(runs=runs, did={PART.name: DID}),
+        ScalingPlan(name="scaling", title="", parts=(PART,)),
     )
-    found = by_id(whole(REHEARSAL, ScalingPlan(name="scaling", title="Scaling", parts=(PART,)), left))
-    assert found[CLAIM].verdict is verdict
+    left = seen(details, [*course.rows, *course.samples, *answers], rung=Rung.KIND, capabilities=PART.needs)
+    found = by_id(whole(REHEARSAL, plan, left))[CLAIM]
+    assert found.verdict is verdict and "the metric was at most 0.06 s" in found.reason
 
 
 def test_elsewhere_the_part_is_not_exercised() -> None:
