@@ -59,6 +59,13 @@ def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) ->
     return tuple(sorted(found, key=lambda due: (due.due_ns, due.id)))
 
 
+def answered_by(window: Window, judged_ns: int, timeout_s: float, *, whole: bool) -> int:
+    """Until when what was due in ``window`` must be in evidence as it is judged: to its end where it was held ``whole``
+    and each answer awaited, else what was due so long before that it must have been answered."""
+    awaited_ns = min(window.end_ns, judged_ns - round((timeout_s + 1) * NS))
+    return window.end_ns if whole else max(window.start_ns, awaited_ns)
+
+
 def stayers_due(
     plan: PopulationPlan, shares: PopulationPlan, seed: int, origin_ns: int, window: Window
 ) -> tuple[Due, ...]:

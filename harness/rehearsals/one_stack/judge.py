@@ -23,7 +23,7 @@ from harness.judge.ledger import Ledger
 from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import on_api
-from harness.load.population.due import requests_due, stayers_due
+from harness.load.population.due import answered_by, requests_due, stayers_due
 from harness.migration.healing import RECONCILE, unreconciled
 from harness.model.due import Due
 from harness.model.evidence import Operation, RequestRow, Side
@@ -87,11 +87,9 @@ def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStack
 def everybodys_due(
     plan: OneStackPlan, leg: Leg, window: Window, judged_ns: int, seen: Seen[OneStackDetails]
 ) -> Iterator[Due]:
-    """What users have due to either side in a leg's ``window``: all of it where it was held to its end and each answer
-    awaited, else what was due so long before the leg was judged that it must have been answered."""
-    awaited_ns = judged_ns - round((leg.scenario.request_timeout_s + 1) * NS)
+    """What users have due to either side in a leg's ``window`` and must be in evidence as the leg is judged."""
     whole = judged_ns >= window.end_ns and seen.details.rolled_back != leg.part
-    end_ns = window.end_ns if whole else max(window.start_ns, min(window.end_ns, awaited_ns))
+    end_ns = answered_by(window, judged_ns, leg.scenario.request_timeout_s, whole=whole)
     due = requests_due(plan.population, seen.facts.seed, seen.details.origin_ns or window.start_ns, end_ns)
     return (each for each in due if each.due_ns >= window.start_ns)
 

@@ -29,7 +29,7 @@ from harness.judge.summary import summarise
 from harness.judge.switch_over import SwitchOver, switch_over
 from harness.judge.window import NS, Window, of_step
 from harness.load.population.accounts import on_api
-from harness.load.population.due import due_list, requests_due
+from harness.load.population.due import answered_by, due_list, requests_due
 from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind, observation
@@ -97,11 +97,9 @@ def not_exercised(plan: Scenario, capabilities: Collection[str]) -> dict[str, Me
 def of_flag(
     plan: Scenario, seed: int, flag: flag_log.FlagLog, window: Window, at_ns: int, *, whole: bool
 ) -> tuple[Judgement, ...]:
-    """The flag's checks at ``at_ns``, with what everybody had due in ``window`` until then: all of it where it was held
-    ``whole`` and each answer awaited, else what was due so long before that it must have been answered."""
-    answered_ns = window.end_ns if whole else min(window.end_ns, at_ns - round((plan.request_timeout_s + 1) * NS))
-    due = requests_due(plan.population, seed, window.start_ns, max(window.start_ns, answered_ns))
-    return flag.results(plan, at_ns, due)
+    """The flag's checks at ``at_ns``, with what everybody had due in ``window`` and must be in evidence by then."""
+    end_ns = answered_by(window, at_ns, plan.request_timeout_s, whole=whole)
+    return flag.results(plan, at_ns, requests_due(plan.population, seed, window.start_ns, end_ns))
 
 
 def unplanted(plan: Scenario, planted: Iterable[Fault]) -> Iterator[Judgement]:
