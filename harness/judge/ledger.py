@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from harness.judge.window import Window
 from harness.model.due import probe_call
 from harness.model.evidence import (
+    BUSY,
     MEASUREMENT_ERROR,
+    WAITED,
     WRITES,
     EventRow,
     Operation,
@@ -60,7 +62,7 @@ _SESSION = np.dtype([("user", np.int32), ("live", np.bool_), ("at_ns", np.int64)
 Calls = NDArray[np.void]
 
 #: The metrics that a window's summary shows; samples of others are not kept here.
-KEPT_METRICS = frozenset({"cpu_cores", "memory_bytes", "replicas", "ready_replicas"})
+KEPT_METRICS = frozenset({"cpu_cores", "memory_bytes", "replicas", "ready_replicas", WAITED, BUSY})
 
 
 class _Table:

@@ -119,6 +119,13 @@ class SampleRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=
     value: float
 
 
+#: Counters of the machine as samples of ``MACHINE``, in seconds since it began: in which at least one task waited for a
+#: processor (pressure stall information, "some"); that its host gave to others; that anything used. The last two are
+#: summed over processors.
+MACHINE = "machine"
+WAITED, STOLEN, BUSY = "machine_waited_s", "machine_stolen_s", "machine_busy_s"
+
+
 class EventRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="event"):
     """Something happened: a pod's state, a fault, a published flag, a phase, a decision, a log pointer."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from harness.judge.bounds import nearest_rank
 from harness.judge.window import NS, Window
 from harness.model.judgement import Judgement
-from harness.model.scenario import QUANTILE, Criterion, Metric
+from harness.model.scenario import QUANTILE, Criterion, Metric, Sample
 
 _SAMPLE = """\
 WITH sample AS (
@@ -65,7 +65,7 @@ def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows
         return _RATE.format(seconds=repr((window.end_ns - window.start_ns) / NS), **span)
     if criterion.metric == Metric.CONCURRENT_USERS:
         return _USERS.format(stretch=round(stretch_s * NS), **span)
-    probes = criterion.metric == Metric.AVAILABILITY
+    probes = criterion.asks is Sample.PROBES
     only = "" if probes else "side = 'api' AND "
     only += f"operation = '{criterion.operation}' AND " if criterion.operation else ""
     if criterion.metric in QUANTILE:  # what failed sooner than the limit says nothing of how long an answer takes
@@ -79,4 +79,4 @@ def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows
     if criterion.metric in QUANTILE:
         rank = nearest_rank(max(1, judged.samples), QUANTILE[criterion.metric]) - 1
         return sample + _QUANTILE.format(rank=rank)
-    return sample + _SHARE.format(which="=" if probes else "<>")
+    return sample + _SHARE.format(which="=" if criterion.metric is Metric.AVAILABILITY else "<>")
