@@ -16,8 +16,7 @@ from harness.base.clock import utc
 from harness.base.errors import EvidenceNotWritten, Exit, PartDied
 from harness.evidence.failure import LOG_LINE
 from harness.evidence.gathered import stored
-from harness.judge.machine_share import SUBJECT, WAITED
-from harness.model.evidence import EventRow, Outcome, ProbeRow, SampleRow, happened
+from harness.model.evidence import BUSY, MACHINE, WAITED, EventRow, Outcome, ProbeRow, SampleRow, happened
 from harness.model.judgement import Judgement
 from harness.model.message import Message
 from harness.model.result import Part, Result
@@ -418,8 +417,8 @@ async def test_how_the_machine_s_processors_are_shared_is_evidence_where_its_ker
     monkeypatch.setattr(machine, "stolen_s", lambda: None)
     run = conductor(tmp_path, Empty(), counted=Environment().processors())
     await run.run()
-    counted = [(row.metric, row.subject, row.value) for row in stored(run.folder).samples if row.subject == SUBJECT]
-    assert counted == [(WAITED, SUBJECT, 12.5)]
+    counted = [(row.metric, row.subject, row.value) for row in stored(run.folder).samples if row.subject == MACHINE]
+    assert (counted[0], [name for name, _, _ in counted]) == ((WAITED, MACHINE, 12.5), [WAITED, BUSY])
 
 
 class Failing(Toy):

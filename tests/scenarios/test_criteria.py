@@ -63,9 +63,10 @@ def test_a_week_in_one_line_each_is_the_week() -> None:
     week = yaml.safe_load((FOLDER / "rollout_week2.yaml").read_text(encoding="utf-8"))
     long = parse(yaml.safe_dump(week), "plan.yaml", "plan")
     lines = [f"{each['kind']} {each['metric']} {each['comparison']} {each['threshold']}" for each in week["criteria"]]
+    lines = [line for line, each in zip(lines, week["criteria"], strict=True) if "sample" not in each]
     short = parse(yaml.safe_dump({**week, "criteria": lines}), "plan.yaml", "plan")
     assert [(each.id, each.threshold, each.kind) for each in short.criteria] == [
-        (each.id, each.threshold, each.kind) for each in long.criteria
+        (each.id, each.threshold, each.kind) for each in long.criteria if each.sample is None
     ]
 
 
