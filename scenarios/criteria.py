@@ -222,9 +222,9 @@ def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Crite
 
 def _asks(each: CriterionFile, word: KindWord, at: Keys) -> None:
     """Raises ``RuleError`` for a sample, a way of judging or a crowded limit that the criterion cannot have."""
-    counts_users = each.metric not in {*RATIOS, *QUANTILE} or each.operation is not None or each.step_s is not None
-    if each.sample is Sample.PROBES and counts_users:
-        what = message("probes have no {metric} of users, of one operation or of one step", metric=each.metric)
+    whole = each.metric in RATIOS and each.operation is None and each.step_s is None
+    if each.sample is Sample.PROBES and not whole:
+        what = message("probes are asked for a ratio of all of them alone, not for {metric}", metric=each.metric)
         raise RuleError(what, *at, "sample", remedy=message("write `sample: users`, or leave it out"))
     if each.by is By.VALUE and (word is KindWord.ROLLBACK or each.metric not in RATIOS):
         what = message("`by: value` is for a success criterion on a ratio")

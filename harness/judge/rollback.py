@@ -23,7 +23,7 @@ from harness.judge.planned import missing_words
 from harness.judge.silence import Blackout, blackout, longest_dark_s
 from harness.judge.success import failure_limit, silence_words
 from harness.judge.view import View
-from harness.judge.words import SUBJECT, beside, bounded, count, limit, limit_quantity, nothing_counts
+from harness.judge.words import beside, bounded, count, limit, limit_quantity, nothing_counts
 from harness.model.message import Message, Told, marked, message, worded
 from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample
 from harness.model.verdict import Verdict
@@ -37,11 +37,17 @@ _ONE_IN = {metric: round(1 / (1 - quantile)) for metric, quantile in QUANTILE.it
 
 
 _FIRED_WORDS = {
-    Metric.ERROR_RATIO: marked("fired: {value} of the first {samples} {calls} failed, limit {limit}"),
-    Metric.AVAILABILITY: marked("fired: {value} of the first {samples} {calls} were good, limit {limit}"),
-    Metric.LATENCY_P50: marked("fired: p50 of the first {samples} {calls} {value}, limit {limit}"),
-    Metric.LATENCY_P95: marked("fired: p95 of the first {samples} {calls} {value}, limit {limit}"),
-    Metric.LATENCY_P99: marked("fired: p99 of the first {samples} {calls} {value}, limit {limit}"),
+    (Metric.ERROR_RATIO, Sample.USERS): marked("fired: {value} of the first {samples} requests failed, limit {limit}"),
+    (Metric.ERROR_RATIO, Sample.PROBES): marked("fired: {value} of the first {samples} probes failed, limit {limit}"),
+    (Metric.AVAILABILITY, Sample.USERS): marked(
+        "fired: {value} of the first {samples} requests were good, limit {limit}"
+    ),
+    (Metric.AVAILABILITY, Sample.PROBES): marked(
+        "fired: {value} of the first {samples} probes were good, limit {limit}"
+    ),
+    (Metric.LATENCY_P50, Sample.USERS): marked("fired: p50 of the first {samples} requests {value}, limit {limit}"),
+    (Metric.LATENCY_P95, Sample.USERS): marked("fired: p95 of the first {samples} requests {value}, limit {limit}"),
+    (Metric.LATENCY_P99, Sample.USERS): marked("fired: p99 of the first {samples} requests {value}, limit {limit}"),
 }
 
 
@@ -199,9 +205,8 @@ def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Bl
 
 def _fired_words(criterion: Criterion, fired: Fired) -> Told:
     value = worded(beside(fired.value, criterion.threshold, criterion.unit), criterion.unit)
-    calls = Message(text=SUBJECT[criterion.asks])
-    values = {"value": value, "samples": count(fired.samples), "limit": limit_quantity(criterion), "calls": calls}
-    said = Message(text=_FIRED_WORDS[criterion.metric], values=values)
+    values = {"value": value, "samples": count(fired.samples), "limit": limit_quantity(criterion)}
+    said = Message(text=_FIRED_WORDS[criterion.metric, criterion.asks], values=values)
     if not fired.completing:
         return (said,)
     return said, message("{failed} more failed too soon to count", failed=count(fired.completing))
