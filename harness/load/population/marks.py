@@ -18,6 +18,7 @@ EXCERPT_BYTES = 120  # of a wrong answer
 _OWNER = re.compile(rb'"user_id"\s*:\s*"([^"]+)"')
 _NAMES = (re.compile(rb"u\d{4,}"), re.compile(rb"canary\d{2,}"))  # apart: each is found by its first letters alone
 _ESCAPED = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_MARKED = re.compile(r" mark-[0-9a-f]{8}-[0-9a-f]{10}$")
 _OWN_DIGITS = 10
 
 
@@ -30,6 +31,11 @@ def _family(seed: int) -> str:
 def mark(seed: int, user: str) -> str:
     """What ``user``'s walks have in their titles and descriptions, of 24 characters."""
     return f"{_family(seed)}{stream(seed, f'mark:{user}').getrandbits(4 * _OWN_DIGITS):0{_OWN_DIGITS}x}"
+
+
+def unmarked(text: str) -> str:
+    """A title or a description as the populations of before marks have it, whose runs are still judged."""
+    return _MARKED.sub("", text)
 
 
 class Population(msgspec.Struct, frozen=True):

@@ -14,8 +14,9 @@ from harness.base.clock import Anchor
 from harness.checks.agreement import not_identical
 from harness.checks.as_printed import as_printed
 from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
+from harness.checks.isolation import wrong_answers
 from harness.checks.off_in_time import not_whole_since
-from harness.checks.walk_results import READS
+from harness.checks.walk_results import READS, as_answered
 from harness.checks.whole_run import unsaid
 from harness.judge import flag_log
 from harness.judge.chance import chance_words, false_roll_backs
@@ -184,6 +185,7 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor,
     """The checks that the run told of, in their order: judged again where the rows say it, with what was ``due`` in a
     window that was judged whole; those of the stores as they were told, for the stores are gone.
     """
+    answers = wrong_answers(rows)
     for number, row in enumerate(rows):
         if not isinstance(row, EventRow) or row.kind != CHECK_EVENT:
             continue
@@ -203,7 +205,7 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor,
                 due=due,
             )
         else:
-            yield of_event(row)
+            yield as_answered(of_event(row), answers)
 
 
 def _steps(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[str]) -> Iterator[Judgement]:
