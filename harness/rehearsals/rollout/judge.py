@@ -45,7 +45,7 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge_beside import in_one_place, saved, without_the_flag
 from harness.rehearsals.rollout.judge_objectives import objectives
 from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
-from harness.rehearsals.rollout.queries import value_query
+from harness.rehearsals.rollout.queries import as_counted, value_query
 from harness.report.words import lacking_words
 
 _ROLLBACK_STEPS = "rollout.rollback."
@@ -68,7 +68,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         lacking = not_exercised(plan, seen.facts.capabilities)
         ledger, flag = flag_log.of_rows(rows[: at.rows])
         results = judge(plan, ledger, week.planned, at.at_ns, due=due, not_exercised=lacking)
-        found += _criteria(plan, week, at, results)
+        found += _criteria(plan, week, at, results, retried=bool(ledger.requests["retried"].any()))
         found += of_flag(plan, week.seed, flag, week.planned, at.at_ns, whole=whole and not week.rolled_back)
         found += objectives(plan, ledger, week.planned, at.at_ns, due)
         lost = _lost(plan, ledger, week, at)
@@ -155,7 +155,9 @@ def _ledger(rows: Iterable[Row]) -> Ledger:
     return ledger
 
 
-def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judgement]) -> Iterator[Judgement]:
+def _criteria(
+    plan: Scenario, week: Observed, at: Moment, results: Iterable[Judgement], *, retried: bool
+) -> Iterator[Judgement]:
     """The criteria with what chance alone does to them, and the query that reproduces each: a rate is one of the time
     until the judge was asked, which is before a roll back's decision was written down.
     """
@@ -165,6 +167,7 @@ def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judg
     for criterion, result in zip(plan.criteria, results, strict=True):
         step = of_step(window, plan.population, criterion.step_s)
         query = value_query(criterion, result, step, rows=at.rows, stretch_s=plan.good_answer_every_s)
+        query = as_counted(query, window, at.rows) if query and retried else query
         notes: Told = () if criterion.claim else (_OWN,)
         notes += (chances[result.id],) if result.id in chances else ()
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)
