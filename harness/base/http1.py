@@ -9,6 +9,7 @@ import h11
 import msgspec
 
 BLOCK_BYTES = 65_536
+MOST_PIECES = 20_000  # of one answer, be they chunks or interim answers: each takes h11 some 25 µs
 
 
 class TooLong(EOFError):  # noqa: N818 - an outcome, not an error
@@ -18,8 +19,8 @@ class TooLong(EOFError):  # noqa: N818 - an outcome, not an error
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer; header names are in lower case.
 
-    ``head`` is every header as it came, trailers and those of interim answers too; ``behind`` is what followed the
-    answer on the connection, which belongs to nothing.
+    ``head`` is the reason and every header as they came, trailers and those of interim answers too; ``behind`` is what
+    followed the answer on the connection, which belongs to nothing.
     """
 
     status: int
@@ -31,7 +32,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 class Reading:
     """One answer to what ``connection`` has sent, made of the bytes that arrive: no more of them than ``most_bytes``,
-    and none of its heads larger than h11 takes (16 KiB unless ``connection`` says otherwise).
+    in no more than ``MOST_PIECES``, and no head larger than h11 takes (16 KiB unless ``connection`` says otherwise).
     """
 
     def __init__(self, connection: h11.Connection, most_bytes: int) -> None:
@@ -39,6 +40,7 @@ class Reading:
         self._most_bytes = most_bytes
         self._status, self._headers = 0, dict[str, str]()
         self._head, self._body = bytearray(), bytearray()
+        self._pieces = 0
         self.received = 0
 
     @property
@@ -69,18 +71,22 @@ class Reading:
 
     def _answer(self) -> Answer | None:
         while (event := self._connection.next_event()) is not h11.NEED_DATA:
+            self._pieces += 1
             if isinstance(event, h11.ConnectionClosed):
                 raise EOFError("the connection ended before the whole answer")  # noqa: TRY004 - of the server
             if isinstance(event, h11.Data):
                 self._body += event.data
-                continue
-            assert isinstance(event, h11.InformationalResponse | h11.Response | h11.EndOfMessage)
-            self._head += b"".join(name + b": " + value + b"\n" for name, value in event.headers)
+            else:
+                assert isinstance(event, h11.InformationalResponse | h11.Response | h11.EndOfMessage)
+                self._head += b"" if isinstance(event, h11.EndOfMessage) else event.reason + b"\n"
+                self._head += b"".join(name + b": " + value + b"\n" for name, value in event.headers)
             if isinstance(event, h11.Response):
                 self._status = event.status_code
                 self._headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
             elif isinstance(event, h11.EndOfMessage):
                 return self._whole()
+            if self._pieces > MOST_PIECES:
+                raise TooLong(f"the answer came in more than {MOST_PIECES} pieces")
         if self.received > self._most_bytes:
             raise TooLong(f"the answer is larger than {self._most_bytes} bytes")
         return None
