@@ -121,7 +121,7 @@ class Invariants:
 
     async def results(self) -> tuple[Judgement, ...]:
         """All of them. A store that does not answer, or holds more than is read, leaves its checks inconclusive."""
-        answers = wrong_answers(self._evidence.requests)
+        answers = wrong_answers([*self._evidence.requests, *self._evidence.probes])
         documents = self._stores.documents()
         try:
             there = await _all(documents)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from harness.checks.acknowledged import Acknowledged
 from harness.checks.applied_once import Once
-from harness.checks.isolation import Isolation
+from harness.checks.isolation import Answers, Isolation
 from harness.checks.off_in_time import unseen_words
 from harness.checks.reads import Reads
 from harness.checks.sent import Sent
@@ -93,6 +93,14 @@ def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = No
         )
         for check, wrong, verdict, samples, told in judged
     )
+
+
+def as_answered(told: Judgement, answers: Answers) -> Judgement:
+    """One of these as its run told it, or failed by what the rows of its ``answers`` say: they are evidence, too."""
+    wrong = {ISOLATION: answers.leaked, STATUSES: answers.statuses, BODIES: answers.bodies}.get(told.id, ())
+    if not wrong or told.verdict is Verdict.FAIL:
+        return told
+    return held(result(told.id, CLAIM[told.id], Verdict.FAIL, len(wrong), told.samples, with_few(told.told, wrong)))
 
 
 def among(layout: Layout, places: Collection[str]) -> Told:

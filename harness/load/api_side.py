@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.load.answers import SUCCESS, classify, created_id
-from harness.load.connection import Answer, NoAnswer
+from harness.load.answers import SUCCESS, classify, created_id, unanswered
+from harness.load.http1 import Answer, NoAnswer
+from harness.load.population.marks import NOBODY, Population
 from harness.load.population.schedule import Planned
 from harness.load.population.walk import PAGE_WALKS, encode
 from harness.load.result import Result
@@ -28,10 +29,12 @@ def path_of(operation: Operation, walk_id: str) -> str:
 
 
 class ApiSide:
-    """One user's API client. ``timeout_s`` is the phone's, from the moment it sends."""
+    """A client of the API, for one user of ``population`` at a time. ``timeout_s`` is the phone's, from the moment it
+    sends."""
 
-    def __init__(self, service: Address, timeout_s: float) -> None:
+    def __init__(self, service: Address, timeout_s: float, population: Population = NOBODY) -> None:
         self._connection = runtime().phone(service)
+        self._population = population
         self._timeout_s = timeout_s
 
     def execute(self, planned: Planned, token: str, *, missing_expected: bool) -> Result:
@@ -41,8 +44,17 @@ class ApiSide:
         try:
             answer = self._connection.exchange(_METHOD[operation], path, token, encode(planned.body), self._timeout_s)
         except NoAnswer as ended:
-            return Result(status=0, outcome=ended.outcome, acknowledged=False, walk_id=walk_id, retried=ended.retried)
-        return _result(planned, answer, missing_expected=missing_expected)
+            found = unanswered(ended, self._population, planned.user)
+            return Result(
+                status=0,
+                outcome=found.outcome,
+                acknowledged=False,
+                walk_id=walk_id,
+                retried=ended.retried,
+                shown=found.shown,
+                wire=found.wire,
+            )
+        return _result(planned, answer, self._population, missing_expected=missing_expected)
 
     def reopen(self) -> None:
         """Another connection, at once."""
@@ -53,7 +65,7 @@ class ApiSide:
         self._connection.close()
 
 
-def _result(planned: Planned, answer: Answer, *, missing_expected: bool) -> Result:
+def _result(planned: Planned, answer: Answer, population: Population, *, missing_expected: bool) -> Result:
     operation, walk_id = planned.operation, planned.walk_id
     # A repeated DELETE finds nothing when the first one was carried out and only its answer was lost.
     repeated_delete = operation is Operation.DELETE_WALK and answer.retried
@@ -61,7 +73,10 @@ def _result(planned: Planned, answer: Answer, *, missing_expected: bool) -> Resu
         operation,
         answer.status,
         answer.body,
+        head=answer.head,
+        behind=answer.behind,
         user=planned.user,
+        population=population,
         walk_id=walk_id,
         missing_expected=missing_expected or repeated_delete,
     )
@@ -77,4 +92,5 @@ def _result(planned: Planned, answer: Answer, *, missing_expected: bool) -> Resu
         pod=answer.pod,
         retried=answer.retried,
         shown=answered.shown,
+        wire=answered.wire,
     )

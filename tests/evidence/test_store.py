@@ -455,8 +455,9 @@ def test_a_file_from_before_a_column_was_added_is_read_with_its_default(tmp_path
         store.append([probe, request])
     assert list(read_rows(path)) == [probe, request]
     with contextlib.closing(sqlite3.connect(path)) as file:
-        for statement in ("requests DROP COLUMN retried", "requests DROP COLUMN shown", "probes DROP COLUMN shown"):
-            file.execute(f"ALTER TABLE {statement}")
+        for column in ("requests.retried", "requests.shown", "requests.wire", "probes.shown", "probes.wire"):
+            table, name = column.split(".")
+            file.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
     older = [msgspec.structs.replace(probe, shown=""), msgspec.structs.replace(request, retried=False, shown="")]
     assert list(read_rows(path)) == older
 

@@ -160,7 +160,7 @@ def _by_lag(ledger: Ledger, window: Window) -> tuple[Calls, int]:
     """The requests to the API that were due in ``window`` and sent on time, and how many were not."""
     rows, timely = ledger.requests, on_time(ledger.requests)
     due = rows["api"] & (rows["due_ns"] >= window.start_ns) & (rows["due_ns"] < window.end_ns)
-    return those(rows, due & timely), int(np.count_nonzero(due & ~timely))
+    return those(ledger.requests_due(window, Side.API), timely[due]), int(np.count_nonzero(due & ~timely))
 
 
 def _not_steady_after_all(ledger: Ledger, made: Made, steady: DueList) -> Message | None:

@@ -15,8 +15,9 @@ from harness.base.units import Unit
 from harness.checks.agreement import not_identical
 from harness.checks.as_printed import as_printed
 from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
+from harness.checks.isolation import wrong_answers
 from harness.checks.off_in_time import not_whole_since
-from harness.checks.walk_results import READS
+from harness.checks.walk_results import READS, as_answered
 from harness.checks.whole_run import unsaid
 from harness.judge import flag_log
 from harness.judge.chance import chance_words, false_roll_backs
@@ -48,7 +49,7 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge_beside import in_one_place, saved, without_the_flag
 from harness.rehearsals.rollout.judge_objectives import objectives
 from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
-from harness.rehearsals.rollout.queries import value_query
+from harness.rehearsals.rollout.queries import as_counted, value_query
 from harness.report.words import lacking_words
 
 _ROLLBACK_STEPS = "rollout.rollback."
@@ -167,13 +168,14 @@ def _criteria(view: View, week: Observed, at: Moment, results: Iterable[Judgemen
     until the judge was asked, which is before a roll back's decision was written down. One that a crowded machine may
     have broken says the command that tries again.
     """
-    plan = view.scenario
+    plan, retried = view.scenario, bool(view.ledger.requests["retried"].any())
     chances = {each.id: chance_words(each) for each in false_roll_backs(plan)}
     window = week.window
     window = Window(start_ns=window.start_ns, end_ns=max(window.start_ns, min(window.end_ns, at.at_ns)))
     for criterion, result in zip(plan.criteria, results, strict=True):
         step = of_step(window, plan.population, criterion.step_s)
         query = value_query(criterion, result, step, rows=at.rows, stretch_s=plan.good_answer_every_s)
+        query = as_counted(query, window, at.rows) if query and retried else query
         notes = _whose(criterion, plan)
         notes += (chances[result.id],) if result.id in chances else ()
         again = message("try again when the machine is quiet: {command}", command=replay)
@@ -231,6 +233,7 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor,
     """The checks that the run told of, in their order: judged again where the rows say it, with what was ``due`` in a
     window that was judged whole; those of the stores as they were told, for the stores are gone.
     """
+    answers = wrong_answers(rows)
     for number, row in enumerate(rows):
         if not isinstance(row, EventRow) or row.kind != CHECK_EVENT:
             continue
@@ -250,7 +253,7 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor,
                 due=due,
             )
         else:
-            yield of_event(row)
+            yield as_answered(of_event(row), answers)
 
 
 def _steps(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[str]) -> Iterator[Judgement]:

@@ -8,6 +8,7 @@ fired is read on the answers up to the one that broke it: the first ``samples`` 
 from __future__ import annotations
 
 from harness.judge.bounds import nearest_rank
+from harness.judge.ledger import MOST_RETRIED
 from harness.judge.window import NS, Window
 from harness.model.judgement import Judgement
 from harness.model.scenario import QUANTILE, Criterion, Metric, Sample
@@ -51,6 +52,22 @@ WITH live AS (
     AND COALESCE(MAX(done_ns - before), 0) <= {stretch}
 )
 SELECT COUNT(*) AS value FROM served;"""
+
+_COUNTED = """\
+WITH counted AS (
+  SELECT seq, user, side, operation, due_ns, done_ns, latency_ms, CASE WHEN retried AND (
+    SELECT AVG(retried) > {most} FROM requests
+    WHERE side = 'api' AND due_ns >= {start} AND due_ns < {end} AND {known}
+  ) THEN 'retried' ELSE outcome END AS outcome FROM requests
+)"""
+
+
+def as_counted(query: str, window: Window, rows: int) -> str:
+    """``query`` of a run in which requests had been sent twice, which are failures where they are too many of
+    ``window``."""
+    counted = _COUNTED.format(most=MOST_RETRIED, start=window.start_ns, end=window.end_ns, known=f"seq <= {rows}")
+    joined = ", " if query.startswith("WITH ") else "\n"
+    return counted + joined + query.removeprefix("WITH ").replace("FROM requests", "FROM counted")
 
 
 def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows: int, stretch_s: float) -> str:

@@ -1,0 +1,86 @@
+"""What tells whose data a text holds: the users' own names, and a mark in whatever each of them writes. Pure.
+
+A mark is drawn from the seed and means nothing to a target. Only those of the same population count: what an earlier
+one left in the stores is not another user's.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import chain
+
+import msgspec
+
+from harness.base.seed import stream
+
+EXCERPT_BYTES = 120  # of a wrong answer
+_OWNER = re.compile(rb'"user_id"\s*:\s*"([^"]+)"')
+_NAMES = (re.compile(rb"u\d{4,}"), re.compile(rb"canary\d{2,}"))  # apart: each is found by its first letters alone
+_ESCAPED = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_MARKED = re.compile(r" mark-[0-9a-f]{8}-[0-9a-f]{10}$")
+_OWN_DIGITS = 10
+
+
+@lru_cache(maxsize=8)
+def _family(seed: int) -> str:
+    return f"mark-{stream(seed, 'marks').getrandbits(32):08x}-"
+
+
+@lru_cache(maxsize=2048)
+def mark(seed: int, user: str) -> str:
+    """What ``user``'s walks have in their titles and descriptions, of 24 characters."""
+    return f"{_family(seed)}{stream(seed, f'mark:{user}').getrandbits(4 * _OWN_DIGITS):0{_OWN_DIGITS}x}"
+
+
+def unmarked(text: str) -> str:
+    """A title or a description as the populations of before marks have it, whose runs are still judged."""
+    return _MARKED.sub("", text)
+
+
+class Population(msgspec.Struct, frozen=True):
+    """The users ``u0001`` to that of number ``users``, and the canaries, with the marks of ``seed``."""
+
+    seed: int
+    users: int
+
+    def of_another(self, text: bytes, user: str) -> bytes:
+        """An excerpt of ``text`` where it tells of somebody who is not ``user``; b"" where it does not."""
+        if b"\\" in text:  # as JSON writes a character
+            text = _ESCAPED.sub(_character, text)
+        for look in (self._owner, self._mark, self._name):
+            if (at := look(text, user)) >= 0:
+                start = 0 if at < EXCERPT_BYTES else at - EXCERPT_BYTES // 2
+                return text[start : start + EXCERPT_BYTES]
+        return b""
+
+    def _owner(self, text: bytes, user: str) -> int:
+        own = user.encode()
+        return next((found.start() for found in _OWNER.finditer(text) if found[1] != own), -1)
+
+    def _mark(self, text: bytes, user: str) -> int:
+        family, own = _family(self.seed).encode(), mark(self.seed, user).encode()
+        at = text.find(family)
+        while at >= 0 and text.startswith(own, at):
+            at = text.find(family, at + len(own))
+        return at
+
+    def _name(self, text: bytes, user: str) -> int:
+        own = user.encode()
+        for found in chain.from_iterable(each.finditer(text) for each in _NAMES):
+            name, around = found[0], text[found.start() - 1 : found.start()] + text[found.end() : found.end() + 1]
+            if name == own or any(chr(each).isalnum() for each in around):
+                continue
+            if name[:1] == b"c" or 0 < int(name[1:]) <= self.users:
+                return found.start()
+        return -1
+
+
+#: Where only an owner's name tells whose a walk is.
+NOBODY = Population(seed=0, users=0)
+
+
+def _character(found: re.Match[bytes]) -> bytes:
+    if found[1]:
+        return chr(int(found[1], 16)).encode(errors="replace")
+    return found[2] if found[2] in b'"\\/' else b" "
