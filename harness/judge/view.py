@@ -136,6 +136,6 @@ class View:
     def _by_lag(self, asks: Sample, *, late: bool) -> Calls:
         rows = self.ledger.probes if asks is Sample.PROBES else self.ledger.requests
         due = (rows["due_ns"] >= self.window.start_ns) & (rows["due_ns"] < self.window.end_ns) & rows["api"]
-        calls = self.probes if metric is Metric.AVAILABILITY else self.requests  # the same, as they count
+        calls = self.probes if asks is Sample.PROBES else self.requests  # the same, as they count
         chosen: Calls = calls[np.logical_xor(on_time(rows)[due], late)]
         return chosen
