@@ -71,7 +71,7 @@ class Population(msgspec.Struct, frozen=True):
             name, around = found[0], text[found.start() - 1 : found.start()] + text[found.end() : found.end() + 1]
             if name == own or any(chr(each).isalnum() for each in around):
                 continue
-            if name[:1] == b"c" or 0 < int(name[1:]) <= self.users:
+            if name[:1] == b"c" or (0 < int(name[1:]) <= self.users and name == b"u%04d" % int(name[1:])):
                 return found.start()
         return -1
 
