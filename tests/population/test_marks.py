@@ -26,6 +26,7 @@ OTHER = mark(SEED, "u0002")
         "no walk of u0002",
         "x-user: u0002@rehearsal.invalid",
         "/users/u0002/photos",
+        "https://storage/o/walks%2Fu0002%2F1.jpg?alt=media",
         "uid_u0002",
         "Walk of canary01",
         f"Walk 1 {OTHER}",

@@ -20,7 +20,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 EXCERPT_BYTES = 120  # of a wrong answer
 _OWNER = re.compile(rb'"user_id"\s*:\s*"([^"]+)"')
 _NAMES = (re.compile(rb"u\d{4,}"), re.compile(rb"canary\d{2,}"))  # apart: each is found by its first letters alone
-_ESCAPED = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+#: How JSON and URLs write a character: by its number, or (group 2) behind a backslash.
+_ESCAPED = (re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL), re.compile(rb"%([0-9a-fA-F]{2})()"))
 _MARKED = re.compile(r" mark-[0-9a-f]{8}-[0-9a-f]{10}$")
 _OWN = rb"[0-9a-f]{10}"
 
@@ -50,8 +51,8 @@ class Population(msgspec.Struct, frozen=True):
 
     def of_another(self, text: bytes, user: str) -> bytes:
         """An excerpt of ``text`` where it tells of somebody who is not ``user``; b"" where it does not."""
-        if b"\\" in text:  # as JSON writes a character
-            text = _ESCAPED.sub(_character, text)
+        for escaped in _ESCAPED:
+            text = escaped.sub(_character, text)
         at = next(self._others(text, user), None)
         if at is None:
             return b""
