@@ -84,21 +84,13 @@ class Reading:
                 self._status = event.status_code
                 self._headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
             elif isinstance(event, h11.EndOfMessage):
-                return self._whole()
+                body, head, behind = bytes(self._body), bytes(self._head), self._connection.trailing_data[0]
+                return Answer(status=self._status, headers=self._headers, body=body, head=head, behind=behind)
             if self._pieces > MOST_PIECES:
                 raise TooLong(f"the answer came in more than {MOST_PIECES} pieces")
         if self.received > self._most_bytes:
             raise TooLong(f"the answer is larger than {self._most_bytes} bytes")
         return None
-
-    def _whole(self) -> Answer:
-        return Answer(
-            status=self._status,
-            headers=self._headers,
-            body=bytes(self._body),
-            head=bytes(self._head),
-            behind=self._connection.trailing_data[0],
-        )
 
 
 def asking(
@@ -110,12 +102,11 @@ def asking(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
     most_bytes: int,
-    kept: bool = False,
 ) -> tuple[bytes, Reading]:
     """A request as it is sent, and what reads its answer. An empty ``token`` is not sent; a body is JSON where
-    ``headers`` do not say what else it is. The connection is to end behind the answer unless it is ``kept``.
+    ``headers`` do not say what else it is, and the connection is to end behind the answer.
     """
-    sent = {"Host": host} if kept else {"Host": host, "Connection": "close"}
+    sent = {"Host": host, "Connection": "close"}
     if token:
         sent["Authorization"] = f"Bearer {token}"
     if body:

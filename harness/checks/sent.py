@@ -231,15 +231,10 @@ def body_of(planned: Planned, row: RequestRow, bucket: str) -> NewWalk | WalkUpd
 def bodies_of(planned: Planned, bucket: str) -> Iterator[NewWalk | WalkUpdate]:
     """What a request may have sent: as planned, or with the walk's thumbnail; each also without the user's mark, as
     older runs did."""
-    body = planned.body
-    if body is None:
+    if planned.body is None:
         return
     url = thumbnail.url(bucket, planned.user, planned.walk_id)
-    for marked in (True, False):
-        if not marked:
-            body = msgspec.structs.replace(body, title=unmarked(body.title))
-            if isinstance(body, NewWalk):
-                body = msgspec.structs.replace(body, description=unmarked(body.description))
+    for body in (planned.body, unmarked(planned.body)):
         yield body
         if isinstance(body, WalkUpdate):
             yield msgspec.structs.replace(body, thumbnail_image_url=url)

@@ -25,22 +25,22 @@ from harness.model.stack import Address
 
 IDLE_NS, AT_ONCE_NS = NS, 50_000_000
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
-_HEADERS = {"Accept": "application/json", "User-Agent": "TekuToko-rehearsal"}
+_HEADERS = {"Connection": "keep-alive", "Accept": "application/json", "User-Agent": "TekuToko-rehearsal"}
 
 
 class Connection(ABC):
     """When a request is sent again, and what is told of an exchange, whatever carries it. Not shared between
     greenlets."""
 
-    def __init__(self) -> None:
-        self._used_ns = 0
-        self._stale = b""  # what came on the connection since the last answer
-        self._retried = False
+    _used_ns = 0
+    _stale = b""  # what came on the connection since the last answer
+    _retried = False
+    _reading: http1.Reading | None = None  # of the answer that is under way, where bytes make it
 
     def exchange(self, method: str, path: str, token: str, body: bytes, timeout_s: float) -> Answer:
         """Sends and reads the whole answer within ``timeout_s``. Raises ``NoAnswer``, and ``MeasurementFailed`` where
         this machine has no room for a connection."""
-        self._retried = False
+        self._retried, self._reading = False, None
         try:
             with runtime().timeout(timeout_s, TimedOut()):
                 answer = self._exchange(method, path, token, body)
@@ -49,7 +49,7 @@ class Connection(ABC):
             ended.retried, ended.seen = self._retried, self._behind(ended.seen)
             raise
         except TimedOut:
-            seen = self._behind(self._so_far())
+            seen = self._behind(self._reading.seen if self._reading else b"")
             self.close()
             why = f"no whole answer within {timeout_s:g} s"
             raise NoAnswer(Outcome.TIMEOUT, why, seen=seen, retried=self._retried) from None
@@ -101,19 +101,13 @@ class Connection(ABC):
     def _send(self, method: str, path: str, token: str, body: bytes) -> Answer:
         """Once. Raises ``NoAnswer``."""
 
-    @abstractmethod
-    def _so_far(self) -> bytes:
-        """What came of the answer that is under way."""
-
 
 class PhoneConnection(Connection):
     """Over a socket, on gevent."""
 
     def __init__(self, address: Address) -> None:
-        super().__init__()
         self._address = address
         self._socket: gevent.socket.socket | None = None
-        self._reading: http1.Reading | None = None
 
     def close(self) -> None:
         """Idempotent."""
@@ -151,10 +145,9 @@ class PhoneConnection(Connection):
 
     def _send(self, method: str, path: str, token: str, body: bytes) -> Answer:
         assert self._socket is not None
-        sending, self._reading = http1.asking(
-            method, path, host=str(self._address), token=token, headers=_HEADERS, body=body, most_bytes=MOST_BYTES,
-            kept=True,
-        )  # fmt: skip
+        at = str(self._address)
+        asked = http1.asking(method, path, host=at, token=token, headers=_HEADERS, body=body, most_bytes=MOST_BYTES)
+        sending, self._reading = asked
         try:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before
                 self._socket.sendall(sending)
@@ -167,6 +160,3 @@ class PhoneConnection(Connection):
             return msgspec.structs.replace(found, behind=self._waiting())
         self.close()
         return found
-
-    def _so_far(self) -> bytes:
-        return b"" if self._reading is None else self._reading.seen

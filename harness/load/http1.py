@@ -32,6 +32,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class NoAnswer(EOFError):  # noqa: N818 - an outcome, not an error
     """The exchange ended without a whole answer. ``seen`` is what came; ``retried`` when it had been sent twice."""
 
+    status, pod = 0, ""
+
     def __init__(
         self, outcome: Outcome, why: str, *, wire: Wire = Wire.CLEAN, seen: bytes = b"", retried: bool = False
     ) -> None:

@@ -7,19 +7,23 @@ one left in the stores is not another user's.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
+from typing import TypeVar
 
 import msgspec
 
 from harness.base.seed import stream
 
+T = TypeVar("T", bound=msgspec.Struct)
 EXCERPT_BYTES = 120  # of a wrong answer
 _OWNER = re.compile(rb'"user_id"\s*:\s*"([^"]+)"')
 _NAMES = (re.compile(rb"u\d{4,}"), re.compile(rb"canary\d{2,}"))  # apart: each is found by its first letters alone
-_ESCAPED = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+#: How JSON and URLs write a character: by its number, or (group 2) behind a backslash.
+_ESCAPED = (re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL), re.compile(rb"%([0-9a-fA-F]{2})()"))
 _MARKED = re.compile(r" mark-[0-9a-f]{8}-[0-9a-f]{10}$")
-_OWN_DIGITS = 10
+_OWN = rb"[0-9a-f]{10}"
 
 
 @lru_cache(maxsize=8)
@@ -30,12 +34,13 @@ def _family(seed: int) -> str:
 @lru_cache(maxsize=2048)
 def mark(seed: int, user: str) -> str:
     """What ``user``'s walks have in their titles and descriptions, of 24 characters."""
-    return f"{_family(seed)}{stream(seed, f'mark:{user}').getrandbits(4 * _OWN_DIGITS):0{_OWN_DIGITS}x}"
+    return f"{_family(seed)}{stream(seed, f'mark:{user}').getrandbits(40):010x}"
 
 
-def unmarked(text: str) -> str:
-    """A title or a description as the populations of before marks have it, whose runs are still judged."""
-    return _MARKED.sub("", text)
+def unmarked(body: T) -> T:
+    """The content of a write as populations had it before there were marks: their runs are still judged."""
+    texts = {name: _MARKED.sub("", getattr(body, name)) for name in ("title", "description") if hasattr(body, name)}
+    return msgspec.structs.replace(body, **texts)
 
 
 class Population(msgspec.Struct, frozen=True):
@@ -46,34 +51,24 @@ class Population(msgspec.Struct, frozen=True):
 
     def of_another(self, text: bytes, user: str) -> bytes:
         """An excerpt of ``text`` where it tells of somebody who is not ``user``; b"" where it does not."""
-        if b"\\" in text:  # as JSON writes a character
-            text = _ESCAPED.sub(_character, text)
-        for look in (self._owner, self._mark, self._name):
-            if (at := look(text, user)) >= 0:
-                start = 0 if at < EXCERPT_BYTES else at - EXCERPT_BYTES // 2
-                return text[start : start + EXCERPT_BYTES]
-        return b""
+        for escaped in _ESCAPED:
+            text = escaped.sub(_character, text)
+        at = next(self._others(text, user), None)
+        if at is None:
+            return b""
+        start = 0 if at < EXCERPT_BYTES else at - EXCERPT_BYTES // 2
+        return text[start : start + EXCERPT_BYTES]
 
-    def _owner(self, text: bytes, user: str) -> int:
+    def _others(self, text: bytes, user: str) -> Iterator[int]:
         own = user.encode()
-        return next((found.start() for found in _OWNER.finditer(text) if found[1] != own), -1)
-
-    def _mark(self, text: bytes, user: str) -> int:
-        family, own = _family(self.seed).encode(), mark(self.seed, user).encode()
-        at = text.find(family)
-        while at >= 0 and text.startswith(own, at):
-            at = text.find(family, at + len(own))
-        return at
-
-    def _name(self, text: bytes, user: str) -> int:
-        own = user.encode()
+        yield from (found.start() for found in _OWNER.finditer(text) if found[1] != own)
+        marks = re.finditer(_family(self.seed).encode() + _OWN, text)
+        yield from (found.start() for found in marks if found[0] != mark(self.seed, user).encode())
         for found in chain.from_iterable(each.finditer(text) for each in _NAMES):
             name, around = found[0], text[found.start() - 1 : found.start()] + text[found.end() : found.end() + 1]
-            if name == own or any(chr(each).isalnum() for each in around):
-                continue
-            if name[:1] == b"c" or 0 < int(name[1:]) <= self.users:
-                return found.start()
-        return -1
+            known = name[:1] == b"c" or (0 < int(name[1:]) <= self.users and name == b"u%04d" % int(name[1:]))
+            if known and name != own and not any(chr(each).isalnum() for each in around):
+                yield found.start()
 
 
 #: Where only an owner's name tells whose a walk is.

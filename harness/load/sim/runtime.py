@@ -136,7 +136,6 @@ class PhoneConnection(Connection):
     """One phone's, to one pod; another after an exchange without an answer."""
 
     def __init__(self, service: Service) -> None:
-        super().__init__()
         self._service = service
         self._pod: Any = None
 
@@ -152,9 +151,6 @@ class PhoneConnection(Connection):
 
     def _send(self, method: str, path: str, token: str, body: bytes) -> Answer:
         return greenlets.wait(_ask(self._service, Caller.PHONE, self._pod, method, path, token, body))
-
-    def _so_far(self) -> bytes:
-        return b""
 
 
 class HttpConnection:

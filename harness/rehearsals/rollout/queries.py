@@ -56,18 +56,17 @@ SELECT COUNT(*) AS value FROM served;"""
 _COUNTED = """\
 WITH counted AS (
   SELECT seq, user, side, operation, due_ns, done_ns, latency_ms, CASE WHEN retried AND (
-    SELECT AVG(retried) > {most} FROM requests
-    WHERE side = 'api' AND due_ns >= {start} AND due_ns < {end} AND {known}
+    SELECT AVG(retried) > {most} FROM requests WHERE side = 'api' AND {within}
   ) THEN 'retried' ELSE outcome END AS outcome FROM requests
 )"""
 
 
 def as_counted(query: str, window: Window, rows: int) -> str:
-    """``query`` of a run in which requests had been sent twice, which are failures where they are too many of
-    ``window``."""
-    counted = _COUNTED.format(most=MOST_RETRIED, start=window.start_ns, end=window.end_ns, known=f"seq <= {rows}")
+    """The query of a run that sent requests twice, which are failures where they are too many of ``window``."""
+    within = f"due_ns >= {window.start_ns} AND due_ns < {window.end_ns} AND seq <= {rows}"
     joined = ", " if query.startswith("WITH ") else "\n"
-    return counted + joined + query.removeprefix("WITH ").replace("FROM requests", "FROM counted")
+    query = query.removeprefix("WITH ").replace("FROM requests", "FROM counted")
+    return _COUNTED.format(most=MOST_RETRIED, within=within) + joined + query
 
 
 def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows: int, stretch_s: float) -> str:

@@ -76,15 +76,10 @@ class Service:
     """
 
     def __init__(
-        self,
-        clock: VirtualClock,
-        chance: random.Random,
-        plants: tuple[Plant, ...] = (),
-        one_by_one_ms: float = 0.0,
-        lie: Lie | None = None,
+        self, clock: VirtualClock, chance: random.Random, plants: tuple[Plant, ...] = (), one_by_one_ms: float = 0.0
     ) -> None:
         self.plants = plants
-        self._lie = lie
+        self.lie: Lie | None = None
         self._one_by_one_ns = round(one_by_one_ms * 1e6)
         self._free_ns = 0
         self.faults = fault_proxy_process.Faults()
@@ -160,7 +155,7 @@ class Service:
         task.add_done_callback(self._under_way.discard)
         answer = await asyncio.shield(task)
         await self._clock.sleep(self._network_s())
-        return answer if self._lie is None else self._lie(method, path, token, answer)
+        return answer if self.lie is None else self.lie(method, path, token, answer)
 
     def _queued_s(self) -> float:
         """How long a request that comes now waits for those before it, and is served."""

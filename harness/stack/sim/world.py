@@ -50,7 +50,8 @@ class World:
 
     def __init__(self, clock: VirtualClock, seed: int, planted: Planted) -> None:
         self.clock = clock
-        self.service = Service(clock, stream(seed, "sim"), planted.plants(), planted.one_by_one_ms, planted.lie)
+        self.service = Service(clock, stream(seed, "sim"), planted.plants(), planted.one_by_one_ms)
+        self.service.lie = planted.lie
         self.database = SimDatabase(clock, planted.puts_lost, planted.reads_old)
         self.firestore = MemoryFirestore(clock)
         self.mirror = Mirror(self.firestore, planted.documents_lost)
