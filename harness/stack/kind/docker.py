@@ -168,10 +168,12 @@ def check_space(root: Path, wanted_bytes: int = FREE_BYTES) -> None:
         )
 
 
-async def check_privileged(image: str) -> None:
+async def check_privileged(image: str, labels: dict[str, str]) -> None:
     """Runs a privileged container of ``image``, as each node is one. Raises ``StackNotStarted`` when it may not."""
     await ask(
-        lambda client: client.containers.run(image, entrypoint="/bin/true", privileged=True, remove=True),
+        lambda client: client.containers.run(
+            image, entrypoint="/bin/true", privileged=True, remove=True, labels=labels
+        ),
         what="running a privileged container",
         remedy="kind's nodes are privileged containers; where root lacks CAP_SYS_RESOURCE, .ci/dockerd starts a Docker "
         "that does without it",
@@ -285,6 +287,12 @@ async def has_image(name: str) -> bool:
             raise
         return False
     return True
+
+
+async def tags(repository: str) -> list[str]:
+    """The tags of the images that Docker holds of ``repository``. Raises ``StackNotStarted``."""
+    found = await ask(lambda client: client.api.images(repository), what=f"listing the images {repository}")
+    return [name.rpartition(":")[2] for image in found for name in image["RepoTags"] or ()]
 
 
 async def tag(image: str, name: str) -> None:

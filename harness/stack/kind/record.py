@@ -2,8 +2,8 @@
 
 A cluster lies in ``home()/kind/clusters/<name>/``: ``cluster.json`` and ``kubeconfig``, readable by their owner only.
 The name starts with the mark of ``home()``, which no other folder of state has, nor a copy of it: a cluster so named
-that has no record is one of ours whose record was lost, and a record of another name was copied here. While its maker lives it holds ``maker.lock``, which is seen from every container
-that shares the folder.
+that has no record is one of ours whose record was lost, and a record of another name was copied here. While its maker
+lives it holds ``maker.lock``, which is seen from every container that shares the folder.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class PartRecord(msgspec.Struct, frozen=True):
 class Lease(msgspec.Struct, kw_only=True):
     """What a live run owns. ``ports`` are those it listens on, or did.
 
-    ``kept``: the owner has left its parts running on purpose (``stack keep``); they are no killed run's. ``home`` is the
-    mark of the folder of state that the run was begun in.
+    ``kept``: the owner has left its parts running on purpose (``stack keep``); they are no killed run's. ``home``: the
+    mark of the folder of state in which the run was begun.
     """
 
     run_id: str
