@@ -21,6 +21,7 @@ from harness.base.home import home, runs_folder
 from harness.model.stack import Rung
 from harness.stack.kind import orphans, record
 from harness.stack.kind.docker import docker
+from harness.stack.kind.images import building
 from harness.stack.kubernetes import labels
 from harness.stack.state import (
     MARKER,
@@ -373,16 +374,29 @@ async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, mo
         "foreign-node": {"io.x-k8s.kind.cluster": "tekutoko-0123abcd-kept"},
         "lost-node": {"io.x-k8s.kind.cluster": f"{record.mark()}lost"},
     }
+    with building.building("an image") as build:
+        live = building.interim(build, "node")
+        names = [live, f"{record.mark()}image-dead.node", "tekutoko-0123abcd-image-dead.node", "image-dead.node"]
+        await swept_beside(names, tmp_path, marks)
+    state.end()
+
+
+async def swept_beside(builds: list[str], tmp_path: Path, marks: dict[str, dict[str, str]]) -> None:
+    """A sweep takes the second of ``builds``, as a container and as an image, and the dead run's alone of ``marks``."""
+    images = [*(f"{building.INTERIM}:{name}" for name in builds), "tekutoko-rehearsal/api:current"]
+    (tmp_path / "docker" / "images").write_text("\n".join(images))
+    marks |= {name: {} for name in builds}
     for name, marked in marks.items():
         words = [word for label, value in marked.items() for word in ("--label", f"{label}={value}")]
         await docker("run", "--detach", "--name", name, *words, "image", what="running a container")
     lines, aside = Lines(), Lines()
     await orphans.sweep(lines.tell, aside.tell)
-    assert sorted(stub_docker.containers(tmp_path / "docker")) == ["foreign-node", "foreign.postgres", "live.postgres"]
-    assert "removed container dead.postgres" in lines
+    left = ["foreign-node", "foreign.postgres", "live.postgres", *(name for name in builds if name != builds[1])]
+    assert sorted(stub_docker.containers(tmp_path / "docker")) == sorted(left)
+    assert stub_docker.images(tmp_path / "docker") == sorted(name for name in images if name != images[1])
+    assert {"removed container dead.postgres", f"removed image {images[1]}"} <= set(lines)
     assert [line.partition(": ")[2] for line in aside] == ["foreign.postgres, tekutoko-0123abcd-kept"], "by name, once"
     assert "TEKUTOKO_REHEARSAL_HOME" in aside[0] and not [line for line in lines if "foreign" in line or "kept" in line]
-    state.end()
 
 
 def cluster(name: str, **changed: object) -> record.Cluster:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ import yaml
 
 from harness.base.clock import MachineClock
 from harness.stack.kind import config, record
-from harness.stack.kind.images import base, binaries, choice, node
+from harness.stack.kind.images import base, binaries, building, choice, node
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.parts import manifests
+from harness.stack.state import sweep
 from harness.stack.state.processes import identify
 from tests.lines import Lines
 
@@ -79,6 +81,73 @@ async def test_a_killed_build_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path:
     lines.clear()
     await binaries.ensure(binaries.PAUSE, CLOCK, lines.tell)
     assert lines == []
+
+
+#: Says what it was asked, and makes the archive that it is to make; a container that it runs is killed with its builder.
+_DOCKER = """
+echo "$*" >>"$(dirname "$0")/asked"
+[ "$1" != save ] || echo >"$3"
+[ "$1" != run ] || [ ! -e "$(dirname "$0")/kill" ] || kill -9 $PPID
+"""
+#: Builds the node image of programs that are no programs.
+_BUILDS = """
+import asyncio
+from harness.base.clock import MachineClock
+from harness.stack.kind import docker
+from harness.stack.kind.images import base, binaries, node
+async def no(*_): return False
+async def nothing(*_, **__): pass
+async def based(packages, *_, **__): return base.tag(packages, "trixie")
+docker.has_image, docker.check_privileged, docker.remove, binaries.ensure = no, nothing, nothing, nothing
+base.ensure = based
+binaries.go = lambda _program: "go"
+print(asyncio.run(node.ensure(MachineClock(), lambda line: None)))
+"""
+_PARTS = ("proxy", "apiserver", "controller-manager", "scheduler")
+_KUBEADM = "\n".join(
+    f"registry.k8s.io/{name}:v1" for name in ("pause", "etcd", "coredns/coredns", *(f"kube-{part}" for part in _PARTS))
+)
+
+
+def planted_programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(folder / "home"))
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    for module in node._MODULES:
+        module.folder().mkdir(parents=True)
+        for program in module.programs:
+            (module.folder() / program).touch()
+    (folder / "kind" / "images" / "base" / "files" / "usr" / "local" / "bin").mkdir(parents=True)
+    kubeadm = binaries.KUBERNETES.folder() / "kubeadm"
+    said = {folder / "docker": _DOCKER, folder / "go": f"echo {folder}/kind", kubeadm: f"echo '{_KUBEADM}'"}
+    for path, text in said.items():
+        path.write_text(f"#!/bin/sh\n{text}")
+        path.chmod(0o755)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_node_image_is_built_under_our_own_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """In Docker; in the node's containerd its parts have the names of the manifests. A killed build leaves nothing."""
+    planted_programs(tmp_path, monkeypatch)
+    if killed:
+        (tmp_path / "kill").touch()
+    done = subprocess.run([sys.executable, "-c", _BUILDS], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == (-9 if killed else 0), done.stderr
+    asked = [line.split() for line in (tmp_path / "asked").read_text().splitlines()]
+    builds = [words for words in asked if words[0] in ("build", "run")]
+    assert builds and all("app.kubernetes.io/managed-by=tekutoko-rehearsal" in words for words in builds)
+    named = [words[words.index("--tag") + 1] for words in builds if "--tag" in words]
+    named += [word for words in asked if words[:2] == ["image", "rm"] for word in words[2:] if word != "--no-prune"]
+    named += [words[-1] for words in asked if words[0] == "commit"]
+    assert {name.partition("/")[0] for name in named} == {"tekutoko-rehearsal"}
+    (loaded, *_) = [words for words in asked if words[0] == "run"]
+    assert f"{node.METRICS_SERVER}" in {word.partition("=")[2] for word in loaded}
+    container = loaded[loaded.index("--name") + 1]
+    assert container.startswith(record.mark()) and building.left_behind(container)
+    sweep(lambda line: None)
+    assert not list((tmp_path / "home" / "runs").iterdir()) and not list((tmp_path / "home" / "kind").glob("context-*"))
 
 
 def made(images: NodeImages) -> dict[str, object]:
