@@ -16,6 +16,7 @@ from harness.base import terminal
 from harness.base.data import ROOT, SCENARIOS
 from harness.base.errors import BadInput, Exit, RehearsalError, more_severe, of_full_disk
 from harness.base.progress import Heartbeat
+from harness.base.shown import escaping
 from harness.base.typed import PROGRAM
 from harness.rehearsal.registry import COMMANDS, Entry
 
@@ -119,7 +120,12 @@ def _answer(words: list[str]) -> str | None:
 
 
 def main(words: Sequence[str]) -> int:
-    """Runs one command; every error a person can mend is printed without a traceback."""
+    """Runs one command; every error a person can mend is printed without a traceback, nothing as codes of a terminal."""
+    with escaping():
+        return _main(words)
+
+
+def _main(words: Sequence[str]) -> int:
     if (answer := _answer(list(words))) is not None:
         sys.stdout.write(answer)
         return Exit.OK
