@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from harness.base.shown import shown
 from harness.report.markdown import plain
 from night import files, junit, seeds
 from night.errors import Trouble
@@ -156,6 +157,12 @@ def _plain(words: str) -> str:
     return plain(words).replace("@", "@<!-- -->")
 
 
+def _code(line: str) -> str:
+    """A command line to be copied, which is code whatever it holds."""
+    held = shown(" ".join(line.split())).replace("`", "'").replace("|", "\\|")
+    return f"`{held}`"
+
+
 def text(night: Night) -> str:
     """The verdict as Markdown: for the job's page, the issue, and whoever opens ``night.md``."""
     red = [job for job in night.jobs if job.reasons]
@@ -168,8 +175,9 @@ def text(night: Night) -> str:
     if night.failing:
         lines += ["", "### Failing seeds", "", "Replayed first each night, until they are green.", ""]
         lines += ["| since | nights | status | job | replay |", "|---|---|---|---|---|"]
-        failing = ((f.since, str(f.nights), str(f.status), f.job, f.line) for f in night.failing)
-        lines += [f"| {' | '.join(map(_plain, cells))} |" for cells in failing]
-    lines += [f"Dropped, for there is no job {_plain(f.job)} any more: {_plain(f.line)}" for f in night.dropped]
+        for f in night.failing:
+            cells = map(_plain, (f.since, str(f.nights), str(f.status), f.job))
+            lines.append(f"| {' | '.join(cells)} | {_code(f.line)} |")
+    lines += [f"Dropped, for there is no job {_plain(f.job)} any more: {_code(f.line)}" for f in night.dropped]
     green = ", ".join(f"{job.job} ({job.tests} tests)" for job in night.jobs if not job.reasons)
     return "\n".join([*lines, "", f"Green: {green or 'none'}"]) + "\n"

@@ -120,7 +120,7 @@ def _answer(words: list[str]) -> str | None:
 
 
 def main(words: Sequence[str]) -> int:
-    """Runs one command; every error a person can mend is printed without a traceback, nothing as codes of a terminal."""
+    """Runs one command; every error a person can mend is printed without a traceback, nothing as a terminal's codes."""
     with escaping():
         return _main(words)
 
