@@ -14,13 +14,14 @@ import pytest
 import yaml
 
 from harness.base.clock import MachineClock
-from harness.stack.kind import config, record
+from harness.stack.kind import config, docker, record
 from harness.stack.kind.images import base, binaries, building, choice, node
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.parts import manifests
 from harness.stack.state import sweep
 from harness.stack.state.processes import identify
 from tests.lines import Lines
+from tests.session.needs import needs_docker
 
 CLOCK = MachineClock()
 _HAS_GO = os.access(binaries.USUAL_GO, os.X_OK)
@@ -139,7 +140,7 @@ def test_the_node_image_is_built_under_our_own_names(
     builds = [words for words in asked if words[0] in ("build", "run")]
     assert builds and all("app.kubernetes.io/managed-by=tekutoko-rehearsal" in words for words in builds)
     named = [words[words.index("--tag") + 1] for words in builds if "--tag" in words]
-    named += [word for words in asked if words[:2] == ["image", "rm"] for word in words[2:] if word != "--no-prune"]
+    named += [word for words in asked if words[:2] == ["image", "rm"] for word in words[2:]]
     named += [words[-1] for words in asked if words[0] == "commit"]
     assert {name.partition("/")[0] for name in named} == {"tekutoko-rehearsal"}
     (loaded, *_) = [words for words in asked if words[0] == "run"]
@@ -148,6 +149,55 @@ def test_the_node_image_is_built_under_our_own_names(
     assert container.startswith(record.mark()) and building.left_behind(container)
     sweep(lambda line: None)
     assert not list((tmp_path / "home" / "runs").iterdir()) and not list((tmp_path / "home" / "kind").glob("context-*"))
+
+
+@pytest.mark.kind
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+@needs_docker
+async def test_a_node_has_its_parts_by_the_manifests_names_and_docker_by_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a node no more than its packages, and one small part under two names."""
+    if not _HAS_GO:
+        pytest.skip("no Go here to build with")
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path))
+    pause = await binaries.ensure(binaries.PAUSE, CLOCK, print) / "pause"
+    (tmp_path / "another").write_bytes(pause.read_bytes())
+    (tmp_path / "another").chmod(0o755)
+    parts = [
+        node.Component("registry.k8s.io/pause:test", pause),
+        node.Component("docker.io/a/b:v1", tmp_path / "another"),
+    ]
+    parent, made = (f"tekutoko-rehearsal/test-{os.getpid()}:{name}" for name in ("parent", "made"))
+    based = await base.ensure(node._NODE_PACKAGES, CLOCK, print)
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "import-images").write_bytes((node.SOURCES / "import-images").read_bytes())
+    (context / "import-images").chmod(0o755)
+    (context / "Dockerfile").write_text(f"FROM {based}\nCOPY import-images /usr/local/bin/\n")
+    try:
+        await docker.docker("build", "--tag", parent, context, what="building")
+        with building.building(made) as state:
+            await node._load(state, parent, made, parts)
+        listing = "containerd >/dev/null 2>&1 & sleep 5; ctr --namespace k8s.io images list --quiet"
+        of = ("run", "--rm", "--privileged", "--entrypoint", "sh", made, "-c", listing)
+        listed = (await docker.docker(*of, what="listing")).split()
+        names = [name for name in listed if not name.startswith("sha256:")]  # those are the kubelet's, of each id
+        assert names == ["docker.io/a/b:v1", "registry.k8s.io/pause:test"]
+        named = await docker.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", what="listing")
+        assert not {"registry.k8s.io/pause:test", "a/b:v1"} & set(named.split())
+        assert not await docker.tags(building.INTERIM)
+        label = "{{json .Config.Labels}}"
+        found = json.loads(await docker.docker("image", "inspect", "--format", label, made, what="looking"))
+        assert found["app.kubernetes.io/managed-by"] == "tekutoko-rehearsal"
+        assert not [each for each in found if each.startswith("tekutoko-rehearsal.")], (
+            "each node would carry its builder's"
+        )
+    finally:
+        for image in (made, parent):
+            if await docker.has_image(image):
+                await docker.docker("image", "rm", image, what="removing")
 
 
 def made(images: NodeImages) -> dict[str, object]:

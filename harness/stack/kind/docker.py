@@ -2,7 +2,7 @@
 
 By Docker's SDK, which answers with status codes and what the engine sent. By the command line (``docker``) where the
 SDK does less: images built, pushed and pulled with the person's credential helpers, saved, imported as files and
-removed with their parents kept, a container's log followed by a process that is a part of the run, and input into
+removed, a container's log followed by a process that is a part of the run, and input into
 ``docker exec``.
 """
 

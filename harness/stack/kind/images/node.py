@@ -171,7 +171,7 @@ async def _load(state: RunState, parent: str, name: str, components: Iterable[Co
         await _build_component(state.folder / component.program.name, tag, component)
     archive, container = state.folder / "images.tar", interim(state, "node")
     await docker.docker("save", "--output", archive, *wanted, what="saving images", limit_s=STEP_LIMIT_S)
-    await docker.docker("image", "rm", "--no-prune", *wanted, what="removing interim images")
+    await docker.docker("image", "rm", *wanted, what="removing interim images")
     mount = ("--volume", f"{archive}:/images.tar:ro")
     named = ("run", "--privileged", "--name", container, *LABEL, *mount)
     run_in = (*named, "--entrypoint", "/usr/local/bin/import-images", parent)
