@@ -13,8 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
-from harness.base import bootstrap, interpreter  # noqa: E402 - the path comes first
+from harness.base import bootstrap  # noqa: E402 - the path comes first
 from harness.base.errors import MEANING  # noqa: E402
+from harness.base.typed import typed  # noqa: E402
 from harness.cli.main import ALL  # noqa: E402
 from tests.session.kept import aside  # noqa: E402
 from tests.session.lint import LINT  # noqa: E402
@@ -59,8 +60,8 @@ def meant(failed: CommandFailed, arguments: tuple[str, ...]) -> str:
     """
     status = str(failed.reason).rpartition(" ")[2]
     means = {str(each.value): told for each, told in MEANING.items()}.get(status)
-    typed = shlex.join([interpreter.typed(), *arguments])
-    return f"{means} (exit status {status}; to end in it: {typed})" if means else ""
+    again = shlex.join([typed(), *arguments])
+    return f"{means} (exit status {status}; to end in it: {again})" if means else ""
 
 
 def passes_on(name: str, told: str, *words: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.base import bootstrap, interpreter, node
+from harness.base import bootstrap, node, typed
 from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.model.stack import Rung
 from harness.stack import rungs
@@ -47,7 +47,7 @@ def test_any_python_goes_on_in_the_locked_environment(words: tuple[str, ...], sa
 @pytest.mark.process
 def test_what_is_to_be_typed_again_begins_as_the_first_python_was_typed() -> None:
     """Through the locked environment, whose own Python nobody types."""
-    environment = {name: value for name, value in os.environ.items() if name != interpreter.TYPED}
+    environment = {name: value for name, value in os.environ.items() if name != typed.TYPED}
     words = [BARE.name, "-S", "-m", "harness", "run", "--windw"]
     done = subprocess.run(
         words, executable=BARE, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=120
@@ -71,10 +71,10 @@ def test_a_python_is_named_as_it_was_typed_and_else_as_every_machine_has_it(
     first: str, handed_on: str | None, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "orig_argv", [first, "-m", "harness"])
-    monkeypatch.delenv(interpreter.TYPED, raising=False)
+    monkeypatch.delenv(typed.TYPED, raising=False)
     if handed_on is not None:
-        monkeypatch.setenv(interpreter.TYPED, handed_on)
-    assert interpreter.typed() == told
+        monkeypatch.setenv(typed.TYPED, handed_on)
+    assert typed.typed() == told
 
 
 @pytest.mark.process
@@ -178,7 +178,7 @@ def asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The levels that were installed, into nothing, on a machine with a Node of its own."""
     asked: list[str] = []
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(bootstrap, "_make", lambda folder, _python: folder.mkdir())
+    monkeypatch.setattr(bootstrap, "_make", lambda folder: folder.mkdir())
     monkeypatch.setattr(bootstrap, "_install", lambda _folder, level, _progress: asked.append(level))
     monkeypatch.setattr(node, "on_path", lambda: Path("/usr/bin/node"))
     return asked
@@ -216,27 +216,6 @@ def test_an_installation_that_failed_leaves_what_there_was(
     with pytest.raises(RuntimeError, match="no index"):
         bootstrap.ensure("kind", quiet)
     assert bootstrap.installed(bootstrap.environment_folder()) == "run"
-
-
-def test_where_a_faster_build_s_environment_cannot_be_made_the_one_that_is_there_does(
-    asked_for: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = interpreter.started()
-    faster = own._replace(program="/usr/bin/python3", facts=(*own.facts[:3], "/another"))
-    there, said = bootstrap.ensure("run", quiet), list[str]()
-
-    def fails(_folder: Path, python: interpreter.Python) -> None:
-        raise RuntimeError(f"making an environment of {python.program} failed (1):\nno index")
-
-    monkeypatch.setattr(interpreter, "chosen", lambda _say: faster)
-    monkeypatch.setattr(bootstrap, "_make", fails)
-    assert bootstrap.ensure("run", said.append) == there
-    assert said == [
-        f"making an environment of /usr/bin/python3 failed (1); going on in the environment that {own.program} has"
-    ]
-    with pytest.raises(RuntimeError, match="no index"):  # it has not so much
-        bootstrap.ensure("dev", quiet)
-    assert asked_for == ["run"]
 
 
 @pytest.mark.parametrize(

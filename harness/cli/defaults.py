@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 from harness.base import tomltext
 from harness.base.errors import BadInput
-from harness.base.interpreter import PROGRAM
 from harness.base.message import marked, message, nearest, said_by
 from harness.base.options import of_option, one_of, unseen
 from harness.base.phase import Said
 from harness.base.shell import shell_words
+from harness.base.typed import PROGRAM
 from harness.rehearsal.command import Command, flag, flags
 from harness.rehearsal.registry import Entry
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import NOT_JSON, BadInput
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.rehearsal.command import Command, option

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from harness.base import interpreter, terminal
+from harness.base import terminal
 from harness.base.data import ROOT, SCENARIOS
 from harness.base.errors import BadInput, Exit, RehearsalError, more_severe, of_full_disk
 from harness.base.progress import Heartbeat
+from harness.base.shown import escaping
+from harness.base.typed import PROGRAM
 from harness.rehearsal.registry import COMMANDS, Entry
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ TOOLS = (
 #: The commands of two words, by the first.
 VERBS = tuple(dict.fromkeys(entry.name.partition(" ")[0] for entry in TOOLS if " " in entry.name))
 ALL = {entry.name: entry for entry in (*COMMANDS, *TOOLS)}
-_USAGE = f"usage: {interpreter.PROGRAM} COMMAND [OPTIONS] | COMMAND --help | list | --version"
+_USAGE = f"usage: {PROGRAM} COMMAND [OPTIONS] | COMMAND --help | list | --version"
 
 
 def listed(entries: Sequence[Entry]) -> str:
@@ -88,8 +90,8 @@ def _unknown(words: Sequence[str]) -> BadInput:
         asked = " ".join(words[:2]) if words[0] in VERBS else words[0]
         near = nearest(" ".join(words[:2]), list(ALL)) or nearest(words[0], list(ALL))
         told = message("{name} is no command{near}", name=repr(asked), near=near)
-    remedy = message("{program} list shows the commands", program=interpreter.PROGRAM)
-    return BadInput(told, where=interpreter.PROGRAM, remedy=remedy)
+    remedy = message("{program} list shows the commands", program=PROGRAM)
+    return BadInput(told, where=PROGRAM, remedy=remedy)
 
 
 def _instead(error: Unrecognized) -> Message | str:
@@ -118,17 +120,22 @@ def _answer(words: list[str]) -> str | None:
 
 
 def main(words: Sequence[str]) -> int:
-    """Runs one command; every error a person can mend is printed without a traceback."""
+    """Runs one command; every error a person can mend is printed without a traceback, nothing as a terminal's codes."""
+    with escaping():
+        return _main(words)
+
+
+def _main(words: Sequence[str]) -> int:
     if (answer := _answer(list(words))) is not None:
         sys.stdout.write(answer)
         return Exit.OK
     from harness.model.message import marked, whole
     from harness.report.language import asked_for, language
 
-    lang, where = asked_for(words, os.environ), interpreter.PROGRAM
+    lang, where = asked_for(words, os.environ), PROGRAM
     try:
         command = parse(words)
-        lang, where = getattr(command, "lang", lang), f"{interpreter.PROGRAM} {command.name}"
+        lang, where = getattr(command, "lang", lang), f"{PROGRAM} {command.name}"
         with Heartbeat(command.name):
             return int(command.run())
     except SystemExit as ended:  # 0 of argparse, which has printed a command's help; else what a command needs lacks

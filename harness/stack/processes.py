@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import PartDied, StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.message import message
 from harness.stack.state import RunState
 from harness.stack.state.processes import signal_group

@@ -2,7 +2,7 @@
 
 By Docker's SDK, which answers with status codes and what the engine sent. By the command line (``docker``) where the
 SDK does less: images built, pushed and pulled with the person's credential helpers, saved, imported as files and
-removed with their parents kept, a container's log followed by a process that is a part of the run, and input into
+removed, a container's log followed by a process that is a part of the run, and input into
 ``docker exec``.
 """
 
@@ -168,10 +168,12 @@ def check_space(root: Path, wanted_bytes: int = FREE_BYTES) -> None:
         )
 
 
-async def check_privileged(image: str) -> None:
+async def check_privileged(image: str, labels: dict[str, str]) -> None:
     """Runs a privileged container of ``image``, as each node is one. Raises ``StackNotStarted`` when it may not."""
     await ask(
-        lambda client: client.containers.run(image, entrypoint="/bin/true", privileged=True, remove=True),
+        lambda client: client.containers.run(
+            image, entrypoint="/bin/true", privileged=True, remove=True, labels=labels
+        ),
         what="running a privileged container",
         remedy="kind's nodes are privileged containers; where root lacks CAP_SYS_RESOURCE, .ci/dockerd starts a Docker "
         "that does without it",
@@ -285,6 +287,12 @@ async def has_image(name: str) -> bool:
             raise
         return False
     return True
+
+
+async def tags(repository: str) -> list[str]:
+    """The tags of the images that Docker holds of ``repository``. Raises ``StackNotStarted``."""
+    found = await ask(lambda client: client.api.images(repository), what=f"listing the images {repository}")
+    return [name.rpartition(":")[2] for image in found for name in image["RepoTags"] or ()]
 
 
 async def tag(image: str, name: str) -> None:

@@ -19,8 +19,8 @@ import msgspec
 
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
-from harness.base.interpreter import PROGRAM
 from harness.base.node import OLDEST_NODE, on_path
+from harness.base.typed import PROGRAM
 from harness.model.message import Message, Tell, message
 
 INSTALL_LIMIT_S = 600
