@@ -143,7 +143,6 @@ class Week:
             on.clock,
             scenario=self._plan,
             manifests=on.manifests,
-            target=on.options.target,
             seed=on.options.seed,
             due=self._due if self.decision is None and self._due is not None else NOTHING_DUE,
         )
