@@ -61,7 +61,7 @@ def test_what_the_manifests_lose_as_written_is_their_erratum_and_hides_no_other_
     told = reconciled_result(reconciled(HALF, {OTHER: 10**9}, [ended]), HALF)
     assert (told.verdict, told.erratum) == (Verdict.PASS, "manifest.sidecar_stops_at_once")
     assert "1 lost as pods ended" in told.reason and "injected" not in told.reason
-    one = compare([walk(), walk(OTHER), walk(OTHER.replace("0b", "0d"))], documents(walk()))
+    one = compare([walk(), walk(OTHER), walk(WALK.replace("0b", "0d"))], documents(walk()))
     both = reconciled_result(reconciled(one, {OTHER: 10**9}, [ended]), one)
     assert (both.verdict, both.value) == (Verdict.FAIL, 1.0)
     assert STOPS_AT_ONCE in {erratum.id for claim in REGISTER.values() for erratum in claim.errata}

@@ -57,7 +57,9 @@ def reconciled_result(
     elif not compared.documents and found.good:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk had a document to compare"), *found.told)
     elif compared.lag_s and not found.wrong:
-        lag = message("documents came until {seconds} s after the load, which no contract limits", seconds=f"{compared.lag_s:.1f}")
+        lag = message(
+            "documents came until {seconds} s after the load, which no contract limits", seconds=f"{compared.lag_s:.1f}"
+        )
         verdict, told = Verdict.INCONCLUSIVE, (lag, *told)
     elif unread and found.good:
         verdict = Verdict.NOT_EXERCISED

@@ -184,9 +184,7 @@ class Invariants:
         written_ns = self._written_ns(stored)
         seen = explained(seen, written_ns, broken_storage)
         found = reconciled(whole, written_ns, broken, names=held, direct=len(writes.direct))
-        of_documents = agreement.reconciled_result(
-            found, compared, unread=read.layout.why, by_app=writes.ever_direct
-        )
+        of_documents = agreement.reconciled_result(found, compared, unread=read.layout.why, by_app=writes.ever_direct)
         if of_documents.verdict in {Verdict.PASS, Verdict.FAIL} and any(FIRESTORE in each.what for each in broken):
             self.lost_by_firestore = by_firestore(found.explained, written_ns, broken)
         return of_documents, agreement.photos_result(seen, unread=among(read.layout, _OF_PHOTOS))

@@ -62,8 +62,8 @@ class Reads(msgspec.Struct, kw_only=True):
     """Answers judged: lists, single walks, what writes were answered, and probes'.
 
     ``bound`` are answers of the API to a list, a GET or a probe that had an acknowledged write to show, and could be
-    told from older ones, ``dated`` those of probes among them; ``alike`` those of probes that could not, and ``undated``
-    those of them that show what no PUT was answered with. ``unread`` are good ones whose row does not tell
+    told from older ones, ``dated`` those of probes among them; ``alike`` are those of probes that could not, of which
+    ``undated`` show what no PUT was answered with. ``unread`` are good ones whose row does not tell
     what they showed; ``unmatched`` users' operations that do not fit the schedule.
     ``missing`` are requests and probes that others after them show to have been due, without a row.
     ``from_other_side`` are answers that show a write of the other side. ``wrong`` has one flaw an answer.
@@ -90,8 +90,8 @@ class Reads(msgspec.Struct, kw_only=True):
 
     @property
     def unknown(self) -> bool:
-        """Whether an answer, or what it showed, is not in evidence, fits no schedule, or may be an old one. Of times too
-        coarse to tell each PUT from the one before, half of the probes' answers at least have to tell."""
+        """Whether an answer, or what it showed, is not in evidence, fits no schedule, or may be an old one. Where times
+        are too coarse to tell each PUT from the one before, half of the probes' answers have to tell."""
         return bool(self.unread or self.missing or self.unmatched or self.undated or self.alike > self.dated)
 
     @property
@@ -117,8 +117,8 @@ class Reads(msgspec.Struct, kw_only=True):
         ]
         if self.alike:
             alike = message(
-                "{count} more probes after one are not among them, and may be older: the last PUT did not move updated_at "
-                "on, or they show one that no PUT was answered with",
+                "{count} more probes after one are not among them, and may be older: the last PUT did not move "
+                "updated_at on, or they show one that no PUT was answered with",
                 count=str(self.alike),
             )
             told.append(alike)
