@@ -30,6 +30,8 @@ MULTI_ZONE, REHEARSED = "requirements.multi_zone", "checklist.availability.multi
 WINDOW_S = 10
 #: Of the requests that may fail from ``WINDOW_S`` after the zone's pods were no endpoints any more.
 _LATE_LIMIT = 0.01
+#: A share that chance alone gives is called too high in at most 0.5 % of runs.
+_CONFIDENCE = 0.995
 
 
 class Tally(NamedTuple):
@@ -150,7 +152,7 @@ def _served(loss: ZoneLoss) -> tuple[Verdict, Message, Message]:
     ones has to be shown; that hardly any fails later has to be carried."""
     (asked, failed, missing), late = loss.early, loss.late
     share = list(loss.placed.values()).count(loss.zone) / len(loss.placed)
-    lower, most = (ratio_lower(some, asked + missing) if asked else 0.0 for some in (failed, failed + missing))
+    lower, most = (ratio_lower(some, asked + missing, _CONFIDENCE) if asked else 0.0 for some in (failed, failed + missing))
     until = message(
         "until then {failed} of {all} failed, shown to be above {bound} %, where the lost pods had to answer {limit} %",
         failed=str(failed), all=str(asked + missing), bound=f"{lower * 100:.1f}", limit=f"{share * 100:.0f}",
