@@ -44,7 +44,7 @@ class _Canary:
         #: Of all PUTs that were acknowledged by then, when the last was sent.
         self._sent_ns = list(accumulate((put.sent_ns for put in puts), max))
         #: What each of them was answered with, and when the last PUT that was answered with it ended.
-        self._versions = [walk.version if (walk := _walk(put)) is not None else "" for put in puts]
+        self._versions = [walk.version if walk is not None else "" for walk in map(_walk, puts)]
         self._ended_ns = {
             version: done_ns for version, done_ns in zip(self._versions, self._done_ns, strict=True) if version
         }
@@ -63,10 +63,10 @@ class _Canary:
             found.probes += 1
             flaw = self._flaw(probe, walk, acknowledged)
             if probe.method == "GET" and acknowledged:
-                known = flaw is not None or walk is None or walk.version in self._ended_ns
-                if not known:
+                if flaw is None and walk is not None and walk.version not in self._ended_ns:
                     undated[walk.version] += 1
-                if known and self._moved(acknowledged):
+                    found.alike += 1
+                elif flaw is not None or self._moved(acknowledged):
                     found.bound += 1
                     found.dated += 1
                 else:

@@ -90,9 +90,9 @@ class Reads(msgspec.Struct, kw_only=True):
 
     @property
     def unknown(self) -> bool:
-        """Whether an answer, or what it showed, is not in evidence, fits no schedule, or may be an old one. Where times
-        are too coarse to tell each PUT from the one before, half of the probes' answers have to tell."""
-        return bool(self.unread or self.missing or self.unmatched or self.undated or self.alike > self.dated)
+        """Whether an answer, or what it showed, is not in evidence, or fits no schedule; or more of the probes' may be
+        old than can be told from old ones."""
+        return bool(self.unread or self.missing or self.unmatched or self.alike > self.dated)
 
     @property
     def examples(self) -> list[WrongRead]:
@@ -115,11 +115,17 @@ class Reads(msgspec.Struct, kw_only=True):
                 wrong=str(len(self.wrong)),
             )
         ]
-        if self.alike:
+        if self.undated:
+            undated = message(
+                "{count} more probes after one are not among them: they show no updated_at that a PUT was answered "
+                "with, and may be older",
+                count=str(self.undated),
+            )
+            told.append(undated)
+        if self.alike > self.undated:
             alike = message(
-                "{count} more probes after one are not among them, and may be older: the last PUT did not move "
-                "updated_at on, or they show one that no PUT was answered with",
-                count=str(self.alike),
+                "{count} more may be older: the last PUT did not move updated_at on, or another was not answered",
+                count=str(self.alike - self.undated),
             )
             told.append(alike)
         if self.from_other_side:

@@ -220,7 +220,8 @@ TIMES: dict[str, tuple[Callable[[int, str, str], str], Verdict]] = {
     "constant": (lambda _n, _m, _w: "2026-01-01T00:00:00Z", Verdict.INCONCLUSIVE),
     "none": (lambda _n, _m, _w: "", Verdict.INCONCLUSIVE),
     "of each answer": (lambda n, _m, _w: str(n), Verdict.INCONCLUSIVE),
-    "another at half of the GETs": (lambda n, m, was: was if m == "PUT" or n % 4 > 1 else "x", Verdict.INCONCLUSIVE),
+    "another at three of four GETs": (lambda n, m, was: was if m == "PUT" or n % 8 > 5 else "x", Verdict.INCONCLUSIVE),
+    "whole seconds": (lambda _n, _m, was: was[:19], Verdict.PASS),
 }
 
 

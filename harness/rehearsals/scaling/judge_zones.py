@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from harness.judge.bounds import ratio_lower, ratio_upper
+from harness.judge.bounds import CONFIDENCE, ratio_lower, ratio_upper
 from harness.judge.claimed import NEVER, claimed, held, seconds, shown_as, unknown
 from harness.judge.lacking import lacking
 from harness.judge.planned import lost_words
@@ -35,11 +35,15 @@ _CONFIDENCE = 0.995
 
 
 class Tally(NamedTuple):
-    """Requests: how many have a row, how many of those failed, and how many were due and have none."""
+    """Requests that were due: how many, how many of them failed, and how many have no row."""
 
-    asked: int
+    due: int
     failed: int
     missing: int
+
+    def lower(self, failed: int, confidence: float = CONFIDENCE) -> float:
+        """The bound of the share, if so many ``failed``; 0.0 where nothing was due."""
+        return ratio_lower(failed, self.due, confidence) if self.due else 0.0
 
 
 class ZoneLoss(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +114,8 @@ def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable
 
 def _tally(asked: Sequence[RequestRow], missing_ns: Iterable[int], since_ns: int, until_ns: int) -> Tally:
     good = [row.outcome is Outcome.OK for row in asked if since_ns <= row.due_ns < until_ns]
-    return Tally(len(good), good.count(False), sum(since_ns <= at_ns < until_ns for at_ns in missing_ns))
+    missing = sum(since_ns <= at_ns < until_ns for at_ns in missing_ns)
+    return Tally(len(good) + missing, good.count(False), missing)
 
 
 def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
@@ -150,22 +155,21 @@ def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
 def _served(loss: ZoneLoss) -> tuple[Verdict, Message, Message]:
     """Whether the other zones' pods answered. Of requests that come to pods by chance, more than the share of the lost
     ones has to be shown; that hardly any fails later has to be carried."""
-    (asked, failed, missing), late = loss.early, loss.late
+    early, late = loss.early, loss.late
     share = list(loss.placed.values()).count(loss.zone) / len(loss.placed)
-    lower, most = (ratio_lower(some, asked + missing, _CONFIDENCE) if asked else 0.0 for some in (failed, failed + missing))
+    lower, most = (early.lower(some, _CONFIDENCE) for some in (early.failed, early.failed + early.missing))
     until = message(
         "until then {failed} of {all} failed, shown to be above {bound} %, where the lost pods had to answer {limit} %",
-        failed=str(failed), all=str(asked + missing), bound=f"{lower * 100:.1f}", limit=f"{share * 100:.0f}",
+        failed=str(early.failed), all=str(early.due), bound=f"{lower * 100:.1f}", limit=f"{share * 100:.0f}",
     )  # fmt: skip
-    due = late.asked + late.missing
-    least, upper = (ratio_lower(late.failed, due), ratio_upper(late.failed + late.missing, due)) if due else (0.0, 1.0)
+    upper = ratio_upper(late.failed + late.missing, late.due) if late.due else 1.0
     later = message(
         "from {seconds} s later {failed} of {all}, shown to be below {bound} %, limit {limit} %",
-        seconds=str(WINDOW_S), failed=str(late.failed), all=str(due), bound=f"{upper * 100:.2f}",
+        seconds=str(WINDOW_S), failed=str(late.failed), all=str(late.due), bound=f"{upper * 100:.2f}",
         limit=f"{_LATE_LIMIT * 100:g}",
     )  # fmt: skip
     carried = Verdict.PASS if most <= share and upper <= _LATE_LIMIT else Verdict.INCONCLUSIVE
-    return Verdict.FAIL if lower > share or least > _LATE_LIMIT else carried, until, later
+    return Verdict.FAIL if lower > share or late.lower(late.failed) > _LATE_LIMIT else carried, until, later
 
 
 def _wanted(part: Part, placed: Mapping[str, str]) -> int:
