@@ -247,21 +247,19 @@ async def dual_write(
     deleted = {walk_id: user for walk_id, user in gone.items() if walk_id not in writes.direct}
     found: dict[str, Fields] = dict(held)
     begun_ns = came_ns = clock.now_ns()
-    left: int | None = None
     while True:
         compared = compare(mirrored, found, deleted)
         # A document that has the last write and differs will not become right by waiting.
         ask = [each.walk_id for each in compared.findings if each.flaw is not Flaw.DIFFERENT]
-        now_ns = clock.now_ns()
-        came_ns = now_ns if left is not None and len(ask) < left else came_ns
-        left = len(ask)
-        if not ask or now_ns >= min(came_ns + round(limit_s * NS), begun_ns + round(_LAG_LIMIT_S * NS)):
+        if not ask or clock.now_ns() >= min(came_ns + round(limit_s * NS), begun_ns + round(_LAG_LIMIT_S * NS)):
             lag_s = (came_ns - begun_ns) / NS
             return msgspec.structs.replace(compared, lag_s=lag_s if lag_s > limit_s else 0.0)
         await clock.sleep(_AGAIN_S)
         names = {document_id(walk_id) for walk_id in ask}
-        found = {name: fields for name, fields in found.items() if name not in names}
-        found |= await documents.get_many(sorted(names))
+        before = {name: found.pop(name) for name in names if name in found}
+        later = await documents.get_many(sorted(names))
+        came_ns = clock.now_ns() if later != before else came_ns
+        found |= later
 
 
 async def stored_photos(
