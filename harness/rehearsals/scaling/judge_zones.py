@@ -159,12 +159,12 @@ def _served(loss: ZoneLoss) -> tuple[Verdict, Message, Message]:
     share = list(loss.placed.values()).count(loss.zone) / len(loss.placed)
     lower, most = (early.lower(some, _CONFIDENCE) for some in (early.failed, early.failed + early.missing))
     until = message(
-        "until then {failed} of {all} failed, shown to be above {bound} %, where the lost pods had to answer {limit} %",
+        "{failed} of {all} failed until then, shown to be above {bound} %, where its pods had to answer {limit} %",
         failed=str(early.failed), all=str(early.due), bound=f"{lower * 100:.1f}", limit=f"{share * 100:.0f}",
     )  # fmt: skip
     upper = ratio_upper(late.failed + late.missing, late.due) if late.due else 1.0
     later = message(
-        "from {seconds} s later {failed} of {all}, shown to be below {bound} %, limit {limit} %",
+        "{failed} of {all} failed from {seconds} s later on, shown to be below {bound} %, limit {limit} %",
         seconds=str(WINDOW_S), failed=str(late.failed), all=str(late.due), bound=f"{upper * 100:.2f}",
         limit=f"{_LATE_LIMIT * 100:g}",
     )  # fmt: skip
