@@ -81,14 +81,7 @@ def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = No
         (BODIES, found.bodies, heard, found.answered, found.told_of_bodies),
     )
     return tuple(
-        result(
-            check,
-            CLAIM[check],
-            Verdict.FAIL if wrong else verdict,
-            len(wrong),
-            samples,
-            with_few(told, wrong),
-        )
+        result(check, CLAIM[check], Verdict.FAIL if wrong else verdict, len(wrong), samples, with_few(told, wrong))
         for check, wrong, verdict, samples, told in judged
     )
 
