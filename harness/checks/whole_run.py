@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from harness.checks.invariants import CHECKS, CLAIM, OFF
-from harness.judge.judged import CHECK_EVENT, held, of_event, result
+from harness.judge.judged import CHECK_EVENT, of_event, result
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
 from harness.model.message import message
@@ -28,12 +28,9 @@ def unsaid(found: Sequence[Judgement], checks: Iterable[str]) -> Iterator[Judgem
     known = {each.id for each in found}
     for check in checks:
         if check not in known:
-            yield held(result(check, CLAIM[check], Verdict.INCONCLUSIVE, None, 0, told))
+            yield result(check, CLAIM[check], Verdict.INCONCLUSIVE, None, 0, told)
 
 
 def _counting(check: Judgement) -> Judgement:
-    """A check that gates also where it was not exercised lets no run pass unseen: its word is inconclusive. Whatever
-    else was looked at counts, too."""
-    if check.verdict is not Verdict.NOT_EXERCISED:
-        return msgspec.structs.replace(check, gates=True)
-    return msgspec.structs.replace(check, verdict=Verdict.INCONCLUSIVE) if check.gates else check
+    """Whatever was looked at counts."""
+    return check if check.verdict is Verdict.NOT_EXERCISED else msgspec.structs.replace(check, gates=True)

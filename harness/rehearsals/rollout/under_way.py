@@ -8,6 +8,7 @@ from harness.base.clock import NS
 from harness.base.message import as_message
 from harness.checks.as_printed import applied
 from harness.checks.invariants import Invariants, switch_over_result
+from harness.checks.mirror_losses import structured
 from harness.judge.chance import preflight_sentences
 from harness.judge.combine import combine
 from harness.judge.judge import judge
@@ -161,14 +162,13 @@ class Week:
         await measure_stores(on)
         if Capability.REAL_PROCESSES in on.stack.capabilities:  # else a pod has no log
             logs = (on.folder / "logs").glob("*.log")
-            on.details.logged = tuple(sorted(log.stem for log in logs if log.stat().st_size))
+            on.details.logged = tuple(sorted(log.stem for log in logs if structured(log.read_bytes().splitlines())))
         invariants = Invariants(
             on.stores,
             on.evidence,
             on.clock,
             scenario=self._plan,
             manifests=on.manifests,
-            target=on.options.target,
             seed=on.options.seed,
             due=self._due if self.decision is None and self._due is not None else NOTHING_DUE,
         )
