@@ -18,6 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 _FIRST = re.compile(r"\{(?P<place>\w+)\}\n")
+_BATCH = 30
 Told = tuple[Message, ...]
 #: Who is told what is under way.
 Tell = Callable[[Message], None]
@@ -55,12 +56,19 @@ def english(told: Iterable[Message]) -> str:
 
 def joined(told: Sequence[Message]) -> Message:
     """The sentences as one message, to stand in another's place; ``told`` has one at least."""
-    return reduce(lambda first, rest: message("{first}; {rest}", first=first, rest=rest), told)
+    return _paired(told, lambda first, rest: message("{first}; {rest}", first=first, rest=rest))
 
 
 def enumerated(words: Sequence[Message]) -> Message:
     """The words of a list as one message, to stand in another's place; there is one at least."""
-    return reduce(lambda first, rest: message("{first}, {rest}", first=first, rest=rest), words)
+    return _paired(words, lambda first, rest: message("{first}, {rest}", first=first, rest=rest))
+
+
+def _paired(told: Sequence[Message], pair: Callable[[Message, Message], Message]) -> Message:
+    """Pair the messages from the first on, in batches, so that many of them nest no deeper than a message may."""
+    while len(told) > _BATCH:
+        told = [reduce(pair, told[at : at + _BATCH]) for at in range(0, len(told), _BATCH)]
+    return reduce(pair, told)
 
 
 def quantity(value: float, unit: Unit) -> str | Message:
