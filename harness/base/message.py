@@ -24,8 +24,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     values: dict[str, str | Message] = {}
 
     def __post_init__(self) -> None:
-        """Raises ``ValueError`` where nothing stands for a place, where a place is no name, and beyond the bounds, as in
-        a ``result.json`` that was changed."""
+        """Raises ``ValueError`` where nothing stands for a place, for a place that is no name, and beyond the bounds,
+        as in a ``result.json`` that was changed."""
         if self.values:
             shown, written = _lengths(self, MOST_DEPTH)
             if shown > written + MOST_REPEATED:

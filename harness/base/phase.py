@@ -42,7 +42,7 @@ def filled(text: str, values: Mapping[str, object]) -> str:
 
 @lru_cache(maxsize=4096)
 def places_of(text: str) -> tuple[tuple[str, str | None], ...]:
-    """Split ``text`` into what stands before each place, and the place's name; behind the last one there is none. Raises
+    """Split ``text`` into what stands before each place, and the place's name, ``None`` behind the last one. Raises
     ``ValueError`` for a place that is no name."""
     found = []
     for before, name, form, conversion in Formatter().parse(text):

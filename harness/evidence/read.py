@@ -1,24 +1,48 @@
 """Reading ``evidence.sqlite`` again: a finished run's, one under way, or what a killed run left.
 
-A killed run leaves its journal (``evidence.sqlite-wal``) beside the file; SQLite replays every committed transaction
-of it on opening. Where the folder is read-only, and SQLite cannot, a temporary copy is read.
+The file may be anybody's. Exactly the tables of ``schema`` are read, and nothing that SQLite would compute; reading
+writes nothing beside the file, keeps nothing on disk, takes no more steps than the file's size explains, and ends at a
+signal. A killed run leaves its journal (``evidence.sqlite-wal``) beside the file; SQLite replays every committed
+transaction of it on opening. Where that needs an index that is not there, a temporary copy is read.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import heapq
+import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from harness.base.errors import NOT_JSON, BadInput
 from harness.evidence.schema import ROWS, STORE_VERSION, TABLES, Table
 from harness.model.evidence import Row
+
+#: No text of a row is longer.
+MOST_BYTES = 64_000_000
+#: SQLite is interrupted every so many steps to let signals in. A row of 100 bytes takes some 25.
+_STEPS = 10_000
+_STEPS_PER_BYTE, _STEPS_AT_LEAST = 10, 10_000_000
+_COLUMNS = {each.name: ("seq", *each.columns) for each in TABLES} | {"meta": ("key", "value")}
+_BEGINS = {name: f"CREATE TABLE {name} (seq INTEGER PRIMARY KEY, " for name in _COLUMNS}
+_BEGINS["meta"] = "CREATE TABLE meta (key TEXT PRIMARY KEY, "
+_SETTINGS = ("trusted_schema = OFF", "query_only = ON", "temp_store = MEMORY", "cell_size_check = ON", "mmap_size = 0")
+
+
+class Summed(NamedTuple):
+    """What a file holds: ``held`` rows of those that the run ``wrote``, and the digest of those that are held."""
+
+    wrote: int
+    held: int
+    digest: str
 
 
 def _bad(path: Path, what: str, remedy: str = "name the folder of a run that wrote evidence") -> BadInput:
@@ -27,29 +51,61 @@ def _bad(path: Path, what: str, remedy: str = "name the folder of a run that wro
 
 @contextmanager
 def connect(path: Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection with its version checked. Raises ``BadInput`` when it is no evidence or is broken."""
+    """A read-only connection to one moment of the file, with its tables and version checked.
+
+    Raises ``BadInput`` when it is no evidence or is broken, ``KeyboardInterrupt`` at a signal.
+    """
     if not path.is_file():
         raise _bad(path, "there is no evidence file")
     with ExitStack() as spare:
         connection = _open(path, spare)
+        steps = _bound(connection, path)
         try:
+            for setting in _SETTINGS:
+                connection.execute(f"PRAGMA {setting}")
+            connection.execute("BEGIN")
+            _check_tables(path, connection)
             _check_version(path, connection)
             yield connection
         except (sqlite3.DatabaseError, *NOT_JSON) as error:  # a ``ValueError`` of a garbled number, too
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT and next(steps, None) is not None:
+                raise KeyboardInterrupt from error  # by a signal, whose exception SQLite does not pass on
             raise _bad(path, f"the evidence cannot be read: {error}") from error
         finally:
             connection.close()
 
 
-def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
-    if path.with_name(f"{path.name}-wal").exists() and not path.with_name(f"{path.name}-shm").exists():
-        return _copied(path, spare)  # SQLite would write the missing index beside it, and leave it there
+def _bound(connection: sqlite3.Connection, path: Path) -> Iterator[int]:
+    """Bound what ``connection`` may read at once and in all, and return what is left of its steps."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+    left = iter(range((_STEPS_AT_LEAST + sum(map(_size, _files(path))) * _STEPS_PER_BYTE) // _STEPS))
+    connection.set_progress_handler(lambda: next(left, None) is None, _STEPS)
+    return left
+
+
+def _files(path: Path) -> tuple[Path, Path]:
+    return path, path.with_name(f"{path.name}-wal")
+
+
+def _size(path: Path) -> int:
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        return path.stat().st_size
+    except OSError:  # a journal that is not there, or not any more
+        return 0
+
+
+def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
+    """Open the file so that SQLite makes and changes nothing beside it."""
+    whole = not path.with_name(f"{path.name}-wal").exists()
+    if not whole and not path.with_name(f"{path.name}-shm").exists():
+        return _copied(path, spare)  # SQLite would write the missing index beside it, and leave it there
+    how = "immutable=1" if whole else "readonly_shm=1"
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&{how}", uri=True)
     except sqlite3.OperationalError:  # told by the copy, in the system's words
         return _copied(path, spare)
     try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        connection.execute("PRAGMA schema_version").fetchone()
     except sqlite3.OperationalError:  # a journal that cannot be opened where it lies
         connection.close()
         return _copied(path, spare)
@@ -62,19 +118,36 @@ def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
 def _copied(path: Path, spare: ExitStack) -> sqlite3.Connection:
     try:
         folder = Path(spare.enter_context(tempfile.TemporaryDirectory(prefix="tekutoko-evidence-")))
-        for name in (path.name, f"{path.name}-wal"):
-            if path.with_name(name).exists():
-                shutil.copyfile(path.with_name(name), folder / name)
+        if sum(map(_size, _files(path))) > shutil.disk_usage(folder).free // 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        for each in filter(Path.is_file, _files(path)):
+            shutil.copyfile(each, folder / each.name)
     except OSError as error:
         what = f"the evidence cannot be copied to be read: {error.strerror or error}"
         raise _bad(path, what, "make it readable, or make room in the folder of temporary files (TMPDIR)") from error
     return sqlite3.connect(folder / path.name)
 
 
-def _check_version(path: Path, connection: sqlite3.Connection) -> None:
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse whatever is none of our plain tables: a view, a trigger, an index, a module's table, other columns."""
+    found = set()
+    for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+        ours = kind == "table" and name in _COLUMNS and str(sql).startswith(_BEGINS[name])
+        plain = _stored(connection, name) if ours else []
+        if not ours or any(one != other for one, other in zip(plain, _COLUMNS[name], strict=False)):
+            raise _bad(path, f"the file holds what is no evidence: {kind} {str(name)[:100]!r}")
+        found.add(name)
+    if "meta" not in found:
         raise _bad(path, "the file holds no evidence: its run ended before the first row, or it is another database")
-    version = int(_meta(connection).get("store_version", "0"))
+
+
+def _stored(connection: sqlite3.Connection, table: str) -> list[str]:
+    """Return the columns of ``table`` that are stored, in their order."""
+    return [str(name) for _, name, *_, computed in connection.execute(f"PRAGMA table_xinfo({table})") if not computed]
+
+
+def _check_version(path: Path, connection: sqlite3.Connection) -> None:
+    version = int(str(_meta(connection).get("store_version", "0")))
     if version > STORE_VERSION:
         raise _bad(
             path,
@@ -84,7 +157,7 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _meta(connection: sqlite3.Connection) -> dict[str, str]:
-    return dict(connection.execute("SELECT key, value FROM meta"))
+    return dict(connection.execute("SELECT key, value FROM meta LIMIT 100"))
 
 
 def read_meta(path: Path) -> dict[str, str]:
@@ -93,43 +166,61 @@ def read_meta(path: Path) -> dict[str, str]:
         return _meta(connection)
 
 
-def count_rows(path: Path) -> tuple[int, int]:
-    """How many rows the run wrote, and how many of them the file holds: two numbers where rows were lost since.
+def summed(path: Path) -> Summed:
+    """How many rows the run wrote, how many of them the file holds, and the digest of these. The first two differ where
+    rows were lost since.
 
     What was written is known by the number that each row has, and by what the store said when it was closed; of one
-    that never was (a killed run) rows that were lost at its end are not missed. Raises ``BadInput``.
+    that never was (a killed run) rows that were lost at its end are not missed. The digest is the SHA-256 of the rows,
+    in the order in which they were appended. Each is the MessagePack array of its table's name and its stored columns.
+    Raises ``BadInput``.
     """
+    whole, held, last = hashlib.sha256(), 0, 0
     with connect(path) as connection:
-        connection.execute("BEGIN")  # all of one moment: the run may be under way
-        counted = [connection.execute(f"SELECT COUNT(*), MAX(seq) FROM {table.name}").fetchone() for table in TABLES]  # noqa: S608 - our own names
-        held, last = sum(count for count, _ in counted), max(seq or 0 for _, seq in counted)
-        said = int(_meta(connection).get(ROWS, last))
-    return (last if said == held else said), held
+        for table, last, values in _appended(connection):
+            held += 1
+            whole.update(msgspec.msgpack.encode((table.name, last, *values)))
+        said = int(str(_meta(connection).get(ROWS, last)))
+    return Summed(last if said == held else said, held, f"sha256:{whole.hexdigest()}")
+
+
+def count_rows(path: Path) -> tuple[int, int]:
+    """How many rows the run wrote, and how many the file holds. Raises ``BadInput``."""
+    return summed(path)[:2]
 
 
 def read_rows(path: Path, *, appended: bool = False) -> Iterator[Row]:
     """Every row in the order in which it was known: a request's and a probe's ``done_ns``, any other row's ``at_ns``.
 
-    Ties keep the order in which they were appended. With ``appended`` that order is the only one: what stands before
-    an event is what the run had gathered when it wrote the event. Memory stays flat: each table is read by a cursor of
-    its own. Raises ``BadInput``.
+    Ties keep the order in which they were appended. With ``appended`` that order is the only one, and memory stays
+    flat. What stands before an event is then what the run had gathered when it wrote it. Raises ``BadInput``.
     """
     with connect(path) as connection:
-        streams = [_stream(connection, table, "seq" if appended else table.known_ns) for table in TABLES]
-        for _, _, row in heapq.merge(*streams, key=lambda entry: entry[:2]):
+        rows: Iterable[tuple[Table, Row]] = ((table, _row(table, values)) for table, _, values in _appended(connection))
+        if not appended:
+            rows = sorted(rows, key=lambda each: int(getattr(each[1], each[0].known_ns)))
+        for _, row in rows:
             yield row
 
 
-def _stream(connection: sqlite3.Connection, table: Table, order: str) -> Iterator[tuple[int, int, Row]]:
-    present = {str(column[1]) for column in connection.execute(f"PRAGMA table_xinfo({table.name})")}
+def _appended(connection: sqlite3.Connection) -> Iterator[tuple[Table, int, list[object]]]:
+    """Every row's table, number and values in the order in which they were appended, a cursor for each table."""
+    streams = [_numbered(connection, table) for table in TABLES]
+    return heapq.merge(*streams, key=lambda each: each[1])
+
+
+def _numbered(connection: sqlite3.Connection, table: Table) -> Iterator[tuple[Table, int, list[object]]]:
     # A column added since the file was written is the last, and has a default: its value is left out here.
-    names = [field.encode_name for field in table.fields if field.encode_name in present]
-    sql = f"SELECT {order}, seq, {', '.join(names)} FROM {table.name} ORDER BY 1, 2"  # noqa: S608 - our own names
-    for first, seq, *values in connection.execute(sql):
-        yield first, seq, _row(table, values)
+    names, before = ", ".join(_stored(connection, table.name)), 0
+    for seq, *values in connection.execute(f"SELECT {names} FROM {table.name} ORDER BY seq"):  # noqa: S608 - our own names
+        if not isinstance(seq, int) or seq <= before:  # pages that lead to one another never end
+            raise ValueError(f"the rows of {table.name} are not in order")
+        before = seq
+        yield table, seq, values
 
 
 def _row(table: Table, values: list[object]) -> Row:
+    values = values[: len(table.columns)]  # a column that a newer harness added is the last
     if table.name == "events":
         values[-1] = msgspec.json.decode(str(values[-1]))
     if table.name == "samples" and values[-1] is None:

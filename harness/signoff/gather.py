@@ -9,11 +9,11 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.evidence.gathered import not_whole
-from harness.model.message import Message
-from harness.model.result import Result
+from harness.model.message import Message, message, of_error
+from harness.model.result import Child, Result
 from harness.report.files import not_written, write_atomically
 from harness.report.latest import results
-from harness.report.published import RESULT
+from harness.report.published import RESULT, RESULT_JSON
 from harness.signoff.types import SCHEMA_VERSION, Signoff, Stored
 
 #: The folder of the page below the reports folder, its document, and the folder of the last ones before it.
@@ -35,8 +35,22 @@ def gather(reports: Path) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
 
 
 def _lost(folder: Path, result: Result) -> Message | None:
-    runs = [(folder, result.run_id), *((folder / each.folder, each.run_id) for each in result.children if each.folder)]
-    return next(filter(None, (not_whole(*run) for run in runs)), None)
+    """Why the run, or one of a sequence, is not what it wrote; ``None`` where all are. One that broke has no digest."""
+    lost = not_whole(folder, result.run_id, result.evidence_digest)
+    if lost is None and not result.evidence_digest:
+        return message("its result.json has no digest of the evidence")
+    of_runs = (_lost_run(folder / each.folder, each) for each in result.children if each.folder)
+    return lost or next(filter(None, of_runs), None)
+
+
+def _lost_run(folder: Path, child: Child) -> Message | None:
+    try:
+        digest = RESULT.read(folder / RESULT_JSON).evidence_digest
+    except BadInput as error:
+        return of_error(error)
+    if not digest and child.decision is not None:
+        return message("the run {run} has no digest of its evidence", run=child.run_id)
+    return not_whole(folder, child.run_id, digest)
 
 
 def previous(reports: Path, target: str) -> Signoff | None:
