@@ -44,8 +44,11 @@ def nested(text: str, depth: int) -> dict[str, Any]:
 
 
 WORDS = {
-    "an attribute": nested("{m.__init__.__globals__}", 1),
-    "an item": nested("{m[0]}", 1),
+    "an attribute": {
+        "text": "{m.__init__.__globals__}",
+        "values": {"m": {"text": "x"}, "m.__init__.__globals__": "x"},
+    },
+    "an item": {"text": "{m[0]}", "values": {"m": "x", "m[0]": "x"}},
     "a conversion": nested("{m!r}", 1),
     "a width": {"text": "{m:>2000000000}", "values": {"m": "x"}},
     "a width of a place": {"text": "{m:{m}}", "values": {"m": "9"}},
