@@ -202,7 +202,7 @@ def test_a_row_that_was_edited_with_the_count_unchanged_is_told_and_founds_nothi
     folder = tmp_path / "deploy"
     shutil.copytree(TODAY / "deploy", folder)
     path, document = folder / EVIDENCE, json.loads((folder / "result.json").read_text())
-    (folder / "result.json").write_text(json.dumps({**document, "evidence_digest": summed(path).digest}))
+    (folder / "result.json").write_text(json.dumps({**document, "evidence_digest": summed(path)[-1]}))
     assert [str(each.lost) for each in gather(tmp_path)[0]] == ["None"]
     before = rejudge(read_stored(str(folder), tmp_path))
     assert all(pair.id != MEASUREMENT for pair in before.judgements)

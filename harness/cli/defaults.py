@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.base import tomltext
 from harness.base.errors import BadInput
 from harness.base.interpreter import PROGRAM
-from harness.base.message import marked, message, nearest, said_by
+from harness.base.message import Message, marked, message, nearest, said_by
 from harness.base.options import of_option, one_of, unseen
 from harness.base.phase import Said
 from harness.base.shell import shell_words
@@ -25,6 +25,8 @@ from harness.rehearsal.command import Command, flag, flags
 from harness.rehearsal.registry import Entry
 
 FILE, VARIABLE = "rehearsal.toml", "TEKUTOKO_OPTION_"
+#: What says which program runs and where it writes is told when a file set it.
+_RUN = ("target", "manifests", "reports")
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _UNREAD = marked("write TOML in UTF-8; --no-defaults leaves it unread")
 _HELP = marked("--help shows what it takes")
@@ -40,14 +42,25 @@ class Given(NamedTuple):
 
 
 def defaults(
-    command: type[Command], typed: Sequence[str], entries: Mapping[str, Entry], folder: Path, environ: Mapping[str, str]
+    command: type[Command],
+    typed: Sequence[str],
+    entries: Mapping[str, Entry],
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    tell: Callable[[Message], object] = lambda _: None,
 ) -> dict[str, Any]:
-    """The values of options of ``command``, which typed ones go over. Raises ``BadInput``."""
+    """The values of options of ``command``, which typed ones go over; ``tell`` hears which file set what is run. Raises
+    ``BadInput``."""
     if {"--no-defaults", "--help", "-h"} & set(typed):
         return {}
     given = {**_of_file(command, entries, folder), **_of_environment(command, entries, folder, environ)}
     fields = {flag(field.name): field for field in dataclasses.fields(command)}
     taken = {fields[name]: each for name, each in given.items() if command.takes_default(fields[name].name, typed)}
+    for field, each in taken.items():
+        if field.name in _RUN and str(each.where).startswith(str(each.folder / FILE)):
+            told = {"option": flag(field.name), "value": " ".join(each.texts), "where": str(each.where)}
+            tell(message("{option} is {value}, as {where} says", **told))
     return {field.name: _value(field, each) for field, each in taken.items()}
 
 

@@ -7,7 +7,7 @@ from itertools import count, takewhile
 from pathlib import Path
 
 from harness.base.errors import BadInput
-from harness.evidence.read import Summed, read_meta, read_rows, summed
+from harness.evidence.read import read_meta, read_rows, summed
 from harness.judge.flag_log import FlagLog
 from harness.judge.ledger import Ledger
 from harness.judge.writes import Writes
@@ -77,18 +77,19 @@ def stored(folder: Path, digest: str = "") -> Gathered:
         gathered.lacks(message("the run's {file} is not there", file=path.name))
         return gathered
     gathered.see(read_rows(path, appended=True))
-    if (lost := lost_rows(summed(path), digest)) is not None:
+    if (lost := lost_rows(path, digest)) is not None:
         gathered.lacks(lost)
     return gathered
 
 
-def lost_rows(found: Summed, digest: str = "") -> Message | None:
-    """That the run wrote rows which the evidence file has not any more, or has otherwise than by their ``digest``;
-    ``None`` where it has all."""
-    if found.wrote != found.held:
-        counts = {"wrote": f"{found.wrote:,}", "held": f"{found.held:,}"}
+def lost_rows(path: Path, digest: str = "") -> Message | None:
+    """That the run wrote rows which the evidence file has not any more, or not by that ``digest``; ``None`` where it
+    has all. Raises ``BadInput`` when it is broken."""
+    wrote, held, found = summed(path)
+    if wrote != held:
+        counts = {"wrote": f"{wrote:,}", "held": f"{held:,}"}
         return message("the run wrote {wrote} rows of evidence, and {held} are there", **counts)
-    if digest in ("", found.digest):
+    if digest in ("", found):
         return None
     return message("the rows of evidence are not those that the run wrote: their digest is another than in result.json")
 
@@ -103,7 +104,7 @@ def not_whole(folder: Path, run_id: str, digest: str) -> Message | None:
     try:
         other = read_meta(path).get("run_id", "")
         whole = other == run_id
-        return lost_rows(summed(path), digest) if whole else message("the evidence is of the run {other}", other=other)
+        return lost_rows(path, digest) if whole else message("the evidence is of the run {other}", other=other)
     except BadInput as error:
         return of_error(error)
 
@@ -114,6 +115,6 @@ def whole_writes(folder: Path) -> Writes:
     path, writes = folder / EVIDENCE, Writes()
     for row in read_rows(path):
         writes.add(row)
-    if (lost := lost_rows(summed(path))) is not None:
+    if (lost := lost_rows(path)) is not None:
         raise BadInput(lost, where=str(path), remedy="name the folder as the run left it")
     return writes

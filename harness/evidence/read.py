@@ -18,7 +18,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -27,22 +26,14 @@ from harness.evidence.schema import ROWS, STORE_VERSION, TABLES, Table
 from harness.model.evidence import Row
 
 #: No text of a row is longer.
-MOST_BYTES = 64_000_000
-#: SQLite is interrupted every so many steps to let signals in. A row of 100 bytes takes some 25.
-_STEPS = 10_000
-_STEPS_PER_BYTE, _STEPS_AT_LEAST = 10, 10_000_000
-_COLUMNS = {each.name: ("seq", *each.columns) for each in TABLES} | {"meta": ("key", "value")}
-_BEGINS = {name: f"CREATE TABLE {name} (seq INTEGER PRIMARY KEY, " for name in _COLUMNS}
-_BEGINS["meta"] = "CREATE TABLE meta (key TEXT PRIMARY KEY, "
-_SETTINGS = ("trusted_schema = OFF", "query_only = ON", "temp_store = MEMORY", "cell_size_check = ON", "mmap_size = 0")
-
-
-class Summed(NamedTuple):
-    """What a file holds: ``held`` rows of those that the run ``wrote``, and the digest of those that are held."""
-
-    wrote: int
-    held: int
-    digest: str
+_MOST_BYTES = 64_000_000
+#: SQLite lets signals in after so many steps. It is given so many for each byte of the file, and so many besides.
+_STEPS, _STEPS_PER_BYTE, _STEPS_AT_LEAST = 10_000, 10, 10_000_000
+_SETTINGS = ("trusted_schema = OFF", "query_only = ON", "temp_store = MEMORY", "cell_size_check = ON")
+_COLUMNS = {each.name: ("seq", *(field.encode_name for field in each.fields)) for each in TABLES}
+#: How the statement of each table begins.
+_TABLES = {"meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, "}
+_TABLES |= {name: f"CREATE TABLE {name} (seq INTEGER PRIMARY KEY, " for name in _COLUMNS}
 
 
 def _bad(path: Path, what: str, remedy: str = "name the folder of a run that wrote evidence") -> BadInput:
@@ -59,7 +50,9 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
         raise _bad(path, "there is no evidence file")
     with ExitStack() as spare:
         connection = _open(path, spare)
-        steps = _bound(connection, path)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+        left = iter(range((_STEPS_AT_LEAST + sum(_sizes(path).values()) * _STEPS_PER_BYTE) // _STEPS))
+        connection.set_progress_handler(lambda: next(left, None) is None, _STEPS)
         try:
             for setting in _SETTINGS:
                 connection.execute(f"PRAGMA {setting}")
@@ -68,49 +61,29 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
             _check_version(path, connection)
             yield connection
         except (sqlite3.DatabaseError, *NOT_JSON) as error:  # a ``ValueError`` of a garbled number, too
-            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT and next(steps, None) is not None:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT and next(left, None) is not None:
                 raise KeyboardInterrupt from error  # by a signal, whose exception SQLite does not pass on
             raise _bad(path, f"the evidence cannot be read: {error}") from error
-        finally:
-            connection.close()
 
 
-def _bound(connection: sqlite3.Connection, path: Path) -> Iterator[int]:
-    """Bound what ``connection`` may read at once and in all, and return what is left of its steps."""
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
-    left = iter(range((_STEPS_AT_LEAST + sum(map(_size, _files(path))) * _STEPS_PER_BYTE) // _STEPS))
-    connection.set_progress_handler(lambda: next(left, None) is None, _STEPS)
-    return left
-
-
-def _files(path: Path) -> tuple[Path, Path]:
-    return path, path.with_name(f"{path.name}-wal")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # a journal that is not there, or not any more
-        return 0
+def _sizes(path: Path) -> dict[Path, int]:
+    """The bytes of the file and of the journal beside it."""
+    return {each: each.stat().st_size for each in (path, path.with_name(f"{path.name}-wal")) if each.is_file()}
 
 
 def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
     """Open the file so that SQLite makes and changes nothing beside it."""
-    whole = not path.with_name(f"{path.name}-wal").exists()
-    if not whole and not path.with_name(f"{path.name}-shm").exists():
+    beside = [path.with_name(path.name + name).exists() for name in ("-wal", "-shm")]
+    if beside == [True, False]:
         return _copied(path, spare)  # SQLite would write the missing index beside it, and leave it there
-    how = "immutable=1" if whole else "readonly_shm=1"
+    how = "readonly_shm=1" if beside[0] else "immutable=1"
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&{how}", uri=True)
-    except sqlite3.OperationalError:  # told by the copy, in the system's words
-        return _copied(path, spare)
-    try:
+        spare.callback(connection.close)
         connection.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.OperationalError:  # a journal that cannot be opened where it lies
-        connection.close()
+    except sqlite3.OperationalError:  # a file or journal that cannot be opened where it lies, told by the copy
         return _copied(path, spare)
     except sqlite3.DatabaseError as error:
-        connection.close()
         raise _bad(path, f"this is no evidence file: {error}") from error
     return connection
 
@@ -118,23 +91,25 @@ def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
 def _copied(path: Path, spare: ExitStack) -> sqlite3.Connection:
     try:
         folder = Path(spare.enter_context(tempfile.TemporaryDirectory(prefix="tekutoko-evidence-")))
-        if sum(map(_size, _files(path))) > shutil.disk_usage(folder).free // 2:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        for each in filter(Path.is_file, _files(path)):
+        if sum(_sizes(path).values()) > shutil.disk_usage(folder).free // 2:
+            raise OSError(os.strerror(errno.ENOSPC))
+        for each in _sizes(path):
             shutil.copyfile(each, folder / each.name)
     except OSError as error:
         what = f"the evidence cannot be copied to be read: {error.strerror or error}"
         raise _bad(path, what, "make it readable, or make room in the folder of temporary files (TMPDIR)") from error
-    return sqlite3.connect(folder / path.name)
+    connection = sqlite3.connect(folder / path.name)
+    spare.callback(connection.close)
+    return connection
 
 
 def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse whatever is none of our plain tables: a view, a trigger, an index, a module's table, other columns."""
     found = set()
     for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master"):
-        ours = kind == "table" and name in _COLUMNS and str(sql).startswith(_BEGINS[name])
-        plain = _stored(connection, name) if ours else []
-        if not ours or any(one != other for one, other in zip(plain, _COLUMNS[name], strict=False)):
+        ours = kind == "table" and name in _TABLES and str(sql).startswith(_TABLES[name])
+        pairs = zip(_stored(connection, name), _COLUMNS.get(name, ("key", "value")), strict=False) if ours else ()
+        if not ours or any(one != other for one, other in pairs):
             raise _bad(path, f"the file holds what is no evidence: {kind} {str(name)[:100]!r}")
         found.add(name)
     if "meta" not in found:
@@ -142,7 +117,7 @@ def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _stored(connection: sqlite3.Connection, table: str) -> list[str]:
-    """Return the columns of ``table`` that are stored, in their order."""
+    """Return the columns of ``table`` that are stored and not computed, in their order."""
     return [str(name) for _, name, *_, computed in connection.execute(f"PRAGMA table_xinfo({table})") if not computed]
 
 
@@ -166,7 +141,7 @@ def read_meta(path: Path) -> dict[str, str]:
         return _meta(connection)
 
 
-def summed(path: Path) -> Summed:
+def summed(path: Path) -> tuple[int, int, str]:
     """How many rows the run wrote, how many of them the file holds, and the digest of these. The first two differ where
     rows were lost since.
 
@@ -181,7 +156,7 @@ def summed(path: Path) -> Summed:
             held += 1
             whole.update(msgspec.msgpack.encode((table.name, last, *values)))
         said = int(str(_meta(connection).get(ROWS, last)))
-    return Summed(last if said == held else said, held, f"sha256:{whole.hexdigest()}")
+    return last if said == held else said, held, f"sha256:{whole.hexdigest()}"
 
 
 def count_rows(path: Path) -> tuple[int, int]:
@@ -205,12 +180,10 @@ def read_rows(path: Path, *, appended: bool = False) -> Iterator[Row]:
 
 def _appended(connection: sqlite3.Connection) -> Iterator[tuple[Table, int, list[object]]]:
     """Every row's table, number and values in the order in which they were appended, a cursor for each table."""
-    streams = [_numbered(connection, table) for table in TABLES]
-    return heapq.merge(*streams, key=lambda each: each[1])
+    return heapq.merge(*(_numbered(connection, table) for table in TABLES), key=lambda each: each[1])
 
 
 def _numbered(connection: sqlite3.Connection, table: Table) -> Iterator[tuple[Table, int, list[object]]]:
-    # A column added since the file was written is the last, and has a default: its value is left out here.
     names, before = ", ".join(_stored(connection, table.name)), 0
     for seq, *values in connection.execute(f"SELECT {names} FROM {table.name} ORDER BY seq"):  # noqa: S608 - our own names
         if not isinstance(seq, int) or seq <= before:  # pages that lead to one another never end
@@ -220,7 +193,8 @@ def _numbered(connection: sqlite3.Connection, table: Table) -> Iterator[tuple[Ta
 
 
 def _row(table: Table, values: list[object]) -> Row:
-    values = values[: len(table.columns)]  # a column that a newer harness added is the last
+    # A column added since the file was written has a default; one that a newer harness added is the last.
+    values = values[: len(table.fields)]
     if table.name == "events":
         values[-1] = msgspec.json.decode(str(values[-1]))
     if table.name == "samples" and values[-1] is None:

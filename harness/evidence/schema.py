@@ -41,11 +41,6 @@ class Table:
         """The row's fields, which are the table's stored columns in the same order."""
         return msgspec.structs.fields(self.row)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the stored columns behind ``seq``."""
-        return tuple(field.encode_name for field in self.fields)
-
 
 _TIMED = (("latency_ms", "(done_ns - due_ns) / 1e6"), ("lag_ms", "(sent_ns - due_ns) / 1e6"))
 

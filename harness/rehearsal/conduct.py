@@ -155,7 +155,7 @@ class Conductor(Generic[P, D]):
         self.progress.begin(self.progress.say("judging the evidence, writing the report"))
         self.lifecycle.write(self.evidence.store.close)
         with suppress(BadInput):  # what cannot be read has no digest, and founds nothing
-            self._evidence_digest = summed(self.evidence.store.path).digest
+            self._evidence_digest = summed(self.evidence.store.path)[-1]
         seen = self._seen()
         judgements = self._judged(seen)
         page = self._page(seen, judgements)

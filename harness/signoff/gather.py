@@ -10,7 +10,7 @@ import msgspec
 from harness.base.errors import BadInput
 from harness.evidence.gathered import not_whole
 from harness.model.message import Message, message, of_error
-from harness.model.result import Child, Result
+from harness.model.result import Result
 from harness.report.files import not_written, write_atomically
 from harness.report.latest import results
 from harness.report.published import RESULT, RESULT_JSON
@@ -28,29 +28,26 @@ def gather(reports: Path) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
         folder = path.parent.relative_to(reports).as_posix()
         try:
             result = RESULT.read(path)
-            found.append(Stored(folder=folder, result=result, lost=_lost(path.parent, result)))
+            found.append(Stored(folder=folder, result=result, lost=_lost(path.parent, result.run_id, result)))
         except BadInput:
             unreadable.append(folder)
     return tuple(found), tuple(unreadable)
 
 
-def _lost(folder: Path, result: Result) -> Message | None:
-    """Why the run, or one of a sequence, is not what it wrote; ``None`` where all are. One that broke has no digest."""
-    lost = not_whole(folder, result.run_id, result.evidence_digest)
-    if lost is None and not result.evidence_digest:
-        return message("its result.json has no digest of the evidence")
-    of_runs = (_lost_run(folder / each.folder, each) for each in result.children if each.folder)
-    return lost or next(filter(None, of_runs), None)
-
-
-def _lost_run(folder: Path, child: Child) -> Message | None:
+def _lost(folder: Path, run_id: str, result: Result, *, broke: bool = False) -> Message | None:
+    """Why the run, or one of a sequence, is not what it wrote; ``None`` where all are. One that ``broke`` may have no
+    digest: nothing rests on it."""
+    lost = not_whole(folder, run_id, result.evidence_digest)
+    if lost is None and not (result.evidence_digest or broke):
+        return message("the result.json of the run {run} has no digest of its evidence", run=run_id)
     try:
-        digest = RESULT.read(folder / RESULT_JSON).evidence_digest
+        for each in result.children:
+            if each.folder and lost is None:
+                of_run = RESULT.read(folder / each.folder / RESULT_JSON)
+                lost = _lost(folder / each.folder, each.run_id, of_run, broke=each.decision is None)
     except BadInput as error:
         return of_error(error)
-    if not digest and child.decision is not None:
-        return message("the run {run} has no digest of its evidence", run=child.run_id)
-    return not_whole(folder, child.run_id, digest)
+    return lost
 
 
 def previous(reports: Path, target: str) -> Signoff | None:

@@ -23,6 +23,7 @@ _API = ("*.py", "*.sql", "*.json", "Dockerfile")
 _TELL = ("cli", "report", "signoff")
 _MAKE = ("harness", "scenarios", "chaos", "deploy")
 _NOT_CODE = {".pyc", ".md"}
+_Files = list[tuple[str, Path]]
 #: What is made beside a program's files while it runs, or tells of their past.
 _MADE = {"__pycache__", ".git"}
 #: Programs that run what they are told to, wherever they lie.
@@ -54,7 +55,7 @@ def harness_digest() -> str:
     telling = [ROOT / "harness" / each for each in _TELL]
     files = [path for each in _MAKE for path in (ROOT / each).rglob("*") if path.is_file()]
     made = [path for path in files if path.suffix not in _NOT_CODE and not any(map(path.is_relative_to, telling))]
-    return _of_files(tuple(sorted(made)))
+    return _of_files((path.name, path) for path in sorted(made))
 
 
 def digest(target: Target) -> str:
@@ -66,84 +67,64 @@ def digest(target: Target) -> str:
     """
     if target.bundled:
         return _of_files(_api())
-    image = _image(target.image) if target.image else ""
     try:
+        image = _image(target.image)
         files = _listed(target.program) if target.program else _default(target)
         if files is None or (target.image and not image) or not (image or files):
             return ""
         told = (target.command[1:], target.environment, target.migrations[1:])
-        if image and not files and not any(told):
-            return image
-        whole = hashlib.sha256(msgspec.json.encode((image, *told), order="deterministic"))
-        for name, path in files:
-            content = path.read_bytes()
-            whole.update(f"\0{name}\0{len(content)}\0".encode() + content)
+        alone = bool(image) and not files and not any(told)
+        return image if alone else _of_files(files, msgspec.json.encode((image, *told), order="deterministic"))
     except OSError:
         return ""  # a file that cannot be read
-    return f"sha256:{whole.hexdigest()}"
-
-
-_Files = list[tuple[str, Path]]
 
 
 def _listed(paths: Iterable[str]) -> _Files:
     """Return the files that ``paths`` name or hold, by their names from there. Links to folders are not followed."""
-    found: _Files = []
-    for top in map(Path, paths):
-        inside = sorted(each for each in top.rglob("*") if each.is_file()) if top.is_dir() else [top]
-        names = [(each.relative_to(top.parent), each) for each in inside]
-        found += [(name.as_posix(), each) for name, each in names if not _MADE.intersection(name.parts)]
-    return found
+    tops = map(Path, paths)
+    held = [(top, each) for top in tops for each in (sorted(top.rglob("*")) if top.is_dir() else [top])]
+    names = [(each.relative_to(top.parent), each) for top, each in held if each.is_file()]
+    return [(name.as_posix(), each) for name, each in names if not _MADE.intersection(name.parts)]
 
 
 def _default(target: Target) -> _Files | None:
     """Return the files that the command and the migrations name; ``None`` where one of them hides its program."""
     if target.dockerfile or not (target.image or target.command):
         return None
-    found: _Files = []
-    for command, folder in ((target.command, target.folder), (target.migrations, target.migrations_folder)):
-        named = _named(command, folder or target.folder)
-        if named is None:
-            return None
-        found += named
-    return found
+    command = _named(target.command, target.folder)
+    migrations = _named(target.migrations, target.migrations_folder or target.folder)
+    return None if command is None or migrations is None else command + migrations
 
 
 def _named(command: tuple[str, ...], folder: str) -> _Files | None:
     """Return the files that a command names. ``None`` where its program is a script, lies on the PATH or interprets
     another: then what runs is what the program finds by itself."""
-    if command == BUNDLED_MIGRATIONS:
-        return [(path.name, path) for path in _api()]
-    if not command:
-        return []
-    for program in {path := Path(folder) / command[0], path.resolve()}:
+    if not command or command == BUNDLED_MIGRATIONS:
+        return _api() if command else []
+    path = Path(folder) / command[0]
+    for program in (path, path.resolve()):
         if shutil.which(program.name) == str(program) or _INTERPRETER.fullmatch(program.name):
             return None
-    with path.open("rb") as file:
-        if file.read(2) == b"#!":
-            return None
+    if path.read_bytes()[:2] == b"#!":
+        return None
     words = dict.fromkeys(part for word in command for part in (word, word.partition("=")[2]) if part)
     return [(Path(word).name, at) for word in words if unseen(at := Path(folder) / word) is None and at.is_file()]
 
 
-def _api() -> tuple[Path, ...]:
-    return tuple(sorted(path for pattern in _API for path in (ROOT / "api").rglob(pattern)))
+def _api() -> _Files:
+    return [(path.name, path) for path in sorted(path for each in _API for path in (ROOT / "api").rglob(each))]
 
 
-def _image(image: str) -> str:
-    _, pinned, of = image.partition(_PINNED)
-    return f"sha256:{of}" if pinned else _image_id(image)
-
-
-def _of_files(paths: tuple[Path, ...]) -> str:
-    whole = hashlib.sha256()
-    for path in paths:
+def _of_files(files: Iterable[tuple[str, Path]], told: bytes = b"") -> str:
+    whole = hashlib.sha256(told)
+    for name, path in files:
         content = path.read_bytes()
-        whole.update(f"{path.name}\0{len(content)}\0".encode() + content)
+        whole.update(f"{name}\0{len(content)}\0".encode() + content)
     return f"sha256:{whole.hexdigest()}"
 
 
-def _image_id(image: str) -> str:
+def _image(image: str) -> str:
     from harness.stack.kind.at_hand import ask
 
-    return ask("image", "inspect", "--format", "{{.Id}}", image) or ""
+    _, pinned, of = image.partition(_PINNED)
+    return f"sha256:{of}" if pinned else image and (ask("image", "inspect", "--format", "{{.Id}}", image) or "")

@@ -40,7 +40,7 @@ def evidence_of(folder: Path, run_id: str) -> None:
         store.append(EventRow(at_ns=at_ns, kind="phase", subject="up", message="") for at_ns in (1, 2))
     if (folder / RESULT_JSON).is_file():
         result = RESULT.read(folder / RESULT_JSON)
-        RESULT.write(folder, msgspec.structs.replace(result, evidence_digest=summed(folder / EVIDENCE).digest))
+        RESULT.write(folder, msgspec.structs.replace(result, evidence_digest=summed(folder / EVIDENCE)[-1]))
 
 
 def stored(

@@ -34,9 +34,8 @@ def _render(folder: Path, say: Language) -> list[Path]:
 def _as_it_lies(folder: Path, result: Result) -> Result:
     """The result, which says so where evidence lies beside it that is not what the run wrote."""
     lies = bool(result.evidence_digest) and last_file(folder).is_file()
-    lost = not_whole(folder, result.run_id, result.evidence_digest) if lies else None
-    if lost is None:
+    if not lies or (lost := not_whole(folder, result.run_id, result.evidence_digest)) is None:
         return result
-    facts, told = result.facts, message("it cannot be judged again: {why}", why=lost)
-    broke = facts.errors_told or tuple(map(as_message, facts.errors))
-    return replace(result, facts=replace(facts, errors_told=(told, *broke)))
+    told = message("it cannot be judged again: {why}", why=lost)
+    broke = result.facts.errors_told or tuple(map(as_message, result.facts.errors))
+    return replace(result, facts=replace(result.facts, errors_told=(told, *broke)))
