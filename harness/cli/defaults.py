@@ -26,7 +26,7 @@ from harness.rehearsal.registry import Entry
 
 FILE, VARIABLE = "rehearsal.toml", "TEKUTOKO_OPTION_"
 #: What says which program runs and where it writes is told when a file set it.
-_RUN = ("target", "manifests", "reports")
+_RUN = frozenset({"--target", "--manifests", "--reports"})
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _UNREAD = marked("write TOML in UTF-8; --no-defaults leaves it unread")
 _HELP = marked("--help shows what it takes")
@@ -57,9 +57,10 @@ def defaults(
     given = {**_of_file(command, entries, folder), **_of_environment(command, entries, folder, environ)}
     fields = {flag(field.name): field for field in dataclasses.fields(command)}
     taken = {fields[name]: each for name, each in given.items() if command.takes_default(fields[name].name, typed)}
-    for field, each in taken.items():
-        if field.name in _RUN and str(each.where).startswith(str(each.folder / FILE)):
-            told = {"option": flag(field.name), "value": " ".join(each.texts), "where": str(each.where)}
+    typed_over = {word.partition("=")[0] for word in typed}
+    for name, each in given.items():
+        if name in _RUN - typed_over and str(each.where).startswith(str(each.folder / FILE)):
+            told = {"option": name, "value": " ".join(each.texts), "where": str(each.where)}
             tell(message("{option} is {value}, as {where} says", **told))
     return {field.name: _value(field, each) for field, each in taken.items()}
 
