@@ -2,9 +2,7 @@
 
 The reports look the id up in a catalogue. In English the id is the sentence. Babel finds the ids by the names
 ``message`` and ``marked`` (``harness/cli/messages.py``).
-
-Messages are stored, and a stored run may be anybody's: a place is a name in braces and nothing else, and a message that
-grows or nests beyond its bounds is refused when it is made or decoded.
+A stored one may be anybody's: a place is a name alone, and one beyond the bounds is refused when it is made or decoded.
 """
 
 from __future__ import annotations
@@ -26,33 +24,28 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         """Raises ``ValueError`` where nothing stands for a place, for a place that is no name, and beyond the bounds,
         as in a ``result.json`` that was changed."""
-        if self.values:
-            shown, written = _lengths(self, MOST_DEPTH)
-            if shown > written + MOST_REPEATED:
-                raise ValueError(f"places that are repeated make a message of {shown:,} characters")
+        shown, written = _lengths(self, MOST_DEPTH)
+        if shown > written + MOST_REPEATED:
+            raise ValueError(f"places that are repeated make a message of {shown:,} characters")
 
     def __str__(self) -> str:
         return filled(self.text, self.values)
 
 
-#: A message holds at most so many others, one inside the other.
-MOST_DEPTH = 100
-#: Places that are repeated add at most so many characters to what a message and its values hold.
-MOST_REPEATED = 10_000
+#: So many messages may be one inside the other, and repeated places may add so many characters to what is written.
+MOST_DEPTH, MOST_REPEATED = 100, 10_000
 
 
 def _lengths(of: str | Message, depth: int) -> tuple[int, int]:
     """Return how many characters a value shows, and how many it is written in."""
-    if isinstance(of, str):
-        return len(of), len(of)
+    if isinstance(of, str) or not of.values:
+        return (len(of if isinstance(of, str) else of.text),) * 2
     if depth == 0:
         raise ValueError(f"messages are nested more than {MOST_DEPTH} deep")
-    if not of.values:
-        return len(of.text), len(of.text)
-    inner = {name: _lengths(value, depth - 1) for name, value in of.values.items()}
-    if lacking := {name for _, name in places_of(of.text) if name is not None} - inner.keys():
+    parts, inner = places_of(of.text), {name: _lengths(value, depth - 1) for name, value in of.values.items()}
+    if lacking := {name for _, name in parts if name is not None} - inner.keys():
         raise ValueError(f"nothing stands for {', '.join(sorted(lacking))} in {of.text!r}")
-    shown = sum(len(before) + (0 if name is None else inner[name][0]) for before, name in places_of(of.text))
+    shown = sum(len(before) + (0 if name is None else inner[name][0]) for before, name in parts)
     return shown, len(of.text) + sum(written for _, written in inner.values())
 
 

@@ -21,17 +21,14 @@ def own(path: Path) -> None:
     Both must belong to this user, to root or to whoever owns this repository, and no other may write them. A folder is
     asked as a file is, a device or pipe is not. Raises ``BadInput``, ``OSError`` where it cannot be looked at.
     """
-    owners = {os.geteuid(), 0, ROOT.stat().st_uid}
+    owners, real = {os.geteuid(), 0, ROOT.stat().st_uid}, path.resolve()
     trusted = [ROOT, *(Path(each).resolve() for each in os.environ.get(TRUSTED, "").split(os.pathsep) if each)]
-    real = path.resolve()
     for each in {path.parent.resolve(), real.parent, real} if real.is_file() or real.is_dir() else ():
         found = each.stat()
-        others = found.st_mode & 0o002 or (found.st_mode & 0o020 and not _of_one(found.st_gid))
-        if (found.st_uid not in owners or others) and not any(map(each.is_relative_to, trusted)):
+        others = 0o002 if _of_one(found.st_gid) else 0o022
+        if (found.st_uid not in owners or found.st_mode & others) and not any(map(each.is_relative_to, trusted)):
             what = message("{path} is another user's or may be written by one, and says what is run", path=str(each))
-            remedy = message(
-                "if you know what is in it: chown it, chmod go-w it, or set {variable} to its folder", variable=TRUSTED
-            )
+            remedy = message("if you know what is in it: chown it, chmod go-w it, or name it in {name}", name=TRUSTED)
             raise BadInput(what, where=str(path), remedy=remedy)
 
 

@@ -44,12 +44,10 @@ def filled(text: str, values: Mapping[str, object]) -> str:
 def places_of(text: str) -> tuple[tuple[str, str | None], ...]:
     """Split ``text`` into what stands before each place, and the place's name, ``None`` behind the last one. Raises
     ``ValueError`` for a place that is no name."""
-    found = []
-    for before, name, form, conversion in Formatter().parse(text):
-        if name is not None and not (name.isidentifier() and not form and conversion is None):
-            raise ValueError(f"a place is a name in braces and nothing else, unlike in {text[:200]!r}")
-        found.append((before, name))
-    return tuple(found)
+    found = [*Formatter().parse(text)]
+    if any(form or conversion or not (name is None or name.isidentifier()) for _, name, form, conversion in found):
+        raise ValueError(f"a place is a name in braces and nothing else, unlike in {text[:200]!r}")
+    return tuple((before, name) for before, name, _, _ in found)
 
 
 def english(text: str, /, **values: Any) -> str:

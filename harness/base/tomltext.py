@@ -29,8 +29,7 @@ class Key(NamedTuple):
 
 
 def keys(path: Path, remedy: str) -> Iterator[Key]:
-    """Every key of the file in its order, those of tables too. Raises ``BadInput`` where it cannot be read, or may be
-    another user's."""
+    """Every key of the file in its order, those of tables too. Raises ``BadInput`` where it cannot be read."""
     try:
         own(path)
         text = path.read_text(encoding="utf-8")

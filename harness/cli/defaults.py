@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,27 +42,22 @@ class Given(NamedTuple):
 
 
 def defaults(
-    command: type[Command],
-    typed: Sequence[str],
-    entries: Mapping[str, Entry],
-    folder: Path,
-    environ: Mapping[str, str],
-    *,
-    tell: Callable[[Message], object] = lambda _: None,
-) -> dict[str, Any]:
-    """The values of options of ``command``, which typed ones go over; ``tell`` hears which file set what is run. Raises
+    command: type[Command], typed: Sequence[str], entries: Mapping[str, Entry], folder: Path, environ: Mapping[str, str]
+) -> tuple[dict[str, Any], list[Message]]:
+    """The values of options of ``command``, which typed ones go over, and which file set what is run. Raises
     ``BadInput``."""
     if {"--no-defaults", "--help", "-h"} & set(typed):
-        return {}
+        return {}, []
     given = {**_of_file(command, entries, folder), **_of_environment(command, entries, folder, environ)}
     fields = {flag(field.name): field for field in dataclasses.fields(command)}
     taken = {fields[name]: each for name, each in given.items() if command.takes_default(fields[name].name, typed)}
-    typed_over = {word.partition("=")[0] for word in typed}
-    for name, each in given.items():
-        if name in _RUN - typed_over and str(each.where).startswith(str(each.folder / FILE)):
-            told = {"option": name, "value": " ".join(each.texts), "where": str(each.where)}
-            tell(message("{option} is {value}, as {where} says", **told))
-    return {field.name: _value(field, each) for field, each in taken.items()}
+    left = _RUN - {word.partition("=")[0] for word in typed}
+    said = [
+        message("{option} is {value}, as {where} says", option=name, value=" ".join(each.texts), where=each.where)
+        for name, each in given.items()
+        if name in left and isinstance(each.where, str)  # the file's, and no variable's
+    ]
+    return {field.name: _value(field, each) for field, each in taken.items()}, said
 
 
 def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path) -> dict[str, Given]:

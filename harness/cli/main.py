@@ -71,7 +71,10 @@ def parse(words: Sequence[str], tell: Callable[[Message], object] = lambda _: No
         raise _unknown(words)
     try:
         command, typed = ALL[name].load(), words[len(name.split()) :]
-        return declared.parse(command, typed, defaults(command, typed, ALL, working_folder(), os.environ, tell=tell))
+        values, said = defaults(command, typed, ALL, working_folder(), os.environ)
+        for each in said:
+            tell(each)
+        return declared.parse(command, typed, values)
     except declared.Unrecognized as error:
         raise BadInput(error.told, where=error.where, remedy=_instead(error)) from None
 

@@ -1,9 +1,9 @@
 """Reading ``evidence.sqlite`` again: a finished run's, one under way, or what a killed run left.
 
-The file may be anybody's. Exactly the tables of ``schema`` are read, and nothing that SQLite would compute; reading
-writes nothing beside the file, keeps nothing on disk, takes no more steps than the file's size explains, and ends at a
-signal. A killed run leaves its journal (``evidence.sqlite-wal``) beside the file; SQLite replays every committed
-transaction of it on opening. Where that needs an index that is not there, a temporary copy is read.
+The file may be anybody's. Exactly the tables of ``schema`` are read, and nothing that SQLite would compute. Reading
+writes nothing beside the file, keeps nothing on disk, takes so many steps at most, and ends at a signal. A killed run
+leaves its journal (``evidence.sqlite-wal``) beside the file; SQLite replays every committed transaction of it on
+opening. Where that needs an index that is not there, a temporary copy is read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from operator import ne
 from pathlib import Path
 
 import msgspec
@@ -27,13 +28,12 @@ from harness.model.evidence import Row
 
 #: No text of a row is longer.
 _MOST_BYTES = 64_000_000
-#: SQLite lets signals in after so many steps. It is given so many for each byte of the file, and so many besides.
-_STEPS, _STEPS_PER_BYTE, _STEPS_AT_LEAST = 10_000, 10, 10_000_000
-_SETTINGS = ("trusted_schema = OFF", "query_only = ON", "temp_store = MEMORY", "cell_size_check = ON")
+#: SQLite lets signals in after so many steps, and takes no more than so many times as many: ten million rows' worth.
+_STEPS, _MOST_TIMES = 10_000, 50_000
+_SETTINGS = "PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; BEGIN"
 _COLUMNS = {each.name: ("seq", *(field.encode_name for field in each.fields)) for each in TABLES}
-#: How the statement of each table begins.
-_TABLES = {"meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, "}
-_TABLES |= {name: f"CREATE TABLE {name} (seq INTEGER PRIMARY KEY, " for name in _COLUMNS}
+_BEGINS = {name: f"CREATE TABLE {name} (seq INTEGER PRIMARY KEY, " for name in _COLUMNS}
+_BEGINS["meta"], _COLUMNS["meta"] = "CREATE TABLE meta (key TEXT PRIMARY KEY, ", ("key", "value")
 
 
 def _bad(path: Path, what: str, remedy: str = "name the folder of a run that wrote evidence") -> BadInput:
@@ -51,12 +51,10 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
     with ExitStack() as spare:
         connection = _open(path, spare)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
-        left = iter(range((_STEPS_AT_LEAST + sum(_sizes(path).values()) * _STEPS_PER_BYTE) // _STEPS))
+        left = iter(range(_MOST_TIMES))
         connection.set_progress_handler(lambda: next(left, None) is None, _STEPS)
         try:
-            for setting in _SETTINGS:
-                connection.execute(f"PRAGMA {setting}")
-            connection.execute("BEGIN")
+            connection.executescript(_SETTINGS)
             _check_tables(path, connection)
             _check_version(path, connection)
             yield connection
@@ -64,11 +62,6 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
             if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT and next(left, None) is not None:
                 raise KeyboardInterrupt from error  # by a signal, whose exception SQLite does not pass on
             raise _bad(path, f"the evidence cannot be read: {error}") from error
-
-
-def _sizes(path: Path) -> dict[Path, int]:
-    """The bytes of the file and of the journal beside it."""
-    return {each: each.stat().st_size for each in (path, path.with_name(f"{path.name}-wal")) if each.is_file()}
 
 
 def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
@@ -91,9 +84,10 @@ def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
 def _copied(path: Path, spare: ExitStack) -> sqlite3.Connection:
     try:
         folder = Path(spare.enter_context(tempfile.TemporaryDirectory(prefix="tekutoko-evidence-")))
-        if sum(_sizes(path).values()) > shutil.disk_usage(folder).free // 2:
+        files = [each for each in (path, path.with_name(f"{path.name}-wal")) if each.is_file()]
+        if sum(each.stat().st_size for each in files) > shutil.disk_usage(folder).free // 2:
             raise OSError(os.strerror(errno.ENOSPC))
-        for each in _sizes(path):
+        for each in files:
             shutil.copyfile(each, folder / each.name)
     except OSError as error:
         what = f"the evidence cannot be copied to be read: {error.strerror or error}"
@@ -107,9 +101,8 @@ def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse whatever is none of our plain tables: a view, a trigger, an index, a module's table, other columns."""
     found = set()
     for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master"):
-        ours = kind == "table" and name in _TABLES and str(sql).startswith(_TABLES[name])
-        pairs = zip(_stored(connection, name), _COLUMNS.get(name, ("key", "value")), strict=False) if ours else ()
-        if not ours or any(one != other for one, other in pairs):
+        ours = kind == "table" and name in _COLUMNS and str(sql).startswith(_BEGINS[name])
+        if not ours or any(map(ne, _stored(connection, name), _COLUMNS[name])):  # an older file ends earlier
             raise _bad(path, f"the file holds what is no evidence: {kind} {str(name)[:100]!r}")
         found.add(name)
     if "meta" not in found:
@@ -157,11 +150,6 @@ def summed(path: Path) -> tuple[int, int, str]:
             whole.update(msgspec.msgpack.encode((table.name, last, *values)))
         said = int(str(_meta(connection).get(ROWS, last)))
     return last if said == held else said, held, f"sha256:{whole.hexdigest()}"
-
-
-def count_rows(path: Path) -> tuple[int, int]:
-    """How many rows the run wrote, and how many the file holds. Raises ``BadInput``."""
-    return summed(path)[:2]
 
 
 def read_rows(path: Path, *, appended: bool = False) -> Iterator[Row]:

@@ -18,7 +18,6 @@ __all__ = [
 ]  # fmt: skip
 
 _FIRST = re.compile(r"\{(?P<place>\w+)\}\n")
-_BATCH = 30
 Told = tuple[Message, ...]
 #: Who is told what is under way.
 Tell = Callable[[Message], None]
@@ -65,10 +64,10 @@ def enumerated(words: Sequence[Message]) -> Message:
 
 
 def _paired(told: Sequence[Message], pair: Callable[[Message, Message], Message]) -> Message:
-    """Pair the messages from the first on, in batches, so that many of them nest no deeper than a message may."""
-    while len(told) > _BATCH:
-        told = [reduce(pair, told[at : at + _BATCH]) for at in range(0, len(told), _BATCH)]
-    return reduce(pair, told)
+    """Pair the messages from the first on, in batches: a message nests only so deep."""
+    while len(told) > 1:
+        told = [reduce(pair, told[at : at + 30]) for at in range(0, len(told), 30)]
+    return told[0]
 
 
 def quantity(value: float, unit: Unit) -> str | Message:

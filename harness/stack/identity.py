@@ -63,14 +63,17 @@ def digest(target: Target) -> str:
     with, and of the migrations. Of an image alone it is the image's own digest, or Docker's id of it.
 
     "" where that cannot be told: for an image that this machine's Docker does not have or is yet to build, and for a
-    command that hides its program (``_named``), where the target file does not list what makes up the program.
+    command that hides its program, where the target file does not list what makes up the program.
     """
     if target.bundled:
         return _of_files(_api())
     try:
-        image = _image(target.image)
-        files = _listed(target.program) if target.program else _default(target)
-        if files is None or (target.image and not image) or not (image or files):
+        image, listed = _image(target.image), _listed(target.program)
+        command, hidden = _named(target.command, target.folder)
+        migrations, beside = _named(target.migrations, target.migrations_folder or target.folder)
+        files = [*listed, *command, *migrations]
+        hides = hidden or beside or bool(target.dockerfile)
+        if (hides and not listed) or (target.image and not image) or not (image or files):
             return ""
         told = (target.command[1:], target.environment, target.migrations[1:])
         alone = bool(image) and not files and not any(told)
@@ -87,28 +90,18 @@ def _listed(paths: Iterable[str]) -> _Files:
     return [(name.as_posix(), each) for name, each in names if not _MADE.intersection(name.parts)]
 
 
-def _default(target: Target) -> _Files | None:
-    """Return the files that the command and the migrations name; ``None`` where one of them hides its program."""
-    if target.dockerfile or not (target.image or target.command):
-        return None
-    command = _named(target.command, target.folder)
-    migrations = _named(target.migrations, target.migrations_folder or target.folder)
-    return None if command is None or migrations is None else command + migrations
-
-
-def _named(command: tuple[str, ...], folder: str) -> _Files | None:
-    """Return the files that a command names. ``None`` where its program is a script, lies on the PATH or interprets
-    another: then what runs is what the program finds by itself."""
+def _named(command: tuple[str, ...], folder: str) -> tuple[_Files, bool]:
+    """Return the files that a command names, and whether it hides its program. It does by a script, by a program on the
+    PATH and by an interpreter: then what runs is what these find by themselves."""
     if not command or command == BUNDLED_MIGRATIONS:
-        return _api() if command else []
+        return (_api() if command else []), False
     path = Path(folder) / command[0]
-    for program in (path, path.resolve()):
-        if shutil.which(program.name) == str(program) or _INTERPRETER.fullmatch(program.name):
-            return None
-    if path.read_bytes()[:2] == b"#!":
-        return None
-    words = dict.fromkeys(part for word in command for part in (word, word.partition("=")[2]) if part)
-    return [(Path(word).name, at) for word in words if unseen(at := Path(folder) / word) is None and at.is_file()]
+    starts = any(
+        shutil.which(each.name) == str(each) or _INTERPRETER.fullmatch(each.name) for each in (path, path.resolve())
+    )
+    words = dict.fromkeys(part for word in command[starts:] for part in (word, word.partition("=")[2]) if part)
+    files = [(Path(word).name, at) for word in words if unseen(at := Path(folder) / word) is None and at.is_file()]
+    return files, starts or path.read_bytes()[:2] == b"#!"
 
 
 def _api() -> _Files:

@@ -137,7 +137,7 @@ def test_a_sequence_has_its_evidence_where_each_of_its_runs_has(tmp_path: Path) 
     RESULT.write(tmp_path / "all" / child.folder, stored("w").result)
     RESULT.write(tmp_path / "all", msgspec.structs.replace(stored("all").result, children=(child,)))
     evidence_of(tmp_path / "all", "all")
-    assert str(gather(tmp_path)[0][0].lost) == "the run w has no digest of its evidence"
+    assert str(gather(tmp_path)[0][0].lost) == "the run's evidence.sqlite is not there"
     evidence_of(tmp_path / "all" / child.folder, "w")
     assert gather(tmp_path)[0][0].lost is None
     _with_another_word(tmp_path / "all" / child.folder / EVIDENCE)
@@ -185,7 +185,7 @@ def _of_another(file: Path) -> None:
         (_cut, "database disk image is malformed"),
         (_without_a_row, "the run wrote 2 rows of evidence, and 1 are there"),
         (_with_another_word, "the rows of evidence are not those that the run wrote"),
-        (_without_digest, "its result.json has no digest of the evidence"),
+        (_without_digest, "has no digest of its evidence"),
         (_of_another, "the evidence is of the run another"),
     ],
 )

@@ -324,7 +324,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Callable[[Path], Any], bool]] = {
         lambda at: (at / "lib/__pycache__/walks").write_text("2"),
         False,
     ),
-    "what is not listed": ({"program": ("lib",)}, lambda at: (at / "walk-api").write_text("two"), False),
+    "the program beside what is listed": ({"program": ("lib",)}, lambda at: (at / "walk-api").write_text("two"), True),
     "an image's variable": ({"command": (), "image": "a@sha256:abc"}, lambda _: {"environment": {}}, True),
     "an image": ({"command": (), "image": "a@sha256:abc"}, lambda _: {"image": "a@sha256:abd"}, True),
     "a built image's source": (

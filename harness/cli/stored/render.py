@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from harness.base.message import as_message, message
 from harness.cli.stored.folder import locate, read_result
 from harness.evidence.gathered import last_file, not_whole
-from harness.model.result import Result
 from harness.report.language import Language
 from harness.report.published import RESULT_JSON
 from harness.report.write_all import write_pages
@@ -28,14 +27,9 @@ def _render(folder: Path, say: Language) -> list[Path]:
     result = read_result(folder)
     children = [folder / child.folder for child in result.children if child.folder]
     written = [path for child in children if (child / RESULT_JSON).is_file() for path in _render(child, say)]
-    return [*written, *write_pages(folder, _as_it_lies(folder, result), claims.REGISTER, say)]
-
-
-def _as_it_lies(folder: Path, result: Result) -> Result:
-    """The result, which says so where evidence lies beside it that is not what the run wrote."""
     lies = bool(result.evidence_digest) and last_file(folder).is_file()
-    if not lies or (lost := not_whole(folder, result.run_id, result.evidence_digest)) is None:
-        return result
-    told = message("it cannot be judged again: {why}", why=lost)
-    broke = result.facts.errors_told or tuple(map(as_message, result.facts.errors))
-    return replace(result, facts=replace(result.facts, errors_told=(told, *broke)))
+    if lies and (lost := not_whole(folder, result.run_id, result.evidence_digest)) is not None:
+        told = message("it cannot be judged again: {why}", why=lost)
+        broke = result.facts.errors_told or tuple(map(as_message, result.facts.errors))
+        result = replace(result, facts=replace(result.facts, errors_told=(told, *broke)))
+    return [*written, *write_pages(folder, result, claims.REGISTER, say)]
