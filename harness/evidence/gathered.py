@@ -94,7 +94,7 @@ def lost_rows(path: Path, digest: str = "") -> Message | None:
     return message("the rows of evidence are not those that the run wrote: their digest is another than in result.json")
 
 
-def not_whole(folder: Path, run_id: str, digest: str) -> Message | None:
+def not_whole(folder: Path, run_id: str, digest: str = "") -> Message | None:
     """Why the run of that id in ``folder`` cannot be judged again by all that it wrote: its evidence is gone, broken,
     another run's, has lost rows, or has others than those of the result's ``digest``. ``None`` where it can. What its
     rows say is not looked at."""
