@@ -10,6 +10,7 @@ import yaml
 
 from harness.base.errors import BadInput
 from harness.base.message import message
+from harness.base.owned import own
 
 Path_ = tuple[str | int, ...]
 Lines = dict[Path_, int]
@@ -29,8 +30,9 @@ _LEAKS = (ValueError, LookupError, AttributeError, TypeError, OverflowError, Rec
 
 
 def read(path: Path) -> str:
-    """The text of ``path``; ``BadInput`` when it is missing, no file, too long, or not UTF-8."""
+    """The text of ``path``; ``BadInput`` when it is missing, no file, too long, not UTF-8, or may be another user's."""
     try:
+        own(path)
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)  # what has no end is too long, too
     except OSError as error:

@@ -8,7 +8,7 @@ import shlex
 import sys
 import tomllib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -61,8 +61,9 @@ def listed(entries: Sequence[Entry]) -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
-def parse(words: Sequence[str]) -> Command:
-    """The command that the words ask for. Raises ``BadInput``; ``SystemExit`` once its help is printed."""
+def parse(words: Sequence[str], tell: Callable[[Message], object] = lambda _: None) -> Command:
+    """The command that the words ask for; ``tell`` hears which file set what is run. Raises ``BadInput``;
+    ``SystemExit`` once its help is printed."""
     from harness.base.options import working_folder
     from harness.cli.defaults import defaults
     from harness.rehearsal import command as declared
@@ -72,7 +73,10 @@ def parse(words: Sequence[str]) -> Command:
         raise _unknown(words)
     try:
         command, typed = ALL[name].load(), words[len(name.split()) :]
-        return declared.parse(command, typed, defaults(command, typed, ALL, working_folder(), os.environ))
+        values, said = defaults(command, typed, ALL, working_folder(), os.environ)
+        for each in said:
+            tell(each)
+        return declared.parse(command, typed, values)
     except declared.Unrecognized as error:
         raise BadInput(error.told, where=error.where, remedy=_instead(error)) from None
 
@@ -134,7 +138,8 @@ def _main(words: Sequence[str]) -> int:
 
     lang, where = asked_for(words, os.environ), PROGRAM
     try:
-        command = parse(words)
+        command = parse(words, lambda said: sys.stderr.write(language(lang).message(said) + "
+"))
         lang, where = getattr(command, "lang", lang), f"{PROGRAM} {command.name}"
         with Heartbeat(command.name):
             return int(command.run())

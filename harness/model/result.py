@@ -91,7 +91,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ``decides``: the decision is one of the rollout, in the words advance, hold, roll back. It is ``None`` when the run
     broke before it could be judged, ``exit_status`` ``None`` while a sequence is under way. ``details`` are the
     rehearsal's own facts, from which, with plan and evidence, the run can be judged again. ``own_claims`` are those of
-    the team's own document that the plan brought; the register's are known by their ids.
+    the team's own document that the plan brought; the register's are known by their ids. ``evidence_digest`` is of the
+    rows of its evidence (``harness.evidence.read.summed``), "" of a run that has none, or has not ended.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -109,6 +110,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     children: tuple[Child, ...] = ()
     details: dict[str, Any] = {}
     own_claims: tuple[OwnClaim, ...] = ()
+    evidence_digest: str = ""
 
     @property
     def status(self) -> Exit:
