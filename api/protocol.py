@@ -9,9 +9,8 @@ is refused here, or is no HTTP, gets an error body (docs/contract/walk-api.md#er
   is out, in time.
 
 * Of requests that wait for the answer to an earlier one there are ``PIPELINED`` at most; with one more the connection
-  ends behind the answers that are owed. A client that reads an answer more slowly than ``LEAST_BYTES_PER_S``, measured
-  over ``STALL_S``, loses its connection. What it has not read stays below ``ALWAYS_SENT_BYTES`` and one answer;
-  ``api.edge`` bounds what all answers take together.
+  ends behind the answers that are owed. A client that reads an answer more slowly than ``Limits.least_bytes_per_s``,
+  measured over ``STALL_S``, loses its connection. ``api.edge`` bounds what all answers take together.
 
 * Connections are counted. One beyond ``Limits.connections`` gets 503 for whatever it asks but what the platform asks
   (``/health``, ``/ready``), and ends with its first answer; one beyond ``SPARE`` of those is closed at once.
@@ -40,8 +39,8 @@ from api.edge import ALWAYS_ANSWERED, ALWAYS_SENT_BYTES, DRAINED
 LINGER_S = 1.0  # in which what still comes is thrown away, so that the answer is not lost to a reset (RFC 9112, 9.6)
 SPARE = 64  # connections beyond the limit that may still ask whether the process is well
 PIPELINED = 16  # requests of a connection that wait for the answer to an earlier one
+FILL_S = 1.0  # in which what is sent fills the buffers on its way, whether or not the client reads
 STALL_S = 20.0  # over which the rate is measured at which a client takes what it is sent
-LEAST_BYTES_PER_S = 4096  # a quarter of what Japanese carriers leave who has used up a plan (128 kbit/s)
 _LINE_BYTES = 4  # ": " and the end of the line, which httptools does not hand over
 
 #: Called with the status of each request refused here; such a request never reaches the application.
@@ -52,7 +51,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """``head_bytes`` counts URL, headers and trailers; ``message_bytes`` what follows a head, with its framing.
 
     ``head_s`` runs from the connection's start and from the first byte of each later head; a message whose answer is
-    out has as long to end. ``connections`` may be open at once.
+    out has as long to end. ``connections`` may be open at once. ``least_bytes_per_s`` is a quarter of what a phone has
+    whose plan is used up (128 kbit/s).
     """
 
     head_bytes: int = 32 * 1024
@@ -60,6 +60,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     head_s: float = 10.0
     message_bytes: int = 8 * 1024 * 1024
     connections: int = 4096
+    least_bytes_per_s: int = 4096
 
 
 class _Refusal(Exception):  # noqa: N818 - an outcome
@@ -207,17 +208,20 @@ class LimitedProtocol(HttpToolsProtocol):
     def _watch_stall(self) -> None:
         """Also of a connection that is closed, which ends once the client has taken what was sent."""
         if self._stall is None:
-            self._unsent_bytes = self._unsent()
-            self._stall = self.loop.call_later(STALL_S, self._stalls)
+            self._stall = self.loop.call_later(FILL_S, self._measure)
+
+    def _measure(self) -> None:
+        self._unsent_bytes = self._unsent()
+        self._stall = self.loop.call_later(STALL_S, self._stalls)
 
     def _stalls(self) -> None:
         self._stall = None
-        if self._unsent() > self._unsent_bytes - LEAST_BYTES_PER_S * STALL_S:
+        if self._unsent() > self._unsent_bytes - self._limits.least_bytes_per_s * STALL_S:
             if (sock := self.transport.get_extra_info("socket")) is not None:  # or the kernel would go on sending
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
         else:
-            self._watch_stall()
+            self._measure()
 
     def _unsent(self) -> int:
         """The bytes that the client has not taken, of what is held here and in the kernel."""
