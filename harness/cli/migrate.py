@@ -17,7 +17,7 @@ from harness.base.errors import BadInput, Exit, tool_status
 from harness.cli.live import OnLiveStack, live
 from harness.model.message import Message, message
 from harness.rehearsal.arguments import AsJson, Spoken, speaking
-from harness.rehearsal.command import Duration, flag, given_unread, option
+from harness.rehearsal.command import Duration, flag, given_unread, option, within
 from harness.report.language import language
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class Migrate(Spoken, AsJson, OnLiveStack):
     deletions: bool = option(
         "delete walks that were deleted in Firestore since they were moved (default: named)", default=False
     )
+    most_deletions: int | None = option(
+        "delete no walk where more than so many would go, but list them (default: a tenth of all, and 10 at least)",
+        within(0, 10**9),
+        metavar="N",
+    )
     settle: Duration = option(
         "wait so long for deletions on their way to Firestore; 0s where nobody writes",
         Duration,
@@ -64,20 +69,21 @@ class Migrate(Spoken, AsJson, OnLiveStack):
 
     def unread(self) -> tuple[str, ...]:
         """A dry run compares nothing."""
-        return ("deletions", "settle") if self.dry_run else ()
+        return ("deletions", "most_deletions", "settle") if self.dry_run else ()
 
     def run(self) -> int:
         """0 when every document is in PostgreSQL; 10 when some were refused, or the stores differ."""
         from harness.migration.engine import Migration  # the drivers of the stores load here: no help needs them
         from harness.migration.places import UNTRIED
         from harness.migration.telling import told, write
+        from harness.migration.verify import a_tenth
 
         if self.anew and self.changed:
             raise BadInput("--anew and --changed say two things", remedy="leave one of them out")
         if more := sorted(given_unread(self)):
             what = message("--dry-run compares nothing: {options}", options=", ".join(map(flag, more)))
             raise BadInput(what, remedy="leave one of them out")
-        places = self._places()
+        places, most = self._places(), self.most_deletions
         clock = MachineClock()
         progress = speaking(clock, self.lang)
         if places.beyond:
@@ -85,6 +91,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
         migration = Migration(
             places, clock, progress, zone=self.time_zone, dry=self.dry_run, anew=self.anew,
             changed=self.changed, deletions=self.deletions, settle_s=self.settle.seconds,
+            most_deletions=a_tenth if most is None else lambda _: most,
         )  # fmt: skip
         report = asyncio.run(migration.run())
         rejects = self._rejects()

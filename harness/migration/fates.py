@@ -17,6 +17,7 @@ class Fate(StrEnum):
     SAME = "same"  # PostgreSQL has this version
     OLDER = "older"  # PostgreSQL has a later one, which stays
     OVERTAKEN = "overtaken"  # the API wrote it at the same moment; the next look decides
+    DISPUTED = "disputed"  # by updated_at and by Firestore's own time not the same of the two is later
     DELETED = "deleted"  # it was moved, and its row is gone since
     FEWER = "fewer"  # the later document has fewer locations than the walk
     DIFFERENT = "different"  # of one version or one id, and not of one content
@@ -33,6 +34,10 @@ class Fate(StrEnum):
 
 
 _WHY = {
+    Fate.DISPUTED: message(
+        "its updated_at and Firestore's own time disagree on whether it or the walk was written last, as of a wrong "
+        "clock: the walk stays as it is"
+    ),
     Fate.DELETED: message("was moved before, and its walk was deleted in PostgreSQL since: it is not brought back"),
     Fate.FEWER: message("was written later than the walk, and has fewer locations: nothing is taken away"),
     Fate.DIFFERENT: OTHER_CONTENT,

@@ -13,6 +13,7 @@ from harness.judge.writes import Writes
 from harness.migration.convert import walk_rows
 from harness.migration.healing import Healing, decided, healed, healing, overtaken, unreconciled, vanished, without
 from harness.migration.load import move
+from harness.migration.source import time_of
 from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
@@ -47,11 +48,15 @@ async def heal(
         if settled is not None:
             await settled()
         fields = {name: document.fields for name, document in held.items()}
-        plan = healing(walks, fields, deleted, direction, own)
+        written = {name: time_of(document.version) for name, document in held.items() if document.version is not None}
+        plan = healing(walks, fields, deleted, direction, own, written=written)
         if apply:
             plan = overtaken(plan, await _apply(plan, walks, held, documents))
             plan = vanished(plan, await _vanished(plan, endpoints, documents))
-        rows = {name: walk_rows(name, plain_fields(fields[name])) for name in (*plan.replace, *plan.copy)}
+        rows = {
+            name: walk_rows(name, plain_fields(fields[name]), updated=written.get(name))
+            for name in (*plan.replace, *plan.copy)
+        }
         return decided(plan, await move(endpoints, rows, dry=not apply)) if rows else plan
     finally:
         await documents.close()

@@ -13,6 +13,7 @@ are neither brought back nor deleted nor named, but counted; only one that is ol
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -73,14 +74,17 @@ def healing(
     deleted: Collection[str],
     direction: Direction,
     own: Collection[str] = (),
+    *,
+    written: Mapping[str, datetime] | None = None,
 ) -> Healing:
     """``documents`` are all there are, by id; ``deleted`` the walks whose deletion the API confirmed; ``own`` those
-    that the app wrote or deleted in Firestore itself, as far as that is known.
+    that the app wrote or deleted in Firestore itself, as far as that is known; ``written`` Firestore's own times of the
+    documents' last writes.
     """
     stored = {document_id(walk.id): walk for walk in walks}
     if direction is Direction.TO_FIRESTORE:
         known = {document_id(each) for each in own}
-        return _to_firestore(stored, documents, {document_id(each) for each in deleted}, known)
+        return _to_firestore(stored, documents, {document_id(each) for each in deleted}, known, written or {})
     return _to_postgresql(stored, documents, {document_id(each) for each in deleted})
 
 
@@ -125,7 +129,11 @@ def without(plan: Healing, walks: Collection[str]) -> Healing:
 
 
 def _to_firestore(
-    stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str], own: set[str]
+    stored: Mapping[str, StoredWalk],
+    documents: Mapping[str, Fields],
+    deleted: set[str],
+    own: set[str],
+    written: Mapping[str, datetime],
 ) -> Healing:
     write: list[str] = []
     delete: list[str] = []
@@ -134,7 +142,7 @@ def _to_firestore(
         document = documents.get(name)
         if document is not None and difference(walk, document) is None:
             continue
-        if document is not None and _newer(document, walk):
+        if document is not None and (_newer(document, walk) or _behind(document, walk, written.get(name))):
             whose = {"walk": walk.id, "user": walk.user}
             left[name] = message("{walk} of {user}: written to Firestore later, by the app itself", **whose)
         elif document is None and name in own:
@@ -198,6 +206,12 @@ def _newer(document: Fields, walk: StoredWalk) -> bool:
     """By the version that a migration reads, in whatever form the app wrote it."""
     version, at = version_of(plain_fields(document)), walk.updated_at
     return version is not None and at is not None and version > at
+
+
+def _behind(document: Fields, walk: StoredWalk, written: datetime | None) -> bool:
+    """Whether it was written after the walk by Firestore's own time, and before it by the clock that the app used."""
+    version, at = version_of(plain_fields(document)), walk.updated_at
+    return version is not None and at is not None and written is not None and version < at < written
 
 
 def _user(document: Fields) -> str:

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta, tzinfo
 
 import asyncpg
 import msgspec
 
 from harness.base.clock import Clock
 from harness.migration import statements
-from harness.migration.batch import Batch, refusal
+from harness.migration.batch import Batch, batches, refusal
 from harness.migration.convert import digest
-from harness.migration.fates import OTHER_CONTENT
+from harness.migration.fates import OTHER_CONTENT, Fate
 from harness.migration.load import Loader, Mark
 from harness.migration.source import Source
 from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import CONSENTS
+
+
+def a_tenth(walks: int) -> int:
+    """Return how many of so many walks may be deleted where nobody says it: a tenth, and 10 at least."""
+    return max(10, walks // 10)
 
 
 class Verified(msgspec.Struct, kw_only=True):
@@ -30,7 +35,8 @@ class Verified(msgspec.Struct, kw_only=True):
     Firestore since, and are in PostgreSQL; ``caught_up`` were written to Firestore meanwhile, and moved again;
     ``later`` are those that PostgreSQL has of a later write; ``alone`` are in PostgreSQL without a document, of which
     ``orphans`` are as a migration left them; ``taken_back`` were deleted in Firestore while they were moved, or since.
-    ``consents_alone`` are consents of PostgreSQL that no document has.
+    ``consents_alone`` are consents of PostgreSQL that no document has. ``deletions`` are the documents of the walks
+    that are ``taken_back``, or, with ``most_deletions``, of those that are more than this limit and therefore stay.
     """
 
     documents: int = 0
@@ -46,6 +52,8 @@ class Verified(msgspec.Struct, kw_only=True):
     orphans: int = 0
     taken_back: int = 0
     consents_alone: int = 0
+    deletions: list[str] = []
+    most_deletions: int | None = None
 
     @property
     def there(self) -> int:
@@ -60,17 +68,21 @@ class Verified(msgspec.Struct, kw_only=True):
     @property
     def whole(self) -> bool:
         """Every document that can be moved is in PostgreSQL, in this version or a later one."""
-        return not (self.different or self.missing or self.orphans)
+        return not (self.different or self.missing or self.orphans or self.most_deletions is not None)
 
 
 class Verifier:
     """Compares, and brings over what was written meanwhile. ``found`` fills as it goes."""
 
-    def __init__(self, loader: Loader, connection: asyncpg.Connection, source: Source, number: int) -> None:
+    def __init__(
+        self, loader: Loader, connection: asyncpg.Connection, source: Source, number: int, zone: tzinfo | None = None
+    ) -> None:
         self._loader = loader
         self._connection = connection
         self._source = source
         self._pass = number
+        self._zone = zone
+        self._disputed: list[str] = []  # the mirror may write these documents yet
         self._seen: list[uuid.UUID] = []
         self._missing: dict[uuid.UUID, str] = {}
         self._later: set[str] = set()
@@ -86,8 +98,8 @@ class Verifier:
         self.found.documents = self.found.unchanged = len(unchanged)
         return paths
 
-    async def compare(self, batch: Batch) -> None:
-        """One batch of documents that was read again."""
+    async def compare(self, batch: Batch, *, settled: bool = False) -> None:
+        """One batch of documents that was read again; those that are disputed once more when all is ``settled``."""
         await forget_gone(self._loader, self._source, batch)
         found, walks = self.found, batch.walks
         fates = await self._loader.walks(batch)
@@ -96,6 +108,10 @@ class Verifier:
         refused = list(batch.refused)
         for name, rows in walks.items():
             fate, held = fates[name], stored.get(rows.id)
+            if fate is Fate.DISPUTED and not settled:
+                self._disputed.append(f"{COLLECTION}/{name}")
+                found.documents -= 1
+                continue
             self._seen.append(rows.id)
             found.caught_up += fate.written
             if (why := fate.why) is not None:
@@ -114,21 +130,29 @@ class Verifier:
         found.later = len(self._later)
         await self._loader.refuse(COLLECTION, fates, refused)
 
-    async def others(self, clock: Clock, settle_s: float, begun: datetime, *, deletions: bool = False) -> None:
+    async def others(
+        self, clock: Clock, settle_s: float, begun: datetime, *, deletions: bool, most: Callable[[int], float]
+    ) -> None:
         """The way back: what is in PostgreSQL and was not among the documents. Waits ``settle_s`` first: a walk that
         was moved while its deletion was on its way to Firestore is one that its user deleted, also if its document was
         still there when the comparison, which began at ``begun`` by PostgreSQL's clock, read it or moved it. With
         ``deletions`` so is any that is as a migration left it; unless Firestore has no walk at all, and so is hardly
-        the right one.
+        the right one. More walks than ``most`` says of all of them are not deleted, but listed.
         """
         recent = await self._connection.fetch(statements.RECENT, begun - timedelta(seconds=settle_s))
         await clock.sleep(settle_s)
+        async for batch, _ in batches(self._source.named(sorted(self._disputed)), self._zone):
+            await self.compare(batch, settled=True)
         found = self.found
         found.missing = len(self._missing) - len(await self._gone(self._missing))  # what is gone was deleted meanwhile
         rows = await self._connection.fetch(statements.OTHERS, self._seen, self._pass)
         which = "untouched" if deletions and found.documents else "of_this_pass"
         ours = {row["id"]: row["document"] for row in rows if row[which]}
         gone = await self._gone({row["walk_id"]: row["document"] for row in recent} | ours)
+        as_moved = await self._connection.fetch(statements.AS_MOVED, gone)
+        found.deletions = [f"{COLLECTION}/{row['document']}" for row in as_moved]
+        if len(as_moved) > (limit := most(await self._connection.fetchval("SELECT count(*) FROM walks"))):
+            found.most_deletions, gone = int(limit), []
         taken = {row[0] for row in await self._connection.fetch(statements.TAKE_BACK, gone)} if gone else set()
         found.taken_back = len(taken)
         found.alone = sum(row["id"] not in taken for row in rows)
