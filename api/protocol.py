@@ -51,8 +51,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """``head_bytes`` counts URL, headers and trailers; ``message_bytes`` what follows a head, with its framing.
 
     ``head_s`` runs from the connection's start and from the first byte of each later head; a message whose answer is
-    out has as long to end. ``connections`` may be open at once. ``least_bytes_per_s`` is a quarter of what a phone has
-    whose plan is used up (128 kbit/s).
+    out has as long to end. ``connections`` may be open at once. ``least_bytes_per_s`` is half of what a phone has whose
+    plan is used up (128 kbit/s).
     """
 
     head_bytes: int = 32 * 1024
@@ -60,7 +60,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     head_s: float = 10.0
     message_bytes: int = 8 * 1024 * 1024
     connections: int = 4096
-    least_bytes_per_s: int = 4096
+    least_bytes_per_s: int = 8192
 
 
 class _Refusal(Exception):  # noqa: N818 - an outcome

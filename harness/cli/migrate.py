@@ -15,7 +15,7 @@ import msgspec
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.cli.live import OnLiveStack, live
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.rehearsal.arguments import AsJson, Spoken, speaking
 from harness.rehearsal.command import Duration, flag, given_unread, option, within
 from harness.report.language import language
@@ -44,7 +44,6 @@ class Migrate(Spoken, AsJson, OnLiveStack):
     example = "--dry-run"
 
     from_environment: bool = option("the stores that the variables of docs/contract/environment.md name", default=False)
-    beyond_this_machine: bool = option("allow stores on other hosts, and Firebase itself: untried", default=False)
     dry_run: bool = option("write nothing: count what would be done, and what is refused", default=False)
     time_zone: ZoneInfo | None = option("zone of times that say none (default: refused)", _zone, metavar="ZONE")
     rejects: Path | None = option("file of what was refused, a JSON line each", Path, metavar="FILE")
@@ -76,7 +75,6 @@ class Migrate(Spoken, AsJson, OnLiveStack):
         from harness.migration.engine import Migration  # the drivers of the stores load here: no help needs them
         from harness.migration.places import UNTRIED
         from harness.migration.telling import told, write
-        from harness.migration.verify import a_tenth
 
         if self.anew and self.changed:
             raise BadInput("--anew and --changed say two things", remedy="leave one of them out")
@@ -91,7 +89,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
         migration = Migration(
             places, clock, progress, zone=self.time_zone, dry=self.dry_run, anew=self.anew,
             changed=self.changed, deletions=self.deletions, settle_s=self.settle.seconds,
-            most_deletions=a_tenth if most is None else lambda _: most,
+            most_deletions=lambda walks: max(10, walks // 10) if most is None else most,
         )  # fmt: skip
         report = asyncio.run(migration.run())
         rejects = self._rejects()
@@ -106,15 +104,13 @@ class Migrate(Spoken, AsJson, OnLiveStack):
     def _places(self) -> Places:
         if self.from_environment and (self.endpoints is not None or self.stack):
             raise BadInput("--from-environment and a stack both say where", remedy="leave one of them out")
-        from harness.migration.places import UNTRIED, of_endpoints, of_environment
+        from harness.migration.places import of_endpoints, of_environment
 
-        places = of_environment(os.environ) if self.from_environment else of_endpoints(live(self.endpoints, self.stack))
-        if places.beyond and not self.beyond_this_machine:
-            raise BadInput(
-                message("not on this machine: {places}", places="; ".join(places.beyond)),
-                where=message("the environment") if self.from_environment else str(self.endpoints or self.stack),
-                remedy=message("--beyond-this-machine, if that is meant; {why}", why=Message(text=UNTRIED)),
-            )
+        if self.from_environment:
+            places = of_environment(os.environ)
+        else:
+            places = of_endpoints(live(self.endpoints, self.stack).endpoints)
+        places.confine(beyond=self.beyond_this_machine)
         return places
 
     def _rejects(self) -> Path | None:

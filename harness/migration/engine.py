@@ -176,7 +176,7 @@ class Migration:
             report.verified = await self._verified(loader, connection, source, mark, read)
             for each in (mark, consents):
                 await loader.ended(each)
-            report.refused = await loader.refused()
+            report.refused += await loader.refused()
 
     async def _pass(
         self, loader: Loader, source: Source, kind: str, moved: Moved, load: Load
@@ -198,7 +198,7 @@ class Migration:
                 if mark.since is not None and kind == COLLECTION:  # the first time every walk would be asked for twice
                     await forget_gone(loader, source, batch)
                 fates = await load(batch, mark)
-                moved.add(batch, Counter(str(each) for each in fates.values()))
+                moved.add(batch, Counter(str(each.counted) for each in fates.values()))
                 if self.report.dry:
                     self.report.refused += [*batch.refused, *left_to_people(batch, fates)]
                 moved.seconds = (self._clock.now_ns() - begun_ns) / NS
@@ -220,6 +220,7 @@ class Migration:
                 await verifier.compare(batch)
                 self._says.live(_compared(verifier.found.documents, all_))
         await verifier.others(self._clock, self._settle_s, begun, deletions=self._deletions, most=self._most_deletions)
+        self.report.refused += verifier.kept
         await verifier.consents()
         return verifier.found
 

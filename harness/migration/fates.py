@@ -7,6 +7,10 @@ from enum import StrEnum
 from harness.model.message import Message, message
 
 OTHER_CONTENT = message("PostgreSQL holds other content of the same version")
+CLOCKS = message(
+    "its updated_at and Firestore's own time disagree on whether it or the walk was written last, as of a wrong clock: "
+    "the walk stays as it is"
+)
 
 
 class Fate(StrEnum):
@@ -28,16 +32,18 @@ class Fate(StrEnum):
         return self in (Fate.NEW, Fate.NEWER)
 
     @property
+    def counted(self) -> Fate:
+        """As what people are told of it: the walk of one that is disputed stays, as that of an older one."""
+        return Fate.OLDER if self is Fate.DISPUTED else self
+
+    @property
     def why(self) -> Message | None:
         """Why a person has to decide; ``None`` where nobody has to."""
         return _WHY.get(self)
 
 
 _WHY = {
-    Fate.DISPUTED: message(
-        "its updated_at and Firestore's own time disagree on whether it or the walk was written last, as of a wrong "
-        "clock: the walk stays as it is"
-    ),
+    Fate.DISPUTED: CLOCKS,
     Fate.DELETED: message("was moved before, and its walk was deleted in PostgreSQL since: it is not brought back"),
     Fate.FEWER: message("was written later than the walk, and has fewer locations: nothing is taken away"),
     Fate.DIFFERENT: OTHER_CONTENT,

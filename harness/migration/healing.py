@@ -13,7 +13,6 @@ are neither brought back nor deleted nor named, but counted; only one that is ol
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -22,7 +21,7 @@ from harness.migration.convert import Refused, version_of, walk_rows
 from harness.migration.fates import Fate
 from harness.model.direction import Direction
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, message
+from harness.model.message import Message, marked, message
 from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Fields
@@ -74,17 +73,14 @@ def healing(
     deleted: Collection[str],
     direction: Direction,
     own: Collection[str] = (),
-    *,
-    written: Mapping[str, datetime] | None = None,
 ) -> Healing:
     """``documents`` are all there are, by id; ``deleted`` the walks whose deletion the API confirmed; ``own`` those
-    that the app wrote or deleted in Firestore itself, as far as that is known; ``written`` Firestore's own times of the
-    documents' last writes.
+    that the app wrote or deleted in Firestore itself, as far as that is known.
     """
     stored = {document_id(walk.id): walk for walk in walks}
     if direction is Direction.TO_FIRESTORE:
         known = {document_id(each) for each in own}
-        return _to_firestore(stored, documents, {document_id(each) for each in deleted}, known, written or {})
+        return _to_firestore(stored, documents, {document_id(each) for each in deleted}, known)
     return _to_postgresql(stored, documents, {document_id(each) for each in deleted})
 
 
@@ -111,9 +107,11 @@ def vanished(plan: Healing, names: Collection[str]) -> Healing:
     return msgspec.structs.replace(plan, copy=copy, replace=replace, named=(*plan.named, *left))
 
 
-def overtaken(plan: Healing, names: Collection[str]) -> Healing:
-    """The plan without those documents, which somebody else wrote or deleted since they were read."""
-    left = tuple(message("{walk}: written to Firestore meanwhile", walk=name.lower()) for name in names)
+def overtaken(
+    plan: Healing, names: Collection[str], told: str = marked("{walk}: written to Firestore meanwhile")
+) -> Healing:
+    """The plan without those documents, which somebody else wrote or deleted since they were read, or as ``told``."""
+    left = tuple(Message(text=told, values={"walk": name.lower()}) for name in names)
     write, delete = (tuple(each for each in those if each not in names) for those in (plan.write, plan.delete))
     return msgspec.structs.replace(plan, write=write, delete=delete, named=(*plan.named, *left))
 
@@ -129,11 +127,7 @@ def without(plan: Healing, walks: Collection[str]) -> Healing:
 
 
 def _to_firestore(
-    stored: Mapping[str, StoredWalk],
-    documents: Mapping[str, Fields],
-    deleted: set[str],
-    own: set[str],
-    written: Mapping[str, datetime],
+    stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str], own: set[str]
 ) -> Healing:
     write: list[str] = []
     delete: list[str] = []
@@ -142,7 +136,7 @@ def _to_firestore(
         document = documents.get(name)
         if document is not None and difference(walk, document) is None:
             continue
-        if document is not None and (_newer(document, walk) or _behind(document, walk, written.get(name))):
+        if document is not None and _newer(document, walk):
             whose = {"walk": walk.id, "user": walk.user}
             left[name] = message("{walk} of {user}: written to Firestore later, by the app itself", **whose)
         elif document is None and name in own:
@@ -206,12 +200,6 @@ def _newer(document: Fields, walk: StoredWalk) -> bool:
     """By the version that a migration reads, in whatever form the app wrote it."""
     version, at = version_of(plain_fields(document)), walk.updated_at
     return version is not None and at is not None and version > at
-
-
-def _behind(document: Fields, walk: StoredWalk, written: datetime | None) -> bool:
-    """Whether it was written after the walk by Firestore's own time, and before it by the clock that the app used."""
-    version, at = version_of(plain_fields(document)), walk.updated_at
-    return version is not None and at is not None and written is not None and version < at < written
 
 
 def _user(document: Fields) -> str:

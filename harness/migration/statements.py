@@ -1,15 +1,13 @@
 """The statements of a migration: the journal in the database, the staging tables, the version rule, the upsert. Pure.
 
 The version rule: what PostgreSQL holds is replaced only by a document that was written later, by ``updated_at``. A
-phone sets it, so Firestore's own time of the write (``written``) has to agree: where it says that the document came
-after the walk's last write and ``updated_at`` that it came before, or the other way round, nothing is replaced and the
-document is named. A walk that is as a migration left it was always written before. A document from the future is
-followed by updates from the future, for the trigger lets ``updated_at`` only grow: such a walk counts as written when
-it was moved.
-
-A trigger of the database may have replaced the ``updated_at`` that was inserted; then the journal knows both, and as
-long as the row is as the migration left it, its version is the document's. A walk is replaced by DELETE and INSERT: an
+trigger of the database may have replaced the ``updated_at`` that was inserted; then the journal knows both, and as long
+as the row is as the migration left it, its version is the document's. A walk is replaced by DELETE and INSERT: an
 UPDATE would let the contract's trigger make it look newer than the document is, and so than the document's next write.
+
+A phone sets ``updated_at``. Where Firestore's own time of the document (``written``) says the opposite, nothing is
+replaced, and a person decides. The walk's own time (``at``) is its trigger's, which only grows: behind a document of
+the future it is of the future, too, and the time of the move stands for it.
 """
 
 from __future__ import annotations
@@ -59,7 +57,7 @@ CREATE TEMP TABLE IF NOT EXISTS staged_locations (
     walk_id uuid, sequence_number integer, latitude float8, longitude float8, "timestamp" timestamptz, altitude float8,
     horizontal_accuracy float8, vertical_accuracy float8, speed float8, course float8) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS no_journal (
-    walk_id uuid, version timestamptz, stored_at timestamptz, moved_at timestamptz);
+    walk_id uuid, document text, version timestamptz, stored_at timestamptz, moved_at timestamptz);
 SET client_min_messages = warning;
 """
 STAGED_WALKS = (*WALK_COLUMNS, "document", "points", "written")
@@ -93,9 +91,10 @@ UPDATE staged_walks AS s SET fate = CASE
     WHEN w.id IS NULL THEN CASE WHEN m.walk_id IS NULL THEN 'new' ELSE 'deleted' END
     WHEN NOT w.id = ANY($1::uuid[]) THEN 'overtaken'
     WHEN s.updated_at = v.version THEN 'same'
-    WHEN s.updated_at < v.version AND (v.as_moved OR s.written > v.at) THEN 'disputed'
-    WHEN s.updated_at > v.version AND NOT v.as_moved AND s.written < v.at THEN 'disputed'
+    WHEN s.updated_at < v.version AND CASE WHEN v.as_moved THEN m.document = s.document ELSE s.written > v.at END
+        THEN 'disputed'
     WHEN s.updated_at < v.version THEN 'older'
+    WHEN s.written < v.at AND NOT v.as_moved THEN 'disputed'
     WHEN s.points < (SELECT count(*) FROM walk_locations AS l WHERE l.walk_id = s.id) THEN 'fewer'
     ELSE 'newer' END
 FROM staged_walks AS o
@@ -216,6 +215,7 @@ SELECT w.id, m.document, coalesce(m.stored_at = w.updated_at, false) AS untouche
 FROM walks AS w LEFT JOIN {SCHEMA}.moved AS m ON m.walk_id = w.id
 WHERE NOT EXISTS (SELECT 1 FROM unnest($1::uuid[]) AS s (id) WHERE s.id = w.id)"""  # noqa: S608
 NOW = "SELECT clock_timestamp()"
+COUNT = "SELECT count(*) FROM walks"
 RECENT = f"SELECT walk_id, document FROM {SCHEMA}.moved WHERE moved_at > $1"  # noqa: S608
 #: Of walks, given by id, those that are as a migration left them: what ``TAKE_BACK`` deletes.
 AS_MOVED = f"""

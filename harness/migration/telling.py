@@ -41,7 +41,6 @@ def told(report: Report, rejects: Path | None) -> Iterator[Message]:
     yield from _moved(message("consents"), report.consents)
     if report.verified is not None:
         yield _compared(report.verified)
-        yield from _deletions(report.verified)
         if alone := report.verified.consents_alone:
             yield message(
                 "consents: {count} in PostgreSQL have no document: withdrawn in Firestore, or never there; they stay",
@@ -109,21 +108,6 @@ def _compared(found: Verified) -> Message:
         "compared: {documents} documents, {walks} walks in PostgreSQL: {counts}",
         documents=_n(found.documents), walks=_n(found.walks), counts=counts,
     )  # fmt: skip
-
-
-def _deletions(found: Verified) -> Iterator[Message]:
-    """Which walks were deleted, or why none was."""
-    paths, most = found.deletions, found.most_deletions
-    if most is not None:
-        yield message(
-            "{count} walks have lost their documents in Firestore, and --most-deletions is {most}: none is deleted; "
-            "see whether this Firestore is whole, then allow so many",
-            count=_n(len(paths)), most=_n(most),
-        )  # fmt: skip
-    for each in paths[:_SHOWN]:
-        yield message("  to be deleted: {document}" if most is not None else "  deleted: {document}", document=each)
-    if more := paths[_SHOWN:]:
-        yield message("  {count} more; --json has them all", count=_n(len(more)))
 
 
 def _n(count: int) -> str:
