@@ -6,6 +6,7 @@ locked environment is entered.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import os
@@ -13,12 +14,16 @@ import select
 import signal
 import stat
 import sys
+import threading
+from collections import deque
 from types import FrameType
 from typing import TextIO, cast
 
 #: Where the reader of a pipe or the terminal has gone away: nobody misses what is written then.
 _NO_READER = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
 _STANDARD = (0, 1, 2)
+#: Of standard error: how much is held for a reader that does not read, and how long a writer, and the end, wait for it.
+HELD_BYTES, PATIENCE_S, LAST_S = 1_000_000, 0.05, 2.0
 
 
 class Lossy(io.RawIOBase):
@@ -58,11 +63,62 @@ class Lossy(io.RawIOBase):
         return len(data)
 
 
-def forgiving(descriptor: int, before: TextIO | None, *, by_line: bool) -> TextIO:
+class Unblocked(Lossy):
+    """A ``Lossy`` on which nobody waits for a reader that does not read.
+
+    A thread writes. A writer waits for the thread for ``PATIENCE_S``, and not again until all was read. At most
+    ``HELD_BYTES`` are held; what comes beyond them is dropped, and the reader is told how much.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self._changed = threading.Condition()
+        self._held = deque[bytes]()
+        self._held_bytes = self._dropped_bytes = 0
+        self._behind = False
+        self._thread: threading.Thread | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]  # what BufferedWriter gives
+        """All of ``data``, written, held or dropped; its length in bytes."""
+        with self._changed:
+            if self._held_bytes + len(data) > HELD_BYTES:
+                self._dropped_bytes += len(data)
+                return len(data)
+            self._held.append(bytes(data))
+            self._held_bytes += len(data)
+            self._changed.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._hand_over, name="standard error", daemon=True)
+                self._thread.start()
+                atexit.register(self._end)
+            self._behind = self._behind or not self._changed.wait_for(lambda: not self._held_bytes, PATIENCE_S)
+        return len(data)
+
+    def _hand_over(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._held)
+                data = self._held.popleft()
+            super().write(data)
+            with self._changed:
+                self._held_bytes -= len(data)
+                if self._dropped_bytes and not self._held:
+                    told = b"[%d bytes were dropped here, because nobody read them]\n" % self._dropped_bytes
+                    self._held.append(told)
+                    self._held_bytes, self._dropped_bytes = len(told), 0
+                self._behind = self._behind and self._held_bytes > 0
+                self._changed.notify_all()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held_bytes, LAST_S)
+
+
+def forgiving(descriptor: int, before: TextIO | None, *, by_line: bool, raw: type[Lossy] = Lossy) -> TextIO:
     """A text stream on ``descriptor`` as ``before`` was, that raises neither for what cannot be written nor for what
     its encoding lacks."""
     return io.TextIOWrapper(
-        io.BufferedWriter(cast(io.RawIOBase, Lossy(descriptor))),
+        io.BufferedWriter(cast(io.RawIOBase, raw(descriptor))),
         encoding=before.encoding if before is not None else "utf-8",
         errors="backslashreplace",
         line_buffering=by_line,
@@ -70,10 +126,15 @@ def forgiving(descriptor: int, before: TextIO | None, *, by_line: bool) -> TextI
 
 
 def install() -> None:
-    """Standard output and error that cannot fail, and SIGHUP and SIGTERM that end a command as Ctrl-C does."""
+    """Standard output and error that cannot fail, and SIGHUP and SIGTERM that end a command as Ctrl-C does.
+
+    SIGINT ends it too where it was ignored when the command began, as by a script that begins it in the background.
+    """
     _fill_standard_descriptors()
     sys.stdout = forgiving(1, sys.stdout, by_line=os.isatty(1))
-    sys.stderr = forgiving(2, sys.stderr, by_line=True)
+    sys.stderr = forgiving(2, sys.stderr, by_line=True, raw=Unblocked)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in ending_signals():
         if number is not signal.SIGINT and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _as_ctrl_c)
@@ -95,14 +156,11 @@ def output_lost() -> OSError | None:
     return raw.lost if into_a_file or raw.lost.errno not in _NO_READER else None
 
 
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+def _as_ctrl_c(number: int, _frame: FrameType | None) -> None:
     """What Ctrl-C would do now. Further signals of the kind are ignored: a terminal that closes sends SIGHUP twice,
     once by the shell and once by the kernel, and a second Ctrl-C would cut the ending short."""
     signal.signal(number, signal.SIG_IGN)
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):  # a shell's job in the background ignores SIGINT
-        raise KeyboardInterrupt
-    handler(signal.SIGINT, frame)
+    signal.raise_signal(signal.SIGINT)
 
 
 def _fill_standard_descriptors() -> None:

@@ -317,6 +317,14 @@ async def test_a_part_that_stutters_runs_in_the_end_also_when_a_freeze_was_on_it
 
 
 @pytest.mark.process
+async def test_a_line_of_any_length_is_heard_and_what_comes_after_it_too() -> None:
+    script = f"{sys.executable} -c 'import sys; sys.stderr.write(\"x\" * 300_000)'; printf '\\nlast\\nand no end' >&2; echo out"
+    heard: list[str] = []
+    assert await commands.run(["sh", "-c", script], what="talking", limit_s=20, on_line=heard.append) == "out\n"
+    assert heard[0].strip("x") == "" and heard[1:] == ["last", "and no end"]
+
+
+@pytest.mark.process
 def test_a_creation_whose_node_does_not_come_leaves_no_cluster_and_no_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -44,6 +44,20 @@ def test_the_runs_of_a_sequence_are_made_anew_with_it(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("folder", ["../elsewhere", "..", ".", "linked", "elsewhere/../../elsewhere"])
+def test_no_page_is_written_outside_the_run(folder: str, tmp_path: Path) -> None:
+    sequence, elsewhere = tmp_path / "sequence", tmp_path / "elsewhere"
+    for each in (sequence, sequence / "elsewhere", elsewhere):
+        each.mkdir()
+    (sequence / "linked").symlink_to(elsewhere)
+    RESULT.write(elsewhere, results.advanced())
+    child = Child(part="week1", run_id="r1", folder=folder, decision=Decision.ADVANCE, exit_status=0)
+    RESULT.write(sequence, results.command(Decision.HOLD, children=(child,)))
+    with pytest.raises(BadInput):
+        render(str(sequence), tmp_path, language("en"))
+    assert [path.name for path in elsewhere.iterdir()] == ["result.json"]
+
+
 @pytest.mark.parametrize("code", ["en", "ja"])
 def test_of_a_killed_run_the_pages_say_neither_that_it_goes_on_nor_what_it_left(code: str, tmp_path: Path) -> None:
     say = language(code)

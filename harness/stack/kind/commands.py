@@ -14,6 +14,7 @@ from harness.model.message import Message, message
 
 Line = Callable[[str], None]
 _LAST_WORDS = 1500
+_READ_BYTES = 64 * 1024
 
 
 async def run(
@@ -85,12 +86,22 @@ async def _read(stream: asyncio.StreamReader | None) -> bytes:
 
 async def _hear(stream: asyncio.StreamReader | None, said: list[str], on_line: Line | None) -> None:
     assert stream is not None
-    while chunk := await stream.readline():
-        line = chunk.decode(errors="replace").rstrip()
-        said.append(line)
-        del said[:-40]
-        if on_line is not None:
-            on_line(line)
+    begun = b""
+    while chunk := await stream.read(_READ_BYTES):
+        *whole, begun = (begun + chunk).split(b"\n")
+        begun = begun[:_READ_BYTES]  # the rest of a line that is longer is left out
+        for line in whole:
+            _heard(line, said, on_line)
+    if begun:
+        _heard(begun, said, on_line)
+
+
+def _heard(line: bytes, said: list[str], on_line: Line | None) -> None:
+    told = line.decode(errors="replace").rstrip()
+    said.append(told)
+    del said[:-40]
+    if on_line is not None:
+        on_line(told)
 
 
 async def _feed(stream: asyncio.StreamWriter | None, stdin: bytes | None) -> None:
