@@ -274,6 +274,7 @@ async def test_trailers_are_no_headers_of_the_next_request_and_count_as_head() -
         assert [name for _, headers in served.app.asked for name, _ in headers] == [
             b"host",
             b"transfer-encoding",
+            b"host",
             b"connection",
         ]
         answer, _ = await served.say(chunked, *[b"X: " + b"x" * 500 + b"\r\n"] * 5)
