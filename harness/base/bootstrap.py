@@ -27,7 +27,7 @@ from typing import NamedTuple
 from harness.base import interpreter, node
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.base.home import NAME_ANOTHER, home
+from harness.base.home import NAME_ANOTHER, home, use
 from harness.base.interpreter import Python
 from harness.base.progress import Heartbeat
 
@@ -180,6 +180,7 @@ def ensure(level: str = "run", progress: Progress = _say) -> Path:
 
 def _grow(folder: Path, python: Python, level: str, progress: Progress) -> None:
     """Makes the environment, or adds to it, where it has not ``level``."""
+    use(folder)
     if _has(folder, level):
         return
     names = list(LEVELS)
@@ -204,6 +205,8 @@ def enter(module: str, level: str = "run") -> None:
     """``python -m module`` goes on in the locked environment when this Python has not what ``level`` has."""
     if not LEVELS[level].is_here():
         sys.exit(_go_on(["-m", module, *sys.argv[1:]], level))
+    if installed(here := Path(sys.prefix)):
+        use(here)
 
 
 def main(arguments: list[str]) -> int:

@@ -10,12 +10,12 @@ import atexit
 import errno
 import io
 import os
+import queue
 import select
 import signal
 import stat
 import sys
 import threading
-from collections import deque
 from types import FrameType
 from typing import TextIO, cast
 
@@ -23,7 +23,7 @@ from typing import TextIO, cast
 _NO_READER = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
 _STANDARD = (0, 1, 2)
 #: Of standard error: how much is held for a reader that does not read, and how long a writer, and the end, wait for it.
-HELD_BYTES, PATIENCE_S, LAST_S = 1_000_000, 0.05, 2.0
+HELD_WRITES, PATIENCE_S, LAST_S = 1_000, 0.05, 2.0
 
 
 class Lossy(io.RawIOBase):
@@ -64,54 +64,42 @@ class Lossy(io.RawIOBase):
 
 
 class Unblocked(Lossy):
-    """A ``Lossy`` on which nobody waits for a reader that does not read.
+    """A ``Lossy`` on which nobody waits for a reader that does not read: a thread writes.
 
-    A thread writes. A writer waits for the thread for ``PATIENCE_S``, and not again until all was read. At most
-    ``HELD_BYTES`` are held; what comes beyond them is dropped, and the reader is told how much.
+    It holds ``HELD_WRITES`` at most; what comes beyond them is dropped, and the reader is told. A writer waits for the
+    thread for ``PATIENCE_S``, so that lines keep their order among those of other streams, and not again while it is
+    behind.
     """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
-        self._changed = threading.Condition()
-        self._held = deque[bytes]()
-        self._held_bytes = self._dropped_bytes = 0
+        self._held = queue.Queue[bytes](HELD_WRITES)
         self._behind = False
-        self._thread: threading.Thread | None = None
+        self._dropped = 0
+        threading.Thread(target=self._hand_over, name="output", daemon=True).start()
+        atexit.register(self._is_written, LAST_S)
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]  # what BufferedWriter gives
         """All of ``data``, written, held or dropped; its length in bytes."""
-        with self._changed:
-            if self._held_bytes + len(data) > HELD_BYTES:
-                self._dropped_bytes += len(data)
-                return len(data)
-            self._held.append(bytes(data))
-            self._held_bytes += len(data)
-            self._changed.notify_all()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._hand_over, name="standard error", daemon=True)
-                self._thread.start()
-                atexit.register(self._end)
-            self._behind = self._behind or not self._changed.wait_for(lambda: not self._held_bytes, PATIENCE_S)
+        self._behind = self._behind and self._held.unfinished_tasks > 0
+        try:
+            self._held.put_nowait(bytes(data))
+        except queue.Full:
+            self._dropped += 1
+        self._behind = self._behind or not self._is_written(PATIENCE_S)
         return len(data)
 
     def _hand_over(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._held)
-                data = self._held.popleft()
-            super().write(data)
-            with self._changed:
-                self._held_bytes -= len(data)
-                if self._dropped_bytes and not self._held:
-                    told = b"[%d bytes were dropped here, because nobody read them]\n" % self._dropped_bytes
-                    self._held.append(told)
-                    self._held_bytes, self._dropped_bytes = len(told), 0
-                self._behind = self._behind and self._held_bytes > 0
-                self._changed.notify_all()
+            super().write(self._held.get())
+            if self._dropped and self._held.empty():
+                dropped, self._dropped = self._dropped, 0
+                super().write(b"[%d writes were dropped here, because nobody read them]\n" % dropped)
+            self._held.task_done()
 
-    def _end(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._held_bytes, LAST_S)
+    def _is_written(self, limit_s: float) -> bool:
+        with self._held.all_tasks_done:
+            return self._held.all_tasks_done.wait_for(lambda: not self._held.unfinished_tasks, limit_s)
 
 
 def forgiving(descriptor: int, before: TextIO | None, *, by_line: bool, raw: type[Lossy] = Lossy) -> TextIO:

@@ -14,6 +14,7 @@ from harness.base.phase import Row
 from harness.base.progress import Progress
 from harness.checks.stores import Stores
 from harness.evidence.collect import Collector
+from harness.evidence.failure import cut
 from harness.judge.machine_share import SUBJECT
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound=msgspec.Struct)
 GATHER_EVERY_S = 0.25
 LOOK_EVERY_S = 5  # at how the machine's processors are shared
+LOOK_AT_LOGS_EVERY_S = 1.0
 
 
 class Running(Generic[D]):
@@ -126,6 +128,7 @@ class Running(Generic[D]):
         self._watching = asyncio.ensure_future(self._watch())  # until the endings are over
         self._watching.add_done_callback(self._ended)
         self.beside(self._look_at_processors())
+        self.beside(self._look_at_logs())
         await self.stack.up()
         self.mark("stack_up")
         self.say(message("the stack is up"))
@@ -200,6 +203,13 @@ class Running(Generic[D]):
                 SampleRow(at_ns=now_ns, metric=name, subject=SUBJECT, value=value) for name, value in counted.items()
             )
             await self.clock.sleep(LOOK_EVERY_S)
+
+    async def _look_at_logs(self) -> None:
+        while True:
+            for said in cut(self.folder / "logs"):
+                self.evidence.event(self.clock.now_ns(), "log_cut", "logs", said)
+                self.say(said)
+            await self.clock.sleep(LOOK_AT_LOGS_EVERY_S)
 
     # -- for ``conduct`` -----------------------------------------------------------------------------------------
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.base.errors import BadInput
 from harness.cli.stored.folder import locate, read_result
-from harness.model.message import message
 from harness.report.language import Language
 from harness.report.published import RESULT_JSON
 from harness.report.write_all import write_pages
@@ -24,11 +22,6 @@ def render(text: str, reports: Path, say: Language) -> list[Path]:
 def _render(folder: Path, say: Language) -> list[Path]:
     result = read_result(folder)
     children = [folder / child.folder for child in result.children if child.folder]
-    if leads_away := [str(child) for child in children if child.is_symlink()]:
-        raise BadInput(
-            message("a run of the sequence is a link to another folder"),
-            where=leads_away[0],
-            remedy="put the run's folder in the place of the link",
-        )
+    children = [child for child in children if not child.is_symlink()]  # a page stays in its run
     written = [path for child in children if (child / RESULT_JSON).is_file() for path in _render(child, say)]
     return [*written, *write_pages(folder, result, claims.REGISTER, say)]

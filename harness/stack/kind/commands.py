@@ -86,22 +86,15 @@ async def _read(stream: asyncio.StreamReader | None) -> bytes:
 
 async def _hear(stream: asyncio.StreamReader | None, said: list[str], on_line: Line | None) -> None:
     assert stream is not None
-    begun = b""
-    while chunk := await stream.read(_READ_BYTES):
-        *whole, begun = (begun + chunk).split(b"\n")
-        begun = begun[:_READ_BYTES]  # the rest of a line that is longer is left out
-        for line in whole:
-            _heard(line, said, on_line)
-    if begun:
-        _heard(begun, said, on_line)
-
-
-def _heard(line: bytes, said: list[str], on_line: Line | None) -> None:
-    told = line.decode(errors="replace").rstrip()
-    said.append(told)
-    del said[:-40]
-    if on_line is not None:
-        on_line(told)
+    begun, chunk = b"", b"\n"
+    while chunk:
+        chunk = await stream.read(_READ_BYTES)
+        *whole, begun = (begun[:_READ_BYTES] + (chunk or b"\n")).split(b"\n")  # the rest of a longer line is left out
+        for line in filter(None, (each.decode(errors="replace").rstrip() for each in whole)):
+            said.append(line)
+            del said[:-40]
+            if on_line is not None:
+                on_line(line)
 
 
 async def _feed(stream: asyncio.StreamWriter | None, stdin: bytes | None) -> None:
