@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.base import bootstrap, interpreter, node
-from harness.base.home import ENVIRONMENT_VARIABLE
+from harness.base.home import ENVIRONMENT_VARIABLE, used_mark
 from harness.model.stack import Rung
 from harness.stack import rungs
 from harness.stack.targets import resolve
@@ -286,3 +286,11 @@ def test_no_program_of_a_package_is_run_to_install_it(tmp_path: Path, monkeypatc
     with pytest.raises(RuntimeError):
         bootstrap._install(environment, "run", quiet)
     assert not ran.exists()
+
+
+@pytest.mark.process
+def test_a_command_has_the_environment_that_it_runs_in() -> None:
+    mark = used_mark(Path(sys.prefix))
+    before_ns = mark.stat().st_mtime_ns if mark.exists() else 0
+    subprocess.run([sys.executable, "-m", "harness", "--version"], cwd=ROOT, check=True, timeout=60)
+    assert (mark.exists() and mark.stat().st_mtime_ns > before_ns) is bool(bootstrap.installed(Path(sys.prefix)))

@@ -64,11 +64,10 @@ class Lossy(io.RawIOBase):
 
 
 class Unblocked(Lossy):
-    """A ``Lossy`` on which nobody waits for a reader that does not read: a thread writes.
+    """A ``Lossy`` written by a thread, so that nobody waits for a reader that does not read.
 
-    It holds ``HELD_WRITES`` at most; what comes beyond them is dropped, and the reader is told. A writer waits for the
-    thread for ``PATIENCE_S``, so that lines keep their order among those of other streams, and not again while it is
-    behind.
+    A writer waits for the thread for ``PATIENCE_S``, which keeps the order of lines among those of other streams, and
+    not again while it is behind. Beyond ``HELD_WRITES`` all is dropped, and the reader is told.
     """
 
     def __init__(self, descriptor: int) -> None:

@@ -16,7 +16,7 @@ from harness.report.language import language
 
 @dataclass(frozen=True, kw_only=True)
 class Clean(InReports, Spoken, AsJson):
-    """What nobody used for 30 days, listed with its size; --yes removes it.
+    """What nobody used for 30 days, listed, or removed with --yes.
 
     Environments of older locks, npm packages, templates, packages and programs of images, and this project's Docker
     images. What a process or a container has is never listed. A later run installs again what it needs.

@@ -34,11 +34,11 @@ _KEPT = {
 
 
 class Unused(msgspec.Struct, kw_only=True):
-    """``name`` is a folder's path, or an image's names; ``day`` the last on which it was used, in UTC."""
+    """``name`` is a folder's path, or an image's names; ``used`` is when it last was."""
 
     kind: str
     name: str
-    day: str
+    used: datetime
     mib: int
     removed: bool = False
 
@@ -46,7 +46,9 @@ class Unused(msgspec.Struct, kw_only=True):
     def told(self) -> Message:
         """For people."""
         line = "{kind} {name}: {mib} MiB, last used on {day}"
-        told = message(line, kind=Message(text=self.kind), name=self.name, mib=str(self.mib), day=self.day)
+        told = message(
+            line, kind=Message(text=self.kind), name=self.name, mib=str(self.mib), day=f"{self.used:%Y-%m-%d}"
+        )
         return message("removed: {what}", what=told) if self.removed else told
 
 
@@ -97,25 +99,21 @@ def _days_ago(days: int) -> float:
 
 def _folder(kind: str, folder: Path, used_s: float) -> Unused:
     blocks = sum(Path(at, name).lstat().st_blocks for at, _, names in os.walk(folder) for name in names)
-    return Unused(kind=kind, name=str(folder), day=_day(used_s), mib=blocks // 2048)
-
-
-def _day(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, tz=UTC).date().isoformat()
+    return Unused(kind=kind, name=str(folder), used=datetime.fromtimestamp(used_s, tz=UTC), mib=blocks // 2048)
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
     """Whether no process has ``folder`` (``harness.base.home.use``); then none gets it within the block."""
     with contextlib.ExitStack() as held:
-        alone = True
-        with contextlib.suppress(FileNotFoundError):  # nobody has used it since there are marks
-            mark = held.enter_context(used_mark(folder).open("rb"))
-            try:
-                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                alone = False
-        yield alone
+        try:
+            fcntl.flock(held.enter_context(used_mark(folder).open("rb")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except FileNotFoundError:
+            pass  # nobody has used it since there are marks
+        yield True
 
 
 def _images(before_s: float) -> Iterator[Unused]:
@@ -124,8 +122,7 @@ def _images(before_s: float) -> Iterator[Unused]:
     told = at_hand.ask("image", "inspect", *sorted({*listed.split()})) if listed else None
     for image in msgspec.json.decode(told or "[]"):
         times = (image["Created"], image["Metadata"]["LastTagTime"])
-        used_s = max(datetime.fromisoformat(each).timestamp() for each in times)
+        used = max(map(datetime.fromisoformat, times))
         containers = at_hand.ask("ps", "--all", "--quiet", "--filter", f"ancestor={image['Id']}")
-        if used_s < before_s and containers == "":
-            names, mib = " ".join(image["RepoTags"]), image["Size"] // 2**20
-            yield Unused(kind=_IMAGE, name=names, day=_day(used_s), mib=mib)
+        if used.timestamp() < before_s and containers == "":
+            yield Unused(kind=_IMAGE, name=" ".join(image["RepoTags"]), used=used, mib=image["Size"] // 2**20)

@@ -79,7 +79,7 @@ def listed(capsys: pytest.CaptureFixture[str], *words: str, status: int = Exit.O
     """What was listed, by its name below the folder of state, and whether it was removed."""
     assert main(["clean", "--json", *words]) == status
     found = json.loads(capsys.readouterr().out)
-    assert all(each["mib"] >= 3 and each["day"] < time.strftime("%Y-%m-%d") for each in found)
+    assert all(each["mib"] >= 3 and each["used"][:10] < time.strftime("%Y-%m-%d") for each in found)
     return {each["name"].partition("/home/")[2] or Path(each["name"]).name: each["removed"] for each in found}
 
 
