@@ -45,10 +45,8 @@ class Unused(msgspec.Struct, kw_only=True):
     @property
     def told(self) -> Message:
         """For people."""
-        line = "{kind} {name}: {mib} MiB, last used on {day}"
-        told = message(
-            line, kind=Message(text=self.kind), name=self.name, mib=str(self.mib), day=f"{self.used:%Y-%m-%d}"
-        )
+        what = {"name": self.name, "mib": str(self.mib), "day": f"{self.used:%Y-%m-%d}"}
+        told = message("{kind} {name}: {mib} MiB, last used on {day}", kind=Message(text=self.kind), **what)
         return message("removed: {what}", what=told) if self.removed else told
 
 
