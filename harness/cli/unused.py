@@ -119,8 +119,7 @@ def _images(before_s: float) -> Iterator[Unused]:
     listed = at_hand.ask("image", "ls", "--quiet", "--no-trunc", "--filter", f"reference={REPOSITORY}/*")
     told = at_hand.ask("image", "inspect", *sorted({*listed.split()})) if listed else None
     for image in msgspec.json.decode(told or "[]"):
-        times = (image["Created"], image["Metadata"]["LastTagTime"])
-        used = max(map(datetime.fromisoformat, times))
-        containers = at_hand.ask("ps", "--all", "--quiet", "--filter", f"ancestor={image['Id']}")
-        if used.timestamp() < before_s and containers == "":
+        used = max(map(datetime.fromisoformat, (image["Created"], *image.get("Metadata", {}).values())))
+        containers = ("ps", "--all", "--quiet", "--filter", f"ancestor={image['Id']}")
+        if used.timestamp() < before_s and at_hand.ask(*containers) == "":
             yield Unused(kind=_IMAGE, name=" ".join(image["RepoTags"]), used=used, mib=image["Size"] // 2**20)

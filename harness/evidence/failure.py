@@ -57,7 +57,7 @@ def cut(logs: Path) -> Iterator[Message]:
     Whoever writes it goes on behind what was kept, for logs are opened to append.
     """
     for path in logs.glob("*.log"):
-        if path.stat().st_size > LOG_BYTES:
+        if path.lstat().st_size > LOG_BYTES:
             with path.open("rb") as before, path.open("ab") as after:
                 before.seek(-KEPT_BYTES, os.SEEK_END)
                 end = before.read(KEPT_BYTES)

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound=msgspec.Struct)
 GATHER_EVERY_S = 0.25
 LOOK_EVERY_S = 5  # at how the machine's processors are shared
-LOOK_AT_LOGS_EVERY_S = 1.0
 
 
 class Running(Generic[D]):
@@ -128,7 +127,6 @@ class Running(Generic[D]):
         self._watching = asyncio.ensure_future(self._watch())  # until the endings are over
         self._watching.add_done_callback(self._ended)
         self.beside(self._look_at_processors())
-        self.beside(self._look_at_logs())
         await self.stack.up()
         self.mark("stack_up")
         self.say(message("the stack is up"))
@@ -188,6 +186,9 @@ class Running(Generic[D]):
     async def _watch(self) -> None:
         async for row in self.stack.watch():
             self.evidence.add([row])
+            for said in cut(self.folder / "logs"):
+                self.evidence.event(self.clock.now_ns(), "log_cut", "logs", said)
+                self.say(said)
             for watcher in self._watchers:
                 watcher(row)
 
@@ -203,13 +204,6 @@ class Running(Generic[D]):
                 SampleRow(at_ns=now_ns, metric=name, subject=SUBJECT, value=value) for name, value in counted.items()
             )
             await self.clock.sleep(LOOK_EVERY_S)
-
-    async def _look_at_logs(self) -> None:
-        while True:
-            for said in cut(self.folder / "logs"):
-                self.evidence.event(self.clock.now_ns(), "log_cut", "logs", said)
-                self.say(said)
-            await self.clock.sleep(LOOK_AT_LOGS_EVERY_S)
 
     # -- for ``conduct`` -----------------------------------------------------------------------------------------
 

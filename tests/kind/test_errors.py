@@ -90,6 +90,23 @@ class Answering:
         return answer
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("tekutoko-rehearsal/node:1", ["inspect_image", "tag"]),
+        ("kindest/node:v1", ["inspect_image"]),
+        ("tekutoko-rehearsals/x:1", ["inspect_image"]),
+    ],
+)
+async def test_an_image_of_ours_is_named_again_when_it_is_used_so_that_its_age_is_known(
+    monkeypatch: pytest.MonkeyPatch, name: str, asked: list[str]
+) -> None:
+    engine = Answering(inspect_image=[{}], tag=[None])
+    monkeypatch.setattr(docker, "ask", engine)
+    assert await docker.has_image(name)
+    assert engine.calls == asked
+
+
 RUNNING, ENDED = {"State": {"Running": True, "Paused": False}}, {"State": {"Running": False, "Paused": False}}
 FROZEN = {"State": {"Running": True, "Paused": True}}
 

@@ -24,7 +24,6 @@ from harness.model.message import Message
 from harness.model.result import Part, Result
 from harness.model.section import Section, Table
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal import running
 from harness.rehearsal.conclude import details_of, judged
 from harness.rehearsal.environment import Environment
 from harness.rehearsal.rehearsal import Seen
@@ -457,9 +456,9 @@ class Chatty(Toy):
     """A pod writes more than a log may have."""
 
     async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
-        await on.up()
         (on.folder / "logs").mkdir(exist_ok=True)
         (on.folder / "logs" / "pod-1.log").write_bytes(bytes(5000))
+        await on.up()
         while not any(each.kind == "log_cut" for each in on.evidence.events):
             await on.clock.sleep(0.01)
         on.details.rows = 1
@@ -470,7 +469,6 @@ async def test_a_log_without_end_is_cut_and_that_is_told_and_evidence(
 ) -> None:
     monkeypatch.setattr(failure, "LOG_BYTES", 4096)
     monkeypatch.setattr(failure, "KEPT_BYTES", 1024)
-    monkeypatch.setattr(running, "LOOK_AT_LOGS_EVERY_S", 0.01)
     run = conductor(tmp_path, Empty(), Chatty())
     async with asyncio.timeout(20):
         await run.run()
