@@ -165,6 +165,11 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stop(503, "Too many connections are open; try again")
         if len(self.pipeline) >= PIPELINED:
             self._stop(400, "Too many requests wait for the answers to earlier ones")
+        names = [name for name, _ in self.headers]
+        if self.parser.get_http_version() == "1.1" and names.count(b"host") != 1:
+            self._stop(400, "The request does not have one Host")
+        if self.parser.get_http_version() == "1.0" and b"transfer-encoding" in names:
+            self._stop(400, "HTTP/1.0 has no Transfer-Encoding")
         self._why = (400, "The request target is not a path in ASCII")
         super().on_headers_complete()
         self._why = None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import venv
 from importlib import util
 from pathlib import Path
 
 import pytest
 
 from harness.base import bootstrap, node, typed
-from harness.base.home import ENVIRONMENT_VARIABLE
+from harness.base.home import ENVIRONMENT_VARIABLE, used_mark
 from harness.model.stack import Rung
 from harness.stack import rungs
 from harness.stack.targets import resolve
@@ -235,3 +238,38 @@ def test_a_command_on_a_cluster_goes_on_where_the_cluster_s_packages_are(
     with pytest.raises(SystemExit) if goes_on else contextlib.nullcontext():
         rungs.choose(rung, resolve(None))
     assert levels == goes_on
+
+
+@pytest.mark.process
+def test_no_program_of_a_package_is_run_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock names the hashes of sources too; those would build themselves, by whatever program they bring."""
+    ran, index, source = tmp_path / "ran", tmp_path / "index", tmp_path / "nasty-1"
+    for folder in (index, source):
+        folder.mkdir()
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "nasty"\nbackend-path = ["."]\n'
+    )
+    (source / "nasty.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: nasty\nVersion: 1\n")
+    packed = Path(shutil.make_archive(str(index / "nasty-1"), "gztar", tmp_path, source.name))
+    lock = tmp_path / "run.lock"
+    lock.write_text(f"nasty==1 --hash=sha256:{hashlib.sha256(packed.read_bytes()).hexdigest()}\n")
+    for name, value in {"FIND_LINKS": str(index), "NO_INDEX": "1"}.items():
+        monkeypatch.setenv(f"UV_{name}", value)
+        monkeypatch.setenv(f"PIP_{name}", value)
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=False)
+    (environment / "bin" / "uv").symlink_to(Path(sys.executable).parent / "uv")
+    pins = bootstrap.lock("dev")
+    monkeypatch.setattr(bootstrap, "lock", lambda level: pins if level == "dev" else lock)
+    with pytest.raises(RuntimeError):
+        bootstrap._install(environment, "run", quiet)
+    assert not ran.exists()
+
+
+@pytest.mark.process
+def test_a_command_has_the_environment_that_it_runs_in() -> None:
+    mark = used_mark(Path(sys.prefix))
+    before_ns = mark.stat().st_mtime_ns if mark.exists() else 0
+    subprocess.run([sys.executable, "-m", "harness", "--version"], cwd=ROOT, check=True, timeout=60)
+    assert (mark.exists() and mark.stat().st_mtime_ns > before_ns) is bool(bootstrap.installed(Path(sys.prefix)))

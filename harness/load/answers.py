@@ -12,6 +12,7 @@ from harness.base.errors import NOT_JSON
 from harness.load.http1 import NoAnswer
 from harness.load.population.content import Content, Whole, fingerprint
 from harness.load.population.marks import EXCERPT_BYTES, NOBODY, Population
+from harness.load.population.walk import PAGE_WALKS
 from harness.model.evidence import Operation, Outcome, Wire
 from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, text
 
@@ -160,7 +161,7 @@ def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, 
         body.decode()  # JSON is UTF-8, in the fields too that are not read here
         if operation is Operation.LIST_WALKS:
             page, walks = _listed(body)
-            good = len(walks) <= page.limit and all(walk.user_id == user for walk in walks)
+            good = len(walks) <= min(page.limit, PAGE_WALKS) and all(walk.user_id == user for walk in walks)
             return text(Shown(tuple(_shown(walk) for walk in walks), int(page.total_count))) if good else None
         walk = _single(body, located=operation is Operation.GET_WALK)
     except NOT_JSON:

@@ -5,7 +5,7 @@ Its JSON Schema is ``harness/report/result.schema.json``.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -75,11 +75,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of a sequence; ``folder`` is relative to the parent's, "" when no run came about."""
+    """A run of a sequence; ``folder`` is the name of one in the parent's, "" when no run came about."""
 
     part: str
     run_id: str
-    folder: str
+    folder: Annotated[str, msgspec.Meta(pattern=r"^(?!\.{1,2}$)[^/\n]*$")]
     decision: Decision | None
     exit_status: int
 

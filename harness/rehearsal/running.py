@@ -14,6 +14,7 @@ from harness.base.phase import Row
 from harness.base.progress import Progress
 from harness.checks.stores import Stores
 from harness.evidence.collect import Collector
+from harness.evidence.failure import cut
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.model.evidence import MACHINE, EventRow, SampleRow
@@ -184,6 +185,9 @@ class Running(Generic[D]):
     async def _watch(self) -> None:
         async for row in self.stack.watch():
             self.evidence.add([row])
+            for said in cut(self.folder / "logs"):
+                self.evidence.event(self.clock.now_ns(), "log_cut", "logs", said)
+                self.say(said)
             for watcher in self._watchers:
                 watcher(row)
 

@@ -54,6 +54,7 @@ def test_the_contracts_answers_are_good(operation: Operation, status: int, body:
     [
         (Operation.LIST_WALKS, 200, {"walks": []}),
         (Operation.LIST_WALKS, 200, {"walks": [WALK] * 21, "total_count": 21, "page": 1, "limit": 20}),
+        (Operation.LIST_WALKS, 200, {"walks": [WALK] * 21, "total_count": 21, "page": 1, "limit": 100}),
         (Operation.CREATE_WALK, 200, WALK),
         (Operation.GET_WALK, 200, WALK),
         (Operation.GET_WALK, 200, {**WALK, "locations": None}),

@@ -26,6 +26,7 @@ def render(text: str, reports: Path, say: Language) -> list[Path]:
 def _render(folder: Path, say: Language) -> list[Path]:
     result = read_result(folder)
     children = [folder / child.folder for child in result.children if child.folder]
+    children = [child for child in children if not child.is_symlink()]  # a page stays in its run
     written = [path for child in children if (child / RESULT_JSON).is_file() for path in _render(child, say)]
     lies = bool(result.evidence_digest) and last_file(folder).is_file()
     if lies and (lost := not_whole(folder, result.run_id, result.evidence_digest)) is not None:

@@ -24,6 +24,7 @@ from harness.base.clock import NS, MachineClock
 from harness.base.errors import StackNotStarted
 from harness.model.message import Message, marked, message
 from harness.stack.kind.commands import run
+from harness.stack.kind.images.recipe import REPOSITORY
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -279,13 +280,15 @@ def gone() -> Iterator[None]:
 
 
 async def has_image(name: str) -> bool:
-    """Whether Docker holds the image."""
+    """Whether Docker holds the image. One of ours is named again: when that was is all that says when it was used."""
     try:
         await _image(name, f"looking for the image {name}")
     except EngineRefused as error:
         if error.status != NOT_FOUND:
             raise
         return False
+    if name.startswith(f"{REPOSITORY}/"):
+        await tag(name, name)
     return True
 
 
