@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from harness.base.units import Unit
-from harness.judge.claimed import claimed, not_exercised, of_all, unknown
+from harness.judge.claimed import claimed, not_exercised, unknown
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
 from harness.model.step import CAPACITY, Arrivals, Step
@@ -37,18 +38,26 @@ def judged(
     limits_enforced: bool,
 ) -> Iterator[Judgement]:
     """Each claim of the plan that a rule here knows, in the plan's order."""
-    pods = [f"knee.{count}" for count in plan.knee.pods]
-    searched = [f"knee.{each.pods}" for each in knees if not each.photos_per_s]
+    searched = sum(not each.photos_per_s for each in knees)
     results = {
         "load.target_qps": (_target(plan, steps),),
         "load.stages": (_stages(plan, steps),),
         CAPACITY_CLAIM: _capacity(plan, steps, knees, asked, bundled=bundled, limits_enforced=limits_enforced),
-        "checklist.performance.sizing": (of_all(sizing(steps, knees, asked), pods, searched),),
+        "checklist.performance.sizing": (msgspec.structs.replace(sizing(steps, knees, asked), samples=searched),),
         "manifest.hpa.max": (_connections(steps, asked),),
-        "decision.future": (of_all(grows(knees), pods, searched),),
+        "decision.future": (msgspec.structs.replace(grows(knees), samples=searched),),
     }
     for claim in plan.claims:
         yield from results.get(claim, ())
+
+
+def expected(plan: LoadStagesPlan) -> list[Expected]:
+    """The claims of the plan, each with how many stages or searches it must rest on."""
+    of_users = sum(each.arrivals is Arrivals.EVEN for each in plan.stages)
+    searches = dict.fromkeys(("checklist.performance.sizing", "decision.future"), len(plan.knee.pods))
+    least = {"load.stages": of_users, **searches}
+    found = [Expected("", claim, claim, least.get(claim, 0)) for claim in plan.claims]
+    return [*found, *(Expected("", f"{claim}.of_target") for claim in plan.claims if claim == CAPACITY_CLAIM)]
 
 
 #: What the document requires of 500 users, whose stage has the limits of the p95 and of the error ratio.
@@ -108,8 +117,8 @@ def _stages(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Judgement:
     worst = min((each.verdict for each in users), key=order.index)
     shown = tuple(_of_users(each) for each in users)
     why = () if worst is Verdict.PASS else next(each.told for each in users if each.verdict is worst)
-    found = claimed("", claim, worst, *why, message("in the other reading"), *flights, shown=shown, erratum=erratum)
-    return of_all(found, wanted, [each.step.name for each in users])
+    beside = (message("in the other reading"), *flights)
+    return claimed("", claim, worst, *why, *beside, shown=shown, erratum=erratum, samples=len(users))
 
 
 def _of_users(step: StepResult) -> Message:
