@@ -91,10 +91,10 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
 
     def judge(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Judgement]:
         """Every experiment, then the checks of the whole run."""
-        facts = seen.facts
-        yield from judge_run.experiments(
-            plan, seen.details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities
-        )
+        facts, details = seen.facts, seen.details
+        if details.origin_ns is None:  # nobody knows what was due
+            details = ChaosDetails()
+        yield from judge_run.experiments(plan, details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
         yield from judge_run.checks(plan, seen.evidence)
 
     def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Section]:

@@ -37,7 +37,7 @@ def parts(
     races = Capability.ENDPOINTS_BEFORE_SIGNALS not in set(capabilities)
     for part in plan.parts:
         found: list[Judgement] = []
-        if part.name in followed and details.origin_ns is not None:
+        if part.name in followed:
             found = of_part(plan, part, followed[part.name], details, evidence, seed=seed, races=races)
         elif details.versions is not None and part.version.name not in details.versions:
             found = [not_exercised("", claim, _NO_VERSION) for claim in part.claims]
@@ -59,8 +59,6 @@ def of_part(
     if why_not:
         return why_not
     view = _View(plan, followed, details, evidence, seed)
-    if part.kind in (PartKind.RELEASE, PartKind.NEVER_READY) and followed.looked_ns is None:
-        return []
     if part.kind is PartKind.RELEASE:
         return _released(part, view, races=races)
     if part.kind is PartKind.NEVER_READY:
