@@ -51,13 +51,15 @@ def judged(
         yield from results.get(claim, ())
 
 
-def expected(plan: LoadStagesPlan) -> list[Expected]:
-    """The claims of the plan, each with how many stages or searches it must rest on."""
+def expected(plan: LoadStagesPlan, *, bundled: bool) -> list[Expected]:
+    """The claims of the plan, each with how many stages or searches it must rest on; of the bundled API its capacity
+    once more."""
     of_users = sum(each.arrivals is Arrivals.EVEN for each in plan.stages)
     searches = dict.fromkeys(("checklist.performance.sizing", "decision.future"), len(plan.knee.pods))
     least = {"load.stages": of_users, **searches}
-    found = [Expected("", claim, claim, least.get(claim, 0)) for claim in plan.claims]
-    return [*found, *(Expected("", f"{claim}.of_target") for claim in plan.claims if claim == CAPACITY_CLAIM)]
+    of_target = bundled and CAPACITY_CLAIM in plan.claims and any(each.name == CAPACITY for each in plan.stages)
+    once_more = [Expected("", f"{CAPACITY_CLAIM}.of_target", CAPACITY_CLAIM)] if of_target else []
+    return [*(Expected("", claim, claim, least.get(claim, 0)) for claim in plan.claims), *once_more]
 
 
 #: What the document requires of 500 users, whose stage has the limits of the p95 and of the error ratio.

@@ -44,8 +44,7 @@ class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
 
     def expected(self, plan: LoadStagesPlan, facts: Facts) -> Iterator[Expected]:
         """The claims, the erratum of Apache Bench, and what answers showed the users."""
-        _ = facts
-        yield from expected(plan)
+        yield from expected(plan, bundled=facts.target_bundled)
         yield READS_EXPECTED
         if plan.apache_bench is not None:
             yield Expected("", ERRATUM, ERRATUM)
