@@ -112,7 +112,7 @@ def _of_ingress(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement
     checks = judge_ingress.CHECKS.items()
     if not plan.with_ingress:
         return judge.not_exercised(checks, judge_ingress.NOT_ASKED)
-    if seen.details.replicas and not seen.details.brings_ingress:
+    if seen.details.brings_ingress is False:
         why = message("the environment {rung} brings no controller", rung=str(seen.facts.rung))
         return judge.not_exercised(checks, why)
     return judge_ingress.judgements(plan.ingress, seen.details.ingress or IngressEvidence(wanted=()))
