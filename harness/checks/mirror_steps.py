@@ -8,6 +8,7 @@ from datetime import datetime
 from harness.base.units import Unit
 from harness.checks.dual_write import Comparison, Flaw, StoredWalk, by_user, compare
 from harness.judge.bounds import ratio_lower, ratio_upper
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.mirror import MirrorStep, UserLoss
@@ -55,6 +56,12 @@ def judged(steps: Iterable[MirrorStep]) -> Iterator[Judgement]:
     for step in steps:
         yield mirrored(step)
         yield rolled_back(step)
+
+
+def expected(shares_percent: Iterable[int], part: str = "") -> list[Expected]:
+    """What each share that the mirror is brought to is judged by."""
+    of_each = {"mirror.share": CLAIM_STOP, "mirror.rollback_after": CLAIM_FALLBACK}
+    return [Expected(part, f"{id_}_{share}", claim) for share in shares_percent for id_, claim in of_each.items()]
 
 
 def mirrored(step: MirrorStep) -> Judgement:

@@ -8,16 +8,20 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from harness.checks.reads import reads
-from harness.checks.walk_results import reads_result
+from harness.checks.walk_results import CLAIM, READS, reads_result
 from harness.checks.written import Plans
 from harness.judge.lacking import lacking
 from harness.load.population.accounts import accounts
 from harness.load.population.arrivals import due_of_step
 from harness.load.stages.plan import population
 from harness.model.evidence import RequestRow
-from harness.model.judgement import Judgement
+from harness.model.expected import Expected
+from harness.model.judgement import Judgement, Kind
 from harness.model.step import Step
 from harness.model.verdict import Verdict
+
+#: What is asked of a run with load in steps.
+READS_EXPECTED = Expected("", READS, CLAIM[READS], kind=Kind.CHECK)
 
 
 def reads_of_steps(

@@ -91,7 +91,7 @@ def as_answered(told: Judgement, answers: Answers) -> Judgement:
     wrong = {ISOLATION: answers.leaked, STATUSES: answers.statuses, BODIES: answers.bodies}.get(told.id, ())
     if not wrong or told.verdict is Verdict.FAIL:
         return told
-    return held(result(told.id, CLAIM[told.id], Verdict.FAIL, len(wrong), told.samples, with_few(told.told, wrong)))
+    return result(told.id, CLAIM[told.id], Verdict.FAIL, len(wrong), told.samples, with_few(told.told, wrong))
 
 
 def among(layout: Layout, places: Collection[str]) -> Told:

@@ -139,8 +139,7 @@ def _main(words: Sequence[str]) -> int:
 
     lang, where = asked_for(words, os.environ), PROGRAM
     try:
-        command = parse(words, lambda said: sys.stderr.write(language(lang).message(said) + "
-"))
+        command = parse(words, lambda said: sys.stderr.write(language(lang).message(said) + "\n"))
         lang, where = getattr(command, "lang", lang), f"{PROGRAM} {command.name}"
         with Heartbeat(command.name):
             return int(command.run())

@@ -1,4 +1,4 @@
-"""Each check that ran as a judgement, and what of the checks asked for did not run. Pure."""
+"""Each check that ran as a judgement, and those that are asked for. Pure."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from harness.contract.check import Check
 from harness.contract.grade import DOCUMENT, FINDINGS, GRADES, Grade, Source, SourceKind
 from harness.contract.run import CheckRun
+from harness.model.expected import Expected, expected_of
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 
 
-def judged(
-    runs: Iterable[CheckRun], asked: Iterable[str], known: Sequence[Check], claims: Mapping[str, str]
-) -> Iterator[Judgement]:
-    """All ``runs`` in the order of ``known``, in which people read them; ``claims`` are by a check's first word.
-    ``asked`` are the ids of the checks asked for: a contract is kept whole, and one check that was not made leaves it
-    open.
-    """
+def judged(runs: Iterable[CheckRun], known: Sequence[Check], claims: Mapping[str, str]) -> Iterator[Judgement]:
+    """All ``runs`` in the order of ``known``, in which people read them; ``claims`` are by a check's first word."""
     order = {check.id: place for place, check in enumerate(known)}
-    ran = sorted(runs, key=lambda each: order.get(each.id, len(order)))
-    for run in ran:
-        yield judgement(run, claims.get(run.id.partition(".")[0], ""))
-    wanted = set(asked)
-    missing = wanted - {run.id for run in ran}
-    if missing:
-        told = message("{count} of {all} checks were not made", count=str(len(missing)), all=str(len(wanted)))
-        yield not_made("checks", told)
+    for run in sorted(runs, key=lambda each: order.get(each.id, len(order))):
+        yield judgement(run, _claim(run.id, claims))
+
+
+def expected(ids: Iterable[str], claims: Mapping[str, str]) -> list[Expected]:
+    """The checks of these ids: a contract is kept whole, and one check that was not made leaves it open."""
+    return expected_of((id_, _claim(id_, claims)) for id_ in ids)
+
+
+def _claim(id_: str, claims: Mapping[str, str]) -> str:
+    return claims.get(id_.partition(".")[0], "")
 
 
 def not_made(id_: str, told: Message) -> Judgement:

@@ -3,13 +3,11 @@ exercised. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from harness.base.units import Unit
-from harness.judge.lacking import lacking
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
@@ -52,16 +50,6 @@ def unknown(part: str, claim: str, *told: Message, **measured: Any) -> Judgement
 def left_open(found: Judgement, *why: Message) -> Judgement:
     """``found``, and behind its reason ``why`` nobody knows: what it measured stays."""
     return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=(*found.told, *why))
-
-
-def of_all(found: Judgement, wanted: Iterable[str], made: Iterable[str]) -> Judgement:
-    """``found`` of what was ``made``: it passes, or is not exercised, where nothing of what was ``wanted`` is missing;
-    a fail stands."""
-    left = lacking(wanted, made)
-    if not left or found.verdict not in (Verdict.PASS, Verdict.NOT_EXERCISED):
-        return found
-    opened = left_open(found, message("not made: {names}", names=", ".join(left)))
-    return msgspec.structs.replace(opened, gates=True)
 
 
 def not_exercised(part: str, claim: str, *told: Message, **measured: Any) -> Judgement:

@@ -31,6 +31,8 @@ _CHECK = {
     "rollout.schedule.week2": "rollout.week2.check",
     "rollout.schedule.week3": "rollout.week3.check",
 }
+#: Those of every window.
+INDICATORS = ("sli.latency", "sli.errors", "sli.request_rate", "sli.pod_resources", "sli.replicas")
 #: The week whose check is a load test, as the document has it: users on the API, each with one request in so many s.
 _LOAD_USERS, _LOAD_PACE_S, _MOST_MISSING = 250, 50.0, 0.05
 _Shown = str | Message | NoShare | None
@@ -45,6 +47,11 @@ _NAMES = {
 
 #: What the objectives say of the users' requests (SLO定義), where a plan has no criterion on them.
 _OBJECTIVES = {Metric.ERROR_RATIO: 0.01, Metric.LATENCY_P95: 500.0}
+
+
+def week_checks(plan: Scenario) -> list[str]:
+    """The claim on what is looked at in the week whose schedule the plan names."""
+    return [_CHECK[claim] for claim in plan.claims if claim in _CHECK][:1]
 
 
 def indicators(
@@ -81,7 +88,7 @@ def week_check(
     which is looked at with the others. ``whole``: the window was judged to its end; ``missing`` requests were due in it
     and are not in evidence.
     """
-    claim = next((_CHECK[claim] for claim in plan.claims if claim in _CHECK), "")
+    claim = next(iter(week_checks(plan)), "")
     if claim == "rollout.week1.check":
         yield _every_operation(claim, ledger, window, missing)
     elif claim == "rollout.week2.check":

@@ -1,4 +1,4 @@
-"""From what a run left to its ``Result``: judged, every promised claim accounted for, decided. Pure."""
+"""From what a run left to its ``Result``: judged, every judgement asked for accounted for, decided. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from harness.base.errors import Exit
 from harness.checks.cause import cause
 from harness.evidence.gathered import Gathered
 from harness.judge import machine_share
-from harness.judge.claimed import not_exercised
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
 from harness.judge.judged import MEASUREMENT
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
@@ -47,9 +47,8 @@ def sections(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Sectio
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
-    """All judgements on a run. A claim that the plan promises and that nobody judged is not exercised where the
-    environment lacks what its part needs, except in a week, which nothing unproved may advance; else it is
-    inconclusive, and gates.
+    """All judgements on a run. One that the plan asks for and that is not there is not exercised where the environment
+    lacks what its part needs, except in a week, which nothing unproved may advance; else it is inconclusive, and gates.
 
     Raises ``ValueError`` when two judgements have one part and one id.
     """
@@ -58,14 +57,14 @@ def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgemen
     if twice:
         raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
     evidence = seen.evidence
-    left = not_judged(
-        rehearsal.claims(plan),
+    all_of = accounted(
+        rehearsal.expected(plan, seen.facts),
         found,
         ended=seen.ended,
         lacking=lambda part: () if rehearsal.decides else rehearsal.lacking(plan, seen.facts.capabilities, part),
     )
     share = machine_share.observed(evidence.samples, [*evidence.requests, *evidence.probes])
-    return (*found, *left, *measurement(evidence), *share)
+    return (*all_of, *measurement(evidence), *share)
 
 
 def measurement(evidence: Gathered) -> Iterator[Judgement]:
@@ -78,28 +77,44 @@ def measurement(evidence: Gathered) -> Iterator[Judgement]:
         )
 
 
-def not_judged(
-    promised: Iterable[tuple[str, str]],
+def accounted(
+    expected: Iterable[Expected],
     found: Sequence[Judgement],
     *,
-    ended: bool,
+    ended: bool = True,
     lacking: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> Iterator[Judgement]:
-    """The claims of ``promised``, each with its part, that nothing in ``found`` is about: inconclusive, and gating; of
-    a part that the environment is ``lacking`` something for not exercised."""
-    known = {(each.part, claim) for each in found for claim in each.claims}
-    for part, claim in promised:
-        if (part, claim) not in known:
-            known.add((part, claim))
-            if missing := lacking(part):
-                yield not_exercised(part, claim, lacking_words(missing))
-                continue
-            why = message("the plan names the claim, and nothing judged it")
-            if not ended:
-                why = message("the run ended before it was judged")
-            yield Judgement(
-                id=claim, part=part, claim=claim, kind=Kind.CRITERION, verdict=Verdict.INCONCLUSIVE, told=(why,)
-            )
+    """What was ``found``, then what was ``expected`` and is not there: inconclusive, and gating; of a part that the
+    environment is ``lacking`` something for not exercised. One that rests on less than is expected is inconclusive.
+    """
+    wanted = {each[:2]: each for each in sorted(expected, key=lambda each: each.least)}
+    for judgement in found:
+        of = wanted.get(judgement.key)
+        yield judgement if of is None or lacking(of.part) else _cut(judgement, of.least)
+    keys = {each.key for each in found}
+    claims = {(each.part, claim) for each in found for claim in each.claims}
+    for key, each in wanted.items():
+        if key not in keys and not (each.id == each.claim and key in claims):
+            yield _absent(each, lacking(each.part), ended=ended)
+
+
+def _cut(found: Judgement, least: int) -> Judgement:
+    """``found`` with its good word taken back where it rests on less than ``least``."""
+    if found.samples >= least or found.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        return found
+    why = message("not in evidence: {count} of {all}", count=str(least - found.samples), all=str(least))
+    return msgspec.structs.replace(found, verdict=Verdict.INCONCLUSIVE, told=(why, *found.told), erratum="", gates=True)
+
+
+def _absent(one: Expected, lacking: Sequence[str], *, ended: bool) -> Judgement:
+    verdict, why = Verdict.INCONCLUSIVE, message("not in evidence: the run left nothing to judge it by")
+    if lacking:
+        verdict, why = Verdict.NOT_EXERCISED, lacking_words(lacking)
+    elif not ended:
+        why = message("not in evidence: the run ended before it was judged")
+    return Judgement(
+        id=one.id, part=one.part, claim=one.claim, kind=one.kind, verdict=verdict, told=(why,), gates=not lacking
+    )
 
 
 def conclude(

@@ -7,13 +7,14 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from harness.checks.step_reads import reads_of_steps
+from harness.checks.step_reads import READS_EXPECTED, reads_of_steps
 from harness.judge.window import NS
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import PartOfPlan, PartRun, PartsDetails, listed, nth
-from harness.model.result import Part
+from harness.model.result import Facts, Part
 from harness.model.stack import Capability, Rung
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
@@ -64,6 +65,17 @@ class InParts(Rehearsal[P, D]):
     @abstractmethod
     def of_parts(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
         """The judgements on all that were run."""
+
+    def loads(self, part: Any) -> bool:
+        """Whether users load the API in the part."""
+        _ = part
+        return False
+
+    def expected(self, plan: P, facts: Facts) -> Iterator[Expected]:
+        """The claims, and what answers showed the users of a part that is run."""
+        yield from super().expected(plan, facts)
+        if any(self.loads(each) and not self.lacking(plan, facts.capabilities, each.name) for each in plan.parts):
+            yield READS_EXPECTED
 
     def needs(self, plan: P) -> Mapping[str, Iterable[Capability]]:
         """What each part names."""

@@ -13,6 +13,7 @@ import msgspec
 
 from harness.evidence.gathered import Gathered
 from harness.judge.difference import Sample
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message
@@ -82,6 +83,12 @@ class Rehearsal(ABC, Generic[P, D]):
         Here those ``promised``, and those that the plan names, of the whole run and of its parts."""
         yield from (("", claim) for claim in (*self.promised, *getattr(plan, "claims", ())))
         yield from ((part.name, claim) for part in getattr(plan, "parts", ()) for claim in part.claims)
+
+    def expected(self, plan: P, facts: Facts) -> Iterable[Expected]:
+        """Each judgement that the plan asks for of that target in that environment, whatever a run leaves: one that is
+        not there is told. Here one on each claim; observations are not asked for."""
+        _ = facts
+        return [Expected(part, claim, claim) for part, claim in self.claims(plan)]
 
     def needs(self, plan: P) -> Mapping[str, Iterable[Capability]]:
         """What a part of the plan ("" for the whole run) cannot be exercised without: where the environment lacks it,

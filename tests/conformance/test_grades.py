@@ -20,8 +20,10 @@ from harness.model.judgement import Kind
 from harness.model.message import english, verbatim
 from harness.model.section import Lines, Pairs, Table
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.conclude import judged as concluded
 from harness.rehearsals.conformance.checks import ALL, NOT_COVERED
 from harness.rehearsals.conformance.judge import judged
+from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.sections import sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, Extra, Fuzz, TargetFacts
 from harness.report.language import language
@@ -31,6 +33,7 @@ from tests.conformance.front import Answer, Call
 from tests.conformance.in_process import Target, checked
 from tests.conformance.outcomes import Outcome, outcome
 from tests.conformance.plants import PLANTS
+from tests.rehearsal.made import seen
 from tests.test_citations import ROOT, missing
 
 INDEX = json.loads((ROOT / "scenarios" / "document_index.json").read_text())
@@ -61,10 +64,9 @@ PASSED = msgspec.structs.replace(check(), id="a.passed")
 PLAN = ConformancePlan()
 
 
-def decided(*runs: CheckRun, asked: int = 0) -> Decision:
-    """What they come to; with ``asked`` more checks were asked for than were made."""
-    ids = [*(run.id for run in runs), *map(str, range(asked))]
-    return combine([*judged(PLAN, ConformanceDetails(checks=[*runs]), ids)])
+def decided(*runs: CheckRun) -> Decision:
+    """What they come to."""
+    return combine([*judged(PLAN, ConformanceDetails(checks=[*runs]))])
 
 
 @pytest.mark.parametrize("grade", [Grade.CONTRACT, Grade.OPENAPI])
@@ -81,12 +83,12 @@ def test_advice_alone_holds_nothing_up() -> None:
 
 
 def test_one_check_that_was_not_made_leaves_it_open() -> None:
-    assert decided(PASSED) is Decision.ADVANCE
-    assert decided(PASSED, asked=1) is Decision.HOLD
-    (missing,) = (each for each in judged(PLAN, ConformanceDetails(checks=[PASSED]), ["a.passed", "x"]) if each.holds)
-    assert (missing.verdict, missing.reason) == (Verdict.INCONCLUSIVE, "1 of 2 checks were not made")
+    made = [CheckRun(id=each.id, sentence="s", source=walk_api("health")) for each in ALL]
+    assert combine(concluded(REHEARSAL, PLAN, seen(ConformanceDetails(checks=made)))) is Decision.ADVANCE
+    (missing,) = (each for each in concluded(REHEARSAL, PLAN, seen(ConformanceDetails(checks=made[1:]))) if each.holds)
+    assert (missing.id, missing.verdict) == (ALL[0].id, Verdict.INCONCLUSIVE)
     fuzzed = msgspec.structs.replace(PLAN, fuzz_s=30)
-    found = [*judged(fuzzed, ConformanceDetails(checks=[PASSED]), ["a.passed"])]
+    found = [*judged(fuzzed, ConformanceDetails(checks=[PASSED]))]
     assert combine(found) is Decision.HOLD
     assert [(each.id, each.verdict, each.reason) for each in found[1:]] == [
         ("fuzz", Verdict.INCONCLUSIVE, "no requests were drawn from the OpenAPI file")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from harness.checks.invariants import CHECKS
+from harness.checks.invariants import CHECKS, OFF
+from harness.rehearsals.rollout.judge_beside import IN_ONE_PLACE
 
 GONE, NEW = "gone", "new"
 
@@ -61,6 +62,8 @@ _READS = "answers of the load in steps are held against what was acknowledged; r
 _CLAIMS = "a claim that was exercised has its verdict, too"
 _CONTRACT = "a good answer does not say where it came from: it is the contract's, and Firestore away shows the rest"
 _UNSAID = "a check of which no word is left holds, and says so"
+_CUT = "it left less than its plan asks for: what that is to rest on is not in evidence, and holds"
+_NO_LOGS = "whether pods left logs was not kept: what is said of that is not in evidence, and holds"
 _SOME_MADE = "it was broken before every disaster was made, and passed of those that were"
 _FEW = "a step passes with requests enough to carry the bound of its errors alone"
 _PLANTED = "a test made the finding up without an erratum, and what is shown is named"
@@ -70,6 +73,7 @@ _WITH_EVERYBODY = ("week1_virtual_broke", "week1_virtual_hold", "week3_virtual_r
 #: The weeks in which some users have the flag off.
 _SOME_WITHOUT_THE_FLAG = ("week2_virtual_advance", "week3_advance", "week3_kind_advance", "week3_roll_back")
 
+_ON_PROCESSES = ("week3_advance", "week3_kind_advance", "week3_roll_back")
 #: The weeks whose answers and documents are all as they have to be.
 _WELL_SERVED = ("week1_virtual_hold", "week2_virtual_advance", "week3_*")
 #: Those in which the API answered a walk with locations, too.
@@ -117,7 +121,20 @@ JUDGEMENTS = (
     Differs("chaos_nightly_*", "", "seed *", "unit", _FLAWS),
     Differs("chaos_nightly_*", "", "seed *", "reason", _ENDED),
     Differs("chaos_nightly_*", "", "schedules", NEW, "a night in which too little was done holds"),
-    Differs("conformance_[in]*", "", "checks", NEW, "a contract that was not tried whole is left open, and says so"),
+    Differs("conformance_[in]*", "", "*", NEW, "a check of the contract that was not made is left open, and says so"),
+    *(
+        Differs("dr_restore_[afk]*", "", each, what, _CUT)
+        for each in ("rpo.disasters", "rpo.streaming", "restore.verified", "backup.retention")
+        for what in ("verdict", "holds", "reason")
+    ),
+    *(Differs("dr_restore_[ak]*", "", "restore.points", what, _CUT) for what in ("verdict", "holds", "reason")),
+    Differs("dr_restore_interrupted", "", "rpo.streaming", NEW, _CUT),
+    *(Differs("flag_proof_words", "virtual", "virtual.*.open.*", what, _CUT) for what in ("verdict", "holds", "reason")),
+    Differs("flag_proof_words", "virtual", "virtual.12h.open.on_to_off", "erratum", _CUT),
+    Differs("flag_proof_words", "virtual", "virtual.*", NEW, _CUT),
+    *(Differs("rolling_update_nothing", "", each, NEW, _UNSAID) for each in (*CHECKS, OFF)),
+    Differs("network_interrupted", "", "reads.acknowledged", NEW, _UNSAID),
+    *(Differs(week, "", IN_ONE_PLACE, NEW, _NO_LOGS) for week in _ON_PROCESSES),
     Differs("secret_rotation_judged", "as_written", "security.csi.volume_alone", "shown", "the same in a few more words"),
     Differs("flag_proof_*", "*", "*", "bound", _BOUND),
     Differs("flag_proof_words", "real", "real.60s.on_to_off", "limit", "where times are scaled the rule is the limit"),
@@ -147,6 +164,7 @@ JUDGEMENTS = (
 
 #: Of errata: ``seen`` is what was seen of one.
 ERRATA = (
+    Differs("flag_proof_words", "", "rollout.rollback.twelve_hours", GONE, _CUT),
     *(
         Differs(runs, "", each, "seen", _JOINED)
         for runs in ("dr_restore_all_kinds", "dr_restore_fails", "dr_restore_kind")
@@ -186,7 +204,6 @@ PAGE = (
     Missing("dr_restore_all_kinds", "55", _MINUTES),
     *(Missing("dr_restore_fails", each, _MINUTES) for each in ("55", "8.33", "8.92", "10.6")),
     *(Missing("dr_restore_kind", each, _MINUTES) for each in ("55", "8.33", "8.92", "10.6")),
-    Missing("flag_proof_words", "0", _END),
     Missing("mirror_stop_all_kinds", "10", _END),
     *(Missing("scaling_parts", each, _COURSE) for each in ("31", "36", "38", "40", "46", "50")),
     Missing("week*_virtual_*", "15", _NOBODY),
@@ -199,6 +216,13 @@ _BROKE = "what broke is an error, and no failure of the target's"
 _OPEN = "a run that was never judged has no decision: an error, and no failure of the target's"
 
 CASES = (
+    *(
+        Came("dr_restore_[afk]*", each, _CUT)
+        for each in ("rpo.disasters", "rpo.streaming", "restore.verified", "backup.retention")
+    ),
+    Came("dr_restore_[ak]*", "restore.points", _CUT),
+    *(Came(run, "decision", _CUT) for run in ("dr_restore_kind", "week3_advance", "week3_kind_advance")),
+    *(Came("flag_proof_words", f"virtual.{each}.open.on_to_off", _CUT) for each in ("60s", "12h")),
     *(Came(runs, "run", _BROKE) for runs in ("chaos_nightly_[bi]*", "deploy_all_kinds", "dr_restore_interrupted")),
     *(Came(runs, "run", _BROKE) for runs in ("network_all_kinds", "network_interrupted", "scaling_all_kinds")),
     *(Came(runs, "decision", _OPEN) for runs in ("conformance_interrupted", "conformance_not_started")),
@@ -222,4 +246,7 @@ ENDS_OF_NO_RUN = (
     "scaling_all_kinds",
 )
 #: Runs that end otherwise today.
-ENDS = {"load_stages_passes": f"it holds: {_READS}"}
+ENDS = {
+    "load_stages_passes": f"it holds: {_READS}", "dr_restore_kind": f"it holds: {_CUT}",
+    **dict.fromkeys(("week3_advance", "week3_kind_advance"), f"it holds: {_NO_LOGS}"),
+}  # fmt: skip

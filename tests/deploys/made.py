@@ -45,7 +45,8 @@ def release(**changed: Any) -> Followed:
 
 
 def details(*followed: Followed, versions: tuple[str, ...] | None = ("v1",)) -> DeployDetails:
-    return DeployDetails(versions=versions, followed=[*followed])
+    """Of a load that began behind all of it: nothing of it was due meanwhile."""
+    return DeployDetails(origin_ns=99 * NS, versions=versions, followed=[*followed])
 
 
 def probe(number: int, due_ns: int, *, good: bool = True, took_ns: int = 5, pod: str = "") -> ProbeRow:

@@ -32,7 +32,6 @@ from harness.rehearsals.flag_proof.judge import (
     NEW_ONLY,
     ROLLED_BACK,
     STORIES,
-    claims,
     held,
     judged,
     switched,
@@ -279,18 +278,20 @@ def test_every_claim_and_erratum_is_in_the_register_and_each_promised_one_is_jud
         walks=[WalksHeld(id="w", clients=1, found=WHOLE, both=1)],
     )
     found = [*judged(PLAN, details)]
-    promised = set(claims(PLAN))
-    assert promised - {(each.part, each.claim) for each in found} == {("real", PLAN.claim)}  # no real switch here
-    assert {claim for _, claim in promised} <= set(REGISTER)
+    promised = {each.claim for each in REHEARSAL.expected(PLAN, seen(details).facts)}
+    assert promised == {claim for each in found for claim in (each.claim,)} <= set(REGISTER)
     assert {each.erratum for each in found} - {""} <= set(ERRATA)
     assert combine(found) is Decision.HOLD
-    assert claims(msgspec.structs.replace(PLAN, virtual_only=True)) == [("virtual", PLAN.claim)]
+    alone = REHEARSAL.expected(msgspec.structs.replace(PLAN, virtual_only=True), seen(details).facts)
+    assert {each.part for each in alone} == {"virtual"}
 
 
 def test_what_the_environment_cannot_do_is_not_exercised() -> None:
     left = seen(FlagProofDetails(), capabilities=(Capability.REAL_PROCESSES,))
     found = [each for each in conclude.judged(REHEARSAL, PLAN, left) if each.part == "real"]
-    assert {(each.part, each.claim) for each in found} == {each for each in claims(PLAN) if each[0] == "real"}
+    assert {each.id for each in found} == {
+        each.id for each in REHEARSAL.expected(PLAN, left.facts) if each.part == "real"
+    }
     assert {(each.verdict, each.gates) for each in found} == {(Verdict.NOT_EXERCISED, False)}
 
 

@@ -264,9 +264,13 @@ def test_the_experiments_judge_the_claims_that_they_name() -> None:
     """Half of the probes fail while the way is cut: they are back, and yet there was another way."""
     cut = plan("database_cut")
     assert catalogue.load("database_cut").expects.claims == ("database.path",)
-    found = by_id(judged(REHEARSAL, cut, seen(ChaosDetails(made=[made()]), probes(50))))["database_cut"]
+    found = by_id(judged(REHEARSAL, cut, seen(ChaosDetails(origin_ns=99 * NS, made=[made()]), probes(50))))[
+        "database_cut"
+    ]
     assert (found.claim, found.verdict) == ("database.path", Verdict.FAIL) and "there is another way" in found.reason
-    found = by_id(judged(REHEARSAL, cut, seen(ChaosDetails(made=[made()]), probes(100))))["database_cut"]
+    found = by_id(judged(REHEARSAL, cut, seen(ChaosDetails(origin_ns=99 * NS, made=[made()]), probes(100))))[
+        "database_cut"
+    ]
     assert found.verdict is Verdict.PASS and "there is no other way" in found.reason
     slow = plan("database_slow")
     begun = seen(ChaosDetails(origin_ns=5 * NS, made=[made()]), probes(0))
@@ -275,4 +279,7 @@ def test_the_experiments_judge_the_claims_that_they_name() -> None:
     out = [each for each in due if not 20 * NS <= each.due_ns < 22 * NS]  # neither meanwhile nor calm
     assert f"{len(out)} of the {len(out)} planned are not in evidence" in reach.reason
     assert ("1", CLAIM) in set(REHEARSAL.claims(slow))
-    assert by_id(judged(REHEARSAL, slow, seen(ChaosDetails(made=[made()]), probes(0))))[CLAIM].gates is False
+    assert (
+        by_id(judged(REHEARSAL, slow, seen(ChaosDetails(origin_ns=99 * NS, made=[made()]), probes(0))))[CLAIM].gates
+        is False
+    )

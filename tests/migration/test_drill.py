@@ -48,7 +48,7 @@ def told(given: DrillDetails, rows: list[RequestRow] | None = None) -> dict[str,
 
 
 def test_a_good_drill_passes_and_shows_the_erratum_and_no_more() -> None:
-    found = told(details())
+    found = told(details(origin_ns=NS, sent_ns=NS))
     assert {name: each.verdict for name, each in found.items() if each.verdict is not Verdict.PASS} == {
         "migration.firestore_read_only": Verdict.ERRATUM_SHOWN
     }
@@ -72,9 +72,7 @@ def test_requests_of_those_who_stay_that_are_lost_prove_nothing(failed: int, los
     given = details(origin_ns=window.start_ns, sent_ns=window.end_ns)
     rows = [replace(row, operation_id=each.id) for row, each in zip(requests(400, failed), due, strict=True)]
     assert told(given, rows[lost:])["migration.stepwise"].verdict is verdict
-    # A run that was stored before it was kept when its load began is judged by its rows alone.
-    by_rows = told(details(), rows[lost:])["migration.stepwise"].verdict
-    assert by_rows is (Verdict.FAIL if failed > lost else Verdict.PASS)
+    assert "migration.stepwise" not in told(details(), rows[lost:])  # when its load began is not in evidence
 
 
 @pytest.mark.parametrize("wrong", ["missing", "older", "different", "strange"])
@@ -217,7 +215,7 @@ def test_week_1_on_what_was_moved_is_judged_with_the_walks_that_its_users_find(
 
 
 def test_no_request_to_firestore_shows_nothing() -> None:
-    found = told(details(), [])
+    found = told(details(origin_ns=5 * NS, sent_ns=6 * NS), [])
     assert found["migration.firestore_read_only"].verdict is found["migration.stepwise"].verdict is Verdict.INCONCLUSIVE
 
 

@@ -20,18 +20,17 @@ from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import english, message
 from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import judged
 from harness.rehearsals.one_stack.judge import (
     COPIED,
-    ENTERED,
     MOVED,
     OLD_WALKS,
     copied,
-    judged,
     moved_in_time,
     old_walks,
 )
+from harness.rehearsals.one_stack.rehearsal import REHEARSAL
 from harness.rehearsals.one_stack.types import STOP, Asked, LegSeen, OneStackDetails, legs_of
-from tests.checks.test_mirror_steps import step
 from tests.one_stack.small import plan
 from tests.one_stack.test_judge import MEANWHILE, MIGRATED, REAL, deleted, migrated, row, went
 from tests.rehearsal.made import seen
@@ -45,7 +44,7 @@ def shown(found: Judgement) -> tuple[object, ...]:
 
 
 def of(details: OneStackDetails, rows: Iterable[Row] = (), **facts: Any) -> dict[tuple[str, str], Judgement]:
-    return {each.key: each for each in judged(plan(), seen(details, rows, **facts))}
+    return {each.key: each for each in judged(REHEARSAL, plan(), seen(details, rows, **facts))}
 
 
 @pytest.mark.parametrize(
@@ -150,13 +149,11 @@ def test_a_deletion_counts_from_when_the_last_migration_could_begin(
 
 
 @pytest.mark.parametrize(("leg", "origin_ns"), [(went(start_ns=None), 0), (went(), None), (went(part="week2"), 0)])
-def test_a_leg_that_was_not_measured_says_that_alone(leg: LegSeen, origin_ns: int | None) -> None:
+def test_of_a_leg_that_was_not_measured_nothing_is_in_evidence(leg: LegSeen, origin_ns: int | None) -> None:
     found = of(OneStackDetails(origin_ns=origin_ns, legs=[leg]))
-    assert [id_ for part, id_ in found if part == "week1"] == [ENTERED]
-    entered = found["week1", ENTERED]
-    assert (entered.verdict, entered.reason) == (
-        Verdict.NOT_EXERCISED, "it was not entered, or the run ended before it was measured"
-    )  # fmt: skip
+    ids = {MOVED, COPIED, OLD_WALKS, SHARE, STEADY, *(each.id for each in plan().weeks[0].criteria)}
+    of_leg = {id_: each for (part, id_), each in found.items() if part == "week1"}
+    assert set(of_leg) == ids and all(each.holds for each in of_leg.values())
 
 
 def rows_of_week_1() -> list[Row]:
@@ -185,7 +182,7 @@ def week_1(rows: list[Row]) -> dict[str, Judgement]:
         msgspec.structs.replace(each, claim="rollout.week1.success.error_ratio") for each in first.criteria
     )
     claiming = msgspec.structs.replace(first, criteria=criteria, claims=("rollout.schedule.week1",))
-    found = judged(plan(weeks=(claiming, *others)), seen(details, rows, capabilities=()))
+    found = judged(REHEARSAL, plan(weeks=(claiming, *others)), seen(details, rows, capabilities=()))
     return {each.id: each for each in found if each.part == "week1"}
 
 
@@ -237,32 +234,21 @@ def test_a_roll_back_that_never_came_to_its_switch_says_nothing_of_it() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("changes", "parts"),
-    [
-        ({}, ["week3"]),
-        ({"back_rows": 0}, []),  # it was not come to
-        ({"fired": True}, []),  # what a limit asked for is brought over otherwise
-        ({"steps": [step(100, 60, 60)]}, ["week3", STOP]),
-        ({"steps": [step(100, 60, 60)], "fired": True}, [STOP]),
-    ],
-)
-def test_a_reconcile_that_was_due_and_left_no_word_is_not_known(changes: dict[str, Any], parts: list[str]) -> None:
-    found = rolled_back(**changes)
-    assert [part for part, id_ in found if id_ == RECONCILE] == parts
-    for part in parts:
-        assert found[part, RECONCILE].verdict is Verdict.INCONCLUSIVE
-        assert found[part, RECONCILE].reason == "the run left no word of it"
+def test_a_reconcile_that_the_plan_asks_for_and_that_left_no_word_holds() -> None:
+    plan_ = plan(roll_back_after=2)
+    found = {each.key: each for each in judged(REHEARSAL, plan_, seen(OneStackDetails(), capabilities=REAL))}
+    parts = [part for part, id_ in found if id_ == RECONCILE]
+    assert parts == ["week2", STOP]
+    assert all(found[part, RECONCILE].holds for part in parts)
 
 
 def test_a_reconcile_that_left_its_word_is_told_by_that() -> None:
     word = msgspec.structs.replace(unreconciled(message("Firestore failed")), part="week3")
     details = OneStackDetails(origin_ns=1, rolled_back="week3", off_ns=10 * NS, back_rows=25)
-    found = [*judged(plan(), seen(details, [event(1, word)], capabilities=REAL))]
-    assert [each.reason for each in found if each.id == RECONCILE] == ["Firestore failed"]
+    found = of(details, [event(1, word)], capabilities=REAL)
+    assert found["week3", RECONCILE].reason == "Firestore failed"
 
 
-def test_a_run_that_never_had_load_owes_no_word_of_its_checks() -> None:
-    whole = {id_ for part, id_ in of(OneStackDetails(origin_ns=0)) if not part}
-    assert {*CHECKS, OFF} <= whole
-    assert not {*CHECKS, OFF} & {id_ for _, id_ in of(OneStackDetails(origin_ns=None))}
+def test_every_check_has_a_word_whatever_a_run_left() -> None:
+    for origin_ns in (0, None):
+        assert {*CHECKS, OFF} <= {id_ for part, id_ in of(OneStackDetails(origin_ns=origin_ns)) if not part}

@@ -115,7 +115,7 @@ def test_a_roll_back_decides_by_what_was_sent_until_the_stores_were_read(monkeyp
     world.clock.run(course._roll_back(next(legs_of(plan()))))
     assert found == {"own": {"w"}, "gone": {"w"}}
     assert (world.clock.now_ns() - world.begun_ns) / NS == pytest.approx(10.0, abs=0.2), "and is not waited for twice"
-    [found_so] = of_whole_run(world.events, loaded=False)
+    [found_so] = of_whole_run(world.events)
     assert (found_so.key, found_so.verdict, found_so.gates) == (("week1", RECONCILE), Verdict.PASS, True)
 
 
@@ -143,7 +143,7 @@ def healed_twice(
     monkeypatch.setattr(healing, "heal", heal)
     world.clock.run(reconcile(world.running, "week3", plan(), settled if live else None))
     assert applied == [True, not live]
-    [found] = of_whole_run(world.events, loaded=False)
+    [found] = of_whole_run(world.events)
     assert found.key == ("week3", RECONCILE) and found.holds is not found.verdict.good
     assert "1 documents to write" in found.reason
     return found

@@ -88,7 +88,7 @@ class Silent(Toy):
 async def test_a_claim_that_nobody_judges_is_told_and_holds(tmp_path: Path) -> None:
     result = await conductor(tmp_path, Empty(), Silent()).run()
     assert (result.decision, result.exit_status) == (Decision.HOLD, Exit.HOLD)
-    assert reasons(result) == {"toy.rows": "the plan names the claim, and nothing judged it"}
+    assert reasons(result) == {"toy.rows": "not in evidence: the run left nothing to judge it by"}
 
 
 async def test_a_run_that_promises_and_judges_nothing_holds(tmp_path: Path) -> None:
@@ -369,7 +369,7 @@ async def test_a_claim_that_an_interrupted_run_did_not_come_to_says_so(tmp_path:
     working = asyncio.ensure_future(run.run())
     await begun.wait()
     run.interrupt()
-    assert reasons(await working) == {"toy.rows": "the run ended before it was judged"}
+    assert reasons(await working) == {"toy.rows": "not in evidence: the run ended before it was judged"}
 
 
 async def test_an_error_of_the_measurement_holds(tmp_path: Path) -> None:

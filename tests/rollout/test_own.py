@@ -102,7 +102,7 @@ def test_it_holds_the_week_from_the_decision_on(tmp_path: Path) -> None:
     found = week(tmp_path, msgspec.structs.replace(OURS, claims=(CLAIM.id,), own_claims=(CLAIM,)))
     assert found.run.decision is Decision.HOLD, "and not by what was added after it"
     assert found.observed.decision is not None and found.observed.decision.subject == Decision.HOLD
-    assert "nothing judged it" in found.observed.decision.message
+    assert "not in evidence" in found.observed.decision.message
     (judgement,) = [each for each in found.run.judgements if CLAIM.id in each.claims]
     assert judgement.verdict is Verdict.INCONCLUSIVE
     others = [each for each in found.run.judgements if each.key != judgement.key]

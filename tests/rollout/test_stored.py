@@ -18,7 +18,6 @@ from harness.base.errors import BadInput, Exit
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.invariants import CHECKS, OFF
 from harness.checks.walk_results import READS
-from harness.checks.whole_run import of_whole_run
 from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.judge.combine import combine
 from harness.judge.judged import CHECK_EVENT
@@ -189,13 +188,8 @@ def test_a_check_that_no_word_is_left_of_was_not_shown_to_be_well(told: tuple[We
     assert sorted(checks) == sorted((*CHECKS, OFF) if back else CHECKS)
     without = tuple(row for row in found.rows if not isinstance(row, EventRow) or row.kind != CHECK_EVENT)
     left = by_id(again(found, without))
-    assert {(left[check].verdict, left[check].holds) for check in checks} == {(Verdict.INCONCLUSIVE, True)}
-    for kept in (True, False):  # of other rehearsals, which are as likely to lose it
-        events = [row for row in found.rows if isinstance(row, EventRow) and (kept or row.kind != CHECK_EVENT)]
-        said = {each.id: each for each in of_whole_run(events, loaded=True)}
-        assert set(said) == {*CHECKS, OFF}
-        assert all(each.holds for each in said.values() if not kept or each.id not in checks)
-    assert of_whole_run((), loaded=False) == []
+    lost = [check for check in checks if check != OFF]  # a roll back's own is a step of it
+    assert {(left[check].verdict, left[check].holds) for check in lost} == {(Verdict.INCONCLUSIVE, True)}
 
 
 @pytest.mark.parametrize("told", ["holds"], indirect=True, scope="module")
@@ -319,7 +313,7 @@ def test_nothing_began() -> None:
     about = {claim: each for each in found for claim in each.claims}
     for criterion in filter(lambda each: each.claim, plan.criteria):
         assert about[criterion.claim].verdict is Verdict.INCONCLUSIVE
-        assert about[criterion.claim].reason == "the run ended before it was judged"
+        assert about[criterion.claim].reason == "not in evidence: the run ended before it was judged"
     figures = REHEARSAL.figures(plan, dataclasses.replace(nothing, judgements=found))
     assert all(not each.sample.measured().value for each in figures)
     assert [type(each) for each in REHEARSAL.sections(plan, nothing)] == [Pairs, Pairs]

@@ -153,7 +153,8 @@ def test_a_run_that_broke_before_any_step_judges_nothing() -> None:
     left = seen(LoadStagesDetails(), [], ended=False)
     found = judged(REHEARSAL, PLAN, left)
     assert {each.verdict for each in found} == {Verdict.INCONCLUSIVE}
-    assert {each.id for each in found} == {*PLAN.claims, "load.ab_meets_rate_limit"}
+    others = {"load.ab_meets_rate_limit", "load.pod_capacity.of_target", "reads.acknowledged"}
+    assert {each.id for each in found} == {*PLAN.claims, *others}
 
 
 def test_details_come_back_from_the_result_as_they_were() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
+from harness.model.expected import Expected, expected_of
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
@@ -16,12 +17,13 @@ from harness.objectives.firing import Spell
 from harness.rehearsals.alert_drill.configure import alerts
 from harness.rehearsals.alert_drill.expected import Due, due
 from harness.rehearsals.alert_drill.judge_breaches import about, shown
-from harness.rehearsals.alert_drill.judge_burns import burns
+from harness.rehearsals.alert_drill.judge_burns import BURNS, burns
 from harness.rehearsals.alert_drill.judge_errata import budgets, errata
 from harness.rehearsals.alert_drill.judge_theirs import theirs
 from harness.rehearsals.alert_drill.pairs import Mine, Pair, fired_off_s, misdelivered, off_by_s, paired, tolerance_s
 from harness.rehearsals.alert_drill.types import (
     BUDGET,
+    BUDGET_CLAIM,
     CLAIM,
     ROUTE_CLAIM,
     SIDECARS,
@@ -34,7 +36,21 @@ from harness.rehearsals.alert_drill.types import (
 _ALL_ALONG = Spell(0, None)
 #: What the alerts are a part of: each that fires and is delivered shows it.
 _WORK = ("phase2.monitoring",)
+_OF_EACH = ("fires", "quiet", "resolves", "routes")
 _NS = 1_000_000_000
+
+
+def expected(plan: AlertDrillPlan) -> Iterator[Expected]:
+    """Of each alert four things, of the burn rates two; routes, budgets, what is scraped; a team's own alerts."""
+    yield from (Expected("", f"theirs.{rule.where}") for rule in plan.theirs if not rule.records)
+    if plan.of:
+        return
+    of_alerts = ((f"{claim}.{what}", claim) for claim in CLAIM.values() for what in _OF_EACH)
+    if any(each.alert for each in plan.objectives):
+        yield from expected_of((name, "") for name in BURNS)
+    yield from expected_of((*of_alerts, *((claim, claim) for claim in ROUTE_CLAIM.values())))
+    yield from expected_of(((BUDGET_CLAIM[each.name],) * 2 for each in plan.objectives), kind=Kind.CHECK)
+    yield Expected("", "scrape.target", kind=Kind.CHECK)
 
 
 def judged(plan: AlertDrillPlan, details: AlertDrillDetails, evidence: Gathered) -> Iterator[Judgement]:

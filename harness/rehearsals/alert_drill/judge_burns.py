@@ -22,6 +22,7 @@ from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPl
 _WORK = ("phase2.monitoring",)
 #: By whether it pages: what its judgements are called, and what they ask.
 _NAMES = {True: "burn.page", False: "burn.ticket"}
+BURNS = [f"{name}.{what}" for name in _NAMES.values() for what in ("fires", "routes")]
 _FIRE = {
     True: message("pages of the burn rates fire when they must, by our own arithmetic on what users and probes saw"),
     False: message("tickets of the burn rates fire when they must, by our own arithmetic on what users and probes saw"),

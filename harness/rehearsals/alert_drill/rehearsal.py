@@ -7,17 +7,19 @@ from collections.abc import Iterable, Mapping
 from harness.base.clock import NS
 from harness.base.errors import NotCapable
 from harness.load.users import Users, UsersPlan
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
+from harness.model.result import Facts
 from harness.model.section import Section
 from harness.model.stack import Capability, FaultKind, Rung
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.alert_drill.judge import judged
+from harness.rehearsals.alert_drill.judge import expected, judged
 from harness.rehearsals.alert_drill.sections import figures, sections
-from harness.rehearsals.alert_drill.theirs.asking import asked
+from harness.rehearsals.alert_drill.theirs import asking
 from harness.rehearsals.alert_drill.theirs.course import of_drill
 from harness.rehearsals.alert_drill.theirs.stored import of_stored
 from harness.rehearsals.alert_drill.types import AlertDrillDetails, AlertDrillPlan, Planted
@@ -35,6 +37,10 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
     def needs(self, plan: AlertDrillPlan) -> Mapping[str, Iterable[Capability]]:
         """Pods whose metrics Prometheus reaches, and whose sidecars slow the database: of the trial ``latency``."""
         return {} if plan.of else {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
+
+    def expected(self, plan: AlertDrillPlan, facts: Facts) -> Iterable[Expected]:
+        """Those of the drill, and of a team's own alerts."""
+        return (*expected(plan), *super().expected(plan, facts))
 
     def arrange(self, plan: AlertDrillPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack with faults between the service and its pods; none where a stored run is asked about. Raises
@@ -68,7 +74,7 @@ class AlertDrill(Rehearsal[AlertDrillPlan, AlertDrillDetails]):
         await users.stop()
         if plan.theirs:
             course = of_drill(plan, on.details, on.clock.wall_ns() / NS)
-            on.details.asked = await asked(plan.theirs, course, on.evidence, on)
+            on.details.asked = await asking.asked(plan.theirs, course, on.evidence, on)
 
     def judge(self, plan: AlertDrillPlan, seen: Seen[AlertDrillDetails]) -> Iterable[Judgement]:
         """Prometheus and the receivers against our own arithmetic on the evidence."""

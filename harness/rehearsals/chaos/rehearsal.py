@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from harness.checks.whole_run import EXPECTED
 from harness.judge.difference import Ratio
 from harness.judge.window import NS
-from harness.model.judgement import Judgement
+from harness.migration.healing import RECONCILE
+from harness.model.expected import Expected
+from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Part
+from harness.model.result import Facts, Part
 from harness.model.section import Section
 from harness.model.stack import PROXY_FAULTS, Rung, lacks
 from harness.rehearsal.cost import Cost, cost_between
@@ -49,6 +52,16 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
             for claim in (*expects.claims, *filter(None, (expects.spreads,))):
                 yield judge_run.part_of(plan, number), claim
 
+    def expected(self, plan: ChaosPlan, facts: Facts) -> Iterator[Expected]:
+        """Every experiment and its claims, and the checks of the whole run where one of them is made."""
+        yield from super().expected(plan, facts)
+        for number, (name, planned) in enumerate(zip(judge_run.names(plan), plan.experiments, strict=True), 1):
+            yield Expected(judge_run.part_of(plan, number), name, next(iter(planned.experiment.expects.claims), ""))
+        if not all(lacks(each.experiment.expects.needs, facts.capabilities) for each in plan.experiments):
+            yield from EXPECTED
+        if plan.reconcile is not None:
+            yield Expected("", RECONCILE, kind=Kind.CHECK)
+
     def parts(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Sequence[Part]:
         """Each experiment, or those that the plan names."""
         took: Counter[str] = Counter()
@@ -78,11 +91,11 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
 
     def judge(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Judgement]:
         """Every experiment, then the checks of the whole run."""
-        facts = seen.facts
-        yield from judge_run.experiments(
-            plan, seen.details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities
-        )
-        yield from judge_run.checks(plan, seen.details, seen.evidence)
+        facts, details = seen.facts, seen.details
+        if details.origin_ns is None:  # nobody knows what was due
+            details = ChaosDetails()
+        yield from judge_run.experiments(plan, details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
+        yield from judge_run.checks(plan, seen.evidence)
 
     def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Section]:
         """The course of the experiments, the figures of each, and how a database failed over."""

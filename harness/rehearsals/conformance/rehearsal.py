@@ -11,9 +11,11 @@ from harness.contract.logs import Logs
 from harness.contract.reach import OnStack
 from harness.contract.rules import Rules
 from harness.contract.runner import keep_request, run_checks
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
+from harness.model.result import Facts
 from harness.model.section import Section
 from harness.model.stack import Target
 from harness.rehearsal.options import Options
@@ -22,7 +24,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.extras import extras
 from harness.rehearsals.conformance.fuzz import fuzz
-from harness.rehearsals.conformance.judge import judged
+from harness.rehearsals.conformance.judge import expected, judged
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.conformance.sections import figures, sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, TargetFacts
@@ -36,6 +38,11 @@ class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
 
     name = "conformance"
     plan, details = ConformancePlan, ConformanceDetails
+
+    def expected(self, plan: ConformancePlan, facts: Facts) -> Iterable[Expected]:
+        """The checks."""
+        _ = facts
+        return expected(plan)
 
     def arrange(self, plan: ConformancePlan, options: Options, manifests: Manifests) -> StackNeeds:
         """One replica: what a target keeps in a process (its rate limit) is then the same for every request."""
@@ -70,7 +77,7 @@ class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
 
     def judge(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Iterable[Judgement]:
         """From the details alone."""
-        return judged(plan, seen.details, [check.id for check in chosen(ALL, plan.only)])
+        return judged(plan, seen.details)
 
     def sections(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Iterable[Section]:
         """The target, the requests, what was not covered."""

@@ -23,6 +23,8 @@ from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPla
 
 #: How long users are looked at once all is said to be well again.
 TAIL_S = 10.0
+#: Commands behind those that put a version there that is never ready.
+_UNDO = 3
 _NO_VERSION = message("nothing can be put in front of this target")
 _ENDED = message("the run ended before it was judged")
 
@@ -35,10 +37,10 @@ def parts(
     races = Capability.ENDPOINTS_BEFORE_SIGNALS not in set(capabilities)
     for part in plan.parts:
         found: list[Judgement] = []
-        if details.versions is not None and part.version.name not in details.versions:
-            found = [not_exercised("", claim, _NO_VERSION) for claim in part.claims]
-        elif part.name in followed:
+        if part.name in followed:
             found = of_part(plan, part, followed[part.name], details, evidence, seed=seed, races=races)
+        elif details.versions is not None and part.version.name not in details.versions:
+            found = [not_exercised("", claim, _NO_VERSION) for claim in part.claims]
         yield from (msgspec.structs.replace(each, part=part.name) for each in found)
 
 
@@ -60,7 +62,7 @@ def of_part(
     if part.kind is PartKind.RELEASE:
         return _released(part, view, races=races)
     if part.kind is PartKind.NEVER_READY:
-        return _never_ready(part, view)
+        return _never_ready(part, view) if len(followed.ran) > _UNDO else []
     return [_limit_broken(part, view) if part.kind is PartKind.BREAKS_LIMIT else _breaking_schema(part, view)]
 
 

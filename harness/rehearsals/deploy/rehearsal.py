@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.checks.whole_run import of_whole_run
+from harness.checks import whole_run
 from harness.judge.difference import Ratio
 from harness.judge.window import NS
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.parts import listed
-from harness.model.result import Part
+from harness.model.result import Facts, Part
 from harness.model.section import Section
 from harness.rehearsal.cost import Cost, cost_between
 from harness.rehearsal.options import Options
@@ -36,6 +37,10 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
         took_s = {each.name: (each.end_ns - each.begun_ns) / NS for each in seen.details.followed if each.end_ns}
         return listed(plan.parts, took_s)
 
+    def expected(self, plan: DeployPlan, facts: Facts) -> Iterable[Expected]:
+        """The claims of every part, and the checks of the whole run."""
+        return (*super().expected(plan, facts), *whole_run.EXPECTED)
+
     def arrange(self, plan: DeployPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack with the manifests of the first part."""
         _ = manifests
@@ -47,10 +52,11 @@ class Deploy(Rehearsal[DeployPlan, DeployDetails]):
 
     def judge(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Judgement]:
         """The claims of every part, then the checks of the whole run."""
-        facts = seen.facts
-        yield from judge_run.parts(plan, seen.details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
-        loaded = bool(seen.details.followed) or seen.details.origin_ns is not None
-        yield from of_whole_run(seen.evidence.events, loaded=loaded)
+        facts, details = seen.facts, seen.details
+        if details.origin_ns is None:  # nobody knows what was due
+            details = DeployDetails(versions=details.versions)
+        yield from judge_run.parts(plan, details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
+        yield from whole_run.of_whole_run(seen.evidence.events)
 
     def sections(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Section]:
         """Of each part its course, what users met, what was seen besides, and the commands with their output."""

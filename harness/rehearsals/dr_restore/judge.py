@@ -10,16 +10,17 @@ import msgspec
 from harness.base.clock import NS
 from harness.base.units import Unit
 from harness.judge.claimed import held, not_exercised
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.dr_restore.facts import Check, Prediction
-from harness.rehearsals.dr_restore.judge_losses import not_ok, rpo, stall, within
+from harness.rehearsals.dr_restore.facts import ON_STACK, RTO_PARTS, Check, Prediction
+from harness.rehearsals.dr_restore.judge_losses import CHECKS, STREAMED, not_ok, rpo, stall, within
 from harness.rehearsals.dr_restore.judge_steps import rto_of, steps
 from harness.rehearsals.dr_restore.schedule import ZONES, daily_time, next_backup, reach_by_count
 from harness.rehearsals.dr_restore.sizes import Sizes
 from harness.rehearsals.dr_restore.stack_result import RecoveryDetails, managed_before
-from harness.rehearsals.dr_restore.stall import expected
+from harness.rehearsals.dr_restore.stall import expected as computed
 from harness.rehearsals.dr_restore.stall import told as stall_told
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.report.words import lacking_words
@@ -27,15 +28,23 @@ from harness.stack.local.postgres_programs import MAJOR
 
 UNMANAGED = "dr.restored_instance_unmanaged"
 REGION = "dr.backup.cross_region"
+VERSION = "iac.database.version"
+#: The judgements that each part makes, each with its claim.
+JUDGED = {
+    "disasters": {"rpo.disasters": "dr.rpo", "rpo.streaming": "dr.rpo", "restore.verified": "dr.restore.step1"},
+    "schedule": {"backup.schedule": "dr.backup.daily", "backup.retention": "dr.backup.pitr"},
+    "stall": dict.fromkeys(("rpo.archive_only", "rpo.stalled_archiver", "rpo.follows_the_stall"), "dr.rpo"),
+    "points": {"restore.points": "dr.backup.pitr"},
+    "sizes": {"rto.predicted": "dr.rto", "restore.overhead": "dr.restore.step1"},
+    "stack": {
+        "rpo.disasters": "dr.rpo", "rpo.streaming": "dr.rpo", "restore.verified": "dr.restore.step1",
+        "rto.measured": "dr.rto", **dict.fromkeys(
+            ("procedure.as_written", "procedure.own_address", "procedure.as_corrected"), "dr.restore.step2"
+        ), **dict.fromkeys(("procedure.restart", "traffic.after", "traffic.users"), "dr.restore.step3"),
+    },
+}  # fmt: skip
 #: The claims that each part judges.
-CLAIMS = {
-    "disasters": ("dr.rpo", "dr.restore.step1"),
-    "schedule": ("dr.backup.daily", "dr.backup.pitr"),
-    "stall": ("dr.rpo",),
-    "points": ("dr.backup.pitr",),
-    "sizes": ("dr.rto", "dr.restore.step1"),
-    "stack": ("dr.rto", "dr.rpo", "dr.restore.step1", "dr.restore.step2", "dr.restore.step3"),
-}
+CLAIMS = {part: tuple(dict.fromkeys(its.values())) for part, its in JUDGED.items()}
 
 
 def claims(plan: RecoveryPlan) -> list[tuple[str, str]]:
@@ -43,6 +52,24 @@ def claims(plan: RecoveryPlan) -> list[tuple[str, str]]:
     left_out = {claim for part, its in CLAIMS.items() if part not in plan.parts for claim in its}
     judged_ = {claim for part in plan.parts for claim in CLAIMS[part]}
     return [("", claim) for claim in plan.claims if claim in judged_ or claim not in left_out]
+
+
+def expected(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Expected]:
+    """What each part that is run is to be judged by, and by how many samples; the part on the stack is not run where
+    the environment is ``lacking`` something for it."""
+    run = [part for part in plan.parts if part != "stack" or not lacking]
+    made = [each.value for each in plan.disasters if "disasters" in run] + [ON_STACK] * ("stack" in run)
+    least = {
+        "rpo.disasters": len(made),
+        "rpo.streaming": sum(each in STREAMED for each in made),
+        "restore.verified": sum(CHECKS[each] for each in made),
+        "backup.retention": 4,
+        "restore.points": 1 + plan.points,  # the archive's own first
+        "rto.predicted": len(plan.sizes.sizes_bytes),
+    }
+    yield from (Expected("", id_, claim, least.get(id_, 0)) for part in run for id_, claim in JUDGED[part].items())
+    if run:
+        yield Expected("", VERSION, VERSION, kind=Kind.CHECK)
 
 
 def judged(
@@ -72,7 +99,7 @@ def _lacking(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Judgement
 def findings(plan: RecoveryPlan, seen: RecoveryDetails) -> tuple[Judgement, ...]:
     """Every verdict that the parts that ran allow."""
     parts = (
-        rpo(plan, seen.cases, seen.ended),
+        rpo(plan, seen.cases),
         stall(plan, seen.stalled),
         _rto(plan, seen),
         _schedule(seen),
@@ -83,7 +110,7 @@ def findings(plan: RecoveryPlan, seen: RecoveryDetails) -> tuple[Judgement, ...]
 
 def _rto(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Judgement]:
     around_s = 0.0
-    if seen.stack is not None:
+    if seen.stack is not None and {*seen.stack.case.rto_s} == {*RTO_PARTS}:
         yield rto_of(plan, seen.stack)
         if seen.stack.corrected.first_good_s is not None:
             parts = seen.stack.case.rto_s
@@ -207,7 +234,7 @@ def errata(plan: RecoveryPlan, seen: RecoveryDetails, now: datetime) -> Iterator
             least=str(least // timedelta(days=1)),
         )
         yield _seen("dr.backups_by_count", told)
-    if seen.stalled is not None and expected(plan.stall)[1].holds(seen.stalled.stalled_rpo_s):
+    if seen.stalled is not None and computed(plan.stall)[1].holds(seen.stalled.stalled_rpo_s):
         yield _seen("dr.archive_age_unwatched", *stall_told(seen.stalled, plan.stall, plan.limits.rpo_s))
     if seen.stack is not None and not managed_before(seen.stack):
         told = message(
@@ -226,11 +253,10 @@ def errata(plan: RecoveryPlan, seen: RecoveryDetails, now: datetime) -> Iterator
 def version(seen: RecoveryDetails) -> Iterator[Judgement]:
     """Whether the SQL and the procedure ran on the version that the Terraform names: looked at beside whatever was
     rehearsed, and no sign that anything was."""
-    claim = "iac.database.version"
     if seen.database_major:
         told = message("it ran on {database}; the document's is {major}", database=seen.database, major=str(MAJOR))
         kept = seen.database_major == MAJOR
-        yield held("", claim, True, told, kind=Kind.CHECK) if kept else not_exercised("", claim, told)
+        yield held("", VERSION, True, told, kind=Kind.CHECK) if kept else not_exercised("", VERSION, told)
 
 
 def on_server(found: Iterable[Judgement], seen: RecoveryDetails) -> Iterator[Judgement]:

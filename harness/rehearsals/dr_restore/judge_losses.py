@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.base.units import Unit
-from harness.judge.claimed import of_all
 from harness.model.judgement import Judgement
 from harness.model.message import Told, message
 from harness.model.verdict import Verdict
@@ -15,7 +14,12 @@ from harness.rehearsals.dr_restore.stall import told as stall_told
 from harness.rehearsals.dr_restore.types import Disaster, RecoveryPlan, StallPlan
 
 #: The disasters in which everything up to the last moment can be recovered: the data folder is lost, the WAL is not.
-_STREAMED = {Disaster.LOST_DATA_FOLDER.value, Disaster.CORRUPTED_BACKUP.value, ON_STACK}
+STREAMED = {Disaster.LOST_DATA_FOLDER.value, Disaster.CORRUPTED_BACKUP.value, ON_STACK}
+#: How many things are looked at in each case: three of what was restored, and what the disaster has of its own.
+CHECKS = {
+    **dict.fromkeys((each.value for each in Disaster), 3), Disaster.CORRUPTED_BACKUP.value: 5,
+    Disaster.MISSING_WAL_SEGMENT.value: 6, ON_STACK: 4,
+}  # fmt: skip
 
 
 def within(value: float | None, limit: float) -> Verdict:
@@ -59,9 +63,8 @@ def _holed(cases: Sequence[CaseResult]) -> Told:
     )
 
 
-def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult], ended: Collection[str]) -> Iterator[Judgement]:
-    """What the disasters lost, and whether what was restored is what was written. ``ended`` are the parts that were run
-    to their end: one that lacks something, to which no case belongs, too."""
+def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
+    """What the disasters lost, and whether what was restored is what was written."""
     if not cases:
         return
     verdict, worst = _lost(cases, plan.limits.rpo_s)
@@ -69,10 +72,7 @@ def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult], ended: Collection[str])
     if worst is not None:
         which = next(case.id for case in cases if case.loss.rpo_s == worst)
         told = message("the worst of {count} disasters: {which}", count=str(len(cases)), which=which)
-    wanted = [each.value for each in plan.disasters if "disasters" in plan.parts]
-    wanted += [ON_STACK] if "stack" in plan.parts and "stack" not in ended else []
-    made = [case.id for case in cases]
-    found = Judgement(
+    yield Judgement(
         id="rpo.disasters",
         claim="dr.rpo",
         verdict=verdict,
@@ -82,11 +82,10 @@ def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult], ended: Collection[str])
         unit=Unit.SECONDS,
         samples=len(cases),
     )
-    yield of_all(found, wanted, made)
-    streamed = [case for case in cases if case.id in _STREAMED]
+    streamed = [case for case in cases if case.id in STREAMED]
     if streamed:
-        yield of_all(_streamed(plan, streamed), [each for each in wanted if each in _STREAMED], made)
-    yield of_all(_verified(cases), wanted, made)
+        yield _streamed(plan, streamed)
+    yield _verified(cases)
 
 
 def _streamed(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Judgement:

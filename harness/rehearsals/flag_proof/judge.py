@@ -27,21 +27,12 @@ STORIES = {
 ADAPTED = {COPIED: ("api.adapter",), ROLLED_BACK: ("api.adapter",)}
 
 
-def claims(plan: FlagPlan) -> list[tuple[str, str]]:
-    """What the plan promises, by part."""
-    real = [] if plan.virtual_only else [claim for claim, _ in STORIES.values()]
-    real += [plan.claim] if real and any(case.real for case in plan.cases) else []
-    return [(VIRTUAL, plan.claim), *((REAL, claim) for claim in dict.fromkeys(real))]
-
-
 def judged(plan: FlagPlan, details: FlagProofDetails) -> Iterator[Judgement]:
     """All cases."""
     for switch in details.switches:
         yield switched(plan.claim, switch)
-    for story in details.stories:
-        yield told(story)
-    for walks in details.walks:
-        yield held(walks)
+    yield from (told(story) for story in details.stories if story.found or story.wrong)
+    yield from (held(walks) for walks in details.walks if walks.found or walks.wrong)
 
 
 def switched(claim: str, switch: Switch) -> Judgement:

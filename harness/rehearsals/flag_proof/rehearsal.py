@@ -5,21 +5,22 @@ The client's own rule in virtual time, then stories of single users and real pho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.judge.difference import Exact, Single
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.result import Part
+from harness.model.result import Facts, Part
 from harness.model.section import Lines, Pairs, Section
 from harness.model.stack import Capability
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.continuity import Stories
-from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
-from harness.rehearsals.flag_proof.real import RealCase, course, must_fit, real_ids
+from harness.rehearsals.flag_proof.judge import CLAIM_WALKS, REAL, STORIES, VIRTUAL, judged
+from harness.rehearsals.flag_proof.real import RealCase, course, must_fit, real_ids, walks_ids
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
 from harness.stack.protocol import StackNeeds
@@ -33,9 +34,14 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
     #: A database, on real parts.
     needed: Mapping[str, tuple[Capability, ...]] = {REAL: (Capability.REAL_POSTGRESQL,)}
 
-    def claims(self, plan: FlagPlan) -> Iterable[tuple[str, str]]:
-        """By part."""
-        return claims(plan)
+    def expected(self, plan: FlagPlan, facts: Facts) -> Iterator[Expected]:
+        """Every case and every story; of each case all its clients."""
+        _ = facts
+        yield from (Expected(VIRTUAL, each, plan.claim, plan.clients) for each in virtual_ids(plan))
+        if not plan.virtual_only:
+            yield from (Expected(REAL, f"continuity.{each}", claim, 1) for each, (claim, _) in STORIES.items())
+            yield from (Expected(REAL, each, plan.claim, 1) for each in real_ids(plan))
+            yield from (Expected(REAL, each, CLAIM_WALKS, plan.real.clients) for each in walks_ids(plan))
 
     def parts(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Sequence[Part]:
         """What was computed, and what ran."""

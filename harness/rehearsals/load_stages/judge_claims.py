@@ -9,7 +9,8 @@ import msgspec
 
 from harness.base.units import Unit
 from harness.judge.bounds import ratio_upper
-from harness.judge.claimed import claimed, not_exercised, of_all, unknown
+from harness.judge.claimed import claimed, not_exercised, unknown
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
 from harness.model.step import CAPACITY, Arrivals, Step
@@ -38,18 +39,28 @@ def judged(
     limits_enforced: bool,
 ) -> Iterator[Judgement]:
     """Each claim of the plan that a rule here knows, in the plan's order."""
-    pods = [f"knee.{count}" for count in plan.knee.pods]
-    searched = [f"knee.{each.pods}" for each in knees if not each.photos_per_s]
+    searched = sum(not each.photos_per_s for each in knees)
     results = {
         "load.target_qps": (_target(plan, steps),),
         "load.stages": (_stages(plan, steps),),
         CAPACITY_CLAIM: _capacity(plan, steps, knees, asked, bundled=bundled, limits_enforced=limits_enforced),
-        "checklist.performance.sizing": (of_all(sizing(steps, knees, asked), pods, searched),),
+        "checklist.performance.sizing": (msgspec.structs.replace(sizing(steps, knees, asked), samples=searched),),
         "manifest.hpa.max": (_connections(steps, asked),),
-        "decision.future": (of_all(grows(knees), pods, searched),),
+        "decision.future": (msgspec.structs.replace(grows(knees), samples=searched),),
     }
     for claim in plan.claims:
         yield from results.get(claim, ())
+
+
+def expected(plan: LoadStagesPlan, *, bundled: bool) -> list[Expected]:
+    """The claims of the plan, each with how many stages or searches it must rest on; of the bundled API its capacity
+    once more."""
+    of_users = sum(each.arrivals is Arrivals.EVEN for each in plan.stages)
+    searches = dict.fromkeys(("checklist.performance.sizing", "decision.future"), len(plan.knee.pods))
+    least = {"load.stages": of_users, **searches}
+    of_target = bundled and CAPACITY_CLAIM in plan.claims and any(each.name == CAPACITY for each in plan.stages)
+    once_more = [Expected("", f"{CAPACITY_CLAIM}.of_target", CAPACITY_CLAIM)] if of_target else []
+    return [*(Expected("", claim, claim, least.get(claim, 0)) for claim in plan.claims), *once_more]
 
 
 #: What the document requires of 500 users, whose stage has the limits of the p95 and of the error ratio.
@@ -120,8 +131,8 @@ def _stages(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Judgement:
             failed=str(failed), all=str(due), bound=f"{upper * 100:.2f}", limit=f"{plan.error_limit * 100:g}",
         )  # fmt: skip
         why = (together,)
-    found = claimed("", claim, worst, *why, message("in the other reading"), *flights, shown=shown, erratum=erratum)
-    return of_all(found, wanted, [each.step.name for each in users])
+    beside = (message("in the other reading"), *flights)
+    return claimed("", claim, worst, *why, *beside, shown=shown, erratum=erratum, samples=len(users))
 
 
 def _of_users(step: StepResult) -> Message:

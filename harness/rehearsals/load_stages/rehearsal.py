@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from harness.base.units import Unit
-from harness.checks.step_reads import reads_of_steps
+from harness.checks.step_reads import READS_EXPECTED, reads_of_steps
 from harness.judge.difference import Ratio, Series, Single
 from harness.judge.figures import latencies_ms
 from harness.judge.ledger import Ledger
 from harness.judge.window import Window
 from harness.model.evidence import Side
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
+from harness.model.result import Facts
 from harness.model.section import Section
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
@@ -25,7 +27,8 @@ from harness.rehearsals.load_stages import sections
 from harness.rehearsals.load_stages.acts import Acts
 from harness.rehearsals.load_stages.apache_bench import bench
 from harness.rehearsals.load_stages.judge import judged, knees_of, steps_of
-from harness.rehearsals.load_stages.judge_bench import benched
+from harness.rehearsals.load_stages.judge_bench import ERRATUM, benched
+from harness.rehearsals.load_stages.judge_claims import expected
 from harness.rehearsals.load_stages.judge_steps import window_of
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult, sized
 from harness.stack.manifests.change import without_autoscaler
@@ -38,6 +41,13 @@ class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
 
     name = "load_stages"
     plan, details = LoadStagesPlan, LoadStagesDetails
+
+    def expected(self, plan: LoadStagesPlan, facts: Facts) -> Iterator[Expected]:
+        """The claims, the erratum of Apache Bench, and what answers showed the users."""
+        yield from expected(plan, bundled=facts.target_bundled)
+        yield READS_EXPECTED
+        if plan.apache_bench is not None:
+            yield Expected("", ERRATUM, ERRATUM)
 
     def arrange(self, plan: LoadStagesPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A fixed number of pods: what is measured a pod must not stand on a number that changes."""

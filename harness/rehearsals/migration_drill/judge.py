@@ -12,7 +12,6 @@ from harness.load.population.accounts import accounts
 from harness.load.population.due import stayers_due
 from harness.load.population.firestore_document import MOST_BYTES, size_bytes
 from harness.migration.convert import MOST_LOCATIONS
-from harness.model.due import Due
 from harness.model.evidence import Operation, RequestRow
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, message, verbatim
@@ -39,7 +38,7 @@ def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow
     """All that was seen; ``seed`` is the run's."""
     rows = list(requests)
     yield killed(plan, details, rows)
-    if details.compared is not None:
+    if details.compared is not None and details.planted:
         yield whole(details.compared, details.planted - len(details.odd))
     if details.odd:
         yield of_odd(details.odd)
@@ -49,17 +48,12 @@ def judged(plan: DrillPlan, details: DrillDetails, requests: Iterable[RequestRow
         yield overwritten(plan, details.race, moved=bool(details.attempts))
     if details.compared is not None:
         yield people(details)
-    yield served_of(rows, _due_of_those_who_stay(plan, details, seed))
+    if details.origin_ns is not None and details.sent_ns is not None:
+        window = Window(start_ns=details.origin_ns, end_ns=details.sent_ns)
+        yield served_of(rows, stayers_due(plan.population, plan.population, seed, details.origin_ns, window))
     yield written_of(rows, 0 if details.race is None else details.race.written)
     if plan.week is not None:
         yield week(details.week)
-
-
-def _due_of_those_who_stay(plan: DrillPlan, details: DrillDetails, seed: int) -> tuple[Due, ...]:
-    if details.origin_ns is None or details.sent_ns is None:
-        return ()
-    window = Window(start_ns=details.origin_ns, end_ns=details.sent_ns)
-    return stayers_due(plan.population, plan.population, seed, details.origin_ns, window)
 
 
 def whole(found: Compared, planted: int) -> Judgement:

@@ -152,3 +152,5 @@ _ODD: tuple[tuple[str, Callable[[Plant], Plant], dict[str, Any]], ...] = (
     (marked("a distance that is text"), _with(total_distance="4321.5"), _REFUSED),
     (NEAR_1_MIB, lambda plant: plant, {"locations": _LARGE}),
 )  # fmt: skip
+#: How many documents out of the ordinary are planted.
+KINDS = len(_ODD)

@@ -6,7 +6,7 @@ The load is stopped then, it runs once more for what was written last, and week 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import asyncpg
 
@@ -16,9 +16,11 @@ from harness.checks.stores import reading
 from harness.load.population.accounts import accounts
 from harness.load.population.consents import consents as given
 from harness.load.users import Users, UsersPlan
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
+from harness.model.result import Facts
 from harness.model.section import Section
 from harness.model.stack import Capability
 from harness.rehearsal.options import Options
@@ -31,7 +33,7 @@ from harness.rehearsals.migration_drill.migrator import REJECTS, Kill, Migrator,
 from harness.rehearsals.migration_drill.racing import Racing
 from harness.rehearsals.migration_drill.sections import figures, sections
 from harness.rehearsals.migration_drill.stayers import seen_enough
-from harness.rehearsals.migration_drill.types import DrillDetails, DrillPlan
+from harness.rehearsals.migration_drill.types import CLAIM_PLAN, JUDGED, DrillDetails, DrillPlan
 from harness.rehearsals.migration_drill.week import week
 from harness.stack.firebase.documents import Documents
 from harness.stack.firebase.sign_up import sign_up
@@ -51,6 +53,13 @@ class MigrationDrill(Rehearsal[DrillPlan, DrillDetails]):
     plan, details = DrillPlan, DrillDetails
     #: A database to move to.
     needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_POSTGRESQL,)}
+
+    def expected(self, plan: DrillPlan, facts: Facts) -> Iterator[Expected]:
+        """Each of the drill, with every document out of the ordinary; and its week."""
+        yield from super().expected(plan, facts)
+        least = {"migration.odd": plants.KINDS}
+        week_ = {"migration.week1": CLAIM_PLAN} if plan.week is not None else {}
+        yield from (Expected("", id_, claim, least.get(id_, 0)) for id_, claim in (JUDGED | week_).items())
 
     def arrange(self, plan: DrillPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack of its own: what is planted stays in no other run's. Raises ``BadInput``."""

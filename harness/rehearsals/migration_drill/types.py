@@ -11,6 +11,12 @@ from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
 CLAIM_SCRIPT = "phase2.migration"
 CLAIM_PLAN = "checklist.migration.script"
 CLAIMS = (CLAIM_SCRIPT, CLAIM_PLAN, "migration.stepwise", "migration.firestore_read_only")
+#: What every drill is judged by, each with its claim.
+JUDGED = {
+    **dict.fromkeys(("migration.whole", "migration.odd", "migration.people"), CLAIM_SCRIPT),
+    **dict.fromkeys(("migration.killed", "migration.overwritten"), CLAIM_PLAN),
+    **{each: each for each in CLAIMS[2:]},
+}
 
 
 class DrillPlan(msgspec.Struct, frozen=True, kw_only=True):

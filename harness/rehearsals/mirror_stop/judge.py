@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.base.units import Unit
-from harness.checks.mirror_steps import CLAIM_STOP
 from harness.checks.mirror_steps import judged as of_steps
-from harness.judge.claimed import unknown
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
@@ -16,21 +14,17 @@ from harness.rehearsals.mirror_stop.types import (
     ERRATUM_QUEUE,
     KilledPod,
     MirrorStopDetails,
-    MirrorStopPlan,
 )
 
 #: A pause of Firestore that is shorter costs nobody a write: the API gives one up after 4 s, and others wait before it.
 PAUSED_LIMIT_S = 3.0
 
 
-def judged(plan: MirrorStopPlan, details: MirrorStopDetails) -> Iterator[Judgement]:
-    """All that was seen. A mirror that was not brought to its last share was not stopped."""
+def judged(details: MirrorStopDetails) -> Iterator[Judgement]:
+    """All that was seen."""
     if details.killed_pod is not None:
         yield killed(details.killed_pod)
     yield from of_steps(details.steps)
-    if 0 < len(details.steps) < len(plan.shares_percent):
-        counts = {"steps": str(len(details.steps)), "all": str(len(plan.shares_percent))}
-        yield unknown("", CLAIM_STOP, message("{steps} of {all} steps of the mirror's stop were taken", **counts))
 
 
 def killed(pod: KilledPod) -> Judgement:

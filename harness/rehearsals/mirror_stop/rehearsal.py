@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from harness.checks.mirror_steps import expected as of_steps
 from harness.load.users import Users, UsersPlan
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
+from harness.model.result import Facts
 from harness.model.section import Section
 from harness.model.stack import Capability
 from harness.rehearsal.mirror_steps import MirrorSteps, at_share
@@ -20,7 +23,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.mirror_stop.judge import judged, killed
 from harness.rehearsals.mirror_stop.killed_pod import USER_PREFIX, Burst
 from harness.rehearsals.mirror_stop.sections import figures, sections
-from harness.rehearsals.mirror_stop.types import LANES_VARIABLE, MirrorStopDetails, MirrorStopPlan
+from harness.rehearsals.mirror_stop.types import CLAIM_LOGGED, LANES_VARIABLE, MirrorStopDetails, MirrorStopPlan
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import with_env
 from harness.stack.protocol import StackNeeds
@@ -33,6 +36,11 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
     plan, details = MirrorStopPlan, MirrorStopDetails
     #: A pod is killed whose walks are in a database.
     needed: Mapping[str, tuple[Capability, ...]] = {"": (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)}
+
+    def expected(self, plan: MirrorStopPlan, facts: Facts) -> Iterable[Expected]:
+        """The pod, and each step."""
+        killed_pod = Expected("", "mirror.killed_pod", CLAIM_LOGGED)
+        return (killed_pod, *of_steps(plan.shares_percent), *super().expected(plan, facts))
 
     def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack that mirrors the first share. Nothing of it may be one that was kept: parts of it are broken."""
@@ -61,7 +69,8 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
 
     def judge(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Judgement]:
         """From the details alone."""
-        return judged(plan, seen.details)
+        _ = plan
+        return judged(seen.details)
 
     def sections(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Section]:
         """The steps, and what each user would lose."""

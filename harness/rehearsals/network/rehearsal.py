@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from harness.checks.step_reads import READS_EXPECTED
 from harness.judge.window import Window
 from harness.model.evidence import Side
+from harness.model.expected import Expected, expected_of
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -36,6 +38,13 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
     name = "network"
     plan, details = NetworkPlan, NetworkDetails
     promised = (*judge.CHECKS.values(), *judge_ingress.CHECKS.values())  # asked or not, of the Ingress too
+
+    def expected(self, plan: NetworkPlan, facts: Facts) -> Iterator[Expected]:
+        """Every check; and of a cluster, where there is load, what answers showed."""
+        _ = plan
+        yield from expected_of((*judge.CHECKS.items(), *judge_ingress.CHECKS.items()))
+        if Capability.REAL_KUBERNETES in facts.capabilities:
+            yield READS_EXPECTED
 
     def arrange(self, plan: NetworkPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """A stack without policies and without an Ingress: both are applied later."""
@@ -103,7 +112,7 @@ def _of_ingress(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement
     checks = judge_ingress.CHECKS.items()
     if not plan.with_ingress:
         return judge.not_exercised(checks, judge_ingress.NOT_ASKED)
-    if seen.details.replicas and not seen.details.brings_ingress:
+    if seen.details.brings_ingress is False:
         why = message("the environment {rung} brings no controller", rung=str(seen.facts.rung))
         return judge.not_exercised(checks, why)
     return judge_ingress.judgements(plan.ingress, seen.details.ingress or IngressEvidence(wanted=()))

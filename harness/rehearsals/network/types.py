@@ -122,7 +122,7 @@ class NetworkDetails(msgspec.Struct, kw_only=True):
 
     policies: tuple[str, ...] = ()
     replicas: int = 0
-    brings_ingress: bool = False
+    brings_ingress: bool | None = None
     rounds: dict[str, Round] = {}
     listed: dict[str, tuple[str, ...]] = {}
     applied_ns: int | None = None

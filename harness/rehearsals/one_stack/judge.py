@@ -12,13 +12,14 @@ from harness.checks.agreement import DUAL_WRITE
 from harness.checks.ended_account import ACCOUNT, ended
 from harness.checks.invariants import switch_over_result
 from harness.checks.mirror_steps import CLAIM_STOP
+from harness.checks.mirror_steps import expected as steps_expected
 from harness.checks.mirror_steps import judged as of_steps
 from harness.checks.off_in_time import not_whole_since
 from harness.checks.stepwise import served_of, written_of
 from harness.checks.walk_results import ACKNOWLEDGED
-from harness.checks.whole_run import of_whole_run
+from harness.checks.whole_run import EXPECTED, of_whole_run
 from harness.judge import flag_log
-from harness.judge.claimed import not_exercised, unknown
+from harness.judge.claimed import not_exercised
 from harness.judge.judge import judge
 from harness.judge.judged import told_only
 from harness.judge.ledger import Ledger
@@ -26,11 +27,13 @@ from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import on_api
 from harness.load.population.due import answered_by, requests_due, stayers_due
-from harness.migration.healing import RECONCILE, unreconciled
+from harness.migration.healing import RECONCILE
 from harness.model.due import Due
 from harness.model.evidence import Operation, RequestRow, Side
-from harness.model.judgement import Judgement, observation
+from harness.model.expected import Expected
+from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
+from harness.model.result import Facts
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Seen
@@ -45,8 +48,24 @@ from harness.rehearsals.one_stack.types import (
     legs_of,
 )
 
-OLD_WALKS, MOVED, COPIED, ENTERED = "moved.old_walks", "moved.in_time", "moved.copied", "leg.entered"
+OLD_WALKS, MOVED, COPIED = "moved.old_walks", "moved.in_time", "moved.copied"
 _SEPARATE = message("the week's own run judges the claim")
+
+
+def expected(plan: OneStackPlan, facts: Facts) -> Iterator[Expected]:
+    """Of each leg its week's criteria and who moved, the checks of the whole run, and each step of the mirror's stop
+    by a target that can do it."""
+    copies = [COPIED] if has_postgresql(facts) else []
+    for leg in legs_of(plan):
+        ids = (MOVED, *copies, OLD_WALKS, *(each.id for each in leg.scenario.criteria), flag_log.SHARE, flag_log.STEADY)
+        yield from (Expected(leg.part, id_) for id_ in ids)
+    yield from EXPECTED
+    if has_postgresql(facts):
+        reconciled = [f"week{plan.roll_back_after}"] if plan.roll_back_after else []
+        if facts.target_bundled:
+            yield from steps_expected(plan.shares_percent, STOP)
+            reconciled += [STOP]
+        yield from (Expected(part, RECONCILE, kind=Kind.CHECK) for part in reconciled)
 
 
 def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
@@ -57,11 +76,10 @@ def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgemen
         of_leg = _leg(plan, leg, entered.get(leg.part), seen)
         found += [msgspec.structs.replace(each, part=leg.part) for each in of_leg]
     found += _rolled_back(plan, seen)
-    found += of_whole_run(seen.evidence.events, loaded=seen.details.origin_ns is not None)
-    found += _unreconciled(seen, found)
+    found += of_whole_run(seen.evidence.events)
     stopped = any(not step.share_percent for step in seen.details.steps)  # by the plan: then there may be no document
     yield from (told_only(each) if stopped and _mirrors_nothing(each) else each for each in found)
-    yield from _stopped(plan, seen)
+    yield from _stopped(seen)
     yield _account(seen)
     yield _stepwise(plan, seen, found)
     yield written_of(seen.evidence.requests)
@@ -73,11 +91,9 @@ def _mirrors_nothing(check: Judgement) -> bool:
 
 def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
     if went is None or went.start_ns is None or went.end_ns is None or seen.details.origin_ns is None:
-        told = message("it was not entered, or the run ended before it was measured")
-        yield Judgement(id=ENTERED, verdict=Verdict.NOT_EXERCISED, told=(told,))
         return
     yield moved_in_time(leg, went)
-    if _has_postgresql(seen):
+    if has_postgresql(seen.facts):
         yield copied(went, seen.evidence.requests)
     yield old_walks(went)
     rows = seen.evidence.rows[: went.judged_rows]
@@ -226,38 +242,25 @@ def _rolled_back(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Ju
     yield msgspec.structs.replace(found, part=leg.part)
 
 
-def _unreconciled(seen: Seen[OneStackDetails], found: Sequence[Judgement]) -> Iterator[Judgement]:
-    """The reconciles that were due behind the planned roll back and the mirror's stop, and left no word."""
-    details = seen.details
-    rolled_back = details.rolled_back if details.back_rows and not details.fired else ""
-    words = {each.part for each in found if each.id == RECONCILE}
-    for part in (rolled_back, STOP if details.steps else ""):
-        if part and part not in words and _has_postgresql(seen):
-            yield msgspec.structs.replace(unreconciled(message("the run left no word of it")), part=part)
-
-
-def _stopped(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
+def _stopped(seen: Seen[OneStackDetails]) -> Iterator[Judgement]:
     """The stepwise stop of the mirror, for a target that can do it."""
-    steps = seen.details.steps
-    for each in of_steps(steps):
+    for each in of_steps(seen.details.steps):
         yield msgspec.structs.replace(each, part=STOP)
-    if not (_has_postgresql(seen) and seen.facts.target_bundled):
+    if not (has_postgresql(seen.facts) and seen.facts.target_bundled):
         told = message("the environment has no PostgreSQL, or the target no setting that stops its mirror stepwise")
         yield not_exercised(STOP, CLAIM_STOP, told)
-    elif len(steps) < len(plan.shares_percent):
-        counts = {"steps": str(len(steps)), "all": str(len(plan.shares_percent))}
-        yield unknown(STOP, CLAIM_STOP, message("{steps} of {all} steps of the mirror's stop were taken", **counts))
 
 
 def _account(seen: Seen[OneStackDetails]) -> Judgement:
-    if not _has_postgresql(seen):
+    if not has_postgresql(seen.facts):
         nothing = message("the environment has no PostgreSQL in which something could be left of an account")
         return observation(ACCOUNT, (nothing,), verdict=Verdict.NOT_EXERCISED)
     return ended(seen.details.account)
 
 
-def _has_postgresql(seen: Seen[OneStackDetails]) -> bool:
-    return Capability.REAL_POSTGRESQL in seen.facts.capabilities
+def has_postgresql(facts: Facts) -> bool:
+    """Whether walks are in a database of their own."""
+    return Capability.REAL_POSTGRESQL in facts.capabilities
 
 
 def _stepwise(plan: OneStackPlan, seen: Seen[OneStackDetails], found: Sequence[Judgement]) -> Judgement:

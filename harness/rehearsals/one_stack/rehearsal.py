@@ -7,16 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.checks.mirror_steps import CLAIM_STOP
 from harness.checks.mirror_steps import sections as of_steps
 from harness.judge.window import NS
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Part
+from harness.model.result import Facts, Part
 from harness.model.section import Section, table_of
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.one_stack.flow import Course
-from harness.rehearsals.one_stack.judge import judged
+from harness.rehearsals.one_stack.judge import expected, judged
 from harness.rehearsals.one_stack.types import STOP, Leg, LegSeen, OneStackDetails, OneStackPlan, legs_of
 from harness.stack.protocol import StackNeeds
 
@@ -30,6 +31,10 @@ class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
     def claims(self, plan: OneStackPlan) -> Iterable[tuple[str, str]]:
         """Those of the whole: the weeks' own are judged by their own runs."""
         return [(STOP if claim == CLAIM_STOP else "", claim) for claim in plan.claims]
+
+    def expected(self, plan: OneStackPlan, facts: Facts) -> Iterable[Expected]:
+        """Leg by leg, and what only all of them show."""
+        return (*expected(plan, facts), *super().expected(plan, facts))
 
     def parts(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Sequence[Part]:
         """A part a leg."""

@@ -7,14 +7,16 @@ from datetime import datetime
 
 from harness.base.clock import utc
 from harness.base.errors import StackNotStarted
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
+from harness.model.result import Facts
 from harness.model.section import Section
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.operations.judge import CLAIMS, TOPICS, judged
+from harness.rehearsals.operations.judge import CLAIMS, TOPICS, expected, judged
 from harness.rehearsals.operations.review import reviewed
 from harness.rehearsals.operations.seen import cluster, standing
 from harness.rehearsals.operations.seen.facts import Observed
@@ -46,6 +48,10 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
     def claims(self, plan: OperationsPlan) -> Iterable[tuple[str, str]]:
         """That of the task."""
         return [("", CLAIMS[plan.task])]
+
+    def expected(self, plan: OperationsPlan, facts: Facts) -> Iterable[Expected]:
+        """The task, and whatever wants a look."""
+        return (*super().expected(plan, facts), *expected(plan))
 
     def arrange(self, plan: OperationsPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack as the manifests have it, where one is to be brought up."""

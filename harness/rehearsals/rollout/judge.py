@@ -14,14 +14,14 @@ from harness.base.clock import Anchor
 from harness.base.units import Unit
 from harness.checks.agreement import not_identical
 from harness.checks.as_printed import as_printed
-from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
+from harness.checks.invariants import CHECKS, CLAIM, OFF, judged_reads, switch_over_result
 from harness.checks.isolation import wrong_answers
 from harness.checks.off_in_time import not_whole_since
+from harness.checks.stepwise import READ_ONLY, STEPWISE
 from harness.checks.walk_results import READS, as_answered
-from harness.checks.whole_run import unsaid
 from harness.judge import flag_log
 from harness.judge.chance import chance_words, false_roll_backs
-from harness.judge.indicators import indicators, week_check
+from harness.judge.indicators import INDICATORS, indicators, week_check, week_checks
 from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, FAULTS, of_event
 from harness.judge.ledger import Ledger
@@ -37,17 +37,17 @@ from harness.load.population.accounts import on_api
 from harness.load.population.due import answered_by, due_list, requests_due
 from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
+from harness.model.expected import Expected, expected_of
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message, quantity
 from harness.model.scenario import BY_OPERATION, Criterion, Sample, Scenario
 from harness.model.stack import Capability, Fault, lacks
 from harness.model.verdict import Verdict
-from harness.rehearsal.conclude import not_judged
 from harness.rehearsal.facts import patch_errata
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge_beside import in_one_place, saved, without_the_flag
-from harness.rehearsals.rollout.judge_objectives import objectives
+from harness.rehearsals.rollout.judge_beside import IN_ONE_PLACE, in_one_place, saved, without_the_flag
+from harness.rehearsals.rollout.judge_objectives import PROMISED, objectives
 from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
 from harness.rehearsals.rollout.queries import as_counted, value_query
 from harness.report.words import lacking_words
@@ -86,10 +86,8 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
     found += _checks(plan, week, rows, seen.facts.anchor, due if whole else NOTHING_DUE)
     found += not_identical(found, seen.evidence.requests)
-    if week.planned is not None:
-        found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
-        if not week.rolled_back:
-            found += unplanted(plan, seen.details.planted)
+    if week.planned is not None and not week.rolled_back:
+        found += unplanted(plan, seen.details.planted)
     found = _rate_without_margin(plan, found, whole=whole)
     yield from found
     yield from _steps(plan, week, seen, {claim for each in found for claim in each.claims})
@@ -127,12 +125,25 @@ def promised(plan: Scenario) -> list[str]:
     return [*dict.fromkeys((*plan.claims, *(each.claim for each in plan.criteria if each.claim)))]
 
 
-def unjudged(plan: Scenario, found: Sequence[Judgement]) -> Iterator[Judgement]:
-    """The claims that the scenario names and nothing in ``found`` is about: inconclusive, so that the week does not
-    advance. The steps of a roll back are none of a week that was not rolled back.
-    """
-    claims = (("", claim) for claim in promised(plan) if not claim.startswith(_ROLLBACK_STEPS))
-    return not_judged(claims, found, ended=True)
+def deciding(plan: Scenario) -> Iterator[Expected]:
+    """What a week is decided by: the criteria, the checks, and the claims that the scenario names. The steps of a roll
+    back are none of a week that was not rolled back."""
+    yield from (Expected("", each.id, each.claim, kind=each.kind) for each in plan.criteria)
+    checks = {flag_log.SHARE: "", flag_log.STEADY: "", **{check: CLAIM[check] for check in CHECKS}}
+    yield from expected_of(checks.items(), kind=Kind.CHECK)
+    yield from (Expected("", claim, claim) for claim in promised(plan) if not claim.startswith(_ROLLBACK_STEPS))
+
+
+def beside(plan: Scenario, capabilities: Collection[str]) -> Iterator[Expected]:
+    """What else is told of a week, and what became of a roll back's steps."""
+    claims = [*INDICATORS, *week_checks(plan), *promised(plan)]
+    if plan.population.users != plan.population.flag_on:
+        claims += [STEPWISE, READ_ONLY]
+    elif not plan.faults:
+        claims += [each.criterion.claim for each in PROMISED]
+    if Capability.REAL_PROCESSES in capabilities:
+        claims += [IN_ONE_PLACE]
+    yield from expected_of(((claim, claim) for claim in claims), kind=Kind.CHECK)
 
 
 def switched(plan: Scenario, seed: int, ledger: Ledger, off: EventRow) -> SwitchOver:

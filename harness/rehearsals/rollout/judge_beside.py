@@ -21,6 +21,7 @@ from harness.model.scenario import Scenario
 from harness.model.stack import PodState
 from harness.model.verdict import Verdict
 
+IN_ONE_PLACE = "strategy.versus.observability"
 _METRICS = ("cpu_cores", "memory_bytes")
 
 
@@ -44,7 +45,7 @@ def without_the_flag(plan: Scenario, ledger: Ledger, window: Window, seed: int) 
 def in_one_place(events: Sequence[EventRow], samples: Sequence[SampleRow], logged: Collection[str]) -> Judgement:
     """Whether of every pod that became ready the run's folder has a log, and the evidence CPU and memory. ``logged``
     are the pods whose log has records. A metric that was never above 0 was not measured."""
-    claim = "strategy.versus.observability"
+    claim = IN_ONE_PLACE
     ready, verdict, told = _recorded(events, samples, logged)
     return Judgement(id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=told, samples=ready)
 

@@ -27,11 +27,11 @@ from harness.model.stack import Capability
 from harness.model.verdict import Decision
 from harness.model.words import DECISION
 from harness.rehearsal.closing import measure_stores
-from harness.rehearsal.conclude import measurement
+from harness.rehearsal.conclude import accounted, measurement
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import not_exercised, of_flag, unjudged, unplanted
+from harness.rehearsals.rollout.judge import deciding, not_exercised, of_flag, unplanted
 from harness.rehearsals.rollout.planting import Planting
 from harness.report.terminal import under_way
 from harness.report.words import decision_word
@@ -136,7 +136,8 @@ class Week:
         await self._check_stores()
         if self.decision is None:
             seen = (*self._results, *self._checks)
-            others = (*self._checks, *unplanted(self._plan, self._on.details.planted), *unjudged(self._plan, seen))
+            absent = [*accounted(deciding(self._plan), seen)][len(seen) :]
+            others = (*self._checks, *unplanted(self._plan, self._on.details.planted), *absent)
             others += tuple(measurement(self._on.evidence))
             self._decide(combine((*self._results, *others)), [each for each in others if each.holds])
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
+from harness.model.result import Facts
 from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.stack import PROXY_FAULTS, Capability
@@ -14,7 +16,7 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.figures import window_figures
-from harness.rehearsals.rollout.judge import judged_week, promised
+from harness.rehearsals.rollout.judge import beside, deciding, judged_week, promised
 from harness.rehearsals.rollout.sections import week_sections
 from harness.rehearsals.rollout.under_way import Week
 from harness.stack.protocol import StackNeeds
@@ -29,6 +31,10 @@ class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
     def claims(self, plan: Scenario) -> Iterable[tuple[str, str]]:
         """Those that the scenario names, and those of its criteria."""
         return [("", claim) for claim in promised(plan)]
+
+    def expected(self, plan: Scenario, facts: Facts) -> Iterable[Expected]:
+        """What it is decided by, and what is told beside."""
+        return (*deciding(plan), *beside(plan, facts.capabilities))
 
     def needs(self, plan: Scenario) -> Mapping[str, Iterable[Capability]]:
         """What its faults are done with."""

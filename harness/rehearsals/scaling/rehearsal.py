@@ -46,6 +46,10 @@ class Scaling(InParts[ScalingPlan, ScalingDetails]):
         on.details.controlled = controlled(manifests)
         return Acts(on, manifests, without_autoscaler(manifests, manifests.deployment.replicas))
 
+    def loads(self, part: Part) -> bool:
+        """With requests, not by memory that pods hold."""
+        return bool(part.rate_per_s or part.in_flight)
+
     async def of_part(self, plan: ScalingPlan, part: Part, on: Running[ScalingDetails]) -> Sequence[Judgement]:
         """Seconds of pure calculation for a real autoscaler, while the cluster is watched on."""
         _ = plan

@@ -49,6 +49,10 @@ class SecretRotation(InParts[RotationPlan, RotationDetails]):
         _ = plan
         return Acts(on, on.manifests.deployment.replicas)
 
+    def loads(self, part: RotationPart) -> bool:
+        """While a password is rotated."""
+        return part.kind in (PartKind.NAIVE, PartKind.TWO_ROLES)
+
     async def of_part(
         self, plan: RotationPlan, part: RotationPart, on: Running[RotationDetails]
     ) -> Sequence[Judgement]:

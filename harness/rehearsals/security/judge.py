@@ -31,7 +31,7 @@ def asked(plan: SecurityPlan) -> list[str]:
 
 def judged(plan: SecurityPlan, details: SecurityDetails) -> Iterator[Judgement]:
     """All of them in the order in which people read them, then the claims."""
-    checks = [*contract.judged(details.checks, asked(plan), ALL, {})]
+    checks = [*contract.judged(details.checks, ALL, {})]
     yield from checks
     yield _of_account(checks)
     yield from _of_pods(details)

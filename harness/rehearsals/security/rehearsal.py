@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.contract import judged as contract
 from harness.contract.sections import not_covered, requests
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
+from harness.model.result import Facts
 from harness.model.section import Section
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.security.acts import act
 from harness.rehearsals.security.checks import NOT_COVERED
-from harness.rehearsals.security.judge import CLAIMS, judged
+from harness.rehearsals.security.judge import CLAIMS, asked, judged
 from harness.rehearsals.security.types import SecurityDetails, SecurityPlan
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.protocol import StackNeeds
@@ -29,6 +32,10 @@ class Security(Rehearsal[SecurityPlan, SecurityDetails]):
         """Of the pods' account, and of the roles."""
         _ = plan
         return [("", claim) for claim in CLAIMS]
+
+    def expected(self, plan: SecurityPlan, facts: Facts) -> Iterable[Expected]:
+        """The checks, and the claims."""
+        return (*contract.expected(asked(plan), {}), *super().expected(plan, facts))
 
     def arrange(self, plan: SecurityPlan, options: Options, manifests: Manifests) -> StackNeeds:
         """As many pods as the manifests name, and no more: the limit of requests is each pod's own."""
