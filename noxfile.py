@@ -6,15 +6,19 @@ there is only Python: the same, after installing the locked packages once. Argum
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
-from harness.base import bootstrap, interpreter  # noqa: E402 - the path comes first
+from harness.base import bootstrap  # noqa: E402 - the path comes first
 from harness.base.errors import MEANING  # noqa: E402
+from harness.base.typed import typed  # noqa: E402
 from harness.cli.main import ALL  # noqa: E402
 from tests.session.kept import aside  # noqa: E402
 from tests.session.lint import LINT  # noqa: E402
@@ -23,6 +27,7 @@ if __name__ == "__main__":
     sys.exit(bootstrap.main(sys.argv[1:]))
 
 import nox  # noqa: E402 - not at hand before the bootstrap
+import psutil  # noqa: E402
 from nox.command import CommandFailed  # noqa: E402
 
 nox.options.default_venv_backend = "none"
@@ -33,11 +38,29 @@ nox.needs_version = ">=2024.3.2"
 TEAR_DOWN_S = 260.0
 
 
+def as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    """Does what Ctrl-C at a terminal does: interrupts nox and, of its process group, what nox has started."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    for each in psutil.Process().children(recursive=True):
+        try:
+            if os.getpgid(each.pid) == os.getpgrp():
+                each.send_signal(signal.SIGINT)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    raise KeyboardInterrupt
+
+
+#: What ends a session in order, also where nox was begun with Ctrl-C ignored.
+ENDED_BY = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: as_ctrl_c}
+
+
 def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
     """Runs a program of the locked environment in the checkout; whatever is no command of the harness has all of it."""
     level = "run" if arguments[:2] == ("-m", "harness") else "dev"
     folder = bootstrap.ensure(level, session.log).parent
     command = [str(folder / program), *arguments]
+    heard = {number: signal.signal(number, handler) for number, handler in ENDED_BY.items()}
     try:
         session.run(
             *command,
@@ -51,6 +74,9 @@ def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
         if arguments[:2] == ("-m", "harness") and (meaning := meant(failed, arguments)):
             session.error(meaning)
         raise
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)
 
 
 def meant(failed: CommandFailed, arguments: tuple[str, ...]) -> str:
@@ -59,8 +85,8 @@ def meant(failed: CommandFailed, arguments: tuple[str, ...]) -> str:
     """
     status = str(failed.reason).rpartition(" ")[2]
     means = {str(each.value): told for each, told in MEANING.items()}.get(status)
-    typed = shlex.join([interpreter.typed(), *arguments])
-    return f"{means} (exit status {status}; to end in it: {typed})" if means else ""
+    again = shlex.join([typed(), *arguments])
+    return f"{means} (exit status {status}; to end in it: {again})" if means else ""
 
 
 def passes_on(name: str, told: str, *words: str) -> None:

@@ -9,8 +9,8 @@ is refused here, or is no HTTP, gets an error body (docs/contract/walk-api.md#er
   is out, in time.
 
 * Of requests that wait for the answer to an earlier one there are ``PIPELINED`` at most; with one more the connection
-  ends behind the answers that are owed. A client that takes nothing of what it is sent for ``STALL_S`` loses its
-  connection.
+  ends behind the answers that are owed. A client that reads an answer more slowly than ``Limits.least_bytes_per_s``,
+  measured over ``STALL_S``, loses its connection. ``api.edge`` bounds what all answers take together.
 
 * Connections are counted. One beyond ``Limits.connections`` gets 503 for whatever it asks but what the platform asks
   (``/health``, ``/ready``), and ends with its first answer; one beyond ``SPARE`` of those is closed at once.
@@ -22,6 +22,8 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import socket
+import struct
 import sys
 import termios
 from collections.abc import Callable
@@ -32,12 +34,13 @@ from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api import answers
-from api.edge import ALWAYS_ANSWERED
+from api.edge import ALWAYS_ANSWERED, ALWAYS_SENT_BYTES, DRAINED
 
 LINGER_S = 1.0  # in which what still comes is thrown away, so that the answer is not lost to a reset (RFC 9112, 9.6)
 SPARE = 64  # connections beyond the limit that may still ask whether the process is well
 PIPELINED = 16  # requests of a connection that wait for the answer to an earlier one
-STALL_S = 20.0  # in which a client that is sent something takes at least some of it
+FILL_S = 1.0  # in which what is sent fills the buffers on its way, whether or not the client reads
+STALL_S = 20.0  # over which the rate is measured at which a client takes what it is sent
 _LINE_BYTES = 4  # ": " and the end of the line, which httptools does not hand over
 
 #: Called with the status of each request refused here; such a request never reaches the application.
@@ -48,7 +51,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """``head_bytes`` counts URL, headers and trailers; ``message_bytes`` what follows a head, with its framing.
 
     ``head_s`` runs from the connection's start and from the first byte of each later head; a message whose answer is
-    out has as long to end. ``connections`` may be open at once.
+    out has as long to end. ``connections`` may be open at once. ``least_bytes_per_s`` is half of what a phone has whose
+    plan is used up (128 kbit/s).
     """
 
     head_bytes: int = 32 * 1024
@@ -56,6 +60,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     head_s: float = 10.0
     message_bytes: int = 8 * 1024 * 1024
     connections: int = 4096
+    least_bytes_per_s: int = 8192
 
 
 class _Refusal(Exception):  # noqa: N818 - an outcome
@@ -84,6 +89,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         super().connection_made(transport)  # type: ignore[arg-type]
+        self.transport.set_write_buffer_limits(high=ALWAYS_SENT_BYTES)
         beyond = len(self.connections) - self._limits.connections
         if beyond > SPARE:
             self._refused(503)
@@ -137,6 +143,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._begun = True
         self._head_bytes = 0
         super().on_message_begin()
+        self.scope["extensions"] = {DRAINED: self.flow.drain}  # type: ignore[dict-item] # a callable, for api.edge alone
 
     def on_url(self, url: bytes) -> None:
         """Called by the parser with each part of the URL."""
@@ -158,6 +165,11 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stop(503, "Too many connections are open; try again")
         if len(self.pipeline) >= PIPELINED:
             self._stop(400, "Too many requests wait for the answers to earlier ones")
+        names = [name for name, _ in self.headers]
+        if self.parser.get_http_version() == "1.1" and names.count(b"host") != 1:
+            self._stop(400, "The request does not have one Host")
+        if self.parser.get_http_version() == "1.0" and b"transfer-encoding" in names:
+            self._stop(400, "HTTP/1.0 has no Transfer-Encoding")
         self._why = (400, "The request target is not a path in ASCII")
         super().on_headers_complete()
         self._why = None
@@ -201,15 +213,20 @@ class LimitedProtocol(HttpToolsProtocol):
     def _watch_stall(self) -> None:
         """Also of a connection that is closed, which ends once the client has taken what was sent."""
         if self._stall is None:
-            self._unsent_bytes = self._unsent()
-            self._stall = self.loop.call_later(STALL_S, self._stalls)
+            self._stall = self.loop.call_later(FILL_S, self._measure)
+
+    def _measure(self) -> None:
+        self._unsent_bytes = self._unsent()
+        self._stall = self.loop.call_later(STALL_S, self._stalls)
 
     def _stalls(self) -> None:
         self._stall = None
-        if self._unsent() >= self._unsent_bytes:
+        if self._unsent() > self._unsent_bytes - self._limits.least_bytes_per_s * STALL_S:
+            if (sock := self.transport.get_extra_info("socket")) is not None:  # or the kernel would go on sending
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
         else:
-            self._watch_stall()
+            self._measure()
 
     def _unsent(self) -> int:
         """The bytes that the client has not taken, of what is held here and in the kernel."""

@@ -35,6 +35,8 @@ UNREAD_S = 0.02  # within which the loop reads what a connection had
 METRICS_STOP_S = 1
 OTHER_FILES = 128  # the database pool, the mirror, Storage, the log, the event loop
 PORT_TAKEN = 3  # uvicorn's exit status for it
+#: What the kernel takes of an answer that its client does not read, doubled by it; left alone it takes megabytes.
+SEND_BUFFER_BYTES = 64 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -54,6 +56,12 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accepted connections inherit the buffer of their listening socket."""
+        await super().startup(sockets)
+        for listener in (each for server in self.servers for each in server.sockets):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Nothing new is accepted; what was sent on kept connections before their end is still answered."""

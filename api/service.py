@@ -56,6 +56,7 @@ class Service:
         self.unsettled = Unsettled(ports, self.mirror, self.removals, self.log)
         self.mirror.given_up = self.unsettled.note_late
         self.in_flight = 0
+        self.unsent_bytes = 0  # of large answers whose clients have not read them yet (``api.edge``)
         self._stopping_since_ns: int | None = None
 
     @property

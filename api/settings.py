@@ -62,6 +62,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 4 * 1024 * 1024
     max_requests_in_flight: int = 512
     max_connections: int = 4096
+    max_unsent_bytes: int = 32 * 1024 * 1024
     keep_alive_s: int = 120
 
 
@@ -132,6 +133,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_body_bytes=reader.integer("MAX_BODY_BYTES", 4 * 1024 * 1024, 1024, 64 * 1024 * 1024),
         max_requests_in_flight=reader.integer("MAX_REQUESTS_IN_FLIGHT", 512, 1, 1_000_000),
         max_connections=reader.integer("MAX_CONNECTIONS", 4096, 1, 1_000_000),
+        max_unsent_bytes=reader.integer("MAX_UNSENT_BYTES", 32 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024),
         keep_alive_s=reader.integer("KEEP_ALIVE_S", 120, 1, 3600),
     )
     reader.mistakes += _contradictions(settings)

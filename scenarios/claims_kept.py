@@ -180,7 +180,8 @@ def criterion_kept(criterion: Criterion, rules: Mapping[str, Criterion], at: Key
 
 
 def _about(criterion: Criterion) -> tuple[object, ...]:
-    return criterion.kind, criterion.metric, criterion.operation, criterion.step_s, criterion.comparison
+    of = criterion.asks, criterion.by, criterion.crowded_limit_ms
+    return criterion.kind, criterion.metric, criterion.operation, criterion.step_s, criterion.comparison, *of
 
 
 def _easier(criterion: Criterion, rule: Criterion) -> bool:

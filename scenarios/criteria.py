@@ -19,11 +19,16 @@ from harness.model.scenario import (
     BY_OPERATION,
     METRIC_UNIT,
     QUANTILE,
+    RATIOS,
+    USUAL_SAMPLE,
+    By,
     Comparison,
     Criterion,
     Metric,
     Pause,
     PopulationPlan,
+    Sample,
+    Span,
 )
 from harness.model.stack import Capability
 
@@ -72,7 +77,9 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
     ``error_ratio[step=60s] < 1%``, which is about the step of the load that begins at 60 s.
 
     Under ``criteria`` its kind comes first (``success availability > 99.5%``); under ``success`` and ``rollback`` the
-    list says it.
+    list says it. ``sample`` says whose requests are asked: the users' or the probes'. ``by: value`` passes a ratio by
+    what was measured, not by its bound. ``limit_from`` names the criterion or claim that the limit is taken from.
+    Up to ``crowded_limit`` a broken latency limit is inconclusive where other processes crowd the machine.
     """
 
     id: Annotated[str, msgspec.Meta(examples=["success.availability"])] = ""
@@ -85,6 +92,10 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
     step_s: Annotated[Pause, msgspec.Meta(examples=["60s"])] | None = None
     smallest_sample: Annotated[int, msgspec.Meta(ge=0, le=MOST_SAMPLES, examples=[598])] = 0
     needs: tuple[Capability, ...] = ()
+    sample: Sample | None = None
+    by: By = By.BOUND
+    limit_from: Annotated[str, msgspec.Meta(examples=["success.availability"])] = ""
+    crowded_limit_s: Annotated[Span, msgspec.Meta(examples=["2s"])] | None = None
 
     @classmethod
     def of_text(cls, text: str) -> CriterionFile:
@@ -135,6 +146,7 @@ def criteria_of(listed: Sequence[Listed]) -> tuple[Criterion, ...]:
         word = kind_of(each.criterion, each.kind, each.at)
         of = f".{each.criterion.operation}" if each.criterion.operation else ""
         of += f".step_{each.criterion.step_s:g}s" if each.criterion.step_s is not None else ""
+        of += f".{each.criterion.sample}" if each.criterion.sample not in {None, _usual(each.criterion.metric)} else ""
         name = each.criterion.id or _free(f"{word}.{each.criterion.metric}{of}", taken)
         taken[name] = each.at
         found.append(criterion(each.criterion, name, word, each.at))
@@ -155,6 +167,10 @@ def kind_of(each: CriterionFile, listed_as: KindWord | None, at: Keys) -> KindWo
         told = message("a {kind} criterion under {key}", kind=kind, key=str(at[0]))
         raise RuleError(told, *at, "kind", remedy=message("move it to `{kind}:`, or leave the word out", kind=kind))
     return listed_as
+
+
+def _usual(metric: Metric) -> Sample:
+    return USUAL_SAMPLE.get(metric, Sample.USERS)
 
 
 def _free(name: str, taken: dict[str, Keys]) -> str:
@@ -185,6 +201,7 @@ def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Crite
     if each.step_s is not None and each.metric not in BY_OPERATION:
         what = message("{metric} is not judged of one step", metric=each.metric)
         raise RuleError(what, *at, "step_s", remedy=message("use one of {names}, or leave the step out", names=names))
+    _asks(each, word, at)
     return Criterion(
         id=name,
         claim=each.claim,
@@ -196,7 +213,26 @@ def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Crite
         step_s=each.step_s,
         smallest_sample=each.smallest_sample,
         needs=each.needs,
+        sample=each.sample,
+        by=each.by,
+        limit_from=each.limit_from,
+        crowded_limit_ms=None if each.crowded_limit_s is None else each.crowded_limit_s * 1000,
     )
+
+
+def _asks(each: CriterionFile, word: KindWord, at: Keys) -> None:
+    """Raises ``RuleError`` for a sample, a way of judging or a crowded limit that the criterion cannot have."""
+    whole = each.metric in RATIOS and each.operation is None and each.step_s is None
+    if each.sample is Sample.PROBES and not whole:
+        what = message("probes are asked for a ratio of all of them alone, not for {metric}", metric=each.metric)
+        raise RuleError(what, *at, "sample", remedy=message("write `sample: users`, or leave it out"))
+    if each.by is By.VALUE and (word is KindWord.ROLLBACK or each.metric not in RATIOS):
+        what = message("`by: value` is for a success criterion on a ratio")
+        remedy = message("leave `by` out: a rollback limit and a count are read by value anyway")
+        raise RuleError(what, *at, "by", remedy=remedy)
+    if each.crowded_limit_s is not None and (word is KindWord.ROLLBACK or each.metric not in QUANTILE):
+        what = message("`crowded_limit` is for a success criterion on latency")
+        raise RuleError(what, *at, "crowded_limit_s", remedy=message("leave it out"))
 
 
 #: How a threshold of each unit is written.

@@ -9,9 +9,9 @@ from typing import Annotated
 import msgspec
 
 from harness.base import units
-from harness.base.interpreter import PROGRAM
 from harness.base.message import Message, message
 from harness.base.planfile import RuleError
+from harness.base.typed import PROGRAM
 from harness.base.units import Milliseconds, Ratio
 from harness.model.scenario import Pause, Span
 from harness.model.stack import FINEST_SHARE, Fault, FaultKind

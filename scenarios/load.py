@@ -116,6 +116,10 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
         claims_kept.criterion_kept(found, document.rules, of.at)
         _begins(found.step_s, file.population, of.at)
         ends(found, file.population, file.window_s, file.request_timeout_s, of.at)
+        if found.limit_from and found.limit_from not in {*claims.REGISTER, *own, *(each.id for each in criteria)}:
+            what = message("{id} is no criterion of the scenario, and no claim", id=repr(found.limit_from))
+            remedy = message("name the criterion or the claim that the limit is taken from, or leave `limit_from` out")
+            raise RuleError(what, *of.at, "limit_from", remedy=remedy)
         if found.id in {*claims.REGISTER, *claims.ERRATA, *own, *about} - {found.claim}:
             what = message("{id} is the id of a claim that the criterion is not about", id=repr(found.id))
             raise RuleError(what, *of.at, "id")

@@ -79,7 +79,7 @@ async def wait(folder: Path, progress: Progress) -> None:
     (folder / "up").touch()
     while not (folder / "finish").exists():
         progress.live("still here")
-        progress.plain("and more")
+        progress.plain("and more " * 20)
         await asyncio.sleep(0.01)
 
 

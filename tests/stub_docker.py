@@ -1,7 +1,7 @@
 """A Docker for tests that have none: containers are files in ``$STUB_DOCKER``, one engine for all who share it.
 
 It knows what a sweep asks: of the command ``version``, ``run --detach``, ``ps`` and ``rm``; of the engine its version,
-the lists of containers and of networks, a removal. The command is written into a folder of ``PATH`` by ``install``,
+the lists of containers, images and networks, a removal. The command is written into a folder of ``PATH`` by ``install``,
 which also begins the engine, a thread of the test's process; standard library alone.
 """
 
@@ -15,7 +15,7 @@ import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 def install(folder: Path) -> dict[str, str]:
@@ -41,6 +41,8 @@ class Engine(BaseHTTPRequestHandler):
         kind = asked.path.rpartition("/")[0].rpartition("/")[2] if asked.path.endswith("/json") else asked.path[1:]
         if kind == "version":
             return self._answer({"ApiVersion": "1.44", "Version": "27.0"})
+        if kind == "images":
+            return self._answer([{"RepoTags": [name]} for name in images(self.folder.parent)])
         if kind != "containers":
             return self._answer([])  # no networks
         wanted = json.loads(parse_qs(asked.query).get("filters", ["{}"])[0]).get("label", [])
@@ -52,7 +54,12 @@ class Engine(BaseHTTPRequestHandler):
         return self._answer(found)
 
     def do_DELETE(self) -> None:
-        path = self.folder / f"{urlsplit(self.path).path.rpartition('/')[2]}.json"
+        kind, _, name = urlsplit(self.path).path.partition("/images/")
+        if name:
+            left = set(images(self.folder.parent)) - {unquote(name)}
+            (self.folder.parent / "images").write_text("\n".join(left))
+            return self._answer([])
+        path = self.folder / f"{kind.rpartition('/')[2]}.json"
         try:
             path.unlink()
         except FileNotFoundError:
@@ -75,6 +82,12 @@ class Engine(BaseHTTPRequestHandler):
 def containers(folder: Path) -> dict[str, dict[str, str]]:
     """The labels of each container of the engine in ``folder``, by its name."""
     return {name: labels for _, name, labels in _all(folder / "containers")}
+
+
+def images(folder: Path) -> list[str]:
+    """The names of the images of the engine in ``folder``: the lines of its file ``images``."""
+    file = folder / "images"
+    return sorted(file.read_text().split()) if file.exists() else []
 
 
 def _all(engine: Path) -> list[tuple[str, str, dict[str, str]]]:

@@ -36,8 +36,8 @@ UNREAD = (message("walks.title cannot be read"),)
 NONE = compare([walk(), walk(OTHER)], {})
 
 
-def dual_write_result(compared: Comparison, *, bundled: bool) -> Judgement:
-    return reconciled_result(reconciled(compared, {}, ()), compared, bundled=bundled)
+def dual_write_result(compared: Comparison) -> Judgement:
+    return reconciled_result(reconciled(compared, {}, ()), compared)
 
 
 def answer(locations: int | None) -> RequestRow:
@@ -51,17 +51,18 @@ def answer(locations: int | None) -> RequestRow:
 
 def test_what_an_outage_explains_is_told_and_passes() -> None:
     outage = Outage(from_ns=10**9, to_ns=2 * 10**9, what="part hang firestore")
-    told = reconciled_result(reconciled(HALF, {OTHER: 10**9}, [outage]), HALF, bundled=True)
+    told = reconciled_result(reconciled(HALF, {OTHER: 10**9}, [outage]), HALF)
     assert told.verdict is Verdict.PASS
     assert "1 explained by an injected outage (part hang firestore)" in told.reason
 
 
 def test_what_the_manifests_lose_as_written_is_their_erratum_and_hides_no_other_loss() -> None:
     ended = Outage(from_ns=10**9, to_ns=2 * 10**9, what="a pod ended", erratum=STOPS_AT_ONCE)
-    told = reconciled_result(reconciled(HALF, {OTHER: 10**9}, [ended]), HALF, bundled=True)
+    told = reconciled_result(reconciled(HALF, {OTHER: 10**9}, [ended]), HALF)
     assert (told.verdict, told.erratum) == (Verdict.PASS, "manifest.sidecar_stops_at_once")
     assert "1 lost as pods ended" in told.reason and "injected" not in told.reason
-    both = reconciled_result(reconciled(NONE, {OTHER: 10**9}, [ended]), NONE, bundled=True)
+    one = compare([walk(), walk(OTHER), walk(WALK.replace("0b", "0d"))], documents(walk()))
+    both = reconciled_result(reconciled(one, {OTHER: 10**9}, [ended]), one)
     assert (both.verdict, both.value) == (Verdict.FAIL, 1.0)
     assert STOPS_AT_ONCE in {erratum.id for claim in REGISTER.values() for erratum in claim.errata}
 
@@ -71,34 +72,34 @@ def test_a_document_that_the_app_wrote_itself_says_of_no_target_that_it_mirrors(
     left = compare([walk(OTHER)], documents(walk()), {WALK: "u"})
     assert [each.flaw for each in left.findings] == [Flaw.EXTRA, Flaw.MISSING] and not left.documents
     found = reconciled(left, {}, ())
-    alone = reconciled_result(found, left, bundled=False, by_app={WALK})
+    alone = reconciled_result(found, left, by_app={WALK})
     assert alone.verdict is Verdict.NOT_EXERCISED and alone.reason.startswith("the target mirrors nothing")
     for kept in (
-        reconciled_result(found, left, bundled=True, by_app={WALK}),  # ours mirrors
-        reconciled_result(found, left, bundled=False, by_app={OTHER}),
-        reconciled_result(found, left, bundled=False),
+        reconciled_result(found, left, by_app={OTHER}),
+        reconciled_result(found, left),
     ):
         assert kept.verdict is Verdict.FAIL and "was deleted, and its document is there" in kept.reason
     mirrors = compare([walk()], documents(walk(), walk(OTHER)), {OTHER: "u"})
-    both = reconciled_result(reconciled(mirrors, {}, ()), mirrors, bundled=False, by_app={OTHER})
+    both = reconciled_result(reconciled(mirrors, {}, ()), mirrors, by_app={OTHER})
     assert both.verdict is Verdict.FAIL and mirrors.documents
 
 
 def test_documents_that_agree_pass_and_any_finding_fails_with_an_example() -> None:
-    assert dual_write_result(GOOD, bundled=True).verdict is Verdict.PASS
-    failed = dual_write_result(HALF, bundled=True)
+    assert dual_write_result(GOOD).verdict is Verdict.PASS
+    failed = dual_write_result(HALF)
     assert (failed.verdict, failed.value, failed.samples) == (Verdict.FAIL, 1.0, 2)
     assert OTHER in failed.reason
 
 
-def test_only_a_foreign_target_may_mirror_nothing() -> None:
-    assert dual_write_result(NONE, bundled=False).verdict is Verdict.NOT_EXERCISED
-    assert dual_write_result(NONE, bundled=True).verdict is Verdict.FAIL
-    assert dual_write_result(HALF, bundled=False).verdict is Verdict.FAIL
-    assert dual_write_result(compare([], {}), bundled=True).verdict is Verdict.INCONCLUSIVE
-    deleted = compare([walk()], {}, {OTHER: "u"})
-    assert dual_write_result(deleted, bundled=False).verdict is Verdict.NOT_EXERCISED
-    assert dual_write_result(deleted, bundled=True).verdict is Verdict.FAIL
+def test_no_target_may_mirror_nothing() -> None:
+    for compared, verdict in (
+        (NONE, Verdict.NOT_EXERCISED),
+        (HALF, Verdict.FAIL),
+        (compare([], {}), Verdict.INCONCLUSIVE),
+        (compare([walk()], {}, {OTHER: "u"}), Verdict.NOT_EXERCISED),
+    ):
+        found = dual_write_result(compared)
+        assert (found.verdict, found.holds) == (verdict, True)
 
 
 def test_without_a_document_to_compare_nothing_is_known_of_documents_and_only_those_there_are_counted() -> None:
@@ -107,11 +108,11 @@ def test_without_a_document_to_compare_nothing_is_known_of_documents_and_only_th
     written_ns = dict.fromkeys((WALK, OTHER), 10**9)
     bodies = result(Verdict.PASS, id="walks.bodies", samples=7)
     for compared in (compare([], {}, {WALK: "u", OTHER: "u"}), NONE):
-        told = reconciled_result(reconciled(compared, written_ns, [outage]), compared, bundled=True)
+        told = reconciled_result(reconciled(compared, written_ns, [outage]), compared)
         assert (told.verdict, told.samples) == (Verdict.INCONCLUSIVE, 0) and told.gates
         assert "no walk had a document to compare" in told.reason and "2 walks compared" in told.reason
         assert [*not_identical([told, bodies], [answer(3)])] == []
-    some = dual_write_result(compare([walk()], documents(walk()), {OTHER: "u"}), bundled=True)
+    some = dual_write_result(compare([walk()], documents(walk()), {OTHER: "u"}))
     (shown,) = not_identical([some, bodies], [answer(3)])
     assert some.verdict is Verdict.PASS and shown.reason.startswith("1 documents")
 
@@ -125,13 +126,13 @@ def test_a_target_that_mirrors_nothing_hides_no_document_of_another_walk_and_non
         (compare([walk()], {}), [OTHER, OTHER.upper()]),
     ):
         found = reconciled(compared, {}, (), names=names)
-        told = reconciled_result(found, compared, bundled=False)
+        told = reconciled_result(found, compared)
         assert told.verdict is Verdict.FAIL and OTHER in told.reason.lower()
 
 
 def test_what_was_not_read_of_walks_passes_no_comparison_and_hides_no_difference() -> None:
     for compared, verdict in ((GOOD, Verdict.NOT_EXERCISED), (HALF, Verdict.FAIL)):
-        told = reconciled_result(reconciled(compared, {}, ()), compared, bundled=True, unread=UNREAD)
+        told = reconciled_result(reconciled(compared, {}, ()), compared, unread=UNREAD)
         assert told.verdict is verdict and "walks.title cannot be read" in told.reason
 
 
@@ -152,7 +153,7 @@ def test_photos() -> None:
 
 
 def test_an_unexplained_difference_holds_the_week_and_a_lost_photo_does_not() -> None:
-    failed = dual_write_result(HALF, bundled=True)
+    failed = dual_write_result(HALF)
     assert combine([result(Verdict.PASS), failed]) is Decision.HOLD
     lost = photos_result(photos(OBJECTS[:1], NAMED, set()))
     assert combine([result(Verdict.PASS), lost]) is Decision.ADVANCE
@@ -163,12 +164,12 @@ def test_the_claims_are_in_the_register() -> None:
 
 
 def test_the_format_s_claims_hang_on_documents_that_differ_and_not_on_those_that_are_missing() -> None:
-    good, half = dual_write_result(GOOD, bundled=True), dual_write_result(HALF, bundled=True)
+    good, half = dual_write_result(GOOD), dual_write_result(HALF)
     assert CLAIM_FORMAT in good.claims and good.verdict is Verdict.PASS
     assert half.verdict is Verdict.FAIL and half.claims == (CLAIM_DUAL_WRITE,)
     differs = compare([walk()], documents(walk(title="another")))
     assert {each.flaw for each in differs.findings} == {Flaw.DIFFERENT}
-    odd = dual_write_result(differs, bundled=True)
+    odd = dual_write_result(differs)
     assert odd.verdict is Verdict.FAIL and CLAIM_FORMAT in odd.claims
     assert {CLAIM_FORMAT, IDENTICAL} <= set(REGISTER)
 
@@ -179,7 +180,7 @@ def test_the_isolation_of_walks_says_nothing_of_the_format() -> None:
 
 def test_that_answers_and_documents_differ_is_seen_where_both_are_as_they_have_to_be() -> None:
     """The document wants them the same, and then none passes: the erratum is shown, and it is never ready."""
-    documents, half = dual_write_result(GOOD, bundled=True), dual_write_result(HALF, bundled=True)
+    documents, half = dual_write_result(GOOD), dual_write_result(HALF)
     bodies = result(Verdict.PASS, id="walks.bodies", samples=7)
     (shown,) = not_identical([documents, bodies], [answer(3), answer(1), answer(0)])
     assert (shown.claim, shown.verdict, shown.erratum) == (IDENTICAL, Verdict.ERRATUM_SHOWN, "api.not_identical")
@@ -193,7 +194,7 @@ def test_that_answers_and_documents_differ_is_seen_where_both_are_as_they_have_t
 
 def test_answers_without_a_numbered_location_are_not_beside_any_document() -> None:
     """A list, a write, a walk without locations, and one whose locations have other keys than ``sequence_number``."""
-    seen = [dual_write_result(GOOD, bundled=True), result(Verdict.PASS, id="walks.bodies", samples=7)]
+    seen = [dual_write_result(GOOD), result(Verdict.PASS, id="walks.bodies", samples=7)]
     other_keys = (
         b'{"id": "%b", "user_id": "u", "title": "", "status": "paused", "locations": [{"horizontalAccuracy": 1}]}'
     )

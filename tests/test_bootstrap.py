@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import venv
 from importlib import util
 from pathlib import Path
 
 import pytest
 
-from harness.base import bootstrap, interpreter, node
-from harness.base.home import ENVIRONMENT_VARIABLE
+from harness.base import bootstrap, node, typed
+from harness.base.home import ENVIRONMENT_VARIABLE, used_mark
 from harness.model.stack import Rung
 from harness.stack import rungs
 from harness.stack.targets import resolve
@@ -47,7 +50,7 @@ def test_any_python_goes_on_in_the_locked_environment(words: tuple[str, ...], sa
 @pytest.mark.process
 def test_what_is_to_be_typed_again_begins_as_the_first_python_was_typed() -> None:
     """Through the locked environment, whose own Python nobody types."""
-    environment = {name: value for name, value in os.environ.items() if name != interpreter.TYPED}
+    environment = {name: value for name, value in os.environ.items() if name != typed.TYPED}
     words = [BARE.name, "-S", "-m", "harness", "run", "--windw"]
     done = subprocess.run(
         words, executable=BARE, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=120
@@ -71,10 +74,10 @@ def test_a_python_is_named_as_it_was_typed_and_else_as_every_machine_has_it(
     first: str, handed_on: str | None, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "orig_argv", [first, "-m", "harness"])
-    monkeypatch.delenv(interpreter.TYPED, raising=False)
+    monkeypatch.delenv(typed.TYPED, raising=False)
     if handed_on is not None:
-        monkeypatch.setenv(interpreter.TYPED, handed_on)
-    assert interpreter.typed() == told
+        monkeypatch.setenv(typed.TYPED, handed_on)
+    assert typed.typed() == told
 
 
 @pytest.mark.process
@@ -178,7 +181,7 @@ def asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The levels that were installed, into nothing, on a machine with a Node of its own."""
     asked: list[str] = []
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(bootstrap, "_make", lambda folder, _python: folder.mkdir())
+    monkeypatch.setattr(bootstrap, "_make", lambda folder: folder.mkdir())
     monkeypatch.setattr(bootstrap, "_install", lambda _folder, level, _progress: asked.append(level))
     monkeypatch.setattr(node, "on_path", lambda: Path("/usr/bin/node"))
     return asked
@@ -218,27 +221,6 @@ def test_an_installation_that_failed_leaves_what_there_was(
     assert bootstrap.installed(bootstrap.environment_folder()) == "run"
 
 
-def test_where_a_faster_build_s_environment_cannot_be_made_the_one_that_is_there_does(
-    asked_for: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = interpreter.started()
-    faster = own._replace(program="/usr/bin/python3", facts=(*own.facts[:3], "/another"))
-    there, said = bootstrap.ensure("run", quiet), list[str]()
-
-    def fails(_folder: Path, python: interpreter.Python) -> None:
-        raise RuntimeError(f"making an environment of {python.program} failed (1):\nno index")
-
-    monkeypatch.setattr(interpreter, "chosen", lambda _say: faster)
-    monkeypatch.setattr(bootstrap, "_make", fails)
-    assert bootstrap.ensure("run", said.append) == there
-    assert said == [
-        f"making an environment of /usr/bin/python3 failed (1); going on in the environment that {own.program} has"
-    ]
-    with pytest.raises(RuntimeError, match="no index"):  # it has not so much
-        bootstrap.ensure("dev", quiet)
-    assert asked_for == ["run"]
-
-
 @pytest.mark.parametrize(
     ("rung", "goes_on"), [(Rung.LOCAL, []), (Rung.SIM, []), (Rung.KIND, ["kind"]), (Rung.KUBE, ["kind"])]
 )
@@ -256,3 +238,38 @@ def test_a_command_on_a_cluster_goes_on_where_the_cluster_s_packages_are(
     with pytest.raises(SystemExit) if goes_on else contextlib.nullcontext():
         rungs.choose(rung, resolve(None))
     assert levels == goes_on
+
+
+@pytest.mark.process
+def test_no_program_of_a_package_is_run_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock names the hashes of sources too; those would build themselves, by whatever program they bring."""
+    ran, index, source = tmp_path / "ran", tmp_path / "index", tmp_path / "nasty-1"
+    for folder in (index, source):
+        folder.mkdir()
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "nasty"\nbackend-path = ["."]\n'
+    )
+    (source / "nasty.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: nasty\nVersion: 1\n")
+    packed = Path(shutil.make_archive(str(index / "nasty-1"), "gztar", tmp_path, source.name))
+    lock = tmp_path / "run.lock"
+    lock.write_text(f"nasty==1 --hash=sha256:{hashlib.sha256(packed.read_bytes()).hexdigest()}\n")
+    for name, value in {"FIND_LINKS": str(index), "NO_INDEX": "1"}.items():
+        monkeypatch.setenv(f"UV_{name}", value)
+        monkeypatch.setenv(f"PIP_{name}", value)
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=False)
+    (environment / "bin" / "uv").symlink_to(Path(sys.executable).parent / "uv")
+    pins = bootstrap.lock("dev")
+    monkeypatch.setattr(bootstrap, "lock", lambda level: pins if level == "dev" else lock)
+    with pytest.raises(RuntimeError):
+        bootstrap._install(environment, "run", quiet)
+    assert not ran.exists()
+
+
+@pytest.mark.process
+def test_a_command_has_the_environment_that_it_runs_in() -> None:
+    mark = used_mark(Path(sys.prefix))
+    before_ns = mark.stat().st_mtime_ns if mark.exists() else 0
+    subprocess.run([sys.executable, "-m", "harness", "--version"], cwd=ROOT, check=True, timeout=60)
+    assert (mark.exists() and mark.stat().st_mtime_ns > before_ns) is bool(bootstrap.installed(Path(sys.prefix)))

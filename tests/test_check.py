@@ -13,7 +13,7 @@ import yaml
 
 from harness.base import planfile, yamltext
 from harness.base.data import PLANS, ROOT, SCENARIOS
-from harness.base.errors import Exit
+from harness.base.errors import BadInput, Exit
 from harness.cli.check import Checked, check
 from harness.cli.kinds import KINDS, SCHEMAS
 from harness.cli.main import main
@@ -129,6 +129,12 @@ def test_a_file_of_no_kind_is_not_guessed_at(tmp_path: Path, text: str, what: st
     found = check(path)[0]
     assert (found.fine, found.kind, found.by) == (False, "", "")
     assert what in found.what
+
+
+@pytest.mark.parametrize("number", ["1" + ":59" * 20_000, "1" + ":59" * 20_000 + ".5", "0b" + "1" * 300_000])
+def test_no_number_costs_more_than_its_digits(number: str) -> None:
+    with pytest.raises(BadInput):
+        yamltext.documents(f"a: {number}", "file")
 
 
 def test_the_first_line_decides_over_the_keys(tmp_path: Path) -> None:

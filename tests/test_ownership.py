@@ -17,10 +17,11 @@ import msgspec
 import pytest
 
 from harness.base.errors import StackNotStarted
-from harness.base.home import runs_folder
+from harness.base.home import home, runs_folder
 from harness.model.stack import Rung
 from harness.stack.kind import orphans, record
 from harness.stack.kind.docker import docker
+from harness.stack.kind.images import building
 from harness.stack.kubernetes import labels
 from harness.stack.state import (
     MARKER,
@@ -39,7 +40,7 @@ from harness.stack.state import (
 )
 from harness.stack.state import processes as processes_module
 from harness.stack.state.held import HeldLock, is_held
-from harness.stack.state.kept import id_to_keep
+from harness.stack.state.kept import id_to_keep, kept_folder
 from harness.stack.state.machine import home_mark, identity
 from harness.stack.state.processes import this_boot, this_space
 from harness.stack.state.sweeping import end_run
@@ -309,7 +310,8 @@ def test_segments_are_removed_by_numbers_of_this_boot_and_container_alone(
     )
     gone = ProcessIdentity(NOBODY_S, f"{this_boot() if boot == 'this' else 'x'}:1", space or this_space())
     reused = ProcessIdentity(os.getpid(), f"{this_boot()}:1", this_space())  # now another program's number
-    lease = Lease(run_id="dead", owner=gone, parts=[PartRecord("postgres", gone), PartRecord("auth", reused)])
+    parts = [PartRecord("postgres", gone), PartRecord("auth", reused)]
+    lease = Lease(run_id="dead", owner=gone, parts=parts, home=home_mark())
     folder = plant("dead", msgspec.json.encode(lease))
     (folder / "postgres").mkdir()
     (folder / "postgres" / "postmaster.pid").write_text(f"{NOBODY_S}\n")
@@ -329,8 +331,13 @@ def lease(run_id: str, **changed: object) -> Lease:
 def test_the_mark_of_a_folder_is_its_own_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = home_mark()
     assert home_mark() == mark and len(mark) == 16
-    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "other"))
-    assert home_mark() != mark and not record.mark().startswith(f"tekutoko-{mark[:8]}")
+    marks = {mark}
+    for name in ("other", "copy"):
+        if name == "copy":
+            shutil.copytree(home(), tmp_path / name)
+        monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / name))
+        marks |= {home_mark(), record.mark().split("-")[1]}
+    assert len({each[:8] for each in marks}) == 3
 
 
 def test_whose_a_container_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,6 +356,10 @@ def test_whose_a_container_is(monkeypatch: pytest.MonkeyPatch) -> None:
     state.end()
     assert labels.owned({**ours, **gone}) is labels.Owned.DEAD
     assert labels.owned({**ours, **gone, labels.MACHINE: identity(), labels.HOME: "lost"}) is labels.Owned.DEAD
+    assert labels.owned({**ours, labels.OWNER: "7/another:1"}) is labels.Owned.FOREIGN  # a machine of the same template
+    assert labels.owned({**ours, labels.OWNER: f"{'9' * 5000}/another:1"}) is labels.Owned.FOREIGN
+    (home() / "boots").write_text("another\n")
+    assert labels.owned({**ours, labels.OWNER: "7/another:1"}) is labels.Owned.DEAD  # before this machine began anew
 
 
 async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,16 +374,29 @@ async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, mo
         "foreign-node": {"io.x-k8s.kind.cluster": "tekutoko-0123abcd-kept"},
         "lost-node": {"io.x-k8s.kind.cluster": f"{record.mark()}lost"},
     }
+    with building.building("an image") as build:
+        live = building.interim(build, "node")
+        names = [live, f"{record.mark()}image-dead.node", "tekutoko-0123abcd-image-dead.node", "image-dead.node"]
+        await swept_beside(names, tmp_path, marks)
+    state.end()
+
+
+async def swept_beside(builds: list[str], tmp_path: Path, marks: dict[str, dict[str, str]]) -> None:
+    """A sweep takes the second of ``builds``, as a container and as an image, and the dead run's alone of ``marks``."""
+    images = [*(f"{building.INTERIM}:{name}" for name in builds), "tekutoko-rehearsal/api:current"]
+    (tmp_path / "docker" / "images").write_text("\n".join(images))
+    marks |= {name: {} for name in builds}
     for name, marked in marks.items():
         words = [word for label, value in marked.items() for word in ("--label", f"{label}={value}")]
         await docker("run", "--detach", "--name", name, *words, "image", what="running a container")
     lines, aside = Lines(), Lines()
     await orphans.sweep(lines.tell, aside.tell)
-    assert sorted(stub_docker.containers(tmp_path / "docker")) == ["foreign-node", "foreign.postgres", "live.postgres"]
-    assert "removed container dead.postgres" in lines
+    left = ["foreign-node", "foreign.postgres", "live.postgres", *(name for name in builds if name != builds[1])]
+    assert sorted(stub_docker.containers(tmp_path / "docker")) == sorted(left)
+    assert stub_docker.images(tmp_path / "docker") == sorted(name for name in images if name != images[1])
+    assert {"removed container dead.postgres", f"removed image {images[1]}"} <= set(lines)
     assert [line.partition(": ")[2] for line in aside] == ["foreign.postgres, tekutoko-0123abcd-kept"], "by name, once"
     assert "TEKUTOKO_REHEARSAL_HOME" in aside[0] and not [line for line in lines if "foreign" in line or "kept" in line]
-    state.end()
 
 
 def cluster(name: str, **changed: object) -> record.Cluster:
@@ -483,6 +507,56 @@ def test_kill_9_leaves_its_process_container_and_cluster_to_the_next_command(
             process.kill()
             process.communicate()
         sweep(lambda line: None)
+
+
+@pytest.mark.parametrize("space", [False, pytest.param(True, marks=needs_spaces)], ids=["here", "in a container"])
+def test_a_copied_folder_takes_nothing_away_from_its_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: bool
+) -> None:
+    """Neither from a run that began before the folder was copied, nor from one that began later."""
+    for name, value in stub_docker.install(tmp_path / "docker").items():
+        monkeypatch.setenv(name, value)
+    both: list[subprocess.Popen[str]] = []
+    try:
+        run_ids = []
+        for number in range(2):
+            command = [*(IN_A_SPACE if space else ()), sys.executable, "-c", HOLDS, str(number)]
+            process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            both.append(process)
+            run_ids.append(process.stdout.readline().strip())
+            if not number:
+                shutil.copytree(home(), tmp_path / "copy")
+        with monkeypatch.context() as from_the_copy:
+            from_the_copy.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "copy"))
+            lines, aside = Lines(), Lines()
+            assert sweep(lines.tell) == [] and dead_runs() == [] and record.recorded() == []
+            asyncio.run(orphans.sweep(lines.tell, aside.tell))
+        clusters = [record.name_of(record.run_label(run_id)) for run_id in run_ids]
+        containers = sorted(f"{run_id}.postgres" for run_id in run_ids)
+        nodes = sorted(f"{name}-control-plane" for name in clusters)
+        assert sorted(stub_docker.containers(tmp_path / "docker")) == sorted([*containers, *nodes])
+        assert [line.partition(" of it: ")[2] for line in aside] == [", ".join(sorted([*containers, *clusters]))]
+        assert len(lines) == 1 and run_ids[0] in lines[0], "told of the folder that was copied, once"
+        for process, run_id in zip(both, run_ids, strict=True):
+            assert process.poll() is None and len(marked_processes(run_id)) == 1
+            assert (run_folder(run_id) / "data").exists()
+    finally:
+        for process in both:
+            process.kill()
+            process.communicate()
+        sweep(lambda line: None)
+
+
+def test_parts_kept_in_a_folder_are_not_kept_in_its_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two folders would reset one PostgreSQL."""
+    state = RunState.begin(id_to_keep(Rung.LOCAL))
+    state.keep()
+    assert kept_folder(Rung.LOCAL) == state.folder
+    shutil.copytree(home(), tmp_path / "copy")
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "copy"))
+    assert not kept_folder(Rung.LOCAL).exists()
+    assert condition(run_folder(state.folder.name)) is Condition.UNKNOWN
 
 
 @needs_spaces

@@ -31,6 +31,7 @@ from harness.stack.state import (
     sweep,
 )
 from harness.stack.state.lease import Condition, condition, read_lease, runs_locked
+from harness.stack.state.machine import home_mark
 from harness.stack.state.sweeping import end_run
 from tests.swept import swept
 
@@ -72,7 +73,7 @@ def dead_owner() -> ProcessIdentity:
 def plant(run_id: str, *parts: PartRecord, owner: ProcessIdentity | None = None) -> Path:
     folder = runs_folder() / run_id
     folder.mkdir(parents=True)
-    lease = Lease(run_id=run_id, owner=owner or dead_owner(), parts=list(parts))
+    lease = Lease(run_id=run_id, owner=owner or dead_owner(), parts=list(parts), home=home_mark())
     (folder / "lease.json").write_bytes(msgspec.json.encode(lease))
     return folder
 

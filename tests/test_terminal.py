@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pty
 import signal
@@ -78,6 +79,37 @@ def test_what_nohup_began_is_not_hung_up(tmp_path: Path) -> None:
     assert job.poll() is None
     (tmp_path / "finish").touch()
     assert job.wait(LIMIT_S) == Exit.OK
+
+
+@pytest.mark.parametrize("verb", LOST)
+def test_what_was_begun_with_ctrl_c_ignored_is_ended_by_it(tmp_path: Path, verb: str) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        job = started(verb, tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    job.send_signal(signal.SIGINT)
+    try:
+        assert job.wait(10) == Exit.INTERRUPTED
+    finally:
+        job.kill()
+    assert (tmp_path / "torn_down").exists()
+
+
+@pytest.mark.parametrize("verb", LOST)
+def test_standard_error_that_nobody_reads_holds_nothing_up(tmp_path: Path, verb: str) -> None:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    job = started(verb, tmp_path, stdout=subprocess.DEVNULL, stderr=writer)
+    os.close(writer)
+    try:
+        time.sleep(0.5)  # it has said more by now than the pipe holds
+        (tmp_path / "finish").touch()
+        job.wait(10)
+        assert (tmp_path / "torn_down").exists()
+    finally:
+        job.kill()
+        os.close(reader)
 
 
 def broken_pipe() -> int:

@@ -80,7 +80,8 @@ def _tell(given: argparse.Namespace) -> int:
 def _gate(given: argparse.Namespace) -> int:
     branch = given.branch or os.environ.get("DEFAULT_BRANCH", "main")
     oldest = timedelta(hours=given.max_age_hours)
-    print(gate.allowed(GitHub.of(os.environ), given.image, branch, oldest, gate.utc_now()))
+    producer = gate.Producer(branch, given.workflow, signed=not given.unsigned)
+    print(gate.allowed(GitHub.of(os.environ), given.image, producer, oldest, gate.utc_now()))
     return 0
 
 
@@ -134,6 +135,8 @@ def parser() -> argparse.ArgumentParser:
     told.add_argument("--night", type=Path, default=RESULTS, help="the folder of night.json")
     gated = add("gate", "ends in 0 only when a fresh green verdict is about this image", _gate)
     gated.add_argument("--branch", default="", help="whose nights count (default: DEFAULT_BRANCH, or main)")
+    gated.add_argument("--workflow", default=gate.WORKFLOW, help="the file whose runs count (default: %(default)s)")
+    gated.add_argument("--unsigned", action="store_true", help="also a verdict that its workflow has not signed")
     gated.add_argument("--max-age-hours", type=float, default=36.0, help="how old it may be (default: %(default)s)")
     taken = add("image", "pulls an image by digest and names it for the rehearsal", _image)
     resolved = add("digest", "the digest that an image's tag leads to now, as a step's output", _digest)

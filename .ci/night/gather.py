@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from harness.base.shown import shown
+from harness.report.markdown import plain
 from night import files, junit, seeds
 from night.errors import Trouble
 from night.jobs import Job
@@ -150,6 +152,17 @@ def _against(command: str, outcomes: list[tuple[str, junit.Outcome]]) -> Iterabl
             yield f"{name}: {len(outcome.failed)} failed: {shown}{f' and {more} more' if more > 0 else ''}"
 
 
+def _plain(words: str) -> str:
+    """Whatever a job or a JUnit file says, as no markup and as nobody's mention."""
+    return plain(words).replace("@", "@<!-- -->")
+
+
+def _code(line: str) -> str:
+    """A command line to be copied, which is code whatever it holds."""
+    held = shown(" ".join(line.split())).replace("`", "'").replace("|", "\\|")
+    return f"`{held}`"
+
+
 def text(night: Night) -> str:
     """The verdict as Markdown: for the job's page, the issue, and whoever opens ``night.md``."""
     red = [job for job in night.jobs if job.reasons]
@@ -158,11 +171,13 @@ def text(night: Night) -> str:
     lines += [f"Image {night.image_digest}"] if night.image_digest else []
     lines += [f"Run {night.run_url}"] if night.run_url else []
     for job in red:
-        lines += ["", f"### {job.job}", "", *(f"- {reason}" for reason in job.reasons)]
+        lines += ["", f"### {_plain(job.job)}", "", *(f"- {_plain(reason)}" for reason in job.reasons)]
     if night.failing:
         lines += ["", "### Failing seeds", "", "Replayed first each night, until they are green.", ""]
         lines += ["| since | nights | status | job | replay |", "|---|---|---|---|---|"]
-        lines += [f"| {f.since} | {f.nights} | {f.status} | {f.job} | `{f.line}` |" for f in night.failing]
-    lines += [f"Dropped, for there is no job {f.job} any more: `{f.line}`" for f in night.dropped]
+        for f in night.failing:
+            cells = map(_plain, (f.since, str(f.nights), str(f.status), f.job))
+            lines.append(f"| {' | '.join(cells)} | {_code(f.line)} |")
+    lines += [f"Dropped, for there is no job {_plain(f.job)} any more: {_code(f.line)}" for f in night.dropped]
     green = ", ".join(f"{job.job} ({job.tests} tests)" for job in night.jobs if not job.reasons)
     return "\n".join([*lines, "", f"Green: {green or 'none'}"]) + "\n"

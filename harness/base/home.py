@@ -5,17 +5,19 @@ Standard library only: ``noxfile.py`` reads it before anything is installed.
 Layout below ``home()``::
 
     venv/<key>/     the locked Python environment
-    python.json     which Python it is made of (``interpreter.py``)
     npm/<key>/      the Firebase emulators' locked node_modules
     template/<key>/ an initialised PostgreSQL data folder, copied for each run
     bytecode/       of the tests' sessions, on a machine that keeps none beside the sources
     mypy/, hypothesis/  what the tests' sessions know of sources, by their digest
     runs/<run id>/  the state of a run under way: lease, sockets, data folders; gone when the run ends
+    */<key>.used    when ``<key>`` was last used, and who has it (``use``)
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import unicodedata
 from pathlib import Path
@@ -25,6 +27,8 @@ from harness.base.errors import BadInput
 ENVIRONMENT_VARIABLE = "TEKUTOKO_REHEARSAL_HOME"
 #: PostgreSQL takes paths of up to 1,023 bytes; below the folder lie some 300 of its files' names.
 LONGEST_BYTES = 600
+#: The descriptors by which ``use`` holds, for processes that outlive this one too: those of a kept stack.
+IN_USE: dict[Path, int] = {}
 NAME_ANOTHER = f"name another folder in {ENVIRONMENT_VARIABLE}"
 
 
@@ -93,3 +97,20 @@ def _unfit(folder: Path) -> str:
 def runs_folder() -> Path:
     """Where the state of runs under way lies: one folder a run."""
     return home() / "runs"
+
+
+def used_mark(folder: Path) -> Path:
+    """The file whose time is that of the last use of ``folder``, and on which all who have the folder share a lock."""
+    return folder.with_name(f"{folder.name}.used")
+
+
+def use(folder: Path) -> Path:
+    """Returns ``folder``, marked as used now and as held until this process ends: ``clean`` leaves it alone."""
+    mark = used_mark(folder)
+    with contextlib.suppress(OSError):  # who may not write there may not clean there either
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        if mark not in IN_USE:
+            IN_USE[mark] = os.open(mark, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(IN_USE[mark], fcntl.LOCK_SH)
+        os.utime(IN_USE[mark])
+    return folder

@@ -65,6 +65,13 @@ def stolen_s() -> float | None:
     return None if steal is None else float(steal)
 
 
+def busy_s() -> float:
+    """The processor seconds since the machine began that anything used or its host took, summed over processors."""
+    times = psutil.cpu_times()
+    used = ("user", "nice", "system", "irq", "softirq", "steal")
+    return sum(float(getattr(times, name, 0.0)) for name in used)
+
+
 def cpu_s(pid: int) -> float | None:
     """The CPU seconds that the process ``pid`` has used; ``None`` of one that is gone."""
     try:

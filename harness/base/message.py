@@ -2,16 +2,17 @@
 
 The reports look the id up in a catalogue. In English the id is the sentence. Babel finds the ids by the names
 ``message`` and ``marked`` (``harness/cli/messages.py``).
+A stored one may be anybody's: a place is a name alone, and one beyond the bounds is refused when it is made or decoded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from string import Formatter
 from typing import Any
 
 import msgspec
+
+from harness.base.phase import filled, places_of
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -21,17 +22,31 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     values: dict[str, str | Message] = {}
 
     def __post_init__(self) -> None:
-        """Raises ``ValueError`` where nothing stands for a place, as in a ``result.json`` that was changed."""
-        if self.values and (lacking := _places(self.text) - self.values.keys()):
-            raise ValueError(f"nothing stands for {', '.join(sorted(lacking))} in {self.text!r}")
+        """Raises ``ValueError`` where nothing stands for a place, for a place that is no name, and beyond the bounds,
+        as in a ``result.json`` that was changed."""
+        shown, written = _lengths(self, MOST_DEPTH)
+        if shown > written + MOST_REPEATED:
+            raise ValueError(f"places that are repeated make a message of {shown:,} characters")
 
     def __str__(self) -> str:
-        return self.text.format(**self.values) if self.values else self.text
+        return filled(self.text, self.values)
 
 
-@lru_cache(maxsize=4096)
-def _places(text: str) -> frozenset[str]:
-    return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+#: So many messages may be one inside the other, and repeated places may add so many characters to what is written.
+MOST_DEPTH, MOST_REPEATED = 100, 10_000
+
+
+def _lengths(of: str | Message, depth: int) -> tuple[int, int]:
+    """Return how many characters a value shows, and how many it is written in."""
+    if isinstance(of, str) or not of.values:
+        return (len(of if isinstance(of, str) else of.text),) * 2
+    if depth == 0:
+        raise ValueError(f"messages are nested more than {MOST_DEPTH} deep")
+    parts, inner = places_of(of.text), {name: _lengths(value, depth - 1) for name, value in of.values.items()}
+    if lacking := {name for _, name in parts if name is not None} - inner.keys():
+        raise ValueError(f"nothing stands for {', '.join(sorted(lacking))} in {of.text!r}")
+    shown = sum(len(before) + (0 if name is None else inner[name][0]) for before, name in parts)
+    return shown, len(of.text) + sum(written for _, written in inner.values())
 
 
 def message(text: str, **values: str | Message) -> Message:

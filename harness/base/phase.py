@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from string import Formatter
 from typing import Any, Literal, NamedTuple, Protocol
 
 from harness.base.ticks import NS
@@ -30,9 +32,27 @@ class Said(Protocol):
         ...
 
 
+def filled(text: str, values: Mapping[str, object]) -> str:
+    """Return ``text`` with its places filled, or ``text`` itself where there are no values. Raises ``ValueError`` for a
+    place that is no name, ``KeyError`` for one that nothing stands for."""
+    if not values:
+        return text
+    return "".join(before + ("" if name is None else str(values[name])) for before, name in places_of(text))
+
+
+@lru_cache(maxsize=4096)
+def places_of(text: str) -> tuple[tuple[str, str | None], ...]:
+    """Split ``text`` into what stands before each place, and the place's name, ``None`` behind the last one. Raises
+    ``ValueError`` for a place that is no name."""
+    found = [*Formatter().parse(text)]
+    if any(form or conversion or not (name is None or name.isidentifier()) for _, name, form, conversion in found):
+        raise ValueError(f"a place is a name in braces and nothing else, unlike in {text[:200]!r}")
+    return tuple((before, name) for before, name, _, _ in found)
+
+
 def english(text: str, /, **values: Any) -> str:
     """The message id itself is the sentence."""
-    return text.format(**values) if values else text
+    return filled(text, values)
 
 
 Tone = Literal["good", "bad", "open", ""]

@@ -7,9 +7,10 @@ away again: no stale line is left. Imported when there is something to draw, sin
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from itertools import groupby
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from harness.base.phase import Line, Phase, Row
 from harness.base.progress import Progress
+from harness.base.shown import escaped, shown, with_codes
 from harness.base.ticks import Ticks
 
 _STYLES = {"good": "green", "bad": "bold red", "open": "yellow", "": ""}
@@ -43,6 +45,7 @@ class Screen:
             redirect_stdout=False,  # --json goes there
         )
         self._live.start()
+        sys.stderr = escaped(sys.stderr)  # rich takes codes in what is written there for its own; it puts back what was
         self._console.show_cursor()  # a command that is killed must not leave a terminal without one
 
     def above(self, head: str, text: str) -> None:
@@ -71,7 +74,7 @@ class Screen:
         head.add_column(width=1)
         head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         head.add_column(justify="right", no_wrap=True)
-        head.add_row(self._spinner, Text(phase.text, "bold"), phase.counted(now_ns, self._progress.say))
+        head.add_row(self._spinner, _text(phase.text, "bold"), _text(phase.counted(now_ns, self._progress.say)))
         yield head
         share, left = phase.share(now_ns), phase.left(now_ns, self._progress.say)
         if share is not None:
@@ -79,12 +82,12 @@ class Screen:
             bar.add_column(width=1)
             bar.add_column(ratio=1)
             bar.add_column(justify="right", no_wrap=True)
-            bar.add_row("", ProgressBar(total=1.0, completed=share, complete_style="cyan"), left)
+            bar.add_row("", ProgressBar(total=1.0, completed=share, complete_style="cyan"), _text(left))
             yield bar
         if phase.rows:
             yield _table(phase.rows)
         elif phase.note:
-            yield Text(f"  {phase.note}", no_wrap=True, overflow="ellipsis")
+            yield _text(f"  {phase.note}", no_wrap=True, overflow="ellipsis")
 
 
 def closing(stream: TextIO, lines: Iterable[Line]) -> None:
@@ -98,7 +101,7 @@ def closing(stream: TextIO, lines: Iterable[Line]) -> None:
             continue
         for line in group:
             style = f"{_STYLES[line.tone]} bold" if line.headline else _STYLES[line.tone]
-            console.print(Text(line.text, style), soft_wrap=True)  # a path stays whole to be copied
+            console.print(_text(line.text, style), soft_wrap=True)  # a path stays whole to be copied
 
 
 def _columns(lines: Iterable[Line]) -> Table:
@@ -110,7 +113,7 @@ def _columns(lines: Iterable[Line]) -> Table:
                 table.add_column(no_wrap=True)
             table.add_column(overflow="fold")
         verdict, *others = line.lead
-        table.add_row("", Text(verdict, _STYLES[line.tone]), *map(Text, others), Text(line.text))
+        table.add_row("", _text(verdict, _STYLES[line.tone]), *map(_text, others), _text(line.text))
     return table
 
 
@@ -121,23 +124,28 @@ def _table(rows: Iterable[Row]) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     for row in rows:
-        table.add_row("", Text(row.what), Text(row.value), Text(row.stands, _STYLES[row.tone]))
+        table.add_row("", _text(row.what), _text(row.value), _text(row.stands, _STYLES[row.tone]))
     return table
 
 
 def _hanging(head: str, text: str) -> RenderableType:
     """``text`` behind ``head``, and what of it does not fit a row below its beginning."""
     if not head:
-        return Text(text)
+        return _text(text)
     grid = Table.grid()
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row(Text(head, "dim"), Text(text))
+    grid.add_row(_text(head, "dim"), _text(text))
     return grid
 
 
+def _text(text: str, style: str = "", **how: Any) -> Text:
+    """Text of whomever, without markup or codes."""
+    return Text(shown(text), style, **how)
+
+
 def _console(stream: TextIO) -> Console:
-    console = Console(file=stream, force_terminal=True, highlight=False, markup=False, emoji=False)
+    console = Console(file=with_codes(stream), force_terminal=True, highlight=False, markup=False, emoji=False)
     console.size = _size(stream)
     return console
 

@@ -6,19 +6,24 @@ locked environment is entered.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import os
+import queue
 import select
 import signal
 import stat
 import sys
+import threading
 from types import FrameType
 from typing import TextIO, cast
 
 #: Where the reader of a pipe or the terminal has gone away: nobody misses what is written then.
 _NO_READER = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
 _STANDARD = (0, 1, 2)
+#: Of standard error: how much is held for a reader that does not read, and how long a writer, and the end, wait for it.
+HELD_WRITES, PATIENCE_S, LAST_S = 1_000, 0.05, 2.0
 
 
 class Lossy(io.RawIOBase):
@@ -58,11 +63,49 @@ class Lossy(io.RawIOBase):
         return len(data)
 
 
-def forgiving(descriptor: int, before: TextIO | None, *, by_line: bool) -> TextIO:
+class Unblocked(Lossy):
+    """A ``Lossy`` written by a thread, so that nobody waits for a reader that does not read.
+
+    A writer waits for the thread for ``PATIENCE_S``, which keeps the order of lines among those of other streams, and
+    not again while it is behind. Beyond ``HELD_WRITES`` all is dropped, and the reader is told.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self._held = queue.Queue[bytes](HELD_WRITES)
+        self._behind = False
+        self._dropped = 0
+        threading.Thread(target=self._hand_over, name="output", daemon=True).start()
+        atexit.register(self._is_written, LAST_S)
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]  # what BufferedWriter gives
+        """All of ``data``, written, held or dropped; its length in bytes."""
+        self._behind = self._behind and self._held.unfinished_tasks > 0
+        try:
+            self._held.put_nowait(bytes(data))
+        except queue.Full:
+            self._dropped += 1
+        self._behind = self._behind or not self._is_written(PATIENCE_S)
+        return len(data)
+
+    def _hand_over(self) -> None:
+        while True:
+            super().write(self._held.get())
+            if self._dropped and self._held.empty():
+                dropped, self._dropped = self._dropped, 0
+                super().write(b"[%d writes were dropped here, because nobody read them]\n" % dropped)
+            self._held.task_done()
+
+    def _is_written(self, limit_s: float) -> bool:
+        with self._held.all_tasks_done:
+            return self._held.all_tasks_done.wait_for(lambda: not self._held.unfinished_tasks, limit_s)
+
+
+def forgiving(descriptor: int, before: TextIO | None, *, by_line: bool, raw: type[Lossy] = Lossy) -> TextIO:
     """A text stream on ``descriptor`` as ``before`` was, that raises neither for what cannot be written nor for what
     its encoding lacks."""
     return io.TextIOWrapper(
-        io.BufferedWriter(cast(io.RawIOBase, Lossy(descriptor))),
+        io.BufferedWriter(cast(io.RawIOBase, raw(descriptor))),
         encoding=before.encoding if before is not None else "utf-8",
         errors="backslashreplace",
         line_buffering=by_line,
@@ -70,10 +113,15 @@ def forgiving(descriptor: int, before: TextIO | None, *, by_line: bool) -> TextI
 
 
 def install() -> None:
-    """Standard output and error that cannot fail, and SIGHUP and SIGTERM that end a command as Ctrl-C does."""
+    """Standard output and error that cannot fail, and SIGHUP and SIGTERM that end a command as Ctrl-C does.
+
+    SIGINT ends it too where it was ignored when the command began, as by a script that begins it in the background.
+    """
     _fill_standard_descriptors()
     sys.stdout = forgiving(1, sys.stdout, by_line=os.isatty(1))
-    sys.stderr = forgiving(2, sys.stderr, by_line=True)
+    sys.stderr = forgiving(2, sys.stderr, by_line=True, raw=Unblocked)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in ending_signals():
         if number is not signal.SIGINT and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _as_ctrl_c)
@@ -95,14 +143,11 @@ def output_lost() -> OSError | None:
     return raw.lost if into_a_file or raw.lost.errno not in _NO_READER else None
 
 
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+def _as_ctrl_c(number: int, _frame: FrameType | None) -> None:
     """What Ctrl-C would do now. Further signals of the kind are ignored: a terminal that closes sends SIGHUP twice,
     once by the shell and once by the kernel, and a second Ctrl-C would cut the ending short."""
     signal.signal(number, signal.SIG_IGN)
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):  # a shell's job in the background ignores SIGINT
-        raise KeyboardInterrupt
-    handler(signal.SIGINT, frame)
+    signal.raise_signal(signal.SIGINT)
 
 
 def _fill_standard_descriptors() -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from harness.base.errors import BadInput
 from harness.base.message import message
+from harness.base.owned import own
 
 
 class Key(NamedTuple):
@@ -30,6 +31,7 @@ class Key(NamedTuple):
 def keys(path: Path, remedy: str) -> Iterator[Key]:
     """Every key of the file in its order, those of tables too. Raises ``BadInput`` where it cannot be read."""
     try:
+        own(path)
         text = path.read_text(encoding="utf-8")
         document = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:

@@ -10,6 +10,7 @@ import yaml
 
 from harness.base.errors import BadInput
 from harness.base.message import message
+from harness.base.owned import own
 
 Path_ = tuple[str | int, ...]
 Lines = dict[Path_, int]
@@ -22,6 +23,7 @@ _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _OTHER_BASE = re.compile(r"[-+]?0[0-9_]+|.*:.*")  # octal and sexagesimal, as YAML 1.1 alone reads them
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 60
+MAX_DIGITS = 100  # of a number
 MAX_VALUES = 50_000  # an alias bomb grows past this before it costs memory
 
 # PyYAML lets these escape from ill-tagged scalars ("!!int ''" is an IndexError, "!!bool x" a KeyError).
@@ -29,8 +31,9 @@ _LEAKS = (ValueError, LookupError, AttributeError, TypeError, OverflowError, Rec
 
 
 def read(path: Path) -> str:
-    """The text of ``path``; ``BadInput`` when it is missing, no file, too long, or not UTF-8."""
+    """The text of ``path``; ``BadInput`` when it is missing, no file, too long, not UTF-8, or may be another user's."""
     try:
+        own(path)
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)  # what has no end is too long, too
     except OSError as error:
@@ -166,6 +169,8 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.plain(child, (*path, index)) for index, child in enumerate(node.value)]
+        if node.tag in _NUMBERS and len(node.value) > MAX_DIGITS:  # 1:2:3 costs the square of its length
+            raise ValueError(f"line {line}: a number of more than {MAX_DIGITS} characters")
         value = self.loader.construct_object(node)
         if self.plain_numbers and node.tag in _NUMBERS and _OTHER_BASE.fullmatch(node.value):
             raise BadInput(

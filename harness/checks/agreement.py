@@ -32,14 +32,15 @@ _EXAMPLES = 3
 
 
 def reconciled_result(
-    found: Reconciled, compared: Comparison, *, bundled: bool, unread: Told = (), by_app: Collection[str] = ()
+    found: Reconciled, compared: Comparison, *, unread: Told = (), by_app: Collection[str] = ()
 ) -> Judgement:
     """What an injected outage explains is told and fails nothing: the document calls a lost mirror write non-critical.
 
-    A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised, unless there
+    A target of whose walks none has a document mirrors nothing: that is not exercised, and gates, unless there
     are documents of other walks, or two of one; those ``by_app``, ids of walks that the app wrote to Firestore itself,
     are not the target's. ``unread``: what of PostgreSQL could not be compared. What manifests
-    measured as they are lost is their erratum, shown. Where no document was there to compare, nothing passes.
+    measured as they are lost is their erratum, shown. Where no document was there to compare, nothing passes. Of a
+    mirror whose documents still came late nobody knows whether the rest would: no contract limits its lag.
     """
     verdict = Verdict.PASS if found.good else Verdict.FAIL
     told = with_examples(
@@ -51,15 +52,20 @@ def reconciled_result(
     )
     if not found.compared and found.good:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk was written through the API alone"),)
-    elif not bundled and not others and compared.count(Flaw.MISSING) and not compared.documents:
+    elif not found.good and not others and compared.count(Flaw.MISSING) and not compared.documents:
         verdict, told = Verdict.NOT_EXERCISED, (message("the target mirrors nothing"), *found.told)
     elif not compared.documents and found.good:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk had a document to compare"), *found.told)
+    elif compared.lag_s and not found.wrong:
+        lag = message(
+            "documents came until {seconds} s after the load, which no contract limits", seconds=f"{compared.lag_s:.1f}"
+        )
+        verdict, told = Verdict.INCONCLUSIVE, (lag, *told)
     elif unread and found.good:
         verdict = Verdict.NOT_EXERCISED
     told = (*told, *unread)
     flaws = len(found.unexplained) + len(found.doubled)
-    samples = found.compared if flaws else compared.documents
+    samples = found.compared if verdict is Verdict.FAIL else compared.documents
     judged = result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, samples, told, unit=Unit.WALKS)
     if found.as_written:
         erratum = found.as_written[0][1]

@@ -11,8 +11,9 @@ from harness.base.theirs import read_json
 from harness.checks.dual_write import StoredWalk
 from harness.checks.isolation import Asked, Reply
 from harness.checks.stores import NotAsNamed, Stores
-from harness.load.answers import beginning, tells_of_another
+from harness.load.answers import beginning
 from harness.load.population.accounts import Account
+from harness.load.population.marks import NOBODY
 
 MOST_ASKED = 8
 _BODY = b'{"title":"not yours"}'
@@ -87,7 +88,7 @@ async def _reply(stores: Stores, method: str, walk: Owned, user: str, token: str
 def shows(status: int, body: bytes, walk: Owned, user: str) -> bool:
     """Whether an answer tells of the walk: of its owner, by its title, or, as a success, under its id."""
     told = body.decode(errors="replace").lower()
-    if tells_of_another(body, user) or (walk.title and walk.title.lower() in told):
+    if NOBODY.of_another(body, user) or (walk.title and walk.title.lower() in told):
         return True
     return 200 <= status < 300 and walk.walk_id.lower() in told and _is_walk(body)
 

@@ -110,11 +110,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """``compared`` walks and deleted walks, ``documents`` of the former that were there; the findings by walk id."""
+    """``compared`` walks and deleted walks, ``documents`` of the former that were there; the findings by walk id.
+
+    ``lag_s`` is how long after the first look the last document came, 0.0 where that was within the usual wait.
+    """
 
     compared: int
     documents: int
     findings: tuple[Finding, ...]
+    lag_s: float = 0.0
 
     def count(self, flaw: Flaw) -> int:
         """Findings of one kind."""

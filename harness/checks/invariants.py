@@ -42,7 +42,7 @@ from harness.checks.walk_results import (
 from harness.checks.walk_tables import Stored
 from harness.checks.written import Plans
 from harness.evidence.collect import Collector
-from harness.judge.judged import held, result
+from harness.judge.judged import result
 from harness.judge.lacking import lacking
 from harness.judge.switch_over import SwitchOver
 from harness.load.population.accounts import Account, Canary, accounts, canaries
@@ -56,7 +56,6 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Told, message, of_error, verbatim
 from harness.model.scenario import Scenario
-from harness.model.stack import Target
 from harness.model.verdict import Verdict
 from harness.stack.firebase.documents import Fields
 
@@ -88,7 +87,6 @@ class Invariants:
         *,
         scenario: Scenario,
         manifests: Manifests,
-        target: Target,
         seed: int,
         sides: Collection[Side] = (Side.API,),
         due: DueList = NOTHING_DUE,
@@ -102,7 +100,6 @@ class Invariants:
         self._clock = clock
         self._scenario = scenario
         self._manifests = manifests
-        self._target = target
         self._seed = seed
         self._due = due
         #: Walks whose mirror write an outage of Firestore lost, as ``by_firestore``, in ns of the run's clock; ``None``
@@ -121,7 +118,7 @@ class Invariants:
 
     async def results(self) -> tuple[Judgement, ...]:
         """All of them. A store that does not answer, or holds more than is read, leaves its checks inconclusive."""
-        answers = wrong_answers(self._evidence.requests)
+        answers = wrong_answers([*self._evidence.requests, *self._evidence.probes])
         documents = self._stores.documents()
         try:
             there = await _all(documents)
@@ -187,9 +184,7 @@ class Invariants:
         written_ns = self._written_ns(stored)
         seen = explained(seen, written_ns, broken_storage)
         found = reconciled(whole, written_ns, broken, names=held, direct=len(writes.direct))
-        of_documents = agreement.reconciled_result(
-            found, compared, bundled=self._target.bundled, unread=read.layout.why, by_app=writes.ever_direct
-        )
+        of_documents = agreement.reconciled_result(found, compared, unread=read.layout.why, by_app=writes.ever_direct)
         if of_documents.verdict in {Verdict.PASS, Verdict.FAIL} and any(FIRESTORE in each.what for each in broken):
             self.lost_by_firestore = by_firestore(found.explained, written_ns, broken)
         return of_documents, agreement.photos_result(seen, unread=among(read.layout, _OF_PHOTOS))
@@ -257,7 +252,7 @@ def unread(error: Exception) -> tuple[Judgement, ...]:
     Lost writes and doubled ones hold the week all the same: what was not looked at was not shown to be well.
     """
     verdict, told = _unread(error)
-    of_writes = (held(result(check, CLAIM[check], verdict, None, 0, told)) for check in (ACKNOWLEDGED, ONCE))
+    of_writes = (result(check, CLAIM[check], verdict, None, 0, told) for check in (ACKNOWLEDGED, ONCE))
     return (*of_writes, *agreement.unseen(verdict, told))
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.due import probe_call
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side, Wire
 from harness.model.message import Message, Told, joined, message
 
 _NOT_FOUND, _TOO_MANY = 404, 429
@@ -25,6 +26,11 @@ _CALL = {
     Operation.DELETE_WALK: "DELETE /v1/walks/{walk_id}",
 }
 _ANSWERED = frozenset({Outcome.OK, Outcome.BAD_ANSWER, Outcome.FOREIGN_ANSWER})
+#: What of the wire is no contract's body; what cut an answer short, or kept it from coming, is a failed request.
+_LENGTH = {
+    Wire.BEHIND: message("and bytes behind it, or behind the answer before it"),
+    Wire.TOO_LONG: message("longer than a client reads"),
+}
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +93,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
-    """The API's answers to phones with a status below 400: how many, and the wrong ones of each kind, as examples."""
+    """The API's answers to phones and probes: how many had a status below 400, and the wrong ones of each kind, as
+    examples, whatever their status."""
 
     answered: int = 0
     leaked: Told = ()
@@ -157,16 +164,19 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wrong_answers(rows: Iterable[object]) -> Answers:
-    """Of the evidence's requests. What a phone was refused (4xx, 5xx) is an error of the error ratio, and not here."""
+    """Of the evidence's requests and probes. What was refused (4xx, 5xx), or never came whole, is an error of the error
+    ratio, and here only for what it told of another or for bytes behind it."""
     answered = 0
     leaked, statuses, bodies = list[Message](), list[Message](), list[Message]()
     for row in rows:
-        if not isinstance(row, RequestRow) or row.side is not Side.API:
+        if not isinstance(row, ProbeRow) and (not isinstance(row, RequestRow) or row.side is not Side.API):
             continue
-        answered += row.outcome in _ANSWERED
-        wanted = _SUCCESS.get(row.operation, 200)
+        answered += row.outcome in _ANSWERED and isinstance(row, RequestRow)
+        wanted = _SUCCESS.get(row.operation, 200) if isinstance(row, RequestRow) else 200
         if row.outcome is Outcome.FOREIGN_ANSWER:
             leaked.append(_example(row))
+        elif row.wire in _LENGTH:
+            bodies.append(message("{call}, {words}", call=_example(row), words=_LENGTH[row.wire]))
         elif row.outcome is Outcome.BAD_ANSWER and row.status != wanted:
             statuses.append(message("{call}, must be {status}", call=_example(row), status=str(wanted)))
         elif row.outcome is Outcome.BAD_ANSWER:
@@ -174,12 +184,16 @@ def wrong_answers(rows: Iterable[object]) -> Answers:
     return Answers(answered=answered, leaked=tuple(leaked), statuses=tuple(statuses), bodies=tuple(bodies))
 
 
-def _example(row: RequestRow) -> Message:
+def _example(row: RequestRow | ProbeRow) -> Message:
+    if isinstance(row, ProbeRow):
+        call, named = f"{row.method} /v1/walks/{{walk_id}}", probe_call(row.probe_id)
+    else:
+        call, named = _CALL[row.operation].format(walk_id=row.walk_id), row.operation_id
     return message(
         "{call} by {user} ({operation}): {status} {body}",
-        call=_CALL[row.operation].format(walk_id=row.walk_id),
+        call=call,
         user=row.user,
-        operation=row.operation_id,
+        operation=named,
         status=str(row.status),
         body=row.shown or message("an empty body"),
     )

@@ -29,6 +29,7 @@ _EARLIER_NS = NS
 
 class _Line(msgspec.Struct):
     severity: str = ""
+    message: str = ""
     timestamp: str = ""
     time: str = ""  # the other name that Cloud Logging reads
 
@@ -62,6 +63,12 @@ def logged(lines: Iterable[bytes]) -> Logged:
             at_ns = _utc_ns(read.timestamp or read.time)
             walks |= {walk: _later(walks.get(walk, 0), at_ns) for walk in named}
     return Logged(failures=failures, walks=walks)
+
+
+def structured(lines: Iterable[bytes]) -> bool:
+    """Whether one of the lines at least is a record of the log, with a severity and a message."""
+    read = (read_json(line, _Line) for line in lines)
+    return any(each is not None and each.severity and each.message for each in read)
 
 
 def by_firestore(

@@ -2,7 +2,8 @@
 
 Nothing is assumed of ``updated_at`` but that each PUT is answered with its own: a GET that shows that of a PUT which a
 later one had replaced before the GET was sent shows an old walk. Neither clock nor order of the times counts. A GET
-that shows what no PUT was answered with cannot be told old from new: it is judged on all else, and has nothing to show.
+that shows what no PUT was answered with cannot be told old from new, nor can one of a PUT that was answered with the
+time of the PUT before it: such a GET is judged on all else, and has nothing to show.
 """
 
 from __future__ import annotations
@@ -42,12 +43,11 @@ class _Canary:
         self._done_ns = [put.done_ns for put in puts]
         #: Of all PUTs that were acknowledged by then, when the last was sent.
         self._sent_ns = list(accumulate((put.sent_ns for put in puts), max))
-        #: When the last PUT that was answered with this ``updated_at`` ended.
-        self._ended_ns: dict[str, int] = {}
-        for put in puts:
-            walk = _walk(put)
-            if walk is not None and walk.version:
-                self._ended_ns[walk.version] = max(put.done_ns, self._ended_ns.get(walk.version, put.done_ns))
+        #: What each of them was answered with, and when the last PUT that was answered with it ended.
+        self._versions = [walk.version if walk is not None else "" for walk in map(_walk, puts)]
+        self._ended_ns = {
+            version: done_ns for version, done_ns in zip(self._versions, self._done_ns, strict=True) if version
+        }
 
     def judge(self, found: Reads) -> None:
         undated: Counter[str] = Counter()
@@ -63,15 +63,23 @@ class _Canary:
             found.probes += 1
             flaw = self._flaw(probe, walk, acknowledged)
             if probe.method == "GET" and acknowledged:
-                if flaw is not None or walk is None or walk.version in self._ended_ns:
-                    found.bound += 1
-                else:
+                if flaw is None and walk is not None and walk.version not in self._ended_ns:
                     undated[walk.version] += 1
+                    found.alike += 1
+                elif flaw is not None or self._moved(acknowledged):
+                    found.bound += 1
+                    found.dated += 1
+                else:
+                    found.alike += 1
             if flaw is not None:
                 read = f"probe {probe.probe_id} ({probe.method} of {probe.user})"
                 found.wrong.append(WrongRead(read=read, walk_id=walk.id if walk is not None else "", flaw=flaw))
         if len(undated) > self._unanswered:
             found.undated += undated.total()
+
+    def _moved(self, acknowledged: int) -> bool:
+        """Whether the last PUT of so many was answered with another time than the one before: none was before one."""
+        return acknowledged < 2 or self._versions[acknowledged - 1] != self._versions[acknowledged - 2]
 
     def _flaw(self, probe: ProbeRow, walk: ShownWalk | None, acknowledged: int) -> Flaw | None:
         if walk is None:

@@ -62,7 +62,8 @@ class Reads(msgspec.Struct, kw_only=True):
     """Answers judged: lists, single walks, what writes were answered, and probes'.
 
     ``bound`` are answers of the API to a list, a GET or a probe that had an acknowledged write to show, and could be
-    told from older ones; ``undated`` those of probes that could not. ``unread`` are good ones whose row does not tell
+    told from older ones, ``dated`` those of probes among them; ``alike`` are those of probes that could not, of which
+    ``undated`` show what no PUT was answered with. ``unread`` are good ones whose row does not tell
     what they showed; ``unmatched`` users' operations that do not fit the schedule.
     ``missing`` are requests and probes that others after them show to have been due, without a row.
     ``from_other_side`` are answers that show a write of the other side. ``wrong`` has one flaw an answer.
@@ -73,6 +74,8 @@ class Reads(msgspec.Struct, kw_only=True):
     writes: int = 0
     probes: int = 0
     bound: int = 0
+    dated: int = 0
+    alike: int = 0
     undated: int = 0
     unread: int = 0
     missing: int = 0
@@ -87,8 +90,9 @@ class Reads(msgspec.Struct, kw_only=True):
 
     @property
     def unknown(self) -> bool:
-        """Whether an answer, or what it showed, is not in evidence, or fits no schedule."""
-        return bool(self.unread or self.missing or self.unmatched)
+        """Whether an answer, or what it showed, is not in evidence, or fits no schedule; or more of the probes' may be
+        old than can be told from old ones."""
+        return bool(self.unread or self.missing or self.unmatched or self.alike > self.dated)
 
     @property
     def examples(self) -> list[WrongRead]:
@@ -118,6 +122,12 @@ class Reads(msgspec.Struct, kw_only=True):
                 count=str(self.undated),
             )
             told.append(undated)
+        if self.alike > self.undated:
+            alike = message(
+                "{count} more may be older: the last PUT did not move updated_at on, or another was not answered",
+                count=str(self.alike - self.undated),
+            )
+            told.append(alike)
         if self.from_other_side:
             told.append(message("{count} show a write of the other side", count=str(self.from_other_side)))
         if self.unread:

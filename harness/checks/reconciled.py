@@ -70,6 +70,11 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
         return not self.unexplained and not self.doubled
 
     @property
+    def wrong(self) -> bool:
+        """Whether something differs that no later mirror write would mend."""
+        return bool(self.doubled) or any(each.flaw is Flaw.DIFFERENT for each in self.unexplained)
+
+    @property
     def told(self) -> Told:
         """All counts, for people."""
         every = [finding for finding, _ in (*self.explained, *self.as_written)] + list(self.unexplained)

@@ -8,7 +8,7 @@ request's row says that it is the same. A PUT carries all locations that the API
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypedDict
 
@@ -17,6 +17,7 @@ import msgspec
 from harness.judge.planned import AGAIN
 from harness.load.population import thumbnail
 from harness.load.population.accounts import Account
+from harness.load.population.marks import unmarked
 from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.population.walk import Location, NewWalk, WalkUpdate, digest
 from harness.model.due import Due
@@ -221,16 +222,22 @@ def _times(row: RequestRow) -> _Times:
 
 
 def body_of(planned: Planned, row: RequestRow, bucket: str) -> NewWalk | WalkUpdate | None:
-    """The content with that digest: as planned, or with the walk's thumbnail; ``None`` for a DELETE and no match."""
-    body = planned.body
-    if planned.operation is not row.operation or body is None:
+    """The content with that digest, one of ``bodies_of``; ``None`` for a DELETE and no match."""
+    if planned.operation is not row.operation:
         return None
-    if digest(body) == row.payload_digest:
-        return body
-    if isinstance(body, WalkUpdate):
-        body = msgspec.structs.replace(body, thumbnail_image_url=thumbnail.url(bucket, row.user, planned.walk_id))
-        return body if digest(body) == row.payload_digest else None
-    return None
+    return next((body for body in bodies_of(planned, bucket) if digest(body) == row.payload_digest), None)
+
+
+def bodies_of(planned: Planned, bucket: str) -> Iterator[NewWalk | WalkUpdate]:
+    """What a request may have sent: as planned, or with the walk's thumbnail; each also without the user's mark, as
+    older runs did."""
+    if planned.body is None:
+        return
+    url = thumbnail.url(bucket, planned.user, planned.walk_id)
+    for body in (planned.body, unmarked(planned.body)):
+        yield body
+        if isinstance(body, WalkUpdate):
+            yield msgspec.structs.replace(body, thumbnail_image_url=url)
 
 
 def _recorded(planned: Sequence[Planned]) -> Mapping[str, list[tuple[int, Location]]]:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 import asyncpg
+import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import Exit, RehearsalError
@@ -31,6 +32,7 @@ from harness.stack.firebase.sign_up import sign_in
 #: Of every checker and of healing: a night of 90 minutes at 10 requests/s leaves about 5,400 walks, 100 locations each.
 MOST_WALKS = 20_000
 DRAIN_LIMIT_S = 10.0  # from the last answer to the last document; the document says "asynchronously", and no time
+_LAG_LIMIT_S = 60.0  # as long as documents still come
 _SQL_TIMEOUT_S = 10.0
 _AGAIN_S = 0.5
 #: The tables' bytes with their indexes, and the connections of others than this one.
@@ -232,7 +234,8 @@ async def dual_write(
     limit_s: float = DRAIN_LIMIT_S,
     perhaps_deleted: Mapping[str, str] | None = None,
 ) -> Comparison:
-    """The mirrored walks against their documents, once they agree or ``limit_s`` has passed. The load has ended.
+    """The mirrored walks against their documents, once they agree or none has come for ``limit_s``, at most
+    ``_LAG_LIMIT_S`` in all. The load has ended.
 
     ``held``: all documents, read before ``walks`` (all there are), so that only those that do not agree are read again.
     ``perhaps_deleted``: walks, and their users, whose DELETE was not acknowledged and that are gone all the same.
@@ -243,17 +246,20 @@ async def dual_write(
     gone = {**writes.deleted[Side.API], **(perhaps_deleted or {})}
     deleted = {walk_id: user for walk_id, user in gone.items() if walk_id not in writes.direct}
     found: dict[str, Fields] = dict(held)
-    until_ns = clock.now_ns() + round(limit_s * NS)
+    begun_ns = came_ns = clock.now_ns()
     while True:
         compared = compare(mirrored, found, deleted)
         # A document that has the last write and differs will not become right by waiting.
         ask = [each.walk_id for each in compared.findings if each.flaw is not Flaw.DIFFERENT]
-        if not ask or clock.now_ns() >= until_ns:
-            return compared
+        if not ask or clock.now_ns() >= min(came_ns + round(limit_s * NS), begun_ns + round(_LAG_LIMIT_S * NS)):
+            lag_s = (came_ns - begun_ns) / NS
+            return msgspec.structs.replace(compared, lag_s=lag_s if lag_s > limit_s else 0.0)
         await clock.sleep(_AGAIN_S)
         names = {document_id(walk_id) for walk_id in ask}
-        found = {name: fields for name, fields in found.items() if name not in names}
-        found |= await documents.get_many(sorted(names))
+        before = {name: found.pop(name) for name in names if name in found}
+        later = await documents.get_many(sorted(names))
+        came_ns = clock.now_ns() if later != before else came_ns
+        found |= later
 
 
 async def stored_photos(

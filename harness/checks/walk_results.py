@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 
 from harness.checks.acknowledged import Acknowledged
 from harness.checks.applied_once import Once
-from harness.checks.isolation import Isolation
+from harness.checks.isolation import Answers, Isolation
 from harness.checks.off_in_time import unseen_words
 from harness.checks.reads import Reads
 from harness.checks.sent import Sent
 from harness.checks.tables import CONTRACT, LOCATIONS, Layout
-from harness.judge.judged import held, result, with_examples
+from harness.judge.judged import result, with_examples
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
@@ -39,7 +39,7 @@ def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRA
         verdict = Verdict.INCONCLUSIVE
     told = (*with_few(found.told, [lost.told for lost in found.lost]), *_unknown(sent))
     told = (*told, *layout.why, *layout.risks)
-    return held(result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, found.lost_writes, found.writes, told))
+    return result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, found.lost_writes, found.writes, told)
 
 
 def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> Judgement:
@@ -51,7 +51,7 @@ def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> Judgement
     if (sent.unmatched or sent.untold) and not found.twice:
         verdict = Verdict.INCONCLUSIVE
     told = (*with_few(found.told, found.repeated), *_unknown(sent), *unread)
-    return held(result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told))
+    return result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told)
 
 
 def reads_result(found: Reads) -> Judgement:
@@ -81,18 +81,17 @@ def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = No
         (BODIES, found.bodies, heard, found.answered, found.told_of_bodies),
     )
     return tuple(
-        held(
-            result(
-                check,
-                CLAIM[check],
-                Verdict.FAIL if wrong else verdict,
-                len(wrong),
-                samples,
-                with_few(told, wrong),
-            )
-        )
+        result(check, CLAIM[check], Verdict.FAIL if wrong else verdict, len(wrong), samples, with_few(told, wrong))
         for check, wrong, verdict, samples, told in judged
     )
+
+
+def as_answered(told: Judgement, answers: Answers) -> Judgement:
+    """One of these as its run told it, or failed by what the rows of its ``answers`` say: they are evidence, too."""
+    wrong = {ISOLATION: answers.leaked, STATUSES: answers.statuses, BODIES: answers.bodies}.get(told.id, ())
+    if not wrong or told.verdict is Verdict.FAIL:
+        return told
+    return result(told.id, CLAIM[told.id], Verdict.FAIL, len(wrong), told.samples, with_few(told.told, wrong))
 
 
 def among(layout: Layout, places: Collection[str]) -> Told:

@@ -23,8 +23,5 @@ def of_whole_run(events: Iterable[EventRow]) -> list[Judgement]:
 
 
 def _counting(check: Judgement) -> Judgement:
-    """A check that gates also where it was not exercised lets no run pass unseen: its word is inconclusive. Whatever
-    else was looked at counts, too."""
-    if check.verdict is not Verdict.NOT_EXERCISED:
-        return msgspec.structs.replace(check, gates=True)
-    return msgspec.structs.replace(check, verdict=Verdict.INCONCLUSIVE) if check.gates else check
+    """Whatever was looked at counts."""
+    return check if check.verdict is Verdict.NOT_EXERCISED else msgspec.structs.replace(check, gates=True)

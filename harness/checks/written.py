@@ -13,8 +13,7 @@ from itertools import islice
 import msgspec
 
 from harness.checks.histories import FOREVER, NEVER, Asked, State, WalkHistory
-from harness.checks.sent import body_of, number_of, numbered, scheduled
-from harness.load.population import thumbnail
+from harness.checks.sent import bodies_of, body_of, number_of, numbered, scheduled
 from harness.load.population.accounts import Account
 from harness.load.population.content import created, fingerprint, updated
 from harness.load.population.schedule import Planned, Slot, slots, user_schedule
@@ -79,7 +78,7 @@ class Plans:
                 raise NotAsPlanned(row.operation_id)
         told = scheduled(rows)
         made += [
-            _Made(each, None, self._perhaps(user, each))
+            _Made(each, None, tuple(bodies_of(each, self._bucket)))
             for each in planned
             if each.number not in told and each.operation in WRITES
         ]
@@ -95,13 +94,6 @@ class Plans:
         if body is None and row.operation is not Operation.DELETE_WALK:
             raise NotAsPlanned(row.operation_id)
         return _Made(planned, row, () if body is None else (body,))
-
-    def _perhaps(self, user: str, planned: Planned) -> tuple[NewWalk | WalkUpdate, ...]:
-        body = planned.body
-        if not isinstance(body, WalkUpdate):
-            return () if body is None else (body,)
-        url = thumbnail.url(self._bucket, user, planned.walk_id)
-        return body, msgspec.structs.replace(body, thumbnail_image_url=url)
 
 
 class _Made(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from harness.base.data import SCENARIOS
 from harness.base.errors import Exit
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.rehearsal.command import Command, flag, option
 
 _SHELLS = ("bash", "zsh", "fish")

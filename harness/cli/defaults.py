@@ -16,15 +16,17 @@ from typing import Any, NamedTuple
 
 from harness.base import tomltext
 from harness.base.errors import BadInput
-from harness.base.interpreter import PROGRAM
-from harness.base.message import marked, message, nearest, said_by
+from harness.base.message import Message, marked, message, nearest, said_by
 from harness.base.options import of_option, one_of, unseen
 from harness.base.phase import Said
 from harness.base.shell import shell_words
+from harness.base.typed import PROGRAM
 from harness.rehearsal.command import Command, flag, flags
 from harness.rehearsal.registry import Entry
 
 FILE, VARIABLE = "rehearsal.toml", "TEKUTOKO_OPTION_"
+#: What says which program runs and where it writes is told when a file set it.
+_RUN = frozenset({"--target", "--manifests", "--reports"})
 _SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _UNREAD = marked("write TOML in UTF-8; --no-defaults leaves it unread")
 _HELP = marked("--help shows what it takes")
@@ -41,14 +43,21 @@ class Given(NamedTuple):
 
 def defaults(
     command: type[Command], typed: Sequence[str], entries: Mapping[str, Entry], folder: Path, environ: Mapping[str, str]
-) -> dict[str, Any]:
-    """The values of options of ``command``, which typed ones go over. Raises ``BadInput``."""
+) -> tuple[dict[str, Any], list[Message]]:
+    """The values of options of ``command``, which typed ones go over, and which file set what is run. Raises
+    ``BadInput``."""
     if {"--no-defaults", "--help", "-h"} & set(typed):
-        return {}
+        return {}, []
     given = {**_of_file(command, entries, folder), **_of_environment(command, entries, folder, environ)}
     fields = {flag(field.name): field for field in dataclasses.fields(command)}
     taken = {fields[name]: each for name, each in given.items() if command.takes_default(fields[name].name, typed)}
-    return {field.name: _value(field, each) for field, each in taken.items()}
+    left = _RUN - {word.partition("=")[0] for word in typed}
+    said = [
+        message("{option} is {value}, as {where} says", option=name, value=" ".join(each.texts), where=each.where)
+        for name, each in given.items()
+        if name in left and isinstance(each.where, str)  # the file's, and no variable's
+    ]
+    return {field.name: _value(field, each) for field, each in taken.items()}, said
 
 
 def _of_file(command: type[Command], entries: Mapping[str, Entry], folder: Path) -> dict[str, Given]:

@@ -16,7 +16,9 @@ import psutil
 from harness.base import bootstrap
 from harness.base.errors import RehearsalError
 from harness.base.home import home
+from harness.base.interpreter import PROGRAM
 from harness.base.message import Message, as_message, marked, message
+from harness.cli import unused
 from harness.model.message import joined, of_error
 from harness.stack import state
 from harness.stack.firebase import install
@@ -177,6 +179,12 @@ def _killed_runs() -> Check:
     )
 
 
+def _unused() -> Check:
+    gib = f"{sum(each.mib for each in unused.found()) / 1024:.1f}"
+    found = message("{gib} GiB; {command} lists it", gib=gib, command=f"{PROGRAM} clean")
+    return Check(name=marked("unused for 30 days"), ok=True, found=found)
+
+
 def _kind() -> Check:
     """Never a failure: a machine without Docker has the rung ``local``."""
     missing = at_hand.lacking()
@@ -213,5 +221,6 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     _emulators,
     _kind,
     _inotify,
+    _unused,
     _killed_runs,
 )

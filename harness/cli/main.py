@@ -8,14 +8,16 @@ import shlex
 import sys
 import tomllib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from harness.base import interpreter, terminal
+from harness.base import terminal
 from harness.base.data import ROOT, SCENARIOS
 from harness.base.errors import BadInput, Exit, RehearsalError, more_severe, of_full_disk
 from harness.base.progress import Heartbeat
+from harness.base.shown import escaping
+from harness.base.typed import PROGRAM
 from harness.rehearsal.registry import COMMANDS, Entry
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ TOOLS = (
     Entry("report", "harness.cli.stored.command:Report", _STORED),
     Entry("signoff", "harness.cli.stored.signoff:SignOff", _STORED),
     Entry("doctor", "harness.cli.doctor:Doctor", _MACHINE),
+    Entry("clean", "harness.cli.clean:Clean", _MACHINE),
     Entry("stack up", "harness.cli.stack_command:StackUp", _MACHINE),
     Entry("stack keep", "harness.cli.stack_command:StackKeep", _MACHINE),
     Entry("stack status", "harness.cli.stack_command:StackStatus", _MACHINE),
@@ -48,7 +51,7 @@ TOOLS = (
 #: The commands of two words, by the first.
 VERBS = tuple(dict.fromkeys(entry.name.partition(" ")[0] for entry in TOOLS if " " in entry.name))
 ALL = {entry.name: entry for entry in (*COMMANDS, *TOOLS)}
-_USAGE = f"usage: {interpreter.PROGRAM} COMMAND [OPTIONS] | COMMAND --help | list | --version"
+_USAGE = f"usage: {PROGRAM} COMMAND [OPTIONS] | COMMAND --help | list | --version"
 
 
 def listed(entries: Sequence[Entry]) -> str:
@@ -59,8 +62,9 @@ def listed(entries: Sequence[Entry]) -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
-def parse(words: Sequence[str]) -> Command:
-    """The command that the words ask for. Raises ``BadInput``; ``SystemExit`` once its help is printed."""
+def parse(words: Sequence[str], tell: Callable[[Message], object] = lambda _: None) -> Command:
+    """The command that the words ask for; ``tell`` hears which file set what is run. Raises ``BadInput``;
+    ``SystemExit`` once its help is printed."""
     from harness.base.options import working_folder
     from harness.cli.defaults import defaults
     from harness.rehearsal import command as declared
@@ -70,7 +74,10 @@ def parse(words: Sequence[str]) -> Command:
         raise _unknown(words)
     try:
         command, typed = ALL[name].load(), words[len(name.split()) :]
-        return declared.parse(command, typed, defaults(command, typed, ALL, working_folder(), os.environ))
+        values, said = defaults(command, typed, ALL, working_folder(), os.environ)
+        for each in said:
+            tell(each)
+        return declared.parse(command, typed, values)
     except declared.Unrecognized as error:
         raise BadInput(error.told, where=error.where, remedy=_instead(error)) from None
 
@@ -88,8 +95,8 @@ def _unknown(words: Sequence[str]) -> BadInput:
         asked = " ".join(words[:2]) if words[0] in VERBS else words[0]
         near = nearest(" ".join(words[:2]), list(ALL)) or nearest(words[0], list(ALL))
         told = message("{name} is no command{near}", name=repr(asked), near=near)
-    remedy = message("{program} list shows the commands", program=interpreter.PROGRAM)
-    return BadInput(told, where=interpreter.PROGRAM, remedy=remedy)
+    remedy = message("{program} list shows the commands", program=PROGRAM)
+    return BadInput(told, where=PROGRAM, remedy=remedy)
 
 
 def _instead(error: Unrecognized) -> Message | str:
@@ -118,17 +125,22 @@ def _answer(words: list[str]) -> str | None:
 
 
 def main(words: Sequence[str]) -> int:
-    """Runs one command; every error a person can mend is printed without a traceback."""
+    """Runs one command; every error a person can mend is printed without a traceback, nothing as a terminal's codes."""
+    with escaping():
+        return _main(words)
+
+
+def _main(words: Sequence[str]) -> int:
     if (answer := _answer(list(words))) is not None:
         sys.stdout.write(answer)
         return Exit.OK
     from harness.model.message import marked, whole
     from harness.report.language import asked_for, language
 
-    lang, where = asked_for(words, os.environ), interpreter.PROGRAM
+    lang, where = asked_for(words, os.environ), PROGRAM
     try:
-        command = parse(words)
-        lang, where = getattr(command, "lang", lang), f"{interpreter.PROGRAM} {command.name}"
+        command = parse(words, lambda said: sys.stderr.write(language(lang).message(said) + "\n"))
+        lang, where = getattr(command, "lang", lang), f"{PROGRAM} {command.name}"
         with Heartbeat(command.name):
             return int(command.run())
     except SystemExit as ended:  # 0 of argparse, which has printed a command's help; else what a command needs lacks

@@ -15,9 +15,9 @@ import msgspec
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.cli.live import OnLiveStack, live
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.rehearsal.arguments import AsJson, Spoken, speaking
-from harness.rehearsal.command import Duration, flag, given_unread, option
+from harness.rehearsal.command import Duration, flag, given_unread, option, within
 from harness.report.language import language
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ class Migrate(Spoken, AsJson, OnLiveStack):
     example = "--dry-run"
 
     from_environment: bool = option("the stores that the variables of docs/contract/environment.md name", default=False)
-    beyond_this_machine: bool = option("allow stores on other hosts, and Firebase itself: untried", default=False)
     dry_run: bool = option("write nothing: count what would be done, and what is refused", default=False)
     time_zone: ZoneInfo | None = option("zone of times that say none (default: refused)", _zone, metavar="ZONE")
     rejects: Path | None = option("file of what was refused, a JSON line each", Path, metavar="FILE")
@@ -55,6 +54,11 @@ class Migrate(Spoken, AsJson, OnLiveStack):
     deletions: bool = option(
         "delete walks that were deleted in Firestore since they were moved (default: named)", default=False
     )
+    most_deletions: int | None = option(
+        "delete no walk where more than so many would go, but list them (default: a tenth of all, and 10 at least)",
+        within(0, 10**9),
+        metavar="N",
+    )
     settle: Duration = option(
         "wait so long for deletions on their way to Firestore; 0s where nobody writes",
         Duration,
@@ -64,7 +68,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
 
     def unread(self) -> tuple[str, ...]:
         """A dry run compares nothing."""
-        return ("deletions", "settle") if self.dry_run else ()
+        return ("deletions", "most_deletions", "settle") if self.dry_run else ()
 
     def run(self) -> int:
         """0 when every document is in PostgreSQL; 10 when some were refused, or the stores differ."""
@@ -77,7 +81,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
         if more := sorted(given_unread(self)):
             what = message("--dry-run compares nothing: {options}", options=", ".join(map(flag, more)))
             raise BadInput(what, remedy="leave one of them out")
-        places = self._places()
+        places, most = self._places(), self.most_deletions
         clock = MachineClock()
         progress = speaking(clock, self.lang)
         if places.beyond:
@@ -85,6 +89,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
         migration = Migration(
             places, clock, progress, zone=self.time_zone, dry=self.dry_run, anew=self.anew,
             changed=self.changed, deletions=self.deletions, settle_s=self.settle.seconds,
+            most_deletions=lambda walks: max(10, walks // 10) if most is None else most,
         )  # fmt: skip
         report = asyncio.run(migration.run())
         rejects = self._rejects()
@@ -99,15 +104,13 @@ class Migrate(Spoken, AsJson, OnLiveStack):
     def _places(self) -> Places:
         if self.from_environment and (self.endpoints is not None or self.stack):
             raise BadInput("--from-environment and a stack both say where", remedy="leave one of them out")
-        from harness.migration.places import UNTRIED, of_endpoints, of_environment
+        from harness.migration.places import of_endpoints, of_environment
 
-        places = of_environment(os.environ) if self.from_environment else of_endpoints(live(self.endpoints, self.stack))
-        if places.beyond and not self.beyond_this_machine:
-            raise BadInput(
-                message("not on this machine: {places}", places="; ".join(places.beyond)),
-                where=message("the environment") if self.from_environment else str(self.endpoints or self.stack),
-                remedy=message("--beyond-this-machine, if that is meant; {why}", why=Message(text=UNTRIED)),
-            )
+        if self.from_environment:
+            places = of_environment(os.environ)
+        else:
+            places = of_endpoints(live(self.endpoints, self.stack).endpoints)
+        places.confine(beyond=self.beyond_this_machine)
         return places
 
     def _rejects(self) -> Path | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import Exit, tool_status
+from harness.base.errors import BadInput, Exit, tool_status
 from harness.cli.live import OnLiveStack, live
 from harness.judge.writes import Writes
 from harness.migration.healing import Healing
@@ -42,13 +42,18 @@ class Reconcile(Spoken, AsJson, OnLiveStack):
 
     def run(self) -> int:
         """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""
-        endpoints = live(self.endpoints, self.stack)
-        from harness.evidence.gathered import whole_writes
+        of = live(self.endpoints, self.stack)
+        from harness.evidence.gathered import not_whole, whole_writes
         from harness.migration.heal import heal
+        from harness.migration.places import of_endpoints
 
+        of_endpoints(of.endpoints).confine(beyond=self.beyond_this_machine)
+        if self.evidence is not None and (why := not_whole(self.evidence, of.run_id)) is not None:
+            remedy = "name the folder of the run whose stack this is: another's walks have the same ids"
+            raise BadInput(why, where=str(self.evidence), remedy=remedy)
         writes = Writes() if self.evidence is None else whole_writes(self.evidence)
         deleted, own = writes.deleted[Side.API], writes.direct
-        found = asyncio.run(heal(endpoints, self.direction, apply=self.apply, deleted=deleted, own=own))
+        found = asyncio.run(heal(of.endpoints, self.direction, apply=self.apply, deleted=deleted, own=own))
         lines = map(language(self.lang).message, told(found, applied=self.apply))
         sys.stdout.write((msgspec.json.encode(found).decode() if self.json else "\n".join(lines)) + "\n")
         return tool_status({Exit.HOLD: found.named or (found.changes and not self.apply)})

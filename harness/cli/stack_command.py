@@ -17,9 +17,9 @@ import msgspec
 
 from harness.base.clock import MachineClock, polling
 from harness.base.errors import BadInput, Exit, StackNotStarted, tool_status
-from harness.base.interpreter import PROGRAM
 from harness.base.private import open_private
 from harness.base.terminal import ending_signals
+from harness.base.typed import PROGRAM
 from harness.model.message import Message, message
 from harness.model.stack import AUTO, Endpoints, Rung
 from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests, Spoken, speaking

@@ -12,6 +12,7 @@ from harness.base.clock import Clock, utc
 from harness.base.errors import Exit, tool_status
 from harness.base.private import write_private
 from harness.base.progress import Progress
+from harness.evidence.failure import cut
 from harness.model.message import Message, Tell, message
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
 from harness.rehearsal.options import Options
@@ -86,7 +87,8 @@ class StandingStack:
         told(self.up)
         self._progress.begin(message("the stack is up"))
         async for _row in self._stack.watch():  # until a part dies or somebody interrupts
-            pass
+            for said in cut(self._folder / "logs"):
+                self._progress(said)
 
 
 def stack_of(pid: int) -> StackFacts | None:

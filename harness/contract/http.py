@@ -11,7 +11,7 @@ from typing import Any
 import h11
 import msgspec
 
-from harness.base.http1 import read_answer
+from harness.base.http1 import Reading, read_answer
 from harness.base.theirs import read_json
 from harness.model.stack import Address
 
@@ -171,8 +171,8 @@ async def _exchange(opening: _Opening, connection: h11.Connection, raw: bytes, m
     try:
         writer.write(raw)
         # No drain: a server may answer, and close, before it has read a body that is too large.
-        answer = await read_answer(connection, reader, MAX_ANSWER_BYTES)
-        more = connection.trailing_data[0]
+        answer = await read_answer(Reading(connection, MAX_ANSWER_BYTES), reader)
+        more = answer.behind
         if more_s and not more:
             with contextlib.suppress(OSError):  # TimeoutError too
                 more = await asyncio.wait_for(reader.read(_SHOWN), more_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from harness.base.clock import NS, Anchor, unix_ns
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, Outcome, ProbeRow, RequestRow, Side
+from harness.model.message import Message, message
 
 LOG_LINE = "log_line"
 #: Lines so near to the first failure are taken: so many of a file, so many of all, of so many letters each.
@@ -17,6 +19,8 @@ NEAR_S = 10.0
 MOST_OF_A_FILE, MOST_IN_ALL, LETTERS = 8, 40, 400
 #: Of a longer log the end alone is read.
 MOST_BYTES = 64 * 2**20
+#: Of a log that is larger than the first, the second is kept: its end.
+LOG_BYTES, KEPT_BYTES = 256 * 2**20, 16 * 2**20
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?\d*(?:Z|[+-]\d\d:\d\d)?")
 _TROUBLE = re.compile(r"\b(?:WARN(?:ING)?|ERROR|CRITICAL|FATAL|PANIC|panic|Traceback|error|warning|critical)\b")
 
@@ -45,6 +49,22 @@ def log_lines(logs: Path, evidence: Gathered, anchor: Anchor) -> list[EventRow]:
         EventRow(at_ns=at_ns + offset_ns, kind=LOG_LINE, subject=name, message=line) for offset_ns, name, line in chosen
     ]
     return sorted(rows, key=lambda row: row.at_ns)
+
+
+def cut(logs: Path) -> Iterator[Message]:
+    """Cuts each log that is larger than ``LOG_BYTES``, and says so: what a target writes must not fill the disk.
+
+    Whoever writes it goes on behind what was kept, for logs are opened to append.
+    """
+    for path in logs.glob("*.log"):
+        if path.lstat().st_size > LOG_BYTES:
+            with path.open("rb") as before, path.open("ab") as after:
+                before.seek(-KEPT_BYTES, os.SEEK_END)
+                end = before.read(KEPT_BYTES)
+                after.truncate(0)
+                after.write(end)
+            mib = {"name": path.name, "mib": str(LOG_BYTES // 2**20), "kept": str(KEPT_BYTES // 2**20)}
+            yield message("{name} was larger than {mib} MiB: all but its last {kept} MiB was removed", **mib)
 
 
 _Near = tuple[int, str, str]

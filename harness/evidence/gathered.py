@@ -7,7 +7,7 @@ from itertools import count, takewhile
 from pathlib import Path
 
 from harness.base.errors import BadInput
-from harness.evidence.read import count_rows, read_meta, read_rows
+from harness.evidence.read import read_meta, read_rows, summed
 from harness.judge.flag_log import FlagLog
 from harness.judge.ledger import Ledger
 from harness.judge.writes import Writes
@@ -67,38 +67,44 @@ def last_file(folder: Path) -> Path:
     return [folder / EVIDENCE, *takewhile(Path.is_file, files(folder))][-1]
 
 
-def stored(folder: Path) -> Gathered:
-    """The evidence that lies in a run's folder. Rows that the run wrote and that are not there any more are an error of
-    the measurement: nobody knows what they said. Raises ``BadInput`` when it is broken.
+def stored(folder: Path, digest: str = "") -> Gathered:
+    """The evidence that lies in a run's folder; ``digest`` is that of its result, "" of one that has none. Rows that
+    are not those that the run wrote are an error of the measurement: nobody knows what they said. Raises ``BadInput``
+    when it is broken.
     """
     gathered, path = Gathered(), last_file(folder)
     if not path.is_file():
         gathered.lacks(message("the run's {file} is not there", file=path.name))
         return gathered
     gathered.see(read_rows(path, appended=True))
-    if (lost := lost_rows(path)) is not None:
+    if (lost := lost_rows(path, digest)) is not None:
         gathered.lacks(lost)
     return gathered
 
 
-def lost_rows(path: Path) -> Message | None:
-    """That the run wrote rows which the evidence file has not any more; ``None`` where it has all. Raises ``BadInput``
-    when it is broken."""
-    wrote, held = count_rows(path)
-    if wrote == held:
+def lost_rows(path: Path, digest: str = "") -> Message | None:
+    """That the run wrote rows which the evidence file has not any more, or not by that ``digest``; ``None`` where it
+    has all. Raises ``BadInput`` when it is broken."""
+    wrote, held, found = summed(path)
+    if wrote != held:
+        counts = {"wrote": f"{wrote:,}", "held": f"{held:,}"}
+        return message("the run wrote {wrote} rows of evidence, and {held} are there", **counts)
+    if digest in ("", found):
         return None
-    return message("the run wrote {wrote} rows of evidence, and {held} are there", wrote=f"{wrote:,}", held=f"{held:,}")
+    return message("the rows of evidence are not those that the run wrote: their digest is another than in result.json")
 
 
-def not_whole(folder: Path, run_id: str) -> Message | None:
+def not_whole(folder: Path, run_id: str, digest: str = "") -> Message | None:
     """Why the run of that id in ``folder`` cannot be judged again by all that it wrote: its evidence is gone, broken,
-    another run's, or has lost rows. ``None`` where it can. What its rows say is not looked at."""
+    another run's, has lost rows, or has others than those of the result's ``digest``. ``None`` where it can. What its
+    rows say is not looked at."""
     path = last_file(folder)
     if not path.is_file():
         return message("the run's {file} is not there", file=path.name)
     try:
         other = read_meta(path).get("run_id", "")
-        return lost_rows(path) if other == run_id else message("the evidence is of the run {other}", other=other)
+        whole = other == run_id
+        return lost_rows(path, digest) if whole else message("the evidence is of the run {other}", other=other)
     except BadInput as error:
         return of_error(error)
 

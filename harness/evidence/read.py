@@ -1,17 +1,23 @@
 """Reading ``evidence.sqlite`` again: a finished run's, one under way, or what a killed run left.
 
-A killed run leaves its journal (``evidence.sqlite-wal``) beside the file; SQLite replays every committed transaction
-of it on opening. Where the folder is read-only, and SQLite cannot, a temporary copy is read.
+The file may be anybody's. Exactly the tables of ``schema`` are read, and nothing that SQLite would compute. Reading
+writes nothing beside the file, keeps nothing on disk, takes so many steps at most, and ends at a signal. A killed run
+leaves its journal (``evidence.sqlite-wal``) beside the file; SQLite replays every committed transaction of it on
+opening. Where that needs an index that is not there, a temporary copy is read.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import heapq
+import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from operator import ne
 from pathlib import Path
 
 import msgspec
@@ -20,6 +26,15 @@ from harness.base.errors import NOT_JSON, BadInput
 from harness.evidence.schema import ROWS, STORE_VERSION, TABLES, Table
 from harness.model.evidence import Row
 
+#: No text of a row is longer.
+_MOST_BYTES = 64_000_000
+#: SQLite lets signals in after so many steps, and takes no more than so many times as many: ten million rows' worth.
+_STEPS, _MOST_TIMES = 10_000, 50_000
+_SETTINGS = "PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; BEGIN"
+_COLUMNS = {each.name: ("seq", *(field.encode_name for field in each.fields)) for each in TABLES}
+_BEGINS = {name: f"CREATE TABLE {name} (seq INTEGER PRIMARY KEY, " for name in _COLUMNS}
+_BEGINS["meta"], _COLUMNS["meta"] = "CREATE TABLE meta (key TEXT PRIMARY KEY, ", ("key", "value")
+
 
 def _bad(path: Path, what: str, remedy: str = "name the folder of a run that wrote evidence") -> BadInput:
     return BadInput(what, where=str(path), remedy=remedy)
@@ -27,34 +42,41 @@ def _bad(path: Path, what: str, remedy: str = "name the folder of a run that wro
 
 @contextmanager
 def connect(path: Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection with its version checked. Raises ``BadInput`` when it is no evidence or is broken."""
+    """A read-only connection to one moment of the file, with its tables and version checked.
+
+    Raises ``BadInput`` when it is no evidence or is broken, ``KeyboardInterrupt`` at a signal.
+    """
     if not path.is_file():
         raise _bad(path, "there is no evidence file")
     with ExitStack() as spare:
         connection = _open(path, spare)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+        left = iter(range(_MOST_TIMES))
+        connection.set_progress_handler(lambda: next(left, None) is None, _STEPS)
         try:
+            connection.executescript(_SETTINGS)
+            _check_tables(path, connection)
             _check_version(path, connection)
             yield connection
         except (sqlite3.DatabaseError, *NOT_JSON) as error:  # a ``ValueError`` of a garbled number, too
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT and next(left, None) is not None:
+                raise KeyboardInterrupt from error  # by a signal, whose exception SQLite does not pass on
             raise _bad(path, f"the evidence cannot be read: {error}") from error
-        finally:
-            connection.close()
 
 
 def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
-    if path.with_name(f"{path.name}-wal").exists() and not path.with_name(f"{path.name}-shm").exists():
+    """Open the file so that SQLite makes and changes nothing beside it."""
+    beside = [path.with_name(path.name + name).exists() for name in ("-wal", "-shm")]
+    if beside == [True, False]:
         return _copied(path, spare)  # SQLite would write the missing index beside it, and leave it there
+    how = "readonly_shm=1" if beside[0] else "immutable=1"
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    except sqlite3.OperationalError:  # told by the copy, in the system's words
-        return _copied(path, spare)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:  # a journal that cannot be opened where it lies
-        connection.close()
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&{how}", uri=True)
+        spare.callback(connection.close)
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError:  # a file or journal that cannot be opened where it lies, told by the copy
         return _copied(path, spare)
     except sqlite3.DatabaseError as error:
-        connection.close()
         raise _bad(path, f"this is no evidence file: {error}") from error
     return connection
 
@@ -62,19 +84,38 @@ def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
 def _copied(path: Path, spare: ExitStack) -> sqlite3.Connection:
     try:
         folder = Path(spare.enter_context(tempfile.TemporaryDirectory(prefix="tekutoko-evidence-")))
-        for name in (path.name, f"{path.name}-wal"):
-            if path.with_name(name).exists():
-                shutil.copyfile(path.with_name(name), folder / name)
+        files = [each for each in (path, path.with_name(f"{path.name}-wal")) if each.is_file()]
+        if sum(each.stat().st_size for each in files) > shutil.disk_usage(folder).free // 2:
+            raise OSError(os.strerror(errno.ENOSPC))
+        for each in files:
+            shutil.copyfile(each, folder / each.name)
     except OSError as error:
         what = f"the evidence cannot be copied to be read: {error.strerror or error}"
         raise _bad(path, what, "make it readable, or make room in the folder of temporary files (TMPDIR)") from error
-    return sqlite3.connect(folder / path.name)
+    connection = sqlite3.connect(folder / path.name)
+    spare.callback(connection.close)
+    return connection
+
+
+def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse whatever is none of our plain tables: a view, a trigger, an index, a module's table, other columns."""
+    found = set()
+    for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+        ours = kind == "table" and name in _COLUMNS and str(sql).startswith(_BEGINS[name])
+        if not ours or any(map(ne, _stored(connection, name), _COLUMNS[name])):  # an older file ends earlier
+            raise _bad(path, f"the file holds what is no evidence: {kind} {str(name)[:100]!r}")
+        found.add(name)
+    if "meta" not in found:
+        raise _bad(path, "the file holds no evidence: its run ended before the first row, or it is another database")
+
+
+def _stored(connection: sqlite3.Connection, table: str) -> list[str]:
+    """Return the columns of ``table`` that are stored and not computed, in their order."""
+    return [str(name) for _, name, *_, computed in connection.execute(f"PRAGMA table_xinfo({table})") if not computed]
 
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
-        raise _bad(path, "the file holds no evidence: its run ended before the first row, or it is another database")
-    version = int(_meta(connection).get("store_version", "0"))
+    version = int(str(_meta(connection).get("store_version", "0")))
     if version > STORE_VERSION:
         raise _bad(
             path,
@@ -84,7 +125,7 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _meta(connection: sqlite3.Connection) -> dict[str, str]:
-    return dict(connection.execute("SELECT key, value FROM meta"))
+    return dict(connection.execute("SELECT key, value FROM meta LIMIT 100"))
 
 
 def read_meta(path: Path) -> dict[str, str]:
@@ -93,43 +134,55 @@ def read_meta(path: Path) -> dict[str, str]:
         return _meta(connection)
 
 
-def count_rows(path: Path) -> tuple[int, int]:
-    """How many rows the run wrote, and how many of them the file holds: two numbers where rows were lost since.
+def summed(path: Path) -> tuple[int, int, str]:
+    """How many rows the run wrote, how many of them the file holds, and the digest of these. The first two differ where
+    rows were lost since.
 
     What was written is known by the number that each row has, and by what the store said when it was closed; of one
-    that never was (a killed run) rows that were lost at its end are not missed. Raises ``BadInput``.
+    that never was (a killed run) rows that were lost at its end are not missed. The digest is the SHA-256 of the rows,
+    in the order in which they were appended. Each is the MessagePack array of its table's name and its stored columns.
+    Raises ``BadInput``.
     """
+    whole, held, last = hashlib.sha256(), 0, 0
     with connect(path) as connection:
-        connection.execute("BEGIN")  # all of one moment: the run may be under way
-        counted = [connection.execute(f"SELECT COUNT(*), MAX(seq) FROM {table.name}").fetchone() for table in TABLES]  # noqa: S608 - our own names
-        held, last = sum(count for count, _ in counted), max(seq or 0 for _, seq in counted)
-        said = int(_meta(connection).get(ROWS, last))
-    return (last if said == held else said), held
+        for table, last, values in _appended(connection):
+            held += 1
+            whole.update(msgspec.msgpack.encode((table.name, last, *values)))
+        said = int(str(_meta(connection).get(ROWS, last)))
+    return last if said == held else said, held, f"sha256:{whole.hexdigest()}"
 
 
 def read_rows(path: Path, *, appended: bool = False) -> Iterator[Row]:
     """Every row in the order in which it was known: a request's and a probe's ``done_ns``, any other row's ``at_ns``.
 
-    Ties keep the order in which they were appended. With ``appended`` that order is the only one: what stands before
-    an event is what the run had gathered when it wrote the event. Memory stays flat: each table is read by a cursor of
-    its own. Raises ``BadInput``.
+    Ties keep the order in which they were appended. With ``appended`` that order is the only one, and memory stays
+    flat. What stands before an event is then what the run had gathered when it wrote it. Raises ``BadInput``.
     """
     with connect(path) as connection:
-        streams = [_stream(connection, table, "seq" if appended else table.known_ns) for table in TABLES]
-        for _, _, row in heapq.merge(*streams, key=lambda entry: entry[:2]):
+        rows: Iterable[tuple[Table, Row]] = ((table, _row(table, values)) for table, _, values in _appended(connection))
+        if not appended:
+            rows = sorted(rows, key=lambda each: int(getattr(each[1], each[0].known_ns)))
+        for _, row in rows:
             yield row
 
 
-def _stream(connection: sqlite3.Connection, table: Table, order: str) -> Iterator[tuple[int, int, Row]]:
-    present = {str(column[1]) for column in connection.execute(f"PRAGMA table_xinfo({table.name})")}
-    # A column added since the file was written is the last, and has a default: its value is left out here.
-    names = [field.encode_name for field in table.fields if field.encode_name in present]
-    sql = f"SELECT {order}, seq, {', '.join(names)} FROM {table.name} ORDER BY 1, 2"  # noqa: S608 - our own names
-    for first, seq, *values in connection.execute(sql):
-        yield first, seq, _row(table, values)
+def _appended(connection: sqlite3.Connection) -> Iterator[tuple[Table, int, list[object]]]:
+    """Every row's table, number and values in the order in which they were appended, a cursor for each table."""
+    return heapq.merge(*(_numbered(connection, table) for table in TABLES), key=lambda each: each[1])
+
+
+def _numbered(connection: sqlite3.Connection, table: Table) -> Iterator[tuple[Table, int, list[object]]]:
+    names, before = ", ".join(_stored(connection, table.name)), 0
+    for seq, *values in connection.execute(f"SELECT {names} FROM {table.name} ORDER BY seq"):  # noqa: S608 - our own names
+        if not isinstance(seq, int) or seq <= before:  # pages that lead to one another never end
+            raise ValueError(f"the rows of {table.name} are not in order")
+        before = seq
+        yield table, seq, values
 
 
 def _row(table: Table, values: list[object]) -> Row:
+    # A column added since the file was written has a default; one that a newer harness added is the last.
+    values = values[: len(table.fields)]
     if table.name == "events":
         values[-1] = msgspec.json.decode(str(values[-1]))
     if table.name == "samples" and values[-1] is None:

@@ -8,6 +8,7 @@ independently of each other; failures that come in bursts fire it more often.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -17,14 +18,12 @@ from harness.judge.bounds import CONFIDENCE
 from harness.judge.power import offered, requirements
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
-from harness.model.evidence import Operation
 from harness.model.judgement import Kind
 from harness.model.message import Message, message, quantity
-from harness.model.scenario import Criterion, Metric, Scenario
+from harness.model.scenario import RATIOS, Criterion, Scenario
 from harness.model.verdict import FalseRollBack
 
 _LEAST_SHOWN = 0.0005  # of windows: what rounds to a tenth of a percent
-_RATIOS = (Metric.AVAILABILITY, Metric.ERROR_RATIO)
 
 
 @lru_cache(maxsize=64)
@@ -51,27 +50,36 @@ def fires(failure_ratio: float, limit: float, least: int, samples: int) -> float
 
 def false_roll_backs(scenario: Scenario) -> tuple[FalseRollBack, ...]:
     """For each rollback limit on a ratio that the scenario has a success criterion for too: how often it fires in a
-    window of a target whose true failure ratio is just that criterion's limit, the worst that may still advance.
+    window of a target whose true failure ratio is just that criterion's limit, the worst that may still advance. A
+    limit on the users is held to the criterion on the users, one on the probes to that on the probes; where only one
+    of the two streams has a criterion, both are held to it.
 
     A limit on latency is left out: how often it fires hangs on the whole distribution, of which a threshold says
     nothing.
     """
-    kept: dict[tuple[Metric, Operation | None, float | None], float] = {}
+    found = []
     for each in scenario.criteria:
-        if each.kind is Kind.CRITERION and each.metric in _RATIOS:
-            of, most = (each.metric, each.operation, each.step_s), failure_limit(each)
-            kept[of] = min(most, kept.get(of, most))  # of two that ask for the same, the stricter decides
-    limits = [each for each in scenario.criteria if each.kind is Kind.ROLLBACK_LIMIT]
-    limits = [each for each in limits if (each.metric, each.operation, each.step_s) in kept]
-    return tuple(
-        _false_roll_back(each, kept[each.metric, each.operation, each.step_s], offered(each, scenario))
-        for each in limits
-    )
+        if each.kind is Kind.ROLLBACK_LIMIT and each.metric in RATIOS:
+            beside = [of for of in scenario.criteria if of.kind is Kind.CRITERION and _of_the_same(of, each)]
+            same = [of for of in beside if of.asks is each.asks] or beside
+            if same:  # of two that ask for the same, the stricter decides
+                found.append(_false_roll_back(each, min(map(failure_limit, same)), offered(each, scenario)))
+    return tuple(found)
+
+
+def _of_the_same(one: Criterion, other: Criterion) -> bool:
+    """Whether both are about a ratio of the same calls, of whichever stream."""
+    return one.metric in RATIOS and (one.operation, one.step_s) == (other.operation, other.step_s)
 
 
 def _false_roll_back(criterion: Criterion, ratio: float, samples: int) -> FalseRollBack:
     probability = fires(ratio, failure_limit(criterion), smallest_sample(criterion), samples)
     return FalseRollBack(id=criterion.id, failure_ratio=ratio, samples=samples, probability=round(probability, 6))
+
+
+def either(chances: Sequence[FalseRollBack]) -> float:
+    """The probability (0..1) that at least one of the limits fires, where users and probes fail independently."""
+    return 1 - math.prod(1 - each.probability for each in chances)
 
 
 def chance_words(chance: FalseRollBack) -> Message:
@@ -118,4 +126,10 @@ def advances(tries: int) -> float:
 def preflight_sentences(scenario: Scenario) -> list[Message]:
     """What the window can and cannot prove, and what chance alone does to it; see ``requirements``."""
     found = [each.sentence for each in requirements(scenario)]
-    return [*found, *map(sentence, false_roll_backs(scenario))]
+    chances = false_roll_backs(scenario)
+    found += map(sentence, chances)
+    if len(chances) > 1:
+        told = message("the rollback limits together: by chance alone one of them fires in {share} of windows",
+                       share=_share(either(chances)))  # fmt: skip
+        found.append(told)
+    return found

@@ -18,7 +18,7 @@ from harness.judge.view import View
 from harness.judge.window import NS, Window
 from harness.judge.words import NONE_IN_EVIDENCE, as_written, beside, count, limit_quantity
 from harness.model.message import message, worded
-from harness.model.scenario import Criterion, Metric
+from harness.model.scenario import Criterion, Sample
 from harness.model.verdict import Verdict
 
 _NAMED_USERS = 3
@@ -28,10 +28,10 @@ def request_rate(criterion: Criterion, view: View) -> Finding:
     """Good answers of the API that came in the window, over the window; judged only while enough was offered."""
     window_s = view.window.seconds
     if not len(view.requests):
-        return nothing(NONE_IN_EVIDENCE[Metric.ERROR_RATIO])
+        return nothing(NONE_IN_EVIDENCE[Sample.USERS])
     good = len(_good_answers(view))
     value = good / window_s
-    planned = view.planned(criterion.metric)
+    planned = view.planned(criterion.asks)
     offered = planned.count / window_s
     finding = Finding(
         verdict=Verdict.PASS if clears(criterion.comparison, value, criterion.threshold) else Verdict.FAIL,
@@ -96,7 +96,7 @@ def concurrent_users(criterion: Criterion, view: View) -> Finding:
         return finding
     if not clears(criterion.comparison, finding.samples, criterion.threshold):
         return finding.void(message("the load offered only {users} such users", users=count(finding.samples)))
-    planned = view.planned(criterion.metric)
+    planned = view.planned(criterion.asks)
     if clears(criterion.comparison, value + planned.missing, criterion.threshold):  # each may be a user's good answer
         return finding.void(undone_words(planned))
     late = _late(criterion, view)
@@ -110,7 +110,7 @@ def concurrent_users(criterion: Criterion, view: View) -> Finding:
 
 def _good_answers(view: View) -> Calls:
     """Good answers of the API that came in the window, to what the schedule holds; without a due list, to anything."""
-    rows = view.planned(Metric.REQUEST_RATE).listed
+    rows = view.planned(Sample.USERS).listed
     rows = view.ledger.requests if rows is None else rows
     done = (rows["done_ns"] >= view.window.start_ns) & (rows["done_ns"] < view.window.end_ns)
     return those(rows, done & rows["api"] & rows["ok"])
@@ -118,7 +118,7 @@ def _good_answers(view: View) -> Calls:
 
 def _late(criterion: Criterion, view: View) -> Calls:
     """Of the requests whose good answer would have counted, those that the generator did not send on time."""
-    late, listed = view.late(criterion), view.planned(criterion.metric).listed
+    late, listed = view.late(criterion), view.planned(criterion.asks).listed
     return late if listed is None else those(late, np.isin(late["id"], listed["id"]))
 
 

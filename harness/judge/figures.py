@@ -12,7 +12,7 @@ from harness.judge.ledger import NO_OPERATION, OPERATIONS, Calls, those
 from harness.judge.planned import MISSING
 from harness.judge.words import beside, count
 from harness.model.message import Message, marked
-from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
+from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample
 
 MS = 1_000_000
 
@@ -20,8 +20,8 @@ MS = 1_000_000
 SAMPLED = frozenset({Metric.ERROR_RATIO, Metric.AVAILABILITY, *QUANTILE})
 
 _FAILED = {
-    Metric.AVAILABILITY: marked("{failed} of {total} probes failed"),
-    Metric.ERROR_RATIO: marked("{failed} of {total} requests failed"),
+    Sample.PROBES: marked("{failed} of {total} probes failed"),
+    Sample.USERS: marked("{failed} of {total} requests failed"),
 }
 _MEASURED = {
     Metric.LATENCY_P50: marked("p50 of {samples} requests {value}"),
@@ -87,17 +87,17 @@ def figure(criterion: Criterion, rows: Calls) -> Figure | None:
         return None
     if quantile:
         return _quantile(criterion, rows)
-    return _ratio(criterion.metric, int(np.count_nonzero(~rows["ok"])), len(rows))
+    return _ratio(criterion, int(np.count_nonzero(~rows["ok"])), len(rows))
 
 
-def _ratio(metric: Metric, failed: int, total: int) -> Figure:
-    events = total - failed if metric is Metric.AVAILABILITY else failed
+def _ratio(criterion: Criterion, failed: int, total: int) -> Figure:
+    events = total - failed if criterion.metric is Metric.AVAILABILITY else failed
     return Figure(
         value=events / total,
         lower=ratio_lower(events, total),
         upper=ratio_upper(events, total),
         samples=total,
-        words=Message(text=_FAILED[metric], values={"failed": count(failed), "total": count(total)}),
+        words=Message(text=_FAILED[criterion.asks], values={"failed": count(failed), "total": count(total)}),
     )
 
 

@@ -31,6 +31,13 @@ COUNTED = {
 }
 
 
+#: These gate also where they were not exercised: what was not looked at was not shown to be well.
+HELD = frozenset(
+    {
+        "dual_write.documents", "writes.acknowledged", "writes.applied_once",
+        "walks.isolation", "walks.statuses", "walks.bodies",
+    }
+)  # fmt: skip
 #: What a week is judged to besides, where evidence or its plan's faults are lacking.
 MEASUREMENT, FAULTS, JUDGED_THEN = "measurement", "faults", "judged_then"
 #: Every id that a judgement of a week has by itself: no criterion and no claim of a team's own may have one.
@@ -45,7 +52,7 @@ def counted(check: str) -> Told:
 def result(  # noqa: PLR0917 - the fields of the judgement
     check: str, claim: str, verdict: Verdict, flaws: int | None, samples: int, told: Told, unit: Unit = Unit.FLAWS
 ) -> Judgement:
-    """``flaws`` found of ``samples`` looked at, none allowed. What was not exercised holds nothing."""
+    """``flaws`` found of ``samples`` looked at, none allowed. What was not exercised holds nothing, but of ``HELD``."""
     return Judgement(
         id=check,
         kind=Kind.CHECK,
@@ -57,13 +64,8 @@ def result(  # noqa: PLR0917 - the fields of the judgement
         limit=0.0,
         unit=unit,
         samples=samples,
-        gates=verdict is not Verdict.NOT_EXERCISED,
+        gates=verdict is not Verdict.NOT_EXERCISED or check in HELD,
     )
-
-
-def held(check: Judgement) -> Judgement:
-    """The same, gating also where it was not exercised: what was not looked at was not shown to be well."""
-    return msgspec.structs.replace(check, gates=True)
 
 
 def told_only(check: Judgement) -> Judgement:
@@ -87,10 +89,11 @@ def event(at_ns: int, check: Judgement) -> EventRow:
 def of_event(row: EventRow) -> Judgement:
     """What ``event`` keeps. Raises ``BadInput`` for another harness' event."""
     try:
-        return msgspec.convert(row.data.get("judgement"), Judgement)
+        check = msgspec.convert(row.data.get("judgement"), Judgement)
     except (msgspec.ValidationError, ValueError) as error:
         raise BadInput(
             message("a check of the evidence cannot be read: {why}", why=str(error)),
             where=f'events, kind "{CHECK_EVENT}", subject "{row.subject}"',
             remedy="it was written by another harness; judge it with that one",
         ) from error
+    return msgspec.structs.replace(check, gates=check.gates or check.id in HELD)

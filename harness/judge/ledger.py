@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from harness.judge.window import Window
 from harness.model.due import probe_call
 from harness.model.evidence import (
+    BUSY,
     MEASUREMENT_ERROR,
+    WAITED,
     WRITES,
     EventRow,
     Operation,
@@ -36,14 +38,18 @@ NO_OPERATION = -1
 #: The numbers of those that write.
 WRITING = [OPERATIONS[operation] for operation in WRITES]
 
+#: More than these of a window's requests to the API may not be good by a second sending alone.
+MOST_RETRIED = 0.01
+
 #: A request or a probe. ``id`` and ``user`` are the ledger's own numbers of the call and its user; ``ok``: the outcome
-#: was ``Outcome.OK``; ``operation`` is a number of ``OPERATIONS``.
+#: was ``Outcome.OK``; ``retried``: it had been sent twice; ``operation`` is a number of ``OPERATIONS``.
 CALL = np.dtype(
     [
         ("id", np.int32),
         ("user", np.int32),
         ("api", np.bool_),
         ("ok", np.bool_),
+        ("retried", np.bool_),
         ("operation", np.int8),
         ("status", np.int32),
         ("due_ns", np.int64),
@@ -60,7 +66,7 @@ _SESSION = np.dtype([("user", np.int32), ("live", np.bool_), ("at_ns", np.int64)
 Calls = NDArray[np.void]
 
 #: The metrics that a window's summary shows; samples of others are not kept here.
-KEPT_METRICS = frozenset({"cpu_cores", "memory_bytes", "replicas", "ready_replicas"})
+KEPT_METRICS = frozenset({"cpu_cores", "memory_bytes", "replicas", "ready_replicas", WAITED, BUSY})
 
 
 class _Table:
@@ -121,7 +127,8 @@ class Ledger:
                 ok, api = row.outcome is Outcome.OK, row.side is Side.API
                 call, user = self.calls[row.operation_id], self._number(row.user)
                 times = (row.due_ns, row.sent_ns, row.done_ns)
-                self._requests.append(call, user, api, ok, OPERATIONS[row.operation], row.status, *times)
+                number = OPERATIONS[row.operation]
+                self._requests.append(call, user, api, ok, row.retried, number, row.status, *times)
                 if row.pod:
                     self._by_pod.append(self.pods.setdefault(row.pod, len(self.pods)), row.due_ns)
             case ProbeRow():
@@ -129,7 +136,7 @@ class Ledger:
                     return False
                 call, user = self.calls[probe_call(row.probe_id)], self._number(row.user)
                 times = (row.due_ns, row.sent_ns, row.done_ns)
-                self._probes.append(call, user, True, row.good, NO_OPERATION, row.status, *times)
+                self._probes.append(call, user, True, row.good, False, NO_OPERATION, row.status, *times)
             case SessionRow():
                 self._sessions.append(self._number(row.user), row.live, row.at_ns)
             case SampleRow() if row.metric in KEPT_METRICS:
@@ -154,10 +161,18 @@ class Ledger:
         return self._probes.rows()
 
     def requests_due(self, window: Window, side: Side | None) -> Calls:
-        """The requests of ``side`` that were due in ``window``; with ``None`` those of both."""
+        """The requests of ``side`` that were due in ``window``; with ``None`` those of both.
+
+        Where more than ``MOST_RETRIED`` of those to the API had been sent twice, each of these is a failed one: the
+        server closes connections under requests, and what a second sending came to does not excuse that.
+        """
         rows = self.requests
         due = _due_in(rows, window)
-        return those(rows, due if side is None else due & (rows["api"] == (side is Side.API)))
+        rows = those(rows, due if side is None else due & (rows["api"] == (side is Side.API)))
+        if np.count_nonzero(rows["retried"]) > MOST_RETRIED * np.count_nonzero(rows["api"]):
+            rows = rows.copy()
+            rows["ok"] &= ~rows["retried"]
+        return rows
 
     def pods_due(self, window: Window) -> dict[str, int]:
         """How many requests that were due in ``window`` each pod answered, of those whose answer names its pod."""

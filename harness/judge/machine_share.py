@@ -7,19 +7,19 @@ answer was; but a reader of a roll back on a crowded machine must see that it wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from harness.base.clock import NS
-from harness.model.evidence import ProbeRow, RequestRow, SampleRow
+from harness.judge.summary import together
+from harness.judge.window import Window
+from harness.model.evidence import BUSY, MACHINE, STOLEN, WAITED, ProbeRow, RequestRow, SampleRow
 from harness.model.judgement import Judgement, observation
 from harness.model.message import message
 
-#: Seconds since the machine began, as its kernel counts them: in which at least one task waited for a processor
-#: (pressure stall information, "some"), and which a virtual machine's host gave to others, summed over processors.
-WAITED, STOLEN = "machine_waited_s", "machine_stolen_s"
-SUBJECT = "machine"
 OBSERVED = "machine.processors"
+#: From what share of a window on a machine is crowded by others than the target.
+CROWDED_FROM = 0.25
 
 
 def observed(samples: Sequence[SampleRow], calls: Sequence[RequestRow | ProbeRow]) -> Iterator[Judgement]:
@@ -48,15 +48,31 @@ def observed(samples: Sequence[SampleRow], calls: Sequence[RequestRow | ProbeRow
     yield observation(OBSERVED, tuple(told))
 
 
+def crowded_share(samples: Mapping[str, Sequence[tuple[int, str, float]]], window: Window) -> float | None:
+    """The share (0..1) of ``window`` in which processes outside the target's pods kept processors waiting: the time in
+    which something waited, times the part of all used processor time that the pods did not use. ``None`` where the
+    kernel does not count. ``samples`` are (at_ns, subject, value) by metric, CPU of a pod in cores."""
+    waited, busy = (
+        _between([SampleRow(at_ns=at, metric=name, subject=of, value=value) for at, of, value in samples.get(name, ())],
+                 name, window.start_ns, window.end_ns)
+        for name in (WAITED, BUSY)
+    )  # fmt: skip
+    if len(waited) < 2 or len(busy) < 2 or (used := _rate(busy[0], busy[-1], most=float("inf"))) <= 0:
+        return None
+    pods = together(samples.get("cpu_cores", ()), window)
+    outside = 1 - min(1.0, (sum(pods) / len(pods) if pods else 0.0) / used)
+    return _rate(waited[0], waited[-1]) * outside
+
+
 def _between(samples: Sequence[SampleRow], metric: str, first_ns: int, last_ns: int) -> list[SampleRow]:
     """The samples of a counter from the last before ``first_ns`` to the first after ``last_ns``, one of each moment."""
-    at = {row.at_ns: row for row in samples if row.subject == SUBJECT and row.metric == metric}
+    at = {row.at_ns: row for row in samples if row.subject == MACHINE and row.metric == metric}
     every = [at[at_ns] for at_ns in sorted(at)]
     before = [row for row in every if row.at_ns <= first_ns][-1:]
     after = [row for row in every if row.at_ns >= last_ns][:1]
     return [*before, *(row for row in every if first_ns < row.at_ns < last_ns), *after]
 
 
-def _rate(earlier: SampleRow, later: SampleRow) -> float:
-    """Counted seconds a second; no more than 1, for a kernel's counter lags its clock a little."""
-    return min(1.0, (later.value - earlier.value) / ((later.at_ns - earlier.at_ns) / NS))
+def _rate(earlier: SampleRow, later: SampleRow, most: float = 1.0) -> float:
+    """Counted seconds a second; of waiting no more than 1, for a kernel's counter lags its clock a little."""
+    return min(most, (later.value - earlier.value) / ((later.at_ns - earlier.at_ns) / NS))

@@ -15,7 +15,7 @@ from harness.judge.words import SUBJECT, as_written, asked, beside, count, rule
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
 from harness.model.message import Message, message, worded
-from harness.model.scenario import QUANTILE, Criterion, Metric, Scenario
+from harness.model.scenario import QUANTILE, By, Criterion, Metric, Sample, Scenario
 
 #: Of a phone's twenty requests (docs/contract/walk-api.md#real-use); one that has no walk yet puts one where it would
 #: get or delete it.
@@ -71,6 +71,9 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
                 remedy="give a threshold that leaves room for some failures, e.g. 99.9%",
             )
         needed = max(samples_needed(limit), criterion.smallest_sample)
+        if criterion.by is By.VALUE:
+            wanted = message("needs {count} {samples}", count=count(needed), samples=_samples(criterion))
+            return _compared(criterion, needed, offered(criterion, scenario), wanted)
         wanted = message(
             "needs {count} {samples} without a failure ({more} with one)",
             count=count(needed),
@@ -84,7 +87,7 @@ def offered(criterion: Criterion, scenario: Scenario) -> int:
     """Samples in the window, or in the criterion's step; every user and the probes act on an even schedule. Of one
     operation about as many: users enter the cycle anywhere.
     """
-    if criterion.metric is Metric.AVAILABILITY:
+    if criterion.asks is Sample.PROBES:
         return _floor(scenario.probes.rate_per_s * scenario.window_s)
     users = scenario.population.flag_on
     first_s, last_s = scenario.population.stretch(criterion.step_s or 0.0)
@@ -102,7 +105,7 @@ def _floor(samples: float) -> int:
 
 
 def _samples(criterion: Criterion) -> Message:
-    subject = Message(text=SUBJECT[criterion.metric])
+    subject = Message(text=SUBJECT[criterion.asks])
     if criterion.operation is None:
         return subject
     return message("{samples} for {operation}", samples=subject, operation=criterion.operation)

@@ -25,7 +25,7 @@ from harness.judge.success import failure_limit, silence_words
 from harness.judge.view import View
 from harness.judge.words import beside, bounded, count, limit, limit_quantity, nothing_counts
 from harness.model.message import Message, Told, marked, message, worded
-from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
+from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample
 from harness.model.verdict import Verdict
 
 #: Without a failure, about 3 / limit samples carry "below limit" with 95 % confidence (the rule of three).
@@ -37,11 +37,17 @@ _ONE_IN = {metric: round(1 / (1 - quantile)) for metric, quantile in QUANTILE.it
 
 
 _FIRED_WORDS = {
-    Metric.ERROR_RATIO: marked("fired: {value} of the first {samples} requests failed, limit {limit}"),
-    Metric.AVAILABILITY: marked("fired: {value} of the first {samples} probes were good, limit {limit}"),
-    Metric.LATENCY_P50: marked("fired: p50 of the first {samples} requests {value}, limit {limit}"),
-    Metric.LATENCY_P95: marked("fired: p95 of the first {samples} requests {value}, limit {limit}"),
-    Metric.LATENCY_P99: marked("fired: p99 of the first {samples} requests {value}, limit {limit}"),
+    (Metric.ERROR_RATIO, Sample.USERS): marked("fired: {value} of the first {samples} requests failed, limit {limit}"),
+    (Metric.ERROR_RATIO, Sample.PROBES): marked("fired: {value} of the first {samples} probes failed, limit {limit}"),
+    (Metric.AVAILABILITY, Sample.USERS): marked(
+        "fired: {value} of the first {samples} requests were good, limit {limit}"
+    ),
+    (Metric.AVAILABILITY, Sample.PROBES): marked(
+        "fired: {value} of the first {samples} probes were good, limit {limit}"
+    ),
+    (Metric.LATENCY_P50, Sample.USERS): marked("fired: p50 of the first {samples} requests {value}, limit {limit}"),
+    (Metric.LATENCY_P95, Sample.USERS): marked("fired: p95 of the first {samples} requests {value}, limit {limit}"),
+    (Metric.LATENCY_P99, Sample.USERS): marked("fired: p99 of the first {samples} requests {value}, limit {limit}"),
 }
 
 
@@ -165,9 +171,14 @@ def _broken(criterion: Criterion, bad: NDArray[np.int64], seen: NDArray[np.int64
 
 
 def _blackout(criterion: Criterion, view: View) -> Blackout | None:
-    if criterion.metric is not Metric.AVAILABILITY:
+    if not _blacks_out(criterion):
         return None
     return blackout(view.probes, view.window.start_ns, view.scenario.blackout_s, view.scenario.probes)
+
+
+def _blacks_out(criterion: Criterion) -> bool:
+    """Whether five seconds without one good probe fire the limit: one on the availability of the probes."""
+    return criterion.metric is Metric.AVAILABILITY and criterion.asks is Sample.PROBES
 
 
 def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Blackout | None) -> Finding:
@@ -195,7 +206,7 @@ def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Bl
 def _fired_words(criterion: Criterion, fired: Fired) -> Told:
     value = worded(beside(fired.value, criterion.threshold, criterion.unit), criterion.unit)
     values = {"value": value, "samples": count(fired.samples), "limit": limit_quantity(criterion)}
-    said = Message(text=_FIRED_WORDS[criterion.metric], values=values)
+    said = Message(text=_FIRED_WORDS[criterion.metric, criterion.asks], values=values)
     if not fired.completing:
         return (said,)
     return said, message("{failed} more failed too soon to count", failed=count(fired.completing))
@@ -203,7 +214,7 @@ def _fired_words(criterion: Criterion, fired: Fired) -> Told:
 
 def _void(criterion: Criterion, view: View, finding: Finding, needed: int) -> Finding:
     """Takes back what the measurement's own errors or the generator's lag may have made."""
-    errors = view.measurement_errors(criterion.metric)
+    errors = view.measurement_errors(criterion.asks)
     if errors and (finding.fired_at_ns is None or errors[0].at_ns <= finding.fired_at_ns):
         return finding.void(error_words(errors))
     if finding.verdict is Verdict.PASS:
@@ -220,15 +231,15 @@ def _void(criterion: Criterion, view: View, finding: Finding, needed: int) -> Fi
 
 def _unproved(criterion: Criterion, view: View, needed: int) -> Message | None:
     """Why a limit that what was seen kept may have been broken by what is missing; ``None`` when it cannot."""
-    silence = silence_words(view) if criterion.metric is Metric.AVAILABILITY else None
+    silence = silence_words(view) if criterion.asks is Sample.PROBES else None
     if silence is not None:
         return silence
-    planned = view.planned(criterion.metric)
+    planned = view.planned(criterion.asks)
     if planned.proving is planned.calls:
         return None
     proving = view.proving(criterion)
     fires = first_break(criterion, proving, needed) is not None
-    dark = criterion.metric is Metric.AVAILABILITY and planned.missing > 0
+    dark = _blacks_out(criterion) and planned.missing > 0
     if dark:
         dark = longest_dark_s(view.probes, view.window) >= view.scenario.blackout_s
     if fires or dark or _good(criterion, proving) < needed:

@@ -13,7 +13,7 @@ from harness.judge.window import NS, Window
 from harness.model.due import Due, DueList
 from harness.model.evidence import Side
 from harness.model.message import Message, message
-from harness.model.scenario import QUANTILE, Criterion, Metric
+from harness.model.scenario import QUANTILE, Criterion, Sample
 
 #: The steady state: so long without a failed request or probe, every pod of the Deployment ready, the criteria kept.
 STEADY_S = 5.0
@@ -53,7 +53,7 @@ def not_steady(
     if wanted is not None and ready and round(ready[0]) < wanted:
         return message("{ready} of {wanted} pods are ready", ready=f"{ready[0]:.0f}", wanted=str(wanted))
     for criterion in criteria:
-        rows = probes if criterion.metric is Metric.AVAILABILITY else requests
+        rows = probes if criterion.asks is Sample.PROBES else requests
         if len(rows) < LEAST_FOR_P95 and criterion.metric in QUANTILE:
             continue
         measured = figure(criterion, rows)
@@ -62,7 +62,7 @@ def not_steady(
                 "{figure} in the last {seconds} s ({claim})",
                 figure=measured.words,
                 seconds=last,
-                claim=criterion.claim,
+                claim=criterion.claim or criterion.id,
             )
     return None
 

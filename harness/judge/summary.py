@@ -48,7 +48,7 @@ def summarise(ledger: Ledger, window: Window, side: Side, *, name: str = "window
     rows = ledger.requests
     due = (rows["due_ns"] >= window.start_ns) & (rows["due_ns"] < window.end_ns)
     chosen = due & (rows["api"] == (side is Side.API))
-    calls = rows[chosen]
+    calls = ledger.requests_due(window, side)
     total = len(calls)
     latency = np.sort(latencies_ms(calls))
     lag = np.sort(lag_ns(rows)[chosen] / MS)

@@ -11,20 +11,19 @@ import numpy as np
 from harness.judge.figures import of_operation
 from harness.judge.lag import on_time
 from harness.judge.ledger import Calls, Ledger, those
+from harness.judge.machine_share import crowded_share
 from harness.judge.planned import MISSING, Planned, spared
 from harness.judge.silence import silent_s
 from harness.judge.window import NS, Window, of_step
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Side
-from harness.model.scenario import Criterion, Metric, Scenario
+from harness.model.scenario import Criterion, Sample, Scenario
 
-_USERS_METRICS = frozenset(Metric) - {Metric.AVAILABILITY}
-
-#: What a measurement error concerns, by its event's subject; any other subject concerns every metric.
+#: Whose calls a measurement error concerns, by its event's subject; any other subject concerns everybody's.
 CONCERNS = {
-    "probes": frozenset({Metric.AVAILABILITY}),
-    "load": _USERS_METRICS,
-    "samples": frozenset[Metric](),  # a figure that no criterion reads is missing from the report, that is all
+    "probes": frozenset({Sample.PROBES}),
+    "load": frozenset({Sample.USERS}),
+    "samples": frozenset[Sample](),  # a figure that no criterion reads is missing from the report, that is all
 }
 
 
@@ -60,39 +59,43 @@ class View:
         """How long the probe generator was silent, if it was for longer than a blackout."""
         return silent_s(self.probes, self.window, self.scenario.blackout_s, self.scenario.probes.timeout_s)
 
+    @cached_property
+    def crowded_share(self) -> float | None:
+        """The share of the window in which others than the target kept the machine's processors waiting."""
+        return crowded_share(self.ledger.samples, self.window)
+
     def calls(self, criterion: Criterion) -> Calls:
         """The sample of a criterion: users' requests (of its operation and step) and probes are never pooled."""
-        return self._of(criterion, self.probes if criterion.metric is Metric.AVAILABILITY else self.requests)
+        return self._of(criterion, self.probes if criterion.asks is Sample.PROBES else self.requests)
 
     def late(self, criterion: Criterion) -> Calls:
         """The part of ``calls(criterion)`` that the generator did not send on time."""
-        return self._of(criterion, self._by_lag(criterion.metric, late=True))
+        return self._of(criterion, self._by_lag(criterion.asks, late=True))
 
     def timely(self, criterion: Criterion) -> Calls:
         """The part of ``calls(criterion)`` that the generator sent on time."""
-        return self._of(criterion, self._by_lag(criterion.metric, late=False))
+        return self._of(criterion, self._by_lag(criterion.asks, late=False))
 
     def proving(self, criterion: Criterion) -> Calls:
         """What a pass of the criterion must rest on; see ``Planned.proving``."""
-        return self._of(criterion, self.planned(criterion.metric).proving)
+        return self._of(criterion, self.planned(criterion.asks).proving)
 
     def sparing(self, criterion: Criterion) -> Calls:
         """What a fail of the criterion must stand against: what was sent on time, and what is missing ``spared``."""
         proving = self.proving(criterion)
         return np.concatenate([self.timely(criterion), spared(those(proving, proving["status"] == MISSING))])
 
-    def planned(self, metric: Metric) -> Planned:
-        """The sample of a metric beside what is due in the part of the window that has passed."""
-        return self._planned_probes if metric is Metric.AVAILABILITY else self._planned_requests
+    def planned(self, asks: Sample) -> Planned:
+        """The users' requests or the probes beside what is due in the part of the window that has passed."""
+        return self._planned_probes if asks is Sample.PROBES else self._planned_requests
 
-    def measurement_errors(self, metric: Metric) -> list[EventRow]:
-        """The measurement errors that concern ``metric``, oldest first, while the window's answers were awaited."""
+    def measurement_errors(self, asks: Sample) -> list[EventRow]:
+        """The measurement errors that concern ``asks``, oldest first, while the window's answers were awaited."""
         until_ns = self.whole.end_ns + int(self.scenario.request_timeout_s * NS)
         errors = [
             error
             for error in self.ledger.measurement_errors
-            if self.whole.start_ns <= error.at_ns < until_ns
-            and metric in CONCERNS.get(error.subject, frozenset(Metric))
+            if self.whole.start_ns <= error.at_ns < until_ns and asks in CONCERNS.get(error.subject, frozenset(Sample))
         ]
         return sorted(errors, key=lambda error: (error.at_ns, error.message))
 
@@ -130,8 +133,9 @@ class View:
             users=self.ledger.users,
         )
 
-    def _by_lag(self, metric: Metric, *, late: bool) -> Calls:
-        rows = self.ledger.probes if metric is Metric.AVAILABILITY else self.ledger.requests
+    def _by_lag(self, asks: Sample, *, late: bool) -> Calls:
+        rows = self.ledger.probes if asks is Sample.PROBES else self.ledger.requests
         due = (rows["due_ns"] >= self.window.start_ns) & (rows["due_ns"] < self.window.end_ns) & rows["api"]
-        chosen: Calls = rows[due & np.logical_xor(on_time(rows), late)]
+        calls = self.probes if asks is Sample.PROBES else self.requests  # the same, as they count
+        chosen: Calls = calls[np.logical_xor(on_time(rows)[due], late)]
         return chosen

@@ -6,10 +6,11 @@ import math
 
 from harness.base.units import Unit, plain, show, too_full
 from harness.model.message import Message, marked, message, worded
-from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
+from harness.model.scenario import QUANTILE, USUAL_SAMPLE, Comparison, Criterion, Metric, Sample
 
-_REQUESTS = marked("requests")
-SUBJECT = {Metric.AVAILABILITY: marked("probes"), Metric.ERROR_RATIO: _REQUESTS, **dict.fromkeys(QUANTILE, _REQUESTS)}
+SUBJECT = {Sample.PROBES: marked("probes"), Sample.USERS: marked("requests")}
+
+_WHOSE = {Sample.USERS: marked("{metric} of the users' requests"), Sample.PROBES: marked("{metric} of the probes")}
 
 METRIC = {
     Metric.ERROR_RATIO: marked("error ratio"),
@@ -22,8 +23,8 @@ METRIC = {
 }
 
 NONE_IN_EVIDENCE = {
-    Metric.AVAILABILITY: message("no probes in evidence"),
-    Metric.ERROR_RATIO: message("no requests in evidence"),
+    Sample.PROBES: message("no probes in evidence"),
+    Sample.USERS: message("no requests in evidence"),
 }
 
 #: Units of which ``show`` leaves out no digit that matters: whole numbers; cents, which tell any two amounts apart.
@@ -44,7 +45,7 @@ def nothing_counts(criterion: Criterion, *, some: bool) -> Message:
         return message("no requests for {operation} in evidence", operation=criterion.operation)
     if criterion.step_s is not None:
         return message("no requests of the step in evidence")
-    return NONE_IN_EVIDENCE[Metric.AVAILABILITY if criterion.metric is Metric.AVAILABILITY else Metric.ERROR_RATIO]
+    return NONE_IN_EVIDENCE[criterion.asks]
 
 
 def count(number: int) -> str:
@@ -86,6 +87,7 @@ def rule(criterion: Criterion) -> str:
     """The criterion as the claim says it: "availability > 99.5 %"."""
     of = f" of {criterion.operation}" if criterion.operation else ""
     of += f" in the step from {criterion.step_s:g} s" if criterion.step_s is not None else ""
+    of += f" of the {criterion.asks}" if criterion.asks is not USUAL_SAMPLE.get(criterion.metric, Sample.USERS) else ""
     return f"{criterion.metric.value.replace('_', ' ')}{of} {criterion.comparison.value} {limit(criterion)}"
 
 
@@ -103,6 +105,8 @@ def asked(criterion: Criterion) -> Message:
 def about(criterion: Criterion) -> Message:
     """What a criterion is about: "latency p95 of get_walk"."""
     metric = Message(text=METRIC[criterion.metric])
+    if criterion.asks is not USUAL_SAMPLE.get(criterion.metric, Sample.USERS):
+        metric = Message(text=_WHOSE[criterion.asks], values={"metric": metric})
     if criterion.operation is not None:
         metric = message("{metric} of {operation}", metric=metric, operation=criterion.operation)
     if criterion.step_s is not None:
@@ -123,3 +127,9 @@ def bounded(criterion: Criterion, bound: float, *, upper: bool) -> Message:
             "at most {bound} with 95 % confidence, limit {limit}", bound=shown, limit=limit_quantity(criterion)
         )
     return message("at least {bound} with 95 % confidence, limit {limit}", bound=shown, limit=limit_quantity(criterion))
+
+
+def judged_by_value(criterion: Criterion, value: float) -> Message:
+    """Says that the measured value decides, with the threshold it is held against."""
+    shown = worded(beside(value, criterion.threshold, criterion.unit), criterion.unit)
+    return message("measured {value}, limit {limit}", value=shown, limit=limit_quantity(criterion))

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from harness.base.errors import NOT_JSON
-from harness.base.theirs import read_json
+from harness.load.http1 import NoAnswer
 from harness.load.population.content import Content, Whole, fingerprint
-from harness.model.evidence import Operation, Outcome
+from harness.load.population.marks import EXCERPT_BYTES, NOBODY, Population
+from harness.load.population.walk import PAGE_WALKS
+from harness.model.evidence import Operation, Outcome, Wire
 from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, text
 
 SUCCESS = {
@@ -21,7 +23,6 @@ SUCCESS = {
     Operation.PUT_WALK: 200,
     Operation.DELETE_WALK: 204,
 }
-EXCERPT_BYTES = 120  # of a wrong answer
 _MAY_BE_MISSING = frozenset({Operation.GET_WALK, Operation.DELETE_WALK})
 
 
@@ -32,11 +33,12 @@ _Status = Literal["not_started", "in_progress", "paused", "completed"]
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """``shown`` is what a good answer shows of walks, for its row; "" where it shows none.
 
-    Of an answer that is bad, or another's, it is the beginning of the body.
+    Of an answer that is bad it is the beginning of what is wrong, of one that tells of another user where it does.
     """
 
     outcome: Outcome
     shown: str = ""
+    wire: Wire = Wire.CLEAN
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,21 +100,47 @@ def classify(
     walk_id: str,
     missing_expected: bool,
     version: bool = False,
+    head: bytes = b"",
+    behind: bytes = b"",
+    population: Population = NOBODY,
 ) -> Answered:
     """What a whole answer came to. ``missing_expected``: this side never acknowledged the walk, so 404 is right.
 
-    With ``version`` a single walk is shown with its ``updated_at``.
+    Whose data it tells matters more than what else is wrong with it, be it in a header, or behind the answer. With
+    ``version`` a single walk is shown with its ``updated_at``.
     """
     if status == SUCCESS[operation]:
         shown = _as_promised(operation, body, user, walk_id, version=version)
-        return _wrong(body, user) if shown is None else Answered(outcome=Outcome.OK, shown=shown)
+        good = shown is not None
+    else:
+        shown, good = "", status == 404 and missing_expected and operation in _MAY_BE_MISSING
+    found = Answered(outcome=Outcome.OK, shown=shown or "") if good else _bad(status, body)
+    if behind:
+        outcome = Outcome.BAD_ANSWER if good else found.outcome
+        found = Answered(outcome=outcome, shown=beginning(behind), wire=Wire.BEHIND)
+    return _of_another(found, population, user, body, head, behind)
+
+
+def unanswered(ended: NoAnswer, population: Population, user: str) -> Answered:
+    """What an exchange without a whole answer came to, by what was seen of one."""
+    return _of_another(Answered(outcome=ended.outcome, wire=ended.wire), population, user, ended.seen)
+
+
+def _of_another(found: Answered, population: Population, user: str, *texts: bytes) -> Answered:
+    for came in texts:
+        if told := population.of_another(came, user):
+            return Answered(outcome=Outcome.FOREIGN_ANSWER, shown=beginning(told), wire=found.wire)
+    return found
+
+
+def _bad(status: int, body: bytes) -> Answered:
     if status == 429:
         return Answered(outcome=Outcome.RATE_LIMITED)
     if status >= 500:
         return Answered(outcome=Outcome.SERVER_ERROR)
-    if status == 404 and missing_expected and operation in _MAY_BE_MISSING:
-        return Answered(outcome=Outcome.OK)
-    return Answered(outcome=Outcome.UNEXPECTED_4XX) if status >= 400 else _wrong(body, user)
+    if status >= 400:
+        return Answered(outcome=Outcome.UNEXPECTED_4XX)
+    return Answered(outcome=Outcome.BAD_ANSWER, shown=beginning(body))
 
 
 def created_id(body: bytes) -> str:
@@ -120,30 +148,9 @@ def created_id(body: bytes) -> str:
     return _named.decode(body).id.lower()
 
 
-def _wrong(body: bytes, user: str) -> Answered:
-    """Whose data it tells matters more than what else is wrong with it."""
-    outcome = Outcome.FOREIGN_ANSWER if tells_of_another(body, user) else Outcome.BAD_ANSWER
-    return Answered(outcome=outcome, shown=beginning(body))
-
-
 def beginning(body: bytes) -> str:
     """Of a body, for people."""
     return body[:EXCERPT_BYTES].decode(errors="replace")
-
-
-def tells_of_another(body: bytes, user: str) -> bool:
-    """Whether a body names a walk's owner who is not ``user``, wherever in it, and whatever else it is."""
-    open_ = [read_json(body, object)]
-    while open_:
-        each = open_.pop()
-        if isinstance(each, dict):
-            owner = each.get("user_id")
-            if isinstance(owner, str) and owner not in {"", user}:
-                return True
-            open_ += each.values()
-        elif isinstance(each, list):
-            open_ += each
-    return False
 
 
 def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, version: bool) -> str | None:
@@ -154,7 +161,7 @@ def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, 
         body.decode()  # JSON is UTF-8, in the fields too that are not read here
         if operation is Operation.LIST_WALKS:
             page, walks = _listed(body)
-            good = len(walks) <= page.limit and all(walk.user_id == user for walk in walks)
+            good = len(walks) <= min(page.limit, PAGE_WALKS) and all(walk.user_id == user for walk in walks)
             return text(Shown(tuple(_shown(walk) for walk in walks), int(page.total_count))) if good else None
         walk = _single(body, located=operation is Operation.GET_WALK)
     except NOT_JSON:

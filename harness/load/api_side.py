@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.load.answers import SUCCESS, classify, created_id
-from harness.load.connection import Answer, NoAnswer
+from harness.load.answers import SUCCESS, classify, created_id, unanswered
+from harness.load.http1 import Answer, NoAnswer
+from harness.load.population.marks import NOBODY, Population
 from harness.load.population.schedule import Planned
 from harness.load.population.walk import PAGE_WALKS, encode
 from harness.load.result import Result
@@ -28,21 +29,24 @@ def path_of(operation: Operation, walk_id: str) -> str:
 
 
 class ApiSide:
-    """One user's API client. ``timeout_s`` is the phone's, from the moment it sends."""
+    """A client of the API, for one user of ``population`` at a time. ``timeout_s`` is the phone's, from the moment it
+    sends."""
 
-    def __init__(self, service: Address, timeout_s: float) -> None:
+    def __init__(self, service: Address, timeout_s: float, population: Population = NOBODY) -> None:
         self._connection = runtime().phone(service)
+        self._population = population
         self._timeout_s = timeout_s
 
     def execute(self, planned: Planned, token: str, *, missing_expected: bool) -> Result:
         """Never raises for what the target does."""
         operation, walk_id = planned.operation, planned.walk_id
         path = path_of(operation, walk_id)
+        found: Answer | NoAnswer
         try:
-            answer = self._connection.exchange(_METHOD[operation], path, token, encode(planned.body), self._timeout_s)
+            found = self._connection.exchange(_METHOD[operation], path, token, encode(planned.body), self._timeout_s)
         except NoAnswer as ended:
-            return Result(status=0, outcome=ended.outcome, acknowledged=False, walk_id=walk_id, retried=ended.retried)
-        return _result(planned, answer, missing_expected=missing_expected)
+            found = ended
+        return _result(planned, found, self._population, missing_expected=missing_expected)
 
     def reopen(self) -> None:
         """Another connection, at once."""
@@ -53,28 +57,34 @@ class ApiSide:
         self._connection.close()
 
 
-def _result(planned: Planned, answer: Answer, *, missing_expected: bool) -> Result:
-    operation, walk_id = planned.operation, planned.walk_id
+def _result(planned: Planned, found: Answer | NoAnswer, population: Population, *, missing_expected: bool) -> Result:
+    operation, walk_id, user = planned.operation, planned.walk_id, planned.user
     # A repeated DELETE finds nothing when the first one was carried out and only its answer was lost.
-    repeated_delete = operation is Operation.DELETE_WALK and answer.retried
-    answered = classify(
-        operation,
-        answer.status,
-        answer.body,
-        user=planned.user,
-        walk_id=walk_id,
-        missing_expected=missing_expected or repeated_delete,
-    )
-    outcome = answered.outcome
-    if operation is Operation.CREATE_WALK and outcome is Outcome.OK:
-        walk_id = created_id(answer.body)
-    confirmed = outcome is Outcome.OK and (answer.status == SUCCESS[operation] or repeated_delete)
+    repeated_delete = operation is Operation.DELETE_WALK and found.retried
+    if isinstance(found, NoAnswer):
+        answered = unanswered(found, population, user)
+    else:
+        answered = classify(
+            operation,
+            found.status,
+            found.body,
+            head=found.head,
+            behind=found.behind,
+            user=user,
+            population=population,
+            walk_id=walk_id,
+            missing_expected=missing_expected or repeated_delete,
+        )
+        if operation is Operation.CREATE_WALK and answered.outcome is Outcome.OK:
+            walk_id = created_id(found.body)
+    confirmed = answered.outcome is Outcome.OK and (found.status == SUCCESS[operation] or repeated_delete)
     return Result(
-        status=answer.status,
-        outcome=outcome,
+        status=found.status,
+        outcome=answered.outcome,
         acknowledged=operation in WRITES and confirmed,
         walk_id=walk_id,
-        pod=answer.pod,
-        retried=answer.retried,
+        pod=found.pod,
+        retried=found.retried,
         shown=answered.shown,
+        wire=answered.wire,
     )

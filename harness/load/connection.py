@@ -1,79 +1,113 @@
-"""One phone's HTTP connection to the API: kept alive, reopened when closed, on gevent.
+"""One phone's HTTP connection to the API: kept alive, reopened when closed.
 
-It parses with geventhttpclient, as locust's FastHttpUser does, but keeps the socket itself: geventhttpclient's own
-client silently sends a request up to three times, on new connections too, and would hide broken answers from the judge.
-
-A phone's HTTP stack sends a request again only when that cannot do harm: the connection was a kept one, it ended
-before a byte of the answer, and the method is idempotent. The same rule holds here, once; POST is never repeated.
+A request is sent once, with one exception: a kept connection that had been idle for ``IDLE_NS`` ends within
+``AT_ONCE_NS`` of sending and before a byte of the answer, and the method is idempotent. The server was closing it then,
+as any server does, and a phone's HTTP stack sends again on a new one. The row says so (``retried``), and the judge
+counts how often it was (``harness.judge.ledger``). Whatever else ends an exchange is its outcome.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket as plain_socket
+from abc import ABC, abstractmethod
 
-import gevent
 import gevent.socket
 import msgspec
-from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPSocketResponse
 
+from harness.base import http1
 from harness.load.errors import of_this_machine
-from harness.model.evidence import Outcome
+from harness.load.http1 import BROKEN, MOST_BYTES, Answer, NoAnswer, Refused, broken, whole
+from harness.load.runtime import TimedOut, runtime
+from harness.load.time import NS, now_ns
+from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Address
 
+IDLE_NS, AT_ONCE_NS = NS, 50_000_000
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
+_HEADERS = {"Connection": "keep-alive", "Accept": "application/json", "User-Agent": "TekuToko-rehearsal"}
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole answer."""
+class Connection(ABC):
+    """When a request is sent again, and what is told of an exchange, whatever carries it. Not shared between
+    greenlets."""
 
-    status: int
-    body: bytes
-    pod: str
-    retried: bool
-
-
-class NoAnswer(Exception):  # noqa: N818 - an outcome, not an error
-    """The exchange ended without a whole answer; ``retried`` when the request had been sent twice."""
-
-    def __init__(self, outcome: Outcome, why: str, *, retried: bool = False) -> None:
-        super().__init__(why)
-        self.outcome = outcome
-        self.retried = retried
-
-
-class PhoneConnection:
-    """Not shared between greenlets."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._socket: gevent.socket.socket | None = None
-        self._retried = False
-        self._head_end = f"\r\nHost: {address}\r\nAccept: application/json\r\nUser-Agent: TekuToko-rehearsal\r\n"
+    _used_ns = 0
+    _stale = b""  # what came on the connection since the last answer
+    _retried = False
+    _reading: http1.Reading | None = None  # of the answer that is under way, where bytes make it
 
     def exchange(self, method: str, path: str, token: str, body: bytes, timeout_s: float) -> Answer:
         """Sends and reads the whole answer within ``timeout_s``. Raises ``NoAnswer``, and ``MeasurementFailed`` where
         this machine has no room for a connection."""
-        request = self._request(method, path, token, body)
-        self._retried = False
+        self._retried, self._reading = False, None
         try:
-            with gevent.Timeout(timeout_s):
-                return self._exchange(method, request)
-        except gevent.Timeout:
+            with runtime().timeout(timeout_s, TimedOut()):
+                answer = self._exchange(method, path, token, body)
+        except NoAnswer as ended:
             self.close()
-            raise NoAnswer(Outcome.TIMEOUT, f"no whole answer within {timeout_s:g} s", retried=self._retried) from None
-        except (OSError, HTTPParseError) as error:
+            ended.retried, ended.seen = self._retried, self._behind(ended.seen)
+            raise
+        except TimedOut:
+            seen = self._behind(self._reading.seen if self._reading else b"")
             self.close()
-            raise NoAnswer(Outcome.BROKEN, f"{type(error).__name__}: {error}", retried=self._retried) from error
+            why = f"no whole answer within {timeout_s:g} s"
+            raise NoAnswer(Outcome.TIMEOUT, why, seen=seen, retried=self._retried) from None
         except BaseException:  # killed in mid-exchange: the connection is in no known state
             self.close()
             raise
+        self._used_ns = now_ns()
+        return msgspec.structs.replace(answer, retried=self._retried, behind=self._behind(answer.behind))
 
     def reopen(self) -> None:
         """Another connection, at once. When it cannot be had, the next exchange opens its own."""
         self.close()
         with contextlib.suppress(NoAnswer):
-            self._connect()
+            self._open()
+
+    def _exchange(self, method: str, path: str, token: str, body: bytes) -> Answer:
+        if not self._is_open():
+            self._open()
+            return self._send(method, path, token, body)
+        sent_ns = now_ns()
+        try:
+            return self._send(method, path, token, body)
+        except NoAnswer as ended:
+            at_once = ended.wire is Wire.CLOSED and now_ns() - sent_ns <= AT_ONCE_NS
+            if not at_once or sent_ns - self._used_ns < IDLE_NS or method not in _IDEMPOTENT:
+                raise
+        self._retried = True
+        self.close()
+        self._open()
+        return self._send(method, path, token, body)
+
+    def _behind(self, came: bytes) -> bytes:
+        came, self._stale = self._stale + came, b""
+        return came
+
+    @abstractmethod
+    def close(self) -> None:
+        """Idempotent."""
+
+    @abstractmethod
+    def _is_open(self) -> bool:
+        """Whether there is a connection that may be used again."""
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Raises ``Refused``."""
+
+    @abstractmethod
+    def _send(self, method: str, path: str, token: str, body: bytes) -> Answer:
+        """Once. Raises ``NoAnswer``."""
+
+
+class PhoneConnection(Connection):
+    """Over a socket, on gevent."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._socket: gevent.socket.socket | None = None
 
     def close(self) -> None:
         """Idempotent."""
@@ -81,57 +115,48 @@ class PhoneConnection:
             self._socket.close()
             self._socket = None
 
-    def _exchange(self, method: str, request: bytes) -> Answer:
-        kept = self._kept()
-        if kept is not None:
-            try:
-                return self._send(kept, method, request, retried=False)
-            except HTTPConnectionClosed:  # raised only before the first byte of an answer
-                self.close()
-                if method not in _IDEMPOTENT:
-                    raise
-            self._retried = True
-            return self._send(self._connect(), method, request, retried=True)
-        return self._send(self._connect(), method, request, retried=False)
+    def _is_open(self) -> bool:
+        """Unless the server has closed it meanwhile; an idle socket has nothing to read, and what it has is stale."""
+        if self._socket is not None:
+            self._stale += self._waiting()
+        return self._socket is not None
 
-    def _kept(self) -> gevent.socket.socket | None:
-        """The kept socket, unless the server has closed it meanwhile (an idle socket has nothing to read)."""
-        if self._socket is None:
-            return None
+    def _waiting(self) -> bytes:
+        """What can be read at once. A connection on which something can be, if only its end, is of no use any more."""
+        assert self._socket is not None
+        came = b""
         self._socket.settimeout(0.0)
         try:
-            self._socket.recv(1, plain_socket.MSG_PEEK)
+            came = self._socket.recv(http1.BLOCK_BYTES)
         except BlockingIOError:
             self._socket.settimeout(None)
-            return self._socket
+            return b""
         except OSError:
             pass
         self.close()
-        return None
+        return came
 
-    def _connect(self) -> gevent.socket.socket:
+    def _open(self) -> None:
         try:
             self._socket = gevent.socket.create_connection((self._address.host, self._address.port))
         except OSError as error:
-            refused = NoAnswer(Outcome.REFUSED, str(error), retried=self._retried)
-            raise of_this_machine(error) or refused from error
+            raise of_this_machine(error) or Refused(str(error)) from error
         self._socket.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
-        return self._socket
 
-    def _send(self, sock: gevent.socket.socket, method: str, request: bytes, *, retried: bool) -> Answer:
+    def _send(self, method: str, path: str, token: str, body: bytes) -> Answer:
+        assert self._socket is not None
+        at = str(self._address)
+        asked = http1.asking(method, path, host=at, token=token, headers=_HEADERS, body=body, most_bytes=MOST_BYTES)
+        sending, self._reading = asked
         try:
-            sock.sendall(request)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise HTTPConnectionClosed(f"while sending: {error}") from error
-        response = HTTPSocketResponse(sock, method=method)
-        body = response.read()
-        if response.should_close():
-            self.close()
-        pod = response.get("x-pod-name")
-        return Answer(status=response.status_code, body=body, pod=pod if isinstance(pod, str) else "", retried=retried)
-
-    def _request(self, method: str, path: str, token: str, body: bytes) -> bytes:
-        head = f"{method} {path} HTTP/1.1{self._head_end}Authorization: Bearer {token}\r\n"
-        if method in {"PUT", "POST"}:
-            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        return f"{head}\r\n".encode() + body
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before
+                self._socket.sendall(sending)
+            while (answer := self._reading.add(self._socket.recv(http1.BLOCK_BYTES))) is None:
+                pass
+        except BROKEN as error:
+            raise broken(error, self._reading) from error
+        found = whole(answer)
+        if self._reading.reusable and not found.behind:
+            return msgspec.structs.replace(found, behind=self._waiting())
+        self.close()
+        return found

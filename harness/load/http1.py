@@ -1,4 +1,4 @@
-"""One HTTP/1.1 exchange on a connection of its own, in an event loop; h11 knows the protocol."""
+"""One HTTP/1.1 exchange on a connection of its own, in an event loop, and how any exchange of the load may end."""
 
 from __future__ import annotations
 
@@ -11,22 +11,65 @@ import msgspec
 from harness.base import http1
 from harness.load.errors import of_this_machine
 from harness.load.runtime import runtime
+from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Address
 
 ASK_LIMIT_S = 10.0  # of one exchange with the target, by whoever asks it beside the load
-_MOST_BODY = 4_000_000
+MOST_BYTES = 4_000_000  # of one answer: a page of the longest walks that the load makes is shorter
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole answer."""
+    """A whole answer; ``head`` and ``behind`` as in ``harness.base.http1``. ``retried``: to the second sending."""
 
     status: int
     body: bytes
     pod: str
+    head: bytes = b""
+    behind: bytes = b""
+    retried: bool = False
 
 
-class Refused(Exception):  # noqa: N818 - an outcome, not an error
+class NoAnswer(EOFError):  # noqa: N818 - an outcome, not an error
+    """The exchange ended without a whole answer. ``seen`` is what came; ``retried`` when it had been sent twice."""
+
+    status, pod = 0, ""
+
+    def __init__(
+        self, outcome: Outcome, why: str, *, wire: Wire = Wire.CLEAN, seen: bytes = b"", retried: bool = False
+    ) -> None:
+        super().__init__(why)
+        self.outcome = outcome
+        self.wire = wire
+        self.seen = seen
+        self.retried = retried
+
+
+class Refused(NoAnswer):
     """No connection was made."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(Outcome.REFUSED, why)
+
+
+#: What an exchange that began may raise.
+BROKEN = (OSError, EOFError, h11.RemoteProtocolError)
+
+
+def broken(error: Exception, reading: http1.Reading) -> NoAnswer:
+    """How an exchange ended by ``error``, one of ``BROKEN``. An answer beyond the bound is bad: it is there."""
+    wire = Wire.CUT if reading.received else Wire.CLOSED
+    if isinstance(error, h11.RemoteProtocolError):
+        wire = Wire.GARBLED
+    outcome = Outcome.BROKEN
+    if isinstance(error, http1.TooLong):
+        outcome, wire = Outcome.BAD_ANSWER, Wire.TOO_LONG
+    return NoAnswer(outcome, f"{type(error).__name__}: {error}", wire=wire, seen=reading.seen)
+
+
+def whole(answer: http1.Answer) -> Answer:
+    """The answer with the pod that it names."""
+    pod = answer.headers.get("x-pod-name", "")
+    return Answer(status=answer.status, body=answer.body, pod=pod, head=answer.head, behind=answer.behind)
 
 
 async def exchange(address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
@@ -37,18 +80,18 @@ async def exchange(address: Address, method: str, path: str, token: str, body: b
 async def over_socket(address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
     """The answer; an empty ``token`` is not sent.
 
-    Raises ``Refused``, or ``OSError``, ``EOFError`` or ``h11.RemoteProtocolError`` for a broken one, and
-    ``MeasurementFailed`` where this machine has no room for a connection.
+    Raises ``NoAnswer``, and ``MeasurementFailed`` where this machine has no room for a connection.
     Bounded in time by the caller, who may cancel it at any moment.
     """
+    asked = http1.asking(method, path, host=str(address), token=token, body=body, most_bytes=MOST_BYTES)
     try:
         streams = await asyncio.open_connection(address.host, address.port)
     except OSError as error:
         raise of_this_machine(error) or Refused(str(error)) from error
-    answer = await http1.exchange(
-        streams, method, path, host=str(address), token=token, body=body, most_bytes=_MOST_BODY
-    )
-    return Answer(status=answer.status, body=answer.body, pod=answer.headers.get("x-pod-name", ""))
+    try:
+        return whole(await http1.exchange(streams, asked))
+    except BROKEN as error:
+        raise broken(error, asked[1]) from error
 
 
 async def answered(exchanged: Awaitable[Answer], limit_s: float) -> Answer:
@@ -56,7 +99,7 @@ async def answered(exchanged: Awaitable[Answer], limit_s: float) -> Answer:
     try:
         async with asyncio.timeout(limit_s):
             return await exchanged
-    except (Refused, OSError, EOFError, h11.RemoteProtocolError):  # a time-out is an OSError
+    except BROKEN:  # a time-out is an OSError
         return Answer(status=0, body=b"", pod="")
 
 

@@ -28,6 +28,7 @@ from harness.load.known import KnownWalks
 from harness.load.memory import WalkMemory
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import Account
+from harness.load.population.marks import Population
 from harness.load.population.schedule import Planned
 from harness.load.population.walk import Status, WalkUpdate, moment
 from harness.load.recorder import Recorder
@@ -75,7 +76,8 @@ class Phone:
         self.token = token
         self._cache = cache
         timeout_s = shared.plan.request_timeout_s
-        self._api = ApiSide(shared.plan.endpoints.service, timeout_s)
+        population = Population(shared.plan.seed, shared.plan.population.users)
+        self._api = ApiSide(shared.plan.endpoints.service, timeout_s, population)
         self._firestore = FirestoreSide(firestore, timeout_s)
         self._storage = StorageSide(shared.plan, shared.recorder, account.user)
         self._known = KnownWalks()

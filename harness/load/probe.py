@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-import h11
 import msgspec
 
-from harness.load.answers import classify
+from harness.load.answers import classify, unanswered
 from harness.load.auth import Token
-from harness.load.http1 import Refused, exchange
+from harness.load.http1 import NoAnswer, exchange
 from harness.load.population.accounts import Account, Canary
+from harness.load.population.marks import NOBODY, Population
 from harness.load.population.walk import Status, WalkUpdate, encode, moment
-from harness.model.evidence import Operation, Outcome
+from harness.model.evidence import Operation, Outcome, Wire
 from harness.model.stack import Address
 
 
@@ -23,6 +23,7 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     pod: str = ""
     shown: str = ""
+    wire: Wire = Wire.CLEAN
 
 
 class Prober(msgspec.Struct, kw_only=True):
@@ -31,6 +32,7 @@ class Prober(msgspec.Struct, kw_only=True):
     canary: Canary
     token: Token
     body: bytes
+    population: Population = NOBODY
     put: bool = False
 
     @property
@@ -50,22 +52,26 @@ class Prober(msgspec.Struct, kw_only=True):
                 )
         except TimeoutError:
             return Probed(outcome=Outcome.TIMEOUT)
-        except Refused:
-            return Probed(outcome=Outcome.REFUSED)
-        except (OSError, EOFError, h11.RemoteProtocolError):
-            return Probed(outcome=Outcome.BROKEN)
+        except NoAnswer as ended:
+            found = unanswered(ended, self.population, self.account.user)
+            return Probed(outcome=found.outcome, shown=found.shown, wire=found.wire)
         answered = classify(
             operation,
             answer.status,
             answer.body,
-            user=self.canary.account.user,
+            head=answer.head,
+            behind=answer.behind,
+            user=self.account.user,
+            population=self.population,
             walk_id=self.canary.walk_id,
             missing_expected=not put_before,
             version=True,
         )
         if writes and answered.outcome is Outcome.OK:
             self.put = True
-        return Probed(status=answer.status, outcome=answered.outcome, pod=answer.pod, shown=answered.shown)
+        return Probed(
+            status=answer.status, outcome=answered.outcome, pod=answer.pod, shown=answered.shown, wire=answered.wire
+        )
 
 
 def content(canary: Canary, anchor_unix_ns: int) -> bytes:

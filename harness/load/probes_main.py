@@ -19,6 +19,7 @@ from harness.load.auth import RENEW_EVERY_S, create_accounts, renew, sign_in
 from harness.load.child import GO_LIMIT_S, not_told, origin_of, run
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import canaries
+from harness.load.population.marks import Population
 from harness.load.population.probes import canary_of, offset_ns
 from harness.load.probe import Prober, content
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
@@ -42,6 +43,7 @@ def admit(plan: LoadPlan) -> list[Prober]:
                 canary=canary,
                 token=sign_in(client, canary.account),
                 body=content(canary, plan.anchor.unix_ns),
+                population=Population(plan.seed, plan.population.users),
             )
             for canary in everybody
         ]
@@ -124,6 +126,7 @@ class Stream:
                 outcome=probed.outcome,
                 pod=probed.pod,
                 shown=probed.shown,
+                wire=probed.wire,
             )
         )
 

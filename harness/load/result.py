@@ -7,7 +7,7 @@ import msgspec
 from harness.load.population.accounts import Account
 from harness.load.population.schedule import Planned
 from harness.load.population.walk import digest
-from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.evidence import Operation, Outcome, RequestRow, Side, Wire
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     pod: str = ""
     retried: bool = False
     shown: str = ""
+    wire: Wire = Wire.CLEAN
 
     def row(
         self,
@@ -55,4 +56,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             pod=self.pod,
             retried=self.retried,
             shown=self.shown,
+            wire=self.wire,
         )

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.model.stack import Address
 
 if TYPE_CHECKING:
-    from harness.load.connection import Answer
-    from harness.load.http1 import Answer as ProbeAnswer
+    from harness.load.http1 import Answer
 
 NS = 1_000_000_000
 
@@ -98,7 +97,7 @@ class Runtime(Protocol):
         """A phone's connection to the API."""
         ...
 
-    async def exchange(self, address: Address, method: str, path: str, token: str, body: bytes) -> ProbeAnswer:
+    async def exchange(self, address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
         """One exchange on a new connection, in an event loop, as ``harness.load.http1`` says."""
         ...
 
@@ -151,7 +150,7 @@ class Machine:
 
         return PhoneConnection(address)
 
-    async def exchange(self, address: Address, method: str, path: str, token: str, body: bytes) -> ProbeAnswer:
+    async def exchange(self, address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
         """Over a socket of its own."""
         from harness.load.http1 import over_socket
 

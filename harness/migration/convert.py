@@ -55,12 +55,14 @@ class WalkRows(msgspec.Struct, frozen=True):
     """One walk as rows: ``walk`` by ``WALK_COLUMNS``, each location by ``LOCATION_COLUMNS``.
 
     ``repaired`` names what was absent and could be filled in, ``unknown`` the fields that PostgreSQL has no place for.
+    ``written`` is Firestore's own time of the document's last write, which no phone sets.
     """
 
     walk: tuple[Any, ...]
     locations: Sequence[tuple[Any, ...]]
     repaired: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    written: datetime | None = None
 
     @property
     def id(self) -> uuid.UUID:
@@ -192,7 +194,7 @@ def walk_rows(
     )
     unknown: set[str] = set()
     locations = _locations(walk_id, or_else("location_data", given.get("location_data"), []), zone, unknown)
-    return WalkRows(walk, locations, tuple(repaired), tuple(sorted(unknown | fields.keys() - given.read)))
+    return WalkRows(walk, locations, tuple(repaired), tuple(sorted(unknown | fields.keys() - given.read)), updated)
 
 
 def consent_row(name: str, user: str, fields: Mapping[str, Any], *, zone: tzinfo | None = None) -> tuple[Any, ...]:

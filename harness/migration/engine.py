@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
@@ -96,11 +97,13 @@ class Migration:
     ``changed``: only what may have changed since the last run over these stores that came to its end is read, and
     compared; the first run over them reads all, and so does one behind a run over all that was ended. ``anew``: all,
     from the first document. ``deletions``: a walk whose document is gone, and that is as a migration left it, goes.
+    ``most_deletions`` says how many may go of so many walks.
     """
 
     def __init__(
         self, places: Places, clock: Clock, says: Says, *, zone: tzinfo | None = None, dry: bool = False,
         anew: bool = False, changed: bool = False, deletions: bool = False, settle_s: float = 10.0,
+        most_deletions: Callable[[int], float] = lambda _: math.inf,
     ) -> None:  # fmt: skip
         self._places = places
         self._clock = clock
@@ -110,6 +113,7 @@ class Migration:
         self._changed = changed
         self._deletions = deletions
         self._settle_s = settle_s
+        self._most_deletions = most_deletions
         self.report = Report(dry=dry)
 
     async def run(self) -> Report:
@@ -172,7 +176,7 @@ class Migration:
             report.verified = await self._verified(loader, connection, source, mark, read)
             for each in (mark, consents):
                 await loader.ended(each)
-            report.refused = await loader.refused()
+            report.refused += await loader.refused()
 
     async def _pass(
         self, loader: Loader, source: Source, kind: str, moved: Moved, load: Load
@@ -194,7 +198,7 @@ class Migration:
                 if mark.since is not None and kind == COLLECTION:  # the first time every walk would be asked for twice
                     await forget_gone(loader, source, batch)
                 fates = await load(batch, mark)
-                moved.add(batch, Counter(str(each) for each in fates.values()))
+                moved.add(batch, Counter(str(each.counted) for each in fates.values()))
                 if self.report.dry:
                     self.report.refused += [*batch.refused, *left_to_people(batch, fates)]
                 moved.seconds = (self._clock.now_ns() - begun_ns) / NS
@@ -204,7 +208,7 @@ class Migration:
     async def _verified(
         self, loader: Loader, connection: asyncpg.Connection, source: Source, mark: Mark, read: list[str]
     ) -> Verified:
-        verifier = Verifier(loader, connection, source, mark.number)
+        verifier = Verifier(loader, connection, source, mark.number, self._zone)
         begun = await connection.fetchval(statements.NOW)
         documents, moved = source.whole(), self.report.walks
         all_ = await source.count(COLLECTION) if moved.resumed else moved.documents
@@ -215,7 +219,8 @@ class Migration:
             async for batch, _ in again:
                 await verifier.compare(batch)
                 self._says.live(_compared(verifier.found.documents, all_))
-        await verifier.others(self._clock, self._settle_s, begun, deletions=self._deletions)
+        await verifier.others(self._clock, self._settle_s, begun, deletions=self._deletions, most=self._most_deletions)
+        self.report.refused += verifier.kept
         await verifier.consents()
         return verifier.found
 

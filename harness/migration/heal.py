@@ -10,13 +10,14 @@ from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.stores import NotAsNamed, TooManyWalks, read_ids, read_walks
 from harness.checks.tables import WALKS
 from harness.judge.writes import Writes
-from harness.migration.convert import walk_rows
+from harness.migration.convert import WalkRows, version_of, walk_rows
 from harness.migration.healing import Healing, decided, healed, healing, overtaken, unreconciled, vanished, without
 from harness.migration.load import move
+from harness.migration.source import when
 from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
-from harness.model.message import of_error
+from harness.model.message import marked, of_error
 from harness.model.stack import Endpoints
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Documents, Held
@@ -48,13 +49,29 @@ async def heal(
             await settled()
         fields = {name: document.fields for name, document in held.items()}
         plan = healing(walks, fields, deleted, direction, own)
+        behind = [
+            name for walk in walks if (name := document_id(walk.id)) in plan.write and _behind(walk, held.get(name))
+        ]
+        plan = overtaken(plan, behind, marked("{walk}: written to Firestore later, by a clock that is behind"))
         if apply:
             plan = overtaken(plan, await _apply(plan, walks, held, documents))
             plan = vanished(plan, await _vanished(plan, endpoints, documents))
-        rows = {name: walk_rows(name, plain_fields(fields[name])) for name in (*plan.replace, *plan.copy)}
+        rows = {name: _rows(name, held[name]) for name in (*plan.replace, *plan.copy)}
         return decided(plan, await move(endpoints, rows, dry=not apply)) if rows else plan
     finally:
         await documents.close()
+
+
+def _rows(name: str, document: Held) -> WalkRows:
+    return walk_rows(name, plain_fields(document.fields), updated=document.version and when(document.version))
+
+
+def _behind(walk: StoredWalk, document: Held | None) -> bool:
+    """Whether Firestore says that the document was written after the walk, and the app's clock that it was before."""
+    if document is None or document.version is None or walk.updated_at is None:
+        return False
+    version = version_of(plain_fields(document.fields))
+    return version is not None and version < walk.updated_at < when(document.version)
 
 
 async def _vanished(plan: Healing, endpoints: Endpoints, documents: Documents) -> list[str]:

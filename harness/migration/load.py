@@ -206,7 +206,7 @@ class Loader:
             return {}
         await ask.copy_records_to_table(
             "staged_walks",
-            records=[(*rows.walk, name, len(rows.locations)) for name, rows in walks.items()],
+            records=[(*rows.walk, name, len(rows.locations), rows.written) for name, rows in walks.items()],
             columns=statements.STAGED_WALKS,
         )
         decide = statements.DECIDE if self._journal else statements.DECIDE_ANEW

@@ -4,6 +4,10 @@ The version rule: what PostgreSQL holds is replaced only by a document that was 
 trigger of the database may have replaced the ``updated_at`` that was inserted; then the journal knows both, and as long
 as the row is as the migration left it, its version is the document's. A walk is replaced by DELETE and INSERT: an
 UPDATE would let the contract's trigger make it look newer than the document is, and so than the document's next write.
+
+A phone sets ``updated_at``. Where Firestore's own time of the document (``written``) says the opposite, nothing is
+replaced, and a person decides. The walk's own time (``at``) is its trigger's, which only grows: behind a document of
+the future it is of the future, too, and the time of the move stands for it.
 """
 
 from __future__ import annotations
@@ -48,14 +52,15 @@ CREATE TEMP TABLE IF NOT EXISTS staged_walks (
     id uuid NOT NULL, user_id text, title text, description text, start_time timestamptz, end_time timestamptz,
     total_distance float8, total_steps integer, polyline_data text, thumbnail_image_url text, status text,
     paused_at timestamptz, total_paused_duration float8, created_at timestamptz, updated_at timestamptz,
-    document text, points integer, fate text, stored_at timestamptz) ON COMMIT DELETE ROWS;
+    document text, points integer, written timestamptz, fate text, stored_at timestamptz) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS staged_locations (
     walk_id uuid, sequence_number integer, latitude float8, longitude float8, "timestamp" timestamptz, altitude float8,
     horizontal_accuracy float8, vertical_accuracy float8, speed float8, course float8) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE IF NOT EXISTS no_journal (walk_id uuid, version timestamptz, stored_at timestamptz);
+CREATE TEMP TABLE IF NOT EXISTS no_journal (
+    walk_id uuid, document text, version timestamptz, stored_at timestamptz, moved_at timestamptz);
 SET client_min_messages = warning;
 """
-STAGED_WALKS = (*WALK_COLUMNS, "document", "points")
+STAGED_WALKS = (*WALK_COLUMNS, "document", "points", "written")
 
 _GAPS = """(u.display_name IS NULL AND {given}.display_name IS NOT NULL)
    OR (u.auth_provider IS NULL AND {given}.auth_provider IS NOT NULL)"""
@@ -85,15 +90,19 @@ _FATE = """
 UPDATE staged_walks AS s SET fate = CASE
     WHEN w.id IS NULL THEN CASE WHEN m.walk_id IS NULL THEN 'new' ELSE 'deleted' END
     WHEN NOT w.id = ANY($1::uuid[]) THEN 'overtaken'
-    WHEN s.updated_at < v.version THEN 'older'
     WHEN s.updated_at = v.version THEN 'same'
+    WHEN s.updated_at < v.version AND CASE WHEN v.as_moved THEN m.document = s.document ELSE s.written > v.at END
+        THEN 'disputed'
+    WHEN s.updated_at < v.version THEN 'older'
+    WHEN s.written < v.at AND NOT v.as_moved THEN 'disputed'
     WHEN s.points < (SELECT count(*) FROM walk_locations AS l WHERE l.walk_id = s.id) THEN 'fewer'
     ELSE 'newer' END
 FROM staged_walks AS o
     LEFT JOIN walks AS w ON w.id = o.id
     LEFT JOIN {journal} AS m ON m.walk_id = o.id
-    LEFT JOIN LATERAL (SELECT CASE WHEN m.stored_at = w.updated_at THEN m.version ELSE w.updated_at END AS version)
-        AS v ON true
+    LEFT JOIN LATERAL (SELECT coalesce(m.stored_at = w.updated_at, false) AS as_moved,
+        CASE WHEN m.stored_at = w.updated_at THEN m.version ELSE w.updated_at END AS version,
+        CASE WHEN m.version > m.moved_at THEN m.moved_at ELSE w.updated_at END AS at) AS v ON true
 WHERE s.id = o.id"""
 #: ``$1`` are the rows that are locked, or all in a dry run.
 DECIDE = _FATE.format(journal=f"{SCHEMA}.moved")
@@ -129,7 +138,7 @@ INSERT INTO {SCHEMA}.moved AS m (walk_id, document, version, stored_at, pass)
 SELECT DISTINCT ON (w.id) w.id, k.name, w.updated_at, w.updated_at, 0
 FROM walks AS w JOIN unnest($1::text[]) AS k (name) ON lower(k.name) = w.id::text
 ON CONFLICT (walk_id) DO UPDATE SET
-    document = EXCLUDED.document, version = EXCLUDED.version, stored_at = EXCLUDED.stored_at
+    document = EXCLUDED.document, version = EXCLUDED.version, stored_at = EXCLUDED.stored_at, moved_at = DEFAULT
 WHERE m.stored_at <> EXCLUDED.stored_at RETURNING walk_id"""  # noqa: S608 - the contract's own names
 FATES = """
 SELECT document, CASE WHEN fate IN ('new', 'newer') AND stored_at IS NULL THEN 'overtaken' ELSE fate END
@@ -206,7 +215,12 @@ SELECT w.id, m.document, coalesce(m.stored_at = w.updated_at, false) AS untouche
 FROM walks AS w LEFT JOIN {SCHEMA}.moved AS m ON m.walk_id = w.id
 WHERE NOT EXISTS (SELECT 1 FROM unnest($1::uuid[]) AS s (id) WHERE s.id = w.id)"""  # noqa: S608
 NOW = "SELECT clock_timestamp()"
+COUNT = "SELECT count(*) FROM walks"
 RECENT = f"SELECT walk_id, document FROM {SCHEMA}.moved WHERE moved_at > $1"  # noqa: S608
+#: Of walks, given by id, those that are as a migration left them: what ``TAKE_BACK`` deletes.
+AS_MOVED = f"""
+SELECT m.walk_id, m.document FROM {SCHEMA}.moved AS m JOIN walks AS w ON w.id = m.walk_id
+WHERE w.id = ANY($1::uuid[]) AND m.stored_at = w.updated_at ORDER BY m.document"""  # noqa: S608
 TAKE_BACK = f"""
 WITH gone AS (
     DELETE FROM walks AS w USING {SCHEMA}.moved AS m

@@ -23,6 +23,7 @@ _FATES = {
     Fate.SAME: marked("{documents} same"),
     Fate.OLDER: marked("{documents} older"),
     Fate.OVERTAKEN: marked("{documents} overtaken"),
+    Fate.DISPUTED: marked("{documents} disputed"),
     Fate.DELETED: marked("{documents} deleted"),
     Fate.FEWER: marked("{documents} fewer"),
     Fate.DIFFERENT: marked("{documents} different"),

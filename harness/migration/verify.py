@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta, tzinfo
 
 import asyncpg
 import msgspec
 
 from harness.base.clock import Clock
 from harness.migration import statements
-from harness.migration.batch import Batch, refusal
+from harness.migration.batch import Batch, Refusal, batches, refusal
 from harness.migration.convert import digest
-from harness.migration.fates import OTHER_CONTENT
+from harness.migration.fates import CLOCKS, OTHER_CONTENT, Fate
 from harness.migration.load import Loader, Mark
 from harness.migration.source import Source
+from harness.model.message import message
 from harness.model.stack import COLLECTION
 from harness.stack.firebase.documents import CONSENTS
 
@@ -64,17 +65,23 @@ class Verified(msgspec.Struct, kw_only=True):
 
 
 class Verifier:
-    """Compares, and brings over what was written meanwhile. ``found`` fills as it goes."""
+    """Compares, and brings over what was written meanwhile. ``found`` fills as it goes; ``kept`` are the documents that
+    are gone and whose walks are too many to be deleted."""
 
-    def __init__(self, loader: Loader, connection: asyncpg.Connection, source: Source, number: int) -> None:
+    def __init__(
+        self, loader: Loader, connection: asyncpg.Connection, source: Source, number: int, zone: tzinfo | None = None
+    ) -> None:
         self._loader = loader
         self._connection = connection
         self._source = source
         self._pass = number
+        self._zone = zone
+        self._disputed: list[str] | None = []  # the mirror may write these yet; None once it had its time
         self._seen: list[uuid.UUID] = []
         self._missing: dict[uuid.UUID, str] = {}
         self._later: set[str] = set()
         self.found = Verified()
+        self.kept: list[Refusal] = []
 
     async def changed(self, mark: Mark, read: Collection[str]) -> list[str]:
         """The paths of the documents to be compared by a pass that reads what was written since another: what it
@@ -87,7 +94,7 @@ class Verifier:
         return paths
 
     async def compare(self, batch: Batch) -> None:
-        """One batch of documents that was read again."""
+        """One batch of documents that was read again. One that is disputed is left to ``others``."""
         await forget_gone(self._loader, self._source, batch)
         found, walks = self.found, batch.walks
         fates = await self._loader.walks(batch)
@@ -96,10 +103,16 @@ class Verifier:
         refused = list(batch.refused)
         for name, rows in walks.items():
             fate, held = fates[name], stored.get(rows.id)
+            if fate is Fate.DISPUTED and self._disputed is not None:
+                self._disputed.append(f"{COLLECTION}/{name}")
+                found.documents -= 1
+                continue
             self._seen.append(rows.id)
             found.caught_up += fate.written
             if (why := fate.why) is not None:
                 refused.append(refusal(f"{COLLECTION}/{name}", why))
+                if fate is Fate.DISPUTED:
+                    self._later.add(f"{COLLECTION}/{name}")
             elif held is None:
                 self._missing[rows.id] = name
             elif held[0] > rows.version:
@@ -109,31 +122,45 @@ class Verifier:
             else:
                 found.different += 1
                 refused.append(refusal(f"{COLLECTION}/{name}", OTHER_CONTENT))
-        found.refused += sum(each.told != OTHER_CONTENT for each in refused)
-        self._later -= {each.document for each in refused}  # one whose walk has a later document, read behind it
+        left = {each.document for each in refused if each.told not in (OTHER_CONTENT, CLOCKS)}
+        found.refused += len(left)
+        self._later -= left  # one whose walk has a later document, read behind it
         found.later = len(self._later)
         await self._loader.refuse(COLLECTION, fates, refused)
 
-    async def others(self, clock: Clock, settle_s: float, begun: datetime, *, deletions: bool = False) -> None:
+    async def others(
+        self, clock: Clock, settle_s: float, begun: datetime, *, deletions: bool, most: Callable[[int], float]
+    ) -> None:
         """The way back: what is in PostgreSQL and was not among the documents. Waits ``settle_s`` first: a walk that
         was moved while its deletion was on its way to Firestore is one that its user deleted, also if its document was
         still there when the comparison, which began at ``begun`` by PostgreSQL's clock, read it or moved it. With
         ``deletions`` so is any that is as a migration left it; unless Firestore has no walk at all, and so is hardly
-        the right one.
+        the right one. Of more walks than ``most`` says of so many none is deleted.
         """
         recent = await self._connection.fetch(statements.RECENT, begun - timedelta(seconds=settle_s))
         await clock.sleep(settle_s)
+        disputed, self._disputed = self._disputed or [], None
+        async for batch, _ in batches(self._source.named(sorted(disputed)), self._zone):
+            if batch.documents:
+                await self.compare(batch)
         found = self.found
         found.missing = len(self._missing) - len(await self._gone(self._missing))  # what is gone was deleted meanwhile
         rows = await self._connection.fetch(statements.OTHERS, self._seen, self._pass)
         which = "untouched" if deletions and found.documents else "of_this_pass"
         ours = {row["id"]: row["document"] for row in rows if row[which]}
         gone = await self._gone({row["walk_id"]: row["document"] for row in recent} | ours)
+        as_moved = await self._connection.fetch(statements.AS_MOVED, gone)
+        if len(as_moved) > (limit := most(await self._connection.fetchval(statements.COUNT))):
+            told = {"count": str(len(as_moved)), "most": str(limit)}
+            why = message(
+                "is gone, as one of {count}, and {most} is --most-deletions: none of their walks is deleted", **told
+            )
+            self.kept, gone = [refusal(f"{COLLECTION}/{row['document']}", why) for row in as_moved], []
         taken = {row[0] for row in await self._connection.fetch(statements.TAKE_BACK, gone)} if gone else set()
         found.taken_back = len(taken)
         found.alone = sum(row["id"] not in taken for row in rows)
         found.orphans = sum(row["untouched"] and row["id"] not in taken for row in rows)
-        found.walks = await self._connection.fetchval("SELECT count(*) FROM walks")
+        found.walks = await self._connection.fetchval(statements.COUNT)
 
     async def consents(self) -> None:
         """The same of consents, which are compared as they are moved: one without a document was withdrawn, or never

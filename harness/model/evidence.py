@@ -45,8 +45,19 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
     REFUSED = "refused"
     BROKEN = "broken"  # the connection ended before the whole answer
-    BAD_ANSWER = "bad_answer"  # a success with another status or body than the contract's
-    FOREIGN_ANSWER = "foreign_answer"  # a success whose body tells of another user's walk
+    BAD_ANSWER = "bad_answer"  # another status, body or length than the contract's, or with bytes behind it
+    FOREIGN_ANSWER = "foreign_answer"  # whatever came, whole or not, it tells of another user
+
+
+class Wire(StrEnum):
+    """What was wrong with how an answer came, beside its outcome."""
+
+    CLEAN = ""
+    CLOSED = "closed"  # the connection ended before the first byte
+    CUT = "cut"  # it ended amid the answer
+    GARBLED = "garbled"  # no HTTP/1.1
+    TOO_LONG = "too_long"  # more bytes than a client reads
+    BEHIND = "behind"  # bytes behind it, or behind the one before it on the same connection
 
 
 class RequestRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="request"):
@@ -67,8 +78,9 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     flag: bool
     walk_id: str = ""
     pod: str = ""
-    retried: bool = False  # sent twice, because a kept connection ended before the first byte of an answer
-    shown: str = ""  # of walks, by a good answer: ``harness.model.shown``; of a wrong one, the body's beginning
+    retried: bool = False  # sent twice, because a kept idle connection ended at once (``harness.load.connection``)
+    shown: str = ""  # of walks, by a good answer: ``harness.model.shown``; of a wrong one, an excerpt
+    wire: Wire = Wire.CLEAN
 
 
 class ProbeRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="probe"):
@@ -83,7 +95,8 @@ class ProbeRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="
     status: int
     outcome: Outcome
     pod: str = ""
-    shown: str = ""  # of its walk, by a good answer: ``harness.model.shown``
+    shown: str = ""  # of its walk, by a good answer: ``harness.model.shown``; of a wrong one, an excerpt
+    wire: Wire = Wire.CLEAN
 
     @property
     def good(self) -> bool:
@@ -117,6 +130,13 @@ class SampleRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=
     metric: str
     subject: str
     value: float
+
+
+#: Counters of the machine as samples of ``MACHINE``, in seconds since it began: in which at least one task waited for a
+#: processor (pressure stall information, "some"); that its host gave to others; that anything used. The last two are
+#: summed over processors.
+MACHINE = "machine"
+WAITED, STOLEN, BUSY = "machine_waited_s", "machine_stolen_s", "machine_busy_s"
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="event"):

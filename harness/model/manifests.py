@@ -13,6 +13,8 @@ from harness.model.message import Message
 
 #: ``PROJECT:REGION:INSTANCE`` as Cloud SQL Proxy takes it; the project may lie in a domain, a query may follow.
 INSTANCE_NAMED = re.compile(r"((?:[A-Za-z][\w.-]*:)?[A-Za-z][\w-]*:[A-Za-z][\w-]*:[A-Za-z][\w-]*)(\?\S*)?")
+#: Container Registry, but for the images of Google's own that lie there.
+OLD_REGISTRY = re.compile(r"\b(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|cloudsql-docker/|distroless/)")
 
 
 #: The label of whatever runs in the run's namespace and is no part of the target.

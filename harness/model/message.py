@@ -55,12 +55,19 @@ def english(told: Iterable[Message]) -> str:
 
 def joined(told: Sequence[Message]) -> Message:
     """The sentences as one message, to stand in another's place; ``told`` has one at least."""
-    return reduce(lambda first, rest: message("{first}; {rest}", first=first, rest=rest), told)
+    return _paired(told, lambda first, rest: message("{first}; {rest}", first=first, rest=rest))
 
 
 def enumerated(words: Sequence[Message]) -> Message:
     """The words of a list as one message, to stand in another's place; there is one at least."""
-    return reduce(lambda first, rest: message("{first}, {rest}", first=first, rest=rest), words)
+    return _paired(words, lambda first, rest: message("{first}, {rest}", first=first, rest=rest))
+
+
+def _paired(told: Sequence[Message], pair: Callable[[Message, Message], Message]) -> Message:
+    """Pair the messages from the first on, in batches: a message nests only so deep."""
+    while len(told) > 1:
+        told = [reduce(pair, told[at : at + 30]) for at in range(0, len(told), 30)]
+    return told[0]
 
 
 def quantity(value: float, unit: Unit) -> str | Message:

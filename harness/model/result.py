@@ -5,7 +5,7 @@ Its JSON Schema is ``harness/report/result.schema.json``.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -75,11 +75,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of a sequence; ``folder`` is relative to the parent's, "" when no run came about."""
+    """A run of a sequence; ``folder`` is the name of one in the parent's, "" when no run came about."""
 
     part: str
     run_id: str
-    folder: str
+    folder: Annotated[str, msgspec.Meta(pattern=r"^(?!\.{1,2}$)[^/\n]*$")]
     decision: Decision | None
     exit_status: int
 
@@ -91,7 +91,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ``decides``: the decision is one of the rollout, in the words advance, hold, roll back. It is ``None`` when the run
     broke before it could be judged, ``exit_status`` ``None`` while a sequence is under way. ``details`` are the
     rehearsal's own facts, from which, with plan and evidence, the run can be judged again. ``own_claims`` are those of
-    the team's own document that the plan brought; the register's are known by their ids.
+    the team's own document that the plan brought; the register's are known by their ids. ``evidence_digest`` is of the
+    rows of its evidence (``harness.evidence.read.summed``), "" of a run that has none, or has not ended.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -109,6 +110,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     children: tuple[Child, ...] = ()
     details: dict[str, Any] = {}
     own_claims: tuple[OwnClaim, ...] = ()
+    evidence_digest: str = ""
 
     @property
     def status(self) -> Exit:

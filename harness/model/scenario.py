@@ -95,6 +95,26 @@ class Comparison(StrEnum):
     AT_LEAST = ">="
 
 
+class Sample(StrEnum):
+    """Whose requests a criterion asks about: the app's users, or the availability probes. They are never pooled."""
+
+    USERS = "users"
+    PROBES = "probes"
+
+
+#: Whom a metric asks where the criterion does not say it; the users for any other metric.
+USUAL_SAMPLE = {Metric.AVAILABILITY: Sample.PROBES}
+#: The metrics of which a ratio of failed calls is judged.
+RATIOS = frozenset({Metric.AVAILABILITY, Metric.ERROR_RATIO})
+
+
+class By(StrEnum):
+    """How a success criterion on a ratio is judged: by its 95 % bound, or by the measured value (docs/judging.md)."""
+
+    BOUND = "bound"
+    VALUE = "value"
+
+
 class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A criterion with its numbers resolved: ``threshold`` in ``METRIC_UNIT[metric]``.
 
@@ -103,6 +123,10 @@ class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``claim`` is a claim of the register or of the team's own (``Scenario.own_claims``), "" where it is about none.
     ``smallest_sample`` 0 means the judge's own: what the bound needs for a success criterion, ceil(3 / limit) for a
     rollback limit. ``needs`` names capabilities of the rung.
+
+    ``sample`` is ``None`` for the metric's usual one (``asks``). ``limit_from`` names the criterion of the scenario or
+    the claim from which a criterion without a claim takes its limit. Up to ``crowded_limit_ms`` a broken latency limit
+    is inconclusive where other processes crowd the machine (``harness.judge.machine_share``).
     """
 
     id: str
@@ -115,11 +139,20 @@ class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     step_s: float | None = None
     smallest_sample: int = 0
     needs: tuple[Capability, ...] = ()
+    sample: Sample | None = None
+    by: By = By.BOUND
+    limit_from: str = ""
+    crowded_limit_ms: float | None = None
 
     @property
     def unit(self) -> Unit:
         """The unit of value, bound and threshold."""
         return METRIC_UNIT[self.metric]
+
+    @property
+    def asks(self) -> Sample:
+        """Whose requests are judged: the probes' for an availability, else the users', unless ``sample`` says it."""
+        return self.sample or USUAL_SAMPLE.get(self.metric, Sample.USERS)
 
 
 class AudiencePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

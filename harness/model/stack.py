@@ -246,6 +246,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     empty when the target migrates by itself or needs none; it runs in ``migrations_folder``, or in ``folder``.
     ``bundled`` is true for the reference walk API alone. ``image`` is a container image in place of a command; then
     ``command`` replaces the image's own unless it is empty. ``dockerfile`` is built in ``context`` for such an image.
+    ``program`` are the files and folders that make up the program, empty where the command or image says it.
 
     The rest is what a target file says of its manifests and contract (``harness.stack.targets``): ``variables`` are
     names by ``Meaning`` beside the contract's own, ``secrets`` values by name and key of those that are made elsewhere
@@ -262,6 +263,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     bundled: bool = False
     dockerfile: str = ""
     context: str = ""
+    program: tuple[str, ...] = ()
     file: str = ""
     manifests: str = ""
     deployment: str = ""  # "NAME" or "NAME/CONTAINER"

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from urllib.parse import quote
 
+from harness.base.phase import filled
+
 
 class Meaning(StrEnum):
     """What a variable says. The values are the keys of ``variables`` in a target file."""
@@ -83,7 +85,7 @@ def url(values: Mapping[Meaning, str], form: str) -> str:
         for meaning in Meaning
         if meaning.startswith("database.") and meaning is not Meaning.DATABASE_URL
     }
-    return (form or URL_FORM).format(**parts)
+    return filled(form or URL_FORM, parts)
 
 
 def expanded(text: str, known: Mapping[str, str]) -> str:

@@ -50,7 +50,7 @@ async def check_whole_run(
     await measure_stores(on)
     invariants = Invariants(
         on.stores, evidence, clock,
-        scenario=scenario, manifests=manifests, target=options.target, seed=options.seed, sides=sides, sent_ns=sent_ns,
+        scenario=scenario, manifests=manifests, seed=options.seed, sides=sides, sent_ns=sent_ns,
     )  # fmt: skip
     found = [*await invariants.results(), invariants.off_in_time()]
     if invariants.lost_by_firestore is not None:

@@ -24,9 +24,9 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 from harness.base import units
 from harness.base.errors import BadInput
-from harness.base.interpreter import PROGRAM
 from harness.base.message import message, said_by
 from harness.base.options import looked_at, of_argparse, one_of, utf8
+from harness.base.typed import PROGRAM
 
 C = TypeVar("C", bound="Command")
 

@@ -128,6 +128,7 @@ def conclude(
     broke: Sequence[Exit] = (),
     children: tuple[Child, ...] = (),
     under_way: bool = False,
+    evidence_digest: str = "",
 ) -> Result:
     """The run's document. ``broke`` is what befell it: a run that broke decides nothing, whatever it had seen, but the
     roll back that it carried out. ``under_way``: a sequence that has more runs to come."""
@@ -150,6 +151,7 @@ def conclude(
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),
         own_claims=getattr(plan, "own_claims", ()),  # of a plan that brings a team's own document
+        evidence_digest=evidence_digest,
     )
 
 

@@ -8,6 +8,7 @@ The rehearsal itself acts between the preflight and the endings; what it asks fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -16,10 +17,12 @@ import msgspec
 
 from harness.base import machine
 from harness.base.clock import NS, Clock, utc
+from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.evidence.collect import Collector
 from harness.evidence.failure import log_lines
 from harness.evidence.gathered import files
+from harness.evidence.read import summed
 from harness.evidence.store import EvidenceStore
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -94,6 +97,7 @@ class Conductor(Generic[P, D]):
         self._on: Running[D] | None = None
         self._timings: dict[str, float] = {}
         self._leaks: tuple[str, ...] = ()
+        self._evidence_digest = ""
         self._target = Identity(options.target)
 
     async def run(self) -> Result:
@@ -150,6 +154,8 @@ class Conductor(Generic[P, D]):
         """Judges what there is and writes the report. A disk that refuses is said in the exit status."""
         self.progress.begin(self.progress.say("judging the evidence, writing the report"))
         self.lifecycle.write(self.evidence.store.close)
+        with suppress(BadInput):  # what cannot be read has no digest, and founds nothing
+            self._evidence_digest = summed(self.evidence.store.path)[-1]
         seen = self._seen()
         judgements = self._judged(seen)
         page = self._page(seen, judgements)
@@ -210,6 +216,7 @@ class Conductor(Generic[P, D]):
             broke=[error.exit for error in self.lifecycle.errors],
             children=tuple(self._children),
             under_way=under_way,
+            evidence_digest=self._evidence_digest,
         )
 
     def _seen(self) -> Seen[D]:

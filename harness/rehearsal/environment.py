@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from harness.base import machine
 from harness.base.clock import Clock
 from harness.checks.stores import Stores, StoresAt
-from harness.judge.machine_share import STOLEN, WAITED
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
+from harness.model.evidence import BUSY, STOLEN, WAITED
 from harness.model.message import Tell, message
 from harness.model.stack import Rung
 from harness.rehearsal.lifecycle import Work, run_identity
@@ -65,7 +65,7 @@ class Environment:
 
     def processors(self) -> dict[str, float]:
         """What this machine's kernel counts of how its processors are shared, by the names of ``machine_share``."""
-        counted = {WAITED: machine.waited_s(), STOLEN: machine.stolen_s()}
+        counted = {WAITED: machine.waited_s(), STOLEN: machine.stolen_s(), BUSY: machine.busy_s()}
         return {name: value for name, value in counted.items() if value is not None}
 
     def forget(self, run: Conductor[Any, Any]) -> None:

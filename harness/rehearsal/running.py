@@ -14,10 +14,10 @@ from harness.base.phase import Row
 from harness.base.progress import Progress
 from harness.checks.stores import Stores
 from harness.evidence.collect import Collector
-from harness.judge.machine_share import SUBJECT
+from harness.evidence.failure import cut
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
-from harness.model.evidence import EventRow, SampleRow
+from harness.model.evidence import MACHINE, EventRow, SampleRow
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, joined, message
@@ -185,6 +185,9 @@ class Running(Generic[D]):
     async def _watch(self) -> None:
         async for row in self.stack.watch():
             self.evidence.add([row])
+            for said in cut(self.folder / "logs"):
+                self.evidence.event(self.clock.now_ns(), "log_cut", "logs", said)
+                self.say(said)
             for watcher in self._watchers:
                 watcher(row)
 
@@ -197,7 +200,7 @@ class Running(Generic[D]):
         while counted := self.environment.processors():
             now_ns = self.clock.now_ns()
             self.evidence.add(
-                SampleRow(at_ns=now_ns, metric=name, subject=SUBJECT, value=value) for name, value in counted.items()
+                SampleRow(at_ns=now_ns, metric=name, subject=MACHINE, value=value) for name, value in counted.items()
             )
             await self.clock.sleep(LOOK_EVERY_S)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from harness.base.shown import shown
 from harness.model.judgement import Judgement
 from harness.model.result import Result
 from harness.model.stack import Rung
@@ -35,8 +36,8 @@ _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def xml_text(text: str) -> str:
-    """``text`` with what XML cannot hold replaced."""
-    return _NOT_XML.sub("�", text)
+    """``text`` with what XML cannot hold replaced, and what a reader would obey shown."""
+    return shown(_NOT_XML.sub("�", text))
 
 
 def junit(result: Result) -> bytes:

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from harness.base.errors import BadInput
+from harness.base.phase import filled
 from harness.base.units import Unit
 from harness.model.message import Message, Told, message, quantity
 
@@ -42,7 +43,7 @@ class Language:
     def __call__(self, text: str, /, **values: str | int | Message) -> str:
         """``text`` in this language, its places filled; whole numbers get their thousands marked."""
         found = self._catalogue.gettext(text) if text else ""
-        return found.format(**{name: self.shown(value) for name, value in values.items()}) if values else found
+        return filled(found, {name: self.shown(value) for name, value in values.items()})
 
     def shown(self, value: str | int | Message) -> str:
         """What stands in a place."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from harness.base.shown import shown
+
 #: What stands for a character that a reader takes for markup.
 _PLAIN = str.maketrans({each: f"\\{each}" for each in "\\`*_[]|#~"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def plain(text: str) -> str:
     """``text`` as one line that no Markdown reader takes for markup: messages of the evidence can hold anything."""
-    return " ".join(text.split()).translate(_PLAIN)
+    return shown(" ".join(text.split())).translate(_PLAIN)
 
 
 def code(text: str) -> str:
     """``text`` as a block of code, fenced by more backticks than it holds."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"{fence}text\n{' '.join(text.split())}\n{fence}"
+    return f"{fence}text\n{shown(' '.join(text.split()))}\n{fence}"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()) -> str:

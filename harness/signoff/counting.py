@@ -17,7 +17,7 @@ from harness.base.units import DAY_S
 from harness.judge.judged import MEASUREMENT
 from harness.model.claim import StateFrom
 from harness.model.judgement import Judgement
-from harness.model.message import Message, Told, first_line, message
+from harness.model.message import Message, Told, first_line, marked, message
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.signoff.smaller import chosen, in_place, smaller
@@ -28,6 +28,8 @@ _ENDED = (Exit.OK, Exit.HOLD, Exit.ROLLED_BACK)
 #: Begins the claims that only a run with an injected fault can be evidence of.
 _ROLL_BACK = "rollout.rollback."
 _ANYHOW = StateFrom()
+#: What is asked of somebody whose evidence cannot be told from that of another program.
+ASK = marked("list what makes up the program in the target file, program: [PATH, ...], or pull its image")
 
 
 def left_out(result: Result, asked: Asked) -> Told:
@@ -41,9 +43,11 @@ def _against_all(result: Result, asked: Asked) -> Iterator[Message]:
         yield message("simulated: no evidence for a sign-off")
     if facts.target != asked.target:
         yield message("another target: {target}", target=facts.target)
-    if asked.digests and not facts.target_digest:
-        yield message("it does not say of which program or image it is")
-    if asked.digests and facts.target_digest not in asked.digests:
+    if not facts.target_digest:
+        yield message("it does not say of which program or image it is: {ask}", ask=Message(text=ASK))
+    elif not asked.digests:
+        yield message("it is not known which program or image the target is today: {ask}", ask=Message(text=ASK))
+    elif facts.target_digest not in asked.digests:
         yield message("another program or image: {digest}", digest=facts.target_digest)
     if facts.own:
         yield message("not the bundled plan: {options}", options=", ".join(facts.own))

@@ -9,11 +9,11 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.evidence.gathered import not_whole
-from harness.model.message import Message
+from harness.model.message import Message, message, of_error
 from harness.model.result import Result
 from harness.report.files import not_written, write_atomically
 from harness.report.latest import results
-from harness.report.published import RESULT
+from harness.report.published import RESULT, RESULT_JSON
 from harness.signoff.types import SCHEMA_VERSION, Signoff, Stored
 
 #: The folder of the page below the reports folder, its document, and the folder of the last ones before it.
@@ -28,15 +28,26 @@ def gather(reports: Path) -> tuple[tuple[Stored, ...], tuple[str, ...]]:
         folder = path.parent.relative_to(reports).as_posix()
         try:
             result = RESULT.read(path)
-            found.append(Stored(folder=folder, result=result, lost=_lost(path.parent, result)))
+            found.append(Stored(folder=folder, result=result, lost=_lost(path.parent, result.run_id, result)))
         except BadInput:
             unreadable.append(folder)
     return tuple(found), tuple(unreadable)
 
 
-def _lost(folder: Path, result: Result) -> Message | None:
-    runs = [(folder, result.run_id), *((folder / each.folder, each.run_id) for each in result.children if each.folder)]
-    return next(filter(None, (not_whole(*run) for run in runs)), None)
+def _lost(folder: Path, run_id: str, result: Result, *, broke: bool = False) -> Message | None:
+    """Why the run, or one of a sequence, is not what it wrote; ``None`` where all are. One that ``broke`` may have no
+    digest: nothing rests on it."""
+    lost = not_whole(folder, run_id, result.evidence_digest)
+    if lost is None and not (result.evidence_digest or broke):
+        return message("the result.json of the run {run} has no digest of its evidence", run=run_id)
+    try:
+        for each in result.children:
+            if each.folder and lost is None:
+                of_run = RESULT.read(folder / each.folder / RESULT_JSON)
+                lost = _lost(folder / each.folder, each.run_id, of_run, broke=each.decision is None)
+    except BadInput as error:
+        return of_error(error)
+    return lost
 
 
 def previous(reports: Path, target: str) -> Signoff | None:

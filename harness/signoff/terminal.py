@@ -9,6 +9,7 @@ from harness.base.errors import Exit
 from harness.model.claim import Claim
 from harness.report.language import Language, padded
 from harness.report.words import report_line
+from harness.signoff.counting import ASK
 from harness.signoff.links import short
 from harness.signoff.page import corrections, counted, judged_by, missing
 from harness.signoff.types import WORD, Signoff, State
@@ -22,7 +23,7 @@ def closing_lines(
 ) -> Iterator[str]:
     """The lines; ``status`` is what the command ends in."""
     asked = document.asked
-    digests = say.listed(map(short, asked.digests)) or say("program or image unknown")
+    digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(ASK))
     counting = sum(not run.left_out for run in document.runs)
     yield say("target {target} ({digests})", target=asked.target, digests=digests)
     yield say("{count} of {total} runs that were found count", count=counting, total=len(document.runs))

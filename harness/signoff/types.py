@@ -50,9 +50,9 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which evidence counts: of the target of this name and one of ``digests`` (any where none is known), started at
-    most ``max_age_s`` seconds before ``now_utc`` (ISO 8601). ``harness_digest`` is of the code that would make and
-    judge it today, "" where that is not asked.
+    """Which evidence counts: of the target of this name and one of ``digests`` (none counts where none is known),
+    started at most ``max_age_s`` seconds before ``now_utc`` (ISO 8601). ``harness_digest`` is of the code that would
+    make and judge it today, "" where that is not asked.
     """
 
     target: str

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.base.clock import Clock
 from harness.base.errors import PartDied, RehearsalError, StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import PartDied, StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.home import IN_USE
+from harness.base.typed import PROGRAM
 from harness.model.message import message
 from harness.stack.state import RunState
 from harness.stack.state.processes import signal_group
@@ -188,7 +189,7 @@ def spawn(spec: Spec, state: RunState) -> Process:
                 user=spec.account.uid if spec.account else None,
                 group=spec.account.gid if spec.account else None,
                 extra_groups=[] if spec.account else None,
-                pass_fds=state.handed_to_parts,
+                pass_fds=(*state.handed_to_parts, *IN_USE.values()),
             )
         except OSError as error:
             raise StackNotStarted(

@@ -29,6 +29,7 @@ _EXAMPLES = {
     "name": "name: our Go backend",
     "command": 'command: ["./walk-api", "--quiet"]',
     "folder": "folder: ../backend",
+    "program": "program: [server.py, lib]",
     "environment": 'environment: {FEATURE_X: "on"}',
     "migrations": "migrations: none",
     "image": "image: registry.example/walk-api:v3",
@@ -58,6 +59,7 @@ class _Form(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     command: Names = []
     name: str = ""
     folder: str = "."
+    program: Names = []
     environment: dict[str, str] = {}
     migrations: Names = "none"
     image: str = ""
@@ -119,6 +121,7 @@ def from_file(path: Path) -> Target:
         image=image,
         dockerfile=dockerfile,
         context=context,
+        program=tuple(_beside(beside, each, "program", place, folder=None) for each in _list(form.program) if each),
         file=where,
         manifests=_beside(beside, form.manifests, "manifests", place, folder=True),
         deployment=form.deployment,
@@ -167,8 +170,9 @@ def _image(form: _Form, beside: Path, place: Place) -> tuple[str, str, str]:
     return form.image, dockerfile, context or (str(Path(dockerfile).parent) if dockerfile else "")
 
 
-def _beside(beside: Path, given: str, key: str, place: Place, *, folder: bool = False) -> str:
-    """The path of what is named from the file's own folder; "" for nothing. Raises ``BadInput`` without it."""
+def _beside(beside: Path, given: str, key: str, place: Place, *, folder: bool | None = False) -> str:
+    """The path of what is named from the file's own folder, ``folder`` ``None`` for a file or a folder; "" for nothing.
+    Raises ``BadInput`` without it."""
     if not given:
         return ""
     try:
@@ -176,12 +180,16 @@ def _beside(beside: Path, given: str, key: str, place: Place, *, folder: bool = 
     except BadInput as error:
         raise error.met(place[key]) from error
     what = unseen(path)
-    if what is None and not (path.is_dir() if folder else path.is_file()):
+    if what is None and not (path.is_dir() if folder else path.is_file() or (folder is None and path.is_dir())):
         at = str(path.resolve())
         what = message("{path} is no folder", path=at) if folder else message("{path} is no file", path=at)
     if what is not None:
         raise BadInput(what, where=place[key], remedy=message("for example `{example}`", example=_EXAMPLES[key]))
     return str(path.resolve())
+
+
+def _list(given: Names) -> list[str]:
+    return [given] if isinstance(given, str) else given
 
 
 def _variables(form: _Form, where: str, lines: yamltext.Lines) -> tuple[dict[str, tuple[str, ...]], str]:

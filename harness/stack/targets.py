@@ -6,6 +6,7 @@ environment is the target's own. The file says what cannot be guessed of a repos
     name: our Go backend               # default: the file's name
     command: ["./walk-api", "--quiet"] # or one line of text; a program with a slash is sought from `folder`
     folder: ../backend                 # where it runs, from the file's own folder; default: the file's folder
+    program: [server.py, lib]          # what makes up the program, where the command hides it: files and folders
     environment: {FEATURE_X: "on"}     # added to the contract's variables, none of which may be replaced
     migrations: none                   # none (it migrates by itself), bundled (our SQL), or a command
     image: registry.example/walk-api:v3   # for clusters; or

@@ -201,7 +201,7 @@ async def test_a_url_that_is_too_long_is_refused(pieces: int) -> None:
     async with serving(limits=PATIENT) as served:
         answer, _ = await served.say(b"GET /", *[b"u" * (300 // pieces)] * pieces, b" HTTP/1.1\r\n\r\n")
         refused(answer, 414)
-        answer, _ = await served.say(b"GET /" + b"u" * 199 + b" HTTP/1.1\r\nConnection: close\r\n\r\n")
+        answer, _ = await served.say(b"GET /" + b"u" * 199 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200")
 
 
@@ -242,6 +242,9 @@ NO_HTTP = {
     "header without a name": b"GET / HTTP/1.1\r\n: x\r\n\r\n",
     "two lengths": b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     "length and chunks": b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "no host": b"GET /health HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+    "chunks of HTTP/1.0": b"POST /a HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "TLS": bytes.fromhex("16030100f8010000f40303"),
 }
 
@@ -265,12 +268,13 @@ async def test_a_body_that_cannot_be_read_is_refused_and_its_request_ended() -> 
 async def test_trailers_are_no_headers_of_the_next_request_and_count_as_head() -> None:
     chunked = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
     async with serving(limits=PATIENT) as served:
-        last = b"GET /next HTTP/1.1\r\nConnection: close\r\n\r\n"
+        last = b"GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         answer, _ = await served.say(chunked, b"Authorization: Bearer x\r\n\r\n", last)
         assert answer.count(b"HTTP/1.1 200") == 2
         assert [name for _, headers in served.app.asked for name, _ in headers] == [
             b"host",
             b"transfer-encoding",
+            b"host",
             b"connection",
         ]
         answer, _ = await served.say(chunked, *[b"X: " + b"x" * 500 + b"\r\n"] * 5)

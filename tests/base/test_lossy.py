@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from harness.base.terminal import Lossy
+from harness.base.terminal import HELD_WRITES, Lossy, Unblocked
 
 
 def test_a_pipe_that_blocks_nobody_is_written_whole() -> None:
@@ -26,3 +26,17 @@ def test_a_pipe_that_blocks_nobody_is_written_whole() -> None:
     reader.join()
     os.close(reads)
     assert bytes(found) == whole
+
+
+def test_what_nobody_reads_is_held_then_dropped_and_the_drop_is_told_to_who_reads_on() -> None:
+    reads, writes = os.pipe()
+    stream, line = Unblocked(writes), b"x" * 999 + b"\n"
+    for _ in range(2 * HELD_WRITES):
+        assert stream.write(line) == len(line)
+    found = bytearray()
+    while b"dropped" not in found:
+        found.extend(os.read(reads, 65_536))
+    assert HELD_WRITES <= found.count(line) < HELD_WRITES + 200
+    assert stream.write(b"on again\n") and os.read(reads, 100) == b"on again\n"
+    os.close(reads)
+    os.close(writes)

@@ -17,7 +17,7 @@ from harness.judge.judged import event, result
 from harness.judge.window import NS
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
 from harness.model.message import english, message
-from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.model.scenario import AudiencePlan, Metric, PopulationPlan
 from harness.model.section import Table, Timeline
 from harness.model.stack import FaultKind, Rung
 from harness.model.verdict import Decision, Verdict
@@ -168,11 +168,57 @@ def test_what_must_not_harm_was_not_seen_without_a_read_and_a_write() -> None:
         ([*reads, *writes], Verdict.PASS, "2 reads, 1 writes"),
     ):
         counted = f"0 of {100 + len(rows)} requests and probes failed (0.0 %); {AGAIN}"
-        assert told(unharmed, made(), *probes(0), *rows)["firestore_down"] == (
+        assert told(unharmed, made(), *probes(0), *rows, mirror(Verdict.PASS))["firestore_down"] == (
             verdict, f"{counted}; answered well while it lasted: {counts}",
         )  # fmt: skip
     failed = asked(Operation.PUT_WALK, 12, outcome=Outcome.REFUSED)
     assert told(unharmed, made(), *probes(0), *reads, *writes, *failed)["firestore_down"][0] is Verdict.FAIL
+
+
+@pytest.mark.parametrize("slow", [6, 0])
+def test_what_keeps_an_experiment_from_a_pass_is_named_with_its_bound_and_its_limit(slow: int) -> None:
+    """Of 100 requests 6 slow ones are too near 5 % to tell; 40 requests are too few."""
+    limit_ms = 400
+    p95 = msgspec.structs.replace(
+        next(each for each in load("rollout_week2").criteria if each.metric is Metric.LATENCY_P95), threshold=limit_ms
+    )
+    unharmed = msgspec.structs.replace(plan("firestore_down"), criteria=(p95,))
+    operations = (Operation.GET_WALK, Operation.PUT_WALK)
+    rows = [asked(operations[number % 2], 11 + number / 20)[0] for number in range(100 if slow else 40)]
+    rows = [
+        msgspec.structs.replace(row, done_ns=row.due_ns + (700 if n < slow else 10) * NS // 1000)
+        for n, row in enumerate(rows)
+        if isinstance(row, RequestRow)
+    ]
+    left = seen(ChaosDetails(made=[made()]), [*probes(0), *rows, mirror(Verdict.PASS)])
+    found = by_id(judged(REHEARSAL, unharmed, left))["firestore_down"]
+    assert found.verdict is Verdict.INCONCLUSIVE
+    places = {name: str(value) for each in found.told for name, value in each.values.items()}
+    assert str(limit_ms) in places["limit"] and ("bound" in places) is bool(slow)
+
+
+def mirror(verdict: Verdict, walks: int = 9) -> Row:
+    """What was found of the documents as the load had ended."""
+    return event(40 * NS, result(DUAL_WRITE, "dual_write.diagram", verdict, 0, walks, (message("as found"),)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ([mirror(Verdict.PASS)], Verdict.PASS),
+        ([mirror(Verdict.NOT_EXERCISED, 0)], Verdict.NOT_EXERCISED),  # it never writes Firestore
+        ([mirror(Verdict.FAIL)], Verdict.INCONCLUSIVE),  # it writes one walk in a hundred
+        ([mirror(Verdict.INCONCLUSIVE, 0)], Verdict.INCONCLUSIVE),
+        ([], Verdict.INCONCLUSIVE),
+    ],
+)
+def test_when_a_mirror_writes_is_shown_by_one_that_writes(rows: list[Row], verdict: Verdict) -> None:
+    unharmed = msgspec.structs.replace(plan("firestore_down"), criteria=())
+    answered = [*asked(Operation.GET_WALK, 12), *asked(Operation.CREATE_WALK, 13)]
+    left = seen(ChaosDetails(made=[made()]), [*probes(0), *answered, *rows])
+    found = judged(REHEARSAL, unharmed, left)
+    (order,) = [each for each in found if "dual_write.order" in each.claims]
+    assert (order.verdict, by_id(found)[DUAL_WRITE].holds) == (verdict, verdict is not Verdict.PASS)
 
 
 def test_a_series_of_kills_is_held_against_what_was_computed_of_it() -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
-from harness.checks.dual_write import Flaw, StoredWalk, by_user, compare, expected
+from harness.base.clock import NS
+from harness.base.virtual import VirtualClock
+from harness.checks.agreement import reconciled_result
+from harness.checks.dual_write import Comparison, Flaw, StoredWalk, by_user, compare, expected
+from harness.checks.reconciled import reconciled
+from harness.checks.stores import DocumentsRead, dual_write
+from harness.judge.writes import Writes
+from harness.model.verdict import Verdict
 from harness.stack.firebase.documents import Fields, Value
 from tests.checks.stored import NOON, WALK, documents, point, walk
 
@@ -120,3 +128,28 @@ def test_while_writes_go_on_a_newer_document_agrees() -> None:
     assert compare([walk()], documents(later)).count(Flaw.DIFFERENT) == 1
     assert compare([walk()], documents(later), moving=True).findings == ()
     assert compare([later], documents(walk()), moving=True).count(Flaw.STALE) == 1
+
+
+@pytest.mark.parametrize(
+    ("lag_s", "verdict"),
+    [(0.0, Verdict.PASS), (9.0, Verdict.PASS), (20.0, Verdict.INCONCLUSIVE), (1e6, Verdict.FAIL)],
+)
+def test_how_late_a_mirror_may_be_no_contract_says(lag_s: float, verdict: Verdict) -> None:
+    """Of 40 walks, one written each second before the load's end, all but the first may still be to come."""
+    clock = VirtualClock()
+    walks = [walk(f"{WALK[:-4]}{number:04x}", points=0) for number in range(40)]
+    due_s = {each.id.upper(): lag_s - (40 - number) for number, each in enumerate(walks)} | {walks[0].id.upper(): 0.0}
+
+    class Late:
+        async def get_many(self, names: Sequence[str]) -> dict[str, Fields]:
+            now_s = (clock.now_ns() - begun_ns) / NS
+            return {name: held for name, held in documents(*walks).items() if name in names and due_s[name] <= now_s}
+
+    async def looked_at() -> Comparison:
+        late = cast(DocumentsRead, Late())
+        return await dual_write(walks, late, Writes(), clock, held=await late.get_many([*due_s]))
+
+    begun_ns = clock.now_ns()
+    compared = clock.run(looked_at())
+    found = reconciled_result(reconciled(compared, {}, ()), compared)
+    assert (found.verdict, found.holds) == (verdict, verdict is not Verdict.PASS), found.reason

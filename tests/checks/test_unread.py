@@ -30,7 +30,6 @@ from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests import load as load_manifests
-from harness.stack.targets import bundled
 from scenarios.load import load
 from tests.checks.sending import BUCKET, PLAN, SEED, USERS, rows_of
 from tests.checks.stored import WALK, documents, walk
@@ -56,7 +55,7 @@ def test_a_store_that_is_silent_or_has_other_tables_is_said_by_every_check() -> 
     assert {check.id: check.verdict for check in dead} == dict.fromkeys(OF_STORES, Verdict.INCONCLUSIVE)
     other = unread(stores.NotAsNamed(message("no walks")))
     assert {check.id: check.verdict for check in other} == dict.fromkeys(OF_STORES, Verdict.NOT_EXERCISED)
-    assert {check.id for check in other if check.gates} == {ACKNOWLEDGED, ONCE}
+    assert {check.id for check in other if check.gates} == {ACKNOWLEDGED, ONCE, DUAL_WRITE}
 
 
 def a_run(due: DueList = NOTHING_DUE) -> Invariants:
@@ -70,7 +69,6 @@ def a_run(due: DueList = NOTHING_DUE) -> Invariants:
         MachineClock(),
         scenario=WEEK,
         manifests=manifests,
-        target=bundled(),
         seed=1,
         due=due,
     )
@@ -207,6 +205,6 @@ def test_a_user_s_last_request_is_missed_by_what_was_due_till_the_load_was_ended
     evidence = SimpleNamespace(requests=rows, probes=[], events=[], writes=Writes())
     run = Invariants(
         stores.StoresAt(all_at()), cast(Any, evidence), MachineClock(), scenario=WEEK,
-        manifests=load_manifests(ROOT / "deploy/kubernetes/overlays/local"), target=bundled(), seed=1, sent_ns=600 * NS,
+        manifests=load_manifests(ROOT / "deploy/kubernetes/overlays/local"), seed=1, sent_ns=600 * NS,
     )  # fmt: skip
     assert run._sent.untold == ((last.user,) if left_out else ())

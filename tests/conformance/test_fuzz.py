@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import stat
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from harness.base.errors import EvidenceNotWritten, Exit
-from harness.rehearsals.conformance.fuzz import Checked, Entry, checked, judged, read
+from harness.base.virtual import VirtualClock
+from harness.rehearsals.conformance import fuzz as fuzzing
+from harness.rehearsals.conformance.fuzz import TOKENS_VARIABLE, Checked, Entry, checked, judged, read
 from tests.conformance.outcomes import Outcome, outcome
 from tests.conformance.targets import BUNDLED_GROUP, Conformed, details, document, folder_of
 from tests.conformance.targets import outcomes as outcomes_of
@@ -149,3 +155,23 @@ def test_a_token_is_told_from_the_random_name_of_a_case() -> None:
 
 def encoded(part: str) -> str:
     return base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode()
+
+
+async def test_the_tokens_of_a_fuzz_are_readable_by_their_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+
+    async def sign_up(*_: object) -> SimpleNamespace:
+        return SimpleNamespace(token="secret")
+
+    async def run(_line: object, _folder: object, added: dict[str, str], _seconds: int) -> int:
+        modes.append(stat.S_IMODE(os.stat(added[TOKENS_VARIABLE]).st_mode))  # noqa: PTH116 - in a coroutine
+        return 2
+
+    monkeypatch.setattr(fuzzing, "sign_up", sign_up)
+    monkeypatch.setattr(fuzzing, "_run", run)
+    (tmp_path / "logs").mkdir()
+    where: Any = SimpleNamespace(auth="", project_id="", service="")
+    await fuzzing.fuzz(where, tmp_path, "r", VirtualClock(), seconds=1, seed=1)
+    assert modes == [0o600]

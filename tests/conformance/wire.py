@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 from harness.model.stack import Address
 
 _READ_BYTES = 256 * 1024  # as much as the event loop reads from a socket at once
+_HIGH_BYTES = 64 * 1024
 
 
 class End(asyncio.Transport):
@@ -24,6 +25,8 @@ class End(asyncio.Transport):
         self._loop = loop
         self._waiting: deque[bytes | None] = deque()  # ``None`` is the end
         self._paused = self._planned = self._closing = self._lost = False
+        self._high = _HIGH_BYTES
+        self._full = False  # the protocol was told to wait
 
     def write(self, data: Any) -> None:
         """Takes all of it."""
@@ -31,6 +34,9 @@ class End(asyncio.Transport):
             view = memoryview(data)
             for start in range(0, len(view), _READ_BYTES):
                 self.other._come(bytes(view[start : start + _READ_BYTES]))
+            if not self._full and self.get_write_buffer_size() > self._high:
+                self._full = True
+                self.protocol.pause_writing()
 
     def can_write_eof(self) -> bool:
         """As a socket."""
@@ -51,7 +57,10 @@ class End(asyncio.Transport):
             self.other._come(None)
             self._loop.call_soon(self._lose)
 
-    abort = close
+    def abort(self) -> None:
+        """What the other end has not read is gone."""
+        self.other._waiting.clear()
+        self.close()
 
     def pause_reading(self) -> None:
         """What comes waits."""
@@ -67,11 +76,12 @@ class End(asyncio.Transport):
         return not self._paused
 
     def get_write_buffer_size(self) -> int:
-        """Nothing waits here."""
-        return 0
+        """What the other end has not taken."""
+        return sum(len(each) for each in self.other._waiting if each)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """There are none."""
+        """The one above which the protocol waits; it goes on once all was taken."""
+        self._high = _HIGH_BYTES if high is None else high
 
     def _come(self, data: bytes | None) -> None:
         self._waiting.append(data)
@@ -87,6 +97,9 @@ class End(asyncio.Transport):
         if self._lost or self._paused or not self._waiting:
             return
         data = self._waiting.popleft()
+        if self.other._full and not self._waiting:
+            self.other._full = False
+            self.other.protocol.resume_writing()
         if data is not None:
             self.protocol.data_received(data)
         elif not self.protocol.eof_received():

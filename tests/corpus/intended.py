@@ -65,6 +65,7 @@ _UNSAID = "a check of which no word is left holds, and says so"
 _CUT = "it left less than its plan asks for: what that is to rest on is not in evidence, and holds"
 _NO_LOGS = "whether pods left logs was not kept: what is said of that is not in evidence, and holds"
 _SOME_MADE = "it was broken before every disaster was made, and passed of those that were"
+_FEW = "a step passes with requests enough to carry the bound of its errors alone"
 _PLANTED = "a test made the finding up without an erratum, and what is shown is named"
 
 #: Weeks with everybody on the API and nothing broken on purpose: the document's objectives are judged of them.
@@ -102,6 +103,14 @@ JUDGEMENTS = (
     Differs("rollout_*", "week ?, attempt 1", "*", GONE, _WEEKS),
     Differs("rollout_*", "week?", "week?", NEW, _WEEKS),
     Differs("load_stages_passes", "", "reads.acknowledged", NEW, _READS),
+    *(
+        Differs("load_stages_passes", "", each, what, _FEW)
+        for each in ("load.target_qps", "load.stages", "load.pod_capacity.of_target")
+        for what in ("verdict", "holds")
+    ),
+    *(Differs("load_stages_passes", "", each, "reason", _FEW) for each in ("load.target_qps", "load.stages")),
+    Differs("load_stages_passes", "", "load.stages", "shown", _FEW),
+    *(Differs("load_stages_passes", "steps", each, "verdict", _FEW) for each in ("users_500", "capacity")),
     Differs("secret_rotation_judged", "", "reads.acknowledged", NEW, _READS),
     Differs("secret_rotation_judged", "naive", "iac.csi_rotation_gap", "reason", _JOINED),
     Differs("rolling_update_nothing", "*", "rolling_update.?", NEW, "both parts are one run, and what was not made is told"),
@@ -219,6 +228,10 @@ CASES = (
     *(Came(runs, "decision", _OPEN) for runs in ("conformance_interrupted", "conformance_not_started")),
     *(Came(runs, "decision", _OPEN) for runs in ("dr_restore_interrupted", "rollout_interrupted")),
     *(Came("dr_restore_interrupted", each, _SOME_MADE) for each in ("rpo.disasters", "restore.verified")),
+    *(
+        Came("load_stages_passes", each, _FEW)
+        for each in ("load.target_qps", "load.stages", "load.pod_capacity.of_target")
+    ),
     Came("flag_proof_words", "decision", "what the plan names and nothing judged holds"),
     Came("rolling_update_nothing", "exercised", "what was to be made and was not is inconclusive, and is told"),
     Came("rollout_hold", "week2", "a week that held with nothing worse than an inconclusive criterion did not fail"),

@@ -6,8 +6,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from harness.base.clock import NS, Anchor
-from harness.evidence.failure import LETTERS, MOST_IN_ALL, MOST_OF_A_FILE, bad_calls, first_bad, log_lines
+from harness.evidence import failure
+from harness.evidence.failure import LETTERS, MOST_IN_ALL, MOST_OF_A_FILE, bad_calls, cut, first_bad, log_lines
 from harness.evidence.gathered import Gathered
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Side
 
@@ -90,3 +93,18 @@ def test_none_are_read_where_nothing_failed_or_there_are_no_logs(tmp_path: Path)
     (tmp_path / "pod.log").write_text(f"{at(20)} ERROR loud\n")
     assert log_lines(tmp_path, Gathered(), ANCHOR) == []
     assert log_lines(tmp_path / "gone", failed(), ANCHOR) == []
+
+
+def test_a_log_that_grows_without_end_is_cut_to_its_end_and_its_writer_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failure, "LOG_BYTES", 2 * 2**20)
+    monkeypatch.setattr(failure, "KEPT_BYTES", 2**20)
+    (tmp_path / "quiet.log").write_bytes(bytes(2 * 2**20))
+    with (tmp_path / "pod.log").open("ab", buffering=0) as target:
+        target.write(b"first\n" + bytes(2 * 2**20) + b"last\n")
+        assert ["pod.log" in str(told) for told in cut(tmp_path)] == [True]
+        target.write(b"next\n")
+    left = (tmp_path / "pod.log").read_bytes()
+    assert len(left) == 2**20 + 5 and left.endswith(b"last\nnext\n")
+    assert [*cut(tmp_path)] == [] and (tmp_path / "quiet.log").stat().st_size == 2 * 2**20

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.model.manifests import STILL_THERE
 from harness.model.verdict import Verdict
 from harness.rehearsals.infrastructure.judge import judged
 from harness.rehearsals.infrastructure.types import (
@@ -19,6 +20,9 @@ from harness.rehearsals.infrastructure.types import (
     Repository,
     Resource,
 )
+from harness.stack.manifests import errata
+from harness.stack.manifests.folder import Folder
+from harness.stack.manifests.places import Places
 from tests.infrastructure import made
 from tests.infrastructure.made import GOOD, WORKFLOW
 from tests.infrastructure.test_told import said
@@ -228,10 +232,36 @@ def test_a_state_without_a_key_of_kms_says_what_encrypts_it(attributes: Document
     assert of("iac.state.kms", found) == of("iac.state.kms", found, printed=True) == wanted
 
 
-def test_a_key_of_kms_that_is_named_elsewhere_is_one() -> None:
-    found = Repository(backends=(backend(kms_encryption_key="${local.key}"), backend(kms_encryption_key=KMS)))
-    told = "each state lies in Cloud Storage, under a key of KMS (2)"
-    assert of("iac.state.kms", found) == (PASS, "", told)
+@pytest.mark.parametrize(
+    ("image", "gone"),
+    [
+        ("eu.gcr.io/walk/api:1", True),
+        ("gcr.io/distroless/static:nonroot", False),
+        ("gcr.io/cloudsql-docker/gce-proxy:1.37.0", False),
+        ("gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.14.0", False),
+        ("asia-northeast1-docker.pkg.dev/p/gcr.io/api:1", False),
+    ],
+)
+def test_which_images_lie_in_container_registry_is_one_rule(image: str, gone: bool) -> None:
+    plan = InfrastructurePlan(tables=made.TABLES, repository="", printed=False)
+    found = Repository(images=(Image(container="api", image=image),))
+    by_repository = by_id(judged(plan, InfrastructureDetails(repository=found)))
+    pod = {"spec": {"template": {"spec": {"containers": [{"name": "api", "image": image}]}}}}
+    deployment = {"kind": "Deployment", "metadata": {"name": "d"}, **pod}
+    by_manifests = {each.id: each.state for each in errata.read(Folder({"Deployment/d": deployment}, Places({}), "d"))}
+    erratum = "manifest.gcr_shut_down"
+    assert (erratum in by_repository, by_manifests[erratum] == STILL_THERE) == (gone, gone)
+
+
+@pytest.mark.parametrize("name", ["kms_encryption_key", "encryption_key"])
+def test_a_key_that_is_named_elsewhere_is_not_known(name: str) -> None:
+    named = backend(bucket="b", **{name: "${var.key}"})
+    for backends, verdict in (
+        ((named, backend(kms_encryption_key=KMS)), OPEN),
+        ((named, backend()), OPEN),  # the other's settings are given to terraform init
+        ((named, backend(bucket="b")), FAIL),
+    ):
+        assert of("iac.state.kms", Repository(backends=backends))[0] == verdict
 
 
 def test_a_path_of_a_key_in_another_backend_is_no_erratum_of_cloud_storage() -> None:

@@ -11,7 +11,7 @@ from harness.judge.window import NS
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
 from harness.model.judgement import Kind
 from harness.model.message import verbatim
-from harness.model.scenario import Metric
+from harness.model.scenario import RATIOS, Criterion, Metric, Sample
 from harness.model.verdict import Decision, Verdict
 from tests.judge.evidence import WEEKS, healthy, judged, ledger, window
 
@@ -30,20 +30,20 @@ def test_what_is_not_exercised_holds(week: int) -> None:
         assert combine(results) is Decision.HOLD
 
 
-def spoil(rows: list[Row], metric: Metric) -> list[Row]:
-    """The healthy rows with ``metric`` made bad, and no other where it can be helped."""
-    return [_spoiled(row, metric, eighth=number % 8 == 0) for number, row in enumerate(rows)]
+def spoil(rows: list[Row], what: Criterion) -> list[Row]:
+    """The healthy rows with what the criterion asks made bad, and nothing else where it can be helped."""
+    return [_spoiled(row, what, eighth=number % 8 == 0) for number, row in enumerate(rows)]
 
 
-def _spoiled(row: Row, metric: Metric, *, eighth: bool) -> Row:
-    change = msgspec.structs.replace
-    if isinstance(row, ProbeRow) and metric is Metric.AVAILABILITY and eighth:
+def _spoiled(row: Row, what: Criterion, *, eighth: bool) -> Row:
+    change, metric = msgspec.structs.replace, what.metric
+    if isinstance(row, ProbeRow) and what.asks is Sample.PROBES and eighth:
         return change(row, outcome=Outcome.SERVER_ERROR, status=503)
-    if not isinstance(row, RequestRow):
+    if not isinstance(row, RequestRow) or what.asks is Sample.PROBES:
         return row
     if metric is Metric.LATENCY_P95 and eighth:
         return change(row, done_ns=row.done_ns + 2 * NS)
-    if metric in (Metric.ERROR_RATIO, Metric.REQUEST_RATE) and eighth:
+    if metric in (*RATIOS, Metric.REQUEST_RATE) and eighth:
         return change(row, outcome=Outcome.BROKEN, status=0)
     if metric is Metric.CONCURRENT_USERS and row.user < "u0010":
         return change(row, outcome=Outcome.REFUSED, status=0)
@@ -55,7 +55,7 @@ def test_bad_evidence_fails_each_criterion_of_each_week(week: int, name: str) ->
     """A judge that ignores failures is caught here, criterion by criterion."""
     of = WEEKS[week]
     what = next(c for c in of.criteria if c.id == name)
-    results = judged(of, spoil(healthy(of), what.metric))
+    results = judged(of, spoil(healthy(of), what))
     assert results[name].verdict is Verdict.FAIL, results[name].reason
     decision = combine([*results.values()])
     assert decision is not Decision.ADVANCE

@@ -37,6 +37,7 @@ SEEN = WindowSummary(
 )  # fmt: skip
 
 
+PLAN = load("rollout_week3")
 USED = {"CPU": "40 %", "memory": "30 %"}
 ASKS = PodAsks(cpu=0.5, memory=512 * 2.0**20)
 
@@ -51,7 +52,7 @@ def sampled(pod: str, metric: str, *values: float, begun_s: float = 1) -> list[S
 
 def resources(*rows: list[SampleRow], asks: PodAsks | None = ASKS) -> tuple[Verdict, str]:
     seen = ledger(*chain(*rows))
-    found = by_id(indicators(SEEN, most_used(seen, WINDOW, asks)))["sli.pod_resources"]
+    found = by_id(indicators(SEEN, most_used(seen, WINDOW, asks), PLAN, ()))["sli.pod_resources"]
     return found.verdict, found.reason
 
 
@@ -121,7 +122,7 @@ def test_the_share_is_of_what_the_pods_had_where_the_stack_multiplied_it() -> No
 def test_a_week_is_judged_by_the_factor_that_its_details_have(factor: float, cores: str) -> None:
     details = WeekDetails(applied=applied(load_manifests(OVERLAYS / "local")), cpu_factor=factor)
     seen = ledger(*chain(*BUSY))
-    found = by_id(judge._window(load("rollout_week4"), seen, WINDOW, details))
+    found = by_id(judge._window(load("rollout_week4"), seen, WINDOW, details, ()))
     assert f" of {cores} cores (b)" in found["sli.pod_resources"].reason
     assert msgspec.json.decode(b"{}", type=WeekDetails).cpu_factor == 1.0, "a run of before it was kept"
 
@@ -135,7 +136,7 @@ def test_a_pod_asks_for_what_its_containers_do_together() -> None:
 
 
 def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
-    found = by_id(indicators(SEEN, USED))
+    found = by_id(indicators(SEEN, USED, PLAN, ()))
     assert {*found} == {name for name in claims.REGISTER if name.startswith("sli.")}
     assert {each.verdict for each in found.values()} == {Verdict.PASS} and not any(
         each.gates for each in found.values()
@@ -166,28 +167,28 @@ def test_every_indicator_that_was_measured_passes_with_its_figures() -> None:
     ],
 )
 def test_what_was_not_measured_leaves_its_indicator_alone_inconclusive(claim: str, lacking: dict[str, None]) -> None:
-    found = by_id(indicators(msgspec.structs.replace(SEEN, **lacking), USED))
+    found = by_id(indicators(msgspec.structs.replace(SEEN, **lacking), USED, PLAN, ()))
     assert [name for name, each in found.items() if each.verdict is Verdict.INCONCLUSIVE] == [claim]
     named = {"sli.latency": "p99", "sli.errors": "4xx", "sli.request_rate": "QPS"}
     assert found[claim].reason.split("; ")[0] == f"not measured: {named.get(claim, 'min')}"
 
 
 def test_all_that_was_not_measured_is_named() -> None:
-    found = by_id(indicators(msgspec.structs.replace(SEEN, ratio_4xx=None, error_ratio=None), USED))
+    found = by_id(indicators(msgspec.structs.replace(SEEN, ratio_4xx=None, error_ratio=None), USED, PLAN, ()))
     assert found["sli.errors"].reason == "not measured: 4xx, error ratio; 5xx 0 %"
     assert language("ja").told(found["sli.errors"].told, "") == "測定していない：4xx、エラー率。5xx 0 %"
 
 
 def test_where_pods_are_not_sampled_at_all_their_indicators_are_not_exercised() -> None:
     nothing = {"cpu_cores_mean": None, "memory_bytes_max": None, "replicas_min": None, "replicas_max": None}
-    found = by_id(indicators(msgspec.structs.replace(SEEN, **nothing), most_used(Ledger(), WINDOW, ASKS)))
+    found = by_id(indicators(msgspec.structs.replace(SEEN, **nothing), most_used(Ledger(), WINDOW, ASKS), PLAN, ()))
     left = {name: each.reason for name, each in found.items() if each.verdict is not Verdict.PASS}
     assert left == dict.fromkeys(("sli.pod_resources", "sli.replicas"), "pods are not sampled here")
     assert {found[name].verdict for name in left} == {Verdict.NOT_EXERCISED}
 
 
 def week(name: str, seen: WindowSummary = SEEN, ledger: Ledger | None = None) -> tuple[str, Verdict, str]:
-    (found,) = week_check(load(name), seen, ledger or Ledger(), WINDOW)
+    (found,) = week_check(load(name), seen, ledger or Ledger(), WINDOW, ())
     return found.id, found.verdict, found.reason
 
 
@@ -222,33 +223,37 @@ def test_week_3_is_a_load_test_of_250_users_at_the_documents_pace() -> None:
     assert week("rollout_week3", msgspec.structs.replace(SEEN, requests_per_s=4.7))[1] is Verdict.FAIL
     assert week("rollout_week3", msgspec.structs.replace(SEEN, requests_per_s=4.75))[1] is Verdict.PASS
     plan = load("rollout_week3")
-    (told,) = week_check(plan, SEEN, Ledger(), WINDOW)
-    assert told.reason == "250 users on the API, each with one request in 50 s: 5/s came"
+    (told,) = week_check(plan, SEEN, Ledger(), WINDOW, ())
+    assert told.reason == "250 users on the API, each with one request in 50 s: 5/s were answered well"
     assert told.samples == 600
     faster = msgspec.structs.replace(plan, population=msgspec.structs.replace(plan.population, pace_s=14.0))
-    assert [each.verdict for each in week_check(faster, SEEN, Ledger(), WINDOW)] == [Verdict.NOT_EXERCISED]
-    assert [*week_check(load("rollout_week4"), SEEN, Ledger(), WINDOW)] == []
+    assert [each.verdict for each in week_check(faster, SEEN, Ledger(), WINDOW, ())] == [Verdict.NOT_EXERCISED]
+    assert [*week_check(load("rollout_week4"), SEEN, Ledger(), WINDOW, ())] == []
     fewer = msgspec.structs.replace(plan.population, audiences=plan.population.audiences[:1])
     own = msgspec.structs.replace(plan, population=fewer)
-    assert [each.verdict for each in week_check(own, SEEN, Ledger(), WINDOW)] == [Verdict.NOT_EXERCISED]
+    assert [each.verdict for each in week_check(own, SEEN, Ledger(), WINDOW, ())] == [Verdict.NOT_EXERCISED]
 
 
 def test_an_operation_that_nobody_asked_for_fails_nobody() -> None:
     """A window that a roll back ended after a few seconds, or a short one, has no DELETE in it."""
     seen = ledger(*(request(1.0 + number, operation=each) for number, each in enumerate([*Operation][:-1])))
     plan, last = load("rollout_week1"), [*Operation][-1]
-    (found,) = week_check(plan, SEEN, seen, WINDOW, whole=False)
+    (found,) = week_check(plan, SEEN, seen, WINDOW, (), whole=False)
     assert found.verdict is Verdict.INCONCLUSIVE and found.reason.startswith(f"not answered well even once: {last}; ")
     refused = ledger(request(9.0, operation=last, outcome=Outcome.SERVER_ERROR))
-    (failed,), (lost,) = (week_check(plan, SEEN, refused, WINDOW, missing=count) for count in (0, 1))
+    (failed,), (lost,) = (week_check(plan, SEEN, refused, WINDOW, (), missing=count) for count in (0, 1))
     assert (failed.verdict, lost.verdict) == (Verdict.FAIL, Verdict.INCONCLUSIVE)
 
 
 def test_a_load_test_that_was_cut_short_is_none_and_what_is_missing_fails_no_target() -> None:
     plan = load("rollout_week3")
     for rate in (5.0, 2.0):
-        (found,) = week_check(plan, msgspec.structs.replace(SEEN, requests_per_s=rate), Ledger(), WINDOW, whole=False)
+        (found,) = week_check(
+            plan, msgspec.structs.replace(SEEN, requests_per_s=rate), Ledger(), WINDOW, (), whole=False
+        )
         assert found.verdict is Verdict.INCONCLUSIVE and found.reason.endswith("; the window was cut short")
     fewer = msgspec.structs.replace(SEEN, requests=480, requests_per_s=4.0)
-    verdicts = [next(week_check(plan, fewer, Ledger(), WINDOW, missing=count)).verdict for count in (0, 80, 90, 120)]
+    verdicts = [
+        next(week_check(plan, fewer, Ledger(), WINDOW, (), missing=count)).verdict for count in (0, 80, 90, 120)
+    ]
     assert verdicts == [Verdict.FAIL, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness.base import machine
 from harness.base.clock import NS
-from harness.judge.machine_share import OBSERVED, STOLEN, SUBJECT, WAITED, observed
-from harness.model.evidence import SampleRow
+from harness.judge.machine_share import OBSERVED, observed
+from harness.model.evidence import MACHINE, STOLEN, WAITED, SampleRow
 from harness.model.judgement import Kind
 from tests.judge.evidence import START_NS, probe
 
@@ -15,7 +15,7 @@ from tests.judge.evidence import START_NS, probe
 def counted(name: str, *values: float) -> list[SampleRow]:
     """A counter at 0 s, 5 s, 10 s, ..."""
     return [
-        SampleRow(at_ns=START_NS + 5 * number * NS, metric=name, subject=SUBJECT, value=value)
+        SampleRow(at_ns=START_NS + 5 * number * NS, metric=name, subject=MACHINE, value=value)
         for number, value in enumerate(values)
     ]
 

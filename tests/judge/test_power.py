@@ -13,10 +13,10 @@ from tests.judge.evidence import SUCCESS_ERRORS, WEEKS, criterion, scenario
 
 # (needed, offered) of each criterion, in the weeks' order: docs/judging.md#windows.
 EXPECTED = {
-    1: [(299, 330), (59, 330), (60, 330)],
-    2: [(299, 400), (59, 400), (396, 400), (100, 400), (60, 400)],
-    3: [(250, 250), (598, 1200), (300, 1200)],
-    4: [(500, 500), (2995, 3300), (600, 3300)],
+    1: [(299, 330), (59, 330), (60, 330), (60, 3300)],
+    2: [(299, 400), (59, 400), (396, 400), (100, 400), (60, 400), (100, 1200)],
+    3: [(250, 250), (598, 1200), (300, 1200), (598, 600), (59, 600), (300, 600)],
+    4: [(500, 500), (2995, 3300), (600, 3300), (2995, 3300), (59, 3300), (600, 3300)],
 }
 
 
@@ -36,9 +36,14 @@ def test_sentences() -> None:
         "requests/s ≥ 3/s: needs 3.3/s offered to the API; the window gives 3.33/s: enough",
         "rollback limit error ratio > 3 %: a reading begins at 100 requests; the window gives 400: enough",
         "rollback limit latency p95 > 600 ms: a reading begins at 60 requests; the window gives 400: enough",
+        "rollback limit error ratio of the probes > 3 %: a reading begins at 100 probes; the window gives 1,200: enough",
         "concurrent users ≥ 250 users: needs 250 users with a good answer every 120 s; the window gives 250: enough",
         "availability > 99.5 %: needs 598 probes without a failure (947 with one); the window gives 1,200: enough",
         "rollback limit availability < 99 %: a reading begins at 300 probes; the window gives 1,200: enough",
+        "error ratio < 0.5 %: needs 598 requests; the window gives 600: enough",
+        "latency p95 < 500 ms: needs 59 requests (93 with one above the limit); the window gives 600: enough",
+        "rollback limit availability of the users' requests < 99 %: a reading begins at 300 requests; the window gives "
+        "600: enough",
     ]
 
 

@@ -75,8 +75,12 @@ def pod(name: str, state: str = PodState.READY) -> EventRow:
     return EventRow(at_ns=1, kind="pod", subject=name, message="", data={"state": str(state)})
 
 
-def sampled(*names: str, metrics: tuple[str, ...] = ("cpu_cores", "memory_bytes")) -> list[SampleRow]:
-    return [SampleRow(at_ns=1, metric=metric, subject=f"pod/{name}", value=1.0) for name in names for metric in metrics]
+def sampled(
+    *names: str, metrics: tuple[str, ...] = ("cpu_cores", "memory_bytes"), value: float = 1.0
+) -> list[SampleRow]:
+    return [
+        SampleRow(at_ns=1, metric=metric, subject=f"pod/{name}", value=value) for name in names for metric in metrics
+    ]
 
 
 EVENTS = [pod("a"), pod("b"), pod("c", PodState.PENDING)]
@@ -93,6 +97,7 @@ def test_logs_and_metrics_of_every_ready_pod_are_in_one_place() -> None:
     [
         (EVENTS, sampled("a"), ["a", "b"], Verdict.INCONCLUSIVE, "not of: b"),  # which may be the sampler's
         (EVENTS, sampled("a", "b", metrics=("cpu_cores",)), ["a", "b"], Verdict.INCONCLUSIVE, "not of: a, b"),
+        (EVENTS, sampled("a") + sampled("b", value=0.0), ["a", "b"], Verdict.INCONCLUSIVE, "not of: b"),
         (EVENTS, sampled("a", "b"), ["b"], Verdict.FAIL, "not of: a"),
         (EVENTS, sampled("a"), ["a"], Verdict.FAIL, "not of: b"),
         (EVENTS[2:], sampled("a", "b"), ["a", "b"], Verdict.INCONCLUSIVE, "of 0 of 0 pods"),

@@ -90,6 +90,23 @@ class Answering:
         return answer
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("tekutoko-rehearsal/node:1", ["inspect_image", "tag"]),
+        ("kindest/node:v1", ["inspect_image"]),
+        ("tekutoko-rehearsals/x:1", ["inspect_image"]),
+    ],
+)
+async def test_an_image_of_ours_is_named_again_when_it_is_used_so_that_its_age_is_known(
+    monkeypatch: pytest.MonkeyPatch, name: str, asked: list[str]
+) -> None:
+    engine = Answering(inspect_image=[{}], tag=[None])
+    monkeypatch.setattr(docker, "ask", engine)
+    assert await docker.has_image(name)
+    assert engine.calls == asked
+
+
 RUNNING, ENDED = {"State": {"Running": True, "Paused": False}}, {"State": {"Running": False, "Paused": False}}
 FROZEN = {"State": {"Running": True, "Paused": True}}
 
@@ -314,6 +331,14 @@ async def test_a_part_that_stutters_runs_in_the_end_also_when_a_freeze_was_on_it
     with pytest.raises(asyncio.CancelledError):
         await work
     assert calls == ["pause", "unpause"]
+
+
+@pytest.mark.process
+async def test_a_line_of_any_length_is_heard_and_what_comes_after_it_too() -> None:
+    script = f"{sys.executable} -c 'import sys; sys.stderr.write(\"x\" * 300_000)'; printf '\\nlast\\nand no end' >&2; echo out"
+    heard: list[str] = []
+    assert await commands.run(["sh", "-c", script], what="talking", limit_s=20, on_line=heard.append) == "out\n"
+    assert heard[0].strip("x") == "" and heard[1:] == ["last", "and no end"]
 
 
 @pytest.mark.process

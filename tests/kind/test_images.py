@@ -7,18 +7,21 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from harness.base.clock import MachineClock
-from harness.stack.kind import config, record
-from harness.stack.kind.images import base, binaries, choice, node
+from harness.stack.kind import config, docker, record
+from harness.stack.kind.images import base, binaries, building, choice, node
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.parts import manifests
+from harness.stack.state import sweep
 from harness.stack.state.processes import identify
 from tests.lines import Lines
+from tests.session.needs import needs_docker
 
 CLOCK = MachineClock()
 _HAS_GO = os.access(binaries.USUAL_GO, os.X_OK)
@@ -79,6 +82,122 @@ async def test_a_killed_build_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path:
     lines.clear()
     await binaries.ensure(binaries.PAUSE, CLOCK, lines.tell)
     assert lines == []
+
+
+#: Says what it was asked, and makes the archive that it is to make; a container that it runs is killed with its builder.
+_DOCKER = """
+echo "$*" >>"$(dirname "$0")/asked"
+[ "$1" != save ] || echo >"$3"
+[ "$1" != run ] || [ ! -e "$(dirname "$0")/kill" ] || kill -9 $PPID
+"""
+#: Builds the node image of programs that are no programs.
+_BUILDS = """
+import asyncio
+from harness.base.clock import MachineClock
+from harness.stack.kind import docker
+from harness.stack.kind.images import base, binaries, node
+async def no(*_): return False
+async def nothing(*_, **__): pass
+async def based(packages, *_, **__): return base.tag(packages, "trixie")
+docker.has_image, docker.check_privileged, docker.remove, binaries.ensure = no, nothing, nothing, nothing
+base.ensure = based
+binaries.go = lambda _program: "go"
+print(asyncio.run(node.ensure(MachineClock(), lambda line: None)))
+"""
+_PARTS = ("proxy", "apiserver", "controller-manager", "scheduler")
+_KUBEADM = "\n".join(
+    f"registry.k8s.io/{name}:v1" for name in ("pause", "etcd", "coredns/coredns", *(f"kube-{part}" for part in _PARTS))
+)
+
+
+def planted_programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(folder / "home"))
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    for module in node._MODULES:
+        module.folder().mkdir(parents=True)
+        for program in module.programs:
+            (module.folder() / program).touch()
+    (folder / "kind" / "images" / "base" / "files" / "usr" / "local" / "bin").mkdir(parents=True)
+    kubeadm = binaries.KUBERNETES.folder() / "kubeadm"
+    said = {folder / "docker": _DOCKER, folder / "go": f"echo {folder}/kind", kubeadm: f"echo '{_KUBEADM}'"}
+    for path, text in said.items():
+        path.write_text(f"#!/bin/sh\n{text}")
+        path.chmod(0o755)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_node_image_is_built_under_our_own_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """In Docker; in the node's containerd its parts have the names of the manifests. A killed build leaves nothing."""
+    planted_programs(tmp_path, monkeypatch)
+    if killed:
+        (tmp_path / "kill").touch()
+    done = subprocess.run([sys.executable, "-c", _BUILDS], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == (-9 if killed else 0), done.stderr
+    asked = [line.split() for line in (tmp_path / "asked").read_text().splitlines()]
+    builds = [words for words in asked if words[0] in ("build", "run")]
+    assert builds and all("app.kubernetes.io/managed-by=tekutoko-rehearsal" in words for words in builds)
+    named = [words[words.index("--tag") + 1] for words in builds if "--tag" in words]
+    named += [word for words in asked if words[:2] == ["image", "rm"] for word in words[2:]]
+    named += [words[-1] for words in asked if words[0] == "commit"]
+    assert {name.partition("/")[0] for name in named} == {"tekutoko-rehearsal"}
+    (loaded, *_) = [words for words in asked if words[0] == "run"]
+    assert f"{node.METRICS_SERVER}" in {word.partition("=")[2] for word in loaded}
+    container = loaded[loaded.index("--name") + 1]
+    assert container.startswith(record.mark()) and building.left_behind(container)
+    sweep(lambda line: None)
+    assert not list((tmp_path / "home" / "runs").iterdir()) and not list((tmp_path / "home" / "kind").glob("context-*"))
+
+
+@pytest.mark.kind
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+@needs_docker
+async def test_a_node_has_its_parts_by_the_manifests_names_and_docker_by_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a node no more than its packages, and one small part under two names."""
+    if not _HAS_GO:
+        pytest.skip("no Go here to build with")
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path))
+    pause = await binaries.ensure(binaries.PAUSE, CLOCK, print) / "pause"
+    (tmp_path / "another").write_bytes(pause.read_bytes())
+    (tmp_path / "another").chmod(0o755)
+    parts = [
+        node.Component("registry.k8s.io/pause:test", pause),
+        node.Component("docker.io/a/b:v1", tmp_path / "another"),
+    ]
+    parent, made = (f"tekutoko-rehearsal/test-{os.getpid()}:{name}" for name in ("parent", "made"))
+    based = await base.ensure(node._NODE_PACKAGES, CLOCK, print)
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "import-images").write_bytes((node.SOURCES / "import-images").read_bytes())
+    (context / "import-images").chmod(0o755)
+    (context / "Dockerfile").write_text(f"FROM {based}\nCOPY import-images /usr/local/bin/\n")
+    try:
+        await docker.docker("build", "--tag", parent, context, what="building")
+        with building.building(made) as state:
+            await node._load(state, parent, made, parts)
+        listing = "containerd >/dev/null 2>&1 & sleep 5; ctr --namespace k8s.io images list --quiet"
+        of = ("run", "--rm", "--privileged", "--entrypoint", "sh", made, "-c", listing)
+        listed = (await docker.docker(*of, what="listing")).split()
+        names = [name for name in listed if not name.startswith("sha256:")]  # those are the kubelet's, of each id
+        assert names == ["docker.io/a/b:v1", "registry.k8s.io/pause:test"]
+        named = await docker.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", what="listing")
+        assert not {"registry.k8s.io/pause:test", "a/b:v1"} & set(named.split())
+        assert not await docker.tags(building.INTERIM)
+        label = "{{json .Config.Labels}}"
+        found = json.loads(await docker.docker("image", "inspect", "--format", label, made, what="looking"))
+        assert found["app.kubernetes.io/managed-by"] == "tekutoko-rehearsal"
+        assert not [each for each in found if each.startswith("tekutoko-rehearsal.")], (
+            "each node would carry its builder's"
+        )
+    finally:
+        for image in (made, parent):
+            if await docker.has_image(image):
+                await docker.docker("image", "rm", image, what="removing")
 
 
 def made(images: NodeImages) -> dict[str, object]:

@@ -8,7 +8,8 @@ import pytest
 
 from harness.load.answers import SUCCESS, classify, created_id
 from harness.load.known import KnownWalks
-from harness.model.evidence import Operation, Outcome, Side
+from harness.load.population.marks import Population
+from harness.model.evidence import Operation, Outcome, Side, Wire
 
 ID = "0b0f5f0e-8d0c-4c7e-9c63-1f2d3a4b5c6d"
 WALK = {"id": ID, "user_id": "u1", "title": "T", "status": "in_progress", "total_distance": 1.5}
@@ -53,6 +54,7 @@ def test_the_contracts_answers_are_good(operation: Operation, status: int, body:
     [
         (Operation.LIST_WALKS, 200, {"walks": []}),
         (Operation.LIST_WALKS, 200, {"walks": [WALK] * 21, "total_count": 21, "page": 1, "limit": 20}),
+        (Operation.LIST_WALKS, 200, {"walks": [WALK] * 21, "total_count": 21, "page": 1, "limit": 100}),
         (Operation.CREATE_WALK, 200, WALK),
         (Operation.GET_WALK, 200, WALK),
         (Operation.GET_WALK, 200, {**WALK, "locations": None}),
@@ -86,6 +88,30 @@ def test_a_success_that_tells_of_anothers_walk_is_foreign_whatever_else_is_wrong
     raw = json.dumps(body).encode()
     found = classify(operation, status, raw, user="u1", walk_id=ID, missing_expected=False)
     assert (found.outcome, found.shown) == (Outcome.FOREIGN_ANSWER, raw[:120].decode())
+
+
+@pytest.mark.parametrize("status", [200, 404, 429, 500])
+@pytest.mark.parametrize("where", ["body", "head", "behind"])
+def test_whatever_its_status_and_wherever_it_tells_so_an_answer_that_tells_of_another_is_foreign(
+    where: str, status: int
+) -> None:
+    own = json.dumps({**WALK, "locations": []}).encode()
+    texts = {"body": own, "head": b"x: y", "behind": b""} | {where: b'{"error": "no walk of u0002"}'}
+    found = classify(
+        Operation.GET_WALK, status, texts["body"], head=texts["head"], behind=texts["behind"],
+        user="u1", walk_id=ID, missing_expected=False, population=Population(seed=1, users=2),
+    )  # fmt: skip
+    assert (found.outcome, found.shown) == (Outcome.FOREIGN_ANSWER, texts[where].decode())
+    assert found.wire is (Wire.BEHIND if where == "behind" else Wire.CLEAN)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(200, Outcome.BAD_ANSWER), (404, Outcome.UNEXPECTED_4XX), (500, Outcome.SERVER_ERROR)]
+)
+def test_bytes_behind_an_answer_make_a_good_one_bad_and_are_told_of_any(status: int, outcome: Outcome) -> None:
+    own = json.dumps({**WALK, "locations": []}).encode()
+    found = classify(Operation.GET_WALK, status, own, user="u1", walk_id=ID, missing_expected=False, behind=b"x")
+    assert (found.outcome, found.wire, found.shown) == (outcome, Wire.BEHIND, "x")
 
 
 @pytest.mark.parametrize("operation", list(Operation))

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from harness.load.connection import NoAnswer, PhoneConnection
-from harness.model.evidence import Outcome
+from harness.load.connection import IDLE_NS, PhoneConnection
+from harness.load.http1 import MOST_BYTES, NoAnswer
+from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Address
 from tests.ports import free_address
 
@@ -69,10 +70,11 @@ def scripted(*script: Callable[[socket.socket], None]) -> Iterator[tuple[PhoneCo
             assert not thread.is_alive()
 
 
-def ends_in(connection: PhoneConnection, outcome: Outcome, method: str = "GET", timeout_s: float = 5.0) -> None:
+def ends_in(connection: PhoneConnection, outcome: Outcome, method: str = "GET", timeout_s: float = 5.0) -> NoAnswer:
     with pytest.raises(NoAnswer) as caught:
         connection.exchange(method, "/", "t", b"", timeout_s)
     assert caught.value.outcome is outcome
+    return caught.value
 
 
 def test_one_connection_is_kept() -> None:
@@ -83,21 +85,42 @@ def test_one_connection_is_kept() -> None:
         assert served == [0]
 
 
+def ended(connection: PhoneConnection) -> None:
+    """Returns once the server's end of the connection was seen."""
+    until_s = time.monotonic() + 10
+    while connection._is_open():
+        assert time.monotonic() < until_s, "the server's end of the connection was never seen"
+        time.sleep(0.001)
+
+
 def test_a_connection_closed_while_idle_is_opened_again_without_a_retry() -> None:
     with scripted(answers(OK), answers(OK)) as (connection, served):
         connection.exchange("POST", "/", "t", b"{}", 5)
-        until_s = time.monotonic() + 10
-        while len(served) < 1 or connection._kept() is not None:
-            assert time.monotonic() < until_s, "the server's end of the connection was never seen"
-            time.sleep(0.001)
+        ended(connection)
         assert not connection.exchange("POST", "/", "t", b"{}", 5).retried
         assert served == [0, 1]
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-@pytest.mark.parametrize("end", [reads_then_closes, resets])
-def test_a_kept_connection_that_ends_before_a_byte_is_tried_once_more(
-    method: str, end: Callable[[socket.socket], None]
+def late(peer: socket.socket) -> None:
+    peer.recv(65536)
+    time.sleep(0.06)
+
+
+@pytest.mark.parametrize(
+    ("method", "idle_ns", "end", "again"),
+    [
+        ("GET", IDLE_NS, reads_then_closes, True),
+        ("PUT", IDLE_NS, resets, True),
+        ("DELETE", IDLE_NS, reads_then_closes, True),
+        ("POST", IDLE_NS, reads_then_closes, False),  # it may have been carried out
+        ("GET", 0, reads_then_closes, False),  # nobody was closing it for idleness
+        ("PUT", 0, resets, False),
+        ("GET", IDLE_NS, late, False),  # it had begun to work on it
+        ("GET", IDLE_NS, answers(OK[:10]), False),
+    ],
+)
+def test_only_what_a_server_may_always_do_is_tried_once_more(
+    method: str, idle_ns: int, end: Callable[[socket.socket], None], again: bool
 ) -> None:
     def first(peer: socket.socket) -> None:
         answers(OK)(peer)
@@ -105,8 +128,12 @@ def test_a_kept_connection_that_ends_before_a_byte_is_tried_once_more(
 
     with scripted(first, answers(OK)) as (connection, served):
         assert not connection.exchange("GET", "/", "t", b"", 5).retried
-        assert connection.exchange(method, "/", "t", b"", 5).retried
-        assert served == [0, 1]
+        connection._used_ns -= idle_ns
+        if again:
+            assert connection.exchange(method, "/", "t", b"", 5).retried
+        else:
+            ends_in(connection, Outcome.BROKEN, method)
+        assert served == [0, 1][: 1 + again]
 
 
 def test_a_retry_happens_once() -> None:
@@ -116,19 +143,9 @@ def test_a_retry_happens_once() -> None:
 
     with scripted(first, reads_then_closes, answers(OK)) as (connection, served):
         connection.exchange("GET", "/", "t", b"", 5)
-        ends_in(connection, Outcome.BROKEN)
+        connection._used_ns -= IDLE_NS
+        assert ends_in(connection, Outcome.BROKEN).retried
         assert served == [0, 1]
-
-
-def test_post_is_never_sent_twice() -> None:
-    def first(peer: socket.socket) -> None:
-        answers(OK)(peer)
-        reads_then_closes(peer)
-
-    with scripted(first, answers(OK)) as (connection, served):
-        connection.exchange("GET", "/", "t", b"", 5)
-        ends_in(connection, Outcome.BROKEN, "POST")
-        assert served == [0]
 
 
 @pytest.mark.parametrize("end", [reads_then_closes, resets])
@@ -145,10 +162,48 @@ def test_an_answer_cut_short_on_a_kept_connection_is_broken_and_not_tried_again(
         assert served == [0]
 
 
-@pytest.mark.parametrize("payload", [OK[:10], OK[:40], b"SSH-2.0-x\r\n\r\n"])
-def test_half_an_answer_or_none_of_http_is_broken(payload: bytes) -> None:
-    with scripted(answers(payload)) as (connection, _):
-        ends_in(connection, Outcome.BROKEN)
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("payload", "outcome", "wire"),
+    [
+        (b"", Outcome.BROKEN, Wire.CLOSED),
+        (OK[:10], Outcome.BROKEN, Wire.CUT),
+        (OK[:40], Outcome.BROKEN, Wire.CUT),
+        (OK[:-1], Outcome.BROKEN, Wire.CUT),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", Outcome.BROKEN, Wire.CUT),
+        (b"SSH-2.0-x\r\n\r\n", Outcome.BROKEN, Wire.GARBLED),
+        (HEAD + b"Content-Length: x\r\n\r\nhi", Outcome.BROKEN, Wire.GARBLED),
+        (HEAD + b"X: y\r\n" * 10_000, Outcome.BAD_ANSWER, Wire.TOO_LONG),
+        (HEAD + b"\r\n" + bytes(MOST_BYTES + 1), Outcome.BAD_ANSWER, Wire.TOO_LONG),
+    ],
+)
+def test_an_answer_that_is_not_whole_says_how(payload: bytes, outcome: Outcome, wire: Wire) -> None:
+    def serve(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(payload)
+
+    with scripted(serve) as (connection, _):
+        assert ends_in(connection, outcome).wire is wire
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_bytes_behind_an_answer_are_told_at_once_or_with_the_next(together: bool) -> None:
+    def serve(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(OK + (b"more" if together else b""))
+        if not together:
+            time.sleep(0.05)
+            peer.sendall(b"more")
+        peer.recv(65536)  # until the phone hangs up
+
+    with scripted(serve, answers(OK)) as (connection, served):
+        behind = [connection.exchange("GET", "/", "t", b"", 5).behind]
+        if not together:
+            ended(connection)
+        behind.append(connection.exchange("GET", "/", "t", b"", 5).behind)
+        assert (behind, served) == ([b"more", b""] if together else [b"", b"more"], [0, 1])
 
 
 def test_a_slow_answer_times_out_and_the_connection_is_not_used_again() -> None:
@@ -158,7 +213,7 @@ def test_a_slow_answer_times_out_and_the_connection_is_not_used_again() -> None:
         peer.recv(65536)  # until the phone hangs up
 
     with scripted(slow, answers(OK)) as (connection, served):
-        ends_in(connection, Outcome.TIMEOUT, timeout_s=0.2)
+        assert b"HTTP/1.1 200" in ends_in(connection, Outcome.TIMEOUT, timeout_s=0.2).seen
         assert connection.exchange("GET", "/", "t", b"", 5).status == 200
         assert served == [0, 1]
 
@@ -167,17 +222,15 @@ def test_a_reopened_connection_is_another_and_opened_at_once() -> None:
     with scripted(answers(OK), answers(OK, OK)) as (connection, served):
         connection.exchange("GET", "/", "t", b"", 5)
         connection.reopen()
-        kept = connection._kept()
-        assert kept is not None
+        assert connection._is_open()
         assert not connection.exchange("GET", "/", "t", b"", 5).retried
-        assert connection._kept() is kept
         assert served == [0, 1]
 
 
 def test_reopening_where_nobody_listens_leaves_none() -> None:
     connection = PhoneConnection(free_address())
     connection.reopen()
-    assert connection._kept() is None
+    assert not connection._is_open()
 
 
 def test_nobody_listening_is_refused() -> None:

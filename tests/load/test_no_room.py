@@ -11,7 +11,7 @@ import pytest
 
 from harness.base.errors import MeasurementFailed
 from harness.load import http1
-from harness.load.connection import NoAnswer, PhoneConnection
+from harness.load.connection import PhoneConnection
 from harness.model.evidence import Outcome
 from harness.model.stack import Address
 
@@ -45,6 +45,6 @@ async def test_what_the_target_refuses_is_refused(monkeypatch: pytest.MonkeyPatc
     refused(monkeypatch, errno.ECONNREFUSED)
     with pytest.raises(http1.Refused):
         await http1.over_socket(AT, "GET", "/", "", b"")
-    with pytest.raises(NoAnswer) as met:
+    with pytest.raises(http1.NoAnswer) as met:
         PhoneConnection(AT).exchange("GET", "/", "", b"", 5.0)
     assert met.value.outcome is Outcome.REFUSED

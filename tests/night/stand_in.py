@@ -26,6 +26,8 @@ class Server(ThreadingHTTPServer):
         self.comments: list[tuple[int, str]] = []
         self.artifacts: list[dict[str, Any]] = []
         self.documents: dict[int, dict[str, Any]] = {}
+        self.runs: dict[int, dict[str, Any]] = {}
+        self.compared = {"tip": "identical", "before": "behind", "elsewhere": "diverged", "ahead": "ahead"}
         self.slack: list[str] = []
         self.refuse = 0
         self.with_token_elsewhere = 0
@@ -40,11 +42,19 @@ class Server(ThreadingHTTPServer):
         return {"GITHUB_API_URL": self.url, "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_TOKEN": TOKEN}
 
     def add_artifact(self, name: str, document: dict[str, Any], created: str, **run: Any) -> None:
-        """One verdict of the branch main, unless ``run`` says otherwise."""
+        """One verdict of the night's workflow on the branch main, unless ``run`` says otherwise."""
         number = len(self.artifacts) + 1
-        facts = {"head_branch": "main", "repository_id": 7, "head_repository_id": 7, **run}
-        expired = facts.pop("expired", False)
-        entry = {"id": number, "name": name, "created_at": created, "expired": expired, "workflow_run": facts}
+        url = f"https://example.org/{REPOSITORY}/actions/runs/{number}"
+        expired = run.pop("expired", False)
+        self.runs[number] = {
+            "path": ".github/workflows/rehearsal.yml", "event": "schedule", "head_branch": "main", "head_sha": "tip",
+            "status": "completed", "conclusion": "success", "created_at": created, "html_url": url,
+            "repository": {"id": 7}, "head_repository": {"id": 7}, **run,
+        }  # fmt: skip
+        document = {"run_url": url, **document}
+        entry = {
+            "id": number, "name": name, "created_at": created, "expired": expired, "workflow_run": {"id": number},
+        }  # fmt: skip
         self.artifacts.append(entry)
         self.documents[number] = document
 
@@ -74,6 +84,12 @@ class Handler(BaseHTTPRequestHandler):
             self._page(found, at.path, query, None)
         elif at.path.endswith("/actions/artifacts"):
             self._page([a for a in self.server.artifacts if a["name"] == query["name"][0]], at.path, query, "artifacts")
+        elif "/actions/runs/" in at.path:
+            self._answer(200, json.dumps(self.server.runs[int(at.path.rpartition("/")[2])]).encode())
+        elif at.path.endswith("/branches/main"):
+            self._answer(200, b'{"commit": {"sha": "tip"}}')
+        elif "/compare/tip..." in at.path:
+            self._answer(200, json.dumps({"status": self.server.compared[at.path.rpartition("...")[2]]}).encode())
         else:
             number = at.path.split("/")[-2]
             self._answer(302, b"", {"Location": f"{self.server.url}/storage/{number}"})

@@ -145,3 +145,17 @@ def test_a_seed_of_a_job_that_is_no_more_is_dropped_and_told(tmp_path: Path) -> 
     found = night(tmp_path, yesterday=[gone])
     assert found.verdict == "green" and found.failing == ()
     assert "Dropped, for there is no job renamed any more: `first --seed 7`" in gather.text(found)
+
+
+def test_the_names_of_a_junit_file_are_text_in_the_issue(tmp_path: Path) -> None:
+    """They are a target's to choose: neither markup nor a mention, a link, a row of a table or a code of a terminal."""
+    name = "&lt;img src=x&gt; | **x** @everyone [a](//b) `y` \u009b2J\u202e&#10;# head&#10;- [x] done"
+    failed = f'<testsuite><testcase name="{name}"><failure/></testcase></testsuite>'
+    left(tmp_path, "one", step("first --seed 8", junit=failed), step("second", judged=False, junit=""))
+    left(tmp_path, "two", step("third"))
+    (line,) = [line for line in gather.text(night(tmp_path)).splitlines() if "1 failed" in line]
+    said = line.partition("1 failed: ")[2]
+    assert said == (
+        r"&lt;img src=x&gt; \| \*\*x\*\* @<!-- -->everyone \[a\](//b) \`y\` \\u009b2J\\u202e \# head - \[x\] done"
+    )
+    assert "# head" not in {*gather.text(night(tmp_path)).splitlines()}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from night import jobs
+from night import gate, jobs
 from night.command import parser
 
 from tests.night import ROOT
@@ -26,6 +26,7 @@ PINS = {
     "actions/setup-python": "a309ff8b426b58ec0e2a45f0f869d46889d02405 # v6.2.0",
     "actions/cache": "668228422ae6a00e4ad889ee87cd7109ec5666a7 # v5.0.4",
     "actions/upload-artifact": "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
+    "actions/attest-build-provenance": "a2bbfa25375fe432b6a289bc6b6cd05ecd0c4c32 # v4.1.0",
     "actions/download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
 }
 
@@ -88,13 +89,40 @@ def test_a_job_s_first_own_line_looks_at_the_runner() -> None:
     assert looked == 6
 
 
+def test_the_rehearsal_s_own_code_is_of_a_commit_that_is_named() -> None:
+    for path in FILES:
+        named = read(path).get("env", {}).get("REHEARSAL_REF", "")
+        for _, step in steps(path):
+            of = step.get("with", {})
+            if "repository" in of:
+                assert of["ref"] == "${{ env.REHEARSAL_REF }}" and re.fullmatch(r"[0-9a-f]{40}", named), path.name
+
+
+def test_the_gate_asks_about_the_workflow_whose_verdict_job_alone_can_sign() -> None:
+    workflow = read(ROOT / "examples/walk-api" / gate.WORKFLOW)
+    assert [name for name, job in workflow["jobs"].items() if "id-token" in job["permissions"]] == ["verdict"]
+    signs = [
+        step["with"]["subject-path"]
+        for step in workflow["jobs"]["verdict"]["steps"]
+        if "attest" in str(step.get("uses"))
+    ]
+    assert signs == [f"night/{gate.FILE}"]
+    (gated,) = (
+        step["run"]
+        for _, step in steps(ROOT / "examples/walk-api/.github/workflows/deploy.yml")
+        if "nightly gate" in step.get("run", "")
+    )
+    assert "--unsigned" not in gated
+
+
 def test_nothing_may_write_but_the_job_that_keeps_the_issue() -> None:
     for path in FILES:
         workflow = read(path)
         assert workflow["permissions"] in ({}, {"contents": "read"})
         for name, job in workflow["jobs"].items():
             writes = [key for key, value in job.get("permissions", {}).items() if value == "write"]
-            assert writes == (["issues"] if name == "verdict" else []), (path.name, name)
+            signs = ["id-token", "attestations"] if path.name == "rehearsal.yml" else []
+            assert writes == (["issues", *signs] if name == "verdict" else []), (path.name, name)
         assert len(set(re.findall(r"secrets\.(\w+)", path.read_text()))) <= 1
 
 

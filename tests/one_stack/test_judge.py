@@ -8,15 +8,19 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput
+from harness.checks.agreement import CLAIM_DUAL_WRITE, DUAL_WRITE
 from harness.cli.main import parse
+from harness.judge.judged import event, result
 from harness.judge.window import NS, Window
 from harness.load.population.accounts import accounts, on_api
 from harness.load.population.due import stayers_due
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
+from harness.model.message import message
 from harness.model.mirror import MirrorStep
 from harness.model.scenario import MOST_DURATION_S
 from harness.model.verdict import Verdict
+from harness.rehearsal import conclude
 from harness.rehearsal.conclude import judged as concluded
 from harness.rehearsals.one_stack.command import OneStack
 from harness.rehearsals.one_stack.judge import COPIED, copied, judged, moved_in_time, old_walks
@@ -36,7 +40,7 @@ from harness.rehearsals.one_stack.types import (
 from scenarios.load import load
 from tests.checks.test_mirror_steps import step
 from tests.one_stack.small import plan
-from tests.rehearsal.made import seen
+from tests.rehearsal.made import by_id, seen
 
 MIGRATED = Migrated(read=4, written=3, taken_back=0, there=40, left=0, seconds=2.0)
 
@@ -290,3 +294,14 @@ def test_the_stop_of_the_mirror_is_judged_by_its_steps_and_one_that_is_missing_h
 def test_a_target_that_cannot_stop_its_mirror_is_told_and_not_held() -> None:
     found = told(target_bundled=False)[STOP, "dual_write.stop"]
     assert (found.verdict, found.gates) == (Verdict.NOT_EXERCISED, False)
+
+
+@pytest.mark.parametrize(("shares", "holds"), [((), True), ((100, 50), True), ((100, 50, 0), False)])
+def test_a_mirror_that_mirrors_nothing_holds_unless_the_plan_stopped_it(shares: tuple[int, ...], holds: bool) -> None:
+    nothing = result(
+        DUAL_WRITE, CLAIM_DUAL_WRITE, Verdict.NOT_EXERCISED, 9, 0, (message("the target mirrors nothing"),)
+    )
+    details = OneStackDetails(steps=[step(share, 60, 60) for share in shares], origin_ns=0)
+    found = conclude.judged(REHEARSAL, plan(), seen(details, [event(9 * NS, nothing)]))
+    check = by_id(found)[DUAL_WRITE]
+    assert (check.verdict, check.holds) == (Verdict.NOT_EXERCISED, holds)

@@ -19,8 +19,9 @@ from harness.model.message import message
 from harness.model.section import Table
 from harness.model.stack import Address, Rung
 from harness.model.verdict import Verdict
+from harness.rehearsal import conclude
 from harness.rehearsals.operations.command import Operations
-from harness.rehearsals.operations.judge import judged
+from harness.rehearsals.operations.judge import CLAIMS, TOPICS, judged
 from harness.rehearsals.operations.rehearsal import REHEARSAL
 from harness.rehearsals.operations.seen import logs, standing
 from harness.rehearsals.operations.seen.cluster import asked
@@ -35,6 +36,7 @@ from harness.stack.state.processes import ProcessIdentity
 from harness.stack.targets import bundled
 from tests.nowhere import all_at
 from tests.operations.made import DAILY, HPA, LOGS, NOW, PDB, details, pod, scaler, seen
+from tests.rehearsal import made
 from tests.rehearsal.made import by_id
 
 
@@ -312,6 +314,26 @@ def test_a_review_needs_a_result_on_each_topic() -> None:
     assert lacking.verdict is Verdict.INCONCLUSIVE and "a stored result on sli" in lacking.reason
     of.reviewed[1] = Reviewed(claim="sli.latency", state="ready", folder="run", age_s=1.0)
     assert said(of, plan)["operations.weekly"].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [
+        ("ready", Verdict.PASS),
+        ("erratum_shown", Verdict.PASS),
+        ("not_ready", Verdict.INCONCLUSIVE),
+        ("not_exercised", Verdict.INCONCLUSIVE),
+        ("person", Verdict.INCONCLUSIVE),
+    ],
+)
+@pytest.mark.parametrize("task", [Task.WEEKLY, Task.MONTHLY])
+def test_a_review_is_made_of_claims_that_were_judged_and_are_not_known_to_be_wrong(
+    task: Task, state: str, verdict: Verdict
+) -> None:
+    of, topics = details(), TOPICS[task]
+    of.reviewed = [Reviewed(claim=f"{topic}.x", state=state, folder="run", age_s=1.0) for topic in topics]
+    found = by_id(conclude.judged(REHEARSAL, OperationsPlan(task=task), made.seen(of)))[CLAIMS[task]]
+    assert (found.verdict, found.holds) == (verdict, verdict is not Verdict.PASS)
 
 
 def test_a_review_in_which_a_claim_is_not_ready_wants_a_look_and_the_page_says_why() -> None:

@@ -33,7 +33,12 @@ def again(rehearsal: Rehearsal[Any, D], plan: type[Any], folder: Path) -> Again[
     result = RESULT.read(folder / "result.json")
     details: D = details_of(rehearsal, result)
     typed = msgspec.json.decode((folder / "plan.json").read_bytes(), type=plan)
-    seen = Seen(facts=result.facts, details=details, evidence=stored(folder), ended=not result.facts.errors)
+    seen = Seen(
+        facts=result.facts,
+        details=details,
+        evidence=stored(folder, result.evidence_digest),
+        ended=not result.facts.errors,
+    )
     found = judged(rehearsal, typed, seen)
     return Again(result, details, found, sections(rehearsal, typed, replace(seen, judgements=found)))
 

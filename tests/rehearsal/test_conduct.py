@@ -14,10 +14,10 @@ import pytest
 from harness.base import machine
 from harness.base.clock import utc
 from harness.base.errors import EvidenceNotWritten, Exit, PartDied
+from harness.evidence import failure
 from harness.evidence.failure import LOG_LINE
 from harness.evidence.gathered import stored
-from harness.judge.machine_share import SUBJECT, WAITED
-from harness.model.evidence import EventRow, Outcome, ProbeRow, SampleRow, happened
+from harness.model.evidence import BUSY, MACHINE, WAITED, EventRow, Outcome, ProbeRow, SampleRow, happened
 from harness.model.judgement import Judgement
 from harness.model.message import Message
 from harness.model.result import Part, Result
@@ -418,8 +418,8 @@ async def test_how_the_machine_s_processors_are_shared_is_evidence_where_its_ker
     monkeypatch.setattr(machine, "stolen_s", lambda: None)
     run = conductor(tmp_path, Empty(), counted=Environment().processors())
     await run.run()
-    counted = [(row.metric, row.subject, row.value) for row in stored(run.folder).samples if row.subject == SUBJECT]
-    assert counted == [(WAITED, SUBJECT, 12.5)]
+    counted = [(row.metric, row.subject, row.value) for row in stored(run.folder).samples if row.subject == MACHINE]
+    assert (counted[0], [name for name, _, _ in counted]) == ((WAITED, MACHINE, 12.5), [WAITED, BUSY])
 
 
 class Failing(Toy):
@@ -449,3 +449,28 @@ async def test_the_log_lines_around_the_first_failure_are_evidence_and_stand_on_
     assert isinstance(cause, Table) and cause.first
     assert "the disk is full" in str(cause.rows[-1].cells[2])
     assert "the disk is full" in (run.folder / "report.html").read_text("utf-8")
+
+
+class Chatty(Toy):
+    """A pod writes more than a log may have."""
+
+    async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+        (on.folder / "logs").mkdir(exist_ok=True)
+        (on.folder / "logs" / "pod-1.log").write_bytes(bytes(5000))
+        await on.up()
+        while not any(each.kind == "log_cut" for each in on.evidence.events):
+            await on.clock.sleep(0.01)
+        on.details.rows = 1
+
+
+async def test_a_log_without_end_is_cut_and_that_is_told_and_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(failure, "LOG_BYTES", 4096)
+    monkeypatch.setattr(failure, "KEPT_BYTES", 1024)
+    run = conductor(tmp_path, Empty(), Chatty())
+    async with asyncio.timeout(20):
+        await run.run()
+    assert (run.folder / "logs" / "pod-1.log").stat().st_size == 1024
+    assert "pod-1.log was larger" in capsys.readouterr().err
+    assert [each.kind for each in stored(run.folder).events if "pod-1.log" in each.message] == ["log_cut"]

@@ -256,7 +256,7 @@ def nasty() -> Result:
         timings={NASTY: 1.0}, environment=NASTY, manifests=NASTY, missing_manifests=(NASTY,),
         manifest_warnings=(ManifestWarning(told=told[0], file=NASTY),),
         repository_errata=(RepositoryErratum(id=NASTY, state=STILL_THERE, told=told[0]),), run_id=NASTY,
-        children=(Child(part=NASTY, run_id=NASTY, folder=NASTY, decision=None, exit_status=1),),
+        children=(Child(part=NASTY, run_id=NASTY, folder=NASTY.replace("/", ""), decision=None, exit_status=1),),
     )  # fmt: skip
 
 

@@ -13,12 +13,13 @@ from harness.base.errors import StackNotStarted
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
+from harness.rehearsal import conclude
 from harness.rehearsals.runbooks import balancer
 from harness.rehearsals.runbooks.judge import judged
 from harness.rehearsals.runbooks.rehearsal import EXERCISES, REHEARSAL, _type, _zone
 from harness.rehearsals.runbooks.typed import commands, scripts
 from harness.rehearsals.runbooks.types import Balanced, Page, Restored, RunbooksDetails
-from tests.rehearsal.made import by_id
+from tests.rehearsal.made import by_id, seen
 from tests.runbooks.made import DOCS, PLAN, details, typed_of
 
 PAGE = """# A page
@@ -249,6 +250,28 @@ def test_a_listing_of_nothing_shows_no_erratum(output: str) -> None:
         of.typed["confirm"] = typed
         found = said(of)["operations.confirm"]
         assert found.verdict is Verdict.INCONCLUSIVE and not found.erratum and "listed nothing" in found.reason
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "No resources found in tekutoko namespace.\n",
+        "NAME   READY   STATUS   RESTARTS   AGE\n",
+        'Found 2 pods, using pod/tekutoko-api-1\nDefaulted container "api" out of: api, cloud-sql-proxy\n',
+        'Waiting for deployment "tekutoko-api" rollout to finish: 0 of 2 updated replicas are available...\n',
+    ],
+)
+def test_a_command_that_ends_in_0_and_shows_nothing_shows_no_claim(output: str) -> None:
+    for page in PLAN.parts:
+        for claim in page.claims.values():
+            of = details()
+            of.typed[page.name] = [
+                msgspec.structs.replace(each, ran=msgspec.structs.replace(each.ran, output=output))
+                for each in of.typed[page.name]
+            ]
+            found = by_id(conclude.judged(REHEARSAL, PLAN, seen(of)), page.name)[claim]
+            assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True)
 
 
 def test_get_all_that_lists_all_is_no_erratum() -> None:

@@ -14,7 +14,9 @@ from harness.base.data import KUBERNETES
 from harness.judge.resizes import Resize
 from harness.judge.window import NS
 from harness.model.command import Ran
+from harness.model.parts import PartRun
 from harness.model.verdict import Verdict
+from harness.rehearsal import conclude
 from harness.rehearsals.scaling.by_kubectl import Commands
 from harness.rehearsals.scaling.judge_commands import (
     commands,
@@ -23,8 +25,10 @@ from harness.rehearsals.scaling.judge_commands import (
     errata_of_first_deploy,
     followed,
 )
-from harness.rehearsals.scaling.types import Commanded, Effect, Part, PartKind
+from harness.rehearsals.scaling.rehearsal import REHEARSAL
+from harness.rehearsals.scaling.types import Commanded, Effect, Part, PartKind, ScalingDetails, ScalingPlan
 from scenarios.claims import ERRATA
+from tests.rehearsal.made import by_id, seen
 
 PUTS_BACK, TAKES_BACK = "scaling.hpa_puts_back", "scaling.hpa_takes_back"
 BESIDE = "manifest.deployment.replicas_beside_hpa"
@@ -161,3 +165,22 @@ def test_a_number_set_by_kubectl_is_a_rise_from_the_fewest_or_not_asked_for(
 
 
 DEPLOYMENT = json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {}})
+
+
+NOTHING = "No resources found in tekutoko namespace.\n"
+HEAD = "NAME   READY   STATUS   RESTARTS   AGE\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "verdict"), [(PODS, Verdict.PASS), (NOTHING, Verdict.FAIL), (HEAD, Verdict.FAIL), ("", Verdict.FAIL)]
+)
+def test_commands_that_end_in_0_and_show_nothing_show_no_claim(output: str, verdict: Verdict) -> None:
+    names = ("get pods", "logs", "top pods", "get hpa", "get events", "apply hpa", "set image", "get svc")
+    did = Commanded(begun_ns=0, ran={name: ran(output, command=f"kubectl {name}") for name in names})
+    claims = ("monitoring.commands", "scaling.hpa.apply", "cicd.set_image")
+    part = msgspec.structs.replace(PART, claims=(*claims, "operations.daily"))
+    plan = ScalingPlan(name="scaling", title="", parts=(part,))
+    details = ScalingDetails(runs={"c": PartRun(start_ns=0, end_ns=NS)}, did={"c": did})
+    found = by_id(conclude.judged(REHEARSAL, plan, seen(details)), "c")
+    assert {claim: found[claim].verdict for claim in claims} == dict.fromkeys(claims, verdict)
+    assert "operations.daily" in found["monitoring.commands"].also

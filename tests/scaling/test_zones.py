@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -10,11 +12,15 @@ from harness.base.errors import RehearsalError
 from harness.judge.window import NS
 from harness.judge.zones import fullest, nodes, placement
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.parts import PartRun
 from harness.model.verdict import Verdict
+from harness.rehearsal import conclude
 from harness.rehearsals.chaos.places import Places
 from harness.rehearsals.scaling import judge_zones as zones
 from harness.rehearsals.scaling.judge_zones import MULTI_ZONE, REHEARSED
-from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost
+from harness.rehearsals.scaling.rehearsal import REHEARSAL
+from harness.rehearsals.scaling.types import Part, PartKind, ScalingDetails, ScalingPlan, ZoneLost
+from tests.rehearsal.made import by_id, seen
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 PART = Part(name="z", kind=PartKind.ZONE, title="", claims=(), low=2, high=2, up_within_s=450)
@@ -193,3 +199,24 @@ def test_the_fullest_zone_is_the_first_by_name_of_equals_and_none_where_no_pod_h
     assert fullest({"p1": B, "p2": A, "p3": C, "p4": B}) == B
     assert fullest({"p1": B, "p2": A}) == A
     assert fullest({"p1": "", "p2": ""}) == fullest({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("fails", "verdict"),
+    [
+        (lambda at_s: at_s < 51 and at_s % 2 == 1, PASS),  # the lost pod's half, until it is no endpoint
+        (lambda at_s: at_s % 100 != 0, FAIL),  # one good answer in 100 s
+        (lambda at_s: at_s % 10 != 0, FAIL),  # one in each 10 s
+        (lambda at_s: at_s < 51 and at_s % 10 != 0, FAIL),  # more than the lost pod's
+        (lambda at_s: at_s > 51 and at_s % 20 == 0, FAIL),  # one in twenty, long after it
+        (lambda at_s: at_s in (100, 200), INCONCLUSIVE),  # so few that it may be within the limit, or beyond
+    ],
+)
+def test_a_lost_zone_may_cost_users_what_its_pods_had_to_answer(fails: Callable[[int], bool], verdict: Verdict) -> None:
+    part = msgspec.structs.replace(PART, claims=(MULTI_ZONE, REHEARSED))
+    plan = ScalingPlan(name="zone_loss", title="", parts=(part,))
+    did = ZoneLost(zone=A, lost_ns=0, end_ns=460 * NS, spread=True)
+    details = ScalingDetails(runs={"z": PartRun(start_ns=-90 * NS, end_ns=460 * NS)}, did={"z": did})
+    requests = [request(at_s + 0.5, Outcome.TIMEOUT if fails(at_s) else Outcome.OK) for at_s in range(400)]
+    found = by_id(conclude.judged(REHEARSAL, plan, seen(details, [*course(), *requests])), "z")[MULTI_ZONE]
+    assert (found.verdict, found.holds) == (verdict, verdict is not PASS), found.reason

@@ -17,7 +17,7 @@ from harness.base.planfile import schema
 from harness.judge.power import requirements
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
-from harness.model.scenario import Comparison, Metric
+from harness.model.scenario import By, Comparison, Metric, Sample
 from scenarios.load import FOLDER, ScenarioFile, names, parse
 
 HEAD = """\
@@ -63,9 +63,10 @@ def test_a_week_in_one_line_each_is_the_week() -> None:
     week = yaml.safe_load((FOLDER / "rollout_week2.yaml").read_text(encoding="utf-8"))
     long = parse(yaml.safe_dump(week), "plan.yaml", "plan")
     lines = [f"{each['kind']} {each['metric']} {each['comparison']} {each['threshold']}" for each in week["criteria"]]
+    lines = [line for line, each in zip(lines, week["criteria"], strict=True) if "sample" not in each]
     short = parse(yaml.safe_dump({**week, "criteria": lines}), "plan.yaml", "plan")
     assert [(each.id, each.threshold, each.kind) for each in short.criteria] == [
-        (each.id, each.threshold, each.kind) for each in long.criteria
+        (each.id, each.threshold, each.kind) for each in long.criteria if each.sample is None
     ]
 
 
@@ -221,3 +222,24 @@ def test_the_schema_takes_the_bundled_files_and_refuses_what_the_loader_refuses(
         assert not check.is_valid({**good, **wrong}), wrong
     crowd = {"audiences": [{"name": "general", "users": 100_001, "flag_on": 1}]}
     assert not check.is_valid({**good, "population": crowd})
+
+
+@pytest.mark.parametrize(
+    ("criterion", "key"),
+    [
+        ('{metric: concurrent_users, comparison: ">=", threshold: 10users, sample: probes}', "sample"),
+        ('{metric: error_ratio, operation: get_walk, comparison: "<", threshold: 1%, sample: probes}', "sample"),
+        ('{metric: latency_p95, comparison: "<", threshold: 1s, by: value}', "by"),
+        ('{metric: error_ratio, comparison: "<", threshold: 1%, crowded_limit: 2s}', "crowded_limit"),
+        ('{metric: error_ratio, comparison: "<", threshold: 1%, limit_from: nobody}', "limit_from"),
+    ],
+)
+def test_whom_and_how_a_criterion_asks_must_make_sense(criterion: str, key: str) -> None:
+    assert refused(f"success: [{criterion}]").where.endswith(f"success[0].{key}")
+
+
+def test_a_criterion_says_whom_it_asks_and_how() -> None:
+    text = 'success: [{metric: availability, comparison: ">", threshold: 99%, sample: users, by: value}, "availability > 99%"]'
+    users, probes = parse(HEAD + text, "plan.yaml", "plan").criteria
+    assert (users.id, users.asks, users.by) == ("success.availability.users", Sample.USERS, By.VALUE)
+    assert (probes.id, probes.asks, probes.by) == ("success.availability", Sample.PROBES, By.BOUND)

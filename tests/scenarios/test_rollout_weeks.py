@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.judge.power import requirements
+from harness.judge.success import failure_limit
 from harness.model.judgement import Kind
-from harness.model.scenario import Scenario
+from harness.model.scenario import Criterion, Scenario
 from scenarios import claims
 from scenarios.load import load
 from tests.judge.evidence import WEEKS
@@ -30,7 +31,14 @@ PLAN = {1: (330, 50), 2: (120, 45), 3: (120, 50), 4: (330, 50)}  # window and pa
 
 
 def rules(scenario: Scenario) -> list[tuple[object, ...]]:
-    return [(c.kind, c.metric, c.comparison, c.threshold, c.smallest_sample, c.needs) for c in scenario.criteria]
+    return [
+        (c.kind, c.metric, c.comparison, c.threshold, c.smallest_sample, c.needs, c.asks, c.by, c.crowded_limit_ms)
+        for c in scenario.criteria
+    ]
+
+
+def of_the_document(scenario: Scenario) -> list[Criterion]:
+    return [each for each in scenario.criteria if each.claim]
 
 
 @pytest.mark.parametrize("week", SHIPPED)
@@ -40,8 +48,35 @@ def test_a_week_is_the_documents_row(week: int) -> None:
     assert {a.name: a.users for a in scenario.population.audiences} == FLAG_ON[4]
     assert (scenario.window_s, scenario.population.pace_s) == PLAN[week]
     assert (scenario.switch_over_limit_s, scenario.population.fetch_interval_s) == (300, 60)
-    assert [claims.REGISTER[c.claim].quotation for c in scenario.criteria] == QUOTATIONS[week]
-    assert all(c.claim in scenario.claims for c in scenario.criteria)
+    assert [claims.REGISTER[c.claim].quotation for c in of_the_document(scenario)] == QUOTATIONS[week]
+    assert all(c.claim in scenario.claims for c in of_the_document(scenario))
+
+
+#: The rehearsal's own: kind, metric, whom it asks, limit, and where the limit comes from.
+OWN = {
+    1: [("rollback_limit", "error_ratio", "probes", 0.05, "rollback.error_ratio")],
+    2: [("rollback_limit", "error_ratio", "probes", 0.03, "rollback.error_ratio")],
+    3: [
+        ("criterion", "error_ratio", "users", 0.005, "success.availability"),
+        ("criterion", "latency_p95", "users", 500.0, "slo.latency_p95"),
+        ("rollback_limit", "availability", "users", 0.99, "rollback.availability"),
+    ],
+    4: [
+        ("criterion", "error_ratio", "users", 0.001, "success.availability"),
+        ("criterion", "latency_p95", "users", 500.0, "slo.latency_p95"),
+        ("rollback_limit", "availability", "users", 0.995, "rollback.availability"),
+    ],
+}
+
+
+@pytest.mark.parametrize("week", SHIPPED)
+def test_the_rehearsals_own_criteria_take_their_limits_from_the_document(week: int) -> None:
+    own = [each for each in SHIPPED[week].criteria if not each.claim]
+    assert [(str(c.kind), str(c.metric), str(c.asks), c.threshold, c.limit_from) for c in own] == OWN[week]
+    for each in own:
+        source = next((of for of in SHIPPED[week].criteria if of.id == each.limit_from), None)
+        if source is not None:
+            assert failure_limit(source) == pytest.approx(failure_limit(each))
 
 
 #: A kind as the claims of the register name it.
@@ -53,8 +88,8 @@ def test_every_criterion_of_the_register_is_judged_once(week: int) -> None:
     wanted = [
         name for name in claims.REGISTER if name.startswith((f"rollout.week{week}.success", f"rollout.week{week}.roll"))
     ]
-    assert [c.claim for c in SHIPPED[week].criteria] == wanted
-    for criterion in SHIPPED[week].criteria:
+    assert [c.claim for c in of_the_document(SHIPPED[week])] == wanted
+    for criterion in of_the_document(SHIPPED[week]):
         assert f".{SAID[criterion.kind]}." in criterion.claim
         assert criterion.claim.endswith(f".{criterion.metric}")
     assert f"rollout.schedule.week{week}" in SHIPPED[week].claims

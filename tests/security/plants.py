@@ -354,6 +354,18 @@ def bodies_waited_for(target: Target) -> None:
     target.patch("api.decode.BODY_TIMEOUT_S", 3600.0)
 
 
+@PLANTS("heavy.slow_reading")
+def readers_waited_for(target: Target) -> None:
+    """A byte now and then keeps a connection, and its answer in memory."""
+    target.patch("api.serve.Limits", functools.partial(Limits, least_bytes_per_s=0))
+
+
+@PLANTS("heavy.slow_reading")
+def readers_hold_up_others(target: Target) -> None:
+    """Few requests may be in flight, and one is until its answer is read."""
+    target.settings = msgspec.structs.replace(target.settings, max_requests_in_flight=4)
+
+
 @PLANTS("heavy.rate")
 def limit_by_address(target: Target) -> None:
     """Whoever names another address is another user."""

@@ -42,15 +42,14 @@ def only_once() -> None:
 def hear_once() -> None:
     """From now on, Ctrl-C interrupts what is under way, and then nothing any more. ``asyncio.run`` has a rule of its own
     only where Python's is in force: it would be cut short by the second signal, that of a caller who passes Ctrl-C on.
-    A shell's job in the background ignores Ctrl-C, and goes on to.
+    A shell's job in the background is begun with Ctrl-C ignored, and so would be each program that a test starts.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         only_once()
         raise KeyboardInterrupt
 
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 class Ending:

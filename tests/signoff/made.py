@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.base.clock import MachineClock
 from harness.evidence.gathered import EVIDENCE
+from harness.evidence.read import summed
 from harness.evidence.store import EvidenceStore
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.report.published import RESULT, RESULT_JSON
 from harness.signoff.types import Asked, Stored
 from tests.rehearsal.made import facts
 from tests.report.results import command
@@ -30,10 +34,13 @@ def judgement(claim: str, verdict: Verdict, **more: Any) -> Judgement:
 
 
 def evidence_of(folder: Path, run_id: str) -> None:
-    """What a run of that id leaves in ``folder``: two rows that say nothing."""
+    """What a run of that id leaves in ``folder``: two rows that say nothing, and their digest in its result."""
     folder.mkdir(parents=True, exist_ok=True)
     with EvidenceStore(folder / EVIDENCE, run_id, MachineClock().anchor) as store:
         store.append(EventRow(at_ns=at_ns, kind="phase", subject="up", message="") for at_ns in (1, 2))
+    if (folder / RESULT_JSON).is_file():
+        result = RESULT.read(folder / RESULT_JSON)
+        RESULT.write(folder, msgspec.structs.replace(result, evidence_digest=summed(folder / EVIDENCE)[-1]))
 
 
 def stored(

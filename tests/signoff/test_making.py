@@ -28,6 +28,7 @@ from harness.evidence.gathered import EVIDENCE
 from harness.model.message import english
 from harness.model.result import Child
 from harness.model.stack import Rung
+from harness.model.verdict import Decision
 from harness.rehearsals.rollout.command import Run
 from harness.report.language import language
 from harness.report.published import RESULT
@@ -131,13 +132,16 @@ def test_what_was_run_is_run_again_when_its_evidence_is_gone(tmp_path: Path) -> 
 
 
 def test_a_sequence_has_its_evidence_where_each_of_its_runs_has(tmp_path: Path) -> None:
-    child = Child(part="week1", run_id="w", folder="weeks/week1", decision=None, exit_status=0)
+    child = Child(part="week1", run_id="w", folder="weeks/week1", decision=Decision.ADVANCE, exit_status=0)
     (tmp_path / "all" / child.folder).mkdir(parents=True)
+    RESULT.write(tmp_path / "all" / child.folder, stored("w").result)
     RESULT.write(tmp_path / "all", msgspec.structs.replace(stored("all").result, children=(child,)))
     evidence_of(tmp_path / "all", "all")
     assert str(gather(tmp_path)[0][0].lost) == "the run's evidence.sqlite is not there"
     evidence_of(tmp_path / "all" / child.folder, "w")
     assert gather(tmp_path)[0][0].lost is None
+    _with_another_word(tmp_path / "all" / child.folder / EVIDENCE)
+    assert "the rows of evidence are not those" in str(gather(tmp_path)[0][0].lost)
 
 
 def _emptied(file: Path) -> None:
@@ -158,6 +162,16 @@ def _without_a_row(file: Path) -> None:
         evidence.commit()
 
 
+def _with_another_word(file: Path) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as evidence, evidence:
+        evidence.execute("UPDATE events SET subject = 'another' WHERE seq = 1")
+
+
+def _without_digest(file: Path) -> None:
+    result = RESULT.read(file.with_name("result.json"))
+    RESULT.write(file.parent, msgspec.structs.replace(result, evidence_digest=""))
+
+
 def _of_another(file: Path) -> None:
     file.unlink()
     evidence_of(file.parent, "another")
@@ -170,6 +184,8 @@ def _of_another(file: Path) -> None:
         (_garbled, "this is no evidence file"),
         (_cut, "database disk image is malformed"),
         (_without_a_row, "the run wrote 2 rows of evidence, and 1 are there"),
+        (_with_another_word, "the rows of evidence are not those that the run wrote"),
+        (_without_digest, "has no digest of its evidence"),
         (_of_another, "the evidence is of the run another"),
     ],
 )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 import pytest
 
-from harness.base.errors import EvidenceNotWritten, Exit
+from harness.base.errors import BadInput, EvidenceNotWritten, Exit
 from harness.cli.main import main
 from harness.cli.stored.signoff import ERRATA, PAGES
 from harness.model.message import verbatim
-from harness.model.stack import Rung
+from harness.model.stack import Rung, Target
 from harness.model.verdict import Verdict
 from harness.report.files import write_atomically
 from harness.report.language import LANGUAGES, language
@@ -298,19 +300,64 @@ def _store(folder: Path, name: str) -> None:
     evidence_of(folder, result.run_id)
 
 
-def test_a_run_says_which_program_or_image_it_was_of(tmp_path: Path) -> None:
-    program = tmp_path / "walk-api"
-    program.write_text("one")
-    target = msgspec.structs.replace(bundled(), bundled=False, command=(str(program), "--quiet"), folder=str(tmp_path))
-    first = digest(target)
-    other = tmp_path / "other"
-    other.write_text("two")
-    assert first.startswith("sha256:") and first != digest(bundled()) == digest(bundled())
-    assert digest(msgspec.structs.replace(target, command=(str(other),))) not in {first, ""}
-    pinned = msgspec.structs.replace(target, image="registry.example/walk-api@sha256:abc")
-    assert digest(pinned) == "sha256:abc"
-    assert digest(msgspec.structs.replace(target, command=("python", "-m", "theirs"))) == ""
-    assert digest(msgspec.structs.replace(target, command=(), dockerfile="Dockerfile")) == ""
+def _own(folder: Path, **more: Any) -> Target:
+    """A target of files that say "one"."""
+    for name in ("walk-api", "migrate", "conf.yaml", "lib/walks", "lib/inner/walks", "lib/__pycache__/walks"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("one")
+    given = {"command": (str(folder / "walk-api"), "--config=conf.yaml"), "folder": str(folder)}
+    return Target(**{"name": "ours", "environment": {"A": "1"}, **given, **more})
+
+
+CHANGES: dict[str, tuple[dict[str, Any], Callable[[Path], Any], bool]] = {
+    "the program": ({}, lambda at: (at / "walk-api").write_text("two"), True),
+    "what the command names": ({}, lambda at: (at / "conf.yaml").write_text("two"), True),
+    "a word of the command": ({}, lambda at: {"command": (str(at / "walk-api"), "--fast")}, True),
+    "a variable": ({}, lambda _: {"environment": {"A": "2"}}, True),
+    "the migrations' program": ({"migrations": ("migrate",)}, lambda at: (at / "migrate").write_text("two"), True),
+    "a word of the migrations": ({"migrations": ("migrate",)}, lambda _: {"migrations": ("migrate", "up")}, True),
+    "what nobody names": ({}, lambda at: (at / "lib/walks").write_text("two"), False),
+    "a module": ({"program": ("lib",)}, lambda at: (at / "lib/inner/walks").write_text("two"), True),
+    "a module moved": ({"program": ("lib",)}, lambda at: (at / "lib/walks").rename(at / "lib/inner/other"), True),
+    "what is made as it runs": (
+        {"program": ("lib",)},
+        lambda at: (at / "lib/__pycache__/walks").write_text("2"),
+        False,
+    ),
+    "the program beside what is listed": ({"program": ("lib",)}, lambda at: (at / "walk-api").write_text("two"), True),
+    "an image's variable": ({"command": (), "image": "a@sha256:abc"}, lambda _: {"environment": {}}, True),
+    "an image": ({"command": (), "image": "a@sha256:abc"}, lambda _: {"image": "a@sha256:abd"}, True),
+    "a built image's source": (
+        {"command": (), "dockerfile": "Dockerfile", "program": ("lib",)},
+        lambda at: (at / "lib/walks").write_text("two"),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "change", "another"), CHANGES.values(), ids=CHANGES)
+def test_what_ran_is_what_is_judged(
+    more: dict[str, Any], change: Callable[[Path], Any], another: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evidence of a program counts for that one alone: for its files, its words, its variables and its migrations."""
+    monkeypatch.chdir(tmp_path)
+    target = _own(tmp_path, **more)
+    before = digest(target)
+    changed = change(tmp_path)
+    now = digest(msgspec.structs.replace(target, **changed) if isinstance(changed, dict) else target)
+    assert before.startswith("sha256:") and now.startswith("sha256:") and (now != before) is another
+    run = stored("run", judgement(CLAIM, Verdict.PASS), target="ours", target_digest=before)
+    of = document(claims.REGISTER, (run,), msgspec.structs.replace(ASKED, target="ours", digests=(now,)))
+    states = {each.claim: each.state for each in of.standings}
+    assert (states[CLAIM] is State.NOT_EXERCISED) is another
+
+
+def test_an_image_alone_is_known_by_its_own_digest_and_what_is_not_there_by_none(tmp_path: Path) -> None:
+    target = _own(tmp_path, environment={}, command=(), image="registry.example/walk-api@sha256:abc")
+    assert digest(target) == "sha256:abc"
+    assert digest(bundled()) == digest(bundled()) != ""
+    for more in ({"dockerfile": "Dockerfile", "command": ()}, {"command": ("gone",)}, {"command": ()}):
+        assert digest(_own(tmp_path, **more)) == ""
 
 
 def test_a_run_says_by_which_code_it_was_made_and_judged_and_not_how_it_was_told(
@@ -339,21 +386,36 @@ def test_a_run_says_by_which_code_it_was_made_and_judged_and_not_how_it_was_told
         ("launch start", False),
         ("launch run .", False),
         ("launch main:app", False),
-        ("launch main:app --env-file .env", False),
-        ("launch --config conf.py main:app", False),
-        ("launch server.py --port 8000", True),
-        ("launch -u server.py", True),
-        ("launch --jar=x .env server.py", True),
+        ("launch server.py --port 8000", False),
+        ("launch -u server.py", False),
+        ("./path/launch server.py", False),
+        ("./linked server.py", False),
+        ("./run.sh", False),
+        ("./python3.11 server.py", False),
+        ("./venv/node server.js", False),
+        ("./walk-api --config conf.py", True),
         ("./launch start", True),
     ],
 )
-def test_a_launcher_says_nothing_of_what_it_launches(
-    words: str, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("migrates", [False, True])
+def test_a_command_that_hides_its_program_asks_for_it(
+    words: str, known: bool, migrates: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("path/launch", "launch", "server.py", "conf.py", ".env"):
+    for name in ("path/launch", "launch", "walk-api", "server.py", "conf.py", "run.sh", "python3.11", "venv/node"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(name)
+        (tmp_path / name).write_text("#!/bin/sh\nexec ./walk-api\n" if name == "run.sh" else name)
         (tmp_path / name).chmod(0o755)
+    (tmp_path / "linked").symlink_to("path/launch")
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     monkeypatch.chdir(tmp_path)
-    assert bool(digest(resolve(words))) is known
+    commands = ["command: ./walk-api", f"migrations: {words}"] if migrates else [f"command: {words}"]
+    digests = []
+    for listed in ([], ["program: [server.py, path]"]):
+        Path("t.yaml").write_text("\n".join((*commands, *listed)))
+        digests.append(digest(resolve("t.yaml")))
+    assert (bool(digests[0]), bool(digests[1])) == (known, True)
+    (tmp_path / "server.py").write_text("another")
+    assert digest(resolve("t.yaml")) != digests[1]
+    Path("t.yaml").write_text("command: ./walk-api\nprogram: [gone]")
+    with pytest.raises(BadInput, match="gone is no file"):
+        resolve("t.yaml")

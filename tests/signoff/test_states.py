@@ -14,6 +14,7 @@ from harness.model.judgement import Kind
 from harness.model.message import english, message
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Verdict
+from harness.signoff.counting import ASK
 from harness.signoff.states import blocked, runs, standings
 from harness.signoff.types import Asked, Standing, State, Stored
 from scenarios import claims
@@ -56,7 +57,7 @@ def test_what_fails_or_is_inconclusive_anywhere_counts_against_the_claim(verdict
         ("simulated: no evidence for a sign-off", {"rung": Rung.SIM}),
         ("another target: walk-api:v2", {"target": "walk-api:v2"}),
         ("another program or image: sha256:2222", {"target_digest": "sha256:2222"}),
-        ("it does not say of which program or image it is", {"target_digest": ""}),
+        (f"it does not say of which program or image it is: {ASK}", {"target_digest": ""}),
         ("too old: 8.0 days, at most 7 count", {"started_utc": "2026-01-02T00:00:00.000Z"}),
         ("its time cannot be: 2026-02-01T00:00:00Z", {"started_utc": "2026-02-01T00:00:00Z"}),
         ("its time cannot be: yesterday", {"started_utc": "yesterday"}),
@@ -71,9 +72,12 @@ def test_evidence_that_does_not_count_says_why_and_makes_nothing_ready(why: str,
     assert [english(each.left_out) for each in runs([run], ASKED)] == [why]
 
 
-def test_where_no_digest_is_known_evidence_counts_by_the_targets_name() -> None:
-    asked = msgspec.structs.replace(ASKED, digests=())
-    assert standing([stored("run", PASSED, target_digest="")], asked=asked).state is State.READY
+@pytest.mark.parametrize("digest", ["", "sha256:1111"])
+def test_where_no_digest_is_known_no_evidence_counts_and_the_page_asks_for_the_program(digest: str) -> None:
+    asked, run = msgspec.structs.replace(ASKED, digests=()), stored("run", PASSED, target_digest=digest)
+    found = standing([run], asked=asked)
+    assert found.state is State.NOT_EXERCISED and ASK in english(found.told)
+    assert ASK in english(runs([run], asked)[0].left_out)
 
 
 ABOUT_GO = sorted(name for name, claim in claims.REGISTER.items() if claim.about_go_backend)

@@ -86,6 +86,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     first, second = (week(tmp_path / name, scenario, seed=7, planted=planted) for name in ("first", "second"))
     assert first.run.decision is Decision.ROLL_BACK
     assert first.bytes() == second.bytes()
+    assert first.run.evidence_digest == second.run.evidence_digest != ""
     assert first.printed.replace("/first/", "/") == second.printed.replace("/second/", "/")
 
 
@@ -101,6 +102,7 @@ def test_healthy_weeks_advance_with_each_of_ten_seeds(tmp_path: Path, number: in
 
 def test_another_seed_gives_another_week(tmp_path: Path) -> None:
     one, other = (week(tmp_path / str(seed), few(table(3), window_s=5), seed=seed) for seed in (1, 2))
+    assert one.run.evidence_digest != other.run.evidence_digest
     for rows_of in (RequestRow, ProbeRow):
         assert [row for row in one.rows if isinstance(row, rows_of)] != [
             row for row in other.rows if isinstance(row, rows_of)

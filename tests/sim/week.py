@@ -18,7 +18,7 @@ from harness.judge.window import Window
 from harness.model.evidence import EventRow, Row
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
-from harness.model.scenario import Scenario
+from harness.model.scenario import Sample, Scenario
 from harness.model.stack import Fault, Rung
 from harness.model.verdict import Decision
 from harness.rehearsal.conduct import Conductor
@@ -70,8 +70,10 @@ def of_users(scenario: Scenario, *, one_in: int) -> Scenario:
 
 
 def seldom_probed(scenario: Scenario) -> Scenario:
-    """With a probe a second, of which no criterion asks anything."""
-    return msgspec.structs.replace(scenario, probes=msgspec.structs.replace(scenario.probes, rate_per_s=1.0))
+    """With a probe a second, and without the criteria that ask the probes."""
+    probes = msgspec.structs.replace(scenario.probes, rate_per_s=1.0)
+    asked = tuple(each for each in scenario.criteria if each.asks is not Sample.PROBES)
+    return msgspec.structs.replace(scenario, probes=probes, criteria=asked)
 
 
 class Named(Simulated):

@@ -176,3 +176,30 @@ def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
     assert [each.name for each in broke] == [each.name for each in whole] != []
     assert {each.sample.measured().value for each in broke} == {None}
     assert any(each.sample.measured().value is not None for each in whole)
+
+
+@pytest.mark.parametrize(
+    ("users", "pods", "verdict"),
+    [
+        ((10, 50, 100, 500), ("a", "b"), Verdict.PASS),  # 845 requests in all, 60 of the first stage
+        ((10,), ("a", "b"), Verdict.INCONCLUSIVE),
+        ((10, 50, 100), ("a", "b"), Verdict.INCONCLUSIVE),
+        ((10, 50, 100, 500), ("",), Verdict.INCONCLUSIVE),
+        ((10, 50, 100, 500), ("a", "b", *[""] * 98), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_stages_pass_what_their_sample_carries_where_answers_name_their_pods(
+    users: tuple[int, ...], pods: tuple[str, ...], verdict: Verdict
+) -> None:
+    stages = tuple(each for each in PLAN.users.stages if each.users in users)
+    plan = msgspec.structs.replace(PLAN, users=msgspec.structs.replace(PLAN.users, stages=stages))
+    details, rows = LoadStagesDetails(sized=sized(MANIFESTS, 1.0)), list[RequestRow]()
+    for number, step in enumerate(each for each in plan.stages if each.arrivals is Arrivals.EVEN):
+        start_ns = number * 400 * NS
+        details.made.append(Made(step=step, pods=2, start_ns=start_ns, generator_cpu_cores=0.2))
+        named = answers(start_ns, step, 50.0)
+        rows += [msgspec.structs.replace(row, pod=pods[n % len(pods)]) for n, row in enumerate(named)]
+    found = by_id(judged(REHEARSAL, plan, seen(details, rows)))
+    assert (found["load.stages"].verdict, found["load.stages"].holds) == (verdict, verdict is not Verdict.PASS)
+    if 500 in users:
+        assert found["load.target_qps"].verdict is verdict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,20 @@ def test_the_runs_of_a_sequence_are_made_anew_with_it(tmp_path: Path) -> None:
     assert [path.relative_to(tmp_path).as_posix() for path in written] == [
         "r1/summary.md", "r1/report.html", "summary.md", "report.html",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", ["../elsewhere", "..", ".", "elsewhere/../../elsewhere", "linked"])
+def test_no_page_is_written_outside_the_run(folder: str, tmp_path: Path) -> None:
+    sequence, elsewhere = tmp_path / "sequence", tmp_path / "elsewhere"
+    for each in (sequence, sequence / "elsewhere", elsewhere):
+        each.mkdir()
+    (sequence / "linked").symlink_to(elsewhere)
+    RESULT.write(elsewhere, results.advanced())
+    child = Child(part="week1", run_id="r1", folder=folder, decision=Decision.ADVANCE, exit_status=0)
+    RESULT.write(sequence, results.command(Decision.HOLD, children=(child,)))
+    with pytest.raises(BadInput) if folder != "linked" else contextlib.nullcontext():
+        render(str(sequence), tmp_path, language("en"))
+    assert [path.name for path in elsewhere.iterdir()] == ["result.json"]
 
 
 @pytest.mark.parametrize("code", ["en", "ja"])

@@ -108,7 +108,7 @@ def read_stored(text: str, reports: Path) -> StoredRun:
             remedy="use the harness that wrote it",
         )
     found = rehearsal(result.rehearsal)
-    evidence = stored(folder)
+    evidence = stored(folder, result.evidence_digest)
     _same_run(folder, result)
     try:
         details = details_of(found, result)

@@ -1,10 +1,14 @@
-"""A stored run's pages written anew, in a language of choice, from ``result.json`` alone."""
+"""A stored run's pages written anew, in a language of choice, from ``result.json``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from harness.base.message import as_message, message
 from harness.cli.stored.folder import locate, read_result
+from harness.evidence.gathered import last_file, not_whole
 from harness.report.language import Language
 from harness.report.published import RESULT_JSON
 from harness.report.write_all import write_pages
@@ -22,5 +26,11 @@ def render(text: str, reports: Path, say: Language) -> list[Path]:
 def _render(folder: Path, say: Language) -> list[Path]:
     result = read_result(folder)
     children = [folder / child.folder for child in result.children if child.folder]
+    children = [child for child in children if not child.is_symlink()]  # a page stays in its run
     written = [path for child in children if (child / RESULT_JSON).is_file() for path in _render(child, say)]
+    lies = bool(result.evidence_digest) and last_file(folder).is_file()
+    if lies and (lost := not_whole(folder, result.run_id, result.evidence_digest)) is not None:
+        told = message("it cannot be judged again: {why}", why=lost)
+        broke = result.facts.errors_told or tuple(map(as_message, result.facts.errors))
+        result = replace(result, facts=replace(result.facts, errors_told=(told, *broke)))
     return [*written, *write_pages(folder, result, claims.REGISTER, say)]

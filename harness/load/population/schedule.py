@@ -16,6 +16,7 @@ import msgspec
 from harness.base.seed import stream
 from harness.load.population.accounts import Account
 from harness.load.population.ids import uuid4_text
+from harness.load.population.marks import mark
 from harness.load.population.pacing import Pacing
 from harness.load.population.walk import NS, NewWalk, Walking, WalkUpdate
 from harness.model.evidence import Operation
@@ -135,6 +136,7 @@ class _Phone:
     def __init__(self, user: str, seed: int) -> None:
         self._user = user
         self._seed = seed
+        self._mark = mark(seed, user)
         self._walks = 0
         self._held: dict[bool, Walking] = {}  # by whether it is the side walk
 
@@ -163,10 +165,11 @@ class _Phone:
             f"{self._user}/{self._walks}",
             started_unix_ns=now_unix_ns - walked_ns,
             walked_s=(walked_ns - interval_ns) / NS,
+            mark=self._mark,
         )
 
     def _create(self) -> tuple[str, NewWalk]:
         self._walks += 1
         name = f"{self._user}/{self._walks}"
         walk_id = uuid4_text(stream(self._seed, f"create:{name}"))
-        return walk_id, NewWalk(title=f"Walk {name}", description="planned")
+        return walk_id, NewWalk(title=f"Walk {name} {self._mark}", description=f"planned {self._mark}")

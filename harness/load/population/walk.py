@@ -88,10 +88,10 @@ def moment(unix_ns: int) -> datetime:
 class Walking:
     """A walk under way on one phone: each batch continues the sequence, the distance and the polyline."""
 
-    def __init__(self, seed: int, name: str, *, started_unix_ns: int, walked_s: float = 0.0) -> None:
+    def __init__(self, seed: int, name: str, *, started_unix_ns: int, walked_s: float = 0.0, mark: str = "") -> None:
         self._chance = stream(seed, f"walk:{name}")
         self.id = uuid4_text(self._chance)
-        self.title = f"Walk {name}"
+        self.title = f"Walk {name} {mark}".rstrip()
         self.started_unix_ns = started_unix_ns
         self._latitude_e6 = 35_000_000 + self._draw(700_000)
         self._longitude_e6 = 139_000_000 + self._draw(800_000)

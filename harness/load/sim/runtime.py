@@ -10,9 +10,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, cast
 
-from harness.load.connection import Answer, NoAnswer
-from harness.load.http1 import Answer as ProbeAnswer
-from harness.load.http1 import Refused
+from harness.load.connection import Connection
+from harness.load.http1 import Answer, NoAnswer, Refused, whole
 from harness.load.runtime import NS, Background
 from harness.load.sim import greenlets
 from harness.model.evidence import Outcome
@@ -112,53 +111,46 @@ class VirtualRuntime:
         """To one pod, until it is broken."""
         return PhoneConnection(self._world.service)
 
-    async def exchange(self, _address: Address, method: str, path: str, token: str, body: bytes) -> ProbeAnswer:
+    async def exchange(self, _address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
         """On a new connection."""
         return await exchange(self._world.service, method, path, token, body)
 
 
-async def exchange(service: Service, method: str, path: str, token: str, body: bytes) -> ProbeAnswer:
+async def exchange(service: Service, method: str, path: str, token: str, body: bytes) -> Answer:
     """One on a connection of its own, as ``harness.load.http1.over_socket``."""
+    return await _ask(service, Caller.PROBE, service.connect(), method, path, token, body)
+
+
+async def _ask(  # noqa: PLR0917 - a request
+    service: Service, caller: Caller, pod: Any, method: str, path: str, token: str, body: bytes
+) -> Answer:
     try:
-        status, answer, name = await service.ask(Caller.PROBE, service.connect(), method, path, token, body)
+        return whole(await service.ask(caller, pod, method, path, token, body))
     except NoAnswerFrom as ended:
         if ended.outcome is Outcome.REFUSED:
             raise Refused(str(ended)) from ended
-        raise ConnectionResetError(str(ended)) from ended
-    return ProbeAnswer(status=status, body=answer, pod=name)
+        raise NoAnswer(ended.outcome, str(ended), wire=ended.wire, seen=ended.seen) from ended
 
 
-class PhoneConnection:
-    """One phone's, kept; another after an exchange without an answer."""
+class PhoneConnection(Connection):
+    """One phone's, to one pod; another after an exchange without an answer."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._pod: Any = None
 
-    def exchange(self, method: str, path: str, token: str, body: bytes, timeout_s: float) -> Answer:
-        """As the protocol says."""
-        return greenlets.wait(self._exchange(method, path, token, body, timeout_s))
-
-    def reopen(self) -> None:
-        """Another pod, with the next exchange."""
-        self._pod = None
-
     def close(self) -> None:
-        """The same."""
+        """The next exchange is with another pod."""
         self._pod = None
 
-    async def _exchange(self, method: str, path: str, token: str, body: bytes, timeout_s: float) -> Answer:
-        self._pod = self._pod or self._service.connect()
-        pod, self._pod = self._pod, None
-        try:
-            async with asyncio.timeout(timeout_s):
-                status, answer, name = await self._service.ask(Caller.PHONE, pod, method, path, token, body)
-        except TimeoutError as error:
-            raise NoAnswer(Outcome.TIMEOUT, f"no whole answer within {timeout_s:g} s") from error
-        except NoAnswerFrom as ended:
-            raise NoAnswer(ended.outcome, str(ended)) from ended
-        self._pod = pod
-        return Answer(status=status, body=answer, pod=name, retried=False)
+    def _is_open(self) -> bool:
+        return self._pod is not None
+
+    def _open(self) -> None:
+        self._pod = self._service.connect()
+
+    def _send(self, method: str, path: str, token: str, body: bytes) -> Answer:
+        return greenlets.wait(_ask(self._service, Caller.PHONE, self._pod, method, path, token, body))
 
 
 class HttpConnection:

@@ -31,6 +31,7 @@ from harness.load.child import run
 from harness.load.greenlets import flush_always, lines_of_input, renew_always, tell_of_every_greenlet
 from harness.load.known import KnownWalks
 from harness.load.population.accounts import accounts
+from harness.load.population.marks import Population
 from harness.load.population.schedule import slots, user_schedule
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
@@ -129,7 +130,8 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
         board.end()
 
     tell_of_every_greenlet(failed)
-    senders = (Sender(ApiSide(plan.endpoints.service, plan.request_timeout_s), recorder) for _ in identities)
+    known = Population(plan.seed, plan.accounts)
+    senders = (Sender(ApiSide(plan.endpoints.service, plan.request_timeout_s, known), recorder) for _ in identities)
     environment = Environment(
         user_classes=[user_class(board, senders, failed)],
         stop_timeout=plan.request_timeout_s + _SLACK_S,

@@ -14,7 +14,7 @@ from harness.judge.ledger import Calls, Ledger, those
 from harness.judge.planned import Planned, lacking_words, planned_in, spared
 from harness.judge.steady import STEADY_S
 from harness.judge.window import NS, Window
-from harness.judge.words import count
+from harness.judge.words import bounded, count, limit_quantity
 from harness.model.due import DueList
 from harness.model.evidence import Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
@@ -104,8 +104,9 @@ def judge(
     short = _short(ledger, made, expects, seen, missing=missing, due=due)
     if short is not None:
         return judged(short[0], *told, short[1])
-    if (seen.failed + missing) / (seen.calls + missing) > expects.most_failed:
-        return judged(Verdict.INCONCLUSIVE, *told, _allowance(expects))
+    if (most := (seen.failed + missing) / (seen.calls + missing)) > expects.most_failed:
+        with_them = message("with those {share} % failed", share=f"{most * 100:.1f}")
+        return judged(Verdict.INCONCLUSIVE, *told, with_them, _allowance(expects))
     again = message("steady again {seconds} s after the undo", seconds=f"{seen.recovered_s or 0:.1f}")
     doubt = _not_steady_after_all(ledger, made, steady)
     told = (*told, *([_allowance(expects)] if seen.failed else []), again if doubt is None else doubt)
@@ -160,7 +161,7 @@ def _by_lag(ledger: Ledger, window: Window) -> tuple[Calls, int]:
     """The requests to the API that were due in ``window`` and sent on time, and how many were not."""
     rows, timely = ledger.requests, on_time(ledger.requests)
     due = rows["api"] & (rows["due_ns"] >= window.start_ns) & (rows["due_ns"] < window.end_ns)
-    return those(rows, due & timely), int(np.count_nonzero(due & ~timely))
+    return those(ledger.requests_due(window, Side.API), timely[due]), int(np.count_nonzero(due & ~timely))
 
 
 def _not_steady_after_all(ledger: Ledger, made: Made, steady: DueList) -> Message | None:
@@ -238,8 +239,18 @@ def _latency(rows: Calls, criteria: Sequence[Criterion]) -> tuple[Verdict, *tupl
         measured = figure(criterion, rows)
         if measured is None:
             return Verdict.INCONCLUSIVE, message("no request was answered meanwhile")
-        return _by_bounds(criterion, measured), measured.words
+        verdict = _by_bounds(criterion, measured)
+        why = () if verdict is Verdict.PASS else (_left_open(criterion, measured, verdict),)
+        return verdict, *why, measured.words
     return (Verdict.PASS,)
+
+
+def _left_open(criterion: Criterion, measured: Figure, verdict: Verdict) -> Message:
+    """Which bound, held against the limit, keeps the latency from a pass."""
+    bound = measured.lower if verdict is Verdict.FAIL else measured.upper
+    if bound is None or np.isinf(bound):
+        return message("too few requests for a bound of p95, limit {limit}", limit=limit_quantity(criterion))
+    return bounded(criterion, bound, upper=verdict is not Verdict.FAIL)
 
 
 def _by_bounds(criterion: Criterion, measured: Figure) -> Verdict:

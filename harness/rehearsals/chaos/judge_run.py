@@ -30,6 +30,8 @@ from harness.report.words import lacking_words
 #: Their stores differ once PostgreSQL has lost what Firestore and Storage have, and answers lack what was lost.
 _SEE_THE_LOSS = (ONCE, READS, DUAL_WRITE, PHOTOS)
 
+_OF_MIRROR = "dual_write."
+
 
 def part_of(plan: ChaosPlan, number: int) -> str:
     """The part of the experiment ``number`` (from 1)."""
@@ -84,6 +86,8 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
     if expects.unharmed:
         both, counted = read_and_written(evidence.ledger, made)
         judged = adding(judged, counted, verdict=both if judged.verdict is Verdict.PASS else None)
+    if judged.verdict is Verdict.PASS and any(claim.startswith(_OF_MIRROR) for claim in expects.claims):
+        judged = _as_mirrored(judged, checks(plan, details, evidence))
     if expects.repeated is not None and made.series is not None:
         times, missing = expects.repeated.times, len(missing_ns)
         judged = judged_against(expected(made.series), judged, made=made.repeated, times=times, missing=missing)
@@ -94,6 +98,13 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
         return judged
     told = message("the experiment could not be made: {why}", why=verbatim(made.broken))
     return msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE, told=(told,), erratum="")
+
+
+def _as_mirrored(judged: Judgement, found: Iterable[Judgement]) -> Judgement:
+    """A target that wrote no documents shows nothing of when it writes them, and one that wrote wrong ones no more."""
+    mirror = next(each for each in found if each.id == DUAL_WRITE)
+    verdict = Verdict.NOT_EXERCISED if mirror.verdict is Verdict.NOT_EXERCISED else Verdict.INCONCLUSIVE
+    return adding(judged, *mirror.told, verdict=verdict) if mirror.holds else judged
 
 
 def _by_what_leaves(judged: Judgement, made: Made, evidence: Gathered) -> Judgement:

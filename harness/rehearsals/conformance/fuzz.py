@@ -17,6 +17,7 @@ import msgspec
 from harness.base.clock import NS, Clock
 from harness.base.data import ROOT
 from harness.base.errors import NOT_JSON, EvidenceNotWritten
+from harness.base.private import write_private
 from harness.contract.grade import Finding, Grade, Source, SourceKind, walk_api
 from harness.contract.people import sign_up
 from harness.contract.run import CheckRun, Deviation
@@ -88,7 +89,7 @@ async def fuzz(
         *(sign_up(endpoints.auth, endpoints.project_id, f"fuzz{number}") for number in range(USERS))
     )
     tokens = folder / "logs" / "fuzz.tokens"
-    tokens.write_text("\n".join(user.token for user in users))
+    write_private(tokens, "\n".join(user.token for user in users).encode())
     begun_ns = clock.now_ns()
     file, base = (OPENAPI, "") if plan is None else (plan.for_others(folder / "logs"), plan.base)
     line = command(endpoints.service, folder, seconds=seconds, seed=seed, file=file, base=base)

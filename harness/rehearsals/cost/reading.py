@@ -52,7 +52,8 @@ def _read(path: Path) -> Result | None:
 
 def read(folder: Path) -> Measured:
     """The run in ``folder``. Raises ``BadInput`` when it is none, or its evidence is broken."""
-    result, evidence = RESULT.read(folder / RESULT_JSON), stored(folder)
+    result = RESULT.read(folder / RESULT_JSON)
+    evidence = stored(folder, result.evidence_digest)
     return measured(result, evidence, logged(folder, evidence))
 
 

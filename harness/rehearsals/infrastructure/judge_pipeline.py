@@ -9,6 +9,7 @@ import msgspec
 
 from harness.judge.claimed import held, not_exercised, shown_as
 from harness.model.judgement import Judgement
+from harness.model.manifests import OLD_REGISTRY
 from harness.model.message import message
 from harness.rehearsals.infrastructure.judge_terraform import absent, commands, elsewhere, left_open, worst
 from harness.rehearsals.infrastructure.types import TEMPLATED, InfrastructurePlan, Repository
@@ -20,8 +21,6 @@ _BUILDS = re.compile(r"\bgcloud builds submit\b|\bdocker (buildx )?build\b|\bko 
 _BUILD_ACTION = "docker/build-push-action"
 #: What signs in by the key of a service account: a command, or the input of an action.
 _BY_KEY = re.compile(r"\bgcloud auth activate-service-account\b|\b_json_key(_base64)?\b")
-#: But for the images of Google's own that lie there.
-_OLD_REGISTRY = re.compile(r"\b(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|distroless/)")
 _SCANS = re.compile(r"\bgovulncheck\b|^golang/govulncheck-action\b|go list -json[^|]*\|\s*nancy\b")
 _SCANNING = "containerscanning.googleapis.com"
 #: A word of a command, be it quoted or an expression of GitHub's; what ends the command is none of it.
@@ -102,7 +101,7 @@ def _images(found: Repository) -> Iterator[Judgement]:
         yield left_open(claim, "image", unread[0])
     else:
         yield held("", claim, True, told)
-    if any(_OLD_REGISTRY.match(each.image) for each in found.images):
+    if any(OLD_REGISTRY.match(each.image) for each in found.images):
         yield shown_as("", "manifest.gcr_shut_down", told)
 
 
@@ -144,7 +143,7 @@ def _files(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
 def _container_scan(found: Repository, runs: list[str]) -> Judgement:
     claim = "security.scan.container"
     managed = bool(found.of("google_artifact_registry_repository"))
-    old = any(_OLD_REGISTRY.search(text) for text in (*runs, *(each.image for each in found.images)))
+    old = any(OLD_REGISTRY.search(text) for text in (*runs, *(each.image for each in found.images)))
     if not managed or old:
         told = message(
             "a repository of Artifact Registry is managed: {managed}; images go to gcr.io: {old}",

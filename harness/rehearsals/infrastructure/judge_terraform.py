@@ -186,9 +186,9 @@ def elsewhere(value: object) -> bool:
     return isinstance(value, str) and "${" in value
 
 
-def left_open(claim: str, name: str, value: object) -> Judgement:
+def left_open(claim: str, name: str, value: object, *, also: tuple[str, ...] = ()) -> Judgement:
     """``claim`` hangs on a value that is elsewhere."""
-    return unknown("", claim, message("{name} is {value}, which is not read", name=name, value=str(value)))
+    return unknown("", claim, message("{name} is {value}, which is not read", name=name, value=str(value)), also=also)
 
 
 def _tier(tier: str) -> Judgement:
@@ -243,7 +243,11 @@ def _state(plan: InfrastructurePlan, found: Repository) -> Iterator[Judgement]:
         yield held("", claim, False, told, also=also)
         return
     others = (each for each in found.backends if (each.kind, _key(each)) != ("gcs", "kms"))
-    wrong = sorted(others, key=_is_partial)
+    wrong = sorted(others, key=lambda each: (_key(each) == "elsewhere", _is_partial(each)))
+    if wrong and _key(wrong[0]) == "elsewhere":
+        said = wrong[0].attributes
+        yield left_open(claim, "encryption_key", said.get("kms_encryption_key") or said["encryption_key"], also=also)
+        return
     if wrong and _is_partial(wrong[0]):
         why = message("{file}: the backend's settings are given to terraform init", file=wrong[0].file)
         yield unknown("", claim, why, also=also)
@@ -284,8 +288,10 @@ def _is_partial(backend: Backend) -> bool:
 def _key(backend: Backend) -> str:
     """What encrypts a state."""
     kms, own = (str(backend.attributes.get(name, "")) for name in ("kms_encryption_key", "encryption_key"))
+    if elsewhere(kms) or elsewhere(own):
+        return "elsewhere"
     if kms:
-        return "kms" if _KMS_KEY.fullmatch(kms) or kms.startswith("${") else "none"
+        return "kms" if _KMS_KEY.fullmatch(kms) else "none"
     if _KMS_KEY.fullmatch(own):
         return "kms path"
     try:

@@ -12,6 +12,7 @@ import msgspec
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
+from harness.base.owned import own
 from harness.model.message import message
 from harness.rehearsals.infrastructure.types import TEMPLATED, Backend, Document, Image, Repository, Resource
 from harness.stack.manifests.faults import at_fault
@@ -65,6 +66,7 @@ def _files(root: Path) -> Iterator[str]:
 
 
 def _text(root: Path, name: str) -> str:
+    own(root / name)
     return (root / name).read_text("utf-8-sig", errors="replace")  # Terraform, too, passes over a byte order mark
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.base.units import Unit
+from harness.judge.bounds import ratio_upper
 from harness.judge.claimed import claimed, not_exercised, unknown
 from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
@@ -103,7 +104,8 @@ def _offered_enough(figures: StepFigures, seconds: float) -> Verdict:
 
 
 def _stages(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Judgement:
-    """Judged in the document's own reading, users at a pace; N in flight is shown as the erratum's evidence."""
+    """Judged in the document's own reading, users at a pace; N in flight is shown as the erratum's evidence. Where a
+    stage has too few requests for a bound of the errors, all stages are judged together."""
     claim = "load.stages"
     users = [each for each in steps if each.step.arrivals is Arrivals.EVEN]
     limited = [each for each in steps if each.step.arrivals is Arrivals.CLOSED and limited_times(each.figures)]
@@ -119,6 +121,16 @@ def _stages(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Judgement:
     worst = min((each.verdict for each in users), key=order.index)
     shown = tuple(_of_users(each) for each in users)
     why = () if worst is Verdict.PASS else next(each.told for each in users if each.verdict is worst)
+    if worst is not Verdict.PASS and all(each.few or each.verdict is Verdict.PASS for each in users):
+        failed = sum(each.figures.failed + each.figures.missing for each in users)
+        due = sum(each.figures.requests + each.figures.missing for each in users)
+        upper = ratio_upper(failed, due)
+        worst = Verdict.PASS if upper < plan.error_limit else Verdict.INCONCLUSIVE
+        together = message(
+            "in all stages {failed} of {all} failed, shown to be below {bound} %, limit {limit} %",
+            failed=str(failed), all=str(due), bound=f"{upper * 100:.2f}", limit=f"{plan.error_limit * 100:g}",
+        )  # fmt: skip
+        why = (together,)
     beside = (message("in the other reading"), *flights)
     return claimed("", claim, worst, *why, *beside, shown=shown, erratum=erratum, samples=len(users))
 

@@ -59,9 +59,24 @@ def result_of(made: Made, ledger: Ledger, limits: Limits, seed: int) -> StepResu
         calls, missing = of_plan(calls, due_ns)
     measured = figures(calls, window, made, ledger, missing=missing)
     judged, told = verdict(measured, limits, made.pods)
+    few = False
+    if judged is Verdict.PASS and not made.step.of_search:
+        few = samples_needed(limits.error_ratio, measured.failed + missing) > measured.requests + missing
+        if unnamed := _unnamed(measured, made.pods):
+            few, told = False, (unnamed, *told)
+        judged = Verdict.INCONCLUSIVE if few or unnamed else judged
     return StepResult(
-        step=made.step, pods=made.pods, figures=measured, verdict=judged, told=told, start_ns=made.start_ns
+        step=made.step, pods=made.pods, figures=measured, verdict=judged, told=told, start_ns=made.start_ns, few=few
     )
+
+
+def _unnamed(measured: StepFigures, pods: int) -> Message | None:
+    """Why it is not known whether the load was one on all ``pods``; ``None`` where answers name them, or one is all."""
+    named, enough = sum(measured.requests_by_pod.values()), REQUESTS_A_POD * pods
+    if pods == 1 or named >= enough or measured.requests < enough:
+        return None
+    words = {"some": str(named), "all": str(measured.requests), "pods": str(pods)}
+    return message("only {some} of {all} answers name their pod, so whether {pods} pods answered is not known", **words)
 
 
 def photos_due(step: Step) -> int:
@@ -112,7 +127,8 @@ def figures(calls: Calls, window: Window, made: Made, ledger: Ledger, *, missing
 def verdict(measured: StepFigures, limits: Limits, pods: int) -> tuple[Verdict, Told]:
     """Whether the step kept its limits with so many ``pods``, and why.
 
-    Errors are judged by their bound once the sample can carry it, on the measured ratio below that, which is said.
+    Errors are judged by their bound once the sample can carry it, on the measured ratio below that, which is said: a
+    step of the search for the knee is then kept, any other is inconclusive.
     """
     lost = lost_words(measured.missing, measured.requests)
     if measured.latency_p95_ms is None:

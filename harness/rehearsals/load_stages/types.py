@@ -208,7 +208,8 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """A step judged: ``pass`` when p95 and errors keep their limits, ``fail`` when one is broken; ``inconclusive`` when
     the sample cannot tell, what is missing of it could, the generator was the limit, the load was not spread over the
-    pods, the API's rate limiter answered, or the photos beside it were not uploaded."""
+    pods, the API's rate limiter answered, or the photos beside it were not uploaded. ``few``: what keeps it from a pass
+    is alone that its sample is too small for the bound of the errors."""
 
     step: Step
     pods: int
@@ -216,6 +217,7 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     told: Told
     start_ns: int
+    few: bool = False
 
 
 class Knee(msgspec.Struct, frozen=True, kw_only=True):

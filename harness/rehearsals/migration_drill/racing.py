@@ -11,8 +11,8 @@ from harness.base.clock import Clock
 from harness.base.theirs import read_json
 from harness.checks.stores import read_stored
 from harness.checks.told import unlike
-from harness.load.answers import EXCERPT_BYTES
 from harness.load.http1 import ASK_LIMIT_S, Answer, answered, exchange
+from harness.load.population.marks import EXCERPT_BYTES
 from harness.model.message import Message, message
 from harness.model.stack import Endpoints
 from harness.rehearsals.migration_drill.types import Race

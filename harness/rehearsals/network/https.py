@@ -8,7 +8,7 @@ import ssl
 import h11
 import msgspec
 
-from harness.base.http1 import exchange
+from harness.base.http1 import asking, exchange
 from harness.model.stack import Address
 from harness.rehearsals.network.types_ingress import Outcome
 
@@ -63,10 +63,10 @@ async def _ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answ
         address.host, address.port, ssl=trust, server_hostname=wanted.name, ssl_handshake_timeout=TIMEOUT_S
     )
     serial = str((writer.get_extra_info("peercert") or {}).get("serialNumber", ""))
-    answer = await exchange(
-        (reader, writer), wanted.method, wanted.path,
-        host=wanted.host, token=wanted.token, body=wanted.body, most_bytes=_MOST_BODY,
-    )  # fmt: skip
+    asked = asking(
+        wanted.method, wanted.path, host=wanted.host, token=wanted.token, body=wanted.body, most_bytes=_MOST_BODY
+    )
+    answer = await exchange((reader, writer), asked)
     return Answered(
         met=Outcome.ANSWERED,
         status=answer.status,

@@ -49,6 +49,9 @@ CHECKS = {
     "component.opt_in": PHASE_4,
     "paths.needed": FEW_PATHS,
 }
+#: A pod that is not ready for so long and then again was probed in between: one period of the readiness probe.
+_MOMENT_S = 10.0
+_FOR_EVER = 2**63 - 1
 #: Places that are pods of somebody else's, or the target's own others.
 _PODS = (Place.OTHER_POD, Place.STRANGER, Place.FOREIGN)
 
@@ -101,15 +104,26 @@ def kubelet(
     trouble: str = "",
     asked_ns: int | None = None,
 ) -> Judgement:
-    """The kubelet's probes pass: no pod lost its readiness from ``applied_ns`` to ``replaced_ns``, and ``wanted`` pods
-    that were started after it became ready, and were so still at ``asked_ns``. ``trouble`` is why they did not."""
+    """The kubelet's probes pass: no pod lost its readiness for good from ``applied_ns`` to ``replaced_ns``, and
+    ``wanted`` pods that were started after it became ready, and were so still at ``asked_ns``. ``trouble`` is why they
+    did not. A pod that was soon ready again was probed under the policies. One that was lost before them as well says
+    nothing of them."""
     check = "kubelet.probes"
     if applied_ns is None:
         return _found(check, Verdict.INCONCLUSIVE, message("the policies were not applied"))
-    lost = [*_lost_readiness(rows, applied_ns, replaced_ns), *_lost_again(rows, replaced_ns, asked_ns)]
+    away = _away(rows, applied_ns, _FOR_EVER if replaced_ns is None else replaced_ns)
+    gone, before = [name for name, (_, back) in away.items() if not back], _away(rows, 0, applied_ns)
+    lost = [*(name for name in gone if name not in before), *_lost_again(rows, replaced_ns, asked_ns)]
     if lost:
         told = message("not ready any more under the policies: {pods}", pods=", ".join(lost))
         return _found(check, Verdict.FAIL, told, shown=_pods(len(lost)))
+    if unclear := [name for name, (s, back) in away.items() if (s > _MOMENT_S if back else name in before)]:
+        words = {"pods": ", ".join(unclear), "seconds": f"{_MOMENT_S:g}"}
+        told = message(
+            "not ready under the policies for more than {seconds} s and then again, or lost before them, too: {pods}",
+            **words,
+        )
+        return _found(check, Verdict.INCONCLUSIVE, told, shown=_pods(len(unclear)))
     if trouble:
         told = message("pods started under the policies did not become ready: {why}", why=verbatim(trouble))
         return _found(check, Verdict.FAIL, told, shown=_pods(0))
@@ -123,6 +137,15 @@ def kubelet(
         fresh=str(len(fresh)),
         wanted=str(wanted),
     )
+    if away:
+        told = message(
+            "ready again within {seconds} s under the policies: {pods}; {fresh} of {wanted} pods started under them "
+            "became ready, which needs the kubelet's probe and the database behind /ready",
+            seconds=f"{_MOMENT_S:g}",
+            pods=", ".join(away),
+            fresh=str(len(fresh)),
+            wanted=str(wanted),
+        )
     verdict = Verdict.PASS if len(fresh) >= wanted else Verdict.INCONCLUSIVE
     return _found(check, verdict, told, shown=_pods(len(fresh)))
 
@@ -308,19 +331,23 @@ def _worst(verdicts: Sequence[Verdict]) -> Verdict:
     return Verdict.PASS if verdicts else Verdict.INCONCLUSIVE
 
 
-def _lost_readiness(rows: Iterable[EventRow], since_ns: int, until_ns: int | None) -> list[str]:
-    ready: set[str] = set()
-    lost = []
+def _away(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> dict[str, tuple[float, bool]]:
+    """By pod that lost its readiness in the time: for how many seconds it had none, and whether it had it again."""
+    lost_ns: dict[str, int | None] = {}
+    away_ns: dict[str, int] = {}
     for row in rows:
-        if row.kind != "pod" or (until_ns is not None and row.at_ns >= until_ns):
+        if row.kind != "pod" or row.at_ns >= until_ns:
             continue
+        name, lost = row.subject, lost_ns.get(row.subject)
         if row.data["state"] == PodState.READY:
-            ready.add(row.subject)
-        elif row.subject in ready:
-            ready.discard(row.subject)
+            if lost is not None and name in away_ns:
+                away_ns[name] += row.at_ns - lost
+            lost_ns[name] = None
+        elif name in lost_ns and lost is None:
+            lost_ns[name] = row.at_ns
             if row.at_ns >= since_ns:
-                lost.append(row.subject)
-    return lost
+                away_ns.setdefault(name, 0)
+    return {name: (ns / NS, lost_ns[name] is None) for name, ns in away_ns.items()}
 
 
 def _lost_again(rows: Iterable[EventRow], since_ns: int | None, until_ns: int | None) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.base.units import Unit
+from harness.checks.agreement import DUAL_WRITE
 from harness.checks.ended_account import ACCOUNT, ended
 from harness.checks.invariants import switch_over_result
 from harness.checks.mirror_steps import CLAIM_STOP
@@ -20,6 +21,7 @@ from harness.checks.whole_run import EXPECTED, of_whole_run
 from harness.judge import flag_log
 from harness.judge.claimed import not_exercised
 from harness.judge.judge import judge
+from harness.judge.judged import told_only
 from harness.judge.ledger import Ledger
 from harness.judge.switch_over import switch_over
 from harness.judge.window import NS, Window
@@ -75,11 +77,16 @@ def judged(plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Iterator[Judgemen
         found += [msgspec.structs.replace(each, part=leg.part) for each in of_leg]
     found += _rolled_back(plan, seen)
     found += of_whole_run(seen.evidence.events)
-    yield from found
+    stopped = any(not step.share_percent for step in seen.details.steps)  # by the plan: then there may be no document
+    yield from (told_only(each) if stopped and _mirrors_nothing(each) else each for each in found)
     yield from _stopped(seen)
     yield _account(seen)
     yield _stepwise(plan, seen, found)
     yield written_of(seen.evidence.requests)
+
+
+def _mirrors_nothing(check: Judgement) -> bool:
+    return check.id == DUAL_WRITE and check.verdict is Verdict.NOT_EXERCISED
 
 
 def _leg(plan: OneStackPlan, leg: Leg, went: LegSeen | None, seen: Seen[OneStackDetails]) -> Iterator[Judgement]:

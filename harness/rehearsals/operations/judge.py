@@ -1,6 +1,7 @@
 """What an operator's page has, and what on it wants a look. Pure.
 
-The document's task is done when everything it names could be read; what was read and is not well holds beside it.
+The document's task is done when everything it names could be read, and a review when of each topic a claim was judged
+and none is not ready; what else was read and is not well holds beside it.
 """
 
 from __future__ import annotations
@@ -50,10 +51,11 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
     observed = details.observed
     if observed is None:
         return
-    lacking = [*_lacking(plan, observed), *_unreviewed(plan, details.reviewed)]
+    lacking = [*map(_unseen, _lacking(plan, observed)), *map(_unseen, _unreviewed(plan, details.reviewed))]
+    lacking += _not_ready(details.reviewed)
     claim = CLAIMS[plan.task]
     if lacking:
-        yield unknown("", claim, *map(_unseen, lacking))
+        yield unknown("", claim, *lacking)
     else:
         told = message(
             "{pods} pods, {lines} lines of logs, and {claims} claims reviewed",
@@ -114,8 +116,9 @@ def _lacking(plan: OperationsPlan, observed: Observed) -> Iterator[Message]:
 
 
 def _unreviewed(plan: OperationsPlan, reviewed: Iterable[Reviewed]) -> Iterator[Message]:
-    """The topics of which no stored result says anything."""
-    known = {each.claim.partition(".")[0] for each in reviewed if each.folder}
+    """The topics of which no stored result judged a claim."""
+    judged_states = (State.READY, State.ERRATUM_SHOWN, State.NOT_READY)
+    known = {each.claim.partition(".")[0] for each in reviewed if each.folder and each.state in judged_states}
     for topic in TOPICS[plan.task]:
         if topic not in known:
             yield message("a stored result on {topic}", topic=topic)

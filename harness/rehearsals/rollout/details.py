@@ -12,8 +12,8 @@ from harness.model.stack import Fault
 class WeekDetails(msgspec.Struct, kw_only=True):
     """``patches`` are the manifests' patches that mend an erratum, ``applied`` what else is kept of the manifests
     (``None`` where none were applied), ``cpu_factor`` what the stack multiplied their CPU by, ``planted`` the faults
-    that the stack let in, ``logged`` the pods of which the folder had a log at the window's end (``None``: not looked
-    for).
+    that the stack let in, ``logged`` the pods whose log in the folder had records at the window's end (``None``: not
+    looked for).
 
     ``judged_ns`` is when the judge was last asked (monotonic; ``None``: never), ``judged_rows`` how many rows of the
     evidence there were then: the same rows judged again as of the same moment give the same to the digit.

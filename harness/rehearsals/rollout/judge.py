@@ -11,12 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import msgspec
 
 from harness.base.clock import Anchor
+from harness.base.units import Unit
 from harness.checks.agreement import not_identical
 from harness.checks.as_printed import as_printed
 from harness.checks.invariants import CHECKS, CLAIM, OFF, judged_reads, switch_over_result
+from harness.checks.isolation import wrong_answers
 from harness.checks.off_in_time import not_whole_since
 from harness.checks.stepwise import READ_ONLY, STEPWISE
-from harness.checks.walk_results import READS
+from harness.checks.walk_results import READS, as_answered
 from harness.judge import flag_log
 from harness.judge.chance import chance_words, false_roll_backs
 from harness.judge.indicators import INDICATORS, indicators, week_check, week_checks
@@ -25,17 +27,20 @@ from harness.judge.judged import CHECK_EVENT, FAULTS, of_event
 from harness.judge.ledger import Ledger
 from harness.judge.planned import planned_in
 from harness.judge.pod_resources import asked, most_used
+from harness.judge.success import crowded_words, failure_limit
 from harness.judge.summary import summarise
 from harness.judge.switch_over import SwitchOver, switch_over
+from harness.judge.view import View
 from harness.judge.window import NS, Window, of_step
+from harness.judge.words import asked as asked_of
 from harness.load.population.accounts import on_api
 from harness.load.population.due import answered_by, due_list, requests_due
 from harness.model.due import NOTHING_DUE, DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.expected import Expected, expected_of
 from harness.model.judgement import Judgement, Kind, observation
-from harness.model.message import Message, Told, message
-from harness.model.scenario import Scenario
+from harness.model.message import Message, Told, message, quantity
+from harness.model.scenario import BY_OPERATION, Criterion, Sample, Scenario
 from harness.model.stack import Capability, Fault, lacks
 from harness.model.verdict import Verdict
 from harness.rehearsal.facts import patch_errata
@@ -44,13 +49,15 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge_beside import IN_ONE_PLACE, in_one_place, saved, without_the_flag
 from harness.rehearsals.rollout.judge_objectives import PROMISED, objectives
 from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
-from harness.rehearsals.rollout.queries import value_query
+from harness.rehearsals.rollout.queries import as_counted, value_query
 from harness.report.words import lacking_words
 
 _ROLLBACK_STEPS = "rollout.rollback."
+_ASKS_NO_USER = {"rollout.schedule.week3", "rollout.schedule.week4"}
 _RATE_CLAIM = "rollout.week2.success.request_rate"
 _CORRECTED_RATE = 0.9  # of what is offered, as the erratum's correction asks for
 _OWN = message("a criterion of the team's own, about no claim of the document")
+_REHEARSALS_OWN = message("a criterion of the rehearsal's own, about no claim of the document")
 _NOT_ROLLED_BACK: Told = (message("the run was not rolled back"),)
 
 
@@ -67,11 +74,13 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         lacking = not_exercised(plan, seen.facts.capabilities)
         ledger, flag = flag_log.of_rows(rows[: at.rows])
         results = judge(plan, ledger, week.planned, at.at_ns, due=due, not_exercised=lacking)
-        found += _criteria(plan, week, at, results)
+        view = View(plan, ledger, week.planned, at.at_ns, due)
+        found += _criteria(view, week, at, results, seen.facts.replay)
+        found += _users_left_out(plan, results)
         found += of_flag(plan, week.seed, flag, week.planned, at.at_ns, whole=whole and not week.rolled_back)
         found += objectives(plan, ledger, week.planned, at.at_ns, due)
         lost = _lost(plan, ledger, week, at)
-        found += _window(plan, ledger, week.window, seen.details, whole=whole, missing=lost)
+        found += _window(plan, ledger, week.window, seen.details, results, whole=whole, missing=lost)
         found += without_the_flag(plan, seen.evidence.ledger, week.window, week.seed)
         if seen.details.logged is not None:
             found.append(in_one_place(seen.evidence.events, seen.evidence.samples, seen.details.logged))
@@ -165,36 +174,77 @@ def _ledger(rows: Iterable[Row]) -> Ledger:
     return ledger
 
 
-def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judgement]) -> Iterator[Judgement]:
+def _criteria(view: View, week: Observed, at: Moment, results: Iterable[Judgement], replay: str) -> Iterator[Judgement]:
     """The criteria with what chance alone does to them, and the query that reproduces each: a rate is one of the time
-    until the judge was asked, which is before a roll back's decision was written down.
+    until the judge was asked, which is before a roll back's decision was written down. One that a crowded machine may
+    have broken says the command that tries again.
     """
+    plan, retried = view.scenario, bool(view.ledger.requests["retried"].any())
     chances = {each.id: chance_words(each) for each in false_roll_backs(plan)}
     window = week.window
     window = Window(start_ns=window.start_ns, end_ns=max(window.start_ns, min(window.end_ns, at.at_ns)))
     for criterion, result in zip(plan.criteria, results, strict=True):
         step = of_step(window, plan.population, criterion.step_s)
         query = value_query(criterion, result, step, rows=at.rows, stretch_s=plan.good_answer_every_s)
-        notes: Told = () if criterion.claim else (_OWN,)
+        query = as_counted(query, window, at.rows) if query and retried else query
+        notes = _whose(criterion, plan)
         notes += (chances[result.id],) if result.id in chances else ()
-        yield msgspec.structs.replace(result, notes=notes, reproduce=query)
+        again = message("try again when the machine is quiet: {command}", command=replay)
+        told = (*result.told, again) if crowded_words(criterion, result, view) else result.told
+        yield msgspec.structs.replace(result, told=told, notes=notes, reproduce=query)
+
+
+def _users_left_out(plan: Scenario, results: Sequence[Judgement]) -> Iterator[Judgement]:
+    """The erratum of weeks whose criteria in the document ask no user: all of those pass, and what the rehearsal asks
+    of the users does not."""
+    asked = {each.id: each for each in plan.criteria if each.kind is Kind.CRITERION}
+    found = [each for each in results if each.id in asked]
+    broken = [each for each in found if not each.claim and asked[each.id].metric in {*BY_OPERATION}
+              and asked[each.id].asks is Sample.USERS and each.verdict is Verdict.FAIL]  # fmt: skip
+    if _ASKS_NO_USER & {*plan.claims} and broken and all(each.verdict is Verdict.PASS for each in found if each.claim):
+        told = (message("the document's criteria of the week passed meanwhile"), *broken[0].told)
+        yield observation(f"users:{broken[0].id}", told, erratum="rollout.week3.errors_dropped")
+
+
+def _whose(criterion: Criterion, plan: Scenario) -> Told:
+    """Whose criterion it is that is about no claim, and where its limit comes from."""
+    if criterion.claim:
+        return ()
+    if not criterion.limit_from:
+        return (_OWN,)
+    source = next((each for each in plan.criteria if each.id == criterion.limit_from), None)
+    said = message("its limit is that of the claim {claim}", claim=criterion.limit_from)
+    if source is not None:
+        allowed = quantity(failure_limit(source), Unit.RATIO)
+        said = message(
+            "its limit is that of {source}, which allows {ratio} to fail", source=asked_of(source), ratio=allowed
+        )
+    return _REHEARSALS_OWN, said
 
 
 def _window(
-    plan: Scenario, ledger: Ledger, window: Window, details: WeekDetails, *, whole: bool = True, missing: int = 0
+    plan: Scenario,
+    ledger: Ledger,
+    window: Window,
+    details: WeekDetails,
+    results: Sequence[Judgement],
+    *,
+    whole: bool = True,
+    missing: int = 0,
 ) -> Iterator[Judgement]:
     """What the document wants to see of a window, and of this week's."""
     seen = summarise(ledger, window, Side.API)
     of = details.applied
     asks = None if of is None else asked(of.deployment.template.containers, details.cpu_factor)
-    yield from indicators(seen, most_used(ledger, window, asks))
-    yield from week_check(plan, seen, ledger, window, whole=whole, missing=missing)
+    yield from indicators(seen, most_used(ledger, window, asks), plan, results)
+    yield from week_check(plan, seen, ledger, window, results, whole=whole, missing=missing)
 
 
 def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor, due: DueList) -> Iterator[Judgement]:
     """The checks that the run told of, in their order: judged again where the rows say it, with what was ``due`` in a
     window that was judged whole; those of the stores as they were told, for the stores are gone.
     """
+    answers = wrong_answers(rows)
     for number, row in enumerate(rows):
         if not isinstance(row, EventRow) or row.kind != CHECK_EVENT:
             continue
@@ -214,7 +264,7 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor,
                 due=due,
             )
         else:
-            yield of_event(row)
+            yield as_answered(of_event(row), answers)
 
 
 def _steps(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[str]) -> Iterator[Judgement]:

@@ -44,7 +44,7 @@ def without_the_flag(plan: Scenario, ledger: Ledger, window: Window, seed: int) 
 
 def in_one_place(events: Sequence[EventRow], samples: Sequence[SampleRow], logged: Collection[str]) -> Judgement:
     """Whether of every pod that became ready the run's folder has a log, and the evidence CPU and memory. ``logged``
-    are the pods with a log that is not empty."""
+    are the pods whose log has records. A metric that was never above 0 was not measured."""
     claim = IN_ONE_PLACE
     ready, verdict, told = _recorded(events, samples, logged)
     return Judgement(id=claim, claim=claim, kind=Kind.CHECK, gates=False, verdict=verdict, told=told, samples=ready)
@@ -67,7 +67,7 @@ def _recorded(
 ) -> tuple[int, Verdict, Told]:
     """How many pods became ready, and whether of each there is a log, and CPU and memory."""
     ready = {row.subject for row in events if row.kind == "pod" and row.data.get("state") == PodState.READY}
-    measured = [{row.subject for row in samples if row.metric == metric} for metric in _METRICS]
+    measured = [{row.subject for row in samples if row.metric == metric and row.value > 0} for metric in _METRICS]
     unlogged = [pod for pod in sorted(ready) if pod not in logged]
     lacking = [pod for pod in sorted(ready) if pod not in logged or any(f"pod/{pod}" not in of for of in measured)]
     counts = {"some": str(len(ready) - len(lacking)), "all": str(len(ready))}

@@ -8,9 +8,10 @@ fired is read on the answers up to the one that broke it: the first ``samples`` 
 from __future__ import annotations
 
 from harness.judge.bounds import nearest_rank
+from harness.judge.ledger import MOST_RETRIED
 from harness.judge.window import NS, Window
 from harness.model.judgement import Judgement
-from harness.model.scenario import QUANTILE, Criterion, Metric
+from harness.model.scenario import QUANTILE, Criterion, Metric, Sample
 
 _SAMPLE = """\
 WITH sample AS (
@@ -52,6 +53,21 @@ WITH live AS (
 )
 SELECT COUNT(*) AS value FROM served;"""
 
+_COUNTED = """\
+WITH counted AS (
+  SELECT seq, user, side, operation, due_ns, done_ns, latency_ms, CASE WHEN retried AND (
+    SELECT AVG(retried) > {most} FROM requests WHERE side = 'api' AND {within}
+  ) THEN 'retried' ELSE outcome END AS outcome FROM requests
+)"""
+
+
+def as_counted(query: str, window: Window, rows: int) -> str:
+    """The query of a run that sent requests twice, which are failures where they are too many of ``window``."""
+    within = f"due_ns >= {window.start_ns} AND due_ns < {window.end_ns} AND seq <= {rows}"
+    joined = ", " if query.startswith("WITH ") else "\n"
+    query = query.removeprefix("WITH ").replace("FROM requests", "FROM counted")
+    return _COUNTED.format(most=MOST_RETRIED, within=within) + joined + query
+
 
 def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows: int, stretch_s: float) -> str:
     """SQL whose first column is ``judged.value``; "" where there was nothing to measure.
@@ -65,7 +81,7 @@ def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows
         return _RATE.format(seconds=repr((window.end_ns - window.start_ns) / NS), **span)
     if criterion.metric == Metric.CONCURRENT_USERS:
         return _USERS.format(stretch=round(stretch_s * NS), **span)
-    probes = criterion.metric == Metric.AVAILABILITY
+    probes = criterion.asks is Sample.PROBES
     only = "" if probes else "side = 'api' AND "
     only += f"operation = '{criterion.operation}' AND " if criterion.operation else ""
     if criterion.metric in QUANTILE:  # what failed sooner than the limit says nothing of how long an answer takes
@@ -79,4 +95,4 @@ def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows
     if criterion.metric in QUANTILE:
         rank = nearest_rank(max(1, judged.samples), QUANTILE[criterion.metric]) - 1
         return sample + _QUANTILE.format(rank=rank)
-    return sample + _SHARE.format(which="=" if probes else "<>")
+    return sample + _SHARE.format(which="=" if criterion.metric is Metric.AVAILABILITY else "<>")

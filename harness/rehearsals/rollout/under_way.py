@@ -8,15 +8,18 @@ from harness.base.clock import NS
 from harness.base.message import as_message
 from harness.checks.as_printed import applied
 from harness.checks.invariants import Invariants, switch_over_result
+from harness.checks.mirror_losses import structured
 from harness.judge.chance import preflight_sentences
 from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.judged import event
+from harness.judge.machine_share import CROWDED_FROM
 from harness.judge.window import Window
 from harness.judge.words import about
 from harness.load.population.accounts import on_api
 from harness.load.users import Users, users_of
 from harness.model.due import NOTHING_DUE, DueList
+from harness.model.evidence import WAITED
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message, quantity
 from harness.model.scenario import Scenario
@@ -32,6 +35,9 @@ from harness.rehearsals.rollout.judge import deciding, not_exercised, of_flag, u
 from harness.rehearsals.rollout.planting import Planting
 from harness.report.terminal import under_way
 from harness.report.words import decision_word
+
+#: For how long the preflight measures the machine.
+MACHINE_MEASURED_S = 5.0
 
 
 class Week:
@@ -53,6 +59,7 @@ class Week:
         """The steps in order; each may raise."""
         for line in preflight_sentences(self._plan):
             self._on.progress.plain(f"  {self._on.language.message(line)}")
+        await self._measure_machine()
         if Capability.REAL_PROCESSES in self._on.stack.capabilities:  # else only the number of pods is applied
             self._on.details.patches = mending(self._on.manifests)
             self._on.details.applied = applied(self._on.manifests)
@@ -65,6 +72,25 @@ class Week:
         if self.decision is None:
             await self._users.answered(window)
         await self._conclude()
+
+    async def _measure_machine(self) -> None:
+        """Says how busy the machine is before the stack comes up, where a criterion heeds it (``crowded_limit_ms``)."""
+        if all(each.crowded_limit_ms is None for each in self._plan.criteria):
+            return
+        before = self._on.environment.processors()
+        if WAITED not in before:
+            return
+        self._on.begin(message("measuring the machine"), lasts_s=MACHINE_MEASURED_S)
+        await self._on.clock.sleep(MACHINE_MEASURED_S)
+        waited = (self._on.environment.processors()[WAITED] - before[WAITED]) / MACHINE_MEASURED_S
+        told = message(
+            "this machine: for {share} of {seconds} s something waited for a processor",
+            share=f"{min(1.0, waited):.0%}",
+            seconds=f"{MACHINE_MEASURED_S:g}",
+        )
+        if waited >= CROWDED_FROM:
+            told = message("{measured}; a slow answer may be the machine's, and may hold the week", measured=told)
+        self._on.progress.plain(f"  {self._on.language.message(told)}")
 
     async def _admit(self) -> None:
         signing_in = message("signing in {count} simulated users", count=str(self._plan.population.users))
@@ -137,14 +163,13 @@ class Week:
         await measure_stores(on)
         if Capability.REAL_PROCESSES in on.stack.capabilities:  # else a pod has no log
             logs = (on.folder / "logs").glob("*.log")
-            on.details.logged = tuple(sorted(log.stem for log in logs if log.stat().st_size))
+            on.details.logged = tuple(sorted(log.stem for log in logs if structured(log.read_bytes().splitlines())))
         invariants = Invariants(
             on.stores,
             on.evidence,
             on.clock,
             scenario=self._plan,
             manifests=on.manifests,
-            target=on.options.target,
             seed=on.options.seed,
             due=self._due if self.decision is None and self._due is not None else NOTHING_DUE,
         )

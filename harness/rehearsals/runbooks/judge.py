@@ -1,4 +1,5 @@
-"""A page holds when every command of it was typed and ended in 0, and fails by one that did not. Pure."""
+"""A page holds when every command of it was typed, ended in 0 and showed something, and fails by one that ended in
+another status. Pure."""
 
 from __future__ import annotations
 
@@ -32,6 +33,9 @@ def judged(plan: RunbooksPlan, details: RunbooksDetails) -> Iterator[Judgement]:
             for chapter, claim in page.claims.items():
                 of = [each for each in typed if chapter in ("", each.chapter)]
                 found = _page(page, claim, of, whole=len(typed) == details.lines.get(page.name), all_=typed)
+                silent = [_said(each) for each in of if not each.ran.answered]
+                if found.verdict.good and silent:
+                    found = unknown(page.name, claim, *silent[:3], samples=len(of))
                 if found.verdict is Verdict.PASS and page.ground is Ground.BALANCED:
                     found = _answered(found, details.balanced)
                 if found.verdict is Verdict.PASS and page.ground is Ground.DATABASE:

@@ -50,7 +50,7 @@ def _all_ran(part: Part, claim: str, ran: Mapping[str, Ran], names: tuple[str, .
     lacking = [name for name in names if name not in ran]
     if lacking:
         return unknown(part.name, claim, message("not run: {names}", names=", ".join(lacking)), also=also)
-    bad = [ran[name] for name in names if ran[name].status != 0 or not ran[name].output.strip()]
+    bad = [ran[name] for name in names if not ran[name].answered]
     told = [_said(one) for one in bad] or [message("each ended in 0 and said something")]
     good = message("{some} of {all}", some=str(len(names) - len(bad)), all=str(len(names)))
     return held(part.name, claim, not bad, *told, shown=(good,), samples=len(names), also=also)
@@ -69,6 +69,7 @@ def _fails_as_it_should(part: Part, ran: Mapping[str, Ran]) -> Judgement:
     if not {"rollout status", "rollout undo", "status after undo"} <= ran.keys():
         return unknown(part.name, claim, message("not run to its end"))
     status, undo, undone = (ran[name].status for name in ("rollout status", "rollout undo", "status after undo"))
+    back = ran["rollout undo"].answered and ran["status after undo"].answered
     told = message(
         "an image that cannot be pulled: rollout status ended in {status} (0 would say it is out); "
         "rollout undo in {undo}, rollout status after it in {undone}",
@@ -76,7 +77,7 @@ def _fails_as_it_should(part: Part, ran: Mapping[str, Ran]) -> Judgement:
         undo=str(undo),
         undone=str(undone),
     )
-    return held(part.name, claim, status != 0 and undo == 0 and undone == 0, told, shown=(_status(status),))
+    return held(part.name, claim, status != 0 and back, told, shown=(_status(status),))
 
 
 def _status(status: int) -> Message:
@@ -107,7 +108,7 @@ def _first_deploy(part: Part, ran: Mapping[str, Ran]) -> Judgement:
     measured = {"shown": (_status(one.status),)}
     if one.status != 0 and errors and all(NO_BASE64 in error for error in errors):
         return shown_as(part.name, "operations.apply_placeholders", told, claim=claim, **measured)
-    return held(part.name, claim, one.status == 0, told, **measured)
+    return held(part.name, claim, one.answered, told, **measured)
 
 
 def confirmed(part: Part, ran: Mapping[str, Ran]) -> Judgement:
@@ -119,7 +120,7 @@ def confirmed(part: Part, ran: Mapping[str, Ran]) -> Judgement:
     if lacking:
         return unknown(part.name, claim, message("not run: {names}", names=", ".join(lacking)))
     everything, service = ran["get all"], ran["get svc"]
-    if everything.status != 0 or service.status != 0 or not service.output.strip():
+    if everything.status != 0 or not service.answered:
         return held(part.name, claim, False, *(_said(one) for one in (everything, service)))
     shown = {line.partition("/")[0].partition(".")[0] for line in everything.output.splitlines() if "/" in line}
     unseen = [kind for kind in PHASE_2 if kind.lower() not in shown]
@@ -136,7 +137,7 @@ def followed(part: Part, logs: Ran | None, pods: Ran | None) -> Judgement:
     claim = "monitoring.logs_command"
     if logs is None or pods is None:
         return unknown(part.name, claim, message("not run"))
-    if logs.status != 0 or not logs.output.strip():
+    if not logs.answered:
         return held(part.name, claim, False, _said(logs))
     if (chose := _CHOSE.search(logs.output)) is not None:
         return shown_as(part.name, "monitoring.logs_of_one_pod", verbatim(chose[0]), claim=claim)

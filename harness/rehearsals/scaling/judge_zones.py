@@ -6,10 +6,12 @@ Pure. Rows are in the order they were seen; all times are of one clock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from harness.judge.claimed import NEVER, held, seconds, shown_as, unknown
+from harness.judge.bounds import CONFIDENCE, ratio_lower, ratio_upper
+from harness.judge.claimed import NEVER, claimed, held, seconds, shown_as, unknown
 from harness.judge.lacking import lacking
 from harness.judge.planned import lost_words
 from harness.judge.window import NS
@@ -20,11 +22,28 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.stack import PodState
 from harness.model.step import Arrivals
+from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.types import Part, ZoneLost, step_of
 
 NO_SPREAD = "manifest.deployment.no_zone_spread"
 MULTI_ZONE, REHEARSED = "requirements.multi_zone", "checklist.availability.multi_zone"
 WINDOW_S = 10
+#: Of the requests that may fail from ``WINDOW_S`` after the zone's pods were no endpoints any more.
+_LATE_LIMIT = 0.01
+#: A share that chance alone gives is called too high in at most 0.5 % of runs.
+_CONFIDENCE = 0.995
+
+
+class Tally(NamedTuple):
+    """Requests that were due: how many, how many of them failed, and how many have no row."""
+
+    due: int
+    failed: int
+    missing: int
+
+    def lower(self, failed: int, confidence: float = CONFIDENCE) -> float:
+        """The bound of the share, if so many ``failed``; 0.0 where nothing was due."""
+        return ratio_lower(failed, self.due, confidence) if self.due else 0.0
 
 
 class ZoneLoss(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +63,8 @@ class ZoneLoss(msgspec.Struct, frozen=True, kw_only=True):
     unknown_windows: int = 0  # of 10 s, with nothing answered in evidence and something missing
     unasked_windows: int = 0  # of 10 s of a closed loop, in which nothing was due: every user waited for an answer
     missing: int = 0  # due, and not in evidence
+    early: Tally = Tally(0, 0, 0)  # as long as pods of the zone were endpoints
+    late: Tally = Tally(0, 0, 0)  # from ``WINDOW_S`` after that
 
 
 def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable[RequestRow]) -> ZoneLoss:
@@ -86,12 +107,21 @@ def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable
         unknown_windows=unknown_windows,
         unasked_windows=_unasked(part, did, asked),
         missing=len(lost_rows),
+        early=_tally(asked, lost_rows, lost_ns, out_ns),
+        late=_tally(asked, lost_rows, out_ns + WINDOW_S * NS, end_ns),
     )
 
 
+def _tally(asked: Sequence[RequestRow], missing_ns: Iterable[int], since_ns: int, until_ns: int) -> Tally:
+    good = [row.outcome is Outcome.OK for row in asked if since_ns <= row.due_ns < until_ns]
+    missing = sum(since_ns <= at_ns < until_ns for at_ns in missing_ns)
+    return Tally(len(good) + missing, good.count(False), missing)
+
+
 def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
-    """Several zones must have carried the pods and some requests must have been answered all the time; the pods must
-    have come back within the part's limit, to stay. Without requests, or a node that was called silent, nothing is
+    """Several zones must have carried the pods, and no more requests must have failed than the pods of the lost one had
+    to answer, and hardly any once those were no endpoints; the pods must have come back within the part's limit, to
+    stay. Without requests, or a node that was called silent, nothing is
     known; nor of a window in which nothing was due, or of which what is due and not in evidence may have been answered,
     or failed.
 
@@ -107,8 +137,11 @@ def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
     measured = {"shown": (failed,), "samples": loss.requests}
     if several and not loss.dark_windows and (loss.unknown_windows or loss.unasked_windows):
         answered = unknown(part.name, MULTI_ZONE, *told)
+    elif several and not loss.dark_windows:
+        verdict, *figures = _served(loss)
+        answered = claimed(part.name, MULTI_ZONE, verdict, *told, *figures, **measured)
     elif several or spread:
-        answered = held(part.name, MULTI_ZONE, several and not loss.dark_windows, *told, **measured)
+        answered = held(part.name, MULTI_ZONE, False, *told, **measured)
     else:
         none = message("the Deployment asks for no spread over zones")
         answered = shown_as(part.name, NO_SPREAD, *told, none, claim=MULTI_ZONE, **measured)
@@ -117,6 +150,26 @@ def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
     took = seconds(loss.replaced_s, part.up_within_s)
     back = held(part.name, REHEARSED, in_time and loss.stayed, _back(part, loss), *left, **took)
     return [answered, back]
+
+
+def _served(loss: ZoneLoss) -> tuple[Verdict, Message, Message]:
+    """Whether the other zones' pods answered. Of requests that come to pods by chance, more than the share of the lost
+    ones has to be shown; that hardly any fails later has to be carried."""
+    early, late = loss.early, loss.late
+    share = list(loss.placed.values()).count(loss.zone) / len(loss.placed)
+    lower, most = (early.lower(some, _CONFIDENCE) for some in (early.failed, early.failed + early.missing))
+    until = message(
+        "{failed} of {all} failed until then, shown to be above {bound} %, where its pods had to answer {limit} %",
+        failed=str(early.failed), all=str(early.due), bound=f"{lower * 100:.1f}", limit=f"{share * 100:.0f}",
+    )  # fmt: skip
+    upper = ratio_upper(late.failed + late.missing, late.due) if late.due else 1.0
+    later = message(
+        "{failed} of {all} failed from {seconds} s later on, shown to be below {bound} %, limit {limit} %",
+        seconds=str(WINDOW_S), failed=str(late.failed), all=str(late.due), bound=f"{upper * 100:.2f}",
+        limit=f"{_LATE_LIMIT * 100:g}",
+    )  # fmt: skip
+    carried = Verdict.PASS if most <= share and upper <= _LATE_LIMIT else Verdict.INCONCLUSIVE
+    return Verdict.FAIL if lower > share or late.lower(late.failed) > _LATE_LIMIT else carried, until, later
 
 
 def _wanted(part: Part, placed: Mapping[str, str]) -> int:

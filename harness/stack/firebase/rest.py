@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import h11
 
-from harness.base.http1 import Answer, exchange
+from harness.base.http1 import Answer, asking, exchange
 from harness.model.stack import Address
 
 __all__ = ["Answer", "request"]
@@ -29,11 +29,10 @@ async def request(
     Raises ``OSError`` when the connection fails or breaks (``TimeoutError``, one of them, after ``timeout_s`` in all).
     """
     sent = {"Content-Length": str(len(body)), **(headers or {})}
+    asked = asking(method, path, host=str(address), headers=sent, body=body, most_bytes=MAX_ANSWER_BYTES)
     async with asyncio.timeout(timeout_s):
         streams = await asyncio.open_connection(address.host, address.port)
         try:
-            return await exchange(
-                streams, method, path, host=str(address), headers=sent, body=body, most_bytes=MAX_ANSWER_BYTES
-            )
+            return await exchange(streams, asked)
         except (h11.ProtocolError, EOFError) as error:
             raise ConnectionError(f"{address} broke off or does not speak HTTP: {error}") from error

@@ -43,11 +43,11 @@ def node_image() -> str | None:
     return None
 
 
-def ask(*arguments: str) -> str | None:
-    """What docker says; ``None`` when it fails or does not answer within 5 s."""
+def ask(*arguments: str, limit_s: float = _ASK_LIMIT_S) -> str | None:
+    """What docker says; ``None`` when it fails or does not answer within ``limit_s``."""
     command = [shutil.which("docker") or "docker", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_LIMIT_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -14,6 +14,7 @@ from harness.model.message import Message, message
 
 Line = Callable[[str], None]
 _LAST_WORDS = 1500
+_READ_BYTES = 64 * 1024
 
 
 async def run(
@@ -85,12 +86,15 @@ async def _read(stream: asyncio.StreamReader | None) -> bytes:
 
 async def _hear(stream: asyncio.StreamReader | None, said: list[str], on_line: Line | None) -> None:
     assert stream is not None
-    while chunk := await stream.readline():
-        line = chunk.decode(errors="replace").rstrip()
-        said.append(line)
-        del said[:-40]
-        if on_line is not None:
-            on_line(line)
+    begun, chunk = b"", b"\n"
+    while chunk:
+        chunk = await stream.read(_READ_BYTES)
+        *whole, begun = (begun[:_READ_BYTES] + (chunk or b"\n")).split(b"\n")  # the rest of a longer line is left out
+        for line in filter(None, (each.decode(errors="replace").rstrip() for each in whole)):
+            said.append(line)
+            del said[:-40]
+            if on_line is not None:
+                on_line(line)
 
 
 async def _feed(stream: asyncio.StreamWriter | None, stdin: bytes | None) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from harness.base import planfile, yamltext
 from harness.base.data import KIND_CONFIG
 from harness.base.errors import BadInput, StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.message import marked, message
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.record import Cluster

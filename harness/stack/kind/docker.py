@@ -2,7 +2,7 @@
 
 By Docker's SDK, which answers with status codes and what the engine sent. By the command line (``docker``) where the
 SDK does less: images built, pushed and pulled with the person's credential helpers, saved, imported as files and
-removed with their parents kept, a container's log followed by a process that is a part of the run, and input into
+removed, a container's log followed by a process that is a part of the run, and input into
 ``docker exec``.
 """
 
@@ -24,6 +24,7 @@ from harness.base.clock import NS, MachineClock
 from harness.base.errors import StackNotStarted
 from harness.model.message import Message, marked, message
 from harness.stack.kind.commands import run
+from harness.stack.kind.images.recipe import REPOSITORY
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -168,10 +169,12 @@ def check_space(root: Path, wanted_bytes: int = FREE_BYTES) -> None:
         )
 
 
-async def check_privileged(image: str) -> None:
+async def check_privileged(image: str, labels: dict[str, str]) -> None:
     """Runs a privileged container of ``image``, as each node is one. Raises ``StackNotStarted`` when it may not."""
     await ask(
-        lambda client: client.containers.run(image, entrypoint="/bin/true", privileged=True, remove=True),
+        lambda client: client.containers.run(
+            image, entrypoint="/bin/true", privileged=True, remove=True, labels=labels
+        ),
         what="running a privileged container",
         remedy="kind's nodes are privileged containers; where root lacks CAP_SYS_RESOURCE, .ci/dockerd starts a Docker "
         "that does without it",
@@ -277,14 +280,22 @@ def gone() -> Iterator[None]:
 
 
 async def has_image(name: str) -> bool:
-    """Whether Docker holds the image."""
+    """Whether Docker holds the image. One of ours is named again: when that was is all that says when it was used."""
     try:
         await _image(name, f"looking for the image {name}")
     except EngineRefused as error:
         if error.status != NOT_FOUND:
             raise
         return False
+    if name.startswith(f"{REPOSITORY}/"):
+        await tag(name, name)
     return True
+
+
+async def tags(repository: str) -> list[str]:
+    """The tags of the images that Docker holds of ``repository``. Raises ``StackNotStarted``."""
+    found = await ask(lambda client: client.api.images(repository), what=f"listing the images {repository}")
+    return [name.rpartition(":")[2] for image in found for name in image["RepoTags"] or ()]
 
 
 async def tag(image: str, name: str) -> None:

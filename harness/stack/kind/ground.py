@@ -12,7 +12,7 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.message import Tell, message
 from harness.model.stack import PROJECT_ID, Address, Endpoints, Target, Version
 from harness.stack.fault_proxy import FaultProxy

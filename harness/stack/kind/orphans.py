@@ -8,6 +8,7 @@ import shutil
 from harness.base.errors import StackNotStarted
 from harness.model.message import Tell, message
 from harness.stack.kind import cluster, docker, ingress, metrics_adapter, network, record, secrets_driver
+from harness.stack.kind.images import building
 from harness.stack.kubernetes import labels
 
 
@@ -27,6 +28,7 @@ async def sweep(progress: Tell, aside: Tell) -> None:
             progress(message("removed container {name}", name=each.name))
     if others:
         aside(labels.left(others))
+    await _sweep_builds(progress)
     await cluster.sweep(progress)
     for name in record.recorded():
         found_cluster = record.read(name)
@@ -35,6 +37,20 @@ async def sweep(progress: Tell, aside: Tell) -> None:
             await secrets_driver.sweep(found_cluster, progress)
             for wide in (ingress.WIDE, metrics_adapter.WIDE):
                 await wide.sweep(found_cluster, progress)
+
+
+async def _sweep_builds(progress: Tell) -> None:
+    """Removes interim containers and images of builds of ours whose process is gone."""
+    for each in await docker.containers("listing interim containers", {"name": f"^/?{record.mark()}"}):
+        if building.left_behind(each.name):
+            await docker.remove([each.id], what=f"removing {each.name}", limit_s=60)
+            progress(message("removed container {name}", name=each.name))
+    for tag in await docker.tags(building.INTERIM):
+        if building.left_behind(tag):
+            image = f"{building.INTERIM}:{tag}"
+            with docker.gone():
+                await docker.ask(lambda client, image=image: client.api.remove_image(image), what=f"removing {image}")  # type: ignore[misc]
+            progress(message("removed image {name}", name=image))
 
 
 async def _sweep_namespaces(found: record.Cluster, progress: Tell) -> None:

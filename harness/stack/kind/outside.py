@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.message import message
 from harness.model.stack import Address
 from harness.stack import environment

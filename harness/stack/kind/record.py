@@ -1,9 +1,9 @@
 """What is written of each cluster before it is made: whose it is, its ports, where its kubeconfig lies.
 
 A cluster lies in ``home()/kind/clusters/<name>/``: ``cluster.json`` and ``kubeconfig``, readable by their owner only.
-The name starts with the mark of ``home()``, which no other folder of state has: a cluster so named that has no record
-is one of ours whose record was lost. While its maker lives it holds ``maker.lock``, which is seen from every container
-that shares the folder.
+The name starts with the mark of ``home()``, which no other folder of state has, nor a copy of it: a cluster so named
+that has no record is one of ours whose record was lost, and a record of another name was copied here. While its maker
+lives it holds ``maker.lock``, which is seen from every container that shares the folder.
 """
 
 from __future__ import annotations
@@ -160,7 +160,6 @@ def remove(name: str) -> None:
 
 
 def recorded() -> list[str]:
-    """The names of clusters that have files."""
-    if not clusters_folder().exists():
-        return []
-    return sorted(path.name for path in clusters_folder().iterdir() if path.is_dir())
+    """The names of our clusters that have files. Raises ``StackNotStarted`` as ``home_mark``."""
+    found = [path.name for path in clusters_folder().glob("*/")]
+    return sorted(name for name in found if name.startswith(mark()))

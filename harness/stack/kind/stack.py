@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.command import Ran
 from harness.model.disruption import Drained
 from harness.model.entry import IngressEntry

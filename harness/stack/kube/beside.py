@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.base.clock import Clock, polling
 from harness.base.errors import PartDied, StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.stack.feed import Feed

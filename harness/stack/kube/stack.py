@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.command import Ran
 from harness.model.disruption import Drained
 from harness.model.manifests import Manifests

@@ -14,7 +14,7 @@ import msgspec
 
 from harness.base.clock import Clock
 from harness.base.errors import NOT_JSON, RehearsalError, StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.message import message
 from harness.stack.scraping import ClientCertificate
 

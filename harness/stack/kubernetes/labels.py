@@ -9,18 +9,19 @@ from enum import Enum
 from harness.model import manifests
 from harness.model.message import Message, message
 from harness.stack.state import Lease, may_live
-from harness.stack.state.machine import home_mark, identity
+from harness.stack.state.machine import boots, home_mark, identity
 from harness.stack.state.processes import ProcessIdentity
 
 PART = manifests.PART
 RUN = "tekutoko-rehearsal.run"
 OWNER = "tekutoko-rehearsal.owner"
 MACHINE = "tekutoko-rehearsal.machine"  # of the owner: machine, space of process ids and folder of state
-HOME = "tekutoko-rehearsal.home"  # the owner's folder of state, which several containers may share
+HOME = "tekutoko-rehearsal.home"  # the owner's folder of state, which several containers may share, no copy does
 MANAGED = "app.kubernetes.io/managed-by"
 MANAGER = "tekutoko-rehearsal"
 ZONE = "topology.kubernetes.io/zone"  # of a node
 _LONGEST = 63  # RFC 1123 label
+_PID = re.compile(r"^[0-9]{1,9}$")
 
 
 class Owned(Enum):
@@ -33,6 +34,7 @@ class Owned(Enum):
 
 def marks(lease: Lease) -> dict[str, str]:
     """What marks a thing as the run's: the run, the process that owns it, its machine and its folder of state."""
+    boots()  # this one is the folder's from now on
     return {RUN: lease.run_id, OWNER: owner(lease), MACHINE: identity(), HOME: home_mark()}
 
 
@@ -40,21 +42,23 @@ def owned(found: Mapping[str, str]) -> Owned:
     """Whose a thing with the marks ``found`` is.
 
     One Docker engine and one cluster have users in many containers and on many machines. Whether an owner lives shows
-    in the folder of state, for whoever shares it, and by the process id for this machine and space of process ids; of
-    all others nothing is known.
+    in the folder of state, for whoever shares it, and by the process id for this machine and space of process ids. All
+    others are somebody else's, and so is what a boot made in which neither the folder nor the process id was ours.
     """
-    here, ours = found.get(HOME) == home_mark(), found.get(MACHINE) == identity()
+    pid, _, started = found.get(OWNER, "").partition("/")
+    owner = ProcessIdentity(int(pid) if _PID.match(pid) else 0, started)
+    here = found.get(HOME) == home_mark() and owner.boot in boots()
+    ours = found.get(MACHINE) == identity() and owner.of_this_boot
     if not here and not ours:
         return Owned.FOREIGN
-    pid, _, started = found.get(OWNER, "").partition("/")
-    process = ours and pid.isdigit() and ProcessIdentity(int(pid), started).alive()
-    return Owned.LIVE if process or (here and may_live(found.get(RUN, ""))) else Owned.DEAD
+    return Owned.LIVE if (ours and owner.alive()) or (here and may_live(found.get(RUN, ""))) else Owned.DEAD
 
 
 def left(found: Iterable[str]) -> Message:
     """What is told of things that are ``FOREIGN``, by their names."""
     return message(
-        "left alone, as made on another machine, in another container or with another TEKUTOKO_REHEARSAL_HOME: {names}",
+        "left alone, as made on another machine, in another container, or with another TEKUTOKO_REHEARSAL_HOME or a "
+        "copy of it: {names}",
         names=", ".join(sorted(found)),
     )
 

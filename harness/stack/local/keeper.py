@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from harness.base.clock import Clock, utc
 from harness.base.errors import StackNotStarted
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.message import Message, Tell, message
 from harness.model.stack import Rung
 from harness.stack.feed import Feed

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.base.data import ROOT
 from harness.base.errors import RehearsalError
-from harness.base.interpreter import PROGRAM
+from harness.base.typed import PROGRAM
 from harness.model.message import Message, Tell, message, of_error
 from harness.model.stack import Address, Endpoints, Rung
 from harness.stack.firebase import reset as firebase_reset

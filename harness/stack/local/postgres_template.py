@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.base.clock import Clock, polling
 from harness.base.errors import StackNotStarted
-from harness.base.home import home
+from harness.base.home import home, use
 from harness.base.private import open_beneath, write_private
 from harness.model.message import message
 from harness.stack.local.postgres_programs import Programs
@@ -72,7 +72,7 @@ async def ensure(programs: Programs, clock: Clock) -> Path:
     Raises ``StackNotStarted``. Making it holds up the event loop for about 2 s, once a machine.
     """
     build = hashlib.sha256(str(programs.folder.resolve()).encode()).hexdigest()[:8]
-    template = home() / "template" / f"postgresql-{programs.version}-{build}-{LAYOUT}"
+    template = use(home() / "template" / f"postgresql-{programs.version}-{build}-{LAYOUT}")
     if template.exists():
         return template
     template.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from harness.base.errors import BadInput
-from harness.base.home import home
+from harness.base.home import home, use
 from harness.model.message import message
 
 LIMIT_S = 60.0
@@ -24,7 +24,7 @@ def program() -> str | None:
     if (found := shutil.which("kubectl")) is not None:
         return found
     built = sorted(home().glob(_BUILT), key=lambda path: path.stat().st_mtime)
-    return str(built[-1]) if built else None
+    return str(use(built[-1].parent) / "kubectl") if built else None
 
 
 def rendered(folder: Path, kubectl: str) -> str:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.model.manifests import STILL_THERE, RepositoryErratum
+from harness.model.manifests import OLD_REGISTRY, STILL_THERE, RepositoryErratum
 from harness.model.message import Message, message
 from harness.stack.manifests import quantity
 from harness.stack.manifests.folder import Container, Folder, at, ends_tls, listed, tag_of
@@ -65,12 +65,9 @@ def _proxy_image(folder: Folder) -> Reading:
     return _unpinned(folder.proxies(), folder) or fixed(message("the proxy has a tag or a digest"))
 
 
-_CONTAINER_REGISTRY = re.compile(r"(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|cloudsql-docker/)")
-
-
 def _registry(folder: Folder) -> Reading:
     for each in folder.containers():
-        if _CONTAINER_REGISTRY.match(each.image):
+        if OLD_REGISTRY.match(each.image):
             place = folder.place(each.key, *each.path, "image")
             return still(message("container {name} runs {image}", name=each.name, image=each.image), place)
     return fixed(message("no image of the team's own lies in Container Registry (gcr.io)"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from fractions import Fraction
@@ -22,12 +22,13 @@ from api.memory import MemoryTokens, SeededIds
 from api.ports import Database, MirrorSink, Ports, Storage
 from api.settings import Settings
 from harness.base.clock import NS
+from harness.base.http1 import Answer
 from harness.base.virtual import VirtualClock
-from harness.model.evidence import Outcome
+from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Fault, FaultKind
 from harness.stack import fault_proxy_process
 
-ERROR = (500, b'{"error":{"code":"INTERNAL_ERROR","message":"planted"}}')
+ERROR = Answer(status=500, headers={}, body=b'{"error":{"code":"INTERNAL_ERROR","message":"planted"}}')
 PROJECT = "demo-tekutoko"
 _NETWORK_LEAST_S, _NETWORK_MEAN_S, _NETWORK_MOST_S = 0.002, 0.015, 0.1
 
@@ -56,11 +57,17 @@ class Plant(msgspec.Struct, kw_only=True):
 
 
 class NoAnswerFrom(Exception):  # noqa: N818 - an outcome, not an error
-    """The exchange ended without an answer."""
+    """The exchange ended without an answer; ``seen`` of it came."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome, wire: Wire = Wire.CLEAN, seen: bytes = b"") -> None:
         super().__init__(str(outcome))
         self.outcome = outcome
+        self.wire = wire
+        self.seen = seen
+
+
+#: What becomes of an answer to a method and a path, asked with a token, which is its user's name; or ``NoAnswerFrom``.
+Lie = Callable[[str, str, str, Answer], Answer]
 
 
 class Service:
@@ -72,6 +79,7 @@ class Service:
         self, clock: VirtualClock, chance: random.Random, plants: tuple[Plant, ...] = (), one_by_one_ms: float = 0.0
     ) -> None:
         self.plants = plants
+        self.lie: Lie | None = None
         self._one_by_one_ns = round(one_by_one_ms * 1e6)
         self._free_ns = 0
         self.faults = fault_proxy_process.Faults()
@@ -123,8 +131,8 @@ class Service:
 
     async def ask(  # noqa: PLR0917 - a request
         self, caller: Caller, app: Any, method: str, path: str, token: str, body: bytes
-    ) -> tuple[int, bytes, str]:
-        """Status, body and pod. Raises ``NoAnswerFrom``. A caller that gives up leaves the request to go on."""
+    ) -> Answer:
+        """The answer. Raises ``NoAnswerFrom``. A caller that gives up leaves the request to go on."""
         await self._clock.sleep(self._network_s())
         if self.faults.closed:
             raise NoAnswerFrom(Outcome.REFUSED)
@@ -137,17 +145,17 @@ class Service:
         if caller is Caller.PHONE and self._one_by_one_ns:
             delay_s += self._queued_s()
         if became.cut:
-            raise NoAnswerFrom(Outcome.BROKEN)
+            raise NoAnswerFrom(Outcome.BROKEN, Wire.CLOSED)
         if delay_s:
             await self._clock.sleep(delay_s)
         if error:
-            return (*ERROR, "")
+            return ERROR
         task = asyncio.ensure_future(over_asgi(app, method, path, token, body))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         answer = await asyncio.shield(task)
         await self._clock.sleep(self._network_s())
-        return answer
+        return answer if self.lie is None else self.lie(method, path, token, answer)
 
     def _queued_s(self) -> float:
         """How long a request that comes now waits for those before it, and is served."""
@@ -160,8 +168,8 @@ class Service:
         return round(min(drawn_s, _NETWORK_MOST_S), 6)
 
 
-async def over_asgi(app: Any, method: str, path: str, token: str, body: bytes) -> tuple[int, bytes, str]:
-    """Status and body of what the application answers, and the pod that it names."""
+async def over_asgi(app: Any, method: str, path: str, token: str, body: bytes) -> Answer:
+    """What the application answers."""
     where, _, query = path.partition("?")
     headers = [(b"host", b"api"), (b"authorization", b"Bearer " + token.encode())]
     if body:
@@ -194,5 +202,9 @@ async def over_asgi(app: Any, method: str, path: str, token: str, body: bytes) -
 
     await app(scope, receive, send)
     head, *rest = sent
-    pod = dict(head["headers"]).get(b"x-pod-name", b"").decode()
-    return head["status"], b"".join(each.get("body", b"") for each in rest), pod
+    return Answer(
+        status=head["status"],
+        headers={name.decode(): value.decode("latin-1") for name, value in head["headers"]},
+        body=b"".join(each.get("body", b"") for each in rest),
+        head=b"\n".join(b": ".join(each) for each in head["headers"]),
+    )

@@ -11,7 +11,7 @@ from harness.base.virtual import VirtualClock
 from harness.stack.sim.database import SimDatabase
 from harness.stack.sim.firestore import MemoryFirestore, Mirror
 from harness.stack.sim.parts import Parts
-from harness.stack.sim.service import Caller, Plant, Service
+from harness.stack.sim.service import Caller, Lie, Plant, Service
 
 
 class Planted(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +21,7 @@ class Planted(msgspec.Struct, frozen=True, kw_only=True):
     (``unavailable``). Every ``puts_lost``-th PUT and ``documents_lost``-th mirror write is confirmed and lost, every
     ``reads_old``-th list or walk is as before its user's last PUT. ``deaf`` instances do not hear of a roll back.
     With ``one_by_one_ms`` phones' requests are served one after another, each so long: where more come they queue.
+    ``lie`` says what becomes of each answer of a pod.
     """
 
     errors: Fraction = Fraction(0)
@@ -32,6 +33,7 @@ class Planted(msgspec.Struct, frozen=True, kw_only=True):
     documents_lost: int = 0
     deaf: frozenset[str] = frozenset()
     one_by_one_ms: float = 0.0
+    lie: Lie | None = None
 
     def plants(self) -> tuple[Plant, ...]:
         """Those in front of the pods."""
@@ -49,6 +51,7 @@ class World:
     def __init__(self, clock: VirtualClock, seed: int, planted: Planted) -> None:
         self.clock = clock
         self.service = Service(clock, stream(seed, "sim"), planted.plants(), planted.one_by_one_ms)
+        self.service.lie = planted.lie
         self.database = SimDatabase(clock, planted.puts_lost, planted.reads_old)
         self.firestore = MemoryFirestore(clock)
         self.mirror = Mirror(self.firestore, planted.documents_lost)

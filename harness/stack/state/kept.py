@@ -51,9 +51,9 @@ def id_to_keep(rung: Rung) -> str:
 
 
 def kept_folder(rung: Rung) -> Path:
-    """Where kept parts lie, those of an earlier version too; one that is not there while nothing is kept."""
-    found = sorted(runs_folder().glob(f"kept-{rung}*"))
-    return found[0] if found else run_folder(f"kept-{rung}")
+    """Where kept parts lie; one that is not there while nothing is kept. Those that were copied here are another's."""
+    found = any(runs_folder().glob(f"kept-{rung}-*"))
+    return run_folder(id_to_keep(rung) if found else f"kept-{rung}")
 
 
 def kept_id(rung: Rung) -> str:

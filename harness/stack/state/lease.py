@@ -18,6 +18,7 @@ from harness.base.errors import NOT_JSON, StackNotStarted
 from harness.base.home import home, runs_folder
 from harness.model.message import message
 from harness.stack.state.held import HeldLock, is_held
+from harness.stack.state.machine import home_mark
 from harness.stack.state.ports import PortSlot
 from harness.stack.state.processes import ProcessIdentity, identify, marked, sees_itself
 
@@ -40,7 +41,8 @@ class PartRecord(msgspec.Struct, frozen=True):
 class Lease(msgspec.Struct, kw_only=True):
     """What a live run owns. ``ports`` are those it listens on, or did.
 
-    ``kept``: the owner has left its parts running on purpose (``stack keep``); they are no killed run's.
+    ``kept``: the owner has left its parts running on purpose (``stack keep``); they are no killed run's. ``home``: the
+    mark of the folder of state in which the run was begun.
     """
 
     run_id: str
@@ -48,6 +50,7 @@ class Lease(msgspec.Struct, kw_only=True):
     parts: list[PartRecord] = []
     ports: list[int] = []
     kept: bool = False
+    home: str = ""
 
 
 def run_folder(run_id: str) -> Path:
@@ -72,7 +75,7 @@ class Condition(Enum):
 
 
 def read_lease(folder: Path) -> Lease | None:
-    """The lease in a run's folder; ``None`` when it is missing or does not read as one."""
+    """The lease in a run's folder; ``None`` when it is missing, copied, or does not read as one."""
     try:
         return _lease(folder)
     except (OSError, *NOT_JSON):
@@ -116,11 +119,17 @@ def may_live(run_id: str) -> bool:
 
 
 def _lease(folder: Path) -> Lease | None:
-    """``None`` when there is none: killed at birth. Raises ``OSError``, what is in ``NOT_JSON``."""
+    """``None`` when there is none: killed at birth. Raises ``OSError``, what is in ``NOT_JSON``.
+
+    A lease that was copied here with its folder of state, or whose folder is not known, is another's to read.
+    """
     try:
-        return msgspec.json.decode((folder / "lease.json").read_bytes(), type=Lease)
+        found = msgspec.json.decode((folder / "lease.json").read_bytes(), type=Lease)
     except FileNotFoundError:
         return None
+    if not found.home or found.home != home_mark():
+        raise PermissionError(f"{folder} belongs to another folder of state")
+    return found
 
 
 @contextlib.contextmanager
@@ -183,7 +192,7 @@ class RunState:
                 with runs_locked() as runs:
                     folder = runs / run_id
                     folder.mkdir(mode=0o755)
-                    state = cls(folder, Lease(run_id=run_id, owner=owner), slot)
+                    state = cls(folder, Lease(run_id=run_id, owner=owner, home=home_mark()), slot)
                     undo.callback(state._give_up)
                     state._write()
                 undo.pop_all()

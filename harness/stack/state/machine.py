@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.base.errors import StackNotStarted
 from harness.base.home import home
 from harness.model.message import message
-from harness.stack.state.processes import this_space
+from harness.stack.state.processes import this_boot, this_space
 
 _IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"), Path("/proc/sys/kernel/random/boot_id"))
 
@@ -28,22 +28,38 @@ def identity() -> str:
 
 
 def home_mark() -> str:
-    """A mark of ``home()`` itself, made once and kept in it: 16 hexadecimal digits.
+    """Return a mark of ``home()`` itself: 16 hexadecimal digits.
 
-    All that share the folder share it, also from several containers; another folder of the same path, in another
-    container, has another. Raises ``StackNotStarted`` when it cannot be written.
+    It is a digest of what the file ``mark`` holds, and of the folder's device and inode. All containers of one kernel
+    that share the folder share the mark: a bind mount has the device and inode of what it binds. A copy of the folder
+    has another mark, and so has a folder whose device got another number. Raises ``StackNotStarted`` when the file
+    cannot be written.
     """
     path = home() / "mark"
     try:
         if not path.exists():
             _write_once(path, secrets.token_hex(8))
-        return path.read_text().strip()
+        kept, place = path.read_text().strip(), home().stat()
+        return hashlib.sha256(f"{kept} {place.st_dev} {place.st_ino}".encode()).hexdigest()[:16]
     except OSError as error:
         raise StackNotStarted(
             message("the machine-wide folder cannot be written: {error}", error=str(error)),
             where=str(path),
             remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
         ) from error
+
+
+def boots() -> set[str]:
+    """Return the boots of machines on which ``home()`` was used, and add this one to its file ``boots``.
+
+    A template of a machine copies a folder with its device and inode, but the boots that follow are each copy's own.
+    """
+    path, now = home() / "boots", this_boot()
+    known = set(path.read_text().split()) if path.exists() else set()
+    if now not in known:
+        with path.open("a") as file:
+            file.write(f"{now}\n")
+    return known | {now}
 
 
 def _write_once(path: Path, text: str) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 import msgspec
 
 from harness.base.errors import StackNotStarted
-from harness.base.home import home
-from harness.base.interpreter import PROGRAM
+from harness.base.home import home, use
 from harness.base.node import OLDEST_NODE, on_path
+from harness.base.typed import PROGRAM
 from harness.model.message import Message, Tell, message
 
 INSTALL_LIMIT_S = 600
@@ -78,7 +78,7 @@ def ensure(tree: Tree, progress: Tell) -> Path:
     Blocks. Two runs at once install it once: the second waits for the first, at most its limit of ten minutes.
     Raises ``StackNotStarted`` with the reason and what to do.
     """
-    made = folder(tree)
+    made = use(folder(tree).parent) / "node_modules"
     if made.is_dir():
         return made
     program = node()
@@ -145,7 +145,7 @@ def own_cache(variables: Mapping[str, str]) -> dict[str, str]:
     there = cache if cache.exists() else cache.parent
     if variables.get("HOME") and os.access(there, os.W_OK):
         return {}
-    return {"npm_config_cache": str(home() / "npm" / "cache")}
+    return {"npm_config_cache": str(use(home() / "npm" / "cache"))}
 
 
 def _wait(tree: Tree, process: subprocess.Popen[bytes], progress: Tell) -> int | None:

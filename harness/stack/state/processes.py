@@ -43,9 +43,14 @@ class ProcessIdentity(msgspec.Struct, frozen=True):
         return self.space not in ("", this_space())
 
     @property
+    def boot(self) -> str:
+        """The mark of the boot in which it began, as ``this_boot`` gives it."""
+        return self.started.partition(":")[0]
+
+    @property
     def of_this_boot(self) -> bool:
         """Whether it began since the machine did: before, its process id was another's."""
-        return self.started.partition(":")[0] == this_boot()
+        return self.boot == this_boot()
 
 
 def this_boot() -> str:

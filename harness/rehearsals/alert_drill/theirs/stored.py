@@ -21,7 +21,8 @@ from harness.report.published import RESULT, RESULT_JSON
 async def of_stored(plan: AlertDrillPlan, on: Running[AlertDrillDetails]) -> Asked:
     """What the plan's rules do over the run in its folder ``of``. Raises ``BadInput`` where that holds none."""
     folder, now_s = Path(plan.of), on.clock.wall_ns() / NS
-    result, evidence = RESULT.read(folder / RESULT_JSON), stored(folder)
+    result = RESULT.read(folder / RESULT_JSON)
+    evidence = stored(folder, result.evidence_digest)
     if not evidence.requests and not evidence.probes:
         raise BadInput("the run holds no request and no probe", where=str(folder), remedy="name a run with users")
     course = of_run(evidence, now_s)

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import BadInput
-from harness.base.interpreter import PROGRAM
 from harness.base.message import message
+from harness.base.typed import PROGRAM
 from harness.base.units import DAY_S
 from harness.load.http1 import status_of
 from harness.model.stack import Rung, Target

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Literal
 
 from harness.base.clock import Clock
@@ -13,7 +12,9 @@ from harness.model.message import Tell, message
 from harness.stack.kind import docker
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import registry
+from harness.stack.kind.images.building import building
 from harness.stack.kind.lock import locked
+from harness.stack.kubernetes import labels
 
 Suite = Literal["bookworm", "trixie"]
 LAYOUT = 1  # rises when the image is made differently
@@ -50,7 +51,7 @@ async def ensure(packages: Iterable[str], clock: Clock, progress: Tell, *, suite
                     count=str(len(wanted)),
                 )
             )
-            await _make(name, home() / "kind" / f"base-{key}.tar", wanted, suite)
+            await _make(name, wanted, suite)
     return name
 
 
@@ -59,25 +60,21 @@ async def _pulled(name: str, packages: list[str], suite: Suite, progress: Tell) 
     return official is not None and await registry.pull(official, name, progress)
 
 
-async def _make(name: str, tar: Path, packages: list[str], suite: Suite) -> None:
+async def _make(name: str, packages: list[str], suite: Suite) -> None:
     left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
     included = [f"--include={','.join(packages)}"] if packages else []
-    try:
+    with building(name) as state:
+        tar = state.folder / "base.tar"
         await run(
             ["mmdebstrap", "--quiet", "--variant=minbase", *included, *left_out, _NO_SOURCES, suite, tar],
             what=f"making a base image of Debian {suite}",
             limit_s=LIMIT_S,
+            environment=state.environment("image"),
             remedy=message(
                 "install mmdebstrap (apt install mmdebstrap): it needs a Debian mirror and root or user namespaces. Or "
                 "let Docker reach docker.io, or a mirror that {variable} names",
                 variable=registry.VARIABLE,
             ),
         )
-        label = f"LABEL harness.packages={','.join(packages) or 'none'}"
+        label = f"LABEL harness.packages={','.join(packages) or 'none'} {labels.MANAGED}={labels.MANAGER}"
         await docker.docker("import", "--change", label, tar, name, what="importing a base image", limit_s=300)
-    finally:
-        _discard(tar)
-
-
-def _discard(file: Path) -> None:
-    file.unlink(missing_ok=True)

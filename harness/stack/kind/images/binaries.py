@@ -18,7 +18,7 @@ import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.base.errors import StackNotStarted
-from harness.base.home import home
+from harness.base.home import home, use
 from harness.model.message import Tell, message
 from harness.stack.kind.commands import run
 from harness.stack.kind.lock import locked
@@ -152,7 +152,7 @@ async def ensure(module: Module, clock: Clock, progress: Tell, only: Collection[
 
     Raises ``StackNotStarted`` when there is no Go, modules cannot be fetched, or a build fails.
     """
-    folder = module.folder()
+    folder = use(module.folder())
     if not missing(module, only):
         return folder
     async with locked(folder.with_suffix(".lock"), clock, progress, limit_s=ALL_LIMIT_S) as lock:

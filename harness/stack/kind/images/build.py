@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-
 from harness.base.clock import Clock
 from harness.base.home import home
 from harness.model.message import Tell, message
 from harness.stack.kind import docker
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import base
+from harness.stack.kind.images.building import LABEL, building
 from harness.stack.kind.images.recipe import REPOSITORY, Recipe
 from harness.stack.kind.lock import locked
 
@@ -31,19 +30,17 @@ async def ensure(recipe: Recipe, clock: Clock, progress: Tell) -> str:
 
 async def _build(recipe: Recipe, tag: str, clock: Clock, progress: Tell) -> None:
     base_tag = recipe.base or await base.ensure(recipe.packages, clock, progress, suite="bookworm")
-    folder = home() / "kind" / f"context-{recipe.name}"
-    shutil.rmtree(folder, ignore_errors=True)  # a killed run's; the lock is ours
-    folder.mkdir(parents=True)
-    try:
+    with building(tag) as state:
+        folder = state.folder / "context"
+        folder.mkdir()
         await recipe.lay_out(folder, progress)
         progress(message("building the image {image} (once)", image=tag))
         # Without network: whatever goes in was fetched on the host, with its own settings.
+        offline = ("--network", "none", "--build-arg", f"BASE={base_tag}")
         await run(
-            ["docker", "build", "--quiet", "--network", "none", "--build-arg", f"BASE={base_tag}", "-t", tag, folder],
+            ["docker", "build", "--quiet", "--force-rm", *LABEL, *offline, "-t", tag, folder],
             what=f"building the image {recipe.name}",
             limit_s=BUILD_LIMIT_S,
-            environment={"DOCKER_BUILDKIT": "0"},
+            environment={"DOCKER_BUILDKIT": "0", **state.environment("image")},
             remedy=docker.NO_DOCKER,
         )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,7 +20,10 @@ from harness.model.message import Tell, message
 from harness.stack.kind import docker
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import base, binaries
+from harness.stack.kind.images.building import INTERIM, LABEL, building, interim
 from harness.stack.kind.lock import locked
+from harness.stack.kubernetes import labels
+from harness.stack.state import RunState
 
 SOURCES = Path(__file__).parent / "node"
 LIMIT_S = 3600.0
@@ -77,29 +79,28 @@ async def ensure(clock: Clock, progress: Tell) -> NodeImages:
     async with locked(home() / "kind" / "node-image.lock", clock, progress, limit_s=LIMIT_S):
         if not (await docker.has_image(wanted.control_plane) and await docker.has_image(wanted.worker)):
             progress(message("no image registry answers: building the node image (about 15 minutes, once a machine)"))
-            network = await base.ensure(_NETWORK_PACKAGES, clock, progress)
-            await docker.check_privileged(network)
-            node = await base.ensure(_NODE_PACKAGES, clock, progress)
-            for module in _MODULES:
-                await binaries.ensure(module, clock, progress)
-            await _build(wanted, node, network, progress)
+            with building(wanted.worker) as state:
+                network = await base.ensure(_NETWORK_PACKAGES, clock, progress)
+                await docker.check_privileged(network, labels.marks(state.lease))
+                node = await base.ensure(_NODE_PACKAGES, clock, progress)
+                for module in _MODULES:
+                    await binaries.ensure(module, clock, progress)
+                await _build(wanted, node, network, state, progress)
     return wanted
 
 
-async def _build(wanted: NodeImages, node: str, network: str, progress: Tell) -> None:
+async def _build(wanted: NodeImages, node: str, network: str, state: RunState, progress: Tell) -> None:
     names = await _kubeadm_names()
-    with tempfile.TemporaryDirectory(dir=home() / "kind", prefix="context-") as named:
-        context = Path(named)
-        progress(message("building the node image: Debian, kind's own files, kubelet"))
-        bare = f"{wanted.worker}-bare"
-        await _build_bare(context / "node", bare, node, names["pause"])
-        try:
-            progress(message("building the node image: what workers run"))
-            await _load(context, bare, wanted.worker, _on_workers(names, network))
-            progress(message("building the node image: what the control plane runs"))
-            await _load(context, wanted.worker, wanted.control_plane, _on_control_plane(names))
-        finally:
-            await docker.docker("image", "rm", bare, what="removing an interim image")
+    progress(message("building the node image: Debian, kind's own files, kubelet"))
+    bare = f"{INTERIM}:{interim(state, 'bare')}"
+    await _build_bare(state.folder / "node", bare, node, names["pause"])
+    try:
+        progress(message("building the node image: what workers run"))
+        await _load(state, bare, wanted.worker, _on_workers(names, network))
+        progress(message("building the node image: what the control plane runs"))
+        await _load(state, wanted.worker, wanted.control_plane, _on_control_plane(names))
+    finally:
+        await docker.docker("image", "rm", bare, what="removing an interim image")
 
 
 def _on_workers(names: dict[str, str], network: str) -> list[Component]:
@@ -144,8 +145,8 @@ async def _build_bare(context: Path, name: str, parent: str, pause: str) -> None
     _fill(context, Path(where.strip()) / "images" / "base" / "files")
     facts = {"BASE": parent, "PAUSE": pause, "VERSION": binaries.KUBERNETES.version()}
     arguments = [part for key, value in facts.items() for part in ("--build-arg", f"{key}={value}")]
-    labels = [f"--label=harness.version.{module.name}={module.version()}" for module in _MODULES if module.version_of]
-    options = ("--tag", name, *arguments, *labels)
+    versions = [f"--label=harness.version.{module.name}={module.version()}" for module in _MODULES if module.version_of]
+    options = ("--force-rm", "--tag", name, *arguments, *versions, *LABEL)
     await docker.docker("build", *options, context, what="building the node image", limit_s=STEP_LIMIT_S)
 
 
@@ -163,31 +164,31 @@ def _fill(context: Path, kind_files: Path) -> None:
     shutil.copyfile(SOURCES / "Dockerfile", context / "Dockerfile")
 
 
-async def _load(context: Path, parent: str, name: str, components: Iterable[Component]) -> None:
+async def _load(state: RunState, parent: str, name: str, components: Iterable[Component]) -> None:
     """``name`` is ``parent`` with the components' images in its containerd."""
-    wanted = list(components)
-    for component in wanted:
-        await _build_component(context / component.program.name, component)
-    archive, container = context / "images.tar", f"tekutoko-image-{context.name}"
-    tags = [component.name for component in wanted]
-    await docker.docker("save", "--output", archive, *tags, what="saving images", limit_s=STEP_LIMIT_S)
-    # Docker need not keep them under names that belong to others.
-    await docker.docker("image", "rm", "--no-prune", *tags, what="removing interim images")
+    wanted = {f"{INTERIM}:{interim(state, component.program.name)}": component for component in components}
+    for tag, component in wanted.items():
+        await _build_component(state.folder / component.program.name, tag, component)
+    archive, container = state.folder / "images.tar", interim(state, "node")
+    await docker.docker("save", "--output", archive, *wanted, what="saving images", limit_s=STEP_LIMIT_S)
+    await docker.docker("image", "rm", *wanted, what="removing interim images")
     mount = ("--volume", f"{archive}:/images.tar:ro")
-    run_in = ("run", "--privileged", "--name", container, *mount, "--entrypoint", "/usr/local/bin/import-images")
+    named = ("run", "--privileged", "--name", container, *LABEL, *mount)
+    run_in = (*named, "--entrypoint", "/usr/local/bin/import-images", parent)
+    renamed = [f"{tag}={component.name}" for tag, component in wanted.items()]
     try:
-        await docker.docker(*run_in, parent, what="loading images into the node image", limit_s=STEP_LIMIT_S)
+        await docker.docker(*run_in, *renamed, what="loading images into the node image", limit_s=STEP_LIMIT_S)
         change = ("--change", 'ENTRYPOINT ["/usr/local/bin/start-node"]', "--change", "CMD []")
         await docker.docker("commit", *change, container, name, what="keeping the node image", limit_s=STEP_LIMIT_S)
     finally:
         await docker.remove([container], what="removing the interim container", limit_s=60)
 
 
-async def _build_component(context: Path, component: Component) -> None:
+async def _build_component(context: Path, tag: str, component: Component) -> None:
     program = component.program.name
     _fill_component(context, component)
     what = f"building the image of {program}"
-    await docker.docker("build", "--tag", component.name, context, what=what, limit_s=STEP_LIMIT_S)
+    await docker.docker("build", "--force-rm", *LABEL, "--tag", tag, context, what=what, limit_s=STEP_LIMIT_S)
     shutil.rmtree(context)
 
 

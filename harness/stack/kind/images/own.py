@@ -10,6 +10,7 @@ from harness.model.stack import Target
 from harness.stack.kind import docker
 from harness.stack.kind.commands import run
 from harness.stack.kind.images.build import BUILD_LIMIT_S
+from harness.stack.kind.images.building import LABEL
 from harness.stack.kind.images.recipe import REPOSITORY
 
 NAME = f"{REPOSITORY}/own"
@@ -22,7 +23,7 @@ async def built(target: Target, progress: Tell) -> str:
     """
     progress(message("building {file}", file=target.dockerfile))
     said = await run(
-        ["docker", "build", "--quiet", "--file", target.dockerfile, target.context],
+        ["docker", "build", "--quiet", "--force-rm", *LABEL, "--file", target.dockerfile, target.context],
         what=f"building the target of {target.dockerfile}",
         limit_s=BUILD_LIMIT_S,
         remedy=message(

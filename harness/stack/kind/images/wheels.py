@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from harness.base import bootstrap
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
-from harness.base.home import home
+from harness.base.home import home, use
 from harness.model.message import Tell, message
 from harness.stack.kind.commands import run
 from harness.stack.kind.lock import locked as locked_file
@@ -77,7 +77,7 @@ def folder(requirements: str) -> Path:
 
 async def ensure(requirements: str, clock: Clock, progress: Tell) -> Path:
     """The wheels' folder with its ``requirements.txt``; downloaded first where missing. Raises ``StackNotStarted``."""
-    wheels = folder(requirements)
+    wheels = use(folder(requirements))
     async with locked_file(wheels.with_suffix(".lock"), clock, progress, limit_s=DOWNLOAD_LIMIT_S):
         if not wheels.is_dir():
             progress(message("downloading {count} locked packages for an image", count=str(requirements.count("=="))))

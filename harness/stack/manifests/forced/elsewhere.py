@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-import yaml
-
+from harness.base import yamltext
 from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.stack.manifests.forced import reasons
@@ -65,8 +64,8 @@ def _files(spec: Json) -> Iterator[str]:
     parameters = spec.get("parameters") or {}
     for text in (parameters.get("secrets"), parameters.get("objects")):
         try:
-            listed = yaml.safe_load(str(text)) if text else []
-        except yaml.YAMLError:
+            listed = yamltext.documents(str(text), "")[0][0] if text else []
+        except (BadInput, IndexError):  # it is no YAML, or there is nothing in it
             listed = []
         for each in listed if isinstance(listed, list) else []:
             if isinstance(each, dict) and (file := each.get("path") or each.get("fileName") or each.get("objectName")):

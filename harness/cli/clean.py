@@ -1,0 +1,48 @@
+"""``python -m harness clean``: what is kept for later and nobody uses any more, listed and removed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import msgspec
+
+from harness.base.errors import Exit, tool_status
+from harness.base.message import message
+from harness.rehearsal.arguments import AsJson, InReports, Spoken
+from harness.rehearsal.command import option, within
+from harness.report.language import language
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clean(InReports, Spoken, AsJson):
+    """What nobody used for 30 days, listed, or removed with --yes.
+
+    Environments of older locks, npm packages, templates, packages and programs of images, and this project's Docker
+    images. What a process or a container has is never listed. A later run installs again what it needs.
+
+    Stored runs are evidence: they are listed only with --runs-older-than, and never the newest, nor those that a
+    sign-off page names. 40 when something could not be removed.
+    """
+
+    name = "clean"
+    example = "--runs-older-than 90"
+
+    yes: bool = option("remove what is listed", default=False, consent=True)
+    runs_older_than: int | None = option("also runs that are older, in days", within(1, 36_500), metavar="DAYS")
+
+    def run(self) -> int:
+        """Lists, and with ``yes`` removes; 40 when something could not be removed."""
+        from harness.cli import unused
+
+        say, found = language(self.lang), unused.found()
+        if self.runs_older_than is not None:
+            found += unused.runs(self.reports, self.runs_older_than)
+        left = [each for each in found if not (self.yes and unused.remove(each))]
+        if self.json:
+            sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        else:
+            gib = f"{sum(each.mib for each in left if not each.removed) / 1024:.1f}"
+            lines = [*(each.told for each in found), message("{gib} GiB are left; --yes removes them", gib=gib)]
+            sys.stdout.write("".join(f"{say.message(line)}\n" for line in lines))
+        return tool_status({Exit.LEAK: self.yes and left})

@@ -1,0 +1,142 @@
+"""Twenty targets that lie, in virtual time: none advances, and a check names each (docs/judging.md#what-is-seen)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.base.http1 import Answer
+from harness.load.population.marks import mark
+from harness.model.evidence import Outcome, Wire
+from harness.model.verdict import Decision, Verdict
+from harness.stack.sim.firestore import Mirror
+from harness.stack.sim.service import Lie, NoAnswerFrom
+from harness.stack.sim.world import Planted
+from scenarios.load import load
+from tests.sim.week import Week, week
+
+PLAN = load(str(Path(__file__).with_name("lies.yaml")))
+SEED = 5
+ERRORS, SLOW, PROBES = "success.error_ratio", "success.latency_p95", "success.availability"
+Change = Callable[[Answer, bytes], Answer]
+
+
+def status(code: int) -> Change:
+    """An error with the contract's body."""
+    body = b'{"error":{"code":"INTERNAL_ERROR","message":"planted"}}'
+    return lambda answer, _: msgspec.structs.replace(answer, status=code, body=body)
+
+
+def broken(wire: Wire) -> Change:
+    """No whole answer."""
+
+    def change(_answer: Answer, _other: bytes) -> Answer:
+        raise NoAnswerFrom(Outcome.BROKEN, wire)
+
+    return change
+
+
+def extra(text: bytes) -> Change:
+    """A field that nobody asked for, with the name of another user where ``%s`` stands."""
+    return lambda answer, other: msgspec.structs.replace(
+        answer, body=answer.body[:-1] + b',"extra":' + text.replace(b"%s", other) + b"}"
+    )
+
+
+def users(change: Change, one_in: int = 1, method: str = "", first: int = 0, status_of: int = 0) -> Planted:
+    """A change of one in so many answers to users (of a method, or of a status), after each one's ``first``."""
+    seen = 0
+    asked: dict[str, int] = {}
+
+    def lie(asks: str, path: str, user: str, answer: Answer) -> Answer:
+        nonlocal seen
+        if user.startswith("canary") or not path.startswith("/v1/walks") or asks != (method or asks):
+            return answer
+        if status_of and answer.status != status_of:
+            return answer
+        asked[user] = asked.get(user, 0) + 1
+        seen += asked[user] > first
+        if asked[user] <= first or seen % one_in:
+            return answer
+        return change(answer, b"u0002" if user != "u0002" else b"u0003")
+
+    return Planted(lie=lie)
+
+
+def everybody(change: Callable[[str, str, Answer], Answer]) -> Lie:
+    """A change of every answer, probes' too."""
+    return lambda method, path, _user, answer: change(method, path, answer)
+
+
+def undated(_method: str, _path: str, answer: Answer) -> Answer:
+    body = re.sub(rb'"updated_at":"[^"]*"', b'"updated_at":"2026-01-01T00:00:00Z"', answer.body)
+    return msgspec.structs.replace(answer, body=body)
+
+
+#: What the target does, and the check or criterion that names it.
+LIES: dict[str, tuple[Planted, str]] = {
+    "answers each user's first request and no other": (users(status(500), first=1), ERRORS),
+    "fails one request in thirty": (users(status(503), 30), ERRORS),
+    "takes one token in thirty for none": (users(status(401), 30), ERRORS),
+    "limits users below the contract's rate": (users(status(429), 30), ERRORS),
+    "deletes nothing": (users(status(500), method="DELETE"), ERRORS),
+    "takes three seconds for each request of a user": (Planted(slow=Fraction(1), slow_ms=3_000), SLOW),
+    "is slow for one request in eight": (Planted(slow=Fraction(1, 8), slow_ms=900), SLOW),
+    "never answers one request in thirty": (Planted(slow=Fraction(1, 30), slow_ms=11_000), ERRORS),
+    "fails one probe in thirty": (Planted(unavailable=Fraction(1, 30)), PROBES),
+    "cuts one body in thirty": (users(broken(Wire.CUT), 30), ERRORS),
+    "closes one connection in thirty under a request": (users(broken(Wire.CLOSED), 30), ERRORS),
+    "closes kept connections, so that clients send twice": (users(broken(Wire.CLOSED), 2), ERRORS),
+    "sends bytes behind an answer": (
+        users(lambda answer, _: msgspec.structs.replace(answer, behind=b"HTTP/1.1 200 OK\r\n\r\n"), 150), "walks.bodies",
+    ),
+    "names another user in a field": (users(extra(b'{"by":"%s"}'), 40, "GET"), "walks.isolation"),
+    "shows another user's title": (
+        users(lambda answer, other: extra(b'"Walk %b"' % mark(SEED, other.decode()).encode())(answer, other), 40, "GET"),
+        "walks.isolation",
+    ),
+    "names another user in a header": (
+        users(lambda answer, other: msgspec.structs.replace(answer, head=answer.head + b"\nx-cache: " + other), 150),
+        "walks.isolation",
+    ),
+    "confirms one PUT in seven and loses it": (Planted(puts_lost=7), "writes.acknowledged"),
+    "shows one read in ten as before the last write": (Planted(reads_old=10), "reads.acknowledged"),
+    "dates every walk alike": (Planted(lie=everybody(undated)), "reads.acknowledged"),
+    "mirrors nothing": (Planted(documents_lost=1), "dual_write.documents"),
+    "loses one mirror write in seven": (Planted(documents_lost=7), "dual_write.documents"),
+}  # fmt: skip
+
+
+def test_the_honest_target_advances(tmp_path: Path) -> None:
+    found = week(tmp_path, PLAN, seed=SEED)
+    assert found.run.decision is Decision.ADVANCE, found.why
+    assert len(found.plan.criteria) == 5
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_does_not_advance_and_is_named(name: str, tmp_path: Path) -> None:
+    planted, check = LIES[name]
+    named(week(tmp_path, PLAN, seed=SEED, planted=planted), check)
+
+
+def test_a_mirror_that_writes_one_in_a_hundred_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, seen = Mirror.write, 0
+
+    async def seldom(self: Mirror, *arguments: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen % 100 == 0:
+            await write(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Mirror, "write", seldom)
+    named(week(tmp_path, PLAN, seed=SEED), "dual_write.documents")
+
+
+def named(found: Week, check: str) -> None:
+    assert found.run.decision in {Decision.HOLD, Decision.ROLL_BACK}, found.why
+    assert found.told[check].verdict not in {Verdict.PASS, Verdict.ERRATUM_SHOWN}, found.why
