@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from harness.evidence.gathered import Gathered
@@ -24,19 +25,29 @@ def of_details(details: Json) -> Iterator[tuple[str, Json]]:
             yield place, left
 
 
-def _losses(part: Json, at: tuple[Any, ...]) -> Iterator[tuple[str, Callable[[Json], None]]]:
+def _losses(part: Json, at: tuple[Any, ...]) -> Iterator[tuple[str, Callable[[Json], object]]]:
     shape = ".".join("*" if isinstance(each, int) else str(each) for each in at)
+    if at:
+        yield f"{shape} gone", partial(_lose, at)
     if isinstance(part, dict | list) and part and at:
-        yield f"{shape} emptied", lambda left: _at(left, at).clear()
-    for key, value in (
-        part.items() if isinstance(part, dict) else list(enumerate(part))[:1] if isinstance(part, list) else ()
-    ):
-        inner = (*at, key)
-        name = ".".join("*" if isinstance(each, int) else str(each) for each in inner)
-        yield f"{name} gone", lambda left, key=key: _at(left, at).pop(key)
-        if isinstance(key, str) and value not in _EMPTY:
-            yield f"{name} null", lambda left, key=key: _at(left, at).update({key: None})
-        yield from _losses(value, inner)
+        yield f"{shape} emptied", partial(_empty, at)
+    if at and isinstance(at[-1], str) and part not in _EMPTY:
+        yield f"{shape} null", partial(_null, at)
+    inner = part.items() if isinstance(part, dict) else list(enumerate(part))[:1] if isinstance(part, list) else ()
+    for key, value in inner:
+        yield from _losses(value, (*at, key))
+
+
+def _lose(at: tuple[Any, ...], left: Json) -> None:
+    del _at(left, at[:-1])[at[-1]]
+
+
+def _null(at: tuple[Any, ...], left: Json) -> None:
+    _at(left, at[:-1])[at[-1]] = None
+
+
+def _empty(at: tuple[Any, ...], left: Json) -> None:
+    _at(left, at).clear()
 
 
 def _at(left: Json, at: tuple[Any, ...]) -> Json:

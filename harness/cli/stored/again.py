@@ -37,8 +37,14 @@ def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
 
 
 def _gone(stored: Iterable[Judgement], now: Sequence[Judgement]) -> Iterator[Judgement]:
-    left = {each.key for each in now if each.gates or each.verdict is not Verdict.NOT_EXERCISED}
-    if gone := [each for each in stored if each.gates and each.key not in left]:
+    left = [each for each in now if each.gates or each.verdict is not Verdict.NOT_EXERCISED]
+    keys, claims = {each.key for each in left}, {(each.part, claim) for each in left for claim in each.claims}
+    lost = {each.key for each in now} - keys  # there still, and not exercised: its own word is gone
+    gone = [
+        each for each in stored if each.gates and each.key not in keys
+        and (each.key in lost or not {(each.part, claim) for claim in each.claims} & claims)
+    ]  # fmt: skip
+    if gone:
         names = ", ".join(": ".join(filter(None, each.key)) for each in gone)
         told = message("the run had judged it, and nothing does now: {names}", names=names)
         yield Judgement(id=JUDGED_THEN, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(told,))
