@@ -51,7 +51,7 @@ def evidence(bad_of_1000: int = 0) -> dict[str, list[Row]]:
                     side=Side.API, operation=Operation.GET_WALK, due_ns=due_ns, sent_ns=due_ns,
                     done_ns=due_ns + NS // 50, status=503 if bad else 200,
                     outcome=Outcome.SERVER_ERROR if bad else Outcome.OK, acknowledged=False, payload_digest="",
-                    flag=True,
+                    flag=True, pod="ab"[number % 2],
                 )
             )  # fmt: skip
     return {"load": rows[0], "probes": rows[1]}

@@ -20,19 +20,21 @@ WHY = (message("why"),)
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED])
 @pytest.mark.parametrize(("flaws", "value"), [(0, 0.0), (3, 3.0), (None, None)])
 def test_a_check_allows_no_flaw(verdict: Verdict, flaws: int | None, value: float | None) -> None:
-    assert result("writes.acknowledged", "migration.dual_write", verdict, flaws, 9, WHY) == Judgement(
-        id="writes.acknowledged", kind=Kind.CHECK, claim="migration.dual_write", verdict=verdict,
-        asked=counted("writes.acknowledged"), told=WHY, value=value, limit=0.0, unit=Unit.FLAWS, samples=9,
+    assert result("pdb.budget", "migration.dual_write", verdict, flaws, 9, WHY) == Judgement(
+        id="pdb.budget", kind=Kind.CHECK, claim="migration.dual_write", verdict=verdict,
+        asked=counted("pdb.budget"), told=WHY, value=value, limit=0.0, unit=Unit.FLAWS, samples=9,
         gates=verdict is not Verdict.NOT_EXERCISED,
     )  # fmt: skip
 
 
-def test_a_check_may_be_told_only_or_be_wanted_all_the_same() -> None:
+def test_a_check_may_be_told_only_or_gate_though_nothing_was_looked_at() -> None:
     failed = result("pdb.budget", "manifest.pdb", Verdict.FAIL, 1, 2, WHY)
     assert failed.gates and not told_only(failed).gates and told_only(failed).verdict is Verdict.FAIL
     nothing = result("pdb.budget", "manifest.pdb", Verdict.NOT_EXERCISED, None, 0, WHY)
     assert not nothing.gates
-    assert all(result(check, "", Verdict.NOT_EXERCISED, None, 0, WHY).gates for check in HELD)
+    for check in HELD:
+        unseen = result(check, "api.version", Verdict.NOT_EXERCISED, None, 0, WHY)
+        assert unseen.holds and of_event(event(7, told_only(unseen))).holds
 
 
 def test_a_check_comes_back_from_the_evidence_and_another_harness_word_is_refused() -> None:
