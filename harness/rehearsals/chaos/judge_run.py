@@ -87,7 +87,7 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
         both, counted = read_and_written(evidence.ledger, made)
         judged = adding(judged, counted, verdict=both if judged.verdict is Verdict.PASS else None)
     if judged.verdict is Verdict.PASS and any(claim.startswith(_OF_MIRROR) for claim in expects.claims):
-        judged = _as_mirrored(judged, checks(plan, details, evidence))
+        judged = _as_mirrored(judged, checks(plan, evidence))
     if expects.repeated is not None and made.series is not None:
         times, missing = expects.repeated.times, len(missing_ns)
         judged = judged_against(expected(made.series), judged, made=made.repeated, times=times, missing=missing)
