@@ -212,7 +212,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _watch_stall(self) -> None:
         """Also of a connection that is closed, which ends once the client has taken what was sent."""
-        if self._stall is None:
+        if self._stall is None and self in self.connections:
             self._stall = self.loop.call_later(FILL_S, self._measure)
 
     def _measure(self) -> None:

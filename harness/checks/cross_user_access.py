@@ -13,7 +13,7 @@ from harness.checks.isolation import Asked, Reply
 from harness.checks.stores import NotAsNamed, Stores
 from harness.load.answers import beginning
 from harness.load.population.accounts import Account
-from harness.load.population.marks import NOBODY
+from harness.load.population.marks import NOBODY, Population
 
 MOST_ASKED = 8
 _BODY = b'{"title":"not yours"}'
@@ -35,7 +35,7 @@ async def ask_as_others(
 
     ``most`` bounds the reading of PostgreSQL afterwards. Raises ``PartDied`` when Auth or PostgreSQL does not answer.
     """
-    chance = stream(seed, "trespass")
+    chance, population = stream(seed, "trespass"), Population(seed, len(users))
     owned = sorted(walks, key=lambda walk: walk.walk_id)
     taken = [owned.pop(int(chance.random() * len(owned))) for _ in range(min(MOST_ASKED, len(owned)))]
     asked: list[tuple[Owned, Account, Reply, Reply]] = []
@@ -45,8 +45,8 @@ async def ask_as_others(
             continue
         account = others[int(chance.random() * len(others))]
         token = await stores.sign_in(account)
-        get = await _reply(stores, "GET", walk, account.user, token)
-        put = await _reply(stores, "PUT", walk, account.user, token)
+        get = await _reply(stores, "GET", walk, account.user, token, population)
+        put = await _reply(stores, "PUT", walk, account.user, token, population)
         asked.append((walk, account, get, put))
     after = await _after(stores, most) if any(walk.before for walk, *_ in asked) else None
     return tuple(
@@ -77,11 +77,14 @@ def _same(before: StoredWalk, after: StoredWalk | None) -> bool:
     )
 
 
-async def _reply(stores: Stores, method: str, walk: Owned, user: str, token: str) -> Reply:
+async def _reply(  # noqa: PLR0917 - a request, and who reads its answer
+    stores: Stores, method: str, walk: Owned, user: str, token: str, population: Population
+) -> Reply:
     """Of ``method`` on the walk as ``user``; status 0 when there was no answer."""
     body = _BODY if method == "PUT" else b""
     answer = await stores.exchange(method, f"/v1/walks/{walk.walk_id}", token, body)
     told = shows(answer.status, answer.body, walk, user)
+    told |= bool(population.of_another(b"\n".join((answer.head, answer.body, answer.behind)), user))
     return Reply(method=method, status=answer.status, body=beginning(answer.body), shows=told)
 
 

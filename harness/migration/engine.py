@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
@@ -103,7 +102,7 @@ class Migration:
     def __init__(
         self, places: Places, clock: Clock, says: Says, *, zone: tzinfo | None = None, dry: bool = False,
         anew: bool = False, changed: bool = False, deletions: bool = False, settle_s: float = 10.0,
-        most_deletions: Callable[[int], float] = lambda _: math.inf,
+        most_deletions: Callable[[int], int] = lambda walks: walks,
     ) -> None:  # fmt: skip
         self._places = places
         self._clock = clock

@@ -57,8 +57,7 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
         """Raise ``BadInput`` for what is not on this machine, unless ``beyond`` allows it."""
         if self.beyond and not beyond:
             raise BadInput(
-                "a store is not on this machine",
-                where="; ".join(self.beyond),
+                message("not on this machine: {places}", places="; ".join(self.beyond)),
                 remedy=message("--beyond-this-machine, if that is meant; {why}", why=Message(text=UNTRIED)),
             )
 

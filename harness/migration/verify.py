@@ -129,7 +129,7 @@ class Verifier:
         await self._loader.refuse(COLLECTION, fates, refused)
 
     async def others(
-        self, clock: Clock, settle_s: float, begun: datetime, *, deletions: bool, most: Callable[[int], float]
+        self, clock: Clock, settle_s: float, begun: datetime, *, deletions: bool, most: Callable[[int], int]
     ) -> None:
         """The way back: what is in PostgreSQL and was not among the documents. Waits ``settle_s`` first: a walk that
         was moved while its deletion was on its way to Firestore is one that its user deleted, also if its document was
@@ -153,7 +153,7 @@ class Verifier:
         if len(as_moved) > (limit := most(await self._connection.fetchval(statements.COUNT))):
             told = {"count": str(len(as_moved)), "most": str(limit)}
             why = message(
-                "is gone, as one of {count}, and {most} is --most-deletions: none of their walks is deleted", **told
+                "gone, with {count} in all: more than --most-deletions ({most}), so no walk is deleted", **told
             )
             self.kept, gone = [refusal(f"{COLLECTION}/{row['document']}", why) for row in as_moved], []
         taken = {row[0] for row in await self._connection.fetch(statements.TAKE_BACK, gone)} if gone else set()

@@ -34,6 +34,8 @@ def place(found: Facts, say: Language) -> Iterator[tuple[str, str]]:
     """Where the run was, and what it ran, each with its name."""
     yield say("Environment"), f"{found.rung}: {say(words.RUNG[found.rung])}"
     yield say("Target"), target(found, say)
+    if not (found.target_digest or found.target_bundled):
+        yield say("Program or image"), say("could not be told, and no evidence counts: {ask}", ask=say(words.ASK))
 
 
 def capabilities(found: Facts, say: Language) -> tuple[list[str], list[str]]:

@@ -20,6 +20,8 @@ from harness.report.language import ENGLISH, Language
 #: A sign beside the word, so that no meaning hangs on colour alone.
 DECISION_SIGN = {Decision.ADVANCE: "▶", Decision.HOLD: "■", Decision.ROLL_BACK: "◀", None: "?"}
 
+#: What is asked of somebody whose evidence cannot be told from that of another program.
+ASK = marked("list what makes up the program in the target file, program: [PATH, ...], or pull its image")
 VERDICT = {
     Verdict.PASS: marked("pass"),
     Verdict.FAIL: marked("fail"),

@@ -17,9 +17,10 @@ from harness.base.units import DAY_S
 from harness.judge.judged import MEASUREMENT
 from harness.model.claim import StateFrom
 from harness.model.judgement import Judgement
-from harness.model.message import Message, Told, first_line, marked, message
+from harness.model.message import Message, Told, first_line, message
 from harness.model.result import Result
 from harness.model.stack import Rung
+from harness.report.words import ASK
 from harness.signoff.smaller import chosen, in_place, smaller
 from harness.signoff.types import Asked, Stored
 
@@ -28,8 +29,6 @@ _ENDED = (Exit.OK, Exit.HOLD, Exit.ROLLED_BACK)
 #: Begins the claims that only a run with an injected fault can be evidence of.
 _ROLL_BACK = "rollout.rollback."
 _ANYHOW = StateFrom()
-#: What is asked of somebody whose evidence cannot be told from that of another program.
-ASK = marked("list what makes up the program in the target file, program: [PATH, ...], or pull its image")
 
 
 def left_out(result: Result, asked: Asked) -> Told:

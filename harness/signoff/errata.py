@@ -16,7 +16,6 @@ from harness.model.claim import Claim, Erratum
 from harness.report import words
 from harness.report.language import Language
 from harness.report.markdown import bullets, head, plain
-from harness.signoff.counting import ASK
 from harness.signoff.links import age, href, short
 from harness.signoff.types import Evidence, Signoff, Standing, State
 
@@ -82,7 +81,7 @@ class _Text:
 
     def _facts(self, seen: int, unseen: int, read: int) -> Iterator[str]:
         say, asked = self.say, self.document.asked
-        digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(ASK))
+        digests = say.listed(map(short, asked.digests)) or say("program or image unknown: {ask}", ask=say(words.ASK))
         yield say("target {target} ({digests})", target=asked.target, digests=digests)
         yield say("made {moment}", moment=say.moment(asked.now_utc))
         yield say(

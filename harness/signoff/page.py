@@ -18,7 +18,6 @@ from harness.model.message import marked, message
 from harness.report import words
 from harness.report.language import Language
 from harness.report.templates import page
-from harness.signoff.counting import ASK
 from harness.signoff.errata import shown
 from harness.signoff.links import age, href, short
 from harness.signoff.types import WORD, Evidence, Run, Signoff, Standing, State
@@ -211,7 +210,7 @@ def context(
         "document": document,
         "made": say.moment(document.asked.now_utc),
         "digests": [short(digest) for digest in document.asked.digests],
-        "ask": ASK,
+        "ask": words.ASK,
         "most_days": f"{document.asked.max_age_s / DAY_S:g}",
         "blocked": document.blocked,
         "counted": counted(document, say),

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from harness.base.errors import Exit
 from harness.model.claim import Claim
 from harness.report.language import Language, padded
-from harness.report.words import report_line
-from harness.signoff.counting import ASK
+from harness.report.words import ASK, report_line
 from harness.signoff.links import short
 from harness.signoff.page import corrections, counted, judged_by, missing
 from harness.signoff.types import WORD, Signoff, State

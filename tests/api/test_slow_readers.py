@@ -115,7 +115,8 @@ def test_a_stop_waits_for_slow_readers_no_longer_than_for_others(tmp_path: Path,
     with Pod(tmp_path, migrated, free_port(), MIRROR_SHARE_PERCENT="0") as pod:
         pod.wait_until_ready()
         reader = Reader(pod.port, *with_long_walk(pod))
-        while in_flight(pod) == 0 or not reader.status:
+        until = time.monotonic() + 30
+        while (in_flight(pod) == 0 or not reader.status) and time.monotonic() < until:
             time.sleep(0.1)
             reader.read()
         assert reader.status == b"200"

@@ -8,7 +8,7 @@ from harness.base.errors import BadInput
 from harness.base.message import as_message
 from harness.base.units import Unit
 from harness.judge import claimed
-from harness.judge.judged import counted, event, held, of_event, result, told_only, with_examples
+from harness.judge.judged import HELD, counted, event, of_event, result, told_only, with_examples
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import english, message, verbatim
@@ -31,7 +31,8 @@ def test_a_check_may_be_told_only_or_be_wanted_all_the_same() -> None:
     failed = result("pdb.budget", "manifest.pdb", Verdict.FAIL, 1, 2, WHY)
     assert failed.gates and not told_only(failed).gates and told_only(failed).verdict is Verdict.FAIL
     nothing = result("pdb.budget", "manifest.pdb", Verdict.NOT_EXERCISED, None, 0, WHY)
-    assert not nothing.gates and held(nothing).gates
+    assert not nothing.gates
+    assert all(result(check, "", Verdict.NOT_EXERCISED, None, 0, WHY).gates for check in HELD)
 
 
 def test_a_check_comes_back_from_the_evidence_and_another_harness_word_is_refused() -> None:

@@ -48,8 +48,8 @@ def week_rows(plan: Scenario, users: Fate = good, probes: Fate = good) -> Iterat
             yield _of(row, each, changes)
     for number, each in enumerate(due.probes):
         if (changes := probes(number)) is not None:
-            row = msgspec.structs.replace(probe(0.0), probe_id=int(each.id.split()[1]), user=each.user)
-            yield _of(row, each, changes)
+            probed = msgspec.structs.replace(probe(0.0), probe_id=int(each.id.split()[1]), user=each.user)
+            yield _of(probed, each, changes)
     judged_ns = end_ns + 20 * NS
     yield EventRow(at_ns=judged_ns, kind="phase", subject="judged", message="", data={"judged_ns": judged_ns})
 

@@ -363,7 +363,7 @@ def readers_waited_for(target: Target) -> None:
 @PLANTS("heavy.slow_reading")
 def readers_hold_up_others(target: Target) -> None:
     """Few requests may be in flight, and one is until its answer is read."""
-    target.settings = msgspec.structs.replace(target.settings, max_requests_in_flight=4)
+    target.settings = msgspec.structs.replace(target.settings, max_requests_in_flight=2)
 
 
 @PLANTS("heavy.rate")

@@ -14,7 +14,7 @@ from harness.model.judgement import Kind
 from harness.model.message import english, message
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Verdict
-from harness.signoff.counting import ASK
+from harness.report.words import ASK
 from harness.signoff.states import blocked, runs, standings
 from harness.signoff.types import Asked, Standing, State, Stored
 from scenarios import claims

@@ -122,6 +122,16 @@ def test_one_that_a_probe_was_told_holds_it_too(tmp_path: Path) -> None:
     assert found.told["walks.isolation"].verdict is Verdict.FAIL
 
 
+def test_a_refusal_that_says_whose_a_walk_is_holds_it_too(tmp_path: Path) -> None:
+    def lie(_method: str, _path: str, user: str, answer: Answer) -> Answer:
+        owner = b"u0002" if user != "u0002" else b"u0003"
+        return answer if answer.status != 404 else changed(answer, body=b'{"error":{"message":"it is %s\'s"}}' % owner)
+
+    found = week(tmp_path, small(), seed=SEED, planted=Planted(lie=lie))
+    assert found.run.decision is Decision.HOLD, found.why
+    assert found.told["walks.isolation"].verdict is Verdict.FAIL
+
+
 def test_bytes_behind_an_answer_hold_the_week_though_they_tell_of_nobody(tmp_path: Path) -> None:
     lie = once(lambda answer, _: changed(answer, behind=b"x"))
     found = week(tmp_path, small(), seed=SEED, planted=Planted(lie=lie))

@@ -8,7 +8,8 @@ import gzip
 import itertools
 import math
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from typing import Any
 
 from harness.base.clock import NS
 from harness.contract.bench import WALKS, Bench, Caller
@@ -114,19 +115,15 @@ async def _drip(bench: Bench, start: bytes, rest: bytes) -> float | None:
         writer.close()
 
 
-async def _slow(bench: Bench, start: bytes, rest: bytes) -> None:
+async def _slow(bench: Bench, clients: Iterable[Coroutine[Any, Any, float | None]]) -> None:
     """Many at once, and somebody else beside them."""
-    drips = [asyncio.ensure_future(_drip(bench, start, rest)) for _ in range(_SLOW)]
-    await bench.clock.sleep(2 * _EVERY_S)
-    beside = await bench.nobody.send("GET", "/health", timeout_s=_HEALTHY_S)
+    other, drips = await bench.user(), [asyncio.ensure_future(each) for each in clients]
+    await bench.clock.sleep(10 * _EVERY_S)
+    beside = await other.send("GET", WALKS, timeout_s=_HEALTHY_S)
     lasted = await asyncio.gather(*drips)
     must(beside, 200)
-    _must_end(lasted.count(None), _SLOW, beside)
-
-
-def _must_end(still_open: int, all_: int, beside: Exchange) -> None:
-    if still_open:
-        got = message("{count} of {all} still open", count=str(still_open), all=str(all_))
+    if None in lasted:
+        got = message("{count} of {all} still open", count=str(lasted.count(None)), all=str(len(lasted)))
         wanted = message("the end of each such connection within {seconds} s", seconds=f"{SLOW_LIMIT_S:g}")
         raise Deviates(wanted, got, beside, Finding.EFFECT)
 
@@ -139,7 +136,8 @@ def _must_end(still_open: int, all_: int, beside: Exchange) -> None:
 )
 async def slow_head(bench: Bench) -> None:
     """Slowloris: a byte in half a second, on 16 connections."""
-    await _slow(bench, b"GET /health HTTP/1.1\r\nHost: api\r\n", b"X-Slow: 1\r\n")
+    head = b"GET /health HTTP/1.1\r\nHost: api\r\n"
+    await _slow(bench, (_drip(bench, head, b"X-Slow: 1\r\n") for _ in range(_SLOW)))
 
 
 @CHECKS(
@@ -154,11 +152,12 @@ async def slow_body(bench: Bench) -> None:
     start = (
         f"POST {WALKS} HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nAuthorization: Bearer {me.token}\r\n"
     )
-    await _slow(bench, start.encode() + b"Content-Length: 100000\r\n\r\n", b"x")
+    head = start.encode() + b"Content-Length: 100000\r\n\r\n"
+    await _slow(bench, (_drip(bench, head, b"x") for _ in range(_SLOW)))
 
 
-async def _keeps(bench: Bench, me: Caller, path: str, owed_bytes: int) -> bool:
-    """Read answers slowly until the limit, then fast. Return whether the target still sent all of them."""
+async def _sip(bench: Bench, me: Caller, path: str, owed_bytes: int) -> float | None:
+    """Read answers slowly until the limit, then fast. Return ``None`` if the target still sent all of them."""
     head = f"GET {path} HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {me.token}\r\n\r\n"
     read_bytes = 0
     try:
@@ -174,8 +173,8 @@ async def _keeps(bench: Bench, me: Caller, path: str, owed_bytes: int) -> bool:
             while read_bytes < owed_bytes and (more := await reader.read(2**16)):
                 read_bytes += len(more)
     except OSError as error:
-        return isinstance(error, TimeoutError)  # it neither went on nor ended
-    return read_bytes >= owed_bytes
+        return None if isinstance(error, TimeoutError) else 0.0  # a target that neither went on nor ended
+    return None if read_bytes >= owed_bytes else 0.0
 
 
 @CHECKS(
@@ -186,18 +185,13 @@ async def _keeps(bench: Bench, me: Caller, path: str, owed_bytes: int) -> bool:
 )
 async def slow_reading(bench: Bench) -> None:
     """What waits for a client takes the target's memory, and a user may ask a hundred times a minute."""
-    me, other, walk_id = await bench.user(), await bench.user(), bench.walk_id()
+    me, walk_id = await bench.user(), bench.walk_id()
     for first in range(0, _POINTS, _POINTS_AT_ONCE):
         points = [location(number) for number in range(first, first + _POINTS_AT_ONCE)]
         await me.put_walk(walk_id, {"locations": points})
     path = f"{WALKS}/{walk_id}"
     owed_bytes = _OWED * len(needs(await me.get(path)).body)
-    reading = [asyncio.ensure_future(_keeps(bench, me, path, owed_bytes)) for _ in range(_READING)]
-    await bench.clock.sleep(SLOW_LIMIT_S / 2)
-    beside = await other.send("GET", WALKS, timeout_s=_HEALTHY_S)
-    kept = await asyncio.gather(*reading)
-    must(beside, 200)
-    _must_end(kept.count(True), _READING, beside)
+    await _slow(bench, (_sip(bench, me, path, owed_bytes) for _ in range(_READING)))
 
 
 @CHECKS(
