@@ -190,7 +190,7 @@ def test_what_keeps_an_experiment_from_a_pass_is_named_with_its_bound_and_its_li
         for n, row in enumerate(rows)
         if isinstance(row, RequestRow)
     ]
-    left = seen(ChaosDetails(made=[made()]), [*probes(0), *rows, mirror(Verdict.PASS)])
+    left = seen(ChaosDetails(origin_ns=LATER_NS, made=[made()]), [*probes(0), *rows, mirror(Verdict.PASS)])
     found = by_id(judged(REHEARSAL, unharmed, left))["firestore_down"]
     assert found.verdict is Verdict.INCONCLUSIVE
     places = {name: str(value) for each in found.told for name, value in each.values.items()}
@@ -215,7 +215,7 @@ def mirror(verdict: Verdict, walks: int = 9) -> Row:
 def test_when_a_mirror_writes_is_shown_by_one_that_writes(rows: list[Row], verdict: Verdict) -> None:
     unharmed = msgspec.structs.replace(plan("firestore_down"), criteria=())
     answered = [*asked(Operation.GET_WALK, 12), *asked(Operation.CREATE_WALK, 13)]
-    left = seen(ChaosDetails(made=[made()]), [*probes(0), *answered, *rows])
+    left = seen(ChaosDetails(origin_ns=LATER_NS, made=[made()]), [*probes(0), *answered, *rows])
     found = judged(REHEARSAL, unharmed, left)
     (order,) = [each for each in found if "dual_write.order" in each.claims]
     assert (order.verdict, by_id(found)[DUAL_WRITE].holds) == (verdict, verdict is not Verdict.PASS)

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.walk_results import ACKNOWLEDGED, ONCE, READS
-from harness.checks.whole_run import of_whole_run
+from harness.checks.whole_run import EXPECTED, of_whole_run
 from harness.evidence.gathered import Gathered
 from harness.judge.claimed import not_exercised
 from harness.judge.leaving import NO_PRESTOP, NONE_MEANWHILE, failed_while_leaving
@@ -19,6 +19,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.stack import lacks
 from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import accounted
 from harness.rehearsals.chaos.judge import adding, judge, outright, span, stretch
 from harness.rehearsals.chaos.judge_failover import as_counterexample, failover_of, judged_failover, on_server
 from harness.rehearsals.chaos.judge_reach import cut_off, ended_ns, read_and_written, spread
@@ -87,7 +88,7 @@ def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: 
         both, counted = read_and_written(evidence.ledger, made)
         judged = adding(judged, counted, verdict=both if judged.verdict is Verdict.PASS else None)
     if judged.verdict is Verdict.PASS and any(claim.startswith(_OF_MIRROR) for claim in expects.claims):
-        judged = _as_mirrored(judged, checks(plan, evidence))
+        judged = _as_mirrored(judged, accounted(EXPECTED, checks(plan, evidence)))
     if expects.repeated is not None and made.series is not None:
         times, missing = expects.repeated.times, len(missing_ns)
         judged = judged_against(expected(made.series), judged, made=made.repeated, times=times, missing=missing)

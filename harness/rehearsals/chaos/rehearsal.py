@@ -45,18 +45,13 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
             return Message(text=titles.pop())
         return message("Chaos: {count} experiments", count=str(len(plan.experiments)))
 
-    def claims(self, plan: ChaosPlan) -> Iterable[tuple[str, str]]:
-        """Of each experiment its own."""
-        for number, planned in enumerate(plan.experiments, 1):
-            expects = planned.experiment.expects
-            for claim in (*expects.claims, *filter(None, (expects.spreads,))):
-                yield judge_run.part_of(plan, number), claim
-
     def expected(self, plan: ChaosPlan, facts: Facts) -> Iterator[Expected]:
         """Every experiment and its claims, and the checks of the whole run where one of them is made."""
-        yield from super().expected(plan, facts)
         for number, (name, planned) in enumerate(zip(judge_run.names(plan), plan.experiments, strict=True), 1):
-            yield Expected(judge_run.part_of(plan, number), name, next(iter(planned.experiment.expects.claims), ""))
+            part, expects = judge_run.part_of(plan, number), planned.experiment.expects
+            claims = (*expects.claims, *filter(None, (expects.spreads,)))
+            yield Expected(part, name, next(iter(expects.claims), ""))
+            yield from (Expected(part, claim, claim) for claim in claims)
         if not all(lacks(each.experiment.expects.needs, facts.capabilities) for each in plan.experiments):
             yield from EXPECTED
         if plan.reconcile is not None:

@@ -47,13 +47,6 @@ JUDGED = {
 CLAIMS = {part: tuple(dict.fromkeys(its.values())) for part, its in JUDGED.items()}
 
 
-def claims(plan: RecoveryPlan) -> list[tuple[str, str]]:
-    """The plan's claims, but for those of parts that are not run."""
-    left_out = {claim for part, its in CLAIMS.items() if part not in plan.parts for claim in its}
-    judged_ = {claim for part in plan.parts for claim in CLAIMS[part]}
-    return [("", claim) for claim in plan.claims if claim in judged_ or claim not in left_out]
-
-
 def expected(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Expected]:
     """What each part that is run is to be judged by, and by how many samples; the part on the stack is not run where
     the environment is ``lacking`` something for it."""
@@ -68,6 +61,8 @@ def expected(plan: RecoveryPlan, lacking: Collection[str]) -> Iterator[Expected]
         "rto.predicted": len(plan.sizes.sizes_bytes),
     }
     yield from (Expected("", id_, claim, least.get(id_, 0)) for part in run for id_, claim in JUDGED[part].items())
+    of_parts = {claim for its in CLAIMS.values() for claim in its}
+    yield from (Expected("", claim, claim) for claim in plan.claims if claim not in of_parts)
     if run:
         yield Expected("", VERSION, VERSION, kind=Kind.CHECK)
 

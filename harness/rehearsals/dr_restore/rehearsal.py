@@ -22,7 +22,7 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
 from harness.rehearsals.dr_restore.disasters import run_case
-from harness.rehearsals.dr_restore.judge import claims, expected, judged
+from harness.rehearsals.dr_restore.judge import expected, judged
 from harness.rehearsals.dr_restore.keeper import schedule_checks
 from harness.rehearsals.dr_restore.on_stack import StackRecovery, in_place
 from harness.rehearsals.dr_restore.points import random_points
@@ -48,13 +48,9 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
     name = "dr_restore"
     plan, details = RecoveryPlan, RecoveryDetails
 
-    def claims(self, plan: RecoveryPlan) -> Iterable[tuple[str, str]]:
-        """The plan's, but for those of parts that are not run."""
-        return claims(plan)
-
     def expected(self, plan: RecoveryPlan, facts: Facts) -> Iterable[Expected]:
-        """Those of each part that is run, and the plan's claims."""
-        return (*expected(plan, self.lacking(plan, facts.capabilities, "stack")), *super().expected(plan, facts))
+        """Those of each part that is run, and the plan's other claims."""
+        return expected(plan, self.lacking(plan, facts.capabilities, "stack"))
 
     def needs(self, plan: RecoveryPlan) -> Mapping[str, Iterable[Capability]]:
         """On the stack, pods that can be led to another instance."""

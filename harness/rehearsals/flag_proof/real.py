@@ -228,11 +228,6 @@ def _number(row: RequestRow) -> int:
     return int(row.operation_id.split("-")[-1 if "-again-" in row.operation_id else 1])
 
 
-def walks_ids(plan: FlagPlan) -> list[str]:
-    """The ids of the walks of each real case."""
-    return [f"real.{interval_word(case.fetch_interval_s)}.walks" for case in plan.cases if case.real]
-
-
 def real_ids(plan: FlagPlan) -> list[str]:
     """The ids of the switches on real parts."""
     kinds = ("open", "offline") if plan.real.offline else ("open",)

@@ -20,9 +20,9 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.judge import CLAIM_WALKS, REAL, STORIES, VIRTUAL, judged
-from harness.rehearsals.flag_proof.real import RealCase, course, must_fit, real_ids, walks_ids
+from harness.rehearsals.flag_proof.real import RealCase, course, must_fit, real_ids
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
-from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
+from harness.rehearsals.flag_proof.virtual import interval_word, virtual_cases, virtual_ids
 from harness.stack.protocol import StackNeeds
 
 
@@ -41,7 +41,8 @@ class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
         if not plan.virtual_only:
             yield from (Expected(REAL, f"continuity.{each}", claim, 1) for each, (claim, _) in STORIES.items())
             yield from (Expected(REAL, each, plan.claim, 1) for each in real_ids(plan))
-            yield from (Expected(REAL, each, CLAIM_WALKS, plan.real.clients) for each in walks_ids(plan))
+            intervals = [interval_word(case.fetch_interval_s) for case in plan.cases if case.real]
+            yield from (Expected(REAL, f"real.{each}.walks", CLAIM_WALKS, plan.real.clients) for each in intervals)
 
     def parts(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Sequence[Part]:
         """What was computed, and what ran."""

@@ -37,7 +37,6 @@ class Network(Rehearsal[NetworkPlan, NetworkDetails]):
 
     name = "network"
     plan, details = NetworkPlan, NetworkDetails
-    promised = (*judge.CHECKS.values(), *judge_ingress.CHECKS.values())  # asked or not, of the Ingress too
 
     def expected(self, plan: NetworkPlan, facts: Facts) -> Iterator[Expected]:
         """Every check; and of a cluster, where there is load, what answers showed."""

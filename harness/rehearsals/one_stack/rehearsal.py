@@ -28,13 +28,10 @@ class OneStack(Rehearsal[OneStackPlan, OneStackDetails]):
     name, decides, simulated = "rollout_one_stack", True, True
     plan, details = OneStackPlan, OneStackDetails
 
-    def claims(self, plan: OneStackPlan) -> Iterable[tuple[str, str]]:
-        """Those of the whole: the weeks' own are judged by their own runs."""
-        return [(STOP if claim == CLAIM_STOP else "", claim) for claim in plan.claims]
-
     def expected(self, plan: OneStackPlan, facts: Facts) -> Iterable[Expected]:
-        """Leg by leg, and what only all of them show."""
-        return (*expected(plan, facts), *super().expected(plan, facts))
+        """Leg by leg, and the claims of the whole: the weeks' own are judged by their own runs."""
+        claims = (Expected(STOP if claim == CLAIM_STOP else "", claim, claim) for claim in plan.claims)
+        return (*expected(plan, facts), *claims)
 
     def parts(self, plan: OneStackPlan, seen: Seen[OneStackDetails]) -> Sequence[Part]:
         """A part a leg."""

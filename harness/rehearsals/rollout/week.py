@@ -16,7 +16,7 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.figures import window_figures
-from harness.rehearsals.rollout.judge import beside, deciding, judged_week, promised
+from harness.rehearsals.rollout.judge import beside, deciding, judged_week
 from harness.rehearsals.rollout.sections import week_sections
 from harness.rehearsals.rollout.under_way import Week
 from harness.stack.protocol import StackNeeds
@@ -27,10 +27,6 @@ class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
 
     name, decides, simulated = "rollout_week", True, True
     plan, details = Scenario, WeekDetails
-
-    def claims(self, plan: Scenario) -> Iterable[tuple[str, str]]:
-        """Those that the scenario names, and those of its criteria."""
-        return [("", claim) for claim in promised(plan)]
 
     def expected(self, plan: Scenario, facts: Facts) -> Iterable[Expected]:
         """What it is decided by, and what is told beside."""

@@ -27,11 +27,7 @@ class Security(Rehearsal[SecurityPlan, SecurityDetails]):
 
     name = "security"
     plan, details = SecurityPlan, SecurityDetails
-
-    def claims(self, plan: SecurityPlan) -> Iterable[tuple[str, str]]:
-        """Of the pods' account, and of the roles."""
-        _ = plan
-        return [("", claim) for claim in CLAIMS]
+    promised = CLAIMS  # of the pods' account, and of the roles
 
     def expected(self, plan: SecurityPlan, facts: Facts) -> Iterable[Expected]:
         """The checks, and the claims."""
