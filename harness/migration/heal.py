@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import UTC
 
 from harness.base.errors import PartDied
 from harness.checks.dual_write import StoredWalk, document_id, expected
@@ -13,7 +14,6 @@ from harness.judge.writes import Writes
 from harness.migration.convert import WalkRows, version_of, walk_rows
 from harness.migration.healing import Healing, decided, healed, healing, overtaken, unreconciled, vanished, without
 from harness.migration.load import move
-from harness.migration.source import when
 from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
@@ -63,7 +63,7 @@ async def heal(
 
 
 def _rows(name: str, document: Held) -> WalkRows:
-    return walk_rows(name, plain_fields(document.fields), updated=document.version and when(document.version))
+    return walk_rows(name, plain_fields(document.fields), updated=document.version and document.version.ToDatetime(UTC))
 
 
 def _behind(walk: StoredWalk, document: Held | None) -> bool:
@@ -71,7 +71,7 @@ def _behind(walk: StoredWalk, document: Held | None) -> bool:
     if document is None or document.version is None or walk.updated_at is None:
         return False
     version = version_of(plain_fields(document.fields))
-    return version is not None and version < walk.updated_at < when(document.version)
+    return version is not None and version < walk.updated_at < document.version.ToDatetime(UTC)
 
 
 async def _vanished(plan: Healing, endpoints: Endpoints, documents: Documents) -> list[str]:
