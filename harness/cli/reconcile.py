@@ -48,7 +48,7 @@ class Reconcile(Spoken, AsJson, OnLiveStack):
         from harness.migration.places import of_endpoints
 
         of_endpoints(of.endpoints).confine(beyond=self.beyond_this_machine)
-        if self.evidence is not None and (why := not_whole(self.evidence, of.run_id, of.evidence_digest)) is not None:
+        if self.evidence is not None and (why := not_whole(self.evidence, of.run_id)) is not None:
             remedy = "name the folder of the run whose stack this is: another's walks have the same ids"
             raise BadInput(why, where=str(self.evidence), remedy=remedy)
         writes = Writes() if self.evidence is None else whole_writes(self.evidence)
