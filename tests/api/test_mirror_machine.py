@@ -190,7 +190,7 @@ class Pod:
 
     async def answers(self, method: str, walk: str, body: bytes = b"") -> int:
         """With which status."""
-        status, _, _ = await over_asgi(self._app, method, f"/v1/walks/{walk}", USER, body)
+        status = (await over_asgi(self._app, method, f"/v1/walks/{walk}", USER, body)).status
         return status
 
     async def stop(self) -> set[str]:

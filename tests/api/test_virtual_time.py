@@ -43,7 +43,8 @@ async def hours_of_walking(seed: int, hours: float) -> tuple[list[bytes], list[t
     app, mirror = world(lines, seed)
 
     async def asked(method: str, path: str, user: str, body: Any = None) -> tuple[int, bytes]:
-        return (await over_asgi(app, method, path, user, b"" if body is None else json.dumps(body).encode()))[:2]
+        answer = await over_asgi(app, method, path, user, b"" if body is None else json.dumps(body).encode())
+        return answer.status, answer.body
 
     async def walker(number: int) -> None:
         await asyncio.sleep(number * 5)
@@ -61,7 +62,7 @@ async def hours_of_walking(seed: int, hours: float) -> tuple[list[bytes], list[t
     async with app.router.lifespan_context(app):
         await asyncio.gather(*(walker(number) for number in range(10)), hurried())
         metrics = await over_asgi(metrics_port.page(app.state.service), "GET", "/metrics", "", b"")
-        answers.append(metrics[:2])
+        answers.append((metrics.status, metrics.body))
     return lines, answers, mirror.documents
 
 
