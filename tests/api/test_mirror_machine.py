@@ -190,8 +190,7 @@ class Pod:
 
     async def answers(self, method: str, walk: str, body: bytes = b"") -> int:
         """With which status."""
-        status = (await over_asgi(self._app, method, f"/v1/walks/{walk}", USER, body)).status
-        return status
+        return (await over_asgi(self._app, method, f"/v1/walks/{walk}", USER, body)).status
 
     async def stop(self) -> set[str]:
         """As SIGTERM: all that the API does itself. The walks that it would have looked at again."""
