@@ -17,7 +17,7 @@ from harness.migration.load import move
 from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
-from harness.model.message import marked, of_error
+from harness.model.message import message, of_error
 from harness.model.stack import Endpoints
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Documents, Held
@@ -52,7 +52,10 @@ async def heal(
         behind = [
             name for walk in walks if (name := document_id(walk.id)) in plan.write and _behind(walk, held.get(name))
         ]
-        plan = overtaken(plan, behind, marked("{walk}: written to Firestore later, by a clock that is behind"))
+        left = [
+            message("{walk}: written to Firestore later, by a clock that is behind", walk=n.lower()) for n in behind
+        ]
+        plan = overtaken(plan, behind, left)
         if apply:
             plan = overtaken(plan, await _apply(plan, walks, held, documents))
             plan = vanished(plan, await _vanished(plan, endpoints, documents))
