@@ -18,7 +18,7 @@ from harness.rehearsal.conclude import judged
 from harness.rehearsals.chaos.judge_reach import cut_off, read_and_written, spread
 from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.types import ChaosDetails, Made
-from tests.chaos.test_judge_run import SCENARIO, SMALL, made, plan, probes
+from tests.chaos.test_judge_run import SCENARIO, SMALL, made, mirror, plan, probes
 from tests.rehearsal.made import by_id, seen
 
 CLAIM = "strategy.versus.blast_radius"
@@ -234,7 +234,7 @@ def test_where_reads_and_writes_go_is_seen_with_firestore_away_alone(
     slow: frozenset[Operation], only: Operation | None, verdict: Verdict
 ) -> None:
     """A target that waits for Firestore is slower than the limit; without a read, or without a write, nothing is seen."""
-    left = seen(ChaosDetails(origin_ns=5 * NS, made=[made()]), as_planned(slow, only))
+    left = seen(ChaosDetails(origin_ns=5 * NS, made=[made()]), [*as_planned(slow, only), mirror(Verdict.PASS)])
     found = by_id(judged(REHEARSAL, plan("firestore_down"), left))["firestore_down"]
     assert (found.claims, found.verdict) == (("dual_write.reads", "dual_write.order"), verdict), found.reason
     assert "answered well while it lasted: " in found.reason
