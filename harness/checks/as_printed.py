@@ -36,6 +36,14 @@ _VARIABLES = ("ENVIRONMENT", "DB_HOST", "DB_PASSWORD")
 _CONFIG = ("environment", "db_host", "db_port", "db_name", "log_level")
 _CREDENTIALS = "firebase_credentials"
 _IAM = "--auto-iam-authn"
+#: The ids of what is said of any manifests.
+PRINTED = (
+    "manifest.deployment.replicas", "manifest.deployment.resources", "manifest.deployment.limits",
+    "manifest.deployment.liveness", "manifest.deployment.readiness", "deploy.rolling.strategy", "manifest.sidecar",
+    "manifest.sidecar.args", "manifest.sidecar.requests", "manifest.configmap.db_host", "database.proxy.iam",
+    "manifest.service.ports", "manifest.serviceaccount", "manifest.hpa.range", "phase2.manifests",
+    "strategy.replicated_monolith", "architecture.https_clients", "manifest.files",
+)  # fmt: skip
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from harness.base.data import OVERLAYS, ROOT
-from harness.checks.as_printed import Applied, applied, as_printed
+from harness.checks.as_printed import PRINTED, Applied, applied, as_printed
 from harness.model.judgement import Judgement
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, Container, Manifests, RepositoryErratum
 from harness.model.message import message
@@ -35,6 +35,11 @@ def judged(found: Applied) -> dict[str, Judgement]:
 def planned(folder: Path, rung: Rung = Rung.LOCAL) -> Manifests:
     """As a run of a folder has them on ``rung``."""
     return manifests_of(Options(rung=rung, target=bundled(), seed=7, reports=Path(), replay="", manifests=folder))
+
+
+def test_a_plan_asks_for_what_is_said_of_any_manifests() -> None:
+    bare = msgspec.structs.replace(FOUND, written=(), hpa=None, variables=(), instance_in=(), account="")
+    assert {*judged(bare)} == {*PRINTED} < {*judged(FOUND)}
 
 
 def test_the_rehearsals_own_manifests_are_as_printed_and_have_no_way_in_by_https() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from harness.checks.as_printed import PRINTED
 from harness.checks.invariants import CHECKS, OFF
 from harness.rehearsals.rollout.judge_beside import IN_ONE_PLACE
 
@@ -63,7 +64,7 @@ _CLAIMS = "a claim that was exercised has its verdict, too"
 _CONTRACT = "a good answer does not say where it came from: it is the contract's, and Firestore away shows the rest"
 _UNSAID = "a check of which no word is left holds, and says so"
 _CUT = "it left less than its plan asks for: what that is to rest on is not in evidence, and holds"
-_NO_LOGS = "whether pods left logs was not kept: what is said of that is not in evidence, and holds"
+_NO_LOGS = "of its logs and manifests nothing was kept: what is said of them is not in evidence, and holds"
 _SOME_MADE = "it was broken before every disaster was made, and passed of those that were"
 _FEW = "a step passes with requests enough to carry the bound of its errors alone"
 _PLANTED = "a test made the finding up without an erratum, and what is shown is named"
@@ -133,7 +134,7 @@ JUDGEMENTS = (
     Differs("flag_proof_words", "virtual", "virtual.*", NEW, _CUT),
     *(Differs("rolling_update_nothing", "", each, NEW, _UNSAID) for each in (*CHECKS, OFF)),
     Differs("network_interrupted", "", "reads.acknowledged", NEW, _UNSAID),
-    *(Differs(week, "", IN_ONE_PLACE, NEW, _NO_LOGS) for week in _ON_PROCESSES),
+    *(Differs(week, "", each, NEW, _NO_LOGS) for week in _ON_PROCESSES for each in (IN_ONE_PLACE, *PRINTED)),
     Differs("secret_rotation_judged", "as_written", "security.csi.volume_alone", "shown", "the same in a few more words"),
     Differs("flag_proof_*", "*", "*", "bound", _BOUND),
     Differs("flag_proof_words", "real", "real.60s.on_to_off", "limit", "where times are scaled the rule is the limit"),

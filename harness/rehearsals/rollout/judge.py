@@ -13,7 +13,7 @@ import msgspec
 from harness.base.clock import Anchor
 from harness.base.units import Unit
 from harness.checks.agreement import not_identical
-from harness.checks.as_printed import as_printed
+from harness.checks.as_printed import PRINTED, as_printed
 from harness.checks.invariants import CHECKS, CLAIM, OFF, judged_reads, switch_over_result
 from harness.checks.isolation import wrong_answers
 from harness.checks.off_in_time import not_whole_since
@@ -142,7 +142,7 @@ def beside(plan: Scenario, capabilities: Collection[str]) -> Iterator[Expected]:
     elif not plan.faults:
         claims += [each.criterion.claim for each in PROMISED]
     if Capability.REAL_PROCESSES in capabilities:
-        claims += [IN_ONE_PLACE]
+        claims += [IN_ONE_PLACE, *PRINTED]
     yield from expected_of(((claim, claim) for claim in claims), kind=Kind.CHECK)
 
 
