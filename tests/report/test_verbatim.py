@@ -87,6 +87,7 @@ LOOKED_UP = {
     ("checks/walk_continuity.py", "text"): MARKED,
     ("cli/migrate.py", "UNTRIED"): MARKED,
     ("cli/stored/evidence.py", "lacking"): MARKED,
+    ("cli/unused.py", "self.kind"): MARKED,
     ("contract/judged.py", "DOCUMENT"): MARKED,
     ("contract/judged.py", "FINDINGS[run.deviation.finding]"): MARKED,
     ("contract/judged.py", "GRADES[run.deviation.grade]"): MARKED,

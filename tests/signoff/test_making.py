@@ -132,7 +132,7 @@ def test_what_was_run_is_run_again_when_its_evidence_is_gone(tmp_path: Path) -> 
 
 
 def test_a_sequence_has_its_evidence_where_each_of_its_runs_has(tmp_path: Path) -> None:
-    child = Child(part="week1", run_id="w", folder="weeks/week1", decision=Decision.ADVANCE, exit_status=0)
+    child = Child(part="week1", run_id="w", folder="week1", decision=Decision.ADVANCE, exit_status=0)
     (tmp_path / "all" / child.folder).mkdir(parents=True)
     RESULT.write(tmp_path / "all" / child.folder, stored("w").result)
     RESULT.write(tmp_path / "all", msgspec.structs.replace(stored("all").result, children=(child,)))
