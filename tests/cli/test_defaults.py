@@ -54,7 +54,7 @@ def test_only_a_cluster_is_kept_wherever_runs_go(write: Write) -> None:
     write('on = "local"\n')
     kept: Any = parse(["stack", "keep"])
     assert kept.on == "kind"
-    with pytest.raises(BadInput, match="--on.*'local'.*kind"):
+    with pytest.raises(BadInput, match=r"--on.*'local'.*kind"):
         parse(["stack", "keep", "--on", "local"])
 
 
