@@ -167,7 +167,7 @@ def test_a_command_without_a_run_is_held_to_the_same(into: str, status: Exit) ->
     writer = broken_pipe() if into == "pipe" else os.open(into, os.O_WRONLY)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "harness", "stack", "status", "--json", "--on", "local"],
+            [sys.executable, "-m", "harness", "stack", "status", "--json"],
             cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60,
             env={**os.environ, "TEKUTOKO_REHEARSAL_HOME": "/nonexistent/home"},
         )  # fmt: skip

@@ -173,7 +173,7 @@ class StackKeep(Spoken, AsJson):
         """Starts it."""
         from harness.stack import rungs, state
 
-        rungs.provide(Rung.KIND)
+        rungs.provide(Rung(self.on))
         from harness.stack.kind import keeper
 
         clock = MachineClock()
