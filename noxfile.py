@@ -106,7 +106,7 @@ for entry in ALL.values():
     if entry.name != "run" and " " not in entry.name:
         passes_on(entry.name, entry.told, "harness", entry.name)
 for name, words, told in (
-    ("stack", "harness stack", "A stack brought up, or its slow parts kept running: -- up | keep | status | down."),
+    ("stack", "harness stack", "A stack brought up, or a cluster kept: -- up | keep | status | down."),
     ("cluster", "harness cluster", "A real cluster on this machine, kept for runs: -- up | down | list."),
     ("coverage", "tests.session.coverage", "What the tests in process run of the code; a floor for what decides."),
     ("mutants", "tests.mutants", "Mutants of judge, control and checks, kept: -- --minutes 60 harness.judge."),

@@ -53,7 +53,6 @@ class Run:
     def __init__(self, state: RunState, space: str) -> None:
         self.state, self.space = state, space
         self.lives = True
-        self.kept = False
         self.readable = True
         self.parts: list[Part] = []
 
@@ -64,10 +63,6 @@ class Run:
     def expected(self, seen_from: str) -> Condition:
         if self.lives:
             return Condition.LIVES
-        if self.readable and self.kept and self.parts_live:
-            return Condition.KEPT
-        if self.readable and self.kept:
-            return Condition.ABANDONED
         elsewhere = not self.readable or self.space != seen_from  # who cannot tell takes nothing for dead
         return Condition.ELSEWHERE if self.parts_live and elsewhere else Condition.ABANDONED
 
@@ -130,13 +125,6 @@ class Leases(RuleBasedStateMachine):
             run.parts.pop().end()
 
     @rule(name=names)
-    def keeps(self, name: str) -> None:
-        run = self.runs.get(name)
-        if run is not None and run.lives and run.readable:
-            run.kept, run.lives = True, False
-            run.state.keep()
-
-    @rule(name=names)
     def ends(self, name: str) -> None:
         run = self.runs.get(name)
         if run is not None and run.lives:
@@ -170,9 +158,9 @@ class Leases(RuleBasedStateMachine):
 
     @precondition(lambda self: self.runs)
     @rule(name=names)
-    def is_taken_down_by_its_keeper(self, name: str) -> None:
+    def is_taken_down(self, name: str) -> None:
         run = self.runs.get(name)
-        if run is not None and run.kept and run.readable:
+        if run is not None and not run.lives and run.readable:
             self.seen_from = run.space
             end_run(run.state.folder)
             assert not run.state.folder.exists()

@@ -170,7 +170,7 @@ def test_a_signal_ends_what_sqlite_does_and_so_does_its_length(file: Path, monke
 
 @pytest.mark.parametrize("beside", [(), ("-shm",)], ids=["journal alone", "journal and index"])
 def test_reading_writes_nothing_and_fills_no_disk(beside: tuple[str, ...], file: Path) -> None:
-    """Of a file in the journal's mode, alone; then with a journal beside it that is larger than the disk."""
+    """Of a file in the journal's mode, alone; then with a journal beside it that takes gigabytes."""
     with contextlib.closing(sqlite3.connect(file)) as foreign:
         foreign.execute("PRAGMA journal_mode = WAL")
     for name in beside:
@@ -182,7 +182,7 @@ def test_reading_writes_nothing_and_fills_no_disk(beside: tuple[str, ...], file:
     if not beside:
         journal = file.with_name(f"{file.name}-wal")
         journal.touch()
-        os.truncate(journal, shutil.disk_usage(file).free)
+        os.truncate(journal, 3_000_000_000)
         with pytest.raises(BadInput, match="cannot be copied"):
             read_meta(file)
 

@@ -18,7 +18,6 @@ import pytest
 
 from harness.base.errors import StackNotStarted
 from harness.base.home import home, runs_folder
-from harness.model.stack import Rung
 from harness.stack.kind import orphans, record
 from harness.stack.kind.docker import docker
 from harness.stack.kind.images import building
@@ -40,7 +39,6 @@ from harness.stack.state import (
 )
 from harness.stack.state import processes as processes_module
 from harness.stack.state.held import HeldLock, is_held
-from harness.stack.state.kept import id_to_keep, kept_folder
 from harness.stack.state.machine import home_mark, identity
 from harness.stack.state.processes import this_boot, this_space
 from harness.stack.state.sweeping import end_run
@@ -188,19 +186,6 @@ def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subp
         time.sleep(0.05)
     sweep(lambda line: None)
     assert not run_folder(DEAD).exists()
-
-
-@needs_spaces
-def test_kept_parts_of_another_container_are_no_dead_run_s(begun: Callable[..., subprocess.Popen[str]]) -> None:
-    kept = id_to_keep(Rung.LOCAL)
-    process = begun(kept)
-    lease = msgspec.json.decode((run_folder(kept) / "lease.json").read_bytes(), type=Lease)
-    (run_folder(kept) / "lease.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(lease, kept=True)))
-    killed(process)
-    assert condition(run_folder(kept)) is Condition.KEPT
-    assert in_another_space(SWEEPS) == [] and swept() == []
-    assert len(marked_processes(kept)) == 1
-    end_run(run_folder(kept))
 
 
 # -- what cannot be told -----------------------------------------------------------------------------------------------
@@ -548,15 +533,13 @@ def test_a_copied_folder_takes_nothing_away_from_its_original(
         sweep(lambda line: None)
 
 
-def test_parts_kept_in_a_folder_are_not_kept_in_its_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two folders would reset one PostgreSQL."""
-    state = RunState.begin(id_to_keep(Rung.LOCAL))
-    state.keep()
-    assert kept_folder(Rung.LOCAL) == state.folder
+def test_a_run_of_a_folder_is_not_judged_in_its_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = RunState.begin("original")
+    state._give_up()
+    assert condition(run_folder("original")) is Condition.ABANDONED
     shutil.copytree(home(), tmp_path / "copy")
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "copy"))
-    assert not kept_folder(Rung.LOCAL).exists()
-    assert condition(run_folder(state.folder.name)) is Condition.UNKNOWN
+    assert condition(run_folder("original")) is Condition.UNKNOWN
 
 
 @needs_spaces

@@ -27,7 +27,7 @@ from harness.base.errors import BadInput
 ENVIRONMENT_VARIABLE = "TEKUTOKO_REHEARSAL_HOME"
 #: PostgreSQL takes paths of up to 1,023 bytes; below the folder lie some 300 of its files' names.
 LONGEST_BYTES = 600
-#: The descriptors by which ``use`` holds, for processes that outlive this one too: those of a kept stack.
+#: The descriptors by which ``use`` holds, for processes that outlive this one too: those of a killed run.
 IN_USE: dict[Path, int] = {}
 NAME_ANOTHER = f"name another folder in {ENVIRONMENT_VARIABLE}"
 

@@ -16,8 +16,8 @@ import psutil
 from harness.base import bootstrap
 from harness.base.errors import RehearsalError
 from harness.base.home import home
-from harness.base.typed import PROGRAM
 from harness.base.message import Message, as_message, marked, message
+from harness.base.typed import PROGRAM
 from harness.cli import unused
 from harness.model.message import joined, of_error
 from harness.stack import state

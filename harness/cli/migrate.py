@@ -15,7 +15,7 @@ import msgspec
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.cli.live import OnLiveStack, live
-from harness.model.message import message
+from harness.model.message import Message, message
 from harness.rehearsal.arguments import AsJson, Spoken, speaking
 from harness.rehearsal.command import Duration, flag, given_unread, option, within
 from harness.report.language import language
@@ -31,6 +31,16 @@ def _zone(text: str) -> ZoneInfo:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # the latter of a folder of zones: "Asia"
         raise ValueError(message("{value} is no time zone, such as Asia/Tokyo", value=repr(text[:80]))) from None
+
+
+def confine(places: Places, *, beyond: bool) -> None:
+    """Raise ``BadInput`` for stores that are not on this machine, unless ``beyond`` allows them."""
+    from harness.migration.places import UNTRIED
+
+    if places.beyond and not beyond:
+        what = message("not on this machine: {places}", places="; ".join(places.beyond))
+        remedy = message("--beyond-this-machine, if that is meant; {why}", why=Message(text=UNTRIED))
+        raise BadInput(what, remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +120,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
             places = of_environment(os.environ)
         else:
             places = of_endpoints(live(self.endpoints, self.stack).endpoints)
-        places.confine(beyond=self.beyond_this_machine)
+        confine(places, beyond=self.beyond_this_machine)
         return places
 
     def _rejects(self) -> Path | None:

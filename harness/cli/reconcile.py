@@ -43,11 +43,12 @@ class Reconcile(Spoken, AsJson, OnLiveStack):
     def run(self) -> int:
         """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""
         of = live(self.endpoints, self.stack)
+        from harness.cli.migrate import confine
         from harness.evidence.gathered import not_whole, whole_writes
         from harness.migration.heal import heal
         from harness.migration.places import of_endpoints
 
-        of_endpoints(of.endpoints).confine(beyond=self.beyond_this_machine)
+        confine(of_endpoints(of.endpoints), beyond=self.beyond_this_machine)
         if self.evidence is not None and (why := not_whole(self.evidence, of.run_id)) is not None:
             remedy = "name the folder of the run whose stack this is: another's walks have the same ids"
             raise BadInput(why, where=str(self.evidence), remedy=remedy)

@@ -21,19 +21,17 @@ from harness.base.private import open_private
 from harness.base.terminal import ending_signals
 from harness.base.typed import PROGRAM
 from harness.model.message import Message, message
-from harness.model.stack import AUTO, Endpoints, Rung
+from harness.model.stack import Endpoints, Rung
 from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests, Spoken, speaking
 from harness.rehearsal.command import option, words
 from harness.rehearsal.options import Options
 from harness.rehearsal.own_cluster import OnCluster, take_down
 from harness.report.language import Language, language
-from harness.stack.targets import bundled
 
 if TYPE_CHECKING:
-    from harness.stack.keeping import Keeper, Standing
+    from harness.stack.keeping import Standing
     from harness.stack.standing import StackFacts
 
-_KEEPING = ("local", "kind")  # the environments that can keep their slow parts
 UP_LIMIT_S = {Rung.LOCAL: 180.0}  # of a detached stack, the first run's installation included; else of images, too
 
 
@@ -159,44 +157,32 @@ def _addresses(endpoints: Endpoints) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class StackKeep(Spoken, AsJson):
-    """The slow parts left running, for later runs to take over."""
+    """A cluster left running, for later runs to use."""
 
     name = "stack keep"
     example = "--on kind"
 
-    on: str = option(
-        "the environment; auto is kind where it is at hand, else local", choices=(AUTO, *_KEEPING), default="local"
-    )
+    on: str = option("the environment", choices=(Rung.KIND.value,), default=Rung.KIND.value)
+
+    @classmethod
+    def takes_default(cls, name: str, typed: Sequence[str]) -> bool:
+        """Ignore a default of ``--on``: it says where runs go, and only a cluster can be kept."""
+        return name != "on" and super().takes_default(name, typed)
 
     def run(self) -> int:
-        """Starts them."""
+        """Starts it."""
         from harness.stack import rungs, state
 
-        rung = rungs.choose(self.on, bundled()).rung
+        rungs.provide(Rung.KIND)
+        from harness.stack.kind import keeper
+
         clock = MachineClock()
         progress = speaking(clock, self.lang)
         state.sweep(lambda line: progress(message("left by a killed run: {what}", what=line)))
-        keeper = _keeper(rung)
-        asyncio.run(keeper.keep(clock, progress))
+        asyncio.run(keeper.keep_for_runs(clock, progress))
         if self.json:
             sys.stdout.write(msgspec.json.encode(keeper.status()).decode() + "\n")
         return Exit.OK
-
-
-def _keeper(name: str) -> Keeper:
-    from harness.stack import rungs
-
-    keeper = rungs.keepers().get(Rung(name))
-    if keeper is None:
-        told = message("the environment {name} has nothing to keep", name=name)
-        raise BadInput(told, where="--on", remedy="use --on local")
-    return keeper
-
-
-def _asked(name: str | None) -> list[Keeper]:
-    from harness.stack import rungs
-
-    return list(rungs.keepers().values()) if name is None else [_keeper(name)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,16 +190,15 @@ class StackStatus(Spoken, AsJson):
     """What was left running; 10 when some of it is broken."""
 
     name = "stack status"
-    example = "--on local"
-
-    on: str | None = option("what is kept of one environment (default: everything)", choices=_KEEPING)
+    example = "--json"
 
     def run(self) -> int:
         """Says it."""
         from harness.cli.standing import standing_stacks
+        from harness.stack.kind import keeper
 
-        found = [each for keeper in _asked(self.on) if (each := keeper.status()) is not None]
-        found += standing_stacks() if self.on is None else []
+        kept = keeper.status()
+        found = [*([] if kept is None else [kept]), *standing_stacks()]
         say = language(self.lang)
         lines = [_shown(each, say) for each in found] or [say("nothing is left running")]
         plain = [{**msgspec.structs.asdict(each), "trouble": str(each.trouble or "")} for each in found]
@@ -229,9 +214,8 @@ def _shown(each: Standing, say: Language) -> str:
         facts.append(say("in use by {run}", run=each.used_by) if each.used_by else say("free"))
     lines = [say.listed([*facts, _mib(sum(part.memory_bytes for part in each.parts))])]
     for part in each.parts:
-        port = f" {say('port {port}', port=str(part.port))}" if part.port else ""
         alive = _mib(part.memory_bytes) if part.alive else say("DEAD")
-        lines.append(f"  {part.part:<16} {say('process {pid}', pid=str(part.pid))}{port} {alive}")
+        lines.append(f"  {part.part:<16} {say('process {pid}', pid=str(part.pid))} {alive}")
     if each.trouble:
         down = f"{PROGRAM} stack down"
         lines.append(say("  not usable: {trouble}; `{command}` takes it away", trouble=each.trouble, command=down))
@@ -250,30 +234,31 @@ class StackDown(Spoken, OnCluster, AsJson):
     """
 
     name = "stack down"
-    example = "--on local"
+    example = "--on kind"
 
     on: str | None = option(
-        "what is kept of one environment, or left on a cluster (default: all here)", choices=(*_KEEPING, "kube")
+        "what is left of one environment, or on a cluster of your own (default: all here)",
+        choices=(Rung.LOCAL.value, Rung.KIND.value, Rung.KUBE.value),
     )
-    force: bool = option("also kept parts that a run uses: the run will break", default=False, consent=True)
+    force: bool = option("also a kept cluster that a run uses: the run will break", default=False, consent=True)
 
     def run(self) -> int:
         """Ends it, a line each."""
         from harness.cli.standing import end_standing_stacks
         from harness.stack import rungs, state
+        from harness.stack.kind import keeper
 
         if self.on == Rung.KUBE and self.force:
-            raise BadInput("--force is of kept parts, which a cluster of your own has not", remedy="leave it out")
+            raise BadInput("--force is for the kept cluster, not for a cluster of your own", remedy="leave it out")
         if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
             return self._tell(take_down(cluster), message("nothing was left there"))
         self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
         progress, others = speaking(MachineClock(), self.lang), list[Message]()
         lines = end_standing_stacks(progress) if self.on is None else []
-        for keeper in _asked(self.on):
-            lines += keeper.down(force=self.force)
         if self.on == Rung.LOCAL:
             state.sweep(lines.append)
         else:
+            lines += keeper.down(force=self.force)
             asyncio.run(rungs.sweep(lines.append, others.append))
         for each in others:
             progress(each)

@@ -27,7 +27,6 @@ from harness.stack.state.sweeping import end_run
 
 _TROUBLE = {
     Condition.LIVES: None,
-    Condition.KEPT: None,
     Condition.ABANDONED: message("its harness was killed"),
     Condition.ELSEWHERE: message("its harness is gone, and parts of it run on in another container"),
     Condition.UNKNOWN: message("whether its harness lives cannot be told"),

@@ -26,8 +26,8 @@ from harness.base.errors import NOT_JSON, BadInput
 from harness.evidence.schema import ROWS, STORE_VERSION, TABLES, Table
 from harness.model.evidence import Row
 
-#: No text of a row is longer.
-_MOST_BYTES = 64_000_000
+#: No text of a row is longer, and no larger file is copied.
+_MOST_BYTES, _MOST_COPIED = 64_000_000, 2_000_000_000
 #: SQLite lets signals in after so many steps, and takes no more than so many times as many: ten million rows' worth.
 _STEPS, _MOST_TIMES = 10_000, 50_000
 _SETTINGS = "PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; BEGIN"
@@ -85,8 +85,8 @@ def _copied(path: Path, spare: ExitStack) -> sqlite3.Connection:
     try:
         folder = Path(spare.enter_context(tempfile.TemporaryDirectory(prefix="tekutoko-evidence-")))
         files = [each for each in (path, path.with_name(f"{path.name}-wal")) if each.is_file()]
-        if sum(each.stat().st_size for each in files) > shutil.disk_usage(folder).free // 2:
-            raise OSError(os.strerror(errno.ENOSPC))
+        if sum(each.stat().st_size for each in files) > min(_MOST_COPIED, shutil.disk_usage(folder).free // 2):
+            raise OSError(os.strerror(errno.EFBIG))
         for each in files:
             shutil.copyfile(each, folder / each.name)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import UTC
 
 from harness.base.errors import PartDied
 from harness.checks.dual_write import StoredWalk, document_id, expected
@@ -13,11 +14,10 @@ from harness.judge.writes import Writes
 from harness.migration.convert import WalkRows, version_of, walk_rows
 from harness.migration.healing import Healing, decided, healed, healing, overtaken, unreconciled, vanished, without
 from harness.migration.load import move
-from harness.migration.source import when
 from harness.model.direction import Direction
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
-from harness.model.message import marked, of_error
+from harness.model.message import message, of_error
 from harness.model.stack import Endpoints
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Documents, Held
@@ -52,7 +52,10 @@ async def heal(
         behind = [
             name for walk in walks if (name := document_id(walk.id)) in plan.write and _behind(walk, held.get(name))
         ]
-        plan = overtaken(plan, behind, marked("{walk}: written to Firestore later, by a clock that is behind"))
+        left = [
+            message("{walk}: written to Firestore later, by a clock that is behind", walk=n.lower()) for n in behind
+        ]
+        plan = overtaken(plan, behind, left)
         if apply:
             plan = overtaken(plan, await _apply(plan, walks, held, documents))
             plan = vanished(plan, await _vanished(plan, endpoints, documents))
@@ -63,7 +66,7 @@ async def heal(
 
 
 def _rows(name: str, document: Held) -> WalkRows:
-    return walk_rows(name, plain_fields(document.fields), updated=document.version and when(document.version))
+    return walk_rows(name, plain_fields(document.fields), updated=document.version and document.version.ToDatetime(UTC))
 
 
 def _behind(walk: StoredWalk, document: Held | None) -> bool:
@@ -71,7 +74,7 @@ def _behind(walk: StoredWalk, document: Held | None) -> bool:
     if document is None or document.version is None or walk.updated_at is None:
         return False
     version = version_of(plain_fields(document.fields))
-    return version is not None and version < walk.updated_at < when(document.version)
+    return version is not None and version < walk.updated_at < document.version.ToDatetime(UTC)
 
 
 async def _vanished(plan: Healing, endpoints: Endpoints, documents: Documents) -> list[str]:

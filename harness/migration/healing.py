@@ -21,7 +21,7 @@ from harness.migration.convert import Refused, version_of, walk_rows
 from harness.migration.fates import Fate
 from harness.model.direction import Direction
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, marked, message
+from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.stack.firebase.document_writes import plain_fields
 from harness.stack.firebase.documents import Fields
@@ -107,11 +107,9 @@ def vanished(plan: Healing, names: Collection[str]) -> Healing:
     return msgspec.structs.replace(plan, copy=copy, replace=replace, named=(*plan.named, *left))
 
 
-def overtaken(
-    plan: Healing, names: Collection[str], told: str = marked("{walk}: written to Firestore meanwhile")
-) -> Healing:
-    """The plan without those documents, which somebody else wrote or deleted since they were read, or as ``told``."""
-    left = tuple(Message(text=told, values={"walk": name.lower()}) for name in names)
+def overtaken(plan: Healing, names: Collection[str], left: Sequence[Message] = ()) -> Healing:
+    """The plan without those documents, which somebody else wrote or deleted since they were read, or as ``left``."""
+    left = left or [message("{walk}: written to Firestore meanwhile", walk=name.lower()) for name in names]
     write, delete = (tuple(each for each in those if each not in names) for those in (plan.write, plan.delete))
     return msgspec.structs.replace(plan, write=write, delete=delete, named=(*plan.named, *left))
 

@@ -14,7 +14,7 @@ import msgspec
 
 from harness.base.errors import BadInput
 from harness.base.message import nearest
-from harness.model.message import Message, marked, message
+from harness.model.message import marked, message
 from harness.model.stack import Address, Endpoints
 
 UNTRIED = marked(
@@ -52,14 +52,6 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
             elif not _is_here(address.host):
                 found.append(f"{name} on {address.host}")
         return tuple(found)
-
-    def confine(self, *, beyond: bool) -> None:
-        """Raise ``BadInput`` for what is not on this machine, unless ``beyond`` allows it."""
-        if self.beyond and not beyond:
-            raise BadInput(
-                message("not on this machine: {places}", places="; ".join(self.beyond)),
-                remedy=message("--beyond-this-machine, if that is meant; {why}", why=Message(text=UNTRIED)),
-            )
 
     def firebase_credentials(self) -> Any:
         """What ``firebase_admin`` takes; ``None`` against emulators. Raises ``BadInput`` for a file that is none."""

@@ -57,7 +57,7 @@ class Source:
     async def keys(self, kind: str) -> dict[str, datetime]:
         """Every document's path, and when it was last written by Firestore's clock. Raises ``PartDied``."""
         async with aclosing(self._documents.pages(kind, keys=True)) as pages:
-            return {self._documents.path(raw): when(raw.update_time) async for page in pages for raw in page.documents}
+            return {self._documents.path(raw): _time(raw.update_time) async for page in pages for raw in page.documents}
 
     async def named(self, paths: Sequence[str]) -> AsyncGenerator[Document]:
         """Those of the documents that exist, in this order; some batches of them are asked for at once.
@@ -93,8 +93,8 @@ class Source:
         return Document(
             path=self._documents.path(raw),
             fields=_plain(raw.fields),
-            created=when(raw.create_time),
-            updated=when(raw.update_time),
+            created=_time(raw.create_time),
+            updated=_time(raw.update_time),
         )
 
 
@@ -111,7 +111,7 @@ def _read(cell: Any) -> Any:
     if kind == "double_value":
         return cell.double_value
     if kind == "timestamp_value":
-        return when(cell.timestamp_value)
+        return _time(cell.timestamp_value)
     if kind == "map_value":
         return _plain(cell.map_value.fields)
     if kind == "array_value":
@@ -122,6 +122,6 @@ def _read(cell: Any) -> Any:
     return Reference(found) if kind == "reference_value" else found
 
 
-def when(held: Any) -> datetime:
-    """Firestore's own time, to the microsecond below, as ``ToDatetime``, at a quarter of its cost."""
+def _time(held: Any) -> datetime:
+    """To the microsecond below, as ``ToDatetime``, at a quarter of its cost."""
     return _EPOCH + timedelta(seconds=held.seconds, microseconds=held.nanos // 1000)

@@ -44,13 +44,14 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     piped: bool = False
 
 
-class Watched:
-    """A running process whose end is noticed; a ``Process`` is our child, an ``Adopted`` is not."""
+class Process:
+    """A process that we started, whose end is noticed."""
 
-    def __init__(self, part: str, log: Path, pid: int) -> None:
-        self.part = part
-        self.log = log
-        self.pid = pid
+    def __init__(self, spec: Spec, popen: subprocess.Popen[bytes]) -> None:
+        self.popen = popen
+        self.part = spec.part
+        self.log = spec.log
+        self.pid = popen.pid
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
         self._descriptor = -1
@@ -132,41 +133,19 @@ class Watched:
 
     def _ended(self) -> None:
         self._unwatch()
-        code = self._code()
+        # As a container's end kills all in it. Before the wait: until then the zombie keeps its process group's number.
+        signal_group(self.pid, signal.SIGKILL)
+        code = self.popen.wait()
         if not self._exit.done():
             self._exit.set_result(code)
 
     def _poll(self) -> None:
         if self._exit.cancelled():
             return
-        if self._has_ended():
+        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             self._ended()
         else:
             self._loop.call_later(_POLL_S, self._poll)
-
-    def _has_ended(self) -> bool:
-        """Whether it ended, where the system cannot tell us by itself."""
-        raise NotImplementedError
-
-    def _code(self) -> int:
-        """Its return code; called once, after its end."""
-        raise NotImplementedError
-
-
-class Process(Watched):
-    """A process that we started."""
-
-    def __init__(self, spec: Spec, popen: subprocess.Popen[bytes]) -> None:
-        self.popen = popen
-        super().__init__(spec.part, spec.log, popen.pid)
-
-    def _has_ended(self) -> bool:
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def _code(self) -> int:
-        # As a container's end kills all in it. Before the wait: until then the zombie keeps its process group's number.
-        signal_group(self.pid, signal.SIGKILL)
-        return self.popen.wait()
 
 
 def spawn(spec: Spec, state: RunState) -> Process:

@@ -207,8 +207,8 @@ class SecretsPlan(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True, kw_only=True)
 class StackNeeds:
     """What is asked of a stack besides its rung: that it has these ``manifests``. ``peak_pods`` are to fit a cluster's
-    CPU at once; ``fault_proxy``: faults are put between the service and its pods; ``use_kept``: slow parts that were
-    kept running may be taken over; ``every_program``: a PostgreSQL with its programs for backups and standbys;
+    CPU at once; ``fault_proxy``: faults are put between the service and its pods; ``use_kept``: a cluster that was
+    kept running may be used; ``every_program``: a PostgreSQL with its programs for backups and standbys;
     ``secrets``: of rungs that are ``WithSecretStore``. A rung leaves what is not for it.
     """
 

@@ -15,7 +15,6 @@ from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import Tell, marked, message, of_error
 from harness.model.stack import AUTO, CLUSTERS, OwnCluster, Rung, Target
-from harness.stack.keeping import Keeper
 from harness.stack.manifests import by_kubectl, of_the_rehearsal
 from harness.stack.manifests import load as load_manifests
 from harness.stack.protocol import Stack, StackNeeds
@@ -202,7 +201,6 @@ def stack_for(options: Wanted, needs: StackNeeds, *, run_id: str, folder: Path, 
             clock=clock,
             service_port=options.service_port,
             fault_proxy=needs.fault_proxy,
-            use_kept=needs.use_kept,
             signals_at_once=options.signals_at_once,
             every_program=needs.every_program,
             progress=progress,
@@ -259,11 +257,3 @@ def cluster_images(target: Target, registry: str, clock: Clock) -> Images:
         pull=pull,
         target_pull="IfNotPresent" if target.image else pull,
     )
-
-
-def keepers() -> dict[Rung, Keeper]:
-    """What ``stack keep|status|down`` drive, of each rung that can keep its slow parts."""
-    from harness.stack.kind.keeper import KindKeeper
-    from harness.stack.local.keeper import LocalKeeper
-
-    return {Rung.LOCAL: LocalKeeper(), Rung.KIND: KindKeeper()}

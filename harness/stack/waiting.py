@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from harness.base.clock import Clock, polling
 from harness.base.errors import RehearsalError
 from harness.model.stack import Address
-from harness.stack.processes import Watched
+from harness.stack.processes import Process
 
 T = TypeVar("T")
 _POLL_S = 0.05
@@ -18,7 +18,7 @@ _ASK_TIMEOUT_S = 1.0
 
 
 async def until(
-    check: Callable[[], Awaitable[bool]], process: Watched, clock: Clock, *, limit_s: float, what: str
+    check: Callable[[], Awaitable[bool]], process: Process, clock: Clock, *, limit_s: float, what: str
 ) -> None:
     """Polls until ``check`` holds. Raises ``StackNotStarted`` when the process ends first or ``limit_s`` passes."""
     again = polling(clock, limit_s=limit_s, every_s=_POLL_S)

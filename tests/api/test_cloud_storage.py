@@ -55,10 +55,6 @@ async def test_a_walks_photos_go_and_all_others_stay(emulator: Address) -> None:
     await adapter.remove_walk("u1", WALK)
     assert await names(emulator) == sorted(kept)
     await adapter.remove_walk("u1", WALK)  # nothing there is fine
-    await storage.reset(emulator)
-    assert await names(emulator) == []
-    await put(emulator, kept[0])  # the bucket has stayed
-    assert await names(emulator) == kept[:1]
 
 
 async def test_one_silent_connection_does_not_hold_up_the_emulator(emulator: Address) -> None:

@@ -240,7 +240,7 @@ def test_each_pair_of_options_changes_what_is_run(name: str, tmp_path: Path) -> 
         (["load_stages", "--only", "knee", "--quick"], "--quick is for users, capacity, in_flight alone"),
         (["scaling", "--on", "kind", "--signals-at-once"], "--signals-at-once is of --on local"),
         (["run", "rollout_week3", "--on", "local", "--yes-use-this-cluster"], "belongs to --on kube"),
-        (["stack", "down", "--on", "kube", "--force"], "--force is of kept parts"),
+        (["stack", "down", "--on", "kube", "--force"], "--force is for the kept cluster"),
         (["chaos", "--list", "--seed", "7"], "--list runs nothing: --seed"),
         (["migrate", "--dry-run", "--settle", "3s"], "--dry-run compares nothing: --settle"),
         (["operations", "daily", "--namespace", "mine"], "--namespace: of --context alone"),

@@ -50,6 +50,14 @@ def test_the_command_line_goes_over_the_environment_over_the_file(
     assert (other.seed, other.on) == (5, "kind")
 
 
+def test_only_a_cluster_is_kept_wherever_runs_go(write: Write) -> None:
+    write('on = "local"\n')
+    kept: Any = parse(["stack", "keep"])
+    assert kept.on == "kind"
+    with pytest.raises(BadInput, match=r"--on.*'local'.*kind"):
+        parse(["stack", "keep", "--on", "local"])
+
+
 def test_the_nearest_file_upward_counts(write: Write) -> None:
     write("seed = 3\n")
     Path("rehearsal.toml").write_text("seed = 9\n")

@@ -14,15 +14,16 @@ from harness.model.stack import Rung
 from harness.report.language import Language, language
 from harness.stack import rungs
 from harness.stack.keeping import PartStatus, Standing
+from harness.stack.kind import keeper
 from harness.stack.standing import StackFacts
 from tests.nowhere import all_at
 
 ENGLISH = language("en")
 KEPT = Standing(
-    kind="kept", rung=Rung.LOCAL, run_id="kept-local", since_utc="", owner_pid=0, used_by="", trouble=message("it is broken"),
+    kind="kept", rung=Rung.KIND, run_id="kept", since_utc="", owner_pid=0, used_by="", trouble=message("it is broken"),
     parts=(
-        PartStatus(part="postgres", pid=12345, alive=True, port=5432, memory_bytes=3 * 2**20),
-        PartStatus(part="auth", pid=12346, alive=False),
+        PartStatus(part="worker", pid=12345, alive=True, memory_bytes=3 * 2**20),
+        PartStatus(part="worker2", pid=12346, alive=False),
     ),
 )  # fmt: skip
 UP = msgspec.structs.replace(KEPT, kind="stack", run_id="up", since_utc="2026", owner_pid=9999, trouble=None, parts=())
@@ -45,35 +46,35 @@ def shown(each: Standing, say: Language = ENGLISH) -> list[str]:
 
 def test_what_is_left_running_is_said_as_before() -> None:
     assert shown(KEPT) == [
-        "kept-local (environment local) since an unknown time, free, 3 MiB",
-        "  postgres         process 12345 port 5432 3 MiB",
-        "  auth             process 12346 DEAD",
+        "kept (environment kind) since an unknown time, free, 3 MiB",
+        "  worker           process 12345 3 MiB",
+        "  worker2          process 12346 DEAD",
         "  not usable: it is broken; `python3 -m harness stack down` takes it away",
     ]
-    assert shown(UP) == ["up (environment local) since 2026, process 9999, 0 MiB"]
+    assert shown(UP) == ["up (environment kind) since 2026, process 9999, 0 MiB"]
     used = msgspec.structs.replace(UP, kind="kept", used_by="another")
-    assert shown(used) == ["up (environment local) since 2026, process 9999, in use by another, 0 MiB"]
+    assert shown(used) == ["up (environment kind) since 2026, process 9999, in use by another, 0 MiB"]
 
 
 def test_why_it_is_not_usable_is_said_in_the_language_and_plainly_as_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    why = message("{parts} died", parts="auth")
-    monkeypatch.setattr(stack_command, "_asked", lambda _: [])
+    why = message("{nodes} does not run", nodes="worker2")
+    monkeypatch.setattr(keeper, "status", lambda: None)
     monkeypatch.setattr(standing, "standing_stacks", lambda: [msgspec.structs.replace(KEPT, trouble=why), UP])
     assert main(["stack", "status", "--lang", "ja"]) == Exit.HOLD
     said = capsys.readouterr().out
-    assert language("ja").message(why) in said and "auth died" not in said
+    assert language("ja").message(why) in said and "does not run" not in said
     assert main(["stack", "status", "--json", "--lang", "ja"]) == Exit.HOLD
     kept, up = msgspec.json.decode(capsys.readouterr().out)
-    assert (kept["trouble"], up["trouble"], kept["parts"][0]["port"]) == ("auth died", "", 5432)
+    assert (kept["trouble"], up["trouble"], kept["parts"][0]["pid"]) == ("worker2 does not run", "", 12345)
 
 
 def test_all_of_it_goes_through_the_catalogue() -> None:
     """But for numbers, their units and the names of parts."""
     said = "\n".join((*shown(KEPT, Upper()), *shown(UP, Upper())))
     left = {word for word in said.replace("`", " ").split() if word != word.upper()}
-    assert left == {"postgres", "auth", "MiB"}
+    assert left == {"worker", "worker2", "MiB"}
 
 
 def test_a_stack_that_is_up_says_so_as_before(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +89,7 @@ def test_a_stack_that_is_up_says_so_as_before(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_what_could_not_be_ended_is_left_in_every_language(lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Message] = []
-    monkeypatch.setattr(rungs, "keepers", dict)
+    monkeypatch.setattr(keeper, "down", lambda **_: [])
     monkeypatch.setattr(standing, "end_standing_stacks", lambda _: [*told])
 
     async def nothing(*_: object) -> None:

@@ -109,8 +109,7 @@ JUDGEMENTS = (
         for each in ("load.target_qps", "load.stages", "load.pod_capacity.of_target")
         for what in ("verdict", "holds")
     ),
-    *(Differs("load_stages_passes", "", each, "reason", _FEW) for each in ("load.target_qps", "load.stages")),
-    Differs("load_stages_passes", "", "load.stages", "shown", _FEW),
+    *(Differs("load_stages_passes", "", "load.stages", what, _FEW) for what in ("reason", "shown")),
     *(Differs("load_stages_passes", "steps", each, "verdict", _FEW) for each in ("users_500", "capacity")),
     Differs("secret_rotation_judged", "", "reads.acknowledged", NEW, _READS),
     Differs("secret_rotation_judged", "naive", "iac.csi_rotation_gap", "reason", _JOINED),

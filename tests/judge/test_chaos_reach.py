@@ -234,7 +234,8 @@ def test_where_reads_and_writes_go_is_seen_with_firestore_away_alone(
     slow: frozenset[Operation], only: Operation | None, verdict: Verdict
 ) -> None:
     """A target that waits for Firestore is slower than the limit; without a read, or without a write, nothing is seen."""
-    left = seen(ChaosDetails(origin_ns=5 * NS, made=[made()]), [*as_planned(slow, only), mirror(Verdict.PASS)])
+    rows = [*as_planned(slow, only), mirror(Verdict.PASS)]
+    left = seen(ChaosDetails(origin_ns=5 * NS, made=[made()]), rows)
     found = by_id(judged(REHEARSAL, plan("firestore_down"), left))["firestore_down"]
     assert (found.claims, found.verdict) == (("dual_write.reads", "dual_write.order"), verdict), found.reason
     assert "answered well while it lasted: " in found.reason

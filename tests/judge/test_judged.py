@@ -20,9 +20,9 @@ WHY = (message("why"),)
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED])
 @pytest.mark.parametrize(("flaws", "value"), [(0, 0.0), (3, 3.0), (None, None)])
 def test_a_check_allows_no_flaw(verdict: Verdict, flaws: int | None, value: float | None) -> None:
-    assert result("writes.acknowledged", "migration.dual_write", verdict, flaws, 9, WHY) == Judgement(
-        id="writes.acknowledged", kind=Kind.CHECK, claim="migration.dual_write", verdict=verdict,
-        asked=counted("writes.acknowledged"), told=WHY, value=value, limit=0.0, unit=Unit.FLAWS, samples=9,
+    assert result("pdb.budget", "migration.dual_write", verdict, flaws, 9, WHY) == Judgement(
+        id="pdb.budget", kind=Kind.CHECK, claim="migration.dual_write", verdict=verdict,
+        asked=counted("pdb.budget"), told=WHY, value=value, limit=0.0, unit=Unit.FLAWS, samples=9,
         gates=verdict is not Verdict.NOT_EXERCISED,
     )  # fmt: skip
 

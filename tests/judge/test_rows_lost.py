@@ -133,7 +133,7 @@ class Case:
 def of_step(step: Step) -> Case:
     made = MadeStep(step=step, pods=2, start_ns=0)
     rows = [row(at_ns, number) for number, at_ns in enumerate(due_of_step(step, 1, 0) or ())]
-    rows = [msgspec.structs.replace(each, user=each.operation_id) for each in rows]
+    rows = [msgspec.structs.replace(row, user=row.operation_id, pod="ab"[n % 2]) for n, row in enumerate(rows)]
     return Case(
         rows, lambda left, _: result_of(made, ledger(left), Limits(p95_ms=500, error_ratio=0.01), 1).verdict, bad=failed
     )

@@ -19,10 +19,9 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.errors import StackNotStarted
-from harness.stack.kind import cluster, docker, network, parts, record, uses
+from harness.stack.kind import cluster, docker, keeper, network, parts, record, uses
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.load import load
-from harness.stack.kind.keeper import KindKeeper
 from harness.stack.kind.record import Cluster
 from harness.stack.state.processes import identify
 from tests.kind.creating import creating, half, quiet
@@ -169,7 +168,6 @@ async def test_a_cluster_that_a_run_uses_is_not_deleted(kind_cluster: Cluster) -
 
 
 def test_stack_status_and_down_know_the_cluster_and_its_user(kind_cluster: Cluster) -> None:
-    keeper = KindKeeper()
     standing = keeper.status()
     assert standing is not None
     assert [part.part for part in standing.parts] == kind_cluster.nodes

@@ -69,11 +69,10 @@ async def test_its_own_database_is_taken_down_and_what_is_left_of_it_is_a_leak(
     judged_again(REHEARSAL, RecoveryPlan, run.folder)
 
 
-@pytest.mark.parametrize(("rung", "kept"), [(Rung.LOCAL, False), (Rung.KIND, True)])
-def test_only_the_part_on_the_stack_asks_for_one(tmp_path: Path, rung: Rung, kept: bool) -> None:
-    asked = options(tmp_path, rung)
+def test_only_the_part_on_the_stack_asks_for_one(tmp_path: Path) -> None:
+    asked = options(tmp_path)
     manifests = manifests_of(asked)
     needs = REHEARSAL.arrange(planfile.bundled("dr_restore", RecoveryPlan), asked, manifests)
-    assert needs is not None and (needs.use_kept, needs.every_program) == (kept, True)
+    assert needs is not None and needs.every_program
     alone = msgspec.structs.replace(planfile.bundled("dr_restore", RecoveryPlan), parts=("points",))
     assert REHEARSAL.arrange(alone, asked, manifests) is None

@@ -9,14 +9,12 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 
 from harness.base.clock import MachineClock
-from harness.base.errors import StackNotStarted
 from harness.base.progress import Progress
 from harness.model.stack import Endpoints, OwnCluster, Rung, Target
 from harness.rehearsal import lifecycle
 from harness.rehearsal.lifecycle import Lifecycle
 from harness.stack.begun import Begun
 from harness.stack.kube.stack import KubeStack
-from harness.stack.local.kept import Borrowed
 from harness.stack.rungs import cluster_images
 from harness.stack.site import Site
 from harness.stack.state import RunState
@@ -88,31 +86,18 @@ async def test_a_tear_down_that_breaks_is_looked_behind(tmp_path: Path, monkeypa
     assert str(state.folder) in leak and "not as we thought" in str(life.errors[0])
 
 
-@pytest.mark.parametrize("broken", ["stop_back", "give_back"])
 async def test_what_one_part_cannot_do_keeps_no_other_from_its_end(
-    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that could not be stopped left the kept parts taken, and its own children running."""
+    """A server that could not be stopped left its own children running."""
     monkeypatch.setattr("harness.stack.state.cgroups.usable", lambda: False)
-    stack, strays, borrowed = local(tmp_path), AsyncMock(), Mock()
-    parts = Mock(stop_front=AsyncMock(), stop_back=AsyncMock())
-    getattr(parts if broken == "stop_back" else borrowed, broken).side_effect = OSError("broken")
-    stack._state, stack._parts, stack._borrowed = Mock(), parts, borrowed
+    stack, strays = local(tmp_path), AsyncMock()
+    parts = Mock(stop_front=AsyncMock(), stop_back=AsyncMock(side_effect=OSError("broken")))
+    stack._state, stack._parts = Mock(), parts
     monkeypatch.setattr("harness.stack.local.stack.end_strays", strays)
     with pytest.raises(OSError, match="broken"):
         await stack._take_parts_down()
-    borrowed.give_back.assert_called_once()
     strays.assert_awaited_once()
-
-
-def test_kept_parts_that_cannot_be_ended_are_given_back_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.stack.local.kept.end_run", Mock(side_effect=StackNotStarted("no")))
-    holding = Mock(closed=False, down_asked=True)
-    with pytest.raises(StackNotStarted):
-        Borrowed(Mock(), Mock(parts=[]), holding).give_back(tmp_path)
-    holding.release.assert_called_once()
 
 
 async def test_a_cluster_of_one_s_own_that_nobody_came_to_look_at_is_a_leak(tmp_path: Path) -> None:

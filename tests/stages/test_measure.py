@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,21 +11,19 @@ import psutil
 import pytest
 
 from harness.base.clock import NS, Anchor
-from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.base.virtual import VirtualLoop
 from harness.judge.ledger import Ledger
 from harness.load.population.arrivals import due_of_step
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.message import english
-from harness.model.stack import Address, Endpoints, Rung
+from harness.model.stack import Address, Endpoints
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages import measure
 from harness.rehearsals.load_stages.judge_steps import Limits, result_of
 from harness.rehearsals.load_stages.measure import Measuring
 from harness.rehearsals.load_stages.types import Made, StepResult
-from harness.stack.state import MARKER, PART_MARKER, identify, run_folder
-from harness.stack.state.kept import User, hold, kept_id
+from harness.stack.state import MARKER, PART_MARKER
 
 MS = 1_000_000
 BEGUN_S = 1
@@ -196,38 +192,26 @@ class Process:
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A run's pod, kept parts, of which PostgreSQL's own process shows no environment, and what is no part."""
-    kept, run = kept_id(Rung.LOCAL), {MARKER: "a-run"}
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's pods and PostgreSQL, whose own process shows no environment, another run's part, and what is no part."""
+    run = {MARKER: "a-run"}
     found = [
         Process(2_000_001, 1, run | {PART_MARKER: "pod-1"}, 2.0, 0.5, 0.0, 0.0),
         Process(2_000_002, 1, run | {PART_MARKER: "pod-2"}, gone=True),
         Process(2_000_003, 1, run, 9.0, 9.0, 9.0, 9.0),  # the load
-        Process(2_000_004, 1, {MARKER: kept, PART_MARKER: "postgres"}, 1.0, 0.0, 0.25, 0.125),
+        Process(2_000_004, 1, run | {PART_MARKER: "postgres"}, 1.0, 0.0, 0.25, 0.125),
         Process(2_000_005, 2_000_004, {}, 4.0, 1.0, 0.0, 0.0),
         Process(2_000_006, 1, {"PATH": "/bin"}, 9.0, 9.0, 9.0, 9.0),
+        Process(2_000_007, 1, {MARKER: "b-run", PART_MARKER: "pod-1"}, 3.0, 0.0, 0.0, 0.0),
     ]
     monkeypatch.setattr(psutil, "process_iter", lambda: iter(found))
-    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
-    run_folder(kept).mkdir(parents=True)
 
 
 @pytest.mark.usefixtures("machine")
 def test_what_a_stack_used_is_its_parts_and_nothing_else() -> None:
-    assert measure.used_by("a-run") == {2_000_001: 2.5}
+    assert measure.used_by("a-run") == {2_000_001: 2.5, 2_000_004: 1.375, 2_000_005: 5.0}
+    assert measure.used_by("b-run") == {2_000_007: 3.0}
     assert measure.used_by("another") == {}
-
-
-@pytest.mark.usefixtures("machine")
-def test_kept_parts_are_of_the_run_that_has_them_and_postgresql_s_processes_of_its_first() -> None:
-    held, owner = hold(Rung.LOCAL), identify(os.getpid())
-    assert held is not None and owner is not None
-    held.name(User("a-run", owner))
-    try:
-        assert measure.used_by("a-run") == {2_000_001: 2.5, 2_000_004: 1.375, 2_000_005: 5.0}
-        assert measure.used_by("another") == {}
-    finally:
-        held.release()
 
 
 def test_a_straggler_does_not_hide_that_the_generator_was_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

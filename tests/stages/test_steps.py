@@ -34,7 +34,7 @@ def calls(latencies_ms: list[float], *, failed: int = 0, late_ms: float = 0.0, f
         due = index * 10 * MS
         status = failure if index < failed else 200
         sent, done = due + round(late_ms * MS), due + round((late_ms + latency) * MS)
-        rows[index] = (index, index, True, index >= failed, NO_OPERATION, status, due, sent, done)
+        rows[index] = (index, index, True, index >= failed, False, NO_OPERATION, status, due, sent, done)
     return rows
 
 

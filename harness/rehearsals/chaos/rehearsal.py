@@ -15,7 +15,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Facts, Part
 from harness.model.section import Section
-from harness.model.stack import PROXY_FAULTS, Rung, lacks
+from harness.model.stack import PROXY_FAULTS, lacks
 from harness.rehearsal.cost import Cost, cost_between
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
@@ -68,14 +68,13 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
             titles.setdefault(part, _TITLES.get(part, Message(text=planned.experiment.title)))
         return [Part(name=name, title=title, seconds=took[name] / NS) for name, title in titles.items()]
 
-    def arrange(self, plan: ChaosPlan, options: Options, manifests: Manifests) -> StackNeeds:
-        """On local the experiments break what is kept; of a kept cluster only what they do to its nodes."""
+    def arrange(self, plan: ChaosPlan, options: Options, manifests: Manifests) -> StackNeeds:  # noqa: ARG002 - not all need them
+        """The experiments break of a kept cluster only what they do to its nodes."""
         expects = [each.experiment.expects for each in plan.experiments]
-        of_cluster = options.rung is Rung.KIND and not any(each.breaks_nodes for each in expects)
         return StackNeeds(
             manifests=manifests,
             fault_proxy=any(PROXY_FAULTS.intersection(each.experiment.faults) for each in plan.experiments),
-            use_kept=plan.only_pods or of_cluster,
+            use_kept=not any(each.breaks_nodes for each in expects),
             every_program=any(each.failover is not None for each in expects),
         )
 

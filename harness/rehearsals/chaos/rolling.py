@@ -47,7 +47,6 @@ def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
         ),
         scenario=scenario,
         criteria=steady_criteria(scenario),
-        only_pods=True,
     )
 
 

@@ -85,8 +85,7 @@ class PlannedExperiment(msgspec.Struct, frozen=True, kw_only=True):
 class ChaosPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The experiments in their order, under the users and probes of ``scenario``.
 
-    ``criteria`` are kept while the state is steady. ``reconcile`` heals the stores at the end. ``only_pods``: nothing
-    but pods is disturbed, so that parts of the stack that are kept running may be taken over.
+    ``criteria`` are kept while the state is steady. ``reconcile`` heals the stores at the end.
     """
 
     name: str = "chaos"
@@ -94,7 +93,6 @@ class ChaosPlan(msgspec.Struct, frozen=True, kw_only=True):
     scenario: Scenario
     criteria: tuple[Criterion, ...]
     reconcile: Direction | None = None
-    only_pods: bool = False
 
 
 class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):

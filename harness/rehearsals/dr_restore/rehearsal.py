@@ -15,7 +15,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Facts
 from harness.model.section import Section
-from harness.model.stack import Capability, Rung
+from harness.model.stack import Capability
 from harness.rehearsal.cost import Cost, cost_of_outage
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
@@ -56,12 +56,9 @@ class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
         """On the stack, pods that can be led to another instance."""
         return {"stack": (Capability.REAL_POSTGRESQL, Capability.DATABASE_INSTANCES)} if "stack" in plan.parts else {}
 
-    def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
-        """A stack for its part alone. Where pods are processes the disaster strikes what may have been kept."""
-        if "stack" not in plan.parts:
-            return None
-        kept = options.rung is not Rung.LOCAL
-        return StackNeeds(manifests=manifests, use_kept=kept, every_program=True)
+    def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> StackNeeds | None:  # noqa: ARG002 - not all need them
+        """A stack for its part alone."""
+        return StackNeeds(manifests=manifests, every_program=True) if "stack" in plan.parts else None
 
     async def run(self, plan: RecoveryPlan, on: Running[RecoveryDetails]) -> None:
         """The parts in order."""

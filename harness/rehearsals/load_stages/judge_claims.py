@@ -78,10 +78,12 @@ def _target(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Judgement:
                 "value": good_per_s, "limit": TARGET_PER_S, "unit": Unit.PER_SECOND, "samples": figures.requests,
                 "also": _REQUIRED,
             }  # fmt: skip
-            if each.verdict is not Verdict.PASS:
+            if each.verdict is not Verdict.PASS and not each.few:
                 return claimed("", claim, each.verdict, *each.told, **measured)
             failed = message("{count} failed", count=str(figures.failed))
-            return claimed("", claim, _offered_enough(figures, step.seconds), failed, *each.told, **measured)
+            enough = _offered_enough(figures, step.seconds)
+            verdict = Verdict.INCONCLUSIVE if each.few and enough is Verdict.PASS else enough
+            return claimed("", claim, verdict, failed, *each.told, **measured)
     none_run = message("no stage of {users} users was run", users=str(TARGET_USERS))
     return _not_run(claim, any(map(_is_target, plan.stages)), none_run)
 

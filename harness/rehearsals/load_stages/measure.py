@@ -19,12 +19,11 @@ from harness.judge.ledger import Calls
 from harness.judge.window import Window
 from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side
-from harness.model.stack import Endpoints, Rung
+from harness.model.stack import Endpoints
 from harness.model.step import Step
 from harness.rehearsals.load_stages.judge_steps import photos_due, window_of
 from harness.rehearsals.load_stages.types import Made
 from harness.stack.state import MARKER, PART_MARKER, marked
-from harness.stack.state.kept import kept_id, last_user
 
 LEAD_S = 0.5
 REOPEN_LEAD_S = 3.0  # for a thousand connections to pods that may have little CPU
@@ -145,14 +144,11 @@ class Measuring:
 
 
 def used_by(run_id: str) -> dict[int, float]:
-    """The seconds of CPU that each process of the run's stack and its ended children have used, by process id: of the
-    parts, kept ones that it has taken over too. Whatever else this machine does is none of what a step left.
+    """Return the CPU time (s) that each process of the run's parts and its ended children have used, by process id.
 
     PostgreSQL's processes have their titles where their environment was: they are found as children of its first.
     """
-    user = last_user(Rung.LOCAL)
-    ids = [run_id, kept_id(Rung.LOCAL)] if user is not None and user.run_id == run_id else [run_id]
-    parts = {process.pid for process, told in marked(MARKER, ids) if PART_MARKER in told}
+    parts = {process.pid for process, told in marked(MARKER, [run_id]) if PART_MARKER in told}
     found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

@@ -6,7 +6,6 @@ There is no emulator of Firebase's own. After the REST reference, the publishing
   **400** (``FAILED_PRECONDITION`` "[VERSION_MISMATCH]: ..."; the guide's table of error codes and the Admin SDK's
   tests agree, though the guide's prose once says 409). ``?versionNumber=``, ``?validateOnly=true``.
 * ``:listVersions`` and ``:rollback``.
-* ``GET`` and ``DELETE /emulator/v1/projects``, of our own, to reset it between runs.
 * The client's fetch, ``POST /v1/projects/{p}/namespaces/firebase:fetch``, evaluated by ``harness.model.flag``.
 
 What it is not: authorisation, server templates, personalisation, experiments, real-time updates, 90-day expiry, quotas.
@@ -50,8 +49,6 @@ class Emulator:
         self.app = Starlette(
             routes=[
                 Route("/", self._ready),
-                Route("/emulator/v1/projects", self._published, methods=["GET"]),
-                Route("/emulator/v1/projects", self._forget, methods=["DELETE"]),
                 Route(base + "/remoteConfig", self._on(self._get), methods=["GET"]),
                 Route(base + "/remoteConfig", self._on(self._put), methods=["PUT"]),
                 Route(base + "/remoteConfig:listVersions", self._on(self._list), methods=["GET"]),
@@ -64,16 +61,6 @@ class Emulator:
         return JSONResponse(
             {"remoteConfigEmulator": {"ready": True, "conditions": "harness/stack/firebase/conditions.py"}}
         )
-
-    async def _published(self, _request: Request) -> Response:
-        """The number of versions of each project that published; no part of Firebase's API."""
-        stored = {name: len(versions.newest_first()) for name, versions in self._projects.items()}
-        return JSONResponse({name: count for name, count in stored.items() if count})
-
-    async def _forget(self, _request: Request) -> Response:
-        """As if just started, for kept parts; no part of Firebase's API."""
-        self._projects.clear()
-        return JSONResponse({})
 
     def _on(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """The handler with its project found and its errors in Google's shape."""

@@ -49,11 +49,6 @@ async def put(address: Address, bucket: str, name: str, content: bytes, content_
     await _asked(address, "POST", path, content, content_type)
 
 
-async def reset(address: Address) -> None:
-    """Removes every object; the buckets stay. Raises ``PartDied``."""
-    await _asked(address, "GET", "/wipe?keep-buckets=true")
-
-
 async def _asked(address: Address, method: str, path: str, body: bytes = b"", content_type: str = "") -> rest.Answer:
     headers = {"Content-Type": content_type} if content_type else {}
     try:

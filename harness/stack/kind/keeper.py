@@ -35,54 +35,54 @@ async def keep(label: str, clock: Clock, progress: Tell, source: Path = config.C
     return made
 
 
-class KindKeeper:
-    """The ``Keeper`` of a real cluster."""
+async def keep_for_runs(clock: Clock, progress: Tell) -> None:
+    """Keep the cluster that runs use where it stands. Ctrl-C in the middle leaves nothing."""
+    await keep(kept_cluster().removeprefix(record.mark()), clock, progress)
 
-    rung = Rung.KIND
 
-    async def keep(self, clock: Clock, progress: Tell) -> None:
-        """Returns when its metrics flow. Ctrl-C in the middle leaves nothing."""
-        await keep(kept_cluster().removeprefix(record.mark()), clock, progress)
+def status() -> Standing | None:
+    """Return what the record and Docker tell of the kept cluster, or ``None`` without one. Its parts are its nodes."""
+    if not record.recorded():
+        return None  # without making anything
+    name = kept_cluster()
+    if name not in record.recorded():
+        return None
+    found = record.read(name)
+    nodes = [_part(node) for node in found.nodes] if found is not None else []
+    return Standing(
+        kind="kept",
+        rung=Rung.KIND,
+        run_id=name,
+        since_utc=_since(name),
+        owner_pid=0,
+        used_by=", ".join(uses.users(name)),
+        trouble=_trouble(found, nodes),
+        parts=tuple(nodes),
+    )
 
-    def status(self) -> Standing | None:
-        """From the record and Docker; asks no node. The parts are its nodes."""
-        if not record.recorded():
-            return None  # without making anything
-        name = kept_cluster()
-        if name not in record.recorded():
-            return None
-        found = record.read(name)
-        nodes = [_part(node) for node in found.nodes] if found is not None else []
-        return Standing(
-            kind="kept",
-            rung=self.rung,
-            run_id=name,
-            since_utc=_since(name),
-            owner_pid=0,
-            used_by=", ".join(uses.users(name)),
-            trouble=_trouble(found, nodes),
-            parts=tuple(nodes),
-        )
 
-    def down(self, *, force: bool) -> list[Message]:
-        """Also what is half-created, or of another checkout."""
-        if not record.recorded():
-            return []
-        name = kept_cluster()
-        if name not in record.recorded():
-            return []
-        try:
-            asyncio.run(cluster.delete(name, lambda _line: None, force=force))
-        except StackNotStarted as error:
-            if users := uses.users(name):
-                uses.ask_down(name)
-                later = message(
-                    "the cluster {name}: {users} uses it; it is deleted when the last user has ended",
-                    name=name, users=", ".join(users),
-                )  # fmt: skip
-                return [later]
-            return [message("the cluster {name} could not be deleted: {why}", name=name, why=of_error(error))]
-        return [message("the cluster {name}: deleted", name=name)]
+def down(*, force: bool) -> list[Message]:
+    """Delete the kept cluster, also one that is half-created or of another checkout, and say so in one line.
+
+    While runs use it, the last of them deletes it; with ``force`` it is deleted at once.
+    """
+    if not record.recorded():
+        return []
+    name = kept_cluster()
+    if name not in record.recorded():
+        return []
+    try:
+        asyncio.run(cluster.delete(name, lambda _line: None, force=force))
+    except StackNotStarted as error:
+        if users := uses.users(name):
+            uses.ask_down(name)
+            later = message(
+                "the cluster {name}: {users} uses it; it is deleted when the last user has ended",
+                name=name, users=", ".join(users),
+            )  # fmt: skip
+            return [later]
+        return [message("the cluster {name} could not be deleted: {why}", name=name, why=of_error(error))]
+    return [message("the cluster {name}: deleted", name=name)]
 
 
 def _since(name: str) -> str:

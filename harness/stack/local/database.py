@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from harness.base.errors import BadInput
 from harness.model.stack import Address, DatabaseAccess
-from harness.stack.local.adopted import Adopted
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import OTHERS, Ground
@@ -38,9 +37,9 @@ class LocalDatabase:
         return None if self._parts.standby is None else _access(self._parts.standby)
 
     async def start_standby(self) -> DatabaseAccess:
-        """A second server on this machine. Raises ``BadInput`` for kept parts too: nobody breaks those on purpose."""
-        if self._parts.standby is not None or isinstance(self._parts.postgres.process, Adopted):
-            raise BadInput("a standby follows PostgreSQL already, or it is a kept one")
+        """A second server on this machine. Raises ``BadInput`` when there is one."""
+        if self._parts.standby is not None:
+            raise BadInput("a standby follows PostgreSQL already")
         return _access(await self._parts.start_standby())
 
     async def end_standby(self) -> None:

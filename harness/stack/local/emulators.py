@@ -13,8 +13,7 @@ from harness.model.stack import Address
 from harness.stack import environment
 from harness.stack.firebase import install
 from harness.stack.local import installing
-from harness.stack.local.adopted import Adopted
-from harness.stack.processes import Process, Spec, Watched, spawn
+from harness.stack.processes import Process, Spec, spawn
 from harness.stack.state import RunState, npm
 from harness.stack.waiting import until
 
@@ -31,12 +30,7 @@ class Emulator:
         self._state = state
         self._log = logs / f"{part}.log"
         self._clock = clock
-        self.process: Watched | None = None
-
-    def adopt(self, address: Address, process: Watched) -> None:
-        """Instead of ``start``: an emulator that runs already, and is stopped by others."""
-        self._state.give_back_port(self.address.port)
-        self.address, self.process = address, process
+        self.process: Process | None = None
 
     def start(self, command: Sequence[str]) -> Process:
         """Starts it. Raises ``StackNotStarted`` when the command cannot be run."""
@@ -55,10 +49,8 @@ class Emulator:
         await until(lambda: check(self.address), process, clock, limit_s=READY_LIMIT_S, what="answered")
 
     async def stop(self) -> None:
-        """Ends it; bounded. An adopted one goes on running."""
-        if isinstance(self.process, Adopted):
-            self.process.release()
-        elif self.process is not None:
+        """Ends it; bounded."""
+        if self.process is not None:
             await self.process.stop(signal.SIGTERM, STOP_S)
 
 

@@ -15,13 +15,11 @@ from harness.model.stack import PROJECT_ID, Address, Endpoints
 from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
 from harness.stack.firebase import commands
-from harness.stack.local.adopted import Adopted
 from harness.stack.local.emulators import Emulator, installed
 from harness.stack.local.envoy import Envoy
-from harness.stack.local.kept import Borrowed
 from harness.stack.local.postgres import Postgres, remove_killed
 from harness.stack.local.postgres_programs import provided
-from harness.stack.processes import Watched
+from harness.stack.processes import Process
 from harness.stack.ready import CHECKS
 from harness.stack.state import RunState
 from harness.stack.waiting import together
@@ -39,14 +37,9 @@ class Parts:
         *,
         every_program: bool = False,
         service_port: int | None = None,
-        borrowed: Borrowed | None = None,
     ) -> None:
-        """With ``borrowed``, PostgreSQL and the Firebase parts are those, already running and proved empty.
-
-        PostgreSQL is of a version with ``every_program`` where a standby may be asked for.
-        """
+        """PostgreSQL is of a version with ``every_program`` where a standby may be asked for."""
         self._state = state
-        self._borrowed = borrowed
         self._logs = logs
         self._clock = clock
         self._feed = feed
@@ -64,8 +57,6 @@ class Parts:
         self.fault_proxy: FaultProxy | None = None
         #: Set to the first unplanned death.
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if borrowed is not None:
-            self._take_over(borrowed)
 
     def endpoints(self) -> Endpoints:
         """Where they answer."""
@@ -82,8 +73,6 @@ class Parts:
 
     async def start_emulators(self, progress: Tell) -> None:
         """Starts the Firebase parts; Auth first, which takes longest. Returns when all answer."""
-        if self._borrowed is not None:
-            return
         tree = await installed(self._state, self._logs, progress)
         lines: dict[str, Callable[[Address], Sequence[str]]] = {
             "auth": lambda address: commands.auth_command(tree, PROJECT_ID, address),
@@ -97,8 +86,6 @@ class Parts:
 
     async def start_postgres(self, progress: Tell) -> None:
         """Returns when the application's role can log in."""
-        if self._borrowed is not None:
-            return
         self.postgres.programs = await provided(
             every=self._every_program, state=self._state, logs=self._logs, progress=progress
         )
@@ -178,19 +165,6 @@ class Parts:
         if not self.death.done():
             self.death.cancel()
 
-    def _take_over(self, borrowed: Borrowed) -> None:
-        """From here on their unplanned end is noticed, as that of parts of our own."""
-        for part, identity in borrowed.identities.items():
-            process = Adopted(part, borrowed.log(part), identity)
-            address = borrowed.address(part)
-            if part == self.postgres.part:
-                self.postgres.adopt(address, borrowed.endpoints.database_password, process)
-            else:
-                (emulator,) = (each for each in self._emulators if each.part == part)
-                emulator.adopt(address, process)
-            self._guard(process)
-            self._told(part, address)
-
     async def _answering(self, emulator: Emulator) -> None:
         await emulator.ready(CHECKS[emulator.part])
         self._told(emulator.part, emulator.address)
@@ -198,12 +172,12 @@ class Parts:
     def _told(self, part: str, address: Address) -> None:
         self._feed.event("component", part, message("answers on {address}", address=str(address)), port=address.port)
 
-    def _guard(self, process: Watched) -> None:
+    def _guard(self, process: Process) -> None:
         self.processes[process.part] = process.pid
         self._feed.event("log", process.part, f"logs/{process.log.name}")
         self._guards.append(asyncio.ensure_future(self._notice(process)))
 
-    async def _notice(self, process: Watched) -> None:
+    async def _notice(self, process: Process) -> None:
         await process.wait()
         if self._ending or process.pid in self._planned:
             return

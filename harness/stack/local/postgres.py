@@ -16,10 +16,9 @@ from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.local import postgres_programs, postgres_template
-from harness.stack.local.adopted import Adopted
 from harness.stack.local.postgres_programs import Programs
 from harness.stack.local.postgres_template import DATABASE, USER
-from harness.stack.processes import Process, Spec, Watched, spawn
+from harness.stack.processes import Process, Spec, spawn
 from harness.stack.protocol import STANDBY
 from harness.stack.ready import logs_in
 from harness.stack.state import RunState
@@ -68,12 +67,7 @@ class Postgres:
         self.data = state.folder / part
         self.address = Address(host="127.0.0.1", port=state.take_port())
         self.password = ""
-        self.process: Watched | None = None
-
-    def adopt(self, address: Address, password: str, process: Watched) -> None:
-        """Instead of ``start``: a server that runs already, and is stopped by others."""
-        self._state.give_back_port(self.address.port)
-        self.address, self.password, self.process = address, password, process
+        self.process: Process | None = None
 
     async def start(self) -> Process:
         """Copies the template (made first where missing) and starts the server."""
@@ -136,10 +130,8 @@ class Postgres:
         await until(self._logs_in, self.process, self._clock, limit_s=READY_LIMIT_S, what="accepted a login")
 
     async def stop(self) -> None:
-        """Fast shutdown, then immediate, then SIGKILL; each bounded. An adopted one goes on running."""
-        if isinstance(self.process, Adopted):
-            self.process.release()
-        elif self.process is not None:
+        """Fast shutdown, then immediate, then SIGKILL; each bounded."""
+        if self.process is not None:
             self.process.send(signal.SIGINT)
             await self.process.ended_within(FAST_STOP_S)
             await self.process.stop(signal.SIGQUIT, 1.0)

@@ -21,7 +21,6 @@ from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import UP_LIMIT_S
 from harness.stack.local.disturbances import Disturbances
 from harness.stack.local.faults import Faults
-from harness.stack.local.kept import Borrowed, borrow
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Ground
 from harness.stack.local.sampler import Sampler
@@ -40,10 +39,9 @@ class LocalStack(Begun):
     """Pods are a target process and a database sidecar each; Envoy is the Service; PostgreSQL and Firebase are real.
 
     ``folder/logs/<part>.log`` holds every part's output. ``fault_proxy`` puts the fault proxy in front of the pods;
-    without it faults there are refused. ``use_kept`` takes over what ``stack keep`` left running, where it can: for a
-    stack whose parts nobody breaks on purpose. With ``every_program`` PostgreSQL is of a version whose every program is
-    at hand: for a standby, or a backup. ``signals_at_once`` signals a pod that leaves while the Service still leads to
-    it, as on a cluster.
+    without it faults there are refused. With ``every_program`` PostgreSQL is of a version whose every program is at
+    hand: for a standby, or a backup. ``signals_at_once`` signals a pod that leaves while the Service still leads to it,
+    as on a cluster.
     """
 
     rung = Rung.LOCAL
@@ -58,7 +56,6 @@ class LocalStack(Begun):
         clock: Clock,
         service_port: int | None = None,
         fault_proxy: bool = False,
-        use_kept: bool = False,
         signals_at_once: bool = False,
         every_program: bool = False,
         progress: Tell,
@@ -70,12 +67,10 @@ class LocalStack(Begun):
             progress=progress,
         )  # fmt: skip
         self._fault_proxy = fault_proxy
-        self._use_kept = use_kept
         self._signals_at_once = signals_at_once
         self._every_program = every_program
         self._parts: Parts | None = None
         self._controllers: Controllers | None = None
-        self._borrowed: Borrowed | None = None
         self._faults: Faults | None = None
         self._ground: Ground | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,12 +78,8 @@ class LocalStack(Begun):
     async def up(self) -> None:
         """Starts every part. Raises ``StackNotStarted`` naming the part, with the last lines of its log."""
         state = self._begin()
-        if self._use_kept:
-            self._borrowed = await borrow(self._run_id, self._progress)
         ground = (state, self._logs_folder, self._clock, self._feed)
-        self._parts = Parts(
-            *ground, every_program=self._every_program, service_port=self._service_port, borrowed=self._borrowed
-        )
+        self._parts = Parts(*ground, every_program=self._every_program, service_port=self._service_port)
         disturbances = Disturbances(self._parts, self._feed, state, self._clock, self._logs_folder)
         self._faults = Faults(self._parts, self._feed, disturbances)
         await self._unless_dead(self._bring_up(self._parts, self._faults), self._parts.death)
@@ -287,9 +278,5 @@ class LocalStack(Begun):
         try:
             if self._parts is not None:
                 await self._parts.stop_back()
-        finally:
-            try:
-                if self._borrowed is not None:
-                    self._borrowed.give_back(self._logs_folder)
-            finally:  # by their markers, whatever became of the others
-                await end_strays(self._state, self._clock)
+        finally:  # by their markers, whatever became of the others
+            await end_strays(self._state, self._clock)

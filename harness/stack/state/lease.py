@@ -41,15 +41,13 @@ class PartRecord(msgspec.Struct, frozen=True):
 class Lease(msgspec.Struct, kw_only=True):
     """What a live run owns. ``ports`` are those it listens on, or did.
 
-    ``kept``: the owner has left its parts running on purpose (``stack keep``); they are no killed run's. ``home``: the
-    mark of the folder of state in which the run was begun.
+    ``home``: the mark of the folder of state in which the run was begun.
     """
 
     run_id: str
     owner: ProcessIdentity
     parts: list[PartRecord] = []
     ports: list[int] = []
-    kept: bool = False
     home: str = ""
 
 
@@ -68,7 +66,6 @@ class Condition(Enum):
     """Whose a run's folder is."""
 
     LIVES = "its harness lives"
-    KEPT = "its parts were left running on purpose"
     ELSEWHERE = "its harness is gone, and parts of it run on in another container"
     UNKNOWN = "whether its harness lives cannot be told"
     ABANDONED = "its harness is gone"
@@ -99,9 +96,6 @@ def condition(folder: Path) -> Condition:
         return Condition.UNKNOWN
     if owner_held or (lease is not None and lease.owner.alive()):
         return Condition.LIVES
-    if lease is not None and lease.kept:
-        kept = parts_held or any(part.identity.alive() for part in lease.parts)
-        return Condition.KEPT if kept else Condition.ABANDONED
     elsewhere = lease is None or lease.owner.elsewhere
     return Condition.ELSEWHERE if parts_held and elsewhere else Condition.ABANDONED
 
@@ -231,12 +225,6 @@ class RunState:
     def give_back_port(self, port: int) -> None:
         """The port's process is gone; another may have it. It stays in the lease, to be checked at the end."""
         self._slot.give_back(port)
-
-    def keep(self) -> None:
-        """Leaves the parts running when this process ends, for later runs; the port guard is given up."""
-        self.lease.kept = True
-        self._write()
-        self._give_up()
 
     def _give_up(self) -> None:
         self._slot.release()

@@ -79,16 +79,13 @@ def dead_runs() -> list[str]:
     return [folder.name for folder in folders if condition(folder) is Condition.ABANDONED]
 
 
-def end_run(folder: Path, *, living: bool = True) -> list[Message]:
-    """Ends and removes one run or kept set, whoever owns it: for ``stack down``; where its harness lives, only with
-    ``living``. One line each; bounded as ``sweep``.
+def end_run(folder: Path) -> list[Message]:
+    """Ends and removes one run, whoever owns it: for ``stack down``. One line each; bounded as ``sweep``.
 
     A process that only has the number of a recorded one is left alone, and what runs in another container too.
     """
     with runs_locked():
-        if not folder.exists() or not (living or condition(folder) is not Condition.LIVES):
-            return []
-        return _sweep_run(folder, read_lease(folder), message("taken down"))
+        return _sweep_run(folder, read_lease(folder), message("taken down")) if folder.exists() else []
 
 
 _GONE = message("its harness is gone; removing what it left")
