@@ -66,10 +66,9 @@ class InParts(Rehearsal[P, D]):
     def of_parts(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
         """The judgements on all that were run."""
 
+    @abstractmethod
     def loads(self, part: Any) -> bool:
         """Whether users load the API in the part."""
-        _ = part
-        return False
 
     def expected(self, plan: P, facts: Facts) -> Iterator[Expected]:
         """The claims, and what answers showed the users of a part that is run."""

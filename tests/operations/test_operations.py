@@ -360,7 +360,10 @@ def test_a_review_in_which_a_claim_is_not_ready_wants_a_look_and_the_page_says_w
 
 
 def test_nothing_seen_is_no_page() -> None:
-    assert said(OperationsDetails()) == {} and list(REHEARSAL.claims(DAILY)) == [("", "operations.daily")]
+    assert said(OperationsDetails()) == {}
+    found = {each.id: each for each in conclude.judged(REHEARSAL, DAILY, made.seen(OperationsDetails()))}
+    assert {"operations.daily", "attention.pods", "attention.usage", "attention.logs"} < {*found}
+    assert all(each.holds for each in found.values())
 
 
 def test_lines_that_are_no_structured_log_are_counted_apart() -> None:

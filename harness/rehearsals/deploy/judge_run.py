@@ -23,8 +23,6 @@ from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPla
 
 #: How long users are looked at once all is said to be well again.
 TAIL_S = 10.0
-#: Commands behind those that put a version there that is never ready.
-_UNDO = 3
 _NO_VERSION = message("nothing can be put in front of this target")
 _ENDED = message("the run ended before it was judged")
 
@@ -62,7 +60,7 @@ def of_part(
     if part.kind is PartKind.RELEASE:
         return _released(part, view, races=races)
     if part.kind is PartKind.NEVER_READY:
-        return _never_ready(part, view) if len(followed.ran) > _UNDO else []
+        return _never_ready(part, view) if len(followed.ran) > 3 else []
     return [_limit_broken(part, view) if part.kind is PartKind.BREAKS_LIMIT else _breaking_schema(part, view)]
 
 

@@ -58,9 +58,9 @@ def expected(plan: LoadStagesPlan, *, bundled: bool) -> list[Expected]:
     of_users = sum(each.arrivals is Arrivals.EVEN for each in plan.stages)
     searches = dict.fromkeys(("checklist.performance.sizing", "decision.future"), len(plan.knee.pods))
     least = {"load.stages": of_users, **searches}
+    found = [Expected("", claim, claim, least.get(claim, 0)) for claim in plan.claims]
     of_target = bundled and CAPACITY_CLAIM in plan.claims and any(each.name == CAPACITY for each in plan.stages)
-    once_more = [Expected("", f"{CAPACITY_CLAIM}.of_target", CAPACITY_CLAIM)] if of_target else []
-    return [*(Expected("", claim, claim, least.get(claim, 0)) for claim in plan.claims), *once_more]
+    return [*found, Expected("", f"{CAPACITY_CLAIM}.of_target", CAPACITY_CLAIM)] if of_target else found
 
 
 #: What the document requires of 500 users, whose stage has the limits of the p95 and of the error ratio.

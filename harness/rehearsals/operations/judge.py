@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.base.units import DAY_S
 from harness.judge.claimed import held, unknown
 from harness.model.autoscaling import ConditionType
-from harness.model.expected import Expected, expected_of
+from harness.model.expected import Expected
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
@@ -40,10 +40,11 @@ _TOO_MANY = "TooManyReplicas"
 
 
 def expected(plan: OperationsPlan) -> list[Expected]:
-    """What is looked at, of a cluster or of a stack of processes, and in a review."""
+    """The task, and what is looked at, of a cluster or of a stack of processes, and in a review."""
     looks = ["pods", "usage", "logs", *(("autoscaler", "budget", "events") if plan.context else ("answers",))]
     looks += ["review"] if TOPICS[plan.task] else []
-    return expected_of(((f"attention.{look}", "") for look in looks), kind=Kind.CHECK)
+    checks = (Expected("", f"attention.{look}", kind=Kind.CHECK) for look in looks)
+    return [Expected("", CLAIMS[plan.task], CLAIMS[plan.task]), *checks]
 
 
 def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgement]:

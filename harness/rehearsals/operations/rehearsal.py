@@ -16,7 +16,7 @@ from harness.model.section import Section
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
-from harness.rehearsals.operations.judge import CLAIMS, TOPICS, expected, judged
+from harness.rehearsals.operations.judge import TOPICS, expected, judged
 from harness.rehearsals.operations.review import reviewed
 from harness.rehearsals.operations.seen import cluster, standing
 from harness.rehearsals.operations.seen.facts import Observed
@@ -45,13 +45,10 @@ class Operations(Rehearsal[OperationsPlan, OperationsDetails]):
         """The task."""
         return _TITLES[plan.task]
 
-    def claims(self, plan: OperationsPlan) -> Iterable[tuple[str, str]]:
-        """That of the task."""
-        return [("", CLAIMS[plan.task])]
-
     def expected(self, plan: OperationsPlan, facts: Facts) -> Iterable[Expected]:
         """The task, and whatever wants a look."""
-        return (*super().expected(plan, facts), *expected(plan))
+        _ = facts
+        return expected(plan)
 
     def arrange(self, plan: OperationsPlan, options: Options, manifests: Manifests) -> StackNeeds | None:
         """A stack as the manifests have it, where one is to be brought up."""
