@@ -64,8 +64,7 @@ def test_the_plan_asks_for_each_judgement_of_a_run(name: str) -> None:
         ("", each) for each in SEEN_BESIDE
     } | {("document", each) for each in SEEN_BESIDE}
     missing = {each.key for each in judged(run.rehearsal, run.plan, run.seen())} - {each.key for each in found}
-    # One did not keep when its load began; the other was made before there was such a check.
-    old = {"migration_drill": {("", "migration.stepwise")}, "security": {("", "heavy.slow_reading")}}
+    old = {"migration_drill": {("", "migration.stepwise")}}  # it did not keep when its load began
     reads = {("", "reads.acknowledged")} if name == "secret_rotation_kind" else set()
     assert missing - {("", "machine.processors")} == old.get(name, set()) | reads
 
