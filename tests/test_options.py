@@ -62,6 +62,7 @@ def test_a_criterion_that_is_called_as_a_check_is_refused_before_any_stack(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     text = (SCENARIOS / "rollout_week3.yaml").read_text().replace("id: success.availability", f"id: {name}")
+    text = text.replace("limit_from: success.availability", f"limit_from: {name}")
     (tmp_path / "ours.yaml").write_text(text)
     assert main(["run", str(tmp_path / "ours.yaml"), "--on", "local"]) == Exit.USAGE
     assert f"{name!r} is a check of every week" in capfd.readouterr().err

@@ -160,11 +160,13 @@ def _load_test(claim: str, plan: Scenario, seen: WindowSummary, *, whole: bool, 
     population = plan.population
     rate = seen.requests_per_s * (1 - (seen.error_ratio or 0.0))
     told = message(
-        "{users} users on the API, each with one request in {pace} s: {rate}/s were answered well",
+        "{users} users on the API, each with one request in {pace} s: {rate}/s came",
         users=str(population.flag_on),
         pace=f"{population.pace_s:g}",
-        rate=f"{rate:.3g}",
+        rate=f"{seen.requests_per_s:.3g}",
     )
+    if seen.error_ratio:
+        told = message("{came}, {rate}/s of them were answered well", came=told, rate=f"{rate:.3g}")
     if (population.flag_on, population.pace_s) != (_LOAD_USERS, _LOAD_PACE_S) or population.steps:
         return _judgement(claim, Verdict.NOT_EXERCISED, (told,), seen.requests)
     if not whole:

@@ -54,7 +54,7 @@ def test_a_command_shows_what_a_target_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "log").write_text(f"{WORDS}\n")
-    monkeypatch.setattr(command_line, "parse", lambda _words: Dies(tmp_path / "log"))
+    monkeypatch.setattr(command_line, "parse", lambda _words, *_: Dies(tmp_path / "log"))
     before = sys.stdout, sys.stderr
     assert command_line.main(["run"]) == Exit.STACK
     assert (sys.stdout, sys.stderr) == before

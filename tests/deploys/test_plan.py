@@ -34,7 +34,9 @@ def test_the_bundled_plan() -> None:
     names = ["as_written", "good", "never_ready", "errors", "slow", "expand", "breaking"]
     assert [part.name for part in plan.parts] == names
     assert [part.graceful for part in plan.parts] == [False, *[True] * 6]
-    assert [(limit.metric, limit.threshold) for limit in plan.limits] == [("error_ratio", 0.03), ("latency_p95", 600)]
+    assert [(limit.metric, limit.asks, limit.threshold) for limit in plan.limits] == [
+        ("error_ratio", "users", 0.03), ("latency_p95", "users", 600), ("error_ratio", "probes", 0.03),
+    ]  # fmt: skip
     errors, slow = plan.parts[3].version, plan.parts[4].version
     assert (errors.error_share, slow.delay_ms) == (0.12, 700)
 

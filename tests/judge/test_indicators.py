@@ -224,7 +224,7 @@ def test_week_3_is_a_load_test_of_250_users_at_the_documents_pace() -> None:
     assert week("rollout_week3", msgspec.structs.replace(SEEN, requests_per_s=4.75))[1] is Verdict.PASS
     plan = load("rollout_week3")
     (told,) = week_check(plan, SEEN, Ledger(), WINDOW, ())
-    assert told.reason == "250 users on the API, each with one request in 50 s: 5/s were answered well"
+    assert told.reason == "250 users on the API, each with one request in 50 s: 5/s came"
     assert told.samples == 600
     faster = msgspec.structs.replace(plan, population=msgspec.structs.replace(plan.population, pace_s=14.0))
     assert [each.verdict for each in week_check(faster, SEEN, Ledger(), WINDOW, ())] == [Verdict.NOT_EXERCISED]

@@ -151,10 +151,7 @@ def test_a_week_that_was_rolled_back_after_ten_seconds_was_no_load_test() -> Non
     seen.evidence.see([EventRow(at_ns=11 * NS, kind="decision", subject=str(Decision.ROLL_BACK), message="")])
     found = next(each for each in judged_week(PLAN, seen) if each.claim == "rollout.week3.check")
     assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 50)
-    assert (
-        found.reason
-        == "250 users on the API, each with one request in 50 s: 5/s were answered well; the window was cut short"
-    )
+    assert found.reason == "250 users on the API, each with one request in 50 s: 5/s came; the window was cut short"
 
 
 def test_a_window_that_was_cut_short_fails_by_no_operation_that_a_lost_request_may_have_done_well() -> None:
