@@ -73,6 +73,6 @@ def test_only_the_part_on_the_stack_asks_for_one(tmp_path: Path) -> None:
     asked = options(tmp_path)
     manifests = manifests_of(asked)
     needs = REHEARSAL.arrange(planfile.bundled("dr_restore", RecoveryPlan), asked, manifests)
-    assert needs is not None and needs.every_program
+    assert needs is not None and needs.use_kept and needs.every_program
     alone = msgspec.structs.replace(planfile.bundled("dr_restore", RecoveryPlan), parts=("points",))
     assert REHEARSAL.arrange(alone, asked, manifests) is None
