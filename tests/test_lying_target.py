@@ -29,8 +29,8 @@ SCENARIO = str(Path(__file__).parent / "sim" / "lies.yaml")
 )
 def test_a_lie_by_real_processes_does_not_advance(lie: str, check: str, ends: Exit, tmp_path: Path) -> None:
     target = tmp_path / "target.yaml"
-    program = ["tests/lying_target.py", "api"]
-    command = [sys.executable, str(ROOT / program[0])] if lie else [sys.executable, "-m", "api"]
+    program = [str(ROOT / "tests" / "lying_target.py"), str(ROOT / "api")]
+    command = [sys.executable, program[0]] if lie else [sys.executable, "-m", "api"]
     target.write_text(
         json.dumps(
             {
