@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
 from harness.base.errors import Exit
-from harness.cli import stack_command, standing
+from harness.cli import standing
 from harness.cli.main import main
 from harness.model.message import Tell, message
 from harness.rehearsal.environment import RUNGS
+from harness.stack.kind import keeper
 from harness.stack.kubernetes import labels
 from tests.lines import Lines
 
@@ -66,7 +66,7 @@ def test_stack_down_names_what_others_have_beside_what_it_ended(
     found: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(standing, "end_standing_stacks", lambda _: [])
-    monkeypatch.setattr(stack_command, "_asked", lambda _: [SimpleNamespace(down=lambda force: [])])
+    monkeypatch.setattr(keeper, "down", lambda **_: [])
     assert main(["stack", "down", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out) == ([REMOVED] if found[0] else [])
