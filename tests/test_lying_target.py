@@ -22,7 +22,7 @@ SCENARIO = str(Path(__file__).parent / "sim" / "lies.yaml")
     ("lie", "check", "ends"),
     [
         ("", "", Exit.OK),
-        ("first_only", "success.error_ratio", Exit.ROLLED_BACK),
+        ("first_only", "rollback.availability.users", Exit.ROLLED_BACK),
         ("slow", "success.latency_p95", Exit.HOLD),
         ("no_mirror", "dual_write.documents", Exit.HOLD),
     ],
