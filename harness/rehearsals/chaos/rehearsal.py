@@ -49,9 +49,8 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
         """Every experiment and its claims, and the checks of the whole run where one of them is made."""
         for number, (name, planned) in enumerate(zip(judge_run.names(plan), plan.experiments, strict=True), 1):
             part, expects = judge_run.part_of(plan, number), planned.experiment.expects
-            claims = (*expects.claims, *filter(None, (expects.spreads,)))
             yield Expected(part, name, next(iter(expects.claims), ""))
-            yield from (Expected(part, claim, claim) for claim in claims)
+            yield from (Expected(part, claim, claim) for claim in (*expects.claims, expects.spreads) if claim)
         if not all(lacks(each.experiment.expects.needs, facts.capabilities) for each in plan.experiments):
             yield from EXPECTED
         if plan.reconcile is not None:
