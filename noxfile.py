@@ -27,7 +27,6 @@ if __name__ == "__main__":
     sys.exit(bootstrap.main(sys.argv[1:]))
 
 import nox  # noqa: E402 - not at hand before the bootstrap
-import psutil  # noqa: E402
 from nox.command import CommandFailed  # noqa: E402
 
 nox.options.default_venv_backend = "none"
@@ -40,6 +39,8 @@ TEAR_DOWN_S = 260.0
 
 def as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
     """Does what Ctrl-C at a terminal does: interrupts nox and, of its process group, what nox has started."""
+    import psutil  # of the locked environment: a nox of one's own may lack it
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     for each in psutil.Process().children(recursive=True):

@@ -135,6 +135,15 @@ def test_only_our_plain_tables_are_read(made: str, file: Path) -> None:
             read(file)
 
 
+@pytest.mark.timeout(20)
+def test_a_pipe_beside_it_is_refused_and_not_waited_for(file: Path) -> None:
+    file.with_name(f"{file.name}-wal").write_bytes(b"")
+    os.mkfifo(file.with_name(f"{file.name}-shm"))
+    for read in READS:
+        with pytest.raises(BadInput):
+            read(file)
+
+
 def test_pages_that_lead_to_one_another_end(file: Path) -> None:
     """Every pointer of the table's first page leads to one leaf, as often as they are."""
     content = bytearray(file.read_bytes())

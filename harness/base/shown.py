@@ -6,6 +6,7 @@ Standard library only: the command line has it around each command, and the nigh
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -14,13 +15,17 @@ from typing import Any, TextIO, cast
 #: C0 but for a line's end and a tab, DEL, C1, and the characters that change the direction of text.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+#: What a job of GitHub obeys in its output: "::" at a line's start, and "##[" anywhere. We say neither ourselves.
+_COMMAND = re.compile(r"(?m)(?<![^\s]):(?=:)|#(?=#\[)")
+
 
 def shown(text: str) -> str:
     """Return ``text`` with each character that would be obeyed as ``\\x1b`` or ``\\u202e``, which JSON reads as well.
 
-    JSON holds no C0 as it is, so its text stays JSON of the same content.
+    JSON holds no C0 as it is, so its text stays JSON of the same content. In a job of GitHub, commands are shown, too.
     """
-    return _OBEYED.sub(_told, text)
+    text = _OBEYED.sub(_told, text)
+    return _COMMAND.sub(_told, text) if "GITHUB_ACTIONS" in os.environ else text
 
 
 def _told(found: re.Match[str]) -> str:

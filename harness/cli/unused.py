@@ -121,5 +121,6 @@ def _images(before_s: float) -> Iterator[Unused]:
     for image in msgspec.json.decode(told or "[]"):
         used = max(map(datetime.fromisoformat, (image["Created"], *image.get("Metadata", {}).values())))
         containers = ("ps", "--all", "--quiet", "--filter", f"ancestor={image['Id']}")
+        own = [name for name in image["RepoTags"] if name.startswith(f"{REPOSITORY}/")]
         if used.timestamp() < before_s and at_hand.ask(*containers) == "":
-            yield Unused(kind=_IMAGE, name=" ".join(image["RepoTags"]), used=used, mib=image["Size"] // 2**20)
+            yield Unused(kind=_IMAGE, name=" ".join(own), used=used, mib=image["Size"] // 2**20)

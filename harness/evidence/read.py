@@ -66,7 +66,10 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _open(path: Path, spare: ExitStack) -> sqlite3.Connection:
     """Open the file so that SQLite makes and changes nothing beside it."""
-    beside = [path.with_name(path.name + name).exists() for name in ("-wal", "-shm")]
+    spares = [path.with_name(path.name + name) for name in ("-wal", "-shm")]
+    if any(each.exists() and not each.is_file() for each in spares):  # a pipe is opened for ever
+        raise _bad(path, "what lies beside the evidence is no file")
+    beside = [each.exists() for each in spares]
     if beside == [True, False]:
         return _copied(path, spare)  # SQLite would write the missing index beside it, and leave it there
     how = "readonly_shm=1" if beside[0] else "immutable=1"

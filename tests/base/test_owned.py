@@ -10,12 +10,13 @@ import pytest
 
 from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput, Exit
-from harness.base.owned import TRUSTED, own
+from harness.base.owned import TRUSTED, NotOwn, own
 from harness.cli.main import main, parse
 from harness.model.stack import Rung
 from harness.rehearsals.conformance.openapi.joined import loaded
 from harness.rehearsals.infrastructure import reading
 from harness.stack import manifests
+from harness.stack.manifests import kustomize
 from harness.stack.targets import bundled, resolve
 from tests.session.needs import needs_root
 
@@ -120,3 +121,17 @@ def test_a_file_that_sets_what_is_run_is_named(
     ]
     assert main(["signoff", "--target", "image:b", "--reports", "gone"]) == Exit.USAGE
     assert "rehearsal.toml" not in capsys.readouterr().err
+
+
+def test_in_a_sticky_folder_a_file_of_ones_own_is_ones_own(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    (tmp_path / "t.yaml").write_text("")
+    own(tmp_path / "t.yaml")
+
+
+@needs_root
+def test_kubectl_renders_nothing_that_another_may_have_written(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: []\n")
+    _given(tmp_path / "kustomization.yaml")
+    with pytest.raises(NotOwn):
+        kustomize.render(tmp_path, "/bin/true")

@@ -102,3 +102,10 @@ def test_pages_that_github_reads_show_it_too() -> None:
     for text in (markdown.plain(WORDS), markdown.code(WORDS), xml_text(WORDS)):
         assert not OBEYED.search(text) and "u202e" in text
     assert Tree.fromstring(f"<a>{xml_text(CODES)}</a>").text
+
+
+def test_a_job_of_github_obeys_no_command_of_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "a\n  ::add-mask::a\n::error::b ##[error]c 127.0.0.1::1"
+    assert shown(said) == said
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert shown(said) == "a\n  \\u003a:add-mask::a\n\\u003a:error::b \\u0023#[error]c 127.0.0.1::1"

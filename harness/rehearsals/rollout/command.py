@@ -15,6 +15,7 @@ import msgspec
 from harness.base.clock import Clock
 from harness.base.data import ROOT
 from harness.base.errors import NOT_JSON, BadInput
+from harness.base.owned import own
 from harness.base.progress import Progress
 from harness.judge.judged import TAKEN
 from harness.model.message import message
@@ -161,6 +162,7 @@ def _resumed(
     from harness.rehearsals.rollout.weeks import resumable
 
     try:
+        own(folder / PLAN_JSON)  # its words say what is run
         plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
         known = details_of(rehearsal, result)
     except (OSError, *NOT_JSON) as error:

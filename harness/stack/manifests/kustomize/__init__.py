@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.base.owned import NotOwn
 from harness.model.manifests import PatchNote
 from harness.model.message import message
 from harness.stack.manifests import by_kubectl
@@ -48,7 +49,7 @@ def render(folder: Path, kubectl: str | None = None) -> Rendered:
     """
     try:
         ours = _rendered(build.built(folder))
-    except form.Refused:
+    except (form.Refused, NotOwn):
         raise
     except form.Unread as unread:
         if kubectl is None:
