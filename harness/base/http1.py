@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
 import h11
 import msgspec
 
 BLOCK_BYTES = 65_536
+#: For how long bytes behind an answer are awaited on a connection that ends with it.
+BEHIND_S = 0.05
 MOST_PIECES = 20_000  # of one answer, be they chunks or interim answers: each takes h11 some 25 µs
 
 
@@ -125,7 +128,13 @@ async def exchange(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], a
     try:
         # No drain: a server may answer, and close, before it has read a body that is too large.
         writer.write(sending)
-        return await read_answer(reading, reader)
+        answer = await read_answer(reading, reader)
+        if answer.behind or reading.reusable:
+            return answer
+        with contextlib.suppress(OSError):  # a time-out is one; a right server ends at once
+            async with asyncio.timeout(BEHIND_S):
+                answer = msgspec.structs.replace(answer, behind=await reader.read(BLOCK_BYTES))
+        return answer
     finally:
         writer.close()
 

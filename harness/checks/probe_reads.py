@@ -11,7 +11,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from itertools import accumulate
+
+import msgspec
 
 from harness.checks.reads import Flaw, Reads, WrongRead
 from harness.model.evidence import ProbeRow
@@ -96,4 +99,14 @@ class _Canary:
 
 def _walk(probe: ProbeRow) -> ShownWalk | None:
     shown = parse(probe.shown)
-    return shown.walks[0] if shown is not None and shown.walks else None
+    if shown is None or not shown.walks:
+        return None
+    return msgspec.structs.replace(shown.walks[0], version=_instant(shown.walks[0].version))
+
+
+def _instant(version: str) -> str:
+    """An ``updated_at`` as one text for each instant, to the microsecond: targets write one in several ways."""
+    try:
+        return datetime.fromisoformat(version).astimezone(UTC).isoformat()
+    except ValueError:
+        return version

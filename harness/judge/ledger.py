@@ -160,16 +160,17 @@ class Ledger:
         """Every probe of the run, in the order of arrival."""
         return self._probes.rows()
 
-    def requests_due(self, window: Window, side: Side | None) -> Calls:
+    def requests_due(self, window: Window, side: Side | None, of: int = 0) -> Calls:
         """The requests of ``side`` that were due in ``window``; with ``None`` those of both.
 
         Where more than ``MOST_RETRIED`` of those to the API had been sent twice, each of these is a failed one: the
-        server closes connections under requests, and what a second sending came to does not excuse that.
+        server closes connections under requests, and what a second sending came to does not excuse that. ``of`` is how
+        many are due in the whole of a window of which this is the part so far: of few, one is soon too many.
         """
         rows = self.requests
         due = _due_in(rows, window)
         rows = those(rows, due if side is None else due & (rows["api"] == (side is Side.API)))
-        if np.count_nonzero(rows["retried"]) > MOST_RETRIED * np.count_nonzero(rows["api"]):
+        if np.count_nonzero(rows["retried"]) > MOST_RETRIED * max(of, int(np.count_nonzero(rows["api"]))):
             rows = rows.copy()
             rows["ok"] &= ~rows["retried"]
         return rows

@@ -47,7 +47,15 @@ class View:
     @cached_property
     def requests(self) -> Calls:
         """Requests to the API, by due time."""
-        return self.ledger.requests_due(self.window, Side.API)
+        return self.ledger.requests_due(self.window, Side.API, of=self.due_in_all)
+
+    @property
+    def due_in_all(self) -> int:
+        """How many requests to the API are due in the whole window."""
+        if self._due is not None:
+            return len(self._due.requests)
+        population = self.scenario.population
+        return math.floor(round(population.flag_on * population.requests_in(self.whole.seconds), 6))
 
     @cached_property
     def probes(self) -> Calls:

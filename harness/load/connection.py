@@ -121,14 +121,15 @@ class PhoneConnection(Connection):
             self._stale += self._waiting()
         return self._socket is not None
 
-    def _waiting(self) -> bytes:
-        """What can be read at once. A connection on which something can be, if only its end, is of no use any more."""
+    def _waiting(self, limit_s: float = 0.0) -> bytes:
+        """What can be read at once, or within ``limit_s``. A connection on which something can be, if only its end, is
+        of no use any more."""
         assert self._socket is not None
         came = b""
-        self._socket.settimeout(0.0)
+        self._socket.settimeout(limit_s)
         try:
             came = self._socket.recv(http1.BLOCK_BYTES)
-        except BlockingIOError:
+        except (BlockingIOError, TimeoutError):
             self._socket.settimeout(None)
             return b""
         except OSError:
@@ -156,7 +157,10 @@ class PhoneConnection(Connection):
         except BROKEN as error:
             raise broken(error, self._reading) from error
         found = whole(answer)
-        if self._reading.reusable and not found.behind:
-            return msgspec.structs.replace(found, behind=self._waiting())
-        self.close()
+        if not found.behind:
+            found = msgspec.structs.replace(
+                found, behind=self._waiting(0.0 if self._reading.reusable else http1.BEHIND_S)
+            )
+        if not self._reading.reusable or found.behind:
+            self.close()
         return found

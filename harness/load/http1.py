@@ -90,6 +90,9 @@ async def over_socket(address: Address, method: str, path: str, token: str, body
         raise of_this_machine(error) or Refused(str(error)) from error
     try:
         return whole(await http1.exchange(streams, asked))
+    except asyncio.CancelledError as cancelled:
+        cancelled.args = (asked[1].seen,)  # for whoever limits the time: what came of an answer that is not whole
+        raise
     except BROKEN as error:
         raise broken(error, asked[1]) from error
 

@@ -50,9 +50,8 @@ class Prober(msgspec.Struct, kw_only=True):
                 answer = await exchange(
                     service, "PUT" if writes else "GET", path, self.token.id_token, self.body if writes else b""
                 )
-        except TimeoutError:
-            return Probed(outcome=Outcome.TIMEOUT)
-        except NoAnswer as ended:
+        except (TimeoutError, NoAnswer) as error:
+            ended = error if isinstance(error, NoAnswer) else _late(error)
             found = unanswered(ended, self.population, self.account.user)
             return Probed(outcome=found.outcome, shown=found.shown, wire=found.wire)
         answered = classify(
@@ -72,6 +71,13 @@ class Prober(msgspec.Struct, kw_only=True):
         return Probed(
             status=answer.status, outcome=answered.outcome, pod=answer.pod, shown=answered.shown, wire=answered.wire
         )
+
+
+def _late(error: TimeoutError) -> NoAnswer:
+    """A time-out with what came until then, which ``over_socket`` leaves in what cancelled it."""
+    cause = error.__cause__
+    seen = cause.args[0] if cause is not None and cause.args and isinstance(cause.args[0], bytes) else b""
+    return NoAnswer(Outcome.TIMEOUT, "", seen=seen)
 
 
 def content(canary: Canary, anchor_unix_ns: int) -> bytes:

@@ -22,6 +22,8 @@ _OWNER = re.compile(rb'"user_id"\s*:\s*"([^"]+)"')
 _NAMES = (re.compile(rb"u\d{4,}"), re.compile(rb"canary\d{2,}"))  # apart: each is found by its first letters alone
 #: How JSON and URLs write a character: by its number, or (group 2) behind a backslash.
 _ESCAPED = (re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL), re.compile(rb"%([0-9a-fA-F]{2})()"))
+#: Beside a name, what makes it a part of something longer; a backslash, of a character that JSON within JSON escapes.
+_WITHIN = re.compile(rb"[0-9A-Za-z\\]")
 _MARKED = re.compile(r" mark-[0-9a-f]{8}-[0-9a-f]{10}$")
 _OWN = rb"[0-9a-f]{10}"
 
@@ -67,7 +69,7 @@ class Population(msgspec.Struct, frozen=True):
         for found in chain.from_iterable(each.finditer(text) for each in _NAMES):
             name, around = found[0], text[found.start() - 1 : found.start()] + text[found.end() : found.end() + 1]
             known = name[:1] == b"c" or (0 < int(name[1:]) <= self.users and name == b"u%04d" % int(name[1:]))
-            if known and name != own and not any(chr(each).isalnum() for each in around):
+            if known and name != own and not _WITHIN.search(around):
                 yield found.start()
 
 

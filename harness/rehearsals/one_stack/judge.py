@@ -10,7 +10,7 @@ import msgspec
 from harness.base.units import Unit
 from harness.checks.agreement import DUAL_WRITE
 from harness.checks.ended_account import ACCOUNT, ended
-from harness.checks.invariants import switch_over_result
+from harness.checks.invariants import OFF, switch_over_result
 from harness.checks.mirror_steps import CLAIM_STOP
 from harness.checks.mirror_steps import expected as steps_expected
 from harness.checks.mirror_steps import judged as of_steps
@@ -59,6 +59,8 @@ def expected(plan: OneStackPlan, facts: Facts) -> Iterator[Expected]:
     for leg in legs_of(plan):
         ids = (MOVED, *copies, OLD_WALKS, *(each.id for each in leg.scenario.criteria), flag_log.SHARE, flag_log.STEADY)
         yield from (Expected(leg.part, id_) for id_ in ids)
+    if plan.roll_back_after:
+        yield Expected(f"week{plan.roll_back_after}", OFF, kind=Kind.CHECK)
     yield from EXPECTED
     if has_postgresql(facts):
         reconciled = [f"week{plan.roll_back_after}"] if plan.roll_back_after else []
@@ -298,7 +300,7 @@ def _of_those_who_stay(leg: Leg, went: LegSeen, seen: Seen[OneStackDetails]) -> 
 
 def _due_of_those_who_stay(plan: OneStackPlan, leg: Leg, went: LegSeen, seen: Seen[OneStackDetails]) -> tuple[Due, ...]:
     seed, origin_ns = seen.facts.seed, seen.details.origin_ns
-    if origin_ns is None:
+    if origin_ns is None or went.start_ns is None or went.end_ns is None:
         return ()
     return stayers_due(plan.population, leg.scenario.population, seed, origin_ns, _stood(went, seen.details))
 

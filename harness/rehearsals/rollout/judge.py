@@ -21,6 +21,7 @@ from harness.checks.stepwise import READ_ONLY, STEPWISE
 from harness.checks.walk_results import READS, as_answered
 from harness.judge import flag_log
 from harness.judge.chance import chance_words, false_roll_backs
+from harness.judge.figures import clears
 from harness.judge.indicators import INDICATORS, indicators, week_check, week_checks
 from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, FAULTS, of_event
@@ -40,7 +41,7 @@ from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, Side
 from harness.model.expected import Expected, expected_of
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message, quantity
-from harness.model.scenario import BY_OPERATION, Criterion, Sample, Scenario
+from harness.model.scenario import Criterion, Sample, Scenario
 from harness.model.stack import Capability, Fault, lacks
 from harness.model.verdict import Verdict
 from harness.rehearsal.facts import patch_errata
@@ -186,7 +187,7 @@ def _criteria(view: View, week: Observed, at: Moment, results: Iterable[Judgemen
     for criterion, result in zip(plan.criteria, results, strict=True):
         step = of_step(window, plan.population, criterion.step_s)
         query = value_query(criterion, result, step, rows=at.rows, stretch_s=plan.good_answer_every_s)
-        query = as_counted(query, window, at.rows) if query and retried else query
+        query = as_counted(query, window, at.rows, view.due_in_all) if query and retried else query
         notes = _whose(criterion, plan)
         notes += (chances[result.id],) if result.id in chances else ()
         again = message("try again when the machine is quiet: {command}", command=replay)
@@ -195,14 +196,16 @@ def _criteria(view: View, week: Observed, at: Moment, results: Iterable[Judgemen
 
 
 def _users_left_out(plan: Scenario, results: Sequence[Judgement]) -> Iterator[Judgement]:
-    """The erratum of weeks whose criteria in the document ask no user: all of those pass, and what the rehearsal asks
-    of the users does not."""
-    asked = {each.id: each for each in plan.criteria if each.kind is Kind.CRITERION}
-    found = [each for each in results if each.id in asked]
-    broken = [each for each in found if not each.claim and asked[each.id].metric in {*BY_OPERATION}
-              and asked[each.id].asks is Sample.USERS and each.verdict is Verdict.FAIL]  # fmt: skip
-    if _ASKS_NO_USER & {*plan.claims} and broken and all(each.verdict is Verdict.PASS for each in found if each.claim):
-        told = (message("the document's criteria of the week passed meanwhile"), *broken[0].told)
+    """The erratum of weeks whose criteria in the document ask no user: what the rehearsal asks of the users failed, and
+    the document's availability was kept meanwhile, with no criterion of the document failed."""
+    found = [*zip(plan.criteria, results, strict=True)]
+    broken = [each for of, each in found if not of.claim and of.asks is Sample.USERS and each.verdict is Verdict.FAIL]
+    of_document = [(of, each) for of, each in found if of.claim]
+    kept = [each for of, each in of_document if of.kind is Kind.CRITERION and of.asks is Sample.PROBES
+            and each.value is not None and clears(of.comparison, each.value, of.threshold)]  # fmt: skip
+    failed = any(each.verdict is Verdict.FAIL for _, each in of_document)
+    if _ASKS_NO_USER & {*plan.claims} and broken and kept and not failed:
+        told = (message("the document's criteria of the week were kept meanwhile"), *broken[0].told)
         yield observation(f"users:{broken[0].id}", told, erratum="rollout.week3.errors_dropped")
 
 

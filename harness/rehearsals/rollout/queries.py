@@ -56,17 +56,18 @@ SELECT COUNT(*) AS value FROM served;"""
 _COUNTED = """\
 WITH counted AS (
   SELECT seq, user, side, operation, due_ns, done_ns, latency_ms, CASE WHEN retried AND (
-    SELECT AVG(retried) > {most} FROM requests WHERE side = 'api' AND {within}
+    SELECT SUM(retried) > {most} * MAX({of}, COUNT(*)) FROM requests WHERE side = 'api' AND {within}
   ) THEN 'retried' ELSE outcome END AS outcome FROM requests
 )"""
 
 
-def as_counted(query: str, window: Window, rows: int) -> str:
-    """The query of a run that sent requests twice, which are failures where they are too many of ``window``."""
+def as_counted(query: str, window: Window, rows: int, of: int) -> str:
+    """The query of a run that sent requests twice, which are failures where they are too many of the ``of`` that are
+    due in the whole window."""
     within = f"due_ns >= {window.start_ns} AND due_ns < {window.end_ns} AND seq <= {rows}"
     joined = ", " if query.startswith("WITH ") else "\n"
     query = query.removeprefix("WITH ").replace("FROM requests", "FROM counted")
-    return _COUNTED.format(most=MOST_RETRIED, within=within) + joined + query
+    return _COUNTED.format(most=MOST_RETRIED, of=of, within=within) + joined + query
 
 
 def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows: int, stretch_s: float) -> str:
