@@ -152,11 +152,11 @@ def _named(of: Sequence[Due]) -> str:
 
 
 def _quiet(plan: AlertDrillPlan, details: AlertDrillDetails, name: str, mine: Mine, seen: Collection[str]) -> Judgement:
-    """By the breaches that were ``seen``; one that is about it and was not, or that no word is left of, leaves it open."""
+    """By the breaches that were ``seen``; one that is about it, and was not, leaves it open."""
     wrong = [pair for _, found in mine for pair in found if pair.due is None]
-    quiet, planted = [t for t in plan.trials if name not in t.fires], {p.trial for p in details.planted}
+    quiet = [t for t in plan.trials if name not in t.fires and any(p.trial == t.name for p in details.planted)]
     count = sum(trial.name in seen for trial in quiet)
-    void = [t.name for t in quiet if t.name not in planted or (about(t) == name and t.name not in seen)]
+    void = [trial.name for trial in quiet if about(trial) == name and trial.name not in seen]
     had_to = [pair for each, found in mine for pair in found if pair.due and not _planned(plan, details, each, pair)]
     verdict = Verdict.FAIL if wrong else Verdict.INCONCLUSIVE if had_to or void or not count else Verdict.PASS
     asked = message("stays quiet when it must")
