@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 import threading
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from harness.load.connection import IDLE_NS, PhoneConnection
-from harness.load.http1 import MOST_BYTES, NoAnswer
+from harness.load.http1 import MOST_BYTES, Answer, NoAnswer, over_socket
 from harness.model.evidence import Outcome, Wire
 from harness.model.stack import Address
 from tests.ports import free_address
@@ -204,6 +205,43 @@ def test_bytes_behind_an_answer_are_told_at_once_or_with_the_next(together: bool
             ended(connection)
         behind.append(connection.exchange("GET", "/", "t", b"", 5).behind)
         assert (behind, served) == ([b"more", b""] if together else [b"", b"more"], [0, 1])
+
+
+def test_bytes_behind_the_last_answer_of_a_connection_are_awaited_a_moment() -> None:
+    """The server says that it ends the connection, and sends more before it does."""
+    last = OK.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+
+    def serve(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(last)
+        time.sleep(0.01)
+        peer.sendall(b"more")
+
+    with scripted(serve) as (connection, _):
+        assert connection.exchange("GET", "/", "t", b"", 5).behind == b"more"
+
+
+def test_a_probe_sees_bytes_that_come_behind_and_what_came_before_its_time_was_up() -> None:
+    def late(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(OK)
+        time.sleep(0.01)
+        peer.sendall(b"more")
+
+    def stuck(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(OK[:-1])
+        peer.recv(65536)  # until the probe hangs up
+
+    async def asked(address: Address, limit_s: float) -> Answer:
+        async with asyncio.timeout(limit_s):
+            return await over_socket(address, "GET", "/", "t", b"")
+
+    with scripted(late, stuck) as (connection, _):
+        assert asyncio.run(asked(connection._address, 5)).behind == b"more"
+        with pytest.raises(TimeoutError) as ended:
+            asyncio.run(asked(connection._address, 0.2))
+        assert ended.value.__cause__ is not None and b"pod-9" in ended.value.__cause__.args[0]
 
 
 def test_a_slow_answer_times_out_and_the_connection_is_not_used_again() -> None:

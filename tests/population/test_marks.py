@@ -28,6 +28,8 @@ OTHER = mark(SEED, "u0002")
         "/users/u0002/photos",
         "https://storage/o/walks%2Fu0002%2F1.jpg?alt=media",
         "uid_u0002",
+        "u0002さんの散歩です",
+        "他人u0002",
         "Walk of canary01",
         f"Walk 1 {OTHER}",
         f"{mark(SEED, 'u0001')} {OTHER}",

@@ -216,6 +216,7 @@ TIMES: dict[str, tuple[Callable[[int, str, str], str], Verdict]] = {
     "none": (lambda _n, _m, _w: "", Verdict.INCONCLUSIVE),
     "of each answer": (lambda n, _m, _w: str(n), Verdict.INCONCLUSIVE),
     "another at three of four GETs": (lambda n, m, was: was if m == "PUT" or n % 8 > 5 else "x", Verdict.INCONCLUSIVE),
+    "in another way at GETs": (lambda _n, m, was: was if m == "PUT" else was.replace("Z", "+00:00"), Verdict.PASS),
     "whole seconds": (lambda _n, _m, was: was[:19], Verdict.PASS),
 }
 

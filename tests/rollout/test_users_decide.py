@@ -113,6 +113,7 @@ def test_a_crowded_machine_leaves_the_users_p95_open_and_no_more(
     ("week", "users", "probes", "shown"),
     [
         (3, every(60, **BROKEN), good, True),
+        (3, every(7, **BROKEN), good, True),  # which is rolled back
         (4, every(1, latency_ms=900), good, True),
         (3, good, good, False),
         (3, every(60, **BROKEN), every(20, **BROKEN), False),  # the document's own criteria hold it as well
