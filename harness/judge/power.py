@@ -10,7 +10,7 @@ from harness.base.errors import BadInput
 from harness.base.units import Unit, show
 from harness.judge.bounds import quantile_samples_needed, samples_needed
 from harness.judge.rollback import smallest_sample
-from harness.judge.success import failure_limit
+from harness.judge.success import failure_limit, least_sample
 from harness.judge.words import SUBJECT, as_written, asked, beside, count, rule
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
@@ -72,6 +72,7 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
             )
         needed = max(samples_needed(limit), criterion.smallest_sample)
         if criterion.by is By.VALUE:
+            needed = least_sample(criterion)
             wanted = message("needs {count} {samples}", count=count(needed), samples=_samples(criterion))
             return _compared(criterion, needed, offered(criterion, scenario), wanted)
         wanted = message(
