@@ -255,7 +255,7 @@ def test_a_week_on_a_terminal_of_80_columns_shows_no_stale_line(lang: str, tmp_p
     status, terminal = watched([sys.executable, "-m", "harness", *words], look, limit_s=250)
     lines = [line for line in terminal.lines if line]
     assert status == 10 and not [line for line in lines if "━" in line or "/20 s" in line]
-    assert max(tables) == 4  # the bar, and the three criteria
+    assert max(tables) == 7  # the bar, and the six criteria
     verdict = {"en": "decision: hold", "ja": "判断: 保留"}[lang]
     at = [number for number, line in enumerate(lines) if line == verdict]
     assert len(at) == 1 and len(lines) - at[0] <= 6, "the decision stands at the end, before the report"
