@@ -15,6 +15,13 @@ const server = require(path.join(tree, "@firestore-emulator", "server"));
 const { ServerCredentials } = require(path.join(tree, "@grpc", "grpc-js"));
 
 const emulator = new server.FirestoreServer();
+// How tests empty it between them (tests/migration/stores.py): bytes in and out, on the emulator's own port.
+const raw = (bytes) => bytes;
+const Clear = {
+  path: "/rehearsal.Firestore/Clear", requestStream: false, responseStream: false,
+  requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw,
+};
+emulator.server.addService({ Clear }, { Clear: (_call, done) => done(null, Buffer.from(String(emulator.state.clear() ?? ""))) });
 require("./queries").complete(emulator.state, server);
 require("./answers").direct(tree, server);
 // Its own start(port) listens on every interface of the machine; nothing of ours may but on loopback.
