@@ -20,7 +20,6 @@ from harness.model.scenario import (
     METRIC_UNIT,
     QUANTILE,
     RATIOS,
-    USUAL_SAMPLE,
     By,
     Comparison,
     Criterion,
@@ -29,6 +28,7 @@ from harness.model.scenario import (
     PopulationPlan,
     Sample,
     Span,
+    usual_sample,
 )
 from harness.model.stack import Capability
 
@@ -146,7 +146,11 @@ def criteria_of(listed: Sequence[Listed]) -> tuple[Criterion, ...]:
         word = kind_of(each.criterion, each.kind, each.at)
         of = f".{each.criterion.operation}" if each.criterion.operation else ""
         of += f".step_{each.criterion.step_s:g}s" if each.criterion.step_s is not None else ""
-        of += f".{each.criterion.sample}" if each.criterion.sample not in {None, _usual(each.criterion.metric)} else ""
+        of += (
+            f".{each.criterion.sample}"
+            if each.criterion.sample not in {None, usual_sample(each.criterion.metric)}
+            else ""
+        )
         name = each.criterion.id or _free(f"{word}.{each.criterion.metric}{of}", taken)
         taken[name] = each.at
         found.append(criterion(each.criterion, name, word, each.at))
@@ -167,10 +171,6 @@ def kind_of(each: CriterionFile, listed_as: KindWord | None, at: Keys) -> KindWo
         told = message("a {kind} criterion under {key}", kind=kind, key=str(at[0]))
         raise RuleError(told, *at, "kind", remedy=message("move it to `{kind}:`, or leave the word out", kind=kind))
     return listed_as
-
-
-def _usual(metric: Metric) -> Sample:
-    return USUAL_SAMPLE.get(metric, Sample.USERS)
 
 
 def _free(name: str, taken: dict[str, Keys]) -> str:

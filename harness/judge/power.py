@@ -70,11 +70,11 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
                 where=f"criterion {criterion.id}",
                 remedy="give a threshold that leaves room for some failures, e.g. 99.9%",
             )
-        needed = max(samples_needed(limit), criterion.smallest_sample)
         if criterion.by is By.VALUE:
             needed = least_sample(criterion)
             wanted = message("needs {count} {samples}", count=count(needed), samples=_samples(criterion))
             return _compared(criterion, needed, offered(criterion, scenario), wanted)
+        needed = max(samples_needed(limit), criterion.smallest_sample)
         wanted = message(
             "needs {count} {samples} without a failure ({more} with one)",
             count=count(needed),

@@ -46,9 +46,10 @@ def success(criterion: Criterion, view: View) -> Finding:
 def crowded_words(criterion: Criterion, finding: Finding | Judgement, view: View) -> Message | None:
     """Why a latency that did not pass may be the machine's: others than the target crowded it, and what was measured
     is not above ``Criterion.crowded_limit_ms``; ``None`` where the finding stands."""
-    most, share = criterion.crowded_limit_ms, view.crowded_share
+    most = criterion.crowded_limit_ms
     if finding.verdict is Verdict.PASS or most is None or finding.value is None or finding.value > most:
         return None
+    share = view.crowded_share  # looked for only where it can matter: the judge is asked every second
     if share is None or share < CROWDED_FROM:
         return None
     return message(

@@ -6,7 +6,7 @@ import math
 
 from harness.base.units import Unit, plain, show, too_full
 from harness.model.message import Message, marked, message, worded
-from harness.model.scenario import QUANTILE, USUAL_SAMPLE, Comparison, Criterion, Metric, Sample
+from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric, Sample, usual_sample
 
 SUBJECT = {Sample.PROBES: marked("probes"), Sample.USERS: marked("requests")}
 
@@ -87,7 +87,7 @@ def rule(criterion: Criterion) -> str:
     """The criterion as the claim says it: "availability > 99.5 %"."""
     of = f" of {criterion.operation}" if criterion.operation else ""
     of += f" in the step from {criterion.step_s:g} s" if criterion.step_s is not None else ""
-    of += f" of the {criterion.asks}" if criterion.asks is not USUAL_SAMPLE.get(criterion.metric, Sample.USERS) else ""
+    of += f" of the {criterion.asks}" if criterion.asks is not usual_sample(criterion.metric) else ""
     return f"{criterion.metric.value.replace('_', ' ')}{of} {criterion.comparison.value} {limit(criterion)}"
 
 
@@ -105,7 +105,7 @@ def asked(criterion: Criterion) -> Message:
 def about(criterion: Criterion) -> Message:
     """What a criterion is about: "latency p95 of get_walk"."""
     metric = Message(text=METRIC[criterion.metric])
-    if criterion.asks is not USUAL_SAMPLE.get(criterion.metric, Sample.USERS):
+    if criterion.asks is not usual_sample(criterion.metric):
         metric = Message(text=_WHOSE[criterion.asks], values={"metric": metric})
     if criterion.operation is not None:
         metric = message("{metric} of {operation}", metric=metric, operation=criterion.operation)

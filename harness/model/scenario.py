@@ -102,8 +102,11 @@ class Sample(StrEnum):
     PROBES = "probes"
 
 
-#: Whom a metric asks where the criterion does not say it; the users for any other metric.
-USUAL_SAMPLE = {Metric.AVAILABILITY: Sample.PROBES}
+def usual_sample(metric: Metric) -> Sample:
+    """Whom a metric asks where the criterion does not say it: the probes for an availability, else the users."""
+    return Sample.PROBES if metric is Metric.AVAILABILITY else Sample.USERS
+
+
 #: The metrics of which a ratio of failed calls is judged.
 RATIOS = frozenset({Metric.AVAILABILITY, Metric.ERROR_RATIO})
 
@@ -151,8 +154,8 @@ class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def asks(self) -> Sample:
-        """Whose requests are judged: the probes' for an availability, else the users', unless ``sample`` says it."""
-        return self.sample or USUAL_SAMPLE.get(self.metric, Sample.USERS)
+        """Whose requests are judged: those of the metric's usual sample, unless ``sample`` says it."""
+        return self.sample or usual_sample(self.metric)
 
 
 class AudiencePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
