@@ -67,11 +67,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A part of the plan: judgements and sections name it; ``seconds`` is how long it took."""
+    """A part of the plan: judgements and sections name it; ``seconds`` is how long it took. ``corrected`` names what it
+    was made with in place of what the document prints, "" where it is as printed: a pass in it shows the correction.
+    """
 
     name: str
     title: Message
     seconds: float = 0.0
+    corrected: str = ""
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
