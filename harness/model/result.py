@@ -32,9 +32,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     the rung forced upon them besides, each "name: reason"; ``missing_manifests`` are kinds that Phase 2 requires.
     ``only_looks``: nothing was brought up or applied, and what was looked at is somebody's own.
 
-    What keeps it from being the bundled plan, whole and undisturbed: ``only`` are the names to which ``--only``
-    narrowed it, ``own`` the options that ask for less or by other limits, ``smaller`` the keys of its file, with their
-    values, that make it smaller or faster, ``injected`` the faults of the plan.
+    What keeps it from being the bundled plan, whole and undisturbed: ``only`` are the names to which it was narrowed,
+    ``own`` the options that ask for another plan or other limits, ``smaller`` the options and the keys of its file,
+    with their values, that make it smaller or faster than the document's plan, ``in_place`` the options by which it
+    judged something of a team's own that the target's digest does not tell, ``injected`` the faults of the plan.
     """
 
     rung: Rung
@@ -53,6 +54,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     only: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     smaller: tuple[str, ...] = ()
+    in_place: tuple[str, ...] = ()
     injected: Told = ()
     versions: dict[str, str] = {}
     timings: dict[str, float] = {}

@@ -22,7 +22,18 @@ from harness.base.progress import Progress
 from harness.model.message import Message, message
 from harness.model.scenario import Scenario
 from harness.model.stack import AUTO, CLUSTERS, RUNGS, Rung, Target
-from harness.rehearsal.command import Command, Duration, option, own, replay, within
+from harness.rehearsal.command import (
+    Command,
+    Duration,
+    given,
+    in_place,
+    is_given,
+    option,
+    own,
+    replay,
+    smaller,
+    within,
+)  # fmt: skip
 from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.only import chosen, only, words
 from harness.rehearsal.options import Options
@@ -198,7 +209,7 @@ class OnStack(WithTarget, OnCluster, InReports):
 class OwnManifests(Command):
     """The manifests."""
 
-    manifests: Path | None = option("a kustomize folder of your own", Path, metavar="DIR")
+    manifests: Path | None = option("a kustomize folder of your own", Path, metavar="DIR", in_place=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,8 +253,12 @@ class TargetOnLocal(OnLocal, WithTarget):
 class Paced(Command):
     """The users."""
 
-    pace: Duration | None = option("one request of a user in this time, e.g. 50s", Duration, metavar="TIME")
-    fetch_interval: Duration | None = option("Remote Config's minimum fetch interval", Duration, metavar="TIME")
+    pace: Duration | None = option(
+        "one request of a user in this time, e.g. 50s", Duration, metavar="TIME", less=is_given
+    )
+    fetch_interval: Duration | None = option(
+        "Remote Config's minimum fetch interval", Duration, metavar="TIME", less=is_given
+    )
 
     def scenario_of(self, name: str = EVERYBODY, **more: Duration | None) -> Scenario:
         """The scenario ``name`` with the command line's pace, fetch interval and what ``more`` names. Raises
@@ -309,7 +324,11 @@ class Parts(OwnPlan):
 
 def _apart(command: Command, options: Options) -> Options:
     """With what keeps a run of the command from being the bundled plan, whole."""
-    return msgspec.structs.replace(options, only=tuple(words(getattr(command, "only", ()))), own=own(command))
+    weeks = [f"--weeks {getattr(command, 'weeks')}"] if "weeks" in given(command) else []  # noqa: B009 - of one alone
+    only = (*words(getattr(command, "only", ())), *weeks)
+    return msgspec.structs.replace(
+        options, only=only, own=own(command), smaller=smaller(command), in_place=in_place(command)
+    )
 
 
 def speaking(clock: Clock, lang: str) -> Progress:

@@ -41,6 +41,8 @@ def option(
     replayed: bool = True,
     consent: bool = False,
     own: Callable[[Any], bool] | None = None,
+    less: Callable[[Any], bool] | None = None,
+    in_place: bool = False,
     **more: Any,
 ) -> Any:
     """The field of an option: a switch where ``default`` is false, repeatable where it is (). ``told`` is for the help,
@@ -49,7 +51,9 @@ def option(
     ``always``: a replay names it though it is the default. ``replayed`` is false for what changes how a run is told or
     confirmed, and not what is run. ``consent`` is typed each time, and no default gives it. ``own`` says of a value
     that is not the default whether a run by it says nothing of the document's claims: it asks for less, or by limits
-    of somebody's own. ``more`` is argparse's: ``metavar``, ``choices``, ``nargs``, ``required``.
+    of somebody's own. ``less`` says of any value whether a run by it makes less than the document's plan, or faster;
+    ``in_place`` that it names something of a team's own that the target's digest does not tell. ``more`` is argparse's:
+    ``metavar``, ``choices``, ``nargs``, ``required``.
     """
     shown = f" (default: {default})" if default not in (None, False, (), "") and "(default" not in told else ""
     more["help"] = f"{told}{shown}".replace("%", "%%") if told else argparse.SUPPRESS
@@ -62,7 +66,7 @@ def option(
         more["action"] = "append"
     more["default"] = argparse.SUPPRESS  # what is not typed is the file's, the environment's or the field's own
     said = {"positional": positional, "always": always, "replayed": replayed, "consent": consent, "argparse": more}
-    said |= {"read": read, "own": own}
+    said |= {"read": read, "own": own, "less": less, "in_place": in_place}
     return dataclasses.field(default=default, metadata=said)
 
 
@@ -192,6 +196,38 @@ def own(command: Command) -> tuple[str, ...]:
     """The options by which a run says nothing of the document's claims."""
     typed = {field.name: field.metadata["own"] for field in dataclasses.fields(command)}
     return tuple(flag(name) for name in given(command) if typed[name] and typed[name](getattr(command, name)))
+
+
+def smaller(command: Command) -> tuple[str, ...]:
+    """The options, with their values, by which a run makes less than the document's plan, or makes it faster."""
+    return tuple(
+        f"{flag(field.name)} {getattr(command, field.name)}"
+        for field in dataclasses.fields(command)
+        if (less := field.metadata["less"]) and (value := getattr(command, field.name)) is not None and less(value)
+    )
+
+
+def in_place(command: Command) -> tuple[str, ...]:
+    """The options, with their values, that name something of a team's own."""
+    named = {field.name: field.metadata["in_place"] for field in dataclasses.fields(command)}
+    return tuple(f"{flag(name)} {getattr(command, name)}" for name in given(command) if named[name])
+
+
+def is_given(value: object) -> bool:
+    """Whether an option without a default has a value."""
+    return value is not None
+
+
+def other_than(usual: str) -> Callable[[Any], bool]:
+    """Whether a value is another than the command's own."""
+    return lambda typed: str(typed) != usual
+
+
+def below(whole_: Any) -> Callable[[Any], bool]:
+    """Whether a number, or a time such as "330s", is less than a whole run's."""
+    if isinstance(whole_, str):
+        return lambda typed: bool(typed.seconds < units.seconds(whole_))
+    return lambda typed: bool(typed < whole_)
 
 
 def replay(command: Command) -> str:

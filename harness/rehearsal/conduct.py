@@ -234,7 +234,8 @@ class Conductor(Generic[P, D]):
             only_looks=self.rehearsal.only_looks and self._needs is None,
             only=options.only,
             own=options.own,
-            smaller=getattr(self.plan, "smaller", ()),
+            smaller=(*options.smaller, *getattr(self.plan, "smaller", ())),
+            in_place=options.in_place,
             injected=tuple(each.told for each in getattr(self.plan, "faults", ())),  # of a week, or of several
             versions=self._versions(),
             timings={name: round(value, 3) for name, value in timings.items()},

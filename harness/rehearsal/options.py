@@ -14,7 +14,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     ``rung_reason`` is a message id, ``replay`` the command that runs this again. ``own_cluster`` is of the rung
     ``kube``. ``signals_at_once``: on ``local`` a leaving pod is signalled while the Service still leads to it. ``lang``
-    is the language of the pages. ``only`` and ``own`` are as in ``Facts``.
+    is the language of the pages. ``only``, ``own``, ``smaller`` and ``in_place`` are as in ``Facts``.
     """
 
     rung: Rung
@@ -30,3 +30,5 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     lang: str = "en"
     only: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    smaller: tuple[str, ...] = ()
+    in_place: tuple[str, ...] = ()

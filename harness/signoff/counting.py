@@ -21,7 +21,6 @@ from harness.model.message import Message, Told, first_line, message
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.report.words import ASK
-from harness.signoff.smaller import chosen, in_place, smaller
 from harness.signoff.types import Asked, Stored
 
 #: How a run ends that carried out what it was to; any other ending is a broken run's.
@@ -59,14 +58,15 @@ def _against_all(result: Result, asked: Asked) -> Iterator[Message]:
         yield message("too old: {days} days, at most {most} count", days=days, most=most)
 
 
-def aside(result: Result, claim: str) -> Told:
-    """Why a run that counts does not for ``claim``; () where it does."""
-    return () if claim.startswith(_ROLL_BACK) else _injected(result)
+def aside(result: Result, claim: str, judgement: Judgement) -> Told:
+    """Why a run that counts does not for ``claim``; () where it does: one with faults tells of the roll back, and of a
+    rollback limit that it fires."""
+    return () if claim.startswith(_ROLL_BACK) or judgement.fired else _injected(result)
 
 
 def limits(result: Result) -> Told:
     """What a run that counts is no evidence of; () where it counts for all that it says."""
-    return (*_injected(result), *in_part(result))
+    return (*_injected(result), *_smaller(result), *_narrowed(result))
 
 
 def unproven(stored: Stored) -> Told:
@@ -91,68 +91,43 @@ def broken(result: Result) -> Told:
     return next((each.told for each in result.judgements if each.id == MEASUREMENT), ())
 
 
-def in_part(result: Result, way: StateFrom = _ANYHOW) -> Told:
-    """Why what passes is no word on the whole of a claim that comes to its state by ``way``: of the checks that judge
-    it only some were made, or by less than the document names. () where all were, as one of the names ``way.whole_in``
-    was among those chosen, each of which judges the claim whole; and of a plan in parts: those that were run are whole,
-    and what was looked at over them alone takes no other's place."""
-    less = [each for each in smaller(result.facts) if each.partition(" ")[0] not in way.unmeasured]
-    if less:
-        return (message("seen with {options}: less than it takes to judge the claim", options=", ".join(less)),)
-    only = result.facts.only
-    if not only or result.parts or _among(way.whole_in, only):
+def in_part(result: Result, judgement: Judgement, way: StateFrom) -> Told:
+    """Why a pass is no word on the whole of a claim that comes to its state by ``way``; () where it is. The run made
+    less than the document's plan, beside what ``way.unmeasured`` names; or it made some checks alone, and this is
+    neither a part that it made whole, nor chosen by its own name, nor by one of ``way.whole_in``."""
+    if less := _smaller(result, way):
+        return less
+    named = [each for each in result.facts.only if "." in each]
+    whole = bool(result.parts and judgement.part) or _among((judgement.id,), named)
+    return () if whole or _among(way.whole_in, result.facts.only) else _narrowed(result)
+
+
+def _smaller(result: Result, way: StateFrom = _ANYHOW) -> Told:
+    less = [each for each in result.facts.smaller if each.partition(" ")[0] not in way.unmeasured]
+    if not less:
         return ()
-    names = ", ".join(only)
-    return (message("narrowed to {names}: not all that judges the claim was made", names=names),)
+    return (message("seen with {options}: less than it takes to judge the claim", options=", ".join(less)),)
 
 
-def judged_by(result: Result, asked: Asked) -> Told:
-    """That other code than today's judged a run, or that it does not say which did; () where it was today's."""
-    found = result.facts.harness_digest
-    if found == asked.harness_digest or not asked.harness_digest:
-        return ()
-    if not found:
-        return (message("it does not say which version of this repository judged it"),)
-    return (message("judged by another version of this repository"),)
-
-
-def seen_with(result: Result) -> Told:
-    """By what a run was smaller or faster than a whole one, and what of a team's own it judged, or might have; () of
-    any other."""
-    own, without = in_place(result.facts.replay)
-    given = (*smaller(result.facts), *map(" ".join, own.items()))
-    seen = (message("seen with {options}", options=", ".join(given)),) if given else ()
-    return seen if without is None else (*seen, without)
-
-
-def whose(result: Result) -> frozenset[str]:
-    """The options by which a run judged something of a team's own that its target's digest does not tell; none for what
-    is bundled. Their values are none of it: a program, a list or a folder takes the place of the one before, whatever
-    it is called."""
-    return frozenset(in_place(result.facts.replay)[0])
-
-
-def narrowed(result: Result) -> frozenset[str]:
-    """All that keeps a run from being a whole one: what was chosen of its plan, and what is less than in a whole one;
-    none of a whole run."""
-    facts = result.facts
-    return frozenset((*facts.only, *chosen(facts.replay), *smaller(facts)))
+def _narrowed(result: Result) -> Told:
+    names = ", ".join(result.facts.only)
+    return (message("narrowed to {names}: not all that judges the claim was made", names=names),) if names else ()
 
 
 def is_smaller(result: Result) -> bool:
-    """Whether a run was smaller or faster than a whole one."""
-    return bool(smaller(result.facts))
+    """Whether a run made less than the document's plan."""
+    return bool(result.facts.smaller)
 
 
-def made_whole(result: Result, judgement: Judgement, way: StateFrom) -> bool:
-    """Whether a run that was narrowed looked at all that a judgement is of: at a part of its plan, at a check that was
-    chosen by its own name, whose family is said with it, or at what alone judges a claim of that ``way``."""
-    if is_smaller(result):
-        return False
-    if result.parts:
-        return bool(judgement.part)
-    named = [each for each in result.facts.only if "." in each]
-    return _among((judgement.id,), named) or _among(way.whole_in, result.facts.only)
+def seen_with(result: Result) -> Told:
+    """By what a run was smaller or faster than a whole one, and what of a team's own it judged; () of any other."""
+    given = (*result.facts.smaller, *result.facts.in_place)
+    return (message("seen with {options}", options=", ".join(given)),) if given else ()
+
+
+def own_manifests(result: Result) -> bool:
+    """Whether a run applied a team's own manifests in the place of the bundled ones."""
+    return any(each.startswith("--manifests ") for each in result.facts.in_place)
 
 
 def _among(names: Iterable[str], patterns: Iterable[str]) -> bool:

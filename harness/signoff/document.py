@@ -1,14 +1,15 @@
-"""The page as data, from what was found and the page of last time. Pure."""
+"""The page as data, from what was found, what was decided and the page of last time. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.model.claim import Claim
+from harness.model.claim import Claim, Consequence
 from harness.model.message import Message, message
+from harness.signoff.decisions import weighed
 from harness.signoff.links import short
-from harness.signoff.states import blocked, runs, standings
-from harness.signoff.types import Asked, Change, Signoff, Standing, Stored
+from harness.signoff.states import runs, standings
+from harness.signoff.types import Asked, Blocker, Change, Doubt, Entry, Signoff, Standing, State, Stored
 
 
 def document(
@@ -16,16 +17,26 @@ def document(
     stored: Sequence[Stored],
     asked: Asked,
     *,
+    lines: Sequence[str] = (),
+    decisions: Sequence[Entry] = (),
     unreadable: tuple[str, ...] = (),
     previous: Signoff | None = None,
 ) -> Signoff:
     """The page of ``asked``. One of another target is no ``previous`` one."""
-    found = standings(register, stored, asked)
+    found = standings(register, stored, asked, lines)
+    by_claim = {each.claim: each for each in found}
+    entries = weighed(decisions, by_claim, asked.now_utc[:10])
+    counting = {each.of: each for each in entries if not each.void}
+    doubts = tuple(_doubts(register, by_claim, counting))
+    open_ = [*_open(register, found, doubts, asked.phase)]
     before = previous if previous is not None and previous.asked.target == asked.target else None
     return Signoff(
         asked=asked,
-        blocked=blocked(found),
+        blockers=tuple(sorted((each for each in open_ if each.of not in counting), key=_gravest)),
         standings=found,
+        errata=doubts,
+        decisions=entries,
+        accepted=tuple(each.of for each in open_ if each.of in counting and not counting[each.of].corrected_in),
         runs=runs(stored, asked),
         unreadable=unreadable,
         previous_utc="" if before is None else before.asked.now_utc,
@@ -34,14 +45,62 @@ def document(
     )
 
 
+def _gravest(each: Blocker) -> int:
+    return [*Consequence].index(each.consequence)
+
+
+def _doubts(
+    register: Mapping[str, Claim], standings_: Mapping[str, Standing], counting: Mapping[str, Entry]
+) -> Iterator[Doubt]:
+    for claim in register.values():
+        shown = {
+            each.judgement.erratum
+            for each in standings_[claim.id].evidence
+            if each.state is State.DOCUMENT_WRONG and not each.refused
+        }
+        for erratum in claim.errata:
+            yield Doubt(
+                erratum=erratum.id,
+                claim=claim.id,
+                consequence=erratum.consequence,
+                found=erratum.found,
+                seen=erratum.id in shown,
+                closed=erratum.id in counting,
+            )
+
+
+def _open(
+    register: Mapping[str, Claim], found: Sequence[Standing], doubts: Sequence[Doubt], phase: int
+) -> Iterator[Blocker]:
+    """What blocks unless somebody accepts it: of the phase, what failed or is not shown, and every grave erratum."""
+    for each in found:
+        claim = register[each.claim]
+        if claim.phase == phase and not claim.not_rehearsed and _stands_in_the_way(claim, each):
+            yield Blocker(of=claim.id, consequence=claim.consequence, told=each.told, way=each.way)
+    for doubt in doubts:
+        claim = register[doubt.claim]
+        if claim.phase == phase and doubt.consequence.grave:
+            erratum = next(each for each in claim.errata if each.id == doubt.erratum)
+            told = (
+                Message(text=erratum.why),
+                message("write instead: {correction}", correction=Message(text=erratum.correction)),
+            )
+            yield Blocker(of=doubt.erratum, consequence=doubt.consequence, told=told)
+
+
+def _stands_in_the_way(claim: Claim, standing: Standing) -> bool:
+    """A claim of a wrong document blocks by its grave errata; without an erratum, by its own consequence."""
+    if standing.state is State.DOCUMENT_WRONG:
+        return not claim.errata and claim.consequence.grave
+    return standing.state is not State.SHOWN
+
+
 def _other(before: Asked, now: Asked) -> Iterator[Message]:
     """What claims may stand elsewhere by, though nothing was run in between. A program has digests of itself and of its
     image, of which one may not be known: where Docker did not answer, or the image was not built yet."""
     one, other = {*before.digests}, {*now.digests}
     if not (one <= other or other <= one):
         yield message("It was of another program or image ({digests}).", digests=", ".join(map(short, before.digests)))
-    if before.harness_digest and now.harness_digest and before.harness_digest != now.harness_digest:
-        yield message("Another version of this repository made it.")
 
 
 def _changes(before: Sequence[Standing], now: Sequence[Standing]) -> Iterator[Change]:

@@ -31,7 +31,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def shown(erratum: str, standing: Standing) -> tuple[Evidence, ...]:
     """The judgements that showed the erratum, of all that bear on its claim."""
     return tuple(
-        each for each in standing.evidence if each.state is State.ERRATUM_SHOWN and each.judgement.erratum == erratum
+        each for each in standing.evidence if each.state is State.DOCUMENT_WRONG and each.judgement.erratum == erratum
     )
 
 

@@ -1,59 +1,110 @@
 """From the register and the stored results to one state for each claim. Pure.
 
-No state is good by default. A claim is ready by a verdict under its id alone, of a run that counts (``counting``); what
-fails or is inconclusive in any of them counts against it, and so does a check that held its run unmade. Of a rehearsal,
-plan, environment, part and, where a team may have one of its own, migrator or prices only the newest whole run that
-says anything of the claim counts, and what narrower ones saw since: one takes the place of what it looked at whole
-itself, of what it saw of less only that of a run narrowed alike. None takes the place of anything by what it did not
-exercise, nor of what a team's own manifests showed by the bundled ones. That a smaller one's sample carries nothing is
-not against what a whole one's did.
+A claim is shown by tries alone: passes of whole runs that count (``counting``), where the claim is proved,
+of the document as printed. Of every check, which is a rehearsal's, its plan's, its part's, the last three tries count.
+One that failed last makes the claim failed; one that failed or could not tell before leaves it not shown. What passes
+where less is proved says nothing for a claim, and what fails there counts against it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from enum import Enum, auto
 
 import msgspec
 
-from harness.model.claim import Claim, StateFrom
+from harness.model.claim import Claim, Erratum, ShownOn
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, Told, message
-from harness.model.result import Result
+from harness.model.message import Message, Told, joined, message
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.signoff import counting
-from harness.signoff.smaller import MANIFESTS
-from harness.signoff.types import Asked, Evidence, Run, Standing, State, Stored
+from harness.signoff.types import PROVING, RUNGS, Asked, Evidence, Run, Standing, State, Stored
+from harness.signoff.ways import way
 
-#: What decides where judgements differ: what counts against the claim first.
-_FIRST = (State.NOT_READY, State.ERRATUM_SHOWN, State.READY, State.NOT_EXERCISED)
-#: What a verdict that is not good gives.
-_AGAINST = {
-    Verdict.FAIL: State.NOT_READY,
-    Verdict.INCONCLUSIVE: State.NOT_READY,
-    Verdict.NOT_EXERCISED: State.NOT_EXERCISED,
-}
+#: So many tries of a check must each have held.
+LAST = 3
 #: So many reasons why results were left out are named.
 _MOST_REASONS = 2
-_PERSON = message("an opinion or a decision: a person's to sign")
 _BUNDLED = message("the claim is about the Go backend, and the target is the bundled Python API")
 _UNENFORCED = message("the claim is about speed and size, and CPU and memory limits were not enforced, or were scaled")
 _SEEN = message("it was seen, and nothing was judged")
-_LESS = message("inconclusive of less than a whole run, which judged it")
+_PERSON = message("No test can: yours to decide")
+_NEVER_FIRED = message("the limit did not break where it is held to, and no run with a fault showed that it fires")
 
 
-def standings(register: Mapping[str, Claim], stored: Sequence[Stored], asked: Asked) -> tuple[Standing, ...]:
-    """Where each claim of the register stands, in its order."""
+class Outcome(Enum):
+    """What one judgement says of a claim."""
+
+    HELD = auto()
+    FIRED = auto()  # a rollback limit, under a fault that must break it
+    CORRECTED = auto()  # held, with something else than the document prints
+    WRONG = auto()  # the document's erratum was seen
+    FAILED = auto()
+    OPEN = auto()  # it could not tell, or its run cannot be trusted
+    NOTHING = auto()  # it proves nothing of the claim, good or bad
+
+    @property
+    def state(self) -> State:
+        """The state that it alone would give."""
+        if self in (Outcome.WRONG, Outcome.CORRECTED):
+            return State.DOCUMENT_WRONG
+        if self is Outcome.HELD:
+            return State.SHOWN
+        return State.FAILED if self is Outcome.FAILED else State.NOT_SHOWN
+
+
+class Try(msgspec.Struct, frozen=True, kw_only=True):
+    """A judgement on a claim, what it says of it and, where that is not the verdict's own, why."""
+
+    stored: Stored
+    judgement: Judgement
+    outcome: Outcome
+    why: Told = ()
+
+    @property
+    def told(self) -> Message:
+        """What it saw, or why it says nothing."""
+        seen = self.judgement.seen if self.outcome is Outcome.WRONG and self.judgement.seen else self.judgement.told
+        return joined(self.why or seen)
+
+    @property
+    def where(self) -> ShownOn:
+        """The environment that it was made in."""
+        return RUNGS[self.stored.result.facts.rung]
+
+    @property
+    def check(self) -> tuple[object, ...]:
+        """Whose verdict it is, whichever run made it. A part that is only a number is the experiment's place in that
+        run's plan: the id says which experiment it is."""
+        result, part = self.stored.result, self.judgement.part
+        part = "" if part.isdecimal() else part
+        injected = bool(result.facts.injected)
+        return result.rehearsal, result.plan, result.facts.rung, injected, part, self.judgement.id
+
+    @property
+    def evidence(self) -> Evidence:
+        """As the page has it."""
+        told = (*self.judgement.told, *counting.seen_with(self.stored.result))
+        seen = msgspec.structs.replace(self.judgement, told=told)
+        return Evidence(folder=self.stored.folder, state=self.outcome.state, judgement=seen, refused=self.why)
+
+
+def standings(
+    register: Mapping[str, Claim], stored: Sequence[Stored], asked: Asked, lines: Sequence[str] = ()
+) -> tuple[Standing, ...]:
+    """Where each claim of the register stands, in its order; ``lines`` are the commands that make evidence."""
     whole = {each.folder: counting.left_out(each.result, asked) for each in stored}
     found = _by_claim(register, sorted(stored, key=_started, reverse=True))
 
     def standing(claim: Claim) -> Standing:
-        seen = [(each, whole[each[0].folder] or counting.aside(each[0].result, claim.id)) for each in found[claim.id]]
-        reasons = [why[0] for _, why in seen if why]
-        return _standing(claim, _newest((each for each, why in seen if not why), claim.state_from), reasons)
+        seen = [(each, judgement, whole[each.folder]) for each, judgement in found[claim.id]]
+        seen = [(each, judged, why or counting.aside(each.result, claim.id, judged)) for each, judged, why in seen]
+        tries = [_try(claim, each, judged) for each, judged, why in seen if not why]
+        made = _Claim(claim, [*_own_first(tries)], [why[0] for _, _, why in seen if why]).standing()
+        return msgspec.structs.replace(made, way=way(claim, made.state, lines))
 
     return tuple(map(standing, register.values()))
 
@@ -75,7 +126,6 @@ def runs(stored: Iterable[Stored], asked: Asked) -> tuple[Run, ...]:
             exit_status=each.result.exit_status,
             left_out=counting.left_out(each.result, asked),
             limits=(*counting.limits(each.result), *counting.gone(each)),
-            judged_by=counting.judged_by(each.result, asked),
             broke=bool(counting.broken(each.result)),
         )
         for each in stored
@@ -83,23 +133,15 @@ def runs(stored: Iterable[Stored], asked: Asked) -> tuple[Run, ...]:
     return tuple(sorted(found, key=lambda run: (run.started_utc, run.folder), reverse=True))
 
 
-def blocked(found: Iterable[Standing]) -> bool:
-    """Whether anything blocks: a claim that is not ready or was not exercised, or that there are no claims at all."""
-    states = [each.state for each in found]
-    return not states or any(state.blocks for state in states)
+# -- one judgement ---------------------------------------------------------------------------------------------------
 
 
-# -- one claim -------------------------------------------------------------------------------------------------------
-
-_Seen = tuple[Stored, Judgement]
-_Place = tuple[Any, ...]  # whose it was comes first
-_Places = tuple[_Place, _Place, _Place]
-
-
-def _by_claim(register: Mapping[str, Claim], stored: Iterable[Stored]) -> defaultdict[str, list[_Seen]]:
+def _by_claim(
+    register: Mapping[str, Claim], stored: Iterable[Stored]
+) -> defaultdict[str, list[tuple[Stored, Judgement]]]:
     """The judgements that bear on each claim, in the order of the runs."""
     owners = {erratum.id: claim.id for claim in register.values() for erratum in claim.errata}
-    found: defaultdict[str, list[_Seen]] = defaultdict(list)
+    found: defaultdict[str, list[tuple[Stored, Judgement]]] = defaultdict(list)
     for each in stored:
         for judgement in each.result.judgements:
             named = (*judgement.claims, *([judgement.erratum] if judgement.erratum else []))
@@ -108,131 +150,205 @@ def _by_claim(register: Mapping[str, Claim], stored: Iterable[Stored]) -> defaul
     return found
 
 
-def _newest(seen: Iterable[_Seen], way: StateFrom) -> Iterator[_Seen]:
-    """Of each rehearsal, plan, environment and part what the newest run said, with faults and without, and of a check
-    that it did not exercise what the one before did; ``seen`` comes newest first, and is of a claim of that ``way``. A
-    run that was narrowed says so by the id of each judgement, and leaves the others as they were."""
-    first: dict[_Place, str] = {}
-    unseen: set[_Place] = set()  # the checks that a whole run did not exercise, though it judged others of their part
-    for each, judgement in seen:
-        whole, alone, _ = places = _places(each.result, judgement)
-        taken = {place for place in places if first.get(place, each.folder) != each.folder}
-        exercised = judgement.verdict is not Verdict.NOT_EXERCISED
-        if taken and not (exercised and alone in unseen and taken == {whole}):
-            continue
-        for place in _taken(each.result, judgement, way, places):
-            first.setdefault(place, each.folder)
-        if not exercised and not counting.narrowed(each.result):
-            unseen.update(_with_bundled((alone,)))
-        yield each, judgement
-
-
-def _places(result: Result, judgement: Judgement) -> _Places:
-    """Where a judgement stands: its part; in it, its id; of that, what was seen by runs narrowed to the same names. A
-    part that is only a number is the experiment's place in that run's plan: the id says which experiment it is. What a
-    team has in the place of what is bundled has places of its own."""
-    facts, numbered = result.facts, judgement.part.isdecimal()
-    part = ("", judgement.id) if numbered else (judgement.part,)
-    whole = (counting.whose(result), result.rehearsal, result.plan, facts.rung, bool(facts.injected), part)
-    alone = (*whole, judgement.id)
-    return whole, alone, (*alone, counting.narrowed(result))
-
-
-def _taken(result: Result, judgement: Judgement, way: StateFrom, places: _Places) -> tuple[_Place, ...]:
-    """The places that a judgement takes from older ones. What a run did not exercise says nothing of what another
-    did: a failure stands until something was judged anew."""
-    whole, alone, alike = places
-    if judgement.verdict is Verdict.NOT_EXERCISED:
-        return ()
-    if not counting.narrowed(result):
-        return _with_bundled((whole, alone))
-    return _with_bundled((alone if counting.made_whole(result, judgement, way) else alike,))
-
-
-def _with_bundled(places: tuple[_Place, ...]) -> tuple[_Place, ...]:
-    """The places, and of a run by a team's own manifests those of one by the bundled ones."""
-    return (*places, *((whose - {MANIFESTS}, *rest) for whose, *rest in places if MANIFESTS in whose))
-
-
-def _standing(claim: Claim, seen: Iterable[_Seen], reasons: Sequence[Message]) -> Standing:
-    """``reasons`` are why what else was seen of it does not count."""
-    found = [*seen]
-    whole = {_check(*each) for each in found if _carries(*each)}
-    weighed = sorted((_weighed(claim, *each, whole) for each in found), key=lambda each: _FIRST.index(each.state))
-    came_from = claim.state_from
-    if came_from.person:
-        return Standing(claim=claim.id, state=State.PERSON, told=(_PERSON,), evidence=tuple(weighed))
-    if not weighed:
-        told = _missing(came_from.commands, reasons)
-        return Standing(claim=claim.id, state=State.NOT_EXERCISED, told=told)
-    first = next(_unlooked(weighed), weighed[0]) if weighed[0].state is State.READY else weighed[0]
-    told = first.refused or first.judgement.told
-    if first.state is State.ERRATUM_SHOWN and first.judgement.seen:
-        told = first.judgement.seen
-    return Standing(claim=claim.id, state=first.state, told=told, evidence=tuple(weighed))
-
-
-def _unlooked(weighed: Sequence[Evidence]) -> Iterator[Evidence]:
-    """The checks that held their run by not having been made, and that none made well: what was not looked at was not
-    shown to be well by another check of the claim."""
-    made = {each.judgement.id for each in weighed if not each.state.blocks}
-    for each in weighed:
-        if each.judgement.holds and each.judgement.verdict is Verdict.NOT_EXERCISED and each.judgement.id not in made:
+def _own_first(tries: Sequence[Try]) -> Iterator[Try]:
+    """A run by a team's own manifests takes the place of those by the bundled ones, in each check that it made."""
+    own = {each.check for each in tries if counting.own_manifests(each.stored.result)}
+    for each in tries:
+        if each.check not in own or counting.own_manifests(each.stored.result):
             yield each
 
 
-def _check(each: Stored, judgement: Judgement) -> _Place:
-    """What was judged, whichever run judged it."""
-    return _places(each.result, judgement)[1]
+def _try(claim: Claim, stored: Stored, judgement: Judgement) -> Try:
+    outcome, why = _outcome(claim, stored, judgement)
+    return Try(stored=stored, judgement=judgement, outcome=outcome, why=why)
 
 
-def _carries(each: Stored, judgement: Judgement) -> bool:
-    """Whether it is the word of a whole run, whose sample carries it."""
-    said = judgement.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.ERRATUM_SHOWN)
-    return said and not counting.narrowed(each.result)
+def _outcome(claim: Claim, stored: Stored, judgement: Judgement) -> tuple[Outcome, Told]:
+    """What a judgement says of the claim: the first that can be said of it."""
+    return next(_outcomes(claim, stored, judgement))
 
 
-def _weighed(claim: Claim, each: Stored, judgement: Judgement, whole: Container[_Place]) -> Evidence:
-    """The state that a judgement alone gives the claim, beside what ``whole`` runs judged."""
-    state, refused = _state(claim, each, judgement)
-    small = judgement.verdict is Verdict.INCONCLUSIVE and counting.is_smaller(each.result)
-    if state is State.NOT_READY and small and _check(each, judgement) in whole:
-        state, refused = State.NOT_EXERCISED, (_LESS, *judgement.told)
-    seen = msgspec.structs.replace(judgement, told=(*judgement.told, *counting.seen_with(each.result)))
-    return Evidence(folder=each.folder, state=state, judgement=seen, refused=refused)
-
-
-def _state(claim: Claim, stored: Stored, judgement: Judgement) -> tuple[State, Told]:
-    result = stored.result
-    if claim.about_go_backend and (lacking := tuple(_lacking(result))):
-        return State.NOT_EXERCISED, lacking
-    if not judgement.verdict.good:
-        return _AGAINST[judgement.verdict], ()
+def _outcomes(claim: Claim, stored: Stored, judgement: Judgement) -> Iterator[tuple[Outcome, Told]]:
+    result, verdict = stored.result, judgement.verdict
+    if claim.about_go_backend and (lacking := tuple(_lacking(stored))):
+        yield Outcome.NOTHING, lacking
+    if verdict is Verdict.NOT_EXERCISED:
+        yield Outcome.NOTHING, ()
+    if result.facts.injected and judgement.fired:
+        yield Outcome.FIRED, counting.unproven(stored)
+    if verdict is Verdict.FAIL:
+        yield Outcome.FAILED, ()
+    if verdict is Verdict.INCONCLUSIVE:
+        yield (Outcome.NOTHING if counting.is_smaller(result) else Outcome.OPEN), ()
     if why := counting.unproven(stored):
-        return State.NOT_READY, why
-    if judgement.verdict is Verdict.ERRATUM_SHOWN or judgement.erratum in {each.id for each in claim.errata}:
-        return State.ERRATUM_SHOWN, ()
+        yield Outcome.OPEN, why
+    if verdict is Verdict.ERRATUM_SHOWN or judgement.erratum in {each.id for each in claim.errata}:
+        yield Outcome.WRONG, ()
     if judgement.kind is Kind.OBSERVATION:
-        return State.NOT_EXERCISED, (_SEEN, *judgement.told)
-    why = counting.in_part(result, claim.state_from)
-    return (State.NOT_EXERCISED, why) if why else (State.READY, ())
+        yield Outcome.NOTHING, (_SEEN, *judgement.told)
+    if why := counting.in_part(result, judgement, claim.state_from) or _less(claim, stored):
+        yield Outcome.NOTHING, why
+    parts = {part.name: part.corrected for part in result.parts}
+    yield (Outcome.CORRECTED if parts.get(judgement.part) else Outcome.HELD), ()
 
 
-def _lacking(result: Result) -> Iterator[Message]:
+def _lacking(stored: Stored) -> Iterator[Message]:
     """What keeps a run from saying anything of the Go backend's speed and size."""
-    if result.facts.target_bundled:
+    if stored.result.facts.target_bundled:
         yield _BUNDLED
-    if Capability.CPU_LIMITS not in result.facts.capabilities:
+    if Capability.CPU_LIMITS not in stored.result.facts.capabilities:
         yield _UNENFORCED
 
 
-def _missing(commands: Sequence[str], reasons: Sequence[Message]) -> Told:
-    """Why there is no evidence: nothing was run, or nothing of what was run counts."""
-    by = ", ".join(commands)
-    if not reasons:
-        return (message("no result of {commands} says anything of it", commands=by),)
-    told = {str(reason): reason for reason in reasons}
-    return (message("no result of {commands} that counts", commands=by), *[*told.values()][:_MOST_REASONS])
+def _less(claim: Claim, stored: Stored) -> Told:
+    """That the run's environment proves less than the claim says; () where it proves it."""
+    where = RUNGS[stored.result.facts.rung]
+    if claim.shown_on in PROVING and PROVING.index(where) >= PROVING.index(claim.shown_on):
+        return ()
+    what = {"where": str(where), "least": str(claim.shown_on)}
+    return (message("it held on {where} alone, and {least} is the least that proves it", **what),)
+
+
+# -- one claim -------------------------------------------------------------------------------------------------------
+
+
+class _Claim:
+    """A claim, its tries with the newest first, and why what else was seen of it does not count."""
+
+    def __init__(self, claim: Claim, tries: Sequence[Try], reasons: Sequence[Message]) -> None:
+        self.claim, self.tries, self.reasons = claim, tries, reasons
+        checks: dict[tuple[object, ...], list[Try]] = {}
+        for each in tries:
+            if each.outcome not in (Outcome.NOTHING, Outcome.FIRED):
+                checks.setdefault(each.check, []).append(each)
+        self.checks = {check: found[:LAST] for check, found in checks.items()}
+
+    def standing(self) -> Standing:
+        """Its one state: what counts against it comes first."""
+        if self.claim.shown_on is ShownOn.PERSON:
+            return self._made(State.NOT_SHOWN, (_PERSON,), ())
+        return next(self._against(), None) or next(self._wrong(), None) or self._shown() or self._unshown()
+
+    def _made(self, state: State, told: Told, first: Iterable[Try], held: int = 0, tries: int = 0) -> Standing:
+        evidence = list(dict.fromkeys(id(each) for each in (*first, *self.tries)))
+        by_id = {id(each): each.evidence for each in self.tries}
+        found = tuple(by_id[each] for each in evidence)
+        return Standing(claim=self.claim.id, state=state, told=told, evidence=found, held=held, tries=tries)
+
+    def _against(self) -> Iterator[Standing]:
+        """What failed last, then what could not tell or failed before."""
+        for found in self.checks.values():
+            if found[0].outcome is Outcome.FAILED and not self._mended(found[0]):
+                run = found[0].stored.folder
+                told = message(
+                    "Tried on {where}, and did not hold: {why}", where=str(found[0].where), why=found[0].told
+                )
+                yield self._made(State.FAILED, (told, message("see {run}", run=run)), found[:1])
+        for found in self.checks.values():
+            if found[0].outcome is Outcome.OPEN and not self._lesser(found[0]):
+                yield self._made(State.NOT_SHOWN, (found[0].told,), found[:1])
+        for found in self.checks.values():
+            bad = [each for each in found if each.outcome in (Outcome.FAILED, Outcome.OPEN)]
+            if bad and bad[0] is not found[0]:
+                held = len(found) - len(bad)
+                told = message(
+                    "Held in {held} of {tries} runs on {where}, and in {run} it did not: {why}",
+                    held=str(held), tries=str(len(found)), where=str(bad[0].where), run=bad[0].stored.folder,
+                    why=bad[0].told,
+                )  # fmt: skip
+                yield self._made(State.NOT_SHOWN, (told,), bad, held, len(found))
+
+    def _lesser(self, one: Try) -> bool:
+        """Whether it could not tell where less is proved, and the claim was tried where more is."""
+        more = [each for each in self.tries if each.outcome in (Outcome.HELD, Outcome.CORRECTED, Outcome.WRONG)]
+        return bool(_less(self.claim, one.stored)) and bool(more)
+
+    def _mended(self, failed: Try) -> bool:
+        """Whether what failed as printed held with the correction, in the same rehearsal's same check."""
+        whose, what = failed.check[:4], failed.check[5]
+        held = [each.check for each in self.tries if each.outcome is Outcome.CORRECTED]
+        return not _corrected(failed) and any((check[:4], check[5]) == (whose, what) for check in held)
+
+    def _wrong(self) -> Iterator[Standing]:
+        """The document cannot hold as printed: an erratum was seen, or it holds with a correction alone."""
+        newest = [found[0] for found in self.checks.values()]
+        failed = [each for each in newest if each.outcome is Outcome.FAILED]  # and mended: else it counts against
+        held = [each for each in newest if each.outcome is Outcome.CORRECTED]
+        for one in (each for each in newest if each.outcome is Outcome.WRONG):
+            yield self._made(State.DOCUMENT_WRONG, self._instead(one, held), [one, *held])
+        as_printed = [each for each in newest if each.outcome is Outcome.HELD]
+        if failed or (held and not as_printed):
+            yield self._made(State.DOCUMENT_WRONG, self._instead((failed or held)[0], held), [*failed, *held])
+
+    def _instead(self, one: Try, held: Sequence[Try]) -> Told:
+        erratum = next((each for each in self.claim.errata if each.id == one.judgement.erratum), self._first_erratum())
+        why = one.told if erratum is None or one.outcome is not Outcome.CORRECTED else Message(text=erratum.why)
+        told = [message("Cannot hold as printed: {why}", why=why)]
+        corrected = " ".join(dict.fromkeys(_corrected(each) for each in held))
+        if erratum is not None:
+            told.append(message("write instead: {correction}", correction=Message(text=erratum.correction)))
+        elif corrected:
+            told.append(message("write instead what the component {name} has", name=corrected))
+        told.append(message("with that it held") if held else message("with that it was not tried"))
+        return tuple(told)
+
+    def _first_erratum(self) -> Erratum | None:
+        return next(iter(self.claim.errata), None)
+
+    def _shown(self) -> Standing | None:
+        proving = {check: found for check, found in self.checks.items() if found[0].outcome is Outcome.HELD}
+        if not proving:
+            return None
+        held = [each for found in proving.values() for each in found if each.outcome is Outcome.HELD]
+        for unlooked in self._unlooked():
+            return self._made(State.NOT_SHOWN, (unlooked.told,), [unlooked])
+        limit = any(each.judgement.kind is Kind.ROLLBACK_LIMIT for each in held)
+        fired = [each for each in self.tries if each.outcome is Outcome.FIRED and not each.why]
+        if limit and not fired:
+            return self._made(State.NOT_SHOWN, (_NEVER_FIRED,), held)
+        folders = dict.fromkeys(each.stored.folder for each in held)
+        last = max(held, key=lambda each: _started(each.stored))
+        what: dict[str, str | Message] = {
+            "where": str(last.where), "day": last.stored.result.facts.started_utc[:10], "what": last.told,
+            "count": str(len(folders)),
+        }  # fmt: skip
+        told = message("Held in {count} of {count} runs on {where}, last on {day}: {what}", **what)
+        return self._made(State.SHOWN, (told,), [*held, *fired], len(folders), len(folders))
+
+    def _unlooked(self) -> Iterator[Try]:
+        """The checks that held their run by not having been made, and that none made well: what was not looked at was
+        not shown by another check of the claim."""
+        made = {found[0].judgement.id for found in self.checks.values()}
+        for each in self.tries:
+            unmade = each.judgement.verdict is Verdict.NOT_EXERCISED
+            if each.judgement.holds and unmade and each.judgement.id not in made:
+                yield each
+
+    def _unshown(self) -> Standing:
+        """Why nobody has shown it: nothing was run, nothing of what was run counts, or it says too little."""
+        if self.tries:
+            said = next((each for each in self.tries if each.why), self.tries[0])
+            return self._made(State.NOT_SHOWN, (said.told,), [said])
+        if self.claim.shown_on not in PROVING:
+            return self._made(State.NOT_SHOWN, (_only_there(self.claim.shown_on),), ())
+        by = ", ".join(self.claim.state_from.commands)
+        if not self.reasons:
+            return self._made(
+                State.NOT_SHOWN, (message("no result of {commands} says anything of it", commands=by),), ()
+            )
+        told = {str(reason): reason for reason in self.reasons}
+        first = message("no result of {commands} that counts", commands=by)
+        return self._made(State.NOT_SHOWN, (first, *[*told.values()][:_MOST_REASONS]), ())
+
+
+def _only_there(shown_on: ShownOn) -> Message:
+    if shown_on is ShownOn.MONTH:
+        return message("only a month of operation shows it")
+    return message("only the region of your cloud shows it")
+
+
+def _corrected(one: Try) -> str:
+    return next((part.corrected for part in one.stored.result.parts if part.name == one.judgement.part), "")
 
 
 def _started(each: Stored) -> datetime:

@@ -7,41 +7,40 @@ from enum import StrEnum
 import msgspec
 
 from harness.base.units import DAY_S
+from harness.model.claim import Consequence, Found, ShownOn
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, marked
 from harness.model.result import Result
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class State(StrEnum):
-    """Where a claim stands: each has exactly one."""
+    """Where a claim stands: each has exactly one. A person's acceptance is a stamp beside it (``Entry``)."""
 
-    READY = "ready"
-    NOT_READY = "not_ready"
-    ERRATUM_SHOWN = "erratum_shown"
-    PERSON = "person"  # a person's to decide
-    NOT_EXERCISED = "not_exercised"
+    SHOWN = "shown"
+    FAILED = "failed"
+    DOCUMENT_WRONG = "document_wrong"
+    NOT_SHOWN = "not_shown"
 
     @property
-    def blocks(self) -> bool:
-        """Whether it keeps the document from being signed: not kept, or not shown to be."""
-        return self in (State.NOT_READY, State.NOT_EXERCISED)
+    def worse(self) -> int:
+        """How bad it is, for an acceptance that is void once the state gets worse: the higher, the worse."""
+        return (State.SHOWN, State.DOCUMENT_WRONG, State.NOT_SHOWN, State.FAILED).index(self)
 
 
 #: As people read them.
 WORD = {
-    State.READY: marked("ready"),
-    State.NOT_READY: marked("not ready"),
-    State.ERRATUM_SHOWN: marked("erratum shown"),
-    State.PERSON: marked("a person's to decide"),
-    State.NOT_EXERCISED: marked("not exercised"),
+    State.SHOWN: marked("shown"),
+    State.FAILED: marked("failed"),
+    State.DOCUMENT_WRONG: marked("document wrong"),
+    State.NOT_SHOWN: marked("not shown"),
 }
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored result; ``folder`` is the run's, relative to the reports folder. ``lost``: why its evidence, or that of
-    a run of a sequence, is not what the run wrote; ``None`` where all is there.
+    """A stored result; ``folder`` is the run's, relative to the reports folder. ``lost``: why it cannot be judged again
+    by what the run wrote; ``None`` where it was, and its judgements are today's.
     """
 
     folder: str
@@ -51,15 +50,16 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Which evidence counts: of the target of this name and one of ``digests`` (none counts where none is known),
-    started at most ``max_age_s`` seconds before ``now_utc`` (ISO 8601). ``harness_digest`` is of the code that would
-    make and judge it today, "" where that is not asked.
+    started at most ``max_age_s`` seconds before ``now_utc`` (ISO 8601). The page is about one ``phase`` of the
+    document. ``sample`` is what a target that is a sample says of itself, "" of a team's own.
     """
 
     target: str
     now_utc: str
     digests: tuple[str, ...] = ()
     max_age_s: float = 7 * DAY_S
-    harness_digest: str = ""
+    phase: int = 2
+    sample: str = ""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,18 +74,61 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A claim, its one state and why. ``evidence`` comes with what decided first."""
+    """A claim, its one state and why. ``evidence`` comes with what decided first; ``held`` of ``tries`` runs kept it.
+    ``way`` is the command line that would show it, "" where none can.
+    """
 
     claim: str
     state: State
     told: Told
     evidence: tuple[Evidence, ...] = ()
+    held: int = 0
+    tries: int = 0
+    way: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A decision that people wrote down, of one claim or erratum (``of``). ``place`` is its line in the file. ``void``
+    says why it does not count, () where it does; days are ISO 8601."""
+
+    of: str
+    by: tuple[str, ...]
+    on: str
+    because: str
+    until: str
+    state: State | None = None
+    holds_to: str = ""
+    corrected_in: str = ""
+    owner: str = ""
+    place: str = ""
+    void: Told = ()
+
+
+class Doubt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An erratum of the register: of which claim, how grave, how it is known (``seen``: a run that counts showed it),
+    and whether the document was corrected or somebody accepted it."""
+
+    erratum: str
+    claim: str
+    consequence: Consequence
+    found: Found
+    seen: bool = False
+    closed: bool = False
+
+
+class Blocker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What keeps the document from being signed: a claim or an erratum, what follows, why, and what to type."""
+
+    of: str
+    consequence: Consequence
+    told: Told
+    way: str = ""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A run that was found. ``age_s`` is ``None`` where its start cannot be read; ``left_out`` says why nothing of it
-    counts, () where it does; ``limits`` what it is no evidence of though it counts; ``judged_by`` that it was judged
-    by other code than today's. ``broke``: it did not end, or did not measure, as it should, so nothing is ready by it.
+    counts, () where it does; ``limits`` what it is no evidence of though it counts. ``broke``: it did not end, or did
+    not measure, as it should, so nothing is shown by it.
     """
 
     folder: str
@@ -101,7 +144,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit_status: int | None
     left_out: Told = ()
     limits: Told = ()
-    judged_by: Told = ()
     broke: bool = False
 
 
@@ -114,17 +156,27 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signoff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The whole page. ``blocked``: it is not to be signed. ``previous_utc`` is when the last one was made, "" where
-    there is none to compare with: one of another target is none; ``other`` is what else than the evidence was another
-    then. ``unreadable`` are folders whose result could not be read.
+    """The whole page. ``blockers`` keep it from being signed, the gravest first. ``accepted`` are the claims and errata
+    whose acceptance counts and was needed. ``previous_utc`` is when the last page of the target was made, "" where
+    there is none; ``other`` is what else than the evidence was another then. ``unreadable`` are folders whose result
+    could not be read.
     """
 
     schema_version: int = SCHEMA_VERSION
     asked: Asked
-    blocked: bool
+    blockers: tuple[Blocker, ...]
     standings: tuple[Standing, ...]
-    runs: tuple[Run, ...]
+    errata: tuple[Doubt, ...]
+    decisions: tuple[Entry, ...] = ()
+    accepted: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
     unreadable: tuple[str, ...] = ()
     previous_utc: str = ""
     other: Told = ()
     changes: tuple[Change, ...] = ()
+
+
+#: What a run's rung is, among the environments that prove claims.
+RUNGS = {"sim": ShownOn.ARITHMETIC, "local": ShownOn.LOCAL, "kind": ShownOn.KIND, "kube": ShownOn.CLUSTER}
+#: The environments that a rehearsal has, the least first.
+PROVING = (ShownOn.ARITHMETIC, ShownOn.LOCAL, ShownOn.KIND, ShownOn.CLUSTER)

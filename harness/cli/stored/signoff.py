@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +15,14 @@ from harness.base.clock import MachineClock, utc
 from harness.base.data import PLANS, REPORTS
 from harness.base.errors import BadInput, Exit, tool_status
 from harness.base.progress import Progress
-from harness.model.message import message
+from harness.model.message import message, of_error, verbatim
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import AsJson, InReports, Spoken, WithTarget
 from harness.rehearsal.command import Duration, option
 from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.signoff.making import EvidencePlan
-from harness.signoff.types import Asked, Signoff
+from harness.signoff.types import Asked, Entry, Signoff, Stored
 from harness.stack.targets import resolve
 
 #: The page and the errata of each language, the first first.
@@ -41,9 +42,10 @@ def _digest(text: str) -> str:
 class SignOff(WithTarget, InReports, Spoken, AsJson):
     """Where every claim of the document stands, on one page.
 
-    By the newest stored results. Those of another target or image, simulated ones and old ones do not count, and are
-    listed as such. The page is written in both languages into reports/signoff, beside that of last time. 0 only where
-    nothing blocks, else 10.
+    By the stored results, judged again by today's judges. Those of another target or image, simulated ones and old ones
+    do not count, and are listed as such. What people decided stands in decisions.yaml; --template prints what is open
+    as entries to fill in. The page is written in both languages into reports/signoff, beside that of last time. 0 only
+    where nothing of the phase blocks, else 10.
 
     With --run the commands of scenarios/plans/signoff.yaml are run first, but for those that a stored run of the same
     target holds; --short takes those of signoff_short.yaml, which are through within 150 minutes on two cores. What
@@ -56,6 +58,8 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
     run_: bool = option("make the evidence that is missing first", default=False, dest="run_")
     short: bool = option("with --run: the plan of 150 minutes", default=False)
     plan: Path | None = option("with --run: a plan of your own", Path, metavar="FILE")
+    decisions: Path | None = option("what people decided (default: decisions.yaml here)", Path, metavar="FILE")
+    template: bool = option("print every open item as an entry of decisions.yaml, and write no page", default=False)
     max_age: Duration = option("the oldest evidence that counts", Duration, default=_OLDEST, metavar="TIME")
     digest: tuple[str, ...] = option(
         "the program or image that counts, sha256:... (repeatable; default: what the target is today)",
@@ -66,6 +70,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
 
     def run(self) -> int:
         """Makes evidence where that is asked for, and writes the pages."""
+        from harness.signoff import decisions
         from harness.signoff.document import document
         from harness.signoff.gather import encode, gather, keep, previous
         from scenarios import claims
@@ -73,21 +78,59 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
         if not (self.run_ or self.reports == REPORTS or self.reports.is_dir()):
             told = message("there is no reports folder {folder}", folder=str(self.reports))
             raise BadInput(told, where="--reports", remedy="name the folder that runs were kept in")
-        asked = self._asked()
+        decided, asked = self._decided(), self._asked()
         made_it = self._make(asked) if self._runs() else Exit.OK
         stored, unreadable = gather(self.reports)
         asked = msgspec.structs.replace(asked, now_utc=_now())
         made = document(
-            claims.REGISTER, stored, asked, unreadable=unreadable, previous=previous(self.reports, asked.target)
+            claims.REGISTER,
+            self._judged_today(stored, asked),
+            asked,
+            lines=[step.run for step in planfile.bundled("signoff", EvidencePlan).steps],
+            decisions=decided,
+            unreadable=unreadable,
+            previous=previous(self.reports, asked.target),
         )
+        if self.template:
+            standings = {each.claim: each for each in made.standings}
+            sys.stdout.write(decisions.template(made.blockers, claims.REGISTER, standings))
+            return Exit.OK
         folder = keep(self.reports, made).parent
         write_pages(folder, made)
-        status = tool_status({made_it: True, Exit.HOLD: made.blocked})
+        status = tool_status({made_it: True, Exit.HOLD: bool(made.blockers)})
         if self.json:
             sys.stdout.write(encode(made).decode())
         else:
             self._say(made, folder, status)
         return status
+
+    def _decided(self) -> tuple[Entry, ...]:
+        from harness.signoff import decisions
+        from scenarios import claims
+
+        path = self.decisions or Path(decisions.DECISIONS)
+        return decisions.read(path, claims.REGISTER) if self.decisions or path.is_file() else ()
+
+    def _judged_today(self, stored: Sequence[Stored], asked: Asked) -> tuple[Stored, ...]:
+        """The runs that count with today's judgements; one that cannot be judged again says why."""
+        from harness.cli.stored.again import judge_again
+        from harness.cli.stored.folder import read_stored
+        from harness.signoff.counting import left_out
+
+        def judged(each: Stored) -> Stored:
+            if each.lost is not None or left_out(each.result, asked):
+                return each
+            progress(say("judging {run}", run=each.folder))
+            try:
+                run = read_stored(str(self.reports / each.folder), self.reports)
+                now = judge_again(run, run.seen())
+            except Exception as error:  # what is left of a run may be of any kind
+                lost = of_error(error) if isinstance(error, BadInput) else verbatim(repr(error))
+                return msgspec.structs.replace(each, lost=lost)
+            return msgspec.structs.replace(each, result=msgspec.structs.replace(each.result, judgements=now))
+
+        progress, say = Progress(MachineClock()), language(self.lang)
+        return tuple(map(judged, stored))
 
     def _runs(self) -> bool:
         """Whether evidence is to be made. Raises ``BadInput`` for what goes with that alone, or not with it."""
@@ -113,7 +156,7 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
 
     def _asked(self) -> Asked:
         """The target as processes run it and as a cluster does. Raises ``BadInput``."""
-        from harness.stack.identity import digest, harness_digest
+        from harness.stack.identity import digest
         from harness.stack.rungs import for_rung
 
         target = resolve(self.target)
@@ -123,7 +166,6 @@ class SignOff(WithTarget, InReports, Spoken, AsJson):
             now_utc=_now(),
             digests=self.digest or tuple(filter(None, today)),
             max_age_s=self.max_age.seconds,
-            harness_digest=harness_digest(),
         )
 
     def _say(self, made: Signoff, folder: Path, status: Exit) -> None:

@@ -35,6 +35,7 @@ class AlertDrill(Staged):
         within(1, 30, float),
         default=PLAN.scale,
         metavar="N",
+        less=lambda scale: bool(scale > 1),
     )
     alerts: Path | None = option(
         "a folder of your own Prometheus rules or Cloud Monitoring policies: what each does, and what is wrong with it",

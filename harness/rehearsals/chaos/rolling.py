@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.rehearsal.arguments import OnStack, Paced, Rehearsing
-from harness.rehearsal.command import Duration, option, within
+from harness.rehearsal.command import Duration, below, option, other_than, within
 from harness.rehearsal.options import Options
 
 if TYPE_CHECKING:
@@ -61,7 +61,13 @@ class RollingUpdate(Rehearsing, OnStack, Paced):
     name, rehearsal = "rolling_update", "chaos"
     example = "--on local --times 1"
 
-    pace: Duration = option("one request of a user in this time", Duration, default=Duration("10s"), metavar="TIME")
+    pace: Duration = option(
+        "one request of a user in this time",
+        Duration,
+        default=Duration("10s"),
+        metavar="TIME",
+        less=other_than("10s"),
+    )
     least_calls: int = option(
         "requests and probes wanted",
         within(1, 1_000_000),
@@ -69,7 +75,7 @@ class RollingUpdate(Rehearsing, OnStack, Paced):
         metavar="N",
         own=lambda least: least < LEAST_CALLS,
     )
-    times: int = option("how often the pods are replaced twice", within(1, 100), default=2, metavar="N")
+    times: int = option("how often the pods are replaced twice", within(1, 100), default=2, metavar="N", less=below(2))
 
     def planned(self) -> ChaosPlan:
         """Both parts, one after the other, on one stack."""

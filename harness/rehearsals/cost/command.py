@@ -27,7 +27,11 @@ class Cost(OnLocal, OwnPlan, WithTarget):
     example = "--prices ours.yaml --of latest"
 
     prices: Path | None = option(
-        "unit prices of your own (default: scenarios/plans/prices.yaml)", Path, metavar="FILE", own=elsewhere
+        "unit prices of your own (default: scenarios/plans/prices.yaml)",
+        Path,
+        metavar="FILE",
+        own=elsewhere,
+        in_place=True,
     )
     of: str | None = option(
         "the stored run to measure by: its folder, or its name below the reports folder (default: the newest of the "

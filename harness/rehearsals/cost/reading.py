@@ -16,7 +16,6 @@ from harness.rehearsals.cost.types import Measured
 from harness.report.latest import results
 from harness.report.published import RESULT, RESULT_JSON
 from harness.signoff.counting import broken
-from harness.signoff.smaller import smaller
 
 
 def newest(reports: Path, plan: str) -> Path | None:
@@ -35,7 +34,7 @@ def newest(reports: Path, plan: str) -> Path | None:
 def _against(result: Result) -> bool:
     """Whether it broke, is under way, was killed, or was less than the whole bundled plan."""
     facts = result.facts
-    return result.exit_status is None or bool(broken(result) or facts.own or facts.only or smaller(facts))
+    return result.exit_status is None or bool(broken(result) or facts.own or facts.only or facts.smaller)
 
 
 def _counts(result: Result) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.rehearsal.arguments import Paced, Parts, Staged
-from harness.rehearsal.command import Duration, option
+from harness.rehearsal.command import Duration, option, other_than
 
 if TYPE_CHECKING:
     from harness.rehearsals.deploy.types import DeployPlan
@@ -24,7 +24,13 @@ class DeployRehearsal(Parts, Paced, Staged):
     name = "deploy_rehearsal"
     example = "--only good"
 
-    pace: Duration = option("one request of a user in this time", Duration, default=Duration("15s"), metavar="TIME")
+    pace: Duration = option(
+        "one request of a user in this time",
+        Duration,
+        default=Duration("15s"),
+        metavar="TIME",
+        less=other_than("15s"),
+    )
 
     def planned(self) -> DeployPlan:
         from harness.rehearsals.deploy.plan import PLAN, load

@@ -11,7 +11,7 @@ from harness.base import units
 from harness.base.errors import BadInput
 from harness.base.message import said_by
 from harness.rehearsal.arguments import OwnPlan, Rehearsing, WithTarget
-from harness.rehearsal.command import Duration, option, whole
+from harness.rehearsal.command import Duration, below, option, whole
 from harness.rehearsal.only import belong, chosen, left_out, only
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
@@ -19,6 +19,12 @@ from harness.stack.targets import resolve
 
 #: The part that alone reads an option.
 _OF_PART = {"on": ("stack",), "points": ("points",), "size": ("sizes",), "sizes": ("sizes",), "stall": ("stall",)}
+_LARGEST = units.size_bytes("128MiB")
+
+
+def _below_128_mib(sizes: str) -> bool:
+    """Whether the largest of the sizes is less than the document's plan measures."""
+    return max(map(units.size_bytes, sizes.split(","))) < _LARGEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +41,14 @@ class DrRestore(OwnPlan, Rehearsing, WithTarget):
         default="local",
         always=True,
     )
-    points: int | None = option("random restore points (nightly: 50)", whole, metavar="N")
+    points: int | None = option("random restore points (nightly: 50)", whole, metavar="N", less=below(3))
     size: str | None = option("one more size, e.g. 1GiB: ours against the bare work there", metavar="SIZE")
-    sizes: str | None = option("the measured sizes, at least four, e.g. 64MiB,128MiB,...", metavar="SIZE,...")
-    stall: Duration | None = option("how long the archiver stalls, in moved time, e.g. 90min", Duration, metavar="TIME")
+    sizes: str | None = option(
+        "the measured sizes, at least four, e.g. 64MiB,128MiB,...", metavar="SIZE,...", less=_below_128_mib
+    )
+    stall: Duration | None = option(
+        "how long the archiver stalls, in moved time, e.g. 90min", Duration, metavar="TIME", less=below("50min")
+    )
     manifests: Path | None = option("", Path)  # for tests, which want quicker probes
 
     def unread(self) -> tuple[str, ...]:

@@ -43,6 +43,11 @@ def _quick(plan: LoadStagesPlan) -> LoadStagesPlan:
     return msgspec.structs.replace(plan, users=users, capacity=short(plan.capacity), in_flight=short(plan.in_flight))
 
 
+def _lacks_pods(typed: str) -> bool:
+    """Whether the knee is not searched for all of the document's numbers of pods."""
+    return not {"2", "4", "6", "8", "10"} <= {each.strip() for each in typed.split(",")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoadStages(OwnPlan, Staged):
     """The document's loads, and the knee for each number of pods.
@@ -53,7 +58,9 @@ class LoadStages(OwnPlan, Staged):
     name = "load_stages"
     example = "--only knee --pods 2,4"
 
-    pods: str | None = option("the knee is searched for these numbers of pods, e.g. 2,10", metavar="N,N")
+    pods: str | None = option(
+        "the knee is searched for these numbers of pods, e.g. 2,10", metavar="N,N", less=_lacks_pods
+    )
     only: tuple[str, ...] = only(f"parts of {', '.join((*_PARTS, _KNEE))}")
     workers: int = option("Locust worker processes", within(1, 8), default=1, metavar="N")
     quick: bool = option("windows a tenth as long (at least 4 s): a look, not a judgement", default=False, own=bool)

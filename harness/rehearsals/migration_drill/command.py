@@ -9,7 +9,7 @@ import msgspec
 from harness.base.planfile import typed
 from harness.base.shell import shell_words
 from harness.rehearsal.arguments import TargetOnLocal
-from harness.rehearsal.command import Duration, option, within
+from harness.rehearsal.command import Duration, below, option, other_than, within
 from harness.rehearsals.migration_drill.types import DrillPlan
 
 PLAN = DrillPlan()
@@ -30,13 +30,42 @@ class Drill(TargetOnLocal):
         "a command of your own in place of `python3 -m harness migrate` (docs/contract/environment.md#migrator)",
         default="",
         metavar="COMMAND",
+        in_place=True,
     )
-    walks: int = option("so many walks lie in Firestore", within(50, 100_000), default=PLAN.walks, metavar="N")
-    locations: int = option("so many locations each, on average", within(1, 1_000), default=PLAN.locations, metavar="N")
-    kills: int = option("so often the migrator is killed; 0 holds", within(0, 100), default=PLAN.kills, metavar="N")
-    pace: Duration = option("one request of a user in this time", Duration, default=Duration("5s"), metavar="TIME")
+    walks: int = option(
+        "so many walks lie in Firestore",
+        within(50, 100_000),
+        default=PLAN.walks,
+        metavar="N",
+        less=below(PLAN.walks),
+    )
+    locations: int = option(
+        "so many locations each, on average",
+        within(1, 1_000),
+        default=PLAN.locations,
+        metavar="N",
+        less=below(PLAN.locations),
+    )
+    kills: int = option(
+        "so often the migrator is killed; 0 holds",
+        within(0, 100),
+        default=PLAN.kills,
+        metavar="N",
+        less=below(PLAN.kills),
+    )
+    pace: Duration = option(
+        "one request of a user in this time",
+        Duration,
+        default=Duration("5s"),
+        metavar="TIME",
+        less=other_than("5s"),
+    )
     week: Duration = option(
-        "week 1 is run so long on what was moved; 0s: not", Duration, default=Duration("330s"), metavar="TIME"
+        "week 1 is run so long on what was moved; 0s: not",
+        Duration,
+        default=Duration("330s"),
+        metavar="TIME",
+        less=below("330s"),
     )
 
     def planned(self) -> DrillPlan:

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal
-from harness.rehearsal.command import Duration, option
+from harness.rehearsal.command import Duration, below, option
 from harness.rehearsals.mirror_stop.types import PLAN, MirrorStopPlan
 from harness.stack.targets import bundled
 
@@ -32,7 +32,7 @@ class MirrorStop(OnLocal):
     example = "--step 10s"
 
     step: Duration = option(
-        "time under load at each share", _step, default=Duration(f"{PLAN.step_s:g}s"), metavar="TIME"
+        "time under load at each share", _step, default=Duration(f"{PLAN.step_s:g}s"), metavar="TIME", less=below("30s")
     )
 
     def planned(self) -> MirrorStopPlan:

@@ -11,7 +11,7 @@ from harness.base.errors import BadInput
 from harness.model.message import Message, message
 from harness.model.scenario import MOST_DURATION_S, Scenario
 from harness.rehearsal.arguments import EVERYBODY, Paced, Staged
-from harness.rehearsal.command import Duration, option
+from harness.rehearsal.command import Duration, below, option
 from harness.rehearsals.one_stack.types import OneStackPlan, legs_of
 
 _WEEKS = ("rollout_week1", "rollout_week2", "rollout_week3", EVERYBODY)
@@ -32,9 +32,15 @@ class OneStack(Staged, Paced):
     name = "rollout_one_stack"
     example = "--on local --roll-back"
 
-    window: Duration | None = option("length of each measuring window (default: each week's)", Duration, metavar="TIME")
+    window: Duration | None = option(
+        "length of each measuring window (default: each week's)", Duration, metavar="TIME", less=below("330s")
+    )
     before: Duration = option(
-        "how long everybody is on Firestore first", Duration, default=Duration("60s"), metavar="TIME"
+        "how long everybody is on Firestore first",
+        Duration,
+        default=Duration("60s"),
+        metavar="TIME",
+        less=below("60s"),
     )
     roll_back: bool = option("put everybody back on Firestore after week 3, and enter week 2 again", default=False)
 

@@ -53,7 +53,7 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
     if observed is None:
         return
     lacking = [*map(_unseen, _lacking(plan, observed)), *map(_unseen, _unreviewed(plan, details.reviewed))]
-    lacking += _not_ready(details.reviewed)
+    lacking += _failed(details.reviewed)
     claim = CLAIMS[plan.task]
     if lacking:
         yield unknown("", claim, *lacking)
@@ -79,7 +79,7 @@ def judged(plan: OperationsPlan, details: OperationsDetails) -> Iterator[Judgeme
     if observed.warnings is not None:
         yield _looked("attention.events", _warnings(observed), message("no event warns"))
     if any(each.folder for each in details.reviewed):
-        yield _looked("attention.review", _not_ready(details.reviewed), _stands(details.reviewed))
+        yield _looked("attention.review", _failed(details.reviewed), _stands(details.reviewed))
 
 
 def _looked(name: str, found: Iterable[Message], well: Message) -> Judgement:
@@ -118,25 +118,25 @@ def _lacking(plan: OperationsPlan, observed: Observed) -> Iterator[Message]:
 
 def _unreviewed(plan: OperationsPlan, reviewed: Iterable[Reviewed]) -> Iterator[Message]:
     """The topics of which no stored result judged a claim."""
-    judged_states = (State.READY, State.ERRATUM_SHOWN, State.NOT_READY)
+    judged_states = (State.SHOWN, State.DOCUMENT_WRONG, State.FAILED)
     known = {each.claim.partition(".")[0] for each in reviewed if each.folder and each.state in judged_states}
     for topic in TOPICS[plan.task]:
         if topic not in known:
             yield message("a stored result on {topic}", topic=topic)
 
 
-def _not_ready(reviewed: Iterable[Reviewed]) -> Iterator[Message]:
+def _failed(reviewed: Iterable[Reviewed]) -> Iterator[Message]:
     for each in reviewed:
-        if each.state == State.NOT_READY:
+        if each.state == State.FAILED:
             why = each.why[0] if each.why else message("nobody says why")
-            yield message("{claim} is not ready: {why}", claim=each.claim, why=why)
+            yield message("{claim} failed: {why}", claim=each.claim, why=why)
 
 
 def _stands(reviewed: Sequence[Reviewed]) -> Message:
     """That nothing is known of a claim is no finding, and told."""
-    unseen = sum(each.state == State.NOT_EXERCISED for each in reviewed)
+    unseen = sum(each.state == State.NOT_SHOWN for each in reviewed)
     return message(
-        "of {all} claims none is known to be not ready; {count} were not exercised",
+        "of {all} claims none failed; {count} are not shown",
         all=str(len(reviewed)),
         count=str(unseen),
     )

@@ -21,7 +21,7 @@ from harness.judge.judged import TAKEN
 from harness.model.message import message
 from harness.model.scenario import Scenario
 from harness.rehearsal.arguments import Paced, Staged, first_line, say_first
-from harness.rehearsal.command import Duration, flag, given, option, parse, words
+from harness.rehearsal.command import Duration, below, flag, given, option, parse, words
 from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.options import Options
 from harness.rehearsals.rollout.faults import faults
@@ -44,7 +44,9 @@ _FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang", "no_defaul
 class OfWeeks(Staged, Paced):
     """The week."""
 
-    window: Duration | None = option("length of the measuring window, e.g. 120s", Duration, metavar="TIME")
+    window: Duration | None = option(
+        "length of the measuring window, e.g. 120s", Duration, metavar="TIME", less=below("330s")
+    )
     fault: tuple[str, ...] = option("e.g. errors=12% (repeatable)", default=(), metavar="KIND=AMOUNT")
 
     def week(self, name: str) -> Scenario:

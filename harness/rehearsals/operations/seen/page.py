@@ -55,7 +55,7 @@ def sections(details: OperationsDetails) -> Iterator[Section]:
             (message("Where it stands"), lambda each: Message(text=WORD[State(each.state)])),
             (message("Age in days"), lambda each: _NONE if each.age_s is None else f"{each.age_s / 86_400:.1f}"),
             (message("By the run"), lambda each: each.folder or _NONE),
-            row=lambda each: Row(cells=(), lines=each.why if State(each.state).blocks else ()),
+            row=lambda each: Row(cells=(), lines=each.why if each.state in (State.FAILED, State.NOT_SHOWN) else ()),
             numbers=(2,),
         )
 

@@ -1,0 +1,30 @@
+"""Which command would show a claim. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.model.claim import Claim, ShownOn
+from harness.signoff.types import PROVING, State
+
+#: What ``--on`` takes for an environment.
+_ON = {ShownOn.LOCAL: "local", ShownOn.KIND: "kind", ShownOn.CLUSTER: "kube"}
+
+
+def way(claim: Claim, state: State, lines: Sequence[str]) -> str:
+    """The command line that would show the claim: of ``lines``, which make evidence, the first that can; else the
+    claim's first command where the claim can be shown. "" where no command can, and where nothing is left to show."""
+    if state is State.SHOWN or claim.shown_on not in PROVING:
+        return ""
+    return next(_ways(claim, lines), "")
+
+
+def _ways(claim: Claim, lines: Sequence[str]) -> Iterator[str]:
+    on = _ON.get(claim.shown_on, "")
+    for line in lines:
+        words = line.split()
+        fits = not on or (f"--on {on}" in line or (on == "local" and "--on" not in words))
+        if words[0] in claim.state_from.commands and fits:
+            yield f"python3 -m harness {line}"
+    for command in claim.state_from.commands:
+        yield f"python3 -m harness {command}" + (f" --on {on}" if on else "")
