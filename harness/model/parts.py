@@ -67,8 +67,17 @@ def nth(parts: Sequence[Titled], part: Titled) -> Message:
 
 
 def listed(parts: Iterable[Titled], took_s: Mapping[str, float]) -> list[Part]:
-    """``parts`` as a page lists them, each with the seconds that it took, 0 where the run did not come to it."""
-    return [Part(name=part.name, title=title_of(part), seconds=took_s.get(part.name, 0.0)) for part in parts]
+    """``parts`` as a page lists them, each with the seconds that it took, 0 where the run did not come to it, and with
+    its ``corrected``, where it may have one."""
+    return [
+        Part(
+            name=part.name,
+            title=title_of(part),
+            seconds=took_s.get(part.name, 0.0),
+            corrected=getattr(part, "corrected", ""),
+        )
+        for part in parts
+    ]
 
 
 P = TypeVar("P", bound=PartOfPlan)

@@ -18,6 +18,7 @@ import msgspec
 from harness.model.claim import Claim, Erratum, ShownOn
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, joined, message
+from harness.model.result import Result
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.signoff import counting
@@ -188,8 +189,7 @@ def _outcomes(claim: Claim, stored: Stored, judgement: Judgement) -> Iterator[tu
         yield Outcome.NOTHING, (_SEEN, *judgement.told)
     if why := counting.in_part(result, judgement, claim.state_from) or _less(claim, stored):
         yield Outcome.NOTHING, why
-    parts = {part.name: part.corrected for part in result.parts}
-    yield (Outcome.CORRECTED if parts.get(judgement.part) else Outcome.HELD), ()
+    yield (Outcome.CORRECTED if _correction(result, judgement) else Outcome.HELD), ()
 
 
 def _lacking(stored: Stored) -> Iterator[Message]:
@@ -348,7 +348,14 @@ def _only_there(shown_on: ShownOn) -> Message:
 
 
 def _corrected(one: Try) -> str:
-    return next((part.corrected for part in one.stored.result.parts if part.name == one.judgement.part), "")
+    return _correction(one.stored.result, one.judgement)
+
+
+def _correction(result: Result, judgement: Judgement) -> str:
+    """What its part was made with in the place of what the document prints: "" too of a team's own manifests."""
+    if counting.own_manifests(result):
+        return ""
+    return next((part.corrected for part in result.parts if part.name == judgement.part), "")
 
 
 def _started(each: Stored) -> datetime:

@@ -65,7 +65,10 @@ class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
         for number, planned in enumerate(plan.experiments, 1):
             part = judge_run.part_of(plan, number)
             titles.setdefault(part, _TITLES.get(part, Message(text=planned.experiment.title)))
-        return [Part(name=name, title=title, seconds=took[name] / NS) for name, title in titles.items()]
+        return [
+            Part(name=name, title=title, seconds=took[name] / NS, corrected=name if name == GRACEFUL else "")
+            for name, title in titles.items()
+        ]
 
     def arrange(self, plan: ChaosPlan, options: Options, manifests: Manifests) -> StackNeeds:  # noqa: ARG002 - not all need them
         """The experiments break of a kept cluster only what they do to its nodes."""

@@ -54,6 +54,11 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
         if self.kind is PartKind.BREAKING_SCHEMA and not (self.breaking and self.back):
             raise ValueError(f"{self.name}: a breaking schema needs `breaking` and `back`")
 
+    @property
+    def corrected(self) -> str:
+        """The component that the document does not print."""
+        return "graceful" if self.graceful else ""
+
 
 class DeployPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The parts in their order; ``limits`` are the rollback criteria that a version may not break. ``scenario`` has

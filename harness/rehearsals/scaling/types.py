@@ -91,6 +91,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
             raise RuleError("a part has one load: hold, rate or in_flight", loads[-1])
 
     @property
+    def corrected(self) -> str:
+        """The component that the document does not print: one for latency only prints what the document names."""
+        return self.component if self.kind is PartKind.ZONE else ""
+
+    @property
     def resource(self) -> str:
         """The one that the part loads."""
         return "memory" if self.hold else "cpu"
