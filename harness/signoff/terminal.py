@@ -10,7 +10,7 @@ from harness.model.claim import Claim
 from harness.report.language import Language, padded
 from harness.report.words import ASK, report_line
 from harness.signoff.links import short
-from harness.signoff.page import corrections, counted, judged_by, missing
+from harness.signoff.page import corrections, counted, missing
 from harness.signoff.types import WORD, Signoff, State
 
 #: So many claims that are not ready are named, and reasons why others were not exercised.
