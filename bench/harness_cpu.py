@@ -82,7 +82,7 @@ async def _interrupted(process: asyncio.subprocess.Process) -> None:
 
 def window_of(folder: Path) -> Window:
     """The measuring window of a stored week, as its events say."""
-    return observed([row for row in read_rows(folder / EVIDENCE, appended=True) if isinstance(row, EventRow)]).window
+    return observed([row for row in read_rows(folder / EVIDENCE) if isinstance(row, EventRow)]).window
 
 
 def _result(measured: Window, readings: list[_Reading], window: str) -> Result:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -323,6 +324,37 @@ def test_the_mark_of_a_folder_is_its_own_and_stays(tmp_path: Path, monkeypatch: 
         monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / name))
         marks |= {home_mark(), record.mark().split("-")[1]}
     assert len({each[:8] for each in marks}) == 3
+
+
+def test_the_mark_of_a_folder_is_of_its_filesystem_and_not_of_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers made of one image share number and inode of a folder in it; a remount may change the number."""
+    folder, mounts, stat = home(), tmp_path / "mountinfo", Path.stat
+    monkeypatch.setattr("harness.stack.state.machine._MOUNTS", mounts)
+
+    def at(device: int, *, fsid: int = 7, upper: str = "/upper/a", root: int = 99) -> str:
+        """The mark on that device, in a container whose root is an overlay with the number ``root``."""
+        mounts.write_text(
+            "22 27 0:21 / /proc rw - proc proc rw\n"
+            f"27 1 0:{root} / / rw shared:1 - overlay overlay rw,lowerdir=/lower,upperdir={upper},workdir=/work\n"
+            f"28 27 0:{device} / /data rw - btrfs /dev/vdb rw\n"
+        )
+
+        def looked(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+            found = stat(path, follow_symlinks=follow_symlinks)
+            return os.stat_result((*found[:2], device, *found[3:])) if path == folder else found
+
+        with monkeypatch.context() as planted:
+            planted.setattr(Path, "stat", looked)
+            planted.setattr(os, "statvfs", lambda _: SimpleNamespace(f_fsid=fsid))
+            return home_mark()
+
+    assert at(50, root=50) != at(50, root=50, upper="/upper/b")  # one number and fsid: a container and the next
+    assert at(50, root=50) == at(61, root=61)  # begun again
+    assert at(50) == at(61) == at(50, upper="/upper/b")  # remounted; shared by two containers as a volume
+    assert at(50) != at(50, fsid=8)
+    assert at(50, fsid=0) == at(50, fsid=0) != at(61, fsid=0)
 
 
 def test_whose_a_container_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,31 +23,28 @@ class OnLiveStack(Command):
     beyond_this_machine: bool = option("allow stores on other hosts, and Firebase itself: untried", default=False)
 
 
-class Live(msgspec.Struct):
-    """Where a stack answers, and its run's id; "" where nobody says it."""
-
+class _Live(msgspec.Struct):
     endpoints: Endpoints
-    run_id: str = ""
 
 
-def live(endpoints: Path | None, stack: str) -> Live:
-    """The stack that the options say. Raises ``BadInput``."""
+def live(endpoints: Path | None, stack: str) -> Endpoints:
+    """Where the stack answers that the options say. Raises ``BadInput``."""
     if endpoints is not None and stack:
         raise BadInput("--endpoints and --stack both say which stack", remedy="leave one of them out")
     if endpoints is None:
         return _of_those_up(stack)
     try:
-        return msgspec.json.decode(endpoints.read_bytes(), type=Live)
+        return msgspec.json.decode(endpoints.read_bytes(), type=_Live).endpoints
     except (OSError, *NOT_JSON) as error:
         told = message("no endpoints can be read: {error}", error=getattr(error, "strerror", None) or str(error))
         remedy = message("{program} stack up --json prints them", program=PROGRAM)
         raise BadInput(told, where=str(endpoints), remedy=remedy) from error
 
 
-def _of_those_up(stack: str) -> Live:
+def _of_those_up(stack: str) -> Endpoints:
     from harness.stack.standing import up_now
 
-    there = {facts.run_id: Live(facts.endpoints, facts.run_id) for facts in up_now() if stack in ("", facts.run_id)}
+    there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
     if len(there) != 1:
         found = ", ".join(there) or message("none")
         told = message("one stack is wanted, and of those that are up {found} fit", found=found)

@@ -116,10 +116,7 @@ class Migrate(Spoken, AsJson, OnLiveStack):
             raise BadInput("--from-environment and a stack both say where", remedy="leave one of them out")
         from harness.migration.places import of_endpoints, of_environment
 
-        if self.from_environment:
-            places = of_environment(os.environ)
-        else:
-            places = of_endpoints(live(self.endpoints, self.stack).endpoints)
+        places = of_environment(os.environ) if self.from_environment else of_endpoints(live(self.endpoints, self.stack))
         confine(places, beyond=self.beyond_this_machine)
         return places
 

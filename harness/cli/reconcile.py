@@ -6,16 +6,13 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
-from harness.base.errors import BadInput, Exit, tool_status
+from harness.base.errors import Exit, tool_status
 from harness.cli.live import OnLiveStack, live
-from harness.judge.writes import Writes
 from harness.migration.healing import Healing
 from harness.model.direction import Direction
-from harness.model.evidence import Side
 from harness.model.message import Message, message
 from harness.rehearsal.arguments import AsJson, Spoken
 from harness.rehearsal.command import option
@@ -34,27 +31,18 @@ class Reconcile(Spoken, AsJson, OnLiveStack):
     name = "reconcile"
     example = "--direction postgresql_to_firestore"
 
-    evidence: Path | None = option(
-        "a run's folder: which walks the API deleted, and which the app wrote itself", Path, metavar="RUN"
-    )
     direction: Direction = option("which store is right", Direction, choices=tuple(Direction), required=True)
     apply: bool = option("do it; without it only say what differs", default=False, consent=True)
 
     def run(self) -> int:
         """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""
-        of = live(self.endpoints, self.stack)
+        endpoints = live(self.endpoints, self.stack)
         from harness.cli.migrate import confine
-        from harness.evidence.gathered import not_whole, whole_writes
         from harness.migration.heal import heal
         from harness.migration.places import of_endpoints
 
-        confine(of_endpoints(of.endpoints), beyond=self.beyond_this_machine)
-        if self.evidence is not None and (why := not_whole(self.evidence, of.run_id)) is not None:
-            remedy = "name the folder of the run whose stack this is: another's walks have the same ids"
-            raise BadInput(why, where=str(self.evidence), remedy=remedy)
-        writes = Writes() if self.evidence is None else whole_writes(self.evidence)
-        deleted, own = writes.deleted[Side.API], writes.direct
-        found = asyncio.run(heal(of.endpoints, self.direction, apply=self.apply, deleted=deleted, own=own))
+        confine(of_endpoints(endpoints), beyond=self.beyond_this_machine)
+        found = asyncio.run(heal(endpoints, self.direction, apply=self.apply))
         lines = map(language(self.lang).message, told(found, applied=self.apply))
         sys.stdout.write((msgspec.json.encode(found).decode() if self.json else "\n".join(lines)) + "\n")
         return tool_status({Exit.HOLD: found.named or (found.changes and not self.apply)})

@@ -76,7 +76,7 @@ def stored(folder: Path, digest: str = "") -> Gathered:
     if not path.is_file():
         gathered.lacks(message("the run's {file} is not there", file=path.name))
         return gathered
-    gathered.see(read_rows(path, appended=True))
+    gathered.see(read_rows(path))
     if (lost := lost_rows(path, digest)) is not None:
         gathered.lacks(lost)
     return gathered
@@ -107,14 +107,3 @@ def not_whole(folder: Path, run_id: str, digest: str = "") -> Message | None:
         return lost_rows(path, digest) if whole else message("the evidence is of the run {other}", other=other)
     except BadInput as error:
         return of_error(error)
-
-
-def whole_writes(folder: Path) -> Writes:
-    """The writes of the run in ``folder``. Raises ``BadInput`` where rows of it are lost: a walk whose DELETE is not in
-    evidence any more would be taken for one to bring back."""
-    path, writes = folder / EVIDENCE, Writes()
-    for row in read_rows(path):
-        writes.add(row)
-    if (lost := lost_rows(path)) is not None:
-        raise BadInput(lost, where=str(path), remedy="name the folder as the run left it")
-    return writes

@@ -15,7 +15,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from operator import ne
 from pathlib import Path
@@ -155,18 +155,14 @@ def summed(path: Path) -> tuple[int, int, str]:
     return last if said == held else said, held, f"sha256:{whole.hexdigest()}"
 
 
-def read_rows(path: Path, *, appended: bool = False) -> Iterator[Row]:
-    """Every row in the order in which it was known: a request's and a probe's ``done_ns``, any other row's ``at_ns``.
+def read_rows(path: Path) -> Iterator[Row]:
+    """Every row in the order in which they were appended; memory stays flat.
 
-    Ties keep the order in which they were appended. With ``appended`` that order is the only one, and memory stays
-    flat. What stands before an event is then what the run had gathered when it wrote it. Raises ``BadInput``.
+    What stands before an event is what the run had gathered when it wrote it. Raises ``BadInput``.
     """
     with connect(path) as connection:
-        rows: Iterable[tuple[Table, Row]] = ((table, _row(table, values)) for table, _, values in _appended(connection))
-        if not appended:
-            rows = sorted(rows, key=lambda each: int(getattr(each[1], each[0].known_ns)))
-        for _, row in rows:
-            yield row
+        for table, _, values in _appended(connection):
+            yield _row(table, values)
 
 
 def _appended(connection: sqlite3.Connection) -> Iterator[tuple[Table, int, list[object]]]:

@@ -23,11 +23,10 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Table:
-    """A row type's table. ``known_ns`` is the column that says when the row was known, by which rows are ordered."""
+    """A row type's table."""
 
     name: str
     row: type[Row]
-    known_ns: str
     at_ns: str  # what the ``utc`` column shows
     derived: tuple[tuple[str, str], ...] = ()
 
@@ -45,12 +44,12 @@ class Table:
 _TIMED = (("latency_ms", "(done_ns - due_ns) / 1e6"), ("lag_ms", "(sent_ns - due_ns) / 1e6"))
 
 TABLES = (
-    Table("requests", RequestRow, known_ns="done_ns", at_ns="due_ns", derived=_TIMED),
-    Table("probes", ProbeRow, known_ns="done_ns", at_ns="due_ns", derived=(*_TIMED, ("good", "outcome = 'ok'"))),
-    Table("flags", FlagRow, known_ns="at_ns", at_ns="at_ns"),
-    Table("sessions", SessionRow, known_ns="at_ns", at_ns="at_ns"),
-    Table("samples", SampleRow, known_ns="at_ns", at_ns="at_ns"),
-    Table("events", EventRow, known_ns="at_ns", at_ns="at_ns"),
+    Table("requests", RequestRow, at_ns="due_ns", derived=_TIMED),
+    Table("probes", ProbeRow, at_ns="due_ns", derived=(*_TIMED, ("good", "outcome = 'ok'"))),
+    Table("flags", FlagRow, at_ns="at_ns"),
+    Table("sessions", SessionRow, at_ns="at_ns"),
+    Table("samples", SampleRow, at_ns="at_ns"),
+    Table("events", EventRow, at_ns="at_ns"),
 )
 
 BY_ROW = {table.row: table for table in TABLES}

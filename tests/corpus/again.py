@@ -99,7 +99,7 @@ def evidence_of(run: str) -> Gathered:
     """The rows of the run, its checks' words in today's shape; empty where the corpus has none."""
     gathered = Gathered()
     if (folder(run) / EVIDENCE).is_file():
-        gathered.see(map(_today, read_rows(folder(run) / EVIDENCE, appended=True)))
+        gathered.see(map(_today, read_rows(folder(run) / EVIDENCE)))
         known = {each.subject for each in gathered.events if each.kind == CHECK_EVENT}
         told = [each for each in document(run).get("checks", ()) if each.get("name", "") not in known | {""}]
         gathered.see(_told(each) for each in told)

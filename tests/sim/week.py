@@ -169,7 +169,7 @@ def week(
     time = VirtualClock()
     run = time.run(Conductor(REHEARSAL, plan, options, time, Progress(time, printed), environment=Named(planted)).run())
     virtual_s = (time.now_ns() - time.anchor.monotonic_ns) / NS
-    rows = tuple(read_rows(folder / run.run_id / EVIDENCE, appended=True))
+    rows = tuple(read_rows(folder / run.run_id / EVIDENCE))
     return Week(
         plan=plan, run=run, rows=rows, printed=printed.getvalue(), virtual_s=virtual_s, folder=folder / run.run_id
     )

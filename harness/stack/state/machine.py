@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from harness.model.message import message
 from harness.stack.state.processes import this_boot, this_space
 
 _IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"), Path("/proc/sys/kernel/random/boot_id"))
+_MOUNTS = Path("/proc/self/mountinfo")
 
 
 @functools.cache
@@ -30,17 +32,16 @@ def identity() -> str:
 def home_mark() -> str:
     """Return a mark of ``home()`` itself: 16 hexadecimal digits.
 
-    It is a digest of what the file ``mark`` holds, and of the folder's device and inode. All containers of one kernel
-    that share the folder share the mark: a bind mount has the device and inode of what it binds. A copy of the folder
-    has another mark, and so has a folder whose device got another number. Raises ``StackNotStarted`` when the file
-    cannot be written.
+    It is a digest of what the file ``mark`` holds, of the folder's filesystem and of its inode. All containers of one
+    kernel that share the folder share the mark: a bind mount has the filesystem and inode of what it binds. A copy of
+    the folder has another mark. Raises ``StackNotStarted`` when the file cannot be written.
     """
     path = home() / "mark"
     try:
         if not path.exists():
             _write_once(path, secrets.token_hex(8))
-        kept, place = path.read_text().strip(), home().stat()
-        return hashlib.sha256(f"{kept} {place.st_dev} {place.st_ino}".encode()).hexdigest()[:16]
+        place = f"{_filesystem(home())} {home().stat().st_ino}"
+        return hashlib.sha256(f"{path.read_text().strip()} {place}".encode()).hexdigest()[:16]
     except OSError as error:
         raise StackNotStarted(
             message("the machine-wide folder cannot be written: {error}", error=str(error)),
@@ -49,10 +50,23 @@ def home_mark() -> str:
         ) from error
 
 
+def _filesystem(folder: Path) -> str:
+    """Return what tells the filesystem of ``folder`` from others, also after a remount.
+
+    Of an overlay, a container's usual root, it is the upper folder: two containers of one image may share all else.
+    Of others it is their id. NFS and FUSE have none: it is the device number, which a remount may change.
+    """
+    device = folder.stat().st_dev
+    overlay = rf"^\d+ \d+ {os.major(device)}:{os.minor(device)} .* - overlay \S+ \S*\bupperdir=([^,\s]+)"
+    mounts = _MOUNTS.read_text(errors="replace") if _MOUNTS.exists() else ""
+    upper = re.search(overlay, mounts, re.MULTILINE)
+    return upper[1] if upper else str(os.statvfs(folder).f_fsid or device)
+
+
 def boots() -> set[str]:
     """Return the boots of machines on which ``home()`` was used, and add this one to its file ``boots``.
 
-    A template of a machine copies a folder with its device and inode, but the boots that follow are each copy's own.
+    A template of a machine copies a folder with its filesystem, but the boots that follow are each copy's own.
     """
     path, now = home() / "boots", this_boot()
     known = set(path.read_text().split()) if path.exists() else set()
