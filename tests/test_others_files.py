@@ -160,6 +160,49 @@ def test_pages_that_lead_to_one_another_end(file: Path) -> None:
             read(file)
 
 
+def test_texts_in_one_anothers_bytes_are_not_read(tmp_path: Path) -> None:
+    """One row's cell stands in its page as often as it has room, and each has the same overflow pages."""
+    path = tmp_path / EVIDENCE
+    with EvidenceStore(path, "run", Anchor(monotonic_ns=0, unix_ns=0)) as store:
+        store.append([EventRow(at_ns=0, kind="phase", subject="s", message="m" * 41_390)])
+    assert all(read(path) for read in READS)
+    with contextlib.closing(sqlite3.connect(path)) as foreign:
+        (root,) = foreign.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'").fetchone()
+        (size,) = foreign.execute("PRAGMA page_size").fetchone()
+    content = bytearray(path.read_bytes())
+    page = content[(root - 1) * size : root * size]
+    cell = page[struct.unpack(">H", page[8:10])[0] :]
+    numbers = range(1, (size - 8) // (len(cell) + 2) + 1)
+    starts = [size - number * len(cell) for number in numbers]
+    for number, start in zip(numbers, starts, strict=True):
+        page[start : start + len(cell)] = cell[:3] + bytes([number]) + cell[4:]
+    page[3 : 8 + 2 * len(starts)] = struct.pack(f">HHB{len(starts)}H", len(starts), starts[-1], 0, *starts)
+    content[(root - 1) * size : root * size] = page
+    path.write_bytes(content)
+    with contextlib.closing(sqlite3.connect(path)) as foreign:
+        assert foreign.execute("SELECT SUM(LENGTH(message)) FROM events").fetchone() == (41_390 * len(starts),)
+    for read in READS[1:]:
+        with pytest.raises(BadInput, match="more bytes than the file"):
+            read(path)
+
+
+def test_what_makes_tables_is_short_and_seldom(file: Path) -> None:
+    """SQLite reads and keeps every table of a file, many times its bytes, before it answers anything."""
+    one = file.with_name("one")
+    shutil.copyfile(file, one)
+    for path, tables, columns, match in ((one, 1, 1_500, "too big"), (file, 3_000, 1, "interrupted")):
+        with contextlib.closing(sqlite3.connect(path)) as foreign:
+            foreign.execute("PRAGMA writable_schema = ON")
+            rows = (
+                (f"a{n}", f"CREATE TABLE a{n} ({','.join(f'b{m}' for m in range(columns))})") for n in range(tables)
+            )
+            foreign.executemany("INSERT INTO sqlite_master SELECT 'table', ?1, ?1, 3, ?2", rows)
+            foreign.commit()
+        for read in READS:
+            with pytest.raises(BadInput, match=match):
+                read(path)
+
+
 def test_a_signal_ends_what_sqlite_does_and_so_does_its_length(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,9 +1,9 @@
 """Reading ``evidence.sqlite`` again: a finished run's, one under way, or what a killed run left.
 
 The file may be anybody's. Exactly the tables of ``schema`` are read, and nothing that SQLite would compute. Reading
-writes nothing beside the file, keeps nothing on disk, takes so many steps at most, and ends at a signal. A killed run
-leaves its journal (``evidence.sqlite-wal``) beside the file; SQLite replays every committed transaction of it on
-opening. Where that needs an index that is not there, a temporary copy is read.
+writes nothing beside the file, keeps nothing on disk, takes so many steps at most and no more bytes than the file has,
+and ends at a signal. A killed run leaves its journal (``evidence.sqlite-wal``) beside the file; SQLite replays every
+committed transaction of it on opening. Where that needs an index that is not there, a temporary copy is read.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from operator import ne
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,8 +27,8 @@ from harness.base.errors import NOT_JSON, BadInput
 from harness.evidence.schema import ROWS, STORE_VERSION, TABLES, Table
 from harness.model.evidence import Row
 
-#: No text of a row is longer, and no larger file is copied.
-_MOST_BYTES, _MOST_COPIED = 64_000_000, 2_000_000_000
+#: No text of a row is longer, no statement that makes a table (ours have 600 bytes), and no larger file is copied.
+_MOST_BYTES, _MOST_SQL, _MOST_COPIED = 4_000_000, 4_000, 2_000_000_000
 #: SQLite lets signals in after so many steps, and takes no more than so many times as many: ten million rows' worth.
 _STEPS, _MOST_TIMES = 10_000, 50_000
 _SETTINGS = "PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; BEGIN"
@@ -51,11 +52,13 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
     with ExitStack() as spare:
         connection = _open(path, spare)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
-        left = iter(range(_MOST_TIMES))
+        connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _MOST_SQL)
+        left = iter(range(0))  # while it reads what tables there are: some hundred steps
         connection.set_progress_handler(lambda: next(left, None) is None, _STEPS)
         try:
             connection.executescript(_SETTINGS)
             _check_tables(path, connection)
+            left = iter(range(_MOST_TIMES))
             _check_version(path, connection)
             yield connection
         except (sqlite3.DatabaseError, *NOT_JSON) as error:  # a ``ValueError`` of a garbled number, too
@@ -128,7 +131,18 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _meta(connection: sqlite3.Connection) -> dict[str, str]:
-    return dict(connection.execute("SELECT key, value FROM meta LIMIT 100"))
+    return dict(_selected(connection, "SELECT key, value FROM meta LIMIT 100"))
+
+
+def _selected(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of ``query``, which reads each once. Texts in one another's bytes of the file are refused in time."""
+    file = str(connection.execute("PRAGMA database_list").fetchone()[2])
+    left = sum(each.stat().st_size for each in (Path(file), Path(f"{file}-wal")) if each.exists())
+    for row in connection.execute(query):
+        left -= sum(len(value) for value in row if isinstance(value, str | bytes))
+        if left < 0:
+            raise ValueError("its rows have more bytes than the file")
+        yield row
 
 
 def read_meta(path: Path) -> dict[str, str]:
@@ -172,7 +186,7 @@ def _appended(connection: sqlite3.Connection) -> Iterator[tuple[Table, int, list
 
 def _numbered(connection: sqlite3.Connection, table: Table) -> Iterator[tuple[Table, int, list[object]]]:
     names, before = ", ".join(_stored(connection, table.name)), 0
-    for seq, *values in connection.execute(f"SELECT {names} FROM {table.name} ORDER BY seq"):  # noqa: S608 - our own names
+    for seq, *values in _selected(connection, f"SELECT {names} FROM {table.name} ORDER BY seq"):  # noqa: S608 - our own names
         if not isinstance(seq, int) or seq <= before:  # pages that lead to one another never end
             raise ValueError(f"the rows of {table.name} are not in order")
         before = seq

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ from harness.rehearsals.conformance.fuzz import TOKENS_VARIABLE, Checked, Entry,
 from tests.conformance.outcomes import Outcome, outcome
 from tests.conformance.targets import BUNDLED_GROUP, Conformed, details, document, folder_of
 from tests.conformance.targets import outcomes as outcomes_of
+from tests.endless import endless_server
 
 #: A JSON Web Token: two parts at least, the first the Base64 of a JSON object.
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+")
@@ -119,9 +122,57 @@ def test_5_percent_of_401_are_allowed() -> None:
 
 
 def test_a_broken_file_is_an_error_of_the_measurement(tmp_path: Path) -> None:
-    (tmp_path / "x.har").write_text('{"log": 1')
+    (tmp_path / "answers").write_text('{"method": "GET"')
     with pytest.raises(EvidenceNotWritten):
-        read(tmp_path / "x.har")
+        read(tmp_path / "answers")
+
+
+def test_an_endless_answer_deviates_however_few_requests_it_left_time_for() -> None:
+    endless = Entry("GET", "/v1/walks", 0, "TooLong", endless=True)
+    for entries, status in (((endless,), 1), ((*GOOD, Entry("PUT", "/v1/walks", 500), endless), -9)):
+        errors, schema = judged(entries, status, Checked())
+        assert (outcome(errors), outcome(schema)) == (Outcome.DEVIATION, Outcome.MEASUREMENT_ERROR)
+        assert "first GET /v1/walks: longer than a client reads" in str(errors.deviation and errors.deviation.got)
+
+
+#: Fuzzes the paths of a server; prints the KiB that schemathesis had at its highest. What would take more ends.
+FUZZ = """
+import asyncio, resource, sys
+from pathlib import Path
+from harness.model.stack import Address
+from harness.rehearsals.conformance import fuzz
+
+folder = Path(sys.argv[2])
+line = fuzz.command(Address(host="127.0.0.1", port=int(sys.argv[1])), folder, seconds=4, seed=1, file=folder / "api.json")
+resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+asyncio.run(fuzz._run(line, folder, {fuzz.TOKENS_VARIABLE: str(folder / "tokens")}, 4))
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.timeout(180)
+def test_an_endless_answer_costs_the_fuzz_less_than_64_mib_and_is_told(tmp_path: Path) -> None:
+    most_kib = list[int]()
+    for paths in (["whole"], ["body", "chunks", "interim", "header"]):
+        folder = tmp_path / paths[0]
+        (folder / "logs").mkdir(parents=True)
+        (folder / "tokens").write_text("a b")
+        operation = {"get": {"responses": {"200": {"description": "OK"}}}}
+        api = {"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {f"/{x}": operation for x in paths}}
+        (folder / "api.json").write_text(json.dumps(api))
+        with endless_server() as port:
+            done = subprocess.run(
+                [sys.executable, "-c", FUZZ, str(port), str(folder)],
+                cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=80, check=True,
+            )  # fmt: skip
+        most_kib.append(int(done.stdout))
+    assert most_kib[1] < most_kib[0] + 64 * 1024
+    assert {entry.status for entry in read(tmp_path / "whole" / fuzzing.ANSWERS)} == {200}
+    told = read(tmp_path / "body" / fuzzing.ANSWERS)
+    assert {entry.url.rpartition("/")[2] for entry in told if entry.endless} == {*paths}
+    [errors, _] = judged(told, 1, Checked())
+    assert outcome(errors) is Outcome.DEVIATION
 
 
 @pytest.mark.stack

@@ -31,6 +31,7 @@ OPENAPI = ROOT / "api" / "openapi.json"
 HOOKS = Path(__file__).parent / "fuzz_hooks.py"
 TOKENS_VARIABLE = "REHEARSAL_FUZZ_TOKENS"  # as fuzz_hooks.py reads it, which only schemathesis imports
 HAR, LOG, EVENTS = "fuzz.har", "logs/fuzz.log", "logs/fuzz.ndjson"
+ANSWERS = "logs/fuzz.answers"  # as fuzz_hooks.py writes it: a line for each request, however much was answered
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -57,12 +58,13 @@ SENTENCES = {
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One request and its answer, of the HAR file. Status 0: no answer."""
+    """One request and its answer. Status 0: no answer, as ``body`` says, or one that was ``endless``."""
 
     method: str
     url: str
     status: int
     body: str = ""
+    endless: bool = False
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -96,9 +98,10 @@ async def fuzz(
     status = await _run(line, folder, {MARKER: run_id, TOKENS_VARIABLE: str(tokens)}, seconds)
     took_s = (clock.now_ns() - begun_ns) / NS
     tokens.unlink()
-    entries = read(folder / HAR)
+    entries = read(folder / ANSWERS)
     seen = checked(folder / EVENTS) if status in _ENDED else Checked()
-    (folder / EVENTS).unlink(missing_ok=True)  # every body again: the requests are in the HAR file
+    for again in (EVENTS, ANSWERS):  # the requests are in the HAR file
+        (folder / again).unlink(missing_ok=True)
     statuses = Counter(str(entry.status) for entry in entries)
     fuzz_ = Fuzz(cases=len(entries), statuses=dict(sorted(statuses.items())), seconds=round(took_s, 1), exit=status)
     source = SOURCE if plan is None else Source(SourceKind.OPENAPI, str(plan.path))
@@ -150,24 +153,16 @@ async def _run(line: Sequence[str], folder: Path, added: dict[str, str], seconds
         await process.wait()
 
 
-def read(har: Path) -> tuple[Entry, ...]:
-    """The requests of a HAR file, none when there is no file. Raises ``EvidenceNotWritten`` when it cannot be read."""
-    if not har.exists():
+def read(answers: Path) -> tuple[Entry, ...]:
+    """The requests that were sent, none when there is no file. Raises ``EvidenceNotWritten``."""
+    if not answers.exists():
         return ()
     try:
-        rows = msgspec.json.decode(har.read_bytes())["log"]["entries"]
-        return tuple(
-            Entry(
-                row["request"]["method"],
-                row["request"]["url"],
-                int(row["response"]["status"] or 0),
-                str(row["response"]["content"].get("text", ""))[:300],
-            )
-            for row in rows
-        )
-    except (*NOT_JSON, KeyError, TypeError) as error:
+        with answers.open("rb") as lines:
+            return tuple(msgspec.json.decode(line, type=Entry) for line in lines)
+    except (OSError, *NOT_JSON) as error:
         raise EvidenceNotWritten(
-            message("schemathesis' file cannot be read: {why}", why=repr(error)), where=str(har)
+            message("schemathesis' file cannot be read: {why}", why=repr(error)), where=str(answers)
         ) from error
 
 
@@ -233,25 +228,29 @@ def checked(events: Path) -> Checked:
 
 def judged(entries: Sequence[Entry], status: int, seen: Checked, source: Source = SOURCE) -> tuple[CheckRun, ...]:
     """What the requests say of the target, ``status`` being schemathesis' exit status (1: something failed)."""
-    if lacking := _lacking(entries, status):
+    lacking = _lacking(entries, status)
+    failed = sorted((each for each in entries if not 0 < each.status < 500), key=lambda each: not each.endless)
+    if lacking and not (failed and failed[0].endless):  # whose time an endless answer took, and whose end
         return tuple(CheckRun(id=id_, sentence=sentence, broken=lacking) for id_, sentence in SENTENCES.items())
     # what passes without one good answer says nothing; what is wrong is wrong without it too
     nothing_good = "" if any(200 <= entry.status < 300 for entry in entries) else _NOTHING_GOOD.format(len(entries))
     errors = CheckRun(id=_SERVER_ERRORS, sentence=SENTENCES[_SERVER_ERRORS], broken=nothing_good)
-    failed = [entry for entry in entries if not 0 < entry.status < 500]
     if failed:
         first = failed[0]
+        unanswered = message("longer than a client reads") if first.endless else message("no answer")
         got = message(
             "{count} of {all}, first {call}: {status} {body}",
             count=str(len(failed)),
             all=str(len(entries)),
             call=f"{first.method} {first.url}",
-            status=str(first.status) if first.status else message("no answer"),
+            status=str(first.status) if first.status else unanswered,
             body=first.body,
         )
         found = Deviation(expected=message("none"), got=got, grade=Grade.CONTRACT, finding=Finding.STATUS)
         errors = msgspec.structs.replace(errors, source=SOURCE, deviation=found, broken="")
-    odd = CheckRun(id=_SCHEMA, sentence=SENTENCES[_SCHEMA], broken=nothing_good or _own(seen, status, failed))
+    odd = CheckRun(
+        id=_SCHEMA, sentence=SENTENCES[_SCHEMA], broken=lacking or nothing_good or _own(seen, status, failed)
+    )
     if seen.odd:
         grade = Grade.CONTRACT if source is SOURCE else Grade.OPENAPI
         got = message(
