@@ -19,7 +19,9 @@ from harness.model.message import message
 from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import judged as accounted
 from harness.rehearsals.cost import reading
+from harness.rehearsals.cost.command import Cost
 from harness.rehearsals.cost.judge_measured import CLAIMS, judged
 from harness.rehearsals.cost.month import bill
 from harness.rehearsals.cost.month.bill import Usage
@@ -134,6 +136,22 @@ def test_what_is_a_team_s_to_decide_is_told_and_ready_by_no_figure() -> None:
 def test_without_a_run_its_claims_are_not_exercised() -> None:
     of = by_id(REHEARSAL.judge(PLAN, seen(details(None))), part="measured")
     assert {each.verdict for each in of.values()} == {Verdict.NOT_EXERCISED} and set(of) == set(CLAIMS)
+
+
+def test_a_run_that_the_plan_names_and_that_is_gone_leaves_its_claims_open() -> None:
+    plan = msgspec.structs.replace(PLAN, of="/reports/week")
+    of = {each.id: each for each in accounted(REHEARSAL, plan, seen(details(None))) if each.part == "measured"}
+    assert {(each.verdict, each.holds) for each in of.values()} == {(Verdict.INCONCLUSIVE, True)}
+    assert set(of) == set(CLAIMS)
+
+
+def test_the_plan_names_the_newest_run_that_there_is(tmp_path: Path) -> None:
+    asked = Cost(reports=tmp_path)
+    assert asked.planned().of == ""
+    folder = tmp_path / "1-rollout_week4"
+    folder.mkdir()
+    RESULT.write(folder, result())
+    assert asked.planned().of == str(folder.resolve())
 
 
 def sample(at_s: float, value: float, metric: str = "replicas", subject: str = "tekutoko-api") -> SampleRow:
