@@ -219,7 +219,7 @@ def test_a_run_whose_pods_refused_everything_says_nothing_of_what_logs_cost() ->
 
 @pytest.mark.parametrize(
     "facts",
-    [{"own": ("--plan mine.yaml",)}, {"replay": "python3 -m harness run rollout_week4 --pace 300s"},
+    [{"own": ("--plan mine.yaml",)}, {"smaller": ("--pace 300s",)},
      {"only": ("a",)}, {"errors": ("x",)}, {"leaks": ("x",)}],
     ids=lambda each: next(iter(each)),
 )  # fmt: skip
