@@ -170,7 +170,7 @@ _SCALING = (
         "5分",
         MEASUREMENT,
         judged_by("scaling"),
-        "From the last moment at which the metrics asked for the most pods to fewer of them; a minute more is let pass",
+        "From the last moment at which the metrics asked for the most pods to fewer of them; 390 s still count as 5 minutes",
         says="The HPA takes pods away 5 minutes after the load falls.",
         shown_on=KIND,
         consequence=WRONG_FIGURE,
@@ -342,7 +342,7 @@ _PIPELINE = (
         "maxUnavailable: 0  # ダウンタイムなし",
         MEASUREMENT,
         judged_by("deploy_rehearsal"),
-        "A rolling update under load: no request of at least 300 fails, but a CREATE lost with a closing connection",
+        "A rolling update under at least 300 requests: none may fail, but a CREATE lost with a closing connection",
         wrong(
             "deploy.downtime_without_prestop",
             "a pod gets SIGTERM while it is still an endpoint, and the sidecar stops at once: requests fail in "
