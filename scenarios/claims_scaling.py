@@ -47,14 +47,6 @@ _SCALING = (
             OUTAGE,
             SEEN,
         ),
-        wrong(
-            "scaling.hpa_puts_back",
-            "a smaller number that is applied lasts seconds: the HPA remembers for 5 minutes what it has asked for, "
-            "and scales back up to it although all metrics are below target",
-            "leave replicas out of deployment.yaml while an HPA owns it",
-            WORDING,
-            SEEN,
-        ),
         says="Applying deployment.yaml with replicas: 8 makes 8 pods.",
         shown_on=KIND,
         consequence=OUTAGE,
@@ -148,6 +140,14 @@ _SCALING = (
         MEASUREMENT,
         judged_by("scaling"),
         "8 -> 2: from the request to 2 pods left; bounded by the stop's 10 s",
+        wrong(
+            "scaling.hpa_puts_back",
+            "while an HPA is there a smaller number that is set by hand lasts seconds: the HPA remembers for 5 minutes "
+            "what it has asked for, and scales back up to it although all metrics are below target",
+            "say that it holds without the HPA; with it, lower minReplicas, and the pods go after 5 minutes",
+            WRONG_FIGURE,
+            SEEN,
+        ),
         says="Going from 8 to 2 pods by hand takes about 10 s.",
         shown_on=KIND,
         consequence=WRONG_FIGURE,
@@ -170,7 +170,7 @@ _SCALING = (
         "5分",
         MEASUREMENT,
         judged_by("scaling"),
-        "From the last moment at which the metrics asked for the most pods to fewer of them; 390 s still count as 5 minutes",
+        "From the last moment at which the metrics asked for the most pods to fewer of them; 390 s count as 5 minutes",
         says="The HPA takes pods away 5 minutes after the load falls.",
         shown_on=KIND,
         consequence=WRONG_FIGURE,

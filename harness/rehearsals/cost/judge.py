@@ -171,7 +171,7 @@ def _monitoring(plan: CostPlan) -> Judgement:
 
 def _total(plan: CostPlan, pod: PodSizes) -> Iterator[Judgement]:
     """Its parts add up to it, or it fails, whatever they are; then the corrected parts."""
-    tables, printed = plan.tables, plan.tables.printed
+    printed = plan.tables.printed
     added, total = sum(printed.parts_usd), printed.total_usd
     told = (
         message("the printed parts add up to {added}, printed is {total}", added=money(added), total=money(total)),
