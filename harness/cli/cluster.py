@@ -155,11 +155,14 @@ class Images(Spoken, AsJson):
 
 async def _of_nodes(progress: Progress) -> list[str]:
     from harness.stack.kind import docker
-    from harness.stack.kind.images import choice
+    from harness.stack.kind.images import choice, node
 
     await docker.engine()
     images = await choice.ensure_images(MachineClock(), progress)
-    return [images.control_plane, images.worker]
+    if not images.own:
+        return [images.control_plane]
+    await docker.tag(images.control_plane, node.CURRENT)
+    return [node.CURRENT, images.control_plane, images.worker]
 
 
 async def _load(name: str, tags: list[str], progress: Progress) -> None:

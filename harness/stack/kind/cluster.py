@@ -173,15 +173,15 @@ def plan(name: str, wanted: dict[str, Any], images: NodeImages, *, kept: bool) -
         complete=False,
         own_images=images.own,
         images=sorted({images.control_plane, images.worker}),
-        config_digest=_digest(wanted, own_images=images.own),
+        config_digest=_digest(wanted),
         api_port=api_port,
         ports=dict(zip(node_ports, ports, strict=True)),
         nodes=config.node_names(wanted, name),
     )
 
 
-def _digest(wanted: dict[str, Any], *, own_images: bool) -> str:
-    text = yaml.safe_dump(wanted) + parts.manifests(own_images=own_images)
+def _digest(wanted: dict[str, Any]) -> str:
+    text = yaml.safe_dump(wanted) + parts.METRICS_SERVER.read_text()
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -189,7 +189,7 @@ def outdated(found: Cluster) -> bool:
     """Whether it is of another configuration or other images than this checkout's."""
     images = node.images() if found.own_images else choice.official()
     wanted = sorted({images.control_plane, images.worker})
-    return (found.images, found.config_digest) != (wanted, _digest(config.read(), own_images=images.own))
+    return (found.images, found.config_digest) != (wanted, _digest(config.read()))
 
 
 def _in_use(found: Cluster) -> bool:
@@ -220,9 +220,6 @@ async def _create(
     start_ns = clock.now_ns()
     record.write(planned)
     progress(message("creating the cluster {name} of {count} nodes", name=planned.name, count=str(len(planned.nodes))))
-    if planned.own_images:
-        for setting in config.OFFLINE_SETTINGS:
-            progress(message("our own node image sets {setting}", setting=setting))
     names = ("--name", planned.name, "--kubeconfig", str(planned.kubeconfig), "--config", "-")
     await run(
         [kind, "create", "cluster", *names],
