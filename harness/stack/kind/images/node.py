@@ -163,8 +163,9 @@ def _fill(context: Path, kind_files: Path) -> None:
     (context / "programs").mkdir()
     for program in ("kubeadm", "kubelet", "kubectl"):
         shutil.copy(binaries.KUBERNETES.folder() / program, context / "programs" / program)
-    (context / "files" / "kind" / "manifests").mkdir()
-    shutil.copyfile(_NETWORK_MANIFEST, context / "files" / "kind" / "manifests" / "default-cni.yaml")
+    manifests = context / "files" / "kind" / "manifests"
+    manifests.mkdir(parents=True)
+    shutil.copyfile(_NETWORK_MANIFEST, manifests / "default-cni.yaml")
     shutil.copyfile(SOURCES / "Dockerfile", context / "Dockerfile")
 
 
