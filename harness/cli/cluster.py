@@ -72,7 +72,10 @@ class ClusterUp(Labelled, Spoken, AsJson):
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterDown(Labelled, Spoken, AsJson):
-    """A cluster of this machine deleted, and nothing of it left; one that was made by hand stays."""
+    """A cluster of this machine deleted; nothing of it is left.
+
+    One that was made by hand is given back.
+    """
 
     name = "cluster down"
     example = "--label mine"

@@ -55,4 +55,4 @@ def test_an_experiment_is_made_and_ends_as_chaos_toolkit_says(tmp_path: Path) ->
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(journal.read_text())
     assert (found["status"], found["deviated"]) == ("completed", False)
-    assert [(run["status"], run["output"]) for run in found["run"]] == [("succeeded", "pod_kill"), ("succeeded", 1)]
+    assert [(run["status"], run["output"]) for run in found["run"]] == [("succeeded", "pod kill"), ("succeeded", 1)]
