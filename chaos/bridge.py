@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-#: Names the socket in the environment of ``chaos.toolkit``.
+from harness.base.home import runs_folder
+
+#: Names the socket; without it the experiment is made on the only stack that is up.
 SOCKET = "TEKUTOKO_CHAOS_SOCKET"
 _LONGEST_BYTES = 107  # of a Unix socket's path on Linux
 _OPEN_FILES = Path("/proc/self/fd")
@@ -33,11 +35,22 @@ def reached(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
+def _of_the_stack() -> Path:
+    """Return the socket of the only ``stack up`` there is. Raises ``Refused``."""
+    found = [record.with_name("chaos") / "sock" for record in runs_folder().glob("*/stack.json")]
+    if len(found) != 1:
+        raise Refused(
+            f"one stack is wanted, and {len(found)} are up: python3 -m harness stack up --detach begins one; of several"
+            f" {SOCKET} names the socket: {', '.join(map(str, found))}"
+        )
+    return found[0]
+
+
 def ask(call: str, **arguments: Any) -> Any:
     """What the harness answers to ``call``, however long that takes: the harness ends Chaos Toolkit in time. Raises
     ``Refused`` with its words, ``OSError`` when it is gone."""
     with socket.socket(socket.AF_UNIX) as line:
-        with reached(Path(os.environ[SOCKET])) as name:
+        with reached(Path(os.environ.get(SOCKET) or _of_the_stack())) as name:
             line.connect(name)
         line.sendall(json.dumps({"call": call, "arguments": arguments}).encode() + b"\n")
         answer = json.loads(line.makefile("rb").readline() or b'{"error": "the harness hung up"}')

@@ -16,9 +16,9 @@ from packaging.requirements import Requirement
 from harness.base import bootstrap
 from harness.base.data import ROOT
 from harness.stack.firebase import install
-from harness.stack.kind.images import recipes, wheels
 from harness.stack.local import postgres_programs
 from tests.imports import imports
+from tests.session import locks
 
 LOCAL_MIB, WITH_NODE_MIB = 800, 1000  # the most that a week of the rollout on `local` may install, Node at hand or not
 NPM_MIB = install.TREE.mib + postgres_programs.TREE.mib
@@ -127,10 +127,15 @@ def test_what_is_imported_before_the_environment_is_there_is_the_standard_librar
 
 
 def test_what_the_api_imports_is_in_its_image() -> None:
-    inside = set(wheels.closure(recipes.API))
+    inside = set(locks.closure(locks.IMAGES["api"]))
     found = reached([name for name in modules() if name.partition(".")[0] == "api"])
     assert {module for module in found if not distributions(module) & inside} == set()
     assert {"h11", "prometheus_client", "uvicorn"} <= found.keys()
+
+
+@pytest.mark.parametrize("image", locks.IMAGES)
+def test_an_image_has_what_the_locks_say(image: str) -> None:
+    assert locks.of_image(image).read_text() == locks.locked(locks.closure(locks.IMAGES[image])), "nox -s lock"
 
 
 def test_what_a_cluster_imports_is_in_the_lock_of_kind() -> None:

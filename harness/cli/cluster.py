@@ -54,14 +54,15 @@ class ClusterUp(Labelled, Spoken, AsJson):
     example = "--label mine"
 
     config: Path | None = option("another configuration of kind than kind-config.yaml", Path, metavar="FILE")
+    by_hand: bool = option("the cluster that `kind create cluster --config` made of it, with our parts", default=False)
 
     def run(self) -> int:
         """Says where its kubeconfig is. Raises ``StackNotStarted``, ``BadInput``."""
         provide(Rung.KIND)
         from harness.stack.kind import config, keeper
 
-        source = self.config or config.CONFIG
-        made = asyncio.run(keeper.keep(self.label, MachineClock(), speaking(MachineClock(), self.lang), source))
+        source, keep = self.config or config.CONFIG, keeper.take if self.by_hand else keeper.keep
+        made = asyncio.run(keep(self.label, MachineClock(), speaking(MachineClock(), self.lang), source))
         ports = ", ".join(f"{node} -> {port}" for node, port in made.ports.items())
         found = {"name": made.name, "kubeconfig": str(made.kubeconfig), "context": made.context, "ports": made.ports}
         where = message("NodePorts on 127.0.0.1: {ports}", ports=ports)
@@ -71,7 +72,10 @@ class ClusterUp(Labelled, Spoken, AsJson):
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterDown(Labelled, Spoken, AsJson):
-    """A cluster of this machine deleted; nothing of it is left."""
+    """A cluster of this machine deleted; nothing of it is left.
+
+    One that was made by hand is given back.
+    """
 
     name = "cluster down"
     example = "--label mine"
@@ -79,10 +83,12 @@ class ClusterDown(Labelled, Spoken, AsJson):
     def run(self) -> int:
         """Says whether there was one."""
         provide(Rung.KIND)
-        from harness.stack.kind import cluster, record
+        from harness.stack.kind import cluster, keeper, record
 
-        existed = asyncio.run(cluster.delete(record.name_of(self.label), speaking(MachineClock(), self.lang)))
-        line = message("deleted") if existed else message("there was none")
+        name = record.name_of(self.label)
+        ended = keeper.ended(name)
+        existed = asyncio.run(cluster.delete(name, speaking(MachineClock(), self.lang)))
+        line = ended if existed else message("there was none")
         return told({"deleted": existed}, line, as_json=self.json, lang=self.lang)
 
 
@@ -155,29 +161,21 @@ class Images(Spoken, AsJson):
 
 async def _of_nodes(progress: Progress) -> list[str]:
     from harness.stack.kind import docker
-    from harness.stack.kind.images import choice
+    from harness.stack.kind.images import choice, node
 
     await docker.engine()
     images = await choice.ensure_images(MachineClock(), progress)
-    return [images.control_plane, images.worker]
+    if not images.own:
+        return [images.control_plane]
+    await docker.tag(images.control_plane, node.CURRENT)
+    return [node.CURRENT, images.control_plane, images.worker]
 
 
 async def _load(name: str, tags: list[str], progress: Progress) -> None:
     from harness.stack.kind import cluster
-    from harness.stack.kind.docker import docker
     from harness.stack.kind.images.load import load
 
-    label = f"label=io.x-k8s.kind.cluster={name}"
-    form = '{{.Names}} {{.Label "io.x-k8s.kind.role"}}'
-    listed = await docker("ps", "--filter", label, "--format", form, what="listing the cluster's nodes")
-    nodes = [(node, role) for node, role in map(str.split, listed.splitlines())]
-    if not nodes:
-        there = ", ".join(await cluster.names()) or message("none")
-        raise BadInput(
-            message("no kind cluster {name} runs here", name=repr(name)),
-            remedy=message("there are: {there}", there=there),
-        )
+    nodes = await cluster.made_by_kind(name)
     with tempfile.TemporaryDirectory(dir=home()) as scratch:
-        workers = [node for node, role in nodes if role == "worker"]
-        await load(workers or [node for node, _ in nodes], tags, Path(scratch), progress)
+        await load([each for each in nodes if "control-plane" not in each] or nodes, tags, Path(scratch), progress)
     progress(message("the nodes of {name} have them", name=name))

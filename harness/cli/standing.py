@@ -16,6 +16,7 @@ from harness.evidence.failure import cut
 from harness.model.message import Message, Tell, message
 from harness.rehearsal.lifecycle import ENDING_LIMIT_S, Lifecycle, open_folder, run_identity
 from harness.rehearsal.options import Options
+from harness.rehearsals.chaos.standing import StandingChaos
 from harness.stack import state
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.protocol import StackNeeds
@@ -81,13 +82,19 @@ class StandingStack:
             up_utc=utc(self._clock.anchor, self._clock.now_ns()),
             logs=str(self._folder / "logs"),
         )
+        chaos = StandingChaos(self._stack, self._manifests, self._clock, run_folder(self.run_id))
+        await chaos.bridge.start()
         write_private(run_folder(self.run_id) / RECORD, msgspec.json.encode(self.up))
         self._progress.end()  # before what is told on standard output
         told(self.up)
         self._progress.begin(message("the stack is up"))
-        async for _row in self._stack.watch():  # until a part dies or somebody interrupts
-            for said in cut(self._folder / "logs"):
-                self._progress(said)
+        try:
+            async for row in self._stack.watch():  # until a part dies or somebody interrupts
+                chaos.saw(row)
+                for said in cut(self._folder / "logs"):
+                    self._progress(said)
+        finally:
+            await chaos.bridge.stop()
 
 
 def stack_of(pid: int) -> StackFacts | None:

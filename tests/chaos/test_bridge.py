@@ -108,6 +108,17 @@ async def test_the_line_is_for_this_user_alone_wherever_the_folder_lies(
     assert not bridge.path.exists()
 
 
+def test_without_a_socket_the_only_stack_that_is_up_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SOCKET, raising=False)
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path))
+    for count in (0, 2):
+        for run in range(count):
+            (tmp_path / "runs" / f"{run}").mkdir(parents=True)
+            (tmp_path / "runs" / f"{run}" / "stack.json").touch()
+        with pytest.raises(Refused, match=f"one stack is wanted, and {count} are up"):
+            ask("steady")
+
+
 async def test_a_fault_that_is_being_made_is_made_whole_and_undone(tmp_path: Path) -> None:
     assert await ended(tmp_path, "inject", kind="pod_hang") == ["begun pod_hang", "made pod_hang", "undone pod_hang"]
 

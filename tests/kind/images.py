@@ -1,4 +1,4 @@
-"""The images of what stands outside the cluster, for tests that start containers of them by themselves."""
+"""The images of compose.yaml, for tests that start containers of them by themselves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def made() -> None:
     clock = MachineClock()
 
     async def built() -> None:
-        for recipe in (recipes.postgres(), recipes.firebase(clock)):
+        for recipe in recipes.ours(clock):
             await build.ensure(recipe, clock, Progress(clock))
 
     asyncio.run(built())

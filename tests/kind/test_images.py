@@ -14,10 +14,9 @@ import pytest
 import yaml
 
 from harness.base.clock import MachineClock
-from harness.stack.kind import config, docker, record
+from harness.stack.kind import config, docker, parts, record
 from harness.stack.kind.images import base, binaries, building, choice, node
 from harness.stack.kind.images.node import NodeImages
-from harness.stack.kind.parts import manifests
 from harness.stack.state import sweep
 from harness.stack.state.processes import identify
 from tests.lines import Lines
@@ -44,9 +43,8 @@ def test_the_official_image_is_the_pinned_kinds_default() -> None:
 
 
 def test_manifests_name_the_versions_that_are_built() -> None:
-    text = manifests(own_images=True)
-    assert f"image: {node.METRICS_SERVER}\n" in text
-    assert f"image: {node.KUBE_ROUTER}\n" in text
+    assert f"image: {node.METRICS_SERVER}\n" in parts.METRICS_SERVER.read_text()
+    assert f"image: {node.KUBE_ROUTER}\n" in parts.METRICS_SERVER.with_name("kube-router.yaml").read_text()
     assert binaries.KUBE_ROUTER.version() == node.KUBE_ROUTER.rpartition(":")[2]
     pinned = (binaries.SOURCES / "kubernetes" / "go.mod").read_text()
     assert f"sigs.k8s.io/metrics-server {node.METRICS_SERVER.rpartition(':')[2]} " in pinned
@@ -214,16 +212,15 @@ def made(images: NodeImages) -> dict[str, object]:
     return config.merged(wanted, cluster, images)
 
 
-def test_official_image_needs_no_further_settings() -> None:
-    official = made(NodeImages("official", "official", own=False))
-    assert set(official) == set(config.read())
-    assert official["networking"] == {"apiServerAddress": "127.0.0.1", "apiServerPort": 32100}
+def test_the_file_pins_the_official_image() -> None:
+    assert {each["image"] for each in config.read()["nodes"]} == {choice.PINNED.name("")}
 
 
-def test_own_image_gets_what_it_needs() -> None:
-    own = yaml.safe_dump(made(NodeImages("ours-control-plane", "ours-worker", own=True)))
-    for said in ("disableDefaultCNI: true", "KubeletInUserNamespace: true", "cgroupDriver: cgroupfs"):
-        assert said in own
+def test_images_need_no_further_settings() -> None:
+    found = made(NodeImages("ours-control-plane", "ours-worker", own=True))
+    assert set(found) == set(config.read())
+    assert found["networking"] == {"apiServerAddress": "127.0.0.1", "apiServerPort": 32100}
+    own = yaml.safe_dump(found)
     assert own.count("image: ours-worker") == 3
     assert own.count("image: ours-control-plane") == 1
     assert "hostPort: 32080" in own

@@ -10,7 +10,7 @@ from harness.stack.kube import parts
 from harness.stack.kube.stack import closed
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
-from harness.stack.kubernetes.compose import definitions
+from harness.stack.kubernetes.compose import OUTSIDE, definitions
 from harness.stack.manifests import load
 from harness.stack.rungs import cluster_images, overlay
 
@@ -22,7 +22,7 @@ def images(registry: str = "", target: Target = BUNDLED) -> parts.Images:
 
 
 def pods(found: parts.Images) -> list[Json]:
-    outside = [parts.outside_pod(part, definitions()[part], found, "secret") for part in parts.OUTSIDE]
+    outside = [parts.outside_pod(part, definitions()[part], found, "secret") for part in OUTSIDE]
     return [*outside, parts.gateway_pod({"service": "10.0.0.1:80"}, found)]
 
 

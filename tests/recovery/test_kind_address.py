@@ -10,7 +10,8 @@ import pytest
 from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.kind import docker, ground
-from harness.stack.kind.ground import DATABASE, Ground
+from harness.stack.kind.ground import Ground
+from harness.stack.kubernetes.compose import DATABASE
 
 LOST = "172.19.0.6"
 

@@ -16,11 +16,11 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from harness.base.clock import MachineClock
-from harness.base.data import COMPOSE
+from harness.base.data import COMPOSE, ROOT
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
 from harness.stack.firebase import admin
-from harness.stack.kind.images import recipes
+from harness.stack.kind.images import recipes, registry
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import definitions
 from harness.stack.ready import CHECKS, logs_in
@@ -39,19 +39,35 @@ def services() -> dict[str, Any]:
 
 def test_everything_is_published_on_loopback_alone() -> None:
     for name, service in services()["services"].items():
-        assert service["ports"], name
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+        assert name == "migration" or service["ports"], name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
 
 
 def test_every_service_has_a_health_check_and_never_pulls() -> None:
     for name, service in services()["services"].items():
-        assert service["healthcheck"]["test"][0] == "CMD", name
+        assert name == "migration" or service["healthcheck"]["test"][0] == "CMD", name
         assert service["pull_policy"] == "never", name
     volumes = services()["volumes"]
     mounted = [
         mount.split(":")[0] for service in services()["services"].values() for mount in service.get("volumes", [])
     ]
     assert mounted == list(volumes)
+
+
+def test_what_is_built_of_the_checkout_is_in_it_and_begins_with_a_pinned_image() -> None:
+    kept = [line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"]
+    pinned = {pin.name("") for pin in registry.BASES.values()}
+    for name, service in services()["services"].items():
+        build = service["build"]
+        whole = isinstance(build, dict)  # with the checkout as its context
+        file = ROOT / build["dockerfile"] if whole else ROOT / build / "Dockerfile"
+        copied = re.findall(r"^COPY (?!--from)(.+) \S+$", file.read_text(), re.MULTILINE)
+        for path in " ".join(copied).split():
+            if path != "given*":  # of what `harness images` lays beside
+                assert (ROOT if whole else file.parent).joinpath(path).exists(), (name, path)
+                assert not whole or path.startswith(tuple(kept)), (name, path)
+        base = re.search(r"^ARG BASE=(.+)$", file.read_text(), re.MULTILINE)
+        assert base is not None and base[1] in pinned, name
 
 
 def test_the_services_are_those_that_the_stack_starts() -> None:

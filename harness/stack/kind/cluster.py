@@ -14,13 +14,14 @@ import msgspec
 import yaml
 
 from harness.base.clock import NS, Clock, polling
-from harness.base.errors import StackNotStarted
+from harness.base.errors import BadInput, StackNotStarted
 from harness.base.home import home
 from harness.model.message import Message, Tell, message
 from harness.stack.kind import config, docker, network, parts, record, uses
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import choice, node
 from harness.stack.kind.images.node import NodeImages
+from harness.stack.kind.images.recipe import REPOSITORY
 from harness.stack.kind.lock import locked
 from harness.stack.kind.record import Cluster
 from harness.stack.state.processes import identify, marked, signal_group, wait_gone
@@ -37,6 +38,7 @@ _POLL_S = 0.25
 _KILL_S = 5.0
 MARKER = "TEKUTOKO_KIND_CLUSTER"  # in the environment of the kind that makes a cluster
 _CLUSTER_LABEL = "io.x-k8s.kind.cluster"
+_API_PORT = 6443  # the API server's, in the control plane
 
 
 async def ensure(
@@ -76,6 +78,56 @@ async def ensure(
         except BaseException:
             await asyncio.shield(delete(name, progress))
             raise
+
+
+async def take(label: str, clock: Clock, progress: Tell, *, source: Path = config.CONFIG) -> Cluster:
+    """Take the cluster that a person made by kind of ``source`` as the kept one for ``label``, with metrics-server.
+
+    It stays that person's: ``delete`` forgets it. Raises ``BadInput`` where none runs, or where a cluster of ours is
+    kept for ``label`` already; ``StackNotStarted``.
+    """
+    name, wanted = record.name_of(label), config.read(source)
+    by_hand = str(wanted.get("name", "kind"))
+    await docker.engine()
+    kind = await choice.ensure_kind(clock, progress)
+    async with locked(home() / "kind" / "create.lock", clock, progress, limit_s=_WAIT_LIMIT_S):
+        if (found := record.read(name)) is not None and not found.by_hand:
+            told = message("the cluster {name} is kept already", name=name)
+            raise BadInput(told, where=str(record.folder(name)), remedy="take it down first, or use another --label")
+        nodes = await made_by_kind(by_hand)
+        seen = await docker.inspect(nodes[0], what="looking at the control plane")
+        bound = {
+            int(port.split("/")[0]): int(at[0]["HostPort"]) for port, at in seen["HostConfig"]["PortBindings"].items()
+        }
+        images = node.images() if seen["Config"]["Image"].startswith(f"{REPOSITORY}/") else choice.official()
+        taken = msgspec.structs.replace(
+            plan(name, config.read(), images, kept=True),
+            by_hand=by_hand,
+            docker_network=next(iter(seen["NetworkSettings"]["Networks"])),
+            api_port=bound.pop(_API_PORT),
+            ports=bound,
+            nodes=nodes,
+        )
+        record.write(taken)
+        try:
+            words = ("export", "kubeconfig", "--name", by_hand, "--kubeconfig", str(taken.kubeconfig))
+            await run([kind, *words], what="kind export kubeconfig", limit_s=DELETE_LIMIT_S)
+            return await _equip(taken, clock, progress)
+        except BaseException:
+            record.remove(name)
+            raise
+
+
+async def made_by_kind(name: str) -> list[str]:
+    """Return the nodes of the kind cluster ``name``, whoever made it, the control plane first. Raises ``BadInput``."""
+    found = await docker.containers("listing the cluster's nodes", {"label": f"{_CLUSTER_LABEL}={name}"})
+    if not found:
+        there = ", ".join(sorted(await _labels())) or message("none")
+        raise BadInput(
+            message("no kind cluster {name} runs here", name=repr(name)),
+            remedy=message("there are: {there}", there=there),
+        )
+    return sorted((each.name for each in found), key=lambda node: ("control-plane" not in node, node))
 
 
 async def delete(name: str, progress: Tell, *, force: bool = False) -> bool:
@@ -173,15 +225,15 @@ def plan(name: str, wanted: dict[str, Any], images: NodeImages, *, kept: bool) -
         complete=False,
         own_images=images.own,
         images=sorted({images.control_plane, images.worker}),
-        config_digest=_digest(wanted, own_images=images.own),
+        config_digest=_digest(wanted),
         api_port=api_port,
         ports=dict(zip(node_ports, ports, strict=True)),
         nodes=config.node_names(wanted, name),
     )
 
 
-def _digest(wanted: dict[str, Any], *, own_images: bool) -> str:
-    text = yaml.safe_dump(wanted) + parts.manifests(own_images=own_images)
+def _digest(wanted: dict[str, Any]) -> str:
+    text = yaml.safe_dump(wanted) + parts.METRICS_SERVER.read_text()
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -189,7 +241,7 @@ def outdated(found: Cluster) -> bool:
     """Whether it is of another configuration or other images than this checkout's."""
     images = node.images() if found.own_images else choice.official()
     wanted = sorted({images.control_plane, images.worker})
-    return (found.images, found.config_digest) != (wanted, _digest(config.read(), own_images=images.own))
+    return (found.images, found.config_digest) != (wanted, _digest(config.read()))
 
 
 def _in_use(found: Cluster) -> bool:
@@ -217,12 +269,8 @@ async def _create(
     progress: Tell,
     meanwhile: Callable[[Cluster], Coroutine[Any, Any, None]] | None,
 ) -> Cluster:
-    start_ns = clock.now_ns()
     record.write(planned)
     progress(message("creating the cluster {name} of {count} nodes", name=planned.name, count=str(len(planned.nodes))))
-    if planned.own_images:
-        for setting in config.OFFLINE_SETTINGS:
-            progress(message("our own node image sets {setting}", setting=setting))
     names = ("--name", planned.name, "--kubeconfig", str(planned.kubeconfig), "--config", "-")
     await run(
         [kind, "create", "cluster", *names],
@@ -233,6 +281,17 @@ async def _create(
         on_line=lambda line: progress(message("kind: {said}", said=line.strip())) if "✓" in line else None,
         remedy="docker system df shows the space; dmesg and docker logs what a node lacked",
     )
+    return await _equip(planned, clock, progress, meanwhile)
+
+
+async def _equip(
+    planned: Cluster,
+    clock: Clock,
+    progress: Tell,
+    meanwhile: Callable[[Cluster], Coroutine[Any, Any, None]] | None = None,
+) -> Cluster:
+    """Give a cluster that kind has made its parts; its record is complete."""
+    start_ns = clock.now_ns()
     if planned.own_images:
         await network.connect(planned.control_plane, len(planned.nodes), clock)
     await parts.apply(planned)

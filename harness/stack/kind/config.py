@@ -1,4 +1,4 @@
-"""``kind-config.yaml`` as it is handed to kind: with this cluster's ports, and with what our own node image needs."""
+"""``kind-config.yaml`` as it is handed to kind: with this cluster's ports and node images."""
 
 from __future__ import annotations
 
@@ -23,17 +23,6 @@ CONFIG = KIND_CONFIG
 FIRST_PORT = 32_100
 LAST_PORT = 32_700
 _CORRECT = marked("write it as https://kind.sigs.k8s.io/docs/user/configuration says, with its nodes")
-
-_KUBELET_PATCH = """\
-kind: KubeletConfiguration
-cgroupDriver: cgroupfs
-"""
-#: What our own node image needs, and why; printed when the settings are merged.
-OFFLINE_SETTINGS = (
-    "networking.disableDefaultCNI: kindnet's image cannot be pulled; routes between the nodes are set by the harness",
-    "featureGates.KubeletInUserNamespace: kubelet does without CAP_SYS_RESOURCE",
-    "KubeletConfiguration.cgroupDriver cgroupfs: as containerd in our node image",
-)
 
 
 class _Mapping(msgspec.Struct):
@@ -73,7 +62,7 @@ def read(path: Path = CONFIG) -> dict[str, Any]:
 
 
 def merged(config: dict[str, Any], cluster: Cluster, images: NodeImages) -> dict[str, Any]:
-    """``config`` with the cluster's name and ports, the images, and what our own images need."""
+    """``config`` with the cluster's name and ports, and the images."""
     made = copy.deepcopy(config)
     made["name"] = cluster.name
     made["networking"] = {**(made.get("networking") or {}), "apiServerPort": cluster.api_port}
@@ -81,10 +70,6 @@ def merged(config: dict[str, Any], cluster: Cluster, images: NodeImages) -> dict
         mapping["hostPort"] = cluster.ports[mapping["containerPort"]]
     for node in made["nodes"]:
         node["image"] = images.control_plane if node["role"] == "control-plane" else images.worker
-    if images.own:
-        made["networking"]["disableDefaultCNI"] = True
-        made.setdefault("featureGates", {})["KubeletInUserNamespace"] = True
-        made.setdefault("kubeadmConfigPatches", []).append(_KUBELET_PATCH)
     return made
 
 

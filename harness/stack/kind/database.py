@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from harness.base.errors import BadInput, NotCapable
 from harness.model.message import message
 from harness.model.stack import Address, DatabaseAccess
-from harness.stack.kind.ground import DATABASE, Ground
+from harness.stack.kind.ground import Ground
 from harness.stack.kind.outside import Outside
+from harness.stack.kubernetes.compose import DATABASE
 
 
 class KindDatabase:

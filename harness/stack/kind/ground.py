@@ -22,7 +22,7 @@ from harness.stack.kind.docker import command_of
 from harness.stack.kind.images import build, own, recipes
 from harness.stack.kind.images.recipe import Recipe
 from harness.stack.kind.outside import Outside, secret_manager
-from harness.stack.kubernetes.compose import definitions
+from harness.stack.kubernetes.compose import DATABASE, definitions
 from harness.stack.kubernetes.documents import SECRET_MANAGER
 from harness.stack.processes import Process
 from harness.stack.protocol import STANDBY
@@ -31,7 +31,6 @@ from harness.stack.state import RunState
 from harness.stack.waiting import together
 
 KEPT = "TEKUTOKO_KIND_CLUSTER_LABEL"  # in the environment: the cluster that runs use instead of the kept one
-DATABASE = "postgres"
 DATABASE_PORT = 5432  # of every instance on the cluster's network
 FAST_STOP_S = 10  # before a restart kills PostgreSQL; compose.yaml's stop_grace_period
 #: Only the first start copies the primary: the container may be restarted once it has become one.

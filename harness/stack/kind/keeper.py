@@ -16,6 +16,8 @@ from harness.model.stack import Rung
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.kind import at_hand, cluster, config, parts, record, uses
 from harness.stack.kind.ground import kept_cluster
+from harness.stack.kind.images import build, recipes
+from harness.stack.kind.images.load import load
 
 
 async def keep(label: str, clock: Clock, progress: Tell, source: Path = config.CONFIG) -> record.Cluster:
@@ -33,6 +35,26 @@ async def keep(label: str, clock: Clock, progress: Tell, source: Path = config.C
         raise
     progress(message("metrics flow; {command}", command=f"export KUBECONFIG={made.kubeconfig}"))
     return made
+
+
+async def take(label: str, clock: Clock, progress: Tell, source: Path = config.CONFIG) -> record.Cluster:
+    """Take the cluster that a person made by kind of ``source``, with its metrics and the images of the pods.
+
+    Raises ``StackNotStarted``, ``BadInput``.
+    """
+    made = await cluster.take(label, clock, progress, source=source)
+    tags = [await build.ensure(recipe, clock, progress) for recipe in (recipes.api(clock), recipes.sidecar())]
+    await load(made.nodes[1:] or made.nodes, tags, record.folder(made.name), progress)
+    await parts.metrics_flow(made, clock)
+    return made
+
+
+def ended(name: str) -> Message:
+    """Say what becomes of the cluster ``name`` when it is no longer kept; asked before."""
+    found = record.read(name)
+    if found is None or not found.by_hand:
+        return message("deleted")
+    return message("given back; {command} deletes it", command=f"kind delete cluster --name {found.by_hand}")
 
 
 async def keep_for_runs(clock: Clock, progress: Tell) -> None:
@@ -71,6 +93,7 @@ def down(*, force: bool) -> list[Message]:
     name = kept_cluster()
     if name not in record.recorded():
         return []
+    found = ended(name)
     try:
         asyncio.run(cluster.delete(name, lambda _line: None, force=force))
     except StackNotStarted as error:
@@ -82,7 +105,7 @@ def down(*, force: bool) -> list[Message]:
             )  # fmt: skip
             return [later]
         return [message("the cluster {name} could not be deleted: {why}", name=name, why=of_error(error))]
-    return [message("the cluster {name}: deleted", name=name)]
+    return [message("the cluster {name}: {ended}", name=name, ended=found)]
 
 
 def _since(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a cluster has besides Kubernetes: metrics-server always, kube-router where the nodes are of our own image."""
+"""What a cluster has besides Kubernetes: metrics-server; and kube-router, which kind installs of our own node image."""
 
 from __future__ import annotations
 
@@ -12,22 +12,16 @@ from harness.model.message import message
 from harness.stack.kind.network import kubectl
 from harness.stack.kind.record import Cluster
 
-SOURCES = Path(__file__).parent / "addons"
+METRICS_SERVER = Path(__file__).parent / "addons" / "metrics-server.yaml"
 ROLLOUT_LIMIT_S = 120.0
 METRICS_LIMIT_S = 150.0
 _POLL_S = 1.0
 _NODE_METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
 
 
-def manifests(*, own_images: bool) -> str:
-    """The manifests to apply, as one stream of documents."""
-    names = ["metrics-server.yaml", *(["kube-router.yaml"] if own_images else [])]
-    return "\n---\n".join((SOURCES / name).read_text() for name in names)
-
-
 async def apply(cluster: Cluster) -> None:
-    """Applies the parts' manifests. Raises ``StackNotStarted``."""
-    text = manifests(own_images=cluster.own_images)
+    """Installs metrics-server. Raises ``StackNotStarted``."""
+    text = METRICS_SERVER.read_text()
     await kubectl(cluster.control_plane, "apply", "--filename=-", what="installing metrics-server", stdin=text)
 
 

@@ -31,8 +31,9 @@ _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,21}[a-z0-9])?$")
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster of ours. ``ports`` are those of 127.0.0.1 by the NodePort they lead to.
 
-    ``owner`` is the process that made it for itself; ``None`` when it is kept for any run. ``complete`` once its nodes
-    are ready and its parts installed: one that is not, and whose maker is gone, is half-created.
+    ``complete`` once its nodes are ready and its parts installed: one that is not, and whose maker is gone, is
+    half-created. ``by_hand`` is kind's name of a cluster that a person made and had taken, "" of one of our making;
+    nobody but that person deletes it, and its ``docker_network`` has a name of its own.
     """
 
     name: str
@@ -45,16 +46,18 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     api_port: int
     ports: dict[int, int]
     nodes: list[str]
+    by_hand: str = ""
+    docker_network: str = ""
 
     @property
     def kubeconfig(self) -> Path:
-        """The private kubeconfig; its context is ``kind-<name>``."""
+        """The private kubeconfig."""
         return folder(self.name) / "kubeconfig"
 
     @property
     def context(self) -> str:
         """The kubeconfig's context."""
-        return f"kind-{self.name}"
+        return f"kind-{self.by_hand or self.name}"
 
     @property
     def control_plane(self) -> str:
@@ -64,7 +67,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def network(self) -> str:
         """The Docker network of its nodes, its own."""
-        return self.name
+        return self.docker_network or self.name
 
     def abandoned(self) -> bool:
         """Whether nobody will use or finish it, as far as its maker's process id tells: see ``left_behind``."""

@@ -24,7 +24,7 @@ from harness.stack.kind.around import Around
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.faults import Faults
-from harness.stack.kind.ground import DATABASE, Ground, Images
+from harness.stack.kind.ground import Ground, Images
 from harness.stack.kind.images.load import load
 from harness.stack.kind.ingress import KindIngress
 from harness.stack.kind.kubectl_runner import run_kubectl
@@ -34,6 +34,7 @@ from harness.stack.kind.secrets_driver import Driver
 from harness.stack.kind.sidecars import Sidecars
 from harness.stack.kubernetes import documents
 from harness.stack.kubernetes.api_server import ApiServer
+from harness.stack.kubernetes.compose import DATABASE
 from harness.stack.kubernetes.documents import SECRET_MANAGER
 from harness.stack.kubernetes.driven import Driven
 from harness.stack.kubernetes.inside import Inside

@@ -11,10 +11,10 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.stack.feed import Feed
 from harness.stack.kube import parts
-from harness.stack.kube.parts import DATABASE, GATEWAY, OUTSIDE, SERVICE, Images
+from harness.stack.kube.parts import GATEWAY, SERVICE, Images
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
-from harness.stack.kubernetes.compose import definitions
+from harness.stack.kubernetes.compose import DATABASE, OUTSIDE, definitions
 from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.pods import Pod, read
 from harness.stack.kubernetes.watching import Place

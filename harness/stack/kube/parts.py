@@ -14,11 +14,8 @@ import msgspec
 from harness.stack.kube import mux
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
-from harness.stack.kubernetes.compose import Definition
+from harness.stack.kubernetes.compose import DATABASE, Definition
 
-DATABASE = "postgres"
-#: The services of compose.yaml that a run has.
-OUTSIDE = ("auth", "firestore", "remote_config", "storage", DATABASE)
 GATEWAY = "gateway"
 SERVICE = "service"  # the target's, as the gateway knows it
 ACCOUNT = "parts"

@@ -29,10 +29,11 @@ from harness.stack.fault_proxy import FaultProxy
 from harness.stack.kube import faults, kubectl_runner, orphans, preflight
 from harness.stack.kube.beside import Beside
 from harness.stack.kube.database import KubeDatabase
-from harness.stack.kube.parts import DATABASE, OUTSIDE, SERVICE, Images
+from harness.stack.kube.parts import SERVICE, Images
 from harness.stack.kube.tunnel import Tunnel
 from harness.stack.kubernetes import documents
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
+from harness.stack.kubernetes.compose import DATABASE, OUTSIDE
 from harness.stack.kubernetes.driven import Driven
 from harness.stack.kubernetes.ends import Ends
 from harness.stack.kubernetes.inside import Inside

@@ -10,6 +10,9 @@ import yaml
 
 from harness.base.data import COMPOSE
 
+DATABASE = "postgres"
+#: The services of compose.yaml that a run has; the API is its own, by the manifests.
+OUTSIDE = ("auth", "firestore", "remote_config", "storage", DATABASE)
 _VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")  # compose's ${NAME:-default}
 
 
@@ -29,6 +32,6 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def definitions(path: Path = COMPOSE) -> dict[str, Definition]:
-    """The services of compose.yaml by name, with the defaults of their variables."""
-    text = _VARIABLE.sub(lambda match: match[1], path.read_text())
-    return msgspec.convert(yaml.safe_load(text)["services"], dict[str, Definition])
+    """Return the services ``OUTSIDE`` of compose.yaml by name, with the defaults of their variables."""
+    services = yaml.safe_load(_VARIABLE.sub(lambda match: match[1], path.read_text()))["services"]
+    return {name: msgspec.convert(services[name], Definition) for name in OUTSIDE}

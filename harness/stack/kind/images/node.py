@@ -28,6 +28,8 @@ from harness.stack.state import RunState
 SOURCES = Path(__file__).parent / "node"
 LIMIT_S = 3600.0
 STEP_LIMIT_S = 600.0
+CURRENT = "tekutoko-rehearsal/node:current"  # of which `kind create cluster --image` makes any node
+_NETWORK_MANIFEST = SOURCES.parents[1] / "addons" / "kube-router.yaml"  # what kind applies in place of kindnet's
 METRICS_SERVER = "registry.k8s.io/metrics-server/metrics-server:v0.8.0"
 KUBE_ROUTER = "docker.io/cloudnativelabs/kube-router:v2.1.0"
 _NODE_PACKAGES = (
@@ -62,7 +64,7 @@ def images() -> NodeImages:
     """The names of our images for the pinned versions, built or not."""
     facts = [module.folder().name for module in _MODULES]
     facts += [base.tag(_NODE_PACKAGES, "trixie"), base.tag(_NETWORK_PACKAGES, "trixie"), METRICS_SERVER, KUBE_ROUTER]
-    files = b"".join(path.read_bytes() for path in sorted(SOURCES.iterdir()))
+    files = b"".join(path.read_bytes() for path in (*sorted(SOURCES.iterdir()), _NETWORK_MANIFEST))
     key = hashlib.sha256(" ".join(facts).encode() + files).hexdigest()[:12]
     name = f"tekutoko-rehearsal/node:{binaries.KUBERNETES.version()}-{key}"
     return NodeImages(f"{name}-control-plane", f"{name}-worker", own=True)
@@ -161,6 +163,9 @@ def _fill(context: Path, kind_files: Path) -> None:
     (context / "programs").mkdir()
     for program in ("kubeadm", "kubelet", "kubectl"):
         shutil.copy(binaries.KUBERNETES.folder() / program, context / "programs" / program)
+    manifests = context / "files" / "kind" / "manifests"
+    manifests.mkdir(parents=True)
+    shutil.copyfile(_NETWORK_MANIFEST, manifests / "default-cni.yaml")
     shutil.copyfile(SOURCES / "Dockerfile", context / "Dockerfile")
 
 

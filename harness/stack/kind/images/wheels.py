@@ -7,19 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import platform
-import re
 import shutil
 import sys
-from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 
-from packaging.markers import Marker, default_environment
-from packaging.requirements import Requirement
-
-from harness.base import bootstrap
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.base.home import home, use
@@ -31,42 +23,6 @@ PYTHON = "3.11"  # Debian 12's, in the images
 DOWNLOAD_LIMIT_S = 600.0
 REQUIREMENTS = "requirements.txt"
 _GLIBC = (36, 34, 31, 28, 27, 26, 24, 17, 12, 5)  # Debian 12 has 2.36 and runs wheels of every older one
-
-
-def closure(roots: Sequence[str]) -> tuple[str, ...]:
-    """``roots`` and all that they need on the images' Python, by the metadata of the installed (locked) packages."""
-    extras: dict[str, set[str]] = {}
-    queue: list[tuple[str, frozenset[str]]] = [(_normal(root), frozenset()) for root in roots]
-    while queue:
-        name, wanted = queue.pop()
-        if name in extras and wanted <= extras[name]:
-            continue
-        extras.setdefault(name, set()).update(wanted)
-        for text in metadata.requires(name) or []:
-            needed = Requirement(text)
-            if needed.marker is None or any(_holds(needed.marker, extra) for extra in (wanted or {""})):
-                queue.append((_normal(needed.name), frozenset(needed.extras)))
-    return tuple(sorted(extras))
-
-
-def locked(names: Sequence[str]) -> str:
-    """The entries of locks/run.lock for ``names``, with their hashes, markers already decided for the images."""
-    lock = bootstrap.lock("run")
-    entries = re.findall(r"^(?:[a-z0-9].*\\\n)(?:    --hash.*\n?)+", lock.read_text(), re.MULTILINE)
-    kept = []
-    for entry in entries:
-        head, _, hashes = entry.partition("\\\n")
-        requirement = Requirement(head.strip())
-        if requirement.name in names and (requirement.marker is None or _holds(requirement.marker, "")):
-            kept.append(f"{requirement.name}{requirement.specifier} \\\n{hashes}")
-    missing = set(names) - {entry.partition("==")[0] for entry in kept}
-    if missing:
-        raise StackNotStarted(
-            message("{name} pins no {names}", name=lock.name, names=", ".join(sorted(missing))),
-            where=str(lock),
-            remedy="renew it: nox -s lock, then python3 noxfile.py to install it",
-        )
-    return "".join(kept)
 
 
 def folder(requirements: str) -> Path:
@@ -120,13 +76,3 @@ def _python_with_pip() -> str:
         return sys.executable
     base = Path(sys.base_prefix) / "bin" / "python3"
     return str(base) if base.exists() else "python3"
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _holds(marker: Marker, extra: str) -> bool:
-    facts = {key: str(value) for key, value in default_environment().items()}
-    facts |= {"python_version": PYTHON, "python_full_version": f"{PYTHON}.2", "os_name": os.name, "extra": extra}
-    return marker.evaluate({**facts, "platform_python_implementation": "CPython", "implementation_name": "cpython"})
