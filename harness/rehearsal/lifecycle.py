@@ -90,13 +90,13 @@ def conducted(
             loop.add_signal_handler(number, work.interrupt)
         result = await work.run()
         statuses = [result.status]
-        lines = [*closing_lines(result, str(work.folder), say)]
+        lines = [*closing_lines(result, str(work.folder), say, progress.detail)]
         try:
             ended(work.folder)
         except RehearsalError as error:
             statuses.append(error.exit)
             lines.append(Line(say("error: {error}", error=str(error)), tone="bad"))
-        progress.closing([Line(""), *lines])
+        progress.closing(lines if progress.detail == "decision" else [Line(""), *lines])
         if as_json:
             sys.stdout.write(RESULT.encode(result).decode())
         return more_severe(*statuses)
