@@ -23,7 +23,8 @@ _WEEK = re.compile(r"\brollout_week([1-3])\b")
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
-    """``named`` are the criteria, then what holds the run or failed; ``more`` of those are not named."""
+    """``named`` are the criteria, a limit that fired first, then what holds the run or failed; ``more`` of those are
+    not named."""
 
     named: tuple[Judgement, ...]
     more: int
@@ -33,9 +34,9 @@ def brief(result: Result) -> Brief:
     """What of a run is named. A criterion that the environment cannot show is counted, except in a week."""
     seen = [each for each in result.judgements if each.kind is not Kind.OBSERVATION]
     criteria = [each for each in seen if each.kind is not Kind.CHECK and (result.decides or not _left_out(each))]
-    criteria = criteria if len(criteria) <= _MOST_CRITERIA else []
+    criteria = sorted(criteria, key=lambda each: not each.fired) if len(criteria) <= _MOST_CRITERIA else []
     keys = {each.key for each in criteria}
-    against = [each for each in seen if each.key not in keys and not each.verdict.good and not _left_out(each)]
+    against = [each for each in seen if each.key not in keys and (each.holds or each.verdict is Verdict.FAIL)]
     against.sort(key=lambda each: not each.holds)
     return Brief(named=(*criteria, *against[:_MOST_NAMED]), more=max(0, len(against) - _MOST_NAMED))
 
@@ -59,20 +60,25 @@ def what(judgement: Judgement, say: Language) -> str:
 def said(judgement: Judgement, say: Language, *, whole: bool = False) -> str:
     """What was measured, and with ``whole``, or unless it passed, why the verdict is what it is; "" where a pass has
     neither."""
-    value = words.measured(judgement, say) if judgement.value is not None or judgement.shown else ""
     if judgement.verdict is Verdict.PASS and not whole:
-        return _bounded(judgement, value, say)
-    reason = say.told(judgement.told, judgement.reason)
+        return figures(judgement, say)
+    value, reason = _value(judgement, say), say.told(judgement.told, judgement.reason)
     return say.join((value, reason)) if value and value not in reason else reason
 
 
-def _bounded(judgement: Judgement, value: str, say: Language) -> str:
+def _value(judgement: Judgement, say: Language) -> str:
+    return words.measured(judgement, say) if judgement.value is not None or judgement.shown else ""
+
+
+def figures(judgement: Judgement, say: Language) -> str:
+    """What was measured, with its bound; "" where nothing was."""
+    value = _value(judgement, say)
     if judgement.bound is None or judgement.value is None or judgement.bound == judgement.value:
         return value
     bound = words.figure(judgement, judgement.bound, say)
     if judgement.bound <= judgement.value:
-        return say("{value}; at least {bound} with 95 % confidence", value=value, bound=bound)
-    return say("{value}; at most {bound} with 95 % confidence", value=value, bound=bound)
+        return say("{value}, at least {bound} (95 % sure)", value=value, bound=bound)
+    return say("{value}, at most {bound} (95 % sure)", value=value, bound=bound)
 
 
 def following(result: Result, say: Language) -> tuple[str, str]:

@@ -151,7 +151,7 @@ def availability(axis: Axis, rows: Sequence[ProbeRow], limits: Iterable[Limit]) 
     yield Chart(
         title=message("Availability since the window began"),
         x=TIME,
-        y=ChartAxis(label=message("good probes"), unit=Unit.RATIO),
+        y=ChartAxis(label=message("of all probes so far"), unit=Unit.RATIO),
         series=(_fine(axis, message("good probes"), values, "good"),),
         limits=tuple(limits),
         text=(message("{good} of {probes} probes were good; at its lowest it was {lowest}.", **figures, lowest=lowest),),

@@ -14,7 +14,7 @@ from harness.model.claim import Claim
 from harness.model.result import Result
 from harness.model.section import Bars, Chart, Picture, Section, Timeline
 from harness.model.stack import Rung
-from harness.report import outline, words
+from harness.report import outline
 from harness.report.bars import Rows, draw_bars
 from harness.report.brief import following
 from harness.report.chart import Course, Panel, draw_chart, draw_timeline
@@ -67,8 +67,7 @@ def render(folder: Path, result: Result, claims: Mapping[str, Claim], say: Langu
         "result": result,
         "title": say.message(result.title),
         "ending": ending(result, say),
-        "first_line": words.first_line(result.facts.seed, result.facts.rung, result.facts.replay, say),
-        "simulated": f"{say(words.RUNG[Rung.SIM])}." if result.facts.rung is Rung.SIM else "",
+        "simulated": say("Simulated: no evidence for a sign-off.") if result.facts.rung is Rung.SIM else "",
         "brief": outline.briefly(result, say),
         "chart": None if first is None else Block(picture=first),
         "next": following(result, say),

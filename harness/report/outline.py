@@ -22,9 +22,11 @@ from harness.model.verdict import Verdict
 from harness.model.words import DECISION
 from harness.report import brief, told, words
 from harness.report.files import REPORT_HTML
-from harness.report.language import Language
+from harness.report.language import Language, cut
 
 _Shown: TypeAlias = Table | Lines | Blocks | Chart | Timeline | Bars
+#: As many columns of a reason stand on the first screen: it is below, whole.
+_ROOM = 60
 #: More passed judgements of one grid than these are folded.
 MOST_PASSED = 20
 #: And those behind so many rows of a table.
@@ -120,7 +122,7 @@ def briefly(result: Result, say: Language) -> Block:
     found = brief.brief(result)
     rows = [
         Row(
-            cells=(brief.what(each, say), brief.said(each, say) or "–"),
+            cells=(brief.what(each, say), brief.figures(each, say) or cut(brief.said(each, say), _ROOM) or "–"),
             sign=words.sign(each),
             word=say(words.verdict_id(each)),
             css=str(each.verdict),
