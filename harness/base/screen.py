@@ -99,7 +99,8 @@ def closing(stream: TextIO, lines: Iterable[Line]) -> None:
             continue
         for line in group:
             style = f"{_STYLES[line.tone]} bold" if line.bold else _STYLES[line.tone]
-            console.print(_text(line.text, style), soft_wrap=True)  # a path stays whole to be copied
+            # A path, a command stay whole to be copied.
+            console.print(_text(line.text, style), soft_wrap=not line.tone)
 
 
 def _columns(lines: Iterable[Line]) -> Table:

@@ -140,7 +140,9 @@ def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
     given = message("{count} users planned", count=count(offered))
     if seldom:
         given = message("{users}, each only every {seconds} s", users=given, seconds=f"{slowest_s:g}")
-    wanted = message("{count} suffice, each with a good answer every {seconds} s", count=count(needed), seconds=f"{every:g}")
+    wanted = message(
+        "{count} suffice, each with a good answer every {seconds} s", count=count(needed), seconds=f"{every:g}"
+    )
     return Requirement(
         id=criterion.id,
         needed=needed,

@@ -99,7 +99,7 @@ class Rehearsing(Spoken, AsJson, InReports, Detailed):
     #: Its name in the registry where it is not the command's.
     rehearsal: ClassVar[str] = ""
 
-    seed: int = option("seed of whatever is drawn", within(0, 2**63 - 1), default=1, always=True, metavar="N")
+    seed: int = option("the seed of everything random", within(0, 2**63 - 1), default=1, always=True, metavar="N")
 
     @abstractmethod
     def planned(self) -> Any:
@@ -261,7 +261,7 @@ class TargetOnLocal(OnLocal, WithTarget):
 class Paced(Command):
     """The users."""
 
-    pace: Duration | None = option("one request of a user in this time, e.g. 50s", Duration, metavar="TIME")
+    pace: Duration | None = option("how often each user sends a request, e.g. 50s", Duration, metavar="TIME")
     fetch_interval: Duration | None = option("Remote Config's minimum fetch interval", Duration, metavar="TIME")
 
     def scenario_of(self, name: str = EVERYBODY, **more: Duration | None) -> Scenario:

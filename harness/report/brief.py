@@ -4,7 +4,6 @@ the counts of the rest, and what to type next. Pure."""
 from __future__ import annotations
 
 import re
-import shlex
 
 import msgspec
 
@@ -19,6 +18,7 @@ from harness.report.language import Language
 
 #: More criteria than these are counted as checks are, and as many of what did not pass are named.
 _MOST_CRITERIA, _MOST_NAMED = 12, 5
+_TARGET = re.compile(r" --target[ =]('[^']*'|\S+)")
 _WEEK = re.compile(r"\brollout_week([1-3])\b")
 
 
@@ -84,15 +84,14 @@ def figures(judgement: Judgement, say: Language) -> str:
 def following(result: Result, say: Language) -> tuple[str, str]:
     """What to type next, and when: the next week, the same with real processes, the sign-off; what did not pass, again, or
     the rollout where it stopped."""
-    replay = shlex.split(result.facts.replay)
     if result.decision is Decision.ADVANCE and not (broke(result) or result.facts.leaks):
         if result.facts.rung is Rung.SIM:
             return say("next, with real processes"), result.facts.replay.replace("--on sim", "--on local")
         if result.decides and _WEEK.search(result.plan):
             following_week = _WEEK.sub(lambda found: f"rollout_week{int(found[1]) + 1}", result.facts.replay)
             return say("next, the week that follows"), following_week
-        target = replay[replay.index("--target") :][:2] if "--target" in replay else []
-        return say("next, what the runs show for a sign-off"), shlex.join([*PROGRAM.split(), "signoff", *target])
+        target = _TARGET.search(result.facts.replay)
+        return say("next, what the runs show for a sign-off"), f"{PROGRAM} signoff{target[0] if target else ''}"
     if result.rehearsal == "rollout" and result.decision is not Decision.ROLL_BACK:
         return say("go on"), f"{PROGRAM} rollout --resume {result.run_id}"
     return say("run again"), result.facts.replay

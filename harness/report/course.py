@@ -154,7 +154,9 @@ def availability(axis: Axis, rows: Sequence[ProbeRow], limits: Iterable[Limit]) 
         y=ChartAxis(label=message("of all probes so far"), unit=Unit.RATIO),
         series=(_fine(axis, message("good probes"), values, "good"),),
         limits=tuple(limits),
-        text=(message("{good} of {probes} probes were good; at its lowest it was {lowest}.", **figures, lowest=lowest),),
+        text=(
+            message("{good} of {probes} probes were good; at its lowest it was {lowest}.", **figures, lowest=lowest),
+        ),
     )
 
 

@@ -116,7 +116,7 @@ def _decided(result: Result, say: Language) -> str:
         told = [f"{words.asked_words(each, say)}: {words.measured(each, say)}" for each in fired]
         return say("A rollback limit fired: {limits}.", limits=say.join(told))
     if result.decision is Decision.ADVANCE:
-        return say("All {passed} success criteria passed; no rollback limit fired.", passed=passed)
+        return say("All success criteria passed ({passed} of {passed}); no rollback limit fired.", passed=passed)
     told = [f"{words.asked_words(each, say)}: {_held(each, say)}" for each in _holding(result)]
     first = say("{passed} of {all} success criteria passed.", passed=passed, all=len(success))
     return say("{first} {second}", first=first, second=_named(told, say)) if told else first

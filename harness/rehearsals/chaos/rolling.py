@@ -61,7 +61,7 @@ class RollingUpdate(Rehearsing, OnStack, Paced):
     name, rehearsal = "rolling_update", "chaos"
     example = "--on local --times 1"
 
-    pace: Duration = option("one request of a user in this time", Duration, default=Duration("10s"), metavar="TIME")
+    pace: Duration = option("how often each user sends a request", Duration, default=Duration("10s"), metavar="TIME")
     least_calls: int = option(
         "requests and probes wanted",
         within(1, 1_000_000),

@@ -24,7 +24,7 @@ class DeployRehearsal(Parts, Paced, Staged):
     name = "deploy_rehearsal"
     example = "--only good"
 
-    pace: Duration = option("one request of a user in this time", Duration, default=Duration("15s"), metavar="TIME")
+    pace: Duration = option("how often each user sends a request", Duration, default=Duration("15s"), metavar="TIME")
 
     def planned(self) -> DeployPlan:
         from harness.rehearsals.deploy.plan import PLAN, load

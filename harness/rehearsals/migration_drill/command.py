@@ -34,7 +34,7 @@ class Drill(TargetOnLocal):
     walks: int = option("so many walks lie in Firestore", within(50, 100_000), default=PLAN.walks, metavar="N")
     locations: int = option("so many locations each, on average", within(1, 1_000), default=PLAN.locations, metavar="N")
     kills: int = option("so often the migrator is killed; 0 holds", within(0, 100), default=PLAN.kills, metavar="N")
-    pace: Duration = option("one request of a user in this time", Duration, default=Duration("5s"), metavar="TIME")
+    pace: Duration = option("how often each user sends a request", Duration, default=Duration("5s"), metavar="TIME")
     week: Duration = option(
         "week 1 is run so long on what was moved; 0s: not", Duration, default=Duration("330s"), metavar="TIME"
     )

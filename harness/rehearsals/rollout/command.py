@@ -60,9 +60,9 @@ class OfWeeks(Staged, Paced):
 
 @dataclass(frozen=True, kw_only=True)
 class Run(OfWeeks):
-    """A scenario rehearsed and judged: a week, or one of your own.
+    """Rehearse a week, or a scenario of your own, and judge it.
 
-    A week has 500 users, of whom 50, 150, 250 or all are on the API; it ends in a decision: advance, hold, roll back.
+    A week has 500 users; 50, 150, 250 or all of them are on the API. It ends in a decision: advance, hold or roll back.
     """
 
     name, rehearsal = "run", "rollout_week"

@@ -108,5 +108,9 @@ def _limits(plan: Scenario) -> Iterator[Limit]:
         if (each.metric, each.asks, each.step_s) == (Metric.AVAILABILITY, Sample.PROBES, None):
             limit = limit_quantity(each)
             rolls_back = each.kind is Kind.ROLLBACK_LIMIT
-            label = message("rollback limit {limit}", limit=limit) if rolls_back else message("criterion {limit}", limit=limit)
+            label = (
+                message("rollback limit {limit}", limit=limit)
+                if rolls_back
+                else message("criterion {limit}", limit=limit)
+            )
             yield Limit(label=label, at=each.threshold)
