@@ -100,7 +100,7 @@ def test_it_says_what_was_run_and_how_real_it_was(tmp_path: Path) -> None:
     run = results.advanced()
     found = page(tmp_path, run)
     body = found.text[found.text.index("seed 7)") + 7 :]  # after the <title>
-    for first in ("▶ Advance", "All success criteria passed", "availability > 99.5 %", "limit 500 ms"):
+    for first in ("▶ Advance", "All success criteria passed", "availability > 99.5 %", "Latency, API"):
         assert body.index(first) < body.index("Replay"), first
     for said in (
         run.facts.replay, run.facts.target, "not the Go backend", run.run_id, "staging",
