@@ -70,8 +70,8 @@ class Row(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of the end. ``lead``, filled up to the column's width, is the word that stands before ``text``; ``bold`` is
-    for the line that says how it ended."""
+    """A line of the end. ``lead``, filled up to the column's width, is the word before ``text``; ``bold`` is for the
+    line that says how it ended."""
 
     text: str
     lead: str = ""

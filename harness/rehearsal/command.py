@@ -50,7 +50,8 @@ def option(
     ``always``: a replay names it though it is the default. ``replayed`` is false for what changes how a run is told or
     confirmed, and not what is run. ``consent`` is typed each time, and no default gives it. ``own`` says of a value
     that is not the default whether a run by it says nothing of the document's claims: it asks for less, or by limits
-    of somebody's own. ``short`` is its one letter. ``more`` is argparse's: ``metavar``, ``choices``, ``nargs``, ``required``.
+    of somebody's own. ``short`` is its one letter. ``more`` is argparse's: ``metavar``, ``choices``, ``nargs``,
+    ``required``.
     """
     shown = f" (default: {default})" if default not in (None, False, (), "") and "(default" not in told else ""
     more["help"] = f"{told}{shown}".replace("%", "%%") if told else argparse.SUPPRESS

@@ -82,8 +82,8 @@ def figures(judgement: Judgement, say: Language) -> str:
 
 
 def following(result: Result, say: Language) -> tuple[str, str]:
-    """What to type next, and when: the next week, the same with real processes, the sign-off; what did not pass, again, or
-    the rollout where it stopped."""
+    """What to type next, and when: after an advance the same with real processes, the next week, or the sign-off; else
+    the same again, or the rest of a rollout."""
     if result.decision is Decision.ADVANCE and not (broke(result) or result.facts.leaks):
         if result.facts.rung is Rung.SIM:
             return say("next, with real processes"), result.facts.replay.replace("--on sim", "--on local")

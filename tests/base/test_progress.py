@@ -256,7 +256,9 @@ def test_a_week_on_a_terminal_of_80_columns_shows_no_stale_line(lang: str, tmp_p
     assert max(tables) == 7  # the bar, and the six criteria
     verdict = {"en": "decision: hold", "ja": "判断: 保留"}[lang]
     at = [number for number, line in enumerate(lines) if line.startswith(verdict)]
-    assert len(at) == 1 and len(lines) - at[0] <= 8, "the decision stands at the end, before the report and what is next"
+    assert len(at) == 1 and len(lines) - at[0] <= 8, (
+        "the decision stands at the end, before the report and what is next"
+    )
     assert len([line for line in lines if not line.startswith(("[", "    "))]) <= 40
     assert all(sum(2 if ord(c) > 0x2E80 else 1 for c in line) <= 80 for line in lines)
 

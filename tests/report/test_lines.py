@@ -107,7 +107,9 @@ def test_what_is_not_named_is_counted() -> None:
     week = again.result("week3_advance")
     found = brief(week)
     told = rest(week, found, ENGLISH)
-    passed = sum(each.verdict is Verdict.PASS for each in week.judgements if each.key not in {n.key for n in found.named})
+    passed = sum(
+        each.verdict is Verdict.PASS for each in week.judgements if each.key not in {n.key for n in found.named}
+    )
     assert told.startswith(f"{passed} checks passed")
     many = command(Decision.HOLD, *(judgement(Verdict.FAIL, id=f"c{number}") for number in range(20)))
     assert (len(brief(many).named), brief(many).more) == (5, 15)
@@ -130,7 +132,10 @@ def ended(decision: Decision | None, **changes: object) -> Result:
         (ended(Decision.ADVANCE, plan="rollout_week4"), "python3 -m harness signoff --target mine.yaml"),
         (ended(Decision.HOLD), REPLAY.format(rung="local")),
         (ended(Decision.ADVANCE, leaks=("port 5432",), exit_status=40), REPLAY.format(rung="local")),
-        (ended(Decision.HOLD, rehearsal="rollout"), "python3 -m harness rollout --resume 20261001T000000Z-rollout_week3-s7-2a"),
+        (
+            ended(Decision.HOLD, rehearsal="rollout"),
+            "python3 -m harness rollout --resume 20261001T000000Z-rollout_week3-s7-2a",
+        ),
         (ended(Decision.ROLL_BACK, rehearsal="rollout"), REPLAY.format(rung="local")),
     ],
 )

@@ -10,8 +10,8 @@ from harness.evidence.gathered import Gathered
 from harness.judge.window import Window
 from harness.judge.words import limit_quantity
 from harness.model.evidence import EventRow, ProbeRow, Side, told_of
-from harness.model.message import message
 from harness.model.judgement import Kind
+from harness.model.message import message
 from harness.model.scenario import Metric, Sample, Scenario
 from harness.model.section import Band, Chart, Limit, Mark, Timeline
 from harness.model.words import KIND, subject_of
