@@ -11,6 +11,7 @@ from harness.base.phase import Detail, Line
 from harness.base.progress import Progress
 from harness.judge.chance import preflight_sentences
 from harness.model.result import Result
+from harness.model.scenario import Scenario
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.arguments import first_lines
@@ -36,7 +37,7 @@ def begun(typed: Run | Weeks, say: Language) -> Iterator[Line]:
     """The first lines, and of each week the preflight."""
     plan = typed.planned()
     yield from (Line(say.message(each)) for each in first_lines(plan, typed.name, typed.resolved()))
-    weeks = [plan] if isinstance(typed, Run) else [each.scenario for each in plan.weeks]
+    weeks = [plan] if isinstance(plan, Scenario) else [each.scenario for each in plan.weeks]
     yield from (Line(f"  {say.message(each)}") for week in weeks for each in preflight_sentences(week, every=False))
 
 
