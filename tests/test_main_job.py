@@ -183,7 +183,7 @@ def test_ctrl_c_leaves_nothing_at_any_phase(tmp_path: Path, phase: str) -> None:
 def test_ctrl_c_while_rolling_back(tmp_path: Path) -> None:
     before = machine_state()
     job = Job(tmp_path / "reports", "--fault", "unavailable", "--fetch-interval", "1h", "--pace", "10s", *QUICK_PROBES)
-    job.wait_for("decision: roll_back")
+    job.wait_for("rolling back")
     job.interrupt()
     assert job.finish(60) == Exit.INTERRUPTED, job.text
     assert job.result().decision is Decision.ROLL_BACK

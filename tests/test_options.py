@@ -198,8 +198,8 @@ def test_the_first_line_holds_seed_rung_and_replay(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "harness", "run", *words], check=False, capture_output=True, text=True, timeout=60
     )
-    first = result.stderr.splitlines()[0]
-    assert first.startswith("seed 7, environment local (as asked), target bundled walk API")
-    replay = shlex.split(first.split("replay: ")[1])
+    first, again, *_ = result.stderr.splitlines()
+    assert first == "Week 3: half of the users on the API · local · bundled walk API (Python) · seed 7"
+    replay = shlex.split(again.removeprefix("replay: "))
     assert replay[:5] == ["python3", "-m", "harness", "run", "rollout_week3"]
     assert {"--seed", "7", "--window", "60s", "--fault", "errors=12%"} <= set(replay)

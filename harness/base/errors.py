@@ -46,8 +46,8 @@ SEVERITY = (
 MEANING = {
     Exit.OK: "passed",
     Exit.USAGE: "not begun: wrong usage or bad input",
-    Exit.HOLD: "held: something did not pass or could not be shown; the rehearsal itself worked",
-    Exit.ROLLED_BACK: "rolled back: a rollback limit fired; the rehearsal itself worked",
+    Exit.HOLD: "hold: something failed or had too few samples (see above)",
+    Exit.ROLLED_BACK: "rolled back: a rollback limit fired (see above)",
     Exit.STACK: "no decision: the stack could not start",
     Exit.RUN_BROKEN: "no decision: a part died unplanned, or evidence could not be written",
     Exit.LEAK: "something was left on the machine",

@@ -56,6 +56,8 @@ def english(text: str, /, **values: Any) -> str:
 
 
 Tone = Literal["good", "bad", "open", ""]
+#: How much a command says: its decision alone, what people need, or all.
+Detail = Literal["decision", "usual", "all"]
 
 
 class Row(NamedTuple):
@@ -68,17 +70,16 @@ class Row(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of the end. ``lead`` are words that stand in columns before ``text``, ``padded`` is the same as one text.
-    On a terminal the ``headline`` comes last, where whoever returns to it looks."""
+    """A line of the end. ``lead``, filled up to the column's width, is the word before ``text``; ``bold`` is for the
+    line that says how it ended."""
 
     text: str
-    lead: tuple[str, ...] = ()
-    padded: str = ""
+    lead: str = ""
     tone: Tone = ""
-    headline: bool = False
+    bold: bool = False
 
     def __str__(self) -> str:
-        return f"{self.padded}{self.text}"
+        return f"  {self.lead} {self.text}" if self.lead else self.text
 
 
 @dataclass(frozen=True)

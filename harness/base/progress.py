@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from harness.base.phase import Line, Phase, Row, Said, Says, english
+from harness.base.phase import Detail, Line, Phase, Row, Said, Says, english
 from harness.base.ticks import NS, Machine, Ticks
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ _DUMB = ("", "dumb", "unknown")
 class Progress:
     """Writes to standard error, so that standard output stays free for ``--json``.
 
-    Without a terminal ``live`` prints a plain line at most every ``plain_every_s`` of the run's own time.
+    Without a terminal ``live`` prints a plain line at most every ``plain_every_s`` of the run's own time. Where
+    ``detail`` is the decision alone, nothing is said but the ``closing``.
     """
 
     def __init__(self, clock: Ticks, stream: TextIO | None = None, plain_every_s: float = 10.0) -> None:
@@ -42,6 +43,7 @@ class Progress:
         self._screen: Screen | None = None
         self._lock = threading.RLock()  # the heartbeat is a thread of its own
         self.say: Says = english
+        self.detail: Detail = "usual"
         self.phase: Phase | None = None
         self._beat = Heartbeat.current
         if self._beat is not None:
@@ -60,7 +62,7 @@ class Progress:
         text = self._words(said)
         with self._lock:
             self.phase = Phase(text, self._clock.now_ns(), lasts_s=lasts_s, of=of)
-            if self.terminal and self._screen is None:
+            if self.terminal and self._screen is None and self.detail != "decision":
                 from harness.base.screen import Screen  # rich loads here, after the first lines
 
                 self._screen = Screen(self._stream, self._clock, self)
@@ -94,7 +96,7 @@ class Progress:
 
             closing(self._stream, lines)
         else:
-            self.plain("\n".join(map(str, lines)))
+            self._write("".join(f"{line}\n" for line in lines))
 
     def draw(self) -> None:
         """Draws what is under way again."""
@@ -124,6 +126,8 @@ class Progress:
         with self._lock:
             if self._beat is not None:
                 self._beat.heard()
+            if self.detail == "decision":
+                return
             if self._screen is not None:
                 self._screen.above(head, text)
             else:

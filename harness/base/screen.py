@@ -91,29 +91,25 @@ class Screen:
 
 
 def closing(stream: TextIO, lines: Iterable[Line]) -> None:
-    """The lines of the end: each lead in columns of its own, the headline and the last line at the end."""
-    console, every = _console(stream), list(lines)
-    # The headline before the last line, which says where to read on.
-    ordered = sorted(every, key=lambda line: 1 if line.headline else 2 if line is every[-1] else 0)
-    for with_lead, group in groupby(ordered, lambda line: bool(line.lead)):
+    """The lines of the end in their order, each lead in a column of its own."""
+    console = _console(stream)
+    for with_lead, group in groupby(lines, lambda line: bool(line.lead)):
         if with_lead:
             console.print(_columns(group))
             continue
         for line in group:
-            style = f"{_STYLES[line.tone]} bold" if line.headline else _STYLES[line.tone]
-            console.print(_text(line.text, style), soft_wrap=True)  # a path stays whole to be copied
+            style = f"{_STYLES[line.tone]} bold" if line.bold else _STYLES[line.tone]
+            # A path, a command stay whole to be copied.
+            console.print(_text(line.text, style), soft_wrap=not line.tone)
 
 
 def _columns(lines: Iterable[Line]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    for row, line in enumerate(lines):
-        if not row:
-            table.add_column(width=0)
-            for _ in line.lead:
-                table.add_column(no_wrap=True)
-            table.add_column(overflow="fold")
-        verdict, *others = line.lead
-        table.add_row("", _text(verdict, _STYLES[line.tone]), *map(_text, others), _text(line.text))
+    table.add_column(width=0)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for line in lines:
+        table.add_row("", _text(line.lead.strip(), _STYLES[line.tone]), _text(line.text))
     return table
 
 

@@ -46,8 +46,8 @@ def _of_those_up(stack: str) -> Endpoints:
 
     there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
     if len(there) != 1:
-        found = ", ".join(there) or message("none")
-        told = message("one stack is wanted, and of those that are up {found} fit", found=found)
-        begin = message("begin one: {program} stack up --detach", program=PROGRAM)
+        asked = message("no running stack is called {name}", name=stack) if stack else message("no stack is running")
+        told = message("several stacks are running: {names}", names=", ".join(there)) if there else asked
+        begin = message("start one: {program} stack up --detach", program=PROGRAM)
         raise BadInput(told, where="--stack", remedy="name one of them" if there else begin)
     return next(iter(there.values()))

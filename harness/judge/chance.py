@@ -8,7 +8,7 @@ independently of each other; failures that come in bursts fire it more often.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +18,7 @@ from harness.judge.bounds import CONFIDENCE
 from harness.judge.power import offered, requirements
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
+from harness.judge.words import asked
 from harness.model.judgement import Kind
 from harness.model.message import Message, message, quantity
 from harness.model.scenario import RATIOS, Criterion, Scenario
@@ -87,26 +88,10 @@ def chance_words(chance: FalseRollBack) -> Message:
     return message(
         "By chance alone it fires in {share} of windows of {samples} samples when the true failure ratio is "
         "{ratio}, the most that may still advance.",
-        **_figures(chance),
+        share=_share(chance.probability),
+        samples=f"{chance.samples:,}",
+        ratio=quantity(chance.failure_ratio, Unit.RATIO),
     )
-
-
-def sentence(chance: FalseRollBack) -> Message:
-    """Of the preflight: what the limit does by chance alone."""
-    return message(
-        "rollback limit {limit}: by chance alone it fires in {share} of windows of {samples} samples when the true "
-        "failure ratio is {ratio}, the most that may still advance",
-        limit=chance.id,
-        **_figures(chance),
-    )
-
-
-def _figures(chance: FalseRollBack) -> dict[str, str | Message]:
-    return {
-        "share": _share(chance.probability),
-        "samples": f"{chance.samples:,}",
-        "ratio": quantity(chance.failure_ratio, Unit.RATIO),
-    }
 
 
 def _share(probability: float) -> str | Message:
@@ -123,13 +108,22 @@ def advances(tries: int) -> float:
     return float(1 - CONFIDENCE**tries)
 
 
-def preflight_sentences(scenario: Scenario) -> list[Message]:
-    """What the window can and cannot prove, and what chance alone does to it; see ``requirements``."""
-    found = [each.sentence for each in requirements(scenario)]
+def preflight_sentences(scenario: Scenario, *, every: bool = True) -> Iterator[Message]:
+    """What the window cannot prove and, of ``every`` criterion, what it can (see ``requirements``); what chance alone
+    does to it."""
+    needs = requirements(scenario)
+    yield from (each.sentence for each in needs if every or not each.enough)
+    if not every and all(each.enough for each in needs):
+        yield message("the window gives each criterion enough samples")
     chances = false_roll_backs(scenario)
-    found += map(sentence, chances)
-    if len(chances) > 1:
-        told = message("the rollback limits together: by chance alone one of them fires in {share} of windows",
-                       share=_share(either(chances)))  # fmt: skip
-        found.append(told)
-    return found
+    rules = {each.id: asked(each) for each in scenario.criteria}
+    for each in chances if every else ():
+        yield message(
+            "{limit}: a target only just good enough ({ratio} failures) is rolled back by chance in {share} of windows",
+            limit=rules[each.id],
+            ratio=quantity(each.failure_ratio, Unit.RATIO),
+            share=_share(each.probability),
+        )
+    if chances and (len(chances) > 1 or not every):
+        share = _share(either(chances))
+        yield message("a target only just good enough is rolled back by chance in {share} of windows", share=share)

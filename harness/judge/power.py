@@ -47,8 +47,7 @@ def requirements(scenario: Scenario) -> tuple[Requirement, ...]:
 def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
     if criterion.kind is Kind.ROLLBACK_LIMIT:
         needed = smallest_sample(criterion)
-        begins = message("a reading begins at {count} {samples}", count=count(needed), samples=_samples(criterion))
-        return _compared(criterion, needed, offered(criterion, scenario), begins)
+        return _compared(criterion, needed, scenario, message("it is read from {count} on", count=count(needed)))
     if criterion.metric is Metric.REQUEST_RATE:
         return _rate(criterion, scenario)
     if criterion.metric is Metric.CONCURRENT_USERS:
@@ -56,12 +55,8 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
     if criterion.metric in QUANTILE:
         quantile = QUANTILE[criterion.metric]
         needed = max(quantile_samples_needed(quantile=quantile), criterion.smallest_sample)
-        wanted = message(
-            "needs {count} {samples} ({more} with one above the limit)",
-            count=count(needed),
-            samples=_samples(criterion),
-            more=count(quantile_samples_needed(1, quantile)),
-        )
+        more = count(quantile_samples_needed(1, quantile))
+        wanted = message("{count} suffice, {more} if one is above the limit", count=count(needed), more=more)
     else:
         limit = failure_limit(criterion)
         if not 0 < limit < 1:
@@ -72,16 +67,11 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
             )
         if criterion.by is By.VALUE:
             needed = least_sample(criterion)
-            wanted = message("needs {count} {samples}", count=count(needed), samples=_samples(criterion))
-            return _compared(criterion, needed, offered(criterion, scenario), wanted)
+            return _compared(criterion, needed, scenario, message("{count} suffice", count=count(needed)))
         needed = max(samples_needed(limit), criterion.smallest_sample)
-        wanted = message(
-            "needs {count} {samples} without a failure ({more} with one)",
-            count=count(needed),
-            samples=_samples(criterion),
-            more=count(samples_needed(limit, 1)),
-        )
-    return _compared(criterion, needed, offered(criterion, scenario), wanted)
+        more = count(samples_needed(limit, 1))
+        wanted = message("{count} suffice if none fails, {more} if one does", count=count(needed), more=more)
+    return _compared(criterion, needed, scenario, wanted)
 
 
 def offered(criterion: Criterion, scenario: Scenario) -> int:
@@ -112,15 +102,12 @@ def _samples(criterion: Criterion) -> Message:
     return message("{samples} for {operation}", samples=subject, operation=criterion.operation)
 
 
-def _compared(criterion: Criterion, needed: int, offered: int, wanted: Message) -> Requirement:
-    enough = offered >= needed
-    return Requirement(
-        id=criterion.id,
-        needed=needed,
-        offered=offered,
-        enough=enough,
-        sentence=_sentence(criterion, enough, wanted, count(offered)),
-    )
+def _compared(criterion: Criterion, needed: int, scenario: Scenario, wanted: Message) -> Requirement:
+    planned = offered(criterion, scenario)
+    given = message("{count} {samples} planned", count=count(planned), samples=_samples(criterion))
+    enough = planned >= needed
+    sentence = _sentence(criterion, enough, wanted, given)
+    return Requirement(id=criterion.id, needed=needed, offered=planned, enough=enough, sentence=sentence)
 
 
 def _rate(criterion: Criterion, scenario: Scenario) -> Requirement:
@@ -131,13 +118,14 @@ def _rate(criterion: Criterion, scenario: Scenario) -> Requirement:
     shown, rate = show(offered, Unit.PER_SECOND), as_written(least, Unit.PER_SECOND)
     if not enough:
         shown = beside(offered, least, Unit.PER_SECOND)
-    wanted = message("needs {rate} offered to the API", rate=worded(rate, Unit.PER_SECOND))
+    wanted = message("{rate} suffices", rate=worded(rate, Unit.PER_SECOND))
+    given = message("{rate} planned", rate=worded(shown, Unit.PER_SECOND))
     return Requirement(
         id=criterion.id,
         needed=math.ceil(round(least * scenario.window_s, 6)),
         offered=_floor(requests),
         enough=enough,
-        sentence=_sentence(criterion, enough, wanted, worded(shown, Unit.PER_SECOND)),
+        sentence=_sentence(criterion, enough, wanted, given),
     )
 
 
@@ -149,11 +137,11 @@ def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
     slowest_s = max(each.pace_s for each in within)
     seldom = slowest_s > every
     enough = offered >= needed and not seldom and scenario.window_s > 0
-    given: str | Message = count(offered)
+    given = message("{count} users planned", count=count(offered))
     if seldom:
-        given = message("{count}, each only every {seconds} s", count=count(offered), seconds=f"{slowest_s:g}")
+        given = message("{users}, each only every {seconds} s", users=given, seconds=f"{slowest_s:g}")
     wanted = message(
-        "needs {count} users with a good answer every {seconds} s", count=count(needed), seconds=f"{every:g}"
+        "{count} suffice, each with a good answer every {seconds} s", count=count(needed), seconds=f"{every:g}"
     )
     return Requirement(
         id=criterion.id,
@@ -164,14 +152,10 @@ def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
     )
 
 
-def _sentence(criterion: Criterion, enough: bool, wanted: Message, given: str | Message) -> Message:
+def _sentence(criterion: Criterion, enough: bool, wanted: Message, given: Message) -> Message:
     asks = asked(criterion)
     if criterion.kind is Kind.ROLLBACK_LIMIT:
         asks = message("rollback limit {limit}", limit=asks)
-    gives = (
-        message("the window gives {given}", given=given)
-        if criterion.step_s is None
-        else message("the step gives {given}", given=given)
-    )
-    verdict = message("enough") if enough else message("NOT ENOUGH: it will be inconclusive")
-    return message("{rule}: {wanted}; {gives}: {verdict}", rule=asks, wanted=wanted, gives=gives, verdict=verdict)
+    if enough:
+        return message("{rule}: {given}; {wanted}", rule=asks, given=given, wanted=wanted)
+    return message("{rule} will be inconclusive: only {given}; {wanted}", rule=asks, given=given, wanted=wanted)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ import msgspec
 from harness.base.clock import Clock
 from harness.base.data import OVERLAYS, PLANS, REPORTS
 from harness.base.errors import BadInput
+from harness.base.phase import Detail
 from harness.base.progress import Progress
 from harness.model.message import Message, message
 from harness.model.scenario import Scenario
@@ -86,13 +87,30 @@ class Spoken(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rehearsing(Spoken, AsJson, InReports):
+class Detailed(Command):
+    """The terminal."""
+
+    verbose: bool = option("print every verdict with its reason", default=False, replayed=False, short="-v")
+    quiet: bool = option("print the decision alone", default=False, replayed=False, short="-q")
+
+    def unread(self) -> tuple[str, ...]:
+        """Who wants the decision alone gets no more."""
+        return (*super().unread(), *(("verbose",) if self.quiet else ()))
+
+    @property
+    def detail(self) -> Detail:
+        """How much is printed."""
+        return "decision" if self.quiet else "all" if self.verbose else "usual"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rehearsing(Spoken, AsJson, InReports, Detailed):
     """The seed."""
 
     #: Its name in the registry where it is not the command's.
     rehearsal: ClassVar[str] = ""
 
-    seed: int = option("seed of whatever is drawn", within(0, 2**63 - 1), default=1, always=True, metavar="N")
+    seed: int = option("the seed of everything random", within(0, 2**63 - 1), default=1, always=True, metavar="N")
 
     @abstractmethod
     def planned(self) -> Any:
@@ -128,7 +146,8 @@ class Rehearsing(Spoken, AsJson, InReports):
         plan, options = self.planned(), self.resolved()
         clock = clock_of(options.rung)
         progress = Progress(clock)
-        say_first(progress, self.lang, first_line(options), *self.said(plan))
+        progress.detail = self.detail
+        say_first(progress, self.lang, *first_lines(plan, self.name, options), *self.said(plan))
 
         def make() -> Conductor[Any, Any]:
             from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
@@ -254,7 +273,7 @@ class Paced(Command):
     """The users."""
 
     pace: Duration | None = option(
-        "one request of a user in this time, e.g. 50s", Duration, metavar="TIME", less=is_given
+        "how often each user sends a request, e.g. 50s", Duration, metavar="TIME", less=is_given
     )
     fetch_interval: Duration | None = option(
         "Remote Config's minimum fetch interval", Duration, metavar="TIME", less=is_given
@@ -345,15 +364,16 @@ def say_first(progress: Progress, lang: str, *lines: Message) -> None:
         progress.plain(say.message(line))
 
 
-def first_line(options: Options) -> Message:
-    """The first line of a command: what a run is made of, and how it is run again."""
+def first_lines(plan: object, name: str, options: Options) -> Iterator[Message]:
+    """The first lines of the command ``name``: what a run is made of, and how it is run again."""
     rung: str | Message = options.rung
     if options.rung_reason:
         rung = message("{environment} ({why})", environment=rung, why=Message(text=options.rung_reason))
-    return message(
-        "seed {seed}, environment {environment}, target {target}; replay: {replay}",
-        seed=str(options.seed),
+    yield message(
+        "{title} · {environment} · {target} · seed {seed}",
+        title=Message(text=title) if (title := getattr(plan, "title", "")) else name,
         environment=rung,
         target=Message(text=options.target.name) if options.target.bundled else options.target.name,
-        replay=options.replay,
+        seed=str(options.seed),
     )
+    yield message("replay: {replay}", replay=options.replay)

@@ -43,6 +43,7 @@ def option(
     own: Callable[[Any], bool] | None = None,
     less: Callable[[Any], bool] | None = None,
     in_place: bool = False,
+    short: str = "",
     **more: Any,
 ) -> Any:
     """The field of an option: a switch where ``default`` is false, repeatable where it is (). ``told`` is for the help,
@@ -52,8 +53,8 @@ def option(
     confirmed, and not what is run. ``consent`` is typed each time, and no default gives it. ``own`` says of a value
     that is not the default whether a run by it says nothing of the document's claims: it asks for less, or by limits
     of somebody's own. ``less`` says of any value whether a run by it makes less than the document's plan, or faster;
-    ``in_place`` that it names something of a team's own that the target's digest does not tell. ``more`` is argparse's:
-    ``metavar``, ``choices``, ``nargs``, ``required``.
+    ``in_place`` that it names something of a team's own that the target's digest does not tell. ``short`` is its one letter. ``more`` is
+    argparse's: ``metavar``, ``choices``, ``nargs``, ``required``.
     """
     shown = f" (default: {default})" if default not in (None, False, (), "") and "(default" not in told else ""
     more["help"] = f"{told}{shown}".replace("%", "%%") if told else argparse.SUPPRESS
@@ -66,7 +67,7 @@ def option(
         more["action"] = "append"
     more["default"] = argparse.SUPPRESS  # what is not typed is the file's, the environment's or the field's own
     said = {"positional": positional, "always": always, "replayed": replayed, "consent": consent, "argparse": more}
-    said |= {"read": read, "own": own, "less": less, "in_place": in_place}
+    said |= {"read": read, "own": own, "less": less, "in_place": in_place, "short": [short] if short else []}
     return dataclasses.field(default=default, metadata=said)
 
 
@@ -283,7 +284,8 @@ def parser(command: type[Command], given: frozenset[str] = frozenset()) -> argpa
             into = made if group is command else groups.get(title) or made.add_argument_group(title)
             groups[title] = into
             required = {"required": False} if name in given and "required" in said["argparse"] else {}
-            into.add_argument(name if said["positional"] else flag(name), **{**said["argparse"], **required})
+            names = [name] if said["positional"] else [*said["short"], flag(name)]
+            into.add_argument(*names, **{**said["argparse"], **required})
             if said["argparse"].get("action") == "store_true":  # takes back what a default gives
                 hidden: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
                 into.add_argument(f"--no-{flag(name)[2:]}", action="store_false", **hidden)

@@ -72,7 +72,7 @@ def conducted(
     """Runs what ``make`` makes to its end in the time of ``clock``, interrupted in an orderly way by signals, and says
     its closing lines; the exit status.
 
-    ``ended`` is told the run's folder: an error of it stands below the closing lines, and its status counts where it is
+    ``ended`` is told the run's folder: an error of it stands above the closing lines, and its status counts where it is
     the more severe. ``as_json``: the result goes to standard output, itself and not its file, which the disk may have
     refused.
     """
@@ -90,13 +90,13 @@ def conducted(
             loop.add_signal_handler(number, work.interrupt)
         result = await work.run()
         statuses = [result.status]
-        lines = [*closing_lines(result, str(work.folder), say)]
+        lines = [*closing_lines(result, str(work.folder), say, progress.detail)]
         try:
             ended(work.folder)
         except RehearsalError as error:
             statuses.append(error.exit)
-            lines.append(Line(say("error: {error}", error=str(error)), tone="bad"))
-        progress.closing([Line(""), *lines])
+            lines.insert(0, Line(say("error: {error}", error=str(error)), tone="bad"))
+        progress.closing(lines if progress.detail == "decision" else [Line(""), *lines])
         if as_json:
             sys.stdout.write(RESULT.encode(result).decode())
         return more_severe(*statuses)

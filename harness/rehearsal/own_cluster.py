@@ -17,13 +17,13 @@ from harness.rehearsal.command import Command, flag, given, option
 class OnCluster(Command):
     """Somebody's own cluster (--on kube)."""
 
-    context: str | None = option("a context of the kubeconfig; never the current one by itself", metavar="NAME")
+    context: str | None = option("a context of the kubeconfig; the current one is never taken unasked", metavar="NAME")
     kubeconfig: str | None = option("the kubeconfig (default: KUBECONFIG, or ~/.kube/config)", metavar="FILE")
     image_registry: str | None = option(
         "where the nodes pull our images from (default: they have them)", metavar="PREFIX"
     )
     yes_use_this_cluster: bool = option(
-        "confirms that a namespace may be made on that cluster", default=False, replayed=False, consent=True
+        "let the run make a namespace on that cluster", default=False, replayed=False, consent=True
     )
 
     def confirmed(self, rung: Rung) -> OwnCluster | None:

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from harness.base.units import Unit
 from harness.model.section import Axis, Band, Chart, Limit, Point, Series, Style, Timeline
-from harness.report.language import Language, columns
+from harness.report.language import Language, columns, cut
 from harness.report.scale import HEIGHT, WIDTH, Scale, Tick, clock, linear, logarithmic, over_time, span
 
 #: Marks nearer than this (in per cent of the axis) are set below each other; that is one mark on a phone.
@@ -175,11 +175,8 @@ def _stretch(band: Band, x: Scale, say: Language) -> Stretch:
 
 def shortened(label: str, room: int) -> str:
     """``label``, or as much of it as takes ``room`` columns with a sign that it goes on; "" where that says nothing."""
-    if columns(label) <= room:
-        return label
-    while label and columns(label) >= room:
-        label = label[:-1]
-    return f"{label.rstrip()}…" if columns(label) >= _LEAST else ""
+    fits = cut(label, room)
+    return fits if fits == label or columns(fits) > _LEAST else ""
 
 
 def _moments(timeline: Timeline, x: Scale, say: Language) -> Iterable[Moment]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from harness.base.units import Unit
 from harness.judge.window import NS
-from harness.model.evidence import EventRow, Side, told_of
-from harness.model.message import Message, Told, marked, message, verbatim
+from harness.model.evidence import EventRow, ProbeRow, Side, told_of
+from harness.model.message import Message, Told, marked, message, quantity, verbatim
 from harness.model.section import Axis as ChartAxis
 from harness.model.section import Band, Cell, Chart, Limit, Mark, Point, Series, Style, Timeline
 from harness.model.words import KIND, subject_of
@@ -130,6 +130,33 @@ def errors(measured: Measured) -> Chart:
             _fine(axis, name, group, f"error{number}", Style.AREA) for number, name, group in groups if group.any()
         ),
         text=told or (message("No request of a user failed."),),
+    )
+
+
+def availability(axis: Axis, rows: Sequence[ProbeRow], limits: Iterable[Limit]) -> Iterator[Chart]:
+    """The share of good probes since the window began, which is what its ``limits`` are held against; nothing where
+    there was no probe."""
+    if not rows:
+        return
+    index = axis.index(np.array([row.due_ns for row in rows], dtype=np.int64), axis.fine_s)
+    least, buckets = int(index.min()), axis.buckets(axis.fine_s)
+    all_, good = (
+        np.cumsum(np.bincount(index, weights=weights, minlength=buckets))
+        for weights in (None, np.array([row.good for row in rows], dtype=np.float64))
+    )
+    values = np.full(buckets, np.nan)
+    values[least : index.max() + 1] = (good / np.maximum(all_, 1))[least : index.max() + 1]
+    figures = {"good": f"{good[-1]:,.0f}", "probes": f"{len(rows):,}"}
+    lowest = quantity(float(np.nanmin(values)), Unit.RATIO)
+    yield Chart(
+        title=message("Availability since the window began"),
+        x=TIME,
+        y=ChartAxis(label=message("of all probes so far"), unit=Unit.RATIO),
+        series=(_fine(axis, message("good probes"), values, "good"),),
+        limits=tuple(limits),
+        text=(
+            message("{good} of {probes} probes were good; at its lowest it was {lowest}.", **figures, lowest=lowest),
+        ),
     )
 
 

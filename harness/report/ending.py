@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, errata_of
 from harness.model.message import marked
 from harness.model.result import Result
+from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.model.words import DECISION
 from harness.report import words
@@ -21,6 +23,14 @@ LEFT = marked("Something was left on the machine")
 UNDER_WAY = marked("Under way or killed")
 
 _MOST_NAMED = 5
+#: How many there are of each verdict: one, and several.
+_COUNTED = {
+    Verdict.PASS: (marked("1 check passed"), marked("{count} checks passed")),
+    Verdict.FAIL: (marked("{count} failed"),) * 2,
+    Verdict.INCONCLUSIVE: (marked("{count} inconclusive"),) * 2,
+    Verdict.ERRATUM_SHOWN: (marked("1 erratum"), marked("{count} errata")),
+    Verdict.NOT_EXERCISED: (marked("{count} not exercised"),) * 2,
+}
 
 #: Of a run in which nothing was exercised, whoever reads: the page, the terminal, a CI.
 NOTHING_SAID = marked("nothing was exercised: this run says neither that the promises are kept nor that they are not.")
@@ -36,15 +46,20 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ending(result: Result, say: Language) -> Ending:
-    """The headline: the decision of a run that decides on the rollout, or whether everything passed."""
+    """The headline: the decision of a run that decides on the rollout, or whether everything passed. What was merely
+    simulated says so, and is never green."""
     reason = reason_words(result, say)
     if result.exit_status is None:
         return Ending(sign="…", word=say(UNDER_WAY), css="none", reason=reason)
     if result.decides and not (result.facts.leaks and result.decision is Decision.ADVANCE):
-        sign, css = words.DECISION_SIGN[result.decision], str(result.decision or "none")
-        return Ending(sign=sign, word=say(DECISION[result.decision]), css=css, reason=reason)
-    sign, word, css = _without_decision(result)
-    return Ending(sign=sign, word=say(word), css=css, reason=reason)
+        word, css = DECISION[result.decision], str(result.decision or "none")
+        sign = words.DECISION_SIGN[result.decision]
+    else:
+        sign, word, css = _without_decision(result)
+    if result.facts.rung is not Rung.SIM:
+        return Ending(sign=sign, word=say(word), css=css, reason=reason)
+    simulated, open_ = say("{word} (simulated)", word=say(word)), "hold" if css == "advance" else css
+    return Ending(sign=sign, word=simulated, css=open_, reason=reason)
 
 
 def _without_decision(result: Result) -> tuple[str, str, str]:
@@ -81,11 +96,12 @@ def reason_words(result: Result, say: Language) -> str:
         return say(NOTHING_SAID)
     told = say("{counts}.", counts=counted(result.judgements, say))
     holding = [f"{words.asked_words(each, say)}: {say(words.verdict_id(each))}" for each in _holding(result)]
-    if not holding:
-        return told
+    return say("{first} {second}", first=told, second=_named(holding, say)) if holding else told
+
+
+def _named(holding: Sequence[str], say: Language) -> str:
     more, named = len(holding) - _MOST_NAMED, say.join(holding[:_MOST_NAMED])
-    rest = say("{named}; and {count} more.", named=named, count=more) if more > 0 else say("{named}.", named=named)
-    return say("{first} {second}", first=told, second=rest)
+    return say("{named}; and {count} more.", named=named, count=more) if more > 0 else say("{named}.", named=named)
 
 
 def _holding(result: Result) -> list[Judgement]:
@@ -102,10 +118,8 @@ def _decided(result: Result, say: Language) -> str:
     if result.decision is Decision.ADVANCE:
         return say("All success criteria passed ({passed} of {passed}); no rollback limit fired.", passed=passed)
     told = [f"{words.asked_words(each, say)}: {_held(each, say)}" for each in _holding(result)]
-    all_ = len(success)
-    if not told:
-        return say("{passed} of {all} success criteria passed.", passed=passed, all=all_)
-    return say("{passed} of {all} success criteria passed. {others}.", passed=passed, all=all_, others=say.join(told))
+    first = say("{passed} of {all} success criteria passed.", passed=passed, all=len(success))
+    return say("{first} {second}", first=first, second=_named(told, say)) if told else first
 
 
 def _held(judgement: Judgement, say: Language) -> str:
@@ -115,10 +129,9 @@ def _held(judgement: Judgement, say: Language) -> str:
 
 
 def counted(judgements: Iterable[Judgement], say: Language) -> str:
-    """How many of each verdict, for example "3 pass, 1 not exercised"; "" of none. Observations are not counted."""
-    seen = [each.verdict for each in judgements if each.kind is not Kind.OBSERVATION]
-    return say.listed(
-        say("{count} {verdict}", count=seen.count(each), verdict=say(words.VERDICT[each]))
-        for each in Verdict
-        if each in seen
-    )
+    """How many of each verdict, for example "3 checks passed, 1 erratum"; "" of none. Of what was merely seen only the
+    errata are counted, each once."""
+    all_ = [*judgements]
+    seen = Counter(each.verdict for each in all_ if each.kind is not Kind.OBSERVATION)
+    seen[Verdict.ERRATUM_SHOWN] = len(errata_of(all_))
+    return say.listed(say(forms[seen[each] > 1], count=seen[each]) for each, forms in _COUNTED.items() if seen[each])

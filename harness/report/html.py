@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+
 from harness.model.claim import Claim
 from harness.model.result import Result
-from harness.model.section import Bars, Chart, Picture
-from harness.report import outline, words
+from harness.model.section import Bars, Chart, Picture, Section, Timeline
+from harness.model.stack import Rung
+from harness.report import outline
 from harness.report.bars import Rows, draw_bars
+from harness.report.brief import following
 from harness.report.chart import Course, Panel, draw_chart, draw_timeline
 from harness.report.ending import ending
 from harness.report.files import REPORT_HTML, write_atomically
 from harness.report.language import ENGLISH, Language
-from harness.report.outline import Row, listed
+from harness.report.outline import Block, Row, listed
 from harness.report.templates import page
 
 
@@ -42,21 +46,33 @@ def _size(size_bytes: int) -> str:
     return f"{size_bytes / 1024:,.0f} KiB" if size_bytes >= 1024 else f"{size_bytes} B"
 
 
+def _charts(section: Section) -> tuple[Chart, ...]:
+    if isinstance(section, Timeline):
+        return section.charts
+    return (section,) if isinstance(section, Chart) else ()
+
+
 def render(folder: Path, result: Result, claims: Mapping[str, Claim], say: Language = ENGLISH) -> str:
-    """The page of ``result``, whose files lie in ``folder``."""
+    """The page of ``result``, whose files lie in ``folder``. Its first screen has the headline, the criteria and the
+    first chart that has limits."""
 
     def draw(picture: Picture) -> Panel | Course | Rows:
         if isinstance(picture, Bars):
             return draw_bars(picture, say)
         return draw_chart(picture, say) if isinstance(picture, Chart) else draw_timeline(picture, say)
 
+    first = next((chart for each in result.sections for chart in _charts(each) if chart.limits), None)
+    below = msgspec.structs.replace(result, sections=tuple(each for each in result.sections if each is not first))
     context = {
         "result": result,
         "title": say.message(result.title),
         "ending": ending(result, say),
-        "first_line": words.first_line(result.facts.seed, result.facts.rung, result.facts.replay, say),
+        "simulated": say("Simulated: no evidence for a sign-off.") if result.facts.rung is Rung.SIM else "",
+        "brief": outline.briefly(result, say),
+        "chart": None if first is None else Block(picture=first),
+        "next": following(result, say),
         "facts": list(outline.facts(result, say)),
-        "chapters": outline.outline(result, claims, say),
+        "chapters": outline.outline(below, claims, say),
         "files": listed(files(folder), say("None besides this report.")),
         "draw": draw,
     }

@@ -92,6 +92,15 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - columns(text))
 
 
+def cut(text: str, width: int) -> str:
+    """``text``, or as much of it as takes ``width`` columns with a sign that it goes on."""
+    if columns(text) <= width:
+        return text
+    while text and columns(text) >= width:
+        text = text[:-1]
+    return f"{text.rstrip()}…"
+
+
 def columns(text: str) -> int:
     """How many columns of a terminal ``text`` takes."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

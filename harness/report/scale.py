@@ -10,6 +10,7 @@ from harness.base.units import Unit
 from harness.model.section import Axis
 
 WIDTH = 1000.0
+_NEAR_ONE = 0.5
 HEIGHT = 100.0
 
 
@@ -74,9 +75,12 @@ def _ticks(values: Sequence[float], scale_low: float, scale_high: float, unit: U
 
 
 def linear(values: Sequence[float], axis: Axis) -> Scale:
-    """From 0, or a round number below the least value, to a round number above the largest."""
+    """From 0, or a round number below the least value, to a round number above the largest; of ratios that are all near
+    1 from a round number below the least."""
     high = max([0.0, *values])
-    low = min([0.0, *values])
+    least = min([0.0, *values])
+    near = axis.unit is Unit.RATIO and min(values, default=0.0) >= _NEAR_ONE
+    low = min(values) - (high - min(values)) / 2 if near else least
     if high == low:
         high = low + 1.0
     step = _steps(low, high, 4, whole=axis.whole)

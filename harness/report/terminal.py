@@ -1,42 +1,60 @@
-"""The closing lines of a run on the terminal: how it ended, what did not pass, what was left, where the page is."""
+"""The closing lines of a run on the terminal: what was judged, then how it ended, where the page is, what to type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from harness.base.errors import Exit
-from harness.base.phase import Line, Row, Tone
+from harness.base.phase import Detail, Line, Row, Tone
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.stack import Rung
-from harness.model.verdict import Verdict
+from harness.model.verdict import Decision, Verdict
 from harness.report import told, words
+from harness.report.brief import brief, following, rest, said, what
 from harness.report.ending import broke, counted, ending, nothing_exercised
 from harness.report.files import REPORT_HTML
-from harness.report.language import ENGLISH, Language, padded
+from harness.report.language import ENGLISH, Language, cut, padded
 
-_TONES: dict[Verdict, Tone] = {Verdict.FAIL: "bad", Verdict.INCONCLUSIVE: "open", Verdict.NOT_EXERCISED: "open"}
-
-
-def closing_text(result: Result, folder: str, say: Language = ENGLISH) -> str:
-    """The lines as one text."""
-    return "\n".join(map(str, closing_lines(result, folder, say)))
+_TONES: dict[Verdict, Tone] = {Verdict.PASS: "good", Verdict.FAIL: "bad"}
+#: Two rows of a terminal of 80 columns, behind the verdict.
+_ROOM = 124
 
 
-def closing_lines(result: Result, folder: str, say: Language = ENGLISH) -> Iterable[Line]:
-    """The lines. A run that decides on the rollout names every criterion and check, any other what did not pass."""
-    yield from (Line(text, tone=_ended(result), headline=True) for text in _headline(result, say))
-    yield from (
-        _line(each, say, decides=result.decides) for each in result.judgements if _is_said(each, result.decides)
-    )
-    if result.facts.rung is Rung.SIM:
-        yield Line(f"  {say(words.RUNG[Rung.SIM])}")
-    yield from (Line(f"  {say('LEAK: {what}', what=leak)}", tone="bad") for leak in result.facts.leaks)
+def closing_lines(
+    result: Result, folder: str, say: Language = ENGLISH, detail: Detail = "usual", *, within: bool = False
+) -> Iterable[Line]:
+    """The lines. ``within``: the run is one of a sequence, and one that advances is told by its decision."""
+    alone = detail == "decision"
+    if within and alone:
+        return
+    if detail == "all":
+        seen = [each for each in result.judgements if each.kind is not Kind.OBSERVATION]
+        yield from (_line(each, say, whole=True) for each in seen)
+        yield Line(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
+    elif not alone and not (within and result.decision is Decision.ADVANCE):
+        yield from _briefly(result, say)
+    if result.facts.rung is Rung.SIM and not (alone or within):
+        yield Line(say(words.RUNG[Rung.SIM]), tone="open")
+    yield from (Line(say("LEAK: {what}", what=leak), tone="bad") for leak in result.facts.leaks)
     for error in result.facts.errors_told or result.facts.errors:
         yield Line(say("error: {error}", error=error), tone="bad")
-    if result.facts.timings:
-        yield Line(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
-    yield Line(words.report_line(f"{folder}/{REPORT_HTML}", result.status, say))
+    title = f"{say.message(result.title)} · " if within else ""
+    yield Line(f"{title}{_headline(result, say)}", tone=_ended(result), bold=True)
+    if not alone:
+        yield Line(say("report: {path}", path=f"{folder}/{REPORT_HTML}"))
+    if not (alone or within):
+        when, command = following(result, say)
+        yield Line(f"{when}: {command}")
+
+
+def _briefly(result: Result, say: Language) -> Iterable[Line]:
+    found = brief(result)
+    yield from (_line(each, say) for each in found.named)
+    if found.more:
+        yield Line(say("and {count} more: -v shows them", count=found.more), tone="open")
+    if result.decides and (others := rest(result, found, say)):
+        yield Line(others)
 
 
 def under_way(judgements: Iterable[Judgement], say: Language) -> tuple[Row, ...]:
@@ -49,40 +67,31 @@ def under_way(judgements: Iterable[Judgement], say: Language) -> tuple[Row, ...]
 
 
 def _tone(judgement: Judgement) -> Tone:
-    return _TONES.get(judgement.verdict, "good")
+    return _TONES.get(judgement.verdict, "open")
 
 
 def _ended(result: Result) -> Tone:
-    return "good" if result.status == Exit.OK else "bad" if result.status != Exit.HOLD else "open"
+    if result.status == Exit.OK:
+        return "open" if result.facts.rung is Rung.SIM else "good"
+    return "bad" if result.status != Exit.HOLD else "open"
 
 
-def _headline(result: Result, say: Language) -> list[str]:
+def _headline(result: Result, say: Language) -> str:
+    end = ending(result, say)
     if not result.decides:
-        end = ending(result, say)
         counts = counted(result.judgements, say)
         line = f"{say.message(result.title)}: {end.word}" + (f" ({counts})" if counts else "")
-        return [line, end.reason] if nothing_exercised(result) and not broke(result) else [line]
+        return say.join((f"{line}.", end.reason)) if nothing_exercised(result) and not broke(result) else line
     decision = say("none: the run did not finish")
     if result.decision is not None:
         decision = words.decision_word(result.decision, say)
-    return [say("decision: {decision}", decision=decision)]
+    if result.facts.rung is Rung.SIM:
+        decision = say("{word} (simulated)", word=decision)
+    return say("decision: {decision}. {reason}", decision=decision, reason=end.reason)
 
 
-def _is_said(judgement: Judgement, decides: bool) -> bool:
-    if judgement.kind is Kind.OBSERVATION:
-        return False
-    if judgement.verdict is Verdict.NOT_EXERCISED:
-        return decides or judgement.gates  # what an environment cannot show is counted, and listed on the page
-    return decides or judgement.verdict is not Verdict.PASS
-
-
-def _line(judgement: Judgement, say: Language, *, decides: bool) -> Line:
-    verdict, kind = say(words.verdict_id(judgement)), say(words.kind_id(judgement, decides=decides))
-    what = words.asked_words(judgement, say)
-    if judgement.kind is Kind.CHECK and judgement.asked:
-        what = f"{what} ({judgement.id})"
-    part = f"{judgement.part}: " if judgement.part else ""
-    value = "" if judgement.value is None and not judgement.shown else f"{words.measured(judgement, say)}; "
-    reason = say.told(judgement.told, judgement.reason)
-    lead = f"  {padded(verdict, 13)} {padded(kind, 17)} "
-    return Line(f"{part}{what}: {value}{reason}", (verdict, kind), padded=lead, tone=_tone(judgement))
+def _line(judgement: Judgement, say: Language, *, whole: bool = False) -> Line:
+    text = ": ".join(filter(None, (what(judgement, say), said(judgement, say, whole=whole))))
+    return Line(
+        text if whole else cut(text, _ROOM), padded(say(words.verdict_id(judgement)), 13), tone=_tone(judgement)
+    )

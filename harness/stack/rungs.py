@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 #: Ends the name of the overlay that stands beside another and has the component graceful, too.
 GRACEFUL = "-graceful"
 _SWEEP_LIMIT_S = 60.0  # of what an engine under load is asked and told to remove; the next run goes on with it
-SIMULATED = marked("as asked; simulated, in virtual time: no evidence for a sign-off")
+SIMULATED = marked("simulated, in virtual time")
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """A rung, and why it, a message id: the first line printed says both."""
+    """A rung, and why it, a message id, "" where it was asked for: the first line printed says both."""
 
     rung: Rung
     why: str
@@ -56,7 +56,7 @@ def provide(rung: Rung) -> None:
 
 def _choice(asked: str, target: Target) -> Choice:
     if asked != AUTO:
-        choice = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else marked("as asked"))
+        choice = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else "")
     elif target.own_image and not target.command:
         choice = Choice(Rung.KIND, marked("the target is an image"))
     elif not target.bundled:

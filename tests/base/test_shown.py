@@ -81,7 +81,7 @@ def test_a_terminal_obeys_our_own_codes_alone(monkeypatch: pytest.MonkeyPatch) -
         progress(WORDS)
         progress.live("", [Row(WORDS, WORDS, WORDS, "good")])
         sys.stderr.write(f"{WORDS}\n")
-        progress.closing([Line(WORDS, (WORDS,), "good"), Line(WORDS, headline=True)])
+        progress.closing([Line(WORDS, WORDS, "good"), Line(WORDS, bold=True)])
     written = stream.getvalue()
     assert "\x1b[1m" in written and "\x1b[32m" in written, "our own colours"
     left = OURS.sub("", written)

@@ -39,7 +39,7 @@ Given = dict[str, Any]
 #: What a command cannot do without here, or is given so that nothing else is refused for it.
 NEEDED: Given = {"scenario": "rollout_week3", "task": "daily"}
 #: How a run is told; what is no run yet, or one that was begun before: they are held by tests of their own.
-ASIDE = {"json", "junit", "no_defaults", "list", "detach", "resume", *NEEDED}
+ASIDE = {"json", "junit", "verbose", "quiet", "no_defaults", "list", "detach", "resume", *NEEDED}
 STACKS = ("harness.stack.local.LocalStack", "harness.stack.kind.stack.KindStack", "harness.stack.kube.stack.KubeStack")
 #: What a text, or a file by its name, holds: the same at each combination, and never changed.
 READERS = {

@@ -99,8 +99,8 @@ ANYWHERE = (
 
 
 def test_by_another_region_s_prices_nothing_is_known_but_what_holds_by_any() -> None:
-    untried = "the document runs in asia-northeast1, and no prices of it were tried"
-    by_those = "what unit prices give here is by those of us-central1, and decides nothing; "
+    untried = "no prices of asia-northeast1, where the document runs, were given"
+    by_those = "figures by the prices of us-central1 are for information; "
     found = of_document(BUNDLED)
     assert {name for name, each in found.items() if untried in each.reason} == set(REGIONAL)
     for each in (found[name] for name in REGIONAL):

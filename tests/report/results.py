@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.base.clock import Anchor
+from harness.base.phase import Detail
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.manifests import STILL_THERE, ManifestWarning, RepositoryErratum
@@ -32,6 +33,8 @@ from harness.model.section import (
 )
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
+from harness.report.language import ENGLISH, Language
+from harness.report.terminal import closing_lines
 
 ANCHOR = Anchor(monotonic_ns=1_000_000_000, unix_ns=1_790_000_000_000_000_000)
 CLAIM = "rollout.week3.success.availability"
@@ -96,6 +99,11 @@ def command(decision: Decision | None, *judgements: Judgement, **changes: Any) -
     """A run of a command that decides nothing about the rollout."""
     named = {"rehearsal": "network", "plan": "network", "title": message("Network"), "decides": False}
     return result(decision, *judgements, **{**named, **changes})
+
+
+def printed(run: Result, say: Language = ENGLISH, detail: Detail = "usual") -> str:
+    """What the terminal says of it at its end."""
+    return "\n".join(map(str, closing_lines(run, "reports/x", say, detail)))
 
 
 def rollback_limit(verdict: Verdict, **changes: Any) -> Judgement:

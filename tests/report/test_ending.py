@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.base.errors import Exit
 from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import message
@@ -15,9 +14,8 @@ from harness.model.words import DECISION
 from harness.report import words
 from harness.report.ending import counted, ending, nothing_exercised
 from harness.report.language import ENGLISH, language
-from harness.report.terminal import closing_text
 from tests.report import results
-from tests.report.results import command, judgement, result, rollback_limit
+from tests.report.results import command, judgement, printed, result, rollback_limit
 
 PASS, FAIL, OPEN, NOT = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED
 LACKING = judgement(NOT, gates=False, told=(message("the environment lacks zones"),))
@@ -84,9 +82,9 @@ def test_a_week_says_why_it_was_decided_so() -> None:
 
 def test_another_command_counts_and_names_what_did_not_pass() -> None:
     run = command(Decision.HOLD, judgement(PASS), judgement(FAIL), LACKING, observation("saw", (message("x"),)))
-    assert reason(run) == "1 pass, 1 fail, 1 not exercised. availability > 99.5 %: fail."
+    assert reason(run) == "1 check passed, 1 failed, 1 not exercised. availability > 99.5 %: fail."
     many = command(Decision.HOLD, *(judgement(FAIL, id=f"c{n}", asked=()) for n in range(8)))
-    assert reason(many) == "8 fail. c0: fail; c1: fail; c2: fail; c3: fail; c4: fail; and 3 more."
+    assert reason(many) == "8 failed. c0: fail; c1: fail; c2: fail; c3: fail; c4: fail; and 3 more."
     assert "says neither" in reason(command(Decision.HOLD, LACKING))
     assert counted((), ENGLISH) == ""
 
@@ -108,36 +106,35 @@ def test_nothing_is_exercised_where_nothing_but_checks_was_looked_at(
     assert nothing_exercised(command(Decision.HOLD, *judgements)) is nothing
 
 
-def test_the_terminal_of_a_week_names_every_criterion_and_check() -> None:
-    told = closing_text(results.rolled_back(timings={"stack_up": 6.0}, leaks=("port 5432",)), "reports/x")
-    lines = told.splitlines()
-    assert lines[0] == "decision: roll_back"
-    assert lines[1].startswith("  fail          success criterion availability > 99.5 %: 90 %; the reason given")
-    assert lines[3].startswith("  fired         rollback limit    error ratio > 5 %: 12 %; the reason given")
-    assert "  LEAK: port 5432" in lines
-    assert "timings: stack up after 6.0 s" in lines
-    assert lines[-1] == (
-        "report: reports/x/report.html (exit status 20: rolled back: a rollback limit fired; "
-        "the rehearsal itself worked)"
-    )
+def test_the_terminal_of_a_week_names_every_criterion_and_what_failed() -> None:
+    run = results.rolled_back(timings={"stack_up": 6.0}, leaks=("port 5432",))
+    lines = printed(run).splitlines()
+    assert lines[0] == "  fired         error ratio > 5 %: 12 %; the reason given"
+    assert lines[1] == "  fail          availability > 99.5 %: 90 %; the reason given"
+    assert lines[3] == "  fail          writes.acknowledged: 90 %; the reason given"
+    assert lines[-4:] == [
+        "LEAK: port 5432",
+        "decision: roll_back. A rollback limit fired: error ratio > 5 %: 12 %.",
+        "report: reports/x/report.html",
+        f"run again: {run.facts.replay}",
+    ]
+    assert "timings: stack up after 6.0 s" in printed(run, detail="all").splitlines()
 
 
 def test_the_terminal_of_another_command_names_what_did_not_pass() -> None:
-    told = closing_text(results.everything(errors=("it broke",)), "reports/x")
+    told = printed(results.everything(errors=("it broke",)))
     assert "  pass " not in told
-    assert "  not exercised criterion         first: availability" in told
+    assert "  not exercised first: availability" in told
     assert "error: it broke" in told
-    nothing = closing_text(command(Decision.HOLD, LACKING), "reports/x").splitlines()
-    assert nothing[0] == "Network: Nothing exercised (1 not exercised)"
-    assert nothing[1].startswith("nothing was exercised: this run says neither")
+    nothing = printed(command(Decision.HOLD, LACKING)).splitlines()
+    assert nothing[0].startswith("Network: Nothing exercised (1 not exercised). nothing was exercised: this run says")
     assert len(nothing) == 3  # what the environment lacks is counted, and listed on the page
 
 
 def test_a_japanese_terminal_speaks_japanese() -> None:
-    told = closing_text(results.rolled_back(), "reports/x", language("ja"))
+    told = printed(results.rolled_back(), language("ja"))
     assert "判断: ロールバック" in told
-    assert "成功基準" in told and "ロールバック基準" in told
-    assert f"終了ステータス {int(Exit.ROLLED_BACK)}" in told
+    assert "ロールバック基準が発動した" in told and "もう一度実行する: " in told
 
 
 def test_every_verdict_kind_and_decision_has_its_own_words() -> None:

@@ -21,10 +21,9 @@ from harness.model.stack import FAULT, Capability, FaultKind
 from harness.report.html import render
 from harness.report.language import DOMAINS, ENGLISH, columns, language, padded
 from harness.report.summary import summary
-from harness.report.terminal import closing_text
 from harness.report.words import CAPABILITY
 from scenarios import claims
-from tests.report.results import advanced, rolled_back
+from tests.report.results import advanced, printed, rolled_back
 
 
 @cache
@@ -101,7 +100,7 @@ def test_a_japanese_report_uses_the_documents_terms(run: Result, tmp_path: Path)
         "rollback limit",
     ):
         assert english not in page
-    told = summary(run, claims.REGISTER, language("ja")) + closing_text(run, "reports/x", language("ja"))
+    told = summary(run, claims.REGISTER, language("ja")) + printed(run, language("ja"))
     assert "成功基準" in told
     assert "success criterion" not in told
 

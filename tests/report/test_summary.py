@@ -41,7 +41,7 @@ def test_how_it_ended_and_the_replay_come_first(make: Callable[[], Result], word
 def test_every_row_of_a_table_has_the_columns_of_its_head() -> None:
     blocks = re.split(r"\n\n", text(results.everything(title=message("a | b"))))
     tables = [block.splitlines() for block in blocks if block.startswith("|")]
-    assert len(tables) == 7
+    assert len(tables) == 8
     for lines in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
 

@@ -14,11 +14,10 @@ from harness.report import words
 from harness.report.html import render
 from harness.report.language import ENGLISH, language
 from harness.report.summary import summary
-from harness.report.terminal import closing_text
 from harness.report.told import capabilities, stand_ins
 from harness.stack.manifests import load as load_manifests
 from scenarios.claims import ERRATA, REGISTER
-from tests.report.results import facts, judgement, result
+from tests.report.results import facts, judgement, printed, result
 
 KUBERNETES = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
 BASE = load_manifests(KUBERNETES / "overlays" / "local")
@@ -58,7 +57,7 @@ def test_a_file_of_the_seven_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_page_of_a_simulated_run_says_so_and_what_stands_in_for_production(tmp_path: Path) -> None:
     assert len(stand_ins(facts(), ENGLISH)) == 5
     run = result(Decision.ADVANCE, judgement(Verdict.PASS), rung=Rung.SIM)
-    for told in (render(tmp_path, run, REGISTER), summary(run, REGISTER), closing_text(run, "folder")):
+    for told in (render(tmp_path, run, REGISTER), summary(run, REGISTER), printed(run)):
         assert "simulated" in told and "no evidence for a sign-off" in told
     page = render(tmp_path, run, REGISTER)
     assert "virtual; it jumps to whatever is due next" in page

@@ -113,6 +113,7 @@ LOOKED_UP = {
     ("objectives/budget.py", "by.well"): MARKED,
     ("rehearsal/arguments.py", "options.rung_reason"): MARKED,
     ("rehearsal/arguments.py", "options.target.name"): MARKED,
+    ("rehearsal/arguments.py", "title"): FILED,
     ("rehearsal/facts.py", "patch.reason"): FILED,
     ("rehearsal/rehearsal.py", "titled.title"): FILED,
     ("rehearsal/running.py", "verdict_id(each)"): MARKED,

@@ -62,7 +62,7 @@ class RollingUpdate(Rehearsing, OnStack, Paced):
     example = "--on local --times 1"
 
     pace: Duration = option(
-        "one request of a user in this time",
+        "how often each user sends a request",
         Duration,
         default=Duration("10s"),
         metavar="TIME",

@@ -19,7 +19,7 @@ def priced(plan: CostPlan, found: Judgement) -> Judgement:
     if (untried := plan.tables.untried(plan.prices)) is None:
         return found
     region = plan.prices.region
-    told = message("what unit prices give here is by those of {region}, and decides nothing", region=region)
+    told = message("figures by the prices of {region} are for information", region=region)
     return msgspec.structs.replace(
         found, verdict=Verdict.NOT_EXERCISED, erratum="", gates=False, told=(untried, told, *found.told)
     )

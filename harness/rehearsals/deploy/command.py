@@ -25,7 +25,7 @@ class DeployRehearsal(Parts, Paced, Staged):
     example = "--only good"
 
     pace: Duration = option(
-        "one request of a user in this time",
+        "how often each user sends a request",
         Duration,
         default=Duration("15s"),
         metavar="TIME",

@@ -54,7 +54,7 @@ class Drill(TargetOnLocal):
         less=below(PLAN.kills),
     )
     pace: Duration = option(
-        "one request of a user in this time",
+        "how often each user sends a request",
         Duration,
         default=Duration("5s"),
         metavar="TIME",

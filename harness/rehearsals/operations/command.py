@@ -20,9 +20,9 @@ from harness.stack.targets import resolve, resolve_command
 
 @dataclass(frozen=True, kw_only=True)
 class Operations(Rehearsing, WithTarget):
-    """The page that an operator needs: of a day, week, month.
+    """An operator's daily, weekly or monthly page.
 
-    Of the stack of processes that is up, or of a cluster by its context. It reads, and changes nothing. With
+    It reads the running stack of processes, or a cluster by its context, and changes nothing. With
     --own-stack it brings a stack up, looks at that, and takes it down.
     """
 

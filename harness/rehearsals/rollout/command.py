@@ -20,7 +20,7 @@ from harness.base.progress import Progress
 from harness.judge.judged import TAKEN
 from harness.model.message import message
 from harness.model.scenario import Scenario
-from harness.rehearsal.arguments import Paced, Staged, first_line, say_first
+from harness.rehearsal.arguments import Paced, Staged, first_lines, say_first
 from harness.rehearsal.command import Duration, below, flag, given, option, parse, words
 from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.options import Options
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _OF_WEEKS = re.compile(r"rollout\.week[1-4]\.(success|rollback)\.")  # claims that criteria alone judge
 #: What a resume may be given: the rest is the rollout's own, as it was begun.
-_FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang", "no_defaults"}
+_FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang", "verbose", "quiet", "no_defaults"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,9 @@ class OfWeeks(Staged, Paced):
 
 @dataclass(frozen=True, kw_only=True)
 class Run(OfWeeks):
-    """A scenario rehearsed and judged: a week, or one of your own.
+    """Rehearse a week, or a scenario of your own, and judge it.
 
-    A week has 500 users, of whom 50, 150, 250 or all are on the API; it ends in a decision: advance, hold, roll back.
+    A week has 500 users; 50, 150, 250 or all of them are on the API. It ends in a decision: advance, hold or roll back.
     """
 
     name, rehearsal = "run", "rollout_week"
@@ -117,7 +117,8 @@ class Weeks(OfWeeks):
                 weeks=", ".join(str(week) for week in conductor.plan.asked),
                 seconds=f"{total_s:g}",
             )
-            say_first(progress, self.lang, first_line(conductor.options), windows)
+            progress.detail = self.detail
+            say_first(progress, self.lang, *first_lines(conductor.plan, self.name, conductor.options), windows)
             return conducted(lambda: conductor, clock, progress, self.lang, as_json=self.json, ended=self.ended)
 
 

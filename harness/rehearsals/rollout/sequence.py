@@ -185,7 +185,8 @@ async def _enter(planned: PlannedWeek, on: Running[RolloutDetails]) -> None:
     try:
         replay = _replay_of(on.options, planned.scenario)
         result = await on.child(part_of_week(planned.week), WEEK, planned.scenario, replay=replay)
-        on.progress.closing(closing_lines(result, str(on.folder / result.run_id), on.language))
+        folder, detail = str(on.folder / result.run_id), on.progress.detail
+        on.progress.closing(closing_lines(result, folder, on.language, detail, within=True))
         seconds = (on.clock.now_ns() - started_ns) / NS
         ended = attempt_of(result, week=planned.week, attempt=attempt, seconds=seconds)
     except RehearsalError as error:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.base.message import as_message
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
-from harness.model.evidence import EventRow, Side, told_of
+from harness.judge.window import Window
+from harness.judge.words import limit_quantity
+from harness.model.evidence import EventRow, ProbeRow, Side, told_of
+from harness.model.judgement import Kind
 from harness.model.message import message
-from harness.model.scenario import Scenario
-from harness.model.section import Band, Chart, Mark, Timeline
+from harness.model.scenario import Metric, Sample, Scenario
+from harness.model.section import Band, Chart, Limit, Mark, Timeline
 from harness.model.words import KIND, subject_of
 from harness.rehearsals.rollout.observed import Observed
 from harness.report import course as charts
@@ -40,7 +43,7 @@ def timeline(plan: Scenario, evidence: Gathered, week: Observed) -> Timeline | N
         phases=tuple(_phases(measured.axis, evidence.events, week)),
         marks=tuple(_mark(measured.axis, row, others) for row, others in moments[:MOST_MARKS]),
         marks_in_all=len(moments),
-        charts=tuple(_charts(plan, measured)),
+        charts=tuple(_charts(plan, measured, evidence.probes, week.window)),
         note=(note,),
     )
 
@@ -81,7 +84,9 @@ def _phases(axis: Axis, events: Iterable[EventRow], week: Observed) -> Iterator[
 # -- the charts, in their order on the page --------------------------------------------------------------------------
 
 
-def _charts(plan: Scenario, measured: Measured) -> Iterator[Chart]:
+def _charts(plan: Scenario, measured: Measured, probes: Sequence[ProbeRow], window: Window) -> Iterator[Chart]:
+    judged = [row for row in probes if window.start_ns <= row.due_ns < window.end_ns]
+    yield from charts.availability(measured.axis, judged, _limits(plan))
     if measured.users:
         yield charts.users(measured)
     for side, series in measured.sides.items():
@@ -95,3 +100,17 @@ def _charts(plan: Scenario, measured: Measured) -> Iterator[Chart]:
     yield from charts.replicas(measured)
     yield from charts.cpu(measured)
     yield from charts.memory(measured)
+
+
+def _limits(plan: Scenario) -> Iterator[Limit]:
+    """Where the probes' availability advances a week, and where it rolls one back."""
+    for each in plan.criteria:
+        if (each.metric, each.asks, each.step_s) == (Metric.AVAILABILITY, Sample.PROBES, None):
+            limit = limit_quantity(each)
+            rolls_back = each.kind is Kind.ROLLBACK_LIMIT
+            label = (
+                message("rollback limit {limit}", limit=limit)
+                if rolls_back
+                else message("criterion {limit}", limit=limit)
+            )
+            yield Limit(label=label, at=each.threshold)

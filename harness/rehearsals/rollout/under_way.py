@@ -34,7 +34,6 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import deciding, not_exercised, of_flag, unplanted
 from harness.rehearsals.rollout.planting import Planting
 from harness.report.terminal import under_way
-from harness.report.words import decision_word
 
 #: For how long the preflight measures the machine.
 MACHINE_MEASURED_S = 5.0
@@ -57,7 +56,7 @@ class Week:
 
     async def run(self) -> None:
         """The steps in order; each may raise."""
-        for line in preflight_sentences(self._plan):
+        for line in preflight_sentences(self._plan, every=self._on.progress.detail == "all"):
             self._on.progress.plain(f"  {self._on.language.message(line)}")
         await self._measure_machine()
         if Capability.REAL_PROCESSES in self._on.stack.capabilities:  # else only the number of pods is applied
@@ -184,7 +183,6 @@ class Week:
     def _tell(self, *found: Judgement) -> None:
         for check in found:
             self._on.evidence.add([event(self._on.clock.now_ns(), check)])
-        self._on.became(*found)
         self._checks += found
 
     def _fired(self) -> bool:
@@ -218,8 +216,6 @@ class Week:
         now_ns = self._on.clock.now_ns()
         said = told or as_message(DECISION[decision])
         self._on.evidence.event(now_ns, "decision", decision, said, judged_ns=self._judged_ns)
-        self._on.say(message("decision: {decision}", decision=decision_word(decision, self._on.language)))
-        self._on.became(*because)
 
 
 def _with_id(each: Judgement) -> Told:

@@ -127,6 +127,6 @@ class Tables(msgspec.Struct, frozen=True, kw_only=True):
         if prices.region == self.region:
             return None
         return message(
-            "the document runs in {region}, and no prices of it were tried: put them in a file and name it by --prices",
+            "no prices of {region}, where the document runs, were given (--prices FILE)",
             region=self.region,
         )

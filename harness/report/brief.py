@@ -1,0 +1,97 @@
+"""A run in ten lines, for the terminal, the page and the summary: each criterion, what failed or could not be shown,
+the counts of the rest, and what to type next. Pure."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from harness.base.typed import PROGRAM
+from harness.model.judgement import Judgement, Kind
+from harness.model.result import Result
+from harness.model.stack import Rung
+from harness.model.verdict import Decision, Verdict
+from harness.report import words
+from harness.report.ending import broke, counted
+from harness.report.language import Language
+
+#: More criteria than these are counted as checks are, and as many of what did not pass are named.
+_MOST_CRITERIA, _MOST_NAMED = 12, 5
+_TARGET = re.compile(r" --target[ =]('[^']*'|\S+)")
+_WEEK = re.compile(r"\brollout_week([1-3])\b")
+
+
+class Brief(msgspec.Struct, frozen=True, kw_only=True):
+    """``named`` are the criteria, a limit that fired first, then what holds the run or failed; ``more`` of those are
+    not named."""
+
+    named: tuple[Judgement, ...]
+    more: int
+
+
+def brief(result: Result) -> Brief:
+    """What of a run is named. A criterion that the environment cannot show is counted, except in a week."""
+    seen = [each for each in result.judgements if each.kind is not Kind.OBSERVATION]
+    criteria = [each for each in seen if each.kind is not Kind.CHECK and (result.decides or not _left_out(each))]
+    criteria = sorted(criteria, key=lambda each: not each.fired) if len(criteria) <= _MOST_CRITERIA else []
+    keys = {each.key for each in criteria}
+    against = [each for each in seen if each.key not in keys and (each.holds or each.verdict is Verdict.FAIL)]
+    against.sort(key=lambda each: not each.holds)
+    return Brief(named=(*criteria, *against[:_MOST_NAMED]), more=max(0, len(against) - _MOST_NAMED))
+
+
+def _left_out(judgement: Judgement) -> bool:
+    return judgement.verdict is Verdict.NOT_EXERCISED and not judgement.gates
+
+
+def rest(result: Result, found: Brief, say: Language) -> str:
+    """The counts of what is not named: "36 checks passed, 4 errata, 6 not exercised"; "" of nothing."""
+    keys = {each.key for each in found.named}
+    return counted((each for each in result.judgements if each.key not in keys), say)
+
+
+def what(judgement: Judgement, say: Language) -> str:
+    """What was judged, with the part of the plan that it was judged in."""
+    asked = words.asked_words(judgement, say)
+    return f"{judgement.part}: {asked}" if judgement.part and judgement.part != judgement.id else asked
+
+
+def said(judgement: Judgement, say: Language, *, whole: bool = False) -> str:
+    """What was measured, and with ``whole``, or unless it passed, why the verdict is what it is; "" where a pass has
+    neither."""
+    if judgement.verdict is Verdict.PASS and not whole:
+        return figures(judgement, say)
+    value, reason = _value(judgement, say), say.told(judgement.told, judgement.reason)
+    return say.join((value, reason)) if value and value not in reason else reason
+
+
+def _value(judgement: Judgement, say: Language) -> str:
+    return words.measured(judgement, say) if judgement.value is not None or judgement.shown else ""
+
+
+def figures(judgement: Judgement, say: Language) -> str:
+    """What was measured, with its bound; "" where nothing was."""
+    value = _value(judgement, say)
+    if judgement.bound is None or judgement.value is None or judgement.bound == judgement.value:
+        return value
+    bound = words.figure(judgement, judgement.bound, say)
+    if judgement.bound <= judgement.value:
+        return say("{value}, at least {bound} (95 % sure)", value=value, bound=bound)
+    return say("{value}, at most {bound} (95 % sure)", value=value, bound=bound)
+
+
+def following(result: Result, say: Language) -> tuple[str, str]:
+    """What to type next, and when: after an advance the same with real processes, the next week, or the sign-off; else
+    the same again, or the rest of a rollout."""
+    if result.decision is Decision.ADVANCE and not (broke(result) or result.facts.leaks):
+        if result.facts.rung is Rung.SIM:
+            return say("next, with real processes"), result.facts.replay.replace("--on sim", "--on local")
+        if result.decides and _WEEK.search(result.plan):
+            following_week = _WEEK.sub(lambda found: f"rollout_week{int(found[1]) + 1}", result.facts.replay)
+            return say("next, the week that follows"), following_week
+        target = _TARGET.search(result.facts.replay)
+        return say("next, what the runs show for a sign-off"), f"{PROGRAM} signoff{target[0] if target else ''}"
+    if result.rehearsal == "rollout" and result.decision is not Decision.ROLL_BACK:
+        return say("go on"), f"{PROGRAM} rollout --resume {result.run_id}"
+    return say("run again"), result.facts.replay
