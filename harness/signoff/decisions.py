@@ -20,8 +20,8 @@ from harness.base import planfile, yamltext
 from harness.base.message import nearest
 from harness.base.planfile import RuleError, once
 from harness.base.units import Unit, quantity, show
-from harness.model.claim import Claim, Consequence, Erratum, ShownOn
-from harness.model.message import Told, message
+from harness.model.claim import Claim, Erratum, ShownOn
+from harness.model.message import Told, english, message
 from harness.signoff.types import PROVING, Blocker, Entry, Standing, State
 
 DECISIONS = "decisions.yaml"
@@ -159,18 +159,22 @@ def template(blockers: Sequence[Blocker], register: Mapping[str, Claim], standin
     """Every open item as an entry to fill in, as YAML."""
     lines = ["# Fill in who decided, when, why and until when; leave out what is to be mended instead.", "decisions:"]
     for each in blockers:
-        claim = register.get(each.of)
-        lines += [f"# {each.consequence}: {' '.join(str(one) for one in each.told)}"]
+        lines += [f"# {each.consequence}: {' '.join(english(each.told).split())}"]
         lines += [f"# {each.way} would show it"] if each.way else []
-        lines += [f"- {'claim' if claim else 'erratum'}: {each.of}", _names(each.consequence)]
-        lines += ['  on: ""', '  because: ""', '  until: ""']
-        lines += [f"  state: {standings[each.of].state}"] if claim else ['  # corrected_in: ""']
-        lines += ['  owner: ""'] if claim and claim.first_sign else []
+        lines += ["- " + "\n  ".join(fields(each, register.get(each.of), standings.get(each.of)))]
     return "\n".join(lines if blockers else ["decisions: []"]) + "\n"
 
 
-def _names(consequence: Consequence) -> str:
-    return "  by: []" + ("   # two names" if consequence.signers > 1 else "")
+def fields(each: Blocker, claim: Claim | None, standing: Standing | None) -> Iterator[str]:
+    """The fields of an open item's entry, with room for as many names as it needs; of an erratum without ``claim``."""
+    yield f"{'claim' if claim else 'erratum'}: {each.of}"
+    names = ", ".join(each.consequence.signers * ['""'])
+    yield from (f"by: [{names}]", 'on: ""', 'because: ""', 'until: ""')
+    if claim is None:
+        yield 'corrected_in: ""'
+    elif standing is not None:
+        yield f"state: {standing.state}"
+        yield from ['owner: ""'] if claim.first_sign else []
 
 
 def blind(claim: Claim) -> bool:

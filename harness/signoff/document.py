@@ -28,11 +28,16 @@ def document(
     entries = weighed(decisions, by_claim, asked.now_utc[:10])
     counting = {each.of: each for each in entries if not each.void}
     doubts = tuple(_doubts(register, by_claim, counting))
+
+    def gravest(each: Blocker) -> tuple[int, bool]:
+        failed = each.of in by_claim and by_claim[each.of].state is State.FAILED
+        return [*Consequence].index(each.consequence), not failed
+
     open_ = [*_open(register, found, doubts, asked.phase)]
     before = previous if previous is not None and previous.asked.target == asked.target else None
     return Signoff(
         asked=asked,
-        blockers=tuple(sorted((each for each in open_ if each.of not in counting), key=_gravest)),
+        blockers=tuple(sorted((each for each in open_ if each.of not in counting), key=gravest)),
         standings=found,
         errata=doubts,
         decisions=entries,
@@ -45,8 +50,9 @@ def document(
     )
 
 
-def _gravest(each: Blocker) -> int:
-    return [*Consequence].index(each.consequence)
+def of_phase(claim: Claim, phase: int) -> bool:
+    """Whether the page about ``phase`` asks for the claim; others are listed apart and block nothing."""
+    return claim.phase == phase and not claim.not_rehearsed
 
 
 def _doubts(
@@ -75,7 +81,7 @@ def _open(
     """What blocks unless somebody accepts it: of the phase, what failed or is not shown, and every grave erratum."""
     for each in found:
         claim = register[each.claim]
-        if claim.phase == phase and not claim.not_rehearsed and _stands_in_the_way(claim, each):
+        if of_phase(claim, phase) and _stands_in_the_way(claim, each):
             yield Blocker(of=claim.id, consequence=claim.consequence, told=each.told, way=each.way)
     for doubt in doubts:
         claim = register[doubt.claim]
