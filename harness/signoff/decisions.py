@@ -18,7 +18,7 @@ import msgspec
 
 from harness.base import planfile, yamltext
 from harness.base.message import nearest
-from harness.base.planfile import RuleError, once
+from harness.base.planfile import RuleError
 from harness.base.units import Unit, quantity, show
 from harness.model.claim import Claim, Erratum, ShownOn
 from harness.model.message import Told, english, message
@@ -61,8 +61,11 @@ def read(path: Path, register: Mapping[str, Claim]) -> tuple[Entry, ...]:
     errata = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
 
     def entries(file: DecisionsFile) -> tuple[Entry, ...]:
-        once(each.claim or each.erratum for each in file.decisions)
+        names = [each.claim or each.erratum for each in file.decisions]
         for number, each in enumerate(file.decisions):
+            if names.index(names[number]) < number:
+                told = message("{name} is decided twice", name=names[number])
+                raise RuleError(told, "decisions", number, remedy="keep one of the two entries")
             _fits(each, ("decisions", number), register, errata)
         return tuple(map(_entry, file.decisions))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from harness.model.claim import Claim, Consequence
 from harness.model.message import Message, message
@@ -28,16 +29,11 @@ def document(
     entries = weighed(decisions, by_claim, asked.now_utc[:10])
     counting = {each.of: each for each in entries if not each.void}
     doubts = tuple(_doubts(register, by_claim, counting))
-
-    def gravest(each: Blocker) -> tuple[int, bool]:
-        failed = each.of in by_claim and by_claim[each.of].state is State.FAILED
-        return [*Consequence].index(each.consequence), not failed
-
     open_ = [*_open(register, found, doubts, asked.phase)]
     before = previous if previous is not None and previous.asked.target == asked.target else None
     return Signoff(
         asked=asked,
-        blockers=tuple(sorted((each for each in open_ if each.of not in counting), key=gravest)),
+        blockers=tuple(sorted((each for each in open_ if each.of not in counting), key=partial(_gravest, by_claim))),
         standings=found,
         errata=doubts,
         decisions=entries,
@@ -48,6 +44,12 @@ def document(
         other=() if before is None else tuple(_other(before.asked, asked)),
         changes=() if before is None else tuple(_changes(before.standings, found)),
     )
+
+
+def _gravest(standings_: Mapping[str, Standing], each: Blocker) -> tuple[int, bool]:
+    """What comes first: the gravest, and of what is as grave what failed."""
+    failed = each.of in standings_ and standings_[each.of].state is State.FAILED
+    return [*Consequence].index(each.consequence), not failed
 
 
 def of_phase(claim: Claim, phase: int) -> bool:

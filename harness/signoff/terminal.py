@@ -15,7 +15,7 @@ from harness.signoff.page import Tally, headline
 from harness.signoff.types import CONSEQUENCE, Signoff
 
 #: So many blockers are named, and so many decisions that do not count.
-_MOST, _MOST_VOID = 10, 4
+_MOST, _MOST_VOID = 10, 3
 _COLUMNS = 80
 
 
