@@ -72,7 +72,9 @@ def read(path: Path, register: Mapping[str, Claim]) -> tuple[Entry, ...]:
     found = planfile.made(text, str(path), DecisionsFile, entries)
     _, lines = planfile.mapping(text, str(path), "")
     places = (yamltext.place(str(path), lines, ("decisions", number)) for number in range(len(found)))
-    return tuple(msgspec.structs.replace(each, place=place.partition(",")[0]) for each, place in zip(found, places, strict=True))
+    return tuple(
+        msgspec.structs.replace(each, place=place.partition(",")[0]) for each, place in zip(found, places, strict=True)
+    )
 
 
 def _entry(each: Decided) -> Entry:

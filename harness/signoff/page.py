@@ -54,7 +54,9 @@ class Tally:
 
     def lines(self, say: Language) -> Iterator[str]:
         """The sum, and what is counted apart."""
-        states = " + ".join(say("{count} {verdict}", count=self.states[each], verdict=say(WORD[each])) for each in State)
+        states = " + ".join(
+            say("{count} {verdict}", count=self.states[each], verdict=say(WORD[each])) for each in State
+        )
         yield say("{states} = {total} claims of Phase {phase}", states=states, total=self.total, phase=self.phase)
         if self.later or self.never:
             apart = {"later": self.later, "never": self.never}
@@ -104,7 +106,12 @@ def context(
         return [register[name] for name in standings if asks(register[name])]
 
     sections = [
-        (say(title), f"chapter-{number}", which(claims.__contains__), Tally(document, register, (each.id for each in claims)))
+        (
+            say(title),
+            f"chapter-{number}",
+            which(claims.__contains__),
+            Tally(document, register, (each.id for each in claims)),
+        )
         for number, (title, claims) in enumerate(chapters.items(), 1)
     ]
     return {

@@ -74,12 +74,22 @@ def test_an_entry_is_read_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "line", "error", "remedy"),
     [
-        ([{**ENTRY, "claim": "scaling.time.manual_upp"}], 2, "unknown claim 'scaling.time.manual_upp'", "signoff --template"),
+        (
+            [{**ENTRY, "claim": "scaling.time.manual_upp"}],
+            2,
+            "unknown claim 'scaling.time.manual_upp'",
+            "signoff --template",
+        ),
         ([{**ENTRY, "claim": '"scaling.*"'}], 2, "'scaling.*' is a wildcard", "write an entry for each"),
         ([{**ENTRY, "claim": LOST}], 3, f"{LOST} needs 2 names, and has fewer", "two"),
         ([{**ENTRY, "claim": LOST, "by": '[A, " A "]'}], 3, f"{LOST} needs 2 names, and has fewer", "two"),
         ([{**ENTRY, "by": '[" "]'}], 3, f"{CLAIM} needs 1 names, and has fewer", "name who decided"),
-        ([{**ENTRY, "claim": BLIND}], 2, f"{BLIND} is signed blind, and nobody is named who watches it", "name the owner"),
+        (
+            [{**ENTRY, "claim": BLIND}],
+            2,
+            f"{BLIND} is signed blind, and nobody is named who watches it",
+            "name the owner",
+        ),
         ([{**ENTRY, "erratum": ERRATUM}], 2, "an entry is of one claim or one erratum", "`claim` or `erratum`"),
         ([{**ENTRY, "on": '"2026-02-30"'}], 4, "'2026-02-30' is no day", "2026-12-31"),
         ([{**ENTRY, "corrected_in": "v1.3"}], 7, "only an erratum is corrected in the document", "leave it out"),

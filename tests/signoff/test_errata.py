@@ -95,10 +95,19 @@ def test_three_words_say_how_an_erratum_is_known(found: Found, runs: tuple[str, 
 
 def test_what_loses_data_stands_first_and_what_was_decided_is_said() -> None:
     register = known_as(Found.READ)
-    given: dict[str, Any] = {"by": ("A. Mori", "K. Sato"), "on": "2026-01-09", "because": "x < y", "until": "2026-12-31"}
+    given: dict[str, Any] = {
+        "by": ("A. Mori", "K. Sato"),
+        "on": "2026-01-09",
+        "because": "x < y",
+        "until": "2026-12-31",
+    }
     accepted = Entry(of=SHOWN, **given)
     for entry, word, counts in (
-        (accepted, "A. Mori, K. Sato accepted this on 2026-01-09 until 2026-12-31, because x &lt; y", "0 corrected, 1 a"),
+        (
+            accepted,
+            "A. Mori, K. Sato accepted this on 2026-01-09 until 2026-12-31, because x &lt; y",
+            "0 corrected, 1 a",
+        ),
         (msgspec.structs.replace(accepted, corrected_in="v1.3"), "corrected in v1.3 (A. Mori", "1 corrected, 0 a"),
         (msgspec.structs.replace(accepted, until="2026-01-09"), "- open", "0 corrected, 0 accepted"),  # void
     ):
