@@ -21,8 +21,8 @@ from harness.base.message import nearest
 from harness.base.planfile import RuleError
 from harness.base.units import Unit, quantity, show
 from harness.model.claim import Claim, Erratum, ShownOn
-from harness.model.message import Told, english, message
-from harness.signoff.types import PROVING, Blocker, Entry, Standing, State
+from harness.model.message import Message, Told, english, message
+from harness.signoff.types import PROVING, WORD, Blocker, Entry, Standing, State
 
 DECISIONS = "decisions.yaml"
 Day = Annotated[
@@ -131,7 +131,8 @@ def _void(entry: Entry, standings: Mapping[str, Standing], today: str) -> Iterat
     if standing is None:
         return
     if entry.state is not None and standing.state.worse > entry.state.worse:
-        yield (message("the claim was accepted as {then}, and is {now}", then=entry.state, now=standing.state),)
+        then, now = (Message(text=WORD[state]) for state in (entry.state, standing.state))
+        yield (message("the claim was accepted as {then}, and is {now}", then=then, now=now),)
     if entry.holds_to:
         yield from _beyond(entry, standing)
 

@@ -127,7 +127,7 @@ def entry(**more: Any) -> Entry:
         ({}, at(State.FAILED), ""),
         ({"until": "2026-01-09"}, at(State.FAILED), "its last day, 2026-01-09, has passed"),
         ({"on": "2026-01-11"}, at(State.FAILED), "its day, 2026-01-11, has not come"),
-        ({"state": State.NOT_SHOWN}, at(State.FAILED), "the claim was accepted as not_shown, and is failed"),
+        ({"state": State.NOT_SHOWN}, at(State.FAILED), "the claim was accepted as not shown, and is failed"),
         ({"state": State.NOT_SHOWN}, at(State.NOT_SHOWN), ""),
         ({"state": State.FAILED}, at(State.NOT_SHOWN), ""),
         ({"holds_to": "650ms"}, at(State.FAILED, value=612), ""),
