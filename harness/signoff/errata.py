@@ -129,9 +129,5 @@ def statuses(doubts: Sequence[Doubt], decided_: Mapping[str, Entry], say: Langua
     """How many errata are open, corrected in the document and accepted."""
     closed = [decided_[each.erratum] for each in doubts if each.erratum in decided_]
     corrected = sum(bool(each.corrected_in) for each in closed)
-    return say(
-        "{open} open, {corrected} corrected, {accepted} accepted",
-        open=len(doubts) - len(closed),
-        corrected=corrected,
-        accepted=len(closed) - corrected,
-    )
+    counts = {"open": len(doubts) - len(closed), "corrected": corrected, "accepted": len(closed) - corrected}
+    return say("{open} open, {corrected} corrected, {accepted} accepted", **counts)
