@@ -22,7 +22,7 @@ from harness.base.planfile import RuleError
 from harness.base.units import Unit, quantity, show
 from harness.model.claim import Claim, Erratum, ShownOn
 from harness.model.message import Message, Told, english, message
-from harness.signoff.types import PROVING, WORD, Blocker, Entry, Standing, State
+from harness.signoff.types import WORD, Blocker, Entry, Standing, State
 
 DECISIONS = "decisions.yaml"
 Day = Annotated[
@@ -184,5 +184,5 @@ def fields(each: Blocker, claim: Claim | None, standing: Standing | None) -> Ite
 
 
 def blind(claim: Claim) -> bool:
-    """Whether only operation in the cloud shows a claim: no rehearsal has its environment."""
-    return claim.shown_on not in (*PROVING, ShownOn.PERSON)
+    """Whether only a team's own cluster, its cloud's region or a month of operation shows a claim."""
+    return claim.shown_on in (ShownOn.CLUSTER, ShownOn.REGION, ShownOn.MONTH)

@@ -23,6 +23,7 @@ from harness.signoff.links import age, href, short
 from harness.signoff.types import CONSEQUENCE, WORD, Blocker, Doubt, Run, Signoff, State
 
 G = TypeVar("G", Blocker, Doubt)
+Chapters = Mapping[str, tuple[Claim, ...]]
 _TEMPLATES = Path(__file__).with_name("templates")
 #: So many blockers are unfolded as the page opens, and as many more as are as grave as the last of them.
 _MOST_OPEN = 12
@@ -88,16 +89,13 @@ def _said(run: Run, say: Language) -> str:
 
 
 def context(
-    document: Signoff,
-    register: Mapping[str, Claim],
-    chapters: Mapping[str, tuple[Claim, ...]],
-    known: Known,
-    say: Language,
+    document: Signoff, register: Mapping[str, Claim], chapters: Chapters, known: Known, say: Language
 ) -> dict[str, Any]:
     """Everything that the template names. Of a stored page, what the register has no more is left out."""
     asked, entries = document.asked, decided(document)
     standings = {each.claim: each for each in document.standings if each.claim in register}
     errata = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
+    unshown = {each.claim for each in document.standings if each.state is not State.SHOWN}
     doubts = [each for each in document.errata if each.erratum in errata]
     owners = {each.erratum: each.claim for each in doubts}
     blockers = [each for each in document.blockers if each.of in standings or each.of in owners]
@@ -131,7 +129,7 @@ def context(
         "void": [each for each in document.decisions if each.void],
         "doubts": doubts, "doubts_by": [*by_consequence(doubts, say)],
         "sections": [sections[-1], *sections[:-1]],
-        "blind": which(lambda claim: blind(claim) and of_phase(claim, asked.phase)),
+        "blind": [each for each in which(blind) if of_phase(each, asked.phase) and each.id in unshown],
         "persons": which(lambda claim: claim.state_from.person and of_phase(claim, asked.phase)),
         "later": which(lambda claim: not claim.not_rehearsed and claim.phase != asked.phase),
         "never": which(lambda claim: bool(claim.not_rehearsed)),
@@ -141,15 +139,8 @@ def context(
 
 
 def render(
-    document: Signoff,
-    register: Mapping[str, Claim],
-    chapters: Mapping[str, tuple[Claim, ...]],
-    say: Language,
-    *,
-    other: str,
-    errata: str,
-    known: Known,
+    document: Signoff, register: Mapping[str, Claim], chapters: Chapters, say: Language, known: Known, **files: str
 ) -> str:
-    """The page; ``other`` is the file of the same page in the other language, ``errata`` that of the errata in this."""
-    of = {**context(document, register, chapters, known, say), "other": other, "errata_file": errata}
+    """The page; ``other`` is the file of the same page in the other language, ``errata_file`` of the errata in this."""
+    of = {**context(document, register, chapters, known, say), **files}
     return page("signoff.html.j2", say, of, folder=_TEMPLATES)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 def test_both_languages_open_offline_fit_a_phone_and_print_the_sheet_to_sign_first(tmp_path: Path) -> None:
     of = everything()
-    files = {"other": "other.html", "errata": "errata.md"}
+    files = {"other": "other.html", "errata_file": "errata.md"}
     with chromium(tmp_path / "profile") as browser:
         for code, name in PAGES.items():
             say, path = language(code), tmp_path / name

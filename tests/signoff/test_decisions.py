@@ -41,7 +41,7 @@ def _lost() -> Claim:
 
 #: Three claims alone: one of a cluster, one whose erratum loses data, one that only a month shows.
 REGISTER = {
-    CLAIM: changed(CLAIM, shown_on=ShownOn.KIND, consequence=Consequence.OUTAGE, errata=()),
+    CLAIM: changed(CLAIM, shown_on=ShownOn.KIND, consequence=Consequence.OUTAGE, errata=(), first_sign=""),
     LOST: _lost(),
     BLIND: changed(BLIND, shown_on=ShownOn.MONTH, first_sign="the burn rate", errata=(), about_go_backend=False),
 }
